@@ -1,0 +1,1 @@
+//! Describes WebAssembly components and fuses linked ones into one.

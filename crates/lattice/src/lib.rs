@@ -1,0 +1,1 @@
+//! Desired state, artifacts and the control protocol of a lattice.

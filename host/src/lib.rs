@@ -1,0 +1,1 @@
+//! The host: engines, instances, linking, routing, HTTP ingress, admin API.

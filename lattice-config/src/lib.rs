@@ -1,0 +1,1 @@
+//! The vocabulary of a lattice: names, manifests, validation with positions.

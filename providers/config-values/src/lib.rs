@@ -1,0 +1,1 @@
+//! A configuration provider whose values stand in the manifest.

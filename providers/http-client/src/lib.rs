@@ -1,0 +1,1 @@
+//! An outgoing HTTP provider with an allow-list.

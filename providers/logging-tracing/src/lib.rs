@@ -1,0 +1,1 @@
+//! A logging provider that writes to the log of the host.
