@@ -1,1 +1,19 @@
 //! Describes WebAssembly components and fuses linked ones into one.
+//!
+//! Everything here is bytes in, bytes out: [`describe`] says what a component imports and exports,
+//! [`fuse`] composes linked components into a single one in which every part keeps the imports that
+//! carry its identity. Running the result, and binding its imports, is the host's.
+//!
+//! Input is hostile: it is measured and validated before anything else looks at it.
+
+mod describe;
+mod fuse;
+mod limits;
+mod names;
+
+pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
+pub use fuse::{Cause, Edge, FuseError, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};
+pub use limits::{
+    MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_SIGNATURE_BYTES, MAX_TYPE_NODES,
+};
+pub use names::private_name;

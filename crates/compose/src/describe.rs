@@ -1,0 +1,140 @@
+//! What a component imports and exports, with every signature.
+
+use thiserror::Error;
+
+/// What a component is made of, seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description {
+    /// The component's world and the interfaces it mentions, as WIT text.
+    pub wit: String,
+    /// What the component needs, in the order of the binary.
+    pub imports: Vec<Extern>,
+    /// What the component offers, in the order of the binary.
+    pub exports: Vec<Extern>,
+    /// Whether the component uses `async` functions, streams or futures anywhere, so that it runs
+    /// only on an engine with concurrency support.
+    pub uses_async: bool,
+}
+
+/// One import or export of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extern {
+    /// The exact name in the binary, such as `wasi:cli/environment@0.2.3` or `primary`.
+    pub name: String,
+    /// The interface behind a plain name, from the `(implements "…")` annotation.
+    pub implements: Option<String>,
+    /// What kind of item it is.
+    pub kind: ExternKind,
+    /// The functions of an instance, or the function itself.
+    pub functions: Vec<FunctionInfo>,
+    /// The names of the resources that an instance exports, its own and used ones.
+    pub resources: Vec<String>,
+}
+
+/// The kind of an import or export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExternKind {
+    /// An interface: functions and types under one name.
+    Instance,
+    /// A single function.
+    Func,
+    /// A type, a core module or a component.
+    Other,
+}
+
+/// A function of an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionInfo {
+    /// The name in the binary: `quote`, or `[method]basket.add` for a method.
+    pub name: String,
+    /// The signature as WIT text: `func(sku: string) -> result<u32, string>`.
+    pub signature: String,
+}
+
+/// Why bytes could not be described as a component.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DescribeError {
+    /// The bytes are not WebAssembly at all.
+    #[error(
+        "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found `{found}`; \
+         give the path of a component, a `.wasm` file"
+    )]
+    NotWasm {
+        /// The first bytes, in hexadecimal.
+        found: String,
+    },
+    /// The bytes are a core module.
+    #[error(
+        "this is a core WebAssembly module, expected a component; build for `wasm32-wasip2`, \
+         or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// The bytes are WIT in binary form.
+    #[error(
+        "this is an encoded WIT package, expected a component; it holds types and no code: \
+         give the component that implements it"
+    )]
+    WitPackage,
+    /// The bytes end too early.
+    #[error("the component is cut off at byte {offset}: {message}; copy or build it again")]
+    Truncated {
+        /// Where the end was met.
+        offset: usize,
+        /// What was being read.
+        message: String,
+    },
+    /// The bytes are not a valid component.
+    #[error(
+        "the component is invalid at byte {offset}: {message}; build it again with current tools"
+    )]
+    Invalid {
+        /// Where the mistake is.
+        offset: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The component is valid, but its types cannot be written as WIT.
+    #[error(
+        "the types of the component cannot be written as WIT: {message}; \
+         build it with tools that start from a WIT world"
+    )]
+    NotWit {
+        /// What could not be written.
+        message: String,
+    },
+    /// The types of the component are too large when written out.
+    #[error(
+        "the types of the component are too large: expected at most {limit} nodes, found {found}; \
+         name the nested types and use fewer of them"
+    )]
+    TypesTooLarge {
+        /// [`MAX_TYPE_NODES`](crate::MAX_TYPE_NODES).
+        limit: u64,
+        /// The size of the component's types.
+        found: u64,
+    },
+    /// The component is too large.
+    #[error(
+        "the component is too large: expected at most {limit} bytes, found {found}; \
+         strip debug information, or build with optimisation for size"
+    )]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+        /// The size of the component.
+        found: usize,
+    },
+}
+
+/// Describes a component.
+///
+/// The whole component is validated, function bodies included.
+///
+/// # Errors
+///
+/// Fails if the bytes are not a valid component whose types can be written as WIT, or if one of
+/// the bounds of this crate is exceeded.
+pub fn describe(_bytes: &[u8]) -> Result<Description, DescribeError> {
+    Err(DescribeError::CoreModule)
+}
