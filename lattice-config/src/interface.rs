@@ -1,0 +1,336 @@
+//! Names of WIT interfaces, and the one rule by which their versions match.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::text::quoted;
+
+/// The full name of an interface that a component imports or exports: `ns:pkg/iface[@version]`.
+///
+/// ```
+/// # use weft_lattice_config::{InterfaceName, InterfaceRef};
+/// let name: InterfaceName = "shop:catalog/pricing@0.1.3".parse().unwrap();
+/// let wanted: InterfaceRef = "shop:catalog/pricing@0.1.0".parse().unwrap();
+/// assert!(wanted.matches(&name));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InterfaceName {
+    /// `shop` in `shop:catalog/pricing@0.1.0`.
+    pub namespace: String,
+    /// `catalog` in `shop:catalog/pricing@0.1.0`.
+    pub package: String,
+    /// `pricing` in `shop:catalog/pricing@0.1.0`.
+    pub interface: String,
+    /// `0.1.0` in `shop:catalog/pricing@0.1.0`.
+    pub version: Option<Version>,
+}
+
+/// Which interfaces a link is for: one (`ns:pkg/iface`) or all of a package (`ns:pkg`).
+///
+/// A version is optional; one that is given must be complete (`0.1.0`) and is matched by
+/// [`satisfies`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct InterfaceRef {
+    /// `wasi` in `wasi:keyvalue/store`.
+    pub namespace: String,
+    /// `keyvalue` in `wasi:keyvalue/store`.
+    pub package: String,
+    /// `store` in `wasi:keyvalue/store`; none means every interface of the package that the
+    /// component imports.
+    pub interface: Option<String>,
+    /// The oldest version that will do; none accepts any.
+    pub version: Option<Version>,
+}
+
+/// The text is not the name of an interface.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{} is not {expected}: {problem}", quoted(.text))]
+pub struct InterfaceError {
+    text: String,
+    expected: &'static str,
+    problem: String,
+}
+
+/// Whether an offered version can stand in for a wanted one, by semantic versioning as the
+/// component model uses it.
+///
+/// - A wanted version of none accepts anything; a wanted version is not satisfied by none.
+/// - Both must be on one compatibility track: the same major version when it is above zero, else the
+///   same minor version when that is above zero, else the very same version.
+/// - The offered version must not be older than the wanted one.
+/// - A pre-release is compatible with itself only. Build metadata does not count.
+///
+/// ```
+/// # use weft_lattice_config::interface::satisfies;
+/// # use semver::Version;
+/// let wanted = Version::new(0, 1, 0);
+/// assert!(satisfies(Some(&wanted), Some(&Version::new(0, 1, 3))));
+/// assert!(!satisfies(Some(&wanted), Some(&Version::new(0, 2, 0))));
+/// ```
+#[must_use]
+pub fn satisfies(wanted: Option<&Version>, offered: Option<&Version>) -> bool {
+    match (wanted, offered) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(wanted), Some(offered)) => version_satisfies(wanted, offered),
+    }
+}
+
+fn version_satisfies(wanted: &Version, offered: &Version) -> bool {
+    if !wanted.pre.is_empty() || !offered.pre.is_empty() {
+        return wanted.cmp_precedence(offered).is_eq();
+    }
+    track(wanted) == track(offered) && wanted.cmp_precedence(offered).is_le()
+}
+
+/// Two releases are compatible when these are equal.
+fn track(version: &Version) -> (u64, u64, u64) {
+    match (version.major, version.minor, version.patch) {
+        (0, 0, patch) => (0, 0, patch),
+        (0, minor, _) => (0, minor, 0),
+        (major, _, _) => (major, 0, 0),
+    }
+}
+
+// === impl InterfaceName ===
+
+impl FromStr for InterfaceName {
+    type Err = InterfaceError;
+
+    fn from_str(text: &str) -> Result<Self, InterfaceError> {
+        let expected = "the name of an interface (`ns:pkg/iface`, `ns:pkg/iface@1.2.3`)";
+        let refused = |problem| InterfaceError {
+            text: text.to_owned(),
+            expected,
+            problem,
+        };
+        let parts = Parts::parse(text).map_err(refused)?;
+        let Some(interface) = parts.interface else {
+            return Err(refused(
+                "there is no `/` and interface after the package".to_owned(),
+            ));
+        };
+        let Parts {
+            namespace,
+            package,
+            version,
+            ..
+        } = parts;
+        Ok(InterfaceName {
+            namespace,
+            package,
+            interface,
+            version,
+        })
+    }
+}
+
+impl TryFrom<String> for InterfaceName {
+    type Error = InterfaceError;
+
+    fn try_from(text: String) -> Result<Self, InterfaceError> {
+        text.parse()
+    }
+}
+
+impl From<InterfaceName> for String {
+    fn from(name: InterfaceName) -> String {
+        name.to_string()
+    }
+}
+
+impl fmt::Display for InterfaceName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{}:{}/{}",
+            self.namespace, self.package, self.interface
+        )?;
+        fmt_version(self.version.as_ref(), formatter)
+    }
+}
+
+// === impl InterfaceRef ===
+
+impl InterfaceRef {
+    /// Whether the reference means that interface: same namespace and package, same interface if one
+    /// is named, and a version that [`satisfies`] the wanted one.
+    #[must_use]
+    pub fn matches(&self, name: &InterfaceName) -> bool {
+        self.namespace == name.namespace
+            && self.package == name.package
+            && self
+                .interface
+                .as_ref()
+                .is_none_or(|interface| *interface == name.interface)
+            && satisfies(self.version.as_ref(), name.version.as_ref())
+    }
+}
+
+impl FromStr for InterfaceRef {
+    type Err = InterfaceError;
+
+    fn from_str(text: &str) -> Result<Self, InterfaceError> {
+        let expected = "an interface (`ns:pkg/iface`, or `ns:pkg` for all of a package; \
+                        with a version, `ns:pkg/iface@1.2.3`)";
+        let refused = |problem| InterfaceError {
+            text: text.to_owned(),
+            expected,
+            problem,
+        };
+        let Parts {
+            namespace,
+            package,
+            interface,
+            version,
+        } = Parts::parse(text).map_err(refused)?;
+        Ok(InterfaceRef {
+            namespace,
+            package,
+            interface,
+            version,
+        })
+    }
+}
+
+impl TryFrom<String> for InterfaceRef {
+    type Error = InterfaceError;
+
+    fn try_from(text: String) -> Result<Self, InterfaceError> {
+        text.parse()
+    }
+}
+
+impl From<InterfaceRef> for String {
+    fn from(reference: InterfaceRef) -> String {
+        reference.to_string()
+    }
+}
+
+impl From<InterfaceName> for InterfaceRef {
+    fn from(name: InterfaceName) -> InterfaceRef {
+        let InterfaceName {
+            namespace,
+            package,
+            interface,
+            version,
+        } = name;
+        InterfaceRef {
+            namespace,
+            package,
+            interface: Some(interface),
+            version,
+        }
+    }
+}
+
+impl fmt::Display for InterfaceRef {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.namespace, self.package)?;
+        if let Some(interface) = &self.interface {
+            write!(formatter, "/{interface}")?;
+        }
+        fmt_version(self.version.as_ref(), formatter)
+    }
+}
+
+impl JsonSchema for InterfaceRef {
+    fn schema_name() -> Cow<'static, str> {
+        "InterfaceRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[a-z][-a-z0-9]*:[a-z][-a-z0-9]*(/[A-Za-z][-A-Za-z0-9]*)?(@[0-9]+\\.[0-9]+\\.[0-9]+.*)?$",
+            "description": "A WIT interface: `ns:pkg/iface`, or `ns:pkg` for every interface of that \
+                            package that the component imports. A version (`@1.2.3`) is optional and \
+                            means the oldest compatible one that will do.",
+        })
+    }
+}
+
+// === helpers ===
+
+struct Parts {
+    namespace: String,
+    package: String,
+    interface: Option<String>,
+    version: Option<Version>,
+}
+
+impl Parts {
+    fn parse(text: &str) -> Result<Parts, String> {
+        let (name, version) = match text.split_once('@') {
+            None => (text, None),
+            Some((name, version)) => (name, Some(parse_version(version)?)),
+        };
+        let (namespace, rest) = name
+            .split_once(':')
+            .ok_or("there is no `:` after a namespace")?;
+        let (package, interface) = match rest.split_once('/') {
+            None => (rest, None),
+            Some((package, interface)) => (package, Some(interface)),
+        };
+        check_label("namespace", namespace, Case::Lower)?;
+        check_label("package", package, Case::Lower)?;
+        if let Some(interface) = interface {
+            check_label("interface", interface, Case::Any)?;
+        }
+        Ok(Parts {
+            namespace: namespace.to_owned(),
+            package: package.to_owned(),
+            interface: interface.map(str::to_owned),
+            version,
+        })
+    }
+}
+
+fn parse_version(text: &str) -> Result<Version, String> {
+    Version::parse(text).map_err(|error| {
+        format!(
+            "{} is not a complete version such as `1.2.3` ({error})",
+            quoted(text)
+        )
+    })
+}
+
+/// Which words a label may be made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Lower,
+    /// An interface may also have upper-case words (`parse-URL`), but no word of mixed case.
+    Any,
+}
+
+fn check_label(part: &str, label: &str, case: Case) -> Result<(), String> {
+    let lower = |word: &str| {
+        word.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    };
+    let upper = |word: &str| {
+        word.bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    let word_is_fine =
+        |word: &str| !word.is_empty() && (lower(word) || (case == Case::Any && upper(word)));
+    if label.starts_with(|c: char| c.is_ascii_alphabetic()) && label.split('-').all(word_is_fine) {
+        Ok(())
+    } else {
+        Err(format!(
+            "the {part} {} is not words of letters and digits joined by `-`",
+            quoted(label)
+        ))
+    }
+}
+
+fn fmt_version(version: Option<&Version>, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    version.map_or(Ok(()), |version| write!(formatter, "@{version}"))
+}

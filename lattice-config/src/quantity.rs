@@ -1,0 +1,234 @@
+//! Quantities as people write them: sizes in bytes and spans of time.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::text::quoted;
+
+/// Largest first, because the first that divides a size exactly is how it is shown.
+const SIZE_UNITS: [(&str, u64); 8] = [
+    ("TiB", 1 << 40),
+    ("TB", 1_000_000_000_000),
+    ("GiB", 1 << 30),
+    ("GB", 1_000_000_000),
+    ("MiB", 1 << 20),
+    ("MB", 1_000_000),
+    ("KiB", 1 << 10),
+    ("KB", 1_000),
+];
+
+/// Largest first, in milliseconds.
+const TIME_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// A year: longer than any limit means anything, and far from where adding to a clock overflows.
+const DURATION_MS_MAX: u64 = 365 * 24 * 3_600_000;
+
+/// A number of bytes, written `512`, `64KiB` or `10MB`.
+///
+/// ```
+/// # use weft_lattice_config::ByteSize;
+/// let size: ByteSize = "64KiB".parse().unwrap();
+/// assert_eq!(size.bytes(), 65_536);
+/// assert_eq!(size.to_string(), "64KiB");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(u64);
+
+impl ByteSize {
+    /// A size of that many bytes.
+    #[must_use]
+    pub const fn new(bytes: u64) -> ByteSize {
+        ByteSize(bytes)
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+/// A span of time, written `250ms`, `5s`, `2m` or `1h`.
+///
+/// Longer than zero and at most a year, in whole milliseconds.
+///
+/// ```
+/// # use weft_lattice_config::DurationText;
+/// let deadline: DurationText = "1500ms".parse().unwrap();
+/// assert_eq!(deadline.get(), std::time::Duration::from_millis(1500));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DurationText(Duration);
+
+impl DurationText {
+    /// How long an idle instance is kept when the manifest does not say: longer than the gap between
+    /// two requests of a person, shorter than anyone would pay memory for.
+    pub(crate) const MAX_IDLE_DEFAULT: DurationText = DurationText(Duration::from_secs(30));
+
+    /// The span.
+    #[must_use]
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+}
+
+/// The text is not a quantity; the message says what one looks like.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QuantityError {
+    /// Not a whole number with a known unit of size, or too large.
+    #[error("{} is not a size: expected whole bytes such as `512`, or a unit as in `64KiB`, `10MB`, `1GiB`", quoted(.0))]
+    Size(String),
+    /// Not a whole number with a known unit of time.
+    #[error("{} is not a duration: expected a whole number and a unit, as in `250ms`, `5s`, `2m`, `1h`", quoted(.0))]
+    Duration(String),
+    /// Zero, or above a year.
+    #[error("{} is out of range: a duration is longer than zero and at most `8760h`", quoted(.0))]
+    DurationRange(String),
+}
+
+// === impl ByteSize ===
+
+impl FromStr for ByteSize {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let refused = || QuantityError::Size(text.to_owned());
+        let (number, unit) = split_number(text).ok_or_else(refused)?;
+        let factor = match unit {
+            "" | "B" => 1,
+            unit => factor(&SIZE_UNITS, unit).ok_or_else(refused)?,
+        };
+        number.checked_mul(factor).map(ByteSize).ok_or_else(refused)
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match exact_unit(&SIZE_UNITS, self.0) {
+            Some((number, unit)) => formatter.pad(&format!("{number}{unit}")),
+            None => formatter.pad(&self.0.to_string()),
+        }
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bytes(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Bytes(bytes) => Ok(ByteSize(bytes)),
+            Written::Text(text) => text.parse().map_err(de::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteSize".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "pattern": "^[0-9]+(B|[KMGT]i?B)?$",
+            "minimum": 0,
+            "description": "A number of bytes: `512`, `64KiB`, `10MB`, `1GiB`.",
+        })
+    }
+}
+
+// === impl DurationText ===
+
+impl FromStr for DurationText {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        let refused = || QuantityError::Duration(text.to_owned());
+        let (number, unit) = split_number(text).ok_or_else(refused)?;
+        let factor = factor(&TIME_UNITS, unit).ok_or_else(refused)?;
+        match number.checked_mul(factor) {
+            Some(ms @ 1..=DURATION_MS_MAX) => Ok(DurationText(Duration::from_millis(ms))),
+            Some(_) | None => Err(QuantityError::DurationRange(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for DurationText {
+    type Error = QuantityError;
+
+    fn try_from(text: String) -> Result<Self, QuantityError> {
+        text.parse()
+    }
+}
+
+impl From<DurationText> for String {
+    fn from(duration: DurationText) -> String {
+        duration.to_string()
+    }
+}
+
+impl fmt::Display for DurationText {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whole milliseconds within a year, so nothing is lost and it fits.
+        let ms = u64::try_from(self.0.as_millis()).unwrap_or(DURATION_MS_MAX);
+        let (number, unit) = exact_unit(&TIME_UNITS, ms).unwrap_or((ms, "ms"));
+        formatter.pad(&format!("{number}{unit}"))
+    }
+}
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "DurationText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^[0-9]+(ms|s|m|h)$",
+            "description": "A span of time, longer than zero: `250ms`, `5s`, `2m`, `1h`.",
+        })
+    }
+}
+
+// === helpers ===
+
+/// "64KiB" → (64, "KiB"). `None` when there is no number in front or it overflows.
+fn split_number(text: &str) -> Option<(u64, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(end);
+    Some((digits.parse().ok()?, unit))
+}
+
+fn factor(units: &[(&str, u64)], wanted: &str) -> Option<u64> {
+    units
+        .iter()
+        .find(|(unit, _)| *unit == wanted)
+        .map(|(_, factor)| *factor)
+}
+
+/// The largest unit that loses nothing.
+fn exact_unit(units: &[(&'static str, u64)], value: u64) -> Option<(u64, &'static str)> {
+    let divides = |(_, factor): &&(&str, u64)| value != 0 && value.is_multiple_of(*factor);
+    units
+        .iter()
+        .find(divides)
+        .map(|(unit, factor)| (value / factor, *unit))
+}

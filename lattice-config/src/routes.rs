@@ -1,0 +1,312 @@
+//! Which requests a route takes: a host pattern and a path prefix, their order and their collisions.
+
+use std::borrow::Cow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::app::RouteSpec;
+use crate::name::{AppName, ComponentName};
+use crate::text::quoted;
+
+/// The longest host name, by RFC 1035.
+const HOST_LENGTH_MAX: usize = 253;
+/// Longer prefixes are nobody's, and every request is compared with all of them.
+const PATH_LENGTH_MAX: usize = 1024;
+
+/// The host names a route answers to: one name (`shop.example.com`) or every name below one
+/// (`*.example.com`). Always lower case.
+///
+/// ```
+/// # use weft_lattice_config::HostPattern;
+/// let pattern: HostPattern = "*.example.com".parse().unwrap();
+/// assert!(pattern.matches("Shop.example.com:8080"));
+/// assert!(!pattern.matches("example.com"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct HostPattern(String);
+
+/// The paths a route answers to: `/api` takes `/api` and `/api/x`, not `/apis`. Without a slash at
+/// the end, except for `/` itself, which takes every path.
+///
+/// ```
+/// # use weft_lattice_config::PathPrefix;
+/// let prefix: PathPrefix = "/api/".parse().unwrap();
+/// assert_eq!(prefix.as_str(), "/api");
+/// assert!(prefix.matches("/api/orders"));
+/// assert!(!prefix.matches("/apis"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PathPrefix(String);
+
+/// The text is not a host pattern or not a path prefix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Not a name and not `*.` with a name.
+    #[error("{} is not a host: expected a name such as `shop.example.com` or `*.example.com`, without scheme, port or path", quoted(.0))]
+    Host(String),
+    /// Not a plain absolute path.
+    #[error("{} is not a path: {problem}", quoted(.text))]
+    Path {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
+
+/// Two routes that would take the same requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collision {
+    /// The host both name; none is any host.
+    pub host: Option<HostPattern>,
+    /// The path both name.
+    pub path: PathPrefix,
+    /// The owner of the route that came first.
+    pub first: RouteOwner,
+    /// The owner of the route that came later.
+    pub second: RouteOwner,
+}
+
+/// Where a route comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteOwner {
+    /// The app that has the route.
+    pub app: AppName,
+    /// The component the route leads to.
+    pub component: ComponentName,
+    /// The route's place in what was given to [`collisions`], counted from zero.
+    pub index: usize,
+}
+
+/// The routes that have the same host and path as one before them, in the order given.
+///
+/// The same check serves one manifest and, at deploy, all apps of a lattice.
+pub fn collisions<'a>(
+    routes: impl IntoIterator<Item = (AppName, &'a RouteSpec)>,
+) -> Vec<Collision> {
+    let mut owners: BTreeMap<(Option<&HostPattern>, &PathPrefix), RouteOwner> = BTreeMap::new();
+    let mut collisions = Vec::new();
+    for (index, (app, route)) in routes.into_iter().enumerate() {
+        let owner = RouteOwner {
+            app,
+            component: route.to.clone(),
+            index,
+        };
+        let key = (route.host.as_ref(), &route.path);
+        match owners.get(&key) {
+            Some(first) => collisions.push(Collision {
+                host: route.host.clone(),
+                path: route.path.clone(),
+                first: first.clone(),
+                second: owner,
+            }),
+            None => {
+                owners.insert(key, owner);
+            }
+        }
+    }
+    collisions
+}
+
+/// Orders routes so that the first that matches a request is the one that takes it.
+///
+/// The order is total, and equal only for routes that collide:
+/// 1. an exact host, then a wildcard (the longer suffix first), then no host;
+/// 2. within one host, the longer path first;
+/// 3. what is left, by text, so that every machine sorts alike.
+#[must_use]
+pub fn most_specific_first(left: &RouteSpec, right: &RouteSpec) -> Ordering {
+    rank(left).cmp(&rank(right))
+}
+
+type Rank<'a> = (HostRank<'a>, Reverse<usize>, &'a str);
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum HostRank<'a> {
+    Exact(&'a str),
+    Wildcard(Reverse<usize>, &'a str),
+    Any,
+}
+
+fn rank(route: &RouteSpec) -> Rank<'_> {
+    let host = match &route.host {
+        None => HostRank::Any,
+        Some(host) => match host.suffix() {
+            None => HostRank::Exact(&host.0),
+            Some(suffix) => HostRank::Wildcard(Reverse(suffix.len()), suffix),
+        },
+    };
+    (host, Reverse(route.path.0.len()), &route.path.0)
+}
+
+// === impl HostPattern ===
+
+impl HostPattern {
+    /// The pattern as text, in lower case.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a request for that host is meant. Case, a port and a dot at the end do not count; a
+    /// wildcard stands for one label or more.
+    #[must_use]
+    pub fn matches(&self, host: &str) -> bool {
+        let name = host.split_once(':').map_or(host, |(name, _)| name);
+        let name = name.strip_suffix('.').unwrap_or(name);
+        match self.suffix() {
+            None => name.eq_ignore_ascii_case(&self.0),
+            Some(suffix) => name.len().checked_sub(suffix.len()).is_some_and(|start| {
+                start > 0
+                    && name
+                        .get(start..)
+                        .is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+            }),
+        }
+    }
+
+    /// `.example.com` of `*.example.com`; none for an exact name.
+    fn suffix(&self) -> Option<&str> {
+        self.0.strip_prefix('*')
+    }
+}
+
+impl TryFrom<String> for HostPattern {
+    type Error = RouteError;
+
+    fn try_from(text: String) -> Result<Self, RouteError> {
+        let name = text.strip_prefix("*.").unwrap_or(&text);
+        if text.len() <= HOST_LENGTH_MAX && name.split('.').all(is_host_label) {
+            Ok(HostPattern(text.to_ascii_lowercase()))
+        } else {
+            Err(RouteError::Host(text))
+        }
+    }
+}
+
+fn is_host_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+// === impl PathPrefix ===
+
+impl PathPrefix {
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether a request for that path (without its query) is meant: whole segments are compared.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        match path.strip_prefix(self.0.as_str()) {
+            None => false,
+            Some(rest) => rest.is_empty() || rest.starts_with('/') || self.0 == "/",
+        }
+    }
+}
+
+impl Default for PathPrefix {
+    fn default() -> Self {
+        PathPrefix("/".to_owned())
+    }
+}
+
+impl TryFrom<String> for PathPrefix {
+    type Error = RouteError;
+
+    fn try_from(text: String) -> Result<Self, RouteError> {
+        if let Some(problem) = path_problem(&text) {
+            return Err(RouteError::Path { text, problem });
+        }
+        Ok(match text.strip_suffix('/') {
+            None => PathPrefix(text),
+            Some("") => PathPrefix::default(),
+            Some(rest) => PathPrefix(rest.to_owned()),
+        })
+    }
+}
+
+fn path_problem(text: &str) -> Option<&'static str> {
+    if !text.starts_with('/') {
+        return Some("it must start with `/`");
+    }
+    if text.len() > PATH_LENGTH_MAX {
+        return Some("it is longer than 1024 bytes");
+    }
+    if text.contains("..") || text.contains("/./") || text.ends_with("/.") {
+        return Some("it must not contain `.` or `..` segments");
+    }
+    if text.contains("//") {
+        return Some("it must not contain `//`");
+    }
+    if text.contains(['?', '#', '%']) {
+        return Some("it must not contain `?`, `#` or `%`");
+    }
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+    (!text.bytes().all(is_plain)).then_some("it must be printable ASCII without spaces or `\\`")
+}
+
+// === text forms of both ===
+
+macro_rules! text_form {
+    ($name:ident, $pattern:literal, $description:literal) => {
+        impl FromStr for $name {
+            type Err = RouteError;
+
+            fn from_str(text: &str) -> Result<Self, RouteError> {
+                Self::try_from(text.to_owned())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> String {
+                value.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.pad(&self.0)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "pattern": $pattern,
+                    "description": $description,
+                })
+            }
+        }
+    };
+}
+
+text_form!(
+    HostPattern,
+    "^(\\*\\.)?[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*$",
+    "A host name such as `shop.example.com`, or `*.example.com` for every name below `example.com`."
+);
+text_form!(
+    PathPrefix,
+    "^/[^?#%\\s\\\\]*$",
+    "An absolute path, compared by whole segments: `/api` takes `/api` and `/api/x`, not `/apis`."
+);

@@ -1,0 +1,52 @@
+//! How untrusted text is shown in a message: short, on one line, and without control characters.
+
+/// Longer input says nothing more to a reader and would let hostile input fill a terminal.
+const SHOWN_CHARACTERS_MAX: usize = 80;
+
+/// The text in backticks, with control characters escaped and the tail of a long text left out.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut shown = String::from("`");
+    for (index, character) in text.chars().enumerate() {
+        if index == SHOWN_CHARACTERS_MAX {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown.push('`');
+    shown
+}
+
+/// Several names for one sentence: "`a`, `b`".
+pub(crate) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+/// The candidate closest to what was written, if it is close enough to be a slip of the hand.
+pub(crate) fn nearest<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    if written.len() > SHOWN_CHARACTERS_MAX {
+        return None;
+    }
+    let distance_max = (written.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(written, candidate), candidate))
+        .filter(|(distance, _)| *distance <= distance_max)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// The sentence that offers the nearest candidate.
+pub(crate) fn did_you_mean<'a>(
+    written: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    nearest(written, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
