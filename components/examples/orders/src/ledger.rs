@@ -1,0 +1,328 @@
+//! Orders and stock over a store whose only atomic operation is adding to a counter.
+//!
+//! Stock is two counters that only grow: units taken and units given back. What is left is
+//! `stocked - taken + returned`. To take units, add them to `taken` first and look afterwards; whoever
+//! went too far gives the units back. So the last unit is never sold twice, whatever else runs at the
+//! same time. The price is that two customers who reach for it at once may both be refused, and that a
+//! crash between the two steps leaves units set aside.
+//!
+//! A counter is read by adding nothing to it, because how a store writes its counters is its own affair.
+
+use crate::exports::shop::catalog::orders::{Line, Money, Order, OrderError, Shortage};
+use crate::shop::catalog::types::{Product, Quote};
+
+/// Holds the number of the newest order.
+const ORDER_COUNT: &str = "order-count";
+
+/// Orders read for one `recent`; each is a read of its own.
+const RECENT_MAX: u32 = 50;
+
+/// What the ledger needs from outside. Every method may wait for another machine.
+pub trait Backend {
+    fn product(&self, sku: &str) -> Result<Product, OrderError>;
+    fn quote(&self, line: &Line) -> Result<Quote, OrderError>;
+    /// Adds `delta` to a counter and answers what it is then. A counter starts at nothing.
+    fn increment(&self, key: &str, delta: u64) -> Result<u64, OrderError>;
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, OrderError>;
+    fn set(&self, key: &str, value: &[u8]) -> Result<(), OrderError>;
+}
+
+pub struct Ledger<B> {
+    backend: B,
+}
+
+impl<B: Backend> Ledger<B> {
+    pub fn new(backend: B) -> Self {
+        Self { backend }
+    }
+
+    pub fn place(&self, lines: &[Line]) -> Result<Order, OrderError> {
+        let quotes = lines
+            .iter()
+            .map(|line| self.backend.quote(line))
+            .collect::<Result<Vec<_>, _>>()?;
+        let total = total(&quotes)?;
+        for (index, line) in lines.iter().enumerate() {
+            if let Err(error) = self.take(line) {
+                self.give_back(&lines[..index])?;
+                return Err(error);
+            }
+        }
+        let stored = self.store(quotes, total);
+        if stored.is_err() {
+            self.give_back(lines)?;
+        }
+        stored
+    }
+
+    pub fn get(&self, id: u64) -> Result<Order, OrderError> {
+        let bytes = self
+            .backend
+            .get(&order_key(id))?
+            .ok_or(OrderError::UnknownOrder(id))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| OrderError::Storage(format!("order {id} does not read back: {error}")))
+    }
+
+    pub fn recent(&self, limit: u32) -> Result<Vec<Order>, OrderError> {
+        let newest = self.backend.increment(ORDER_COUNT, 0)?;
+        let oldest = newest.saturating_sub(u64::from(limit.min(RECENT_MAX)));
+        let mut orders = Vec::new();
+        for id in (oldest + 1..=newest).rev() {
+            match self.get(id) {
+                Ok(order) => orders.push(order),
+                // Numbered and not stored: being placed right now, or refused by the store.
+                Err(OrderError::UnknownOrder(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(orders)
+    }
+
+    pub fn left(&self, sku: &str) -> Result<u32, OrderError> {
+        let taken = self.backend.increment(&taken_key(sku), 0)?;
+        self.left_after(sku, taken)
+    }
+
+    fn take(&self, line: &Line) -> Result<(), OrderError> {
+        let taken = self
+            .backend
+            .increment(&taken_key(&line.sku), u64::from(line.quantity))?;
+        let taken_before = taken.saturating_sub(u64::from(line.quantity));
+        let left = self.left_after(&line.sku, taken_before);
+        if matches!(left, Ok(left) if line.quantity <= left) {
+            return Ok(());
+        }
+        self.give_back(std::slice::from_ref(line))?;
+        Err(OrderError::OutOfStock(Shortage {
+            sku: line.sku.clone(),
+            left: left?,
+        }))
+    }
+
+    fn give_back(&self, lines: &[Line]) -> Result<(), OrderError> {
+        for line in lines {
+            self.backend
+                .increment(&returned_key(&line.sku), u64::from(line.quantity))?;
+        }
+        Ok(())
+    }
+
+    fn left_after(&self, sku: &str, taken: u64) -> Result<u32, OrderError> {
+        let stocked = u64::from(self.backend.product(sku)?.stocked);
+        let returned = self.backend.increment(&returned_key(sku), 0)?;
+        let left = stocked.saturating_add(returned).saturating_sub(taken);
+        Ok(u32::try_from(left).unwrap_or(u32::MAX))
+    }
+
+    fn store(&self, lines: Vec<Quote>, total: Money) -> Result<Order, OrderError> {
+        let id = self.backend.increment(ORDER_COUNT, 1)?;
+        let order = Order { id, lines, total };
+        let bytes =
+            serde_json::to_vec(&order).map_err(|error| OrderError::Storage(error.to_string()))?;
+        self.backend.set(&order_key(id), &bytes)?;
+        Ok(order)
+    }
+}
+
+fn total(quotes: &[Quote]) -> Result<Money, OrderError> {
+    let (first, rest) = quotes.split_first().ok_or(OrderError::Empty)?;
+    let mut total = first.total;
+    for quote in rest {
+        if quote.total.currency != total.currency {
+            return Err(OrderError::MixedCurrencies);
+        }
+        let sum = total.cents.checked_add(quote.total.cents);
+        total.cents = sum.ok_or(OrderError::InvalidQuantity(quote.quantity))?;
+    }
+    Ok(total)
+}
+
+fn order_key(id: u64) -> String {
+    format!("order-{id}")
+}
+
+fn taken_key(sku: &str) -> String {
+    format!("stock-{sku}-taken")
+}
+
+fn returned_key(sku: &str) -> String {
+    format!("stock-{sku}-returned")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::shop::catalog::types::Currency;
+
+    /// Sells teapots (five, in euros) and fishcakes (five, in pounds), each for 100.
+    #[derive(Default)]
+    struct Memory {
+        counters: RefCell<HashMap<String, u64>>,
+        values: RefCell<HashMap<String, Vec<u8>>>,
+        full: bool,
+    }
+
+    impl Backend for Memory {
+        fn product(&self, sku: &str) -> Result<Product, OrderError> {
+            let currency = match sku {
+                "teapot" => Currency::Eur,
+                "fishcake" => Currency::Gbp,
+                _ => return Err(OrderError::UnknownSku(sku.to_owned())),
+            };
+            let price = Money {
+                cents: 100,
+                currency,
+            };
+            Ok(Product {
+                sku: sku.to_owned(),
+                name: sku.to_owned(),
+                price,
+                discount: None,
+                stocked: 5,
+            })
+        }
+
+        fn quote(&self, line: &Line) -> Result<Quote, OrderError> {
+            let product = self.product(&line.sku)?;
+            let cents = 100 * u64::from(line.quantity);
+            Ok(Quote {
+                sku: line.sku.clone(),
+                quantity: line.quantity,
+                unit_price: product.price,
+                discount: None,
+                total: Money {
+                    cents,
+                    currency: product.price.currency,
+                },
+            })
+        }
+
+        fn increment(&self, key: &str, delta: u64) -> Result<u64, OrderError> {
+            let mut counters = self.counters.borrow_mut();
+            let counter = counters.entry(key.to_owned()).or_default();
+            *counter += delta;
+            Ok(*counter)
+        }
+
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, OrderError> {
+            Ok(self.values.borrow().get(key).cloned())
+        }
+
+        fn set(&self, key: &str, value: &[u8]) -> Result<(), OrderError> {
+            if self.full {
+                return Err(OrderError::Storage("the disk is full".to_owned()));
+            }
+            self.values
+                .borrow_mut()
+                .insert(key.to_owned(), value.to_owned());
+            Ok(())
+        }
+    }
+
+    fn ledger() -> Ledger<Memory> {
+        Ledger::new(Memory::default())
+    }
+
+    fn line(sku: &str, quantity: u32) -> Line {
+        Line {
+            sku: sku.to_owned(),
+            quantity,
+        }
+    }
+
+    #[test]
+    fn an_order_reads_back_as_it_was_placed() {
+        let ledger = ledger();
+        let order = ledger
+            .place(&[line("teapot", 2)])
+            .expect("the order is placed");
+        assert_eq!((order.id, order.total.cents), (1, 200));
+        assert_eq!(ledger.get(1), Ok(order));
+        assert_eq!(ledger.left("teapot"), Ok(3));
+    }
+
+    #[test]
+    fn an_order_that_was_never_placed_is_unknown() {
+        assert_eq!(ledger().get(7), Err(OrderError::UnknownOrder(7)));
+    }
+
+    #[test]
+    fn orders_are_listed_newest_first_up_to_the_limit() {
+        let ledger = ledger();
+        for _ in 0..3 {
+            ledger
+                .place(&[line("teapot", 1)])
+                .expect("the order is placed");
+        }
+        let ids: Vec<u64> = ledger
+            .recent(2)
+            .expect("a list")
+            .iter()
+            .map(|order| order.id)
+            .collect();
+        assert_eq!(ids, [3, 2]);
+    }
+
+    #[test]
+    fn a_shortage_names_what_is_left_and_takes_nothing() {
+        let ledger = ledger();
+        ledger
+            .place(&[line("teapot", 4)])
+            .expect("the order is placed");
+        let shortage = Shortage {
+            sku: "teapot".to_owned(),
+            left: 1,
+        };
+        assert_eq!(
+            ledger.place(&[line("teapot", 2)]),
+            Err(OrderError::OutOfStock(shortage))
+        );
+        assert_eq!(ledger.left("teapot"), Ok(1));
+        ledger
+            .place(&[line("teapot", 1)])
+            .expect("the last one is still there");
+    }
+
+    #[test]
+    fn lines_of_one_product_count_together() {
+        let ledger = ledger();
+        let shortage = Shortage {
+            sku: "teapot".to_owned(),
+            left: 2,
+        };
+        let placed = ledger.place(&[line("teapot", 3), line("teapot", 3)]);
+        assert_eq!(placed, Err(OrderError::OutOfStock(shortage)));
+        assert_eq!(ledger.left("teapot"), Ok(5));
+    }
+
+    #[test]
+    fn an_order_that_cannot_be_stored_returns_its_units() {
+        let ledger = Ledger::new(Memory {
+            full: true,
+            ..Memory::default()
+        });
+        assert!(matches!(
+            ledger.place(&[line("teapot", 1)]),
+            Err(OrderError::Storage(_))
+        ));
+        assert_eq!(ledger.left("teapot"), Ok(5));
+    }
+
+    #[test]
+    fn an_order_that_makes_no_sense_is_refused() {
+        let ledger = ledger();
+        assert_eq!(ledger.place(&[]), Err(OrderError::Empty));
+        assert_eq!(
+            ledger.place(&[line("unicorn", 1)]),
+            Err(OrderError::UnknownSku("unicorn".to_owned()))
+        );
+        assert_eq!(
+            ledger.place(&[line("teapot", 1), line("fishcake", 1)]),
+            Err(OrderError::MixedCurrencies)
+        );
+    }
+}
