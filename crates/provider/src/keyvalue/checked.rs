@@ -1,0 +1,86 @@
+//! The limits, in front of a backend.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::limits::{Room, check_batch, check_key, check_value};
+use super::{Bucket, CasOutcome, KeyPage, KeyValueError};
+
+/// A bucket that checks keys, values and batches against the limits of this module before its
+/// backend sees them. Backends hand out their buckets in one, so that none can forget a check.
+pub struct Checked<B>(
+    /// The bucket of the backend.
+    pub B,
+);
+
+#[async_trait]
+impl<B: Bucket> Bucket for Checked<B> {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
+        check_key(key)?;
+        self.0.get(key).await
+    }
+
+    async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
+        check_key(key)?;
+        check_value(&value)?;
+        self.0.set(key, value).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        check_key(key)?;
+        self.0.delete(key).await
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, KeyValueError> {
+        check_key(key)?;
+        self.0.exists(key).await
+    }
+
+    async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
+        // A cursor comes back from the guest, who may have made it up.
+        cursor.map_or(Ok(()), check_key)?;
+        self.0.list_keys(cursor).await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
+        check_key(key)?;
+        self.0.increment(key, delta).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Bytes,
+    ) -> Result<CasOutcome, KeyValueError> {
+        check_key(key)?;
+        check_value(&new)?;
+        self.0.compare_and_swap(key, expected, new).await
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
+        check_keys(keys)?;
+        self.0.get_many(keys).await
+    }
+
+    async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
+        check_batch(pairs.len())?;
+        let mut room = Room::default();
+        for (key, value) in &pairs {
+            check_key(key)?;
+            check_value(value)?;
+            room.take(value.len())?;
+        }
+        self.0.set_many(pairs).await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError> {
+        check_keys(keys)?;
+        self.0.delete_many(keys).await
+    }
+}
+
+fn check_keys(keys: &[String]) -> Result<(), KeyValueError> {
+    check_batch(keys.len())?;
+    keys.iter().try_for_each(|key| check_key(key))
+}

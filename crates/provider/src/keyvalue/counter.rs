@@ -1,0 +1,37 @@
+//! Counters: numbers that are kept as text, so that `get` shows what `increment` made.
+
+use super::KeyValueError;
+
+/// The number in `current` plus `delta`; no value counts as 0.
+///
+/// # Errors
+///
+/// If `current` is no whole number in decimal, or if the sum does not fit into 64 bits.
+///
+/// # Examples
+///
+/// ```
+/// use weft_provider::keyvalue::add_to_counter;
+///
+/// assert_eq!(add_to_counter(None, 5), Ok(5));
+/// assert_eq!(add_to_counter(Some(b"7"), -10), Ok(-3));
+/// assert!(add_to_counter(Some(b"seven"), 1).is_err());
+/// ```
+pub fn add_to_counter(current: Option<&[u8]>, delta: i64) -> Result<i64, KeyValueError> {
+    let Some(bytes) = current else {
+        return Ok(delta);
+    };
+    let number = str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.parse::<i64>().ok());
+    let number = number.ok_or_else(|| {
+        KeyValueError::Other(
+            "the value is not a whole number in decimal, so it cannot be incremented".to_owned(),
+        )
+    })?;
+    number.checked_add(delta).ok_or_else(|| {
+        KeyValueError::Other(format!(
+            "{number} plus {delta} does not fit into 64 bits with a sign"
+        ))
+    })
+}
