@@ -1,6 +1,10 @@
 //! What a component imports and exports, with every signature.
 
 use thiserror::Error;
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
+
+use crate::binary::{Bodies, Component, Item};
+use crate::{print, wit};
 
 /// What a component is made of, seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,6 +139,58 @@ pub enum DescribeError {
 ///
 /// Fails if the bytes are not a valid component whose types can be written as WIT, or if one of
 /// the bounds of this crate is exceeded.
-pub fn describe(_bytes: &[u8]) -> Result<Description, DescribeError> {
-    Err(DescribeError::CoreModule)
+pub fn describe(bytes: &[u8]) -> Result<Description, DescribeError> {
+    let component = Component::read(bytes, Bodies::Validated)?;
+    Ok(Description {
+        wit: wit::print(bytes)?,
+        imports: component
+            .imports
+            .iter()
+            .map(|item| outline(&component, item))
+            .collect(),
+        exports: component
+            .exports
+            .iter()
+            .map(|item| outline(&component, item))
+            .collect(),
+        uses_async: component.uses_async,
+    })
+}
+
+fn outline(component: &Component, item: &Item) -> Extern {
+    let function = |name: &str, id| FunctionInfo {
+        name: name.to_owned(),
+        signature: print::signature(component, id),
+    };
+    let (mut functions, mut resources) = (Vec::new(), Vec::new());
+    let kind = match item.item.ty {
+        ComponentEntityType::Instance(id) => {
+            for (name, item) in &component.types[id].exports {
+                match item.ty {
+                    ComponentEntityType::Func(id) => functions.push(function(name, id)),
+                    ComponentEntityType::Type {
+                        created: ComponentAnyTypeId::Resource(_),
+                        ..
+                    } => {
+                        resources.push(name.clone());
+                    }
+                    _ => {}
+                }
+            }
+            ExternKind::Instance
+        }
+        ComponentEntityType::Func(id) => {
+            functions.push(function(&item.name, id));
+            ExternKind::Func
+        }
+        _ => ExternKind::Other,
+    };
+    let implements = item.item.implements.clone();
+    Extern {
+        name: item.name.clone(),
+        implements,
+        kind,
+        functions,
+        resources,
+    }
 }

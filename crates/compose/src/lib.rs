@@ -6,10 +6,15 @@
 //!
 //! Input is hostile: it is measured and validated before anything else looks at it.
 
+mod binary;
 mod describe;
 mod fuse;
 mod limits;
+mod matching;
+mod measure;
 mod names;
+mod print;
+mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
 pub use fuse::{Cause, Edge, FuseError, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};

@@ -1,0 +1,373 @@
+//! Whether an export has what an import expects.
+//!
+//! This is the component model's rule: the exporter may have more functions and types, what both
+//! have must be equal in structure, resources are equal by name. The composing library has the last
+//! word; this check is what can say which function differs, and how.
+
+use std::collections::HashSet;
+
+use wasmparser::component_types::{
+    AliasableResourceId, ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId,
+    ComponentEntityType, ComponentFuncTypeId, ComponentInstanceTypeId, ComponentValType,
+};
+
+use crate::binary::Component;
+use crate::print;
+
+/// The resources that an import and an export take to be the same.
+pub(crate) type ResourcePairs = Vec<(AliasableResourceId, AliasableResourceId)>;
+
+/// What is wrong with an export, from the importer's point of view.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// `function`, `type` or `resource`.
+    pub(crate) kind: &'static str,
+    pub(crate) item: String,
+    pub(crate) expected: String,
+    pub(crate) found: Found,
+}
+
+/// What was found instead of the expected.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Something else under the same name.
+    Other(String),
+    /// Nothing; these are the exporter's items of the same kind.
+    Nothing(Vec<String>),
+}
+
+/// Compares the instance that `importer` expects with the one that `exporter` has.
+pub(crate) fn instances(
+    (importer, expected): (&Component, ComponentInstanceTypeId),
+    (exporter, found): (&Component, ComponentInstanceTypeId),
+) -> Result<ResourcePairs, Fault> {
+    let mut matcher = Matcher {
+        importer,
+        exporter,
+        equal: HashSet::new(),
+        resources: Vec::new(),
+        difference: None,
+    };
+    // Functions come first, so that a differing record is reported with a function that uses it.
+    for (name, item) in &importer.types[expected].exports {
+        if let ComponentEntityType::Func(id) = item.ty {
+            matcher.function(name, id, found)?;
+        }
+    }
+    for (name, item) in &importer.types[expected].exports {
+        if let ComponentEntityType::Type { created, .. } = item.ty {
+            matcher.named_type(name, created, found)?;
+        }
+    }
+    Ok(matcher.resources)
+}
+
+struct Matcher<'a> {
+    importer: &'a Component,
+    exporter: &'a Component,
+    equal: HashSet<(ComponentDefinedTypeId, ComponentDefinedTypeId)>,
+    resources: ResourcePairs,
+    /// The definitions of the innermost named types that differ.
+    difference: Option<(String, String)>,
+}
+
+impl Matcher<'_> {
+    fn function(
+        &mut self,
+        name: &str,
+        expected: ComponentFuncTypeId,
+        exporter: ComponentInstanceTypeId,
+    ) -> Result<(), Fault> {
+        let fault = |expected, found| Fault {
+            kind: "function",
+            item: name.to_owned(),
+            expected,
+            found,
+        };
+        let signature = print::signature(self.importer, expected);
+        let Some(item) = self.exporter.types[exporter].exports.get(name) else {
+            let others = names(self.exporter, exporter, |ty| {
+                matches!(ty, ComponentEntityType::Func(_))
+            });
+            return Err(fault(signature, Found::Nothing(others)));
+        };
+        let ComponentEntityType::Func(found) = item.ty else {
+            return Err(fault(signature, Found::Other(kind(&item.ty).to_owned())));
+        };
+        if self.functions_equal(expected, found) {
+            return Ok(());
+        }
+        let other = print::signature(self.exporter, found);
+        Err(match self.difference.take() {
+            Some((mine, theirs)) if signature == other => fault(
+                format!("{signature}; {mine}"),
+                Found::Other(format!("{other}; {theirs}")),
+            ),
+            _ => fault(signature, Found::Other(other)),
+        })
+    }
+
+    fn functions_equal(
+        &mut self,
+        expected: ComponentFuncTypeId,
+        found: ComponentFuncTypeId,
+    ) -> bool {
+        let (importer, exporter) = (self.importer, self.exporter);
+        let (expected, found) = (&importer.types[expected], &exporter.types[found]);
+        expected.async_ == found.async_
+            && expected.params.len() == found.params.len()
+            && expected
+                .params
+                .iter()
+                .zip(&found.params)
+                .all(|((name, ty), (other, found))| name == other && self.values_equal(ty, found))
+            && self.options_equal(expected.result.as_ref(), found.result.as_ref())
+    }
+
+    fn named_type(
+        &mut self,
+        name: &str,
+        expected: ComponentAnyTypeId,
+        exporter: ComponentInstanceTypeId,
+    ) -> Result<(), Fault> {
+        let (kind_name, text) = match expected {
+            ComponentAnyTypeId::Resource(_) => ("resource", format!("resource {name}")),
+            ComponentAnyTypeId::Defined(id) => ("type", print::definition(self.importer, id, name)),
+            // Types of functions, instances and components are not part of WIT interfaces.
+            _ => return Ok(()),
+        };
+        let fault = |found| Fault {
+            kind: kind_name,
+            item: name.to_owned(),
+            expected: text,
+            found,
+        };
+        let Some(item) = self.exporter.types[exporter].exports.get(name) else {
+            let others = names(self.exporter, exporter, |ty| {
+                matches!(ty, ComponentEntityType::Type { .. })
+            });
+            return Err(fault(Found::Nothing(others)));
+        };
+        let ComponentEntityType::Type { created: found, .. } = item.ty else {
+            return Err(fault(Found::Other(kind(&item.ty).to_owned())));
+        };
+        match (expected, found) {
+            (ComponentAnyTypeId::Resource(expected), ComponentAnyTypeId::Resource(found)) => {
+                self.resources.push((expected, found));
+                Ok(())
+            }
+            (ComponentAnyTypeId::Defined(expected), ComponentAnyTypeId::Defined(found))
+                if self.definitions_equal(expected, found) =>
+            {
+                Ok(())
+            }
+            (_, ComponentAnyTypeId::Defined(found)) => Err(fault(Found::Other(print::definition(
+                self.exporter,
+                found,
+                name,
+            )))),
+            _ => Err(fault(Found::Other(format!("resource {name}")))),
+        }
+    }
+
+    fn values_equal(&mut self, expected: &ComponentValType, found: &ComponentValType) -> bool {
+        match (expected, found) {
+            (ComponentValType::Primitive(expected), ComponentValType::Primitive(found)) => {
+                expected == found
+            }
+            (ComponentValType::Type(expected), ComponentValType::Type(found)) => {
+                self.defined_equal(*expected, *found)
+            }
+            // A named alias of a primitive is a defined type; the validator takes both for equal.
+            (ComponentValType::Primitive(primitive), ComponentValType::Type(id)) => {
+                matches!(&self.exporter.types[*id],
+                    ComponentDefinedType::Primitive(other) if other == primitive)
+            }
+            (ComponentValType::Type(id), ComponentValType::Primitive(primitive)) => {
+                matches!(&self.importer.types[*id],
+                    ComponentDefinedType::Primitive(other) if other == primitive)
+            }
+        }
+    }
+
+    fn options_equal(
+        &mut self,
+        expected: Option<&ComponentValType>,
+        found: Option<&ComponentValType>,
+    ) -> bool {
+        match (expected, found) {
+            (None, None) => true,
+            (Some(expected), Some(found)) => self.values_equal(expected, found),
+            _ => false,
+        }
+    }
+
+    /// Compares, and keeps the definitions of the innermost named types that differ.
+    fn defined_equal(
+        &mut self,
+        expected: ComponentDefinedTypeId,
+        found: ComponentDefinedTypeId,
+    ) -> bool {
+        if self.definitions_equal(expected, found) {
+            return true;
+        }
+        let mine = self
+            .importer
+            .type_name(ComponentAnyTypeId::Defined(expected));
+        let theirs = self.exporter.type_name(ComponentAnyTypeId::Defined(found));
+        if let (None, Some(mine), Some(theirs)) = (&self.difference, mine, theirs) {
+            let mine = print::definition(self.importer, expected, mine);
+            let theirs = print::definition(self.exporter, found, theirs);
+            if mine != theirs {
+                self.difference = Some((mine, theirs));
+            }
+        }
+        false
+    }
+
+    /// The depth of this recursion is bounded by the validator, to 100, its width by
+    /// [`MAX_TYPE_NODES`](crate::MAX_TYPE_NODES).
+    fn definitions_equal(
+        &mut self,
+        expected: ComponentDefinedTypeId,
+        found: ComponentDefinedTypeId,
+    ) -> bool {
+        if self.equal.contains(&(expected, found)) {
+            return true;
+        }
+        let (importer, exporter) = (self.importer, self.exporter);
+        let equal = self.bodies_equal(&importer.types[expected], &exporter.types[found]);
+        if equal {
+            self.equal.insert((expected, found));
+        }
+        equal
+    }
+
+    fn bodies_equal(
+        &mut self,
+        expected: &ComponentDefinedType,
+        found: &ComponentDefinedType,
+    ) -> bool {
+        use ComponentDefinedType as T;
+        match (expected, found) {
+            (T::Primitive(expected), T::Primitive(found)) => expected == found,
+            (T::Record(expected), T::Record(found)) => {
+                expected.fields.len() == found.fields.len()
+                    && expected.fields.iter().zip(&found.fields).all(
+                        |((name, ty), (other, found))| {
+                            name == other && self.values_equal(ty, found)
+                        },
+                    )
+            }
+            (T::Variant(expected), T::Variant(found)) => {
+                expected.cases.len() == found.cases.len()
+                    && expected.cases.iter().zip(&found.cases).all(
+                        |((name, ty), (other, found))| {
+                            name == other && self.options_equal(ty.ty.as_ref(), found.ty.as_ref())
+                        },
+                    )
+            }
+            (T::Flags(expected), T::Flags(found)) | (T::Enum(expected), T::Enum(found)) => {
+                expected.iter().eq(found)
+            }
+            (T::Tuple(expected), T::Tuple(found)) => {
+                expected.types.len() == found.types.len()
+                    && expected
+                        .types
+                        .iter()
+                        .zip(&found.types)
+                        .all(|(ty, found)| self.values_equal(ty, found))
+            }
+            (
+                T::Result { ok, err, .. },
+                T::Result {
+                    ok: found_ok,
+                    err: found_err,
+                    ..
+                },
+            ) => {
+                self.options_equal(ok.as_ref(), found_ok.as_ref())
+                    && self.options_equal(err.as_ref(), found_err.as_ref())
+            }
+            (T::Own(expected), T::Own(found)) | (T::Borrow(expected), T::Borrow(found)) => {
+                self.resources_equal(*expected, *found)
+            }
+            _ => self.wrappers_equal(expected, found),
+        }
+    }
+
+    fn wrappers_equal(
+        &mut self,
+        expected: &ComponentDefinedType,
+        found: &ComponentDefinedType,
+    ) -> bool {
+        use ComponentDefinedType as T;
+        match (expected, found) {
+            (T::List { element: ty, .. }, T::List { element: found, .. })
+            | (T::Option { ty, .. }, T::Option { ty: found, .. }) => self.values_equal(ty, found),
+            (
+                T::Map { key, value, .. },
+                T::Map {
+                    key: found_key,
+                    value: found,
+                    ..
+                },
+            ) => self.values_equal(key, found_key) && self.values_equal(value, found),
+            (
+                T::FixedLengthList {
+                    element, length, ..
+                },
+                T::FixedLengthList {
+                    element: found,
+                    length: found_length,
+                    ..
+                },
+            ) => length == found_length && self.values_equal(element, found),
+            (T::Future { ty, .. }, T::Future { ty: found, .. })
+            | (T::Stream { ty, .. }, T::Stream { ty: found, .. }) => {
+                self.options_equal(ty.as_ref(), found.as_ref())
+            }
+            _ => false,
+        }
+    }
+
+    fn resources_equal(
+        &mut self,
+        expected: AliasableResourceId,
+        found: AliasableResourceId,
+    ) -> bool {
+        let mine = self
+            .importer
+            .type_name(ComponentAnyTypeId::Resource(expected));
+        let theirs = self.exporter.type_name(ComponentAnyTypeId::Resource(found));
+        let equal = mine == theirs;
+        if equal {
+            self.resources.push((expected, found));
+        }
+        equal
+    }
+}
+
+fn names(
+    component: &Component,
+    instance: ComponentInstanceTypeId,
+    is_wanted: impl Fn(&ComponentEntityType) -> bool,
+) -> Vec<String> {
+    let exports = component.types[instance].exports.iter();
+    exports
+        .filter(|(_, item)| is_wanted(&item.ty))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// What an item is, in a message.
+pub(crate) fn kind(ty: &ComponentEntityType) -> &'static str {
+    match ty {
+        ComponentEntityType::Module(_) => "core module",
+        ComponentEntityType::Func(_) => "function",
+        ComponentEntityType::Value(_) => "value",
+        ComponentEntityType::Type { .. } => "type",
+        ComponentEntityType::Instance(_) => "interface",
+        ComponentEntityType::Component(_) => "component",
+    }
+}
