@@ -32,7 +32,7 @@ impl Guest for Component {
             Ok(request) => api::answer(&request, &Linked),
             Err(reply) => reply,
         };
-        send(reply, response_out);
+        send(&reply, response_out);
     }
 }
 
@@ -105,7 +105,7 @@ fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Reply> {
 }
 
 /// Sends the answer. A client that went away is nobody's error, so what fails after the head is dropped.
-fn send(reply: Reply, response_out: ResponseOutparam) {
+fn send(reply: &Reply, response_out: ResponseOutparam) {
     let headers = Fields::new();
     let set = |name: &str, value: &str| {
         headers
