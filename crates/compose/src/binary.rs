@@ -175,11 +175,6 @@ impl Component {
     }
 }
 
-/// Validates bytes that this crate made.
-pub(crate) fn validate(bytes: &[u8]) -> Result<(), DescribeError> {
-    Outline::read(bytes, FEATURES_ASYNC, Bodies::Validated).map(drop)
-}
-
 /// The validator's result, with the names of the outermost level.
 struct Outline {
     types: Types,

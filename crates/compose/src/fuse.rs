@@ -4,7 +4,11 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
+use crate::binary::{Bodies, Component};
+use crate::compose::{self, compose_error};
 use crate::describe::DescribeError;
+use crate::graph::Graph;
+use crate::plan::Plan;
 
 /// A component to be fused, by the name its messages use.
 #[derive(Debug, Clone, Copy)]
@@ -323,9 +327,18 @@ fn list(names: &[String]) -> String {
 /// name an import and an export of one type, or the edges do not form a tree or lattice below the
 /// entry.
 pub fn fuse(
-    _parts: &[Part<'_>],
-    _edges: &[Edge],
-    _options: &FuseOptions<'_>,
+    parts: &[Part<'_>],
+    edges: &[Edge],
+    options: &FuseOptions<'_>,
 ) -> Result<Fused, FuseError> {
-    Err(FuseError::NoParts)
+    let graph = Graph::read(parts, edges, options)?;
+    let plan = Plan::make(&graph, options.is_private)?;
+    let bytes = compose::compose(&graph, &plan)?;
+    let fused = Component::read(&bytes, Bodies::Validated).map_err(compose_error)?;
+    let imports = fused.imports.iter().map(|item| {
+        plan.import(&item.name)
+            .ok_or_else(|| compose_error(format!("import `{}` belongs to no component", item.name)))
+    });
+    let imports = imports.collect::<Result<_, _>>()?;
+    Ok(Fused { bytes, imports })
 }

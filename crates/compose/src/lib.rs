@@ -7,13 +7,18 @@
 //! Input is hostile: it is measured and validated before anything else looks at it.
 
 mod binary;
+mod compose;
 mod describe;
 mod fuse;
+mod graph;
 mod limits;
 mod matching;
 mod measure;
 mod names;
+mod plan;
+mod prelude;
 mod print;
+mod rewrite;
 mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};

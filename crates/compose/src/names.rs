@@ -1,4 +1,6 @@
-//! The names of imports that belong to one part of a fused component.
+//! The names of imports, and which of them belong to one part of a fused component.
+
+use semver::Version;
 
 /// The name under which a fused component imports `original` for part `part` alone.
 ///
@@ -26,4 +28,56 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     digits > 0 && rest[digits..].starts_with('-')
+}
+
+/// The name of an interface, apart from a version that may be exchanged for a compatible one.
+///
+/// Names on one track can be bound to one thing: `a:b/c@0.2.0` and `a:b/c@0.2.6`, but not
+/// `a:b/c@0.3.0`. Names without a version are on a track of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Track {
+    interface: String,
+    /// Up to the first number that is not zero.
+    version: Option<String>,
+}
+
+impl Track {
+    pub(crate) fn of(name: &str) -> Self {
+        let (interface, version) = split(name);
+        Self {
+            interface: interface.to_owned(),
+            version: version.as_ref().map(compatible),
+        }
+    }
+}
+
+/// The version in a name.
+pub(crate) fn version(name: &str) -> Option<Version> {
+    split(name).1
+}
+
+fn split(name: &str) -> (&str, Option<Version>) {
+    match name.rsplit_once('@') {
+        Some((interface, version)) => match Version::parse(version) {
+            Ok(version) => (interface, Some(version)),
+            Err(_) => (name, None),
+        },
+        None => (name, None),
+    }
+}
+
+fn compatible(version: &Version) -> String {
+    match version {
+        Version { pre, .. } if !pre.is_empty() => version.to_string(),
+        Version {
+            major: 0,
+            minor: 0,
+            patch,
+            ..
+        } => format!("0.0.{patch}"),
+        Version {
+            major: 0, minor, ..
+        } => format!("0.{minor}"),
+        Version { major, .. } => major.to_string(),
+    }
 }

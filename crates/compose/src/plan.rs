@@ -1,0 +1,243 @@
+//! Under which name each open import of each part goes into the fused component.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::binary::ResourcePath;
+use crate::fuse::{Edge, FuseError, FusedImport, ImportOwner, Part};
+use crate::graph::{Graph, Origin, are_compatible};
+use crate::names::{Track, is_reserved, private_name, version};
+
+/// The names of all open imports.
+pub(crate) struct Plan {
+    /// For each part, the new name of each open import by its name in the part.
+    pub(crate) names: Vec<HashMap<String, String>>,
+    /// The imports of the fused component, by their names.
+    pub(crate) imports: BTreeMap<String, FusedImport>,
+}
+
+/// An open import: the part and its name there.
+type Open<'a> = (usize, &'a str);
+
+impl Plan {
+    /// Names the open imports of a graph.
+    ///
+    /// 1. Interfaces whose resources cross an edge are grouped: the ends must mean the same one.
+    /// 2. A private import outside of any group is renamed for its part alone.
+    /// 3. A private group shares one name: the plain one, or for a second group of the same
+    ///    interface the private name of its first part.
+    /// 4. All others share the plain name, in the highest compatible version.
+    pub(crate) fn make(
+        graph: &Graph<'_>,
+        is_private: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, FuseError> {
+        check_names(graph)?;
+        let mut plan = Self {
+            names: vec![HashMap::new(); graph.parts.len()],
+            imports: BTreeMap::new(),
+        };
+        let mut public: BTreeMap<Track, Vec<Open<'_>>> = BTreeMap::new();
+        for group in groups(graph)? {
+            if !group.iter().any(|(_, name)| is_private(name)) {
+                for open in group {
+                    public.entry(Track::of(open.1)).or_default().push(open);
+                }
+            } else if let [(part, name)] = group[..] {
+                let owner = ImportOwner::Part(part);
+                plan.add(&group, private_name(part, name), owner);
+            } else {
+                plan.add_private_group(&group);
+            }
+        }
+        for group in public.values() {
+            plan.add(
+                group,
+                highest(group).to_owned(),
+                ImportOwner::Shared(owners(group)),
+            );
+        }
+        Ok(plan)
+    }
+
+    fn add_private_group(&mut self, group: &[Open<'_>]) {
+        let plain = highest(group);
+        let is_taken = self
+            .imports
+            .values()
+            .any(|import| are_compatible(&import.name, plain));
+        let name = match group {
+            [(part, _), ..] if is_taken => private_name(*part, plain),
+            _ => plain.to_owned(),
+        };
+        self.add(group, name, ImportOwner::Shared(owners(group)));
+    }
+
+    fn add(&mut self, group: &[Open<'_>], name: String, owner: ImportOwner) {
+        for (part, original) in group {
+            // A part that imports two versions keeps both names: the composing library merges them.
+            let is_double = group.iter().filter(|(other, _)| other == part).count() > 1;
+            let name = if is_double {
+                (*original).to_owned()
+            } else {
+                name.clone()
+            };
+            self.names[*part].insert((*original).to_owned(), name);
+        }
+        let original = highest(group).to_owned();
+        self.imports.insert(
+            name.clone(),
+            FusedImport {
+                name,
+                original,
+                owner,
+            },
+        );
+    }
+
+    /// The plan's entry for an import of the fused component.
+    pub(crate) fn import(&self, name: &str) -> Option<FusedImport> {
+        let found = self.imports.get(name).or_else(|| {
+            let track = Track::of(name);
+            self.imports
+                .values()
+                .find(|import| Track::of(&import.name) == track)
+        })?;
+        Some(FusedImport {
+            name: name.to_owned(),
+            ..found.clone()
+        })
+    }
+}
+
+fn check_names(graph: &Graph<'_>) -> Result<(), FuseError> {
+    for (part, Part { name, .. }) in graph.parts.iter().enumerate() {
+        if let Some(item) = graph
+            .open_imports(part)
+            .find(|item| is_reserved(&item.name))
+        {
+            return Err(FuseError::ReservedName {
+                part: (*name).to_owned(),
+                import: item.name.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The open imports, those that must be one thing together; each group by part, the groups too.
+fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
+    let mut groups: Vec<BTreeSet<Open<'g>>> = (0..graph.parts.len())
+        .flat_map(|part| {
+            graph
+                .open_imports(part)
+                .map(move |item| (part, item.name.as_str()))
+        })
+        .map(|open| BTreeSet::from([open]))
+        .collect();
+    for (edge, pairs) in graph.edges.iter().zip(&graph.crossing) {
+        for (expected, found) in pairs {
+            let ends = (
+                graph.origin(edge.from, expected.resource()),
+                graph.origin(edge.to, found.resource()),
+            );
+            if let Some(joined) = joined(graph, edge, ends)? {
+                join(&mut groups, joined);
+            }
+        }
+    }
+    Ok(groups
+        .into_iter()
+        .map(|group| group.into_iter().collect())
+        .collect())
+}
+
+/// The two imports that must be one, if the resource comes from imports at all.
+fn joined<'g>(
+    graph: &Graph<'_>,
+    edge: &Edge,
+    ends: (Origin<'g>, Origin<'g>),
+) -> Result<Option<[Open<'g>; 2]>, FuseError> {
+    match ends {
+        (
+            Origin::Defined { part, id },
+            Origin::Defined {
+                part: other,
+                id: other_id,
+            },
+        ) if part == other && id == other_id => Ok(None),
+        (
+            Origin::Imported { part, path },
+            Origin::Imported {
+                part: other,
+                path: other_path,
+            },
+        ) if path.resource == other_path.resource
+            && are_compatible(&path.import, &other_path.import) =>
+        {
+            Ok(Some([(part, &path.import), (other, &other_path.import)]))
+        }
+        (expected, found) => {
+            let (from, to) = graph.ends(edge);
+            Err(FuseError::ResourceMismatch {
+                from,
+                to,
+                interface: edge.import.clone(),
+                resource: resource_name(graph, edge, expected, found),
+                expected: provenance(graph, expected),
+                found: provenance(graph, found),
+            })
+        }
+    }
+}
+
+fn join<'g>(groups: &mut Vec<BTreeSet<Open<'g>>>, [one, other]: [Open<'g>; 2]) {
+    let place = |groups: &[BTreeSet<Open<'g>>], open| groups.iter().position(|g| g.contains(&open));
+    let (Some(first), Some(second)) = (place(groups, one), place(groups, other)) else {
+        return;
+    };
+    if first != second {
+        let (first, second) = (first.min(second), first.max(second));
+        let mut moved = groups.remove(second);
+        groups[first].append(&mut moved);
+    }
+}
+
+fn owners(group: &[Open<'_>]) -> Vec<usize> {
+    let parts: BTreeSet<_> = group.iter().map(|(part, _)| *part).collect();
+    parts.into_iter().collect()
+}
+
+/// The name with the highest version; all names of a group are compatible.
+fn highest<'g>(group: &[Open<'g>]) -> &'g str {
+    let names = group.iter().map(|(_, name)| *name);
+    names.max_by_key(|name| version(name)).unwrap_or_default()
+}
+
+fn resource_name(
+    graph: &Graph<'_>,
+    edge: &Edge,
+    expected: Origin<'_>,
+    found: Origin<'_>,
+) -> String {
+    let imported = |origin| match origin {
+        Origin::Imported {
+            path: ResourcePath { resource, .. },
+            ..
+        } => Some(resource.clone()),
+        Origin::Defined { .. } => None,
+    };
+    imported(expected)
+        .or_else(|| imported(found))
+        .unwrap_or_else(|| format!("of {}", graph.parts[edge.to].name))
+}
+
+fn provenance(graph: &Graph<'_>, origin: Origin<'_>) -> String {
+    match origin {
+        Origin::Defined { part, .. } => format!("that `{}` defines", graph.parts[part].name),
+        Origin::Imported { part, path } => {
+            format!(
+                "that `{}` imports from `{}`",
+                graph.parts[part].name, path.import
+            )
+        }
+    }
+}
