@@ -55,6 +55,8 @@
 //! ```
 
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod http;
 pub mod keyvalue;
 pub mod logging;

@@ -52,8 +52,11 @@ pub fn parse<T: DeserializeOwned>(
 }
 
 /// The key that `problem` is about: the one that alone gives the same complaint. (serde's own message
-/// does not name it.)
+/// does not name it, except when the key is missing.)
 fn key_of<T: DeserializeOwned>(settings: &Settings, problem: &str) -> Option<String> {
+    if problem.starts_with("missing field") {
+        return None;
+    }
     let complains = |key: &String, value: &Value| {
         let alone = Settings::from_iter([(key.clone(), value.clone())]);
         let error = serde_json::from_value::<T>(Value::Object(alone)).err();
