@@ -1,1 +1,6 @@
-//! The host: engines, instances, linking, routing, HTTP ingress, admin API.
+//! host
+pub mod logs;
+mod engine;
+mod compile;
+mod guest;
+mod bindings;

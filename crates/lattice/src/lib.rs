@@ -1,1 +1,13 @@
-//! Desired state, artifacts and the control protocol of a lattice.
+//! What a lattice keeps and how one talks to it: the desired state, the bytes of components, and
+//! the control protocol.
+//!
+//! A lattice of one process keeps its desired state in an embedded database file
+//! ([`store::Store`]) and component bytes beside it, addressed by digest
+//! ([`artifacts::Artifacts`]). Everyone outside the process (the `weft` command, scripts) speaks
+//! the [control protocol](control). What a host *does* with the desired state is the host's own.
+
+pub mod artifacts;
+pub mod control;
+pub mod store;
+
+mod durable;

@@ -1,0 +1,126 @@
+//! The rows of `weft get … -o json`: one flat object per thing. Fields are added, never renamed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A row of `weft get apps`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppRow {
+    /// The app's name.
+    pub app: String,
+    /// Counts its changes.
+    pub revision: u64,
+    /// `ready`, or `failed` if this host cannot run it (then `reason` says why).
+    pub status: String,
+    /// Why it is not ready.
+    pub reason: Option<String>,
+    /// How many components it has.
+    pub components: usize,
+    /// How many links it has.
+    pub links: usize,
+    /// How many routes it has.
+    pub routes: usize,
+    /// When it was last changed, in milliseconds since the Unix epoch.
+    pub changed_at_ms: u64,
+}
+
+/// A row of `weft get components`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComponentRow {
+    /// The app's name.
+    pub app: String,
+    /// The component's name.
+    pub component: String,
+    /// `sha256:` and the digest of its bytes.
+    pub digest: String,
+    /// The size of its bytes.
+    pub bytes: u64,
+    /// `per-request` or `reuse`.
+    pub instances: String,
+    /// The components fused with it when a request enters here, itself first.
+    pub fused: Vec<String>,
+    /// Requests and calls that entered here and are running now.
+    pub in_flight: u64,
+    /// Requests and calls that entered here since the host started.
+    pub requests: u64,
+    /// How many of them trapped.
+    pub traps: u64,
+    /// Most bytes of linear memory a request that enters here may use.
+    pub memory_bytes_max: u64,
+    /// Milliseconds a request that enters here may take.
+    pub deadline_ms: u64,
+    /// Requests that may run here at once.
+    pub concurrency_max: u64,
+}
+
+/// A row of `weft get links`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkRow {
+    /// The app's name.
+    pub app: String,
+    /// The component that imports.
+    pub from: String,
+    /// What it imports.
+    pub interface: String,
+    /// The link's name, if it has one.
+    pub name: Option<String>,
+    /// The component or provider that serves it.
+    pub to: String,
+    /// `fused` for a component in the same store, `host` for a provider.
+    pub mode: String,
+}
+
+/// A row of `weft get providers`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderRow {
+    /// The app's name.
+    pub app: String,
+    /// The provider's name.
+    pub provider: String,
+    /// Its type, for example `keyvalue-redb`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The interfaces it can serve.
+    pub serves: Vec<String>,
+    /// How many links it serves.
+    pub links: usize,
+}
+
+/// A row of `weft get routes`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteRow {
+    /// The app's name.
+    pub app: String,
+    /// The host name or pattern; `*` for any.
+    pub host: String,
+    /// The path prefix.
+    pub path: String,
+    /// The component that answers.
+    pub to: String,
+    /// What the component speaks: `wasi:http@0.2` or `wasi:http@0.3`.
+    pub protocol: String,
+}
+
+/// A row of `weft get hosts`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HostRow {
+    /// The host's name.
+    pub host: String,
+    /// The version of weft it runs.
+    pub version: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Where it takes HTTP requests.
+    pub http: Option<String>,
+    /// Where its admin API is.
+    pub admin: Option<String>,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// How many apps it runs.
+    pub apps: usize,
+    /// How many components it runs.
+    pub components: usize,
+    /// How many core instances its pool has room for.
+    pub pool_instances_max: u64,
+}

@@ -1,0 +1,229 @@
+//! The desired state of a lattice of one process: every app, in one embedded database file.
+//!
+//! Each change is one transaction that is on disk before it is acknowledged, so a process killed at
+//! any moment leaves the state before the change or after it. Removing an app leaves a *tombstone*
+//! with the revision of the removal: absence alone never means "delete".
+
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+use weft_lattice_config::{App, AppName};
+
+/// App name → JSON of [`Record`].
+const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v1");
+
+/// One app as it is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// Counts the changes of this app, from 1; never reused, not even after a removal.
+    pub revision: u64,
+    /// When the change was made, in milliseconds since the Unix epoch. For people; nothing is
+    /// decided by it.
+    pub changed_at_ms: u64,
+    /// The manifest, with digests as sources.
+    pub app: App,
+}
+
+/// The embedded database that holds the desired state.
+#[derive(Debug)]
+pub struct Store {
+    database: Database,
+    path: PathBuf,
+}
+
+/// Why the desired state could not be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file open.
+    #[error("`{path}` is in use by another host; stop it, or choose another `--data-dir`")]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The database engine refused.
+    #[error("cannot {action} the desired state in `{path}`")]
+    Database {
+        /// What was being done: `open`, `read`, `change`.
+        action: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// What the engine said.
+        #[source]
+        source: Box<redb::Error>,
+    },
+    /// A record does not read as this version's format.
+    #[error("app `{app}` in `{path}` is not readable by this version of weft")]
+    Record {
+        /// The app's name.
+        app: String,
+        /// The database file.
+        path: PathBuf,
+        /// Where its JSON is wrong.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The app is not there.
+    #[error("no app `{app}` is deployed")]
+    Missing {
+        /// The name given.
+        app: AppName,
+    },
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Record {
+    Deployed(Deployed),
+    Removed { revision: u64, changed_at_ms: u64 },
+}
+
+impl Record {
+    fn revision(&self) -> u64 {
+        match self {
+            Self::Deployed(deployed) => deployed.revision,
+            Self::Removed { revision, .. } => *revision,
+        }
+    }
+}
+
+impl Store {
+    /// Opens the database at `path`, and creates it if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if another process has it open, else [`StoreError::Database`].
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let database = match Database::create(&path) {
+            Ok(database) => database,
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse { path }),
+            Err(error) => return Err(failure("open", &path, error)),
+        };
+        let store = Self { database, path };
+        store.create_tables().map_err(|error| failure("open", &store.path, error))?;
+        Ok(store)
+    }
+
+    /// Every deployed app, by name. An app whose record cannot be read is an error of its own, so
+    /// that one bad record does not hide the others.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the file cannot be read.
+    pub fn apps(&self) -> Result<Vec<Result<Deployed, StoreError>>, StoreError> {
+        let records = self.records().map_err(|error| failure("read", &self.path, error))?;
+        let deployed = records.into_iter().filter_map(|(name, bytes)| {
+            match self.decode(&name, &bytes) {
+                Ok(Record::Deployed(deployed)) => Some(Ok(deployed)),
+                Ok(Record::Removed { .. }) => None,
+                Err(error) => Some(Err(error)),
+            }
+        });
+        Ok(deployed.collect())
+    }
+
+    /// Stores `app` as its next revision, durably, and returns the record.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the change could not be made; the state is then as before.
+    pub fn put(&self, app: &App, now_ms: u64) -> Result<Deployed, StoreError> {
+        let name = app.metadata.name.as_str().to_owned();
+        let record = self.change(&name, |revision| {
+            Some(Record::Deployed(Deployed { revision, changed_at_ms: now_ms, app: app.clone() }))
+        })?;
+        match record {
+            Some(Record::Deployed(deployed)) => Ok(deployed),
+            _ => Err(StoreError::Missing { app: app.metadata.name.clone() }),
+        }
+    }
+
+    /// Puts a tombstone in the place of the app and returns its revision.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] if it is not deployed, [`StoreError::Database`] if the change could
+    /// not be made.
+    pub fn remove(&self, app: &AppName, now_ms: u64) -> Result<u64, StoreError> {
+        let missing = || StoreError::Missing { app: app.clone() };
+        if !self.is_deployed(app)? {
+            return Err(missing());
+        }
+        let record = self.change(app.as_str(), |revision| {
+            Some(Record::Removed { revision, changed_at_ms: now_ms })
+        })?;
+        record.map(|record| record.revision()).ok_or_else(missing)
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn is_deployed(&self, app: &AppName) -> Result<bool, StoreError> {
+        let records = self.records().map_err(|error| failure("read", &self.path, error))?;
+        let Some((name, bytes)) = records.into_iter().find(|(name, _)| name == app.as_str()) else {
+            return Ok(false);
+        };
+        Ok(matches!(self.decode(&name, &bytes)?, Record::Deployed(_)))
+    }
+
+    fn create_tables(&self) -> Result<(), redb::Error> {
+        let transaction = self.database.begin_write()?;
+        transaction.open_table(APPS)?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
+        let table = self.database.begin_read()?.open_table(APPS)?;
+        let mut records = Vec::new();
+        for entry in table.iter()? {
+            let (name, bytes) = entry?;
+            records.push((name.value().to_owned(), bytes.value().to_vec()));
+        }
+        Ok(records)
+    }
+
+    /// Writes what `next` makes of the next revision of `name`, in one transaction.
+    fn change(
+        &self,
+        name: &str,
+        next: impl FnOnce(u64) -> Option<Record>,
+    ) -> Result<Option<Record>, StoreError> {
+        let write = |error: redb::Error| failure("change", &self.path, error);
+        let transaction = self.database.begin_write().map_err(|error| write(error.into()))?;
+        let record = {
+            let mut table = transaction.open_table(APPS).map_err(|error| write(error.into()))?;
+            let old = table.get(name).map_err(|error| write(error.into()))?;
+            let old_bytes = old.as_ref().map(|guard| guard.value().to_vec());
+            drop(old);
+            let old_revision = match old_bytes {
+                Some(bytes) => self.decode(name, &bytes)?.revision(),
+                None => 0,
+            };
+            let record = next(old_revision + 1);
+            if let Some(record) = &record {
+                let bytes = self.encode(name, record)?;
+                table.insert(name, bytes.as_slice()).map_err(|error| write(error.into()))?;
+            }
+            record
+        };
+        transaction.commit().map_err(|error| write(error.into()))?;
+        Ok(record)
+    }
+
+    fn decode(&self, name: &str, bytes: &[u8]) -> Result<Record, StoreError> {
+        serde_json::from_slice(bytes).map_err(|source| self.record_error(name, source))
+    }
+
+    fn encode(&self, name: &str, record: &Record) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(record).map_err(|source| self.record_error(name, source))
+    }
+
+    fn record_error(&self, name: &str, source: serde_json::Error) -> StoreError {
+        StoreError::Record { app: name.to_owned(), path: self.path.clone(), source }
+    }
+}
+
+fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> StoreError {
+    StoreError::Database { action, path: path.to_owned(), source: Box::new(error.into()) }
+}

@@ -1,0 +1,182 @@
+//! The compile cache: machine code on disk, authenticated by the host's key.
+//!
+//! An entry is one file, `<digest>-<compatibility>.cwasm`, and beside it `….mac`: a keyed BLAKE3
+//! hash of the entry's name and content under a random key that only this user can read. The MAC is
+//! written last, so that an interrupted write leaves an entry that is not valid.
+
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use wasmtime::Engine;
+use weft_lattice_config::Digest;
+
+const KEY_BYTES: usize = 32;
+
+/// Names an entry: what was compiled, and for which compiler, settings and processor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CacheKey(String);
+
+impl CacheKey {
+    pub(super) fn new(digest: &Digest, engine: &Engine) -> Self {
+        let mut compatibility = Fnv::new();
+        engine.precompile_compatibility_hash().hash(&mut compatibility);
+        Self(format!("{}-{:016x}", digest.hex(), compatibility.finish()))
+    }
+}
+
+impl fmt::Display for CacheKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// The cache of one host.
+#[derive(Debug)]
+pub(super) struct Cache {
+    directory: PathBuf,
+    key: [u8; KEY_BYTES],
+}
+
+impl Cache {
+    pub(super) fn open(directory: &Path, key_file: &Path) -> io::Result<Self> {
+        fs::create_dir_all(directory)?;
+        Ok(Self { directory: directory.to_owned(), key: read_or_make_key(key_file)? })
+    }
+
+    /// The file of the entry, if it is there and authentic.
+    pub(super) fn verified(&self, key: &CacheKey) -> Option<PathBuf> {
+        let path = self.path(key, "cwasm");
+        let content = fs::read(&path).ok()?;
+        let found = fs::read(self.path(key, "mac")).ok()?;
+        let found: [u8; KEY_BYTES] = found.try_into().ok()?;
+        // `blake3::Hash` compares in constant time.
+        if self.mac(key, &content) == found {
+            return Some(path);
+        }
+        tracing::warn!(entry = %key, "a cache entry is damaged; compiling anew");
+        None
+    }
+
+    /// Writes the entry: content, then MAC, each in place of an older one at once.
+    pub(super) fn store(&self, key: &CacheKey, content: &[u8]) -> io::Result<()> {
+        replace(&self.path(key, "cwasm"), content)?;
+        replace(&self.path(key, "mac"), self.mac(key, content).as_bytes())
+    }
+
+    fn mac(&self, key: &CacheKey, content: &[u8]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        // The name is of fixed length, so name and content cannot be shifted against each other.
+        hasher.update(key.0.as_bytes());
+        hasher.update(content);
+        hasher.finalize()
+    }
+
+    fn path(&self, key: &CacheKey, extension: &str) -> PathBuf {
+        self.directory.join(format!("{key}.{extension}"))
+    }
+}
+
+/// Writes beside `path` and renames: a file that is mapped by a running host is never written to.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let temporary = path.with_added_extension(format!("{}.partial", std::process::id()));
+    fs::write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    match fs::read(path) {
+        Ok(bytes) if bytes.len() == KEY_BYTES => {
+            let mut key = [0; KEY_BYTES];
+            key.copy_from_slice(&bytes);
+            Ok(key)
+        }
+        // A key of another length was cut short when it was written: what it signed is worthless.
+        Ok(_) => make_key(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
+        Err(error) => Err(error),
+    }
+}
+
+fn make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let mut key = [0; KEY_BYTES];
+    getrandom::fill(&mut key).map_err(io::Error::other)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    Ok(key)
+}
+
+/// FNV-1a, 64 bits (Fowler, Noll, Vo): stable from run to run and from version to version, which
+/// the standard library's hasher does not promise.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(directory: &Path) -> Cache {
+        Cache::open(&directory.join("cache"), &directory.join("key")).unwrap()
+    }
+
+    fn key() -> CacheKey {
+        CacheKey::new(&Digest::of(b"component"), &Engine::default())
+    }
+
+    #[test]
+    fn what_was_stored_is_verified() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path());
+        cache.store(&key(), b"code").unwrap();
+        assert!(cache.verified(&key()).is_some());
+    }
+
+    #[test]
+    fn a_flipped_bit_a_lost_mac_and_another_name_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = cache(directory.path());
+        cache.store(&key(), b"code").unwrap();
+        fs::write(cache.path(&key(), "cwasm"), b"cope").unwrap();
+        assert!(cache.verified(&key()).is_none());
+
+        cache.store(&key(), b"code").unwrap();
+        let other = CacheKey::new(&Digest::of(b"other component"), &Engine::default());
+        for extension in ["cwasm", "mac"] {
+            fs::copy(cache.path(&key(), extension), cache.path(&other, extension)).unwrap();
+        }
+        assert!(cache.verified(&other).is_none());
+
+        fs::remove_file(cache.path(&key(), "mac")).unwrap();
+        assert!(cache.verified(&key()).is_none());
+    }
+
+    #[test]
+    fn an_entry_of_another_host_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        cache(directory.path()).store(&key(), b"code").unwrap();
+        let other = Cache::open(&directory.path().join("cache"), &directory.path().join("key-2"));
+        assert!(other.unwrap().verified(&key()).is_none());
+    }
+}

@@ -1,0 +1,124 @@
+//! Compiling components, off the async threads, with a cache on disk.
+//!
+//! What is cached is machine code that the process will run, so an entry is used only if this host
+//! wrote it: its file carries a MAC under the host's own key ([`cache`]). A damaged, foreign or stale
+//! entry is compiled anew, never loaded.
+
+mod cache;
+mod load;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use wasmtime::component::Component;
+use weft_lattice_config::Digest;
+
+use self::cache::{Cache, CacheKey};
+use crate::engine::{EngineKind, Engines};
+
+/// Compilations at once. Each already uses every core; more would only use more memory.
+const COMPILATIONS_MAX: usize = 1;
+
+/// The compiler of a host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiler {
+    engines: Arc<Engines>,
+    cache: Arc<Cache>,
+    permits: Arc<Semaphore>,
+}
+
+/// Why a component did not become machine code.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CompileError {
+    /// The compiler refused it.
+    #[error("`{name}` does not compile")]
+    Refused {
+        /// Which component.
+        name: String,
+        /// What the compiler said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The compiler panicked or the host is going away.
+    #[error("compiling `{name}` was interrupted")]
+    Interrupted {
+        /// Which component.
+        name: String,
+    },
+}
+
+impl Compiler {
+    /// Opens the cache in `directory` with the key in `key_file` (made if it is not there).
+    pub(crate) fn open(engines: Arc<Engines>, directory: &Path, key_file: &Path) -> std::io::Result<Self> {
+        let cache = Arc::new(Cache::open(directory, key_file)?);
+        Ok(Self { engines, cache, permits: Arc::new(Semaphore::new(COMPILATIONS_MAX)) })
+    }
+
+    /// The machine code of `bytes`, from the cache if it is there. `name` is for messages.
+    ///
+    /// If the future is dropped, a compilation that has begun goes on and its result is cached.
+    pub(crate) async fn compile(
+        &self,
+        kind: EngineKind,
+        name: &str,
+        bytes: Arc<[u8]>,
+    ) -> Result<Component, CompileError> {
+        let interrupted = || CompileError::Interrupted { name: name.to_owned() };
+        let compiler = self.clone();
+        let key = self.key(kind, &bytes);
+        let cached = {
+            let key = key.clone();
+            tokio::task::spawn_blocking(move || compiler.load(kind, &key))
+        };
+        if let Some(component) = cached.await.map_err(|_| interrupted())? {
+            return Ok(component);
+        }
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| interrupted())?;
+        let compiler = self.clone();
+        let outcome = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            compiler.compile_and_store(kind, &key, &bytes)
+        });
+        outcome.await.map_err(|_| interrupted())?.map_err(|error| CompileError::Refused {
+            name: name.to_owned(),
+            source: error.into_boxed_dyn_error(),
+        })
+    }
+
+    fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {
+        CacheKey::new(&Digest::of(bytes), self.engines.get(kind))
+    }
+
+    fn load(&self, kind: EngineKind, key: &CacheKey) -> Option<Component> {
+        let file = self.cache.verified(key)?;
+        match load::component(self.engines.get(kind), &file) {
+            Ok(component) => Some(component),
+            Err(error) => {
+                tracing::warn!(entry = %key, error = %error, "a cache entry does not load; compiling anew");
+                None
+            }
+        }
+    }
+
+    fn compile_and_store(
+        &self,
+        kind: EngineKind,
+        key: &CacheKey,
+        bytes: &[u8],
+    ) -> wasmtime::Result<Component> {
+        let code = self.engines.get(kind).precompile_component(bytes)?;
+        match self.cache.store(key, &code) {
+            // Loading what was just written maps the file instead of holding the code in memory.
+            Ok(()) => {
+                if let Some(component) = self.load(kind, key) {
+                    return Ok(component);
+                }
+            }
+            Err(error) => {
+                tracing::warn!(entry = %key, error = %error, "cannot write to the compile cache");
+            }
+        }
+        load::own_code(self.engines.get(kind), &code)
+    }
+}

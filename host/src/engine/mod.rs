@@ -1,0 +1,78 @@
+//! The two wasmtime engines of a host, their pool and their clock.
+//!
+//! - The **synchronous** engine runs graphs of plain functions (WASI 0.2): without the concurrent
+//!   runtime a call from the host costs about a third.
+//! - The **concurrent** engine runs graphs with `async func`, `stream` or `future` (WASI 0.3).
+//!
+//! Each has a pooling allocator sized from the machine ([`pool`]) and one thread that advances its
+//! epoch ([`clock`]).
+
+mod clock;
+mod pool;
+
+use wasmtime::{Config, Engine, OptLevel};
+
+use self::clock::Clock;
+pub(crate) use self::clock::EPOCH_TICK;
+pub(crate) use self::pool::PoolSize;
+
+/// The stack of a fiber: what a guest may use plus what host functions need on top.
+const ASYNC_STACK_BYTES: usize = 2 << 20;
+
+/// What a guest may use of it; deeper recursion traps.
+const WASM_STACK_BYTES: usize = 1 << 20;
+
+/// Which engine a graph of components needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum EngineKind {
+    /// Plain functions only.
+    Synchronous,
+    /// `async func`, `stream` or `future` somewhere in the graph.
+    Concurrent,
+}
+
+/// Both engines. Dropping the last clone stops their clocks.
+#[derive(Debug)]
+pub(crate) struct Engines {
+    synchronous: Engine,
+    concurrent: Engine,
+    pool: PoolSize,
+    // Held for its `Drop`: the thread ends with the engines.
+    _clock: Clock,
+}
+
+impl Engines {
+    /// Makes both engines with pools of `pool`.
+    pub(crate) fn new(pool: PoolSize) -> wasmtime::Result<Self> {
+        let synchronous = Engine::new(&config(EngineKind::Synchronous, &pool))?;
+        let concurrent = Engine::new(&config(EngineKind::Concurrent, &pool))?;
+        let clock = Clock::start([synchronous.clone(), concurrent.clone()])?;
+        Ok(Self { synchronous, concurrent, pool, _clock: clock })
+    }
+
+    pub(crate) fn get(&self, kind: EngineKind) -> &Engine {
+        match kind {
+            EngineKind::Synchronous => &self.synchronous,
+            EngineKind::Concurrent => &self.concurrent,
+        }
+    }
+
+    pub(crate) fn pool(&self) -> &PoolSize {
+        &self.pool
+    }
+}
+
+fn config(kind: EngineKind, pool: &PoolSize) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(kind == EngineKind::Concurrent)
+        .wasm_component_model_async(kind == EngineKind::Concurrent)
+        .epoch_interruption(true)
+        .async_stack_size(ASYNC_STACK_BYTES)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        // Guests of today use none of these; what is off cannot be attacked.
+        .wasm_memory64(false)
+        .allocation_strategy(pool.strategy());
+    config
+}

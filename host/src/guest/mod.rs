@@ -1,0 +1,10 @@
+//! What a running guest has: its state ([`state`]), its limits ([`limits`]), its output
+//! ([`output`]) and its way to other servers ([`outgoing`]).
+
+pub(crate) mod limits;
+pub(crate) mod outgoing;
+pub(crate) mod output;
+pub(crate) mod state;
+
+pub(crate) use self::limits::{LimitExceeded, StoreLimits};
+pub(crate) use self::state::{GuestState, PartShape, Shape};

@@ -1,0 +1,83 @@
+//! Outgoing `wasi:http` requests: from wasmtime's hooks to the [`HttpClient`] that the component's
+//! link names. A component without such a link is denied.
+
+use std::sync::{Arc, LazyLock};
+
+use http_body_util::BodyExt;
+use weft_provider::http::{HttpClient, HttpClientError, RequestOptions};
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, WasiBody, WasiHttpHooks};
+
+/// The hooks of one store; `client` is set for the part that is about to call.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    pub(super) client: Option<Arc<dyn HttpClient>>,
+}
+
+/// One filter for all: wasmtime's default makes a new one for each header it looks at.
+static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> =
+    LazyLock::new(|| Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)));
+
+type Sent = Result<(http::Response<WasiBody>, Worker), Error>;
+type Worker = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
+        DEFAULT_FORBIDDEN_HEADERS.contains(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        FORBIDDEN.clone()
+    }
+
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<wasmtime_wasi_http::RequestOptions>,
+        _processed: Worker,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let client = self.client.clone();
+        Box::new(async move {
+            let client = client.ok_or(Error::HttpRequestDenied)?;
+            let request = request.map(|body| {
+                body.map_err(|error| HttpClientError::RequestBody(error.to_string())).boxed_unsync()
+            });
+            let response = client.send(request, options_of(options)).await.map_err(code_of)?;
+            let response = response.map(|body| body.map_err(code_of).boxed_unsync());
+            Ok((response, Box::new(async { Ok(()) }) as Worker))
+        })
+    }
+}
+
+fn options_of(options: Option<wasmtime_wasi_http::RequestOptions>) -> RequestOptions {
+    let Some(options) = options else { return RequestOptions::default() };
+    RequestOptions {
+        connect_timeout: options.connect_timeout,
+        first_byte_timeout: options.first_byte_timeout,
+        between_bytes_timeout: options.between_bytes_timeout,
+    }
+}
+
+/// The `wasi:http` error code nearest to what went wrong.
+fn code_of(error: HttpClientError) -> Error {
+    tracing::debug!(%error, "an outgoing request failed");
+    match error {
+        HttpClientError::Denied(_) => Error::HttpRequestDenied,
+        HttpClientError::AddressProhibited { .. } => Error::DestinationIpProhibited,
+        HttpClientError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
+        HttpClientError::Dns { reason, .. } => {
+            Error::DnsError { rcode: Some(reason), info_code: None }
+        }
+        HttpClientError::ConnectionRefused(_) => Error::ConnectionRefused,
+        HttpClientError::ConnectTimeout { .. } => Error::ConnectionTimeout,
+        HttpClientError::FirstByteTimeout { .. } => Error::HttpResponseTimeout,
+        HttpClientError::BetweenBytesTimeout(_) => Error::ConnectionReadTimeout,
+        HttpClientError::ConnectionTerminated(_) => Error::ConnectionTerminated,
+        HttpClientError::ConnectionLimit(_) => Error::ConnectionLimitReached,
+        HttpClientError::TlsCertificate { .. } => Error::TlsCertificateError,
+        HttpClientError::Tls { .. } => Error::TlsProtocolError,
+        HttpClientError::Protocol(_) => Error::HttpProtocolError,
+        other @ (HttpClientError::RequestBody(_) | HttpClientError::Internal(_)) => {
+            Error::InternalError(Some(other.to_string()))
+        }
+    }
+}
