@@ -1,0 +1,103 @@
+//! Running other programs, in sight: every command that does something is printed before it runs, the way
+//! it could be typed, and its output goes where ours goes.
+
+use std::ffi::OsStr;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// Prints the command, runs it, and fails if it does.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    say(&format!("$ {}", command_line(command)));
+    let status = command.status().with_context(|| cannot_start(command))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", program(command));
+    }
+    Ok(())
+}
+
+/// Runs a command that only asks something, and answers what it printed. Not shown: it changes nothing.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| cannot_start(command))?;
+    if !output.status.success() {
+        bail!("`{}` failed: {}", command_line(command), output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| {
+        format!(
+            "`{}` printed something else than text",
+            command_line(command)
+        )
+    })
+}
+
+/// Prints a line for whoever runs the task.
+#[expect(
+    clippy::print_stdout,
+    reason = "what a task does is told on standard output"
+)]
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+}
+
+fn cannot_start(command: &Command) -> String {
+    format!("cannot start `{}`; is it installed?", program(command))
+}
+
+fn program(command: &Command) -> String {
+    command.get_program().to_string_lossy().into_owned()
+}
+
+fn command_line(command: &Command) -> String {
+    let directory = command
+        .get_current_dir()
+        .map(|path| format!("cd {} &&", quoted(path.as_os_str())));
+    let variables = command
+        .get_envs()
+        .filter_map(|(name, value)| Some(format!("{}={}", name.to_string_lossy(), quoted(value?))));
+    let words = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(quoted);
+    directory
+        .into_iter()
+        .chain(variables)
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_could_be_typed() {
+        let mut command = Command::new("cargo");
+        command
+            .current_dir("components")
+            .env("RUSTFLAGS", "-C a")
+            .env_remove("RUSTC")
+            .arg("it's");
+        let expected = r"cd components && RUSTFLAGS='-C a' cargo 'it'\''s'";
+        assert_eq!(command_line(&command), expected);
+    }
+
+    #[test]
+    fn a_failing_command_is_an_error_that_names_it() {
+        let error = run(&mut Command::new("false")).expect_err("false fails");
+        assert!(error.to_string().contains("`false`"), "{error}");
+    }
+}

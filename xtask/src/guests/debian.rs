@@ -1,0 +1,98 @@
+//! The way without rustup's server: Debian's compiler, which brings the standard library as source, and
+//! Debian's `wasi-libc` and linker.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Folders, cargo_build};
+use crate::command::{output, run};
+
+/// What has to be installed. `rustc-web` is the compiler Debian keeps current for browsers, beside which
+/// any other may be installed.
+const PACKAGES: [&str; 5] = [
+    "rustc-web",
+    "cargo-web",
+    "rust-web-src",
+    "wasi-libc",
+    "lld-22",
+];
+
+/// Debian's compiler by its path: `rustc` may well be rustup's.
+const RUSTC: &str = "/usr/bin/rustc";
+const CARGO: &str = "/usr/bin/cargo";
+const WASM_LD: &str = "/usr/bin/wasm-ld-22";
+const WASI_LIBC: &str = "/usr/lib/wasm32-wasi";
+
+pub(super) fn build(folders: &Folders, names: &[&str]) -> Result<PathBuf> {
+    ensure_packages()?;
+    let linker = component_linker(folders)?;
+    let flags = format!(
+        "-Clink-self-contained=no -Clinker={} -L{WASI_LIBC} -Clink-arg=--wasm-ld-path={WASM_LD}",
+        linker.display()
+    );
+    let mut cargo = folders.cargo(CARGO);
+    // The standard library is built here, which stable compilers allow only when asked like this.
+    cargo
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTC", RUSTC)
+        .env("RUSTFLAGS", flags);
+    cargo.args(["build", "-Zbuild-std=std,panic_abort"]);
+    cargo_build(&mut cargo, &folders.target.join("debian"), names)
+}
+
+fn ensure_packages() -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .into_iter()
+        .filter(|package| !is_installed(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = ["install", "--yes", "--no-install-recommends"];
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || !Path::new("/etc/debian_version").exists() {
+        bail!(
+            "to build guests, either add the target with `rustup target add wasm32-wasip2`, \
+             or on Debian run `sudo apt-get {} {}`",
+            install.join(" "),
+            missing.join(" ")
+        );
+    }
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get").args(install).args(missing))
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    let status = output(query.args(["--show", "--showformat=${db:Status-Status}", package]));
+    status.is_ok_and(|status| status == "installed")
+}
+
+/// The program that turns a core module into a component while linking. Rust's own toolchains bring it,
+/// Debian's does not.
+fn component_linker(folders: &Folders) -> Result<PathBuf> {
+    if let Some(linker) = linker_of_toolchain(folders) {
+        return Ok(linker);
+    }
+    let tools = folders.target.join("tools");
+    let linker = tools.join("bin").join("wasm-component-ld");
+    if !linker.exists() {
+        let mut cargo = folders.cargo("cargo");
+        run(cargo
+            .args(["install", "wasm-component-ld", "--root"])
+            .arg(&tools))
+        .context("cannot get the linker for components")?;
+    }
+    Ok(linker)
+}
+
+fn linker_of_toolchain(folders: &Folders) -> Option<PathBuf> {
+    let sysroot = output(folders.cargo("rustc").args(["--print", "sysroot"])).ok()?;
+    let hosts = fs::read_dir(Path::new(sysroot.trim()).join("lib/rustlib")).ok()?;
+    hosts
+        .filter_map(|host| Some(host.ok()?.path().join("bin/wasm-component-ld")))
+        .find(|linker| linker.exists())
+}
