@@ -16,7 +16,7 @@ use wasmparser::{
 };
 
 use crate::describe::DescribeError;
-use crate::limits::MAX_COMPONENT_BYTES;
+use crate::limits::{MAX_COMPONENT_BYTES, MAX_NESTING};
 use crate::measure;
 
 /// What an engine without concurrency support takes.
@@ -197,6 +197,9 @@ impl Outline {
             }
             match valid {
                 ValidPayload::Ok => {}
+                ValidPayload::Parser(_) if depth == MAX_NESTING => {
+                    return Err(DescribeError::NestedTooDeeply { limit: MAX_NESTING });
+                }
                 ValidPayload::Parser(_) => depth += 1,
                 ValidPayload::Func(..) if bodies == Bodies::Skipped => {}
                 ValidPayload::Func(function, body) => {

@@ -118,6 +118,15 @@ pub enum DescribeError {
         /// The size of the component's types.
         found: u64,
     },
+    /// Components are nested too deeply.
+    #[error(
+        "components are nested too deeply: expected at most {limit} levels; \
+         compose fewer components into one"
+    )]
+    NestedTooDeeply {
+        /// [`MAX_NESTING`](crate::MAX_NESTING).
+        limit: usize,
+    },
     /// The component is too large.
     #[error(
         "the component is too large: expected at most {limit} bytes, found {found}; \

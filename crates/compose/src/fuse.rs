@@ -335,10 +335,6 @@ pub fn fuse(
     let plan = Plan::make(&graph, options.is_private)?;
     let bytes = compose::compose(&graph, &plan)?;
     let fused = Component::read(&bytes, Bodies::Validated).map_err(compose_error)?;
-    let imports = fused.imports.iter().map(|item| {
-        plan.import(&item.name)
-            .ok_or_else(|| compose_error(format!("import `{}` belongs to no component", item.name)))
-    });
-    let imports = imports.collect::<Result<_, _>>()?;
+    let imports = plan.imports_of(&fused)?;
     Ok(Fused { bytes, imports })
 }

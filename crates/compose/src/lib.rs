@@ -24,6 +24,7 @@ mod wit;
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
 pub use fuse::{Cause, Edge, FuseError, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};
 pub use limits::{
-    MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_SIGNATURE_BYTES, MAX_TYPE_NODES,
+    MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_NESTING, MAX_SIGNATURE_BYTES,
+    MAX_TYPE_NODES,
 };
 pub use names::private_name;

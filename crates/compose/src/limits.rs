@@ -13,7 +13,11 @@ pub const MAX_FUSED_PARTS: usize = 32;
 ///
 /// A type of a hundred nested pairs is a few hundred bytes as a binary and exceeds any memory when
 /// it is walked or printed; the largest WASI interfaces stay under ten thousand nodes.
-pub const MAX_TYPE_NODES: u64 = 2_000_000;
+pub const MAX_TYPE_NODES: u64 = 500_000;
 
 /// The longest signature or definition that is printed; what is longer ends in `…`.
 pub const MAX_SIGNATURE_BYTES: usize = 4 << 10;
+
+/// How deeply components may be nested: fusing adds one level, and the time to validate grows with
+/// the square of the depth.
+pub const MAX_NESTING: usize = 64;

@@ -1,8 +1,9 @@
 //! Under which name each open import of each part goes into the fused component.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::binary::ResourcePath;
+use crate::binary::{Component, ResourcePath};
+use crate::compose::compose_error;
 use crate::fuse::{Edge, FuseError, FusedImport, ImportOwner, Part};
 use crate::graph::{Graph, Origin, are_compatible};
 use crate::names::{Track, is_reserved, private_name, version};
@@ -93,30 +94,57 @@ impl Plan {
         );
     }
 
-    /// The plan's entry for an import of the fused component.
-    pub(crate) fn import(&self, name: &str) -> Option<FusedImport> {
-        let found = self.imports.get(name).or_else(|| {
+    /// The plan's entries for the imports that the fused component has.
+    ///
+    /// None may be missing: a part whose import has vanished is bound to something else.
+    pub(crate) fn imports_of(&self, fused: &Component) -> Result<Vec<FusedImport>, FuseError> {
+        let names: HashSet<_> = fused
+            .imports
+            .iter()
+            .map(|item| item.name.as_str())
+            .collect();
+        let tracks: HashSet<_> = names.iter().map(|name| Track::of(name)).collect();
+        let is_there =
+            |name: &String| names.contains(name.as_str()) || tracks.contains(&Track::of(name));
+        if let Some(lost) = self.imports.keys().find(|name| !is_there(name)) {
+            return Err(compose_error(format!(
+                "import `{lost}` was merged with another"
+            )));
+        }
+        fused
+            .imports
+            .iter()
+            .map(|item| self.import(&item.name))
+            .collect()
+    }
+
+    fn import(&self, name: &str) -> Result<FusedImport, FuseError> {
+        let by_track = || {
             let track = Track::of(name);
             self.imports
                 .values()
                 .find(|import| Track::of(&import.name) == track)
-        })?;
-        Some(FusedImport {
+        };
+        let import = self.imports.get(name).or_else(by_track);
+        let import = import
+            .ok_or_else(|| compose_error(format!("import `{name}` belongs to no component")))?;
+        Ok(FusedImport {
             name: name.to_owned(),
-            ..found.clone()
+            ..import.clone()
         })
     }
 }
 
+/// Refuses names that would be given another part's identity.
 fn check_names(graph: &Graph<'_>) -> Result<(), FuseError> {
     for (part, Part { name, .. }) in graph.parts.iter().enumerate() {
-        if let Some(item) = graph
-            .open_imports(part)
-            .find(|item| is_reserved(&item.name))
-        {
+        let names = graph.open_imports(part).flat_map(|item| {
+            std::iter::once(item.name.as_str()).chain(item.item.implements.as_deref())
+        });
+        if let Some(import) = names.into_iter().find(|name| is_reserved(name)) {
             return Err(FuseError::ReservedName {
                 part: (*name).to_owned(),
-                import: item.name.clone(),
+                import: import.to_owned(),
             });
         }
     }

@@ -12,22 +12,25 @@ use wasm_encoder::{ComponentBuilder, ComponentTypeRef, InstanceType};
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
 use crate::binary::Component;
+use crate::compose::compose_error;
+use crate::fuse::FuseError;
 use crate::graph::Graph;
 use crate::plan::Plan;
 
 /// The prelude's binary.
-pub(crate) fn encode(graph: &Graph<'_>, plan: &Plan) -> Vec<u8> {
+pub(crate) fn encode(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseError> {
     let mut builder = ComponentBuilder::default();
-    let (empty, ty) = builder.ty(None);
-    ty.instance(&InstanceType::new());
-    for name in ordered_names(graph, plan) {
+    for name in ordered_names(graph, plan)? {
+        // Each has a type of its own: the library knows an interface by its type.
+        let (empty, ty) = builder.ty(None);
+        ty.instance(&InstanceType::new());
         builder.import(name, ComponentTypeRef::Instance(empty));
     }
-    builder.finish()
+    Ok(builder.finish())
 }
 
 /// The names of all interfaces that the fused component imports, users after used.
-fn ordered_names<'g>(graph: &'g Graph<'_>, plan: &'g Plan) -> Vec<&'g str> {
+fn ordered_names<'g>(graph: &'g Graph<'_>, plan: &'g Plan) -> Result<Vec<&'g str>, FuseError> {
     let mut names = Vec::new();
     let mut uses: HashMap<&str, Vec<&str>> = HashMap::new();
     for (part, component) in graph.components.iter().enumerate() {
@@ -50,30 +53,55 @@ fn ordered_names<'g>(graph: &'g Graph<'_>, plan: &'g Plan) -> Vec<&'g str> {
     sort(names, &uses)
 }
 
-/// A depth-first walk with a stack of its own; a cycle, which no sound interfaces have, is cut.
-fn sort<'g>(names: Vec<&'g str>, uses: &HashMap<&'g str, Vec<&'g str>>) -> Vec<&'g str> {
+/// Where a walk through the interfaces is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Entered,
+    Left,
+}
+
+/// A depth-first walk with a stack of its own.
+///
+/// Interfaces that use each other, which only parts with contradicting types can bring about, would
+/// send the composing library into an endless recursion.
+fn sort<'g>(
+    names: Vec<&'g str>,
+    uses: &HashMap<&'g str, Vec<&'g str>>,
+) -> Result<Vec<&'g str>, FuseError> {
     let mut sorted = Vec::new();
-    let mut is_done: HashMap<&str, bool> = HashMap::new();
-    for name in names {
-        let mut path = vec![(name, false)];
-        while let Some((name, is_left)) = path.pop() {
-            if is_left {
-                if is_done.insert(name, true) == Some(false) {
-                    sorted.push(name);
+    let mut visits: HashMap<&str, Visit> = HashMap::new();
+    let mut path: Vec<_> = names
+        .into_iter()
+        .rev()
+        .map(|name| (name, Visit::Entered))
+        .collect();
+    while let Some((name, step)) = path.pop() {
+        match (step, visits.get(name)) {
+            (Visit::Left, _) => {
+                visits.insert(name, Visit::Left);
+                sorted.push(name);
+            }
+            (Visit::Entered, Some(_)) => {}
+            (Visit::Entered, None) => {
+                visits.insert(name, Visit::Entered);
+                path.push((name, Visit::Left));
+                for used in uses
+                    .get(name)
+                    .into_iter()
+                    .flatten()
+                    .filter(|used| **used != name)
+                {
+                    if visits.get(used) == Some(&Visit::Entered) {
+                        let message =
+                            format!("imports `{name}` and `{used}` use each other's types");
+                        return Err(compose_error(message));
+                    }
+                    path.push((used, Visit::Entered));
                 }
-            } else if !is_done.contains_key(name) {
-                is_done.insert(name, false);
-                path.push((name, true));
-                path.extend(
-                    uses.get(name)
-                        .into_iter()
-                        .flatten()
-                        .map(|used| (*used, false)),
-                );
             }
         }
     }
-    sorted
+    Ok(sorted)
 }
 
 /// For each imported interface, the others whose types it uses.

@@ -1,0 +1,18 @@
+//! Describing and fusing components that are made from WIT, without running them.
+//!
+//! Whether the result computes the right thing is for the host's tests.
+
+#[path = "compose/describing.rs"]
+mod describing;
+#[path = "compose/fusing.rs"]
+mod fusing;
+#[path = "compose/hostile.rs"]
+mod hostile;
+#[path = "compose/identity.rs"]
+mod identity;
+#[path = "compose/names.rs"]
+mod names;
+#[path = "compose/refusing.rs"]
+mod refusing;
+#[path = "compose/support.rs"]
+mod support;

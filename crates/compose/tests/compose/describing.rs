@@ -1,0 +1,226 @@
+//! What `describe` says of components, and of what is none.
+
+use weft_compose::{DescribeError, Description, Extern, ExternKind, MAX_COMPONENT_BYTES, describe};
+
+use crate::support::{chain, component, text};
+
+#[test]
+fn it_lists_functions_with_their_signatures() {
+    let description = describe(&component("export shop:catalog/pricing@0.2.0;")).unwrap();
+    assert_eq!(
+        signatures(&description.exports, "shop:catalog/pricing@0.2.0"),
+        [
+            "quote: func(sku: string) -> result<u32, failure>",
+            "total: func(items: list<item>) -> u32"
+        ],
+    );
+}
+
+#[test]
+fn it_lists_resources_and_their_methods() {
+    let description = describe(&component("import shop:catalog/baskets@0.2.0;")).unwrap();
+    let name = "shop:catalog/baskets@0.2.0";
+    let baskets = description
+        .imports
+        .iter()
+        .find(|import| import.name == name)
+        .unwrap();
+    assert_eq!(baskets.resources, ["basket"]);
+    assert_eq!(
+        signatures(&description.imports, name),
+        [
+            "[constructor]basket: func() -> basket",
+            "[method]basket.add: func(self: borrow<basket>, item: item)",
+            "[method]basket.total: func(self: borrow<basket>) -> u32",
+            "close: func(basket: basket) -> u32",
+            "open: func() -> basket",
+        ],
+    );
+}
+
+#[test]
+fn it_prints_the_world_as_wit() {
+    let description = describe(&component("import shop:catalog/stock@0.2.0;")).unwrap();
+    let expected = "package root:component;\n\nworld root {\n  import shop:catalog/stock@0.2.0;\n}\n\
+        package shop:catalog@0.2.0 {\n  interface stock {\n    count: func(sku: string) -> u32;\n  }\n}\n";
+    assert_eq!(description.wit, expected);
+}
+
+#[test]
+fn it_lists_plain_functions() {
+    let description = describe(&component("import log: func(line: string);")).unwrap();
+    assert_eq!(description.imports[0].kind, ExternKind::Func);
+    assert_eq!(
+        signatures(&description.imports, "log"),
+        ["log: func(line: string)"]
+    );
+}
+
+#[test]
+fn it_keeps_the_types_of_an_interface_that_is_both_imported_and_exported_apart() {
+    let filter = text(
+        r#"(component
+            (type (func (result u32)))
+            (import "a:b/c" (instance $c (type $f (func (result u32))) (export "f" (func (type $f)))))
+            (alias export $c "f" (func $f))
+            (instance $out (export "f" (func $f)) (export "g" (func $f)))
+            (export "a:b/c" (instance $out))
+        )"#,
+    );
+    let description = describe(&filter).unwrap();
+    assert_eq!(
+        signatures(&description.imports, "a:b/c"),
+        ["f: func() -> u32"]
+    );
+    assert_eq!(
+        signatures(&description.exports, "a:b/c"),
+        ["f: func() -> u32", "g: func() -> u32"],
+    );
+}
+
+#[test]
+fn it_names_the_interface_behind_a_plain_name() {
+    let description = describe(&component(
+        "import primary: shop:catalog/stock@0.2.0; import backup: shop:catalog/stock@0.2.0;",
+    ))
+    .unwrap();
+    let names: Vec<_> = description
+        .imports
+        .iter()
+        .map(|import| (import.name.as_str(), import.implements.as_deref()))
+        .collect();
+    let interface = Some("shop:catalog/stock@0.2.0");
+    assert_eq!(names, [("primary", interface), ("backup", interface)]);
+}
+
+#[test]
+fn it_tells_components_that_need_concurrency() {
+    assert!(
+        !describe(&component("import shop:catalog/stock@0.2.0;"))
+            .unwrap()
+            .uses_async
+    );
+    let description = describe(&component("import shop:catalog/feed@0.2.0;")).unwrap();
+    assert!(description.uses_async);
+    assert_eq!(
+        signatures(&description.imports, "shop:catalog/feed@0.2.0"),
+        ["watch: async func(sku: string) -> stream<u32>"],
+    );
+}
+
+#[test]
+fn what_is_not_a_component_is_refused_with_what_it_is() {
+    let cases = [
+        (
+            Vec::new(),
+            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
+            `(nothing)`; give the path of a component, a `.wasm` file",
+        ),
+        (
+            b"#!/bin/sh".to_vec(),
+            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, \
+            found `23 21 2f 62 69 6e 2f 73`; give the path of a component, a `.wasm` file",
+        ),
+        (
+            text("(module)"),
+            "this is a core WebAssembly module, expected a component; build for \
+            `wasm32-wasip2`, or wrap it with `wasm-tools component new`",
+        ),
+        (
+            wit_package(),
+            "this is an encoded WIT package, expected a component; it holds types and \
+            no code: give the component that implements it",
+        ),
+        (
+            b"\0asm\x0d\0".to_vec(),
+            "the component is cut off at byte 4: unexpected end-of-file; \
+            copy or build it again",
+        ),
+        (
+            vec![0; 3],
+            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
+            `00 00 00`; give the path of a component, a `.wasm` file",
+        ),
+    ];
+    for (bytes, expected) in cases {
+        assert_eq!(refusal(&bytes), expected);
+    }
+}
+
+#[test]
+fn an_invalid_component_is_refused_with_the_place() {
+    let mut bytes = component("import shop:catalog/stock@0.2.0;");
+    bytes.extend([0x0b, 0x02, 0x01, 0x07]);
+    let error = describe(&bytes).unwrap_err();
+    assert!(matches!(
+        error,
+        DescribeError::Truncated { .. } | DescribeError::Invalid { .. }
+    ));
+}
+
+#[test]
+fn a_component_beyond_the_bound_is_refused_unread() {
+    let bytes = vec![0; MAX_COMPONENT_BYTES + 1];
+    assert_eq!(
+        refusal(&bytes),
+        "the component is too large: expected at most 67108864 bytes, found 67108865; strip debug \
+         information, or build with optimisation for size",
+    );
+}
+
+#[test]
+fn types_that_are_small_in_the_binary_and_enormous_in_text_are_refused() {
+    let error = describe(&text(&pairs_of_pairs(18))).map(drop).unwrap_err();
+    assert!(
+        matches!(error, DescribeError::TypesTooLarge { .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_long_signature_is_cut() {
+    let description = describe(&text(&pairs_of_pairs(14))).unwrap();
+    let signature = &description.imports[0].functions[0].signature;
+    assert!(
+        signature.ends_with('…') && signature.len() < 5000,
+        "{}",
+        signature.len()
+    );
+}
+
+/// A function with a parameter of two to the power of `depth` numbers.
+fn pairs_of_pairs(depth: usize) -> String {
+    let types: String = (1..=depth)
+        .map(|i| format!("(type $t{i} (tuple $t{0} $t{0}))", i - 1))
+        .collect();
+    format!(
+        r#"(component (type $t0 (tuple u8)) {types}
+            (import "f" (func (param "p" $t{depth}))))"#
+    )
+}
+
+fn wit_package() -> Vec<u8> {
+    let mut resolve = wit_parser::Resolve::default();
+    let package = resolve
+        .push_str("a.wit", "package a:b; interface c { f: func(); }")
+        .unwrap();
+    wit_component::encode(&resolve, package).unwrap()
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    chain(
+        &describe(bytes)
+            .map(|Description { wit, .. }| wit)
+            .unwrap_err(),
+    )
+}
+
+fn signatures(externs: &[Extern], name: &str) -> Vec<String> {
+    let found = externs.iter().find(|found| found.name == name).unwrap();
+    let functions = found.functions.iter();
+    let mut functions: Vec<_> = functions
+        .map(|function| format!("{}: {}", function.name, function.signature))
+        .collect();
+    functions.sort();
+    functions
+}
