@@ -1,1 +1,111 @@
-//! A key-value provider that keeps its data in memory.
+//! A key-value provider that keeps its data in memory, up to a limit. What it holds is gone with the
+//! host, and no other host sees it: for tests, caches and `weft dev`.
+//!
+//! | configuration | default | means |
+//! | --- | --- | --- |
+//! | provider: `max-bytes` | 256 MiB | how much keys and values may take together, with [`ENTRY_OVERHEAD`] each |
+//! | link: `bucket` | what the guest asks for | see [`BucketNames`] |
+
+mod store;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Deserialize;
+use weft_provider::keyvalue::{self, Bucket, BucketNames, Checked, KeyValue, KeyValueError};
+use weft_provider::{
+    Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
+};
+
+pub use store::ENTRY_OVERHEAD;
+use store::{MemoryBucket, Store};
+
+/// What `max-bytes` is if it is not given: room for a working set, but not for the memory of a small
+/// host.
+const MAX_BYTES_DEFAULT: u64 = 256 << 20;
+
+/// Makes providers of the kind `keyvalue-memory`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryFactory;
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct MemoryConfig {
+    max_bytes: u64,
+}
+
+struct MemoryProvider {
+    store: Arc<Store>,
+}
+
+struct LinkedStore {
+    names: BucketNames,
+    store: Arc<Store>,
+}
+
+// === impl MemoryFactory ===
+
+#[async_trait]
+impl Factory for MemoryFactory {
+    fn kind(&self) -> &'static str {
+        "keyvalue-memory"
+    }
+
+    fn serves(&self) -> &'static [&'static str] {
+        &[keyvalue::PACKAGE]
+    }
+
+    async fn make(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<Arc<dyn Provider>, MakeError> {
+        let config: MemoryConfig = parse(context, settings)?;
+        Ok(Arc::new(MemoryProvider {
+            store: Arc::new(Store::new(config.max_bytes)),
+        }))
+    }
+}
+
+// === impl MemoryConfig ===
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        Self {
+            max_bytes: MAX_BYTES_DEFAULT,
+        }
+    }
+}
+
+// === impl MemoryProvider ===
+
+#[async_trait]
+impl Provider for MemoryProvider {
+    fn bind(
+        &self,
+        link: &LinkContext<'_>,
+        settings: &Settings,
+    ) -> Result<Capability, ConfigProblem> {
+        let names = BucketNames::of_link(link, settings)?;
+        Ok(Capability::KeyValue(Arc::new(LinkedStore {
+            names,
+            store: Arc::clone(&self.store),
+        })))
+    }
+}
+
+// === impl LinkedStore ===
+
+#[async_trait]
+impl KeyValue for LinkedStore {
+    async fn open(&self, identifier: &str) -> Result<Arc<dyn Bucket>, KeyValueError> {
+        let name = self.names.resolve(identifier)?;
+        Ok(Arc::new(Checked(MemoryBucket::new(
+            name,
+            Arc::clone(&self.store),
+        ))))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! One bucket of the file: reads are done here, writes by the writer.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
+use tokio::sync::Semaphore;
+use weft_provider::keyvalue::{
+    BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX,
+};
+
+use crate::database::{DatabaseFile, ENTRIES};
+use crate::writer::{Outcome, Write, Writer, Written};
+
+/// How many reads of many keys run at once: they copy up to a batch of values each.
+const LONG_READS_MAX: usize = 4;
+
+/// The file and its writer.
+pub(crate) struct Store {
+    file: Arc<DatabaseFile>,
+    writer: Writer,
+    long_reads: Semaphore,
+}
+
+pub(crate) struct RedbBucket {
+    name: Arc<str>,
+    store: Arc<Store>,
+}
+
+type Entries = ReadOnlyTable<(&'static str, &'static str), &'static [u8]>;
+
+// === impl Store ===
+
+impl Store {
+    pub(crate) fn new(file: Arc<DatabaseFile>, writer: Writer) -> Self {
+        Self {
+            file,
+            writer,
+            long_reads: Semaphore::new(LONG_READS_MAX),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    /// Reads on a blocking thread. If the future is dropped, the read still ends on its own.
+    async fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, KeyValueError> {
+        let failed = || KeyValueError::Other("the store failed while reading".to_owned());
+        let _permit = self.long_reads.acquire().await.map_err(|_| failed())?;
+        let file = Arc::clone(&self.file);
+        let reading = tokio::task::spawn_blocking(move || file.with(read));
+        reading.await.unwrap_or_else(|_| Err(failed()))
+    }
+}
+
+// === impl RedbBucket ===
+
+impl RedbBucket {
+    pub(crate) fn new(name: &str, store: Arc<Store>) -> Self {
+        Self {
+            name: name.into(),
+            store,
+        }
+    }
+
+    async fn write(&self, write: Write) -> Outcome {
+        self.store.writer.write(Arc::clone(&self.name), write).await
+    }
+}
+
+#[async_trait]
+impl Bucket for RedbBucket {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
+        self.store
+            .file
+            .with(|database| get(&entries(database)?, &self.name, key))
+    }
+
+    async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
+        self.write(Write::Set(vec![(key.to_owned(), value)]))
+            .await
+            .map(drop)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.write(Write::Delete(vec![key.to_owned()]))
+            .await
+            .map(drop)
+    }
+
+    async fn exists(&self, key: &str) -> Result<bool, KeyValueError> {
+        self.store
+            .file
+            .with(|database| Ok(entries(database)?.get((&*self.name, key))?.is_some()))
+    }
+
+    async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
+        let (name, cursor) = (Arc::clone(&self.name), cursor.map(str::to_owned));
+        self.store
+            .read_long(move |database| list(&entries(database)?, &name, cursor.as_deref()))
+            .await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
+        match self
+            .write(Write::Increment {
+                key: key.to_owned(),
+                delta,
+            })
+            .await?
+        {
+            Written::Sum(sum) => Ok(sum),
+            Written::Done | Written::Swap(_) => {
+                unreachable!("an increment is answered with its sum")
+            }
+        }
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Bytes,
+    ) -> Result<CasOutcome, KeyValueError> {
+        let expected = expected.map(<[u8]>::to_vec);
+        match self
+            .write(Write::Swap {
+                key: key.to_owned(),
+                expected,
+                new,
+            })
+            .await?
+        {
+            Written::Swap(outcome) => Ok(outcome),
+            Written::Done | Written::Sum(_) => unreachable!("a swap is answered with its outcome"),
+        }
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
+        let (name, keys) = (Arc::clone(&self.name), keys.to_vec());
+        let values = self
+            .store
+            .read_long(move |database| get_many(&entries(database)?, &name, &keys))
+            .await?;
+        values.ok_or_else(|| {
+            let text = format!("the values of the batch have more than {BATCH_BYTES_MAX} bytes; use smaller batches");
+            KeyValueError::Other(text)
+        })
+    }
+
+    async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
+        self.write(Write::Set(pairs)).await.map(drop)
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError> {
+        self.write(Write::Delete(keys.to_vec())).await.map(drop)
+    }
+}
+
+fn entries(database: &Database) -> Result<Entries, redb::Error> {
+    Ok(database.begin_read()?.open_table(ENTRIES)?)
+}
+
+fn get(entries: &Entries, bucket: &str, key: &str) -> Result<Option<Bytes>, redb::Error> {
+    let value = entries.get((bucket, key))?;
+    Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
+}
+
+/// `None` if the values together are larger than a batch may be.
+fn get_many(
+    entries: &Entries,
+    bucket: &str,
+    keys: &[String],
+) -> Result<Option<Vec<Option<Bytes>>>, redb::Error> {
+    let mut values = Vec::with_capacity(keys.len());
+    let mut bytes = 0;
+    for key in keys {
+        let value = get(entries, bucket, key)?;
+        bytes += value.as_ref().map_or(0, Bytes::len);
+        if bytes > BATCH_BYTES_MAX {
+            return Ok(None);
+        }
+        values.push(value);
+    }
+    Ok(Some(values))
+}
+
+/// The keys after `cursor`, which is the last key of the page before.
+fn list(entries: &Entries, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, redb::Error> {
+    let after = match cursor {
+        Some(key) => Bound::Excluded((bucket, key)),
+        None => Bound::Included((bucket, "")),
+    };
+    let mut keys = Vec::new();
+    for entry in entries.range::<(&str, &str)>((after, Bound::Unbounded))? {
+        let (entry, _) = entry?;
+        let (of_bucket, key) = entry.value();
+        if of_bucket != bucket {
+            break;
+        }
+        if keys.len() == PAGE_KEYS_MAX {
+            let cursor = keys.last().cloned();
+            return Ok(KeyPage { keys, cursor });
+        }
+        keys.push(key.to_owned());
+    }
+    Ok(KeyPage { keys, cursor: None })
+}

@@ -1,0 +1,191 @@
+//! The database file: opening it, opening it again after a failure, and what its errors mean.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use redb::{Builder, Database, DatabaseError, StorageError, TableDefinition};
+use weft_provider::keyvalue::KeyValueError;
+
+/// Every entry, by bucket and key. One table, because a bucket then costs nothing to open, and the
+/// keys of each are next to each other.
+pub(crate) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
+
+/// How much of the file redb keeps in memory: the operating system caches it as well, and a host has
+/// many providers. (redb's own default is 1 GiB.)
+const CACHE_BYTES: usize = 32 << 20;
+
+/// Opens a file as a database; a test puts a disk that fails in its place.
+pub(crate) type Open = fn(&Path) -> Result<Database, DatabaseError>;
+
+/// The file, open or waiting to be opened again.
+pub(crate) struct DatabaseFile {
+    path: PathBuf,
+    open: Open,
+    // Reading is any operation of redb, which locks for itself; writing is closing or opening the file.
+    state: RwLock<State>,
+}
+
+enum State {
+    Open(Database),
+    /// An operation failed in a way that redb repairs when the file is opened again.
+    Failed,
+    Closed,
+}
+
+/// Why a database file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory of the file could not be made.
+    #[error("the directory `{}` cannot be created", .0.display())]
+    Directory(PathBuf, #[source] io::Error),
+    /// It is open elsewhere.
+    #[error(
+        "`{}` is open already: two providers, or two hosts with one data directory, cannot share it",
+        .0.display()
+    )]
+    InUse(PathBuf),
+    /// It is no database or a damaged one.
+    #[error(
+        "`{}` is damaged or no database of this kind; move it away to start empty, or restore it from a backup",
+        .0.display()
+    )]
+    Damaged(PathBuf, #[source] DatabaseError),
+    /// There is no room to open it.
+    #[error("the disk of `{}` is full; make room and try again", .0.display())]
+    DiskFull(PathBuf, #[source] DatabaseError),
+    /// Anything else.
+    #[error("`{}` cannot be opened", .0.display())]
+    Failed(PathBuf, #[source] DatabaseError),
+    /// Opening it panicked: it is damaged in a way that redb did not expect.
+    #[error("`{}` cannot be opened: redb panicked; restore it from a backup", .0.display())]
+    Panicked(PathBuf),
+}
+
+pub(crate) fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    Builder::new().set_cache_size(CACHE_BYTES).create(path)
+}
+
+// === impl DatabaseFile ===
+
+impl DatabaseFile {
+    /// Opens the file, or makes an empty one. Runs on a blocking thread, because a file that was not
+    /// closed is repaired first.
+    pub(crate) async fn open(path: PathBuf, open: Open) -> Result<Self, OpenError> {
+        let path_of_error = path.clone();
+        let opening = tokio::task::spawn_blocking(move || {
+            let directory = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(directory)
+                .map_err(|error| OpenError::Directory(directory.to_owned(), error))?;
+            let database = open_with_table(&path, open)?;
+            Ok(Self {
+                path,
+                open,
+                state: RwLock::new(State::Open(database)),
+            })
+        });
+        opening
+            .await
+            .unwrap_or(Err(OpenError::Panicked(path_of_error)))
+    }
+
+    /// Runs `operation` on the open database. Blocks for as long as it does.
+    pub(crate) fn with<T>(
+        &self,
+        operation: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, KeyValueError> {
+        self.reopen_if_failed()?;
+        let result = match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open(database) => operation(database),
+            State::Failed => return Err(other("the store is being repaired; try again")),
+            State::Closed => return Err(other("the provider of the store is closed")),
+        };
+        result.map_err(|error| self.failed(&error))
+    }
+
+    pub(crate) fn close(&self) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State::Closed;
+    }
+
+    fn reopen_if_failed(&self) -> Result<(), KeyValueError> {
+        if !matches!(
+            *self.state.read().unwrap_or_else(PoisonError::into_inner),
+            State::Failed
+        ) {
+            return Ok(());
+        }
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        // Another operation may have been faster.
+        if matches!(*state, State::Failed) {
+            let database = open_with_table(&self.path, self.open).map_err(|error| {
+                tracing::error!(path = %self.path.display(), %error, "a store cannot be opened again");
+                other("the store cannot be opened again after a failure; the log of the host says why")
+            })?;
+            *state = State::Open(database);
+            tracing::info!(path = %self.path.display(), "a store is open again");
+        }
+        Ok(())
+    }
+
+    /// What a guest is told of `error`. Its log entry has the path, which is none of the guest's business.
+    fn failed(&self, error: &redb::Error) -> KeyValueError {
+        tracing::error!(path = %self.path.display(), %error, "an operation of a store failed");
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*state, State::Open(_)) {
+            // Closes the file; the next operation opens it.
+            *state = State::Failed;
+        }
+        match error {
+            redb::Error::Io(error) if error.kind() == io::ErrorKind::StorageFull => {
+                other("the disk of the store is full; the write failed")
+            }
+            redb::Error::Corrupted(_) => {
+                other("the file of the store is damaged; the log of the host names it")
+            }
+            _ => other("the store failed; the log of the host says why"),
+        }
+    }
+}
+
+fn other(text: &str) -> KeyValueError {
+    KeyValueError::Other(text.to_owned())
+}
+
+fn open_with_table(path: &Path, open: Open) -> Result<Database, OpenError> {
+    let database = open(path).map_err(|error| open_error(path, error))?;
+    // So that every later transaction finds the table.
+    create_table(&database).map_err(|error| open_error(path, error.into()))?;
+    Ok(database)
+}
+
+fn create_table(database: &Database) -> Result<(), StorageError> {
+    let storage = |error: redb::Error| match error {
+        redb::Error::Io(error) => StorageError::Io(error),
+        error => StorageError::Corrupted(error.to_string()),
+    };
+    let transaction = database
+        .begin_write()
+        .map_err(|error| storage(error.into()))?;
+    transaction
+        .open_table(ENTRIES)
+        .map_err(|error| storage(error.into()))?;
+    transaction.commit().map_err(|error| storage(error.into()))
+}
+
+fn open_error(path: &Path, error: DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    match &error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
+        DatabaseError::Storage(StorageError::Corrupted(_)) | DatabaseError::UpgradeRequired(_) => {
+            OpenError::Damaged(path, error)
+        }
+        DatabaseError::Storage(StorageError::Io(io)) => match io.kind() {
+            io::ErrorKind::StorageFull => OpenError::DiskFull(path, error),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                OpenError::Damaged(path, error)
+            }
+            _ => OpenError::Failed(path, error),
+        },
+        _ => OpenError::Failed(path, error),
+    }
+}
