@@ -5,38 +5,19 @@
 
 use std::collections::HashMap;
 
+use wasmparser::Parser;
 use wasmparser::component_types::{
     AliasableResourceId, ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId,
     ComponentItem, ResourceId,
 };
 use wasmparser::types::Types;
-use wasmparser::{
-    Error as BinaryReaderError, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator,
-    WasmFeatures,
-};
 
 use crate::describe::DescribeError;
-use crate::limits::{MAX_COMPONENT_BYTES, MAX_NESTING};
+use crate::limits::MAX_COMPONENT_BYTES;
 use crate::measure;
-
-/// What an engine without concurrency support takes.
-const FEATURES: WasmFeatures = WasmFeatures::WASM3
-    .union(WasmFeatures::COMPONENT_MODEL)
-    .union(WasmFeatures::CM_IMPLEMENTS);
-
-/// What an engine with concurrency support takes.
-const FEATURES_ASYNC: WasmFeatures = FEATURES.union(WasmFeatures::CM_ASYNC);
+use crate::outline::{Bodies, FEATURES, FEATURES_ASYNC, Outline};
 
 const MAGIC: &[u8] = b"\0asm";
-
-/// Whether function bodies are validated as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bodies {
-    /// They are.
-    Validated,
-    /// They are left to whoever validates the result.
-    Skipped,
-}
 
 /// A validated component.
 pub(crate) struct Component {
@@ -72,12 +53,43 @@ impl Component {
             Ok(outline) => (outline, false),
             Err(_) => (Outline::read(bytes, FEATURES_ASYNC, bodies)?, true),
         };
-        let component = outline.into_component(uses_async);
+        let component = Self::new(outline, uses_async);
         if component.is_wit_package() {
             return Err(DescribeError::WitPackage);
         }
         measure::check(&component)?;
         Ok(component)
+    }
+
+    fn new(outline: Outline, uses_async: bool) -> Self {
+        let Outline {
+            types,
+            imports,
+            exports,
+        } = outline;
+        let item = |name: String, item: Option<&ComponentItem>| {
+            item.cloned().map(|item| Item { name, item })
+        };
+        let imports = imports.into_iter().filter_map(|name| {
+            let found = types.component_item_for_import(&name);
+            item(name, found)
+        });
+        let exports = exports.into_iter().filter_map(|name| {
+            let found = types.component_item_for_export(&name);
+            item(name, found)
+        });
+        let (imports, exports) = (imports.collect(), exports.collect());
+        let mut component = Self {
+            types,
+            imports,
+            exports,
+            uses_async,
+            type_names: HashMap::new(),
+            imported_resources: HashMap::new(),
+        };
+        component.name_types();
+        component.place_resources();
+        component
     }
 
     /// The import of this name.
@@ -175,105 +187,6 @@ impl Component {
     }
 }
 
-/// The validator's result, with the names of the outermost level.
-struct Outline {
-    types: Types,
-    imports: Vec<String>,
-    exports: Vec<String>,
-}
-
-impl Outline {
-    fn read(bytes: &[u8], features: WasmFeatures, bodies: Bodies) -> Result<Self, DescribeError> {
-        let mut validator = Validator::new_with_features(features);
-        let mut allocations = FuncValidatorAllocations::default();
-        let (mut imports, mut exports) = (Vec::new(), Vec::new());
-        let mut depth = 0_usize;
-        let mut types = None;
-        for payload in Parser::new(0).parse_all(bytes) {
-            let payload = payload?;
-            let valid = validator.payload(&payload)?;
-            if depth == 0 {
-                outermost_names(payload, &mut imports, &mut exports)?;
-            }
-            match valid {
-                ValidPayload::Ok => {}
-                ValidPayload::Parser(_) if depth == MAX_NESTING => {
-                    return Err(DescribeError::NestedTooDeeply { limit: MAX_NESTING });
-                }
-                ValidPayload::Parser(_) => depth += 1,
-                ValidPayload::Func(..) if bodies == Bodies::Skipped => {}
-                ValidPayload::Func(function, body) => {
-                    let mut function = function.into_validator(allocations);
-                    function.validate(&body)?;
-                    allocations = function.into_allocations();
-                }
-                ValidPayload::End(end) => {
-                    depth = depth.saturating_sub(1);
-                    types = Some(end);
-                }
-            }
-        }
-        // The parser ends every input that it accepts with an end of the outermost level.
-        let types = types.ok_or(DescribeError::Truncated {
-            offset: bytes.len(),
-            message: "unexpected end-of-file".to_owned(),
-        })?;
-        Ok(Self {
-            types,
-            imports,
-            exports,
-        })
-    }
-
-    fn into_component(self, uses_async: bool) -> Component {
-        let types = &self.types;
-        let item = |name: String, item: Option<&ComponentItem>| {
-            item.cloned().map(|item| Item { name, item })
-        };
-        let imports = self.imports.into_iter().filter_map(|name| {
-            let found = types.component_item_for_import(&name);
-            item(name, found)
-        });
-        let exports = self.exports.into_iter().filter_map(|name| {
-            let found = types.component_item_for_export(&name);
-            item(name, found)
-        });
-        let (imports, exports) = (imports.collect(), exports.collect());
-        let mut component = Component {
-            types: self.types,
-            imports,
-            exports,
-            uses_async,
-            type_names: HashMap::new(),
-            imported_resources: HashMap::new(),
-        };
-        component.name_types();
-        component.place_resources();
-        component
-    }
-}
-
-fn outermost_names(
-    payload: Payload<'_>,
-    imports: &mut Vec<String>,
-    exports: &mut Vec<String>,
-) -> Result<(), BinaryReaderError> {
-    match payload {
-        Payload::ComponentImportSection(section) => {
-            for import in section {
-                imports.push(import?.name.name.to_owned());
-            }
-        }
-        Payload::ComponentExportSection(section) => {
-            for export in section {
-                exports.push(export?.name.name.to_owned());
-            }
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
 /// Refuses what is not a component at the first look, and what is too large to look at.
 fn recognise(bytes: &[u8]) -> Result<(), DescribeError> {
     if bytes.len() > MAX_COMPONENT_BYTES {
@@ -303,18 +216,6 @@ fn first_bytes(bytes: &[u8]) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     bytes.join(" ")
-}
-
-impl From<BinaryReaderError> for DescribeError {
-    fn from(error: BinaryReaderError) -> Self {
-        let offset = usize::try_from(error.offset()).unwrap_or(usize::MAX);
-        let message = error.message().to_owned();
-        if message.contains("unexpected end-of-file") {
-            Self::Truncated { offset, message }
-        } else {
-            Self::Invalid { offset, message }
-        }
-    }
 }
 
 fn find<'a>(items: &'a [Item], name: &str) -> Option<&'a ComponentItem> {

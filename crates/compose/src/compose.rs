@@ -8,7 +8,7 @@ use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId};
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 
 use crate::binary::Item;
-use crate::fuse::{Cause, FuseError};
+use crate::error::{Cause, FuseError};
 use crate::graph::Graph;
 use crate::names::Track;
 use crate::plan::Plan;
@@ -112,15 +112,9 @@ impl<'a> Composer<'a> {
                     .map_err(compose_error)?;
                 self.composition
                     .set_instantiation_argument(node, &edge.import, argument)
-                    .map_err(|source| {
-                        let (from, to) = self.graph.ends(edge);
-                        let interface = edge.import.clone();
-                        FuseError::Refused {
-                            from,
-                            to,
-                            interface,
-                            source: source.into(),
-                        }
+                    .map_err(|source| FuseError::Refused {
+                        link: self.graph.ends(edge),
+                        source: source.into(),
                     })?;
             }
         }

@@ -3,7 +3,8 @@
 use thiserror::Error;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
-use crate::binary::{Bodies, Component, Item};
+use crate::binary::{Component, Item};
+use crate::outline::Bodies;
 use crate::{print, wit};
 
 /// What a component is made of, seen from outside.

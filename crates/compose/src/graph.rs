@@ -4,10 +4,12 @@ use std::collections::HashMap;
 
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId, ResourceId};
 
-use crate::binary::{Bodies, Component, Item, ResourcePath};
-use crate::fuse::{Edge, FuseError, FuseOptions, Part};
+use crate::binary::{Component, Item, ResourcePath};
+use crate::error::{FuseError, LinkEnds};
+use crate::fuse::{Edge, FuseOptions, Part};
 use crate::matching::{self, Fault, Found, ResourcePairs};
 use crate::names::Track;
+use crate::outline::Bodies;
 
 /// Parts whose edges have been checked.
 pub(crate) struct Graph<'a> {
@@ -78,45 +80,39 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The names at the ends of an edge.
-    pub(crate) fn ends(&self, edge: &Edge) -> (String, String) {
-        (
-            self.parts[edge.from].name.to_owned(),
-            self.parts[edge.to].name.to_owned(),
-        )
+    /// The ends of an edge, for a message.
+    pub(crate) fn ends(&self, edge: &Edge) -> Box<LinkEnds> {
+        Box::new(LinkEnds {
+            from: self.parts[edge.from].name.to_owned(),
+            to: self.parts[edge.to].name.to_owned(),
+            interface: edge.import.clone(),
+        })
     }
 
     fn check_edge(&self, edge: &Edge) -> Result<ResourcePairs, FuseError> {
         let (importer, exporter) = (&self.components[edge.from], &self.components[edge.to]);
-        let (from, to) = self.ends(edge);
         let import = importer
             .import(&edge.import)
             .ok_or_else(|| FuseError::NoImport {
-                from: from.clone(),
+                from: self.parts[edge.from].name.to_owned(),
                 import: edge.import.clone(),
                 imports: likeliest(&importer.imports, &edge.import),
             })?;
         let export = exporter
             .export(&edge.export)
             .ok_or_else(|| FuseError::NoExport {
-                to: to.clone(),
+                to: self.parts[edge.to].name.to_owned(),
                 export: edge.export.clone(),
                 exports: likeliest(&exporter.exports, &edge.export),
             })?;
-        let not_an_interface = |interface: &str| {
-            let (from, to, interface) = (from.clone(), to.clone(), interface.to_owned());
-            move |found| FuseError::NotAnInterface {
-                from,
-                to,
-                interface,
-                found,
-            }
+        let not_an_interface = |found| FuseError::NotAnInterface {
+            link: self.ends(edge),
+            found,
         };
-        let expected = instance(import.ty).map_err(not_an_interface(&edge.import))?;
-        let found = instance(export.ty).map_err(not_an_interface(&edge.export))?;
-        let pairs = matching::instances((importer, expected), (exporter, found))
-            .map_err(|fault| refusal(fault, (from, to), &edge.import))?;
-        Ok(pairs)
+        let expected = instance(import.ty).map_err(not_an_interface)?;
+        let found = instance(export.ty).map_err(not_an_interface)?;
+        matching::instances((importer, expected), (exporter, found))
+            .map_err(|fault| refusal(fault, self.ends(edge)))
     }
 }
 
@@ -237,28 +233,23 @@ fn likeliest(items: &[Item], wanted: &str) -> Vec<String> {
     names
 }
 
-fn refusal(fault: Fault, (from, to): (String, String), interface: &str) -> FuseError {
+fn refusal(fault: Fault, link: Box<LinkEnds>) -> FuseError {
     let Fault {
         kind,
         item,
         expected,
         found,
     } = fault;
-    let interface = interface.to_owned();
     match found {
         Found::Other(found) => FuseError::Mismatch {
-            from,
-            to,
-            interface,
+            link,
             kind,
             item,
             expected,
             found,
         },
         Found::Nothing(items) => FuseError::Missing {
-            from,
-            to,
-            interface,
+            link,
             kind,
             item,
             expected,

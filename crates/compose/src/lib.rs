@@ -9,12 +9,14 @@
 mod binary;
 mod compose;
 mod describe;
+mod error;
 mod fuse;
 mod graph;
 mod limits;
 mod matching;
 mod measure;
 mod names;
+mod outline;
 mod plan;
 mod prelude;
 mod print;
@@ -22,7 +24,8 @@ mod rewrite;
 mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
-pub use fuse::{Cause, Edge, FuseError, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};
+pub use error::{Cause, FuseError, LinkEnds};
+pub use fuse::{Edge, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};
 pub use limits::{
     MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_NESTING, MAX_SIGNATURE_BYTES,
     MAX_TYPE_NODES,

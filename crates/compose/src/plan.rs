@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::binary::{Component, ResourcePath};
 use crate::compose::compose_error;
-use crate::fuse::{Edge, FuseError, FusedImport, ImportOwner, Part};
+use crate::error::FuseError;
+use crate::fuse::{Edge, FusedImport, ImportOwner, Part};
 use crate::graph::{Graph, Origin, are_compatible};
 use crate::names::{Track, is_reserved, private_name, version};
 
@@ -203,17 +204,12 @@ fn joined<'g>(
         {
             Ok(Some([(part, &path.import), (other, &other_path.import)]))
         }
-        (expected, found) => {
-            let (from, to) = graph.ends(edge);
-            Err(FuseError::ResourceMismatch {
-                from,
-                to,
-                interface: edge.import.clone(),
-                resource: resource_name(graph, edge, expected, found),
-                expected: provenance(graph, expected),
-                found: provenance(graph, found),
-            })
-        }
+        (expected, found) => Err(FuseError::ResourceMismatch {
+            link: graph.ends(edge),
+            resource: resource_name(graph, edge, expected, found),
+            expected: provenance(graph, expected),
+            found: provenance(graph, found),
+        }),
     }
 }
 

@@ -13,7 +13,7 @@ use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
 use crate::binary::Component;
 use crate::compose::compose_error;
-use crate::fuse::FuseError;
+use crate::error::FuseError;
 use crate::graph::Graph;
 use crate::plan::Plan;
 

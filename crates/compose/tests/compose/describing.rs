@@ -203,20 +203,23 @@ fn wit_package() -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let package = resolve
         .push_str("a.wit", "package a:b; interface c { f: func(); }")
-        .unwrap();
-    wit_component::encode(&resolve, package).unwrap()
+        .expect("the WIT is valid");
+    wit_component::encode(&resolve, package).expect("it can be encoded")
 }
 
 fn refusal(bytes: &[u8]) -> String {
     chain(
         &describe(bytes)
             .map(|Description { wit, .. }| wit)
-            .unwrap_err(),
+            .expect_err("it is refused"),
     )
 }
 
 fn signatures(externs: &[Extern], name: &str) -> Vec<String> {
-    let found = externs.iter().find(|found| found.name == name).unwrap();
+    let found = externs
+        .iter()
+        .find(|found| found.name == name)
+        .expect("it is listed");
     let functions = found.functions.iter();
     let mut functions: Vec<_> = functions
         .map(|function| format!("{}: {}", function.name, function.signature))

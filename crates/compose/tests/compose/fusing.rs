@@ -238,7 +238,7 @@ fn an_entry_keeps_what_its_plainly_named_exports_implement() {
 
 fn exports(bytes: &[u8]) -> Vec<String> {
     describe(bytes)
-        .unwrap()
+        .expect("what is fused is a component")
         .exports
         .into_iter()
         .map(|export| export.name)

@@ -1,0 +1,115 @@
+//! Validates a component and notes the names of its outermost level.
+
+use wasmparser::types::Types;
+use wasmparser::{
+    Error as BinaryReaderError, FuncValidatorAllocations, Parser, Payload, ValidPayload, Validator,
+    WasmFeatures,
+};
+
+use crate::describe::DescribeError;
+use crate::limits::MAX_NESTING;
+
+/// What an engine without concurrency support takes.
+pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
+    .union(WasmFeatures::COMPONENT_MODEL)
+    .union(WasmFeatures::CM_IMPLEMENTS);
+
+/// What an engine with concurrency support takes.
+pub(crate) const FEATURES_ASYNC: WasmFeatures = FEATURES.union(WasmFeatures::CM_ASYNC);
+
+/// Whether function bodies are validated as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// They are.
+    Validated,
+    /// They are left to whoever validates the result.
+    Skipped,
+}
+
+/// The validator's result, with the names of the outermost level.
+pub(crate) struct Outline {
+    pub(crate) types: Types,
+    pub(crate) imports: Vec<String>,
+    pub(crate) exports: Vec<String>,
+}
+
+impl Outline {
+    pub(crate) fn read(
+        bytes: &[u8],
+        features: WasmFeatures,
+        bodies: Bodies,
+    ) -> Result<Self, DescribeError> {
+        let mut validator = Validator::new_with_features(features);
+        let mut allocations = FuncValidatorAllocations::default();
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
+        let mut depth = 0_usize;
+        let mut types = None;
+        for payload in Parser::new(0).parse_all(bytes) {
+            let payload = payload?;
+            let valid = validator.payload(&payload)?;
+            if depth == 0 {
+                outermost_names(payload, &mut imports, &mut exports)?;
+            }
+            match valid {
+                ValidPayload::Ok => {}
+                ValidPayload::Parser(_) if depth == MAX_NESTING => {
+                    return Err(DescribeError::NestedTooDeeply { limit: MAX_NESTING });
+                }
+                ValidPayload::Parser(_) => depth += 1,
+                ValidPayload::Func(..) if bodies == Bodies::Skipped => {}
+                ValidPayload::Func(function, body) => {
+                    let mut function = function.into_validator(allocations);
+                    function.validate(&body)?;
+                    allocations = function.into_allocations();
+                }
+                ValidPayload::End(end) => {
+                    depth = depth.saturating_sub(1);
+                    types = Some(end);
+                }
+            }
+        }
+        // The parser ends every input that it accepts with an end of the outermost level.
+        let types = types.ok_or(DescribeError::Truncated {
+            offset: bytes.len(),
+            message: "unexpected end-of-file".to_owned(),
+        })?;
+        Ok(Self {
+            types,
+            imports,
+            exports,
+        })
+    }
+}
+
+fn outermost_names(
+    payload: Payload<'_>,
+    imports: &mut Vec<String>,
+    exports: &mut Vec<String>,
+) -> Result<(), BinaryReaderError> {
+    match payload {
+        Payload::ComponentImportSection(section) => {
+            for import in section {
+                imports.push(import?.name.name.to_owned());
+            }
+        }
+        Payload::ComponentExportSection(section) => {
+            for export in section {
+                exports.push(export?.name.name.to_owned());
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl From<BinaryReaderError> for DescribeError {
+    fn from(error: BinaryReaderError) -> Self {
+        let offset = usize::try_from(error.offset()).unwrap_or(usize::MAX);
+        let message = error.message().to_owned();
+        if message.contains("unexpected end-of-file") {
+            Self::Truncated { offset, message }
+        } else {
+            Self::Invalid { offset, message }
+        }
+    }
+}
