@@ -137,6 +137,7 @@ pub enum Instances {
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Reuse {
     /// After so many requests. 1000 by default: often enough that leaked memory does not pile up.
+    #[schemars(range(max = u32::MAX))]
     pub max_requests: NonZeroU32,
     /// After so long without a request.
     pub max_idle: DurationText,
@@ -159,6 +160,7 @@ pub struct Limits {
     pub deadline: Option<DurationText>,
     /// Requests that may be in this component at once when they enter here; more are refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = u32::MAX))]
     pub concurrency: Option<NonZeroU32>,
     /// The largest body of a request that enters at this component.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,21 +4,42 @@
 //! and everything else in the workspace may depend on it. [`App::from_yaml`] is the way in: it
 //! returns an app in which every name is checked and every reference leads somewhere, or all the
 //! mistakes at once.
+//!
+//! How a manifest is read:
+//! 1. `yaml` makes a `tree` with positions, within bounds, because the text may be hostile.
+//! 2. `check` walks the tree along the JSON Schema of the types in `app`: keys, types, text forms.
+//! 3. `outline` picks what can be read of names and references, and `validate` checks their meaning.
+//! 4. Without mistakes, the tree is deserialized into [`App`].
 
 mod app;
+mod check;
+mod diagnostic;
+mod diff;
 mod digest;
 pub mod interface;
+pub mod links;
+mod manifest;
 mod name;
+mod number;
+mod outline;
 mod quantity;
 pub mod routes;
+mod schema;
 mod text;
+mod tree;
+mod validate;
+mod yaml;
 
 pub use app::{
     ApiVersion, App, AppSpec, COMPONENTS_MAX, ComponentSpec, Instances, Kind, LINKS_MAX, Limits,
     LinkSpec, Metadata, PROVIDERS_MAX, ProviderSpec, ROUTES_MAX, Reuse, RouteSpec, Source,
 };
+pub use diagnostic::{Diagnostic, ManifestErrors, Position};
+pub use diff::{Change, ChangeKind, Subject, diff};
 pub use digest::{Digest, DigestError};
 pub use interface::{InterfaceError, InterfaceName, InterfaceRef};
+pub use manifest::{MANIFEST_BYTES_MAX, STORED_BYTES_MAX};
 pub use name::{AppName, ComponentName, LinkName, Name, NameError, ProviderName};
 pub use quantity::{ByteSize, DurationText, QuantityError};
 pub use routes::{HostPattern, PathPrefix, RouteError};
+pub use schema::app_schema;

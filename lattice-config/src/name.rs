@@ -18,7 +18,7 @@ const NAME_LENGTH_MAX: usize = 63;
 
 /// The text is not a name; the message says what is wrong with it and what a name looks like.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not a {kind}: {problem}", quoted(.text))]
+#[error("{} is not {kind}: {problem}", quoted(.text))]
 pub struct NameError {
     kind: &'static str,
     text: String,
@@ -92,10 +92,8 @@ macro_rules! name {
                 json_schema!({
                     "type": "string",
                     "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
-                    "description": concat!(
-                        "A ", $kind, ": lower-case letters, digits and `-`, starting with a letter ",
-                        "and not ending with `-`; at most 63 characters."
-                    ),
+                    "description": "Lower-case letters, digits and `-`, starting with a letter and not \
+                                    ending with `-`; at most 63 characters.",
                 })
             }
         }
@@ -105,27 +103,27 @@ macro_rules! name {
 name!(
     /// The name of a component or of a provider, where either may stand (`to:` of a link).
     Name,
-    "name"
+    "a name"
 );
 name!(
     /// The name of an app, unique in its lattice.
     AppName,
-    "app name"
+    "an app name"
 );
 name!(
     /// The name of a component, unique among the components and providers of its app.
     ComponentName,
-    "component name"
+    "a component name"
 );
 name!(
     /// The name of a provider, unique among the components and providers of its app.
     ProviderName,
-    "provider name"
+    "a provider name"
 );
 name!(
     /// The name that tells apart two links of one interface from one component.
     LinkName,
-    "link name"
+    "a link name"
 );
 
 impl From<ComponentName> for Name {

@@ -126,7 +126,10 @@ impl Serialize for ByteSize {
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(untagged)]
+        #[serde(
+            untagged,
+            expecting = "expected a size such as `64KiB`, or a number of bytes"
+        )]
         enum Written {
             Bytes(u64),
             Text(String),

@@ -91,28 +91,38 @@ pub struct RouteOwner {
 pub fn collisions<'a>(
     routes: impl IntoIterator<Item = (AppName, &'a RouteSpec)>,
 ) -> Vec<Collision> {
-    let mut owners: BTreeMap<(Option<&HostPattern>, &PathPrefix), RouteOwner> = BTreeMap::new();
-    let mut collisions = Vec::new();
-    for (index, (app, route)) in routes.into_iter().enumerate() {
-        let owner = RouteOwner {
-            app,
+    let routes: Vec<_> = routes.into_iter().collect();
+    let keys = routes
+        .iter()
+        .map(|(_, route)| (route.host.as_ref(), &route.path));
+    let owner = |index: usize| {
+        let (app, route): &(AppName, &RouteSpec) = &routes[index];
+        RouteOwner {
+            app: app.clone(),
             component: route.to.clone(),
             index,
-        };
-        let key = (route.host.as_ref(), &route.path);
-        match owners.get(&key) {
-            Some(first) => collisions.push(Collision {
-                host: route.host.clone(),
-                path: route.path.clone(),
-                first: first.clone(),
-                second: owner,
-            }),
-            None => {
-                owners.insert(key, owner);
-            }
+        }
+    };
+    let collision = |(first, second): (usize, usize)| Collision {
+        host: routes[second].1.host.clone(),
+        path: routes[second].1.path.clone(),
+        first: owner(first),
+        second: owner(second),
+    };
+    repeats(keys).into_iter().map(collision).collect()
+}
+
+/// The places of the keys that were there before, each with the place of the first of its kind.
+pub(crate) fn repeats<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usize, usize)> {
+    let mut first_places = BTreeMap::new();
+    let mut repeats = Vec::new();
+    for (place, key) in keys.into_iter().enumerate() {
+        let first = *first_places.entry(key).or_insert(place);
+        if first != place {
+            repeats.push((first, place));
         }
     }
-    collisions
+    repeats
 }
 
 /// Orders routes so that the first that matches a request is the one that takes it.

@@ -1,1 +1,26 @@
 //! The crate as its users see it.
+
+mod diagnostics;
+mod diff;
+mod examples;
+mod golden;
+mod hostile;
+mod interface;
+mod links;
+mod model;
+mod routes;
+mod schema;
+mod stored;
+
+use weft_lattice_config::App;
+
+/// An app with this `spec`, which may have mistakes.
+fn try_app(spec: &str) -> Result<App, weft_lattice_config::ManifestErrors> {
+    let head = "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {name: shop}\nspec:\n";
+    App::from_yaml("shop.yaml", &format!("{head}{spec}"))
+}
+
+/// An app with this `spec`.
+fn app(spec: &str) -> App {
+    try_app(spec).unwrap_or_else(|errors| panic!("{errors}"))
+}

@@ -1,0 +1,229 @@
+//! Checks a tree against the JSON Schema of the types, and reports every place that does not fit.
+//!
+//! Only the keywords that the types of this crate produce are known here; a test walks the schema
+//! and fails when a new one appears. Text with a form of its own (names, sizes, interfaces) is
+//! checked by the `FromStr` of its type, whose message is better than "does not match pattern".
+
+mod scalar;
+mod schema_view;
+
+use serde_json::{Map, Value};
+
+use self::schema_view::{Choice, Schema, optional, reference, texts, types};
+use crate::diagnostic::Report;
+use crate::text::{did_you_mean, nearest, quoted, quoted_list};
+use crate::tree::{Data, Entry, Node, Path};
+
+/// Checks `node` against the root schema `schema`.
+pub(crate) fn check(schema: &Value, node: &Node, report: &mut Report<'_>) {
+    if let Some(root) = schema.as_object() {
+        Checker { root, report }.check(node, root, &Path::Root);
+    }
+}
+
+struct Checker<'s, 'a, 'r> {
+    root: &'s Schema,
+    report: &'a mut Report<'r>,
+}
+
+impl<'s> Checker<'s, '_, '_> {
+    fn check(&mut self, node: &Node, schema: &'s Schema, path: &Path<'_>) {
+        if matches!(node.data, Data::Broken) {
+            return;
+        }
+        if let Some(name) = reference(schema) {
+            let definition = self.root.get("$defs").and_then(|defs| defs.get(name));
+            if let Some(definition) = definition.and_then(Value::as_object) {
+                self.check_as(node, definition, Some(name), path);
+            }
+        } else {
+            self.check_as(node, schema, None, path);
+        }
+    }
+
+    fn check_as(&mut self, node: &Node, schema: &'s Schema, name: Option<&str>, path: &Path<'_>) {
+        if let Some(optional) = optional(schema) {
+            if !matches!(node.data, Data::Null) {
+                self.check(node, optional, path);
+            }
+        } else if let Some(alternatives) = schema.get("oneOf").and_then(Value::as_array) {
+            self.check_choice(node, &Choice::new(alternatives), path);
+        } else {
+            self.check_typed(node, schema, name, path);
+        }
+    }
+
+    fn check_typed(
+        &mut self,
+        node: &Node,
+        schema: &'s Schema,
+        name: Option<&str>,
+        path: &Path<'_>,
+    ) {
+        let types = types(schema);
+        match &node.data {
+            Data::Null if types.contains(&"null") => {}
+            Data::Map(entries) if types.contains(&"object") => {
+                self.check_map(node, entries, schema, path);
+            }
+            Data::List(items) if types.contains(&"array") => {
+                self.check_list(node, items, schema, path);
+            }
+            Data::Text(text) if types.contains(&"string") => {
+                self.check_text(node, text, (schema, name), path);
+            }
+            Data::Number(number) if types.contains(&"integer") && !number.is_f64() => {
+                self.check_integer(node, number, schema, path);
+            }
+            _ => self.mismatch(node, &types, name, path),
+        }
+    }
+
+    // === maps ===
+
+    fn check_map(&mut self, node: &Node, entries: &[Entry], schema: &'s Schema, path: &Path<'_>) {
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let keys = properties
+            .into_iter()
+            .flat_map(Map::keys)
+            .map(String::as_str);
+        let absent: Vec<_> = keys.filter(|key| node.get(key).is_none()).collect();
+        let mut meant = Vec::new();
+        for entry in entries {
+            let path_of_entry = Path::Key(path, &entry.key);
+            let rest = schema.get("additionalProperties");
+            let property =
+                properties.and_then(|properties| properties.get(&entry.key)?.as_object());
+            match (property, rest) {
+                (Some(property), _) => self.check(&entry.value, property, &path_of_entry),
+                (None, Some(Value::Object(rest))) => self.check(&entry.value, rest, &path_of_entry),
+                (None, Some(Value::Bool(false))) => {
+                    meant.extend(self.unknown_key(entry, &absent, path));
+                }
+                (None, _) => {}
+            }
+        }
+        self.check_required(node, schema, &meant, path);
+    }
+
+    /// Reports the key and returns the one that was probably meant.
+    fn unknown_key<'k>(
+        &mut self,
+        entry: &Entry,
+        expected: &[&'k str],
+        path: &Path<'_>,
+    ) -> Option<&'k str> {
+        let mut message = format!("unknown key {} in {}", quoted(&entry.key), path.in_words());
+        if !expected.is_empty() {
+            message += ": expected ";
+            message += if expected.len() == 1 { "" } else { "one of " };
+            message += &quoted_list(expected.iter().copied());
+        }
+        let help = did_you_mean(&entry.key, expected.iter().copied());
+        self.report.add(
+            entry.key_position,
+            Path::Key(path, &entry.key),
+            message,
+            help,
+        );
+        nearest(&entry.key, expected.iter().copied())
+    }
+
+    /// A key that was misspelled is not also reported as missing.
+    fn check_required(&mut self, node: &Node, schema: &Schema, meant: &[&str], path: &Path<'_>) {
+        for key in texts(schema.get("required")) {
+            if node.get(key).is_some() || meant.contains(&key) {
+                continue;
+            }
+            let message = format!("missing key `{key}` in {}", path.in_words());
+            let description = schema
+                .get("properties")
+                .and_then(|properties| properties.get(key)?.get("description")?.as_str())
+                .map(|description| format!("`{key}`: {}", description.replace('\n', " ")));
+            self.report.add(node.position, path, message, description);
+        }
+    }
+
+    // === lists ===
+
+    fn check_list(&mut self, node: &Node, items: &[Node], schema: &'s Schema, path: &Path<'_>) {
+        let items_max = schema.get("maxItems").and_then(Value::as_u64);
+        let count = items.len();
+        if let Some(items_max) =
+            items_max.filter(|max| u64::try_from(count).is_ok_and(|n| n > *max))
+        {
+            let message = format!(
+                "{} has {count} entries, at most {items_max} are allowed",
+                path.in_words()
+            );
+            let help = "split the app".to_owned();
+            self.report.add(node.position, path, message, help);
+            return;
+        }
+        let Some(item_schema) = schema.get("items").and_then(Value::as_object) else {
+            return;
+        };
+        for (index, item) in items.iter().enumerate() {
+            self.check(item, item_schema, &Path::Index(path, index));
+        }
+    }
+
+    // === choices ===
+
+    fn check_choice(&mut self, node: &Node, choice: &Choice<'s>, path: &Path<'_>) {
+        match &node.data {
+            Data::Text(text) if choice.words.contains(&text.as_str()) => {}
+            Data::Text(text) if !choice.words.is_empty() => {
+                let message = format!(
+                    "unknown value {} for {}: expected {}",
+                    quoted(text),
+                    path.in_words(),
+                    choice.in_words()
+                );
+                let help = did_you_mean(text, choice.words.iter().copied());
+                self.report.add(node.position, path, message, help);
+            }
+            Data::Map(entries) if !choice.tags.is_empty() => {
+                self.check_tagged(node, entries, choice, path);
+            }
+            _ => {
+                let (expected, found) = (choice.in_words(), node.description());
+                let message = format!("expected {expected} for {}, found {found}", path.in_words());
+                self.report.add(node.position, path, message, None);
+            }
+        }
+    }
+
+    fn check_tagged(
+        &mut self,
+        node: &Node,
+        entries: &[Entry],
+        choice: &Choice<'s>,
+        path: &Path<'_>,
+    ) {
+        let tags: Vec<&str> = choice.tags.iter().map(|(tag, _)| *tag).collect();
+        let mut known = 0;
+        for entry in entries {
+            match choice.tags.iter().find(|(tag, _)| *tag == entry.key) {
+                Some((tag, schema)) => {
+                    known += 1;
+                    self.check(&entry.value, schema, &Path::Key(path, tag));
+                }
+                None => {
+                    self.unknown_key(entry, &tags, path);
+                }
+            }
+        }
+        if known > 1 || entries.is_empty() {
+            let tags = quoted_list(tags);
+            let message = format!(
+                "expected exactly one of {tags} in {}, found {known}",
+                path.in_words()
+            );
+            self.report.add(node.position, path, message, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Checks of single values: text with a form, numbers with bounds, and values of the wrong type.
+
+use std::str::FromStr;
+
+use serde_json::{Number, Value};
+
+use super::Checker;
+use super::schema_view::{Schema, type_names};
+use crate::tree::{Data, Node, Path};
+use crate::{
+    AppName, ByteSize, ComponentName, Digest, DurationText, HostPattern, InterfaceRef, LinkName,
+    Name, PathPrefix, ProviderName,
+};
+
+/// The check of a type that has a text form, by the name of its schema.
+pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
+    fn parses<T: FromStr<Err: ToString>>(text: &str) -> Option<String> {
+        text.parse::<T>().err().map(|error| error.to_string())
+    }
+    Some(match name {
+        "AppName" => parses::<AppName>,
+        "ByteSize" => parses::<ByteSize>,
+        "ComponentName" => parses::<ComponentName>,
+        "Digest" => parses::<Digest>,
+        "DurationText" => parses::<DurationText>,
+        "HostPattern" => parses::<HostPattern>,
+        "InterfaceRef" => parses::<InterfaceRef>,
+        "LinkName" => parses::<LinkName>,
+        "Name" => parses::<Name>,
+        "PathPrefix" => parses::<PathPrefix>,
+        "ProviderName" => parses::<ProviderName>,
+        _ => return None,
+    })
+}
+
+impl Checker<'_, '_, '_> {
+    pub(super) fn check_text(
+        &mut self,
+        node: &Node,
+        text: &str,
+        (schema, name): (&Schema, Option<&str>),
+        path: &Path<'_>,
+    ) {
+        let refused = name.and_then(text_check).and_then(|check| check(text));
+        if let Some(message) = refused {
+            self.report.add(node.position, path, message, None);
+        } else if text.is_empty() && schema.contains_key("minLength") {
+            self.report.add(
+                node.position,
+                path,
+                format!("{} is empty", path.in_words()),
+                None,
+            );
+        }
+    }
+
+    pub(super) fn check_integer(
+        &mut self,
+        node: &Node,
+        number: &Number,
+        schema: &Schema,
+        path: &Path<'_>,
+    ) {
+        let signed = number.as_i64().map(i128::from);
+        let number = signed
+            .or(number.as_u64().map(i128::from))
+            .unwrap_or_default();
+        let bound = |key| schema.get(key).and_then(Value::as_i64).map(i128::from);
+        let message = match (bound("minimum"), bound("maximum")) {
+            (Some(min), _) if number < min => format!("{number} is too small: at least {min}"),
+            (_, Some(max)) if number > max => format!("{number} is too large: at most {max}"),
+            _ => return,
+        };
+        self.report.add(node.position, path, message, None);
+    }
+
+    pub(super) fn mismatch(
+        &mut self,
+        node: &Node,
+        types: &[&str],
+        name: Option<&str>,
+        path: &Path<'_>,
+    ) {
+        let expected = match name {
+            Some("DurationText") => "a duration such as `5s`".to_owned(),
+            Some("ByteSize") => "a size such as `64KiB`".to_owned(),
+            _ => type_names(types),
+        };
+        let found = node.description();
+        let message = format!("expected {expected} for {}, found {found}", path.in_words());
+        let help = match &node.data {
+            Data::Number(_) if name == Some("DurationText") => {
+                Some("add a unit: `ms`, `s`, `m` or `h`")
+            }
+            Data::Number(_) | Data::Bool(_) if types == ["string"] => {
+                Some("put it in quotes to make it text")
+            }
+            Data::Null => Some("give it a value, or remove the key"),
+            Data::Text(_) if types.contains(&"integer") => {
+                Some("write it as a number, without quotes")
+            }
+            _ => None,
+        };
+        self.report
+            .add(node.position, path, message, help.map(str::to_owned));
+    }
+}

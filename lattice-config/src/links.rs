@@ -1,0 +1,108 @@
+//! Links of an app as a graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::app::LinkSpec;
+use crate::name::Name;
+
+/// Components that reach each other by their links: a → b → a.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycle {
+    /// The components in the order of the links, each once; the last is linked to the first.
+    pub components: Vec<Name>,
+    /// The place, among the links given, of the link from the last to the first.
+    pub closing_link: usize,
+}
+
+impl fmt::Display for Cycle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for component in &self.components {
+            write!(formatter, "{component} → ")?;
+        }
+        self.components
+            .first()
+            .map_or(Ok(()), |first| write!(formatter, "{first}"))
+    }
+}
+
+/// The cycles among links, in an order that depends on nothing but the order of the links.
+///
+/// Not every cycle is listed, for there may be exponentially many, but enough: without the closing
+/// links of those listed there is no cycle left. A component linked to itself is a cycle of one.
+pub fn cycles<'a>(links: impl IntoIterator<Item = &'a LinkSpec>) -> Vec<Cycle> {
+    let edges = links
+        .into_iter()
+        .map(|link| (Name::from(link.from.clone()), link.to.clone()));
+    cycles_of(edges)
+}
+
+/// [`cycles`] over bare pairs of names.
+pub(crate) fn cycles_of(edges: impl IntoIterator<Item = (Name, Name)>) -> Vec<Cycle> {
+    let edges: Vec<_> = edges.into_iter().collect();
+    let mut search = Search::new(&edges);
+    for (from, _) in &edges {
+        search.walk_from(from);
+    }
+    search.cycles
+}
+
+/// A depth-first search. It keeps its own stack, because the graph may be deeper than the thread's.
+struct Search<'a> {
+    /// Targets of each component with the place of the first link that leads there.
+    targets: BTreeMap<&'a Name, Vec<(&'a Name, usize)>>,
+    done: BTreeSet<&'a Name>,
+    cycles: Vec<Cycle>,
+}
+
+impl<'a> Search<'a> {
+    fn new(edges: &'a [(Name, Name)]) -> Search<'a> {
+        let mut targets: BTreeMap<&Name, Vec<(&Name, usize)>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for (place, (from, to)) in edges.iter().enumerate() {
+            if seen.insert((from, to)) {
+                targets.entry(from).or_default().push((to, place));
+            }
+        }
+        Search {
+            targets,
+            done: BTreeSet::new(),
+            cycles: Vec::new(),
+        }
+    }
+
+    fn walk_from(&mut self, start: &'a Name) {
+        // The components from `start` to the current one, each with its next target to look at.
+        let mut way: Vec<(&Name, usize)> = vec![(start, 0)];
+        if !self.done.insert(start) {
+            return;
+        }
+        let mut on_way = BTreeMap::from([(start, 0)]);
+        while let Some((component, next)) = way.last_mut() {
+            let target = self
+                .targets
+                .get(*component)
+                .and_then(|targets| targets.get(*next));
+            *next += 1;
+            match target {
+                None => {
+                    on_way.remove(*component);
+                    way.pop();
+                }
+                Some((target, closing_link)) => {
+                    if let Some(entered) = on_way.get(target) {
+                        let components = way[*entered..].iter().map(|(name, _)| (*name).clone());
+                        let components = components.collect();
+                        self.cycles.push(Cycle {
+                            components,
+                            closing_link: *closing_link,
+                        });
+                    } else if self.done.insert(target) {
+                        on_way.insert(target, way.len());
+                        way.push((target, 0));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The ways into and out of the model: YAML as people write it, JSON as it is stored.
+
+use serde_json::Value;
+
+use crate::app::App;
+use crate::check::check;
+use crate::diagnostic::{ManifestErrors, Position, Report};
+use crate::outline::Outline;
+use crate::schema::app_schema;
+use crate::tree::{Node, Path};
+use crate::validate::validate;
+use crate::yaml;
+
+/// The largest manifest that is read: a thousand times what an app of ten components takes.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
+/// The largest stored app that is read: JSON of the largest manifest may be longer than its YAML.
+pub const STORED_BYTES_MAX: usize = 4 << 20;
+
+impl App {
+    /// Reads a manifest.
+    ///
+    /// `file_name` is what the file is called in messages; nothing is opened.
+    ///
+    /// # Errors
+    /// All the mistakes in the text, with their places: of form, of type and of meaning.
+    ///
+    /// ```
+    /// # use weft_lattice_config::App;
+    /// let text = "\
+    /// apiVersion: weft.dev/v1alpha1
+    /// kind: App
+    /// metadata: {name: shop}
+    /// spec:
+    ///   components:
+    ///   - {name: storefront, source: {file: storefront.wasm}}
+    ///   routes:
+    ///   - {to: storefrnt}
+    /// ";
+    /// let errors = App::from_yaml("shop.yaml", text).unwrap_err();
+    /// assert_eq!(errors.to_string(), "\
+    /// shop.yaml:8:10: error: no component is named `storefrnt`
+    ///   |
+    /// 8 |   - {to: storefrnt}
+    ///   |          ^
+    ///   = help: did you mean `storefront`?");
+    /// ```
+    pub fn from_yaml(file_name: &str, text: &str) -> Result<App, ManifestErrors> {
+        let mut report = Report::new(file_name);
+        if text.len() > MANIFEST_BYTES_MAX {
+            let start = Some(Position { line: 1, column: 1 });
+            report.add(
+                start,
+                Path::Root,
+                too_large(text.len(), MANIFEST_BYTES_MAX),
+                None,
+            );
+            return Err(report.into_errors(""));
+        }
+        let node = yaml::parse(text, &mut report);
+        // Columns are counted without the mark, so lines are shown without it.
+        read(node, report, text.strip_prefix('\u{feff}').unwrap_or(text))
+    }
+
+    /// Reads the stored form, written by [`App::to_json`].
+    ///
+    /// # Errors
+    /// The same mistakes as [`App::from_yaml`], with a path in place of a position: what is stored
+    /// may come from another version or another hand.
+    pub fn from_json(name: &str, text: &str) -> Result<App, ManifestErrors> {
+        let mut report = Report::new(name);
+        if text.len() > STORED_BYTES_MAX {
+            report.add(
+                None,
+                Path::Root,
+                too_large(text.len(), STORED_BYTES_MAX),
+                None,
+            );
+            return Err(report.into_errors(""));
+        }
+        let node = match serde_json::from_str::<Value>(text) {
+            Ok(value) => Some(Node::from_value(value)),
+            Err(error) => {
+                report.add(None, Path::Root, format!("this is not JSON: {error}"), None);
+                None
+            }
+        };
+        read(node, report, "")
+    }
+
+    /// The stored form.
+    ///
+    /// # Errors
+    /// None for an app that came from [`App::from_yaml`] or [`App::from_json`].
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+fn read(node: Option<Node>, mut report: Report<'_>, text: &str) -> Result<App, ManifestErrors> {
+    let Some(node) = node else {
+        return Err(report.into_errors(text));
+    };
+    check(&app_schema(), &node, &mut report);
+    validate(&Outline::of(&node), &mut report);
+    if !report.is_empty() {
+        return Err(report.into_errors(text));
+    }
+    let position = node.position;
+    serde_json::from_value(node.into_value()).map_err(|error| {
+        // The types refuse what their schema allows. A mistake of this crate, but still an answer.
+        report.add(position, Path::Root, error.to_string(), None);
+        report.into_errors(text)
+    })
+}
+
+fn too_large(bytes: usize, bytes_max: usize) -> String {
+    format!("{bytes} bytes are too many: at most {bytes_max} are read")
+}

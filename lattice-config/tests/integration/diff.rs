@@ -1,0 +1,73 @@
+//! What a deploy would change.
+
+use weft_lattice_config::diff;
+
+use crate::app;
+
+const OLD: &str = "
+  components:
+  - {name: storefront, source: {file: a.wasm}}
+  - {name: orders, source: {file: b.wasm}, env: {A: x}}
+  - {name: legacy, source: {file: c.wasm}}
+  providers:
+  - {name: db, type: keyvalue-redb, config: {path: a, password: hunter2}}
+  links:
+  - {from: storefront, interface: 'shop:catalog/orders', to: orders}
+  - {from: orders, interface: 'wasi:keyvalue', name: main, to: db}
+  routes:
+  - {host: shop.example.com, to: storefront}
+  - {path: /old, to: legacy}
+";
+
+const NEW: &str = "
+  components:
+  - {name: pricing, source: {file: d.wasm}}
+  - {name: orders, source: {file: b2.wasm}, limits: {memory: 1MiB}, env: {A: x}}
+  - {name: storefront, source: {file: a.wasm}}
+  providers:
+  - {name: db, type: keyvalue-redb, config: {path: a, password: secret}}
+  - {name: log, type: logging-tracing}
+  links:
+  - {from: orders, interface: 'wasi:keyvalue', name: main, to: db, config: {bucket: b}}
+  - {from: storefront, interface: 'shop:catalog/orders@0.1.0', to: orders}
+  routes:
+  - {host: shop.example.com, to: pricing}
+  - {path: /old/, to: storefront}
+";
+
+#[test]
+fn a_diff_names_what_is_added_removed_and_changed() {
+    let lines: Vec<_> = diff(&app(OLD), &app(NEW))
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "- component legacy",
+            "~ component orders (limits, source)",
+            "+ component pricing",
+            "~ provider db (config)",
+            "+ provider log",
+            "~ link orders → wasi:keyvalue named main (config)",
+            "- link storefront → shop:catalog/orders",
+            "+ link storefront → shop:catalog/orders@0.1.0",
+            "~ route /old (to)",
+            "~ route shop.example.com/ (to)",
+        ]
+    );
+}
+
+#[test]
+fn an_app_does_not_differ_from_itself() {
+    assert_eq!(diff(&app(OLD), &app(OLD)), []);
+}
+
+#[test]
+fn a_diff_shows_no_value_of_a_setting() {
+    let text = format!("{:?}", diff(&app(OLD), &app(NEW)));
+    assert!(
+        !text.contains("hunter2") && !text.contains("secret"),
+        "{text}"
+    );
+}

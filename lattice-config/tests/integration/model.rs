@@ -1,0 +1,287 @@
+//! Values of the model: what they accept, how they are shown, and their defaults.
+
+use std::fmt::{Debug, Display};
+use std::str::FromStr;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use weft_lattice_config::{
+    ByteSize, ComponentName, Digest, DurationText, HostPattern, Instances, InterfaceName,
+    InterfaceRef, PathPrefix, Reuse, Source,
+};
+
+use crate::app;
+
+fn check_text<T: FromStr<Err: Debug + Display> + Display + Debug>(
+    accepted: &[(&str, &str)],
+    refused: &[&str],
+) {
+    for (text, shown) in accepted {
+        match text.parse::<T>() {
+            Ok(value) => assert_eq!(value.to_string(), *shown),
+            Err(error) => panic!("`{text}` is refused: {error}"),
+        }
+    }
+    for text in refused {
+        let parsed = text.parse::<T>();
+        assert!(parsed.is_err(), "`{text}` is accepted as {parsed:?}");
+    }
+}
+
+#[test]
+fn names_are_dns_labels() {
+    let longest = "a".repeat(63);
+    check_text::<ComponentName>(
+        &[("a", "a"), ("a-b--c9", "a-b--c9"), (&longest, &longest)],
+        &[
+            "",
+            "A",
+            "9a",
+            "-a",
+            "a-",
+            "a_b",
+            "a.b",
+            "a b",
+            "ä",
+            "a\0",
+            "a\n",
+            &"a".repeat(64),
+        ],
+    );
+}
+
+#[test]
+fn a_bad_name_is_explained() {
+    let error = "Shop".parse::<ComponentName>().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`Shop` is not a component name: it must start with a lower-case letter"
+    );
+}
+
+#[test]
+fn sizes_have_units_and_are_shown_in_the_largest_exact_one() {
+    check_text::<ByteSize>(
+        &[
+            ("0", "0"),
+            ("512", "512"),
+            ("512B", "512"),
+            ("64KiB", "64KiB"),
+            ("10MB", "10MB"),
+            ("1024KiB", "1MiB"),
+            ("1000KB", "1MB"),
+            ("3GiB", "3GiB"),
+            ("18446744073709551615", "18446744073709551615"),
+        ],
+        &[
+            "",
+            "KiB",
+            "-1",
+            "+1",
+            "1.5MB",
+            "64 KiB",
+            "64kb",
+            "64K",
+            "99999999TiB",
+            "0x10",
+        ],
+    );
+}
+
+#[test]
+fn durations_need_a_unit_and_are_neither_zero_nor_above_a_year() {
+    check_text::<DurationText>(
+        &[
+            ("250ms", "250ms"),
+            ("5s", "5s"),
+            ("120s", "2m"),
+            ("1h", "1h"),
+            ("8760h", "8760h"),
+        ],
+        &[
+            "",
+            "5",
+            "0s",
+            "-5s",
+            "1.5s",
+            "5 s",
+            "5d",
+            "8761h",
+            "18446744073709551615h",
+        ],
+    );
+    assert_eq!(
+        "2m".parse::<DurationText>().unwrap().get(),
+        Duration::from_secs(120)
+    );
+}
+
+#[test]
+fn a_digest_is_that_of_the_bytes() {
+    let digest = Digest::of(b"");
+    let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(digest.to_string(), format!("sha256:{hex}"));
+    assert_eq!((digest.hex(), digest.short()), (hex, "e3b0c44298fc"));
+    let upper = format!("sha256:{}", hex.to_uppercase());
+    check_text::<Digest>(
+        &[(digest.as_str(), digest.as_str())],
+        &[
+            "",
+            "sha256:",
+            hex,
+            &upper,
+            "sha256:é3b0",
+            &format!("md5:{hex}"),
+            &format!("sha256:{hex}0"),
+        ],
+    );
+}
+
+#[test]
+fn interfaces_are_named_as_in_wit() {
+    check_text::<InterfaceName>(
+        &[
+            ("wasi:keyvalue/store", "wasi:keyvalue/store"),
+            (
+                "wasi:http/types@0.2.0-rc.1+b",
+                "wasi:http/types@0.2.0-rc.1+b",
+            ),
+            ("a:b-c1/parse-URL", "a:b-c1/parse-URL"),
+        ],
+        &[
+            "",
+            "run",
+            "a:b",
+            "a/b",
+            "a:b/",
+            ":b/c",
+            "a:/c",
+            "a:b/c@1",
+            "a:b/c@",
+            "a:b/c/d",
+            "a:b/9c",
+            "A:b/c",
+            "a:b/cD",
+            "a:b/-c",
+            "a:b/c--d",
+            "a:b:c/d",
+            "a:b/c@1.0.0@1.0.0",
+            "a:b/ c",
+        ],
+    );
+    check_text::<InterfaceRef>(
+        &[
+            ("wasi:keyvalue", "wasi:keyvalue"),
+            ("a:b@1.2.3", "a:b@1.2.3"),
+            ("a:b/c", "a:b/c"),
+        ],
+        &["a:b@1.2", "a:b@v1.2.3", "a:b/", "a"],
+    );
+}
+
+#[test]
+fn hosts_are_names_or_wildcards() {
+    check_text::<HostPattern>(
+        &[
+            ("Shop.Example.com", "shop.example.com"),
+            ("*.example.com", "*.example.com"),
+            ("localhost", "localhost"),
+            ("127.0.0.1", "127.0.0.1"),
+        ],
+        &[
+            "",
+            "*",
+            "*.",
+            "a.*.b",
+            "*a.b",
+            "a..b",
+            ".a",
+            "a.",
+            "-a.b",
+            "a-.b",
+            "a:80",
+            "a/b",
+            "http://a",
+            "ä.de",
+            "[::1]",
+            &"a.".repeat(127),
+        ],
+    );
+}
+
+#[test]
+fn paths_are_plain_and_lose_a_slash_at_the_end() {
+    check_text::<PathPrefix>(
+        &[
+            ("/", "/"),
+            ("/api", "/api"),
+            ("/api/", "/api"),
+            ("/a/b-c_d~e.f", "/a/b-c_d~e.f"),
+        ],
+        &[
+            "",
+            "api",
+            "//",
+            "/a//b",
+            "/..",
+            "/a/../b",
+            "/./a",
+            "/a/.",
+            "/a?b",
+            "/a#b",
+            "/%61",
+            "/a b",
+            "/a\\b",
+            "/ä",
+            "/a\0",
+            &format!("/{}", "a".repeat(1024)),
+        ],
+    );
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let app = app(
+        "  components: [{name: a, source: {file: a.wasm}, instances: {reuse: {}}}, \
+         {name: b, source: {file: b.wasm}}]\n\x20 routes: [{to: a}]\n",
+    );
+    let Instances::Reuse(reuse) = app.spec.components[0].instances else {
+        panic!("not reused")
+    };
+    assert_eq!(reuse, Reuse::default());
+    assert_eq!(
+        (
+            reuse.max_requests.get(),
+            reuse.max_idle.to_string().as_str()
+        ),
+        (1000, "30s")
+    );
+    assert_eq!(app.spec.components[1].instances, Instances::PerRequest);
+    assert_eq!(
+        app.spec.components[1].source,
+        Source::File("b.wasm".to_owned())
+    );
+    assert_eq!(
+        (&app.spec.routes[0].host, app.spec.routes[0].path.as_str()),
+        (&None, "/")
+    );
+}
+
+#[test]
+fn a_size_may_be_a_plain_number() {
+    let app =
+        app("  components: [{name: a, source: {file: a}, limits: {body: 512, memory: '1KiB'}}]\n");
+    let limits = app.spec.components[0].limits;
+    assert_eq!(limits.body.map(ByteSize::bytes), Some(512));
+    assert_eq!(limits.memory, Some(ByteSize::new(1024)));
+}
+
+proptest! {
+    #[test]
+    fn quantities_come_back_from_their_text(bytes: u64, ms in 1..=365 * 24 * 3_600_000_u64) {
+        let size = ByteSize::new(bytes);
+        prop_assert_eq!(size.to_string().parse::<ByteSize>().unwrap(), size);
+        let duration: DurationText = format!("{ms}ms").parse().unwrap();
+        prop_assert_eq!(duration.to_string().parse::<DurationText>().unwrap(), duration);
+    }
+}

@@ -1,0 +1,69 @@
+//! The stored form of an app.
+
+use std::fs;
+
+use weft_lattice_config::App;
+
+use crate::{app, golden};
+
+#[test]
+fn an_app_comes_back_from_its_stored_form_as_it_was() {
+    let text = fs::read_to_string(golden::folder("examples/shop.yaml")).expect("readable");
+    let shop = App::from_yaml("shop.yaml", &text).expect("correct");
+    let full = app(FULL);
+    for app in [shop, full] {
+        assert_eq!(
+            App::from_json("stored", &app.to_json().unwrap()).unwrap(),
+            app
+        );
+    }
+}
+
+#[test]
+fn a_stored_app_is_checked_like_a_manifest_with_paths_for_places() {
+    let stored = app(FULL)
+        .to_json()
+        .unwrap()
+        .replace("\"to\":\"db\"", "\"to\":\"bd\"");
+    let errors = App::from_json("stored", &stored).unwrap_err();
+    let expected = "stored: spec.links[0].to: error: no component or provider is named `bd`\n \
+                    = help: did you mean `db`?";
+    assert_eq!(errors.to_string(), expected);
+    assert_eq!(errors.diagnostics()[0].position, None);
+}
+
+#[test]
+fn text_that_is_no_json_is_refused_with_the_reason() {
+    for text in ["", "{", "[1,", &"[".repeat(100_000)] {
+        let errors = App::from_json("stored", text).unwrap_err();
+        assert!(
+            errors
+                .to_string()
+                .starts_with("stored: error: this is not JSON: "),
+            "{errors}"
+        );
+    }
+}
+
+#[test]
+fn diagnostics_are_data_for_other_programs() {
+    let errors = App::from_yaml("a.yaml", "kind: [").unwrap_err();
+    let json = serde_json::to_value(&errors).unwrap();
+    assert_eq!(json["diagnostics"][0]["file"], "a.yaml");
+    assert!(json["diagnostics"][0]["line"].is_u64(), "{json}");
+}
+
+const FULL: &str = "
+  components:
+  - name: orders
+    source: {digest: 'sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'}
+    env: {REGION: eu}
+    instances: {reuse: {max-requests: 7, max-idle: 1m}}
+    limits: {memory: 64MiB, cpu: 250ms, deadline: 5s, concurrency: 3, body: 512}
+  providers:
+  - {name: db, type: keyvalue-redb, config: {path: ./db, sizes: [1, 2.5, null, true]}}
+  links:
+  - {from: orders, interface: 'wasi:keyvalue@0.2.0-draft', name: main, to: db, config: {bucket: o}}
+  routes:
+  - {host: '*.example.com', path: /api/, to: orders}
+";
