@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use crate::app::{COMPONENTS_MAX, LINKS_MAX, PROVIDERS_MAX, ROUTES_MAX};
 use crate::diagnostic::Position;
+use crate::text::nearest;
 use crate::tree::{Data, Entry, Node, Path};
 use crate::{
     AppName, ComponentName, HostPattern, InterfaceRef, LinkName, Name, PathPrefix, ProviderName,
@@ -128,12 +129,11 @@ fn targets(spec: &Node) -> Targets {
     let is_fine = |key| match spec.get(key).map(|node| &node.data) {
         Some(Data::List(items)) => items.len() <= items_max(key),
         Some(_) => false,
-        // Nothing was meant, unless a key that is not known was meant for it.
-        None => !spec.entries().iter().any(|entry| {
-            !matches!(
-                entry.key.as_str(),
-                "components" | "providers" | "links" | "routes"
-            )
+        // Nothing was meant, unless a key that is not known was meant for it. An app without
+        // components is rare enough to take any such key for them.
+        None => !spec.entries().iter().any(|Entry { key: written, .. }| {
+            let is_unknown = items_max(written) == 0;
+            is_unknown && (key == "components" || nearest(written, [key]).is_some())
         }),
     };
     let is_known =

@@ -76,6 +76,22 @@ fn a_mistake_in_one_field_does_not_hide_another_in_the_same_link() {
 }
 
 #[test]
+fn an_unknown_section_does_not_hide_a_wrong_reference() {
+    let errors = try_app(
+        "  components: [{name: a, source: {file: a.wasm}}]\n\
+         \x20 placement: {}\n\
+         \x20 routes: [{to: b}]\n",
+    )
+    .unwrap_err();
+    let paths: Vec<_> = errors
+        .diagnostics()
+        .iter()
+        .map(|it| it.path.as_str())
+        .collect();
+    assert_eq!(paths, ["spec.placement", "spec.routes[0].to"]);
+}
+
+#[test]
 fn fifty_mistakes_are_shown_and_the_rest_is_counted() {
     for (count, omitted) in [(50, 0), (51, 1), (1500, 1450)] {
         let keys: String = (0..count)
