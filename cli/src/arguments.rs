@@ -1,0 +1,88 @@
+//! The command line. Each command's own arguments stand in its file.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    call::Call, completions::Completions, deploy::Deploy, get::Get, inspect::Inspect, logs::Logs,
+    undeploy::Undeploy, up::Up,
+};
+
+/// The widest help text: longer lines are hard to read.
+const HELP_COLUMNS_MAX: usize = 100;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  the command did what it was asked to
+  1  it failed: the host refused, or a drain did not finish
+  2  a mistake in the arguments, a manifest, a file or an expression
+  3  no host answers there, or it does not accept the token
+  4  the called component trapped or did not finish in time
+
+A first app:
+  weft up                                 start a host on this machine
+  weft deploy shop.yaml                   deploy an app from another terminal
+  weft get routes                         see where it answers";
+
+/// A mesh for WebAssembly components: hosts run them, links join them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weft",
+    version,
+    after_help = AFTER_HELP,
+    max_term_width = HELP_COLUMNS_MAX,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Up(Up),
+    Deploy(Deploy),
+    Undeploy(Undeploy),
+    Get(Get),
+    Call(Call),
+    Inspect(Inspect),
+    Logs(Logs),
+    Completions(Completions),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        Arguments::try_parse_from(arguments)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn a_component_that_does_not_read_is_refused_with_the_accepted_form() {
+        let message = refused(&["weft", "call", "shop", "f()"]);
+        assert!(message.contains("`APP/COMPONENT`"), "{message}");
+    }
+
+    #[test]
+    fn a_label_is_a_key_and_a_value() {
+        let message = refused(&["weft", "up", "--label", "cloud"]);
+        assert!(message.contains("`KEY=VALUE`"), "{message}");
+        assert!(Arguments::try_parse_from(["weft", "up", "--label", "cloud=a"]).is_ok());
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit() {
+        let message = refused(&["weft", "up", "--drain-deadline", "30"]);
+        assert!(message.contains("`5s`"), "{message}");
+    }
+}

@@ -1,0 +1,128 @@
+//! `weft call`: calls a function of a deployed component.
+
+use clap::Args;
+use serde::Serialize;
+use weft_lattice::control::{CallReply, CallRequest};
+
+use crate::connection;
+use crate::environment::HostOptions;
+use crate::failure::{Failure, Kind};
+use crate::output::{self, Format, Report};
+use crate::target::{AppTarget, ComponentTarget};
+
+const AFTER_HELP: &str = "\
+Examples:
+  weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")'
+  weft call shop/orders 'shop:catalog/orders.place([{sku: \"teapot\", quantity: 1}])' -o json
+
+Arguments and results are written in WAVE: numbers, true, 'c', \"text\", [1, 2], (1, \"a\"),
+{field: 1}, case(1), some(1), none, ok(1), err(\"why\"). Put the expression in single quotes, so
+that the shell leaves it alone. `weft inspect APP/COMPONENT` shows the functions there are.";
+
+/// What a call looks like, for one that does not.
+const ACCEPTED_FORM: &str = "\
+    expected a function with its arguments in parentheses, as in \
+    'shop:catalog/pricing.find(\"teapot\")'; `weft inspect APP/COMPONENT` shows the functions there are";
+
+/// Call a function of a deployed component
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Call {
+    /// The component to call
+    #[arg(value_name = "APP/COMPONENT")]
+    component: ComponentTarget,
+    /// The function and its arguments in WAVE
+    #[arg(value_name = "EXPRESSION")]
+    expression: String,
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+/// What the function returned.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Returned(CallReply);
+
+impl Call {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The component or the function is not there, the arguments do not fit, or the guest fails.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        check_form(&self.expression)?;
+        let client = connection::client(&self.host)?;
+        let ComponentTarget { app, component } = self.component;
+        let request = CallRequest {
+            app: app.to_string(),
+            component: component.to_string(),
+            expression: self.expression,
+        };
+        match client.call(&request).await {
+            Ok(reply) => output::report(&Returned(reply), self.output).map(drop),
+            Err(error) => {
+                let target = AppTarget {
+                    app,
+                    component: Some(component),
+                };
+                let failure = connection::explain(&client, &target, error).await;
+                Err(match failure.kind() {
+                    Kind::Input => failure.or_help(ACCEPTED_FORM),
+                    Kind::Failed | Kind::Host | Kind::Guest => failure,
+                })
+            }
+        }
+    }
+}
+
+/// Finds what the host, which knows the types, need not be asked about.
+fn check_form(expression: &str) -> Result<(), Failure> {
+    let text = expression.trim();
+    let has_name = text.find('(').is_some_and(|parenthesis| parenthesis > 0);
+    if has_name && text.ends_with(')') {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Input, format!("`{expression}` is not a call")).or_help(ACCEPTED_FORM))
+}
+
+impl Report for Returned {
+    /// A function that returns nothing prints nothing.
+    fn text(&self) -> String {
+        self.0.result.clone().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_has_a_name_and_parentheses() {
+        for text in ["f()", "a:b/c@0.1.0.f(\"(\", {a: 1})", " a:b/c.f(1) "] {
+            assert!(check_form(text).is_ok(), "{text:?}");
+        }
+        for text in ["", "f", "a:b/c.f", "(1)", "f(1", "f)"] {
+            assert_eq!(
+                check_form(text).map_err(|failure| failure.kind()),
+                Err(Kind::Input),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_result_is_printed_alone_and_nothing_for_nothing() {
+        let returned = |result: Option<&str>| {
+            Returned(CallReply {
+                result: result.map(str::to_owned),
+                elapsed_us: 7,
+            })
+        };
+        assert_eq!(returned(Some("ok(1)")).text(), "ok(1)");
+        assert_eq!(returned(None).text(), "");
+        let expected = serde_json::json!({"result": null, "elapsed_us": 7});
+        assert_eq!(serde_json::to_value(returned(None)).unwrap(), expected);
+    }
+}

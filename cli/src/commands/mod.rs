@@ -1,0 +1,52 @@
+//! The commands: one file each, and the runtime they run on.
+
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod deploy;
+pub(crate) mod get;
+pub(crate) mod inspect;
+pub(crate) mod logs;
+pub(crate) mod undeploy;
+pub(crate) mod up;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::arguments::Command;
+use crate::failure::{Failure, Kind};
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What the command says.
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Up(up) => up.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Deploy(deploy) => client_runtime()?.block_on(deploy.run()),
+        Command::Undeploy(undeploy) => client_runtime()?.block_on(undeploy.run()),
+        Command::Get(get) => client_runtime()?.block_on(get.run()),
+        Command::Call(call) => client_runtime()?.block_on(call.run()),
+        Command::Inspect(inspect) => client_runtime()?.block_on(inspect.run()),
+        Command::Logs(logs) => client_runtime()?.block_on(logs.run()),
+    }
+}
+
+/// One thread: a client waits for one answer at a time, and starts faster without a pool.
+fn client_runtime() -> Result<Runtime, Failure> {
+    built(Builder::new_current_thread())
+}
+
+/// A worker for each core: what a host runs on.
+fn host_runtime() -> Result<Runtime, Failure> {
+    built(Builder::new_multi_thread())
+}
+
+fn built(mut builder: Builder) -> Result<Runtime, Failure> {
+    builder.enable_all().build().map_err(|error| {
+        Failure::new(
+            Kind::Failed,
+            "the operating system gives no threads or timers",
+        )
+        .caused_by(&error)
+    })
+}

@@ -1,0 +1,73 @@
+//! `weft undeploy`: removes apps from a host.
+
+use clap::Args;
+use serde::Serialize;
+use weft_lattice::control::UndeployReport;
+use weft_lattice_config::AppName;
+
+use crate::connection;
+use crate::environment::HostOptions;
+use crate::failure::Failure;
+use crate::output::{self, Format, Report};
+use crate::target::AppTarget;
+
+const AFTER_HELP: &str = "\
+Examples:
+  weft undeploy shop
+  weft undeploy shop billing
+
+What an app's providers stored stays: an app that is deployed again finds it.";
+
+/// Remove apps
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Undeploy {
+    /// Names of apps, as in `weft get apps`
+    #[arg(required = true, value_name = "APP")]
+    apps: Vec<AppName>,
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+/// The apps that were removed, up to the first that was not.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+struct Removed(Vec<UndeployReport>);
+
+impl Undeploy {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// An app is not there.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        let client = connection::client(&self.host)?;
+        let mut removed = Removed::default();
+        for app in self.apps {
+            match client.undeploy(&app).await {
+                Ok(report) => removed.0.push(report),
+                Err(error) => {
+                    if !removed.0.is_empty() {
+                        output::report(&removed, self.output)?;
+                    }
+                    let component = None;
+                    let target = AppTarget { app, component };
+                    return Err(connection::explain(&client, &target, error).await);
+                }
+            }
+        }
+        output::report(&removed, self.output)?;
+        Ok(())
+    }
+}
+
+impl Report for Removed {
+    fn text(&self) -> String {
+        let line = |report: &UndeployReport| {
+            format!("{}: removed at revision {}", report.app, report.revision)
+        };
+        self.0.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}

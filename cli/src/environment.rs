@@ -1,0 +1,122 @@
+//! Everything the command takes from the environment: this is the one module that reads it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
+
+use crate::failure::{Failure, Kind};
+
+/// Which lines of the log are shown when `WEFT_LOG` is not set.
+const LOG_FILTER_DEFAULT: &str = "info,weft=info";
+
+/// The name of a host on a machine that does not say its own.
+const HOST_NAME_DEFAULT: &str = "local";
+
+/// Where a host keeps its data.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DataDirectory {
+    /// The host's data directory [default: $XDG_DATA_HOME/weft or $HOME/.local/share/weft]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "WEFT_DATA_DIR",
+        hide_env_values = true
+    )]
+    data_dir: Option<PathBuf>,
+}
+
+/// Which host a command speaks to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HostOptions {
+    /// The admin address of the host [default: where the host of the data directory listens]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "WEFT_ADMIN",
+        hide_env_values = true,
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(crate) admin: Option<String>,
+    #[command(flatten)]
+    pub(crate) data_directory: DataDirectory,
+}
+
+impl DataDirectory {
+    /// The directory given, or the user's default.
+    ///
+    /// # Errors
+    /// None is given, and the environment names no home directory.
+    pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.data_dir {
+            return Ok(path.clone());
+        }
+        default_path(variable("XDG_DATA_HOME"), variable("HOME")).ok_or_else(|| {
+            Failure::new(
+                Kind::Input,
+                "there is no default data directory: `HOME` is not set",
+            )
+            .or_help("give one with `--data-dir DIR` or `WEFT_DATA_DIR`")
+        })
+    }
+}
+
+/// Which lines of the log are shown, in the syntax of `tracing-subscriber`.
+pub(crate) fn log_filter() -> String {
+    let given = variable("WEFT_LOG").and_then(|value| value.into_string().ok());
+    given.unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned())
+}
+
+/// Whether the user asks for no colour (<https://no-color.org>).
+pub(crate) fn no_colour() -> bool {
+    variable("NO_COLOR").is_some()
+}
+
+/// The name of this machine, which names its host unless the user does.
+pub(crate) fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => HOST_NAME_DEFAULT.to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+/// A variable that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the module that reads the environment"
+)]
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The XDG base directory specification: a path that is not absolute counts as not set.
+fn default_path(xdg_data_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let data_home = xdg_data_home
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let data_home = data_home.or_else(|| Some(PathBuf::from(home?).join(".local/share")))?;
+    Some(data_home.join("weft"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_directory_follows_the_base_directory_specification() {
+        let check = |xdg: Option<&str>, home: Option<&str>, expected: Option<&str>| {
+            let found = default_path(xdg.map(OsString::from), home.map(OsString::from));
+            assert_eq!(found, expected.map(PathBuf::from), "{xdg:?} {home:?}");
+        };
+        check(Some("/data"), Some("/home/a"), Some("/data/weft"));
+        check(
+            Some("relative"),
+            Some("/home/a"),
+            Some("/home/a/.local/share/weft"),
+        );
+        check(None, Some("/home/a"), Some("/home/a/.local/share/weft"));
+        check(None, None, None);
+    }
+}

@@ -1,0 +1,310 @@
+//! What the imports of a component need, and what its exports are good for.
+
+use serde::Serialize;
+use weft_compose::{Extern, ExternKind};
+use weft_lattice_config::{InterfaceName, InterfaceRef};
+use weft_provider::Registry;
+
+/// The packages whose interfaces every host offers to every component.
+const BASELINE_PACKAGES: [&str; 6] = [
+    "wasi:cli",
+    "wasi:clocks",
+    "wasi:filesystem",
+    "wasi:io",
+    "wasi:random",
+    "wasi:sockets",
+];
+
+/// Interfaces of other packages that come with the host: types and no capability.
+const BASELINE_INTERFACES: [&str; 1] = ["wasi:http/types"];
+
+/// The interfaces a route can lead to.
+const HTTP_HANDLERS: [&str; 2] = ["wasi:http/incoming-handler", "wasi:http/handler"];
+
+/// An import of a component and who can serve it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Import {
+    /// The name in the component.
+    pub(crate) name: String,
+    /// The interface, if the name is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) interface: Option<String>,
+    /// What it takes to satisfy it.
+    pub(crate) need: Need,
+    /// The types of provider that can serve it.
+    pub(crate) providers: Vec<String>,
+    /// Its functions.
+    pub(crate) functions: Vec<Function>,
+}
+
+/// What it takes to satisfy an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Need {
+    /// A link in the manifest.
+    Link,
+    /// Nothing: every host offers it.
+    Baseline,
+    /// Nothing: it has types and no functions.
+    Types,
+    /// It is no interface, and links are for interfaces.
+    Unlinkable,
+}
+
+/// An export of a component and what it is good for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Export {
+    /// The name in the component.
+    pub(crate) name: String,
+    /// What can lead to it.
+    pub(crate) use_by: Use,
+    /// Its functions.
+    pub(crate) functions: Vec<Function>,
+}
+
+/// What can lead to an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Use {
+    /// A route: it answers HTTP requests.
+    Route,
+    /// A link from another component, and `weft call`.
+    Link,
+    /// Only `weft call`: it is a function outside any interface.
+    Call,
+    /// Nothing: it has no functions.
+    Types,
+}
+
+/// A function and its signature in WIT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Function {
+    name: String,
+    signature: String,
+}
+
+impl Import {
+    /// Says who can serve an import, on a host with these providers.
+    pub(crate) fn new(import: &Extern, providers: &Registry) -> Import {
+        let interface = interface_of(import);
+        let need = need(import, interface.as_ref());
+        let kinds = match (&interface, need) {
+            (Some(interface), Need::Link) => kinds_for(interface, providers),
+            _ => Vec::new(),
+        };
+        Import {
+            name: import.name.clone(),
+            interface: import.implements.clone(),
+            need,
+            providers: kinds,
+            functions: functions(import),
+        }
+    }
+
+    /// Who serves it, for people.
+    pub(crate) fn served_by(&self) -> String {
+        match (self.need, self.providers.as_slice()) {
+            (Need::Baseline, _) => "every host".to_owned(),
+            (Need::Types, _) => "nobody: it has only types".to_owned(),
+            (Need::Unlinkable, _) => {
+                "nobody: links are for interfaces, and this is none; import it in an interface"
+                    .to_owned()
+            }
+            (Need::Link, []) => "a component that exports it".to_owned(),
+            (Need::Link, kinds) => {
+                let kinds: Vec<_> = kinds.iter().map(|kind| format!("`{kind}`")).collect();
+                format!(
+                    "a provider of type {}, or a component that exports it",
+                    kinds.join(" or ")
+                )
+            }
+        }
+    }
+}
+
+impl Export {
+    /// Says what an export is good for.
+    pub(crate) fn new(export: &Extern) -> Export {
+        let interface = interface_of(export);
+        let is_handler =
+            interface.is_some_and(|name| HTTP_HANDLERS.contains(&unversioned(&name).as_str()));
+        let use_by = match export.kind {
+            ExternKind::Instance if is_handler => Use::Route,
+            ExternKind::Instance if !export.functions.is_empty() => Use::Link,
+            ExternKind::Func => Use::Call,
+            ExternKind::Instance | ExternKind::Other => Use::Types,
+        };
+        Export {
+            name: export.name.clone(),
+            use_by,
+            functions: functions(export),
+        }
+    }
+
+    /// What leads to it, for people.
+    pub(crate) fn used_by(&self) -> &'static str {
+        match self.use_by {
+            Use::Route => "HTTP requests, through a route",
+            Use::Link => "a link from another component, or `weft call`",
+            Use::Call => "`weft call`",
+            Use::Types => "nothing: it has no functions",
+        }
+    }
+}
+
+fn need(import: &Extern, interface: Option<&InterfaceName>) -> Need {
+    match (import.kind, interface) {
+        (ExternKind::Instance, Some(interface)) if is_baseline(interface) => Need::Baseline,
+        (ExternKind::Instance, _) if import.functions.is_empty() && import.resources.is_empty() => {
+            Need::Types
+        }
+        (ExternKind::Instance, Some(_)) => Need::Link,
+        (ExternKind::Instance | ExternKind::Func | ExternKind::Other, _) => Need::Unlinkable,
+    }
+}
+
+fn interface_of(item: &Extern) -> Option<InterfaceName> {
+    item.implements
+        .as_deref()
+        .unwrap_or(&item.name)
+        .parse()
+        .ok()
+}
+
+fn unversioned(interface: &InterfaceName) -> String {
+    InterfaceName {
+        version: None,
+        ..interface.clone()
+    }
+    .to_string()
+}
+
+fn is_baseline(interface: &InterfaceName) -> bool {
+    let package = format!("{}:{}", interface.namespace, interface.package);
+    BASELINE_PACKAGES.contains(&package.as_str())
+        || BASELINE_INTERFACES.contains(&unversioned(interface).as_str())
+}
+
+fn kinds_for(interface: &InterfaceName, providers: &Registry) -> Vec<String> {
+    let serves = |served: &&str| {
+        served
+            .parse::<InterfaceRef>()
+            .is_ok_and(|reference| reference.matches(interface))
+    };
+    let kinds = providers.kinds().filter(|kind| {
+        providers
+            .get(kind)
+            .is_ok_and(|factory| factory.serves().iter().any(serves))
+    });
+    kinds.map(str::to_owned).collect()
+}
+
+fn functions(item: &Extern) -> Vec<Function> {
+    let function = |function: &weft_compose::FunctionInfo| Function {
+        name: function.name.clone(),
+        signature: function.signature.clone(),
+    };
+    item.functions.iter().map(function).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_compose::FunctionInfo;
+
+    use super::*;
+    use crate::providers;
+
+    fn item(name: &str, kind: ExternKind, functions: &[&str]) -> Extern {
+        let function = |name: &&str| FunctionInfo {
+            name: (*name).to_owned(),
+            signature: "func()".to_owned(),
+        };
+        Extern {
+            name: name.to_owned(),
+            implements: None,
+            kind,
+            functions: functions.iter().map(function).collect(),
+            resources: Vec::new(),
+        }
+    }
+
+    fn check_import(import: &Extern, need: Need, providers: &[&str]) {
+        let found = Import::new(import, &providers::registry());
+        assert_eq!(found.need, need, "{}", import.name);
+        assert_eq!(found.providers, providers, "{}", import.name);
+    }
+
+    #[test]
+    fn an_import_is_served_by_the_host_a_provider_or_a_component() {
+        let cases: [(&str, Need, &[&str]); 7] = [
+            ("wasi:cli/environment@0.2.3", Need::Baseline, &[]),
+            ("wasi:io/streams@0.2.12", Need::Baseline, &[]),
+            ("wasi:http/types@0.2.12", Need::Baseline, &[]),
+            (
+                "wasi:http/outgoing-handler@0.2.12",
+                Need::Link,
+                &["http-client"],
+            ),
+            (
+                "wasi:keyvalue/store@0.2.0-draft",
+                Need::Link,
+                &["keyvalue-memory", "keyvalue-redb"],
+            ),
+            (
+                "wasi:logging/logging@0.1.0-draft",
+                Need::Link,
+                &["logging-tracing"],
+            ),
+            ("shop:pricing/quotes@0.1.0", Need::Link, &[]),
+        ];
+        for (name, need, providers) in cases {
+            check_import(&item(name, ExternKind::Instance, &["f"]), need, providers);
+        }
+    }
+
+    #[test]
+    fn a_plain_name_is_served_as_the_interface_behind_it() {
+        let mut import = item("primary", ExternKind::Instance, &["get"]);
+        import.implements = Some("wasi:keyvalue/store@0.2.0-draft".to_owned());
+        check_import(&import, Need::Link, &["keyvalue-memory", "keyvalue-redb"]);
+    }
+
+    #[test]
+    fn types_need_no_link_and_a_function_of_the_world_can_have_none() {
+        check_import(
+            &item("shop:catalogue/types", ExternKind::Instance, &[]),
+            Need::Types,
+            &[],
+        );
+        check_import(
+            &item("now", ExternKind::Func, &["now"]),
+            Need::Unlinkable,
+            &[],
+        );
+    }
+
+    #[test]
+    fn an_export_is_reached_by_a_route_a_link_or_a_call() {
+        let cases = [
+            (
+                "wasi:http/incoming-handler@0.2.12",
+                ExternKind::Instance,
+                Use::Route,
+            ),
+            ("wasi:http/handler@0.3.0", ExternKind::Instance, Use::Route),
+            ("shop:pricing/quotes@0.1.0", ExternKind::Instance, Use::Link),
+            ("run", ExternKind::Func, Use::Call),
+        ];
+        for (name, kind, expected) in cases {
+            assert_eq!(
+                Export::new(&item(name, kind, &["f"])).use_by,
+                expected,
+                "{name}"
+            );
+        }
+        assert_eq!(
+            Export::new(&item("a:b/c", ExternKind::Instance, &[])).use_by,
+            Use::Types
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! The rows of `weft get` as cells of a table.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
+use weft_lattice_config::ByteSize;
+
+use crate::time::span;
+
+/// How many digits of a digest a table shows: enough to be unique in any lattice.
+const DIGEST_DIGITS: usize = 12;
+
+/// A row that a table can show.
+pub(crate) trait Row: Serialize + DeserializeOwned {
+    /// The headings of the table.
+    const HEADINGS: &'static [&'static str];
+
+    /// A cell for each heading.
+    fn cells(&self, now_ms: u64) -> Vec<String>;
+
+    /// The app the row belongs to; none for a row that belongs to no app.
+    fn app(&self) -> Option<&str>;
+}
+
+impl Row for AppRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "APP",
+        "REVISION",
+        "STATUS",
+        "COMPONENTS",
+        "LINKS",
+        "ROUTES",
+        "CHANGED",
+        "REASON",
+    ];
+
+    fn cells(&self, now_ms: u64) -> Vec<String> {
+        vec![
+            self.app.clone(),
+            self.revision.to_string(),
+            self.status.clone(),
+            self.components.to_string(),
+            self.links.to_string(),
+            self.routes.to_string(),
+            format!(
+                "{} ago",
+                span(now_ms.saturating_sub(self.changed_at_ms) / 1000)
+            ),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for ComponentRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "APP",
+        "COMPONENT",
+        "DIGEST",
+        "SIZE",
+        "INSTANCES",
+        "FUSED WITH",
+        "IN FLIGHT",
+        "REQUESTS",
+        "TRAPS",
+        "MEMORY",
+        "DEADLINE",
+        "CONCURRENCY",
+    ];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        let others = self
+            .fused
+            .iter()
+            .filter(|component| **component != self.component);
+        vec![
+            self.app.clone(),
+            self.component.clone(),
+            short(&self.digest),
+            size(self.bytes),
+            self.instances.clone(),
+            others.cloned().collect::<Vec<_>>().join(","),
+            self.in_flight.to_string(),
+            self.requests.to_string(),
+            self.traps.to_string(),
+            ByteSize::new(self.memory_bytes_max).to_string(),
+            duration(self.deadline_ms),
+            self.concurrency_max.to_string(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for LinkRow {
+    const HEADINGS: &'static [&'static str] = &["APP", "FROM", "INTERFACE", "NAME", "TO", "MODE"];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        vec![
+            self.app.clone(),
+            self.from.clone(),
+            self.interface.clone(),
+            self.name.clone().unwrap_or_default(),
+            self.to.clone(),
+            self.mode.clone(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for ProviderRow {
+    const HEADINGS: &'static [&'static str] = &["APP", "PROVIDER", "TYPE", "SERVES", "LINKS"];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        vec![
+            self.app.clone(),
+            self.provider.clone(),
+            self.kind.clone(),
+            self.serves.join(","),
+            self.links.to_string(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for RouteRow {
+    const HEADINGS: &'static [&'static str] = &["APP", "HOST", "PATH", "TO", "PROTOCOL"];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        vec![
+            self.app.clone(),
+            self.host.clone(),
+            self.path.clone(),
+            self.to.clone(),
+            self.protocol.clone(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for HostRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "HOST",
+        "VERSION",
+        "HTTP",
+        "ADMIN",
+        "UPTIME",
+        "APPS",
+        "COMPONENTS",
+        "INSTANCES MAX",
+        "LABELS",
+    ];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        let labels = self
+            .labels
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        vec![
+            self.host.clone(),
+            self.version.clone(),
+            self.http.clone().unwrap_or_default(),
+            self.admin.clone().unwrap_or_default(),
+            span(self.uptime_s),
+            self.apps.to_string(),
+            self.components.to_string(),
+            self.pool_instances_max.to_string(),
+            labels.collect::<Vec<_>>().join(","),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        None
+    }
+}
+
+/// The first digits of a digest, without `sha256:`.
+fn short(digest: &str) -> String {
+    let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
+    digits.chars().take(DIGEST_DIGITS).collect()
+}
+
+/// A size with three digits or so: `812 B`, `86.3 KiB`, `17.9 MiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    let tenths = |unit: u64| {
+        let tenths = bytes.saturating_mul(10) / unit;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..=1023 => format!("{bytes} B"),
+        1024..=1_048_575 => format!("{} KiB", tenths(1024)),
+        _ => format!("{} MiB", tenths(1024 * 1024)),
+    }
+}
+
+/// Milliseconds, in seconds where they are whole.
+fn duration(ms: u64) -> String {
+    if ms.is_multiple_of(1000) {
+        format!("{}s", ms / 1000)
+    } else {
+        format!("{ms}ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_short() {
+        assert_eq!(
+            [size(812), size(88_371), size(18_769_838)],
+            ["812 B", "86.2 KiB", "17.9 MiB"]
+        );
+        assert_eq!([duration(30_000), duration(1500)], ["30s", "1500ms"]);
+        assert_eq!(short("sha256:0123456789abcdef"), "0123456789ab");
+    }
+}

@@ -1,0 +1,63 @@
+//! The help texts, against the files in `tests/help`. `UPDATE_GOLDEN=1` rewrites the files.
+
+use std::path::Path;
+
+use crate::weft::Sandbox;
+
+fn check(file: &str, arguments: &[&str]) {
+    let run = Sandbox::new().weft(arguments, "");
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/help")
+        .join(file);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "golden files are refreshed by a variable"
+    )]
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &run.stdout).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        run.stdout,
+        expected,
+        "`weft {}` differs from tests/help/{file}; if that is right, run the tests once with UPDATE_GOLDEN=1",
+        arguments.join(" ")
+    );
+}
+
+#[test]
+fn the_command_itself_lists_its_commands_and_exit_codes() {
+    check("weft.txt", &["--help"]);
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    let commands = [
+        "up",
+        "deploy",
+        "undeploy",
+        "get",
+        "call",
+        "inspect",
+        "logs",
+        "completions",
+    ];
+    for command in commands {
+        check(&format!("{command}.txt"), &[command, "--help"]);
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    let run = Sandbox::new().weft(&["--version"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(0), "weft 0.1.0\n"));
+}
+
+#[test]
+fn completions_are_a_script_for_the_shell() {
+    let run = Sandbox::new().weft(&["completions", "bash"], "");
+    assert_eq!(run.code, Some(0));
+    assert!(run.stdout.contains("complete -F _weft"), "{}", run.stdout);
+}

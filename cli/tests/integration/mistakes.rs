@@ -1,0 +1,219 @@
+//! What a user is told who makes a mistake: the wording is the feature here, so it is compared whole.
+
+use std::net::TcpListener;
+
+use crate::weft::{Run, Sandbox};
+
+/// A manifest of one component whose bytes are in `file`.
+fn manifest(file: &str) -> String {
+    format!(
+        "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata:\n  name: shop\nspec:\n  components:\n  \
+         - name: storefront\n    source:\n      file: {file}\n"
+    )
+}
+
+/// The run failed with this code, printed nothing on standard output, and said this.
+#[track_caller]
+fn check(run: &Run, code: i32, stderr: &str) {
+    assert_eq!(run.stderr.trim_end(), stderr.trim_end());
+    assert_eq!((run.code, run.stdout.as_str()), (Some(code), ""));
+}
+
+#[test]
+fn a_manifest_that_is_not_there_is_named_with_the_accepted_form() {
+    let run = Sandbox::new().weft(&["deploy", "missing.yaml"], "");
+    check(
+        &run,
+        2,
+        "error: cannot read the manifest `missing.yaml`\n  \
+           caused by: No such file or directory (os error 2)\n\
+         help: give the path of a manifest, as in `weft deploy shop.yaml`, or `-` for standard input",
+    );
+}
+
+#[test]
+fn a_manifest_of_nearly_that_name_is_offered() {
+    let sandbox = Sandbox::new();
+    sandbox.write("apps/shop.yaml", manifest("storefront.wasm"));
+    let run = sandbox.weft(&["deploy", "apps/shop.yml"], "");
+    check(
+        &run,
+        2,
+        "error: cannot read the manifest `apps/shop.yml`\n  \
+           caused by: No such file or directory (os error 2)\n\
+         help: did you mean `apps/shop.yaml`?",
+    );
+}
+
+#[test]
+fn every_mistake_of_a_manifest_is_shown_in_its_line() {
+    let sandbox = Sandbox::new();
+    let text = manifest("storefront.wasm").replace("spec:", "spec:\n  linkz: []");
+    sandbox.write("shop.yaml", text.replace("name: shop", "name: Shop"));
+    let run = sandbox.weft(&["deploy", "shop.yaml"], "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    for expected in [
+        "shop.yaml:4:9: error: ",
+        "4 |   name: Shop",
+        "shop.yaml:6:3: error: ",
+        "`linkz`",
+    ] {
+        assert!(
+            run.stderr.contains(expected),
+            "{expected:?} is not in:\n{}",
+            run.stderr
+        );
+    }
+    assert!(
+        run.stderr.starts_with("shop.yaml:4:9: "),
+        "no prefix of our own:\n{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn the_mistakes_of_several_manifests_are_shown_together() {
+    let sandbox = Sandbox::new();
+    sandbox.write("one.yaml", "kind: App");
+    let run = sandbox.weft(&["deploy", "one.yaml", "two.yaml"], "");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("one.yaml:1:"), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("error: cannot read the manifest `two.yaml`"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_component_file_that_is_not_there_is_named_with_its_component() {
+    let sandbox = Sandbox::new();
+    sandbox.write("apps/shop.yaml", manifest("build/storefront.wasm"));
+    let run = sandbox.weft(&["deploy", "apps/shop.yaml"], "");
+    check(
+        &run,
+        2,
+        "error: component `storefront` of `apps/shop.yaml` cannot be deployed\n  \
+           caused by: cannot read `apps/build/storefront.wasm`\n  \
+           caused by: No such file or directory (os error 2)\n\
+         help: build the component, or correct `source.file` in `apps/shop.yaml`: \
+         it is relative to the manifest",
+    );
+}
+
+#[test]
+fn a_core_module_is_told_from_a_component_before_a_host_is_asked() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shop.yaml", manifest("core.wasm"));
+    sandbox.write("core.wasm", b"\0asm\x01\0\0\0");
+    let run = sandbox.weft(&["deploy", "shop.yaml"], "");
+    assert_eq!(run.code, Some(2));
+    let expected = "error: component `storefront` of `shop.yaml` cannot be deployed\n  \
+                    caused by: cannot use `core.wasm` as a component\n  \
+                    caused by: this is a core WebAssembly module";
+    assert!(run.stderr.starts_with(expected), "{}", run.stderr);
+}
+
+#[test]
+fn webassembly_in_place_of_a_manifest_is_recognised() {
+    let sandbox = Sandbox::new();
+    sandbox.write("shop.wasm", b"\0asm\x0d\0\x01\0");
+    let run = sandbox.weft(&["deploy", "shop.wasm"], "");
+    assert_eq!(run.code, Some(2));
+    let expected = "error: `shop.wasm` is WebAssembly, expected a manifest in YAML\nhelp: ";
+    assert!(run.stderr.starts_with(expected), "{}", run.stderr);
+}
+
+#[test]
+fn a_manifest_is_read_from_standard_input_too() {
+    let run = Sandbox::new().weft(&["deploy", "-"], "kind: [");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.starts_with("<stdin>:"), "{}", run.stderr);
+}
+
+#[test]
+fn without_a_host_a_user_is_told_to_start_one() {
+    let run = Sandbox::new().weft(&["get", "apps"], "");
+    check(
+        &run,
+        3,
+        "error: no host has run with the data directory `~/.local/share/weft`\n\
+         help: start one with `weft up`; if a host runs with another data directory, \
+         give it with `--data-dir` or `WEFT_DATA_DIR`",
+    );
+}
+
+#[test]
+fn a_host_that_is_gone_is_not_reached() {
+    let address = unused_address();
+    let sandbox = Sandbox::new();
+    sandbox.write(".local/share/weft/admin.token", "secret");
+    sandbox.write(".local/share/weft/admin.address", &address);
+    let run = sandbox.weft(&["get", "apps"], "");
+    check(
+        &run,
+        3,
+        &format!(
+            "error: cannot reach a host's admin API at `{address}`; is `weft up` running there?\n  \
+               caused by: Connection refused (os error 111)\n\
+             help: start a host with `weft up`, or say where one runs with `--admin HOST:PORT`",
+        ),
+    );
+    assert!(!run.stderr.contains("secret"));
+}
+
+#[test]
+fn a_mistake_in_the_arguments_is_exit_code_2() {
+    let sandbox = Sandbox::new();
+    let cases: [&[&str]; 6] = [
+        &[],
+        &["deploy"],
+        &["get", "pods"],
+        &["call", "shop", "f()"],
+        &["call", "shop/pricing", "f"],
+        &["up", "--label", "a=1", "--label", "a=2"],
+    ];
+    for arguments in cases {
+        assert_eq!(sandbox.weft(arguments, "").code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_none_is_shown_the_accepted_form() {
+    let run = Sandbox::new().weft(&["call", "shop/pricing", "quote"], "");
+    check(
+        &run,
+        2,
+        "error: `quote` is not a call\n\
+         help: expected a function with its arguments in parentheses, as in \
+         'shop:catalog/pricing.find(\"teapot\")'; \
+         `weft inspect APP/COMPONENT` shows the functions there are",
+    );
+}
+
+#[test]
+fn what_cannot_be_inspected_is_named_with_both_accepted_forms() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.weft(&["inspect", "storefront.wasm"], "");
+    check(
+        &run,
+        2,
+        "error: cannot read `storefront.wasm`\n  \
+           caused by: No such file or directory (os error 2)\n\
+         help: give the path of a component, a `.wasm` file, or `APP/COMPONENT` for one that is deployed",
+    );
+    sandbox.write("notes.txt", "hello");
+    let run = sandbox.weft(&["inspect", "notes.txt"], "");
+    assert_eq!(run.code, Some(2));
+    assert!(run.stderr.contains("not WebAssembly"), "{}", run.stderr);
+}
+
+/// An address nobody listens on: the port was free a moment ago.
+fn unused_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}

@@ -1,0 +1,80 @@
+//! Runs the built command in a directory of its own, with nothing of the caller's environment that
+//! it reads.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory in which the command runs, and which is its home.
+pub(crate) struct Sandbox {
+    directory: TempDir,
+}
+
+/// What a run of the command came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Sandbox {
+        Sandbox {
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Runs `weft` with these arguments and this on standard input.
+    pub(crate) fn weft(&self, arguments: &[&str], stdin: &str) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env("HOME", self.path());
+        for name in [
+            "WEFT_ADMIN",
+            "WEFT_DATA_DIR",
+            "WEFT_LOG",
+            "XDG_DATA_HOME",
+            "COLUMNS",
+        ] {
+            command.env_remove(name);
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A command that does not read its input may have ended already.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        Run::new(child.wait_with_output().unwrap(), self.path())
+    }
+}
+
+impl Run {
+    /// The directory's name differs from run to run, so it is shown as `~`.
+    fn new(output: Output, directory: &Path) -> Run {
+        let text = |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            text.replace(directory.to_str().unwrap(), "~")
+        };
+        Run {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
