@@ -1,0 +1,203 @@
+//! Which addresses a name may lead to, checked where the connection is made.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec;
+
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
+use weft_provider::http::HttpClientError;
+
+/// How far a name reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Public addresses only.
+    Public,
+    /// Private and loopback addresses as well.
+    Private,
+}
+
+/// A resolver that gives only addresses within reach.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Guard {
+    pub(crate) reach: Reach,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Zone {
+    Public,
+    /// A private network or this host.
+    Private,
+    /// What no name should stand for: link-local, multicast, unspecified, reserved.
+    Special,
+}
+
+// === impl Guard ===
+
+impl Service<Name> for Guard {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = HttpClientError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, HttpClientError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), HttpClientError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let reach = self.reach;
+        Box::pin(async move {
+            let host = name.as_str();
+            let dns = |reason: String| HttpClientError::Dns {
+                host: host.to_owned(),
+                reason,
+            };
+            // Port 0 leaves it to the connector, which knows the port of the URI.
+            let found = tokio::net::lookup_host((host, 0))
+                .await
+                .map_err(|error| dns(error.to_string()))?;
+            let (within, beyond): (Vec<_>, Vec<_>) =
+                found.partition(|found| reach.covers(found.ip()));
+            match beyond.first() {
+                _ if !within.is_empty() => Ok(within.into_iter()),
+                Some(refused) => Err(prohibited(host, refused.ip())),
+                None => Err(dns("it has no address".to_owned())),
+            }
+        })
+    }
+}
+
+fn prohibited(host: &str, address: IpAddr) -> HttpClientError {
+    let advice = match zone(address) {
+        Zone::Public | Zone::Private => {
+            "if it should, list it in `allow-private` of the link".to_owned()
+        }
+        Zone::Special => {
+            "no name may; if the component needs it, list the address in `allow`".to_owned()
+        }
+    };
+    HttpClientError::AddressProhibited {
+        host: host.to_owned(),
+        address,
+        advice,
+    }
+}
+
+// === impl Reach ===
+
+impl Reach {
+    fn covers(self, address: IpAddr) -> bool {
+        match zone(address) {
+            Zone::Public => true,
+            Zone::Private => self == Self::Private,
+            Zone::Special => false,
+        }
+    }
+}
+
+fn zone(address: IpAddr) -> Zone {
+    match address.to_canonical() {
+        IpAddr::V4(address) => zone_v4(address),
+        IpAddr::V6(address) => zone_v6(address),
+    }
+}
+
+fn zone_v4(address: Ipv4Addr) -> Zone {
+    let [first, second, third, _] = address.octets();
+    // Shared by the networks of providers (RFC 6598), and where some clouds put their services.
+    let is_shared = first == 100 && (64..128).contains(&second);
+    let is_protocol = (first, second, third) == (192, 0, 0);
+    let is_benchmark = first == 198 && (18..20).contains(&second);
+    if address.is_loopback() || address.is_private() || is_shared {
+        Zone::Private
+    } else if first == 0
+        || first >= 224 // Multicast, reserved and broadcast.
+        || address.is_link_local()
+        || address.is_documentation()
+        || is_protocol
+        || is_benchmark
+    {
+        Zone::Special
+    } else {
+        Zone::Public
+    }
+}
+
+fn zone_v6(address: Ipv6Addr) -> Zone {
+    // The addresses of the metadata services of AWS, which are in a private range.
+    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    let segments = address.segments();
+    match segments {
+        _ if address == METADATA => Zone::Special,
+        _ if address.is_loopback() || address.is_unique_local() => Zone::Private,
+        // NAT64 and 6to4 carry an IPv4 address, which is where they lead.
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            zone_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        }
+        // Everything else that is global is in 2000::/3; 2001:db8::/32 is for documents.
+        [0x2001, 0xdb8, ..] => Zone::Special,
+        [0x2000..0x4000, ..] => Zone::Public,
+        _ => Zone::Special,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(address: &str, expect: Zone) {
+        assert_eq!(zone(address.parse().unwrap()), expect, "{address}");
+    }
+
+    #[test]
+    fn public_addresses_are_told_from_others() {
+        for address in [
+            "1.1.1.1",
+            "100.63.0.1",
+            "172.32.0.1",
+            "2606:4700::1111",
+            "64:ff9b::101:101",
+        ] {
+            check(address, Zone::Public);
+        }
+        for address in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "100.100.100.200",
+            "::1",
+            "fd12::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:a00:1::",
+        ] {
+            check(address, Zone::Private);
+        }
+        for address in [
+            "169.254.169.254",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "198.18.0.1",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "2001:db8::1",
+        ] {
+            check(address, Zone::Special);
+        }
+    }
+
+    #[test]
+    fn no_name_reaches_a_special_address() {
+        let metadata = "169.254.169.254".parse().unwrap();
+        assert!(!Reach::Private.covers(metadata));
+        let loopback = "127.0.0.1".parse().unwrap();
+        assert!(Reach::Private.covers(loopback) && !Reach::Public.covers(loopback));
+    }
+}

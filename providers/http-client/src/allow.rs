@@ -1,0 +1,63 @@
+//! What a link allows.
+
+use weft_provider::http::HttpClientError;
+use weft_provider::{ConfigProblem, LinkContext};
+
+use crate::address::Reach;
+use crate::origin::{Origin, OriginPattern};
+
+/// The origins of a link, and how far each reaches.
+#[derive(Clone, Debug)]
+pub(crate) struct AllowList {
+    public: Vec<OriginPattern>,
+    private: Vec<OriginPattern>,
+    /// The link, to say in a refusal where to allow something.
+    link: String,
+}
+
+// === impl AllowList ===
+
+impl AllowList {
+    pub(crate) fn parse(
+        link: &LinkContext<'_>,
+        allow: &[String],
+        allow_private: &[String],
+    ) -> Result<Self, ConfigProblem> {
+        let parse = |key: &str, patterns: &[String]| -> Result<Vec<OriginPattern>, ConfigProblem> {
+            let parse_one = |pattern: &String| {
+                pattern
+                    .parse()
+                    .map_err(|problem| ConfigProblem::invalid(link, key, pattern, &problem))
+            };
+            patterns.iter().map(parse_one).collect()
+        };
+        Ok(Self {
+            public: parse("allow", allow)?,
+            private: parse("allow-private", allow_private)?,
+            link: link.to_string(),
+        })
+    }
+
+    /// How far a request to `origin` may reach, or why there may be none.
+    pub(crate) fn reach(&self, origin: &Origin) -> Result<Reach, HttpClientError> {
+        if self.private.iter().any(|pattern| pattern.matches(origin)) {
+            return Ok(Reach::Private);
+        }
+        let matching: Vec<_> = self
+            .public
+            .iter()
+            .filter(|pattern| pattern.matches(origin))
+            .collect();
+        // Who lists `localhost` by that name means this host; `*` does not.
+        if origin.is_localhost() && matching.iter().any(|pattern| pattern.is_exact()) {
+            return Ok(Reach::Private);
+        }
+        if !matching.is_empty() {
+            return Ok(Reach::Public);
+        }
+        Err(HttpClientError::Denied(format!(
+            "`{origin}` is not allowed; add it to `allow` in the config of {}",
+            self.link,
+        )))
+    }
+}

@@ -1,0 +1,173 @@
+//! The client of one link: what is checked, how long is waited, which connections are kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, Request, Response, Version, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::rt::TokioTimer;
+use rustls::ClientConfig;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use weft_provider::http::{Body, HttpClient, HttpClientError, RequestOptions};
+
+use crate::address::{Guard, Reach};
+use crate::allow::AllowList;
+use crate::body::ResponseBody;
+use crate::failure::failure;
+use crate::headers::remove_connection_headers;
+use crate::origin::Origin;
+use crate::tasks::Tasks;
+
+/// How long to wait for a connection: across an ocean, with TLS and one lost packet.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the head of a response; a call that takes longer sets it.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a response may stall.
+pub const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most idle connections kept to one origin, for one link.
+pub const IDLE_PER_ORIGIN_MAX: usize = 8;
+
+/// How long an idle connection is kept: less than the minute after which common servers close it.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most requests of one link in flight, until their response bodies end: more are refused, so that
+/// a component cannot take every socket of the host.
+pub const IN_FLIGHT_MAX: usize = 256;
+
+/// What one component may call.
+pub(crate) struct LinkClient {
+    allow: AllowList,
+    public: Connections,
+    /// Apart, so that a connection to a private address is never reused for a name that may not reach it.
+    private: Connections,
+    in_flight: Arc<Semaphore>,
+}
+
+type Connections = Client<HttpsConnector<HttpConnector<Guard>>, Body>;
+
+// === impl LinkClient ===
+
+impl LinkClient {
+    pub(crate) fn new(allow: AllowList, tls: &ClientConfig, tasks: &Tasks) -> Self {
+        Self {
+            allow,
+            public: connections(Reach::Public, tls, tasks),
+            private: connections(Reach::Private, tls, tasks),
+            in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        }
+    }
+
+    fn connections(&self, reach: Reach) -> &Connections {
+        match reach {
+            Reach::Public => &self.public,
+            Reach::Private => &self.private,
+        }
+    }
+}
+
+#[async_trait]
+impl HttpClient for LinkClient {
+    async fn send(
+        &self,
+        mut request: Request<Body>,
+        options: RequestOptions,
+    ) -> Result<Response<Body>, HttpClientError> {
+        let origin = Origin::of(request.uri()).map_err(HttpClientError::InvalidRequest)?;
+        let connections = self.connections(self.allow.reach(&origin)?);
+        let in_flight = Arc::clone(&self.in_flight).try_acquire_owned();
+        let in_flight = in_flight.map_err(|_| HttpClientError::ConnectionLimit(IN_FLIGHT_MAX))?;
+        prepare(&mut request)?;
+
+        let authority = request
+            .uri()
+            .authority()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let mut response = exchange(connections, request, &options, &authority).await?;
+        remove_connection_headers(response.headers_mut());
+        Ok(response.map(|incoming| {
+            let between_bytes_timeout = options
+                .between_bytes_timeout
+                .unwrap_or(BETWEEN_BYTES_TIMEOUT);
+            let stalled = None;
+            ResponseBody {
+                incoming,
+                between_bytes_timeout,
+                stalled,
+                authority,
+                _in_flight: in_flight,
+            }
+            .boxed_unsync()
+        }))
+    }
+}
+
+fn connections(reach: Reach, tls: &ClientConfig, tasks: &Tasks) -> Connections {
+    let mut tcp = HttpConnector::new_with_resolver(Guard { reach });
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let tls = HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_http1();
+    Client::builder(tasks.clone())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(IDLE_PER_ORIGIN_MAX)
+        .pool_timer(TokioTimer::new())
+        .build(tls.wrap_connector(tcp))
+}
+
+/// Makes of what the component wrote what goes over a connection of ours.
+fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
+    if request.method() == Method::CONNECT {
+        return Err(HttpClientError::InvalidRequest(
+            "`CONNECT` is for proxies".to_owned(),
+        ));
+    }
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
+    remove_connection_headers(headers);
+    // It is set from the URI, which is what was checked.
+    headers.remove(header::HOST);
+    Ok(())
+}
+
+/// Sends the request and waits for the head of the response. If it is dropped or times out, the
+/// connection is closed, because the response could still come.
+async fn exchange(
+    connections: &Connections,
+    mut request: Request<Body>,
+    options: &RequestOptions,
+    authority: &str,
+) -> Result<Response<Incoming>, HttpClientError> {
+    let connect_limit = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT);
+    let first_byte_limit = options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIMEOUT);
+    let mut connection = capture_connection(&mut request);
+    let connected = async {
+        let _ = connection.wait_for_connection_metadata().await;
+    };
+    let mut response = std::pin::pin!(connections.request(request));
+
+    let response = tokio::select! {
+        biased;
+        response = &mut response => Ok(response),
+        () = connected => timeout(first_byte_limit, response).await.map_err(|_| HttpClientError::FirstByteTimeout {
+            authority: authority.to_owned(),
+            limit: first_byte_limit,
+        }),
+        () = sleep(connect_limit) => Err(HttpClientError::ConnectTimeout {
+            authority: authority.to_owned(),
+            limit: connect_limit,
+        }),
+    };
+    response?.map_err(|error| failure(&error, authority))
+}

@@ -1,0 +1,73 @@
+//! What an error of hyper, rustls or the system means to a component.
+
+use std::error::Error;
+use std::io;
+
+use weft_provider::http::HttpClientError;
+
+/// The first cause in the chain of `error` that has a meaning of its own.
+pub(crate) fn failure(error: &(dyn Error + 'static), authority: &str) -> HttpClientError {
+    let mut cause = Some(error);
+    let mut innermost = error;
+    while let Some(error) = cause {
+        if let Some(failure) = of_cause(error, authority) {
+            return failure;
+        }
+        innermost = error;
+        cause = error.source();
+    }
+    HttpClientError::Internal(format!("the request to `{authority}` failed: {innermost}"))
+}
+
+fn of_cause(error: &(dyn Error + 'static), authority: &str) -> Option<HttpClientError> {
+    if let Some(error) = error.downcast_ref::<HttpClientError>() {
+        return Some(error.clone());
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(of_tls(error, authority));
+    }
+    if let Some(error) = error.downcast_ref::<io::Error>() {
+        // `source` of an `io::Error` passes over the error that it wraps.
+        let wrapped = error.get_ref().map(|wrapped| failure(wrapped, authority));
+        return wrapped
+            .filter(|failure| !matches!(failure, HttpClientError::Internal(_)))
+            .or_else(|| of_io(error, authority));
+    }
+    error.downcast_ref::<hyper::Error>().and_then(of_hyper)
+}
+
+fn of_tls(error: &rustls::Error, authority: &str) -> HttpClientError {
+    let (authority, reason) = (authority.to_owned(), error.to_string());
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
+            HttpClientError::TlsCertificate { authority, reason }
+        }
+        _ => HttpClientError::Tls { authority, reason },
+    }
+}
+
+fn of_io(error: &io::Error, authority: &str) -> Option<HttpClientError> {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            Some(HttpClientError::ConnectionRefused(authority.to_owned()))
+        }
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => {
+            Some(HttpClientError::ConnectionTerminated(error.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// An error of hyper that has no cause with a meaning of its own.
+fn of_hyper(error: &hyper::Error) -> Option<HttpClientError> {
+    if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
+        Some(HttpClientError::Protocol(error.to_string()))
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+        Some(HttpClientError::ConnectionTerminated(error.to_string()))
+    } else {
+        None
+    }
+}
