@@ -5,14 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId};
-use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 
-use crate::binary::Item;
 use crate::error::{Cause, FuseError};
 use crate::graph::Graph;
 use crate::names::Track;
 use crate::plan::Plan;
-use crate::{prelude, rewrite};
+use crate::{rewrite, shape};
 
 /// The fused component, not yet validated.
 pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseError> {
@@ -29,11 +27,11 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
     if let [only] = &renamed[..] {
         return Ok(only.clone());
     }
-    (0..graph.parts.len()).try_for_each(|part| check_types(graph, part))?;
+    shape::check(graph, plan)?;
     // The library asserts what components of the usual tools guarantee; a valid component of other
     // tools may break that, and a host must survive it. Nothing outlives the closure.
     let fused = catch_unwind(AssertUnwindSafe(|| {
-        let mut composer = Composer::new(graph, plan)?;
+        let mut composer = Composer::new(graph);
         composer.add_parts(renamed)?;
         composer.encode()
     }))
@@ -45,30 +43,6 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
     annotate(graph, fused)
 }
 
-/// Refuses two imported interfaces that are declared with one type.
-///
-/// The composing library knows an interface by its type, and would take the one for the other. The
-/// usual tools declare a type for each.
-fn check_types(graph: &Graph<'_>, part: usize) -> Result<(), FuseError> {
-    let mut known: HashMap<ComponentInstanceTypeId, (&str, Option<&str>)> = HashMap::new();
-    for Item { name, item } in &graph.components[part].imports {
-        let ComponentEntityType::Instance(id) = item.ty else {
-            continue;
-        };
-        let interface = item
-            .implements
-            .as_deref()
-            .or(name.contains(':').then_some(name));
-        let (first, first_interface) = *known.entry(id).or_insert((name, interface));
-        if first_interface != interface {
-            let part = graph.parts[part].name;
-            let message = format!("imports `{first}` and `{name}` of `{part}` share one type");
-            return Err(compose_error(message));
-        }
-    }
-    Ok(())
-}
-
 struct Composer<'a> {
     graph: &'a Graph<'a>,
     composition: CompositionGraph,
@@ -77,15 +51,12 @@ struct Composer<'a> {
 }
 
 impl<'a> Composer<'a> {
-    fn new(graph: &'a Graph<'a>, plan: &Plan) -> Result<Self, FuseError> {
-        let composition = CompositionGraph::new();
-        let mut composer = Self {
+    fn new(graph: &'a Graph<'a>) -> Self {
+        Self {
             graph,
-            composition,
+            composition: CompositionGraph::new(),
             nodes: HashMap::new(),
-        };
-        composer.instantiate("weft:prelude", prelude::encode(graph, plan)?)?;
-        Ok(composer)
+        }
     }
 
     fn instantiate(&mut self, name: &str, bytes: Vec<u8>) -> Result<NodeId, FuseError> {

@@ -18,9 +18,9 @@ mod measure;
 mod names;
 mod outline;
 mod plan;
-mod prelude;
 mod print;
 mod rewrite;
+mod shape;
 mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};

@@ -1,5 +1,7 @@
 //! The names of imports, and which of them belong to one part of a fused component.
 
+use std::fmt;
+
 use semver::Version;
 
 /// The name under which a fused component imports `original` for part `part` alone.
@@ -79,5 +81,14 @@ fn compatible(version: &Version) -> String {
             major: 0, minor, ..
         } => format!("0.{minor}"),
         Version { major, .. } => major.to_string(),
+    }
+}
+
+impl fmt::Display for Track {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(formatter, "{}@{version}", self.interface),
+            None => formatter.write_str(&self.interface),
+        }
     }
 }

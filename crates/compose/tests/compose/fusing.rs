@@ -166,43 +166,32 @@ fn async_functions_and_streams_are_fused() {
 
 #[test]
 fn parts_that_use_different_functions_of_one_interface_share_it() {
-    let entry = text(
-        r#"(component
-            (import "shop:catalog/stock@0.2.0" (instance (export "count" (func (param "sku" string) (result u32)))))
-            (import "wasi:http/types@0.2.0" (instance
-                (export "fields" (type (sub resource)))))
-        )"#,
-    );
-    // Uses a function whose types come from an interface that the entry does not import.
-    let stock = text(
-        r#"(component
-            (import "wasi:io/streams@0.2.0" (instance $io
-                (export "output-stream" (type (sub resource)))))
-            (alias export $io "output-stream" (type $stream))
-            (import "wasi:http/types@0.2.0" (instance
-                (alias outer 1 $stream (type $outer))
-                (export "output-stream" (type $used (eq $outer)))
-                (export "fields" (type $fields (sub resource)))
-                (export "body" (func (param "f" (borrow $fields)) (result (own $used))))))
-            (type $count (func (param "sku" string) (result u32)))
-            (import "count" (func $count (type $count)))
-            (instance $out (export "count" (func $count)))
-            (export "shop:catalog/stock@0.2.0" (instance $out))
-        )"#,
-    );
-    let fused = fuse(
-        &[("entry", entry), ("stock", stock)],
-        &[edge(0, STOCK, 1, STOCK)],
-    )
-    .unwrap();
-    assert_eq!(
-        imports(&fused),
-        [
-            "count = count of shared [1]",
-            "wasi:http/types@0.2.0 = wasi:http/types@0.2.0 of shared [0, 1]",
-            "wasi:io/streams@0.2.0 = wasi:io/streams@0.2.0 of shared [1]",
-        ],
-    );
+    let few = r#"(import "wasi:http/types@0.2.0" (instance
+        (export "fields" (type (sub resource)))))"#;
+    // Uses a function whose types come from an interface that the other does not import.
+    let many = r#"(import "wasi:io/streams@0.2.0" (instance $io
+            (export "output-stream" (type (sub resource)))))
+        (alias export $io "output-stream" (type $stream))
+        (import "wasi:http/types@0.2.0" (instance
+            (alias outer 1 $stream (type $outer))
+            (export "output-stream" (type $used (eq $outer)))
+            (export "fields" (type $fields (sub resource)))
+            (export "body" (func (param "f" (borrow $fields)) (result (own $used))))))"#;
+    for (mine, theirs, streams_of) in [(few, many, "[1]"), (many, few, "[0]")] {
+        let entry = text(&format!(r#"(component {mine} (import "api" (instance)))"#));
+        let other = text(&format!(
+            r#"(component {theirs} (instance $i) (export "api" (instance $i)))"#
+        ));
+        let parts = [("entry", entry), ("other", other)];
+        let fused = fuse(&parts, &[edge(0, "api", 1, "api")]).unwrap();
+        assert_eq!(
+            imports(&fused),
+            [
+                "wasi:http/types@0.2.0 = wasi:http/types@0.2.0 of shared [0, 1]".to_owned(),
+                format!("wasi:io/streams@0.2.0 = wasi:io/streams@0.2.0 of shared {streams_of}"),
+            ],
+        );
+    }
 }
 
 #[test]

@@ -242,3 +242,21 @@ fn a_component_cannot_take_an_identity_through_a_shared_type() {
          `wasi:cli/environment@0.2.3` and `harmless:api/env` of `thief` share one type",
     );
 }
+
+#[test]
+fn a_part_that_imports_two_versions_is_given_the_highest_for_both() {
+    let entry = text(&format!(
+        r#"(component
+            (import "wasi:io/streams@0.2.0" (instance (export "output-stream" (type (sub resource)))))
+            (import "wasi:io/streams@0.2.6" (instance (export "output-stream" (type (sub resource)))))
+            (import "{STOCK}" (instance)))"#,
+    ));
+    let parts = [
+        ("entry", entry),
+        ("stock", component(&format!("export {STOCK};"))),
+    ];
+    assert_eq!(
+        imports(&fuse(&parts, &[edge(0, STOCK, 1, STOCK)]).unwrap()),
+        ["wasi:io/streams@0.2.6 = wasi:io/streams@0.2.6 of shared [0]"],
+    );
+}

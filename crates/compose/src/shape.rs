@@ -1,0 +1,172 @@
+//! Refuses imports of shapes that the composing library would take wrongly, or never finish with.
+//!
+//! The usual tools make none of these; a validated binary may still have them.
+
+use std::collections::HashMap;
+
+use wasmparser::component_types::{
+    ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId,
+};
+
+use crate::binary::{Component, Item};
+use crate::compose::compose_error;
+use crate::error::FuseError;
+use crate::graph::Graph;
+use crate::matching::kind;
+use crate::names::Track;
+use crate::plan::Plan;
+
+/// Checks the imports of all parts.
+pub(crate) fn check(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
+    for (part, component) in graph.parts.iter().zip(&graph.components) {
+        check_kinds(part.name, component)?;
+        check_distinct_types(part.name, component)?;
+    }
+    check_uses(graph, plan)
+}
+
+/// Only what WIT has: functions, types, and interfaces of these.
+fn check_kinds(part: &str, component: &Component) -> Result<(), FuseError> {
+    for Item { name, item } in &component.imports {
+        let odd = match item.ty {
+            ComponentEntityType::Instance(id) => component.types[id]
+                .exports
+                .values()
+                .map(|item| item.ty)
+                .find(|ty| !is_plain(ty)),
+            ty => Some(ty).filter(|ty| !is_plain(ty)),
+        };
+        if let Some(odd) = odd {
+            let message = format!("import `{name}` of `{part}` has a {}", kind(&odd));
+            return Err(compose_error(message));
+        }
+    }
+    Ok(())
+}
+
+fn is_plain(ty: &ComponentEntityType) -> bool {
+    matches!(
+        ty,
+        ComponentEntityType::Func(_)
+            | ComponentEntityType::Type {
+                created: ComponentAnyTypeId::Resource(_) | ComponentAnyTypeId::Defined(_),
+                ..
+            }
+    )
+}
+
+/// Refuses two imported interfaces that are declared with one type.
+///
+/// The composing library knows an interface by its type, and would take the one for the other.
+fn check_distinct_types(part: &str, component: &Component) -> Result<(), FuseError> {
+    let mut known: HashMap<ComponentInstanceTypeId, (&str, Option<&str>)> = HashMap::new();
+    for item in &component.imports {
+        let ComponentEntityType::Instance(id) = item.item.ty else {
+            continue;
+        };
+        let interface = interface(&item.name, item);
+        let (first, first_interface) = *known.entry(id).or_insert((&item.name, interface));
+        if first_interface != interface {
+            let name = &item.name;
+            let message = format!("imports `{first}` and `{name}` of `{part}` share one type");
+            return Err(compose_error(message));
+        }
+    }
+    Ok(())
+}
+
+/// The interface that an import is of; a plain name may have none.
+fn interface<'a>(name: &'a str, item: &'a Item) -> Option<&'a str> {
+    if name.contains(':') {
+        Some(name)
+    } else {
+        item.item.implements.as_deref()
+    }
+}
+
+/// Refuses interfaces that use each other's types.
+///
+/// No component can have them, but two parts with contradicting types of the same interfaces can.
+/// They would send the composing library into an endless recursion.
+fn check_uses(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
+    let mut uses: HashMap<Track, Vec<Track>> = HashMap::new();
+    for (component, names) in graph.components.iter().zip(&plan.names) {
+        // Linked imports count as well: their types are there for the others to use.
+        let track = |item: &Item| {
+            let name = names.get(&item.name).unwrap_or(&item.name);
+            interface(name, item).map(Track::of)
+        };
+        for (user, used) in used_interfaces(component) {
+            if let (Some(user), Some(used)) = (track(user), track(used)) {
+                uses.entry(user).or_default().push(used);
+            }
+        }
+    }
+    match find_cycle(&uses) {
+        None => Ok(()),
+        Some(track) => Err(compose_error(format!(
+            "import `{track}` uses types of others that use its types"
+        ))),
+    }
+}
+
+/// Where a walk through the interfaces is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    Entered,
+    Left,
+}
+
+/// A depth-first walk with a stack of its own.
+fn find_cycle(uses: &HashMap<Track, Vec<Track>>) -> Option<&Track> {
+    let mut visits: HashMap<&Track, Visit> = HashMap::new();
+    let mut path: Vec<_> = uses.keys().map(|track| (track, Visit::Entered)).collect();
+    while let Some((track, step)) = path.pop() {
+        if step == Visit::Left {
+            visits.insert(track, Visit::Left);
+        } else if !visits.contains_key(track) {
+            visits.insert(track, Visit::Entered);
+            path.push((track, Visit::Left));
+            for used in uses.get(track).into_iter().flatten() {
+                if visits.get(used) == Some(&Visit::Entered) {
+                    return Some(used);
+                }
+                path.push((used, Visit::Entered));
+            }
+        }
+    }
+    None
+}
+
+/// The pairs of imported interfaces of which the first uses a type of the second.
+fn used_interfaces(component: &Component) -> Vec<(&Item, &Item)> {
+    let mut owners: HashMap<ComponentAnyTypeId, &Item> = HashMap::new();
+    let mut uses = Vec::new();
+    for item in &component.imports {
+        let ComponentEntityType::Instance(id) = item.item.ty else {
+            continue;
+        };
+        for exported in component.types[id].exports.values() {
+            let ComponentEntityType::Type {
+                referenced,
+                created,
+            } = exported.ty
+            else {
+                continue;
+            };
+            let chain = |id| std::iter::successors(Some(id), |id| component.types.peel_alias(*id));
+            match chain(created)
+                .chain(chain(referenced))
+                .find_map(|id| owners.get(&id))
+            {
+                // An interface may name a type of its own twice.
+                Some(owner) if owner.name == item.name => {}
+                Some(owner) => uses.push((item, *owner)),
+                None => {
+                    owners.insert(created, item);
+                }
+            }
+        }
+    }
+    uses
+}
