@@ -1,9 +1,9 @@
 //! Composes renamed parts with `wac-graph`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wac_graph::types::Package;
+use wac_graph::types::{ItemKind, Package, Type, Types};
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId};
 
 use crate::error::{Cause, FuseError};
@@ -59,9 +59,12 @@ impl<'a> Composer<'a> {
         }
     }
 
-    fn instantiate(&mut self, name: &str, bytes: Vec<u8>) -> Result<NodeId, FuseError> {
-        let package = Package::from_bytes(name, None, bytes, self.composition.types_mut())
+    fn instantiate(&mut self, part: usize, bytes: Vec<u8>) -> Result<NodeId, FuseError> {
+        let types = self.composition.types_mut();
+        let package = Package::from_bytes(&format!("weft:part{part}"), None, bytes, types)
             .map_err(compose_error)?;
+        let is_linked = |import: &str| self.graph.link(part, import).is_some();
+        forget_linked_owners(self.composition.types_mut(), &package, is_linked);
         let package = self
             .composition
             .register_package(package)
@@ -73,7 +76,7 @@ impl<'a> Composer<'a> {
         // Exporters first: an instance must exist before it is an argument.
         for part in self.graph.order.iter().copied() {
             let bytes = std::mem::take(&mut renamed[part]);
-            let node = self.instantiate(&format!("weft:part{part}"), bytes)?;
+            let node = self.instantiate(part, bytes)?;
             self.nodes.insert(part, node);
             for edge in self.graph.edges.iter().filter(|edge| edge.from == part) {
                 let exporter = self.nodes[&edge.to];
@@ -132,6 +135,29 @@ impl<'a> Composer<'a> {
         parts
             .map(|part| self.graph.parts[part].name.to_owned())
             .collect()
+    }
+}
+
+/// Lets an open import that uses a record of a linked one have that record as its own.
+///
+/// The library would otherwise import the linked interface once more, for its types. A resource
+/// stays where it is: the types of its users must be the same.
+fn forget_linked_owners(types: &mut Types, package: &Package, is_linked: impl Fn(&str) -> bool) {
+    let imports = types[package.ty()].imports.iter();
+    let interfaces = imports.filter_map(|(name, kind)| match kind {
+        ItemKind::Instance(id) => Some((*id, is_linked(name))),
+        _ => None,
+    });
+    let (linked, open): (Vec<_>, Vec<_>) = interfaces.partition(|(_, is_linked)| *is_linked);
+    let linked: HashSet<_> = linked.into_iter().map(|(id, _)| id).collect();
+    for (id, _) in open {
+        let mut uses = std::mem::take(&mut types[id].uses);
+        let exports = &types[id].exports;
+        uses.retain(|name, used| {
+            let is_resource = matches!(exports.get(name), Some(ItemKind::Type(Type::Resource(_))));
+            is_resource || !linked.contains(&used.interface)
+        });
+        types[id].uses = uses;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use weft_compose::{FuseError, describe};
 
-use crate::support::{component, edge, fuse, imports, text};
+use crate::support::{component, component_of, edge, fuse, imports, text};
 
 const PRICING: &str = "shop:catalog/pricing@0.2.0";
 const STOCK: &str = "shop:catalog/stock@0.2.0";
@@ -192,6 +192,26 @@ fn parts_that_use_different_functions_of_one_interface_share_it() {
             ],
         );
     }
+}
+
+#[test]
+fn an_open_interface_may_use_a_record_of_a_linked_one() {
+    let packages = "package a:a {
+        interface linked { record r { x: u32 } f: func(r: r); }
+        interface open { use linked.{r}; g: func() -> r; }
+    }";
+    let parts = [
+        (
+            "entry",
+            component_of(
+                packages,
+                "import a:a/linked; import a:a/open; export run: func();",
+            ),
+        ),
+        ("other", component_of(packages, "export a:a/linked;")),
+    ];
+    let fused = fuse(&parts, &[edge(0, "a:a/linked", 1, "a:a/linked")]).unwrap();
+    assert_eq!(imports(&fused), ["a:a/open = a:a/open of shared [0]"]);
 }
 
 #[test]
