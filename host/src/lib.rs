@@ -1,6 +1,27 @@
-//! host
-pub mod logs;
-mod engine;
-mod compile;
-mod guest;
+//! The host: runs components and everything they may touch.
+//!
+//! - `engine`, `compile`: wasmtime's engines, and machine code that is compiled once.
+//! - `bindings`, `guest`: what a component sees of the world, and what a running one has.
+//! - `linking`: from a manifest's links to something that can be instantiated.
+//! - `entry`: components that take requests, their instances and bounds.
+//! - `controller`: the task that makes what runs agree with the desired state.
+//! - `ingress`, `call`, `admin`: the ways in.
+//!
+//! [`Host::start`] is the way to run one.
+
+mod admin;
 mod bindings;
+mod call;
+mod compile;
+mod config;
+mod controller;
+mod engine;
+mod entry;
+mod guest;
+mod host;
+mod ingress;
+mod linking;
+pub mod logs;
+
+pub use config::HostConfig;
+pub use host::{Drained, Host, StartError};

@@ -70,7 +70,11 @@ impl Logs {
     pub fn new() -> Self {
         let (new, _) = broadcast::channel(FOLLOWERS_BEHIND_MAX);
         let kept = Mutex::new(VecDeque::new());
-        Self(Arc::new(Shared { next: AtomicU64::new(0), kept, new }))
+        Self(Arc::new(Shared {
+            next: AtomicU64::new(0),
+            kept,
+            new,
+        }))
     }
 
     /// A layer that keeps guests' lines. It prints nothing.
@@ -82,8 +86,13 @@ impl Logs {
     /// The newest `count` lines that `wanted` holds for, oldest first.
     pub(crate) fn tail(&self, count: usize, wanted: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines: Vec<_> =
-            kept.iter().rev().filter(|line| wanted(line)).take(count).cloned().collect();
+        let mut lines: Vec<_> = kept
+            .iter()
+            .rev()
+            .filter(|line| wanted(line))
+            .take(count)
+            .cloned()
+            .collect();
         lines.reverse();
         lines
     }
@@ -102,7 +111,11 @@ impl Logs {
             level: event.metadata().level().as_str().to_ascii_lowercase(),
             app: fields.app,
             component: fields.component,
-            stream: if fields.stream.is_empty() { "log".to_owned() } else { fields.stream },
+            stream: if fields.stream.is_empty() {
+                "log".to_owned()
+            } else {
+                fields.stream
+            },
             message: fields.message,
         };
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,7 +131,9 @@ impl Logs {
 
 /// Milliseconds since the Unix epoch; 0 on a machine whose clock is before it.
 pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -181,7 +196,10 @@ mod tests {
         });
         let lines = logs.tail(10, |_| true);
         assert_eq!(lines.len(), 1);
-        assert_eq!((lines[0].app.as_str(), lines[0].message.as_str()), ("shop", "hello"));
+        assert_eq!(
+            (lines[0].app.as_str(), lines[0].message.as_str()),
+            ("shop", "hello")
+        );
         assert_eq!(lines[0].stream, "stdout");
     }
 
@@ -194,7 +212,11 @@ mod tests {
                 guest_line("shop", "orders", GuestStream::Stdout, &number.to_string());
             }
         });
-        let tail: Vec<_> = logs.tail(2, |_| true).into_iter().map(|line| line.message).collect();
+        let tail: Vec<_> = logs
+            .tail(2, |_| true)
+            .into_iter()
+            .map(|line| line.message)
+            .collect();
         assert_eq!(tail, ["3", "4"]);
     }
 }

@@ -60,10 +60,14 @@ impl Artifacts {
     /// [`ArtifactError::Io`] if the directory cannot be made or read.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let directory = directory.into();
-        let prepared = std::fs::create_dir_all(&directory).and_then(|()| durable::sweep(&directory));
+        let prepared =
+            std::fs::create_dir_all(&directory).and_then(|()| durable::sweep(&directory));
         match prepared {
             Ok(()) => Ok(Self { directory }),
-            Err(source) => Err(ArtifactError::Io { path: directory, source }),
+            Err(source) => Err(ArtifactError::Io {
+                path: directory,
+                source,
+            }),
         }
     }
 
@@ -100,7 +104,9 @@ impl Artifacts {
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ArtifactError::Missing { digest: digest.clone() });
+                return Err(ArtifactError::Missing {
+                    digest: digest.clone(),
+                });
             }
             Err(source) => return Err(ArtifactError::Io { path, source }),
         };
@@ -125,7 +131,10 @@ fn verify(expected: &Digest, bytes: &[u8]) -> Result<(), ArtifactError> {
     if found == *expected {
         return Ok(());
     }
-    Err(ArtifactError::Mismatch { expected: expected.clone(), found })
+    Err(ArtifactError::Mismatch {
+        expected: expected.clone(),
+        found,
+    })
 }
 
 #[cfg(test)]
@@ -160,9 +169,16 @@ mod tests {
         let (directory, artifacts) = artifacts();
         let digest = Digest::of(b"bytes");
         artifacts.put(&digest, b"bytes").unwrap();
-        let file = std::fs::read_dir(directory.path()).unwrap().next().unwrap().unwrap();
+        let file = std::fs::read_dir(directory.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
         std::fs::write(file.path(), b"bits flipped").unwrap();
-        assert!(matches!(artifacts.get(&digest), Err(ArtifactError::Mismatch { .. })));
+        assert!(matches!(
+            artifacts.get(&digest),
+            Err(ArtifactError::Mismatch { .. })
+        ));
         artifacts.put(&digest, b"bytes").unwrap();
         assert_eq!(artifacts.get(&digest).unwrap(), b"bytes");
     }

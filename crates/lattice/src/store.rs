@@ -96,11 +96,15 @@ impl Store {
         let path = path.into();
         let database = match Database::create(&path) {
             Ok(database) => database,
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(StoreError::InUse { path }),
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
+                return Err(StoreError::InUse { path });
+            }
             Err(error) => return Err(failure("open", &path, error)),
         };
         let store = Self { database, path };
-        store.create_tables().map_err(|error| failure("open", &store.path, error))?;
+        store
+            .create_tables()
+            .map_err(|error| failure("open", &store.path, error))?;
         Ok(store)
     }
 
@@ -110,14 +114,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the file cannot be read.
     pub fn apps(&self) -> Result<Vec<Result<Deployed, StoreError>>, StoreError> {
-        let records = self.records().map_err(|error| failure("read", &self.path, error))?;
-        let deployed = records.into_iter().filter_map(|(name, bytes)| {
-            match self.decode(&name, &bytes) {
-                Ok(Record::Deployed(deployed)) => Some(Ok(deployed)),
-                Ok(Record::Removed { .. }) => None,
-                Err(error) => Some(Err(error)),
-            }
-        });
+        let records = self
+            .records()
+            .map_err(|error| failure("read", &self.path, error))?;
+        let deployed =
+            records
+                .into_iter()
+                .filter_map(|(name, bytes)| match self.decode(&name, &bytes) {
+                    Ok(Record::Deployed(deployed)) => Some(Ok(deployed)),
+                    Ok(Record::Removed { .. }) => None,
+                    Err(error) => Some(Err(error)),
+                });
         Ok(deployed.collect())
     }
 
@@ -128,11 +135,17 @@ impl Store {
     pub fn put(&self, app: &App, now_ms: u64) -> Result<Deployed, StoreError> {
         let name = app.metadata.name.as_str().to_owned();
         let record = self.change(&name, |revision| {
-            Some(Record::Deployed(Deployed { revision, changed_at_ms: now_ms, app: app.clone() }))
+            Some(Record::Deployed(Deployed {
+                revision,
+                changed_at_ms: now_ms,
+                app: app.clone(),
+            }))
         })?;
         match record {
             Some(Record::Deployed(deployed)) => Ok(deployed),
-            _ => Err(StoreError::Missing { app: app.metadata.name.clone() }),
+            _ => Err(StoreError::Missing {
+                app: app.metadata.name.clone(),
+            }),
         }
     }
 
@@ -147,7 +160,10 @@ impl Store {
             return Err(missing());
         }
         let record = self.change(app.as_str(), |revision| {
-            Some(Record::Removed { revision, changed_at_ms: now_ms })
+            Some(Record::Removed {
+                revision,
+                changed_at_ms: now_ms,
+            })
         })?;
         record.map(|record| record.revision()).ok_or_else(missing)
     }
@@ -159,7 +175,9 @@ impl Store {
     }
 
     fn is_deployed(&self, app: &AppName) -> Result<bool, StoreError> {
-        let records = self.records().map_err(|error| failure("read", &self.path, error))?;
+        let records = self
+            .records()
+            .map_err(|error| failure("read", &self.path, error))?;
         let Some((name, bytes)) = records.into_iter().find(|(name, _)| name == app.as_str()) else {
             return Ok(false);
         };
@@ -190,9 +208,14 @@ impl Store {
         next: impl FnOnce(u64) -> Option<Record>,
     ) -> Result<Option<Record>, StoreError> {
         let write = |error: redb::Error| failure("change", &self.path, error);
-        let transaction = self.database.begin_write().map_err(|error| write(error.into()))?;
+        let transaction = self
+            .database
+            .begin_write()
+            .map_err(|error| write(error.into()))?;
         let record = {
-            let mut table = transaction.open_table(APPS).map_err(|error| write(error.into()))?;
+            let mut table = transaction
+                .open_table(APPS)
+                .map_err(|error| write(error.into()))?;
             let old = table.get(name).map_err(|error| write(error.into()))?;
             let old_bytes = old.as_ref().map(|guard| guard.value().to_vec());
             drop(old);
@@ -203,7 +226,9 @@ impl Store {
             let record = next(old_revision + 1);
             if let Some(record) = &record {
                 let bytes = self.encode(name, record)?;
-                table.insert(name, bytes.as_slice()).map_err(|error| write(error.into()))?;
+                table
+                    .insert(name, bytes.as_slice())
+                    .map_err(|error| write(error.into()))?;
             }
             record
         };
@@ -220,10 +245,18 @@ impl Store {
     }
 
     fn record_error(&self, name: &str, source: serde_json::Error) -> StoreError {
-        StoreError::Record { app: name.to_owned(), path: self.path.clone(), source }
+        StoreError::Record {
+            app: name.to_owned(),
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
 fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> StoreError {
-    StoreError::Database { action, path: path.to_owned(), source: Box::new(error.into()) }
+    StoreError::Database {
+        action,
+        path: path.to_owned(),
+        source: Box::new(error.into()),
+    }
 }

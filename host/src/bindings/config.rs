@@ -39,7 +39,9 @@ impl store::Host for View<'_> {
         part: usize,
         key: String,
     ) -> wasmtime::Result<Result<Option<String>, Error>> {
-        let Some(config) = self.0.part(part).config.clone() else { return Ok(Ok(None)) };
+        let Some(config) = self.0.part(part).config.clone() else {
+            return Ok(Ok(None));
+        };
         Ok(config.get(&key).await.map_err(guest_error))
     }
 
@@ -47,7 +49,9 @@ impl store::Host for View<'_> {
         &mut self,
         part: usize,
     ) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
-        let Some(config) = self.0.part(part).config.clone() else { return Ok(Ok(Vec::new())) };
+        let Some(config) = self.0.part(part).config.clone() else {
+            return Ok(Ok(Vec::new()));
+        };
         Ok(config.get_all().await.map_err(guest_error))
     }
 }

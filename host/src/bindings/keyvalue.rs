@@ -17,7 +17,12 @@ const VERSION: &str = "0.2.0-draft";
 
 /// Every interface of the package.
 pub(super) static HOSTED: &[Hosted] = &[
-    Hosted { path: "wasi:keyvalue/store", version: VERSION, access: Access::Linked, bind: bind_store },
+    Hosted {
+        path: "wasi:keyvalue/store",
+        version: VERSION,
+        access: Access::Linked,
+        bind: bind_store,
+    },
     Hosted {
         path: "wasi:keyvalue/atomics",
         version: VERSION,
@@ -33,7 +38,7 @@ pub(super) static HOSTED: &[Hosted] = &[
 ];
 
 /// The host's side of a `bucket` handle.
-pub struct GuestBucket {
+pub(super) struct GuestBucket {
     bucket: Arc<dyn Bucket>,
     /// The draft's cursor is a number; the providers' is a key.
     cursors: Cursors,
@@ -41,7 +46,7 @@ pub struct GuestBucket {
 
 /// The error of every function of the package: for the guest, or (a bad handle) a trap.
 #[derive(Debug)]
-pub enum StoreError {
+pub(super) enum StoreError {
     /// The guest gets it as a value.
     Guest(KeyValueError),
     /// The guest broke the rules.
@@ -70,20 +75,18 @@ fn view(state: &mut GuestState) -> View<'_> {
     View(state.table())
 }
 
-fn bind_store(
-    instance: &mut LinkerInstance<'_, GuestState>,
-    part: usize,
-) -> wasmtime::Result<()> {
+fn bind_store(instance: &mut LinkerInstance<'_, GuestState>, part: usize) -> wasmtime::Result<()> {
     store::add_to_linker_instance::<_, View<'static>>(instance, view)?;
     // In place of the generated `open`, which cannot know the part.
     instance.func_wrap_async("open", move |mut context, (identifier,): (String,)| {
         let stores = context.data_mut().part(part).keyvalue.clone();
         Box::new(async move {
-            let mut view = view(context.data_mut());
+            let view = view(context.data_mut());
             let opened = match open(&stores, &identifier).await {
-                Ok(bucket) => {
-                    Ok(view.0.push(GuestBucket { bucket, cursors: Cursors::default() })?)
-                }
+                Ok(bucket) => Ok(view.0.push(GuestBucket {
+                    bucket,
+                    cursors: Cursors::default(),
+                })?),
                 Err(error) => Err(guest_error(error)),
             };
             Ok((opened,))
@@ -176,7 +179,10 @@ impl store::HostBucket for View<'_> {
         let after = cursor.map(|number| cursors.get(number)).transpose()?;
         let page = bucket.list_keys(after).await?;
         let cursor = page.cursor.map(|key| cursors.number(key));
-        Ok(store::KeyResponse { keys: page.keys, cursor })
+        Ok(store::KeyResponse {
+            keys: page.keys,
+            cursor,
+        })
     }
 
     async fn drop(&mut self, handle: Resource<GuestBucket>) -> wasmtime::Result<()> {
@@ -208,7 +214,9 @@ impl batch::Host for View<'_> {
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, StoreError> {
         let values = self.bucket(&handle)?.get_many(&keys).await?;
         let pairs = keys.into_iter().zip(values);
-        Ok(pairs.map(|(key, value)| value.map(|value| (key, Vec::from(value)))).collect())
+        Ok(pairs
+            .map(|(key, value)| value.map(|value| (key, Vec::from(value))))
+            .collect())
     }
 
     async fn set_many(
@@ -216,7 +224,10 @@ impl batch::Host for View<'_> {
         handle: Resource<GuestBucket>,
         pairs: Vec<(String, Vec<u8>)>,
     ) -> Result<(), StoreError> {
-        let pairs = pairs.into_iter().map(|(key, value)| (key, Bytes::from(value))).collect();
+        let pairs = pairs
+            .into_iter()
+            .map(|(key, value)| (key, Bytes::from(value)))
+            .collect();
         Ok(self.bucket(&handle)?.set_many(pairs).await?)
     }
 

@@ -13,6 +13,7 @@ mod logging;
 mod private;
 mod shared;
 
+pub(crate) use self::private::MAX_PARTS;
 use wasmtime::component::LinkerInstance;
 use weft_lattice_config::InterfaceName;
 
@@ -50,20 +51,28 @@ pub(crate) enum Access {
 /// The interface that serves an import, if the host has one. A newer patch of the same interface is
 /// taken too: what it imports is compared with what is there when it is linked.
 pub(crate) fn find(import: &InterfaceName) -> Option<&'static Hosted> {
-    let path = format!("{}:{}/{}", import.namespace, import.package, import.interface);
+    let path = format!(
+        "{}:{}/{}",
+        import.namespace, import.package, import.interface
+    );
     tables().find(|hosted| hosted.path == path && same_track(import, hosted.version))
 }
 
 /// Whether an import carries a component's identity, so that each part of a fused component needs
 /// one of its own.
 pub(crate) fn is_private(import: &str) -> bool {
-    let Ok(name) = import.parse::<InterfaceName>() else { return false };
+    let Ok(name) = import.parse::<InterfaceName>() else {
+        return false;
+    };
     find(&name).is_some_and(|hosted| hosted.access != Access::Baseline)
 }
 
 fn tables() -> impl Iterator<Item = &'static Hosted> {
     let ours = [keyvalue::HOSTED, config::HOSTED, logging::HOSTED];
-    shared::HOSTED.iter().chain(private::HOSTED).chain(ours.into_iter().flatten())
+    shared::HOSTED
+        .iter()
+        .chain(private::HOSTED)
+        .chain(ours.into_iter().flatten())
 }
 
 /// Whether an import is of the compatibility track of `served`: 0.2.x is one, 0.3.x another, and a
@@ -88,21 +97,44 @@ mod tests {
 
     #[test]
     fn imports_are_matched_by_compatibility_track() {
-        assert!(hosted("wasi:cli/environment@0.2.0").unwrap().starts_with("0.2"));
-        assert!(hosted("wasi:cli/environment@0.2.99").unwrap().starts_with("0.2"));
-        assert!(hosted("wasi:cli/environment@0.3.0").unwrap().starts_with("0.3"));
+        assert!(
+            hosted("wasi:cli/environment@0.2.0")
+                .unwrap()
+                .starts_with("0.2")
+        );
+        assert!(
+            hosted("wasi:cli/environment@0.2.99")
+                .unwrap()
+                .starts_with("0.2")
+        );
+        assert!(
+            hosted("wasi:cli/environment@0.3.0")
+                .unwrap()
+                .starts_with("0.3")
+        );
         assert_eq!(hosted("wasi:cli/environment@0.4.0"), None);
-        assert_eq!(hosted("wasi:keyvalue/store@0.2.0-draft"), Some("0.2.0-draft"));
+        assert_eq!(
+            hosted("wasi:keyvalue/store@0.2.0-draft"),
+            Some("0.2.0-draft")
+        );
         assert_eq!(hosted("wasi:keyvalue/store@0.2.0-draft2"), None);
         assert_eq!(hosted("shop:catalog/pricing@0.1.0"), None);
     }
 
     #[test]
     fn what_tells_components_apart_is_private_and_the_rest_is_shared() {
-        for import in ["wasi:cli/environment@0.2.3", "wasi:cli/stdout@0.3.0", "wasi:keyvalue/store@0.2.0-draft"] {
+        for import in [
+            "wasi:cli/environment@0.2.3",
+            "wasi:cli/stdout@0.3.0",
+            "wasi:keyvalue/store@0.2.0-draft",
+        ] {
             assert!(is_private(import), "{import}");
         }
-        for import in ["wasi:io/streams@0.2.3", "wasi:http/types@0.2.3", "shop:catalog/pricing"] {
+        for import in [
+            "wasi:io/streams@0.2.3",
+            "wasi:http/types@0.2.3",
+            "shop:catalog/pricing",
+        ] {
             assert!(!is_private(import), "{import}");
         }
     }

@@ -21,11 +21,21 @@ pub(crate) const MAX_PARTS: usize = 16;
 type Instance<'a, 'b> = &'a mut LinkerInstance<'b, GuestState>;
 
 const fn own(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted { path, version, access: Access::BaselinePrivate, bind }
+    Hosted {
+        path,
+        version,
+        access: Access::BaselinePrivate,
+        bind,
+    }
 }
 
 const fn linked(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted { path, version, access: Access::Linked, bind }
+    Hosted {
+        path,
+        version,
+        access: Access::Linked,
+        bind,
+    }
 }
 
 /// Every interface of this kind.
@@ -123,7 +133,9 @@ macro_rules! getters {
             13 => Ok($getter::<13>),
             14 => Ok($getter::<14>),
             15 => Ok($getter::<15>),
-            part => Err(wasmtime::format_err!("part {part} of a fused component, of {MAX_PARTS}")),
+            part => Err(wasmtime::format_err!(
+                "part {part} of a fused component, of {MAX_PARTS}"
+            )),
         }
     };
 }

@@ -27,7 +27,12 @@ fn table(state: &mut GuestState) -> &mut ResourceTable {
 }
 
 const fn baseline(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted { path, version, access: Access::Baseline, bind }
+    Hosted {
+        path,
+        version,
+        access: Access::Baseline,
+        bind,
+    }
 }
 
 macro_rules! bind {
@@ -40,45 +45,345 @@ macro_rules! bind {
 
 /// Every interface of this kind.
 pub(super) static HOSTED: &[Hosted] = &[
-    baseline("wasi:io/error", V0_2, bind!(wasmtime_wasi::p2::bindings::io::error, Io, table)),
-    baseline("wasi:io/poll", V0_2, bind!(wasmtime_wasi::p2::bindings::io::poll, Io, table)),
-    baseline("wasi:io/streams", V0_2, bind!(wasmtime_wasi::p2::bindings::io::streams, Io, table)),
-    baseline("wasi:clocks/wall-clock", V0_2, bind!(wasmtime_wasi::p2::bindings::clocks::wall_clock, WasiClocks, GuestState::clocks)),
-    baseline("wasi:clocks/monotonic-clock", V0_2, bind!(wasmtime_wasi::p2::bindings::clocks::monotonic_clock, WasiClocks, GuestState::clocks)),
-    baseline("wasi:random/random", V0_2, bind!(wasmtime_wasi::p2::bindings::random::random, WasiRandom, GuestState::random)),
-    baseline("wasi:random/insecure", V0_2, bind!(wasmtime_wasi::p2::bindings::random::insecure, WasiRandom, GuestState::random)),
-    baseline("wasi:random/insecure-seed", V0_2, bind!(wasmtime_wasi::p2::bindings::random::insecure_seed, WasiRandom, GuestState::random)),
-    baseline("wasi:filesystem/types", V0_2, bind!(wasmtime_wasi::p2::bindings::filesystem::types, WasiFilesystem, GuestState::filesystem)),
-    baseline("wasi:filesystem/preopens", V0_2, bind!(wasmtime_wasi::p2::bindings::filesystem::preopens, WasiFilesystem, GuestState::filesystem)),
-    baseline("wasi:cli/terminal-input", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::terminal_input, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-output", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::terminal_output, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stdin", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::terminal_stdin, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stdout", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::terminal_stdout, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stderr", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::terminal_stderr, WasiCli, GuestState::cli)),
-    baseline("wasi:sockets/tcp", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::tcp, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/udp", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::udp, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/tcp-create-socket", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::tcp_create_socket, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/udp-create-socket", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::udp_create_socket, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/instance-network", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::instance_network, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/ip-name-lookup", V0_2, bind!(wasmtime_wasi::p2::bindings::sockets::ip_name_lookup, WasiSockets, GuestState::sockets)),
-    baseline("wasi:clocks/types", V0_3, bind!(wasmtime_wasi::p3::bindings::clocks::types, WasiClocks, GuestState::clocks)),
-    baseline("wasi:clocks/monotonic-clock", V0_3, bind!(wasmtime_wasi::p3::bindings::clocks::monotonic_clock, WasiClocks, GuestState::clocks)),
-    baseline("wasi:clocks/system-clock", V0_3, bind!(wasmtime_wasi::p3::bindings::clocks::system_clock, WasiClocks, GuestState::clocks)),
-    baseline("wasi:random/random", V0_3, bind!(wasmtime_wasi::p3::bindings::random::random, WasiRandom, GuestState::random)),
-    baseline("wasi:random/insecure", V0_3, bind!(wasmtime_wasi::p3::bindings::random::insecure, WasiRandom, GuestState::random)),
-    baseline("wasi:random/insecure-seed", V0_3, bind!(wasmtime_wasi::p3::bindings::random::insecure_seed, WasiRandom, GuestState::random)),
-    baseline("wasi:filesystem/types", V0_3, bind!(wasmtime_wasi::p3::bindings::filesystem::types, WasiFilesystem, GuestState::filesystem)),
-    baseline("wasi:filesystem/preopens", V0_3, bind!(wasmtime_wasi::p3::bindings::filesystem::preopens, WasiFilesystem, GuestState::filesystem)),
-    baseline("wasi:cli/terminal-input", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::terminal_input, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-output", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::terminal_output, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stdin", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::terminal_stdin, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stdout", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::terminal_stdout, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/terminal-stderr", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::terminal_stderr, WasiCli, GuestState::cli)),
-    baseline("wasi:sockets/types", V0_3, bind!(wasmtime_wasi::p3::bindings::sockets::types, WasiSockets, GuestState::sockets)),
-    baseline("wasi:sockets/ip-name-lookup", V0_3, bind!(wasmtime_wasi::p3::bindings::sockets::ip_name_lookup, WasiSockets, GuestState::sockets)),
-    baseline("wasi:http/types", V0_3, bind!(wasmtime_wasi_http::p3::bindings::http::types, WasiHttp, GuestState::http)),
-    baseline("wasi:cli/exit", V0_3, bind!(wasmtime_wasi::p3::bindings::cli::exit, WasiCli, GuestState::cli)),
-    baseline("wasi:cli/exit", V0_2, bind!(wasmtime_wasi::p2::bindings::cli::exit, WasiCli, GuestState::cli)),
+    baseline(
+        "wasi:io/error",
+        V0_2,
+        bind!(wasmtime_wasi::p2::bindings::io::error, Io, table),
+    ),
+    baseline(
+        "wasi:io/poll",
+        V0_2,
+        bind!(wasmtime_wasi::p2::bindings::io::poll, Io, table),
+    ),
+    baseline(
+        "wasi:io/streams",
+        V0_2,
+        bind!(wasmtime_wasi::p2::bindings::io::streams, Io, table),
+    ),
+    baseline(
+        "wasi:clocks/wall-clock",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::clocks::wall_clock,
+            WasiClocks,
+            GuestState::clocks
+        ),
+    ),
+    baseline(
+        "wasi:clocks/monotonic-clock",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::clocks::monotonic_clock,
+            WasiClocks,
+            GuestState::clocks
+        ),
+    ),
+    baseline(
+        "wasi:random/random",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::random::random,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:random/insecure",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::random::insecure,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:random/insecure-seed",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::random::insecure_seed,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:filesystem/types",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::filesystem::types,
+            WasiFilesystem,
+            GuestState::filesystem
+        ),
+    ),
+    baseline(
+        "wasi:filesystem/preopens",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::filesystem::preopens,
+            WasiFilesystem,
+            GuestState::filesystem
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-input",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::terminal_input,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-output",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::terminal_output,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stdin",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::terminal_stdin,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stdout",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::terminal_stdout,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stderr",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::terminal_stderr,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:sockets/tcp",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::tcp,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/udp",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::udp,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/tcp-create-socket",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::tcp_create_socket,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/udp-create-socket",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::udp_create_socket,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/instance-network",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::instance_network,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/ip-name-lookup",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::sockets::ip_name_lookup,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:clocks/types",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::clocks::types,
+            WasiClocks,
+            GuestState::clocks
+        ),
+    ),
+    baseline(
+        "wasi:clocks/monotonic-clock",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::clocks::monotonic_clock,
+            WasiClocks,
+            GuestState::clocks
+        ),
+    ),
+    baseline(
+        "wasi:clocks/system-clock",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::clocks::system_clock,
+            WasiClocks,
+            GuestState::clocks
+        ),
+    ),
+    baseline(
+        "wasi:random/random",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::random::random,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:random/insecure",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::random::insecure,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:random/insecure-seed",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::random::insecure_seed,
+            WasiRandom,
+            GuestState::random
+        ),
+    ),
+    baseline(
+        "wasi:filesystem/types",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::filesystem::types,
+            WasiFilesystem,
+            GuestState::filesystem
+        ),
+    ),
+    baseline(
+        "wasi:filesystem/preopens",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::filesystem::preopens,
+            WasiFilesystem,
+            GuestState::filesystem
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-input",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::terminal_input,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-output",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::terminal_output,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stdin",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::terminal_stdin,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stdout",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::terminal_stdout,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/terminal-stderr",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::terminal_stderr,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:sockets/types",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::sockets::types,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:sockets/ip-name-lookup",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::sockets::ip_name_lookup,
+            WasiSockets,
+            GuestState::sockets
+        ),
+    ),
+    baseline(
+        "wasi:http/types",
+        V0_3,
+        bind!(
+            wasmtime_wasi_http::p3::bindings::http::types,
+            WasiHttp,
+            GuestState::http
+        ),
+    ),
+    baseline(
+        "wasi:cli/exit",
+        V0_3,
+        bind!(
+            wasmtime_wasi::p3::bindings::cli::exit,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
+    baseline(
+        "wasi:cli/exit",
+        V0_2,
+        bind!(
+            wasmtime_wasi::p2::bindings::cli::exit,
+            WasiCli,
+            GuestState::cli
+        ),
+    ),
     baseline("wasi:sockets/network", V0_2, |instance, _part| {
         let options = wasmtime_wasi::p2::bindings::LinkOptions::default();
         wasmtime_wasi::p2::bindings::sockets::network::add_to_linker_instance::<
@@ -88,9 +393,10 @@ pub(super) static HOSTED: &[Hosted] = &[
     }),
     baseline("wasi:http/types", V0_2, |instance, _part| {
         let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
-        wasmtime_wasi_http::p2::bindings::http::types::add_to_linker_instance::<
-            GuestState,
-            WasiHttp,
-        >(instance, &(&options).into(), GuestState::http)
+        wasmtime_wasi_http::p2::bindings::http::types::add_to_linker_instance::<GuestState, WasiHttp>(
+            instance,
+            &(&options).into(),
+            GuestState::http,
+        )
     }),
 ];

@@ -23,7 +23,9 @@ pub(super) struct CacheKey(String);
 impl CacheKey {
     pub(super) fn new(digest: &Digest, engine: &Engine) -> Self {
         let mut compatibility = Fnv::new();
-        engine.precompile_compatibility_hash().hash(&mut compatibility);
+        engine
+            .precompile_compatibility_hash()
+            .hash(&mut compatibility);
         Self(format!("{}-{:016x}", digest.hex(), compatibility.finish()))
     }
 }
@@ -44,7 +46,10 @@ pub(super) struct Cache {
 impl Cache {
     pub(super) fn open(directory: &Path, key_file: &Path) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
-        Ok(Self { directory: directory.to_owned(), key: read_or_make_key(key_file)? })
+        Ok(Self {
+            directory: directory.to_owned(),
+            key: read_or_make_key(key_file)?,
+        })
     }
 
     /// The file of the entry, if it is there and authentic.
@@ -104,8 +109,12 @@ fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
 fn make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(&key)?;
     file.sync_all()?;
     Ok(key)
@@ -176,7 +185,10 @@ mod tests {
     fn an_entry_of_another_host_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         cache(directory.path()).store(&key(), b"code").unwrap();
-        let other = Cache::open(&directory.path().join("cache"), &directory.path().join("key-2"));
+        let other = Cache::open(
+            &directory.path().join("cache"),
+            &directory.path().join("key-2"),
+        );
         assert!(other.unwrap().verified(&key()).is_none());
     }
 }

@@ -1,5 +1,8 @@
 //! The one place that turns stored machine code into something that runs.
-#![expect(unsafe_code, reason = "loading machine code is unsafe by nature; the argument is at each call")]
+#![expect(
+    unsafe_code,
+    reason = "loading machine code is unsafe by nature; the argument is at each call"
+)]
 
 use std::path::Path;
 

@@ -50,9 +50,17 @@ pub(crate) enum CompileError {
 
 impl Compiler {
     /// Opens the cache in `directory` with the key in `key_file` (made if it is not there).
-    pub(crate) fn open(engines: Arc<Engines>, directory: &Path, key_file: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(
+        engines: Arc<Engines>,
+        directory: &Path,
+        key_file: &Path,
+    ) -> std::io::Result<Self> {
         let cache = Arc::new(Cache::open(directory, key_file)?);
-        Ok(Self { engines, cache, permits: Arc::new(Semaphore::new(COMPILATIONS_MAX)) })
+        Ok(Self {
+            engines,
+            cache,
+            permits: Arc::new(Semaphore::new(COMPILATIONS_MAX)),
+        })
     }
 
     /// The machine code of `bytes`, from the cache if it is there. `name` is for messages.
@@ -64,7 +72,9 @@ impl Compiler {
         name: &str,
         bytes: Arc<[u8]>,
     ) -> Result<Component, CompileError> {
-        let interrupted = || CompileError::Interrupted { name: name.to_owned() };
+        let interrupted = || CompileError::Interrupted {
+            name: name.to_owned(),
+        };
         let compiler = self.clone();
         let key = self.key(kind, &bytes);
         let cached = {
@@ -74,16 +84,24 @@ impl Compiler {
         if let Some(component) = cached.await.map_err(|_| interrupted())? {
             return Ok(component);
         }
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| interrupted())?;
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| interrupted())?;
         let compiler = self.clone();
         let outcome = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             compiler.compile_and_store(kind, &key, &bytes)
         });
-        outcome.await.map_err(|_| interrupted())?.map_err(|error| CompileError::Refused {
-            name: name.to_owned(),
-            source: error.into_boxed_dyn_error(),
-        })
+        outcome
+            .await
+            .map_err(|_| interrupted())?
+            .map_err(|error| CompileError::Refused {
+                name: name.to_owned(),
+                source: error.into_boxed_dyn_error(),
+            })
     }
 
     fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {

@@ -29,8 +29,13 @@ impl Clock {
                 engines.iter().for_each(Engine::increment_epoch);
             }
         };
-        let thread = std::thread::Builder::new().name("weft-epoch".to_owned()).spawn(tick)?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("weft-epoch".to_owned())
+            .spawn(tick)?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 

@@ -47,7 +47,12 @@ impl Engines {
         let synchronous = Engine::new(&config(EngineKind::Synchronous, &pool))?;
         let concurrent = Engine::new(&config(EngineKind::Concurrent, &pool))?;
         let clock = Clock::start([synchronous.clone(), concurrent.clone()])?;
-        Ok(Self { synchronous, concurrent, pool, _clock: clock })
+        Ok(Self {
+            synchronous,
+            concurrent,
+            pool,
+            _clock: clock,
+        })
     }
 
     pub(crate) fn get(&self, kind: EngineKind) -> &Engine {

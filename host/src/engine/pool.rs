@@ -54,7 +54,15 @@ impl PoolSize {
     /// For a machine with that much memory.
     pub(crate) fn of_memory(memory_bytes: u64) -> Self {
         let wanted = u32::try_from(memory_bytes / BYTES_PER_INSTANCE).unwrap_or(u32::MAX);
-        Self { instances: wanted.clamp(INSTANCES_MIN, INSTANCES_MAX), memory_bytes }
+        Self {
+            instances: wanted.clamp(INSTANCES_MIN, INSTANCES_MAX),
+            memory_bytes,
+        }
+    }
+
+    /// Tables there is room for.
+    pub(crate) fn tables(self) -> u32 {
+        self.instances * TABLES_PER_COMPONENT
     }
 
     pub(super) fn strategy(self) -> InstanceAllocationStrategy {
@@ -62,7 +70,7 @@ impl PoolSize {
         pool.total_component_instances(self.instances)
             .total_core_instances(self.instances * CORE_INSTANCES_PER_COMPONENT)
             .total_memories(self.instances)
-            .total_tables(self.instances * TABLES_PER_COMPONENT)
+            .total_tables(self.tables())
             .total_stacks(self.instances)
             .table_elements(TABLE_ELEMENTS)
             .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES)
@@ -77,7 +85,9 @@ impl PoolSize {
 /// The lower of the machine's memory and the control group's limit; a guess of 2 GiB if neither can
 /// be read (not Linux).
 fn machine_memory_bytes() -> u64 {
-    let total = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of(&text));
+    let total = std::fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total_of(&text));
     let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
@@ -89,7 +99,9 @@ fn machine_memory_bytes() -> u64 {
 }
 
 fn total_of(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -107,7 +119,10 @@ mod tests {
 
     #[test]
     fn the_total_is_read_from_meminfo() {
-        assert_eq!(total_of("MemTotal:       24576 kB\nMemFree: 1 kB\n"), Some(24576 * 1024));
+        assert_eq!(
+            total_of("MemTotal:       24576 kB\nMemFree: 1 kB\n"),
+            Some(24576 * 1024)
+        );
         assert_eq!(total_of("nonsense"), None);
     }
 }

@@ -50,7 +50,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(super) fn new(limits: StoreLimits) -> Self {
-        Self { limits, memory_bytes: 0, ticks: 0, refused: None }
+        Self {
+            limits,
+            memory_bytes: 0,
+            ticks: 0,
+            refused: None,
+        }
     }
 
     /// Called once per epoch tick in which the guest was running.
@@ -108,18 +113,29 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_over_all_memories_of_a_store() {
-        let mut meter = Meter::new(StoreLimits { memory_bytes_max: 100, cpu_max: None });
+        let mut meter = Meter::new(StoreLimits {
+            memory_bytes_max: 100,
+            cpu_max: None,
+        });
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(!meter.memory_growing(0, 60, None).unwrap());
-        assert_eq!(meter.refused(), Some(LimitExceeded::Memory { wanted: 120, limit: 100 }));
+        assert_eq!(
+            meter.refused(),
+            Some(LimitExceeded::Memory {
+                wanted: 120,
+                limit: 100
+            })
+        );
         assert!(meter.memory_growing(60, 100, None).unwrap());
     }
 
     #[test]
     fn processor_time_is_bounded_per_request() {
         let limit = EPOCH_TICK * 2;
-        let mut meter =
-            Meter::new(StoreLimits { memory_bytes_max: 0, cpu_max: Some(limit) });
+        let mut meter = Meter::new(StoreLimits {
+            memory_bytes_max: 0,
+            cpu_max: Some(limit),
+        });
         assert!(meter.tick().is_ok() && meter.tick().is_ok());
         assert_eq!(meter.tick().err(), Some(LimitExceeded::Cpu { limit }));
         meter.start_request();

@@ -4,8 +4,10 @@
 use std::sync::{Arc, LazyLock};
 
 use http_body_util::BodyExt;
+use wasmtime_wasi_http::{
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, WasiBody, WasiHttpHooks,
+};
 use weft_provider::http::{HttpClient, HttpClientError, RequestOptions};
-use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, WasiBody, WasiHttpHooks};
 
 /// The hooks of one store; `client` is set for the part that is about to call.
 #[derive(Default)]
@@ -39,9 +41,13 @@ impl WasiHttpHooks for Hooks {
         Box::new(async move {
             let client = client.ok_or(Error::HttpRequestDenied)?;
             let request = request.map(|body| {
-                body.map_err(|error| HttpClientError::RequestBody(error.to_string())).boxed_unsync()
+                body.map_err(|error| HttpClientError::RequestBody(error.to_string()))
+                    .boxed_unsync()
             });
-            let response = client.send(request, options_of(options)).await.map_err(code_of)?;
+            let response = client
+                .send(request, options_of(options))
+                .await
+                .map_err(code_of)?;
             let response = response.map(|body| body.map_err(code_of).boxed_unsync());
             Ok((response, Box::new(async { Ok(()) }) as Worker))
         })
@@ -49,7 +55,9 @@ impl WasiHttpHooks for Hooks {
 }
 
 fn options_of(options: Option<wasmtime_wasi_http::RequestOptions>) -> RequestOptions {
-    let Some(options) = options else { return RequestOptions::default() };
+    let Some(options) = options else {
+        return RequestOptions::default();
+    };
     RequestOptions {
         connect_timeout: options.connect_timeout,
         first_byte_timeout: options.first_byte_timeout,
@@ -64,9 +72,10 @@ fn code_of(error: HttpClientError) -> Error {
         HttpClientError::Denied(_) => Error::HttpRequestDenied,
         HttpClientError::AddressProhibited { .. } => Error::DestinationIpProhibited,
         HttpClientError::InvalidRequest(_) => Error::HttpRequestUriInvalid,
-        HttpClientError::Dns { reason, .. } => {
-            Error::DnsError { rcode: Some(reason), info_code: None }
-        }
+        HttpClientError::Dns { reason, .. } => Error::DnsError {
+            rcode: Some(reason),
+            info_code: None,
+        },
         HttpClientError::ConnectionRefused(_) => Error::ConnectionRefused,
         HttpClientError::ConnectTimeout { .. } => Error::ConnectionTimeout,
         HttpClientError::FirstByteTimeout { .. } => Error::HttpResponseTimeout,

@@ -33,12 +33,20 @@ struct Lines {
 
 impl GuestOutput {
     pub(super) fn new(app: Arc<str>, component: Arc<str>, stream: GuestStream) -> Self {
-        Self(Arc::new(Mutex::new(Lines { app, component, stream, begun: Vec::new() })))
+        Self(Arc::new(Mutex::new(Lines {
+            app,
+            component,
+            stream,
+            begun: Vec::new(),
+        })))
     }
 
     fn write(&self, bytes: &[u8]) {
         // A poisoned line is still a line.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write(bytes);
     }
 }
 

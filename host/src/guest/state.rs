@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::cli::{WasiCliCtxView};
+use wasmtime_wasi::cli::WasiCliCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use weft_provider::config::Config;
@@ -114,18 +114,28 @@ impl GuestState {
         }
         let shape = &self.shape;
         let ctx = self.wasi[part].get_or_insert_with(|| Box::new(context_of(shape, part)));
-        WasiCtxView { ctx, table: &mut self.table }
+        WasiCtxView {
+            ctx,
+            table: &mut self.table,
+        }
     }
 
     pub(crate) fn cli_of(&mut self, part: usize) -> WasiCliCtxView<'_> {
         let WasiCtxView { ctx, table } = self.wasi(part);
-        WasiCliCtxView { ctx: ctx.cli(), table }
+        WasiCliCtxView {
+            ctx: ctx.cli(),
+            table,
+        }
     }
 
     /// `wasi:http` as the part sees it.
     pub(crate) fn http_of(&mut self, part: usize) -> WasiHttpCtxView<'_> {
         self.hooks.client.clone_from(&self.shape.parts[part].http);
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
@@ -151,6 +161,10 @@ impl WasiView for GuestState {
 
 impl WasiHttpView for GuestState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }

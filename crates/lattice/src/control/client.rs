@@ -75,7 +75,9 @@ pub enum ClientError {
         body: ErrorBody,
     },
     /// The answer is not what this version of the protocol has.
-    #[error("the host at `{address}` answered {status} with something else than expected; do versions differ?")]
+    #[error(
+        "the host at `{address}` answered {status} with something else than expected; do versions differ?"
+    )]
     Unexpected {
         /// The address tried.
         address: String,
@@ -88,7 +90,10 @@ impl Client {
     /// A client for the host at `address` (`host:port`), authorised by `token`.
     #[must_use]
     pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
-        Self { address: address.into(), token: token.into() }
+        Self {
+            address: address.into(),
+            token: token.into(),
+        }
     }
 
     /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
@@ -96,7 +101,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn rows<R: DeserializeOwned>(&self, what: &str) -> Result<Vec<R>, ClientError> {
-        self.json(Method::GET, &format!("/v1/{what}"), Bytes::new()).await
+        self.json(Method::GET, &format!("/v1/{what}"), Bytes::new())
+            .await
     }
 
     /// Whether the host has the bytes of `digest`.
@@ -104,7 +110,9 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`] but a refusal with `404`, which is the answer "no".
     pub async fn has_artifact(&self, digest: &Digest) -> Result<bool, ClientError> {
-        let answer = self.send(Method::HEAD, &artifact_path(digest), Bytes::new()).await?;
+        let answer = self
+            .send(Method::HEAD, &artifact_path(digest), Bytes::new())
+            .await?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
@@ -117,7 +125,9 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn put_artifact(&self, digest: &Digest, bytes: Bytes) -> Result<(), ClientError> {
-        let answer = self.send(Method::PUT, &artifact_path(digest), bytes).await?;
+        let answer = self
+            .send(Method::PUT, &artifact_path(digest), bytes)
+            .await?;
         if answer.status.is_success() {
             return Ok(());
         }
@@ -129,9 +139,13 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn artifact(&self, digest: &Digest) -> Result<Bytes, ClientError> {
-        let answer = self.send(Method::GET, &artifact_path(digest), Bytes::new()).await?;
+        let answer = self
+            .send(Method::GET, &artifact_path(digest), Bytes::new())
+            .await?;
         if answer.status.is_success() {
-            return self.collect(answer, crate::artifacts::ARTIFACT_BYTES_MAX).await;
+            return self
+                .collect(answer, crate::artifacts::ARTIFACT_BYTES_MAX)
+                .await;
         }
         Err(self.refusal(answer).await)
     }
@@ -142,7 +156,8 @@ impl Client {
     /// Any [`ClientError`]; a link or component that cannot be made is [`ClientError::Refused`].
     pub async fn deploy(&self, app: &App) -> Result<DeployReport, ClientError> {
         let request = DeployRequest { app: app.clone() };
-        self.json(Method::POST, "/v1/apps", self.encode(&request)?).await
+        self.json(Method::POST, "/v1/apps", self.encode(&request)?)
+            .await
     }
 
     /// Removes an app.
@@ -150,7 +165,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn undeploy(&self, app: &AppName) -> Result<UndeployReport, ClientError> {
-        self.json(Method::DELETE, &format!("/v1/apps/{app}"), Bytes::new()).await
+        self.json(Method::DELETE, &format!("/v1/apps/{app}"), Bytes::new())
+            .await
     }
 
     /// Calls a function of a deployed component.
@@ -158,7 +174,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`]; a trap is [`ClientError::Refused`] with the code `trapped`.
     pub async fn call(&self, request: &CallRequest) -> Result<CallReply, ClientError> {
-        self.json(Method::POST, "/v1/call", self.encode(request)?).await
+        self.json(Method::POST, "/v1/call", self.encode(request)?)
+            .await
     }
 
     /// Opens the stream of log lines that `query` selects (`app=…&component=…&tail=…&follow=true`).
@@ -166,11 +183,17 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn logs(&self, query: &str) -> Result<LogStream, ClientError> {
-        let answer = self.send(Method::GET, &format!("/v1/logs?{query}"), Bytes::new()).await?;
+        let answer = self
+            .send(Method::GET, &format!("/v1/logs?{query}"), Bytes::new())
+            .await?;
         if !answer.status.is_success() {
             return Err(self.refusal(answer).await);
         }
-        Ok(LogStream { client: self.clone(), answer, buffer: Vec::new() })
+        Ok(LogStream {
+            client: self.clone(),
+            answer,
+            buffer: Vec::new(),
+        })
     }
 
     async fn json<R: DeserializeOwned>(
@@ -188,12 +211,7 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|_| self.unexpected(status))
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Answer, ClientError> {
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
         let exchange = async {
             let stream = self.connect().await?;
             let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -203,8 +221,15 @@ impl Client {
             // What breaks the connection also fails the request or the body, where it is reported.
             driver.spawn(async move { drop(connection.await) });
             let request = self.request(method, path, body)?;
-            let response = sender.send_request(request).await.map_err(|error| self.protocol(error))?;
-            Ok(Answer { status: response.status(), body: response.into_body(), driver })
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| self.protocol(error))?;
+            Ok(Answer {
+                status: response.status(),
+                body: response.into_body(),
+                driver,
+            })
         };
         match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
             Ok(outcome) => outcome,
@@ -215,9 +240,10 @@ impl Client {
     async fn connect(&self) -> Result<TcpStream, ClientError> {
         match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address)).await {
             Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(source)) => {
-                Err(ClientError::Unreachable { address: self.address.clone(), source })
-            }
+            Ok(Err(source)) => Err(ClientError::Unreachable {
+                address: self.address.clone(),
+                source,
+            }),
             Err(_) => Err(self.timeout(CONNECT_TIMEOUT)),
         }
     }
@@ -237,16 +263,19 @@ impl Client {
             .map_err(|error| self.protocol(error))
     }
 
-    async fn collect(
-        &self,
-        answer: Answer,
-        limit: usize,
-    ) -> Result<Bytes, ClientError> {
-        let Answer { body, driver: _driver, .. } = answer;
-        let collected = Limited::new(body, limit).collect().await.map_err(|source| ClientError::Protocol {
-            address: self.address.clone(),
-            source,
-        })?;
+    async fn collect(&self, answer: Answer, limit: usize) -> Result<Bytes, ClientError> {
+        let Answer {
+            body,
+            driver: _driver,
+            ..
+        } = answer;
+        let collected = Limited::new(body, limit)
+            .collect()
+            .await
+            .map_err(|source| ClientError::Protocol {
+                address: self.address.clone(),
+                source,
+            })?;
         Ok(collected.to_bytes())
     }
 
@@ -263,19 +292,30 @@ impl Client {
     }
 
     fn encode(&self, value: &impl Serialize) -> Result<Bytes, ClientError> {
-        serde_json::to_vec(value).map(Bytes::from).map_err(|error| self.protocol(error))
+        serde_json::to_vec(value)
+            .map(Bytes::from)
+            .map_err(|error| self.protocol(error))
     }
 
     fn protocol(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-        ClientError::Protocol { address: self.address.clone(), source: source.into() }
+        ClientError::Protocol {
+            address: self.address.clone(),
+            source: source.into(),
+        }
     }
 
     fn timeout(&self, limit: Duration) -> ClientError {
-        ClientError::Timeout { address: self.address.clone(), limit }
+        ClientError::Timeout {
+            address: self.address.clone(),
+            limit,
+        }
     }
 
     fn unexpected(&self, status: StatusCode) -> ClientError {
-        ClientError::Unexpected { address: self.address.clone(), status }
+        ClientError::Unexpected {
+            address: self.address.clone(),
+            status,
+        }
     }
 }
 
@@ -330,4 +370,3 @@ impl LogStream {
 fn artifact_path(digest: &Digest) -> String {
     format!("/v1/artifacts/{digest}")
 }
-

@@ -33,7 +33,11 @@ pub fn write(data_directory: &Path, token: &str) -> io::Result<()> {
     let temporary = data_directory.join(".admin.token.new");
     let _ = fs::remove_file(&temporary);
     // The mode is set at creation: there is no moment at which others could open the file.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(token.as_bytes())?;
     file.sync_all()?;
     fs::rename(&temporary, path(data_directory))

@@ -1,0 +1,217 @@
+//! Which request does what.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use weft_lattice::artifacts::ARTIFACT_BYTES_MAX;
+use weft_lattice::control::{
+    CallReply, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
+};
+use weft_lattice_config::{App, AppName, Digest};
+
+use super::errors::ApiError;
+use super::{Api, logs, rows};
+use crate::call::call;
+use crate::controller::AppState;
+use crate::entry::Entry;
+
+/// The body of an answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+type Answer = Result<Response<Body>, ApiError>;
+
+impl Api {
+    /// Answers one request; an error becomes an answer too.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let outcome = if self.is_authorized(&request) {
+            self.route(request).await
+        } else {
+            Err(ApiError::unauthorized())
+        };
+        outcome.unwrap_or_else(|error| error.response())
+    }
+
+    fn is_authorized(&self, request: &Request<Incoming>) -> bool {
+        let Some(given) = request.headers().get(header::AUTHORIZATION) else {
+            return false;
+        };
+        let Some(given) = given.as_bytes().strip_prefix(b"Bearer ") else {
+            return false;
+        };
+        // Hashes compare in constant time, whatever was given.
+        blake3::hash(given) == blake3::hash(self.about.token.as_bytes())
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match (request.method(), segments.as_slice()) {
+            (&Method::GET, ["v1", "logs"]) => logs::answer(self, request.uri().query()),
+            (&Method::GET, ["v1", what]) => self.rows(what),
+            (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
+            (&Method::DELETE, ["v1", "apps", app]) => self.undeploy(app).await,
+            (&Method::POST, ["v1", "call"]) => self.call(request).await,
+            (method, ["v1", "artifacts", digest]) => {
+                let digest: Digest = digest
+                    .parse()
+                    .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+                self.artifact(&method.clone(), &digest, request).await
+            }
+            _ => Err(ApiError::not_found(format!(
+                "there is no `{} {path}`",
+                request.method()
+            ))),
+        }
+    }
+
+    fn rows(&self, what: &str) -> Answer {
+        let snapshot = self.controller.snapshot();
+        match what {
+            "apps" => json(&rows::apps(&snapshot)),
+            "components" => json(&rows::components(&snapshot)),
+            "links" => json(&rows::links(&snapshot)),
+            "providers" => json(&rows::providers(&snapshot)),
+            "routes" => json(&rows::routes(&snapshot)),
+            "hosts" => json(&[rows::host(&self.about, self.address, &snapshot)]),
+            _ => Err(ApiError::not_found(format!("there is no list of `{what}`"))),
+        }
+    }
+
+    async fn deploy(&self, request: Request<Incoming>) -> Answer {
+        let DeployRequest { app } = read_json(request).await?;
+        let app = checked(&app)?;
+        let name = app.metadata.name.to_string();
+        let deployment = self.controller.deploy(app).await?;
+        let routes = rows::routes(&self.controller.snapshot());
+        json(&DeployReport {
+            revision: deployment.deployed.revision,
+            changes: deployment.changes,
+            routes: routes
+                .into_iter()
+                .filter(|route| route.app == name)
+                .collect(),
+            app: name,
+        })
+    }
+
+    async fn undeploy(&self, app: &str) -> Answer {
+        let name: AppName = app
+            .parse()
+            .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+        let revision = self.controller.undeploy(name).await?;
+        json(&UndeployReport {
+            app: app.to_owned(),
+            revision,
+        })
+    }
+
+    async fn call(&self, request: Request<Incoming>) -> Answer {
+        let wanted: CallRequest = read_json(request).await?;
+        let entry = self.entry(&wanted)?;
+        let started = Instant::now();
+        let result = call(&entry, &wanted.expression).await?;
+        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        json(&CallReply { result, elapsed_us })
+    }
+
+    fn entry(&self, wanted: &CallRequest) -> Result<Arc<Entry>, ApiError> {
+        let snapshot = self.controller.snapshot();
+        let Some(app) = snapshot.apps.get(&wanted.app) else {
+            let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
+            return Err(ApiError::no_such("app", &wanted.app, &names));
+        };
+        match &app.state {
+            AppState::Failed(reason) => Err(ApiError::refused(format!(
+                "app `{}` does not run on this host: {reason}",
+                wanted.app
+            ))),
+            AppState::Ready(entries) => entries.get(&wanted.component).cloned().ok_or_else(|| {
+                let names: Vec<_> = entries.keys().map(String::as_str).collect();
+                ApiError::no_such("component", &wanted.component, &names)
+            }),
+        }
+    }
+
+    async fn artifact(
+        &self,
+        method: &Method,
+        digest: &Digest,
+        request: Request<Incoming>,
+    ) -> Answer {
+        let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
+        match *method {
+            Method::HEAD if artifacts.contains(&digest) => Ok(empty(StatusCode::NO_CONTENT)),
+            Method::HEAD => Ok(empty(StatusCode::NOT_FOUND)),
+            Method::GET => {
+                let bytes = blocking(move || artifacts.get(&digest)).await??;
+                let mut response = Response::new(full(Bytes::from(bytes)));
+                let wasm = HeaderValue::from_static("application/wasm");
+                response.headers_mut().insert(header::CONTENT_TYPE, wasm);
+                Ok(response)
+            }
+            Method::PUT => {
+                let bytes = read(request, ARTIFACT_BYTES_MAX).await?;
+                blocking(move || artifacts.put(&digest, &bytes)).await??;
+                Ok(empty(StatusCode::NO_CONTENT))
+            }
+            _ => Err(ApiError::not_found(
+                "an artifact takes GET, HEAD and PUT".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The manifest as the rules of manifests see it: whoever speaks to the API may not have checked it.
+fn checked(app: &App) -> Result<App, ApiError> {
+    let text = app
+        .to_json()
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    App::from_json("manifest", &text).map_err(|errors| ApiError::bad_request(errors.to_string()))
+}
+
+async fn blocking<R: Send + 'static>(
+    operation: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, ApiError> {
+    tokio::task::spawn_blocking(operation)
+        .await
+        .map_err(|_| ApiError::internal())
+}
+
+async fn read(request: Request<Incoming>, limit: usize) -> Result<Bytes, ApiError> {
+    let body = Limited::new(request.into_body(), limit).collect().await;
+    let body =
+        body.map_err(|error| ApiError::bad_request(format!("cannot read the body: {error}")))?;
+    Ok(body.to_bytes())
+}
+
+async fn read_json<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ApiError> {
+    let bytes = read(request, JSON_BYTES_MAX).await?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| ApiError::bad_request(format!("the body does not read: {error}")))
+}
+
+/// An answer with a JSON body.
+pub(super) fn json(value: &impl Serialize) -> Answer {
+    let bytes = serde_json::to_vec(value).map_err(|_| ApiError::internal())?;
+    let mut response = Response::new(full(Bytes::from(bytes)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    Ok(response)
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed_unsync()
+}

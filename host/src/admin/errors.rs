@@ -1,0 +1,163 @@
+//! Errors as the control protocol says them: a stable code, a message, what to do.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use weft_lattice::artifacts::ArtifactError;
+use weft_lattice::control::{ErrorBody, ErrorCode};
+use weft_lattice::store::StoreError;
+
+use super::api::{Body, full};
+use crate::call::CallError;
+use crate::controller::DeployError;
+use crate::entry::Failure;
+
+/// An answer that is not a success.
+pub(super) struct ApiError(ErrorBody);
+
+impl ApiError {
+    pub(super) fn unauthorized() -> Self {
+        let error = Self::new(
+            ErrorCode::Unauthorized,
+            "the admin token is missing or wrong",
+        );
+        error.help("the token is in the file `admin.token` of the host's data directory: give `--data-dir`")
+    }
+
+    pub(super) fn bad_request(message: String) -> Self {
+        Self::new(ErrorCode::BadRequest, message)
+    }
+
+    pub(super) fn not_found(message: String) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
+    pub(super) fn refused(message: String) -> Self {
+        Self::new(ErrorCode::Refused, message)
+    }
+
+    pub(super) fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "the host failed; its log says more")
+    }
+
+    /// `what` has no `name`; `names` are those there are.
+    pub(super) fn no_such(what: &str, name: &str, names: &[&str]) -> Self {
+        let error = Self::not_found(format!("there is no {what} `{name}`"));
+        if names.is_empty() {
+            return error.help(format!(
+                "there is no {what} at all; deploy one with `weft deploy FILE`"
+            ));
+        }
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        error.help(format!("there is {}", names.join(", ")))
+    }
+
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(ErrorBody {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            help: None,
+        })
+    }
+
+    /// The error's own message, and its sources as causes.
+    fn of(code: ErrorCode, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let causes = causes.map(ToString::to_string).collect();
+        Self(ErrorBody {
+            code,
+            message: error.to_string(),
+            causes,
+            help: None,
+        })
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        // An `ErrorBody` is made of strings: it cannot fail to serialise, and an empty body would
+        // still carry the status.
+        let bytes = serde_json::to_vec(&self.0).map_or_else(|_| Bytes::new(), Bytes::from);
+        let mut response = Response::new(full(bytes));
+        *response.status_mut() = status(self.0.code);
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::Trapped => StatusCode::BAD_GATEWAY,
+        ErrorCode::Deadline => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<DeployError> for ApiError {
+    fn from(error: DeployError) -> Self {
+        let code = match &error {
+            DeployError::SourceIsFile { .. } => ErrorCode::BadRequest,
+            DeployError::RouteTaken { .. } => ErrorCode::Conflict,
+            DeployError::Store(StoreError::Missing { .. }) => ErrorCode::NotFound,
+            DeployError::Artifact {
+                source: ArtifactError::Missing { .. },
+                ..
+            } => ErrorCode::NotFound,
+            DeployError::Stopping => ErrorCode::Busy,
+            DeployError::Store(_) | DeployError::Internal => ErrorCode::Internal,
+            DeployError::Artifact { .. }
+            | DeployError::Describe { .. }
+            | DeployError::Link(_)
+            | DeployError::Prepare(_)
+            | DeployError::ProviderType { .. }
+            | DeployError::Provider(_)
+            | DeployError::ProviderLink(_)
+            | DeployError::RouteTarget { .. } => ErrorCode::Refused,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        let code = match &error {
+            CallError::Expression { .. }
+            | CallError::Arguments { .. }
+            | CallError::NoText { .. } => ErrorCode::BadRequest,
+            CallError::NoFunction { .. } => ErrorCode::NotFound,
+            CallError::Failed(failure) => match failure {
+                Failure::Full { .. } | Failure::PoolFull => ErrorCode::Busy,
+                Failure::Deadline { .. } => ErrorCode::Deadline,
+                Failure::BadRequest(_) => ErrorCode::BadRequest,
+                Failure::Limit(_)
+                | Failure::Trapped(_)
+                | Failure::NoResponse
+                | Failure::ErrorCode(_) => ErrorCode::Trapped,
+            },
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<ArtifactError> for ApiError {
+    fn from(error: ArtifactError) -> Self {
+        let code = match &error {
+            ArtifactError::Missing { .. } => ErrorCode::NotFound,
+            ArtifactError::Mismatch { .. } | ArtifactError::TooLarge { .. } => {
+                ErrorCode::BadRequest
+            }
+            ArtifactError::Io { .. } => ErrorCode::Internal,
+        };
+        Self::of(code, &error)
+    }
+}

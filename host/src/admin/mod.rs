@@ -1,0 +1,158 @@
+//! The admin API: the server side of the control protocol (`weft_lattice::control`).
+//!
+//! It listens on loopback only and answers nobody without the token.
+
+mod api;
+mod errors;
+mod logs;
+mod rows;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_lattice::artifacts::Artifacts;
+
+use crate::controller::Controller;
+use crate::logs::Logs;
+
+/// Connections at once: a few people and their scripts.
+const CONNECTIONS_MAX: usize = 64;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the host says of itself.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) started: Instant,
+    pub(crate) pool_instances: u32,
+    pub(crate) token: String,
+}
+
+/// The server of the admin API.
+pub(crate) struct Admin {
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What a request is answered from.
+struct Api {
+    about: About,
+    address: SocketAddr,
+    controller: Controller,
+    artifacts: Artifacts,
+    logs: Logs,
+    /// Ends the streams of `weft logs -f`.
+    stop: CancellationToken,
+    /// Owns the tasks that feed them.
+    tasks: TaskTracker,
+}
+
+impl Admin {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// What the operating system says of the address.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        about: About,
+        controller: Controller,
+        artifacts: Artifacts,
+        logs: Logs,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let api = Api {
+            about,
+            address,
+            controller,
+            artifacts,
+            logs,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(accept(listener, Arc::new(api)));
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new request and finishes those that have begun.
+    pub(crate) async fn stop(self, deadline: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(deadline, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a request to the admin API was cut off");
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, api: Arc<Api>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = api.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let task_api = api.clone();
+                api.tasks.spawn(async move {
+                    let _permit = permit;
+                    connection(stream, task_api).await;
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the admin API cannot accept a connection"),
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, api: Arc<Api>) {
+    let stop = api.stop.clone();
+    let service = service_fn(move |request| {
+        let api = api.clone();
+        async move { Ok::<_, Infallible>(api.answer(request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT);
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(error = %error, "a connection to the admin API ended early");
+    }
+}

@@ -1,0 +1,179 @@
+//! The rows of `weft get`, from what runs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
+use weft_lattice_config::{App, Instances, Source};
+
+use super::About;
+use crate::controller::{AppState, RunningApp, Snapshot};
+use crate::entry::Entry;
+use crate::linking::Protocol;
+
+pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
+    snapshot.apps.values().map(|running| app(running)).collect()
+}
+
+fn app(running: &RunningApp) -> AppRow {
+    let spec = &running.deployed.app.spec;
+    let (status, reason) = match &running.state {
+        AppState::Ready(_) => ("ready", None),
+        AppState::Failed(reason) => ("failed", Some(reason.clone())),
+    };
+    AppRow {
+        app: running.deployed.app.metadata.name.to_string(),
+        revision: running.deployed.revision,
+        status: status.to_owned(),
+        reason,
+        components: spec.components.len(),
+        links: spec.links.len(),
+        routes: spec.routes.len(),
+        changed_at_ms: running.deployed.changed_at_ms,
+    }
+}
+
+pub(super) fn components(snapshot: &Snapshot) -> Vec<ComponentRow> {
+    let ready = snapshot
+        .apps
+        .values()
+        .filter_map(|running| match &running.state {
+            AppState::Ready(entries) => Some((&running.deployed.app, entries)),
+            AppState::Failed(_) => None,
+        });
+    ready
+        .flat_map(|(app, entries)| entries.values().map(|entry| component(app, entry)))
+        .collect()
+}
+
+fn component(app: &App, entry: &Arc<Entry>) -> ComponentRow {
+    let spec = app
+        .spec
+        .components
+        .iter()
+        .find(|spec| spec.name.as_str() == entry.component());
+    let counts = entry.counts();
+    ComponentRow {
+        app: entry.app().to_owned(),
+        component: entry.component().to_owned(),
+        digest: spec.map(|spec| digest(&spec.source)).unwrap_or_default(),
+        bytes: entry.bytes,
+        instances: match spec.map(|spec| spec.instances) {
+            Some(Instances::Reuse(_)) => "reuse".to_owned(),
+            Some(Instances::PerRequest) | None => "per-request".to_owned(),
+        },
+        fused: entry
+            .shape
+            .parts
+            .iter()
+            .map(|part| part.component.to_string())
+            .collect(),
+        in_flight: counts.in_flight,
+        requests: counts.requests,
+        traps: counts.traps,
+        memory_bytes_max: entry.shape.limits.memory_bytes_max,
+        deadline_ms: u64::try_from(entry.settings.deadline.as_millis()).unwrap_or(u64::MAX),
+        concurrency_max: u64::from(entry.settings.concurrency_max),
+    }
+}
+
+fn digest(source: &Source) -> String {
+    match source {
+        Source::Digest(digest) => digest.to_string(),
+        Source::File(file) => file.clone(),
+    }
+}
+
+pub(super) fn links(snapshot: &Snapshot) -> Vec<LinkRow> {
+    each_app(snapshot, |app, rows| {
+        for link in &app.spec.links {
+            let to_component = app
+                .spec
+                .components
+                .iter()
+                .any(|component| component.name.as_str() == link.to.as_str());
+            rows.push(LinkRow {
+                app: app.metadata.name.to_string(),
+                from: link.from.to_string(),
+                interface: link.interface.to_string(),
+                name: link.name.as_ref().map(ToString::to_string),
+                to: link.to.to_string(),
+                mode: if to_component { "fused" } else { "host" }.to_owned(),
+            });
+        }
+    })
+}
+
+pub(super) fn providers(snapshot: &Snapshot) -> Vec<ProviderRow> {
+    each_app(snapshot, |app, rows| {
+        for provider in &app.spec.providers {
+            let links = app
+                .spec
+                .links
+                .iter()
+                .filter(|link| link.to.as_str() == provider.name.as_str());
+            rows.push(ProviderRow {
+                app: app.metadata.name.to_string(),
+                provider: provider.name.to_string(),
+                kind: provider.kind.clone(),
+                links: links.count(),
+            });
+        }
+    })
+}
+
+pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
+    let mut rows = Vec::new();
+    for running in snapshot.apps.values() {
+        let AppState::Ready(entries) = &running.state else {
+            continue;
+        };
+        for route in &running.deployed.app.spec.routes {
+            let protocol = entries
+                .get(route.to.as_str())
+                .and_then(|entry| entry.protocol());
+            rows.push(RouteRow {
+                app: running.deployed.app.metadata.name.to_string(),
+                host: route
+                    .host
+                    .as_ref()
+                    .map_or("*", |host| host.as_str())
+                    .to_owned(),
+                path: route.path.as_str().to_owned(),
+                to: route.to.to_string(),
+                protocol: match protocol {
+                    Some(Protocol::HttpP3) => "wasi:http@0.3",
+                    Some(Protocol::HttpP2) | None => "wasi:http@0.2",
+                }
+                .to_owned(),
+            });
+        }
+    }
+    rows
+}
+
+pub(super) fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
+    HostRow {
+        host: about.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        labels: about.labels.clone(),
+        http: about.http.map(|address| address.to_string()),
+        admin: Some(admin.to_string()),
+        uptime_s: about.started.elapsed().as_secs(),
+        apps: snapshot.apps.len(),
+        components: snapshot
+            .apps
+            .values()
+            .map(|app| app.deployed.app.spec.components.len())
+            .sum(),
+        pool_instances_max: u64::from(about.pool_instances),
+    }
+}
+
+fn each_app<R>(snapshot: &Snapshot, rows_of: impl Fn(&App, &mut Vec<R>)) -> Vec<R> {
+    let mut rows = Vec::new();
+    for running in snapshot.apps.values() {
+        rows_of(&running.deployed.app, &mut rows);
+    }
+    rows
+}

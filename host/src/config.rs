@@ -1,0 +1,69 @@
+//! What a host is started with.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use crate::logs::Logs;
+
+/// The settings of a host; each default is what a developer on a laptop wants.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// The host's name in `weft get hosts`.
+    pub name: String,
+    /// Its labels, for placement.
+    pub labels: BTreeMap<String, String>,
+    /// Where it keeps its state. One host at a time may use a directory.
+    pub data_dir: PathBuf,
+    /// Where it takes HTTP requests; none takes none. Port 0 lets the system choose.
+    pub http: Option<SocketAddr>,
+    /// Where its admin API listens. Must be a loopback address: the protocol is not encrypted.
+    pub admin: SocketAddr,
+    /// Where the lines of guests are kept for `weft logs`.
+    pub logs: Logs,
+}
+
+impl HostConfig {
+    /// The defaults: HTTP on `127.0.0.1:8080`, the admin API on `127.0.0.1:7411`.
+    #[must_use]
+    pub fn new(data_dir: PathBuf) -> Self {
+        Self {
+            name: "local".to_owned(),
+            labels: BTreeMap::new(),
+            data_dir,
+            http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
+            admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
+            logs: Logs::new(),
+        }
+    }
+
+    pub(crate) fn paths(&self) -> Paths<'_> {
+        Paths(&self.data_dir)
+    }
+}
+
+/// What is where in a data directory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paths<'a>(&'a Path);
+
+impl Paths<'_> {
+    pub(crate) fn state(self) -> PathBuf {
+        self.0.join("state.redb")
+    }
+
+    pub(crate) fn artifacts(self) -> PathBuf {
+        self.0.join("artifacts")
+    }
+
+    pub(crate) fn cache(self) -> PathBuf {
+        self.0.join("cache")
+    }
+
+    pub(crate) fn cache_key(self) -> PathBuf {
+        self.0.join("cache.key")
+    }
+
+    pub(crate) fn providers(self) -> PathBuf {
+        self.0.join("providers")
+    }
+}

@@ -1,0 +1,256 @@
+//! The task behind a [`Controller`](super::Controller): its state, and what each command does to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use weft_lattice::artifacts::Artifacts;
+use weft_lattice::store::{Deployed, Store, StoreError};
+use weft_lattice_config::{App, AppName, diff, routes};
+
+use super::build::{self, Built};
+use super::providers::{Maker, Providers};
+use super::{
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Parts, RunningApp, Snapshot,
+};
+use crate::engine::Engines;
+use crate::entry::{Entry, chain};
+use crate::ingress::{Route, RouteTable};
+use crate::linking::Preparer;
+use crate::logs::now_ms;
+
+pub(super) struct Actor {
+    store: Arc<Store>,
+    artifacts: Artifacts,
+    engines: Arc<Engines>,
+    preparer: Preparer,
+    maker: Maker,
+    apps: BTreeMap<String, Arc<RunningApp>>,
+    /// By app.
+    providers: BTreeMap<String, Providers>,
+    publish: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Actor {
+    /// Starts what the store says is wanted.
+    pub(super) async fn restore(
+        parts: Parts,
+        publish: watch::Sender<Arc<Snapshot>>,
+    ) -> Result<Self, DeployError> {
+        let maker = Maker {
+            registry: parts.registry,
+            directory: parts.providers_directory,
+        };
+        let mut actor = Self {
+            store: Arc::new(parts.store),
+            artifacts: parts.artifacts,
+            engines: parts.engines,
+            preparer: parts.preparer,
+            maker,
+            apps: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            publish,
+        };
+        for stored in actor.with_store(Store::apps).await? {
+            match stored {
+                Ok(deployed) => actor.start(deployed).await,
+                Err(error) => tracing::error!(error = chain(&error), "an app cannot be read"),
+            }
+        }
+        actor.publish();
+        Ok(actor)
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut expiry = tokio::time::interval(EXPIRY_PERIOD);
+        expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Stop { reply }) => {
+                        self.stop().await;
+                        let _ = reply.send(());
+                        return;
+                    }
+                    Some(command) => self.obey(command).await,
+                    None => return self.stop().await,
+                },
+                _ = expiry.tick() => self.entries().for_each(|entry| entry.drop_expired()),
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        // Whoever asked may be gone; the change is made all the same.
+        match command {
+            Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
+            Command::Undeploy { app, reply } => drop(reply.send(self.undeploy(&app).await)),
+            Command::Stop { reply } => drop(reply.send(())),
+        }
+    }
+
+    async fn deploy(&mut self, app: &App) -> Result<Deployment, DeployError> {
+        let name = app.metadata.name.as_str();
+        self.check_routes(app)?;
+        let old = self.apps.get(name);
+        let changes = old.map_or_else(Vec::new, |old| diff(&old.deployed.app, app));
+        if let Some(old) = old
+            && changes.is_empty()
+            && old.deployed.app == *app
+            && matches!(old.state, AppState::Ready(_))
+        {
+            return Ok(Deployment {
+                deployed: old.deployed.clone(),
+                changes: Vec::new(),
+            });
+        }
+        let changes = match old {
+            Some(_) => changes.iter().map(ToString::to_string).collect(),
+            None => vec![format!("new app `{name}`")],
+        };
+        let built = self.build(app).await?;
+        let entries = self.bind(app, built).await?;
+        let deployed = {
+            let app = app.clone();
+            self.with_store(move |store| store.put(&app, now_ms()))
+                .await?
+        };
+        self.run_app(deployed.clone(), AppState::Ready(entries));
+        self.publish();
+        tracing::info!(app = name, revision = deployed.revision, "deployed");
+        Ok(Deployment { deployed, changes })
+    }
+
+    async fn undeploy(&mut self, app: &AppName) -> Result<u64, DeployError> {
+        let revision = {
+            let app = app.clone();
+            self.with_store(move |store| store.remove(&app, now_ms()))
+                .await?
+        };
+        self.apps.remove(app.as_str());
+        self.publish();
+        if let Some(providers) = self.providers.remove(app.as_str()) {
+            Maker::close_left(&providers, &Providers::new()).await;
+        }
+        tracing::info!(app = app.as_str(), revision, "undeployed");
+        Ok(revision)
+    }
+
+    /// Starts an app of the store. One that fails stays wanted, and says why.
+    async fn start(&mut self, deployed: Deployed) {
+        let app = deployed.app.clone();
+        let outcome = match self.build(&app).await {
+            Ok(built) => self.bind(&app, built).await,
+            Err(error) => Err(error),
+        };
+        let state = match outcome {
+            Ok(entries) => AppState::Ready(entries),
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::error!(app = %app.metadata.name, error = reason, "an app does not start");
+                AppState::Failed(reason)
+            }
+        };
+        self.run_app(deployed, state);
+    }
+
+    async fn build(&self, app: &App) -> Result<Built, DeployError> {
+        build::build(app, &self.artifacts, &self.maker.registry, &self.preparer).await
+    }
+
+    async fn bind(
+        &mut self,
+        app: &App,
+        built: Built,
+    ) -> Result<BTreeMap<String, Arc<Entry>>, DeployError> {
+        let name = app.metadata.name.to_string();
+        let old = self.providers.get(&name).cloned().unwrap_or_default();
+        let new = self.maker.make(app, &old).await?;
+        let entries = match built.bind(&new, &self.engines) {
+            Ok(entries) => entries,
+            Err(error) => {
+                Maker::close_left(&new, &old).await;
+                return Err(error);
+            }
+        };
+        Maker::close_left(&old, &new).await;
+        self.providers.insert(name, new);
+        Ok(entries)
+    }
+
+    fn run_app(&mut self, deployed: Deployed, state: AppState) {
+        let name = deployed.app.metadata.name.to_string();
+        self.apps
+            .insert(name, Arc::new(RunningApp { deployed, state }));
+    }
+
+    /// Refuses an app whose routes another app has.
+    fn check_routes(&self, app: &App) -> Result<(), DeployError> {
+        let name = &app.metadata.name;
+        let others = self.apps.values().map(|other| &other.deployed.app);
+        let routes = others
+            .filter(|other| other.metadata.name != *name)
+            .chain([app])
+            .flat_map(|app| {
+                app.spec
+                    .routes
+                    .iter()
+                    .map(|route| (app.metadata.name.clone(), route))
+            });
+        match routes::collisions(routes).into_iter().next() {
+            None => Ok(()),
+            Some(collision) => Err(DeployError::RouteTaken {
+                host: collision
+                    .host
+                    .map_or_else(|| "*".to_owned(), |host| host.as_str().to_owned()),
+                path: collision.path.as_str().to_owned(),
+                owner: format!("{}/{}", collision.first.app, collision.first.component),
+                wanted_by: format!("{}/{}", collision.second.app, collision.second.component),
+            }),
+        }
+    }
+
+    fn publish(&self) {
+        let routes = self.apps.values().flat_map(|app| {
+            let AppState::Ready(entries) = &app.state else {
+                return Vec::new();
+            };
+            let routes = app.deployed.app.spec.routes.iter().filter_map(|spec| {
+                let entry = entries.get(spec.to.as_str())?.clone();
+                Some(Route {
+                    spec: spec.clone(),
+                    entry,
+                })
+            });
+            routes.collect()
+        });
+        let routes = RouteTable::new(routes.collect());
+        self.publish.send_replace(Arc::new(Snapshot {
+            apps: self.apps.clone(),
+            routes,
+        }));
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.apps.values().flat_map(|app| app.entries())
+    }
+
+    async fn stop(&mut self) {
+        for providers in std::mem::take(&mut self.providers).into_values() {
+            Maker::close_left(&providers, &Providers::new()).await;
+        }
+    }
+
+    /// Runs a blocking operation of the store off the async threads.
+    async fn with_store<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, DeployError> {
+        let store = self.store.clone();
+        let outcome = tokio::task::spawn_blocking(move || operation(&store)).await;
+        outcome
+            .map_err(|_| DeployError::Internal)?
+            .map_err(DeployError::Store)
+    }
+}

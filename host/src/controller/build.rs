@@ -1,0 +1,230 @@
+//! From an app of the desired state to entries that serve: read, describe, link, compile, bind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weft_lattice::artifacts::Artifacts;
+use weft_lattice_config::{App, ComponentSpec, LinkSpec, Source};
+use weft_provider::{Capability, LinkContext, Registry};
+
+use super::DeployError;
+use super::providers::Providers;
+use crate::engine::Engines;
+use crate::entry::{Entry, EntrySettings, store_limits};
+use crate::guest::{PartShape, Shape};
+use crate::linking::{
+    AppInput, Binaries, Binary, Group, Prepared, Preparer, Problems, Resolved, Resolver, group,
+};
+
+/// An app whose components are compiled and linked; its providers are not bound yet.
+pub(super) struct Built {
+    input: Arc<AppInput>,
+    resolved: Resolved,
+    /// One for each component, in the manifest's order.
+    groups: Vec<(Group, Prepared)>,
+}
+
+/// Reads, links and compiles an app.
+pub(super) async fn build(
+    app: &App,
+    artifacts: &Artifacts,
+    registry: &Registry,
+    preparer: &Preparer,
+) -> Result<Built, DeployError> {
+    let (input, resolved, groups) = {
+        let (app, artifacts, registry) = (app.clone(), artifacts.clone(), registry.clone());
+        let planned = tokio::task::spawn_blocking(move || plan(app, &artifacts, &registry));
+        planned.await.map_err(|_| DeployError::Internal)??
+    };
+    let mut prepared = Vec::with_capacity(groups.len());
+    for group in groups {
+        let ready = preparer.prepare(&input, &group).await?;
+        prepared.push((group, ready));
+    }
+    let built = Built {
+        input,
+        resolved,
+        groups: prepared,
+    };
+    built.check_routes()?;
+    Ok(built)
+}
+
+fn plan(
+    app: App,
+    artifacts: &Artifacts,
+    registry: &Registry,
+) -> Result<(Arc<AppInput>, Resolved, Vec<Group>), DeployError> {
+    for provider in &app.spec.providers {
+        registry
+            .get(&provider.kind)
+            .map_err(|source| DeployError::ProviderType {
+                provider: provider.name.to_string(),
+                source,
+            })?;
+    }
+    let binaries = read(&app, artifacts)?;
+    let resolved = Resolver::new(&app, &binaries, registry)
+        .resolve()
+        .map_err(DeployError::Link)?;
+    let mut problems = Problems::default();
+    let mut groups = Vec::new();
+    for entry in 0..app.spec.components.len() {
+        match group(&app, &resolved.edges, entry) {
+            Ok(group) => groups.push(group),
+            Err(found) => problems.0.extend(found.0),
+        }
+    }
+    problems.or(()).map_err(DeployError::Link)?;
+    Ok((Arc::new(AppInput { app, binaries }), resolved, groups))
+}
+
+fn read(app: &App, artifacts: &Artifacts) -> Result<Binaries, DeployError> {
+    let mut binaries = Binaries::new();
+    for spec in &app.spec.components {
+        let component = spec.name.to_string();
+        let Source::Digest(digest) = &spec.source else {
+            return Err(DeployError::SourceIsFile { component });
+        };
+        let bytes = artifacts
+            .get(digest)
+            .map_err(|source| DeployError::Artifact {
+                component: component.clone(),
+                source,
+            })?;
+        let description =
+            weft_compose::describe(&bytes).map_err(|source| DeployError::Describe {
+                component: component.clone(),
+                source,
+            })?;
+        let binary = Binary {
+            bytes: bytes.into(),
+            description: Arc::new(description),
+        };
+        binaries.insert(component, binary);
+    }
+    Ok(binaries)
+}
+
+impl Built {
+    fn check_routes(&self) -> Result<(), DeployError> {
+        for route in &self.input.app.spec.routes {
+            let Some(index) = self.index(route.to.as_str()) else {
+                continue;
+            };
+            if self.groups[index].1.pre.protocol().is_none() {
+                return Err(DeployError::RouteTarget {
+                    component: route.to.to_string(),
+                    found: self.exports(route.to.as_str()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn exports(&self, component: &str) -> String {
+        let Some(binary) = self.input.binaries.get(component) else {
+            return "nothing".to_owned();
+        };
+        let names: Vec<_> = binary
+            .description
+            .exports
+            .iter()
+            .map(|export| format!("`{}`", export.name))
+            .collect();
+        if names.is_empty() {
+            "nothing".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+
+    fn index(&self, component: &str) -> Option<usize> {
+        self.input
+            .app
+            .spec
+            .components
+            .iter()
+            .position(|spec| spec.name.as_str() == component)
+    }
+
+    /// Binds the links to the providers, and makes the entries.
+    pub(super) fn bind(
+        self,
+        providers: &Providers,
+        engines: &Arc<Engines>,
+    ) -> Result<BTreeMap<String, Arc<Entry>>, DeployError> {
+        let app = &self.input.app;
+        let mut entries = BTreeMap::new();
+        for (group, prepared) in self.groups {
+            let parts = group
+                .parts
+                .iter()
+                .map(|part| part_shape(app, *part, &self.resolved, providers))
+                .collect::<Result<_, _>>()?;
+            let spec = &app.spec.components[group.parts[0]];
+            let pool = engines.pool().instances;
+            let settings = EntrySettings::of(spec, prepared.memories, pool);
+            let shape = Shape {
+                app: app.metadata.name.as_str().into(),
+                parts,
+                limits: store_limits(spec),
+            };
+            let binary = self.input.binaries.get(spec.name.as_str());
+            let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);
+            let entry = Entry::new(shape, settings, bytes, prepared, engines.clone());
+            entries.insert(spec.name.to_string(), Arc::new(entry));
+        }
+        Ok(entries)
+    }
+}
+
+fn part_shape(
+    app: &App,
+    part: usize,
+    resolved: &Resolved,
+    providers: &Providers,
+) -> Result<PartShape, DeployError> {
+    let spec: &ComponentSpec = &app.spec.components[part];
+    let mut shape = PartShape {
+        component: spec.name.as_str().into(),
+        env: spec
+            .env
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        keyvalue: Vec::new(),
+        config: None,
+        logging: None,
+        http: None,
+    };
+    for link in resolved.providers.iter().filter(|link| link.from == part) {
+        let link = &app.spec.links[link.link];
+        let Some(running) = providers.get(link.to.as_str()) else {
+            continue;
+        };
+        match running
+            .provider
+            .bind(&link_context(app, link), &link.config)?
+        {
+            Capability::KeyValue(keyvalue) => shape.keyvalue.push(keyvalue),
+            Capability::Config(config) => shape.config = Some(config),
+            Capability::Logging(logging) => shape.logging = Some(logging),
+            Capability::HttpClient(client) => shape.http = Some(client),
+        }
+    }
+    Ok(shape)
+}
+
+fn link_context<'a>(app: &'a App, link: &'a LinkSpec) -> LinkContext<'a> {
+    LinkContext {
+        app: app.metadata.name.as_str(),
+        component: link.from.as_str(),
+        provider: link.to.as_str(),
+        interface: &link.interface.package,
+        link: link
+            .name
+            .as_ref()
+            .map(weft_lattice_config::LinkName::as_str),
+    }
+}

@@ -1,0 +1,168 @@
+//! The controller: one task that owns what runs.
+//!
+//! It takes commands one at a time ([`Command`]), makes what runs agree with the desired state
+//! ([`build`]), and publishes a [`Snapshot`] that everyone else reads. A failed change leaves what
+//! runs, and what is stored, as it was.
+
+mod actor;
+mod build;
+mod error;
+mod providers;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+use weft_lattice::artifacts::Artifacts;
+use weft_lattice::store::{Deployed, Store};
+use weft_lattice_config::{App, AppName};
+use weft_provider::Registry;
+
+pub(crate) use self::error::DeployError;
+use crate::engine::Engines;
+use crate::entry::Entry;
+use crate::ingress::RouteTable;
+use crate::linking::Preparer;
+
+/// Commands that wait; deploys are rare, and each waits for the one before.
+const COMMANDS_WAITING_MAX: usize = 16;
+
+/// How often idle instances are looked through.
+const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
+
+/// What runs. Made anew at each change.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    pub(crate) apps: BTreeMap<String, Arc<RunningApp>>,
+    pub(crate) routes: RouteTable,
+}
+
+/// An app of the desired state, and what this host makes of it.
+pub(crate) struct RunningApp {
+    pub(crate) deployed: Deployed,
+    pub(crate) state: AppState,
+}
+
+pub(crate) enum AppState {
+    /// It serves. One entry for each component.
+    Ready(BTreeMap<String, Arc<Entry>>),
+    /// It is wanted, and this host cannot run it, for the reason given.
+    Failed(String),
+}
+
+/// What a change did.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) deployed: Deployed,
+    /// Against what was there before; empty if nothing changed.
+    pub(crate) changes: Vec<String>,
+}
+
+/// What a controller is given.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) engines: Arc<Engines>,
+    pub(crate) preparer: Preparer,
+    pub(crate) registry: Registry,
+    /// Providers keep their data below it.
+    pub(crate) providers_directory: PathBuf,
+}
+
+/// The controller, as others see it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Controller {
+    commands: mpsc::Sender<Command>,
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+}
+
+enum Command {
+    Deploy {
+        app: Box<App>,
+        reply: oneshot::Sender<Result<Deployment, DeployError>>,
+    },
+    Undeploy {
+        app: AppName,
+        reply: oneshot::Sender<Result<u64, DeployError>>,
+    },
+    Stop {
+        reply: oneshot::Sender<()>,
+    },
+}
+
+impl Controller {
+    /// Starts what the store says is wanted, then takes commands. An app that does not start is
+    /// reported and stays wanted.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) async fn start(parts: Parts, tasks: &TaskTracker) -> Result<Self, DeployError> {
+        let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+        let actor = actor::Actor::restore(parts, publish).await?;
+        tasks.spawn(actor.run(received));
+        Ok(Self { commands, snapshot })
+    }
+
+    /// What runs now.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.borrow().clone()
+    }
+
+    /// What runs, now and later.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshot.clone()
+    }
+
+    /// Makes `app` what is wanted, if it can run here. Dropping the future does not undo it.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; what ran before still runs.
+    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        self.ask(|reply| Command::Deploy {
+            app: Box::new(app),
+            reply,
+        })
+        .await?
+    }
+
+    /// Removes an app; requests that run are finished. Returns the revision of the removal.
+    ///
+    /// # Errors
+    /// If it is not deployed, or the store cannot be written.
+    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        self.ask(|reply| Command::Undeploy { app, reply }).await?
+    }
+
+    /// Closes the providers and ends the task.
+    pub(crate) async fn stop(&self) {
+        // It may have ended already.
+        let _ = self.ask(|reply| Command::Stop { reply }).await;
+    }
+
+    async fn ask<R>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<R>) -> Command,
+    ) -> Result<R, DeployError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands
+            .send(command(reply))
+            .await
+            .map_err(|_| DeployError::Stopping)?;
+        answer.await.map_err(|_| DeployError::Stopping)
+    }
+}
+
+impl RunningApp {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        match &self.state {
+            AppState::Ready(entries) => Some(entries.values()),
+            AppState::Failed(_) => None,
+        }
+        .into_iter()
+        .flatten()
+    }
+}

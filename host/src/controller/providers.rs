@@ -1,0 +1,106 @@
+//! The providers that run: one for each provider of each app, kept from revision to revision as long
+//! as its part of the manifest stays the same.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weft_lattice_config::{App, ProviderSpec};
+use weft_provider::{Context, Provider, Registry};
+
+use super::DeployError;
+
+/// The providers of one app, by name.
+pub(super) type Providers = BTreeMap<String, Running>;
+
+/// A provider, and what it was made from.
+#[derive(Clone)]
+pub(super) struct Running {
+    spec: ProviderSpec,
+    pub(super) provider: Arc<dyn Provider>,
+}
+
+/// Makes providers.
+pub(super) struct Maker {
+    pub(super) registry: Registry,
+    pub(super) directory: PathBuf,
+}
+
+impl Maker {
+    /// The providers of `app`: those of `old` whose spec is the same, and new ones for the rest. An
+    /// old provider whose spec changed is closed first, because it holds what the new one needs (its
+    /// file); if the new one does not start, the old one is made again.
+    pub(super) async fn make(&self, app: &App, old: &Providers) -> Result<Providers, DeployError> {
+        let mut made = Providers::new();
+        for spec in &app.spec.providers {
+            let name = spec.name.as_str();
+            let running = match old.get(name) {
+                Some(running) if running.spec == *spec => running.clone(),
+                Some(running) => self.replace(app, spec, running).await?,
+                None => self.make_one(app, spec).await?,
+            };
+            made.insert(name.to_owned(), running);
+        }
+        Ok(made)
+    }
+
+    /// Closes those of `old` that `new` does not have.
+    pub(super) async fn close_left(old: &Providers, new: &Providers) {
+        for (name, running) in old {
+            let kept = new
+                .get(name)
+                .is_some_and(|new| Arc::ptr_eq(&new.provider, &running.provider));
+            if !kept {
+                running.provider.close().await;
+            }
+        }
+    }
+
+    async fn replace(
+        &self,
+        app: &App,
+        spec: &ProviderSpec,
+        old: &Running,
+    ) -> Result<Running, DeployError> {
+        old.provider.close().await;
+        match self.make_one(app, spec).await {
+            Ok(running) => Ok(running),
+            Err(error) => {
+                if let Err(again) = self.make_one(app, &old.spec).await {
+                    tracing::error!(app = %app.metadata.name, provider = %spec.name, error = %again,
+                        "a provider could not be made again after a failed change");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn make_one(&self, app: &App, spec: &ProviderSpec) -> Result<Running, DeployError> {
+        let factory =
+            self.registry
+                .get(&spec.kind)
+                .map_err(|source| DeployError::ProviderType {
+                    provider: spec.name.to_string(),
+                    source,
+                })?;
+        let data_dir = self.data_dir(app, spec);
+        let context = Context {
+            app: app.metadata.name.as_str(),
+            provider: spec.name.as_str(),
+            data_dir: &data_dir,
+        };
+        let provider = factory.make(&context, &spec.config).await?;
+        Ok(Running {
+            spec: spec.clone(),
+            provider,
+        })
+    }
+
+    /// Names are DNS labels: they cannot leave the directory.
+    fn data_dir(&self, app: &App, spec: &ProviderSpec) -> PathBuf {
+        let directory: &Path = &self.directory;
+        directory
+            .join(app.metadata.name.as_str())
+            .join(spec.name.as_str())
+    }
+}

@@ -1,0 +1,128 @@
+//! An entry: a component at which requests and calls come in, with all that is fused to it.
+//!
+//! [`instances`] makes and keeps instances, [`failure`] says what can go wrong with a request.
+
+mod failure;
+mod instances;
+mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::component::InstancePre;
+
+pub(crate) use self::failure::{Failure, chain};
+use self::instances::IdleInstances;
+pub(crate) use self::instances::{Exports, Instance};
+pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
+use crate::engine::{EngineKind, Engines};
+use crate::guest::{GuestState, Shape};
+use crate::linking::{Prepared, Protocol};
+
+/// A component that takes requests.
+pub(crate) struct Entry {
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) settings: EntrySettings,
+    /// The size of the component, without what is fused to it.
+    pub(crate) bytes: u64,
+    prepared: Prepared,
+    engines: Arc<Engines>,
+    idle: IdleInstances,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    in_flight: AtomicU64,
+    requests: AtomicU64,
+    traps: AtomicU64,
+}
+
+/// What an entry has done so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) in_flight: u64,
+    pub(crate) requests: u64,
+    pub(crate) traps: u64,
+}
+
+/// The right to run one request, given back on drop.
+pub(crate) struct Admission(Arc<Entry>);
+
+impl Entry {
+    pub(crate) fn new(
+        shape: Shape,
+        settings: EntrySettings,
+        bytes: u64,
+        prepared: Prepared,
+        engines: Arc<Engines>,
+    ) -> Self {
+        let idle = IdleInstances::new(settings.reuse);
+        let shape = Arc::new(shape);
+        Self {
+            shape,
+            settings,
+            bytes,
+            prepared,
+            engines,
+            idle,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Admits one more request, unless as many run as may.
+    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admission, Failure> {
+        let before = self.counters.in_flight.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission(self.clone());
+        if before >= u64::from(self.settings.concurrency_max) {
+            return Err(Failure::Full {
+                limit: self.settings.concurrency_max,
+            });
+        }
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(admission)
+    }
+
+    pub(crate) fn component(&self) -> &str {
+        &self.shape.parts[0].component
+    }
+
+    pub(crate) fn app(&self) -> &str {
+        &self.shape.app
+    }
+
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        self.prepared.pre.protocol()
+    }
+
+    pub(crate) fn kind(&self) -> EngineKind {
+        self.prepared.kind
+    }
+
+    pub(crate) fn instance_pre(&self) -> &InstancePre<GuestState> {
+        self.prepared.pre.instance_pre()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            in_flight: self.counters.in_flight.load(Ordering::Relaxed),
+            requests: self.counters.requests.load(Ordering::Relaxed),
+            traps: self.counters.traps.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn count_trap(&self) {
+        self.counters.traps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Drops instances that were idle for too long. Called now and then.
+    pub(crate) fn drop_expired(&self) {
+        self.idle.drop_expired();
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

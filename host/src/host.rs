@@ -1,0 +1,281 @@
+//! A host from start to drain.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::task::TaskTracker;
+use weft_lattice::artifacts::{ArtifactError, Artifacts};
+use weft_lattice::control::token;
+use weft_lattice::store::{Store, StoreError};
+use weft_provider::Registry;
+
+use crate::admin::{About, Admin};
+use crate::compile::Compiler;
+use crate::config::HostConfig;
+use crate::controller::{Controller, Parts};
+use crate::engine::{Engines, PoolSize};
+use crate::ingress::Server;
+use crate::linking::Preparer;
+
+/// How long a command that has begun, and the admin API, may take to end at shutdown.
+const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A running host.
+pub struct Host {
+    controller: Controller,
+    http: Option<Server>,
+    admin: Admin,
+    token: String,
+    data_dir: PathBuf,
+    tasks: TaskTracker,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Every request was finished.
+    Complete,
+    /// The deadline came first; this many requests were cut off.
+    DeadlineReached {
+        /// Requests and calls that were running.
+        in_flight: u64,
+    },
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("cannot use the data directory `{path}`")]
+    DataDirectory {
+        /// The directory or a file in it.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The engines cannot be made.
+    #[error("cannot set up the WebAssembly engines")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The desired state cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The artifacts cannot be read.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
+    /// What is stored cannot be started.
+    #[error("cannot start what the desired state asks for")]
+    Restore(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address} for {what}; is it in use? choose another with `--{flag}`")]
+    Listen {
+        /// `HTTP` or `the admin API`.
+        what: &'static str,
+        /// `http` or `admin`.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The admin address can be reached from elsewhere.
+    #[error(
+        "the admin API is not encrypted: expected a loopback address for `--admin`, found {address}"
+    )]
+    AdminAddress {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No token can be made.
+    #[error("the system has no random bytes for the admin token")]
+    Token,
+}
+
+impl Host {
+    /// Starts a host: what its data directory asks for is served when this returns.
+    ///
+    /// # Errors
+    /// Any [`StartError`].
+    pub async fn start(config: HostConfig, registry: Registry) -> Result<Self, StartError> {
+        if !config.admin.ip().is_loopback() {
+            return Err(StartError::AdminAddress {
+                address: config.admin,
+            });
+        }
+        let tasks = TaskTracker::new();
+        let (parts, artifacts) = open(&config, registry).await?;
+        let pool_instances = parts.engines.pool().instances;
+        tracing::info!(
+            pool_instances,
+            memory_mib = parts.engines.pool().memory_bytes >> 20,
+            "the instance pool is sized from the machine"
+        );
+        let controller = Controller::start(parts, &tasks)
+            .await
+            .map_err(|error| StartError::Restore(Box::new(error)))?;
+        let http = start_http(&config, &controller).await?;
+        let token = make_token()?;
+        let about = About {
+            name: config.name.clone(),
+            labels: config.labels.clone(),
+            http: http.as_ref().map(Server::address),
+            started: Instant::now(),
+            pool_instances,
+            token: token.clone(),
+        };
+        let admin = Admin::start(
+            config.admin,
+            about,
+            controller.clone(),
+            artifacts,
+            config.logs,
+        )
+        .await
+        .map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
+        let host = Self {
+            controller,
+            http,
+            admin,
+            token,
+            data_dir: config.data_dir,
+            tasks,
+        };
+        host.tell_where()?;
+        Ok(host)
+    }
+
+    /// Where HTTP requests are taken.
+    #[must_use]
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(Server::address)
+    }
+
+    /// Where the admin API is.
+    #[must_use]
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// The token of the admin API, new at each start.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Takes no new work, finishes what runs within `deadline`, closes the providers. If the future
+    /// is dropped, what runs is cut off.
+    pub async fn shutdown(self, deadline: Duration) -> Drained {
+        let finished = match self.http {
+            Some(server) => server.drain(deadline).await,
+            None => true,
+        };
+        let in_flight = self
+            .controller
+            .snapshot()
+            .apps
+            .values()
+            .flat_map(|app| {
+                app.entries()
+                    .map(|entry| entry.counts().in_flight)
+                    .collect::<Vec<_>>()
+            })
+            .sum();
+        self.admin.stop(STOP_DEADLINE).await;
+        self.controller.stop().await;
+        self.tasks.close();
+        if tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a task of the host did not end in time");
+        }
+        // The next host of the directory writes its own.
+        let _ = std::fs::remove_file(self.data_dir.join(token::ADDRESS_FILE));
+        if finished {
+            Drained::Complete
+        } else {
+            Drained::DeadlineReached { in_flight }
+        }
+    }
+
+    /// Writes the token and the admin address where the `weft` command looks for them.
+    fn tell_where(&self) -> Result<(), StartError> {
+        let address_file = self.data_dir.join(token::ADDRESS_FILE);
+        token::write(&self.data_dir, &self.token)
+            .and_then(|()| std::fs::write(&address_file, self.admin_address().to_string()))
+            .map_err(|source| StartError::DataDirectory {
+                path: self.data_dir.clone(),
+                source,
+            })
+    }
+}
+
+/// Opens everything in the data directory, off the async threads.
+async fn open(config: &HostConfig, registry: Registry) -> Result<(Parts, Artifacts), StartError> {
+    let config = config.clone();
+    let opened = tokio::task::spawn_blocking(move || open_blocking(&config, registry)).await;
+    opened.map_err(|error| StartError::Engine(Box::new(error)))?
+}
+
+fn open_blocking(
+    config: &HostConfig,
+    registry: Registry,
+) -> Result<(Parts, Artifacts), StartError> {
+    let paths = config.paths();
+    let unusable = |path: PathBuf| move |source| StartError::DataDirectory { path, source };
+    std::fs::create_dir_all(&config.data_dir).map_err(unusable(config.data_dir.clone()))?;
+    // First, because it tells whether another host uses the directory.
+    let store = Store::open(paths.state())?;
+    let artifacts = Artifacts::open(paths.artifacts())?;
+    let engines = Engines::new(PoolSize::of_machine())
+        .map_err(|error| StartError::Engine(error.into_boxed_dyn_error()))?;
+    let engines = Arc::new(engines);
+    let compiler = Compiler::open(engines.clone(), &paths.cache(), &paths.cache_key())
+        .map_err(unusable(paths.cache()))?;
+    let parts = Parts {
+        store,
+        artifacts: artifacts.clone(),
+        engines: engines.clone(),
+        preparer: Preparer { engines, compiler },
+        registry,
+        providers_directory: paths.providers(),
+    };
+    Ok((parts, artifacts))
+}
+
+async fn start_http(
+    config: &HostConfig,
+    controller: &Controller,
+) -> Result<Option<Server>, StartError> {
+    let Some(address) = config.http else {
+        return Ok(None);
+    };
+    let server = Server::start(address, controller.watch()).await;
+    server
+        .map(Some)
+        .map_err(|source| listen_error("HTTP", "http", address, source))
+}
+
+fn listen_error(
+    what: &'static str,
+    flag: &'static str,
+    address: SocketAddr,
+    source: io::Error,
+) -> StartError {
+    StartError::Listen {
+        what,
+        flag,
+        address,
+        source,
+    }
+}
+
+fn make_token() -> Result<String, StartError> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Token)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}

@@ -1,0 +1,86 @@
+//! Which component answers a request: the most specific host, then the longest path prefix.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weft_lattice_config::{HostPattern, RouteSpec};
+
+use crate::entry::Entry;
+
+/// A route and the entry it leads to.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) spec: RouteSpec,
+    pub(crate) entry: Arc<Entry>,
+}
+
+/// Every route of a host. Made anew when an app changes, never changed.
+#[derive(Default)]
+pub(crate) struct RouteTable {
+    exact: HashMap<String, Vec<Route>>,
+    /// The longest suffix first.
+    wildcards: Vec<(HostPattern, Vec<Route>)>,
+    any: Vec<Route>,
+}
+
+impl RouteTable {
+    /// Routes without collisions (see `weft_lattice_config::routes::collisions`), in any order.
+    pub(crate) fn new(mut routes: Vec<Route>) -> Self {
+        routes.sort_by(|left, right| {
+            weft_lattice_config::routes::most_specific_first(&left.spec, &right.spec)
+        });
+        let mut table = Self::default();
+        for route in routes {
+            table.add(route);
+        }
+        table
+    }
+
+    fn add(&mut self, route: Route) {
+        match route.spec.host.clone() {
+            None => self.any.push(route),
+            Some(host) if host.as_str().starts_with('*') => {
+                match self
+                    .wildcards
+                    .iter_mut()
+                    .find(|(pattern, _)| *pattern == host)
+                {
+                    Some((_, routes)) => routes.push(route),
+                    None => self.wildcards.push((host, vec![route])),
+                }
+            }
+            Some(host) => {
+                self.exact
+                    .entry(host.as_str().to_ascii_lowercase())
+                    .or_default()
+                    .push(route);
+            }
+        }
+    }
+
+    /// The entry for a request to `host` (without port) and `path`.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<Entry>> {
+        self.routes_of(host)
+            .flatten()
+            .find(|route| route.spec.path.matches(path))
+            .map(|route| &route.entry)
+    }
+
+    fn routes_of(&self, host: &str) -> impl Iterator<Item = &Vec<Route>> {
+        let exact = if self.exact.is_empty() {
+            None
+        } else if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.exact.get(&host.to_ascii_lowercase())
+        } else {
+            self.exact.get(host)
+        };
+        let wildcards = self
+            .wildcards
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(host));
+        exact
+            .into_iter()
+            .chain(wildcards.map(|(_, routes)| routes))
+            .chain([&self.any])
+    }
+}

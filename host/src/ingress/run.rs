@@ -1,0 +1,137 @@
+//! Running a guest for a request: on the connection's own task as long as it does not wait.
+//!
+//! Most guests answer without waiting for anything, so the guest is polled where the request was
+//! read, and no other task is woken. A guest that is not done when its answer's head is (it streams)
+//! goes on in a task of its own.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use wasmtime_wasi_http::Error;
+
+use super::{Body, answer, p2, p3};
+use crate::entry::{Entry, Failure};
+use crate::linking::Protocol;
+
+/// A guest that runs; it sends the head of the answer when it has it.
+pub(super) type Guest = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// Where the head of the answer goes.
+pub(super) type Head = oneshot::Sender<Result<Response<Body>, Failure>>;
+
+type HeadReceiver = oneshot::Receiver<Result<Response<Body>, Failure>>;
+
+/// The body of a request as guests read it.
+pub(super) type RequestBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Error>;
+
+/// Answers `request` by `entry`, or by the host if the entry cannot. If the future is dropped (the
+/// client went away) before the head is there, the guest is dropped with it.
+pub(super) async fn answer(
+    entry: &Arc<Entry>,
+    request: Request<Incoming>,
+    tasks: &TaskTracker,
+) -> Response<Body> {
+    let declared = request.body().size_hint().lower();
+    let limit = entry.settings.body_bytes_max;
+    if declared > limit {
+        let reason =
+            format!("the body has {declared} bytes; at most {limit} are taken (`limits.body`)");
+        return answer::text(StatusCode::PAYLOAD_TOO_LARGE, &reason);
+    }
+    let request = request.map(|body| limited(body, limit));
+    match run(entry, request, tasks).await {
+        Ok(response) => response,
+        Err(failure) => answer::failure(entry, &failure),
+    }
+}
+
+async fn run(
+    entry: &Arc<Entry>,
+    request: Request<RequestBody>,
+    tasks: &TaskTracker,
+) -> Result<Response<Body>, Failure> {
+    let deadline = Instant::now() + entry.settings.deadline;
+    let (head, mut received) = oneshot::channel();
+    let mut guest = start(entry, request, head)?;
+    // No timer is made for a guest that is done at once; one that loops gives way at a tick of the
+    // engine's clock, and then comes under the timer.
+    if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await
+    {
+        return finished(entry, outcome, &mut received);
+    }
+    let mut expired = std::pin::pin!(tokio::time::sleep_until(deadline));
+    tokio::select! {
+        biased;
+        Ok(head) = &mut received => {
+            tasks.spawn(finish(entry.clone(), guest, deadline));
+            head
+        }
+        outcome = &mut guest => finished(entry, outcome, &mut received),
+        () = &mut expired => Err(Failure::Deadline { limit: entry.settings.deadline }),
+    }
+}
+
+fn start(entry: &Arc<Entry>, request: Request<RequestBody>, head: Head) -> Result<Guest, Failure> {
+    let admission = entry.admit()?;
+    let entry = entry.clone();
+    match entry.protocol() {
+        Some(Protocol::HttpP2) => Ok(Box::pin(p2::run(entry, admission, request, head))),
+        Some(Protocol::HttpP3) => Ok(Box::pin(p3::run(entry, admission, request, head))),
+        // A route to a component that does not speak HTTP is refused at deploy.
+        None => Err(Failure::BadRequest(
+            "the component does not handle HTTP".to_owned(),
+        )),
+    }
+}
+
+/// The answer of a guest that has returned.
+fn finished(
+    entry: &Entry,
+    outcome: Result<(), Failure>,
+    received: &mut HeadReceiver,
+) -> Result<Response<Body>, Failure> {
+    match (received.try_recv(), outcome) {
+        (Ok(head), Ok(())) => head,
+        (Ok(head), Err(failure)) => {
+            // The answer has begun; its body ends early, and the log says why.
+            answer::report(entry, &failure);
+            head
+        }
+        (Err(_), Err(failure)) => Err(failure),
+        (Err(_), Ok(())) => Err(Failure::NoResponse),
+    }
+}
+
+/// Runs a guest whose answer has begun to its end, or to the deadline.
+async fn finish(entry: Arc<Entry>, guest: Guest, deadline: Instant) {
+    let failure = match tokio::time::timeout_at(deadline, guest).await {
+        Ok(Ok(())) => return,
+        Ok(Err(failure)) => failure,
+        Err(_) => Failure::Deadline {
+            limit: entry.settings.deadline,
+        },
+    };
+    answer::report(&entry, &failure);
+}
+
+/// A body that ends in an error when it is longer than `limit`.
+fn limited(body: Incoming, limit: u64) -> RequestBody {
+    if body.is_end_stream() {
+        return body.map_err(Error::from).boxed_unsync();
+    }
+    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
+    http_body_util::Limited::new(body, limit_bytes)
+        .map_err(move |error| match error.downcast::<hyper::Error>() {
+            Ok(error) => Error::Hyper(*error),
+            Err(_) => Error::HttpRequestBodySize(Some(limit)),
+        })
+        .boxed_unsync()
+}

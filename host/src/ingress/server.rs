@@ -1,0 +1,236 @@
+//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, bounds on everything a client sends,
+//! and a drain that finishes what has begun.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{Body, answer, path, run};
+use crate::controller::Snapshot;
+
+/// Connections at once; each costs a task, two buffers and a file descriptor.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The head of a request, in bytes; a longer one is answered with `431`.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Headers of a request; more are answered with `431`.
+const HEADERS_MAX: usize = 128;
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+
+/// How long to wait when accepting fails: the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The HTTP server of a host.
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Context {
+    snapshot: watch::Receiver<Arc<Snapshot>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    connections: Arc<Semaphore>,
+    http: auto::Builder<TokioExecutor>,
+}
+
+impl Server {
+    /// Listens on `address` and serves what `snapshot` routes.
+    ///
+    /// # Errors
+    /// What the operating system says of the address.
+    pub(crate) async fn start(
+        address: SocketAddr,
+        snapshot: watch::Receiver<Arc<Snapshot>>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let context = Context {
+            snapshot,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            http: http_settings(),
+        };
+        tasks.spawn(accept(listener, context));
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new connection, ends idle ones, and finishes the requests that have begun, for as
+    /// long as `deadline`. Returns whether all were finished.
+    pub(crate) async fn drain(self, deadline: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(deadline, self.tasks.wait())
+            .await
+            .is_ok()
+    }
+}
+
+fn http_settings() -> auto::Builder<TokioExecutor> {
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(HEAD_TIMEOUT));
+    http
+}
+
+async fn accept(listener: TcpListener, context: Context) {
+    loop {
+        let accepted = tokio::select! {
+            () = context.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => serve(stream, &context),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(stream: TcpStream, context: &Context) {
+    let Ok(permit) = context.connections.clone().try_acquire_owned() else {
+        tracing::warn!(
+            limit = CONNECTIONS_MAX,
+            "too many connections; closing the newest"
+        );
+        return;
+    };
+    // Answers are written whole; waiting for more to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let task_context = context.clone();
+    context.tasks.spawn(async move {
+        let _permit = permit;
+        connection(stream, task_context).await;
+    });
+}
+
+async fn connection(stream: TcpStream, context: Context) {
+    let Context {
+        snapshot,
+        tasks,
+        stop,
+        http,
+        ..
+    } = context;
+    let service = service_fn(move |request| {
+        let (snapshot, tasks) = (snapshot.borrow().clone(), tasks.clone());
+        async move { Ok::<_, Infallible>(respond(request, &snapshot, &tasks).await) }
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(error = %error, "a connection ended early");
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    snapshot: &Snapshot,
+    tasks: &TaskTracker,
+) -> Response<Body> {
+    let target = request.uri().path();
+    if let Err(error) = path::check(target) {
+        return answer::text(StatusCode::BAD_REQUEST, &error.to_string());
+    }
+    let Some(host) = host_of(&request) else {
+        return answer::text(
+            StatusCode::BAD_REQUEST,
+            "the request names no host, or not in ASCII",
+        );
+    };
+    match snapshot.routes.find(host, target) {
+        Some(entry) => {
+            let entry = entry.clone();
+            run::answer(&entry, request, tasks).await
+        }
+        None => {
+            let reason = format!(
+                "no route matches host `{host}` and path `{target}`; see `weft get routes`"
+            );
+            answer::text(StatusCode::NOT_FOUND, &reason)
+        }
+    }
+}
+
+/// The host that a request is for, without its port.
+fn host_of(request: &Request<Incoming>) -> Option<&str> {
+    let host = match request.uri().authority() {
+        Some(authority) => authority.as_str(),
+        None => request.headers().get(header::HOST)?.to_str().ok()?,
+    };
+    Some(without_port(host))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // In `[::1]` the last colon is a part of the address.
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_port;
+
+    #[test]
+    fn the_port_is_cut_off_and_addresses_are_kept() {
+        assert_eq!(without_port("shop.example.com:8080"), "shop.example.com");
+        assert_eq!(without_port("shop.example.com"), "shop.example.com");
+        assert_eq!(without_port("[::1]:80"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+    }
+}

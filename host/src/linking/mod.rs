@@ -1,0 +1,69 @@
+//! From a manifest to what can be instantiated.
+//!
+//! 1. [`resolve`]: every import of every component finds what serves it, by the manifest's links;
+//!    all that does not fit is reported together. Pure.
+//! 2. [`group`]: for each component as an *entry*, the components that are fused with it. Pure.
+//! 3. [`prepare`]: fuse, compile, link to the host's interfaces, pre-instantiate.
+
+mod group;
+mod prepare;
+mod problem;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weft_compose::Description;
+use weft_lattice_config::{App, InterfaceName};
+
+pub(crate) use self::group::{Group, group};
+pub(crate) use self::prepare::{EntryPre, PrepareError, Prepared, Preparer, Protocol};
+pub(crate) use self::problem::{Problem, Problems};
+pub(crate) use self::resolve::{Resolved, Resolver};
+
+/// A component's bytes and what they say of themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Binary {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) description: Arc<Description>,
+}
+
+/// The binaries of an app, by component name.
+pub(crate) type Binaries = BTreeMap<String, Binary>;
+
+/// An app and the bytes of its components.
+#[derive(Debug)]
+pub(crate) struct AppInput {
+    pub(crate) app: App,
+    pub(crate) binaries: Binaries,
+}
+
+impl AppInput {
+    /// The name of the component with the index.
+    fn name(&self, component: usize) -> &str {
+        self.app.spec.components[component].name.as_str()
+    }
+
+    /// Whether two components have the same links for an interface: to the same providers, with the
+    /// same names and settings, and the same environment.
+    fn same_bindings(&self, left: usize, right: usize, interface: &str) -> bool {
+        let Ok(interface) = interface.parse::<InterfaceName>() else {
+            return false;
+        };
+        let bindings = |component: usize| {
+            let name = &self.app.spec.components[component].name;
+            let links = self
+                .app
+                .spec
+                .links
+                .iter()
+                .filter(move |link| link.from == *name);
+            links
+                .filter(|link| link.interface.matches(&interface))
+                .map(|link| (&link.to, &link.name, &link.config))
+                .collect::<Vec<_>>()
+        };
+        let env = |component: usize| &self.app.spec.components[component].env;
+        bindings(left) == bindings(right) && env(left) == env(right)
+    }
+}

@@ -1,0 +1,291 @@
+//! From a group of components to something that can be instantiated in microseconds.
+
+use std::sync::Arc;
+
+use wasmtime::ResourcesRequired;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use weft_compose::{
+    FuseError, FuseOptions, Fused, FusedImport, ImportOwner, MAX_FUSED_BYTES, Part,
+};
+use weft_lattice_config::InterfaceName;
+
+use super::{AppInput, Group};
+use crate::bindings::{self, MAX_PARTS};
+use crate::compile::{CompileError, Compiler};
+use crate::engine::{EngineKind, Engines};
+use crate::guest::GuestState;
+
+/// An entry, ready to be instantiated.
+pub(crate) struct Prepared {
+    pub(crate) kind: EngineKind,
+    pub(crate) pre: EntryPre,
+    /// Linear memories that one instance takes from the pool.
+    pub(crate) memories: u32,
+}
+
+/// How an entry is called.
+#[derive(Clone)]
+pub(crate) enum EntryPre {
+    /// It handles HTTP by WASI 0.2.
+    HttpP2(ProxyPre<GuestState>),
+    /// It handles HTTP by WASI 0.3.
+    HttpP3(ServicePre<GuestState>),
+    /// It exports other functions only.
+    Plain(InstancePre<GuestState>),
+}
+
+/// The protocol of an HTTP entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    HttpP2,
+    HttpP3,
+}
+
+/// Why a group cannot be instantiated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    /// The components cannot be joined.
+    #[error("cannot fuse what component `{entry}` is linked to")]
+    Fuse {
+        /// The component at which requests enter.
+        entry: String,
+        /// Which link, and what was expected and found.
+        #[source]
+        source: FuseError,
+    },
+    /// The components cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// An import does not match what the host offers.
+    #[error("component `{entry}` does not fit the host")]
+    Link {
+        /// The component at which requests enter.
+        entry: String,
+        /// Which import.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Two parts pass a handle of an interface that each has under other bindings.
+    #[error(
+        "components {parts} pass handles of `{interface}` to each other, so they share it; link them \
+         to the same provider with the same name and config"
+    )]
+    SharedDiffers {
+        /// The interface.
+        interface: String,
+        /// The components.
+        parts: String,
+    },
+    /// One instance needs more than the whole pool.
+    #[error(
+        "component `{entry}` needs {needed} {what} at once, and this host's pool has {available}; link \
+         fewer components, or run on a machine with more memory"
+    )]
+    Pool {
+        /// The component at which requests enter.
+        entry: String,
+        /// `memories` or `tables`.
+        what: &'static str,
+        /// How many one instance needs.
+        needed: u32,
+        /// How many there are.
+        available: u32,
+    },
+}
+
+/// Prepares groups of one app.
+#[derive(Clone)]
+pub(crate) struct Preparer {
+    pub(crate) engines: Arc<Engines>,
+    pub(crate) compiler: Compiler,
+}
+
+impl Preparer {
+    /// Fuses, compiles and links one group.
+    ///
+    /// # Errors
+    /// Any [`PrepareError`].
+    pub(crate) async fn prepare(
+        &self,
+        input: &Arc<AppInput>,
+        group: &Group,
+    ) -> Result<Prepared, PrepareError> {
+        let entry = input.name(group.parts[0]);
+        let kind = engine_kind(input, group);
+        let fused = {
+            let (input, group) = (input.clone(), group.clone());
+            let joined = tokio::task::spawn_blocking(move || fuse(&input, &group));
+            joined.await.map_err(|_| CompileError::Interrupted {
+                name: entry.to_owned(),
+            })??
+        };
+        let named: Vec<_> = fused
+            .imports
+            .into_iter()
+            .map(|import| owned(import, input, group))
+            .collect::<Result<_, _>>()?;
+        let name = format!("{}/{entry}", input.app.metadata.name);
+        let component = self
+            .compiler
+            .compile(kind, &name, fused.bytes.into())
+            .await?;
+        let memories = self.pool_needs(entry, &component)?;
+        let pre = self
+            .link(kind, &component, &named)
+            .map_err(|error| PrepareError::Link {
+                entry: entry.to_owned(),
+                source: error.into_boxed_dyn_error(),
+            })?;
+        Ok(Prepared {
+            kind,
+            pre,
+            memories,
+        })
+    }
+
+    fn link(
+        &self,
+        kind: EngineKind,
+        component: &Component,
+        imports: &[(FusedImport, usize)],
+    ) -> wasmtime::Result<EntryPre> {
+        let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
+        linker.allow_shadowing(true);
+        for (import, part) in imports {
+            let Ok(name) = import.original.parse::<InterfaceName>() else {
+                continue;
+            };
+            // An interface that nobody offers has only types, or `resolve` would have said so.
+            let Some(hosted) = bindings::find(&name) else {
+                continue;
+            };
+            (hosted.bind)(&mut linker.instance(&import.name)?, *part)?;
+        }
+        let pre = linker.instantiate_pre(component)?;
+        Ok(if let Ok(http) = ProxyPre::new(pre.clone()) {
+            EntryPre::HttpP2(http)
+        } else if kind == EngineKind::Concurrent
+            && let Ok(http) = ServicePre::new(pre.clone())
+        {
+            EntryPre::HttpP3(http)
+        } else {
+            EntryPre::Plain(pre)
+        })
+    }
+
+    fn pool_needs(&self, entry: &str, component: &Component) -> Result<u32, PrepareError> {
+        let pool = self.engines.pool();
+        let Some(ResourcesRequired {
+            num_memories,
+            num_tables,
+            ..
+        }) = component.resources_required()
+        else {
+            return Ok(1);
+        };
+        let needs = [
+            ("memories", num_memories, pool.instances),
+            ("tables", num_tables, pool.tables()),
+        ];
+        for (what, needed, available) in needs {
+            if needed > available {
+                let entry = entry.to_owned();
+                return Err(PrepareError::Pool {
+                    entry,
+                    what,
+                    needed,
+                    available,
+                });
+            }
+        }
+        Ok(num_memories.max(1))
+    }
+}
+
+impl EntryPre {
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::HttpP2(_) => Some(Protocol::HttpP2),
+            Self::HttpP3(_) => Some(Protocol::HttpP3),
+            Self::Plain(_) => None,
+        }
+    }
+
+    pub(crate) fn instance_pre(&self) -> &InstancePre<GuestState> {
+        match self {
+            Self::HttpP2(pre) => pre.instance_pre(),
+            Self::HttpP3(pre) => pre.instance_pre(),
+            Self::Plain(pre) => pre,
+        }
+    }
+}
+
+fn engine_kind(input: &AppInput, group: &Group) -> EngineKind {
+    let uses_async = group.parts.iter().any(|part| {
+        input
+            .binaries
+            .get(input.name(*part))
+            .is_some_and(|binary| binary.description.uses_async)
+    });
+    if uses_async {
+        EngineKind::Concurrent
+    } else {
+        EngineKind::Synchronous
+    }
+}
+
+fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
+    let parts: Vec<Part<'_>> = group
+        .parts
+        .iter()
+        .filter_map(|part| {
+            let name = input.name(*part);
+            Some(Part {
+                name,
+                bytes: &input.binaries.get(name)?.bytes,
+            })
+        })
+        .collect();
+    let options = FuseOptions {
+        is_private: &bindings::is_private,
+        max_parts: MAX_PARTS,
+        max_bytes: MAX_FUSED_BYTES,
+    };
+    let entry = || input.name(group.parts[0]).to_owned();
+    weft_compose::fuse(&parts, &group.edges, &options).map_err(|source| PrepareError::Fuse {
+        entry: entry(),
+        source,
+    })
+}
+
+/// The import, and the index of the part whose identity it has.
+fn owned(
+    import: FusedImport,
+    input: &AppInput,
+    group: &Group,
+) -> Result<(FusedImport, usize), PrepareError> {
+    let parts = match &import.owner {
+        ImportOwner::Part(part) => {
+            let part = *part;
+            return Ok((import, part));
+        }
+        ImportOwner::Shared(parts) => parts,
+    };
+    let first = parts.first().copied().unwrap_or(0);
+    let differs = |part: &usize| {
+        !input.same_bindings(group.parts[first], group.parts[*part], &import.original)
+    };
+    if bindings::is_private(&import.original) && parts.iter().any(differs) {
+        let names: Vec<_> = parts
+            .iter()
+            .map(|part| format!("`{}`", input.name(group.parts[*part])))
+            .collect();
+        return Err(PrepareError::SharedDiffers {
+            interface: import.original,
+            parts: names.join(", "),
+        });
+    }
+    Ok((import, first))
+}

@@ -1,0 +1,387 @@
+//! Which link serves which import. Versions match by semantic versioning, whatever the mode.
+
+use weft_compose::{Edge, Extern, ExternKind};
+use weft_lattice_config::interface::satisfies;
+use weft_lattice_config::{App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec};
+use weft_provider::Registry;
+
+use super::{Binaries, Problem, Problems};
+use crate::bindings::{self, Access};
+
+/// Every import of an app and what serves it.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    /// Links between components; `from` and `to` are indices into the app's components.
+    pub(crate) edges: Vec<Edge>,
+    /// Links to providers.
+    pub(crate) providers: Vec<ProviderLink>,
+}
+
+/// A link to a provider, and the imports it serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ProviderLink {
+    /// The index of the importing component in the app.
+    pub(crate) from: usize,
+    /// The index of the link in the manifest.
+    pub(crate) link: usize,
+}
+
+/// Resolves one app.
+pub(crate) struct Resolver<'a> {
+    app: &'a App,
+    binaries: &'a Binaries,
+    registry: &'a Registry,
+    resolved: Resolved,
+    problems: Problems,
+    /// Which links some import uses, so that the rest can be told.
+    used: Vec<bool>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(crate) fn new(app: &'a App, binaries: &'a Binaries, registry: &'a Registry) -> Self {
+        Self {
+            app,
+            binaries,
+            registry,
+            resolved: Resolved::default(),
+            problems: Problems::default(),
+            used: vec![false; app.spec.links.len()],
+        }
+    }
+
+    /// Finds what serves every import.
+    ///
+    /// # Errors
+    /// All that nothing serves, and all links that serve nothing.
+    pub(crate) fn resolve(mut self) -> Result<Resolved, Problems> {
+        for (index, component) in self.app.spec.components.iter().enumerate() {
+            let Some(binary) = self.binaries.get(component.name.as_str()) else {
+                continue;
+            };
+            for import in &binary.description.imports {
+                self.import(index, component, import);
+            }
+        }
+        self.unused_links();
+        self.problems.or(self.resolved)
+    }
+
+    fn import(&mut self, index: usize, component: &ComponentSpec, import: &Extern) {
+        // An import that only names types needs nobody to serve it.
+        if import.functions.is_empty()
+            && import.resources.is_empty()
+            && import.kind == ExternKind::Instance
+        {
+            return;
+        }
+        let links: Vec<usize> = (0..self.app.spec.links.len())
+            .filter(|link| serves(&self.app.spec.links[*link], component, import))
+            .collect();
+        for link in &links {
+            self.used[*link] = true;
+        }
+        match links.as_slice() {
+            [] => self.unlinked(component, import),
+            links => self.linked(index, import, links),
+        }
+    }
+
+    fn unlinked(&mut self, component: &ComponentSpec, import: &Extern) {
+        let hosted = import
+            .name
+            .parse::<InterfaceName>()
+            .ok()
+            .and_then(|name| bindings::find(&name));
+        match hosted {
+            Some(hosted) if hosted.access != Access::Linked => {}
+            Some(hosted) => self
+                .problems
+                .push(self.needs_provider(component, import, hosted.path)),
+            None => self.problems.push(self.nothing_serves(component, import)),
+        }
+    }
+
+    fn needs_provider(&self, component: &ComponentSpec, import: &Extern, path: &str) -> Problem {
+        let kinds: Vec<&str> = self
+            .registry
+            .kinds()
+            .filter(|kind| self.kind_serves(kind, path))
+            .collect();
+        let name = &component.name;
+        Problem::with_help(
+            format!(
+                "component `{name}` imports `{}`, and no link gives it a provider",
+                import.name
+            ),
+            format!(
+                "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where PROVIDER \
+                 is a provider of type {}",
+                list(&kinds)
+            ),
+        )
+    }
+
+    fn nothing_serves(&self, component: &ComponentSpec, import: &Extern) -> Problem {
+        let name = &component.name;
+        let message = format!(
+            "component `{name}` imports `{}`, which nothing serves",
+            import.name
+        );
+        let exporters: Vec<&str> = self
+            .app
+            .spec
+            .components
+            .iter()
+            .filter(|other| other.name != *name)
+            .filter(|other| self.best_export(other, import).is_some())
+            .map(|other| other.name.as_str())
+            .collect();
+        let help = match exporters.first() {
+            Some(exporter) => format!(
+                "add `{{from: {name}, interface: {}, to: {exporter}}}` to `spec.links` (exported by {})",
+                import.name.split('@').next().unwrap_or(&import.name),
+                list(&exporters)
+            ),
+            None => "no component of the app exports it, and the host does not offer it; add a \
+                     component that exports it, and a link to it"
+                .to_owned(),
+        };
+        Problem::with_help(message, help)
+    }
+
+    fn linked(&mut self, index: usize, import: &Extern, links: &[usize]) {
+        for link in links {
+            let spec = &self.app.spec.links[*link];
+            let target = self
+                .app
+                .spec
+                .components
+                .iter()
+                .position(|other| other.name.as_str() == spec.to.as_str());
+            match target {
+                Some(target) if links.len() == 1 => self.component_link(index, target, import, spec),
+                Some(_) => self.problems.push(Problem::with_help(
+                    format!("`{}` of component `{}` has more than one link", import.name, spec.from),
+                    "keep one; a component imports an interface twice under two names, and each link \
+                     then has the `name` of an import",
+                )),
+                None => self.provider_link(index, *link, import),
+            }
+        }
+    }
+
+    fn component_link(&mut self, from: usize, to: usize, import: &Extern, link: &LinkSpec) {
+        let target = &self.app.spec.components[to];
+        if let Some(export) = self.best_export(target, import) {
+            let edge = Edge {
+                from,
+                import: import.name.clone(),
+                to,
+                export: export.to_owned(),
+            };
+            self.resolved.edges.push(edge);
+            return;
+        }
+        let exports = self.exports(target);
+        let wanted = import.implements.as_ref().unwrap_or(&import.name);
+        self.problems.push(Problem::with_help(
+            format!(
+                "link `{}` → `{}`: expected `{}` to export `{wanted}`, found {}",
+                link.from, link.to, link.to, list(&exports)
+            ),
+            "an export serves an import of the same version or of an older one it is compatible with",
+        ));
+    }
+
+    fn provider_link(&mut self, from: usize, link: usize, import: &Extern) {
+        let spec = &self.app.spec.links[link];
+        let hosted = import
+            .name
+            .parse::<InterfaceName>()
+            .ok()
+            .and_then(|name| bindings::find(&name));
+        let kind = self
+            .app
+            .spec
+            .providers
+            .iter()
+            .find(|provider| provider.name.as_str() == spec.to.as_str())
+            .map_or("", |provider| provider.kind.as_str());
+        match hosted {
+            Some(hosted) if self.kind_serves(kind, hosted.path) => {
+                let provided = ProviderLink { from, link };
+                if !self.resolved.providers.contains(&provided) {
+                    self.resolved.providers.push(provided);
+                }
+            }
+            _ => self.problems.push(Problem::with_help(
+                format!(
+                    "link `{}` → `{}`: a provider of type `{kind}` does not serve `{}`",
+                    spec.from, spec.to, import.name
+                ),
+                format!("it serves {}", list(&self.served(kind))),
+            )),
+        }
+    }
+
+    fn unused_links(&mut self) {
+        for (link, _) in self
+            .app
+            .spec
+            .links
+            .iter()
+            .zip(&self.used)
+            .filter(|(_, used)| !**used)
+        {
+            let Some(binary) = self.binaries.get(link.from.as_str()) else {
+                continue;
+            };
+            let imports: Vec<&str> = binary
+                .description
+                .imports
+                .iter()
+                .filter(|import| !import.functions.is_empty())
+                .map(|import| import.name.as_str())
+                .collect();
+            self.problems.push(Problem::with_help(
+                format!(
+                    "link `{}` → `{}`: component `{}` does not import `{}`{}",
+                    link.from,
+                    link.to,
+                    link.from,
+                    link.interface,
+                    link.name
+                        .as_ref()
+                        .map(|name| format!(" under the name `{name}`"))
+                        .unwrap_or_default(),
+                ),
+                format!("it imports {}", list(&imports)),
+            ));
+        }
+    }
+
+    /// The export of `target` that serves `import`: of several versions the newest.
+    fn best_export<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
+        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
+        let wanted = import.implements.as_deref().unwrap_or(&import.name);
+        let Ok(wanted) = wanted.parse::<InterfaceName>() else {
+            // An import with a plain name and a shape of its own: any export of that shape would do, so
+            // the link's interface decides; it is compared in full when the two are joined.
+            return self.export_by_link(target, import);
+        };
+        exports
+            .iter()
+            .filter_map(|export| Some((export, export.name.parse::<InterfaceName>().ok()?)))
+            .filter(|(_, name)| same_interface(&wanted, name))
+            .filter(|(_, name)| satisfies(wanted.version.as_ref(), name.version.as_ref()))
+            .max_by(|(_, left), (_, right)| left.version.cmp(&right.version))
+            .map(|(export, _)| export.name.as_str())
+    }
+
+    fn export_by_link<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
+        let link = self.app.spec.links.iter().find(|link| {
+            link.to.as_str() == target.name.as_str()
+                && link
+                    .name
+                    .as_ref()
+                    .is_some_and(|name| name.as_str() == import.name)
+        })?;
+        let exports = &self.binaries.get(target.name.as_str())?.description.exports;
+        exports
+            .iter()
+            .find(|export| {
+                export
+                    .name
+                    .parse::<InterfaceName>()
+                    .is_ok_and(|name| link.interface.matches(&name))
+            })
+            .map(|export| export.name.as_str())
+    }
+
+    fn exports(&self, component: &ComponentSpec) -> Vec<&str> {
+        let binary = self.binaries.get(component.name.as_str());
+        binary.map_or_else(Vec::new, |binary| {
+            binary
+                .description
+                .exports
+                .iter()
+                .map(|export| export.name.as_str())
+                .collect()
+        })
+    }
+
+    fn kind_serves(&self, kind: &str, path: &str) -> bool {
+        self.served(kind).iter().any(|served| {
+            path == *served
+                || path
+                    .strip_prefix(served)
+                    .is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
+    fn served(&self, kind: &str) -> Vec<&'static str> {
+        self.registry
+            .get(kind)
+            .map(|factory| factory.serves().to_vec())
+            .unwrap_or_default()
+    }
+}
+
+/// Whether `link` is for this import of this component.
+///
+/// An import with an interface's name is meant by a link without a name, or by one to a provider,
+/// where the name says which store the component opens. An import with a plain name is meant by the
+/// link that has its name.
+fn serves(link: &LinkSpec, component: &ComponentSpec, import: &Extern) -> bool {
+    if link.from != component.name {
+        return false;
+    }
+    match import.name.parse::<InterfaceName>() {
+        Ok(name) => {
+            let hosted = bindings::find(&name).is_some();
+            (link.name.is_none() || hosted) && names(&link.interface, &name)
+        }
+        Err(_) => {
+            let named = link
+                .name
+                .as_ref()
+                .is_some_and(|name| name.as_str() == import.name);
+            let interface = import
+                .implements
+                .as_ref()
+                .map(|name| name.parse::<InterfaceName>());
+            named && !matches!(interface, Some(Ok(name)) if !names(&link.interface, &name))
+        }
+    }
+}
+
+/// Whether the link's interface names the import; the version in a link is the oldest the importer
+/// accepts, so it is compared the other way round than an export's.
+fn names(link: &InterfaceRef, import: &InterfaceName) -> bool {
+    link.namespace == import.namespace
+        && link.package == import.package
+        && link
+            .interface
+            .as_ref()
+            .is_none_or(|interface| *interface == import.interface)
+        && link
+            .version
+            .as_ref()
+            .is_none_or(|version| satisfies(import.version.as_ref(), Some(version)))
+}
+
+fn same_interface(left: &InterfaceName, right: &InterfaceName) -> bool {
+    (&left.namespace, &left.package, &left.interface)
+        == (&right.namespace, &right.package, &right.interface)
+}
+
+fn list(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "nothing".to_owned();
+    }
+    names
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
