@@ -12,7 +12,7 @@ use weft_lattice::control::token;
 use weft_lattice::store::{Store, StoreError};
 use weft_provider::Registry;
 
-use crate::admin::{About, Admin};
+use crate::admin::{About, Admin, Sources};
 use crate::compile::Compiler;
 use crate::config::HostConfig;
 use crate::controller::{Controller, Parts};
@@ -107,7 +107,7 @@ impl Host {
             });
         }
         let tasks = TaskTracker::new();
-        let (parts, artifacts) = open(&config, registry).await?;
+        let (parts, artifacts) = open(&config, registry.clone()).await?;
         let pool_instances = parts.engines.pool().instances;
         tracing::info!(
             pool_instances,
@@ -127,15 +127,16 @@ impl Host {
             pool_instances,
             token: token.clone(),
         };
-        let admin = Admin::start(
-            config.admin,
+        let sources = Sources {
             about,
-            controller.clone(),
+            controller: controller.clone(),
             artifacts,
-            config.logs,
-        )
-        .await
-        .map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
+            registry,
+            logs: config.logs,
+        };
+        let admin = Admin::start(config.admin, sources)
+            .await
+            .map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
         let host = Self {
             controller,
             http,

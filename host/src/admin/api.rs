@@ -46,7 +46,7 @@ impl Api {
             return false;
         };
         // Hashes compare in constant time, whatever was given.
-        blake3::hash(given) == blake3::hash(self.about.token.as_bytes())
+        blake3::hash(given) == blake3::hash(self.sources.about.token.as_bytes())
     }
 
     async fn route(&self, request: Request<Incoming>) -> Answer {
@@ -72,14 +72,14 @@ impl Api {
     }
 
     fn rows(&self, what: &str) -> Answer {
-        let snapshot = self.controller.snapshot();
+        let snapshot = self.sources.controller.snapshot();
         match what {
             "apps" => json(&rows::apps(&snapshot)),
             "components" => json(&rows::components(&snapshot)),
             "links" => json(&rows::links(&snapshot)),
-            "providers" => json(&rows::providers(&snapshot)),
+            "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
             "routes" => json(&rows::routes(&snapshot)),
-            "hosts" => json(&[rows::host(&self.about, self.address, &snapshot)]),
+            "hosts" => json(&[rows::host(&self.sources.about, self.address, &snapshot)]),
             _ => Err(ApiError::not_found(format!("there is no list of `{what}`"))),
         }
     }
@@ -88,8 +88,8 @@ impl Api {
         let DeployRequest { app } = read_json(request).await?;
         let app = checked(&app)?;
         let name = app.metadata.name.to_string();
-        let deployment = self.controller.deploy(app).await?;
-        let routes = rows::routes(&self.controller.snapshot());
+        let deployment = self.sources.controller.deploy(app).await?;
+        let routes = rows::routes(&self.sources.controller.snapshot());
         json(&DeployReport {
             revision: deployment.deployed.revision,
             changes: deployment.changes,
@@ -105,7 +105,7 @@ impl Api {
         let name: AppName = app
             .parse()
             .map_err(|error| ApiError::bad_request(format!("{error}")))?;
-        let revision = self.controller.undeploy(name).await?;
+        let revision = self.sources.controller.undeploy(name).await?;
         json(&UndeployReport {
             app: app.to_owned(),
             revision,
@@ -122,7 +122,7 @@ impl Api {
     }
 
     fn entry(&self, wanted: &CallRequest) -> Result<Arc<Entry>, ApiError> {
-        let snapshot = self.controller.snapshot();
+        let snapshot = self.sources.controller.snapshot();
         let Some(app) = snapshot.apps.get(&wanted.app) else {
             let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
             return Err(ApiError::no_such("app", &wanted.app, &names));
@@ -145,7 +145,7 @@ impl Api {
         digest: &Digest,
         request: Request<Incoming>,
     ) -> Answer {
-        let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
+        let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
         match *method {
             Method::HEAD if artifacts.contains(&digest) => Ok(empty(StatusCode::NO_CONTENT)),
             Method::HEAD => Ok(empty(StatusCode::NOT_FOUND)),

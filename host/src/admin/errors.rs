@@ -16,11 +16,7 @@ pub(super) struct ApiError(ErrorBody);
 
 impl ApiError {
     pub(super) fn unauthorized() -> Self {
-        let error = Self::new(
-            ErrorCode::Unauthorized,
-            "the admin token is missing or wrong",
-        );
-        error.help("the token is in the file `admin.token` of the host's data directory: give `--data-dir`")
+        Self(ErrorBody::unauthorized())
     }
 
     pub(super) fn bad_request(message: String) -> Self {

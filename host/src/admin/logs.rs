@@ -31,8 +31,9 @@ struct Query {
 pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, ApiError> {
     let query = Query::parse(query.unwrap_or_default())?;
     // Subscribed before the tail is read, so that no line falls between them.
-    let follow = query.follow.then(|| api.logs.follow());
+    let follow = query.follow.then(|| api.sources.logs.follow());
     let tail = api
+        .sources
         .logs
         .tail(query.tail.unwrap_or(LOG_TAIL_DEFAULT), |line| {
             query.wants(line)

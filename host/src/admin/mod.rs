@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_lattice::artifacts::Artifacts;
 
+use weft_provider::Registry;
+
 use crate::controller::Controller;
 use crate::logs::Logs;
 
@@ -50,13 +52,19 @@ pub(crate) struct Admin {
     tasks: TaskTracker,
 }
 
-/// What a request is answered from.
+/// What requests are answered from.
+pub(crate) struct Sources {
+    pub(crate) about: About,
+    pub(crate) controller: Controller,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) registry: Registry,
+    pub(crate) logs: Logs,
+}
+
+/// Answers requests.
 struct Api {
-    about: About,
+    sources: Sources,
     address: SocketAddr,
-    controller: Controller,
-    artifacts: Artifacts,
-    logs: Logs,
     /// Ends the streams of `weft logs -f`.
     stop: CancellationToken,
     /// Owns the tasks that feed them.
@@ -68,22 +76,13 @@ impl Admin {
     ///
     /// # Errors
     /// What the operating system says of the address.
-    pub(crate) async fn start(
-        address: SocketAddr,
-        about: About,
-        controller: Controller,
-        artifacts: Artifacts,
-        logs: Logs,
-    ) -> io::Result<Self> {
+    pub(crate) async fn start(address: SocketAddr, sources: Sources) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let api = Api {
-            about,
+            sources,
             address,
-            controller,
-            artifacts,
-            logs,
             stop: stop.clone(),
             tasks: tasks.clone(),
         };

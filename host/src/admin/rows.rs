@@ -6,6 +6,8 @@ use std::sync::Arc;
 use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
 
+use weft_provider::Registry;
+
 use super::About;
 use crate::controller::{AppState, RunningApp, Snapshot};
 use crate::entry::Entry;
@@ -104,7 +106,7 @@ pub(super) fn links(snapshot: &Snapshot) -> Vec<LinkRow> {
     })
 }
 
-pub(super) fn providers(snapshot: &Snapshot) -> Vec<ProviderRow> {
+pub(super) fn providers(snapshot: &Snapshot, registry: &Registry) -> Vec<ProviderRow> {
     each_app(snapshot, |app, rows| {
         for provider in &app.spec.providers {
             let links = app
@@ -116,10 +118,18 @@ pub(super) fn providers(snapshot: &Snapshot) -> Vec<ProviderRow> {
                 app: app.metadata.name.to_string(),
                 provider: provider.name.to_string(),
                 kind: provider.kind.clone(),
+                serves: served(registry, &provider.kind),
                 links: links.count(),
             });
         }
     })
+}
+
+fn served(registry: &Registry, kind: &str) -> Vec<String> {
+    let factory = registry.get(kind);
+    factory
+        .map(|factory| factory.serves().iter().map(ToString::to_string).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {

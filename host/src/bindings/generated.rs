@@ -1,5 +1,4 @@
 //! Bindings of the interfaces that wasmtime does not bring, generated from `wit/`.
-#![expect(missing_docs, reason = "generated; the WIT files carry the prose")]
 
 wasmtime::component::bindgen!({
     inline: "

@@ -38,7 +38,8 @@ pub(super) static HOSTED: &[Hosted] = &[
 ];
 
 /// The host's side of a `bucket` handle.
-pub(super) struct GuestBucket {
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct GuestBucket {
     bucket: Arc<dyn Bucket>,
     /// The draft's cursor is a number; the providers' is a key.
     cursors: Cursors,

@@ -116,6 +116,11 @@ impl Client {
         match answer.status {
             StatusCode::NO_CONTENT => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
+            // An answer to HEAD has no body to say it.
+            StatusCode::UNAUTHORIZED => Err(ClientError::Refused {
+                status: answer.status,
+                body: ErrorBody::unauthorized(),
+            }),
             _ => Err(self.refusal(answer).await),
         }
     }

@@ -117,6 +117,22 @@ pub struct ErrorBody {
     pub help: Option<String>,
 }
 
+impl ErrorBody {
+    /// The token is missing or wrong.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Self {
+            code: ErrorCode::Unauthorized,
+            message: "the admin token is missing or wrong".to_owned(),
+            causes: Vec::new(),
+            help: Some(
+                "the token is in the file `admin.token` of the host's data directory: give `--data-dir`"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
 /// The stable names of what can go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -81,6 +81,8 @@ pub struct ProviderRow {
     /// Its type, for example `keyvalue-redb`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The interfaces it can serve.
+    pub serves: Vec<String>,
     /// How many links it serves.
     pub links: usize,
 }
