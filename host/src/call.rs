@@ -106,7 +106,7 @@ async fn run(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
             "the component takes HTTP requests only".to_owned(),
         ));
     };
-    let Some(function) = exports.get_func(&mut instance.store, &target.index) else {
+    let Some(function) = exports.get_func(&mut instance.store, target.index) else {
         return Err(Failure::BadRequest(
             "the function is not exported".to_owned(),
         ));

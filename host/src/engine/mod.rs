@@ -78,6 +78,8 @@ fn config(kind: EngineKind, pool: &PoolSize) -> Config {
         .cranelift_opt_level(OptLevel::Speed)
         // Guests of today use none of these; what is off cannot be attacked.
         .wasm_memory64(false)
+        // Two imports of one interface under two names: `import primary: shop:catalog/pricing`.
+        .wasm_component_model_implements(true)
         .allocation_strategy(pool.strategy());
     config
 }

@@ -53,7 +53,7 @@ pub(crate) enum PrepareError {
         entry: String,
         /// Which link, and what was expected and found.
         #[source]
-        source: FuseError,
+        source: Box<FuseError>,
     },
     /// The components cannot be compiled.
     #[error(transparent)]
@@ -256,7 +256,7 @@ fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
     let entry = || input.name(group.parts[0]).to_owned();
     weft_compose::fuse(&parts, &group.edges, &options).map_err(|source| PrepareError::Fuse {
         entry: entry(),
-        source,
+        source: Box::new(source),
     })
 }
 
