@@ -260,3 +260,83 @@ fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> 
         source: Box::new(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(name: &str, path: &str) -> App {
+        let text = format!(
+            r#"{{"apiVersion":"weft.dev/v1alpha1","kind":"App","metadata":{{"name":"{name}"}},
+                "spec":{{"components":[{{"name":"web","source":{{"digest":"{}"}}}}],
+                "routes":[{{"path":"{path}","to":"web"}}]}}}}"#,
+            weft_lattice_config::Digest::of(b"web")
+        );
+        App::from_json("test", &text).unwrap()
+    }
+
+    fn apps(store: &Store) -> Vec<Deployed> {
+        store
+            .apps()
+            .unwrap()
+            .into_iter()
+            .map(Result::unwrap)
+            .collect()
+    }
+
+    #[test]
+    fn an_app_survives_reopening_and_counts_its_revisions() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.redb");
+        let store = Store::open(&path).unwrap();
+        assert_eq!(store.put(&app("shop", "/"), 1).unwrap().revision, 1);
+        assert_eq!(store.put(&app("shop", "/new"), 2).unwrap().revision, 2);
+        drop(store);
+        let stored = apps(&Store::open(&path).unwrap());
+        assert_eq!(stored.len(), 1);
+        assert_eq!(
+            (stored[0].revision, &stored[0].app),
+            (2, &app("shop", "/new"))
+        );
+    }
+
+    #[test]
+    fn a_removed_app_leaves_a_tombstone_that_keeps_its_revisions_apart() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("state.redb")).unwrap();
+        store.put(&app("shop", "/"), 1).unwrap();
+        let name: AppName = "shop".parse().unwrap();
+        assert_eq!(store.remove(&name, 2).unwrap(), 2);
+        assert!(apps(&store).is_empty());
+        assert!(matches!(
+            store.remove(&name, 3),
+            Err(StoreError::Missing { .. })
+        ));
+        assert_eq!(store.put(&app("shop", "/"), 4).unwrap().revision, 3);
+    }
+
+    #[test]
+    fn one_record_that_does_not_read_hides_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("state.redb")).unwrap();
+        store.put(&app("good", "/"), 1).unwrap();
+        let transaction = store.database.begin_write().unwrap();
+        transaction
+            .open_table(APPS)
+            .unwrap()
+            .insert("bad", b"{".as_slice())
+            .unwrap();
+        transaction.commit().unwrap();
+        let stored = store.apps().unwrap();
+        assert!(matches!(&stored[0], Err(StoreError::Record { app, .. }) if app == "bad"));
+        assert!(matches!(&stored[1], Ok(deployed) if deployed.app == app("good", "/")));
+    }
+
+    #[test]
+    fn a_second_host_on_one_file_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.redb");
+        let _first = Store::open(&path).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
+    }
+}
