@@ -2,7 +2,8 @@
 //! it could be typed, and its output goes where ours goes.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -11,7 +12,50 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     say(&format!("$ {}", command_line(command)));
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
-        bail!("`{}` failed: {status}", program(command));
+        bail!("`{}` failed: {status}", command_line(command));
+    }
+    Ok(())
+}
+
+/// Prints the command and starts it.
+pub(crate) fn start(command: &mut Command) -> Result<Child> {
+    say(&format!("$ {}", command_line(command)));
+    command.spawn().with_context(|| cannot_start(command))
+}
+
+/// Where a program prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Output,
+    Error,
+}
+
+/// Prints the command, runs it, and fails if it does. What it prints on `stream` is passed on, and each
+/// line is given to `read`.
+pub(crate) fn run_and_read(
+    command: &mut Command,
+    stream: Stream,
+    mut read: impl FnMut(&str),
+) -> Result<()> {
+    match stream {
+        Stream::Output => command.stdout(Stdio::piped()),
+        Stream::Error => command.stderr(Stdio::piped()),
+    };
+    let mut child = start(command)?;
+    let pipe: Box<dyn Read> = match (child.stdout.take(), child.stderr.take()) {
+        (Some(output), _) => Box::new(output),
+        (None, Some(error)) => Box::new(error),
+        (None, None) => Box::new(std::io::empty()),
+    };
+    for line in BufReader::new(pipe).split(b'\n') {
+        let line = line.with_context(|| format!("cannot read from `{}`", program(command)))?;
+        let line = String::from_utf8_lossy(&line);
+        say(&line);
+        read(&line);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", command_line(command));
     }
     Ok(())
 }
@@ -93,6 +137,22 @@ mod tests {
             .arg("it's");
         let expected = r"cd components && RUSTFLAGS='-C a' cargo 'it'\''s'";
         assert_eq!(command_line(&command), expected);
+    }
+
+    #[test]
+    fn what_a_command_prints_is_read_line_by_line() {
+        for (script, stream) in [
+            ("echo one; echo two", Stream::Output),
+            ("(echo one; echo two) >&2", Stream::Error),
+        ] {
+            let mut lines = Vec::new();
+            let mut command = Command::new("sh");
+            run_and_read(command.args(["-c", script]), stream, |line| {
+                lines.push(line.to_owned());
+            })
+            .unwrap();
+            assert_eq!(lines, ["one", "two"], "{script}");
+        }
     }
 
     #[test]

@@ -1,7 +1,17 @@
 //! `cargo xtask`: what has to be done around the code, written in the language of the code.
 
 mod command;
+mod demo;
 mod guests;
+mod guests_check;
+mod host;
+mod http;
+#[cfg(test)]
+mod layers;
+mod shop;
+mod signals;
+mod test;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 
@@ -14,12 +24,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Builds everything, runs the example shop on a host, buys something, and stays until Ctrl-C.
+    Demo(demo::Options),
+    /// Installs and builds what tests need, then runs all tests and says how many.
+    Test(test::Options),
     /// Builds the guest components under `components/` from source.
     Guests(guests::Options),
+    /// Builds guests one way, describes each, and runs the example shop with them.
+    GuestsCheck(guests_check::Options),
 }
 
 fn main() -> anyhow::Result<()> {
-    match Cli::parse().task {
+    let Cli { task } = Cli::parse();
+    // So that a command is shown as it can be typed at the top of the workspace.
+    std::env::set_current_dir(workspace::root()?)?;
+    match task {
+        Task::Demo(options) => demo::run(&options),
+        Task::Test(options) => test::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
+        Task::GuestsCheck(options) => guests_check::run(&options),
     }
 }

@@ -1,0 +1,224 @@
+//! `cargo xtask test`: everything that tests need is installed and built, then all tests run and are
+//! counted.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::command::{Stream, output, run_and_read, say};
+use crate::guests::{self, Way};
+use crate::guests_check;
+use crate::workspace::{Build, build_weft, cargo};
+
+/// What the Debian way of building guests cannot do without.
+const DEBIAN_TOOLS: [&str; 4] = [
+    "/usr/bin/rustc",
+    "/usr/bin/cargo",
+    "/usr/bin/wasm-ld-22",
+    "/usr/lib/wasm32-wasi",
+];
+
+/// What to test.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Leave out examples in the documentation, and guests that are built with Debian's packages.
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What runs tests. Both find the same ones; nextest runs each in a process of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runner {
+    Nextest,
+    Cargo,
+}
+
+/// Tests of one kind, after they ran.
+struct Ran {
+    kind: &'static str,
+    count: u64,
+    outcome: Result<()>,
+}
+
+/// Runs all tests, also if some have failed, and says how many there were.
+///
+/// # Errors
+/// If something cannot be built, or a test fails.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let runner = runner();
+    guests::build(&guests::Options {
+        foreign: true,
+        ..guests::Options::default()
+    })?;
+    let weft = build_weft(Build::Dev)?;
+    if !options.quick {
+        check_debian_way(&weft)?;
+    }
+    let mut ran = vec![workspace_tests(runner), guest_tests(runner)];
+    if !options.quick {
+        ran.push(doc_tests());
+    }
+    report(ran)
+}
+
+fn report(ran: Vec<Ran>) -> Result<()> {
+    let parts: Vec<String> = ran
+        .iter()
+        .map(|ran| format!("{} {}", ran.count, ran.kind))
+        .collect();
+    let total: u64 = ran.iter().map(|ran| ran.count).sum();
+    say(&format!("{total} tests ran ({})", parts.join(", ")));
+    if let Some(empty) = ran.iter().find(|ran| ran.count == 0 && ran.outcome.is_ok()) {
+        bail!("no test was counted among those {}", empty.kind);
+    }
+    ran.into_iter().try_for_each(|ran| ran.outcome)
+}
+
+// === what tests need ===
+
+fn runner() -> Runner {
+    if output(cargo().args(["nextest", "--version"])).is_ok() {
+        return Runner::Nextest;
+    }
+    let mut install = cargo();
+    install.args(["install", "cargo-nextest", "--locked"]);
+    match crate::command::run(&mut install) {
+        Ok(()) => Runner::Nextest,
+        Err(error) => {
+            say(&format!(
+                "cargo-nextest cannot be installed ({error:#}): running `cargo test`, which is slower"
+            ));
+            Runner::Cargo
+        }
+    }
+}
+
+/// Builds guests with Debian's packages and runs them. Where the packages cannot be had, this is
+/// skipped: the guests that tests load were built another way.
+fn check_debian_way(weft: &Path) -> Result<()> {
+    let debian = guests::Options {
+        way: Way::Debian,
+        ..guests::Options::default()
+    };
+    match guests::build(&debian) {
+        Ok(guests) => guests_check::check(&guests, weft),
+        Err(error) if DEBIAN_TOOLS.iter().all(|tool| Path::new(tool).exists()) => Err(error),
+        Err(error) => {
+            say(&format!(
+                "skipped: guests built with Debian's packages, which are not installed: {error:#}"
+            ));
+            Ok(())
+        }
+    }
+}
+
+// === tests ===
+
+fn workspace_tests(runner: Runner) -> Ran {
+    ran(runner, "of the workspace", &["--workspace"])
+}
+
+/// The logic of guests, natively.
+fn guest_tests(runner: Runner) -> Ran {
+    let of_guests = ["--lib", "--manifest-path", "components/Cargo.toml"];
+    ran(runner, "of the guests", &of_guests)
+}
+
+fn doc_tests() -> Ran {
+    let mut command = cargo();
+    command.args(["test", "--doc", "--workspace"]);
+    count(&mut command, Runner::Cargo, "in the documentation")
+}
+
+fn ran(runner: Runner, kind: &'static str, which: &[&str]) -> Ran {
+    let mut command = cargo();
+    match runner {
+        Runner::Nextest => command.args(["nextest", "run", "--no-fail-fast"]),
+        Runner::Cargo => command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]),
+    };
+    count(command.args(which), runner, kind)
+}
+
+fn count(command: &mut Command, runner: Runner, kind: &'static str) -> Ran {
+    let stream = match runner {
+        Runner::Nextest => Stream::Error,
+        Runner::Cargo => Stream::Output,
+    };
+    let mut count = 0;
+    let outcome = run_and_read(command, stream, |line| {
+        count += tests_in(line, runner).unwrap_or(0);
+    });
+    Ran {
+        kind,
+        count,
+        outcome,
+    }
+}
+
+/// The number of tests that a line sums up.
+fn tests_in(line: &str, runner: Runner) -> Option<u64> {
+    match runner {
+        // `     Summary [   1.234s] 10/12 tests run: 9 passed, 1 failed, 2 skipped`
+        Runner::Nextest => {
+            let (_, summary) = line
+                .trim_start()
+                .strip_prefix("Summary [")?
+                .split_once(']')?;
+            let word = summary.split_whitespace().next()?;
+            word.split('/').next()?.parse().ok()
+        }
+        // `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …`
+        Runner::Cargo => {
+            let (_, summary) = line.strip_prefix("test result: ")?.split_once(". ")?;
+            let number_of = |what: &str| {
+                let part = summary.split("; ").find(|part| part.ends_with(what))?;
+                part.split(' ').next()?.parse::<u64>().ok()
+            };
+            Some(number_of("passed")? + number_of("failed")?)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_are_counted_and_other_lines_are_not() {
+        let nextest = |line| tests_in(line, Runner::Nextest);
+        assert_eq!(
+            nextest("     Summary [   1.234s] 310 tests run: 310 passed (2 slow), 1 skipped"),
+            Some(310)
+        );
+        assert_eq!(
+            nextest("     Summary [   0.010s] 3/12 tests run: 2 passed, 1 failed"),
+            Some(3)
+        );
+        assert_eq!(
+            nextest("     Summary [   0.010s] 1 test run: 1 passed"),
+            Some(1)
+        );
+        assert_eq!(nextest("        PASS [   0.010s] weft-host limits"), None);
+
+        let cargo = |line| tests_in(line, Runner::Cargo);
+        assert_eq!(
+            cargo(
+                "test result: FAILED. 3 passed; 1 failed; 5 ignored; 0 measured; 0 filtered out; finished in 0.10s"
+            ),
+            Some(4)
+        );
+        assert_eq!(cargo("test limits ... ok"), None);
+    }
+
+    #[test]
+    fn no_tests_at_all_is_a_failure() {
+        let empty = Ran {
+            kind: "of nothing",
+            count: 0,
+            outcome: Ok(()),
+        };
+        assert!(report(vec![empty]).is_err());
+    }
+}

@@ -1,0 +1,82 @@
+//! Where things are in this workspace, and cargo as it builds them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::command::{output, run};
+
+/// What cargo tells a program that it runs. Build scripts may look at it (that of `ring` does), so a
+/// cargo inside a task would build anew what the cargo outside has built.
+const TOLD_BY_CARGO: [&str; 14] = [
+    "CARGO_BIN_NAME",
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_PKG_AUTHORS",
+    "CARGO_PKG_DESCRIPTION",
+    "CARGO_PKG_HOMEPAGE",
+    "CARGO_PKG_LICENSE",
+    "CARGO_PKG_NAME",
+    "CARGO_PKG_VERSION",
+    "CARGO_PKG_VERSION_MAJOR",
+    "CARGO_PKG_VERSION_MINOR",
+    "CARGO_PKG_VERSION_PATCH",
+    "CARGO_PKG_VERSION_PRE",
+    "CARGO_PRIMARY_PACKAGE",
+];
+
+/// How the `weft` binary is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// With everything else of the workspace and its tests: one set of features, built once.
+    Dev,
+    /// As it is shipped.
+    Release,
+}
+
+/// The folder that holds the workspace.
+pub(crate) fn root() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask has no parent folder")
+}
+
+/// Where cargo builds, relative to [`root`] if it is below it.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    let Metadata { target_directory } =
+        serde_json::from_str(&metadata).context("`cargo metadata` does not read as expected")?;
+    let relative = target_directory.strip_prefix(root()?).map(Path::to_owned);
+    Ok(relative.unwrap_or(target_directory))
+}
+
+/// A cargo for the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new("cargo");
+    for name in TOLD_BY_CARGO {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Builds the `weft` binary and answers where it is.
+pub(crate) fn build_weft(build: Build) -> Result<PathBuf> {
+    let mut command = cargo();
+    let folder = match build {
+        Build::Dev => {
+            run(command.args(["build", "--workspace", "--all-targets"]))?;
+            "debug"
+        }
+        Build::Release => {
+            run(command.args(["build", "--release", "-p", "weft-cli"]))?;
+            "release"
+        }
+    };
+    Ok(target_directory()?.join(folder).join("weft"))
+}
