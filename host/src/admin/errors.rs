@@ -141,7 +141,16 @@ impl From<CallError> for ApiError {
                 | Failure::ErrorCode(_) => ErrorCode::Trapped,
             },
         };
-        Self::of(code, &error)
+        let refusal = Self::of(code, &error);
+        match error {
+            CallError::NoFunction { .. } | CallError::Arguments { .. } => {
+                refusal.help("`weft inspect APP/COMPONENT` shows its functions and their types")
+            }
+            CallError::Expression { .. } => refusal.help(
+                "write `ns:pkg/iface.func(arguments)`, arguments in WAVE: `\"text\", 3, {a: 1}`",
+            ),
+            CallError::NoText { .. } | CallError::Failed(_) => refusal,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -19,6 +20,12 @@ use crate::entry::{Entry, chain};
 use crate::ingress::{Route, RouteTable};
 use crate::linking::Preparer;
 use crate::logs::now_ms;
+
+/// How long requests of a removed app may go on. Longer would hold up every other change.
+const FINISH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they are done.
+const FINISH_POLL: Duration = Duration::from_millis(10);
 
 pub(super) struct Actor {
     store: Arc<Store>,
@@ -128,8 +135,11 @@ impl Actor {
             self.with_store(move |store| store.remove(&app, now_ms()))
                 .await?
         };
-        self.apps.remove(app.as_str());
+        let removed = self.apps.remove(app.as_str());
         self.publish();
+        if let Some(removed) = removed {
+            finish_requests(&removed).await;
+        }
         if let Some(providers) = self.providers.remove(app.as_str()) {
             Maker::close_left(&providers, &Providers::new()).await;
         }
@@ -252,5 +262,22 @@ impl Actor {
         outcome
             .map_err(|_| DeployError::Internal)?
             .map_err(DeployError::Store)
+    }
+}
+
+/// Waits until the requests of an app that takes no new ones are done, for as long as
+/// [`FINISH_DEADLINE`]: their providers are closed after it.
+async fn finish_requests(app: &RunningApp) {
+    let idle = async {
+        while app.entries().any(|entry| entry.counts().in_flight > 0) {
+            tokio::time::sleep(FINISH_POLL).await;
+        }
+    };
+    if tokio::time::timeout(FINISH_DEADLINE, idle).await.is_err() {
+        let app = app.deployed.app.metadata.name.as_str();
+        tracing::warn!(
+            app,
+            "requests were still running when the app's providers were closed"
+        );
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -52,7 +53,20 @@ struct Context {
     tasks: TaskTracker,
     stop: CancellationToken,
     connections: Arc<Semaphore>,
-    http: auto::Builder<TokioExecutor>,
+    http: auto::Builder<Tracked>,
+}
+
+/// Runs the streams of HTTP/2 connections as tasks of the server, so that a drain waits for them.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
 }
 
 impl Server {
@@ -72,7 +86,7 @@ impl Server {
             tasks: tasks.clone(),
             stop: stop.clone(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            http: http_settings(),
+            http: http_settings(&tasks),
         };
         tasks.spawn(accept(listener, context));
         Ok(Self {
@@ -97,8 +111,8 @@ impl Server {
     }
 }
 
-fn http_settings() -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
+fn http_settings(tasks: &TaskTracker) -> auto::Builder<Tracked> {
+    let mut http = auto::Builder::new(Tracked(tasks.clone()));
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
