@@ -14,6 +14,7 @@ mod bindings;
 mod call;
 mod compile;
 mod config;
+mod connection;
 mod controller;
 mod engine;
 mod entry;

@@ -25,6 +25,7 @@ use weft_lattice::artifacts::Artifacts;
 
 use weft_provider::Registry;
 
+use crate::connection::serve_until;
 use crate::controller::Controller;
 use crate::logs::Logs;
 
@@ -143,15 +144,5 @@ async fn connection(stream: TcpStream, api: Arc<Api>) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT);
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(error = %error, "a connection to the admin API ended early");
-    }
+    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
 }

@@ -2,7 +2,6 @@
 //! store runs until the client has read it all.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use http::{Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::oneshot;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
 use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::Service;
@@ -17,39 +17,20 @@ use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use super::Body;
 use super::run::{Head, RequestBody};
-use crate::entry::{Admission, Entry, Exports, Failure, Instance};
+use crate::entry::Failure;
 use crate::guest::GuestState;
 
 /// Resolves when the guest is done with the body of the request.
 type RequestIo = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Runs the guest until the answer's body is read or dropped.
-pub(super) async fn run(
-    entry: Arc<Entry>,
-    _admission: Admission,
-    request: Request<RequestBody>,
-    head: Head,
-) -> Result<(), Failure> {
-    let mut instance = entry.instance().await?;
-    match call(&mut instance, request, head).await {
-        Ok(()) => {
-            entry.give_back(instance);
-            Ok(())
-        }
-        Err(error) => Err(Failure::of(error, instance.store.data())),
-    }
-}
-
-async fn call(
-    instance: &mut Instance,
+pub(super) async fn call(
+    store: &mut Store<GuestState>,
+    service: &Service,
     request: Request<RequestBody>,
     head: Head,
 ) -> wasmtime::Result<()> {
-    let Exports::HttpP3(service) = &instance.exports else {
-        wasmtime::bail!("the instance has no `wasi:http/handler`");
-    };
-    instance
-        .store
+    store
         .run_concurrent(async |store| handle(store, service, request, head).await)
         .await?
 }

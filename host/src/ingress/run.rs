@@ -18,8 +18,7 @@ use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::Error;
 
 use super::{Body, answer, p2, p3};
-use crate::entry::{Entry, Failure};
-use crate::linking::Protocol;
+use crate::entry::{Admission, Entry, Exports, Failure, Instance};
 
 /// A guest that runs; it sends the head of the answer when it has it.
 pub(super) type Guest = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -81,14 +80,34 @@ async fn run(
 
 fn start(entry: &Arc<Entry>, request: Request<RequestBody>, head: Head) -> Result<Guest, Failure> {
     let admission = entry.admit()?;
-    let entry = entry.clone();
-    match entry.protocol() {
-        Some(Protocol::HttpP2) => Ok(Box::pin(p2::run(entry, admission, request, head))),
-        Some(Protocol::HttpP3) => Ok(Box::pin(p3::run(entry, admission, request, head))),
-        // A route to a component that does not speak HTTP is refused at deploy.
-        None => Err(Failure::BadRequest(
-            "the component does not handle HTTP".to_owned(),
-        )),
+    Ok(Box::pin(serve(entry.clone(), admission, request, head)))
+}
+
+/// Gives the request to an instance, and the instance back if it may serve another.
+async fn serve(
+    entry: Arc<Entry>,
+    _admission: Admission,
+    request: Request<RequestBody>,
+    head: Head,
+) -> Result<(), Failure> {
+    let mut instance = entry.instance().await?;
+    let Instance { store, exports, .. } = &mut instance;
+    let outcome = match exports {
+        Exports::HttpP2(proxy) => p2::call(store, proxy, request, head).await,
+        Exports::HttpP3(service) => p3::call(store, service, request, head).await,
+        // A route to a component that does not handle HTTP is refused at deploy.
+        Exports::Plain(_) => {
+            return Err(Failure::BadRequest(
+                "the component does not handle HTTP".to_owned(),
+            ));
+        }
+    };
+    match outcome {
+        Ok(()) => {
+            entry.give_back(instance);
+            Ok(())
+        }
+        Err(error) => Err(Failure::of(error, instance.store.data())),
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Body, answer, path, run};
+use crate::connection::serve_until;
 use crate::controller::Snapshot;
 
 /// Connections at once; each costs a task, two buffers and a file descriptor.
@@ -173,17 +174,7 @@ async fn connection(stream: TcpStream, context: Context) {
         let (snapshot, tasks) = (snapshot.borrow().clone(), tasks.clone());
         async move { Ok::<_, Infallible>(respond(request, &snapshot, &tasks).await) }
     });
-    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(error = %error, "a connection ended early");
-    }
+    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
 }
 
 async fn respond(
