@@ -1,1 +1,27 @@
-//! End-to-end tests: real processes, real sockets.
+//! What end-to-end tests are written with: real processes, real sockets, bounded waits.
+//!
+//! - [`Weft`]: a host that runs until the test ends; commands against it.
+//! - [`Process`]: any program, its output kept, ended by its own id.
+//! - [`Files`]: manifests and components in a temporary directory.
+//! - [`http`]: an HTTP/1.1 client that can be as wrong as a test wants, [`http2`]: one that cannot.
+//! - [`eventually`]: the only way to wait.
+//!
+//! The tests run the `weft` next to them in the target directory, so build the whole workspace first.
+//! The guests they load are made by `cargo xtask guests --foreign`.
+
+pub mod http;
+pub mod http2;
+
+mod files;
+mod guests;
+mod host;
+mod probe;
+mod process;
+mod wait;
+
+pub use files::{Files, app};
+pub use guests::{guest, guest_if_built};
+pub use host::{Options, Weft, weft_command};
+pub use probe::{Probe, probes};
+pub use process::{Finished, Process};
+pub use wait::{PATIENCE, eventually, first_line_with};

@@ -1,0 +1,103 @@
+//! HTTP/2 with prior knowledge, by hyper.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame, Incoming};
+use hyper::client::conn::http2::{self, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// One connection; requests on it run side by side.
+#[derive(Debug)]
+pub struct Client {
+    sender: SendRequest<Chunks>,
+    /// Drives the connection, and ends with the client.
+    _driver: JoinSet<()>,
+}
+
+/// A body that is sent bit by bit; it ends when the sender is dropped.
+#[derive(Debug)]
+pub struct Chunks(mpsc::Receiver<Bytes>);
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Panics
+    /// If the host does not speak HTTP/2.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("the host speaks HTTP/2");
+        let mut driver = JoinSet::new();
+        driver.spawn(async move {
+            // A connection that breaks shows in the requests on it.
+            let _ = connection.await;
+        });
+        Self {
+            sender,
+            _driver: driver,
+        }
+    }
+
+    /// `GET path`: status and body.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub async fn get(&mut self, path: &str) -> (u16, String) {
+        let (_, response) = self.send("GET", path).await;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.expect("a whole body");
+        (
+            status,
+            String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+        )
+    }
+
+    /// `POST path` with a body that is sent through the sender, while the answer is read.
+    ///
+    /// # Panics
+    /// If there is no answer.
+    pub async fn post(&mut self, path: &str) -> (mpsc::Sender<Bytes>, http::Response<Incoming>) {
+        let (chunks, response) = self.send("POST", path).await;
+        (chunks.expect("a POST has a body"), response)
+    }
+
+    async fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+    ) -> (Option<mpsc::Sender<Bytes>>, http::Response<Incoming>) {
+        let (chunks, body) = mpsc::channel(1);
+        // Without a sender the body ends at once.
+        let chunks = (method == "POST").then_some(chunks);
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://localhost{path}"))
+            .body(Chunks(body))
+            .expect("a request");
+        self.sender.ready().await.expect("the connection is open");
+        let response = self.sender.send_request(request).await.expect("an answer");
+        (chunks, response)
+    }
+}
+
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = self.0.poll_recv(context);
+        next.map(|chunk| chunk.map(|chunk| Ok(Frame::data(chunk))))
+    }
+}

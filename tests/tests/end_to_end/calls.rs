@@ -1,0 +1,263 @@
+//! `weft call`, `weft inspect` and `weft logs`.
+
+use serde_json::Value;
+use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, guest, probes};
+
+use crate::shop;
+
+#[test]
+fn functions_are_called_with_values_in_wave() {
+    let weft = Weft::serving(&[shop::manifest()]);
+    let calls = [
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find(\"teapot\")",
+            "ok({sku: \"teapot\", name: \"Teapot, cast iron\", price: {cents: 4900, currency: eur}, \
+             stocked: 5})",
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/pricing@0.1.0.find(\"unicorn\")",
+            "err(unknown-sku(\"unicorn\"))",
+        ),
+        ("shop/orders", "shop:catalog/orders.left(\"cup\")", "ok(48)"),
+        (
+            "shop/orders",
+            "shop:catalog/orders.get(9)",
+            "err(unknown-order(9))",
+        ),
+    ];
+    for (component, expression, result) in calls {
+        assert_eq!(weft.called(component, expression), result, "{expression}");
+    }
+    let order = "shop:catalog/orders.place([{sku: \"cup\", quantity: 4}])";
+    let placed = weft
+        .run(&["call", "shop/orders", order, "-o", "json"])
+        .expect_code(0)
+        .json();
+    assert!(
+        placed["result"]
+            .as_str()
+            .unwrap()
+            .starts_with("ok({id: 1, "),
+        "{placed}"
+    );
+    assert!(placed["elapsed_us"].is_u64(), "{placed}");
+
+    // What goes wrong says what there is.
+    let mistakes: &[(&str, &str, i32, &[&str])] = &[
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.fnd(\"x\")",
+            1,
+            &["fnd", "pricing@0.1.0.find`"],
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/prices.find(\"x\")",
+            1,
+            &["pricing@0.1.0.find`"],
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find(7)",
+            2,
+            &["the arguments do not fit `find`"],
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find()",
+            2,
+            &["1 argument"],
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find(\"a\", 1)",
+            2,
+            &["1 argument"],
+        ),
+        (
+            "shop/pricing",
+            "shop:catalog/pricing.find(\"a)",
+            2,
+            &["find"],
+        ),
+        ("shop/pricing", "find", 2, &["`find` is not a call"]),
+        (
+            "shop/prices",
+            "shop:catalog/pricing.find(\"x\")",
+            1,
+            &["prices", "pricing"],
+        ),
+        (
+            "shoop/pricing",
+            "shop:catalog/pricing.find(\"x\")",
+            1,
+            &["shoop", "shop"],
+        ),
+        (
+            "shop/storefront",
+            "wasi:http/incoming-handler.handle()",
+            2,
+            &["resource"],
+        ),
+    ];
+    for (component, expression, code, parts) in mistakes {
+        weft.call(component, expression)
+            .expect_code(*code)
+            .expect_stderr(parts);
+    }
+}
+
+#[test]
+fn a_component_can_be_inspected_as_a_file_and_where_it_runs() {
+    let file = guest("http-probe");
+    let file = file.to_string_lossy();
+    let weft = Weft::serving(&[shop::manifest()]);
+    let probe = weft
+        .run(&["inspect", &file, "-o", "json"])
+        .expect_code(0)
+        .json();
+    let need = |name: &str| {
+        let imports = probe["imports"].as_array().unwrap();
+        let import = imports.iter().find(|import| import["name"] == name);
+        import
+            .map(|import| import["need"].clone())
+            .unwrap_or_default()
+    };
+    assert_eq!(need("wasi:keyvalue/store@0.2.0-draft"), "link");
+    assert_eq!(need("wasi:clocks/monotonic-clock@0.2.12"), "baseline");
+    assert_eq!(probe["exports"][0]["use_by"], "route");
+    assert!(probe["wit"].as_str().unwrap().contains("incoming-handler"));
+
+    let pricing = weft
+        .run(&["inspect", "shop/pricing", "-o", "json"])
+        .expect_code(0)
+        .json();
+    let digest = &weft
+        .get("components")
+        .into_iter()
+        .find(|row| row["component"] == "pricing")
+        .unwrap()["digest"];
+    assert_eq!(&pricing["digest"], digest);
+    let exports = pricing["exports"].to_string();
+    assert!(exports.contains("price-of"), "{exports}");
+    weft.run(&["inspect", "shop/pricing"]).expect_code(0);
+
+    weft.run(&["inspect", "shop/prices"])
+        .expect_code(1)
+        .expect_stderr(&["prices"]);
+    let text = Files::new();
+    let text = text.write("notes.wasm", "these are notes");
+    let refused = weft
+        .run(&["inspect", &text.to_string_lossy()])
+        .expect_code(2);
+    refused.expect_stderr(&["notes.wasm"]);
+}
+
+#[test]
+fn logs_say_which_app_and_component_spoke() {
+    let files = Files::new();
+    let one = [Probe {
+        name: "web",
+        settings: "",
+        path: "/one",
+    }];
+    let two = [
+        Probe {
+            name: "left",
+            settings: "",
+            path: "/print",
+        },
+        Probe {
+            name: "right",
+            settings: "",
+            path: "/other",
+        },
+    ];
+    let weft = Weft::serving(&[
+        files.app("quiet", &probes(&one)),
+        files.app("loud", &probes(&two)),
+        shop::manifest_under(&files, "/shop"),
+    ]);
+    weft.fetch("/print").expect(200, &["printed"]);
+
+    let lines = |arguments: &[&str]| -> Vec<Value> {
+        let mut all = vec!["logs", "-o", "json"];
+        all.extend(arguments);
+        let printed = weft.run(&all).expect_code(0).stdout;
+        printed
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let said = lines(&["loud"]);
+    for (stream, message) in [
+        ("stdout", "a line on stdout"),
+        ("stderr", "a line on stderr"),
+    ] {
+        let line = said.iter().find(|line| line["stream"] == stream).unwrap();
+        assert_eq!(line["message"], message);
+        assert_eq!(
+            (&line["app"], &line["component"]),
+            (&"loud".into(), &"left".into())
+        );
+    }
+    assert_eq!(lines(&["loud/left"]), said);
+    assert_eq!(lines(&["loud", "--tail", "1"]), said[said.len() - 1..]);
+    for other in ["loud/right", "quiet"] {
+        assert!(lines(&[other]).is_empty(), "{other}");
+    }
+    weft.run(&["logs", "nobody"])
+        .expect_code(0)
+        .expect_stderr(&["nobody"]);
+
+    // With `-f` a line is there when it is said, and other apps' lines are not.
+    let follower = weft.spawn(&["logs", "loud/left", "-f", "--tail", "0"]);
+    eventually("the follower shows a new line", PATIENCE, || {
+        // Said again until it is shown: the follower may not have begun to listen.
+        weft.fetch("/print").expect(200, &[]);
+        weft.fetch("/one").expect(404, &[]);
+        let shown = follower.stdout();
+        shown
+            .contains("loud/left stdout: a line on stdout")
+            .then_some(())
+            .ok_or(shown)
+    });
+    assert!(!follower.stdout().contains("quiet"));
+
+    // The follower ends with the host.
+    weft.terminate();
+    weft.ended(PATIENCE).expect_code(0);
+    follower.wait(PATIENCE).expect_code(0);
+}
+
+#[test]
+fn records_below_the_level_of_a_link_are_not_logged() {
+    let (files, weft) = (Files::new(), Weft::empty());
+    let manifest = shop::manifest_with_log_level(&files, "warn");
+    let _ = weft.deployed(&manifest);
+    let logged = || weft.run(&["logs", "shop/orders"]).expect_code(0).stdout;
+    let place = |quantity: u32| {
+        let call =
+            format!("shop:catalog/orders.place([{{sku: \"kettle\", quantity: {quantity}}}])");
+        weft.called("shop/orders", &call)
+    };
+    assert!(place(2).starts_with("err(out-of-stock"));
+    assert!(place(1).starts_with("ok("));
+    assert!(logged().contains("refused an order"), "{}", logged());
+    assert!(!logged().contains("placed order"), "{}", logged());
+
+    let _ = weft.deployed(&shop::manifest_with_log_level(&files, "info"));
+    assert!(
+        weft.called(
+            "shop/orders",
+            "shop:catalog/orders.place([{sku: \"cup\", quantity: 1}])"
+        )
+        .starts_with("ok(")
+    );
+    assert!(logged().contains("placed order 2"), "{}", logged());
+    weft.deploy(&shop::manifest_with_log_level(&files, "loud"))
+        .expect_code(1)
+        .expect_stderr(&["loud"]);
+}

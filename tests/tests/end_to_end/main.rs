@@ -1,0 +1,10 @@
+//! Everything a user was promised, asked of real processes. One module for each part of the promise.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests; `allow-unwrap-in-tests` sees only the functions themselves"
+)]
+
+mod calls;
+mod deploy;
+mod shop;

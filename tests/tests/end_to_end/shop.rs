@@ -1,0 +1,179 @@
+//! The example app, as its manifest stands in the repository.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use weft_tests::http::{Request, Response};
+use weft_tests::{Files, Weft, guest};
+
+pub(crate) fn manifest() -> PathBuf {
+    // Panics with what to do where the guests are not built.
+    guest("storefront");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../lattice-config/examples/shop.yaml")
+}
+
+/// The shop's manifest with one line changed, in `files`.
+fn changed(files: &Files, old: &str, new: &str) -> PathBuf {
+    let text = std::fs::read_to_string(manifest()).unwrap();
+    assert_eq!(
+        text.matches(old).count(),
+        1,
+        "`{old}` stands in the manifest once"
+    );
+    let mut text = text.replace(old, new);
+    for name in ["storefront", "pricing", "orders"] {
+        let relative = format!("../../components/target/wasm/{name}.wasm");
+        text = text.replace(&relative, &guest(name).to_string_lossy());
+    }
+    files.write("shop.yaml", text)
+}
+
+/// The shop with its route at this path.
+pub(crate) fn manifest_under(files: &Files, path: &str) -> PathBuf {
+    changed(files, "- path: /\n", &format!("- path: {path}\n"))
+}
+
+/// The shop, logging this level and what is more serious.
+pub(crate) fn manifest_with_log_level(files: &Files, level: &str) -> PathBuf {
+    let new = format!("to: log\n    config: {{level: {level}}}\n");
+    changed(files, "to: log\n", &new)
+}
+
+fn order(weft: &Weft, lines: &Value) -> Response {
+    let body = json!({ "lines": lines }).to_string();
+    weft.send(Request::with_body("POST", "/orders", body.as_bytes()))
+}
+
+#[test]
+fn the_shop_takes_orders_and_reads_them_back() {
+    let weft = Weft::serving(&[manifest()]);
+    weft.fetch("/").expect(200, &["A small shop"]);
+
+    let placed = order(&weft, &json!([{"sku": "teapot", "quantity": 2}]));
+    placed.expect(201, &[]);
+    assert_eq!(placed.header("location"), Some("/orders/1"));
+    assert_eq!(placed.header("content-type"), Some("application/json"));
+    assert_eq!(
+        placed.json()["total"],
+        json!({"cents": 9_800, "currency": "eur"})
+    );
+    assert_eq!(weft.fetch("/orders/1").json(), placed.json());
+    assert_eq!(
+        weft.fetch("/orders").json(),
+        json!({"orders": [placed.json()]})
+    );
+    weft.fetch("/orders/2")
+        .expect(404, &["there is no order 2"]);
+
+    // sku, quantity, cents: each kind of discount.
+    let prices = [
+        ("teapot", 1, 4_900),
+        ("cup", 3, 3_750),
+        ("cup", 4, 3_750),
+        ("sencha", 1, 1_190),
+        ("strainer", 3, 1_950),
+    ];
+    for (sku, quantity, cents) in prices {
+        let quote = weft.fetch(&format!("/products/{sku}?quantity={quantity}"));
+        quote.expect(200, &[]);
+        assert_eq!(quote.json()["total"]["cents"], cents, "{quantity} {sku}");
+    }
+    assert_eq!(weft.fetch("/products/teapot").json()["left"], 3);
+
+    // The sad paths, each with its own answer.
+    order(&weft, &json!([{"sku": "teapot", "quantity": 4}]))
+        .expect(409, &["only 3 of `teapot` left"]);
+    order(&weft, &json!([{"sku": "unicorn", "quantity": 1}]))
+        .expect(404, &["does not sell `unicorn`"]);
+    order(&weft, &json!([{"sku": "cup", "quantity": 0}])).expect(400, &["cannot sell 0"]);
+    order(&weft, &json!([])).expect(400, &["at least one line"]);
+    weft.send(Request::with_body("POST", "/orders", b"{\"lines\":"))
+        .expect(400, &["an order looks like"]);
+    weft.send(Request::with_body("DELETE", "/orders", b""))
+        .expect(405, &[]);
+    assert_eq!(
+        weft.fetch("/products/teapot").json()["left"],
+        3,
+        "nothing was taken"
+    );
+}
+
+#[test]
+fn two_customers_never_both_get_the_last_one() {
+    let weft = Weft::serving(&[manifest()]);
+    let wish = json!([{"sku": "teapot", "quantity": 1}]);
+    let mut statuses: Vec<u16> = std::thread::scope(|scope| {
+        let customers: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| order(&weft, &wish).status))
+            .collect();
+        customers
+            .into_iter()
+            .map(|customer| customer.join().unwrap())
+            .collect()
+    });
+    statuses.sort_unstable();
+    let sold = statuses.iter().filter(|status| **status == 201).count();
+    assert!(
+        statuses.iter().all(|status| [201, 409].contains(status)),
+        "{statuses:?}"
+    );
+    assert!((1..=5).contains(&sold), "{sold} of 5 teapots were sold");
+    assert_eq!(weft.fetch("/products/teapot").json()["left"], 5 - sold);
+}
+
+#[test]
+fn an_order_outlives_a_killed_host_and_the_manifest() {
+    let weft = Weft::serving(&[manifest()]);
+    let placed = order(&weft, &json!([{"sku": "kettle", "quantity": 1}]));
+    placed.expect(201, &[]);
+    let weft = weft.restarted();
+    assert_eq!(weft.fetch("/orders/1").json(), placed.json());
+    order(&weft, &json!([{"sku": "kettle", "quantity": 1}])).expect(409, &["only 0"]);
+    assert_eq!(weft.get("apps")[0]["revision"], 1);
+}
+
+#[test]
+fn what_runs_can_be_listed_as_arrays() {
+    let weft = Weft::serving(&[manifest()]);
+    let links = weft.get("links");
+    for link in &links {
+        let to_provider = ["orders-db", "log"].contains(&link["to"].as_str().unwrap());
+        let mode = if to_provider { "host" } else { "fused" };
+        assert_eq!(link["mode"], mode, "{link}");
+    }
+    assert_eq!(links.len(), 5);
+    for (what, rows) in [
+        ("apps", 1),
+        ("components", 3),
+        ("providers", 2),
+        ("routes", 1),
+        ("hosts", 1),
+    ] {
+        assert_eq!(weft.get(what).len(), rows, "{what}");
+    }
+    let app = &weft.get("apps")[0];
+    assert_eq!(
+        (&app["app"], &app["status"]),
+        (&json!("shop"), &json!("ready"))
+    );
+    let components = weft.get("components");
+    let fused = components
+        .iter()
+        .find(|row| row["component"] == "storefront")
+        .unwrap();
+    let mut names: Vec<_> = fused["fused"].as_array().unwrap().iter().collect();
+    assert_eq!(names.remove(0), "storefront", "the entry comes first");
+    names.sort_by_key(|name| name.to_string());
+    assert_eq!(names, ["orders", "pricing"]);
+
+    // Nothing is an array too.
+    let empty = Weft::empty();
+    for what in ["apps", "components", "links", "providers", "routes"] {
+        assert!(empty.get(what).is_empty(), "{what}");
+    }
+    let text = empty.run(&["get", "apps"]).expect_code(0);
+    assert_eq!(text.stdout, "");
+    text.expect_stderr(&["weft deploy"]);
+    let other = empty.run(&["get", "apps", "--app", "shop"]).expect_code(0);
+    other.expect_stderr(&["no app `shop` is deployed"]);
+}
