@@ -1,5 +1,6 @@
 //! `cargo xtask`: what has to be done around the code, written in the language of the code.
 
+mod bench;
 mod command;
 mod demo;
 mod guests;
@@ -12,6 +13,8 @@ mod shop;
 mod signals;
 mod test;
 mod workspace;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -28,19 +31,31 @@ enum Task {
     Demo(demo::Options),
     /// Installs and builds what tests need, then runs all tests and says how many.
     Test(test::Options),
+    /// Measures Weft against baselines that are measured in the same run.
+    Bench(bench::Options),
     /// Builds the guest components under `components/` from source.
     Guests(guests::Options),
     /// Builds guests one way, describes each, and runs the example shop with them.
     GuestsCheck(guests_check::Options),
 }
 
-fn main() -> anyhow::Result<()> {
-    let Cli { task } = Cli::parse();
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            command::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     // So that a command is shown as it can be typed at the top of the workspace.
     std::env::set_current_dir(workspace::root()?)?;
     match task {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
         Task::GuestsCheck(options) => guests_check::run(&options),
     }

@@ -1,0 +1,134 @@
+//! Measures what Weft promises, each number beside a baseline that was measured in the same run.
+//!
+//! A file per group makes [`Row`]s; this one chooses groups and prints what they found. Baseline
+//! programs are installed into a folder of the user's cache ([`tools`]), which is nothing for CI.
+
+mod fused_call;
+mod get;
+mod http;
+mod idle_memory;
+mod process;
+mod row;
+mod scratch;
+mod stats;
+mod table;
+mod tools;
+mod wait;
+mod warm_start;
+mod weft;
+mod wrk;
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use self::row::Row;
+use self::tools::Tools;
+use crate::command::say;
+
+/// What to measure, and where to leave it.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Measure only these.
+    #[arg(long, value_enum, value_name = "NAME", num_args = 1..)]
+    only: Vec<Group>,
+    /// Write the rows to this file too, as JSON; relative to the top of the workspace.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Measure briefly: shows that everything works, proves nothing.
+    #[arg(long)]
+    quick: bool,
+    /// Measure this `weft` instead of building one.
+    #[arg(long, value_name = "FILE")]
+    weft: Option<PathBuf>,
+}
+
+/// The groups of rows, in the order of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// A call over a fused link, against the same components composed ahead of time.
+    FusedCall,
+    /// HTTP requests, against bare hyper and `wasmtime serve`.
+    Http,
+    /// From starting `weft up` to the first answer.
+    WarmStart,
+    /// Memory per deployed component that does nothing.
+    IdleMemory,
+}
+
+/// How long to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// Long enough for a median that can be trusted on a quiet machine.
+    Full,
+    /// Long enough to see that it works.
+    Quick,
+}
+
+impl Effort {
+    fn choose<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}
+
+impl Group {
+    fn measure(self, tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
+        match self {
+            Self::FusedCall => fused_call::measure(tools, effort),
+            Self::Http => http::measure(tools, effort),
+            Self::WarmStart => warm_start::measure(tools, effort),
+            Self::IdleMemory => idle_memory::measure(tools, effort),
+        }
+    }
+
+    fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// Measures and prints the table. A missed target is no error: the table says so.
+///
+/// # Errors
+///
+/// If something cannot be built, installed, started or measured, or the file cannot be written.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let effort = if options.quick {
+        Effort::Quick
+    } else {
+        Effort::Full
+    };
+    let groups = match &options.only[..] {
+        [] => Group::value_variants(),
+        only => only,
+    };
+    let tools = Tools::prepare(options.weft.as_deref())?;
+    let mut rows = Vec::new();
+    for group in groups {
+        let name = group.name();
+        say(&format!("measuring {name}"));
+        rows.extend(
+            group
+                .measure(&tools, effort)
+                .with_context(|| format!("cannot measure `{name}`"))?,
+        );
+        // What was measured is not lost if a later group fails.
+        write_json(options, &rows)?;
+    }
+    say(&table::render(&rows));
+    Ok(())
+}
+
+fn write_json(options: &Options, rows: &[Row]) -> Result<()> {
+    let Some(file) = &options.json else {
+        return Ok(());
+    };
+    let mut json = serde_json::to_string_pretty(rows)?;
+    json.push('\n');
+    fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
+}

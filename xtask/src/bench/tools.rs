@@ -1,0 +1,121 @@
+//! The programs and components that take part, built or installed before anything is measured.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{output, run};
+use crate::guests;
+use crate::workspace::{Build, build_weft, cargo, root, target_directory};
+
+/// The version that the host is built with: a newer or older one would be another comparison.
+const WASMTIME_VERSION: &str = "48.0.8";
+
+/// The guests that are measured.
+const GUESTS: [&str; 6] = [
+    "callee",
+    "caller",
+    "hello-http",
+    "orders",
+    "pricing",
+    "storefront",
+];
+
+/// Where everything is.
+pub(super) struct Tools {
+    pub(super) weft: PathBuf,
+    pub(super) bare_hyper: PathBuf,
+    pub(super) compose: PathBuf,
+    pub(super) wasmtime: PathBuf,
+    /// The manifest of the shop.
+    pub(super) shop: PathBuf,
+    guests: PathBuf,
+}
+
+impl Tools {
+    /// Builds and installs what is missing; measures `weft` if it is given, else one built now.
+    pub(super) fn prepare(weft: Option<&Path>) -> Result<Self> {
+        let weft = match weft {
+            Some(weft) => weft.to_owned(),
+            None => build_weft(Build::Release)?,
+        };
+        let weft = weft
+            .canonicalize()
+            .with_context(|| format!("there is no {}", weft.display()))?;
+        run(cargo().args(["build", "--release", "-p", "weft-bench"]))?;
+        let release = root()?.join(target_directory()?).join("release");
+        let guests = guests::build(&guests::Options {
+            only: GUESTS.map(str::to_owned).to_vec(),
+            ..guests::Options::default()
+        })?;
+        ensure_wrk()?;
+        Ok(Self {
+            weft,
+            bare_hyper: release.join("bench-bare-hyper"),
+            compose: release.join("bench-compose"),
+            wasmtime: ensure_wasmtime()?,
+            shop: root()?.join("lattice-config/examples/shop.yaml"),
+            guests,
+        })
+    }
+
+    /// The file of a guest.
+    pub(super) fn guest(&self, name: &str) -> PathBuf {
+        self.guests.join(name).with_extension("wasm")
+    }
+}
+
+fn ensure_wasmtime() -> Result<PathBuf> {
+    let folder = cache_folder()?;
+    let wasmtime = folder.join("bin/wasmtime");
+    let is_right = output(Command::new(&wasmtime).arg("--version"))
+        .is_ok_and(|version| version.split_whitespace().nth(1) == Some(WASMTIME_VERSION));
+    if !is_right {
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+        run(cargo()
+            .args(["install", "wasmtime-cli", "--locked", "--force"])
+            .args(["--version", WASMTIME_VERSION, "--root"])
+            .arg(&folder))?;
+    }
+    Ok(wasmtime)
+}
+
+fn ensure_wrk() -> Result<()> {
+    // It has no option that only tells something and succeeds; that it starts is enough.
+    if Command::new("wrk").arg("--version").output().is_ok() {
+        return Ok(());
+    }
+    let install = ["install", "--yes", "--no-install-recommends", "wrk"];
+    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    if !root || !Path::new("/etc/debian_version").exists() {
+        bail!(
+            "the load comes from `wrk`: install it, on Debian with `sudo apt-get {}`",
+            install.join(" ")
+        );
+    }
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get").args(install))
+}
+
+/// Where baseline programs are kept from run to run.
+fn cache_folder() -> Result<PathBuf> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let cache = match set("XDG_CACHE_HOME") {
+        Some(cache) => PathBuf::from(cache),
+        None => Path::new(&set("HOME").context("neither XDG_CACHE_HOME nor HOME is set")?)
+            .join(".cache"),
+    };
+    Ok(cache.join("weft-bench"))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place of this task that reads the environment"
+)]
+fn environment(name: impl AsRef<OsStr>) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}

@@ -1,0 +1,112 @@
+//! A host under measurement, and the commands that speak to it.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use super::get;
+use super::process::{Process, free_address};
+use super::wait::{self, Patience};
+use crate::command::output;
+
+/// How long a host may take to listen, with all that it has to compile.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// A running `weft up`.
+pub(super) struct Weft {
+    process: Process,
+    binary: PathBuf,
+    data: PathBuf,
+    pub(super) http: SocketAddr,
+}
+
+/// What `weft call -o json` answers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Called {
+    pub(super) result: Option<String>,
+    pub(super) elapsed_us: u64,
+}
+
+impl Weft {
+    /// Starts a host that keeps its data in `data`, and does not wait for it.
+    pub(super) fn spawn(binary: &Path, data: &Path, manifests: &[&Path]) -> Result<Self> {
+        let http = free_address()?;
+        let mut command = Command::new(binary);
+        command
+            .args(["up", "--http", &http.to_string(), "--admin", "127.0.0.1:0"])
+            .arg("--data-dir")
+            .arg(data);
+        for manifest in manifests {
+            command.arg("-f").arg(manifest);
+        }
+        let process = Process::start("`weft up`", &mut command, data.with_extension("log"))?;
+        Ok(Self {
+            process,
+            binary: binary.to_owned(),
+            data: data.to_owned(),
+            http,
+        })
+    }
+
+    /// Starts a host and waits until it takes commands.
+    pub(super) fn start(binary: &Path, data: &Path) -> Result<Self> {
+        let mut weft = Self::spawn(binary, data, &[])?;
+        wait::until("`weft up` starts", Patience::of(START_TIMEOUT), || {
+            weft.process.check()?;
+            Ok(weft.command(&["get", "hosts"]).ok())
+        })?;
+        Ok(weft)
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Fails if the host has ended.
+    pub(super) fn check(&mut self) -> Result<()> {
+        self.process.check()
+    }
+
+    /// Deploys apps whose manifests are these files.
+    pub(super) fn deploy(&self, manifests: &[PathBuf]) -> Result<()> {
+        let mut command = self.prepare(&["deploy"]);
+        crate::command::run(command.args(manifests))
+    }
+
+    /// Calls a function; answers its result and the time it took on the host.
+    pub(super) fn call(&self, component: &str, expression: &str) -> Result<Called> {
+        let reply = self.command(&["call", component, expression, "-o", "json"])?;
+        serde_json::from_str(&reply).context("`weft call` does not answer as expected")
+    }
+
+    /// Waits until a path is answered with 200.
+    pub(super) fn wait_for(&mut self, path: &str, patience: Patience) -> Result<()> {
+        let (process, http) = (&mut self.process, self.http);
+        wait::until(&format!("`{path}` is served"), patience, || {
+            process.check()?;
+            Ok(get::try_get(http, path)?.filter(|answer| answer.status == 200))
+        })?;
+        Ok(())
+    }
+
+    /// Ends the host in order.
+    pub(super) fn end(self) -> Result<()> {
+        self.process.end()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.prepare(arguments))
+    }
+
+    fn prepare(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(arguments).arg("--data-dir").arg(&self.data);
+        // An address meant for another host must not be asked.
+        command.env_remove("WEFT_ADMIN");
+        command
+    }
+}
