@@ -86,6 +86,18 @@ pub(crate) fn say(line: &str) {
     println!("{line}");
 }
 
+/// Prints why a task failed: each cause on a line of its own.
+#[expect(
+    clippy::print_stderr,
+    reason = "why a task failed is told on standard error"
+)]
+pub(crate) fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  caused by: {cause}");
+    }
+}
+
 fn cannot_start(command: &Command) -> String {
     format!("cannot start `{}`; is it installed?", program(command))
 }
