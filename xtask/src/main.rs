@@ -3,6 +3,8 @@
 mod bench;
 mod command;
 mod demo;
+#[cfg(test)]
+mod documentation;
 mod guests;
 mod guests_check;
 mod host;
