@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::get;
 use super::process::{Process, free_address};
 use super::wait::{self, Patience};
-use crate::command::output;
+use crate::command::{output, run};
 
 /// How long a host may take to listen, with all that it has to compile.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -74,7 +74,8 @@ impl Weft {
     /// Deploys apps whose manifests are these files.
     pub(super) fn deploy(&self, manifests: &[PathBuf]) -> Result<()> {
         let mut command = self.prepare(&["deploy"]);
-        crate::command::run(command.args(manifests))
+        // What it prints has a line for every component and every route; mistakes go elsewhere.
+        run(command.args(manifests).stdout(Stdio::null()))
     }
 
     /// Calls a function; answers its result and the time it took on the host.
