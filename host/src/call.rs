@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
-use wasmtime::component::{ComponentExportIndex, Type, Val};
+use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 
 use crate::entry::{Entry, Exports, Failure};
@@ -85,7 +85,8 @@ struct Target {
 /// Any [`CallError`]. If the future is dropped, so is the guest.
 pub(crate) async fn call(entry: &Arc<Entry>, text: &str) -> Result<Option<String>, CallError> {
     let expression = Expression::parse(text)?;
-    let target = find(entry, &expression)?;
+    let component = entry.component_code().await?;
+    let target = find(entry, &component, &expression)?;
     let _admission = entry.admit()?;
     let limit = entry.settings.deadline;
     let outcome = tokio::time::timeout(limit, run(entry, &target)).await;
@@ -124,8 +125,11 @@ async fn run(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
     }
 }
 
-fn find(entry: &Entry, expression: &Expression<'_>) -> Result<Target, CallError> {
-    let component = entry.instance_pre().component();
+fn find(
+    entry: &Entry,
+    component: &Component,
+    expression: &Expression<'_>,
+) -> Result<Target, CallError> {
     let engine = component.engine();
     let component_type = component.component_type();
     let mut parent = None;
@@ -149,7 +153,7 @@ fn find(entry: &Entry, expression: &Expression<'_>) -> Result<Target, CallError>
     }
     let index = component.get_export_index(parent.as_ref(), expression.function);
     let (Some(signature), Some(index)) = (signature, index) else {
-        return Err(no_function(entry, expression));
+        return Err(no_function(entry, component, expression));
     };
     let types: Vec<Type> = signature.params().map(|(_, ty)| ty).collect();
     for ty in types.iter().cloned().chain(signature.results()) {
@@ -170,8 +174,7 @@ fn function_type(item: ComponentItem) -> Option<ComponentFunc> {
     }
 }
 
-fn no_function(entry: &Entry, expression: &Expression<'_>) -> CallError {
-    let component = entry.instance_pre().component();
+fn no_function(entry: &Entry, component: &Component, expression: &Expression<'_>) -> CallError {
     let engine = component.engine();
     let component_type = component.component_type();
     let mut exports = Vec::new();

@@ -108,10 +108,10 @@ impl Host {
         }
         let tasks = TaskTracker::new();
         let (parts, artifacts) = open(&config, registry.clone()).await?;
-        let pool_instances = parts.engines.pool().instances;
+        let pool_instances = parts.preparer.engines.pool().instances;
         tracing::info!(
             pool_instances,
-            memory_mib = parts.engines.pool().memory_bytes >> 20,
+            memory_mib = parts.preparer.engines.pool().memory_bytes >> 20,
             "the instance pool is sized from the machine"
         );
         let controller = Controller::start(parts, &tasks)
@@ -239,9 +239,11 @@ fn open_blocking(
         .map_err(unusable(paths.cache()))?;
     let parts = Parts {
         store,
-        artifacts: artifacts.clone(),
-        engines: engines.clone(),
-        preparer: Preparer { engines, compiler },
+        preparer: Preparer {
+            engines,
+            compiler,
+            artifacts: artifacts.clone(),
+        },
         registry,
         providers_directory: paths.providers(),
     };

@@ -10,6 +10,7 @@ use super::api::{Body, full};
 use crate::call::CallError;
 use crate::controller::DeployError;
 use crate::entry::Failure;
+use crate::linking::BinaryError;
 
 /// An answer that is not a success.
 pub(super) struct ApiError(ErrorBody);
@@ -102,17 +103,16 @@ fn status(code: ErrorCode) -> StatusCode {
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         let code = match &error {
-            DeployError::SourceIsFile { .. } => ErrorCode::BadRequest,
+            DeployError::Binary(BinaryError::SourceIsFile { .. }) => ErrorCode::BadRequest,
             DeployError::RouteTaken { .. } => ErrorCode::Conflict,
             DeployError::Store(StoreError::Missing { .. }) => ErrorCode::NotFound,
-            DeployError::Artifact {
+            DeployError::Binary(BinaryError::Artifact {
                 source: ArtifactError::Missing { .. },
                 ..
-            } => ErrorCode::NotFound,
+            }) => ErrorCode::NotFound,
             DeployError::Stopping => ErrorCode::Busy,
             DeployError::Store(_) | DeployError::Internal => ErrorCode::Internal,
-            DeployError::Artifact { .. }
-            | DeployError::Describe { .. }
+            DeployError::Binary(_)
             | DeployError::Link(_)
             | DeployError::Prepare(_)
             | DeployError::ProviderType { .. }
@@ -135,6 +135,7 @@ impl From<CallError> for ApiError {
                 Failure::Full { .. } | Failure::PoolFull => ErrorCode::Busy,
                 Failure::Deadline { .. } => ErrorCode::Deadline,
                 Failure::BadRequest(_) => ErrorCode::BadRequest,
+                Failure::NotLoaded(_) => ErrorCode::Internal,
                 Failure::Limit(_)
                 | Failure::Trapped(_)
                 | Failure::NoResponse

@@ -18,7 +18,7 @@ const KEY_BYTES: usize = 32;
 
 /// Names an entry: what was compiled, and for which compiler, settings and processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct CacheKey(String);
+pub(crate) struct CacheKey(String);
 
 impl CacheKey {
     pub(super) fn new(digest: &Digest, engine: &Engine) -> Self {

@@ -14,7 +14,8 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 use weft_lattice_config::Digest;
 
-use self::cache::{Cache, CacheKey};
+use self::cache::Cache;
+pub(crate) use self::cache::CacheKey;
 use crate::engine::{EngineKind, Engines};
 
 /// Compilations at once. Each already uses every core; more would only use more memory.
@@ -63,34 +64,44 @@ impl Compiler {
         })
     }
 
-    /// The machine code of `bytes`, from the cache if it is there. `name` is for messages.
+    /// The name of the machine code of `bytes` in the cache.
+    pub(crate) fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {
+        CacheKey::new(&Digest::of(bytes), self.engines.get(kind))
+    }
+
+    /// The machine code with the key, if the cache has it and it is authentic. `name` is for messages.
+    pub(crate) async fn cached(
+        &self,
+        kind: EngineKind,
+        name: &str,
+        key: &CacheKey,
+    ) -> Result<Option<Component>, CompileError> {
+        let (compiler, key) = (self.clone(), key.clone());
+        let loaded = tokio::task::spawn_blocking(move || compiler.load(kind, &key));
+        loaded.await.map_err(|_| CompileError::Interrupted {
+            name: name.to_owned(),
+        })
+    }
+
+    /// The machine code of `bytes`, whose key is `key`: from the cache if it is there.
     ///
     /// If the future is dropped, a compilation that has begun goes on and its result is cached.
     pub(crate) async fn compile(
         &self,
         kind: EngineKind,
         name: &str,
+        key: &CacheKey,
         bytes: Arc<[u8]>,
     ) -> Result<Component, CompileError> {
+        if let Some(component) = self.cached(kind, name, key).await? {
+            return Ok(component);
+        }
         let interrupted = || CompileError::Interrupted {
             name: name.to_owned(),
         };
-        let compiler = self.clone();
-        let key = self.key(kind, &bytes);
-        let cached = {
-            let key = key.clone();
-            tokio::task::spawn_blocking(move || compiler.load(kind, &key))
-        };
-        if let Some(component) = cached.await.map_err(|_| interrupted())? {
-            return Ok(component);
-        }
-        let permit = self
-            .permits
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|_| interrupted())?;
-        let compiler = self.clone();
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| interrupted())?;
+        let (compiler, key) = (self.clone(), key.clone());
         let outcome = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             compiler.compile_and_store(kind, &key, &bytes)
@@ -102,10 +113,6 @@ impl Compiler {
                 name: name.to_owned(),
                 source: error.into_boxed_dyn_error(),
             })
-    }
-
-    fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {
-        CacheKey::new(&Digest::of(bytes), self.engines.get(kind))
     }
 
     fn load(&self, kind: EngineKind, key: &CacheKey) -> Option<Component> {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use weft_lattice::artifacts::Artifacts;
 use weft_lattice::store::{Deployed, Store, StoreError};
 use weft_lattice_config::{App, AppName, diff, routes};
 
@@ -15,7 +14,6 @@ use super::providers::{Maker, Providers};
 use super::{
     AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Parts, RunningApp, Snapshot,
 };
-use crate::engine::Engines;
 use crate::entry::{Entry, chain};
 use crate::ingress::{Route, RouteTable};
 use crate::linking::Preparer;
@@ -29,8 +27,6 @@ const FINISH_POLL: Duration = Duration::from_millis(10);
 
 pub(super) struct Actor {
     store: Arc<Store>,
-    artifacts: Artifacts,
-    engines: Arc<Engines>,
     preparer: Preparer,
     maker: Maker,
     apps: BTreeMap<String, Arc<RunningApp>>,
@@ -51,8 +47,6 @@ impl Actor {
         };
         let mut actor = Self {
             store: Arc::new(parts.store),
-            artifacts: parts.artifacts,
-            engines: parts.engines,
             preparer: parts.preparer,
             maker,
             apps: BTreeMap::new(),
@@ -166,7 +160,7 @@ impl Actor {
     }
 
     async fn build(&self, app: &App) -> Result<Built, DeployError> {
-        build::build(app, &self.artifacts, &self.maker.registry, &self.preparer).await
+        build::build(app, &self.maker.registry, &self.preparer).await
     }
 
     async fn bind(
@@ -177,7 +171,7 @@ impl Actor {
         let name = app.metadata.name.to_string();
         let old = self.providers.get(&name).cloned().unwrap_or_default();
         let new = self.maker.make(app, &old).await?;
-        let entries = match built.bind(&new, &self.engines) {
+        let entries = match built.bind(&new, &self.preparer) {
             Ok(entries) => entries,
             Err(error) => {
                 Maker::close_left(&new, &old).await;

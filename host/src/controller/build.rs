@@ -4,17 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_lattice::artifacts::Artifacts;
-use weft_lattice_config::{App, ComponentSpec, LinkSpec, Source};
+use weft_lattice_config::{App, ComponentSpec, LinkSpec};
 use weft_provider::{Capability, LinkContext, Registry};
 
 use super::DeployError;
 use super::providers::Providers;
-use crate::engine::Engines;
-use crate::entry::{Entry, EntrySettings, store_limits};
+use crate::entry::{Code, Entry, EntrySettings, store_limits};
 use crate::guest::{PartShape, Shape};
-use crate::linking::{
-    AppInput, Binaries, Binary, Group, Prepared, Preparer, Problems, Resolved, Resolver, group,
-};
+use crate::linking::{AppInput, Group, Prepared, Preparer, Problems, Resolved, Resolver, group};
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
 pub(super) struct Built {
@@ -27,12 +24,12 @@ pub(super) struct Built {
 /// Reads, links and compiles an app.
 pub(super) async fn build(
     app: &App,
-    artifacts: &Artifacts,
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<Built, DeployError> {
     let (input, resolved, groups) = {
-        let (app, artifacts, registry) = (app.clone(), artifacts.clone(), registry.clone());
+        let (app, registry) = (Arc::new(app.clone()), registry.clone());
+        let artifacts = preparer.artifacts.clone();
         let planned = tokio::task::spawn_blocking(move || plan(app, &artifacts, &registry));
         planned.await.map_err(|_| DeployError::Internal)??
     };
@@ -51,7 +48,7 @@ pub(super) async fn build(
 }
 
 fn plan(
-    app: App,
+    app: Arc<App>,
     artifacts: &Artifacts,
     registry: &Registry,
 ) -> Result<(Arc<AppInput>, Resolved, Vec<Group>), DeployError> {
@@ -63,47 +60,21 @@ fn plan(
                 source,
             })?;
     }
-    let binaries = read(&app, artifacts)?;
-    let resolved = Resolver::new(&app, &binaries, registry)
+    let input = AppInput::read(app, artifacts)?;
+    let AppInput { app, binaries } = &input;
+    let resolved = Resolver::new(app, binaries, registry)
         .resolve()
         .map_err(DeployError::Link)?;
     let mut problems = Problems::default();
     let mut groups = Vec::new();
     for entry in 0..app.spec.components.len() {
-        match group(&app, &resolved.edges, entry) {
+        match group(app, &resolved.edges, entry) {
             Ok(group) => groups.push(group),
             Err(found) => problems.0.extend(found.0),
         }
     }
     problems.or(()).map_err(DeployError::Link)?;
-    Ok((Arc::new(AppInput { app, binaries }), resolved, groups))
-}
-
-fn read(app: &App, artifacts: &Artifacts) -> Result<Binaries, DeployError> {
-    let mut binaries = Binaries::new();
-    for spec in &app.spec.components {
-        let component = spec.name.to_string();
-        let Source::Digest(digest) = &spec.source else {
-            return Err(DeployError::SourceIsFile { component });
-        };
-        let bytes = artifacts
-            .get(digest)
-            .map_err(|source| DeployError::Artifact {
-                component: component.clone(),
-                source,
-            })?;
-        let description =
-            weft_compose::describe(&bytes).map_err(|source| DeployError::Describe {
-                component: component.clone(),
-                source,
-            })?;
-        let binary = Binary {
-            bytes: bytes.into(),
-            description: Arc::new(description),
-        };
-        binaries.insert(component, binary);
-    }
-    Ok(binaries)
+    Ok((Arc::new(input), resolved, groups))
 }
 
 impl Built {
@@ -112,7 +83,7 @@ impl Built {
             let Some(index) = self.index(route.to.as_str()) else {
                 continue;
             };
-            if self.groups[index].1.pre.protocol().is_none() {
+            if self.groups[index].1.recipe.protocol.is_none() {
                 return Err(DeployError::RouteTarget {
                     component: route.to.to_string(),
                     found: self.exports(route.to.as_str()),
@@ -152,7 +123,7 @@ impl Built {
     pub(super) fn bind(
         self,
         providers: &Providers,
-        engines: &Arc<Engines>,
+        preparer: &Preparer,
     ) -> Result<BTreeMap<String, Arc<Entry>>, DeployError> {
         let app = &self.input.app;
         let mut entries = BTreeMap::new();
@@ -163,8 +134,8 @@ impl Built {
                 .map(|part| part_shape(app, *part, &self.resolved, providers))
                 .collect::<Result<_, _>>()?;
             let spec = &app.spec.components[group.parts[0]];
-            let pool = engines.pool().instances;
-            let settings = EntrySettings::of(spec, prepared.memories, pool);
+            let pool = preparer.engines.pool().instances;
+            let settings = EntrySettings::of(spec, prepared.recipe.memories, pool);
             let shape = Shape {
                 app: app.metadata.name.as_str().into(),
                 parts,
@@ -172,7 +143,8 @@ impl Built {
             };
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);
-            let entry = Entry::new(shape, settings, bytes, prepared, engines.clone());
+            let code = Code::new(prepared, preparer.clone());
+            let entry = Entry::new(shape, settings, bytes, code);
             entries.insert(spec.name.to_string(), Arc::new(entry));
         }
         Ok(entries)

@@ -1,42 +1,16 @@
 //! Why an app cannot be deployed.
 
-use weft_compose::DescribeError;
-use weft_lattice::artifacts::ArtifactError;
 use weft_lattice::store::StoreError;
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
 
-use crate::linking::{PrepareError, Problems};
+use crate::linking::{BinaryError, PrepareError, Problems};
 
 /// Why a change was not made. What ran before still runs.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeployError {
-    /// The manifest's source is not a digest.
-    #[error(
-        "component `{component}` has a file as its source; a host takes digests of uploaded bytes (`weft \
-         deploy` uploads files)"
-    )]
-    SourceIsFile {
-        /// The component.
-        component: String,
-    },
-    /// A component's bytes are not here, or damaged.
-    #[error("cannot read component `{component}`")]
-    Artifact {
-        /// The component.
-        component: String,
-        /// Why not.
-        #[source]
-        source: ArtifactError,
-    },
-    /// A component's bytes are not a component.
-    #[error("component `{component}` cannot be used")]
-    Describe {
-        /// The component.
-        component: String,
-        /// What they are.
-        #[source]
-        source: DescribeError,
-    },
+    /// A component's bytes cannot be used.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
     /// Links and imports do not fit.
     #[error("the app cannot be linked\n{0}")]
     Link(Problems),

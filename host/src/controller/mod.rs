@@ -16,13 +16,11 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
-use weft_lattice::artifacts::Artifacts;
 use weft_lattice::store::{Deployed, Store};
 use weft_lattice_config::{App, AppName};
 use weft_provider::Registry;
 
 pub(crate) use self::error::DeployError;
-use crate::engine::Engines;
 use crate::entry::Entry;
 use crate::ingress::RouteTable;
 use crate::linking::Preparer;
@@ -64,8 +62,6 @@ pub(crate) struct Deployment {
 /// What a controller is given.
 pub(crate) struct Parts {
     pub(crate) store: Store,
-    pub(crate) artifacts: Artifacts,
-    pub(crate) engines: Arc<Engines>,
     pub(crate) preparer: Preparer,
     pub(crate) registry: Registry,
     /// Providers keep their data below it.

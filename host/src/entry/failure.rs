@@ -30,6 +30,9 @@ pub(crate) enum Failure {
     /// It trapped.
     #[error("the component trapped")]
     Trapped(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Its code was dropped while it was idle, and cannot be loaded again.
+    #[error("the component's code cannot be loaded")]
+    NotLoaded(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// It returned without an answer.
     #[error("the component returned without setting a response")]
     NoResponse,
@@ -65,6 +68,7 @@ impl Failure {
             | Self::PoolFull
             | Self::Deadline { .. }
             | Self::ErrorCode(_)
+            | Self::NotLoaded(_)
             | Self::BadRequest(_) => false,
         }
     }

@@ -41,7 +41,8 @@ impl Entry {
             instance.store.data_mut().start_request();
             return Ok(instance);
         }
-        self.instantiate(&self.prepared.pre).await
+        let pre = self.code.get().await?;
+        self.instantiate(&pre).await
     }
 
     /// Keeps an instance that served a request to its end, if it may serve another.
@@ -59,17 +60,16 @@ impl Entry {
     /// # Errors
     /// As [`Entry::instance`].
     pub(crate) async fn instance_for_call(&self) -> Result<Instance, Failure> {
-        match &self.prepared.pre {
-            EntryPre::Plain(_) => self.instance().await,
-            pre => {
-                self.instantiate(&EntryPre::Plain(pre.instance_pre().clone()))
-                    .await
-            }
+        if self.protocol().is_none() {
+            return self.instance().await;
         }
+        let pre = self.code.get().await?;
+        let by_name = EntryPre::Plain(pre.instance_pre().clone());
+        self.instantiate(&by_name).await
     }
 
     async fn instantiate(&self, pre: &EntryPre) -> Result<Instance, Failure> {
-        let mut store = GuestState::store(self.engines.get(self.kind()), self.kind(), &self.shape);
+        let mut store = GuestState::store(self.code.engine(), self.code.recipe.kind, &self.shape);
         let made = match pre {
             EntryPre::HttpP2(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP2),
             EntryPre::HttpP3(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP3),

@@ -1,7 +1,8 @@
 //! An entry: a component at which requests and calls come in, with all that is fused to it.
 //!
-//! [`instances`] makes and keeps instances, [`failure`] says what can go wrong with a request.
+//! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go wrong with a request.
 
+mod code;
 mod failure;
 mod instances;
 mod settings;
@@ -9,15 +10,15 @@ mod settings;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wasmtime::component::InstancePre;
+use wasmtime::component::Component;
 
+pub(crate) use self::code::Code;
 pub(crate) use self::failure::{Failure, chain};
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
-use crate::engine::{EngineKind, Engines};
-use crate::guest::{GuestState, Shape};
-use crate::linking::{Prepared, Protocol};
+use crate::guest::Shape;
+use crate::linking::Protocol;
 
 /// A component that takes requests.
 pub(crate) struct Entry {
@@ -25,8 +26,7 @@ pub(crate) struct Entry {
     pub(crate) settings: EntrySettings,
     /// The size of the component, without what is fused to it.
     pub(crate) bytes: u64,
-    prepared: Prepared,
-    engines: Arc<Engines>,
+    code: Code,
     idle: IdleInstances,
     counters: Counters,
 }
@@ -50,21 +50,14 @@ pub(crate) struct Counts {
 pub(crate) struct Admission(Arc<Entry>);
 
 impl Entry {
-    pub(crate) fn new(
-        shape: Shape,
-        settings: EntrySettings,
-        bytes: u64,
-        prepared: Prepared,
-        engines: Arc<Engines>,
-    ) -> Self {
+    pub(crate) fn new(shape: Shape, settings: EntrySettings, bytes: u64, code: Code) -> Self {
         let idle = IdleInstances::new(settings.reuse);
         let shape = Arc::new(shape);
         Self {
             shape,
             settings,
             bytes,
-            prepared,
-            engines,
+            code,
             idle,
             counters: Counters::default(),
         }
@@ -91,16 +84,17 @@ impl Entry {
         &self.shape.app
     }
 
+    /// None for an entry that does not handle HTTP.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
-        self.prepared.pre.protocol()
+        self.code.recipe.protocol
     }
 
-    pub(crate) fn kind(&self) -> EngineKind {
-        self.prepared.kind
-    }
-
-    pub(crate) fn instance_pre(&self) -> &InstancePre<GuestState> {
-        self.prepared.pre.instance_pre()
+    /// The entry's component, loaded if it is not.
+    ///
+    /// # Errors
+    /// [`Failure::NotLoaded`].
+    pub(crate) async fn component_code(&self) -> Result<Component, Failure> {
+        Ok(self.code.get().await?.instance_pre().component().clone())
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -115,9 +109,10 @@ impl Entry {
         self.counters.traps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Drops instances that were idle for too long. Called now and then.
+    /// Drops instances, and code, that were idle for too long. Called now and then.
     pub(crate) fn drop_expired(&self) {
         self.idle.drop_expired();
+        self.code.drop_if_idle();
     }
 }
 

@@ -45,7 +45,11 @@ pub(super) fn failure(entry: &Entry, failure: &Failure) -> Response<Body> {
             text(StatusCode::GATEWAY_TIMEOUT, &format!("`{name}`: {failure}"))
         }
         Failure::BadRequest(reason) => text(StatusCode::BAD_REQUEST, reason),
-        Failure::Limit(_) | Failure::Trapped(_) | Failure::NoResponse | Failure::ErrorCode(_) => {
+        Failure::Limit(_)
+        | Failure::Trapped(_)
+        | Failure::NotLoaded(_)
+        | Failure::NoResponse
+        | Failure::ErrorCode(_) => {
             let id = report(entry, failure);
             let reason = format!("component `{name}` failed; its host's log says why, under {id}");
             let mut response = text(StatusCode::INTERNAL_SERVER_ERROR, &reason);

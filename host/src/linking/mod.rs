@@ -5,40 +5,40 @@
 //! 2. [`group`]: for each component as an *entry*, the components that are fused with it. Pure.
 //! 3. [`prepare`]: fuse, compile, link to the host's interfaces, pre-instantiate.
 
+mod binary;
 mod group;
 mod prepare;
 mod problem;
 mod resolve;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_compose::Description;
+use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, InterfaceName};
 
+pub(crate) use self::binary::{Binaries, BinaryError};
 pub(crate) use self::group::{Group, group};
-pub(crate) use self::prepare::{EntryPre, PrepareError, Prepared, Preparer, Protocol};
+pub(crate) use self::prepare::{EntryPre, PrepareError, Prepared, Preparer, Protocol, Recipe};
 pub(crate) use self::problem::{Problem, Problems};
 pub(crate) use self::resolve::{Resolved, Resolver};
-
-/// A component's bytes and what they say of themselves.
-#[derive(Debug, Clone)]
-pub(crate) struct Binary {
-    pub(crate) bytes: Arc<[u8]>,
-    pub(crate) description: Arc<Description>,
-}
-
-/// The binaries of an app, by component name.
-pub(crate) type Binaries = BTreeMap<String, Binary>;
 
 /// An app and the bytes of its components.
 #[derive(Debug)]
 pub(crate) struct AppInput {
-    pub(crate) app: App,
+    pub(crate) app: Arc<App>,
     pub(crate) binaries: Binaries,
 }
 
 impl AppInput {
+    /// Reads the bytes of every component of `app`. Blocks.
+    ///
+    /// # Errors
+    /// The first component whose bytes cannot be had, or are none of a component.
+    pub(crate) fn read(app: Arc<App>, artifacts: &Artifacts) -> Result<Self, BinaryError> {
+        let binaries = binary::read(&app, artifacts)?;
+        Ok(Self { app, binaries })
+    }
+
     /// The name of the component with the index.
     fn name(&self, component: usize) -> &str {
         self.app.spec.components[component].name.as_str()

@@ -9,20 +9,44 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_compose::{
     FuseError, FuseOptions, Fused, FusedImport, ImportOwner, MAX_FUSED_BYTES, Part,
 };
-use weft_lattice_config::InterfaceName;
+use weft_lattice::artifacts::Artifacts;
+use weft_lattice_config::{App, InterfaceName};
 
-use super::{AppInput, Group};
-use crate::bindings::{self, MAX_PARTS};
-use crate::compile::{CompileError, Compiler};
+use super::{AppInput, BinaryError, Group};
+use crate::bindings::{self, Hosted, MAX_PARTS};
+use crate::compile::{CacheKey, CompileError, Compiler};
 use crate::engine::{EngineKind, Engines};
 use crate::guest::GuestState;
 
 /// An entry, ready to be instantiated.
 pub(crate) struct Prepared {
-    pub(crate) kind: EngineKind,
+    pub(crate) recipe: Recipe,
     pub(crate) pre: EntryPre,
+}
+
+/// What it takes to load an entry's code again when it was dropped: small, where code is not.
+pub(crate) struct Recipe {
+    /// `app/component`, for messages.
+    name: String,
+    pub(crate) kind: EngineKind,
+    /// None for an entry that does not handle HTTP.
+    pub(crate) protocol: Option<Protocol>,
     /// Linear memories that one instance takes from the pool.
     pub(crate) memories: u32,
+    key: CacheKey,
+    imports: Box<[HostImport]>,
+    /// To fuse and compile again, should the compile cache have lost the code.
+    app: Arc<App>,
+    group: Group,
+}
+
+/// An import of a fused component, and what the host puts there.
+struct HostImport {
+    /// In the fused component.
+    name: Box<str>,
+    hosted: &'static Hosted,
+    /// Whose identity it has.
+    part: usize,
 }
 
 /// How an entry is called.
@@ -55,6 +79,9 @@ pub(crate) enum PrepareError {
         #[source]
         source: Box<FuseError>,
     },
+    /// A component's bytes cannot be had.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
     /// The components cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -95,11 +122,12 @@ pub(crate) enum PrepareError {
     },
 }
 
-/// Prepares groups of one app.
+/// Prepares the groups of apps, and loads them again.
 #[derive(Clone)]
 pub(crate) struct Preparer {
     pub(crate) engines: Arc<Engines>,
     pub(crate) compiler: Compiler,
+    pub(crate) artifacts: Artifacts,
 }
 
 impl Preparer {
@@ -113,66 +141,72 @@ impl Preparer {
         group: &Group,
     ) -> Result<Prepared, PrepareError> {
         let entry = input.name(group.parts[0]);
+        let name = format!("{}/{entry}", input.app.metadata.name);
         let kind = engine_kind(input, group);
         let fused = {
             let (input, group) = (input.clone(), group.clone());
             let joined = tokio::task::spawn_blocking(move || fuse(&input, &group));
-            joined.await.map_err(|_| CompileError::Interrupted {
-                name: entry.to_owned(),
-            })??
+            joined
+                .await
+                .map_err(|_| CompileError::Interrupted { name: name.clone() })??
         };
-        let named: Vec<_> = fused
-            .imports
-            .into_iter()
-            .map(|import| owned(import, input, group))
-            .collect::<Result<_, _>>()?;
-        let name = format!("{}/{entry}", input.app.metadata.name);
-        let component = self
-            .compiler
-            .compile(kind, &name, fused.bytes.into())
-            .await?;
+        let imports = host_imports(fused.imports, input, group)?;
+        let bytes: Arc<[u8]> = fused.bytes.into();
+        let key = self.compiler.key(kind, &bytes);
+        let component = self.compiler.compile(kind, &name, &key, bytes).await?;
         let memories = self.pool_needs(entry, &component)?;
-        let pre = self
-            .link(kind, &component, &named)
-            .map_err(|error| PrepareError::Link {
-                entry: entry.to_owned(),
-                source: error.into_boxed_dyn_error(),
-            })?;
-        Ok(Prepared {
+        let pre = self.link(&name, kind, &component, &imports)?;
+        let recipe = Recipe {
+            name,
             kind,
-            pre,
+            protocol: pre.protocol(),
             memories,
-        })
+            key,
+            imports,
+            app: input.app.clone(),
+            group: group.clone(),
+        };
+        Ok(Prepared { recipe, pre })
+    }
+
+    /// Loads what was prepared before: from the compile cache, or, if that has lost it, from the
+    /// component's bytes.
+    ///
+    /// # Errors
+    /// Any [`PrepareError`].
+    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<EntryPre, PrepareError> {
+        let cached = self.compiler.cached(recipe.kind, &recipe.name, &recipe.key);
+        if let Some(component) = cached.await? {
+            return self.link(&recipe.name, recipe.kind, &component, &recipe.imports);
+        }
+        let (app, artifacts) = (recipe.app.clone(), self.artifacts.clone());
+        let read = tokio::task::spawn_blocking(move || AppInput::read(app, &artifacts));
+        let input = read.await.map_err(|_| CompileError::Interrupted {
+            name: recipe.name.clone(),
+        })??;
+        Ok(self.prepare(&Arc::new(input), &recipe.group).await?.pre)
     }
 
     fn link(
         &self,
+        name: &str,
         kind: EngineKind,
         component: &Component,
-        imports: &[(FusedImport, usize)],
-    ) -> wasmtime::Result<EntryPre> {
-        let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
-        linker.allow_shadowing(true);
-        for (import, part) in imports {
-            let Ok(name) = import.original.parse::<InterfaceName>() else {
-                continue;
-            };
-            // An interface that nobody offers has only types, or `resolve` would have said so.
-            let Some(hosted) = bindings::find(&name) else {
-                continue;
-            };
-            (hosted.bind)(&mut linker.instance(&import.name)?, *part)?;
-        }
-        let pre = linker.instantiate_pre(component)?;
-        Ok(if let Ok(http) = ProxyPre::new(pre.clone()) {
-            EntryPre::HttpP2(http)
-        } else if kind == EngineKind::Concurrent
-            && let Ok(http) = ServicePre::new(pre.clone())
-        {
-            EntryPre::HttpP3(http)
-        } else {
-            EntryPre::Plain(pre)
-        })
+        imports: &[HostImport],
+    ) -> Result<EntryPre, PrepareError> {
+        let linked = || {
+            let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
+            linker.allow_shadowing(true);
+            for import in imports {
+                (import.hosted.bind)(&mut linker.instance(&import.name)?, import.part)?;
+            }
+            linker.instantiate_pre(component)
+        };
+        let pre = linked().map_err(|error| PrepareError::Link {
+            entry: name.to_owned(),
+            source: error.into_boxed_dyn_error(),
+        })?;
+        Ok(EntryPre::of(pre, kind))
     }
 
     fn pool_needs(&self, entry: &str, component: &Component) -> Result<u32, PrepareError> {
@@ -205,7 +239,19 @@ impl Preparer {
 }
 
 impl EntryPre {
-    pub(crate) fn protocol(&self) -> Option<Protocol> {
+    fn of(pre: InstancePre<GuestState>, kind: EngineKind) -> Self {
+        if let Ok(http) = ProxyPre::new(pre.clone()) {
+            Self::HttpP2(http)
+        } else if kind == EngineKind::Concurrent
+            && let Ok(http) = ServicePre::new(pre.clone())
+        {
+            Self::HttpP3(http)
+        } else {
+            Self::Plain(pre)
+        }
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
         match self {
             Self::HttpP2(_) => Some(Protocol::HttpP2),
             Self::HttpP3(_) => Some(Protocol::HttpP3),
@@ -260,17 +306,32 @@ fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
     })
 }
 
-/// The import, and the index of the part whose identity it has.
-fn owned(
-    import: FusedImport,
+/// What the host puts in the place of each import of a fused component.
+fn host_imports(
+    imports: Vec<FusedImport>,
     input: &AppInput,
     group: &Group,
-) -> Result<(FusedImport, usize), PrepareError> {
+) -> Result<Box<[HostImport]>, PrepareError> {
+    let mut bound = Vec::new();
+    for import in imports {
+        let Ok(name) = import.original.parse::<InterfaceName>() else {
+            continue;
+        };
+        // An interface that nobody offers has only types, or `resolve` would have said so.
+        let Some(hosted) = bindings::find(&name) else {
+            continue;
+        };
+        let part = owner(&import, input, group)?;
+        let name = import.name.into();
+        bound.push(HostImport { name, hosted, part });
+    }
+    Ok(bound.into())
+}
+
+/// The index of the part whose identity the import has.
+fn owner(import: &FusedImport, input: &AppInput, group: &Group) -> Result<usize, PrepareError> {
     let parts = match &import.owner {
-        ImportOwner::Part(part) => {
-            let part = *part;
-            return Ok((import, part));
-        }
+        ImportOwner::Part(part) => return Ok(*part),
         ImportOwner::Shared(parts) => parts,
     };
     let first = parts.first().copied().unwrap_or(0);
@@ -283,9 +344,9 @@ fn owned(
             .map(|part| format!("`{}`", input.name(group.parts[*part])))
             .collect();
         return Err(PrepareError::SharedDiffers {
-            interface: import.original,
+            interface: import.original.clone(),
             parts: names.join(", "),
         });
     }
-    Ok((import, first))
+    Ok(first)
 }

@@ -1,0 +1,80 @@
+//! The bytes of components, and what they say of themselves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weft_compose::{DescribeError, Description};
+use weft_lattice::artifacts::{ArtifactError, Artifacts};
+use weft_lattice_config::{App, ComponentSpec, Source};
+
+/// A component's bytes and what they say of themselves.
+#[derive(Debug, Clone)]
+pub(crate) struct Binary {
+    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) description: Arc<Description>,
+}
+
+/// The binaries of an app, by component name.
+pub(crate) type Binaries = BTreeMap<String, Binary>;
+
+/// Why a component's bytes cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BinaryError {
+    /// The manifest's source is not a digest.
+    #[error(
+        "component `{component}` has a file as its source; a host takes digests of uploaded bytes (`weft \
+         deploy` uploads files)"
+    )]
+    SourceIsFile {
+        /// The component.
+        component: String,
+    },
+    /// They are not here, or damaged.
+    #[error("cannot read component `{component}`")]
+    Artifact {
+        /// The component.
+        component: String,
+        /// Why not.
+        #[source]
+        source: ArtifactError,
+    },
+    /// They are not a component.
+    #[error("component `{component}` cannot be used")]
+    Describe {
+        /// The component.
+        component: String,
+        /// What they are.
+        #[source]
+        source: DescribeError,
+    },
+}
+
+pub(super) fn read(app: &App, artifacts: &Artifacts) -> Result<Binaries, BinaryError> {
+    let components = app.spec.components.iter();
+    components
+        .map(|spec| Ok((spec.name.to_string(), read_one(spec, artifacts)?)))
+        .collect()
+}
+
+fn read_one(spec: &ComponentSpec, artifacts: &Artifacts) -> Result<Binary, BinaryError> {
+    let component = || spec.name.to_string();
+    let Source::Digest(digest) = &spec.source else {
+        return Err(BinaryError::SourceIsFile {
+            component: component(),
+        });
+    };
+    let bytes = artifacts
+        .get(digest)
+        .map_err(|source| BinaryError::Artifact {
+            component: component(),
+            source,
+        })?;
+    let description = weft_compose::describe(&bytes).map_err(|source| BinaryError::Describe {
+        component: component(),
+        source,
+    })?;
+    Ok(Binary {
+        bytes: bytes.into(),
+        description: Arc::new(description),
+    })
+}
