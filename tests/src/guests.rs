@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 ///
 /// # Panics
 /// If it was not built; says how to.
-#[must_use]
 pub fn guest(name: &str) -> PathBuf {
     guest_if_built(name).unwrap_or_else(|| {
         panic!("the guest `{name}` is not built: run `cargo xtask guests --foreign` first")

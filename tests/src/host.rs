@@ -55,13 +55,13 @@ impl Weft {
     /// Starts a host with nothing deployed.
     #[must_use]
     pub fn empty() -> Self {
-        Self::start(Options::default())
+        Self::start(&Options::default())
     }
 
     /// Starts a host that serves these manifests.
     #[must_use]
     pub fn serving(files: &[PathBuf]) -> Self {
-        Self::start(Options {
+        Self::start(&Options {
             files,
             ..Options::default()
         })
@@ -72,12 +72,12 @@ impl Weft {
     /// # Panics
     /// If it ends, or does not serve in time.
     #[must_use]
-    pub fn start(options: Options<'_>) -> Self {
+    pub fn start(options: &Options<'_>) -> Self {
         let data = options.data.clone().unwrap_or_else(new_data);
         let address_file = data.path().join("admin.address");
         // That of a host that was killed leads nowhere.
         let _ = std::fs::remove_file(&address_file);
-        let mut process = spawn(&options, data.path());
+        let mut process = spawn(options, data.path());
         eventually("the host is up", PATIENCE, || {
             assert!(
                 !process.has_ended(),
@@ -111,7 +111,7 @@ impl Weft {
     #[must_use]
     pub fn restarted(mut self) -> Self {
         self.kill();
-        Self::start(Options {
+        Self::start(&Options {
             data: Some(Arc::clone(&self.data)),
             ..Options::default()
         })

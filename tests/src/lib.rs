@@ -24,4 +24,4 @@ pub use guests::{guest, guest_if_built};
 pub use host::{Options, Weft, weft_command};
 pub use probe::{Probe, probes};
 pub use process::{Finished, Process};
-pub use wait::{PATIENCE, eventually, first_line_with};
+pub use wait::{PATIENCE, after, eventually};

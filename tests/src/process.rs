@@ -174,7 +174,6 @@ impl Finished {
     ///
     /// # Panics
     /// If it is another.
-    #[must_use]
     #[track_caller]
     pub fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "exit code of {self}");

@@ -29,23 +29,19 @@ pub fn eventually<T>(
             Instant::now() < end,
             "after {deadline:?} still not true: {what}\nlast seen: {seen}"
         );
-        pause();
+        pause(PAUSE);
     }
 }
 
-/// The first line of `text` that contains `part`.
-///
-/// # Errors
-/// The text, if no line does.
-pub fn first_line_with(text: &str, part: &str) -> Result<String, String> {
-    let found = text.lines().find(|line| line.contains(part));
-    found.map(str::to_owned).ok_or_else(|| text.to_owned())
+/// Lets `moment` pass: for a blow that shall fall at no particular state. Never a way to wait for one.
+pub fn after(moment: Duration) {
+    pause(moment);
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the pause between two looks of the one bounded wait"
 )]
-pub(crate) fn pause() {
-    std::thread::sleep(PAUSE);
+fn pause(duration: Duration) {
+    std::thread::sleep(duration);
 }

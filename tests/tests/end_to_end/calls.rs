@@ -236,7 +236,7 @@ fn logs_say_which_app_and_component_spoke() {
 fn records_below_the_level_of_a_link_are_not_logged() {
     let (files, weft) = (Files::new(), Weft::empty());
     let manifest = shop::manifest_with_log_level(&files, "warn");
-    let _ = weft.deployed(&manifest);
+    weft.deployed(&manifest);
     let logged = || weft.run(&["logs", "shop/orders"]).expect_code(0).stdout;
     let place = |quantity: u32| {
         let call =
@@ -248,7 +248,7 @@ fn records_below_the_level_of_a_link_are_not_logged() {
     assert!(logged().contains("refused an order"), "{}", logged());
     assert!(!logged().contains("placed order"), "{}", logged());
 
-    let _ = weft.deployed(&shop::manifest_with_log_level(&files, "info"));
+    weft.deployed(&shop::manifest_with_log_level(&files, "info"));
     assert!(
         weft.called(
             "shop/orders",

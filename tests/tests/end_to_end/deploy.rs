@@ -87,7 +87,7 @@ fn a_deploy_swaps_under_traffic_without_a_failed_request() {
             .collect();
         for revision in 1..=5 {
             files.app("probe", &probe(&format!("env: {{REVISION: '{revision}'}}")));
-            let _ = weft.deployed(&manifest);
+            weft.deployed(&manifest);
             weft.fetch("/env")
                 .expect(200, &[&format!("env REVISION={revision}")]);
         }

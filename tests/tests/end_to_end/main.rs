@@ -5,6 +5,16 @@
     reason = "helpers of tests are tests; `allow-unwrap-in-tests` sees only the functions themselves"
 )]
 
+mod bad_input;
 mod calls;
+mod crashes;
 mod deploy;
+mod drain;
+mod foreign;
+mod fusion;
+mod hostile;
+mod http;
+mod limits;
+mod providers;
+mod refusals;
 mod shop;
