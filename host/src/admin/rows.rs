@@ -70,6 +70,7 @@ fn component(app: &App, entry: &Arc<Entry>) -> ComponentRow {
             .iter()
             .map(|part| part.component.to_string())
             .collect(),
+        loaded: entry.is_loaded(),
         in_flight: counts.in_flight,
         requests: counts.requests,
         traps: counts.traps,

@@ -62,6 +62,10 @@ impl Code {
         Ok(pre)
     }
 
+    pub(super) fn is_loaded(&self) -> bool {
+        self.lock().pre.is_some()
+    }
+
     /// Drops the code if no request needed it for [`CODE_IDLE_MAX`].
     pub(super) fn drop_if_idle(&self) {
         let mut loaded = self.lock();

@@ -97,6 +97,11 @@ impl Entry {
         Ok(self.code.get().await?.instance_pre().component().clone())
     }
 
+    /// Whether its code is in memory.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.code.is_loaded()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         Counts {
             in_flight: self.counters.in_flight.load(Ordering::Relaxed),

@@ -40,6 +40,9 @@ pub struct ComponentRow {
     pub instances: String,
     /// The components fused with it when a request enters here, itself first.
     pub fused: Vec<String>,
+    /// Whether its machine code is in memory; that of an idle component is not, and is loaded by the
+    /// next request.
+    pub loaded: bool,
     /// Requests and calls that entered here and are running now.
     pub in_flight: u64,
     /// Requests and calls that entered here since the host started.
