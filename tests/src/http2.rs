@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming};
 use hyper::client::conn::http2::{self, SendRequest};
@@ -70,6 +71,19 @@ impl Client {
         (chunks.expect("a POST has a body"), response)
     }
 
+    /// `GET path` with so many headers of so many bytes: the status, if the host answers at all.
+    pub async fn with_headers(&mut self, path: &str, headers: usize, bytes: usize) -> Option<u16> {
+        let mut request = request("GET", path).body(Chunks(mpsc::channel(1).1)).ok()?;
+        for number in 0..headers {
+            let name = HeaderName::try_from(format!("x-{number}")).ok()?;
+            let value = HeaderValue::try_from("y".repeat(bytes)).ok()?;
+            request.headers_mut().insert(name, value);
+        }
+        self.sender.ready().await.ok()?;
+        let response = self.sender.send_request(request).await.ok()?;
+        Some(response.status().as_u16())
+    }
+
     async fn send(
         &mut self,
         method: &str,
@@ -78,15 +92,17 @@ impl Client {
         let (chunks, body) = mpsc::channel(1);
         // Without a sender the body ends at once.
         let chunks = (method == "POST").then_some(chunks);
-        let request = http::Request::builder()
-            .method(method)
-            .uri(format!("http://localhost{path}"))
-            .body(Chunks(body))
-            .expect("a request");
+        let request = request(method, path).body(Chunks(body)).expect("a request");
         self.sender.ready().await.expect("the connection is open");
         let response = self.sender.send_request(request).await.expect("an answer");
         (chunks, response)
     }
+}
+
+fn request(method: &str, path: &str) -> http::request::Builder {
+    http::Request::builder()
+        .method(method)
+        .uri(format!("http://localhost{path}"))
 }
 
 impl Body for Chunks {

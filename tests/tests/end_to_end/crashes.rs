@@ -2,18 +2,18 @@
 //! there whole or not at all.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use weft_tests::http::Request;
-use weft_tests::{Files, Probe, Weft, after, guest, probes};
+use weft_tests::{Files, Options, Probe, Weft, after, guest, probes};
 
 use crate::shop;
 
 /// Kills during a deploy. Each costs a start of the host.
-const KILLS: u32 = 8;
+const KILLS: u32 = 10;
 
-/// How long a deploy takes at most, roughly: kills fall before, during and after the change.
-const DEPLOY_MS: u64 = 700;
+/// In per mille of a deploy's time: kills fall before, during and after the change.
+const KILL_AT_MAX: u64 = 1200;
 
 /// A component like `bytes` with another digest: a section of no meaning is added.
 fn variant(bytes: &[u8], number: u32) -> Vec<u8> {
@@ -51,7 +51,10 @@ fn a_host_killed_during_a_deploy_has_the_old_revision_or_the_new_and_loses_nothi
         let spec = probes(&[web]).replace("guest:http-probe", "probe.wasm");
         files.app("probe", &spec)
     };
-    let mut weft = Weft::serving(&[shop, spec(0)]);
+    let mut weft = Weft::serving(&[shop]);
+    let started = Instant::now();
+    weft.deployed(&spec(0));
+    let deploy_time = started.elapsed();
     let mut running = 0;
     let mut seed = 0x5eed;
     for revision in 1..=KILLS {
@@ -61,7 +64,8 @@ fn a_host_killed_during_a_deploy_has_the_old_revision_or_the_new_and_loses_nothi
 
         let manifest = spec(revision);
         let mut deploy = weft.spawn(&["deploy", &manifest.to_string_lossy()]);
-        after(Duration::from_millis(next(&mut seed) % DEPLOY_MS));
+        let per_mille = u32::try_from(next(&mut seed) % KILL_AT_MAX).unwrap();
+        after(deploy_time * per_mille / 1000);
         weft.kill();
         let acknowledged =
             deploy.has_ended() && deploy.wait(Duration::from_secs(1)).code == Some(0);
@@ -244,4 +248,24 @@ fn an_app_whose_bytes_are_damaged_can_be_deployed_again() {
     let (weft, manifest) = with_damaged_bytes(&files);
     weft.deployed(&manifest);
     weft.fetch("/hello").expect(200, &["hello"]);
+}
+
+#[test]
+fn a_damaged_state_is_named_and_left_as_it_is() {
+    let mut weft = Weft::empty();
+    weft.kill();
+    let state = weft.data().path().join("state.redb");
+    let damaged = vec![0x5a; std::fs::read(&state).unwrap().len()];
+    std::fs::write(&state, &damaged).unwrap();
+    let refused = Weft::start_refused(&Options {
+        data: Some(weft.data()),
+        ..Options::default()
+    });
+    refused
+        .expect_code(1)
+        .expect_stderr(&["desired state", &state.to_string_lossy()]);
+    assert!(
+        std::fs::read(&state).unwrap() == damaged,
+        "for whoever repairs it"
+    );
 }

@@ -1,7 +1,10 @@
 //! `weft deploy`, `weft undeploy`, and the ways in which a command does not reach a host.
 
+use std::path::PathBuf;
+
 use serde_json::json;
-use weft_tests::{Files, Options, PATIENCE, Probe, Process, Weft, probes, weft_command};
+use weft_tests::http::Connection;
+use weft_tests::{Files, Options, PATIENCE, Probe, Process, Weft, app, probes, weft_command};
 
 fn probe(settings: &str) -> String {
     probes(&[Probe {
@@ -99,6 +102,57 @@ fn a_deploy_swaps_under_traffic_without_a_failed_request() {
 }
 
 #[test]
+fn a_request_that_runs_is_finished_by_the_revision_that_took_it() {
+    let files = Files::new();
+    let manifest = files.app("probe", &probe("env: {REVISION: '1'}"));
+    let weft = Weft::serving(std::slice::from_ref(&manifest));
+    let text = "POST /echo HTTP/1.1\nhost: web\ntransfer-encoding: chunked\n\n";
+    let mut running = Connection::with(weft.http(), text);
+    running.send_chunk(b"before").unwrap();
+    assert_eq!(running.head().unwrap().status, 200);
+    assert_eq!(running.chunk().unwrap(), b"before");
+
+    files.app("probe", &probe("env: {REVISION: '2'}"));
+    weft.deployed(&manifest);
+    weft.fetch("/env").expect(200, &["REVISION=2"]);
+    running.send_chunk(b"after a deploy").unwrap();
+    assert_eq!(running.chunk().unwrap(), b"after a deploy");
+
+    weft.run(&["undeploy", "probe"]).expect_code(0);
+    weft.fetch("/env").expect(404, &["no route"]);
+    running.send_chunk(b"after an undeploy").unwrap();
+    assert_eq!(running.chunk().unwrap(), b"after an undeploy");
+    running.send(b"0\r\n\r\n").unwrap();
+    assert_eq!(running.chunk().unwrap(), b"", "the body has its end");
+}
+
+#[test]
+fn deploys_at_the_same_time_are_made_one_after_the_other() {
+    let files = Files::new();
+    let weft = Weft::empty();
+    let manifests: Vec<_> = (1..=4)
+        .map(|number| {
+            let text = app("probe", &probe(&format!("env: {{NUMBER: '{number}'}}")));
+            files.write(&format!("{number}.yaml"), text)
+        })
+        .collect();
+    let deploy =
+        |manifest: &PathBuf| weft.spawn(&["deploy", &manifest.to_string_lossy(), "-o", "json"]);
+    let deploys: Vec<_> = manifests.iter().map(deploy).collect();
+    let mut revisions: Vec<u64> = deploys
+        .into_iter()
+        .map(|deploy| {
+            let report = deploy.wait(PATIENCE).expect_code(0).json();
+            report[0]["revision"].as_u64().unwrap()
+        })
+        .collect();
+    revisions.sort_unstable();
+    assert_eq!(revisions, [1, 2, 3, 4]);
+    assert_eq!(weft.get("apps")[0]["revision"], 4);
+    weft.fetch("/env").expect(200, &["env NUMBER="]);
+}
+
+#[test]
 fn no_host_and_a_wrong_token_are_exit_code_3() {
     let weft = Weft::empty();
     let empty = Files::new();
@@ -107,6 +161,11 @@ fn no_host_and_a_wrong_token_are_exit_code_3() {
         command.args(arguments).arg("--data-dir").arg(empty.path());
         Process::spawn(command).wait(PATIENCE)
     };
+    // What a killed host leaves behind leads nowhere.
+    let mut killed = Weft::empty();
+    killed.kill();
+    let nobody = killed.run(&["get", "apps"]).expect_code(3);
+    nobody.expect_stderr(&["weft up"]);
     // A port that nobody listens on: it was free a moment ago.
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -171,6 +230,19 @@ fn a_host_that_cannot_start_says_what_to_do() {
         1,
         "the first host is still reachable"
     );
+
+    let files = Files::new();
+    let no_handler = "components:\n\
+                      - {name: pricing, source: {file: guest:pricing}}\n\
+                      routes:\n\
+                      - {path: /, to: pricing}\n";
+    let refused = Weft::start_refused(&Options {
+        files: &[files.app("pricing", no_handler)],
+        ..Options::default()
+    });
+    refused
+        .expect_code(1)
+        .expect_stderr(&["`pricing`", "wasi:http/incoming-handler"]);
 
     let taken = weft.http().to_string();
     let refused = Weft::start_refused(&Options {
