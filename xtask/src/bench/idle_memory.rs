@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -12,8 +12,9 @@ use super::get;
 use super::process::{Resident, resident};
 use super::row::{Row, Target};
 use super::scratch::Scratch;
+use super::stats::median_ms;
 use super::tools::Tools;
-use super::wait::Patience;
+use super::wait::{self, Patience};
 use super::weft::Weft;
 
 const TARGET_KIB: f64 = 200.0;
@@ -22,6 +23,12 @@ const COMPONENTS_PER_APP: u32 = 50;
 
 /// For a host to start with all components compiled before.
 const START_PATIENCE: Patience = Patience::of(Duration::from_secs(300));
+
+/// For a host to drop the code of components that nobody calls.
+const IDLE_PATIENCE: Patience = Patience {
+    bound: Duration::from_secs(180),
+    period: Duration::from_secs(1),
+};
 
 const BASELINE: &str = "compiled code on disk";
 
@@ -34,43 +41,75 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let weft = Weft::start(&tools.weft, &data)?;
     let empty = resident(weft.id())?;
     weft.deploy(&manifests)?;
+    until_idle(&weft)?;
     let deployed = resident(weft.id())?;
     weft.end()?;
 
     let mut weft = Weft::spawn(&tools.weft, &data, &[])?;
     weft.wait_for(&path_of(count - 1), START_PATIENCE)?;
+    until_idle(&weft)?;
     let restarted = resident(weft.id())?;
-    call_each(&weft, count)?;
+    let of_idle = call_each(&weft, count)?;
     let called = resident(weft.id())?;
+    let of_loaded = call_each(&weft, count)?;
     weft.end()?;
 
-    let on_disk = per_component(kib_of_folder(&data.join("cache"))?, count);
-    let rows = [
-        ("deployed, just compiled", deployed),
-        ("deployed, after a restart", restarted),
-        ("called once each", called),
-    ];
-    Ok(rows
-        .into_iter()
-        .flat_map(|(state, after)| rows_of(state, count, empty, after, on_disk))
-        .collect())
+    let memory = Memory {
+        count,
+        empty,
+        on_disk: per_component(kib_of_folder(&data.join("cache"))?, count),
+    };
+    let [deployed, deployed_anonymous] = memory.rows("idle after its deploy", deployed);
+    let [restarted, restarted_anonymous] = memory.rows("idle after a restart", restarted);
+    let [called, called_anonymous] = memory.rows("just called", called);
+    let first_call = Row::new("first call of an idle component", of_idle, "ms")
+        .against("second call", of_loaded);
+    Ok(vec![
+        deployed.target(Target::ValueAtMost(TARGET_KIB)),
+        deployed_anonymous,
+        restarted.target(Target::ValueAtMost(TARGET_KIB)),
+        restarted_anonymous,
+        called,
+        called_anonymous,
+        first_call,
+    ])
 }
 
-/// Both kinds of memory that the components added, per component.
-fn rows_of(state: &str, count: u32, empty: Resident, after: Resident, on_disk: f64) -> [Row; 2] {
-    let added = |after: u64, before: u64| per_component(after.saturating_sub(before), count);
-    let name = format!("component of {count}, {state}");
-    [
-        Row::new(name.clone(), added(after.all_kib, empty.all_kib), "KiB")
-            .against(BASELINE, on_disk)
-            .target(Target::ValueAtMost(TARGET_KIB)),
-        Row::new(
-            format!("{name}: anonymous"),
-            added(after.anonymous_kib, empty.anonymous_kib),
-            "KiB",
-        )
-        .against(BASELINE, on_disk),
-    ]
+/// What rows of memory have in common.
+struct Memory {
+    count: u32,
+    /// The host without components.
+    empty: Resident,
+    /// KiB of compiled code per component.
+    on_disk: f64,
+}
+
+impl Memory {
+    /// What the components added, each its share: all of it, and what is no file's.
+    fn rows(&self, state: &str, after: Resident) -> [Row; 2] {
+        let Self {
+            count,
+            empty,
+            on_disk,
+        } = self;
+        let row = |kind, after: u64, before| {
+            let added = per_component(after.saturating_sub(before), *count);
+            let name = format!("component of {count}, {state}{kind}");
+            Row::new(name, added, "KiB").against(BASELINE, *on_disk)
+        };
+        [
+            row("", after.all_kib, empty.all_kib),
+            row(": anonymous", after.anonymous_kib, empty.anonymous_kib),
+        ]
+    }
+}
+
+/// Waits until the host has dropped the code of every component.
+fn until_idle(weft: &Weft) -> Result<()> {
+    wait::until("every component is idle", IDLE_PATIENCE, || {
+        let loaded = weft.components()?.iter().any(|component| component.loaded);
+        Ok((!loaded).then_some(()))
+    })
 }
 
 /// Components that differ in a custom section, and apps of some of them, each with a route of its own.
@@ -116,15 +155,19 @@ fn path_of(number: u32) -> String {
     format!("/c{number}")
 }
 
-fn call_each(weft: &Weft, count: u32) -> Result<()> {
+/// Calls one after the other; answers the median time of a call in milliseconds.
+fn call_each(weft: &Weft, count: u32) -> Result<f64> {
+    let mut times = Vec::new();
     for path in (0..count).map(path_of) {
+        let start = Instant::now();
         let answer = get::try_get(weft.http, &path)?;
+        times.push(start.elapsed());
         ensure!(
             answer.is_some_and(|answer| answer.status == 200),
             "`{path}` is not answered"
         );
     }
-    Ok(())
+    Ok(median_ms(&times))
 }
 
 fn per_component(kib: u64, count: u32) -> f64 {

@@ -31,6 +31,13 @@ pub(super) struct Called {
     pub(super) elapsed_us: u64,
 }
 
+/// A row of `weft get components -o json`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ComponentRow {
+    /// Whether its code is in memory.
+    pub(super) loaded: bool,
+}
+
 impl Weft {
     /// Starts a host that keeps its data in `data`, and does not wait for it.
     pub(super) fn spawn(binary: &Path, data: &Path, manifests: &[&Path]) -> Result<Self> {
@@ -82,6 +89,12 @@ impl Weft {
     pub(super) fn call(&self, component: &str, expression: &str) -> Result<Called> {
         let reply = self.command(&["call", component, expression, "-o", "json"])?;
         serde_json::from_str(&reply).context("`weft call` does not answer as expected")
+    }
+
+    /// The deployed components.
+    pub(super) fn components(&self) -> Result<Vec<ComponentRow>> {
+        let rows = self.command(&["get", "components", "-o", "json"])?;
+        serde_json::from_str(&rows).context("`weft get components` does not answer as expected")
     }
 
     /// Waits until a path is answered with 200.
