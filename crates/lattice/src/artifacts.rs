@@ -71,10 +71,10 @@ impl Artifacts {
         }
     }
 
-    /// Whether bytes are stored under `digest` (they are verified when read).
+    /// Whether the bytes of `digest` are stored, undamaged. Reads and hashes them.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> bool {
-        self.path(digest).is_file()
+        self.get(digest).is_ok()
     }
 
     /// Stores `bytes` under `digest`, durably. Storing the same bytes twice is no error.
@@ -88,7 +88,7 @@ impl Artifacts {
         verify(digest, bytes)?;
         let path = self.path(digest);
         // What is there may be damaged: only verified content is kept as it is.
-        if self.get(digest).is_ok() {
+        if self.contains(digest) {
             return Ok(());
         }
         durable::write(&path, bytes).map_err(|source| ArtifactError::Io { path, source })

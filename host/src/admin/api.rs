@@ -116,7 +116,8 @@ impl Api {
         let wanted: CallRequest = read_json(request).await?;
         let entry = self.entry(&wanted)?;
         let started = Instant::now();
-        let result = call(&entry, &wanted.expression).await?;
+        let result = call(&entry, &wanted.expression).await;
+        let result = result.map_err(|error| ApiError::of_call(&error, &wanted))?;
         let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         json(&CallReply { result, elapsed_us })
     }
@@ -147,8 +148,15 @@ impl Api {
     ) -> Answer {
         let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
         match *method {
-            Method::HEAD if artifacts.contains(&digest) => Ok(empty(StatusCode::NO_CONTENT)),
-            Method::HEAD => Ok(empty(StatusCode::NOT_FOUND)),
+            Method::HEAD => {
+                let stored = blocking(move || artifacts.contains(&digest)).await?;
+                let status = if stored {
+                    StatusCode::NO_CONTENT
+                } else {
+                    StatusCode::NOT_FOUND
+                };
+                Ok(empty(status))
+            }
             Method::GET => {
                 let bytes = blocking(move || artifacts.get(&digest)).await??;
                 let mut response = Response::new(full(Bytes::from(bytes)));

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use weft_lattice::artifacts::ArtifactError;
-use weft_lattice::control::{ErrorBody, ErrorCode};
+use weft_lattice::control::{CallRequest, ErrorBody, ErrorCode};
 use weft_lattice::store::StoreError;
 
 use super::api::{Body, full};
@@ -124,9 +124,10 @@ impl From<DeployError> for ApiError {
     }
 }
 
-impl From<CallError> for ApiError {
-    fn from(error: CallError) -> Self {
-        let code = match &error {
+impl ApiError {
+    /// Why the call that was wanted has no result.
+    pub(super) fn of_call(error: &CallError, wanted: &CallRequest) -> Self {
+        let code = match error {
             CallError::Expression { .. }
             | CallError::Arguments { .. }
             | CallError::NoText { .. } => ErrorCode::BadRequest,
@@ -142,10 +143,13 @@ impl From<CallError> for ApiError {
                 | Failure::ErrorCode(_) => ErrorCode::Trapped,
             },
         };
-        let refusal = Self::of(code, &error);
+        let refusal = Self::of(code, error);
         match error {
             CallError::NoFunction { .. } | CallError::Arguments { .. } => {
-                refusal.help("`weft inspect APP/COMPONENT` shows its functions and their types")
+                let target = format!("{}/{}", wanted.app, wanted.component);
+                refusal.help(format!(
+                    "`weft inspect {target}` shows its functions and their types"
+                ))
             }
             CallError::Expression { .. } => refusal.help(
                 "write `ns:pkg/iface.func(arguments)`, arguments in WAVE: `\"text\", 3, {a: 1}`",

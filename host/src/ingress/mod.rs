@@ -2,9 +2,10 @@
 //!
 //! [`server`] owns sockets and connections, [`routes`] says which component a request is for,
 //! [`path`] refuses targets that mean two things, [`run`] runs the guest and streams both ways
-//! ([`p2`], [`p3`]), [`answer`] is what the host says itself.
+//! ([`p2`], [`p3`], [`body`]), [`answer`] is what the host says itself.
 
 mod answer;
+mod body;
 mod p2;
 mod p3;
 mod path;

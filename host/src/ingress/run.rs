@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
@@ -17,11 +17,18 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::Error;
 
+use super::body::{self, Progress};
 use super::{Body, answer, p2, p3};
 use crate::entry::{Admission, Entry, Exports, Failure, Instance};
 
 /// A guest that runs; it sends the head of the answer when it has it.
-pub(super) type Guest = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+type Guest = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
+
+/// A guest that broke off. The instance is dropped with it, after those who read its answer know.
+struct Broken {
+    failure: Failure,
+    _instance: Option<Box<Instance>>,
+}
 
 /// Where the head of the answer goes.
 pub(super) type Head = oneshot::Sender<Result<Response<Body>, Failure>>;
@@ -57,6 +64,7 @@ async fn run(
     request: Request<RequestBody>,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
+    let head_only = request.method() == Method::HEAD;
     let deadline = Instant::now() + entry.settings.deadline;
     let (head, mut received) = oneshot::channel();
     let mut guest = start(entry, request, head)?;
@@ -70,8 +78,9 @@ async fn run(
     tokio::select! {
         biased;
         Ok(head) = &mut received => {
-            tasks.spawn(finish(entry.clone(), guest, deadline));
-            head
+            let progress = Arc::new(Progress::default());
+            tasks.spawn(finish(entry.clone(), guest, deadline, progress.clone()));
+            head.map(|response| body::watched(response, &progress, head_only))
         }
         outcome = &mut guest => finished(entry, outcome, &mut received),
         () = &mut expired => Err(Failure::Deadline { limit: entry.settings.deadline }),
@@ -89,7 +98,7 @@ async fn serve(
     _admission: Admission,
     request: Request<RequestBody>,
     head: Head,
-) -> Result<(), Failure> {
+) -> Result<(), Broken> {
     let mut instance = entry.instance().await?;
     let Instance { store, exports, .. } = &mut instance;
     let outcome = match exports {
@@ -97,9 +106,8 @@ async fn serve(
         Exports::HttpP3(service) => p3::call(store, service, request, head).await,
         // A route to a component that does not handle HTTP is refused at deploy.
         Exports::Plain(_) => {
-            return Err(Failure::BadRequest(
-                "the component does not handle HTTP".to_owned(),
-            ));
+            let reason = "the component does not handle HTTP".to_owned();
+            return Err(Failure::BadRequest(reason).into());
         }
     };
     match outcome {
@@ -107,38 +115,57 @@ async fn serve(
             entry.give_back(instance);
             Ok(())
         }
-        Err(error) => Err(Failure::of(error, instance.store.data())),
+        Err(error) => Err(Broken {
+            failure: Failure::of(error, instance.store.data()),
+            _instance: Some(Box::new(instance)),
+        }),
+    }
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            _instance: None,
+        }
     }
 }
 
 /// The answer of a guest that has returned.
 fn finished(
     entry: &Entry,
-    outcome: Result<(), Failure>,
+    outcome: Result<(), Broken>,
     received: &mut HeadReceiver,
 ) -> Result<Response<Body>, Failure> {
     match (received.try_recv(), outcome) {
         (Ok(head), Ok(())) => head,
-        (Ok(head), Err(failure)) => {
-            // The answer has begun; its body ends early, and the log says why.
-            answer::report(entry, &failure);
-            head
+        (Ok(head), Err(broken)) => {
+            // The answer has begun; its body ends in an error, and the log says why.
+            let progress = Arc::new(Progress::default());
+            progress.break_off();
+            answer::report(entry, &broken.failure);
+            head.map(|response| body::watched(response, &progress, false))
         }
-        (Err(_), Err(failure)) => Err(failure),
+        (Err(_), Err(broken)) => Err(broken.failure),
         (Err(_), Ok(())) => Err(Failure::NoResponse),
     }
 }
 
-/// Runs a guest whose answer has begun to its end, or to the deadline.
-async fn finish(entry: Arc<Entry>, guest: Guest, deadline: Instant) {
-    let failure = match tokio::time::timeout_at(deadline, guest).await {
-        Ok(Ok(())) => return,
-        Ok(Err(failure)) => failure,
-        Err(_) => Failure::Deadline {
-            limit: entry.settings.deadline,
+/// Runs a guest whose answer has begun: to its end, to the deadline, or until nobody reads the answer.
+async fn finish(entry: Arc<Entry>, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
+    let broken = tokio::select! {
+        outcome = &mut guest => match outcome {
+            Ok(()) => return,
+            Err(broken) => broken,
         },
+        () = tokio::time::sleep_until(deadline) => {
+            Failure::Deadline { limit: entry.settings.deadline }.into()
+        }
+        () = progress.reader_gone() => return,
     };
-    answer::report(&entry, &failure);
+    // Before the guest and its instance are dropped, at the end of this function.
+    progress.break_off();
+    answer::report(&entry, &broken.failure);
 }
 
 /// A body that ends in an error when it is longer than `limit`.

@@ -182,6 +182,11 @@ async fn respond(
     snapshot: &Snapshot,
     tasks: &TaskTracker,
 ) -> Response<Body> {
+    // HTTP/1.1 connections refuse them while they read; HTTP/2 bounds only their bytes.
+    if request.headers().len() > HEADERS_MAX {
+        let reason = format!("expected at most {HEADERS_MAX} headers");
+        return answer::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &reason);
+    }
     let target = request.uri().path();
     if let Err(error) = path::check(target) {
         return answer::text(StatusCode::BAD_REQUEST, &error.to_string());
@@ -189,7 +194,7 @@ async fn respond(
     let Some(host) = host_of(&request) else {
         return answer::text(
             StatusCode::BAD_REQUEST,
-            "the request names no host, or not in ASCII",
+            "expected one `Host` with a host name or address, and perhaps a port",
         );
     };
     match snapshot.routes.find(host, target) {
@@ -206,13 +211,24 @@ async fn respond(
     }
 }
 
-/// The host that a request is for, without its port.
+/// The host that a request is for, without its port; none if it names none, several, or something
+/// else than a host (RFC 9112, section 3.2).
 fn host_of(request: &Request<Incoming>) -> Option<&str> {
-    let host = match request.uri().authority() {
-        Some(authority) => authority.as_str(),
-        None => request.headers().get(header::HOST)?.to_str().ok()?,
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.host());
+    }
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    let (host, None) = (lines.next()?, lines.next()) else {
+        return None;
     };
-    Some(without_port(host))
+    let host = host.to_str().ok()?;
+    is_host(host).then(|| without_port(host))
+}
+
+/// Whether the text has only what a host and a port are made of.
+fn is_host(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 fn without_port(host: &str) -> &str {
@@ -229,7 +245,17 @@ fn without_port(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::without_port;
+    use super::{is_host, without_port};
+
+    #[test]
+    fn only_hosts_are_hosts() {
+        for host in ["localhost", "shop.example.com:8080", "[::1]:80", "10.0.0.1"] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in ["", "a b", "a/b", "user@host", "h\u{f6}st"] {
+            assert!(!is_host(other), "{other}");
+        }
+    }
 
     #[test]
     fn the_port_is_cut_off_and_addresses_are_kept() {

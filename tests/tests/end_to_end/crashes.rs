@@ -242,7 +242,6 @@ fn an_app_whose_bytes_are_damaged_fails_by_itself() {
 }
 
 #[test]
-#[ignore = "bug: a damaged artifact counts as uploaded, so a deploy does not replace it and is refused"]
 fn an_app_whose_bytes_are_damaged_can_be_deployed_again() {
     let files = Files::new();
     let (weft, manifest) = with_damaged_bytes(&files);

@@ -143,7 +143,6 @@ fn two_requests_are_never_one() {
 }
 
 #[test]
-#[ignore = "bug: RFC 9112, 3.2 wants 400 for two `Host` lines and for a value that is no host"]
 fn a_request_for_two_hosts_or_for_none_is_refused() {
     let files = Files::new();
     let weft = serving(&files);

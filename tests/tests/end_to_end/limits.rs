@@ -125,8 +125,6 @@ fn a_client_that_goes_away_takes_its_request_with_it() {
 }
 
 #[test]
-#[ignore = "bug: a guest that waits while its answer streams is not told that the client left; it \
-            holds its place until its deadline"]
 fn a_client_that_goes_away_during_the_answer_takes_its_request_with_it() {
     let files = Files::new();
     let weft = serving(&files, &[("web", "limits: {deadline: 1h}")]);
@@ -139,7 +137,6 @@ fn a_client_that_goes_away_during_the_answer_takes_its_request_with_it() {
 }
 
 #[test]
-#[ignore = "bug: the body of an answer that is cut at the deadline ends as if it were complete"]
 fn an_answer_that_is_cut_off_does_not_look_complete() {
     let files = Files::new();
     let weft = serving(&files, &[("web", "limits: {deadline: 300ms}")]);
