@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::wasm_wave::parser::ParserError;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
@@ -212,13 +213,19 @@ fn parse_arguments(expression: &Expression<'_>, types: &[Type]) -> Result<Vec<Va
     };
     // WAVE's function names are kebab-case words; the real one may be a keyword, so it is left out.
     let text = format!("call{}", expression.arguments);
-    let parsed = UntypedFuncCall::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    parsed.to_wasm_params(types).map_err(|error| {
-        wrong(format!(
-            "{error}; {} expected",
-            count(types.len(), "argument")
-        ))
-    })
+    let refuse = |error: &ParserError| wrong(explain(&text, error, types.len()));
+    let parsed = UntypedFuncCall::parse(&text).map_err(|error| refuse(&error))?;
+    parsed.to_wasm_params(types).map_err(|error| refuse(&error))
+}
+
+/// What is wrong, with the piece of the text that it is about: its place counts in a text that the
+/// user did not write.
+fn explain(text: &str, error: &ParserError, parameters: usize) -> String {
+    let expected = count(parameters, "argument");
+    match text.get(error.span()).filter(|piece| !piece.is_empty()) {
+        Some(piece) => format!("{} at `{piece}`; it takes {expected}", error.kind()),
+        None => format!("{}; it takes {expected}", error.kind()),
+    }
 }
 
 fn count(number: usize, noun: &str) -> String {
