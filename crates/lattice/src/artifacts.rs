@@ -10,8 +10,9 @@ use weft_lattice_config::Digest;
 
 use crate::durable;
 
-/// The largest component accepted: language runtimes compiled to a component reach some 20 MiB.
-pub const ARTIFACT_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// The largest component accepted: language runtimes compiled to a component reach some 20 MiB. What
+/// looks into components (`weft-compose`) reads no larger ones.
+pub const ARTIFACT_BYTES_MAX: usize = 64 << 20;
 
 /// The directory of artifacts of one host.
 #[derive(Debug, Clone)]
