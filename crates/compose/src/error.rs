@@ -42,7 +42,7 @@ pub enum FuseError {
     /// There are too many parts.
     #[error(
         "too many components to fuse: expected at most {limit} (`max_parts`), found {found}; \
-         unlink some of them with `mode: local`"
+         link fewer of them to each other"
     )]
     TooManyParts {
         /// The bound.
@@ -53,7 +53,7 @@ pub enum FuseError {
     /// The parts are too large.
     #[error(
         "the components to fuse are too large: expected at most {limit} bytes in all \
-         (`max_bytes`), found {found}; unlink some of them with `mode: local`"
+         (`max_bytes`), found {found}; link fewer of them to each other"
     )]
     TooLarge {
         /// The bound.
@@ -222,7 +222,7 @@ pub enum FuseError {
         source: Cause,
     },
     /// The parts could not be composed although every link is sound.
-    #[error("the components cannot be fused; link them with `mode: local`")]
+    #[error("the components cannot be fused")]
     Compose {
         /// What went wrong.
         #[source]

@@ -238,7 +238,7 @@ fn a_component_cannot_take_an_identity_through_a_shared_type() {
     let error = fuse(&parts, &[edge(0, STOCK, 1, STOCK)]).unwrap_err();
     assert_eq!(
         chain(&error),
-        "the components cannot be fused; link them with `mode: local`: imports \
+        "the components cannot be fused: imports \
          `wasi:cli/environment@0.2.3` and `harmless:api/env` of `thief` share one type",
     );
 }

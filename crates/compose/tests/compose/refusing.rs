@@ -228,8 +228,8 @@ fn bounds_are_named() {
     };
     assert_eq!(
         chain(&fuse(&parts, &[], &few).unwrap_err()),
-        "too many components to fuse: expected at most 1 (`max_parts`), found 2; unlink some of \
-         them with `mode: local`",
+        "too many components to fuse: expected at most 1 (`max_parts`), found 2; link fewer \
+         of them to each other",
     );
     let small = FuseOptions {
         max_bytes: 10,
@@ -239,7 +239,7 @@ fn bounds_are_named() {
         chain(&fuse(&parts[..1], &[], &small).unwrap_err()),
         format!(
             "the components to fuse are too large: expected at most 10 bytes in all (`max_bytes`), \
-             found {}; unlink some of them with `mode: local`",
+             found {}; link fewer of them to each other",
             bytes.len()
         ),
     );
