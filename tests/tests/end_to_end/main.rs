@@ -14,6 +14,7 @@ mod foreign;
 mod fusion;
 mod hostile;
 mod http;
+mod http_p3;
 mod limits;
 mod providers;
 mod refusals;
