@@ -1,0 +1,1 @@
+//! Mixes generated and typed functions in the instances that an importer sees.

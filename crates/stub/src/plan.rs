@@ -1,0 +1,1 @@
+//! Decides for each function of a set of interfaces how it crosses between stores.
