@@ -96,14 +96,16 @@ impl<'a> Composer<'a> {
     }
 
     fn encode(mut self) -> Result<Vec<u8>, FuseError> {
-        for item in &self.graph.components[0].exports {
-            let export = self
-                .composition
-                .alias_instance_export(self.nodes[&0], &item.name)
-                .map_err(compose_error)?;
-            self.composition
-                .export(export, &item.name)
-                .map_err(compose_error)?;
+        for part in self.graph.exporters.iter().copied() {
+            for item in &self.graph.components[part].exports {
+                let export = self
+                    .composition
+                    .alias_instance_export(self.nodes[&part], &item.name)
+                    .map_err(compose_error)?;
+                self.composition
+                    .export(export, &item.name)
+                    .map_err(compose_error)?;
+            }
         }
         let options = EncodeOptions {
             define_components: true,
@@ -163,8 +165,9 @@ fn forget_linked_owners(types: &mut Types, package: &Package, is_linked: impl Fn
 
 /// Restores what the composing library drops: which interfaces plainly named exports implement.
 fn annotate(graph: &Graph<'_>, fused: Vec<u8>) -> Result<Vec<u8>, FuseError> {
-    let exports = graph.components[0].exports.iter();
-    let implemented: HashMap<_, _> = exports
+    let exporters = graph.exporters.iter();
+    let implemented: HashMap<_, _> = exporters
+        .flat_map(|part| &graph.components[*part].exports)
         .filter_map(|item| Some((item.name.clone(), item.item.implements.clone()?)))
         .collect();
     if implemented.is_empty() {

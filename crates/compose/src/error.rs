@@ -99,7 +99,17 @@ pub enum FuseError {
         /// The names of the parts on the way, the first again at the end.
         path: Vec<String>,
     },
-    /// No chain of edges leads from the entry to a part.
+    /// Two parts whose exports the fused component has export one name.
+    #[error("export `{export}` is there twice, of `{first}` and of `{second}`; export one of them")]
+    ExportedTwice {
+        /// The name of the export.
+        export: String,
+        /// The part that has it first.
+        first: String,
+        /// The other part.
+        second: String,
+    },
+    /// No chain of edges leads from the entry, or another part that exports, to a part.
     #[error("no link leads from the entry `{entry}` to `{part}`; fuse it on its own")]
     Unreachable {
         /// The entry.

@@ -7,6 +7,9 @@ use crate::graph::Graph;
 use crate::outline::Bodies;
 use crate::plan::Plan;
 
+/// The part that a fusion is named after.
+pub(crate) const ENTRY: usize = 0;
+
 /// A component to be fused, by the name its messages use.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
@@ -81,15 +84,32 @@ pub enum ImportOwner {
 ///
 /// # Errors
 ///
-/// Fails if a bound of `options` is exceeded, a part is not a valid component, an edge does not
-/// name an import and an export of one type, or the edges do not form a tree or lattice below the
-/// entry.
+/// As [`fuse_exporting`].
 pub fn fuse(
     parts: &[Part<'_>],
     edges: &[Edge],
     options: &FuseOptions<'_>,
 ) -> Result<Fused, FuseError> {
-    let graph = Graph::read(parts, edges, options)?;
+    fuse_exporting(parts, edges, &[ENTRY], options)
+}
+
+/// Fuses linked components into one that has the exports of several of them, in this order.
+///
+/// A part that uses the entry, and is reached from outside itself, is one of `exporters` beside it:
+/// the skeleton of a link, which imports what the entry exports.
+///
+/// # Errors
+///
+/// Fails if a bound of `options` is exceeded, a part is not a valid component, an edge does not
+/// name an import and an export of one type, the edges form a circle, none leads from one of
+/// `exporters` to a part, or two of `exporters` have an export of one name.
+pub fn fuse_exporting(
+    parts: &[Part<'_>],
+    edges: &[Edge],
+    exporters: &[usize],
+    options: &FuseOptions<'_>,
+) -> Result<Fused, FuseError> {
+    let graph = Graph::read(parts, edges, exporters, options)?;
     let plan = Plan::make(&graph, options.is_private)?;
     let bytes = compose::compose(&graph, &plan)?;
     let fused = Component::read(&bytes, Bodies::Validated).map_err(compose_error)?;

@@ -2,21 +2,23 @@
 
 use std::collections::HashMap;
 
-use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId, ResourceId};
+use wasmparser::component_types::ResourceId;
 
 use crate::binary::{Component, Item, ResourcePath};
 use crate::error::{FuseError, LinkEnds};
-use crate::fuse::{Edge, FuseOptions, Part};
-use crate::matching::{self, Fault, Found, ResourcePairs};
+use crate::fuse::{ENTRY, Edge, FuseOptions, Part};
+use crate::link::{self, End};
+use crate::matching::ResourcePairs;
 use crate::names::Track;
-use crate::outline::Bodies;
 
 /// Parts whose edges have been checked.
 pub(crate) struct Graph<'a> {
     pub(crate) parts: &'a [Part<'a>],
     pub(crate) edges: &'a [Edge],
     pub(crate) components: Vec<Component>,
-    /// Exporters before importers; the entry is last.
+    /// The parts whose exports the fused component has.
+    pub(crate) exporters: &'a [usize],
+    /// Exporters before importers.
     pub(crate) order: Vec<usize>,
     /// For each edge, the resources that the two ends take to be the same.
     pub(crate) crossing: Vec<ResourcePairs>,
@@ -28,20 +30,27 @@ impl<'a> Graph<'a> {
     pub(crate) fn read(
         parts: &'a [Part<'a>],
         edges: &'a [Edge],
+        exporters: &'a [usize],
         options: &FuseOptions<'_>,
     ) -> Result<Self, FuseError> {
         check_bounds(parts, options)?;
+        check_indices(parts, edges, exporters)?;
         let links = index_links(parts, edges)?;
-        let order = order(parts, edges)?;
-        let components = parts.iter().map(read_part).collect::<Result<Vec<_>, _>>()?;
+        let order = order(parts, edges, exporters)?;
+        let components = parts
+            .iter()
+            .map(link::read)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut graph = Self {
             parts,
             edges,
             components,
+            exporters,
             order,
             crossing: Vec::new(),
             links,
         };
+        graph.check_exports()?;
         graph.crossing = edges
             .iter()
             .map(|edge| graph.check_edge(edge))
@@ -68,7 +77,8 @@ impl<'a> Graph<'a> {
                 return Origin::Defined { part, id };
             };
             let exported = self.link(part, &path.import).and_then(|edge| {
-                let instance = instance(self.components[edge.to].export(&edge.export)?.ty).ok()?;
+                let instance =
+                    link::instance(self.components[edge.to].export(&edge.export)?.ty).ok()?;
                 let id = self.components[edge.to].exported_resource(instance, &path.resource)?;
                 Some((edge.to, id.resource()))
             });
@@ -90,29 +100,29 @@ impl<'a> Graph<'a> {
     }
 
     fn check_edge(&self, edge: &Edge) -> Result<ResourcePairs, FuseError> {
-        let (importer, exporter) = (&self.components[edge.from], &self.components[edge.to]);
-        let import = importer
-            .import(&edge.import)
-            .ok_or_else(|| FuseError::NoImport {
-                from: self.parts[edge.from].name.to_owned(),
-                import: edge.import.clone(),
-                imports: likeliest(&importer.imports, &edge.import),
-            })?;
-        let export = exporter
-            .export(&edge.export)
-            .ok_or_else(|| FuseError::NoExport {
-                to: self.parts[edge.to].name.to_owned(),
-                export: edge.export.clone(),
-                exports: likeliest(&exporter.exports, &edge.export),
-            })?;
-        let not_an_interface = |found| FuseError::NotAnInterface {
-            link: self.ends(edge),
-            found,
+        let end = |part: usize, item| End {
+            name: self.parts[part].name,
+            component: &self.components[part],
+            item,
         };
-        let expected = instance(import.ty).map_err(not_an_interface)?;
-        let found = instance(export.ty).map_err(not_an_interface)?;
-        matching::instances((importer, expected), (exporter, found))
-            .map_err(|fault| refusal(fault, self.ends(edge)))
+        link::check(&end(edge.from, &edge.import), &end(edge.to, &edge.export))
+    }
+
+    /// Refuses exports that would have one name in the fused component.
+    fn check_exports(&self) -> Result<(), FuseError> {
+        let mut owners: HashMap<&str, usize> = HashMap::new();
+        for part in self.exporters.iter().copied() {
+            for item in &self.components[part].exports {
+                if let Some(first) = owners.insert(&item.name, part) {
+                    return Err(FuseError::ExportedTwice {
+                        export: item.name.clone(),
+                        first: self.parts[first].name.to_owned(),
+                        second: self.parts[part].name.to_owned(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -147,12 +157,16 @@ fn check_bounds(parts: &[Part<'_>], options: &FuseOptions<'_>) -> Result<(), Fus
     Ok(())
 }
 
-fn read_part(part: &Part<'_>) -> Result<Component, FuseError> {
-    // The fused component is validated as a whole, bodies included.
-    Component::read(part.bytes, Bodies::Skipped).map_err(|source| FuseError::Part {
-        part: part.name.to_owned(),
-        source,
-    })
+fn check_indices(parts: &[Part<'_>], edges: &[Edge], exporters: &[usize]) -> Result<(), FuseError> {
+    let ends = edges.iter().flat_map(|edge| [edge.from, edge.to]);
+    let mut indices = ends.chain(exporters.iter().copied());
+    match indices.find(|index| *index >= parts.len()) {
+        None => Ok(()),
+        Some(index) => Err(FuseError::NoSuchPart {
+            index,
+            parts: parts.len(),
+        }),
+    }
 }
 
 fn index_links<'a>(
@@ -161,15 +175,6 @@ fn index_links<'a>(
 ) -> Result<HashMap<(usize, &'a str), &'a Edge>, FuseError> {
     let mut links: HashMap<_, &Edge> = HashMap::new();
     for edge in edges {
-        if let Some(index) = [edge.from, edge.to]
-            .into_iter()
-            .find(|end| *end >= parts.len())
-        {
-            return Err(FuseError::NoSuchPart {
-                index,
-                parts: parts.len(),
-            });
-        }
         if let Some(first) = links.insert((edge.from, edge.import.as_str()), edge) {
             return Err(FuseError::LinkedTwice {
                 from: parts[edge.from].name.to_owned(),
@@ -182,79 +187,46 @@ fn index_links<'a>(
     Ok(links)
 }
 
-/// Sorts the parts, exporters first, without recursion: the number of parts is the caller's.
-fn order(parts: &[Part<'_>], edges: &[Edge]) -> Result<Vec<usize>, FuseError> {
+/// Sorts what the exporters reach, exporters of links first, without recursion: the number of parts
+/// is the caller's.
+fn order(parts: &[Part<'_>], edges: &[Edge], exporters: &[usize]) -> Result<Vec<usize>, FuseError> {
     let mut targets = vec![Vec::new(); parts.len()];
     for edge in edges {
         targets[edge.from].push(edge.to);
     }
     let mut order = Vec::new();
     let mut is_done = vec![false; parts.len()];
-    // The way from the entry to where the walk is, with the next edge to take at each part.
-    let mut path = vec![(0, 0)];
-    while let Some((part, next)) = path.last_mut() {
-        let Some(target) = targets[*part].get(*next).copied() else {
-            is_done[*part] = true;
-            order.push(*part);
-            path.pop();
-            continue;
+    for root in exporters.iter().copied() {
+        // The way from the root to where the walk is, with the next edge to take at each part.
+        let mut path = if is_done[root] {
+            vec![]
+        } else {
+            vec![(root, 0)]
         };
-        *next += 1;
-        if let Some(start) = path.iter().position(|(part, _)| *part == target) {
-            let cycle = path[start..].iter().map(|(part, _)| *part).chain([target]);
-            let path = cycle.map(|part| parts[part].name.to_owned()).collect();
-            return Err(FuseError::Cycle { path });
-        }
-        if !is_done[target] {
-            path.push((target, 0));
+        while let Some((part, next)) = path.last_mut() {
+            let Some(target) = targets[*part].get(*next).copied() else {
+                is_done[*part] = true;
+                order.push(*part);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            if let Some(start) = path.iter().position(|(part, _)| *part == target) {
+                let cycle = path[start..].iter().map(|(part, _)| *part).chain([target]);
+                let path = cycle.map(|part| parts[part].name.to_owned()).collect();
+                return Err(FuseError::Cycle { path });
+            }
+            if !is_done[target] {
+                path.push((target, 0));
+            }
         }
     }
     match is_done.iter().position(|is_done| !is_done) {
         None => Ok(order),
         Some(part) => Err(FuseError::Unreachable {
-            entry: parts[0].name.to_owned(),
+            entry: parts[ENTRY].name.to_owned(),
             part: parts[part].name.to_owned(),
         }),
-    }
-}
-
-fn instance(ty: ComponentEntityType) -> Result<ComponentInstanceTypeId, &'static str> {
-    match ty {
-        ComponentEntityType::Instance(id) => Ok(id),
-        other => Err(matching::kind(&other)),
-    }
-}
-
-/// The names of items, those of the same interface in other versions first.
-fn likeliest(items: &[Item], wanted: &str) -> Vec<String> {
-    let interface = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
-    let mut names: Vec<_> = items.iter().map(|item| item.name.clone()).collect();
-    names.sort_by_key(|name| interface(name) != interface(wanted));
-    names
-}
-
-fn refusal(fault: Fault, link: Box<LinkEnds>) -> FuseError {
-    let Fault {
-        kind,
-        item,
-        expected,
-        found,
-    } = fault;
-    match found {
-        Found::Other(found) => FuseError::Mismatch {
-            link,
-            kind,
-            item,
-            expected,
-            found,
-        },
-        Found::Nothing(items) => FuseError::Missing {
-            link,
-            kind,
-            item,
-            expected,
-            items,
-        },
     }
 }
 

@@ -13,6 +13,7 @@ mod error;
 mod fuse;
 mod graph;
 mod limits;
+mod link;
 mod matching;
 mod measure;
 mod names;
@@ -25,9 +26,10 @@ mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};
 pub use error::{Cause, FuseError, LinkEnds};
-pub use fuse::{Edge, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse};
+pub use fuse::{Edge, FuseOptions, Fused, FusedImport, ImportOwner, Part, fuse, fuse_exporting};
 pub use limits::{
     MAX_COMPONENT_BYTES, MAX_FUSED_BYTES, MAX_FUSED_PARTS, MAX_NESTING, MAX_SIGNATURE_BYTES,
     MAX_TYPE_NODES,
 };
+pub use link::Linkable;
 pub use names::private_name;

@@ -10,6 +10,8 @@ mod fusing;
 mod hostile;
 #[path = "compose/identity.rs"]
 mod identity;
+#[path = "compose/linking.rs"]
+mod linking;
 #[path = "compose/names.rs"]
 mod names;
 #[path = "compose/refusing.rs"]

@@ -2,7 +2,7 @@
 
 use weft_compose::{FuseError, describe};
 
-use crate::support::{component, component_of, edge, fuse, imports, text};
+use crate::support::{component, component_of, edge, exports, fuse, imports, text};
 
 const PRICING: &str = "shop:catalog/pricing@0.2.0";
 const STOCK: &str = "shop:catalog/stock@0.2.0";
@@ -243,13 +243,4 @@ fn an_entry_keeps_what_its_plainly_named_exports_implement() {
         (exports[0].name.as_str(), exports[0].implements.as_deref()),
         ("main", Some(STOCK))
     );
-}
-
-fn exports(bytes: &[u8]) -> Vec<String> {
-    describe(bytes)
-        .expect("what is fused is a component")
-        .exports
-        .into_iter()
-        .map(|export| export.name)
-        .collect()
 }

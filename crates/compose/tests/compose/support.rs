@@ -98,6 +98,16 @@ pub(crate) fn imports(fused: &Fused) -> Vec<String> {
     imports
 }
 
+/// The names of the exports.
+pub(crate) fn exports(bytes: &[u8]) -> Vec<String> {
+    weft_compose::describe(bytes)
+        .expect("what is fused is a component")
+        .exports
+        .into_iter()
+        .map(|export| export.name)
+        .collect()
+}
+
 /// The error and its causes, as the process edge prints them.
 pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
