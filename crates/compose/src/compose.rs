@@ -1,16 +1,18 @@
 //! Composes renamed parts with `wac-graph`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wac_graph::types::{ItemKind, Package, Type, Types};
+use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId};
 
+use crate::adopt::{self, Fate};
 use crate::error::{Cause, FuseError};
+use crate::fuse::ImportOwner;
 use crate::graph::Graph;
-use crate::names::Track;
+use crate::names::{Track, private_name};
 use crate::plan::Plan;
-use crate::{rewrite, shape};
+use crate::{rewrite, shape, unnamed};
 
 /// The fused component, not yet validated.
 pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseError> {
@@ -31,7 +33,7 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
     // The library asserts what components of the usual tools guarantee; a valid component of other
     // tools may break that, and a host must survive it. Nothing outlives the closure.
     let fused = catch_unwind(AssertUnwindSafe(|| {
-        let mut composer = Composer::new(graph);
+        let mut composer = Composer::new(graph, plan);
         composer.add_parts(renamed)?;
         composer.encode()
     }))
@@ -45,15 +47,17 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
 
 struct Composer<'a> {
     graph: &'a Graph<'a>,
+    plan: &'a Plan,
     composition: CompositionGraph,
     /// The instance of each part.
     nodes: HashMap<usize, NodeId>,
 }
 
 impl<'a> Composer<'a> {
-    fn new(graph: &'a Graph<'a>) -> Self {
+    fn new(graph: &'a Graph<'a>, plan: &'a Plan) -> Self {
         Self {
             graph,
+            plan,
             composition: CompositionGraph::new(),
             nodes: HashMap::new(),
         }
@@ -63,8 +67,12 @@ impl<'a> Composer<'a> {
         let types = self.composition.types_mut();
         let package = Package::from_bytes(&format!("weft:part{part}"), None, bytes, types)
             .map_err(compose_error)?;
-        let is_linked = |import: &str| self.graph.link(part, import).is_some();
-        forget_linked_owners(self.composition.types_mut(), &package, is_linked);
+        let fate = |import: &str| match self.plan.imports.get(import) {
+            _ if self.graph.link(part, import).is_some() => Fate::Linked,
+            Some(import) if import.owner == ImportOwner::Part(part) => Fate::Private,
+            _ => Fate::Shared,
+        };
+        adopt::used_types(self.composition.types_mut(), &package, fate);
         let package = self
             .composition
             .register_package(package)
@@ -95,16 +103,22 @@ impl<'a> Composer<'a> {
         Ok(())
     }
 
+    fn export(&mut self, part: usize, export: &str, name: &str) -> Result<(), FuseError> {
+        let item = self
+            .composition
+            .alias_instance_export(self.nodes[&part], export)
+            .map_err(compose_error)?;
+        self.composition.export(item, name).map_err(compose_error)
+    }
+
     fn encode(mut self) -> Result<Vec<u8>, FuseError> {
-        for part in self.graph.exporters.iter().copied() {
-            for item in &self.graph.components[part].exports {
-                let export = self
-                    .composition
-                    .alias_instance_export(self.nodes[&part], &item.name)
-                    .map_err(compose_error)?;
-                self.composition
-                    .export(export, &item.name)
-                    .map_err(compose_error)?;
+        let graph = self.graph;
+        for (part, export) in unnamed::exports(graph) {
+            self.export(part, export, &private_name(part, export))?;
+        }
+        for part in graph.exporters.iter().copied() {
+            for item in &graph.components[part].exports {
+                self.export(part, &item.name, &item.name)?;
             }
         }
         let options = EncodeOptions {
@@ -137,29 +151,6 @@ impl<'a> Composer<'a> {
         parts
             .map(|part| self.graph.parts[part].name.to_owned())
             .collect()
-    }
-}
-
-/// Lets an open import that uses a record of a linked one have that record as its own.
-///
-/// The library would otherwise import the linked interface once more, for its types. A resource
-/// stays where it is: the types of its users must be the same.
-fn forget_linked_owners(types: &mut Types, package: &Package, is_linked: impl Fn(&str) -> bool) {
-    let imports = types[package.ty()].imports.iter();
-    let interfaces = imports.filter_map(|(name, kind)| match kind {
-        ItemKind::Instance(id) => Some((*id, is_linked(name))),
-        _ => None,
-    });
-    let (linked, open): (Vec<_>, Vec<_>) = interfaces.partition(|(_, is_linked)| *is_linked);
-    let linked: HashSet<_> = linked.into_iter().map(|(id, _)| id).collect();
-    for (id, _) in open {
-        let mut uses = std::mem::take(&mut types[id].uses);
-        let exports = &types[id].exports;
-        uses.retain(|name, used| {
-            let is_resource = matches!(exports.get(name), Some(ItemKind::Type(Type::Resource(_))));
-            is_resource || !linked.contains(&used.interface)
-        });
-        types[id].uses = uses;
     }
 }
 

@@ -71,7 +71,7 @@ pub enum FuseError {
         source: DescribeError,
     },
     /// An edge names a part that does not exist.
-    #[error("a link refers to component number {index}, expected less than {parts}")]
+    #[error("a link or an export refers to component number {index}, expected less than {parts}")]
     NoSuchPart {
         /// The index in the edge.
         index: usize,

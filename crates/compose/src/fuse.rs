@@ -98,6 +98,9 @@ pub fn fuse(
 /// A part that uses the entry, and is reached from outside itself, is one of `exporters` beside it:
 /// the skeleton of a link, which imports what the entry exports.
 ///
+/// Where their types consist of types that a link had provided, whoever serves that link exports its
+/// interface too, under its [`private_name`](crate::private_name): types outside must have a name.
+///
 /// # Errors
 ///
 /// Fails if a bound of `options` is exceeded, a part is not a valid component, an edge does not

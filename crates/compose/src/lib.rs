@@ -2,10 +2,11 @@
 //!
 //! Everything here is bytes in, bytes out: [`describe`] says what a component imports and exports,
 //! [`fuse`] composes linked components into a single one in which every part keeps the imports that
-//! carry its identity. Running the result, and binding its imports, is the host's.
+//! carry its identity. [`Linkable`] checks links that are not fused. Running the result, and binding its imports, is the host's.
 //!
 //! Input is hostile: it is measured and validated before anything else looks at it.
 
+mod adopt;
 mod binary;
 mod compose;
 mod describe;
@@ -22,6 +23,7 @@ mod plan;
 mod print;
 mod rewrite;
 mod shape;
+mod unnamed;
 mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::binary::{Component, ResourcePath};
+use wasmparser::component_types::ComponentAnyTypeId;
+
+use crate::binary::Component;
 use crate::compose::compose_error;
 use crate::error::FuseError;
 use crate::fuse::{Edge, FusedImport, ImportOwner, Part};
@@ -168,7 +170,12 @@ fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
                 graph.origin(edge.from, expected.resource()),
                 graph.origin(edge.to, found.resource()),
             );
-            if let Some(joined) = joined(graph, edge, ends)? {
+            let name = || {
+                let id = ComponentAnyTypeId::Resource(*expected);
+                let name = graph.components[edge.from].type_name(id);
+                name.unwrap_or_default().to_owned()
+            };
+            if let Some(joined) = joined(graph, edge, ends, name)? {
                 join(&mut groups, joined);
             }
         }
@@ -184,6 +191,7 @@ fn joined<'g>(
     graph: &Graph<'_>,
     edge: &Edge,
     ends: (Origin<'g>, Origin<'g>),
+    name: impl Fn() -> String,
 ) -> Result<Option<[Open<'g>; 2]>, FuseError> {
     match ends {
         (
@@ -206,7 +214,7 @@ fn joined<'g>(
         }
         (expected, found) => Err(FuseError::ResourceMismatch {
             link: graph.ends(edge),
-            resource: resource_name(graph, edge, expected, found),
+            resource: name(),
             expected: provenance(graph, expected),
             found: provenance(graph, found),
         }),
@@ -234,24 +242,6 @@ fn owners(group: &[Open<'_>]) -> Vec<usize> {
 fn highest<'g>(group: &[Open<'g>]) -> &'g str {
     let names = group.iter().map(|(_, name)| *name);
     names.max_by_key(|name| version(name)).unwrap_or_default()
-}
-
-fn resource_name(
-    graph: &Graph<'_>,
-    edge: &Edge,
-    expected: Origin<'_>,
-    found: Origin<'_>,
-) -> String {
-    let imported = |origin| match origin {
-        Origin::Imported {
-            path: ResourcePath { resource, .. },
-            ..
-        } => Some(resource.clone()),
-        Origin::Defined { .. } => None,
-    };
-    imported(expected)
-        .or_else(|| imported(found))
-        .unwrap_or_else(|| format!("of {}", graph.parts[edge.to].name))
 }
 
 fn provenance(graph: &Graph<'_>, origin: Origin<'_>) -> String {

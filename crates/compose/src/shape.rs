@@ -18,9 +18,9 @@ use crate::plan::Plan;
 
 /// Checks the imports of all parts.
 pub(crate) fn check(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
-    for (part, component) in graph.parts.iter().zip(&graph.components) {
-        check_kinds(part.name, component)?;
-        check_distinct_types(part.name, component)?;
+    for (part, component) in graph.components.iter().enumerate() {
+        check_kinds(graph.parts[part].name, component)?;
+        check_distinct_types(graph, part)?;
     }
     check_uses(graph, plan)
 }
@@ -55,19 +55,22 @@ fn is_plain(ty: &ComponentEntityType) -> bool {
     )
 }
 
-/// Refuses two imported interfaces that are declared with one type.
+/// Refuses two imported interfaces that are declared with one type, unless both are linked.
 ///
-/// The composing library knows an interface by its type, and would take the one for the other.
-fn check_distinct_types(part: &str, component: &Component) -> Result<(), FuseError> {
-    let mut known: HashMap<ComponentInstanceTypeId, (&str, Option<&str>)> = HashMap::new();
-    for item in &component.imports {
+/// The composing library knows an interface by its type, and would take the one for the other where
+/// it imports them.
+fn check_distinct_types(graph: &Graph<'_>, part: usize) -> Result<(), FuseError> {
+    let mut known: HashMap<ComponentInstanceTypeId, &Item> = HashMap::new();
+    for item in &graph.components[part].imports {
         let ComponentEntityType::Instance(id) = item.item.ty else {
             continue;
         };
-        let interface = interface(&item.name, item);
-        let (first, first_interface) = *known.entry(id).or_insert((&item.name, interface));
-        if first_interface != interface {
-            let name = &item.name;
+        let first = *known.entry(id).or_insert(item);
+        let is_linked = |item: &Item| graph.link(part, &item.name).is_some();
+        if interface(&first.name, first) != interface(&item.name, item)
+            && !(is_linked(first) && is_linked(item))
+        {
+            let (first, name, part) = (&first.name, &item.name, graph.parts[part].name);
             let message = format!("imports `{first}` and `{name}` of `{part}` share one type");
             return Err(compose_error(message));
         }

@@ -2,6 +2,10 @@
 //!
 //! Whether the result computes the right thing is for the host's tests.
 
+#[path = "compose/any_links.rs"]
+mod any_links;
+#[path = "compose/any_wit.rs"]
+mod any_wit;
 #[path = "compose/describing.rs"]
 mod describing;
 #[path = "compose/fusing.rs"]

@@ -3,9 +3,9 @@
 //! A stub exports what an importer imports; a skeleton imports what the entry exports, and its own
 //! export goes beside the entry's.
 
-use weft_compose::{Edge, FuseError, FuseOptions, Fused, Part, fuse_exporting};
+use weft_compose::{Edge, FuseError, FuseOptions, Fused, Linkable, Part, fuse_exporting};
 
-use crate::support::{OPTIONS, chain, component_of, edge, exports, imports, is_private};
+use crate::support::{OPTIONS, chain, component_of, edge, exports, imports, is_private, text};
 
 /// Interfaces as a link between stores has them: resources and records, shared among interfaces.
 const PACKAGES: &str = include_str!("links.wit");
@@ -142,5 +142,320 @@ fn a_skeleton_is_exported_beside_the_entry_that_it_serves() {
         let mut expected = [*served, &[SERVE]].concat();
         expected.sort_unstable();
         assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn parts_stubs_and_a_skeleton_are_fused_with_one_entry() {
+    let parts = [
+        (
+            "entry",
+            component(&format!(
+                "import {TYPES}; import {CHECKOUT}; import {PRICES}; import {STOCK}; export {STOCK};"
+            )),
+        ),
+        ("carts stub", stub(&[TYPES, CHECKOUT])),
+        // It has a link to another store of its own.
+        (
+            "prices",
+            component(&format!("import {STOCK}; export {PRICES};")),
+        ),
+        ("stock stub of entry", stub(&[STOCK])),
+        ("stock stub of prices", stub(&[STOCK])),
+        ("skeleton", skeleton(&[STOCK])),
+    ];
+    let edges = [
+        edges(0, &[TYPES, CHECKOUT], 1),
+        edges(0, &[PRICES], 2),
+        edges(0, &[STOCK], 3),
+        edges(2, &[STOCK], 4),
+        edges(5, &[STOCK], 0),
+    ]
+    .concat();
+    let fused = fuse_links(&parts, &edges, &[0, 5]).unwrap();
+    assert_eq!(exports(&fused.bytes), [STOCK, SERVE]);
+    assert_eq!(
+        imports(&fused),
+        [
+            "c1-weft:link/call = weft:link/call of part 1",
+            "c3-weft:link/call = weft:link/call of part 3",
+            "c4-weft:link/call = weft:link/call of part 4",
+            "shop:cart/model@0.1.0 = shop:cart/model@0.1.0 of shared [0, 1, 2]",
+        ],
+    );
+    let again = fuse_links(&parts, &edges, &[0, 5]).unwrap();
+    assert_eq!(fused, again, "fusing is deterministic");
+}
+
+#[test]
+fn a_component_may_be_linked_to_itself_in_another_store() {
+    let parts = [
+        (
+            "entry",
+            component(&format!("import {TYPES}; export {TYPES};")),
+        ),
+        ("stub", stub(&[TYPES])),
+        ("skeleton", skeleton(&[TYPES])),
+    ];
+    let edges = [edges(0, &[TYPES], 1), edges(2, &[TYPES], 0)].concat();
+    let fused = fuse_links(&parts, &edges, &[0, 2]).unwrap();
+    assert_eq!(exports(&fused.bytes), [TYPES, SERVE]);
+}
+
+#[test]
+fn two_exporters_with_an_export_of_one_name_are_refused() {
+    let parts = [
+        (
+            "entry",
+            component(&format!("export {STOCK}; export {PRICES};")),
+        ),
+        (
+            "other",
+            component(&format!("import {PRICES}; export {STOCK};")),
+        ),
+    ];
+    let edges = edges(1, &[PRICES], 0);
+    let error = fuse_links(&parts, &edges, &[0, 1]).unwrap_err();
+    assert!(matches!(error, FuseError::ExportedTwice { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "export `shop:cart/stock@0.1.0` is there twice, of `entry` and of `other`; export one of them",
+    );
+    let fused = fuse_links(&parts, &edges, &[1]).unwrap();
+    assert_eq!(exports(&fused.bytes), [STOCK]);
+}
+
+#[test]
+fn exporters_that_are_none_and_parts_that_none_uses_are_refused() {
+    let parts = [
+        ("entry", component(&format!("export {PRICES};"))),
+        ("skeleton", skeleton(&[PRICES])),
+    ];
+    let edges = edges(1, &[PRICES], 0);
+    let refusal = |exporters: &[usize]| chain(&fuse_links(&parts, &edges, exporters).unwrap_err());
+    assert_eq!(
+        refusal(&[0, 2]),
+        "a link or an export refers to component number 2, expected less than 2",
+    );
+    assert_eq!(
+        refusal(&[0]),
+        "no link leads from the entry `entry` to `skeleton`; fuse it on its own",
+    );
+}
+
+/// A component that lets its exports pass through, as an assembled stub does.
+#[test]
+fn functions_of_the_host_pass_through_a_stub() {
+    let stub = text(
+        r#"(component
+            (import "weft:link/direct" (instance $direct
+                (export "f0" (func (param "sku" string) (result u32)))))
+            (alias export $direct "f0" (func $count))
+            (instance $stock (export "count" (func $count)))
+            (export "shop:cart/stock@0.1.0" (instance $stock)))"#,
+    );
+    let entry = component(&format!("import {STOCK}; export run: func();"));
+    let fused = fuse_links(
+        &[("entry", entry), ("stub", stub)],
+        &edges(0, &[STOCK], 1),
+        &[0],
+    );
+    assert_eq!(
+        imports(&fused.unwrap()),
+        ["c1-weft:link/direct = weft:link/direct of part 1"],
+    );
+}
+
+#[test]
+fn linked_imports_may_be_declared_with_one_type() {
+    let entry = |second: &str| {
+        text(&format!(
+            r#"(component
+                (type $t (instance (export "count" (func (param "sku" string) (result u32)))))
+                (import "{STOCK}" (instance (type $t)))
+                (import "{second}" (instance (type $t))))"#,
+        ))
+    };
+    let edges = [edges(0, &[STOCK], 1), vec![edge(0, "backup", 1, STOCK)]].concat();
+    fuse_links(
+        &[("entry", entry("backup")), ("stub", stub(&[STOCK]))],
+        &edges,
+        &[0],
+    )
+    .unwrap();
+
+    let parts = [("entry", entry("a:b/other")), ("stub", stub(&[STOCK]))];
+    let error = fuse_links(&parts, &edges[..1], &[0]).unwrap_err();
+    assert!(
+        chain(&error).ends_with("of `entry` share one type"),
+        "{error}"
+    );
+}
+
+/// Records that consist of records, in interfaces of which not all have the same fate.
+const NESTED: &str = "package a:b {
+    interface model { record tag { name: string } record item { tags: list<tag> } }
+    interface served { use model.{item}; record order { items: list<item> } place: func(order: order); }
+    interface open { use served.{order}; last: func() -> order; }
+    interface shown { use served.{order}; show: func(orders: list<order>); }
+}
+package weft:link { interface call { call: func(); } }";
+
+#[test]
+fn an_open_interface_may_use_a_record_of_records_of_a_linked_one() {
+    let parts = [
+        (
+            "entry",
+            component_of(
+                NESTED,
+                "import a:b/served; import a:b/open; export run: func();",
+            ),
+        ),
+        (
+            "stub",
+            component_of(
+                NESTED,
+                "import weft:link/call; export a:b/model; export a:b/served;",
+            ),
+        ),
+    ];
+    let edges = edges(0, &["a:b/model", "a:b/served"], 1);
+    let fused = fuse_links(&parts, &edges, &[0]).unwrap();
+    assert_eq!(
+        imports(&fused),
+        [
+            "a:b/open = a:b/open of shared [0]",
+            "c1-weft:link/call = weft:link/call of part 1",
+        ],
+    );
+    assert_eq!(exports(&fused.bytes), ["run"]);
+}
+
+#[test]
+fn an_exported_interface_may_use_a_record_of_records_of_a_linked_one() {
+    let parts = [
+        (
+            "entry",
+            component_of(NESTED, "import a:b/served; export a:b/shown;"),
+        ),
+        (
+            "stub",
+            component_of(
+                NESTED,
+                "import weft:link/call; export a:b/model; export a:b/served;",
+            ),
+        ),
+    ];
+    let edges = edges(0, &["a:b/model", "a:b/served"], 1);
+    let fused = fuse_links(&parts, &edges, &[0]).unwrap();
+    // What the types of `shown` are made of has a name outside only if somebody gives it one.
+    assert_eq!(
+        exports(&fused.bytes),
+        ["c1-a:b/model", "c1-a:b/served", "a:b/shown"],
+    );
+}
+
+#[test]
+fn an_interface_that_is_shared_may_use_a_record_of_one_that_is_not() {
+    let packages = "package a:b {
+        interface feed { record tick { at: u64 } last: func() -> tick; }
+        interface shared { use feed.{tick}; f: func(tick: tick); }
+        interface api { f: func(); }
+    }";
+    let both = "import a:b/feed; import a:b/shared;";
+    let entry = component_of(packages, &format!("{both} import a:b/api;"));
+    let other = component_of(packages, &format!("{both} export a:b/api;"));
+    let parts = [
+        Part {
+            name: "entry",
+            bytes: &entry,
+        },
+        Part {
+            name: "other",
+            bytes: &other,
+        },
+    ];
+    let is_private = |name: &str| name == "a:b/feed";
+    let options = FuseOptions {
+        is_private: &is_private,
+        ..OPTIONS
+    };
+    let edges = edges(0, &["a:b/api"], 1);
+    let fused = fuse_exporting(&parts, &edges, &[0], &options).unwrap();
+    assert_eq!(
+        imports(&fused),
+        [
+            "a:b/shared = a:b/shared of shared [0, 1]",
+            "c0-a:b/feed = a:b/feed of part 0",
+            "c1-a:b/feed = a:b/feed of part 1",
+        ],
+    );
+}
+
+#[test]
+fn a_resource_of_another_store_is_not_one_of_a_fused_part() {
+    let parts = [
+        (
+            "entry",
+            component(&format!(
+                "import {TYPES}; import {CHECKOUT}; export run: func();"
+            )),
+        ),
+        ("carts", component(&format!("export {TYPES};"))),
+        ("stub", stub(&[TYPES, CHECKOUT])),
+    ];
+    let edges = [edges(0, &[TYPES], 1), edges(0, &[CHECKOUT], 2)].concat();
+    let error = fuse_links(&parts, &edges, &[0]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "link `entry` → `stub` (`shop:cart/checkout@0.1.0`): resource `basket` must be the same \
+         at both ends: expected the one that `carts` defines, found the one that `stub` defines",
+    );
+}
+
+#[test]
+fn a_link_is_checked_without_fusing_with_the_same_words() {
+    let entry = component(&format!("import {TYPES}; import {STOCK};"));
+    let carts = component(&format!("export {TYPES}; export log: func();"));
+    let other = component_of(
+        "package a:b { interface stock { count: func(sku: string) -> u64; } }",
+        "export a:b/stock;",
+    );
+    let part = |name, bytes| Linkable::read(&Part { name, bytes }).unwrap();
+    let (entry, carts, other) = (
+        part("entry", &entry),
+        part("carts", &carts),
+        part("other", &other),
+    );
+    entry.check_link(TYPES, &carts, TYPES).unwrap();
+
+    let cases = [
+        (
+            (PRICES, &carts, PRICES),
+            "`entry` does not import `shop:cart/prices@0.1.0`; it imports `shop:cart/model@0.1.0`, \
+             `shop:cart/types@0.1.0`, `shop:cart/stock@0.1.0`",
+        ),
+        (
+            (STOCK, &carts, STOCK),
+            "`carts` does not export `shop:cart/stock@0.1.0`; it exports `log`, `shop:cart/types@0.1.0`",
+        ),
+        (
+            (STOCK, &carts, "log"),
+            "link `entry` → `carts` (`shop:cart/stock@0.1.0`): expected an interface, found a function",
+        ),
+        (
+            (STOCK, &other, "a:b/stock"),
+            "link `entry` → `other` (`shop:cart/stock@0.1.0`): function `count`: expected \
+             `func(sku: string) -> u32`, found `func(sku: string) -> u64`",
+        ),
+        (
+            (TYPES, &other, "a:b/stock"),
+            "link `entry` → `other` (`shop:cart/types@0.1.0`): function `[constructor]basket` is \
+             missing: expected `func() -> basket`; `other` has `count`",
+        ),
+    ];
+    for ((import, exporter, export), expected) in cases {
+        let error = entry.check_link(import, exporter, export).unwrap_err();
+        assert_eq!(chain(&error), expected);
     }
 }

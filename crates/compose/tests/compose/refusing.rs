@@ -191,7 +191,7 @@ fn parts_and_edges_that_fit_nothing_are_refused() {
     );
     assert_eq!(
         refusal(&parts, &[edge(0, STOCK, 3, STOCK)]),
-        "a link refers to component number 3, expected less than 3",
+        "a link or an export refers to component number 3, expected less than 3",
     );
     assert_eq!(
         refusal(&[], &[]),

@@ -18,14 +18,17 @@ pub(crate) fn component(world: &str) -> Vec<u8> {
 
 /// Like [`component`], with other packages.
 pub(crate) fn component_of(packages: &str, world: &str) -> Vec<u8> {
+    component_if_valid(packages, world).expect("the WIT of a test is valid")
+}
+
+/// Like [`component_of`], if the packages and the world are valid.
+pub(crate) fn component_if_valid(packages: &str, world: &str) -> Option<Vec<u8>> {
     let source = format!("package test:test;\nworld test {{\n{world}\n}}\n{packages}");
     let mut resolve = Resolve {
         all_features: true,
         ..Resolve::default()
     };
-    let package = resolve
-        .push_str("test.wit", &source)
-        .expect("the WIT of a test is valid");
+    let package = resolve.push_str("test.wit", &source).ok()?;
     let world = resolve
         .select_world(&[package], Some("test"))
         .expect("the world is there");
@@ -33,12 +36,13 @@ pub(crate) fn component_of(packages: &str, world: &str) -> Vec<u8> {
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .expect("metadata fits");
-    ComponentEncoder::default()
+    let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .expect("the dummy is a module")
         .encode()
-        .expect("the dummy is a component")
+        .expect("the dummy is a component");
+    Some(component)
 }
 
 /// A component from the text format.

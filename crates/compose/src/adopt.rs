@@ -1,0 +1,203 @@
+//! Lets imports have types as their own that they use from imports of another fate.
+//!
+//! The composing library would otherwise import a linked interface once more, for its types, and
+//! could not share an interface of which one part uses types from an import of its own, and another
+//! part from another. Types of values are equal by structure, so it does not matter which interface
+//! has them.
+
+use std::collections::{HashMap, HashSet};
+
+use wac_graph::types::{DefinedType, InterfaceId, ItemKind, Package, Type, Types, ValueType};
+
+/// What becomes of an import when parts are fused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Another part serves it.
+    Linked,
+    /// It is imported for this part alone.
+    Private,
+    /// It is imported for all parts that have it.
+    Shared,
+}
+
+/// Moves the types of values that imports of a package use from those of another fate.
+///
+/// A resource stays where it is: the types of its users must be the same.
+pub(crate) fn used_types(types: &mut Types, package: &Package, fate: impl Fn(&str) -> Fate) {
+    let imports = types[package.ty()].imports.iter();
+    let imports: Vec<_> = imports
+        .filter_map(|(name, kind)| match kind {
+            ItemKind::Instance(id) => Some((*id, fate(name))),
+            _ => None,
+        })
+        .collect();
+    let fates: HashMap<_, _> = imports.iter().copied().collect();
+    let mut names = None;
+    for (id, fate) in imports {
+        let is_forgotten = |owner: InterfaceId| match (fate, fates.get(&owner)) {
+            (Fate::Linked, _) | (_, None | Some(Fate::Shared)) => false,
+            (_, Some(Fate::Linked)) => true,
+            (user, Some(Fate::Private)) => user == Fate::Shared,
+        };
+        if forget_owners(types, id, is_forgotten) {
+            let names = names.get_or_insert_with(|| type_names(types, package));
+            name_parts(types, id, names);
+        }
+    }
+}
+
+/// Removes the uses of some interfaces, and says whether there were any.
+fn forget_owners(
+    types: &mut Types,
+    id: InterfaceId,
+    is_forgotten: impl Fn(InterfaceId) -> bool,
+) -> bool {
+    let mut uses = std::mem::take(&mut types[id].uses);
+    let count = uses.len();
+    let exports = &types[id].exports;
+    uses.retain(|name, used| {
+        let is_resource = matches!(exports.get(name), Some(ItemKind::Type(Type::Resource(_))));
+        is_resource || !is_forgotten(used.interface)
+    });
+    let is_changed = uses.len() < count;
+    types[id].uses = uses;
+    is_changed
+}
+
+/// How the imports of a package call their types: `item-of-types` for `item` of `a:b/types@0.1.0`.
+///
+/// The name says where the type is from, so that parts with the same interface agree on it.
+fn type_names(types: &Types, package: &Package) -> HashMap<ValueType, String> {
+    let mut names = HashMap::new();
+    for (name, kind) in &types[package.ty()].imports {
+        let (Some(label), ItemKind::Instance(id)) = (label(name), kind) else {
+            continue;
+        };
+        for (name, kind) in &types[*id].exports {
+            if let ItemKind::Type(Type::Value(ty)) = kind {
+                names
+                    .entry(*ty)
+                    .or_insert_with(|| format!("{name}-of-{label}"));
+            }
+        }
+    }
+    names
+}
+
+/// The last part of an interface's name; a plain name is its own.
+fn label(name: &str) -> Option<&str> {
+    let label = name.rsplit('/').next()?;
+    label.split('@').next()
+}
+
+/// Exports what the types of an interface are made of, each before its first use.
+///
+/// A record that an interface exports may have fields of records that it does not; those were
+/// exported by the interface that it no longer uses, and an import may have no type without a name.
+fn name_parts(types: &mut Types, id: InterfaceId, names: &HashMap<ValueType, String>) {
+    let exports = std::mem::take(&mut types[id].exports);
+    let mut walk = Walk {
+        types,
+        names,
+        seen: exports.values().filter_map(value_type).collect(),
+        missing: Vec::new(),
+    };
+    let taken: HashSet<_> = exports.keys().cloned().collect();
+    let mut all = Vec::with_capacity(exports.len());
+    for (name, kind) in exports {
+        walk.item(kind);
+        let missing = walk.missing.drain(..);
+        all.extend(missing.filter(|(name, _)| !taken.contains(name)));
+        all.push((name, kind));
+    }
+    types[id].exports = all.into_iter().collect();
+}
+
+fn value_type(kind: &ItemKind) -> Option<ValueType> {
+    match kind {
+        ItemKind::Type(Type::Value(ty)) => Some(*ty),
+        _ => None,
+    }
+}
+
+/// A walk through types that finds those that need a name and have none.
+struct Walk<'a> {
+    types: &'a Types,
+    names: &'a HashMap<ValueType, String>,
+    /// The types that have a name here, or have been walked through.
+    seen: HashSet<ValueType>,
+    missing: Vec<(String, ItemKind)>,
+}
+
+impl Walk<'_> {
+    fn item(&mut self, kind: ItemKind) {
+        match kind {
+            ItemKind::Type(Type::Value(ValueType::Defined(id))) => {
+                // The type itself is exported.
+                self.parts(&self.types[id]);
+            }
+            ItemKind::Func(id) => {
+                let function = &self.types[id];
+                for ty in function.params.values().chain(&function.result) {
+                    self.value(*ty);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The depth of this recursion is bounded by the validator, to 100; no type is visited twice.
+    fn value(&mut self, ty: ValueType) {
+        let ValueType::Defined(id) = ty else {
+            return;
+        };
+        if !self.seen.insert(ty) {
+            return;
+        }
+        let definition = &self.types[id];
+        self.parts(definition);
+        if let (true, Some(name)) = (needs_name(definition), self.names.get(&ty)) {
+            let kind = ItemKind::Type(Type::Value(ty));
+            self.missing.push((name.clone(), kind));
+        }
+    }
+
+    fn parts(&mut self, definition: &DefinedType) {
+        match definition {
+            DefinedType::Tuple(types) => types.iter().for_each(|ty| self.value(*ty)),
+            DefinedType::List(ty)
+            | DefinedType::FixedSizeList(ty, _)
+            | DefinedType::Option(ty)
+            | DefinedType::Alias(ty) => self.value(*ty),
+            DefinedType::Map(key, value) => {
+                self.value(*key);
+                self.value(*value);
+            }
+            DefinedType::Result { ok, err } => {
+                ok.iter().chain(err).for_each(|ty| self.value(*ty));
+            }
+            DefinedType::Variant(variant) => {
+                let payloads = variant.cases.values().flatten();
+                payloads.for_each(|ty| self.value(*ty));
+            }
+            DefinedType::Record(record) => {
+                record.fields.values().for_each(|ty| self.value(*ty));
+            }
+            DefinedType::Stream(ty) | DefinedType::Future(ty) => {
+                ty.iter().for_each(|ty| self.value(*ty));
+            }
+            DefinedType::Flags(_) | DefinedType::Enum(_) => {}
+        }
+    }
+}
+
+/// Whether the component model has such a type only under a name.
+fn needs_name(definition: &DefinedType) -> bool {
+    matches!(
+        definition,
+        DefinedType::Record(_)
+            | DefinedType::Variant(_)
+            | DefinedType::Flags(_)
+            | DefinedType::Enum(_)
+    )
+}
