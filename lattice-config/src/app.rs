@@ -106,6 +106,9 @@ pub struct ComponentSpec {
     /// How long an instance lives.
     #[serde(default, skip_serializing_if = "Instances::is_default")]
     pub instances: Instances,
+    /// Runs in a store of its own: its traps, memory and time are its own, and its links are local.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub isolate: bool,
     /// What the component may use; what is not set is the host's default.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
@@ -147,12 +150,12 @@ pub struct Reuse {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Limits {
-    /// Linear memory of one instance. A component with this limit has a store of its own and is not
-    /// fused with others.
+    /// Linear memory of one instance. A component with this limit has a store of its own, and its
+    /// links are local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
-    /// Time one request may spend computing. A component with this limit has a store of its own and
-    /// is not fused with others.
+    /// Time one request may spend computing. A component with this limit has a store of its own, and
+    /// its links are local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<DurationText>,
     /// Time one request that enters at this component may take in all.
@@ -195,9 +198,30 @@ pub struct LinkSpec {
     pub name: Option<LinkName>,
     /// The component or provider that serves it.
     pub to: Name,
+    /// Whether both ends share one store; for links to a component.
+    #[serde(default, skip_serializing_if = "Locality::is_default")]
+    pub locality: Locality,
+    /// What one call over this link may take, if that is less than what is left of the caller's own
+    /// time; for links to a component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DurationText>,
     /// Settings of this link, for links to a provider; the provider checks them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
+}
+
+/// Whether both ends of a link share one store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Locality {
+    /// In one store where nothing speaks against it, else in two.
+    #[default]
+    Auto,
+    /// In one store, or the app is refused: calls cost next to nothing, and a trap of one end is a
+    /// trap of both.
+    Fused,
+    /// In two stores: each end has its own memory, limits and traps.
+    Local,
 }
 
 /// Says which HTTP requests go to a component.
@@ -231,8 +255,32 @@ impl Default for Reuse {
     }
 }
 
+impl Locality {
+    /// The word for it in a manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Locality::Auto => "auto",
+            Locality::Fused => "fused",
+            Locality::Local => "local",
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        *self == Locality::default()
+    }
+}
+
 impl Limits {
     fn is_default(&self) -> bool {
         *self == Limits::default()
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes what it may skip by reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

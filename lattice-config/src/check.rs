@@ -63,6 +63,7 @@ impl<'s> Checker<'s, '_, '_> {
         let types = types(schema);
         match &node.data {
             Data::Null if types.contains(&"null") => {}
+            Data::Bool(_) if types.contains(&"boolean") => {}
             Data::Map(entries) if types.contains(&"object") => {
                 self.check_map(node, entries, schema, path);
             }

@@ -32,7 +32,8 @@ mod yaml;
 
 pub use app::{
     ApiVersion, App, AppSpec, COMPONENTS_MAX, ComponentSpec, Instances, Kind, LINKS_MAX, Limits,
-    LinkSpec, Metadata, PROVIDERS_MAX, ProviderSpec, ROUTES_MAX, Reuse, RouteSpec, Source,
+    LinkSpec, Locality, Metadata, PROVIDERS_MAX, ProviderSpec, ROUTES_MAX, Reuse, RouteSpec,
+    Source,
 };
 pub use diagnostic::{Diagnostic, ManifestErrors, Position};
 pub use diff::{Change, ChangeKind, Subject, diff};

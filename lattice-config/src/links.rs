@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::app::LinkSpec;
+use crate::app::{App, LinkSpec};
 use crate::name::Name;
 
 /// Components that reach each other by their links: a → b → a.
@@ -35,6 +35,48 @@ pub fn cycles<'a>(links: impl IntoIterator<Item = &'a LinkSpec>) -> Vec<Cycle> {
         .into_iter()
         .map(|link| (Name::from(link.from.clone()), link.to.clone()));
     cycles_of(edges)
+}
+
+/// The places of the links of an app that lie on a cycle: those whose target reaches, over links,
+/// the component that they start at. A call over any other link never comes back to where it began.
+#[must_use]
+pub fn on_a_cycle(app: &App) -> BTreeSet<usize> {
+    let mut numbers = BTreeMap::new();
+    let mut number = |name| {
+        let next = numbers.len();
+        *numbers.entry(name).or_insert(next)
+    };
+    let links = app.spec.links.iter();
+    let edges: Vec<(usize, usize)> = links
+        .map(|link| (number(link.from.as_str()), number(link.to.as_str())))
+        .collect();
+    let mut targets = vec![BTreeSet::new(); numbers.len()];
+    for (from, to) in &edges {
+        targets[*from].insert(*to);
+    }
+    let reached: Vec<_> = (0..targets.len())
+        .map(|start| reached_from(start, &targets))
+        .collect();
+    let places = edges.iter().enumerate();
+    places
+        .filter(|(_, (from, to))| reached[*to][*from])
+        .map(|(place, _)| place)
+        .collect()
+}
+
+/// For each component whether `start` reaches it; it reaches itself.
+fn reached_from(start: usize, targets: &[BTreeSet<usize>]) -> Vec<bool> {
+    let mut reached = vec![false; targets.len()];
+    reached[start] = true;
+    let mut waiting = vec![start];
+    while let Some(component) = waiting.pop() {
+        for target in &targets[component] {
+            if !std::mem::replace(&mut reached[*target], true) {
+                waiting.push(*target);
+            }
+        }
+    }
+    reached
 }
 
 /// [`cycles`] over bare pairs of names.

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use crate::app::{COMPONENTS_MAX, LINKS_MAX, PROVIDERS_MAX, ROUTES_MAX};
+use crate::app::{COMPONENTS_MAX, LINKS_MAX, Locality, PROVIDERS_MAX, ROUTES_MAX};
 use crate::diagnostic::Position;
 use crate::text::nearest;
 use crate::tree::{Data, Entry, Node, Path};
@@ -24,6 +24,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) app: Option<AppName>,
     pub(crate) components: Vec<At<ComponentName>>,
     pub(crate) providers: Vec<At<ProviderName>>,
+    /// The components that cannot share a store.
+    pub(crate) apart: Vec<Apart>,
     pub(crate) targets: Targets,
     pub(crate) env: Vec<At<&'a str>>,
     pub(crate) links: Vec<LinkOutline>,
@@ -38,6 +40,13 @@ pub(crate) enum Targets {
     Unknown,
 }
 
+/// A component that has a store of its own.
+pub(crate) struct Apart {
+    pub(crate) component: ComponentName,
+    /// The keys that say so, below the component.
+    pub(crate) keys: Vec<&'static str>,
+}
+
 pub(crate) struct LinkOutline {
     pub(crate) from: Option<At<ComponentName>>,
     pub(crate) to: Option<At<Name>>,
@@ -45,6 +54,10 @@ pub(crate) struct LinkOutline {
     pub(crate) name: Written<LinkName>,
     /// The key `config`, if there is anything in it.
     pub(crate) config: Option<At<()>>,
+    /// The key `locality`, if it is written.
+    pub(crate) locality: Option<At<Locality>>,
+    /// The key `deadline`, if it is written.
+    pub(crate) deadline: Option<At<()>>,
 }
 
 pub(crate) struct RouteOutline {
@@ -78,6 +91,7 @@ impl<'a> Outline<'a> {
             app: read(metadata, "name", path).map(|at| at.value),
             components: each(spec, "components", path, |item, at| read(item, "name", at)),
             providers: each(spec, "providers", path, |item, at| read(item, "name", at)),
+            apart: each(spec, "components", path, Apart::of),
             targets: targets(spec),
             env: each(spec, "components", path, |item, at| {
                 Some(env_names(item, at))
@@ -95,17 +109,46 @@ impl<'a> Outline<'a> {
     }
 }
 
+impl Apart {
+    fn of(item: &Node, path: &Path<'_>) -> Option<Apart> {
+        let component = read(item, "name", path)?.value;
+        let is_isolated = item
+            .get("isolate")
+            .is_some_and(|node| matches!(node.data, Data::Bool(true)));
+        let has_limit = |key| {
+            let limit = item.get("limits").and_then(|limits| limits.get(key));
+            limit.is_some_and(|node| !matches!(node.data, Data::Null))
+        };
+        let keys: Vec<_> = [
+            ("isolate", is_isolated),
+            ("limits.memory", has_limit("memory")),
+            ("limits.cpu", has_limit("cpu")),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_set)| is_set.then_some(key))
+        .collect();
+        (!keys.is_empty()).then_some(Apart { component, keys })
+    }
+}
+
 impl LinkOutline {
     fn of(item: &Node, path: &Path<'_>) -> LinkOutline {
         let config = item
             .entry("config")
             .filter(|entry| !entry.value.entries().is_empty());
+        let written_key = |key| {
+            let entry = item.entry(key);
+            entry.filter(|entry| !matches!(entry.value.data, Data::Null))
+        };
         LinkOutline {
             from: read(item, "from", path),
             to: read(item, "to", path),
             interface: read(item, "interface", path),
             name: written(item, "name"),
             config: config.map(|entry| at_key(entry, (), path)),
+            locality: written_key("locality")
+                .map(|entry| at_key(entry, locality(&entry.value), path)),
+            deadline: written_key("deadline").map(|entry| at_key(entry, (), path)),
         }
     }
 }
@@ -123,6 +166,13 @@ impl RouteOutline {
             },
         }
     }
+}
+
+/// What is not a locality is reported as that, and then asks for nothing.
+fn locality(node: &Node) -> Locality {
+    let all = [Locality::Fused, Locality::Local];
+    let written = all.into_iter().find(|it| node.text() == Some(it.as_str()));
+    written.unwrap_or_default()
 }
 
 fn targets(spec: &Node) -> Targets {

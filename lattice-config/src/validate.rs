@@ -1,10 +1,10 @@
 //! Checks of meaning: names that differ, references that lead somewhere, routes that do not collide.
 
+mod links;
+
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Report;
-use crate::links::cycles_of;
-use crate::name::Name;
 use crate::outline::{At, LinkOutline, Outline, RouteOutline, Targets, Written};
 use crate::routes::{PathPrefix, repeats};
 use crate::text::{did_you_mean, quoted, quoted_list};
@@ -53,11 +53,7 @@ impl<'o> Validator<'o, '_, '_> {
                 self.check_is_component(to, "a route leads to a component");
             }
         }
-        for link in &outline.links {
-            self.check_link(link);
-        }
-        self.check_duplicate_links();
-        self.check_cycles();
+        self.check_links();
         self.check_collisions();
     }
 
@@ -128,64 +124,6 @@ impl<'o> Validator<'o, '_, '_> {
         }
     }
 
-    // === links ===
-
-    fn check_link(&mut self, link: &LinkOutline) {
-        let Some(to) = &link.to else { return };
-        let name = to.value.as_str();
-        if link
-            .from
-            .as_ref()
-            .is_some_and(|from| from.value.as_str() == name)
-        {
-            let message = format!("`{name}` is linked to itself");
-            let help = "a component serves its own interfaces without a link";
-            self.add(to, message, Some(help.to_owned()));
-        }
-        if let Some(config) = link
-            .config
-            .as_ref()
-            .filter(|_| self.components.contains(name))
-        {
-            let message = format!("a link to a component has no `config`, and `{name}` is one");
-            let help =
-                "`config` is for links to a provider; a component takes its settings from `env`";
-            self.add(config, message, Some(help.to_owned()));
-        }
-    }
-
-    fn check_duplicate_links(&mut self) {
-        let outline = self.outline;
-        let links: Vec<_> = outline.links.iter().filter_map(LinkKey::of).collect();
-        for (first, second) in repeats(links.iter().map(|link| link.key)) {
-            let (from, interface, name) = links[second].key;
-            let taken_by = links[first].at.path.trim_end_matches(".interface");
-            let named = name.map_or(String::new(), |name| format!(" named `{name}`"));
-            let message =
-                format!("`{from}` has a link for `{interface}`{named} already: `{taken_by}`");
-            let help = "give each a `name` of its own to link one interface to several targets";
-            self.add(links[second].at, message, Some(help.to_owned()));
-        }
-    }
-
-    fn check_cycles(&mut self) {
-        let outline = self.outline;
-        let ends = |link: &'o LinkOutline| {
-            let (from, to) = (link.from.as_ref()?, link.to.as_ref()?);
-            // A link to itself is reported as such.
-            (from.value.as_str() != to.value.as_str()).then_some((&from.value, to))
-        };
-        let links: Vec<_> = outline.links.iter().filter_map(ends).collect();
-        let edges = links
-            .iter()
-            .map(|(from, to)| (Name::from((*from).clone()), to.value.clone()));
-        for cycle in cycles_of(edges) {
-            let message = format!("these links go in a circle: {cycle}");
-            let help = "take one of them out, for linked components are joined into one";
-            self.add(links[cycle.closing_link].1, message, Some(help.to_owned()));
-        }
-    }
-
     // === routes ===
 
     fn check_collisions(&mut self) {
@@ -213,25 +151,6 @@ impl<'o> Validator<'o, '_, '_> {
             (None, Some(to)) => format!("`{}` (`{path}`)", to.value),
             (_, None) => format!("`{path}`"),
         }
-    }
-}
-
-/// What must differ between links, and where to report when it does not.
-struct LinkKey<'a> {
-    key: (&'a str, &'a crate::InterfaceRef, Option<&'a str>),
-    at: &'a At<crate::InterfaceRef>,
-}
-
-impl<'a> LinkKey<'a> {
-    fn of(link: &'a LinkOutline) -> Option<LinkKey<'a>> {
-        let (from, interface) = (link.from.as_ref()?, link.interface.as_ref()?);
-        let name = match &link.name {
-            Written::Absent => None,
-            Written::Well(name) => Some(name.as_str()),
-            Written::Badly => return None,
-        };
-        let key = (from.value.as_str(), &interface.value, name);
-        Some(LinkKey { key, at: interface })
     }
 }
 

@@ -99,6 +99,9 @@ impl Checker<'_, '_, '_> {
             Data::Text(_) if types.contains(&"integer") => {
                 Some("write it as a number, without quotes")
             }
+            Data::Text(text) if types == ["boolean"] && ["true", "false"].contains(&&**text) => {
+                Some("write it without quotes")
+            }
             _ => None,
         };
         self.report

@@ -84,6 +84,7 @@ pub(super) fn type_names(types: &[&str]) -> String {
             "array" => "a list",
             "string" => "text",
             "integer" => "a whole number",
+            "boolean" => "`true` or `false`",
             other => other,
         });
     names.collect::<Vec<_>>().join(" or ")

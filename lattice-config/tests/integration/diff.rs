@@ -14,6 +14,7 @@ const OLD: &str = "
   links:
   - {from: storefront, interface: 'shop:catalog/orders', to: orders}
   - {from: orders, interface: 'wasi:keyvalue', name: main, to: db}
+  - {from: storefront, interface: 'shop:catalog/pricing', to: legacy}
   routes:
   - {host: shop.example.com, to: storefront}
   - {path: /old, to: legacy}
@@ -23,13 +24,14 @@ const NEW: &str = "
   components:
   - {name: pricing, source: {file: d.wasm}}
   - {name: orders, source: {file: b2.wasm}, limits: {memory: 1MiB}, env: {A: x}}
-  - {name: storefront, source: {file: a.wasm}}
+  - {name: storefront, source: {file: a.wasm}, isolate: true}
   providers:
   - {name: db, type: keyvalue-redb, config: {path: a, password: secret}}
   - {name: log, type: logging-tracing}
   links:
   - {from: orders, interface: 'wasi:keyvalue', name: main, to: db, config: {bucket: b}}
   - {from: storefront, interface: 'shop:catalog/orders@0.1.0', to: orders}
+  - {from: storefront, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 1s}
   routes:
   - {host: shop.example.com, to: pricing}
   - {path: /old/, to: storefront}
@@ -47,11 +49,13 @@ fn a_diff_names_what_is_added_removed_and_changed() {
             "- component legacy",
             "~ component orders (limits, source)",
             "+ component pricing",
+            "~ component storefront (isolate)",
             "~ provider db (config)",
             "+ provider log",
             "~ link orders → wasi:keyvalue named main (config)",
             "- link storefront → shop:catalog/orders",
             "+ link storefront → shop:catalog/orders@0.1.0",
+            "~ link storefront → shop:catalog/pricing (deadline, locality, to)",
             "~ route /old (to)",
             "~ route shop.example.com/ (to)",
         ]

@@ -1,11 +1,13 @@
-//! Cycles among links.
+//! Links as a graph: cycles, and which links lie on one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use serde_json::Map;
-use weft_lattice_config::LinkSpec;
-use weft_lattice_config::links::cycles;
+use weft_lattice_config::links::{cycles, on_a_cycle};
+use weft_lattice_config::{App, LinkSpec, Locality};
+
+use crate::{app, try_app};
 
 fn link(from: &str, to: &str) -> LinkSpec {
     LinkSpec {
@@ -13,6 +15,8 @@ fn link(from: &str, to: &str) -> LinkSpec {
         interface: "a:b/c".parse().expect("a valid name"),
         name: None,
         to: to.parse().expect("a valid name"),
+        locality: Locality::Auto,
+        deadline: None,
         config: Map::new(),
     }
 }
@@ -46,6 +50,36 @@ fn a_cycle_is_shown_from_its_first_component_back_to_it() {
 }
 
 #[test]
+fn a_circle_is_refused_only_if_all_its_links_are_fused() {
+    let spec = |localities: [&str; 3]| {
+        let mut spec = "  components:\n".to_owned();
+        for name in ["a", "b", "c"] {
+            spec += &format!("  - {{name: {name}, source: {{file: {name}.wasm}}}}\n");
+        }
+        spec += "  links:\n";
+        for (locality, (from, to)) in localities.iter().zip([("a", "b"), ("b", "c"), ("c", "a")]) {
+            spec += &format!(
+                "  - {{from: {from}, interface: 'x:y/{to}', to: {to}, locality: {locality}}}\n"
+            );
+        }
+        spec
+    };
+    for localities in [
+        ["auto", "auto", "auto"],
+        ["local", "local", "local"],
+        ["fused", "fused", "auto"],
+        ["fused", "local", "fused"],
+    ] {
+        app(&spec(localities));
+    }
+    let errors = try_app(&spec(["fused"; 3])).unwrap_err();
+    let [only] = errors.diagnostics() else {
+        panic!("{errors}")
+    };
+    assert_eq!(only.path, "spec.links[2].locality");
+}
+
+#[test]
 fn two_ways_to_one_component_are_no_cycle() {
     check(
         &[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("a", "b")],
@@ -62,7 +96,65 @@ fn a_chain_longer_than_a_stack_is_walked() {
     assert_eq!(cycles(&chain), []);
 }
 
+/// An app with nothing but these links.
+fn app_of(links: Vec<LinkSpec>) -> App {
+    let mut app = app("  {}\n");
+    app.spec.links = links;
+    app
+}
+
+#[test]
+fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
+    let cases: &[(&[(&str, &str)], &[usize])] = &[
+        (&[], &[]),
+        (&[("a", "b"), ("b", "c")], &[]),
+        (&[("a", "b"), ("b", "c"), ("c", "b")], &[1, 2]),
+        (&[("a", "a"), ("a", "b")], &[0]),
+        // Two circles that share `b`, and a way from one circle to another.
+        (
+            &[("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")],
+            &[0, 1, 2, 3],
+        ),
+        (
+            &[("a", "b"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")],
+            &[0, 1, 3, 4],
+        ),
+        // Each of two links between the same components.
+        (&[("a", "b"), ("a", "b"), ("b", "a")], &[0, 1, 2]),
+    ];
+    for (links, expected) in cases {
+        let links = links.iter().map(|(from, to)| link(from, to)).collect();
+        let found: Vec<_> = on_a_cycle(&app_of(links)).into_iter().collect();
+        assert_eq!(found, *expected);
+    }
+}
+
 proptest! {
+    #[test]
+    fn what_lies_on_a_cycle_is_what_reaches_itself_and_the_rest_has_no_cycle(
+        edges in prop::collection::vec((0..7_usize, 0..7_usize), 0..20),
+    ) {
+        let name = |index: usize| format!("c{index}");
+        let links: Vec<_> = edges.iter().map(|(from, to)| link(&name(*from), &name(*to))).collect();
+        let mut reaches = [[false; 7]; 7];
+        for (from, to) in &edges {
+            reaches[*from][*to] = true;
+        }
+        for over in 0..7 {
+            for from in 0..7 {
+                for to in 0..7 {
+                    reaches[from][to] |= reaches[from][over] && reaches[over][to];
+                }
+            }
+        }
+        let found = on_a_cycle(&app_of(links.clone()));
+        for (place, (from, to)) in edges.iter().enumerate() {
+            prop_assert_eq!(found.contains(&place), from == to || reaches[*to][*from]);
+        }
+        let rest = links.iter().enumerate().filter(|(place, _)| !found.contains(place));
+        prop_assert_eq!(cycles(rest.map(|(_, link)| link)), []);
+    }
+
     #[test]
     fn cycles_are_of_links_and_without_their_closing_links_none_is_left(
         edges in prop::collection::vec((0..6_u8, 0..6_u8), 0..20),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use weft_lattice_config::{
     ByteSize, ComponentName, Digest, DurationText, HostPattern, Instances, InterfaceName,
-    InterfaceRef, PathPrefix, Reuse, Source,
+    InterfaceRef, Locality, PathPrefix, Reuse, Source,
 };
 
 use crate::app;
@@ -243,8 +243,12 @@ fn paths_are_plain_and_lose_a_slash_at_the_end() {
 fn what_is_left_out_has_its_default() {
     let app = app(
         "  components: [{name: a, source: {file: a.wasm}, instances: {reuse: {}}}, \
-         {name: b, source: {file: b.wasm}}]\n\x20 routes: [{to: a}]\n",
+         {name: b, source: {file: b.wasm}}]\n\x20 links: [{from: a, interface: 'x:y', to: b}]\n\
+         \x20 routes: [{to: a}]\n",
     );
+    let link = &app.spec.links[0];
+    assert_eq!((link.locality, link.deadline), (Locality::Auto, None));
+    assert!(!app.spec.components[0].isolate);
     let Instances::Reuse(reuse) = app.spec.components[0].instances else {
         panic!("not reused")
     };
@@ -265,6 +269,23 @@ fn what_is_left_out_has_its_default() {
         (&app.spec.routes[0].host, app.spec.routes[0].path.as_str()),
         (&None, "/")
     );
+}
+
+#[test]
+fn localities_are_written_as_they_are_shown() {
+    for locality in [Locality::Auto, Locality::Fused, Locality::Local] {
+        let word = locality.as_str();
+        let app = app(&format!(
+            "  components: [{{name: a, source: {{file: a}}, isolate: false}}, {{name: b, source: {{file: b}}}}]\n\
+             \x20 links: [{{from: a, interface: 'x:y', to: b, locality: {word}, deadline: 250ms}}]\n"
+        ));
+        let link = &app.spec.links[0];
+        assert_eq!(link.locality, locality);
+        assert_eq!(
+            link.deadline.map(|it| it.get()),
+            Some(Duration::from_millis(250))
+        );
+    }
 }
 
 #[test]

@@ -60,10 +60,12 @@ const FULL: &str = "
     env: {REGION: eu}
     instances: {reuse: {max-requests: 7, max-idle: 1m}}
     limits: {memory: 64MiB, cpu: 250ms, deadline: 5s, concurrency: 3, body: 512}
+  - {name: pricing, source: {file: pricing.wasm}, isolate: true}
   providers:
   - {name: db, type: keyvalue-redb, config: {path: ./db, sizes: [1, 2.5, null, true]}}
   links:
   - {from: orders, interface: 'wasi:keyvalue@0.2.0-draft', name: main, to: db, config: {bucket: o}}
+  - {from: orders, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 50ms}
   routes:
   - {host: '*.example.com', path: /api/, to: orders}
 ";
