@@ -105,7 +105,8 @@ fn app_of(links: Vec<LinkSpec>) -> App {
 
 #[test]
 fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
-    let cases: &[(&[(&str, &str)], &[usize])] = &[
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [usize]);
+    let cases: [Case<'_>; 7] = [
         (&[], &[]),
         (&[("a", "b"), ("b", "c")], &[]),
         (&[("a", "b"), ("b", "c"), ("c", "b")], &[1, 2]),
@@ -125,7 +126,7 @@ fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
     for (links, expected) in cases {
         let links = links.iter().map(|(from, to)| link(from, to)).collect();
         let found: Vec<_> = on_a_cycle(&app_of(links)).into_iter().collect();
-        assert_eq!(found, *expected);
+        assert_eq!(found, expected);
     }
 }
 
