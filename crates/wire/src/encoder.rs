@@ -1,0 +1,285 @@
+//! Writing values, primitive by primitive.
+//!
+//! Who knows the type drives it: a record is its fields one after the other, a list its length and then its
+//! elements, a variant its discriminant and then its payload.
+
+use crate::error::EncodeError;
+use crate::leb128;
+
+/// Appends encoded values to a buffer, up to a limit.
+///
+/// After an error the buffer holds the values up to the one that failed, and perhaps a part of that; whoever
+/// lent the buffer decides what becomes of it.
+///
+/// ```
+/// use weft_wire::Encoder;
+///
+/// // tuple<list<u16>, option<string>>
+/// let mut bytes = Vec::new();
+/// let mut encoder = Encoder::new(&mut bytes, 100);
+/// encoder.list(2)?;
+/// encoder.u16(7)?;
+/// encoder.u16(300)?;
+/// encoder.some()?;
+/// encoder.string("hi")?;
+/// assert_eq!(bytes, [2, 7, 0xac, 2, 1, 2, b'h', b'i']);
+/// # Ok::<(), weft_wire::EncodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'b> {
+    out: &'b mut Vec<u8>,
+    /// How long the buffer may become, what it held before included.
+    end_max: usize,
+    limit: usize,
+}
+
+impl<'b> Encoder<'b> {
+    /// An encoder that appends at most `limit` bytes.
+    pub fn new(out: &'b mut Vec<u8>, limit: usize) -> Self {
+        let end_max = out.len().saturating_add(limit);
+        Self {
+            out,
+            end_max,
+            limit,
+        }
+    }
+
+    /// A `bool`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn bool(&mut self, value: bool) -> Result<(), EncodeError> {
+        self.raw(&[u8::from(value)])
+    }
+
+    /// A `u8`: the byte.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn u8(&mut self, value: u8) -> Result<(), EncodeError> {
+        self.raw(&[value])
+    }
+
+    /// An `s8`: the byte.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn s8(&mut self, value: i8) -> Result<(), EncodeError> {
+        self.raw(&value.to_le_bytes())
+    }
+
+    /// A `u16`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn u16(&mut self, value: u16) -> Result<(), EncodeError> {
+        self.unsigned(value.into())
+    }
+
+    /// An `s16`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn s16(&mut self, value: i16) -> Result<(), EncodeError> {
+        self.signed(value.into())
+    }
+
+    /// A `u32`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn u32(&mut self, value: u32) -> Result<(), EncodeError> {
+        self.unsigned(value.into())
+    }
+
+    /// An `s32`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn s32(&mut self, value: i32) -> Result<(), EncodeError> {
+        self.signed(value.into())
+    }
+
+    /// A `u64`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn u64(&mut self, value: u64) -> Result<(), EncodeError> {
+        self.unsigned(value)
+    }
+
+    /// An `s64`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn s64(&mut self, value: i64) -> Result<(), EncodeError> {
+        self.signed(value)
+    }
+
+    /// An `f32`, with the payload of a NaN.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn f32(&mut self, value: f32) -> Result<(), EncodeError> {
+        self.raw(&value.to_le_bytes())
+    }
+
+    /// An `f64`, with the payload of a NaN.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn f64(&mut self, value: f64) -> Result<(), EncodeError> {
+        self.raw(&value.to_le_bytes())
+    }
+
+    /// A `char`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn char(&mut self, value: char) -> Result<(), EncodeError> {
+        self.raw(value.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+
+    /// A `string`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn string(&mut self, value: &str) -> Result<(), EncodeError> {
+        self.bytes(value.as_bytes())
+    }
+
+    /// A `list<u8>`, whole.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn bytes(&mut self, value: &[u8]) -> Result<(), EncodeError> {
+        self.list(value.len())?;
+        self.raw(value)
+    }
+
+    /// The length of a list; its elements follow.
+    ///
+    /// # Errors
+    /// If the limit is exceeded, or the length is not a `u32`.
+    pub fn list(&mut self, length: usize) -> Result<(), EncodeError> {
+        let length = u32::try_from(length).map_err(|_| EncodeError::Elements { found: length })?;
+        self.unsigned(length.into())
+    }
+
+    /// Which case of a `variant` or an `enum`; the case's payload follows.
+    ///
+    /// # Errors
+    /// If the limit is exceeded, or there is no such case.
+    pub fn discriminant(&mut self, found: u32, cases: u32) -> Result<(), EncodeError> {
+        if found >= cases {
+            return Err(EncodeError::Discriminant { cases, found });
+        }
+        self.unsigned(found.into())
+    }
+
+    /// A `none`.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn none(&mut self) -> Result<(), EncodeError> {
+        self.raw(&[0])
+    }
+
+    /// That an `option` is a `some`; its value follows.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn some(&mut self) -> Result<(), EncodeError> {
+        self.raw(&[1])
+    }
+
+    /// That a `result` is an `ok`; its value follows, if it has one.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn ok(&mut self) -> Result<(), EncodeError> {
+        self.raw(&[0])
+    }
+
+    /// That a `result` is an `err`; its value follows, if it has one.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn err(&mut self) -> Result<(), EncodeError> {
+        self.raw(&[1])
+    }
+
+    /// A value of a `flags` type with `count` flags, of which these are set.
+    ///
+    /// # Errors
+    /// If the limit is exceeded, or there is no such flag.
+    pub fn flags(
+        &mut self,
+        count: usize,
+        set: impl IntoIterator<Item = usize>,
+    ) -> Result<(), EncodeError> {
+        let start = self.out.len();
+        self.reserve(count.div_ceil(8))?;
+        self.out.resize(start + count.div_ceil(8), 0);
+        for found in set {
+            if found >= count {
+                return Err(EncodeError::Flag { count, found });
+            }
+            self.out[start + found / 8] |= 1 << (found % 8);
+        }
+        Ok(())
+    }
+
+    /// An `own` or a `borrow`, by the handle that the exporter gave it.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn handle(&mut self, value: u32) -> Result<(), EncodeError> {
+        self.bytes(&value.to_le_bytes())
+    }
+
+    /// A `stream` or a `future`, by its number within the call.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn stream(&mut self, number: u32) -> Result<(), EncodeError> {
+        self.unsigned(number.into())
+    }
+
+    /// Bytes that are encoded already.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.reserve(bytes.len())?;
+        self.out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn unsigned(&mut self, value: u64) -> Result<(), EncodeError> {
+        leb128::write_unsigned(self.out, value);
+        self.check_end()
+    }
+
+    fn signed(&mut self, value: i64) -> Result<(), EncodeError> {
+        leb128::write_signed(self.out, value);
+        self.check_end()
+    }
+
+    /// Whether so many bytes fit, before the buffer grows by them.
+    fn reserve(&self, count: usize) -> Result<(), EncodeError> {
+        if count > self.end_max - self.out.len() {
+            return Err(EncodeError::Bytes { limit: self.limit });
+        }
+        Ok(())
+    }
+
+    /// An integer is so short that it is written first, and taken back if it does not fit.
+    fn check_end(&mut self) -> Result<(), EncodeError> {
+        if self.out.len() > self.end_max {
+            self.out.truncate(self.end_max);
+            return Err(EncodeError::Bytes { limit: self.limit });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! What the bodies of all frames are made of: bounded fields over the value encoding.
+
+use super::error::FieldError;
+use crate::decoder::Decoder;
+use crate::encoder::Encoder;
+use crate::error::{DecodeError, EncodeError};
+use crate::limits::{Limits, MAX_FRAME_BYTES};
+
+/// The body of one kind of frame.
+pub(super) trait Body<'a>: Sized {
+    /// Appends the fields in order.
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
+
+    /// Reads the fields in order.
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError>;
+}
+
+/// Appends a `string` or a `list<u8>` that the other end only takes up to a limit.
+pub(super) fn write_bounded(
+    encoder: &mut Encoder<'_>,
+    field: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<(), EncodeError> {
+    let found = bytes.len();
+    if found > limit {
+        return Err(EncodeError::Field {
+            field,
+            limit,
+            found,
+        });
+    }
+    encoder.bytes(bytes)
+}
+
+/// Appends an `option`.
+pub(super) fn write_option<T>(
+    encoder: &mut Encoder<'_>,
+    value: Option<T>,
+    write: impl FnOnce(&mut Encoder<'_>, T) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
+    match value {
+        None => encoder.none(),
+        Some(value) => {
+            encoder.some()?;
+            write(encoder, value)
+        }
+    }
+}
+
+/// Reads fields. Nothing of a frame is a list of values, so there is nothing to charge for but bytes.
+pub(super) struct Reader<'a> {
+    decoder: Decoder<'a>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of a frame's bytes that begins at an offset, so that errors say where in the frame.
+    pub(super) fn new(bytes: &'a [u8], offset: usize) -> Result<Self, FieldError> {
+        let limits = Limits {
+            bytes: MAX_FRAME_BYTES,
+            ..Limits::LINK
+        };
+        let mut decoder = Decoder::new(bytes, limits)?;
+        decoder.skip(offset)?;
+        Ok(Self { decoder })
+    }
+
+    pub(super) fn offset(&self) -> usize {
+        self.decoder.offset()
+    }
+
+    pub(super) fn finish(self) -> Result<(), DecodeError> {
+        self.decoder.finish()
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, FieldError> {
+        Ok(self.decoder.u32()?)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, FieldError> {
+        Ok(self.decoder.u64()?)
+    }
+
+    pub(super) fn handle(&mut self) -> Result<u32, FieldError> {
+        Ok(self.decoder.handle()?)
+    }
+
+    /// A `list<u8>` that only the frame's own size bounds.
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], FieldError> {
+        Ok(self.decoder.bytes()?)
+    }
+
+    /// A `list<u8>` up to a limit.
+    pub(super) fn bounded(
+        &mut self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<&'a [u8], FieldError> {
+        let bytes = self.decoder.bytes()?;
+        check_length(field, limit, bytes.len())?;
+        Ok(bytes)
+    }
+
+    /// A `string` up to a limit.
+    pub(super) fn text(
+        &mut self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<&'a str, FieldError> {
+        let text = self.decoder.string()?;
+        check_length(field, limit, text.len())?;
+        Ok(text)
+    }
+
+    pub(super) fn option<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, FieldError>,
+    ) -> Result<Option<T>, FieldError> {
+        if self.decoder.is_some()? {
+            read(self).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    pub(super) fn is_ok(&mut self) -> Result<bool, FieldError> {
+        Ok(self.decoder.is_ok()?)
+    }
+
+    /// One of the cases of an `enum`, in the order of their discriminants.
+    pub(super) fn case<T: Copy>(&mut self, cases: &[T]) -> Result<T, FieldError> {
+        let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
+        // Below the count, hence an index.
+        let index = self.decoder.discriminant(count)?;
+        Ok(cases[index as usize])
+    }
+}
+
+fn check_length(field: &'static str, limit: usize, found: usize) -> Result<(), FieldError> {
+    if found > limit {
+        return Err(FieldError::TooLong {
+            field,
+            limit,
+            found,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! Frames: one message between hosts each.
+//!
+//! A frame is a byte for the version, one for the kind, an authenticator, and then a record in the value
+//! encoding. Version and kind come first, so that a host can say what it does not understand; then the
+//! authenticator, so that it can be checked before anything else is read.
+
+mod error;
+mod fields;
+mod reply;
+mod request;
+mod session;
+mod stream;
+
+pub use error::{FieldError, FrameError};
+pub use reply::{KeptSession, Reply};
+pub use request::{Abandon, Importer, Request, Target};
+pub use session::{DropHandle, End, Renew, SessionId};
+pub use stream::{Cancel, CancelledBy, Chunk, Credit, Finish};
+
+use crate::encoder::Encoder;
+use crate::error::EncodeError;
+use crate::limits::{MAX_AUTHENTICATOR_BYTES, MAX_FRAME_BYTES};
+use fields::{Body, Reader, write_bounded};
+
+/// The version of the frames that this crate writes and reads.
+pub const VERSION: u8 = 1;
+
+/// Declares the kinds of frames once: their numbers, names and bodies.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident($body:ty) = $number:literal, $name:literal;)*) => {
+        /// What a frame is, by the number on the wire. A number is never used again for another kind.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[$doc])* $kind = $number,)*
+        }
+
+        impl Kind {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// The name that `docs/wire.md` has for it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+
+        /// One message between hosts. What is long in it is borrowed.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Frame<'a> {
+            $($(#[$doc])* $kind($body),)*
+        }
+
+        impl<'a> Frame<'a> {
+            /// What it is.
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind(_) => Kind::$kind,)*
+                }
+            }
+
+            fn write_body(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+                match self {
+                    $(Self::$kind(body) => body.write(encoder),)*
+                }
+            }
+
+            fn read_body(kind: Kind, reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+                match kind {
+                    $(Kind::$kind => Body::read(reader).map(Self::$kind),)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A call.
+    Request(Request<'a>) = 1, "request";
+    /// How a call ended.
+    Reply(Reply<'a>) = 2, "reply";
+    /// A session is still wanted.
+    Renew(Renew) = 3, "renew";
+    /// A session is not wanted any more.
+    End(End) = 4, "end";
+    /// A handle of a session is not wanted any more.
+    Drop(DropHandle) = 5, "drop";
+    /// Elements of a stream.
+    Chunk(Chunk<'a>) = 6, "chunk";
+    /// The reader of a stream takes more.
+    Credit(Credit) = 7, "credit";
+    /// A stream has come to its end.
+    Finish(Finish) = 8, "finish";
+    /// One end of a stream is gone before it was finished.
+    Cancel(Cancel) = 9, "cancel";
+    /// Nobody waits for a call any more.
+    Abandon(Abandon) = 10, "abandon";
+}
+
+impl Kind {
+    /// The kind behind a number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        let kinds = Self::ALL.iter().copied();
+        kinds.into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Appends the frame, with an empty authenticator. After an error nothing is appended.
+    ///
+    /// # Errors
+    /// If a field is longer than the other end would take.
+    pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.encode_with(&[], out)
+    }
+
+    /// Appends the frame with an authenticator. After an error nothing is appended.
+    ///
+    /// # Errors
+    /// If a field is longer than the other end would take.
+    pub fn encode_with(&self, authenticator: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let start = out.len();
+        let written = self.write(authenticator, &mut Encoder::new(out, MAX_FRAME_BYTES));
+        if written.is_err() {
+            out.truncate(start);
+        }
+        written
+    }
+
+    /// Reads a frame, whatever its authenticator is.
+    ///
+    /// # Errors
+    /// If it is not a frame of this version, or a field is not as it has to be.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        Envelope::open(bytes)?.frame()
+    }
+
+    fn write(&self, authenticator: &[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.u8(VERSION)?;
+        encoder.u8(self.kind() as u8)?;
+        write_bounded(
+            encoder,
+            "authenticator",
+            authenticator,
+            MAX_AUTHENTICATOR_BYTES,
+        )?;
+        self.write_body(encoder)
+    }
+}
+
+/// A frame whose body has not been read yet.
+///
+/// Whoever checks authenticators does so between [`open`](Self::open) and [`frame`](Self::frame). What an
+/// authenticator has to cover is [`head`](Self::head) and [`body`](Self::body).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    bytes: &'a [u8],
+    kind: Kind,
+    authenticator: &'a [u8],
+    body: usize,
+}
+
+/// The version and the kind.
+const HEAD_BYTES: usize = 2;
+
+impl<'a> Envelope<'a> {
+    /// Reads what is before the body.
+    ///
+    /// # Errors
+    /// If it is not a frame of this version, of a kind that this version has, within the bounds.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, FrameError> {
+        if bytes.len() > MAX_FRAME_BYTES {
+            let (limit, found) = (MAX_FRAME_BYTES, bytes.len());
+            return Err(FrameError::TooLong { limit, found });
+        }
+        let kind = read_head(bytes)?;
+        let malformed = |source| FrameError::Malformed { kind, source };
+        let mut reader = Reader::new(bytes, HEAD_BYTES).map_err(malformed)?;
+        let authenticator = reader
+            .bounded("authenticator", MAX_AUTHENTICATOR_BYTES)
+            .map_err(malformed)?;
+        Ok(Self {
+            bytes,
+            kind,
+            authenticator,
+            body: reader.offset(),
+        })
+    }
+
+    /// What the frame is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What proves who sent the frame; empty if nothing does.
+    #[must_use]
+    pub fn authenticator(&self) -> &'a [u8] {
+        self.authenticator
+    }
+
+    /// The encoded version and kind.
+    #[must_use]
+    pub fn head(&self) -> &'a [u8] {
+        &self.bytes[..HEAD_BYTES]
+    }
+
+    /// The encoded body.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        &self.bytes[self.body..]
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// If a field is not as it has to be, or bytes follow after the last one.
+    pub fn frame(&self) -> Result<Frame<'a>, FrameError> {
+        let read = || {
+            let mut reader = Reader::new(self.bytes, self.body)?;
+            let frame = Frame::read_body(self.kind, &mut reader)?;
+            reader.finish()?;
+            Ok(frame)
+        };
+        let kind = self.kind;
+        read().map_err(|source| FrameError::Malformed { kind, source })
+    }
+}
+
+fn read_head(bytes: &[u8]) -> Result<Kind, FrameError> {
+    let (&version, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
+    if version != VERSION {
+        return Err(FrameError::Version {
+            found: version,
+            supported: VERSION,
+        });
+    }
+    let &number = rest.first().ok_or(FrameError::Empty)?;
+    Kind::from_number(number).ok_or(FrameError::Kind {
+        found: number,
+        version,
+        supported: VERSION,
+    })
+}

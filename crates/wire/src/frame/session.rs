@@ -1,0 +1,106 @@
+//! Sessions: instances of an exporter that are kept for the handles that an importer holds.
+
+use std::fmt;
+
+use super::error::FieldError;
+use super::fields::{Body, Reader};
+use crate::encoder::Encoder;
+use crate::error::EncodeError;
+
+/// The name of a session. The exporter's host draws it at random, so that nobody else can guess it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; SESSION_BYTES]);
+
+const SESSION_BYTES: usize = 16;
+
+/// A session is still wanted: its lease begins anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renew {
+    /// The session.
+    pub session: SessionId,
+}
+
+/// A session is not wanted any more: the importer's instance has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// The session.
+    pub session: SessionId,
+}
+
+/// The importer dropped an owned handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DropHandle {
+    /// The session that the handle belongs to.
+    pub session: SessionId,
+    /// The handle.
+    pub handle: u32,
+}
+
+// === impl SessionId ===
+
+impl SessionId {
+    pub(super) fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.bytes(&self.0)
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let bytes = reader.bytes()?;
+        let session = bytes.try_into().map_err(|_| FieldError::Session {
+            expected: SESSION_BYTES,
+            found: bytes.len(),
+        })?;
+        Ok(Self(session))
+    }
+}
+
+/// Who knows the name may use the session, so a log line shows only its beginning.
+impl fmt::Debug for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, ..] = self.0;
+        write!(formatter, "SessionId({a:02x}{b:02x}{c:02x}{d:02x}…)")
+    }
+}
+
+// === impl Renew ===
+
+impl<'a> Body<'a> for Renew {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        self.session.write(encoder)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            session: SessionId::read(reader)?,
+        })
+    }
+}
+
+// === impl End ===
+
+impl<'a> Body<'a> for End {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        self.session.write(encoder)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            session: SessionId::read(reader)?,
+        })
+    }
+}
+
+// === impl DropHandle ===
+
+impl<'a> Body<'a> for DropHandle {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        self.session.write(encoder)?;
+        encoder.handle(self.handle)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            session: SessionId::read(reader)?,
+            handle: reader.handle()?,
+        })
+    }
+}
