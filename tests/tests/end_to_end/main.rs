@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod calls;
+mod conformance;
 mod crashes;
 mod deploy;
 mod drain;
