@@ -42,6 +42,8 @@ pub struct PlannedInterface {
     /// Whether a function of it is concurrent. At the importer's side all of them are then, and the host
     /// defines the whole instance.
     pub concurrent: bool,
+    /// Whether it defines resources.
+    pub resources: bool,
     /// The functions that can cross, in the order of the interface.
     pub functions: Vec<PlannedFunction>,
 }
@@ -102,6 +104,12 @@ impl Plan {
         functions.iter().find(|planned| planned.name == function)
     }
 
+    /// Whether handles of resources may cross.
+    #[must_use]
+    pub fn has_resources(&self) -> bool {
+        self.interfaces.iter().any(|interface| interface.resources)
+    }
+
     /// All functions with their interfaces, by their indices.
     pub fn functions(&self) -> impl Iterator<Item = (&PlannedInterface, &PlannedFunction)> {
         self.interfaces.iter().flat_map(|interface| {
@@ -145,7 +153,7 @@ pub fn imports(
                 Err(reasons) => refusals.extend(reasons),
             }
         }
-        interfaces.push(item.planned(concurrent.is_some(), functions));
+        interfaces.push(item.planned(&survey, concurrent.is_some(), functions));
     }
     if !refusals.is_empty() {
         return Err(refusals);
@@ -192,17 +200,24 @@ pub fn exports(
             }
         }
         let concurrent = survey.concurrent(item).is_some();
-        plan.interfaces.push(item.planned(concurrent, functions));
+        plan.interfaces
+            .push(item.planned(&survey, concurrent, functions));
     }
     Ok(plan)
 }
 
 impl Item<'_> {
-    fn planned(&self, concurrent: bool, functions: Vec<PlannedFunction>) -> PlannedInterface {
+    fn planned(
+        &self,
+        survey: &Survey<'_>,
+        concurrent: bool,
+        functions: Vec<PlannedFunction>,
+    ) -> PlannedInterface {
         PlannedInterface {
             name: self.name.to_owned(),
             id: self.id,
             concurrent,
+            resources: survey.has_resources(self),
             functions,
         }
     }

@@ -83,6 +83,11 @@ impl<'a> Survey<'a> {
         refusals
     }
 
+    /// Whether an interface defines resources.
+    pub(super) fn has_resources(&self, item: &Item<'a>) -> bool {
+        resources(self.resolve, item).next().is_some()
+    }
+
     /// The first concurrent function of an interface.
     pub(super) fn concurrent(&self, item: &Item<'a>) -> Option<&'a str> {
         let functions = item.interface.functions.values();
