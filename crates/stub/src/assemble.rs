@@ -4,7 +4,9 @@
 //! under the names of the importer's imports, instances that have both. A function is passed on as it is:
 //! a call of a typed one reaches the host without a stop in generated code.
 
+mod between;
 mod direct;
+mod outside;
 mod prefix;
 
 use std::collections::HashMap;
@@ -17,6 +19,8 @@ use wasm_encoder::{
 };
 
 use crate::plan::{Path, Plan, PlannedInterface, View};
+pub(crate) use between::complete;
+pub(crate) use outside::Outside;
 use prefix::Prefix;
 
 /// The instance of the host's typed functions, in which the function of index 3 is `f3`.

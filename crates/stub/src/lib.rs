@@ -20,7 +20,11 @@ use thiserror::Error;
 pub use assemble::AssembleError;
 pub use generate::GenerateError;
 
+use assemble::Outside;
 use plan::{Path, Plan, Refusal, Signature, View};
+
+/// The instance that a skeleton exports to its host.
+const SERVE: &str = "weft:link/serve";
 
 /// What is made for one end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,31 @@ pub struct Generated {
     pub plan: Plan,
     /// The component, unless the plan needs none.
     pub bytes: Option<Vec<u8>>,
+}
+
+impl Generated {
+    /// The interfaces by which the component is to be joined with its importer or exporter, by their names.
+    ///
+    /// Those are not all of the plan: concurrent ones are the host's, and a skeleton has none of which it
+    /// needs nothing.
+    #[must_use]
+    pub fn joined(&self) -> Vec<&str> {
+        let Some(bytes) = &self.bytes else {
+            return Vec::new();
+        };
+        let Outside { imports, exports } = Outside::of(bytes);
+        let is_skeleton = exports.contains(SERVE);
+        let interfaces = self.plan.interfaces.iter().filter(|interface| {
+            let name = interface.name.as_str();
+            if is_skeleton {
+                imports.contains(name)
+            } else {
+                // A stub may export the types of what the host defines as well.
+                !interface.concurrent && exports.contains(name)
+            }
+        });
+        interfaces.map(|interface| interface.name.as_str()).collect()
+    }
 }
 
 /// Why there is no stub or skeleton.
@@ -66,6 +95,7 @@ pub fn stub(
         if !assemble::is_needed(&plan) {
             return Ok(None);
         }
+        let plan = assemble::complete(importer, &plan);
         let generated = assemble::is_generated(importer, &plan)
             .then(|| generate::stub(importer, &plan))
             .transpose()?;

@@ -25,7 +25,7 @@ pub enum Unserved {
         function: String,
         /// What the plan says of it.
         #[source]
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The two ends take it for functions of different kinds.
     #[error("`{function}` is a concurrent function of the exporter and none of the importer")]
@@ -88,7 +88,10 @@ impl Plan {
             refusal.interface == export && refusal.function.as_deref() == Some(function.as_str())
         };
         match self.left_out.iter().find(is_it).cloned() {
-            Some(refusal) => Unserved::LeftOut { function, refusal },
+            Some(refusal) => Unserved::LeftOut {
+                function,
+                refusal: Box::new(refusal),
+            },
             None => Unserved::NotThere {
                 export: export.to_owned(),
                 function,

@@ -223,9 +223,8 @@ fn check(
         Err(StubError::Refused(refusals)) if !refusals.is_empty() => return Ok(()),
         Err(error) => return Err(fail(crate::support::chain(&error))),
     };
+    let edges: Vec<_> = made.joined().iter().map(|name| (0, *name, 1)).collect();
     if let Some(bytes) = &made.bytes {
-        let stubbed = made.plan.interfaces.iter().filter(|one| !one.concurrent);
-        let edges: Vec<_> = stubbed.map(|one| (0, one.name.as_str(), 1)).collect();
         fuse(&[("importer", &importer), ("stub", bytes)], &edges, &[0]).map_err(fail)?;
     }
 
@@ -233,16 +232,10 @@ fn check(
     let export_names: Vec<_> = export_names.iter().map(String::as_str).collect();
     let served = skeleton(&view(&exporter)?, &export_names, is_direct)
         .map_err(|error| fail(crate::support::chain(&error)))?;
+    let edges: Vec<_> = served.joined().iter().map(|name| (1, *name, 0)).collect();
     if let Some(bytes) = &served.bytes {
-        let imports = described(bytes).imports;
-        let wanted = imports.iter().filter(|item| exported.contains(&item.name));
-        let edges: Vec<_> = wanted.map(|item| (1, item.name.as_str(), 0)).collect();
-        fuse(
-            &[("exporter", &exporter), ("skeleton", bytes)],
-            &edges,
-            &[0, 1],
-        )
-        .map_err(fail)?;
+        let parts = [("exporter", &exporter[..]), ("skeleton", bytes)];
+        fuse(&parts, &edges, &[0, 1]).map_err(fail)?;
     }
     let links: Vec<_> = import_names.iter().map(|name| (*name, *name)).collect();
     let pairs = made.plan.served_by(&served.plan, &links);

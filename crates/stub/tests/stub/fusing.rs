@@ -1,7 +1,7 @@
 //! What is made can be joined with the importers and exporters that it was made for.
 
 use wasmparser::{Validator, WasmFeatures};
-use weft_stub::{Generated, skeleton, stub};
+use weft_stub::{skeleton, stub};
 
 use crate::support::{any_signature, chain, component, fuse, no_signature};
 
@@ -92,25 +92,17 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     } else {
         no_signature
     };
-    let Generated { plan, bytes } = stub(&view, &names, &is_direct)
+    let made = stub(&view, &names, &is_direct)
         .unwrap_or_else(|error| panic!("{interfaces:?}: {}", chain(&error)));
-    let bytes = bytes.expect("there is something to be called");
-    validate(&bytes);
-    assert_eq!(
-        stub(&view, &names, &is_direct).unwrap().bytes,
-        Some(bytes.clone())
-    );
+    let bytes = made
+        .bytes
+        .as_ref()
+        .expect("there is something to be called");
+    validate(bytes);
+    assert_eq!(stub(&view, &names, &is_direct).unwrap(), made);
 
-    let stubbed = plan
-        .interfaces
-        .iter()
-        .filter(|interface| !interface.concurrent);
-    let imported = weft_compose::describe(&importer).unwrap().imports;
-    let edges: Vec<_> = stubbed
-        .filter(|interface| imported.iter().any(|import| import.name == interface.name))
-        .map(|interface| (0, interface.name.as_str(), 1))
-        .collect();
-    let fused = fuse(&[("importer", &importer), ("stub", &bytes)], &edges, &[0])
+    let edges: Vec<_> = made.joined().iter().map(|name| (0, *name, 1)).collect();
+    let fused = fuse(&[("importer", &importer), ("stub", bytes)], &edges, &[0])
         .unwrap_or_else(|error| panic!("{interfaces:?}: {error}"));
     validate(&fused.bytes);
     let mut imports: Vec<_> = fused
@@ -179,19 +171,16 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
         let view = weft_stub::plan::View::of(&exporter).unwrap();
         let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let bytes = skeleton(&view, &names, &any_signature).unwrap().bytes;
-        let bytes = bytes.expect("there is something to be called");
-        validate(&bytes);
-        let imported = weft_compose::describe(&bytes).unwrap().imports;
+        let made = skeleton(&view, &names, &any_signature).unwrap();
+        let bytes = made
+            .bytes
+            .as_ref()
+            .expect("there is something to be called");
+        validate(bytes);
         let exported = weft_compose::describe(&exporter).unwrap().exports;
-        let is_exported = |import: &str| exported.iter().any(|export| export.name == import);
-        let edges: Vec<_> = imported
-            .iter()
-            .filter(|import| is_exported(&import.name))
-            .map(|import| (1, import.name.as_str(), 0))
-            .collect();
+        let edges: Vec<_> = made.joined().iter().map(|name| (1, *name, 0)).collect();
         let fused = fuse(
-            &[("exporter", &exporter), ("skeleton", &bytes)],
+            &[("exporter", &exporter), ("skeleton", bytes)],
             &edges,
             &[0, 1],
         )
@@ -202,6 +191,36 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
         assert!(is_there("weft:link/serve"), "{interfaces:?}");
         assert_eq!(exports.len(), exported.len() + 1, "{interfaces:?}");
     }
+}
+
+#[test]
+fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
+    let packages = "package a:b@0.1.0 {
+        interface types { resource basket; }
+        interface api { use types.{basket}; open: func() -> basket; }
+        interface other { f: func(); }
+    }";
+    let names = ["a:b/types@0.1.0", "a:b/api@0.1.0", "a:b/other@0.1.0"];
+    let world = |word: &str| -> String {
+        let items = names.iter().map(|name| format!("{word} {name};"));
+        items.collect()
+    };
+    let exporter = component(packages, &world("export"));
+    let view = weft_stub::plan::View::of(&exporter).unwrap();
+    let made = skeleton(&view, &names, &any_signature).unwrap();
+    assert_eq!(made.joined(), names[..2]);
+    let edges: Vec<_> = made.joined().iter().map(|name| (1, *name, 0)).collect();
+    let parts = [
+        ("exporter", &exporter[..]),
+        ("skeleton", made.bytes.as_deref().unwrap()),
+    ];
+    let fused = fuse(&parts, &edges, &[0, 1]).unwrap();
+    assert_eq!(fused.imports, []);
+
+    let importer = component(packages, &world("import"));
+    let view = weft_stub::plan::View::of(&importer).unwrap();
+    let made = stub(&view, &names, &any_signature).unwrap();
+    assert_eq!(made.joined(), names);
 }
 
 #[test]
