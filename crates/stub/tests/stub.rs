@@ -9,6 +9,8 @@ mod any_wit;
 mod fusing;
 #[path = "stub/generating.rs"]
 mod generating;
+#[path = "stub/hostile.rs"]
+mod hostile;
 #[path = "stub/pairing.rs"]
 mod pairing;
 #[path = "stub/planning.rs"]

@@ -1,6 +1,7 @@
 //! What is made can be joined with the importers and exporters that it was made for.
 
 use wasmparser::{Validator, WasmFeatures};
+use weft_stub::plan::View;
 use weft_stub::{skeleton, stub};
 
 use crate::support::{any_signature, chain, component, fuse, no_signature};
@@ -84,7 +85,7 @@ fn validate(bytes: &[u8]) {
 /// Makes a stub, joins it with its importer, and says what remains to be imported.
 fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     let importer = component(PACKAGES, &world("import", interfaces));
-    let view = weft_stub::plan::View::of(&importer).unwrap();
+    let view = View::of(&importer).expect("a component has a world");
     let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let is_direct = if is_typed {
@@ -99,7 +100,8 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
         .as_ref()
         .expect("there is something to be called");
     validate(bytes);
-    assert_eq!(stub(&view, &names, &is_direct).unwrap(), made);
+    let again = stub(&view, &names, &is_direct).expect("it was made before");
+    assert_eq!(again, made);
 
     let edges: Vec<_> = made.joined().iter().map(|name| (0, *name, 1)).collect();
     let fused = fuse(&[("importer", &importer), ("stub", bytes)], &edges, &[0])
@@ -168,7 +170,7 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
         &["types", "checkout", "baskets", "feed"],
     ] {
         let exporter = component(PACKAGES, &world("export", interfaces));
-        let view = weft_stub::plan::View::of(&exporter).unwrap();
+        let view = View::of(&exporter).unwrap();
         let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let made = skeleton(&view, &names, &any_signature).unwrap();
@@ -206,7 +208,7 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
         items.collect()
     };
     let exporter = component(packages, &world("export"));
-    let view = weft_stub::plan::View::of(&exporter).unwrap();
+    let view = View::of(&exporter).unwrap();
     let made = skeleton(&view, &names, &any_signature).unwrap();
     assert_eq!(made.joined(), names[..2]);
     let edges: Vec<_> = made.joined().iter().map(|name| (1, *name, 0)).collect();
@@ -218,7 +220,7 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
     assert_eq!(fused.imports, []);
 
     let importer = component(packages, &world("import"));
-    let view = weft_stub::plan::View::of(&importer).unwrap();
+    let view = View::of(&importer).unwrap();
     let made = stub(&view, &names, &any_signature).unwrap();
     assert_eq!(made.joined(), names);
 }
@@ -226,13 +228,13 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
 #[test]
 fn nothing_is_made_where_nothing_is_called() {
     let importer = component(PACKAGES, &world("import", &["feed"]));
-    let view = weft_stub::plan::View::of(&importer).unwrap();
+    let view = View::of(&importer).unwrap();
     let made = stub(&view, &["shop:catalog/feed@0.2.0"], &any_signature).unwrap();
     assert_eq!(made.bytes, None);
     assert_eq!(made.plan.functions().count(), 2);
 
     let exporter = component(PACKAGES, &world("export", &["stock"]));
-    let view = weft_stub::plan::View::of(&exporter).unwrap();
+    let view = View::of(&exporter).unwrap();
     let made = skeleton(&view, &["shop:catalog/stock@0.2.0"], &any_signature).unwrap();
     assert_eq!(made.bytes, None);
 }
@@ -240,7 +242,7 @@ fn nothing_is_made_where_nothing_is_called() {
 #[test]
 fn stubs_of_two_targets_stand_beside_each_other() {
     let importer = component(PACKAGES, &world("import", &["pricing", "stock", "flat"]));
-    let view = weft_stub::plan::View::of(&importer).unwrap();
+    let view = View::of(&importer).unwrap();
     let make = |names: &[&str]| stub(&view, names, &any_signature).unwrap().bytes.unwrap();
     let (pricing, stock) = ("shop:catalog/pricing@0.2.0", "shop:catalog/stock@0.2.0");
     let one = make(&[pricing, "flat"]);

@@ -1,0 +1,117 @@
+//! Components that somebody has damaged, or made to be large: a typed error, within bounds, and no panic.
+
+use proptest::prelude::*;
+use wasm_encoder::{
+    Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentImportSection,
+    ComponentOuterAliasKind, ComponentTypeRef, ComponentTypeSection, ComponentValType,
+    InstanceType, PrimitiveValType, TypeBounds,
+};
+use weft_stub::plan::View;
+use weft_stub::{StubError, skeleton, stub};
+use wit_parser::{WorldItem, WorldKey};
+
+use crate::support::{any_signature, component};
+
+/// A component that has something of everything.
+fn sample() -> Vec<u8> {
+    let packages = "package a:b@0.1.0 {
+        interface types { record item { a: u8, b: option<string> } resource r { m: func(a: item); } }
+        interface api { use types.{item, r}; f: func(a: list<item>) -> r; g: func(a: string) -> u32; }
+    }";
+    component(
+        packages,
+        "import a:b/types@0.1.0; import a:b/api@0.1.0;
+        export serve: interface { f: func(a: tuple<u8, list<string>>) -> result<u8, string>; }",
+    )
+}
+
+/// Makes what can be made of all interfaces of a component.
+fn make(bytes: &[u8]) {
+    let Ok(view) = View::of(bytes) else { return };
+    let world = &view.resolve.worlds[view.world];
+    let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| -> Vec<String> {
+        items
+            .map(|(key, _)| view.resolve.name_world_key(key))
+            .collect()
+    };
+    let imports = names(&mut world.imports.iter());
+    let imports: Vec<_> = imports.iter().map(String::as_str).collect();
+    let exports = names(&mut world.exports.iter());
+    let exports: Vec<_> = exports.iter().map(String::as_str).collect();
+    let _ = stub(&view, &imports, &any_signature);
+    let _ = skeleton(&view, &exports, &any_signature);
+}
+
+/// A component with interfaces of which each uses the type of the one before, in a function.
+fn chain_of_interfaces(count: u32) -> Vec<u8> {
+    let mut component = Component::new();
+    for index in 0..count {
+        let mut instance = InstanceType::new();
+        if index == 0 {
+            let field = [("a", PrimitiveValType::U32)];
+            instance.ty().defined_type().record(field);
+        } else {
+            // Each interface defines two types: its own, and the name of what is in it.
+            instance.alias(Alias::Outer {
+                kind: ComponentOuterAliasKind::Type,
+                count: 1,
+                index: index * 2 - 1,
+            });
+        }
+        instance.export("t", ComponentTypeRef::Type(TypeBounds::Eq(0)));
+        let mut function = instance.ty().function();
+        function
+            .params([("a", ComponentValType::Type(1))])
+            .result(None);
+        instance.export("f", ComponentTypeRef::Func(2));
+        let mut types = ComponentTypeSection::new();
+        types.instance(&instance);
+        let mut imports = ComponentImportSection::new();
+        imports.import(
+            format!("a:b/i{index}"),
+            ComponentTypeRef::Instance(index * 2),
+        );
+        let mut aliases = ComponentAliasSection::new();
+        aliases.alias(Alias::InstanceExport {
+            instance: index,
+            kind: ComponentExportKind::Type,
+            name: "t",
+        });
+        component
+            .section(&types)
+            .section(&imports)
+            .section(&aliases);
+    }
+    component.finish()
+}
+
+#[test]
+fn interfaces_that_use_each_other_without_end_are_refused() {
+    let of = |count: u32, linked: u32| {
+        let view = View::of(&chain_of_interfaces(count)).expect("it is valid");
+        stub(&view, &[&format!("a:b/i{linked}")], &any_signature)
+    };
+    of(50, 49).expect("that is nothing unusual");
+    assert!(matches!(of(900, 899), Err(StubError::Generate(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_component_is_refused_or_harmless(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut bytes = sample();
+        for (index, byte) in damage {
+            *index.get_mut(&mut bytes) = byte;
+        }
+        make(&bytes);
+    }
+
+    #[test]
+    fn a_component_that_ends_early_is_refused_or_harmless(end in any::<prop::sample::Index>()) {
+        let bytes = sample();
+        make(&bytes[..end.index(bytes.len())]);
+    }
+}
