@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
-use weft_wire::{FailureCode, Malformed};
+use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
 use super::call::within;
 use super::{Callee, Link, LinkFailure, in_task, wire};
@@ -124,6 +124,7 @@ pub(super) async fn invoke(
     index: u32,
     arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
+    bounded("arguments", arguments)?;
     callee.ready().await?;
     let (deadline, invoke) = (callee.deadline(), callee.invoke()?);
     let store = callee.store()?;
@@ -134,7 +135,11 @@ pub(super) async fn invoke(
     let (invoked,) = callee.outcome(result)?;
     match invoked {
         // The skeleton's memory keeps the reply until its next call.
-        Ok(reply) => Ok(reply.as_le_slice(&*callee.store()?).to_vec()),
+        Ok(reply) => {
+            let reply = reply.as_le_slice(&*callee.store()?);
+            bounded("result", reply)?;
+            Ok(reply.to_vec())
+        }
         Err(reason) => Err(Failure::BadRequest(describe(reason))),
     }
 }
@@ -150,6 +155,17 @@ pub(super) async fn release(callee: &mut Callee, handle: u32) -> Result<(), Fail
     };
     let (released,) = callee.outcome(result)?;
     released.map_err(|reason| Failure::BadRequest(describe(reason)))
+}
+
+/// Refuses more than a link carries, before anything of that size is allocated.
+fn bounded(what: &str, bytes: &[u8]) -> Result<(), Failure> {
+    if bytes.len() <= MAX_VALUE_BYTES {
+        return Ok(());
+    }
+    Err(Failure::BadRequest(format!(
+        "its {what} take {} bytes; a link carries at most {MAX_VALUE_BYTES}",
+        bytes.len()
+    )))
 }
 
 fn describe(reason: u32) -> String {

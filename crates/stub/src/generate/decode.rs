@@ -13,6 +13,10 @@ use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Tag};
 use super::switch::{Switch, Writes};
 
+/// The most elements of one list, as `weft_wire::MAX_VALUE_ELEMENTS` has them for a whole value. Lists of
+/// bytes and floats, which are as large in memory as they are encoded, are bounded by their bytes alone.
+const MAX_ELEMENTS: i32 = 4 << 20;
+
 /// Where a reading function keeps its state: its parameters.
 const P: Local = 0;
 const END: Local = 1;
@@ -129,6 +133,9 @@ impl Generator {
             reader.continue_at();
             return reader.finish();
         }
+        let mut add = reader.code.add();
+        add.local_get(count).i32_const(MAX_ELEMENTS).i32_gt_u();
+        reader.code.fail_if(Reason::Elements);
         let reserve = self.helper(Helper::ReserveList);
         let mut add = reader.code.add();
         // The fewest bytes are those of the elements, so a longer list cannot be there.
