@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, completions::Completions, deploy::Deploy, get::Get, inspect::Inspect, logs::Logs,
-    undeploy::Undeploy, up::Up,
+    call::Call, completions::Completions, deploy::Deploy, get::Get, inspect::Inspect, link::Link,
+    logs::Logs, undeploy::Undeploy, up::Up,
 };
 
 /// The widest help text: longer lines are hard to read.
@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Get(Get),
     Call(Call),
     Inspect(Inspect),
+    Link(Link),
     Logs(Logs),
     Completions(Completions),
 }
@@ -78,6 +79,18 @@ mod tests {
         let message = refused(&["weft", "up", "--label", "cloud"]);
         assert!(message.contains("`KEY=VALUE`"), "{message}");
         assert!(Arguments::try_parse_from(["weft", "up", "--label", "cloud=a"]).is_ok());
+    }
+
+    #[test]
+    fn an_import_is_an_interface_or_a_plain_name() {
+        let why = |interface| ["weft", "link", "why", "shop", "storefront", interface];
+        for interface in ["shop:catalog", "shop:catalog/pricing@0.1.0", "left"] {
+            assert!(Arguments::try_parse_from(why(interface)).is_ok());
+        }
+        let message = refused(&why("shop/pricing"));
+        assert!(message.contains("`shop:catalog/pricing`"), "{message}");
+        let message = refused(&why("shop:catalog/pricing@1"));
+        assert!(message.contains("1.2.3"), "{message}");
     }
 
     #[test]

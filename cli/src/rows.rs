@@ -98,7 +98,8 @@ impl Row for ComponentRow {
 }
 
 impl Row for LinkRow {
-    const HEADINGS: &'static [&'static str] = &["APP", "FROM", "INTERFACE", "NAME", "TO", "MODE"];
+    const HEADINGS: &'static [&'static str] =
+        &["APP", "FROM", "INTERFACE", "NAME", "TO", "MODE", "LOCALITY"];
 
     fn cells(&self, _: u64) -> Vec<String> {
         vec![
@@ -108,6 +109,7 @@ impl Row for LinkRow {
             self.name.clone().unwrap_or_default(),
             self.to.clone(),
             self.mode.clone(),
+            self.locality.clone().unwrap_or_default(),
         ]
     }
 
@@ -208,7 +210,7 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// Milliseconds, in seconds where they are whole.
-fn duration(ms: u64) -> String {
+pub(crate) fn duration(ms: u64) -> String {
     if ms.is_multiple_of(1000) {
         format!("{}s", ms / 1000)
     } else {

@@ -2,8 +2,7 @@
 //!
 //! Values are dynamic here by nature; links between components never come this way.
 
-use std::sync::Arc;
-
+use tokio::time::Instant;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::wasm_wave::parser::ParserError;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
@@ -84,13 +83,14 @@ struct Target {
 ///
 /// # Errors
 /// Any [`CallError`]. If the future is dropped, so is the guest.
-pub(crate) async fn call(entry: &Arc<Entry>, text: &str) -> Result<Option<String>, CallError> {
+pub(crate) async fn call(entry: &Entry, text: &str) -> Result<Option<String>, CallError> {
     let expression = Expression::parse(text)?;
     let component = entry.component_code().await?;
     let target = find(entry, &component, &expression)?;
     let _admission = entry.admit()?;
-    let limit = entry.settings.deadline;
-    let outcome = tokio::time::timeout(limit, run(entry, &target)).await;
+    let limit = entry.settings().deadline;
+    let deadline = Instant::now() + limit;
+    let outcome = tokio::time::timeout_at(deadline, run(entry, &target, deadline)).await;
     let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
     if outcome.as_ref().is_err_and(Failure::is_guests) {
         entry.count_trap();
@@ -101,8 +101,8 @@ pub(crate) async fn call(entry: &Arc<Entry>, text: &str) -> Result<Option<String
         .transpose()
 }
 
-async fn run(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
-    let mut instance = entry.instance_for_call().await?;
+async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option<Val>, Failure> {
+    let mut instance = entry.instance_for_call(deadline, 0).await?;
     let Exports::Plain(exports) = &instance.exports else {
         return Err(Failure::BadRequest(
             "the component takes HTTP requests only".to_owned(),

@@ -19,6 +19,9 @@ pub struct HostConfig {
     pub http: Option<SocketAddr>,
     /// Where its admin API listens. Must be a loopback address: the protocol is not encrypted.
     pub admin: SocketAddr,
+    /// Whether the calls of links between stores go through frames of the wire, within the process:
+    /// slower, and a proof that frames carry all that a link does.
+    pub links_over_wire: bool,
     /// Where the lines of guests are kept for `weft logs`.
     pub logs: Logs,
 }
@@ -33,6 +36,7 @@ impl HostConfig {
             data_dir,
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
+            links_over_wire: false,
             logs: Logs::new(),
         }
     }

@@ -19,6 +19,7 @@ use crate::controller::{Controller, Parts};
 use crate::engine::{Engines, PoolSize};
 use crate::ingress::Server;
 use crate::linking::Preparer;
+use crate::links::Transport;
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -107,7 +108,11 @@ impl Host {
             });
         }
         let tasks = TaskTracker::new();
-        let (parts, artifacts) = open(&config, registry.clone()).await?;
+        let transport = Transport {
+            tasks: tasks.clone(),
+            frames: config.links_over_wire.then(Arc::default),
+        };
+        let (parts, artifacts) = open(&config, registry.clone(), transport.clone()).await?;
         let pool_instances = parts.preparer.engines.pool().instances;
         tracing::info!(
             pool_instances,
@@ -117,6 +122,12 @@ impl Host {
         let controller = Controller::start(parts, &tasks)
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
+        if let Some(server) = &transport.frames {
+            let snapshots = controller.watch();
+            server.find_entries_in(Box::new(move |app, component| {
+                snapshots.borrow().entry(app, component)
+            }));
+        }
         let http = start_http(&config, &controller).await?;
         let token = make_token()?;
         let about = About {
@@ -216,15 +227,21 @@ impl Host {
 }
 
 /// Opens everything in the data directory, off the async threads.
-async fn open(config: &HostConfig, registry: Registry) -> Result<(Parts, Artifacts), StartError> {
+async fn open(
+    config: &HostConfig,
+    registry: Registry,
+    transport: Transport,
+) -> Result<(Parts, Artifacts), StartError> {
     let config = config.clone();
-    let opened = tokio::task::spawn_blocking(move || open_blocking(&config, registry)).await;
+    let opening = move || open_blocking(&config, registry, transport);
+    let opened = tokio::task::spawn_blocking(opening).await;
     opened.map_err(|error| StartError::Engine(Box::new(error)))?
 }
 
 fn open_blocking(
     config: &HostConfig,
     registry: Registry,
+    transport: Transport,
 ) -> Result<(Parts, Artifacts), StartError> {
     let paths = config.paths();
     let unusable = |path: PathBuf| move |source| StartError::DataDirectory { path, source };
@@ -243,6 +260,7 @@ fn open_blocking(
             engines,
             compiler,
             artifacts: artifacts.clone(),
+            transport,
         },
         registry,
         providers_directory: paths.providers(),

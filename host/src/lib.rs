@@ -3,6 +3,7 @@
 //! - `engine`, `compile`: wasmtime's engines, and machine code that is compiled once.
 //! - `bindings`, `guest`: what a component sees of the world, and what a running one has.
 //! - `linking`: from a manifest's links to something that can be instantiated.
+//! - `links`: what runs when a component calls another that is not fused with it.
 //! - `entry`: components that take requests, their instances and bounds.
 //! - `controller`: the task that makes what runs agree with the desired state.
 //! - `ingress`, `call`, `admin`: the ways in.
@@ -22,6 +23,7 @@ mod guest;
 mod host;
 mod ingress;
 mod linking;
+mod links;
 pub mod logs;
 
 pub use config::HostConfig;

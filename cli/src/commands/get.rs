@@ -180,6 +180,7 @@ mod tests {
             name: None,
             to: "pricing".to_owned(),
             mode: "fused".to_owned(),
+            locality: Some("auto".to_owned()),
         }
     }
 
@@ -190,9 +191,9 @@ mod tests {
             note: None,
         };
         let expected = "\
-APP   FROM        INTERFACE                  NAME  TO       MODE
-shop  storefront  shop:pricing/quotes@0.1.0  -     pricing  fused
-shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused
+APP   FROM        INTERFACE                  NAME  TO       MODE   LOCALITY
+shop  storefront  shop:pricing/quotes@0.1.0  -     pricing  fused  auto
+shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused  auto
 ";
         assert_eq!(listing.text(), expected);
     }
@@ -206,6 +207,7 @@ shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused
         let expected = serde_json::json!([{
             "app": "shop", "from": "cart", "interface": "shop:pricing/quotes@0.1.0",
             "name": null, "to": "pricing", "mode": "fused",
+            "locality": "auto",
         }]);
         assert_eq!(serde_json::to_value(&listing).unwrap(), expected);
     }

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod get;
 pub(crate) mod inspect;
+pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod undeploy;
 pub(crate) mod up;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Get(get) => client_runtime()?.block_on(get.run()),
         Command::Call(call) => client_runtime()?.block_on(call.run()),
         Command::Inspect(inspect) => client_runtime()?.block_on(inspect.run()),
+        Command::Link(link) => client_runtime()?.block_on(link.run()),
         Command::Logs(logs) => client_runtime()?.block_on(logs.run()),
     }
 }

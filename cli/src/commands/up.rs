@@ -61,6 +61,10 @@ pub(crate) struct Up {
     /// How long requests in flight may take to finish when the host is told to end
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     drain_deadline: DurationText,
+    /// Carry calls between stores as frames of the wire, within this process: slower, and a proof
+    /// that frames carry all that a link does
+    #[arg(long)]
+    links_over_wire: bool,
 }
 
 impl Up {
@@ -88,6 +92,7 @@ impl Up {
         config.labels = distinct(self.labels)?;
         config.http = Some(self.http);
         config.admin = self.admin;
+        config.links_over_wire = self.links_over_wire;
         config.logs = logs;
         Ok(config)
     }

@@ -50,6 +50,12 @@ fn every_command_explains_itself_with_examples() {
 }
 
 #[test]
+fn every_question_about_a_link_explains_itself_with_examples() {
+    check("link.txt", &["link", "--help"]);
+    check("link-why.txt", &["link", "why", "--help"]);
+}
+
+#[test]
 fn the_version_is_printed() {
     let run = Sandbox::new().weft(&["--version"], "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(0), "weft 0.1.0\n"));

@@ -166,12 +166,15 @@ fn a_host_that_is_gone_is_not_reached() {
 #[test]
 fn a_mistake_in_the_arguments_is_exit_code_2() {
     let sandbox = Sandbox::new();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["deploy"],
         &["get", "pods"],
         &["call", "shop", "f()"],
         &["call", "shop/pricing", "f"],
+        &["link"],
+        &["link", "why", "shop", "storefront"],
+        &["link", "why", "shop", "storefront", "shop/pricing"],
         &["up", "--label", "a=1", "--label", "a=2"],
     ];
     for arguments in cases {

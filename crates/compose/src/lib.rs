@@ -2,7 +2,8 @@
 //!
 //! Everything here is bytes in, bytes out: [`describe`] says what a component imports and exports,
 //! [`fuse`] composes linked components into a single one in which every part keeps the imports that
-//! carry its identity. [`Linkable`] checks links that are not fused. Running the result, and binding its imports, is the host's.
+//! carry its identity. [`Linkable`] checks links that are not fused. Running the result, and binding
+//! its imports, is the host's.
 //!
 //! Input is hostile: it is measured and validated before anything else looks at it.
 

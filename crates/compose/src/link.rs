@@ -20,7 +20,7 @@ pub struct Linkable {
 impl Linkable {
     /// Reads a component.
     ///
-    /// Function bodies are not validated; [`describe`](crate::describe) does that.
+    /// Function bodies are not validated; [`describe`](crate::describe()) does that.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ pub(crate) fn check(importer: &End<'_>, exporter: &End<'_>) -> Result<ResourcePa
         .map_err(|fault| refusal(fault, link()))
 }
 
-/// Reads a part without its function bodies: the fused component is validated as a whole.
+/// Reads a part without its function bodies.
 pub(crate) fn read(part: &Part<'_>) -> Result<Component, FuseError> {
     Component::read(part.bytes, Bodies::Skipped).map_err(|source| FuseError::Part {
         part: part.name.to_owned(),

@@ -22,7 +22,7 @@ pub(crate) const FEATURES_ASYNC: WasmFeatures = FEATURES.union(WasmFeatures::CM_
 pub(crate) enum Bodies {
     /// They are.
     Validated,
-    /// They are left to whoever validates the result.
+    /// They are left to whoever took the component in, or compiles it.
     Skipped,
 }
 

@@ -6,6 +6,8 @@
 mod any_links;
 #[path = "compose/any_wit.rs"]
 mod any_wit;
+#[path = "compose/checking.rs"]
+mod checking;
 #[path = "compose/describing.rs"]
 mod describing;
 #[path = "compose/fusing.rs"]
@@ -22,3 +24,5 @@ mod names;
 mod refusing;
 #[path = "compose/support.rs"]
 mod support;
+#[path = "compose/types_in_types.rs"]
+mod types_in_types;

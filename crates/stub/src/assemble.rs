@@ -1,1 +1,261 @@
-//! Mixes generated and typed functions in the instances that an importer sees.
+//! Mixes generated and typed functions in the interfaces that an importer sees.
+//!
+//! The generated component is nested in one that imports the typed functions of the host too, and exports,
+//! under the names of the importer's imports, instances that have both. A function is passed on as it is:
+//! a call of a typed one reaches the host without a stop in generated code.
+
+mod direct;
+mod prefix;
+
+use thiserror::Error;
+use wasm_encoder::{
+    Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentExportSection,
+    ComponentImportSection, ComponentInstanceSection, ComponentSectionId, ComponentTypeRef,
+    ComponentTypeSection, RawSection,
+};
+
+use crate::plan::{Path, Plan, PlannedFunction, PlannedInterface, View};
+use prefix::Prefix;
+
+/// The instance of the host's typed functions, in which the function of index 3 is `f3`.
+pub const DIRECT: &str = "weft:link/direct";
+
+/// Why a stub could not be put together.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AssembleError {
+    /// The generated component cannot be read.
+    #[error("the generated component cannot be read")]
+    Read(#[from] wasmparser::BinaryReaderError),
+    /// The generated component imports what cannot be passed on.
+    #[error(
+        "the generated component has a {found} before its last import: expected types and interfaces"
+    )]
+    Prefix {
+        /// What there is.
+        found: &'static str,
+    },
+    /// A plan needs generated functions or types, and there is no generated component.
+    #[error("the interface `{interface}` has generated parts, and nothing was generated")]
+    NothingGenerated {
+        /// The interface.
+        interface: String,
+    },
+    /// The plan is not of this component.
+    #[error("the interface `{interface}` has no function `{function}` of typed shape")]
+    NotDirect {
+        /// The interface.
+        interface: String,
+        /// The function.
+        function: String,
+    },
+}
+
+/// Whether a stub of this plan has parts that must be generated: functions, or types, which other
+/// interfaces of the importer may mean.
+#[must_use]
+pub fn is_generated(view: &View, plan: &Plan) -> bool {
+    stubbed(plan).any(|interface| has_generated(view, interface))
+}
+
+/// Whether there is a stub at all: the host defines interfaces with concurrent functions itself.
+#[must_use]
+pub fn is_needed(plan: &Plan) -> bool {
+    stubbed(plan).next().is_some()
+}
+
+/// The stub of an importer's plan, around the `generated` component, which exports all interfaces of the
+/// plan that have no concurrent functions.
+///
+/// # Errors
+///
+/// Fails if the plan does not fit to the component or to what was generated.
+pub fn stub(view: &View, plan: &Plan, generated: Option<&[u8]>) -> Result<Vec<u8>, AssembleError> {
+    let is_direct = |function: &PlannedFunction| matches!(function.path, Path::Direct(_));
+    let has_direct = stubbed(plan).any(|interface| interface.functions.iter().any(is_direct));
+    match generated {
+        Some(generated) if !has_direct => Ok(generated.to_vec()),
+        _ => Assembly::new(view, plan, generated)?.finish(),
+    }
+}
+
+/// The interfaces of a plan that a stub has.
+fn stubbed(plan: &Plan) -> impl Iterator<Item = &PlannedInterface> {
+    plan.interfaces
+        .iter()
+        .filter(|interface| !interface.concurrent)
+}
+
+fn has_generated(view: &View, interface: &PlannedInterface) -> bool {
+    let mut functions = interface.functions.iter();
+    functions.any(|function| function.path == Path::Stub)
+        || !view.resolve.interfaces[interface.id].types.is_empty()
+}
+
+/// An item of an instance: its name, what it is, and its place among the items of that kind.
+type Item<'a> = (&'a str, ComponentExportKind, u32);
+
+/// The outer component, as far as it is made.
+struct Assembly<'a> {
+    view: &'a View,
+    plan: &'a Plan,
+    component: Component,
+    /// How many there are of each, which is the index of the next.
+    types: u32,
+    instances: u32,
+    funcs: u32,
+    /// The instance of the host's typed functions.
+    direct: u32,
+    /// The instance of the generated component.
+    generated: Option<u32>,
+}
+
+impl<'a> Assembly<'a> {
+    /// Imports everything, and makes an instance of the generated component.
+    fn new(
+        view: &'a View,
+        plan: &'a Plan,
+        generated: Option<&[u8]>,
+    ) -> Result<Self, AssembleError> {
+        let prefix = generated.map(Prefix::read).transpose()?.unwrap_or_default();
+        let mut component = Component::new();
+        for section in &prefix.sections {
+            component.section(section);
+        }
+        let mut assembly = Self {
+            view,
+            plan,
+            component,
+            types: prefix.types,
+            instances: prefix.instances,
+            funcs: 0,
+            direct: 0,
+            generated: None,
+        };
+        assembly.import_direct()?;
+        if let Some(generated) = generated {
+            assembly.instantiate(generated, &prefix);
+        }
+        Ok(assembly)
+    }
+
+    fn import_direct(&mut self) -> Result<(), AssembleError> {
+        let mut types = ComponentTypeSection::new();
+        types.instance(&direct::instance(self.view, stubbed(self.plan))?);
+        let mut imports = ComponentImportSection::new();
+        imports.import(DIRECT, ComponentTypeRef::Instance(self.types));
+        self.component.section(&types).section(&imports);
+        self.types += 1;
+        self.direct = self.instances;
+        self.instances += 1;
+        Ok(())
+    }
+
+    /// The generated component is given what it imports: the outer one imports the same.
+    fn instantiate(&mut self, generated: &[u8], prefix: &Prefix<'_>) {
+        self.component.section(&RawSection {
+            id: ComponentSectionId::Component.into(),
+            data: generated,
+        });
+        let imports = prefix.imports.iter();
+        let arguments: Vec<_> = imports
+            .map(|(name, instance)| (*name, ComponentExportKind::Instance, *instance))
+            .collect();
+        let mut instances = ComponentInstanceSection::new();
+        instances.instantiate(0, arguments);
+        self.component.section(&instances);
+        self.generated = Some(self.instances);
+        self.instances += 1;
+    }
+
+    fn finish(mut self) -> Result<Vec<u8>, AssembleError> {
+        let mut aliases = ComponentAliasSection::new();
+        let plan = self.plan;
+        let mixed = stubbed(plan)
+            .map(|interface| Ok((interface, self.items(interface, &mut aliases)?)))
+            .collect::<Result<Vec<_>, AssembleError>>()?;
+        let mut instances = ComponentInstanceSection::new();
+        let mut exports = ComponentExportSection::new();
+        for ((interface, items), index) in mixed.into_iter().zip(self.instances..) {
+            instances.export_items(items);
+            let kind = ComponentExportKind::Instance;
+            exports.export(&interface.name, kind, index, None);
+        }
+        self.component
+            .section(&aliases)
+            .section(&instances)
+            .section(&exports);
+        Ok(self.component.finish())
+    }
+
+    /// The items of an interface, its types first: the names of methods go by resources before them.
+    fn items(
+        &mut self,
+        interface: &'a PlannedInterface,
+        aliases: &mut ComponentAliasSection,
+    ) -> Result<Vec<Item<'a>>, AssembleError> {
+        let generated = self.generated_interface(interface, aliases)?;
+        let mut items = Vec::new();
+        if let Some(generated) = generated {
+            let view = self.view;
+            for name in view.resolve.interfaces[interface.id].types.keys() {
+                let index = self.alias(aliases, generated, ComponentExportKind::Type, name);
+                items.push((name.as_str(), ComponentExportKind::Type, index));
+            }
+        }
+        for function in &interface.functions {
+            let kind = ComponentExportKind::Func;
+            let index = match (&function.path, generated) {
+                (Path::Direct(_), _) => {
+                    self.alias(aliases, self.direct, kind, &direct::name(function.index))
+                }
+                (_, Some(generated)) => self.alias(aliases, generated, kind, &function.name),
+                (_, None) => return Err(nothing_generated(interface)),
+            };
+            items.push((&function.name, kind, index));
+        }
+        Ok(items)
+    }
+
+    /// The instance that the generated component has of an interface, if anything of it is wanted.
+    fn generated_interface(
+        &mut self,
+        interface: &PlannedInterface,
+        aliases: &mut ComponentAliasSection,
+    ) -> Result<Option<u32>, AssembleError> {
+        if !has_generated(self.view, interface) {
+            return Ok(None);
+        }
+        let generated = self.generated.ok_or_else(|| nothing_generated(interface))?;
+        let kind = ComponentExportKind::Instance;
+        Ok(Some(self.alias(aliases, generated, kind, &interface.name)))
+    }
+
+    /// Names an export of an instance, and gives its index.
+    fn alias(
+        &mut self,
+        aliases: &mut ComponentAliasSection,
+        instance: u32,
+        kind: ComponentExportKind,
+        name: &str,
+    ) -> u32 {
+        aliases.alias(Alias::InstanceExport {
+            instance,
+            kind,
+            name,
+        });
+        let next = match kind {
+            ComponentExportKind::Instance => &mut self.instances,
+            ComponentExportKind::Type => &mut self.types,
+            _ => &mut self.funcs,
+        };
+        *next += 1;
+        *next - 1
+    }
+}
+
+fn nothing_generated(interface: &PlannedInterface) -> AssembleError {
+    AssembleError::NothingGenerated {
+        interface: interface.name.clone(),
+    }
+}

@@ -1,5 +1,114 @@
 //! Generates the components that carry calls between stores: a stub for whoever imports interfaces, a
 //! skeleton for whoever exports them ([ADR 7](../../../docs/adr/0007-links-between-stores.md)).
+//!
+//! ```text
+//! importer's bytes ─ View ─ plan::imports ─ generate::stub ─ assemble::stub
+//! exporter's bytes ─ View ─ plan::exports ─ generate::skeleton
+//! ```
+//!
+//! [`stub`] and [`skeleton`] go the whole way. What comes out is a component that is joined with the importer
+//! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
 
-mod assemble;
-mod plan;
+pub mod assemble;
+pub mod generate;
+pub mod plan;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use thiserror::Error;
+
+pub use assemble::AssembleError;
+pub use generate::GenerateError;
+
+use plan::{Path, Plan, Refusal, Signature, View};
+
+/// What is made for one end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Generated {
+    /// How each function crosses.
+    pub plan: Plan,
+    /// The component, unless the plan needs none.
+    pub bytes: Option<Vec<u8>>,
+}
+
+/// Why there is no stub or skeleton.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StubError {
+    /// Links between stores do not carry what the interfaces have.
+    #[error("{} cannot be carried between stores", count(.0))]
+    Refused(Vec<Refusal>),
+    /// No code could be made.
+    #[error("its code cannot be generated")]
+    Generate(#[from] GenerateError),
+    /// Generated and typed functions could not be mixed.
+    #[error("it cannot be put together")]
+    Assemble(#[from] AssembleError),
+    /// The tools gave up on the types.
+    #[error("the interfaces have a shape that WIT does not have")]
+    NotWit,
+}
+
+/// Makes the stub for an importer: `names` are its imports of one target.
+///
+/// `is_direct` says which signatures the host has a typed function for. It must be the same at both ends.
+///
+/// # Errors
+///
+/// Fails if the plan does, or no component can be made of it.
+pub fn stub(
+    importer: &View,
+    names: &[&str],
+    is_direct: &dyn Fn(&Signature) -> bool,
+) -> Result<Generated, StubError> {
+    let plan = plan::imports(importer, names, is_direct).map_err(StubError::Refused)?;
+    let bytes = guarded(|| {
+        if !assemble::is_needed(&plan) {
+            return Ok(None);
+        }
+        let generated = assemble::is_generated(importer, &plan)
+            .then(|| generate::stub(importer, &plan))
+            .transpose()?;
+        Ok(Some(assemble::stub(importer, &plan, generated.as_deref())?))
+    })?;
+    Ok(Generated { plan, bytes })
+}
+
+/// Makes the skeleton for an exporter: `names` are those of its exports that others reach.
+///
+/// It serves what crosses as bytes; typed and concurrent functions are called on the export itself.
+///
+/// # Errors
+///
+/// Fails if the plan does, or no component can be made of it.
+pub fn skeleton(
+    exporter: &View,
+    names: &[&str],
+    is_direct: &dyn Fn(&Signature) -> bool,
+) -> Result<Generated, StubError> {
+    let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Refused)?;
+    let is_served = plan
+        .functions()
+        .any(|(_, function)| function.path == Path::Stub);
+    let bytes = guarded(|| {
+        is_served
+            .then(|| generate::skeleton(exporter, &plan))
+            .transpose()
+            .map_err(StubError::from)
+    })?;
+    Ok(Generated { plan, bytes })
+}
+
+/// The tools assert what their own output guarantees; a valid component of other tools may break that, and
+/// a host must survive it. Nothing outlives the closure.
+fn guarded<R>(make: impl FnOnce() -> Result<R, StubError>) -> Result<R, StubError> {
+    catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(StubError::NotWit))
+}
+
+fn count(refusals: &[Refusal]) -> String {
+    match refusals {
+        [only] => only.to_string(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+        [] => "nothing".to_owned(),
+    }
+}

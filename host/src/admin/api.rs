@@ -1,6 +1,5 @@
 //! Which request does what.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use weft_lattice::control::{
 use weft_lattice_config::{App, AppName, Digest};
 
 use super::errors::ApiError;
-use super::{Api, logs, rows};
+use super::{Api, links, logs, rows};
 use crate::call::call;
 use crate::controller::AppState;
 use crate::entry::Entry;
@@ -54,6 +53,11 @@ impl Api {
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["v1", "logs"]) => logs::answer(self, request.uri().query()),
+            (&Method::GET, ["v1", "links", "why"]) => {
+                let snapshot = self.sources.controller.snapshot();
+                let query = request.uri().query().unwrap_or_default();
+                json(&links::why(&snapshot, query)?)
+            }
             (&Method::GET, ["v1", what]) => self.rows(what),
             (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
             (&Method::DELETE, ["v1", "apps", app]) => self.undeploy(app).await,
@@ -76,7 +80,7 @@ impl Api {
         match what {
             "apps" => json(&rows::apps(&snapshot)),
             "components" => json(&rows::components(&snapshot)),
-            "links" => json(&rows::links(&snapshot)),
+            "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
             "routes" => json(&rows::routes(&snapshot)),
             "hosts" => json(&[rows::host(&self.sources.about, self.address, &snapshot)]),
@@ -122,7 +126,7 @@ impl Api {
         json(&CallReply { result, elapsed_us })
     }
 
-    fn entry(&self, wanted: &CallRequest) -> Result<Arc<Entry>, ApiError> {
+    fn entry(&self, wanted: &CallRequest) -> Result<Entry, ApiError> {
         let snapshot = self.sources.controller.snapshot();
         let Some(app) = snapshot.apps.get(&wanted.app) else {
             let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
@@ -133,10 +137,16 @@ impl Api {
                 "app `{}` does not run on this host: {reason}",
                 wanted.app
             ))),
-            AppState::Ready(entries) => entries.get(&wanted.component).cloned().ok_or_else(|| {
-                let names: Vec<_> = entries.keys().map(String::as_str).collect();
-                ApiError::no_such("component", &wanted.component, &names)
-            }),
+            AppState::Ready(ready) => {
+                ready
+                    .entries
+                    .get(&wanted.component)
+                    .cloned()
+                    .ok_or_else(|| {
+                        let names: Vec<_> = ready.entries.keys().map(String::as_str).collect();
+                        ApiError::no_such("component", &wanted.component, &names)
+                    })
+            }
         }
     }
 

@@ -69,7 +69,7 @@ impl ApiError {
         })
     }
 
-    fn help(mut self, help: impl Into<String>) -> Self {
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
@@ -138,6 +138,7 @@ impl ApiError {
                 Failure::BadRequest(_) => ErrorCode::BadRequest,
                 Failure::NotLoaded(_) => ErrorCode::Internal,
                 Failure::Limit(_)
+                | Failure::Link { .. }
                 | Failure::Trapped(_)
                 | Failure::NoResponse
                 | Failure::ErrorCode(_) => ErrorCode::Trapped,

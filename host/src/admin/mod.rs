@@ -4,6 +4,7 @@
 
 mod api;
 mod errors;
+mod links;
 mod logs;
 mod rows;
 

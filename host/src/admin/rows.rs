@@ -1,15 +1,14 @@
 //! The rows of `weft get`, from what runs.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
+use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
 
 use weft_provider::Registry;
 
 use super::About;
-use crate::controller::{AppState, RunningApp, Snapshot};
+use crate::controller::{AppState, Running, RunningApp, Snapshot};
 use crate::entry::Entry;
 use crate::linking::Protocol;
 
@@ -40,7 +39,7 @@ pub(super) fn components(snapshot: &Snapshot) -> Vec<ComponentRow> {
         .apps
         .values()
         .filter_map(|running| match &running.state {
-            AppState::Ready(entries) => Some((&running.deployed.app, entries)),
+            AppState::Ready(ready) => Some((&running.deployed.app, &ready.entries)),
             AppState::Failed(_) => None,
         });
     ready
@@ -48,7 +47,7 @@ pub(super) fn components(snapshot: &Snapshot) -> Vec<ComponentRow> {
         .collect()
 }
 
-fn component(app: &App, entry: &Arc<Entry>) -> ComponentRow {
+fn component(app: &App, entry: &Entry) -> ComponentRow {
     let spec = app
         .spec
         .components
@@ -59,13 +58,13 @@ fn component(app: &App, entry: &Arc<Entry>) -> ComponentRow {
         app: entry.app().to_owned(),
         component: entry.component().to_owned(),
         digest: spec.map(|spec| digest(&spec.source)).unwrap_or_default(),
-        bytes: entry.bytes,
+        bytes: entry.bytes(),
         instances: match spec.map(|spec| spec.instances) {
             Some(Instances::Reuse(_)) => "reuse".to_owned(),
             Some(Instances::PerRequest) | None => "per-request".to_owned(),
         },
         fused: entry
-            .shape
+            .shape()
             .parts
             .iter()
             .map(|part| part.component.to_string())
@@ -74,9 +73,9 @@ fn component(app: &App, entry: &Arc<Entry>) -> ComponentRow {
         in_flight: counts.in_flight,
         requests: counts.requests,
         traps: counts.traps,
-        memory_bytes_max: entry.shape.limits.memory_bytes_max,
-        deadline_ms: u64::try_from(entry.settings.deadline.as_millis()).unwrap_or(u64::MAX),
-        concurrency_max: u64::from(entry.settings.concurrency_max),
+        memory_bytes_max: entry.shape().limits.memory_bytes_max,
+        deadline_ms: u64::try_from(entry.settings().deadline.as_millis()).unwrap_or(u64::MAX),
+        concurrency_max: u64::from(entry.settings().concurrency_max),
     }
 }
 
@@ -85,26 +84,6 @@ fn digest(source: &Source) -> String {
         Source::Digest(digest) => digest.to_string(),
         Source::File(file) => file.clone(),
     }
-}
-
-pub(super) fn links(snapshot: &Snapshot) -> Vec<LinkRow> {
-    each_app(snapshot, |app, rows| {
-        for link in &app.spec.links {
-            let to_component = app
-                .spec
-                .components
-                .iter()
-                .any(|component| component.name.as_str() == link.to.as_str());
-            rows.push(LinkRow {
-                app: app.metadata.name.to_string(),
-                from: link.from.to_string(),
-                interface: link.interface.to_string(),
-                name: link.name.as_ref().map(ToString::to_string),
-                to: link.to.to_string(),
-                mode: if to_component { "fused" } else { "host" }.to_owned(),
-            });
-        }
-    })
 }
 
 pub(super) fn providers(snapshot: &Snapshot, registry: &Registry) -> Vec<ProviderRow> {
@@ -136,7 +115,7 @@ fn served(registry: &Registry, kind: &str) -> Vec<String> {
 pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
     let mut rows = Vec::new();
     for running in snapshot.apps.values() {
-        let AppState::Ready(entries) = &running.state else {
+        let AppState::Ready(Running { entries, .. }) = &running.state else {
             continue;
         };
         for route in &running.deployed.app.spec.routes {

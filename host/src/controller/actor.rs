@@ -12,7 +12,7 @@ use weft_lattice_config::{App, AppName, diff, routes};
 use super::build::{self, Built};
 use super::providers::{Maker, Providers};
 use super::{
-    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Parts, RunningApp, Snapshot,
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Parts, Running, RunningApp, Snapshot,
 };
 use crate::entry::{Entry, chain};
 use crate::ingress::{Route, RouteTable};
@@ -77,7 +77,7 @@ impl Actor {
                     Some(command) => self.obey(command).await,
                     None => return self.stop().await,
                 },
-                _ = expiry.tick() => self.entries().for_each(|entry| entry.drop_expired()),
+                _ = expiry.tick() => self.drop_expired(),
             }
         }
     }
@@ -111,13 +111,13 @@ impl Actor {
             None => vec![format!("new app `{name}`")],
         };
         let built = self.build(app).await?;
-        let entries = self.bind(app, built).await?;
+        let running = self.bind(app, built).await?;
         let deployed = {
             let app = app.clone();
             self.with_store(move |store| store.put(&app, now_ms()))
                 .await?
         };
-        self.run_app(deployed.clone(), AppState::Ready(entries));
+        self.run_app(deployed.clone(), AppState::Ready(running));
         self.publish();
         tracing::info!(app = name, revision = deployed.revision, "deployed");
         Ok(Deployment { deployed, changes })
@@ -149,7 +149,7 @@ impl Actor {
             Err(error) => Err(error),
         };
         let state = match outcome {
-            Ok(entries) => AppState::Ready(entries),
+            Ok(running) => AppState::Ready(running),
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(app = %app.metadata.name, error = reason, "an app does not start");
@@ -163,16 +163,12 @@ impl Actor {
         build::build(app, &self.maker.registry, &self.preparer).await
     }
 
-    async fn bind(
-        &mut self,
-        app: &App,
-        built: Built,
-    ) -> Result<BTreeMap<String, Arc<Entry>>, DeployError> {
+    async fn bind(&mut self, app: &App, built: Built) -> Result<Running, DeployError> {
         let name = app.metadata.name.to_string();
         let old = self.providers.get(&name).cloned().unwrap_or_default();
         let new = self.maker.make(app, &old).await?;
-        let entries = match built.bind(&new, &self.preparer) {
-            Ok(entries) => entries,
+        let running = match built.bind(&new, &self.preparer) {
+            Ok(running) => running,
             Err(error) => {
                 Maker::close_left(&new, &old).await;
                 return Err(error);
@@ -180,7 +176,7 @@ impl Actor {
         };
         Maker::close_left(&old, &new).await;
         self.providers.insert(name, new);
-        Ok(entries)
+        Ok(running)
     }
 
     fn run_app(&mut self, deployed: Deployed, state: AppState) {
@@ -217,7 +213,7 @@ impl Actor {
 
     fn publish(&self) {
         let routes = self.apps.values().flat_map(|app| {
-            let AppState::Ready(entries) = &app.state else {
+            let AppState::Ready(Running { entries, .. }) = &app.state else {
                 return Vec::new();
             };
             let routes = app.deployed.app.spec.routes.iter().filter_map(|spec| {
@@ -236,7 +232,14 @@ impl Actor {
         }));
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    fn drop_expired(&self) {
+        self.entries().for_each(Entry::drop_expired);
+        if let Some(frames) = &self.preparer.transport.frames {
+            frames.drop_expired();
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.apps.values().flat_map(|app| app.entries())
     }
 

@@ -1,24 +1,31 @@
 //! From an app of the desired state to entries that serve: read, describe, link, compile, bind.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, ComponentSpec, LinkSpec};
 use weft_provider::{Capability, LinkContext, Registry};
 
-use super::DeployError;
 use super::providers::Providers;
-use crate::entry::{Code, Entry, EntrySettings, store_limits};
+use super::{DeployError, Running};
+use crate::entry::{Code, Core, EntrySettings, Generation, store_limits};
 use crate::guest::{PartShape, Shape};
-use crate::linking::{AppInput, Group, Prepared, Preparer, Problems, Resolved, Resolver, group};
+use crate::linking::{
+    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, choose, group,
+};
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
 pub(super) struct Built {
     input: Arc<AppInput>,
-    resolved: Resolved,
+    plan: Plan,
     /// One for each component, in the manifest's order.
     groups: Vec<(Group, Prepared)>,
+}
+
+/// How the components of an app are joined.
+struct Plan {
+    resolved: Resolved,
+    reports: Vec<LinkReport>,
 }
 
 /// Reads, links and compiles an app.
@@ -27,10 +34,10 @@ pub(super) async fn build(
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<Built, DeployError> {
-    let (input, resolved, groups) = {
+    let (input, plan, groups) = {
         let (app, registry) = (Arc::new(app.clone()), registry.clone());
         let artifacts = preparer.artifacts.clone();
-        let planned = tokio::task::spawn_blocking(move || plan(app, &artifacts, &registry));
+        let planned = tokio::task::spawn_blocking(move || plan_of(app, &artifacts, &registry));
         planned.await.map_err(|_| DeployError::Internal)??
     };
     let mut prepared = Vec::with_capacity(groups.len());
@@ -40,18 +47,18 @@ pub(super) async fn build(
     }
     let built = Built {
         input,
-        resolved,
+        plan,
         groups: prepared,
     };
     built.check_routes()?;
     Ok(built)
 }
 
-fn plan(
+fn plan_of(
     app: Arc<App>,
     artifacts: &Artifacts,
     registry: &Registry,
-) -> Result<(Arc<AppInput>, Resolved, Vec<Group>), DeployError> {
+) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
     for provider in &app.spec.providers {
         registry
             .get(&provider.kind)
@@ -65,16 +72,15 @@ fn plan(
     let resolved = Resolver::new(app, binaries, registry)
         .resolve()
         .map_err(DeployError::Link)?;
-    let mut problems = Problems::default();
-    let mut groups = Vec::new();
-    for entry in 0..app.spec.components.len() {
-        match group(app, &resolved.edges, entry) {
-            Ok(group) => groups.push(group),
-            Err(found) => problems.0.extend(found.0),
-        }
-    }
-    problems.or(()).map_err(DeployError::Link)?;
-    Ok((Arc::new(input), resolved, groups))
+    let choices = choose(app, &resolved.links).map_err(DeployError::Link)?;
+    let crossings =
+        Crossings::plan(&input, &resolved.links, &choices).map_err(DeployError::Link)?;
+    let groups = (0..app.spec.components.len())
+        .map(|entry| group(&resolved.links, &choices, &crossings, entry))
+        .collect();
+    let reports = LinkReport::all(app, &resolved.links, &choices, &crossings);
+    let plan = Plan { resolved, reports };
+    Ok((Arc::new(input), plan, groups))
 }
 
 impl Built {
@@ -124,14 +130,14 @@ impl Built {
         self,
         providers: &Providers,
         preparer: &Preparer,
-    ) -> Result<BTreeMap<String, Arc<Entry>>, DeployError> {
+    ) -> Result<Running, DeployError> {
         let app = &self.input.app;
-        let mut entries = BTreeMap::new();
+        let mut cores = Vec::with_capacity(self.groups.len());
         for (group, prepared) in self.groups {
             let parts = group
                 .parts
                 .iter()
-                .map(|part| part_shape(app, *part, &self.resolved, providers))
+                .map(|part| part_shape(app, *part, &self.plan.resolved, providers))
                 .collect::<Result<_, _>>()?;
             let spec = &app.spec.components[group.parts[0]];
             let pool = preparer.engines.pool().instances;
@@ -144,10 +150,16 @@ impl Built {
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);
             let code = Code::new(prepared, preparer.clone());
-            let entry = Entry::new(shape, settings, bytes, code);
-            entries.insert(spec.name.to_string(), Arc::new(entry));
+            cores.push(Core::new(shape, settings, bytes, code));
         }
-        Ok(entries)
+        let generation = Generation::new(cores);
+        let entries = generation.entries();
+        Ok(Running {
+            entries: entries
+                .map(|entry| (entry.component().to_owned(), entry))
+                .collect(),
+            links: self.plan.reports,
+        })
     }
 }
 

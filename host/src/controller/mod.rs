@@ -23,7 +23,7 @@ use weft_provider::Registry;
 pub(crate) use self::error::DeployError;
 use crate::entry::Entry;
 use crate::ingress::RouteTable;
-use crate::linking::Preparer;
+use crate::linking::{LinkReport, Preparer};
 
 /// Commands that wait; deploys are rare, and each waits for the one before.
 const COMMANDS_WAITING_MAX: usize = 16;
@@ -45,10 +45,18 @@ pub(crate) struct RunningApp {
 }
 
 pub(crate) enum AppState {
-    /// It serves. One entry for each component.
-    Ready(BTreeMap<String, Arc<Entry>>),
+    /// It serves.
+    Ready(Running),
     /// It is wanted, and this host cannot run it, for the reason given.
     Failed(String),
+}
+
+/// What serves an app.
+pub(crate) struct Running {
+    /// One entry for each component.
+    pub(crate) entries: BTreeMap<String, Entry>,
+    /// How its links work.
+    pub(crate) links: Vec<LinkReport>,
 }
 
 /// What a change did.
@@ -152,10 +160,20 @@ impl Controller {
     }
 }
 
+impl Snapshot {
+    /// The entry of an app's component, if it serves.
+    pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
+        match &self.apps.get(app)?.state {
+            AppState::Ready(running) => running.entries.get(component).cloned(),
+            AppState::Failed(_) => None,
+        }
+    }
+}
+
 impl RunningApp {
-    pub(crate) fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         match &self.state {
-            AppState::Ready(entries) => Some(entries.values()),
+            AppState::Ready(running) => Some(running.entries.values()),
             AppState::Failed(_) => None,
         }
         .into_iter()

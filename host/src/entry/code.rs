@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::linking::{EntryPre, Prepared, Preparer, Recipe};
+use crate::linking::{Loaded as LoadedCode, Prepared, Preparer, Recipe};
 
 /// How long code stays loaded after the last request.
 const CODE_IDLE_MAX: Duration = Duration::from_secs(20);
@@ -23,14 +23,14 @@ pub(crate) struct Code {
 }
 
 struct Loaded {
-    pre: Option<Arc<EntryPre>>,
+    code: Option<Arc<LoadedCode>>,
     used: Instant,
 }
 
 impl Code {
     pub(crate) fn new(prepared: Prepared, preparer: Preparer) -> Self {
         let loaded = Loaded {
-            pre: Some(Arc::new(prepared.pre)),
+            code: Some(Arc::new(prepared.loaded)),
             used: Instant::now(),
         };
         Self {
@@ -45,32 +45,32 @@ impl Code {
     ///
     /// # Errors
     /// [`Failure::NotLoaded`] if the cache has lost it and it cannot be made again.
-    pub(super) async fn get(&self) -> Result<Arc<EntryPre>, Failure> {
-        if let Some(pre) = self.if_loaded() {
-            return Ok(pre);
+    pub(super) async fn get(&self) -> Result<Arc<LoadedCode>, Failure> {
+        if let Some(code) = self.if_loaded() {
+            return Ok(code);
         }
         let _loading = self.loading.lock().await;
         // Somebody else may have loaded it while this one waited.
-        if let Some(pre) = self.if_loaded() {
-            return Ok(pre);
+        if let Some(code) = self.if_loaded() {
+            return Ok(code);
         }
-        let pre = self.preparer.load(&self.recipe).await;
-        let pre = Arc::new(pre.map_err(|error| Failure::NotLoaded(Box::new(error)))?);
+        let code = self.preparer.load(&self.recipe).await;
+        let code = Arc::new(code.map_err(|error| Failure::NotLoaded(Box::new(error)))?);
         let mut loaded = self.lock();
         loaded.used = Instant::now();
-        loaded.pre = Some(pre.clone());
-        Ok(pre)
+        loaded.code = Some(code.clone());
+        Ok(code)
     }
 
     pub(super) fn is_loaded(&self) -> bool {
-        self.lock().pre.is_some()
+        self.lock().code.is_some()
     }
 
     /// Drops the code if no request needed it for [`CODE_IDLE_MAX`].
     pub(super) fn drop_if_idle(&self) {
         let mut loaded = self.lock();
         if loaded.used.elapsed() >= CODE_IDLE_MAX {
-            let dropped = loaded.pre.take();
+            let dropped = loaded.code.take();
             drop(loaded);
             // Unmapping takes long enough to do it without the lock.
             drop(dropped);
@@ -81,11 +81,11 @@ impl Code {
         self.preparer.engines.get(self.recipe.kind)
     }
 
-    fn if_loaded(&self) -> Option<Arc<EntryPre>> {
+    fn if_loaded(&self) -> Option<Arc<LoadedCode>> {
         let mut loaded = self.lock();
-        let pre = loaded.pre.clone()?;
+        let code = loaded.code.clone()?;
         loaded.used = Instant::now();
-        Some(pre)
+        Some(code)
     }
 
     fn lock(&self) -> MutexGuard<'_, Loaded> {

@@ -2,7 +2,10 @@
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
 
+use weft_wire::FailureCode;
+
 use crate::guest::{GuestState, LimitExceeded};
+use crate::links::LinkFailure;
 
 /// Why a request or a call has no answer of the guest's.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +33,15 @@ pub(crate) enum Failure {
     /// It trapped.
     #[error("the component trapped")]
     Trapped(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It was ended because a call over a link failed, and the function has no result that could say so.
+    #[error("a call over a link failed")]
+    Link {
+        /// What kind of failure it was.
+        code: FailureCode,
+        /// Which link and function, and why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Its code was dropped while it was idle, and cannot be loaded again.
     #[error("the component's code cannot be loaded")]
     NotLoaded(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -53,6 +65,12 @@ impl Failure {
         if let Some(limit) = error.downcast_ref::<LimitExceeded>() {
             return Self::Limit(*limit);
         }
+        if let Some(failure) = error.downcast_ref::<LinkFailure>() {
+            return Self::Link {
+                code: failure.code(),
+                source: error.into_boxed_dyn_error(),
+            };
+        }
         // An allocator that gets no more memory ends its program: the refusal explains the trap.
         match (state.refused(), error.downcast_ref::<Trap>()) {
             (Some(limit), Some(_)) => Self::Limit(limit),
@@ -68,6 +86,7 @@ impl Failure {
             | Self::PoolFull
             | Self::Deadline { .. }
             | Self::ErrorCode(_)
+            | Self::Link { .. }
             | Self::NotLoaded(_)
             | Self::BadRequest(_) => false,
         }

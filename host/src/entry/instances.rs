@@ -1,21 +1,24 @@
 //! Making instances, and keeping them where the manifest says that they are reused.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use tokio::time::Instant as Deadline;
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
 
-use super::{Entry, Failure, Reusable};
-use crate::guest::GuestState;
-use crate::linking::EntryPre;
+use super::{Core, Entry, Failure, Reusable};
+use crate::guest::{Activity, GuestState};
+use crate::linking::{EntryPre, Served};
 
 /// An instance in its own store.
 pub(crate) struct Instance {
     pub(crate) store: Store<GuestState>,
     pub(crate) exports: Exports,
-    served: u32,
+    /// What it exports for links.
+    pub(crate) served: Arc<Served>,
+    requests: u32,
 }
 
 /// What an instance is called through.
@@ -32,25 +35,32 @@ pub(super) struct IdleInstances {
 }
 
 impl Entry {
-    /// An instance for one request: an idle one if there is one, else a new one.
+    /// An instance for one request, to be done by `deadline`: an idle one if there is one, else a new
+    /// one. `depth` counts the links that led to it.
     ///
     /// # Errors
     /// [`Failure::PoolFull`] if the host has no room, [`Failure::Trapped`] if it does not start.
-    pub(crate) async fn instance(&self) -> Result<Instance, Failure> {
-        if let Some(mut instance) = self.idle.take() {
-            instance.store.data_mut().start_request();
+    pub(crate) async fn instance(
+        &self,
+        deadline: Deadline,
+        depth: u32,
+    ) -> Result<Instance, Failure> {
+        let activity = self.activity(deadline, depth);
+        if let Some(mut instance) = self.core.idle.take() {
+            instance.store.data_mut().start_request(activity);
             return Ok(instance);
         }
-        let pre = self.code.get().await?;
-        self.instantiate(&pre).await
+        let code = self.core.code.get().await?;
+        self.instantiate(&code.pre, &code.served, activity).await
     }
 
     /// Keeps an instance that served a request to its end, if it may serve another.
-    pub(crate) fn give_back(&self, instance: Instance) {
+    pub(crate) fn give_back(&self, mut instance: Instance) {
+        instance.store.data_mut().end_request();
         // An instance made for a call by name cannot take HTTP requests.
         let made_for_call = matches!(instance.exports, Exports::Plain(_));
         if made_for_call == self.protocol().is_none() {
-            self.idle.put(instance);
+            self.core.idle.put(instance);
         }
     }
 
@@ -59,17 +69,37 @@ impl Entry {
     ///
     /// # Errors
     /// As [`Entry::instance`].
-    pub(crate) async fn instance_for_call(&self) -> Result<Instance, Failure> {
+    pub(crate) async fn instance_for_call(
+        &self,
+        deadline: Deadline,
+        depth: u32,
+    ) -> Result<Instance, Failure> {
         if self.protocol().is_none() {
-            return self.instance().await;
+            return self.instance(deadline, depth).await;
         }
-        let pre = self.code.get().await?;
-        let by_name = EntryPre::Plain(pre.instance_pre().clone());
-        self.instantiate(&by_name).await
+        let code = self.core.code.get().await?;
+        let by_name = EntryPre::Plain(code.pre.instance_pre().clone());
+        let activity = self.activity(deadline, depth);
+        self.instantiate(&by_name, &code.served, activity).await
     }
 
-    async fn instantiate(&self, pre: &EntryPre) -> Result<Instance, Failure> {
-        let mut store = GuestState::store(self.code.engine(), self.code.recipe.kind, &self.shape);
+    /// What a request does that enters here.
+    pub(crate) fn activity(&self, deadline: Deadline, depth: u32) -> Activity {
+        Activity {
+            deadline,
+            depth,
+            generation: self.generation.clone(),
+        }
+    }
+
+    async fn instantiate(
+        &self,
+        pre: &EntryPre,
+        served: &Arc<Served>,
+        activity: Activity,
+    ) -> Result<Instance, Failure> {
+        let Core { code, shape, .. } = &*self.core;
+        let mut store = GuestState::store(code.engine(), code.recipe.kind, shape, activity);
         let made = match pre {
             EntryPre::HttpP2(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP2),
             EntryPre::HttpP3(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP3),
@@ -79,7 +109,8 @@ impl Entry {
             Ok(exports) => Ok(Instance {
                 store,
                 exports,
-                served: 0,
+                served: served.clone(),
+                requests: 0,
             }),
             Err(error) => Err(Failure::of(error, store.data())),
         }
@@ -105,8 +136,8 @@ impl IdleInstances {
 
     fn put(&self, mut instance: Instance) {
         let Some(reuse) = self.reuse else { return };
-        instance.served += 1;
-        if instance.served < reuse.requests_max {
+        instance.requests += 1;
+        if instance.requests < reuse.requests_max {
             let mut instances = self
                 .instances
                 .lock()

@@ -1,9 +1,11 @@
 //! An entry: a component at which requests and calls come in, with all that is fused to it.
 //!
-//! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go wrong with a request.
+//! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go
+//! wrong with a request, [`generation`] joins the entries of an app that were made together.
 
 mod code;
 mod failure;
+mod generation;
 mod instances;
 mod settings;
 
@@ -14,18 +16,27 @@ use wasmtime::component::Component;
 
 pub(crate) use self::code::Code;
 pub(crate) use self::failure::{Failure, chain};
+pub(crate) use self::generation::Generation;
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
 use crate::guest::Shape;
 use crate::linking::Protocol;
 
-/// A component that takes requests.
+/// A component that takes requests, among the entries that it is linked to.
+#[derive(Clone)]
 pub(crate) struct Entry {
-    pub(crate) shape: Arc<Shape>,
-    pub(crate) settings: EntrySettings,
+    core: Arc<Core>,
+    generation: Arc<Generation>,
+}
+
+/// An entry without those it is linked to: entries do not hold each other, so links in a circle keep
+/// nothing alive.
+pub(crate) struct Core {
+    shape: Arc<Shape>,
+    settings: EntrySettings,
     /// The size of the component, without what is fused to it.
-    pub(crate) bytes: u64,
+    bytes: u64,
     code: Code,
     idle: IdleInstances,
     counters: Counters,
@@ -47,9 +58,9 @@ pub(crate) struct Counts {
 }
 
 /// The right to run one request, given back on drop.
-pub(crate) struct Admission(Arc<Entry>);
+pub(crate) struct Admission(Arc<Core>);
 
-impl Entry {
+impl Core {
     pub(crate) fn new(shape: Shape, settings: EntrySettings, bytes: u64, code: Code) -> Self {
         let idle = IdleInstances::new(settings.reuse);
         let shape = Arc::new(shape);
@@ -62,31 +73,47 @@ impl Entry {
             counters: Counters::default(),
         }
     }
+}
 
+impl Entry {
     /// Admits one more request, unless as many run as may.
-    pub(crate) fn admit(self: &Arc<Self>) -> Result<Admission, Failure> {
-        let before = self.counters.in_flight.fetch_add(1, Ordering::AcqRel);
-        let admission = Admission(self.clone());
-        if before >= u64::from(self.settings.concurrency_max) {
+    pub(crate) fn admit(&self) -> Result<Admission, Failure> {
+        let core = &self.core;
+        let before = core.counters.in_flight.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission(core.clone());
+        if before >= u64::from(core.settings.concurrency_max) {
             return Err(Failure::Full {
-                limit: self.settings.concurrency_max,
+                limit: core.settings.concurrency_max,
             });
         }
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        core.counters.requests.fetch_add(1, Ordering::Relaxed);
         Ok(admission)
     }
 
     pub(crate) fn component(&self) -> &str {
-        &self.shape.parts[0].component
+        &self.core.shape.parts[0].component
     }
 
     pub(crate) fn app(&self) -> &str {
-        &self.shape.app
+        &self.core.shape.app
+    }
+
+    pub(crate) fn shape(&self) -> &Arc<Shape> {
+        &self.core.shape
+    }
+
+    pub(crate) fn settings(&self) -> &EntrySettings {
+        &self.core.settings
+    }
+
+    /// The size of the component, without what is fused to it.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.core.bytes
     }
 
     /// None for an entry that does not handle HTTP.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
-        self.code.recipe.protocol
+        self.core.code.recipe.protocol
     }
 
     /// The entry's component, loaded if it is not.
@@ -94,30 +121,32 @@ impl Entry {
     /// # Errors
     /// [`Failure::NotLoaded`].
     pub(crate) async fn component_code(&self) -> Result<Component, Failure> {
-        Ok(self.code.get().await?.instance_pre().component().clone())
+        let code = self.core.code.get().await?;
+        Ok(code.pre.instance_pre().component().clone())
     }
 
     /// Whether its code is in memory.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.code.is_loaded()
+        self.core.code.is_loaded()
     }
 
     pub(crate) fn counts(&self) -> Counts {
+        let counters = &self.core.counters;
         Counts {
-            in_flight: self.counters.in_flight.load(Ordering::Relaxed),
-            requests: self.counters.requests.load(Ordering::Relaxed),
-            traps: self.counters.traps.load(Ordering::Relaxed),
+            in_flight: counters.in_flight.load(Ordering::Relaxed),
+            requests: counters.requests.load(Ordering::Relaxed),
+            traps: counters.traps.load(Ordering::Relaxed),
         }
     }
 
     pub(crate) fn count_trap(&self) {
-        self.counters.traps.fetch_add(1, Ordering::Relaxed);
+        self.core.counters.traps.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Drops instances, and code, that were idle for too long. Called now and then.
     pub(crate) fn drop_expired(&self) {
-        self.idle.drop_expired();
-        self.code.drop_if_idle();
+        self.core.idle.drop_expired();
+        self.core.code.drop_if_idle();
     }
 }
 

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::cli::WasiCliCtxView;
@@ -21,6 +22,8 @@ use super::limits::{LimitExceeded, Meter, StoreLimits};
 use super::outgoing::Hooks;
 use super::output::GuestOutput;
 use crate::engine::EngineKind;
+use crate::entry::Generation;
+use crate::links::Sessions;
 use crate::logs::GuestStream;
 
 /// Handles that a guest may hold at once (buckets, streams, headers …).
@@ -36,6 +39,17 @@ pub(crate) struct Shape {
     /// The parts of the fused component, the entry first.
     pub(crate) parts: Vec<PartShape>,
     pub(crate) limits: StoreLimits,
+}
+
+/// What an instance is doing: one request, which may have come over links.
+#[derive(Clone)]
+pub(crate) struct Activity {
+    /// When the request must be done, whoever asked.
+    pub(crate) deadline: Instant,
+    /// How many links led here.
+    pub(crate) depth: u32,
+    /// Whom it reaches over links.
+    pub(crate) generation: Arc<Generation>,
 }
 
 /// One part of a fused component.
@@ -58,6 +72,9 @@ pub(crate) struct GuestState {
     hooks: Hooks,
     /// Made at first use, one per part.
     wasi: Vec<Option<Box<WasiCtx>>>,
+    /// None between two requests: an idle instance keeps no generation alive.
+    activity: Option<Activity>,
+    sessions: Sessions,
 }
 
 impl GuestState {
@@ -66,6 +83,7 @@ impl GuestState {
         engine: &wasmtime::Engine,
         kind: EngineKind,
         shape: &Arc<Shape>,
+        activity: Activity,
     ) -> Store<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
@@ -76,6 +94,8 @@ impl GuestState {
             http: WasiHttpCtx::new(),
             hooks: Hooks::default(),
             wasi: Vec::new(),
+            activity: Some(activity),
+            sessions: Sessions::default(),
         };
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.meter);
@@ -89,9 +109,27 @@ impl GuestState {
         store
     }
 
-    /// Called before each request that an instance takes.
-    pub(crate) fn start_request(&mut self) {
+    /// Called before each further request that an instance takes.
+    pub(crate) fn start_request(&mut self, activity: Activity) {
         self.meter.start_request();
+        self.activity = Some(activity);
+    }
+
+    /// Called after a request that came to its end.
+    pub(crate) fn end_request(&mut self) {
+        if let Some(activity) = self.activity.take() {
+            self.sessions.end_request(&activity.generation);
+        }
+    }
+
+    /// What the instance is doing; none between two requests.
+    pub(crate) fn activity(&self) -> Option<&Activity> {
+        self.activity.as_ref()
+    }
+
+    /// The instance's sessions with those that it is linked to.
+    pub(crate) fn sessions(&mut self) -> &mut Sessions {
+        &mut self.sessions
     }
 
     /// The bound that explains a trap, if there is one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use weft_wire::FailureCode;
 
 use super::Body;
 use crate::entry::{Entry, Failure, chain};
@@ -35,6 +36,21 @@ pub(super) fn failure(entry: &Entry, failure: &Failure) -> Response<Body> {
     let name = format!("{}/{}", entry.app(), entry.component());
     match failure {
         Failure::Full { .. } | Failure::PoolFull => busy(&format!("`{name}`: {failure}")),
+        Failure::Link {
+            code: FailureCode::Busy,
+            ..
+        } => {
+            report(entry, failure);
+            busy(&format!("`{name}`: what it is linked to is busy"))
+        }
+        Failure::Link {
+            code: FailureCode::Deadline,
+            ..
+        } => {
+            report(entry, failure);
+            let reason = format!("`{name}`: what it is linked to did not answer in time");
+            text(StatusCode::GATEWAY_TIMEOUT, &reason)
+        }
         Failure::Deadline { .. } => {
             logs::guest_line(
                 entry.app(),
@@ -46,6 +62,7 @@ pub(super) fn failure(entry: &Entry, failure: &Failure) -> Response<Body> {
         }
         Failure::BadRequest(reason) => text(StatusCode::BAD_REQUEST, reason),
         Failure::Limit(_)
+        | Failure::Link { .. }
         | Failure::Trapped(_)
         | Failure::NotLoaded(_)
         | Failure::NoResponse

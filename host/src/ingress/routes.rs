@@ -1,7 +1,6 @@
 //! Which component answers a request: the most specific host, then the longest path prefix.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use weft_lattice_config::{HostPattern, RouteSpec};
 
@@ -11,7 +10,7 @@ use crate::entry::Entry;
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) spec: RouteSpec,
-    pub(crate) entry: Arc<Entry>,
+    pub(crate) entry: Entry,
 }
 
 /// Every route of a host. Made anew when an app changes, never changed.
@@ -59,7 +58,7 @@ impl RouteTable {
     }
 
     /// The entry for a request to `host` (without port) and `path`.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Arc<Entry>> {
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Entry> {
         self.routes_of(host)
             .flatten()
             .find(|route| route.spec.path.matches(path))

@@ -41,12 +41,12 @@ pub(super) type RequestBody = http_body_util::combinators::UnsyncBoxBody<bytes::
 /// Answers `request` by `entry`, or by the host if the entry cannot. If the future is dropped (the
 /// client went away) before the head is there, the guest is dropped with it.
 pub(super) async fn answer(
-    entry: &Arc<Entry>,
+    entry: &Entry,
     request: Request<Incoming>,
     tasks: &TaskTracker,
 ) -> Response<Body> {
     let declared = request.body().size_hint().lower();
-    let limit = entry.settings.body_bytes_max;
+    let limit = entry.settings().body_bytes_max;
     if declared > limit {
         let reason =
             format!("the body has {declared} bytes; at most {limit} are taken (`limits.body`)");
@@ -60,14 +60,14 @@ pub(super) async fn answer(
 }
 
 async fn run(
-    entry: &Arc<Entry>,
+    entry: &Entry,
     request: Request<RequestBody>,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
     let head_only = request.method() == Method::HEAD;
-    let deadline = Instant::now() + entry.settings.deadline;
+    let deadline = Instant::now() + entry.settings().deadline;
     let (head, mut received) = oneshot::channel();
-    let mut guest = start(entry, request, head)?;
+    let mut guest = start(entry, deadline, request, head)?;
     // No timer is made for a guest that is done at once; one that loops gives way at a tick of the
     // engine's clock, and then comes under the timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await
@@ -83,23 +83,35 @@ async fn run(
             head.map(|response| body::watched(response, &progress, head_only))
         }
         outcome = &mut guest => finished(entry, outcome, &mut received),
-        () = &mut expired => Err(Failure::Deadline { limit: entry.settings.deadline }),
+        () = &mut expired => Err(Failure::Deadline { limit: entry.settings().deadline }),
     }
 }
 
-fn start(entry: &Arc<Entry>, request: Request<RequestBody>, head: Head) -> Result<Guest, Failure> {
+fn start(
+    entry: &Entry,
+    deadline: Instant,
+    request: Request<RequestBody>,
+    head: Head,
+) -> Result<Guest, Failure> {
     let admission = entry.admit()?;
-    Ok(Box::pin(serve(entry.clone(), admission, request, head)))
+    Ok(Box::pin(serve(
+        entry.clone(),
+        deadline,
+        admission,
+        request,
+        head,
+    )))
 }
 
 /// Gives the request to an instance, and the instance back if it may serve another.
 async fn serve(
-    entry: Arc<Entry>,
+    entry: Entry,
+    deadline: Instant,
     _admission: Admission,
     request: Request<RequestBody>,
     head: Head,
 ) -> Result<(), Broken> {
-    let mut instance = entry.instance().await?;
+    let mut instance = entry.instance(deadline, 0).await?;
     let Instance { store, exports, .. } = &mut instance;
     let outcome = match exports {
         Exports::HttpP2(proxy) => p2::call(store, proxy, request, head).await,
@@ -152,14 +164,14 @@ fn finished(
 }
 
 /// Runs a guest whose answer has begun: to its end, to the deadline, or until nobody reads the answer.
-async fn finish(entry: Arc<Entry>, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
+async fn finish(entry: Entry, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
     let broken = tokio::select! {
         outcome = &mut guest => match outcome {
             Ok(()) => return,
             Err(broken) => broken,
         },
         () = tokio::time::sleep_until(deadline) => {
-            Failure::Deadline { limit: entry.settings.deadline }.into()
+            Failure::Deadline { limit: entry.settings().deadline }.into()
         }
         () = progress.reader_gone() => return,
     };

@@ -1,31 +1,43 @@
-//! Which components are fused with an entry: all that it reaches over links.
+//! What one entry is made of: the components fused with it, the stubs for what they reach in other
+//! stores, and the skeleton through which others reach the entry.
+
+use std::sync::Arc;
 
 use weft_compose::Edge;
-use weft_lattice_config::{App, ComponentSpec};
 
-use super::{Problem, Problems};
-use crate::bindings::MAX_PARTS;
+use super::crossing::{Crossing, Crossings, Serving};
+use super::modes::{Choice, Mode, reachable};
+use super::resolve::ComponentLink;
+use super::served::ServedFunctions;
 
-/// An entry and the components fused with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry and what is joined with it.
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
     /// Indices into the app's components, the entry first.
     pub(crate) parts: Vec<usize>,
-    /// The links among them; `from` and `to` are indices into `parts`.
+    /// The fused links among them; `from` and `to` are indices into `parts`.
     pub(crate) edges: Vec<Edge>,
+    /// The links to other stores, each with the index of the part that has it.
+    pub(crate) crossings: Vec<(usize, Arc<Crossing>)>,
+    /// What others reach of the entry over links from their stores.
+    pub(crate) serving: Option<Arc<Serving>>,
 }
 
 /// The group of the component with index `entry`.
-///
-/// # Errors
-/// A component with a memory or processor limit of its own at either end of a link, or more than
-/// [`MAX_PARTS`] components.
-pub(crate) fn group(app: &App, edges: &[Edge], entry: usize) -> Result<Group, Problems> {
-    let parts = reachable(edges, entry);
+pub(crate) fn group(
+    links: &[ComponentLink],
+    choices: &[Choice],
+    crossings: &Crossings,
+    entry: usize,
+) -> Group {
+    let parts = reachable(links, choices, entry);
     let position = |component: usize| parts.iter().position(|part| *part == component);
-    let inner: Vec<Edge> = edges
+    let fused = links
         .iter()
-        .filter_map(|edge| {
+        .zip(choices)
+        .filter(|(_, choice)| choice.mode == Mode::Fused);
+    let edges = fused
+        .filter_map(|(ComponentLink { edge, .. }, _)| {
             Some(Edge {
                 from: position(edge.from)?,
                 to: position(edge.to)?,
@@ -33,92 +45,88 @@ pub(crate) fn group(app: &App, edges: &[Edge], entry: usize) -> Result<Group, Pr
             })
         })
         .collect();
-    let mut problems = Problems::default();
-    if parts.len() > MAX_PARTS {
-        problems.push(Problem::with_help(
-            format!(
-                "component `{}` reaches {} components over its links; at most {MAX_PARTS} can be fused",
-                app.spec.components[entry].name,
-                parts.len()
-            ),
-            "split the app: components of different apps are not fused",
-        ));
-    }
-    for edge in edges.iter().filter(|edge| edge.from == entry) {
-        limited(app, edge, &mut problems);
-    }
-    problems.or(Group {
+    let crossings_of = crossings
+        .crossings
+        .iter()
+        .filter_map(|crossing| Some((position(crossing.from)?, crossing.clone())))
+        .collect();
+    Group {
+        edges,
+        crossings: crossings_of,
+        serving: crossings.serving.get(&entry).cloned(),
         parts,
-        edges: inner,
-    })
-}
-
-/// What `entry` reaches, itself first, each once, in the order in which it is met.
-fn reachable(edges: &[Edge], entry: usize) -> Vec<usize> {
-    let mut parts = vec![entry];
-    let mut next = 0;
-    while let Some(part) = parts.get(next).copied() {
-        next += 1;
-        for edge in edges.iter().filter(|edge| edge.from == part) {
-            if !parts.contains(&edge.to) {
-                parts.push(edge.to);
-            }
-        }
-    }
-    parts
-}
-
-fn limited(app: &App, edge: &Edge, problems: &mut Problems) {
-    let (from, to) = (
-        &app.spec.components[edge.from],
-        &app.spec.components[edge.to],
-    );
-    for component in [from, to] {
-        let Some(limit) = own_limit(component) else {
-            continue;
-        };
-        problems.push(Problem::with_help(
-            format!(
-                "link `{}` → `{}` (`{}`): component `{}` has a limit of its own (`limits.{limit}`), and \
-                 a fused component shares one store, whose limit cannot tell its parts apart",
-                from.name, to.name, edge.import, component.name
-            ),
-            format!("remove `limits.{limit}` of `{}`, or the link", component.name),
-        ));
     }
 }
 
-fn own_limit(component: &ComponentSpec) -> Option<&'static str> {
-    let limits = &component.limits;
-    limits
-        .memory
-        .map(|_| "memory")
-        .or_else(|| limits.cpu.map(|_| "cpu"))
+impl Group {
+    /// What others call of the entry by its own types, by the index that links know it under.
+    pub(super) fn served(&self) -> ServedFunctions {
+        let serving = self.serving.as_ref();
+        serving
+            .map(|serving| serving.functions())
+            .unwrap_or_default()
+    }
+
+    /// Whether some part's import of that name is served by the host as a whole.
+    pub(super) fn is_concurrent(&self, import: &str) -> bool {
+        let mut crossings = self.crossings.iter();
+        crossings.any(|(_, crossing)| crossing.is_concurrent(import))
+    }
+
+    /// The index of the crossing whose stub is the part: stubs come after the group's own parts.
+    pub(super) fn crossing_of_stub(&self, part: usize) -> Option<usize> {
+        let stub = part.checked_sub(self.parts.len())?;
+        let crossings = self.crossings.iter().enumerate();
+        let mut with_stub = crossings.filter(|(_, (_, crossing))| crossing.stub.is_some());
+        with_stub.nth(stub).map(|(index, _)| index)
+    }
+
+    /// The index of the crossing that serves an import of a part as a whole.
+    pub(super) fn crossing_of_import(&self, part: usize, import: &str) -> Option<usize> {
+        let mut crossings = self.crossings.iter();
+        crossings.position(|(from, crossing)| *from == part && crossing.is_concurrent(import))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn edge(from: usize, to: usize) -> Edge {
-        Edge {
+    fn link(from: usize, to: usize) -> ComponentLink {
+        let edge = Edge {
             from,
             import: "a:b/c".to_owned(),
             to,
             export: "a:b/c".to_owned(),
-        }
+        };
+        ComponentLink { link: 0, edge }
+    }
+
+    fn parts(links: &[ComponentLink], modes: &[Mode], entry: usize) -> Vec<usize> {
+        let choices: Vec<_> = modes
+            .iter()
+            .map(|mode| Choice {
+                mode: *mode,
+                reasons: Vec::new(),
+            })
+            .collect();
+        group(links, &choices, &Crossings::default(), entry).parts
     }
 
     #[test]
     fn a_diamond_is_reached_once() {
-        let edges = [edge(0, 1), edge(0, 2), edge(1, 3), edge(2, 3)];
-        assert_eq!(reachable(&edges, 0), [0, 1, 2, 3]);
-        assert_eq!(reachable(&edges, 2), [2, 3]);
-        assert_eq!(reachable(&edges, 3), [3]);
+        let links = [link(0, 1), link(0, 2), link(1, 3), link(2, 3)];
+        let fused = [Mode::Fused; 4];
+        assert_eq!(parts(&links, &fused, 0), [0, 1, 2, 3]);
+        assert_eq!(parts(&links, &fused, 2), [2, 3]);
+        assert_eq!(parts(&links, &fused, 3), [3]);
     }
 
     #[test]
-    fn a_cycle_ends() {
-        assert_eq!(reachable(&[edge(0, 1), edge(1, 0)], 0), [0, 1]);
+    fn what_is_behind_a_local_link_is_not_in_the_group() {
+        let links = [link(0, 1), link(1, 2)];
+        let modes = [Mode::Local, Mode::Fused];
+        assert_eq!(parts(&links, &modes, 0), [0]);
+        assert_eq!(parts(&links, &modes, 1), [1, 2]);
     }
 }

@@ -2,14 +2,21 @@
 //!
 //! 1. [`resolve`]: every import of every component finds what serves it, by the manifest's links;
 //!    all that does not fit is reported together. Pure.
-//! 2. [`group`]: for each component as an *entry*, the components that are fused with it. Pure.
-//! 3. [`prepare`]: fuse, compile, link to the host's interfaces, pre-instantiate.
+//! 2. [`modes`]: which links are fused, and which join two stores, and why. Pure.
+//! 3. [`crossing`]: for links that join two stores, stubs and skeletons. Pure.
+//! 4. [`group`]: for each component as an *entry*, the components that are fused with it. Pure.
+//! 5. [`prepare`]: fuse, compile, link to the host's interfaces ([`imports`]), pre-instantiate.
 
 mod binary;
+mod crossing;
 mod group;
+mod imports;
+mod modes;
 mod prepare;
 mod problem;
+mod report;
 mod resolve;
+mod served;
 
 use std::sync::Arc;
 
@@ -17,10 +24,18 @@ use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, InterfaceName};
 
 pub(crate) use self::binary::{Binaries, BinaryError};
+pub(crate) use self::crossing::Crossings;
 pub(crate) use self::group::{Group, group};
-pub(crate) use self::prepare::{EntryPre, PrepareError, Prepared, Preparer, Protocol, Recipe};
+#[cfg(test)]
+pub(crate) use self::modes::Mode;
+pub(crate) use self::modes::choose;
+pub(crate) use self::prepare::{
+    EntryPre, Loaded, PrepareError, Prepared, Preparer, Protocol, Recipe,
+};
 pub(crate) use self::problem::{Problem, Problems};
+pub(crate) use self::report::LinkReport;
 pub(crate) use self::resolve::{Resolved, Resolver};
+pub(crate) use self::served::Served;
 
 /// An app and the bytes of its components.
 #[derive(Debug)]

@@ -6,22 +6,29 @@ use wasmtime::ResourcesRequired;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
-use weft_compose::{
-    FuseError, FuseOptions, Fused, FusedImport, ImportOwner, MAX_FUSED_BYTES, Part,
-};
+use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
 use weft_lattice::artifacts::Artifacts;
-use weft_lattice_config::{App, InterfaceName};
+use weft_lattice_config::App;
 
+use super::imports::{self, HostImport, Links};
+use super::served::{Served, ServedFunctions};
 use super::{AppInput, BinaryError, Group};
-use crate::bindings::{self, Hosted, MAX_PARTS};
+use crate::bindings;
 use crate::compile::{CacheKey, CompileError, Compiler};
 use crate::engine::{EngineKind, Engines};
 use crate::guest::GuestState;
+use crate::links::{CALL_INTERFACE, DIRECT_INTERFACE, Transport};
 
 /// An entry, ready to be instantiated.
 pub(crate) struct Prepared {
     pub(crate) recipe: Recipe,
+    pub(crate) loaded: Loaded,
+}
+
+/// An entry's code in memory.
+pub(crate) struct Loaded {
     pub(crate) pre: EntryPre,
+    pub(crate) served: Arc<Served>,
 }
 
 /// What it takes to load an entry's code again when it was dropped: small, where code is not.
@@ -35,18 +42,10 @@ pub(crate) struct Recipe {
     pub(crate) memories: u32,
     key: CacheKey,
     imports: Box<[HostImport]>,
+    served: ServedFunctions,
     /// To fuse and compile again, should the compile cache have lost the code.
     app: Arc<App>,
     group: Group,
-}
-
-/// An import of a fused component, and what the host puts there.
-struct HostImport {
-    /// In the fused component.
-    name: Box<str>,
-    hosted: &'static Hosted,
-    /// Whose identity it has.
-    part: usize,
 }
 
 /// How an entry is called.
@@ -128,6 +127,7 @@ pub(crate) struct Preparer {
     pub(crate) engines: Arc<Engines>,
     pub(crate) compiler: Compiler,
     pub(crate) artifacts: Artifacts,
+    pub(crate) transport: Transport,
 }
 
 impl Preparer {
@@ -150,23 +150,26 @@ impl Preparer {
                 .await
                 .map_err(|_| CompileError::Interrupted { name: name.clone() })??
         };
-        let imports = host_imports(fused.imports, input, group)?;
+        let links = Links::of(input, group, kind, &self.transport);
+        let imports = imports::bind(fused.imports, input, group, &links)?;
+        let served = group.served();
         let bytes: Arc<[u8]> = fused.bytes.into();
         let key = self.compiler.key(kind, &bytes);
         let component = self.compiler.compile(kind, &name, &key, bytes).await?;
         let memories = self.pool_needs(entry, &component)?;
-        let pre = self.link(&name, kind, &component, &imports)?;
+        let loaded = self.link(&name, kind, &component, &imports, &served)?;
         let recipe = Recipe {
             name,
             kind,
-            protocol: pre.protocol(),
+            protocol: loaded.pre.protocol(),
             memories,
             key,
             imports,
+            served,
             app: input.app.clone(),
             group: group.clone(),
         };
-        Ok(Prepared { recipe, pre })
+        Ok(Prepared { recipe, loaded })
     }
 
     /// Loads what was prepared before: from the compile cache, or, if that has lost it, from the
@@ -174,17 +177,24 @@ impl Preparer {
     ///
     /// # Errors
     /// Any [`PrepareError`].
-    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<EntryPre, PrepareError> {
+    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<Loaded, PrepareError> {
         let cached = self.compiler.cached(recipe.kind, &recipe.name, &recipe.key);
         if let Some(component) = cached.await? {
-            return self.link(&recipe.name, recipe.kind, &component, &recipe.imports);
+            let Recipe {
+                name,
+                kind,
+                imports,
+                served,
+                ..
+            } = recipe;
+            return self.link(name, *kind, &component, imports, served);
         }
         let (app, artifacts) = (recipe.app.clone(), self.artifacts.clone());
         let read = tokio::task::spawn_blocking(move || AppInput::read(app, &artifacts));
         let input = read.await.map_err(|_| CompileError::Interrupted {
             name: recipe.name.clone(),
         })??;
-        Ok(self.prepare(&Arc::new(input), &recipe.group).await?.pre)
+        Ok(self.prepare(&Arc::new(input), &recipe.group).await?.loaded)
     }
 
     fn link(
@@ -193,12 +203,13 @@ impl Preparer {
         kind: EngineKind,
         component: &Component,
         imports: &[HostImport],
-    ) -> Result<EntryPre, PrepareError> {
+        served: &ServedFunctions,
+    ) -> Result<Loaded, PrepareError> {
         let linked = || {
             let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
             linker.allow_shadowing(true);
             for import in imports {
-                (import.hosted.bind)(&mut linker.instance(&import.name)?, import.part)?;
+                import.put(&mut linker)?;
             }
             linker.instantiate_pre(component)
         };
@@ -206,7 +217,10 @@ impl Preparer {
             entry: name.to_owned(),
             source: error.into_boxed_dyn_error(),
         })?;
-        Ok(EntryPre::of(pre, kind))
+        Ok(Loaded {
+            pre: EntryPre::of(pre, kind),
+            served: Arc::new(Served::of(component, served)),
+        })
     }
 
     fn pool_needs(&self, entry: &str, component: &Component) -> Result<u32, PrepareError> {
@@ -282,71 +296,51 @@ fn engine_kind(input: &AppInput, group: &Group) -> EngineKind {
     }
 }
 
+/// Joins the parts of a group, its stubs and its skeleton.
 fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
-    let parts: Vec<Part<'_>> = group
+    let mut parts: Vec<Part<'_>> = group
         .parts
         .iter()
         .filter_map(|part| {
             let name = input.name(*part);
-            Some(Part {
-                name,
-                bytes: &input.binaries.get(name)?.bytes,
-            })
+            let bytes = &input.binaries.get(name)?.bytes;
+            Some(Part { name, bytes })
         })
         .collect();
-    let options = FuseOptions {
-        is_private: &bindings::is_private,
-        max_parts: MAX_PARTS,
-        max_bytes: MAX_FUSED_BYTES,
-    };
-    let entry = || input.name(group.parts[0]).to_owned();
-    weft_compose::fuse(&parts, &group.edges, &options).map_err(|source| PrepareError::Fuse {
-        entry: entry(),
-        source: Box::new(source),
-    })
-}
-
-/// What the host puts in the place of each import of a fused component.
-fn host_imports(
-    imports: Vec<FusedImport>,
-    input: &AppInput,
-    group: &Group,
-) -> Result<Box<[HostImport]>, PrepareError> {
-    let mut bound = Vec::new();
-    for import in imports {
-        let Ok(name) = import.original.parse::<InterfaceName>() else {
-            continue;
-        };
-        // An interface that nobody offers has only types, or `resolve` would have said so.
-        let Some(hosted) = bindings::find(&name) else {
-            continue;
-        };
-        let part = owner(&import, input, group)?;
-        let name = import.name.into();
-        bound.push(HostImport { name, hosted, part });
+    let mut edges = group.edges.clone();
+    for (part, crossing) in &group.crossings {
+        let Some(stub) = &crossing.stub else { continue };
+        edges.extend(crossing.edges(*part, parts.len()));
+        let name = input.name(crossing.to);
+        parts.push(Part { name, bytes: stub });
     }
-    Ok(bound.into())
-}
-
-/// The index of the part whose identity the import has.
-fn owner(import: &FusedImport, input: &AppInput, group: &Group) -> Result<usize, PrepareError> {
-    let parts = match &import.owner {
-        ImportOwner::Part(part) => return Ok(*part),
-        ImportOwner::Shared(parts) => parts,
-    };
-    let first = parts.first().copied().unwrap_or(0);
-    let differs = |part: &usize| {
-        !input.same_bindings(group.parts[first], group.parts[*part], &import.original)
-    };
-    if bindings::is_private(&import.original) && parts.iter().any(differs) {
-        let names: Vec<_> = parts
-            .iter()
-            .map(|part| format!("`{}`", input.name(group.parts[*part])))
-            .collect();
-        return Err(PrepareError::SharedDiffers {
-            interface: import.original.clone(),
-            parts: names.join(", "),
+    let mut exporting = vec![0];
+    if let Some(serving) = &group.serving
+        && let Some(skeleton) = &serving.skeleton
+    {
+        edges.extend(serving.edges(parts.len()));
+        exporting.push(parts.len());
+        let name = input.name(group.parts[0]);
+        parts.push(Part {
+            name,
+            bytes: skeleton,
         });
     }
-    Ok(first)
+    let is_private = |import: &str| {
+        bindings::is_private(import)
+            || [CALL_INTERFACE, DIRECT_INTERFACE].contains(&import)
+            || group.is_concurrent(import)
+    };
+    let options = FuseOptions {
+        is_private: &is_private,
+        // The group is bounded by itself; each part may have some stubs.
+        max_parts: parts.len(),
+        max_bytes: MAX_FUSED_BYTES,
+    };
+    weft_compose::fuse_exporting(&parts, &edges, &exporting, &options).map_err(|source| {
+        PrepareError::Fuse {
+            entry: input.name(group.parts[0]).to_owned(),
+            source: Box::new(source),
+        }
+    })
 }

@@ -11,10 +11,19 @@ use crate::bindings::{self, Access};
 /// Every import of an app and what serves it.
 #[derive(Debug, Default)]
 pub(crate) struct Resolved {
-    /// Links between components; `from` and `to` are indices into the app's components.
-    pub(crate) edges: Vec<Edge>,
+    /// Links between components, one for each import.
+    pub(crate) links: Vec<ComponentLink>,
     /// Links to providers.
     pub(crate) providers: Vec<ProviderLink>,
+}
+
+/// A link between components, for one import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ComponentLink {
+    /// The index of the link in the manifest.
+    pub(crate) link: usize,
+    /// `from` and `to` are indices into the app's components.
+    pub(crate) edge: Edge,
 }
 
 /// A link to a provider, and the imports it serves.
@@ -159,7 +168,9 @@ impl<'a> Resolver<'a> {
                 .iter()
                 .position(|other| other.name.as_str() == spec.to.as_str());
             match target {
-                Some(target) if links.len() == 1 => self.component_link(index, target, import, spec),
+                Some(target) if links.len() == 1 => {
+                    self.component_link(index, target, import, *link);
+                }
                 Some(_) => self.problems.push(Problem::with_help(
                     format!("`{}` of component `{}` has more than one link", import.name, spec.from),
                     "keep one; a component imports an interface twice under two names, and each link \
@@ -170,7 +181,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    fn component_link(&mut self, from: usize, to: usize, import: &Extern, link: &LinkSpec) {
+    fn component_link(&mut self, from: usize, to: usize, import: &Extern, index: usize) {
+        let link = &self.app.spec.links[index];
         let target = &self.app.spec.components[to];
         if let Some(export) = self.best_export(target, import) {
             let edge = Edge {
@@ -179,7 +191,9 @@ impl<'a> Resolver<'a> {
                 to,
                 export: export.to_owned(),
             };
-            self.resolved.edges.push(edge);
+            self.resolved
+                .links
+                .push(ComponentLink { link: index, edge });
             return;
         }
         let exports = self.exports(target);

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod calls;
+mod conformance;
 mod crashes;
 mod deploy;
 mod drain;
@@ -16,6 +17,7 @@ mod hostile;
 mod http;
 mod http_p3;
 mod limits;
+mod links;
 mod providers;
 mod refusals;
 mod shop;

@@ -177,14 +177,8 @@ fn imports_and_links_that_do_not_meet_are_named() {
 }
 
 #[test]
-fn links_in_a_circle_are_refused() {
+fn a_component_that_is_linked_to_itself_is_refused() {
     let (files, weft) = (Files::new(), Weft::empty());
-    let links = "links:\n\
-                 - {from: left, interface: \"fixture:version/answer\", to: right}\n\
-                 - {from: right, interface: \"fixture:version/answer\", to: left}\n";
-    let circle = pair(&files, "guest:answer-client", "guest:answer-client", links);
-    let refused = weft.deploy(&circle).expect_code(2);
-    refused.expect_stderr(&["pair.yaml:", "circle", "left → right → left"]);
     let link = "links:\n- {from: left, interface: \"fixture:version/answer\", to: left}\n";
     let to_itself = pair(&files, "guest:answer-client", "guest:answer-client", link);
     weft.deploy(&to_itself)
@@ -212,18 +206,14 @@ fn a_component_with_a_limit_of_its_own_is_not_fused() {
             "components:\n\
              - {{name: left, source: {{file: guest:answer-client}}{}}}\n\
              - {{name: right, source: {{file: guest:answer-0-1-3}}{}}}\n\
-             links:\n- {{from: left, interface: \"fixture:version/answer\", to: right}}\n",
+             links:\n\
+             - {{from: left, interface: \"fixture:version/answer\", to: right, locality: fused}}\n",
             limited("left"),
             limited("right")
         );
-        let refused = weft.deploy(&files.app("pair", &spec)).expect_code(1);
+        let refused = weft.deploy(&files.app("pair", &spec)).expect_code(2);
         let key = limit.split(':').next().unwrap();
-        refused.expect_stderr(&[
-            "`left`",
-            "`right`",
-            "fixture:version/answer",
-            &format!("limits.{key}"),
-            "one store",
-        ]);
+        let (end, key) = (format!("`{end}`"), format!("limits.{key}"));
+        refused.expect_stderr(&["pair.yaml:", "cannot be fused", &end, &key]);
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Tools {
     pub(super) bare_hyper: PathBuf,
     pub(super) compose: PathBuf,
     pub(super) wasmtime: PathBuf,
+    /// A link of dynamic values between two stores.
+    pub(super) dynamic_link: PathBuf,
     /// The manifest of the shop.
     pub(super) shop: PathBuf,
     guests: PathBuf,
@@ -46,6 +48,8 @@ impl Tools {
             .canonicalize()
             .with_context(|| format!("there is no {}", weft.display()))?;
         run(cargo().args(["build", "--release", "-p", "weft-bench"]))?;
+        let example = ["-p", "weft-host", "--example", "dynamic_link"];
+        run(cargo().args(["build", "--release"]).args(example))?;
         let release = root()?.join(target_directory()?).join("release");
         let guests = guests::build(&guests::Options {
             only: GUESTS.map(str::to_owned).to_vec(),
@@ -57,6 +61,7 @@ impl Tools {
             bare_hyper: release.join("bench-bare-hyper"),
             compose: release.join("bench-compose"),
             wasmtime: ensure_wasmtime()?,
+            dynamic_link: release.join("examples/dynamic_link"),
             shop: root()?.join("lattice-config/examples/shop.yaml"),
             guests,
         })

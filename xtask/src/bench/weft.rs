@@ -1,5 +1,6 @@
 //! A host under measurement, and the commands that speak to it.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -41,15 +42,20 @@ pub(super) struct ComponentRow {
 impl Weft {
     /// Starts a host that keeps its data in `data`, and does not wait for it.
     pub(super) fn spawn(binary: &Path, data: &Path, manifests: &[&Path]) -> Result<Self> {
+        let files = manifests
+            .iter()
+            .flat_map(|file| [OsStr::new("-f"), file.as_os_str()]);
+        Self::spawn_with(binary, data, &files.collect::<Vec<_>>())
+    }
+
+    fn spawn_with(binary: &Path, data: &Path, arguments: &[&OsStr]) -> Result<Self> {
         let http = free_address()?;
         let mut command = Command::new(binary);
         command
             .args(["up", "--http", &http.to_string(), "--admin", "127.0.0.1:0"])
             .arg("--data-dir")
-            .arg(data);
-        for manifest in manifests {
-            command.arg("-f").arg(manifest);
-        }
+            .arg(data)
+            .args(arguments);
         let process = Process::start("`weft up`", &mut command, data.with_extension("log"))?;
         Ok(Self {
             process,
@@ -61,7 +67,13 @@ impl Weft {
 
     /// Starts a host and waits until it takes commands.
     pub(super) fn start(binary: &Path, data: &Path) -> Result<Self> {
-        let mut weft = Self::spawn(binary, data, &[])?;
+        Self::start_with(binary, data, &[])
+    }
+
+    /// Starts a host with further flags, and waits until it takes commands.
+    pub(super) fn start_with(binary: &Path, data: &Path, flags: &[&str]) -> Result<Self> {
+        let flags: Vec<_> = flags.iter().map(OsStr::new).collect();
+        let mut weft = Self::spawn_with(binary, data, &flags)?;
         wait::until("`weft up` starts", Patience::of(START_TIMEOUT), || {
             weft.process.check()?;
             Ok(weft.command(&["get", "hosts"]).ok())

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weft_compose::{DescribeError, Part, describe, fuse};
+use weft_compose::{DescribeError, Linkable, Part, describe, fuse, fuse_exporting};
 
 use crate::support::{OPTIONS, chain, component, edge, text};
 
@@ -63,7 +63,12 @@ fn feed(bytes: &[u8]) {
                 bytes: exporter,
             },
         ];
-        let _ = fuse(&parts, &[edge(0, BUCKETS, 1, BUCKETS)], &OPTIONS);
+        let edges = [edge(0, BUCKETS, 1, BUCKETS)];
+        let _ = fuse(&parts, &edges, &OPTIONS);
+        let _ = fuse_exporting(&parts, &edges, &[1, 0], &OPTIONS);
+        if let [Ok(importer), Ok(exporter)] = parts.map(|part| Linkable::read(&part)) {
+            let _ = importer.check_link(BUCKETS, &exporter, BUCKETS);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A stub exports what an importer imports; a skeleton imports what the entry exports, and its own
 //! export goes beside the entry's.
 
-use weft_compose::{Edge, FuseError, FuseOptions, Fused, Linkable, Part, fuse_exporting};
+use weft_compose::{Edge, FuseError, FuseOptions, Fused, Part, fuse_exporting};
 
 use crate::support::{OPTIONS, chain, component_of, edge, exports, imports, is_private, text};
 
@@ -11,17 +11,17 @@ use crate::support::{OPTIONS, chain, component_of, edge, exports, imports, is_pr
 const PACKAGES: &str = include_str!("links.wit");
 
 const MODEL: &str = "shop:cart/model@0.1.0";
-const TYPES: &str = "shop:cart/types@0.1.0";
+pub(crate) const TYPES: &str = "shop:cart/types@0.1.0";
 const CHECKOUT: &str = "shop:cart/checkout@0.1.0";
-const PRICES: &str = "shop:cart/prices@0.1.0";
-const STOCK: &str = "shop:cart/stock@0.1.0";
+pub(crate) const PRICES: &str = "shop:cart/prices@0.1.0";
+pub(crate) const STOCK: &str = "shop:cart/stock@0.1.0";
 const SERVE: &str = "weft:link/serve";
 
-fn component(world: &str) -> Vec<u8> {
+pub(crate) fn component(world: &str) -> Vec<u8> {
     component_of(PACKAGES, world)
 }
 
-fn stub(exports: &[&str]) -> Vec<u8> {
+pub(crate) fn stub(exports: &[&str]) -> Vec<u8> {
     let exports = exports.iter().map(|name| format!("export {name};"));
     component(&format!(
         "import weft:link/call; {}",
@@ -35,7 +35,7 @@ fn skeleton(imports: &[&str]) -> Vec<u8> {
 }
 
 /// Fuses with the exports of several parts, and with the byte-call private.
-fn fuse_links(
+pub(crate) fn fuse_links(
     parts: &[(&str, Vec<u8>)],
     edges: &[Edge],
     exporters: &[usize],
@@ -53,7 +53,7 @@ fn fuse_links(
 }
 
 /// Edges for interfaces that have one name at both ends.
-fn edges(from: usize, names: &[&str], to: usize) -> Vec<Edge> {
+pub(crate) fn edges(from: usize, names: &[&str], to: usize) -> Vec<Edge> {
     names
         .iter()
         .map(|name| edge(from, name, to, name))
@@ -292,106 +292,6 @@ fn linked_imports_may_be_declared_with_one_type() {
     );
 }
 
-/// Records that consist of records, in interfaces of which not all have the same fate.
-const NESTED: &str = "package a:b {
-    interface model { record tag { name: string } record item { tags: list<tag> } }
-    interface served { use model.{item}; record order { items: list<item> } place: func(order: order); }
-    interface open { use served.{order}; last: func() -> order; }
-    interface shown { use served.{order}; show: func(orders: list<order>); }
-}
-package weft:link { interface call { call: func(); } }";
-
-#[test]
-fn an_open_interface_may_use_a_record_of_records_of_a_linked_one() {
-    let parts = [
-        (
-            "entry",
-            component_of(
-                NESTED,
-                "import a:b/served; import a:b/open; export run: func();",
-            ),
-        ),
-        (
-            "stub",
-            component_of(
-                NESTED,
-                "import weft:link/call; export a:b/model; export a:b/served;",
-            ),
-        ),
-    ];
-    let edges = edges(0, &["a:b/model", "a:b/served"], 1);
-    let fused = fuse_links(&parts, &edges, &[0]).unwrap();
-    assert_eq!(
-        imports(&fused),
-        [
-            "a:b/open = a:b/open of shared [0]",
-            "c1-weft:link/call = weft:link/call of part 1",
-        ],
-    );
-    assert_eq!(exports(&fused.bytes), ["run"]);
-}
-
-#[test]
-fn an_exported_interface_may_use_a_record_of_records_of_a_linked_one() {
-    let parts = [
-        (
-            "entry",
-            component_of(NESTED, "import a:b/served; export a:b/shown;"),
-        ),
-        (
-            "stub",
-            component_of(
-                NESTED,
-                "import weft:link/call; export a:b/model; export a:b/served;",
-            ),
-        ),
-    ];
-    let edges = edges(0, &["a:b/model", "a:b/served"], 1);
-    let fused = fuse_links(&parts, &edges, &[0]).unwrap();
-    // What the types of `shown` are made of has a name outside only if somebody gives it one.
-    assert_eq!(
-        exports(&fused.bytes),
-        ["c1-a:b/model", "c1-a:b/served", "a:b/shown"],
-    );
-}
-
-#[test]
-fn an_interface_that_is_shared_may_use_a_record_of_one_that_is_not() {
-    let packages = "package a:b {
-        interface feed { record tick { at: u64 } last: func() -> tick; }
-        interface shared { use feed.{tick}; f: func(tick: tick); }
-        interface api { f: func(); }
-    }";
-    let both = "import a:b/feed; import a:b/shared;";
-    let entry = component_of(packages, &format!("{both} import a:b/api;"));
-    let other = component_of(packages, &format!("{both} export a:b/api;"));
-    let parts = [
-        Part {
-            name: "entry",
-            bytes: &entry,
-        },
-        Part {
-            name: "other",
-            bytes: &other,
-        },
-    ];
-    let is_private = |name: &str| name == "a:b/feed";
-    let options = FuseOptions {
-        is_private: &is_private,
-        ..OPTIONS
-    };
-    let edges = edges(0, &["a:b/api"], 1);
-    let fused = fuse_exporting(&parts, &edges, &[0], &options).unwrap();
-    assert_eq!(
-        imports(&fused),
-        [
-            "a:b/shared = a:b/shared of shared [0, 1]",
-            "c0-a:b/feed = a:b/feed of part 0",
-            "c1-a:b/feed = a:b/feed of part 1",
-        ],
-    );
-}
-
 #[test]
 fn a_resource_of_another_store_is_not_one_of_a_fused_part() {
     let parts = [
@@ -411,51 +311,4 @@ fn a_resource_of_another_store_is_not_one_of_a_fused_part() {
         "link `entry` → `stub` (`shop:cart/checkout@0.1.0`): resource `basket` must be the same \
          at both ends: expected the one that `carts` defines, found the one that `stub` defines",
     );
-}
-
-#[test]
-fn a_link_is_checked_without_fusing_with_the_same_words() {
-    let entry = component(&format!("import {TYPES}; import {STOCK};"));
-    let carts = component(&format!("export {TYPES}; export log: func();"));
-    let other = component_of(
-        "package a:b { interface stock { count: func(sku: string) -> u64; } }",
-        "export a:b/stock;",
-    );
-    let part = |name, bytes| Linkable::read(&Part { name, bytes }).unwrap();
-    let (entry, carts, other) = (
-        part("entry", &entry),
-        part("carts", &carts),
-        part("other", &other),
-    );
-    entry.check_link(TYPES, &carts, TYPES).unwrap();
-
-    let cases = [
-        (
-            (PRICES, &carts, PRICES),
-            "`entry` does not import `shop:cart/prices@0.1.0`; it imports `shop:cart/model@0.1.0`, \
-             `shop:cart/types@0.1.0`, `shop:cart/stock@0.1.0`",
-        ),
-        (
-            (STOCK, &carts, STOCK),
-            "`carts` does not export `shop:cart/stock@0.1.0`; it exports `log`, `shop:cart/types@0.1.0`",
-        ),
-        (
-            (STOCK, &carts, "log"),
-            "link `entry` → `carts` (`shop:cart/stock@0.1.0`): expected an interface, found a function",
-        ),
-        (
-            (STOCK, &other, "a:b/stock"),
-            "link `entry` → `other` (`shop:cart/stock@0.1.0`): function `count`: expected \
-             `func(sku: string) -> u32`, found `func(sku: string) -> u64`",
-        ),
-        (
-            (TYPES, &other, "a:b/stock"),
-            "link `entry` → `other` (`shop:cart/types@0.1.0`): function `[constructor]basket` is \
-             missing: expected `func() -> basket`; `other` has `count`",
-        ),
-    ];
-    for ((import, exporter, export), expected) in cases {
-        let error = entry.check_link(import, exporter, export).unwrap_err();
-        assert_eq!(chain(&error), expected);
-    }
 }

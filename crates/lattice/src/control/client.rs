@@ -15,9 +15,10 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use weft_lattice_config::{App, AppName, Digest};
 
+use super::rows::LinkWhyRow;
 use super::{
-    CallReply, CallRequest, DeployReport, DeployRequest, ErrorBody, JSON_BYTES_MAX, LogLine,
-    UndeployReport,
+    CallReply, CallRequest, DeployReport, DeployRequest, ErrorBody, JSON_BYTES_MAX, LinkQuery,
+    LogLine, UndeployReport,
 };
 
 /// How long a connection to a host may take: it is on this machine or one hop away.
@@ -103,6 +104,16 @@ impl Client {
     pub async fn rows<R: DeserializeOwned>(&self, what: &str) -> Result<Vec<R>, ClientError> {
         self.json(Method::GET, &format!("/v1/{what}"), Bytes::new())
             .await
+    }
+
+    /// How the link that `query` names works, and why not faster.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a link that is not there is [`ClientError::Refused`] with the code
+    /// `not-found`.
+    pub async fn link_why(&self, query: &LinkQuery) -> Result<LinkWhyRow, ClientError> {
+        let path = format!("/v1/links/why?{query}");
+        self.json(Method::GET, &path, Bytes::new()).await
     }
 
     /// Whether the host has the bytes of `digest`.

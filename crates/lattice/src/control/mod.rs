@@ -6,6 +6,7 @@
 //! | request | body | answer |
 //! | --- | --- | --- |
 //! | `GET /v1/{apps,components,links,providers,routes,hosts}` | | array of the row type in [`rows`] |
+//! | `GET /v1/links/why?app=&from=&interface=&name=` ([`LinkQuery`]) | | [`rows::LinkWhyRow`] |
 //! | `PUT /v1/artifacts/{digest}` | component bytes | `204` |
 //! | `HEAD /v1/artifacts/{digest}` | | `204` or `404` |
 //! | `GET /v1/artifacts/{digest}` | | component bytes |
@@ -18,10 +19,12 @@ use serde::{Deserialize, Serialize};
 use weft_lattice_config::App;
 
 pub mod client;
+pub mod links;
 pub mod rows;
 pub mod token;
 
 pub use client::{Client, ClientError};
+pub use links::LinkQuery;
 
 /// The admin address a host listens on, and `weft` looks at, unless told otherwise.
 pub const ADMIN_ADDRESS_DEFAULT: &str = "127.0.0.1:7411";

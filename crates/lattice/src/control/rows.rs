@@ -70,8 +70,46 @@ pub struct LinkRow {
     pub name: Option<String>,
     /// The component or provider that serves it.
     pub to: String,
-    /// `fused` for a component in the same store, `host` for a provider.
+    /// `fused` for a component in the same store, `local` for one in another store, `host` for a
+    /// provider; empty if this host does not run the app.
     pub mode: String,
+    /// `auto`, `fused` or `local`: what the manifest asks for; `None` for a provider.
+    #[serde(default)]
+    pub locality: Option<String>,
+}
+
+/// What `weft link why` says of one import and its link.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LinkWhyRow {
+    /// The app's name.
+    pub app: String,
+    /// The component that imports.
+    pub from: String,
+    /// The name of the import; for a provider, the interface or package that the link is for.
+    pub interface: String,
+    /// The link's name, if it has one.
+    pub name: Option<String>,
+    /// The component or provider that serves it.
+    pub to: String,
+    /// As in [`LinkRow`].
+    pub mode: String,
+    /// As in [`LinkRow`].
+    pub locality: Option<String>,
+    /// How the calls of each function go.
+    pub functions: Vec<LinkFunction>,
+    /// Why the mode is not a faster one, a sentence each; empty if none is faster.
+    pub why: Vec<String>,
+    /// Milliseconds a call over the link may take, if the manifest says so.
+    pub deadline_ms: Option<u64>,
+}
+
+/// A function of a link.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkFunction {
+    /// The function's name, as in WIT.
+    pub function: String,
+    /// How its calls go: `fused`, `direct`, `stub`, `concurrent` or `host`.
+    pub path: String,
 }
 
 /// A row of `weft get providers`.

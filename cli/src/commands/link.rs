@@ -1,0 +1,270 @@
+//! `weft link why`: which mode a link has, and why not a faster one.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use weft_lattice::control::links::ImportQuery;
+use weft_lattice::control::rows::{LinkRow, LinkWhyRow};
+use weft_lattice::control::{Client, ClientError, ErrorCode, LinkQuery};
+use weft_lattice_config::{AppName, ComponentName, LinkName};
+
+use crate::connection;
+use crate::environment::HostOptions;
+use crate::failure::Failure;
+use crate::nearest::nearest;
+use crate::output::{self, Format, Report};
+use crate::rows::duration;
+use crate::target::AppTarget;
+
+const AFTER_HELP: &str = "\
+Examples:
+  weft link why shop storefront shop:catalog/pricing
+
+`weft get links` lists all links with their modes.";
+
+const AFTER_HELP_WHY: &str = "\
+Examples:
+  weft link why shop storefront shop:catalog/pricing
+  weft link why shop orders wasi:keyvalue --name stock -o json
+
+The interface may have a version or not. For an import that has a plain name (WIT's
+`import left: …`), that name will do.";
+
+/// Explain a link
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub(crate) struct Link {
+    #[command(subcommand)]
+    question: Question,
+}
+
+/// What is asked of a link.
+#[derive(Debug, Subcommand)]
+enum Question {
+    Why(Why),
+}
+
+/// Say which mode a link has, and why not a faster one
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP_WHY)]
+struct Why {
+    /// The app
+    app: AppName,
+    /// The component that imports
+    from: ComponentName,
+    /// What it imports
+    interface: ImportQuery,
+    /// The link's name, where several links are for one interface
+    #[arg(long)]
+    name: Option<LinkName>,
+    /// The form of what is printed
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    output: Format,
+    #[command(flatten)]
+    host: HostOptions,
+}
+
+/// What the host says of the link.
+#[derive(Debug, Serialize)]
+#[serde(transparent)]
+struct Explained(LinkWhyRow);
+
+impl Link {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The link is not there, or no host answers.
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.question {
+            Question::Why(why) => why.run().await,
+        }
+    }
+}
+
+impl Why {
+    async fn run(self) -> Result<(), Failure> {
+        let client = connection::client(&self.host)?;
+        let query = LinkQuery {
+            app: self.app,
+            from: self.from,
+            import: self.interface,
+            name: self.name,
+        };
+        match client.link_why(&query).await {
+            Ok(row) => output::report(&Explained(row), self.output).map(drop),
+            Err(error) => Err(explain(&client, &query, error).await),
+        }
+    }
+}
+
+/// The failure for a link that is asked about; if it is not there, with what was probably meant.
+async fn explain(client: &Client, query: &LinkQuery, error: ClientError) -> Failure {
+    let is_missing = matches!(
+        &error,
+        ClientError::Refused { body, .. } if body.code == ErrorCode::NotFound
+    );
+    let target = AppTarget {
+        app: query.app.clone(),
+        component: Some(query.from.clone()),
+    };
+    let failure = connection::explain(client, &target, error).await;
+    if !is_missing {
+        return failure;
+    }
+    let rows = client.rows("links").await.unwrap_or_default();
+    match probably_meant(query, &rows) {
+        Some(interface) => failure.with_help(format!(
+            "did you mean `{interface}`? `weft get links --app {}` lists all there are",
+            query.app
+        )),
+        None => failure,
+    }
+}
+
+/// The interface of a link of the component that is close to what was asked for.
+fn probably_meant<'a>(query: &LinkQuery, rows: &'a [LinkRow]) -> Option<&'a str> {
+    let of_component = rows
+        .iter()
+        .filter(|row| row.app == query.app.as_str() && row.from == query.from.as_str());
+    let asked = query.import.to_string();
+    // A version that was asked for, or one in the manifest, is no slip of the hand.
+    let bare = asked.split('@').next().unwrap_or(&asked);
+    let interfaces = of_component.filter_map(|row| row.interface.split('@').next());
+    nearest(bare, interfaces)
+}
+
+impl Report for Explained {
+    fn text(&self) -> String {
+        let row = &self.0;
+        let named = row.name.as_ref();
+        let named = named.map_or(String::new(), |name| format!(" named {name}"));
+        let mut lines = vec![
+            format!(
+                "{}: {} → {} ({}{named})",
+                row.app, row.from, row.to, row.interface
+            ),
+            format!("mode: {}", row.mode),
+        ];
+        let reason_of = match row.mode.as_str() {
+            "local" => "why not fused",
+            _ => "why",
+        };
+        lines.extend(row.why.iter().map(|why| format!("{reason_of}: {why}")));
+        if row.why.is_empty() {
+            lines.push("why: nothing is faster".to_owned());
+        }
+        if let Some(locality) = &row.locality {
+            lines.push(format!("locality: {locality}"));
+        }
+        if let Some(deadline_ms) = row.deadline_ms {
+            lines.push(format!("deadline: {}", duration(deadline_ms)));
+        }
+        if !row.functions.is_empty() {
+            let paths = row
+                .functions
+                .iter()
+                .map(|function| format!("{}: {}", function.function, function.path));
+            let paths = paths.collect::<Vec<_>>().join("; ");
+            lines.push(format!("functions: {paths}"));
+        }
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_lattice::control::rows::LinkFunction;
+
+    use super::*;
+
+    fn row(mode: &str) -> LinkWhyRow {
+        LinkWhyRow {
+            app: "shop".to_owned(),
+            from: "storefront".to_owned(),
+            interface: "shop:catalog/pricing@0.1.0".to_owned(),
+            name: None,
+            to: "pricing".to_owned(),
+            mode: mode.to_owned(),
+            locality: Some("auto".to_owned()),
+            functions: Vec::new(),
+            why: Vec::new(),
+            deadline_ms: None,
+        }
+    }
+
+    #[test]
+    fn a_local_link_says_why_it_is_not_fused_and_how_calls_go() {
+        let function = |function: &str, path: &str| LinkFunction {
+            function: function.to_owned(),
+            path: path.to_owned(),
+        };
+        let explained = Explained(LinkWhyRow {
+            functions: vec![function("quote", "stub"), function("price", "direct")],
+            why: vec!["component `pricing` is isolated (`isolate`)".to_owned()],
+            deadline_ms: Some(500),
+            ..row("local")
+        });
+        let expected = "\
+shop: storefront → pricing (shop:catalog/pricing@0.1.0)
+mode: local
+why not fused: component `pricing` is isolated (`isolate`)
+locality: auto
+deadline: 500ms
+functions: quote: stub; price: direct";
+        assert_eq!(explained.text(), expected);
+    }
+
+    #[test]
+    fn nothing_is_faster_than_a_fused_link() {
+        let expected = "\
+shop: storefront → pricing (shop:catalog/pricing@0.1.0)
+mode: fused
+why: nothing is faster
+locality: auto";
+        assert_eq!(Explained(row("fused")).text(), expected);
+    }
+
+    #[test]
+    fn a_link_to_a_provider_says_that_the_host_serves_it() {
+        let explained = Explained(LinkWhyRow {
+            from: "orders".to_owned(),
+            interface: "wasi:keyvalue".to_owned(),
+            name: Some("stock".to_owned()),
+            to: "db".to_owned(),
+            locality: None,
+            why: vec!["`db` is a provider".to_owned()],
+            ..row("host")
+        });
+        let expected = "\
+shop: orders → db (wasi:keyvalue named stock)
+mode: host
+why: `db` is a provider";
+        assert_eq!(explained.text(), expected);
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_is_found_among_the_links_of_the_component() {
+        let link = |from: &str, interface: &str| LinkRow {
+            app: "shop".to_owned(),
+            from: from.to_owned(),
+            interface: interface.to_owned(),
+            name: None,
+            to: "pricing".to_owned(),
+            mode: "fused".to_owned(),
+            locality: Some("auto".to_owned()),
+        };
+        let rows = [
+            link("storefront", "shop:catalog/pricing@0.1.0"),
+            link("orders", "shop:catalog/stock"),
+        ];
+        for (asked, expected) in [
+            ("shop:catalog/prizing", Some("shop:catalog/pricing")),
+            ("shop:catalog/prizing@0.2.0", Some("shop:catalog/pricing")),
+            ("shop:catalog/stok", None),
+            ("wasi:keyvalue", None),
+        ] {
+            let query = format!("app=shop&from=storefront&interface={asked}");
+            let query = query.parse().unwrap();
+            assert_eq!(probably_meant(&query, &rows), expected, "{asked}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! `GET /v1/links/why`: which link is asked about, in the words of a query.
+
+use std::fmt;
+use std::str::FromStr;
+
+use weft_lattice_config::{
+    AppName, ComponentName, InterfaceError, InterfaceName, InterfaceRef, LinkName, NameError,
+};
+
+/// The link that somebody asks about.
+///
+/// Written as a query: `app=shop&from=storefront&interface=shop:catalog/pricing`, and `&name=…` if it
+/// has a name. Every value is text of a form that needs no escapes in a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkQuery {
+    /// The app.
+    pub app: AppName,
+    /// The component that imports.
+    pub from: ComponentName,
+    /// What it imports.
+    pub import: ImportQuery,
+    /// The name of the link, where several links are for one interface.
+    pub name: Option<LinkName>,
+}
+
+/// How an import is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportQuery {
+    /// By its interface, with or without a version, or by the package that the link is for.
+    Interface(InterfaceRef),
+    /// By a name that is none of an interface: WIT's `import left: …`.
+    Plain(String),
+}
+
+/// The query or the name of an import does not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkQueryError {
+    /// A key that is not expected.
+    #[error("expected `app`, `from`, `interface` or `name`, found `{0}`")]
+    UnknownKey(String),
+    /// A key is not there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A value is no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// A value is no interface.
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    /// Neither an interface nor the plain name of an import.
+    #[error(
+        "`{0}` is not an import: expected an interface (`shop:catalog/pricing`, with or without \
+         `@0.1.0`), or a plain name of letters, digits and `-`"
+    )]
+    Import(String),
+}
+
+impl ImportQuery {
+    /// Whether this asks for the import with that name, over the link for `interface`.
+    #[must_use]
+    pub fn matches(&self, import: &str, interface: &InterfaceRef) -> bool {
+        match self {
+            ImportQuery::Plain(asked) => asked == import,
+            ImportQuery::Interface(asked) => {
+                asked == interface
+                    || match import.parse::<InterfaceName>() {
+                        Ok(name) => asked.matches(&name),
+                        // The import has a plain name, or is a whole package.
+                        Err(_) => overlap(asked, interface),
+                    }
+            }
+        }
+    }
+}
+
+/// Whether some interface can be meant by both.
+fn overlap(one: &InterfaceRef, other: &InterfaceRef) -> bool {
+    let of_interface = match (&one.interface, &other.interface) {
+        (Some(one), Some(other)) => one == other,
+        (None, _) | (_, None) => true,
+    };
+    of_interface && one.namespace == other.namespace && one.package == other.package
+}
+
+// === text ===
+
+impl FromStr for LinkQuery {
+    type Err = LinkQueryError;
+
+    fn from_str(query: &str) -> Result<Self, LinkQueryError> {
+        let (mut app, mut from, mut import, mut name) = (None, None, None, None);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match key {
+                "app" => app = Some(value.parse()?),
+                "from" => from = Some(value.parse()?),
+                "interface" => import = Some(value.parse()?),
+                "name" => name = Some(value.parse()?),
+                _ => return Err(LinkQueryError::UnknownKey(key.to_owned())),
+            }
+        }
+        Ok(Self {
+            app: app.ok_or(LinkQueryError::Missing("app"))?,
+            from: from.ok_or(LinkQueryError::Missing("from"))?,
+            import: import.ok_or(LinkQueryError::Missing("interface"))?,
+            name,
+        })
+    }
+}
+
+impl fmt::Display for LinkQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            app,
+            from,
+            import,
+            name,
+        } = self;
+        write!(formatter, "app={app}&from={from}&interface={import}")?;
+        name.as_ref()
+            .map_or(Ok(()), |name| write!(formatter, "&name={name}"))
+    }
+}
+
+impl FromStr for ImportQuery {
+    type Err = LinkQueryError;
+
+    fn from_str(text: &str) -> Result<Self, LinkQueryError> {
+        if text.contains(':') {
+            return Ok(ImportQuery::Interface(text.parse()?));
+        }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if text.is_empty() || !text.chars().all(is_plain) {
+            return Err(LinkQueryError::Import(text.to_owned()));
+        }
+        Ok(ImportQuery::Plain(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ImportQuery {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ImportQuery::Interface(interface) => interface.fmt(formatter),
+            ImportQuery::Plain(name) => formatter.write_str(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_comes_back_from_its_text() {
+        for text in [
+            "app=shop&from=storefront&interface=shop:catalog/pricing",
+            "app=shop&from=storefront&interface=shop:catalog/pricing@0.1.0-rc.1+b",
+            "app=shop&from=orders&interface=wasi:keyvalue&name=stock",
+            "app=shop&from=orders&interface=left",
+        ] {
+            let query: LinkQuery = text.parse().unwrap();
+            assert_eq!(query.to_string(), text);
+            // It is a query as it stands: nothing in it needs an escape.
+            let uri: http::Uri = format!("/v1/links/why?{text}").parse().unwrap();
+            assert_eq!(uri.query(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_query_that_does_not_read_says_what_is_expected() {
+        for (text, expected) in [
+            ("", "`app` is missing"),
+            ("app=shop&interface=a:b/c", "`from` is missing"),
+            ("app=shop&from=orders", "`interface` is missing"),
+            ("app=shop&to=x", "found `to`"),
+            ("app=Shop", "`Shop` is not an app name"),
+            ("app=shop&from=orders&interface=a:b/", "`a:b/`"),
+            ("app=shop&from=orders&interface=a/b", "plain name"),
+            ("app=shop&from=orders&interface=a%3Ab", "plain name"),
+        ] {
+            let error = text.parse::<LinkQuery>().unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_import_is_found_by_each_way_to_name_it() {
+        let cases = [
+            // asked, the import, the link's interface
+            ("a:b/c", "a:b/c@0.1.3", "a:b/c", true),
+            ("a:b/c@0.1.0", "a:b/c@0.1.3", "a:b/c", true),
+            ("a:b/c@0.1.3", "a:b/c@0.1.0", "a:b/c", false),
+            ("a:b/d", "a:b/c@0.1.0", "a:b", false),
+            ("a:b", "a:b/c@0.1.0", "a:b/c", true),
+            // As the manifest says it, whatever the version of the import.
+            ("a:b@0.1.3", "a:b/c@0.1.0", "a:b@0.1.3", true),
+            ("left", "left", "a:b/c", true),
+            ("right", "left", "a:b/c", false),
+            ("a:b/c", "left", "a:b/c@0.1.0", true),
+            ("a:b/d", "left", "a:b/c", false),
+            (
+                "wasi:keyvalue/store",
+                "wasi:keyvalue",
+                "wasi:keyvalue",
+                true,
+            ),
+            ("wasi:logging", "wasi:keyvalue", "wasi:keyvalue", false),
+        ];
+        for (asked, import, interface, expected) in cases {
+            let query: ImportQuery = asked.parse().unwrap();
+            let found = query.matches(import, &interface.parse().unwrap());
+            assert_eq!(found, expected, "{asked} for {import} over {interface}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Makes each function of a module once, when another first needs it.
+
+use std::collections::{HashMap, VecDeque};
+
+use wasm_encoder::{Function, ValType};
+
+use super::handles::{Handles, Step};
+use super::helpers::Helper;
+use super::module::{Func, FunctionType, Module};
+use super::shape::{Flat, Shape, ShapeId, Shapes};
+
+/// A function that is made for a type, or for all.
+///
+/// `p` is where encoded bytes are written or read. What writes returns where it ended. What reads is given
+/// the end of the bytes, and returns where it ended, or 0 after it has left a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    /// One for all types.
+    Helper(Helper),
+    /// `(p, address) -> p`
+    EncodeMemory(ShapeId),
+    /// `(p, flat…) -> p`
+    EncodeFlat(ShapeId),
+    /// Of a list with these elements: `(p, pointer, count) -> p`
+    EncodeList(ShapeId),
+    /// `(p, end, address) -> p`
+    Decode(ShapeId),
+    /// Of a list with these elements: `(p, end, address) -> p`
+    DecodeList(ShapeId),
+    /// `(address) -> (flat…)`
+    LoadFlat(ShapeId),
+    /// Exchanges the handles in memory for others: `(address)`
+    Exchange(Step, ShapeId),
+    /// Exchanges one handle: `(handle) -> handle`
+    ExchangeOne(Step, u32),
+    /// Decodes the bytes that a host function has returned: `(address) -> reason`, or 0
+    Receive(ShapeId),
+}
+
+/// A module in the making.
+#[derive(Debug)]
+pub(crate) struct Generator {
+    pub(crate) module: Module,
+    pub(crate) shapes: Shapes,
+    pub(crate) handles: Handles,
+    known: HashMap<Key, Func>,
+    /// Declared, and not yet made.
+    queue: VecDeque<Key>,
+}
+
+impl Generator {
+    pub(crate) fn new(module: Module, shapes: Shapes, handles: Handles) -> Self {
+        Self {
+            module,
+            shapes,
+            handles,
+            known: HashMap::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// The function behind a key, which is made if it is new.
+    pub(crate) fn function(&mut self, key: Key) -> Func {
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let ty = self.signature(key);
+        let func = self.module.declare(&ty);
+        self.known.insert(key, func);
+        self.queue.push_back(key);
+        func
+    }
+
+    /// The index of a function, for a call.
+    pub(crate) fn index(&mut self, key: Key) -> u32 {
+        self.function(key).0
+    }
+
+    pub(crate) fn helper(&mut self, helper: Helper) -> u32 {
+        self.index(Key::Helper(helper))
+    }
+
+    /// Makes all functions that were asked for, and those that they ask for.
+    pub(crate) fn make_all(&mut self) {
+        while let Some(key) = self.queue.pop_front() {
+            let body = self.make(key);
+            let func = self.function(key);
+            self.module.define(func, body);
+        }
+    }
+
+    fn make(&mut self, key: Key) -> Function {
+        match key {
+            Key::Helper(helper) => self.make_helper(helper),
+            Key::EncodeMemory(shape) => self.make_encode_memory(shape),
+            Key::EncodeFlat(shape) => self.make_encode_flat(shape),
+            Key::EncodeList(element) => self.make_encode_list(element),
+            Key::Decode(shape) => self.make_decode(shape),
+            Key::DecodeList(element) => self.make_decode_list(element),
+            Key::LoadFlat(shape) => self.make_load_flat(shape),
+            Key::Exchange(step, shape) => self.make_exchange(step, shape),
+            Key::ExchangeOne(step, resource) => self.make_exchange_one(step, resource),
+            Key::Receive(shape) => self.make_receive(shape),
+        }
+    }
+
+    fn signature(&self, key: Key) -> FunctionType {
+        match key {
+            Key::Helper(helper) => helper.signature(),
+            Key::EncodeMemory(_) => FunctionType::words(2, 1),
+            Key::EncodeFlat(shape) => {
+                let mut parameters = vec![ValType::I32];
+                parameters.extend(self.flat(shape).iter().map(|flat| ValType::from(*flat)));
+                FunctionType::new(&parameters, &[ValType::I32])
+            }
+            Key::EncodeList(_) | Key::Decode(_) | Key::DecodeList(_) => FunctionType::words(3, 1),
+            Key::LoadFlat(shape) => {
+                let flat = self.flat(shape).iter().map(|flat| ValType::from(*flat));
+                FunctionType::new(&[ValType::I32], &flat.collect::<Vec<_>>())
+            }
+            Key::Exchange(..) => FunctionType::words(1, 0),
+            Key::ExchangeOne(..) | Key::Receive(_) => FunctionType::words(1, 1),
+        }
+    }
+
+    /// The flat form of a shape that is known to have one.
+    pub(crate) fn flat(&self, shape: ShapeId) -> &[Flat] {
+        self.shapes.facts(shape).flat.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the code for a shape stands where it is used, and not in a function of its own.
+    pub(crate) fn is_inline(&self, shape: ShapeId) -> bool {
+        match self.shapes.shape(shape) {
+            Shape::Record(_) => self.shapes.facts(shape).weight <= INLINE_WEIGHT,
+            Shape::Variant(_, cases) => cases.iter().all(Option::is_none),
+            _ => true,
+        }
+    }
+
+    /// The parts of a value that have code of their own, with their offsets: the fields of records that
+    /// are inline, the fields of those, and so on. `shape` itself is taken apart in any case.
+    pub(crate) fn leaves(&self, shape: ShapeId) -> Vec<(u32, ShapeId)> {
+        let mut leaves = Vec::new();
+        match self.shapes.shape(shape) {
+            Shape::Record(fields) => self.add_fields(0, fields, &mut leaves),
+            _ => leaves.push((0, shape)),
+        }
+        leaves
+    }
+
+    fn add_fields(&self, base: u32, fields: &[ShapeId], leaves: &mut Vec<(u32, ShapeId)>) {
+        for (offset, field) in self.shapes.fields(fields) {
+            match self.shapes.shape(field) {
+                Shape::Record(inner) if self.is_inline(field) => {
+                    self.add_fields(base + offset, inner, leaves);
+                }
+                _ => leaves.push((base + offset, field)),
+            }
+        }
+    }
+}
+
+/// Up to how many scalars a record's code is repeated wherever there is one. It bounds the size of what is
+/// generated: types that are nested `n` levels would else make code for 2ⁿ values.
+const INLINE_WEIGHT: u32 = 12;

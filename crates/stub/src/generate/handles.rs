@@ -1,0 +1,258 @@
+//! What becomes of the handles of resources on their way through a stub or skeleton.
+//!
+//! A stub implements the resources of its interfaces: what represents one is the number that the other side
+//! knows it by. A skeleton is given handles by the exporter and keeps them in a table, whose places are those
+//! numbers. Either takes a value as a whole first, and exchanges the handles in it after that: a value that
+//! turns out to be malformed has changed nothing.
+
+use wasm_encoder::Function;
+
+use super::code::{Code, Local, at};
+use super::generator::{Generator, Key};
+use super::helpers::Helper;
+use super::module::{Func, FunctionType, Module};
+use super::shape::{Shape, ShapeId};
+use super::switch::Switch;
+
+/// An exchange of handles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Step {
+    /// A stub has received a number and makes a resource of it.
+    Adopt,
+    /// A stub is given a resource, which it gives away: only its number is left.
+    GiveAway,
+    /// A skeleton has received a number and looks for the exporter's resource, which is lent.
+    Lend,
+    /// A skeleton has received a number and returns the exporter's resource to it.
+    Return,
+    /// A skeleton is given a resource by the exporter and makes a number for it.
+    Keep,
+}
+
+/// What a module can do with resources.
+#[derive(Debug)]
+pub(crate) enum Handles {
+    /// Implements them.
+    Stub {
+        resources: Vec<Implemented>,
+        /// Is 1 while a resource is dropped that lives on, on the other side.
+        moved: u32,
+    },
+    /// Uses those of the exporter.
+    Skeleton {
+        /// For each resource what drops one.
+        drops: Vec<Func>,
+        table: Table,
+    },
+}
+
+/// The intrinsics of a resource that a stub implements.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Implemented {
+    pub(crate) new: Func,
+    pub(crate) representation: Func,
+    pub(crate) drop: Func,
+}
+
+/// The globals of a skeleton's table of handles.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    /// Where it is.
+    pub(crate) start: u32,
+    /// How many entries it has, used or not.
+    pub(crate) length: u32,
+    /// For how many entries there is room.
+    pub(crate) capacity: u32,
+    /// The first unused entry, as its index plus 1; 0 if there is none.
+    pub(crate) unused: u32,
+    /// The generation that entries begin with.
+    pub(crate) first: u32,
+    /// Tells the handles that this call uses from those of earlier ones; even.
+    pub(crate) stamp: u32,
+}
+
+impl Table {
+    pub(crate) fn new(module: &mut Module) -> Self {
+        Self {
+            start: module.add_global(super::layout::HOME),
+            length: module.add_global(0),
+            capacity: module.add_global(0),
+            unused: module.add_global(0),
+            first: module.add_global(1),
+            stamp: module.add_global(0),
+        }
+    }
+}
+
+impl Handles {
+    pub(crate) fn is_stub(&self) -> bool {
+        matches!(self, Self::Stub { .. })
+    }
+
+    /// The table of a skeleton that has resources.
+    pub(crate) fn table(&self) -> Option<Table> {
+        match self {
+            Self::Skeleton { table, drops } if !drops.is_empty() => Some(*table),
+            _ => None,
+        }
+    }
+}
+
+impl Generator {
+    pub(crate) fn make_exchange(&mut self, step: Step, shape: ShapeId) -> Function {
+        let mut code = Code::new(1);
+        self.exchange(&mut code, step, shape, (0, 0));
+        code.finish()
+    }
+
+    /// Exchanges the handles in a value: its fields, the payload of its case, its elements.
+    pub(crate) fn exchange(
+        &mut self,
+        code: &mut Code,
+        step: Step,
+        shape: ShapeId,
+        (address, offset): (Local, u32),
+    ) {
+        if !self.shapes.facts(shape).handles {
+            return;
+        }
+        match self.shapes.shape(shape).clone() {
+            Shape::Handle { resource, owned } => {
+                let step = match step {
+                    Step::Return if !owned => Step::Lend,
+                    step => step,
+                };
+                let exchange = self.index(Key::ExchangeOne(step, resource));
+                let mut add = code.add();
+                add.local_get(address).local_get(address);
+                add.i32_load(at(offset, 4)).call(exchange);
+                add.i32_store(at(offset, 4));
+            }
+            Shape::Record(fields) => {
+                for (at, field) in self.shapes.fields(&fields) {
+                    self.exchange_apart(code, step, field, (address, offset + at));
+                }
+            }
+            Shape::Variant(_, cases) => {
+                let layout = self.shapes.variant_layout(&cases);
+                let tag = code.take_i32();
+                super::encode::load(code, address, offset, super::shape::Flat::I32, layout.tag_bytes);
+                code.add().local_set(tag);
+                Switch::new(&cases).emit(code, tag, |code, payload| {
+                    self.exchange_apart(code, step, payload, (address, offset + layout.payload));
+                });
+                code.give_back(tag);
+            }
+            Shape::List(element) => self.exchange_list(code, step, element, (address, offset)),
+            // No handles in them.
+            _ => {}
+        }
+    }
+
+    /// Exchanges handles here if there is one, else by a function of the type.
+    fn exchange_apart(
+        &mut self,
+        code: &mut Code,
+        step: Step,
+        shape: ShapeId,
+        (address, offset): (Local, u32),
+    ) {
+        if matches!(self.shapes.shape(shape), Shape::Handle { .. }) {
+            return self.exchange(code, step, shape, (address, offset));
+        }
+        if self.shapes.facts(shape).handles {
+            let exchange = self.index(Key::Exchange(step, shape));
+            let mut add = code.add();
+            add.local_get(address).i32_const(offset.cast_signed());
+            add.i32_add().call(exchange);
+        }
+    }
+
+    fn exchange_list(
+        &mut self,
+        code: &mut Code,
+        step: Step,
+        element: ShapeId,
+        (address, offset): (Local, u32),
+    ) {
+        let size = self.shapes.facts(element).size.cast_signed();
+        let (cursor, stop) = (code.take_i32(), code.take_i32());
+        let mut add = code.add();
+        add.local_get(address).i32_load(at(offset, 4));
+        add.local_tee(cursor).local_get(address);
+        add.i32_load(at(offset + 4, 4)).i32_const(size).i32_mul();
+        add.i32_add().local_set(stop);
+        let done = code.block();
+        let next = code.repeat();
+        code.add().local_get(cursor).local_get(stop).i32_eq();
+        code.leave_if(done);
+        self.exchange_apart(code, step, element, (cursor, 0));
+        let mut add = code.add();
+        add.local_get(cursor).i32_const(size).i32_add();
+        add.local_set(cursor);
+        code.leave(next);
+        code.end();
+        code.end();
+        code.give_back(cursor);
+        code.give_back(stop);
+    }
+
+    pub(crate) fn make_exchange_one(&mut self, step: Step, resource: u32) -> Function {
+        let handle = 0;
+        let mut code = Code::new(1);
+        match (step, self.implemented(resource)) {
+            (Step::Adopt, Some((implemented, _))) => {
+                code.add().local_get(handle).call(implemented.new.0);
+            }
+            (Step::GiveAway, Some((implemented, moved))) => {
+                let number = code.take_i32();
+                let mut add = code.add();
+                add.local_get(handle).call(implemented.representation.0);
+                add.local_set(number);
+                // Its destructor sees that there is nothing to tell.
+                add.i32_const(1).global_set(moved);
+                add.local_get(handle).call(implemented.drop.0);
+                add.i32_const(0).global_set(moved).local_get(number);
+            }
+            (Step::Lend, _) => {
+                let find = self.helper(Helper::FindEntry);
+                code.add().local_get(handle).call(find).i32_load(at(0, 4));
+            }
+            (Step::Return, _) => {
+                let take = self.helper(Helper::TakeEntry);
+                code.add().local_get(handle).call(take);
+            }
+            (Step::Keep, _) => {
+                let keep = self.helper(Helper::AddEntry);
+                let resource = resource.cast_signed();
+                code.add().local_get(handle).i32_const(resource).call(keep);
+            }
+            // A skeleton implements no resource.
+            (Step::Adopt | Step::GiveAway, None) => {
+                code.add().unreachable();
+            }
+        }
+        code.finish()
+    }
+
+    fn implemented(&self, resource: u32) -> Option<(Implemented, u32)> {
+        let Handles::Stub { resources, moved } = &self.handles else {
+            return None;
+        };
+        let implemented = resources.get(resource as usize)?;
+        Some((*implemented, *moved))
+    }
+}
+
+/// The types of the intrinsics.
+pub(crate) mod intrinsic {
+    use super::FunctionType;
+
+    pub(crate) fn exchanges() -> FunctionType {
+        FunctionType::words(1, 1)
+    }
+
+    pub(crate) fn drops() -> FunctionType {
+        FunctionType::words(1, 0)
+    }
+}

@@ -1,0 +1,195 @@
+//! Integers in LEB128, where they take more than a byte.
+
+use wasm_encoder::{BlockType, Function, ValType};
+
+use crate::generate::code::{Code, byte_at, global};
+use crate::generate::reason::Reason;
+
+pub(super) fn write_unsigned() -> Function {
+    let (p, value) = (0, 1);
+    let mut code = Code::new(2);
+    let done = code.block();
+    let next = code.repeat();
+    let mut add = code.add();
+    add.local_get(value).i64_const(0x80).i64_lt_u();
+    code.leave_if(done);
+    write_marked(&mut code);
+    let mut add = code.add();
+    add.local_get(value).i64_const(7).i64_shr_u().local_set(value);
+    code.leave(next);
+    code.end();
+    code.end();
+    finish_write(code, (p, value))
+}
+
+pub(super) fn write_signed() -> Function {
+    let (p, value) = (0, 1);
+    let mut code = Code::new(2);
+    let done = code.block();
+    let next = code.repeat();
+    let mut add = code.add();
+    add.local_get(value).i64_const(0x40).i64_add();
+    add.i64_const(0x80).i64_lt_u();
+    code.leave_if(done);
+    write_marked(&mut code);
+    let mut add = code.add();
+    add.local_get(value).i64_const(7).i64_shr_s().local_set(value);
+    code.leave(next);
+    code.end();
+    code.end();
+    finish_write(code, (p, value))
+}
+
+/// Writes the lowest seven bits, and that there are more.
+fn write_marked(code: &mut Code) {
+    let (p, value) = (0, 1);
+    let mut add = code.add();
+    add.local_get(p).local_get(value).i32_wrap_i64();
+    add.i32_const(0x80).i32_or().i32_store8(byte_at(0));
+    add.local_get(p).i32_const(1).i32_add().local_set(p);
+}
+
+/// Writes the last seven bits.
+fn finish_write(mut code: Code, (p, value): (u32, u32)) -> Function {
+    let mut add = code.add();
+    add.local_get(p).local_get(value).i32_wrap_i64();
+    add.i32_const(0x7f).i32_and().i32_store8(byte_at(0));
+    add.local_get(p).i32_const(1).i32_add();
+    code.finish()
+}
+
+/// The parameters and variables of both ways to read.
+struct Reading {
+    code: Code,
+    value: u32,
+    /// The bits of the byte at hand, without the mark.
+    payload: u32,
+    byte: u32,
+    shift: u32,
+}
+
+const P: u32 = 0;
+const END: u32 = 1;
+const BITS: u32 = 2;
+
+pub(super) fn read_unsigned() -> Function {
+    let mut reading = Reading::begin();
+    let (value, payload, shift) = (reading.value, reading.payload, reading.shift);
+    let code = &mut reading.code;
+    let next = code.repeat();
+    reading.take_byte();
+    let code = &mut reading.code;
+    let mut add = code.add();
+    add.local_get(reading.byte).i32_const(0x7f).i32_and();
+    add.i64_extend_i32_u().local_set(payload);
+    // At most as many bits as there is room for.
+    add.local_get(BITS).local_get(shift).i32_sub();
+    add.i32_const(7).i32_lt_u();
+    add.if_(BlockType::Result(ValType::I32));
+    add.local_get(payload).local_get(BITS).local_get(shift);
+    add.i32_sub().i64_extend_i32_u().i64_shr_u();
+    add.i64_const(0).i64_ne();
+    add.else_().i32_const(0).end();
+    fail_if(code, Reason::Integer);
+    reading.add_payload();
+    let code = &mut reading.code;
+    code.add().local_get(reading.byte).i32_const(0x80).i32_lt_u();
+    code.when();
+    code.add().local_get(P).local_get(value).return_();
+    code.end();
+    reading.go_on();
+    reading.code.leave(next);
+    reading.code.end();
+    reading.code.add().unreachable();
+    reading.code.finish()
+}
+
+pub(super) fn read_signed() -> Function {
+    let mut reading = Reading::begin();
+    let (value, payload, shift) = (reading.value, reading.payload, reading.shift);
+    let code = &mut reading.code;
+    let next = code.repeat();
+    reading.take_byte();
+    let code = &mut reading.code;
+    let mut add = code.add();
+    // The seven bits with their own sign.
+    add.local_get(reading.byte).i64_extend_i32_u();
+    add.i64_const(57).i64_shl().i64_const(57).i64_shr_s();
+    add.local_set(payload);
+    // What is beyond the type repeats the sign.
+    add.local_get(BITS).local_get(shift).i32_sub();
+    add.i32_const(7).i32_lt_u();
+    add.if_(BlockType::Result(ValType::I32));
+    add.local_get(payload).local_get(BITS).local_get(shift);
+    add.i32_sub().i32_const(1).i32_sub().i64_extend_i32_u();
+    add.i64_shr_s().i64_const(1).i64_add();
+    add.i64_const(2).i64_ge_u();
+    add.else_().i32_const(0).end();
+    fail_if(code, Reason::Integer);
+    let mut add = code.add();
+    add.local_get(reading.byte).i32_const(0x80).i32_lt_u();
+    code.when();
+    // The last byte spreads its sign over all that is above.
+    let mut add = code.add();
+    add.local_get(P).local_get(value).local_get(payload);
+    add.local_get(shift).i64_extend_i32_u();
+    add.i64_shl().i64_or().return_();
+    code.end();
+    let mut add = code.add();
+    add.local_get(payload).i64_const(0x7f).i64_and();
+    add.local_set(payload);
+    reading.add_payload();
+    reading.go_on();
+    reading.code.leave(next);
+    reading.code.end();
+    reading.code.add().unreachable();
+    reading.code.finish()
+}
+
+impl Reading {
+    fn begin() -> Self {
+        let mut code = Code::new(3);
+        let (value, payload) = (code.take(ValType::I64), code.take(ValType::I64));
+        let (byte, shift) = (code.take_i32(), code.take_i32());
+        Self {
+            code,
+            value,
+            payload,
+            byte,
+            shift,
+        }
+    }
+
+    fn take_byte(&mut self) {
+        let code = &mut self.code;
+        code.add().local_get(P).local_get(END).i32_eq();
+        fail_if(code, Reason::Truncated);
+        let mut add = code.add();
+        add.local_get(P).i32_load8_u(byte_at(0)).local_set(self.byte);
+        add.local_get(P).i32_const(1).i32_add().local_set(P);
+    }
+
+    fn add_payload(&mut self) {
+        let mut add = self.code.add();
+        add.local_get(self.value).local_get(self.payload);
+        add.local_get(self.shift).i64_extend_i32_u();
+        add.i64_shl().i64_or().local_set(self.value);
+    }
+
+    /// To the next byte, if the type has bits for one.
+    fn go_on(&mut self) {
+        let mut add = self.code.add();
+        add.local_get(self.shift).i32_const(7).i32_add();
+        add.local_tee(self.shift).local_get(BITS).i32_ge_u();
+        fail_if(&mut self.code, Reason::Integer);
+    }
+}
+
+/// If the condition on the stack holds, returns no place and no value, with a reason.
+fn fail_if(code: &mut Code, reason: Reason) {
+    code.when();
+    let mut add = code.add();
+    add.i32_const(reason.code()).global_set(global::REASON);
+    add.i32_const(0).i64_const(0).return_();
+    code.end();
+}

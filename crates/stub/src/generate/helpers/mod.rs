@@ -1,0 +1,117 @@
+//! Functions that generated code calls and that depend on no type: the arena, integers and texts as bytes,
+//! the table of handles.
+
+mod arena;
+mod integers;
+mod table;
+mod text;
+
+pub(crate) use table::GENERATION_MASK;
+
+use wasm_encoder::{Function, ValType};
+
+use super::generator::Generator;
+use super::module::FunctionType;
+
+/// For how many bytes there is room after what [`Helper::Room`] and [`Helper::WriteBytes`] make room for.
+pub(crate) const STRETCH: u32 = 128;
+
+/// A function that depends on no type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Helper {
+    /// `(size, align) -> pointer`, or 0 if there is no more memory
+    Allocate,
+    /// Makes the memory so large: `(bytes: i64) -> bool`
+    Grow,
+    /// Makes room for `bytes` at `p`, or traps: `(p, bytes)`
+    Room,
+    /// The canonical `(old, old size, align, new size) -> pointer`
+    Reallocate,
+    /// Frees all that was allocated: `()`
+    Reset,
+    /// `(p, value: i64) -> p`
+    WriteUnsigned,
+    /// `(p, value: i64) -> p`
+    WriteSigned,
+    /// A length and bytes behind it: `(p, pointer, length, bytes) -> p`
+    WriteBytes,
+    /// `(p, char) -> p`
+    WriteChar,
+    /// `(p, end, bits) -> (p, value: i64)`
+    ReadUnsigned,
+    /// `(p, end, bits) -> (p, value: i64)`
+    ReadSigned,
+    /// `(p, end) -> (p, char)`
+    ReadChar,
+    /// Leaves pointer and length at an address: `(p, end, address) -> p`
+    ReadString,
+    /// Leaves pointer and length of a list at an address, whose elements are the same bytes in memory:
+    /// `(p, end, address, count, size, align) -> p`
+    ReadPlain,
+    /// Leaves pointer and length of a list at an address: `(address, count, size, align) -> pointer`, or 0
+    /// after it has left a reason
+    ReserveList,
+    /// `(pointer, length) -> bool`
+    IsText,
+    /// Whether there is such a handle that can be used so: `(handle, resource, owned) -> bool`
+    CheckHandle,
+    /// The entry behind a handle of whatever resource: `(handle) -> address`, or 0
+    FindEntry,
+    /// Frees an entry: `(handle) -> the exporter's handle`
+    TakeEntry,
+    /// Makes an entry: `(exporter's handle, resource) -> handle`
+    AddEntry,
+    /// Makes room for twice as many entries: `()`
+    GrowTable,
+}
+
+impl Helper {
+    pub(crate) fn signature(self) -> FunctionType {
+        use ValType::{I32, I64};
+        match self {
+            Self::Reset | Self::GrowTable => FunctionType::words(0, 0),
+            Self::FindEntry | Self::TakeEntry => FunctionType::words(1, 1),
+            Self::Room => FunctionType::words(2, 0),
+            Self::Allocate | Self::WriteChar | Self::IsText | Self::AddEntry => {
+                FunctionType::words(2, 1)
+            }
+            Self::ReadChar => FunctionType::words(2, 2),
+            Self::ReadString | Self::CheckHandle => FunctionType::words(3, 1),
+            Self::Reallocate | Self::WriteBytes | Self::ReserveList => FunctionType::words(4, 1),
+            Self::ReadPlain => FunctionType::words(6, 1),
+            Self::Grow => FunctionType::new(&[I64], &[I32]),
+            Self::WriteUnsigned | Self::WriteSigned => FunctionType::new(&[I32, I64], &[I32]),
+            Self::ReadUnsigned | Self::ReadSigned => {
+                FunctionType::new(&[I32, I32, I32], &[I32, I64])
+            }
+        }
+    }
+}
+
+impl Generator {
+    pub(crate) fn make_helper(&mut self, helper: Helper) -> Function {
+        match helper {
+            Helper::Allocate => self.make_allocate(),
+            Helper::Grow => arena::grow(),
+            Helper::Room => self.make_room(),
+            Helper::Reallocate => self.make_reallocate(),
+            Helper::Reset => self.make_reset(),
+            Helper::WriteUnsigned => integers::write_unsigned(),
+            Helper::WriteSigned => integers::write_signed(),
+            Helper::WriteBytes => self.make_write_bytes(),
+            Helper::WriteChar => text::write_char(),
+            Helper::ReadUnsigned => integers::read_unsigned(),
+            Helper::ReadSigned => integers::read_signed(),
+            Helper::ReadChar => text::read_char(),
+            Helper::ReadString => self.make_read_string(),
+            Helper::ReadPlain => self.make_read_plain(),
+            Helper::ReserveList => self.make_reserve_list(),
+            Helper::IsText => self.make_is_text(),
+            Helper::CheckHandle => self.make_check_handle(),
+            Helper::FindEntry => self.make_find_entry(),
+            Helper::TakeEntry => self.make_take_entry(),
+            Helper::AddEntry => self.make_add_entry(),
+            Helper::GrowTable => self.make_grow_table(),
+        }
+    }
+}

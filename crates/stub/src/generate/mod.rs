@@ -1,0 +1,107 @@
+//! Generates the code of stubs and skeletons: core modules that turn values in canonical memory into the
+//! bytes of the wire, and back.
+//!
+//! The way through: [`shape`] makes a table of the types, [`stub`] or [`skeleton`] the functions of the
+//! interfaces, which ask a [`generator`] for a function of each type; [`encode`], [`decode`], [`flat`] and
+//! [`handles`] make those, and [`helpers`] what depends on no type. [`world`] makes a component of it.
+
+mod code;
+mod decode;
+mod encode;
+mod error;
+mod flat;
+mod generator;
+mod handles;
+mod helpers;
+mod layout;
+mod module;
+mod reason;
+mod shape;
+mod signature;
+mod skeleton;
+mod stub;
+mod switch;
+mod world;
+
+pub use error::GenerateError;
+
+use crate::plan::{Path, Plan, PlannedInterface, View};
+use world::{Carried, LinkWorld, Side};
+use wit_parser::{WorldItem, WorldKey};
+
+/// The part of a stub that is generated: a component that exports the interfaces of an importer's plan, with
+/// those functions that cross as bytes, and imports `weft:link/call`.
+///
+/// # Errors
+///
+/// If a type has no encoding, or the tools cannot make a component of the code.
+pub fn stub(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    let carried = carried(view, plan, Side::Stub)?;
+    let world = LinkWorld::new(&view.resolve, &carried, Side::Stub)?;
+    world.componentize(stub::module(&world)?)
+}
+
+/// A skeleton: a component that imports the interfaces of an exporter's plan, with those functions that
+/// cross as bytes, and exports `weft:link/serve`.
+///
+/// # Errors
+///
+/// If a type has no encoding, or the tools cannot make a component of the code.
+pub fn skeleton(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    let carried = carried(view, plan, Side::Skeleton)?;
+    let world = LinkWorld::new(&view.resolve, &carried, Side::Skeleton)?;
+    world.componentize(skeleton::module(&world)?)
+}
+
+/// The interfaces of a plan that a stub or skeleton has. One without a function in it may have types that
+/// others use.
+fn carried(view: &View, plan: &Plan, side: Side) -> Result<Vec<Carried>, GenerateError> {
+    let is_bytes = |interface: &PlannedInterface| {
+        let mut functions = interface.functions.iter();
+        functions.any(|function| function.path == Path::Stub)
+    };
+    let interfaces = plan.interfaces.iter().filter(|interface| match side {
+        Side::Stub => !interface.concurrent,
+        Side::Skeleton => !interface.concurrent || is_bytes(interface),
+    });
+    interfaces
+        .map(|interface| carry(view, interface, side))
+        .collect()
+}
+
+fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried, GenerateError> {
+    let world = &view.resolve.worlds[view.world];
+    let items = match side {
+        Side::Stub => &world.imports,
+        Side::Skeleton => &world.exports,
+    };
+    let is_it = |(key, item): &(&WorldKey, &WorldItem)| {
+        matches!(item, WorldItem::Interface { id, .. } if *id == planned.id)
+            && view.resolve.name_world_key(key) == planned.name
+    };
+    let (key, _) = items
+        .iter()
+        .find(is_it)
+        .ok_or_else(|| GenerateError::NoInterface {
+            name: planned.name.clone(),
+        })?;
+    let known = &view.resolve.interfaces[planned.id].functions;
+    let mut functions = Vec::new();
+    for function in &planned.functions {
+        if function.path != Path::Stub {
+            continue;
+        }
+        if !known.contains_key(&function.name) {
+            return Err(GenerateError::NoFunction {
+                interface: planned.name.clone(),
+                function: function.name.clone(),
+            });
+        }
+        functions.push((function.index, function.name.clone()));
+    }
+    Ok(Carried {
+        key: key.clone(),
+        id: planned.id,
+        functions,
+    })
+}

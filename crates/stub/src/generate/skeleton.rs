@@ -1,0 +1,340 @@
+//! The module of a skeleton: it imports interfaces, and calls them for whoever sends bytes.
+
+use wasm_encoder::{Function as Body, ValType};
+use wit_parser::{ResourceIntrinsic, WasmExport, WasmExportKind, WasmImport};
+
+use super::code::{Code, Label, at, global};
+use super::encode::{Sink, Source, load};
+use super::error::GenerateError;
+use super::generator::{Generator, Key};
+use super::handles::{Handles, Step, Table, intrinsic};
+use super::helpers::{GENERATION_MASK, Helper};
+use super::layout::RETURN_AREA;
+use super::module::{Func, FunctionType, Module};
+use super::reason::Reason;
+use super::shape::{Flat, Shape, ShapeId, Shapes};
+use super::signature::{MANGLING, Signature};
+use super::world::LinkWorld;
+
+/// A function of the exporter.
+#[derive(Debug)]
+struct Served {
+    index: u32,
+    import: Func,
+    signature: Signature,
+}
+
+/// The module of a skeleton for a world that [`LinkWorld`] made.
+pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
+    let resources = world.resources();
+    let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
+    let mut module = Module::default();
+    let mut served = Vec::new();
+    for interface in &world.carried {
+        for (index, name) in &interface.functions {
+            let func = &world.resolve.interfaces[interface.id].functions[name];
+            let signature = Signature::new(&mut shapes, world, func)?;
+            let import = WasmImport::Func {
+                interface: Some(&interface.key),
+                func,
+            };
+            let name = world.resolve.wasm_import_name(MANGLING, import);
+            let import = module.import(&name, &import_type(&shapes, &signature));
+            let index = *index;
+            served.push(Served {
+                index,
+                import,
+                signature,
+            });
+        }
+    }
+    let drops = resources.iter().map(|(interface, resource)| {
+        let import = WasmImport::ResourceIntrinsic {
+            interface: Some(interface),
+            resource: *resource,
+            intrinsic: ResourceIntrinsic::ImportedDrop,
+        };
+        let name = world.resolve.wasm_import_name(MANGLING, import);
+        module.import(&name, &intrinsic::drops())
+    });
+    let drops: Vec<Func> = drops.collect();
+    let table = Table::new(&mut module);
+    let handles = Handles::Skeleton { drops, table };
+    let mut generator = Generator::new(module, shapes, handles);
+    let invoke = generator.add_invoke(table, &served);
+    let post_return = generator.post_return();
+    let drop = generator.add_drop();
+    let open = generator.add_open(table);
+    let exports = [
+        ("invoke", WasmExportKind::Normal, invoke),
+        ("invoke", WasmExportKind::PostReturn, post_return),
+        ("drop", WasmExportKind::Normal, drop),
+        ("open", WasmExportKind::Normal, open),
+    ];
+    for (name, kind, func) in exports {
+        let export = WasmExport::Func {
+            interface: Some(world.link()),
+            func: world.link_function(name),
+            kind,
+        };
+        let name = world.resolve.wasm_export_name(MANGLING, export);
+        generator.module.export(&name, func);
+    }
+    Ok(generator.finish())
+}
+
+/// The core type of a function that is imported.
+fn import_type(shapes: &Shapes, signature: &Signature) -> FunctionType {
+    let mut parameters = signature.core_parameters(shapes);
+    if signature.result_in_memory(shapes).is_some() {
+        parameters.push(ValType::I32);
+    }
+    let results: Vec<ValType> = signature
+        .flat_result(shapes)
+        .into_iter()
+        .map(ValType::from)
+        .collect();
+    FunctionType::new(&parameters, &results)
+}
+
+impl Generator {
+    /// `(function, arguments, length) -> where the outcome is`
+    fn add_invoke(&mut self, table: Table, served: &[Served]) -> Func {
+        let (function, pointer, length) = (0, 1, 2);
+        let arms: Vec<(u32, Func)> = served
+            .iter()
+            .map(|served| (served.index, self.add_served(served)))
+            .collect();
+        let mut code = Code::new(3);
+        let (out, rest) = (code.take_i32(), code.take_i32());
+        let mut add = code.add();
+        add.global_get(table.stamp).i32_const(2).i32_add();
+        add.global_set(table.stamp);
+        dispatch(&mut code, function, &arms, |code, arm| match arm {
+            Some(arm) => {
+                let mut add = code.add();
+                add.local_get(pointer).local_get(pointer);
+                add.local_get(length).i32_add().call(arm.0);
+                add.local_set(rest).local_set(out);
+            }
+            None => {
+                let unknown = Reason::UnknownFunction.code();
+                code.add().i32_const(unknown).local_set(rest);
+            }
+        });
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).local_get(out).i32_eqz();
+        add.i32_store8(at(0, 1));
+        code.add().local_get(out);
+        code.when();
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).local_get(out).i32_store(at(4, 4));
+        add.i32_const(RETURN_AREA).local_get(rest).i32_store(at(8, 4));
+        code.otherwise();
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).local_get(rest).i32_store(at(4, 4));
+        code.end();
+        code.add().i32_const(RETURN_AREA);
+        let func = self.module.declare(&FunctionType::words(3, 1));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    /// `(arguments, end) -> (result, length)`, or 0 and a reason
+    fn add_served(&mut self, served: &Served) -> Func {
+        let func = self.module.declare(&FunctionType::words(2, 2));
+        let body = self.make_served(served);
+        self.module.define(func, body);
+        func
+    }
+
+    fn make_served(&mut self, served: &Served) -> Body {
+        let (p, end) = (0, 1);
+        let signature = &served.signature;
+        let parameters = signature.parameters;
+        let mut code = Code::new(2);
+        let (area, result) = (code.take_i32(), code.take_i32());
+        if self.shapes.facts(parameters).size > 0 {
+            self.allocate_or_fail(&mut code, parameters, area);
+        }
+        let decode = self.index(Key::Decode(parameters));
+        let mut add = code.add();
+        add.local_get(p).local_get(end).local_get(area);
+        add.call(decode).local_tee(p).i32_eqz();
+        code.when();
+        let mut add = code.add();
+        add.i32_const(0).global_get(global::REASON).return_();
+        code.end();
+        code.add().local_get(p).local_get(end).i32_ne();
+        fail_if(&mut code, Reason::Trailing);
+        let in_memory = signature.result_in_memory(&self.shapes);
+        if let Some(shape) = in_memory {
+            self.allocate_or_fail(&mut code, shape, result);
+        }
+        self.exchange(&mut code, Step::Return, parameters, (area, 0));
+        match signature.flat_parameters(&self.shapes).map(<[_]>::to_vec) {
+            Some(flat) => self.load_flat(&mut code, parameters, (area, 0), &flat),
+            None => {
+                code.add().local_get(area);
+            }
+        }
+        if in_memory.is_some() {
+            code.add().local_get(result);
+        }
+        code.add().call(served.import.0);
+        self.answer(&mut code, signature, result);
+        code.finish()
+    }
+
+    /// Encodes what the exporter has returned, on the stack or in memory at `area`.
+    fn answer(&mut self, code: &mut Code, signature: &Signature, area: u32) {
+        let source = match signature.flat_result(&self.shapes) {
+            Some(flat) => {
+                let value = code.take(flat.into());
+                code.add().local_set(value);
+                Source::Flat(vec![(value, flat)])
+            }
+            None => Source::Memory {
+                address: area,
+                offset: 0,
+            },
+        };
+        if let Some(shape) = signature.result {
+            self.keep(code, shape, &source);
+        }
+        let (p, start) = (code.take_i32(), code.take_i32());
+        let mut add = code.add();
+        add.global_get(global::TOP).local_tee(p).local_set(start);
+        if let Some(shape) = signature.result {
+            let mut sink = Sink::new(p);
+            self.encode(code, &mut sink, shape, &source);
+            sink.settle(code);
+        }
+        let mut add = code.add();
+        add.local_get(start).local_get(p).local_get(start).i32_sub();
+    }
+
+    /// Exchanges the handles in a result for numbers.
+    fn keep(&mut self, code: &mut Code, shape: ShapeId, source: &Source) {
+        match source {
+            Source::Memory { address, offset } => {
+                self.exchange(code, Step::Keep, shape, (*address, *offset));
+            }
+            // One flat value with a handle in it is the handle.
+            Source::Flat(slots) => {
+                if let (Some(resource), [(local, _)]) = (self.only_handle(shape), slots.as_slice())
+                {
+                    let keep = self.index(Key::ExchangeOne(Step::Keep, resource));
+                    code.add().local_get(*local).call(keep).local_set(*local);
+                }
+            }
+        }
+    }
+
+    /// The resource of the handle that a value of one slot is.
+    fn only_handle(&self, shape: ShapeId) -> Option<u32> {
+        match self.shapes.shape(shape) {
+            Shape::Handle { resource, .. } => Some(*resource),
+            Shape::Record(fields) => fields.iter().find_map(|field| self.only_handle(*field)),
+            _ => None,
+        }
+    }
+
+    fn allocate_or_fail(&mut self, code: &mut Code, shape: ShapeId, area: u32) {
+        let facts = self.shapes.facts(shape);
+        let (size, align) = (facts.size.cast_signed(), facts.align.cast_signed());
+        let allocate = self.helper(Helper::Allocate);
+        let mut add = code.add();
+        add.i32_const(size).i32_const(align).call(allocate);
+        add.local_tee(area).i32_eqz();
+        fail_if(code, Reason::Bytes);
+    }
+
+    /// `(handle) -> where the outcome is`
+    fn add_drop(&mut self) -> Func {
+        let handle = 0;
+        let Handles::Skeleton { drops, .. } = &self.handles else {
+            return self.post_return();
+        };
+        let arms: Vec<(u32, Func)> = (1..).zip(drops.iter().copied()).collect();
+        let (find, take) = (
+            self.helper(Helper::FindEntry),
+            self.helper(Helper::TakeEntry),
+        );
+        let mut code = Code::new(1);
+        let (entry, taken, kind) = (code.take_i32(), code.take_i32(), code.take_i32());
+        code.add().local_get(handle).call(find).local_tee(entry);
+        code.when();
+        load(&mut code, entry, 8, Flat::I32, 4);
+        code.add().local_set(kind).local_get(handle).call(take);
+        code.add().local_set(taken);
+        dispatch(&mut code, kind, &arms, |code, arm| {
+            if let Some(arm) = arm {
+                code.add().local_get(taken).call(arm.0);
+            }
+        });
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).i32_const(0).i32_store8(at(0, 1));
+        code.otherwise();
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).i32_const(1).i32_store8(at(0, 1));
+        add.i32_const(RETURN_AREA);
+        add.i32_const(Reason::UnknownHandle.code()).i32_store(at(4, 4));
+        code.end();
+        code.add().i32_const(RETURN_AREA);
+        let func = self.module.declare(&FunctionType::words(1, 1));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    /// `(tag)`: all bits of it go into the first generation, which is not 0.
+    fn add_open(&mut self, table: Table) -> Func {
+        let tag = 0;
+        let mut code = Code::new(1);
+        code.add().global_get(table.length).i32_eqz();
+        code.when();
+        let mut add = code.add();
+        add.local_get(tag).i32_const(GENERATION_MASK).i32_rem_u();
+        add.i32_const(1).i32_add().global_set(table.first);
+        code.end();
+        let func = self.module.declare(&FunctionType::words(1, 0));
+        self.module.define(func, code.finish());
+        func
+    }
+}
+
+/// Chooses by a number between arms; the last is for all other numbers.
+fn dispatch(
+    code: &mut Code,
+    number: u32,
+    arms: &[(u32, Func)],
+    mut arm: impl FnMut(&mut Code, Option<Func>),
+) {
+    let done = code.block();
+    let labels: Vec<Label> = arms.iter().map(|_| code.block()).collect();
+    let none = code.block();
+    let last = arms.iter().map(|(index, _)| *index).max();
+    let mut table = vec![none; last.map_or(0, |last| last as usize + 1)];
+    for ((index, _), label) in arms.iter().zip(&labels) {
+        table[*index as usize] = *label;
+    }
+    code.add().local_get(number);
+    code.leave_by_table(&table, none);
+    code.end();
+    arm(code, None);
+    code.leave(done);
+    for (_, func) in arms.iter().rev() {
+        code.end();
+        arm(code, Some(*func));
+        code.leave(done);
+    }
+    code.end();
+}
+
+/// If the condition on the stack holds, returns 0 and the reason.
+fn fail_if(code: &mut Code, reason: Reason) {
+    code.when();
+    let mut add = code.add();
+    add.i32_const(0).i32_const(reason.code()).return_();
+    code.end();
+}

@@ -1,0 +1,254 @@
+//! The module of a stub: it exports interfaces, and turns each call into one of bytes.
+
+use wasm_encoder::{Function as Body, ValType};
+use wit_parser::{
+    ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey,
+};
+
+use super::code::{Code, at, global};
+use super::encode::{Sink, Source};
+use super::error::GenerateError;
+use super::generator::{Generator, Key};
+use super::handles::{Handles, Implemented, Step, intrinsic};
+use super::helpers::Helper;
+use super::layout::{RESULT_AREA, RETURN_AREA, SMALL_RESULT};
+use super::module::{Func, FunctionType, Module};
+use super::reason::Reason;
+use super::shape::{ShapeId, Shapes};
+use super::signature::{MANGLING, Signature};
+use super::world::LinkWorld;
+
+/// The functions of the host that a stub imports.
+#[derive(Debug, Clone, Copy)]
+struct Host {
+    call: Func,
+    drop: Func,
+    malformed: Func,
+}
+
+/// The module of a stub for a world that [`LinkWorld`] made.
+pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
+    let resources = world.resources();
+    let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
+    let mut functions = Vec::new();
+    for interface in &world.carried {
+        for (index, name) in &interface.functions {
+            let function = &world.resolve.interfaces[interface.id].functions[name];
+            let signature = Signature::new(&mut shapes, world, function)?;
+            functions.push((&interface.key, function, *index, signature));
+        }
+    }
+    let mut module = Module::default();
+    let mut import = |name: &str, parameters: usize| {
+        let name = world.resolve.wasm_import_name(
+            MANGLING,
+            WasmImport::Func {
+                interface: Some(world.link()),
+                func: world.link_function(name),
+            },
+        );
+        module.import(&name, &FunctionType::words(parameters, 0))
+    };
+    // Lists are pointer and length; the last word says where the result goes.
+    let host = Host {
+        call: import("call", 4),
+        drop: import("drop", 1),
+        malformed: import("malformed", 3),
+    };
+    let implemented = import_intrinsics(&mut module, world, &resources);
+    let moved = module.add_global(0);
+    let handles = Handles::Stub {
+        resources: implemented,
+        moved,
+    };
+    let mut generator = Generator::new(module, shapes, handles);
+    for (key, function, index, signature) in &functions {
+        let name = |kind| {
+            let interface = Some(*key);
+            let func = *function;
+            let export = WasmExport::Func {
+                interface,
+                func,
+                kind,
+            };
+            world.resolve.wasm_export_name(MANGLING, export)
+        };
+        let made = generator.add_stub_function(host, *index, signature);
+        generator.module.export(&name(WasmExportKind::Normal), made);
+        if signature.result_in_memory(&generator.shapes).is_some() {
+            let post_return = generator.post_return();
+            let name = name(WasmExportKind::PostReturn);
+            generator.module.export(&name, post_return);
+        }
+    }
+    for (interface, resource) in &resources {
+        let destructor = generator.add_destructor(host, moved);
+        let export = WasmExport::ResourceDtor {
+            interface,
+            resource: *resource,
+        };
+        let name = world.resolve.wasm_export_name(MANGLING, export);
+        generator.module.export(&name, destructor);
+    }
+    Ok(generator.finish())
+}
+
+fn import_intrinsics(
+    module: &mut Module,
+    world: &LinkWorld,
+    resources: &[(WorldKey, TypeId)],
+) -> Vec<Implemented> {
+    let mut import = |interface: &WorldKey, resource: TypeId, intrinsic, ty: &FunctionType| {
+        let import = WasmImport::ResourceIntrinsic {
+            interface: Some(interface),
+            resource,
+            intrinsic,
+        };
+        module.import(&world.resolve.wasm_import_name(MANGLING, import), ty)
+    };
+    let (exchanges, drops) = (intrinsic::exchanges(), intrinsic::drops());
+    let intrinsics = |(interface, resource): &(WorldKey, TypeId)| {
+        let resource = *resource;
+        Implemented {
+            new: import(interface, resource, ResourceIntrinsic::ExportedNew, &exchanges),
+            representation: import(interface, resource, ResourceIntrinsic::ExportedRep, &exchanges),
+            drop: import(interface, resource, ResourceIntrinsic::ExportedDrop, &drops),
+        }
+    };
+    resources.iter().map(intrinsics).collect()
+}
+
+impl Generator {
+    /// The bytes of the module, with what every module exports.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        let reallocate = self.function(Key::Helper(Helper::Reallocate));
+        self.module.export("cabi_realloc", reallocate);
+        self.make_all();
+        self.module.finish()
+    }
+
+    /// A function that empties the arena when a result was taken from it. It is given the result's address.
+    pub(crate) fn post_return(&mut self) -> Func {
+        let reset = self.helper(Helper::Reset);
+        let mut code = Code::new(1);
+        code.add().call(reset);
+        let func = self.module.declare(&FunctionType::words(1, 0));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    /// The destructor of a resource: the other side is told, unless the resource lives on there.
+    fn add_destructor(&mut self, host: Host, moved: u32) -> Func {
+        let number = 0;
+        let mut code = Code::new(1);
+        code.add().global_get(moved).i32_eqz();
+        code.when();
+        code.add().local_get(number).call(host.drop.0);
+        code.end();
+        let func = self.module.declare(&FunctionType::words(1, 0));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    fn add_stub_function(&mut self, host: Host, index: u32, signature: &Signature) -> Func {
+        let parameters = signature.core_parameters(&self.shapes);
+        let results: Vec<ValType> = match (signature.flat_result(&self.shapes), signature.result) {
+            (Some(flat), _) => vec![flat.into()],
+            (None, Some(_)) => vec![ValType::I32],
+            (None, None) => Vec::new(),
+        };
+        let ty = FunctionType::new(&parameters, &results);
+        let func = self.module.declare(&ty);
+        let body = self.make_stub_function(host, index, signature);
+        self.module.define(func, body);
+        func
+    }
+
+    fn make_stub_function(&mut self, host: Host, index: u32, signature: &Signature) -> Body {
+        let mut code = Code::new(signature.core_parameters(&self.shapes).len());
+        let p = code.take_i32();
+        let source = match signature.flat_parameters(&self.shapes) {
+            Some(flat) => Source::Flat((0..).zip(flat.iter().copied()).collect()),
+            None => Source::Memory {
+                address: 0,
+                offset: 0,
+            },
+        };
+        code.add().global_get(global::TOP).local_set(p);
+        let mut sink = Sink::new(p);
+        self.encode(&mut code, &mut sink, signature.parameters, &source);
+        sink.settle(&mut code);
+        let mut add = code.add();
+        add.i32_const(index.cast_signed()).global_get(global::TOP);
+        add.local_get(p).global_get(global::TOP).i32_sub();
+        // The arguments are copied before there is a reply, which may take their place.
+        add.i32_const(RETURN_AREA).call(host.call.0);
+        self.receive(&mut code, host, index, signature);
+        code.finish()
+    }
+
+    /// Decodes the reply, and returns what is in it.
+    fn receive(&mut self, code: &mut Code, host: Host, index: u32, signature: &Signature) {
+        let result = signature.reply;
+        let receive = self.index(Key::Receive(result));
+        let reset = self.helper(Helper::Reset);
+        let (area, reason) = (code.take_i32(), code.take_i32());
+        self.make_result_area(code, result, area);
+        let received = code.block();
+        code.add().local_get(area).call(receive).local_tee(reason);
+        code.add().i32_eqz();
+        code.leave_if(received);
+        let mut add = code.add();
+        add.i32_const(index.cast_signed()).local_get(reason);
+        add.i32_const(RETURN_AREA).call(host.malformed.0);
+        add.local_get(area).call(receive).i32_eqz();
+        code.leave_if(received);
+        code.add().unreachable();
+        code.end();
+        self.exchange(code, Step::Adopt, result, (area, 0));
+        if let Some(flat) = signature.flat_result(&self.shapes) {
+            self.load_flat(code, result, (area, 0), &[flat]);
+            code.add().call(reset);
+        } else if signature.result.is_some() {
+            code.add().local_get(area);
+        } else {
+            code.add().call(reset);
+        }
+    }
+
+    /// Leaves in a local where a result goes.
+    pub(crate) fn make_result_area(&mut self, code: &mut Code, result: ShapeId, area: u32) {
+        let facts = self.shapes.facts(result);
+        let (size, align) = (facts.size, facts.align.cast_signed());
+        if size <= SMALL_RESULT {
+            code.add().i32_const(RESULT_AREA).local_set(area);
+            return;
+        }
+        let allocate = self.helper(Helper::Allocate);
+        let mut add = code.add();
+        add.i32_const(size.cast_signed()).i32_const(align);
+        add.call(allocate).local_tee(area).i32_eqz();
+        code.when();
+        code.add().unreachable();
+        code.end();
+    }
+
+    pub(crate) fn make_receive(&mut self, shape: ShapeId) -> Body {
+        let area = 0;
+        let decode = self.index(Key::Decode(shape));
+        let mut code = Code::new(1);
+        let (p, end) = (code.take_i32(), code.take_i32());
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).i32_load(at(0, 4)).local_tee(p);
+        add.local_get(p).i32_const(RETURN_AREA).i32_load(at(4, 4));
+        add.i32_add().local_tee(end);
+        add.local_get(area).call(decode).local_tee(p).i32_eqz();
+        code.when();
+        code.add().global_get(global::REASON).return_();
+        code.end();
+        let mut add = code.add();
+        add.i32_const(Reason::Trailing.code()).i32_const(0);
+        add.local_get(p).local_get(end).i32_ne().select();
+        code.finish()
+    }
+}

@@ -1,0 +1,98 @@
+//! Which function of an exporter's plan answers which of an importer's.
+
+use thiserror::Error;
+
+use super::{Path, Plan, PlannedFunction, Refusal};
+
+/// Why a function that an importer calls has no skeleton at the exporter.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Unserved {
+    /// The exporter's plan does not have it.
+    #[error(
+        "`{export}` of the exporter has no function `{function}` that a link between stores can serve"
+    )]
+    NotThere {
+        /// The interface in the exporter.
+        export: String,
+        /// The function.
+        function: String,
+    },
+    /// The exporter has it, and it cannot be carried.
+    #[error("the exporter cannot serve `{function}` between stores")]
+    LeftOut {
+        /// The function.
+        function: String,
+        /// What the plan says of it.
+        #[source]
+        refusal: Refusal,
+    },
+    /// The two ends take it for functions of different kinds.
+    #[error("`{function}` is a concurrent function of the exporter and none of the importer")]
+    Concurrent {
+        /// The function.
+        function: String,
+    },
+    /// No export was named for an import.
+    #[error("nothing of the exporter is linked to `{import}`")]
+    NotLinked {
+        /// The interface in the importer.
+        import: String,
+    },
+}
+
+impl Plan {
+    /// For each function of this plan, an importer's, by its index: the index of the function that serves
+    /// it in `exporter`. Functions that take no stub have none.
+    ///
+    /// `links` are pairs of an import of this plan and the export that it is linked to.
+    ///
+    /// # Errors
+    ///
+    /// Says which function is served by nobody.
+    pub fn served_by(
+        &self,
+        exporter: &Self,
+        links: &[(&str, &str)],
+    ) -> Result<Vec<Option<u32>>, Unserved> {
+        self.functions()
+            .map(|(interface, function)| {
+                if function.path != Path::Stub {
+                    return Ok(None);
+                }
+                let link = links.iter().find(|(import, _)| *import == interface.name);
+                let (_, export) = link.ok_or_else(|| Unserved::NotLinked {
+                    import: interface.name.clone(),
+                })?;
+                exporter.server(export, function).map(Some)
+            })
+            .collect()
+    }
+
+    /// The index of the function that serves an importer's.
+    fn server(&self, export: &str, wanted: &PlannedFunction) -> Result<u32, Unserved> {
+        let function = wanted.name.clone();
+        match self
+            .find(export, &wanted.name)
+            .map(|found| (&found.path, found.index))
+        {
+            Some((Path::Stub, index)) => Ok(index),
+            Some((Path::Concurrent, _)) => Err(Unserved::Concurrent { function }),
+            // Both ends ask the same predicate of the same signature, so it is direct at both.
+            Some((Path::Direct(_), _)) | None => Err(self.not_served(export, function)),
+        }
+    }
+
+    fn not_served(&self, export: &str, function: String) -> Unserved {
+        let is_it = |refusal: &&Refusal| {
+            refusal.interface == export && refusal.function.as_deref() == Some(function.as_str())
+        };
+        match self.left_out.iter().find(is_it).cloned() {
+            Some(refusal) => Unserved::LeftOut { function, refusal },
+            None => Unserved::NotThere {
+                export: export.to_owned(),
+                function,
+            },
+        }
+    }
+}

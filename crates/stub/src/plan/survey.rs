@@ -1,0 +1,245 @@
+//! The interfaces of a set, looked at together: which resources are theirs, and what each function needs.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use wit_parser::{
+    Function, Interface, InterfaceId, Resolve, TypeDefKind, TypeId, TypeOwner, WorldItem, WorldKey,
+};
+
+use super::refusal::{Reason, Refusal};
+use super::signature::{Kind, Outcome, Signature};
+use super::walk::{MAX_FLAGS, Special, definition, specials};
+use super::{Path, is_async, text};
+
+/// An interface of a set.
+pub(super) struct Item<'a> {
+    pub(super) name: &'a str,
+    pub(super) id: InterfaceId,
+    pub(super) interface: &'a Interface,
+}
+
+/// A set of interfaces.
+pub(super) struct Survey<'a> {
+    resolve: &'a Resolve,
+    items: Vec<Item<'a>>,
+    ids: HashSet<InterfaceId>,
+}
+
+impl<'a> Survey<'a> {
+    /// Finds the named interfaces among the items of a world; a name that is there twice counts once.
+    pub(super) fn new<'w>(
+        resolve: &'a Resolve,
+        world: impl IntoIterator<Item = (&'w WorldKey, &'w WorldItem)>,
+        names: &[&'a str],
+    ) -> Result<Self, Vec<Refusal>> {
+        let world: HashMap<_, _> = world
+            .into_iter()
+            .map(|(key, item)| (resolve.name_world_key(key), item))
+            .collect();
+        let mut refusals = Vec::new();
+        let mut items: Vec<Item<'_>> = Vec::new();
+        let mut known = HashSet::new();
+        for name in names.iter().copied().filter(|name| known.insert(*name)) {
+            match find(&world, name) {
+                Ok(id) => items.push(Item {
+                    name,
+                    id,
+                    interface: &resolve.interfaces[id],
+                }),
+                Err(reason) => refusals.push(about(name, reason)),
+            }
+        }
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let ids = items.iter().map(|item| item.id).collect();
+        Ok(Self {
+            resolve,
+            items,
+            ids,
+        })
+    }
+
+    pub(super) fn items(&self) -> impl Iterator<Item = &Item<'a>> {
+        self.items.iter()
+    }
+
+    /// Interfaces that are there under two names and define resources: nothing would say of which of the
+    /// two a handle is.
+    pub(super) fn ambiguous(&self) -> Vec<Refusal> {
+        let mut first: HashMap<InterfaceId, &str> = HashMap::new();
+        let mut refusals = Vec::new();
+        for item in &self.items {
+            let first = *first.entry(item.id).or_insert(item.name);
+            let resource = resources(self.resolve, item).next();
+            if let Some((resource, _)) = resource.filter(|_| first != item.name) {
+                let reason = Reason::DefinedTwice {
+                    first: first.to_owned(),
+                    resource: resource.to_owned(),
+                };
+                refusals.push(about(item.name, reason));
+            }
+        }
+        refusals
+    }
+
+    /// Whether an interface defines resources.
+    pub(super) fn has_resources(&self, item: &Item<'a>) -> bool {
+        resources(self.resolve, item).next().is_some()
+    }
+
+    /// The first concurrent function of an interface.
+    pub(super) fn concurrent(&self, item: &Item<'a>) -> Option<&'a str> {
+        let functions = item.interface.functions.values();
+        functions
+            .filter(|function| self.is_concurrent(function))
+            .map(|function| function.name.as_str())
+            .next()
+    }
+
+    /// A resource that an interface with concurrent functions defines, and that none of its functions
+    /// mentions; those that do are refused by [`Survey::classify`].
+    pub(super) fn idle_resources(&self, item: &Item<'a>, concurrent: &str) -> Vec<Refusal> {
+        let functions = item.interface.functions.values();
+        let mentioned: HashSet<_> = functions
+            .flat_map(|function| specials(self.resolve, function))
+            .filter_map(|(_, special)| match special {
+                Special::Handle { resource } => Some(resource),
+                _ => None,
+            })
+            .collect();
+        resources(self.resolve, item)
+            .filter(|(_, id)| !mentioned.contains(id))
+            .map(|(name, _)| Refusal {
+                ty: Some(name.to_owned()),
+                ..about(
+                    item.name,
+                    Reason::ResourceBesideConcurrent {
+                        concurrent: concurrent.to_owned(),
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// How a function crosses, taken by itself, or all that is against it.
+    ///
+    /// `concurrent` is the function that makes the interface concurrent, if one does.
+    pub(super) fn classify(
+        &self,
+        item: &Item<'a>,
+        function: &Function,
+        concurrent: Option<&str>,
+        is_direct: &dyn Fn(&Signature) -> bool,
+    ) -> Result<Path, Vec<Refusal>> {
+        let specials = specials(self.resolve, function);
+        let mut reported = BTreeSet::new();
+        let refusals: Vec<_> = specials
+            .iter()
+            .filter_map(|(ty, special)| {
+                let reason = self.reason(*special, concurrent)?;
+                let ty = text::value(self.resolve, ty);
+                // A handle is met under each name that its resource has.
+                reported.insert(ty.clone()).then_some(Refusal {
+                    interface: item.name.to_owned(),
+                    function: Some(function.name.clone()),
+                    ty: Some(ty),
+                    reason,
+                })
+            })
+            .collect();
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        if self.is_concurrent(function) {
+            return Ok(Path::Concurrent);
+        }
+        let signature = Signature::of(self.resolve, function);
+        Ok(match signature.filter(is_direct) {
+            Some(signature) => Path::Direct(signature),
+            None => Path::Stub,
+        })
+    }
+
+    pub(super) fn is_concurrent(&self, function: &Function) -> bool {
+        let mut specials = specials(self.resolve, function).into_iter();
+        is_async(&function.kind) || specials.any(|(_, special)| special.is_concurrent())
+    }
+
+    /// What is against a type.
+    fn reason(&self, special: Special, concurrent: Option<&str>) -> Option<Reason> {
+        match special {
+            Special::Handle { resource } => {
+                let owner = self.resolve.types[resource].owner;
+                match (owner, concurrent) {
+                    (TypeOwner::Interface(id), concurrent) if self.ids.contains(&id) => concurrent
+                        .map(|concurrent| Reason::ResourceBesideConcurrent {
+                            concurrent: concurrent.to_owned(),
+                        }),
+                    (owner, _) => Some(Reason::ForeignResource {
+                        owner: self.owner(owner),
+                    }),
+                }
+            }
+            Special::Stream(element) => {
+                let is_carried =
+                    element.is_some_and(|element| Kind::of(self.resolve, &element).is_some());
+                (!is_carried).then_some(Reason::StreamElement)
+            }
+            Special::Future(value) => {
+                let is_carried =
+                    value.is_some_and(|value| Outcome::of(self.resolve, &value).is_some());
+                (!is_carried).then_some(Reason::FutureValue)
+            }
+            Special::Nested => Some(Reason::Nested),
+            Special::Unknown => Some(Reason::Kind),
+            Special::Flags(found) => Some(Reason::TooManyFlags {
+                limit: MAX_FLAGS,
+                found,
+            }),
+        }
+    }
+
+    fn owner(&self, owner: TypeOwner) -> String {
+        let name = match owner {
+            TypeOwner::Interface(id) => self.resolve.id_of(id),
+            TypeOwner::World(_) | TypeOwner::None => None,
+        };
+        name.unwrap_or_else(|| "the component's world".to_owned())
+    }
+}
+
+/// The resources that an interface defines, with their names.
+fn resources<'a>(resolve: &'a Resolve, item: &Item<'a>) -> impl Iterator<Item = (&'a str, TypeId)> {
+    let id = item.id;
+    let types = item.interface.types.iter();
+    types
+        .map(|(name, ty)| (name.as_str(), definition(resolve, *ty)))
+        .filter(move |(_, ty)| {
+            let definition = &resolve.types[*ty];
+            matches!(definition.kind, TypeDefKind::Resource)
+                && definition.owner == TypeOwner::Interface(id)
+        })
+}
+
+fn find(world: &HashMap<String, &WorldItem>, name: &str) -> Result<InterfaceId, Reason> {
+    match world.get(name) {
+        Some(WorldItem::Interface { id, .. }) => Ok(*id),
+        Some(WorldItem::Function(_) | WorldItem::Type { .. }) => Err(Reason::NotAnInterface),
+        None => {
+            let mut found: Vec<_> = world.keys().cloned().collect();
+            found.sort();
+            Err(Reason::NotThere { found })
+        }
+    }
+}
+
+/// A refusal of an interface as a whole.
+fn about(name: &str, reason: Reason) -> Refusal {
+    Refusal {
+        interface: name.to_owned(),
+        function: None,
+        ty: None,
+        reason,
+    }
+}

@@ -1,0 +1,56 @@
+//! The world of a component as its own binary has it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use thiserror::Error;
+use wit_component::DecodedWasm;
+use wit_parser::{Resolve, WorldId};
+
+/// The world of a component, decoded once.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Its interfaces and types.
+    pub resolve: Resolve,
+    /// The world, in `resolve`.
+    pub world: WorldId,
+}
+
+/// Why a component has no [`View`].
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// The tools cannot say what it is in WIT.
+    #[error("its world cannot be read: {message}")]
+    Decode {
+        /// What the tools say.
+        message: String,
+    },
+    /// It is a WIT package in binary form.
+    #[error("it holds WIT and no code")]
+    NoCode,
+    /// It is valid, and no component of WIT.
+    #[error("it has a shape that WIT does not have")]
+    NotWit,
+}
+
+impl View {
+    /// Reads the world of a component, which is expected to be valid and to have types of bounded size:
+    /// whoever describes components sees to that.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the component has no world that WIT could say.
+    pub fn of(component: &[u8]) -> Result<Self, ViewError> {
+        // The decoder asserts what its own encoder guarantees; a valid component of other tools may break
+        // that, and a host must survive it. Nothing outlives the closure.
+        let decoded = catch_unwind(AssertUnwindSafe(|| wit_component::decode(component)))
+            .map_err(|_| ViewError::NotWit)?
+            .map_err(|error| ViewError::Decode {
+                message: format!("{error:#}"),
+            })?;
+        match decoded {
+            DecodedWasm::Component(resolve, world) => Ok(Self { resolve, world }),
+            DecodedWasm::WitPackage(..) => Err(ViewError::NoCode),
+        }
+    }
+}

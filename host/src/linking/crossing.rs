@@ -1,0 +1,365 @@
+//! Links that join two stores: the stub of each importer, the skeleton of each target, and what goes
+//! over without either.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use weft_compose::{Edge, Linkable, Part};
+use weft_stub::plan::{Path, Plan, Signature, View};
+use weft_stub::{Generated, StubError};
+
+use super::modes::{Choice, Mode};
+use super::resolve::ComponentLink;
+use super::served::{ServedFunction, ServedFunctions};
+use super::{AppInput, Problem, Problems};
+use crate::entry::chain;
+use crate::links::{Carrier, Ends, Link, LinkedFunction, Route, typed};
+
+/// All that one component imports of one other over links between stores.
+#[derive(Debug)]
+pub(crate) struct Crossing {
+    /// Indices into the app's components.
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    pub(crate) interfaces: Vec<CrossedInterface>,
+    /// What the importer calls, by the names of its imports.
+    pub(crate) plan: Plan,
+    /// The stub; none if all goes over without.
+    pub(crate) stub: Option<Arc<[u8]>>,
+    /// What the target serves.
+    target: Arc<Serving>,
+}
+
+/// One interface of a crossing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CrossedInterface {
+    pub(crate) import: String,
+    pub(crate) export: String,
+    /// The index of the link in the manifest.
+    pub(crate) link: usize,
+}
+
+/// What others reach of a component over links from their stores.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    pub(crate) plan: Plan,
+    /// The skeleton; none if all is called by its own types.
+    pub(crate) skeleton: Option<Arc<[u8]>>,
+}
+
+/// All links of an app that join two stores.
+#[derive(Debug, Default)]
+pub(crate) struct Crossings {
+    pub(crate) crossings: Vec<Arc<Crossing>>,
+    /// By the index of the component.
+    pub(crate) serving: BTreeMap<usize, Arc<Serving>>,
+}
+
+impl Crossings {
+    /// Plans and generates what the local links of an app need.
+    ///
+    /// # Errors
+    /// All links whose ends differ, or that cannot carry a function, with the function and the type.
+    pub(crate) fn plan(
+        input: &AppInput,
+        links: &[ComponentLink],
+        choices: &[Choice],
+    ) -> Result<Self, Problems> {
+        let local: Vec<_> = links
+            .iter()
+            .zip(choices)
+            .filter(|(_, choice)| choice.mode == Mode::Local)
+            .map(|(link, choice)| Local { link, choice })
+            .collect();
+        let mut planner = Planner {
+            input,
+            problems: Problems::default(),
+        };
+        planner.check_types(&local);
+        let serving = planner.serving(&local);
+        let crossings = planner.crossings(&local, &serving);
+        planner.problems.or(Self { crossings, serving })
+    }
+
+    /// How the calls of a link's functions go; none for a fused link, where they are all alike.
+    pub(super) fn paths(&self, link: &ComponentLink) -> Vec<(String, &'static str)> {
+        let of_link = |crossing: &&Arc<Crossing>| {
+            (crossing.from, crossing.to) == (link.edge.from, link.edge.to)
+        };
+        let Some(crossing) = self.crossings.iter().find(of_link) else {
+            return Vec::new();
+        };
+        let functions = crossing.plan.functions();
+        let functions = functions.filter(|(interface, _)| interface.name == link.edge.import);
+        functions
+            .map(|(_, function)| (function.name.clone(), path_name(&function.path)))
+            .collect()
+    }
+}
+
+impl Crossing {
+    /// The edges from a part of a group to the crossing's stub, by their indices.
+    pub(super) fn edges(&self, part: usize, stub: usize) -> impl Iterator<Item = Edge> {
+        let through_stub = self.plan.interfaces.iter();
+        let through_stub = through_stub.filter(|interface| !interface.concurrent);
+        through_stub.map(move |interface| Edge {
+            from: part,
+            import: interface.name.clone(),
+            to: stub,
+            export: interface.name.clone(),
+        })
+    }
+
+    /// Whether the importer's interface has concurrent functions, so that the host serves it as a
+    /// whole.
+    pub(super) fn is_concurrent(&self, import: &str) -> bool {
+        let mut interfaces = self.plan.interfaces.iter();
+        interfaces.any(|interface| interface.concurrent && interface.name == import)
+    }
+
+    /// The link as the host's functions see it; `slot` is the place of its session.
+    pub(super) fn link(&self, input: &AppInput, slot: usize, carrier: Carrier) -> Link {
+        let spec = &input.app.spec;
+        let name = |component: usize| Arc::from(spec.components[component].name.as_str());
+        let route = Arc::new(Route {
+            ends: Ends {
+                app: input.app.metadata.name.as_str().into(),
+                from: name(self.from),
+                to: name(self.to),
+            },
+            target: self.to,
+            slot,
+            has_resources: self.plan.has_resources(),
+            carrier,
+        });
+        let functions = self.plan.functions().map(|(interface, function)| {
+            let crossed = self.interface(&interface.name);
+            let export = crossed.map_or(interface.name.as_str(), |crossed| &crossed.export);
+            let deadline = crossed.and_then(|crossed| spec.links[crossed.link].deadline);
+            // What the target lacks was refused when the types were compared.
+            let target = self.target.plan.find(export, &function.name);
+            Arc::new(LinkedFunction {
+                route: route.clone(),
+                interface: interface.name.as_str().into(),
+                name: function.name.clone(),
+                export: export.into(),
+                target_index: target.map_or(u32::MAX, |target| target.index),
+                failure: function.failure,
+                path: function.path.clone(),
+                deadline: deadline.map(|deadline| deadline.get()),
+            })
+        });
+        let functions = functions.collect();
+        Link { route, functions }
+    }
+
+    fn interface(&self, import: &str) -> Option<&CrossedInterface> {
+        self.interfaces
+            .iter()
+            .find(|interface| interface.import == import)
+    }
+}
+
+impl Serving {
+    /// The edges from a skeleton to the entry, by the skeleton's index.
+    pub(super) fn edges(&self, skeleton: usize) -> impl Iterator<Item = Edge> {
+        let through_skeleton = self.plan.interfaces.iter();
+        // The others have nothing that goes as bytes, and a skeleton without one imports nothing of them.
+        let through_skeleton = through_skeleton.filter(|interface| {
+            let mut functions = interface.functions.iter();
+            functions.any(|function| function.path == Path::Stub)
+        });
+        through_skeleton.map(move |interface| Edge {
+            from: skeleton,
+            import: interface.name.clone(),
+            to: 0,
+            export: interface.name.clone(),
+        })
+    }
+
+    /// What is looked up in the compiled component.
+    pub(super) fn functions(&self) -> ServedFunctions {
+        let functions = self.plan.functions();
+        let functions = functions.map(|(interface, function)| ServedFunction {
+            interface: interface.name.as_str().into(),
+            name: function.name.as_str().into(),
+            path: function.path.clone(),
+        });
+        ServedFunctions {
+            functions: functions.collect(),
+            has_resources: self.plan.has_resources(),
+        }
+    }
+}
+
+/// A link that joins two stores, and why it does.
+#[derive(Clone, Copy)]
+struct Local<'a> {
+    link: &'a ComponentLink,
+    choice: &'a Choice,
+}
+
+struct Planner<'a> {
+    input: &'a AppInput,
+    problems: Problems,
+}
+
+impl Planner<'_> {
+    /// Compares the two ends of each link.
+    fn check_types(&mut self, links: &[Local<'_>]) {
+        let mut read = BTreeMap::new();
+        for Local { link, .. } in links {
+            let Edge {
+                from,
+                import,
+                to,
+                export,
+            } = &link.edge;
+            for component in [*from, *to] {
+                if read.contains_key(&component) {
+                    continue;
+                }
+                let linkable = Linkable::read(&self.part(component));
+                read.insert(component, linkable);
+            }
+            let checked = match (&read[from], &read[to]) {
+                (Ok(importer), Ok(exporter)) => importer
+                    .check_link(import, exporter, export)
+                    .map_err(|error| chain(&error)),
+                (Err(error), _) | (_, Err(error)) => Err(chain(error)),
+            };
+            if let Err(message) = checked {
+                let help = "build both ends from the same version of the interface";
+                self.problems.push(Problem::with_help(message, help));
+            }
+        }
+    }
+
+    /// The importers' sides, one for each two components.
+    fn crossings(
+        &mut self,
+        links: &[Local<'_>],
+        serving: &BTreeMap<usize, Arc<Serving>>,
+    ) -> Vec<Arc<Crossing>> {
+        let mut pairs: BTreeMap<(usize, usize), Vec<Local<'_>>> = BTreeMap::new();
+        for local in links {
+            let Edge { from, to, .. } = local.link.edge;
+            pairs.entry((from, to)).or_default().push(*local);
+        }
+        let crossings = pairs.into_iter().filter_map(|((from, to), links)| {
+            let interfaces: Vec<_> = links
+                .iter()
+                .map(|local| CrossedInterface {
+                    import: local.link.edge.import.clone(),
+                    export: local.link.edge.export.clone(),
+                    link: local.link.link,
+                })
+                .collect();
+            let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
+            let target = serving.get(&to)?.clone();
+            match self.generate(from, &imports, Side::Importer) {
+                Ok((plan, stub)) => Some(Arc::new(Crossing {
+                    target,
+                    from,
+                    to,
+                    interfaces,
+                    plan,
+                    stub,
+                })),
+                Err(error) => {
+                    self.refuse(from, to, &links, error);
+                    None
+                }
+            }
+        });
+        crossings.collect()
+    }
+
+    /// The targets' sides.
+    fn serving(&mut self, links: &[Local<'_>]) -> BTreeMap<usize, Arc<Serving>> {
+        let mut exports: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
+        for Local { link, .. } in links {
+            let exports = exports.entry(link.edge.to).or_default();
+            exports.insert(&link.edge.export);
+        }
+        let mut serving = BTreeMap::new();
+        for (component, exports) in exports {
+            let exports: Vec<_> = exports.into_iter().collect();
+            match self.generate(component, &exports, Side::Exporter) {
+                Ok((plan, skeleton)) => {
+                    serving.insert(component, Arc::new(Serving { plan, skeleton }));
+                }
+                Err(error) => self.refuse(component, component, &[], error),
+            }
+        }
+        serving
+    }
+
+    /// Plans what one side of some links has to carry, and generates what carries it.
+    fn generate(
+        &mut self,
+        component: usize,
+        names: &[&str],
+        side: Side,
+    ) -> Result<(Plan, Option<Arc<[u8]>>), StubError> {
+        let bytes = &self.part(component).bytes;
+        let view = View::of(bytes).map_err(|_| StubError::NotWit)?;
+        let is_direct = &|signature: &Signature| typed::contains(signature);
+        let Generated { plan, bytes } = match side {
+            Side::Importer => weft_stub::stub(&view, names, is_direct)?,
+            Side::Exporter => weft_stub::skeleton(&view, names, is_direct)?,
+        };
+        Ok((plan, bytes.map(Arc::from)))
+    }
+
+    /// Says what a link between stores cannot carry, and why it is one.
+    fn refuse(&mut self, from: usize, to: usize, links: &[Local<'_>], error: StubError) {
+        let name = |component: usize| &self.input.app.spec.components[component].name;
+        let link = format!("link `{}` → `{}`", name(from), name(to));
+        let reasons: BTreeSet<_> = links.iter().flat_map(|link| &link.choice.reasons).collect();
+        let reasons: Vec<_> = reasons.into_iter().map(String::as_str).collect();
+        let help = format!(
+            "only a fused link carries it, and this one joins two stores: {}",
+            reasons.join("; ")
+        );
+        match error {
+            StubError::Refused(refusals) => {
+                for refusal in refusals {
+                    let message = format!("{link}: {refusal}");
+                    self.problems
+                        .push(Problem::with_help(message, help.as_str()));
+                }
+            }
+            other => {
+                let message = format!("{link}: {}", chain(&other));
+                self.problems.push(Problem::with_help(message, help));
+            }
+        }
+    }
+
+    fn part(&self, component: usize) -> Part<'_> {
+        let name = self.input.name(component);
+        let bytes = self
+            .input
+            .binaries
+            .get(name)
+            .map_or(&[][..], |binary| &binary.bytes);
+        Part { name, bytes }
+    }
+}
+
+/// Which side of links something is generated for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Importer,
+    Exporter,
+}
+
+/// The word for it in output.
+fn path_name(path: &Path) -> &'static str {
+    match path {
+        Path::Direct(_) => "direct",
+        Path::Stub => "stub",
+        Path::Concurrent => "concurrent",
+    }
+}

@@ -1,0 +1,147 @@
+//! What the host puts in the place of each import of a fused component: interfaces of its own, and
+//! the functions of links to other stores.
+
+use std::sync::Arc;
+
+use wasmtime::component::Linker;
+use weft_compose::{FusedImport, ImportOwner};
+use weft_lattice_config::InterfaceName;
+
+use super::{AppInput, Group, PrepareError};
+use crate::bindings::{self, Hosted};
+use crate::engine::EngineKind;
+use crate::guest::GuestState;
+use crate::links::{
+    self, CALL_INTERFACE, Carrier, DIRECT_INTERFACE, Link, LinkedFunction, Polls, Transport,
+};
+
+/// An import of a fused component, and what the host puts there.
+pub(super) struct HostImport {
+    /// In the fused component.
+    name: Box<str>,
+    source: Source,
+}
+
+enum Source {
+    /// An interface of the host, with the identity of a part.
+    Hosted(&'static Hosted, usize),
+    /// The byte call of a stub.
+    Call(Arc<Link>),
+    /// The typed functions that a stub exports again.
+    Direct(Arc<Link>),
+    /// An interface with concurrent functions.
+    Concurrent(Vec<Arc<LinkedFunction>>),
+}
+
+/// The links of a group to other stores, in the order of its crossings.
+pub(super) struct Links(Vec<Arc<Link>>);
+
+impl Links {
+    pub(super) fn of(
+        input: &AppInput,
+        group: &Group,
+        kind: EngineKind,
+        transport: &Transport,
+    ) -> Self {
+        let carrier = Carrier {
+            polls: match kind {
+                EngineKind::Synchronous => Polls::Inline,
+                EngineKind::Concurrent => Polls::Task,
+            },
+            tasks: transport.tasks.clone(),
+            frames: transport.frames.clone(),
+        };
+        let links = group.crossings.iter().enumerate();
+        let links = links.map(|(slot, (_, crossing))| crossing.link(input, slot, carrier.clone()));
+        Self(links.map(Arc::new).collect())
+    }
+}
+
+impl HostImport {
+    /// Puts the import into a linker.
+    pub(super) fn put(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+        let mut instance = linker.instance(&self.name)?;
+        match &self.source {
+            Source::Hosted(hosted, part) => (hosted.bind)(&mut instance, *part),
+            Source::Call(link) => links::bind_stub(&mut instance, link),
+            Source::Direct(link) => links::typed::bind_all(&mut instance, link),
+            Source::Concurrent(functions) => links::concurrent::bind_all(&mut instance, functions),
+        }
+    }
+}
+
+/// Finds what each import gets.
+///
+/// # Errors
+/// If parts that share a provider's handles have different bindings.
+pub(super) fn bind(
+    imports: Vec<FusedImport>,
+    input: &AppInput,
+    group: &Group,
+    links: &Links,
+) -> Result<Box<[HostImport]>, PrepareError> {
+    let mut bound = Vec::new();
+    for import in imports {
+        let Some(source) = source(&import, input, group, links)? else {
+            continue;
+        };
+        let name = import.name.into();
+        bound.push(HostImport { name, source });
+    }
+    Ok(bound.into())
+}
+
+/// None for an interface that has only types: `resolve` has seen to all others.
+fn source(
+    import: &FusedImport,
+    input: &AppInput,
+    group: &Group,
+    Links(links): &Links,
+) -> Result<Option<Source>, PrepareError> {
+    let of_stub = |part: usize| {
+        let crossing = group.crossing_of_stub(part)?;
+        links.get(crossing).cloned()
+    };
+    if let ImportOwner::Part(part) = import.owner {
+        match import.original.as_str() {
+            CALL_INTERFACE => return Ok(of_stub(part).map(Source::Call)),
+            DIRECT_INTERFACE => return Ok(of_stub(part).map(Source::Direct)),
+            concurrent => {
+                if let Some(crossing) = group.crossing_of_import(part, concurrent) {
+                    let functions = links[crossing].functions.iter();
+                    let functions = functions.filter(|function| *function.interface == *concurrent);
+                    return Ok(Some(Source::Concurrent(functions.cloned().collect())));
+                }
+            }
+        }
+    }
+    let hosted = import.original.parse::<InterfaceName>();
+    let Some(hosted) = hosted.ok().and_then(|name| bindings::find(&name)) else {
+        return Ok(None);
+    };
+    Ok(Some(Source::Hosted(hosted, owner(import, input, group)?)))
+}
+
+/// The index of the part whose identity the import has.
+fn owner(import: &FusedImport, input: &AppInput, group: &Group) -> Result<usize, PrepareError> {
+    let parts = match &import.owner {
+        ImportOwner::Part(part) => return Ok(*part),
+        ImportOwner::Shared(parts) => parts,
+    };
+    // Stubs and skeletons name types at most, and have no identity.
+    let parts = || parts.iter().filter(|part| **part < group.parts.len());
+    let first = parts().next().copied().unwrap_or(0);
+    let differs = |part: &usize| {
+        !input.same_bindings(group.parts[first], group.parts[*part], &import.original)
+    };
+    if bindings::is_private(&import.original) && parts().any(differs) {
+        let names: Vec<_> = parts()
+            .map(|part| format!("`{}`", input.name(group.parts[*part])))
+            .collect();
+        return Err(PrepareError::SharedDiffers {
+            interface: import.original.clone(),
+            parts: names.join(", "),
+        });
+    }
+    Ok(first)
+}

@@ -1,0 +1,319 @@
+//! Which links between components are fused, and which join two stores. Pure.
+//!
+//! A link is fused if nothing speaks against it: that is the fastest. What speaks against it is kept
+//! with the choice, for `weft link why`.
+
+use std::collections::BTreeSet;
+
+use weft_lattice_config::{App, ComponentSpec, Locality, links};
+
+use super::resolve::ComponentLink;
+use super::{Problem, Problems};
+use crate::bindings::MAX_PARTS;
+
+/// How a link between two components works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Both ends are one component, in one store.
+    Fused,
+    /// Each end has a store of its own.
+    Local,
+}
+
+/// The mode of a link, and what speaks against the faster one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) mode: Mode,
+    /// Why it is not fused; empty if it is.
+    pub(crate) reasons: Vec<String>,
+}
+
+/// The mode of every link, in the order of `links`.
+///
+/// # Errors
+/// The links that have to be fused and cannot be.
+pub(crate) fn choose(app: &App, links: &[ComponentLink]) -> Result<Vec<Choice>, Problems> {
+    let circular = links::on_a_cycle(app);
+    let mut problems = Problems::default();
+    let mut choices: Vec<Choice> = links
+        .iter()
+        .map(|link| {
+            let reasons = obstacles(app, link, &circular);
+            let spec = &app.spec.links[link.link];
+            match (spec.locality, reasons.is_empty()) {
+                (Locality::Fused, false) => {
+                    problems.push(cannot_fuse(app, link, &reasons));
+                    Choice::fused()
+                }
+                (Locality::Fused | Locality::Auto, true) => Choice::fused(),
+                (Locality::Auto, false) => Choice::local(reasons),
+                (Locality::Local, _) => {
+                    Choice::local(vec!["the manifest asks for `locality: local`".to_owned()])
+                }
+            }
+        })
+        .collect();
+    one_mode_for_each_pair(app, links, &mut choices);
+    bound_groups(app, links, &mut choices, &mut problems);
+    problems.or(choices)
+}
+
+impl Choice {
+    fn fused() -> Self {
+        Self {
+            mode: Mode::Fused,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn local(reasons: Vec<String>) -> Self {
+        let mode = Mode::Local;
+        Self { mode, reasons }
+    }
+}
+
+/// All that speaks against fusing a link.
+fn obstacles(app: &App, link: &ComponentLink, circular: &BTreeSet<usize>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for component in [link.edge.from, link.edge.to] {
+        let component = &app.spec.components[component];
+        if component.isolate {
+            reasons.push(format!(
+                "component `{}` is isolated (`isolate`)",
+                component.name
+            ));
+        }
+        if let Some(limit) = own_limit(component) {
+            reasons.push(format!(
+                "component `{}` has a limit of its own (`limits.{limit}`), and fused components share one \
+                 store, whose limits cannot tell them apart",
+                component.name
+            ));
+        }
+    }
+    // A circle that is fused all around is refused with the manifest; one that is not may have fused
+    // links, if somebody wants to say which.
+    let asks_for_fused = app.spec.links[link.link].locality == Locality::Fused;
+    if circular.contains(&link.link) && !asks_for_fused {
+        reasons.push(format!(
+            "it lies on a circle: `{}` reaches `{}` again over links, and no instance can be entered a \
+             second time",
+            app.spec.components[link.edge.to].name, app.spec.components[link.edge.from].name
+        ));
+    }
+    reasons
+}
+
+fn own_limit(component: &ComponentSpec) -> Option<&'static str> {
+    let limits = &component.limits;
+    limits
+        .memory
+        .map(|_| "memory")
+        .or_else(|| limits.cpu.map(|_| "cpu"))
+}
+
+/// Two components that are linked more than once share one instance of the callee, so that resources
+/// of one interface can be used with another.
+fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Choice]) {
+    for one in 0..links.len() {
+        let (from, to) = (links[one].edge.from, links[one].edge.to);
+        let is_auto = app.spec.links[links[one].link].locality == Locality::Auto;
+        if choices[one].mode == Mode::Local || !is_auto {
+            continue;
+        }
+        let other = links.iter().zip(&*choices).find(|(link, choice)| {
+            (link.edge.from, link.edge.to) == (from, to) && choice.mode == Mode::Local
+        });
+        if let Some((other, _)) = other {
+            let reason = format!(
+                "the link of `{}` between the same components is local",
+                other.edge.import
+            );
+            choices[one] = Choice::local(vec![reason]);
+        }
+    }
+}
+
+/// Makes links local that lead out of a group of [`MAX_PARTS`] components.
+fn bound_groups(
+    app: &App,
+    links: &[ComponentLink],
+    choices: &mut [Choice],
+    problems: &mut Problems,
+) {
+    for entry in 0..app.spec.components.len() {
+        let group = reachable(links, choices, entry);
+        if group.len() <= MAX_PARTS {
+            continue;
+        }
+        let inside: BTreeSet<usize> = group[..MAX_PARTS].iter().copied().collect();
+        for (link, choice) in links.iter().zip(&mut *choices) {
+            let leads_out = inside.contains(&link.edge.from) && !inside.contains(&link.edge.to);
+            if !leads_out || choice.mode == Mode::Local {
+                continue;
+            }
+            let reason = format!(
+                "component `{}` reaches {} components over fused links; at most {MAX_PARTS} share one store",
+                app.spec.components[entry].name,
+                group.len()
+            );
+            match app.spec.links[link.link].locality {
+                Locality::Fused => problems.push(cannot_fuse(app, link, &[reason])),
+                Locality::Auto | Locality::Local => *choice = Choice::local(vec![reason]),
+            }
+        }
+    }
+}
+
+/// What `entry` reaches over fused links, itself first, each once, in the order in which it is met.
+pub(super) fn reachable(links: &[ComponentLink], choices: &[Choice], entry: usize) -> Vec<usize> {
+    let mut parts = vec![entry];
+    let mut next = 0;
+    while let Some(part) = parts.get(next).copied() {
+        next += 1;
+        let fused = links
+            .iter()
+            .zip(choices)
+            .filter(|(link, choice)| link.edge.from == part && choice.mode == Mode::Fused);
+        for (link, _) in fused {
+            if !parts.contains(&link.edge.to) {
+                parts.push(link.edge.to);
+            }
+        }
+    }
+    parts
+}
+
+fn cannot_fuse(app: &App, link: &ComponentLink, reasons: &[String]) -> Problem {
+    let (from, to) = (
+        &app.spec.components[link.edge.from].name,
+        &app.spec.components[link.edge.to].name,
+    );
+    Problem::with_help(
+        format!(
+            "link `{from}` → `{to}` (`{}`) cannot be fused: {}",
+            link.edge.import,
+            reasons.join("; ")
+        ),
+        "leave out `locality: fused`: a local link does the same in two stores",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_compose::Edge;
+
+    use super::*;
+
+    /// An app of components `a`, `b` … with these fields, and links between them.
+    fn app(components: &[&str], links: &[(usize, usize, &str)]) -> (App, Vec<ComponentLink>) {
+        let name = |index: usize| char::from(b'a' + u8::try_from(index).unwrap());
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let mut yaml =
+            "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {name: t}\nspec:\n  components:\n"
+                .to_owned();
+        for (index, fields) in components.iter().enumerate() {
+            let name = name(index);
+            yaml += &format!("    - {{name: {name}, source: {{digest: '{digest}'}}{fields}}}\n");
+        }
+        yaml += "  links:\n";
+        for (from, to, fields) in links {
+            let (from, to) = (name(*from), name(*to));
+            yaml += &format!("    - {{from: {from}, interface: 't:t/{to}', to: {to}{fields}}}\n");
+        }
+        let app = App::from_yaml(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        let edges = links.iter().enumerate().map(|(link, (from, to, _))| {
+            let interface = format!("t:t/{}", name(*to));
+            ComponentLink {
+                link,
+                edge: Edge {
+                    from: *from,
+                    import: interface.clone(),
+                    to: *to,
+                    export: interface,
+                },
+            }
+        });
+        (app, edges.collect())
+    }
+
+    #[track_caller]
+    fn check(components: &[&str], links: &[(usize, usize, &str)], expected: &[(Mode, &str)]) {
+        let (app, links) = app(components, links);
+        let choices = choose(&app, &links).unwrap();
+        assert_eq!(choices.len(), expected.len());
+        for (choice, (mode, reason)) in choices.iter().zip(expected) {
+            assert_eq!(choice.mode, *mode, "{choice:?}");
+            let reasons = choice.reasons.join("; ");
+            assert!(reasons.contains(reason), "{reasons:?} has no {reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_fused_if_nothing_speaks_against_it() {
+        check(&["", ""], &[(0, 1, "")], &[(Mode::Fused, "")]);
+        check(
+            &["", ""],
+            &[(0, 1, ", locality: fused")],
+            &[(Mode::Fused, "")],
+        );
+    }
+
+    #[test]
+    fn a_link_is_local_where_the_manifest_or_an_end_asks_for_it() {
+        let cases = [
+            ("", ", locality: local", "`locality: local`"),
+            (", isolate: true", "", "`isolate`"),
+            (", limits: {memory: 1MiB}", "", "`limits.memory`"),
+            (", limits: {cpu: 1s}", "", "`limits.cpu`"),
+        ];
+        for (component, link, reason) in cases {
+            check(&["", component], &[(0, 1, link)], &[(Mode::Local, reason)]);
+            check(&[component, ""], &[(0, 1, link)], &[(Mode::Local, reason)]);
+        }
+    }
+
+    #[test]
+    fn the_links_of_a_circle_are_local_and_those_beside_it_are_not() {
+        check(
+            &["", "", ""],
+            &[(0, 1, ""), (1, 0, ""), (1, 2, "")],
+            &[
+                (Mode::Local, "circle"),
+                (Mode::Local, "circle"),
+                (Mode::Fused, ""),
+            ],
+        );
+    }
+
+    #[test]
+    fn two_links_between_the_same_components_have_one_mode() {
+        let (app, mut links) = app(&["", ""], &[(0, 1, ", locality: local")]);
+        let mut second = app.clone();
+        let mut other = app.spec.links[0].clone();
+        other.locality = Locality::Auto;
+        other.interface = "t:t/other".parse().unwrap();
+        second.spec.links.push(other);
+        let edge = Edge {
+            import: "t:t/other".to_owned(),
+            ..links[0].edge.clone()
+        };
+        links.push(ComponentLink { link: 1, edge });
+        let choices = choose(&second, &links).unwrap();
+        assert!(choices.iter().all(|choice| choice.mode == Mode::Local));
+    }
+
+    #[test]
+    fn a_group_that_is_too_large_is_cut_at_its_rim() {
+        let components = vec![""; MAX_PARTS + 1];
+        let links: Vec<_> = (0..MAX_PARTS).map(|from| (from, from + 1, "")).collect();
+        let (app, links) = app(&components, &links);
+        let choices = choose(&app, &links).unwrap();
+        let local: Vec<_> = choices
+            .iter()
+            .filter(|choice| choice.mode == Mode::Local)
+            .collect();
+        assert_eq!(local.len(), 1);
+        assert!(local[0].reasons[0].contains("at most 16"), "{local:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! What a compiled component exports for links between stores, looked up once.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Component, ComponentExportIndex};
+use weft_stub::plan::Path;
+
+use crate::links::SERVE_INTERFACE;
+
+/// What others reach of a component over links between stores, by the index that links know it under.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServedFunctions {
+    pub(super) functions: Arc<[ServedFunction]>,
+    /// Whether handles of its resources may be given out.
+    pub(super) has_resources: bool,
+}
+
+/// An exported function, by the names of its interface and itself.
+#[derive(Debug, Clone)]
+pub(crate) struct ServedFunction {
+    pub(super) interface: Box<str>,
+    pub(super) name: Box<str>,
+    pub(super) path: Path,
+}
+
+/// The exports that links use.
+pub(crate) struct Served {
+    functions: ServedFunctions,
+    invoke: Option<ComponentExportIndex>,
+    drop_handle: Option<ComponentExportIndex>,
+    exports: Box<[Option<ComponentExportIndex>]>,
+}
+
+impl Served {
+    /// Looks up `functions` and the exports of the skeleton.
+    pub(super) fn of(component: &Component, functions: &ServedFunctions) -> Self {
+        let export = |interface: &str, name: &str| {
+            let interface = component.get_export_index(None, interface)?;
+            component.get_export_index(Some(&interface), name)
+        };
+        let exports = functions.functions.iter();
+        Self {
+            functions: functions.clone(),
+            invoke: export(SERVE_INTERFACE, "invoke"),
+            drop_handle: export(SERVE_INTERFACE, "drop"),
+            exports: exports
+                .map(|function| export(&function.interface, &function.name))
+                .collect(),
+        }
+    }
+
+    /// The skeleton's call with bytes both ways.
+    pub(crate) fn invoke(&self) -> Option<ComponentExportIndex> {
+        self.invoke
+    }
+
+    /// The skeleton's release of a handle.
+    pub(crate) fn drop_handle(&self) -> Option<ComponentExportIndex> {
+        self.drop_handle
+    }
+
+    /// The function with the index, to be called by its own types.
+    pub(crate) fn function(&self, index: u32) -> Option<ComponentExportIndex> {
+        *self.exports.get(usize::try_from(index).ok()?)?
+    }
+
+    /// The index of a function, and how its calls go.
+    pub(crate) fn find(&self, interface: &str, name: &str) -> Option<(u32, &Path)> {
+        let mut functions = self.functions.functions.iter().zip(0..);
+        let (function, index) = functions
+            .find(|(function, _)| *function.interface == *interface && *function.name == *name)?;
+        Some((index, &function.path))
+    }
+
+    /// Whether handles of its resources may be given out, so that an instance is kept for whoever has
+    /// them.
+    pub(crate) fn has_resources(&self) -> bool {
+        self.functions.has_resources
+    }
+}

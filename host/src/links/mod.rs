@@ -1,0 +1,52 @@
+//! Links between stores: what runs when a component calls another that is not fused with it.
+//!
+//! - [`link`]: what is known of a link before anything runs: its ends, functions and bounds.
+//! - [`session`]: a callee's instance that belongs to an importer's instance.
+//! - [`call`]: one call: taking the session, running under the deadline, giving it back.
+//! - [`stub`]: the host functions that a generated stub imports.
+//! - [`task`]: the task that makes a call for an importer of the concurrent engine.
+//! - [`wire`]: the same calls as frames.
+//! - [`failure`]: what becomes of a call without a reply.
+//!
+//! `docs/adr/0007-links-between-stores.md` says why it is so.
+
+mod call;
+pub(crate) mod concurrent;
+mod failure;
+mod link;
+mod session;
+mod stub;
+mod task;
+pub(crate) mod typed;
+pub(crate) mod wire;
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+pub(crate) use self::call::{Callee, within};
+pub(crate) use self::failure::LinkFailure;
+pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};
+pub(crate) use self::session::Sessions;
+pub(crate) use self::stub::bind as bind_stub;
+use self::task::in_task;
+
+/// The interfaces between generated components and the host.
+pub(crate) const CALL_INTERFACE: &str = "weft:link/call";
+/// What the stub exports again: typed functions of the host.
+pub(crate) const DIRECT_INTERFACE: &str = "weft:link/direct";
+/// What a skeleton exports.
+pub(crate) const SERVE_INTERFACE: &str = "weft:link/serve";
+
+/// The most links that may lead to a call, one after another: room for any sensible chain, and a bound
+/// for components that call each other in a circle.
+pub(crate) const DEPTH_MAX: u32 = 16;
+
+/// What carries the calls of a host's links.
+#[derive(Clone, Default)]
+pub(crate) struct Transport {
+    /// Owns the tasks that calls run in.
+    pub(crate) tasks: TaskTracker,
+    /// What answers calls as frames, if they go that way.
+    pub(crate) frames: Option<Arc<wire::Server>>,
+}

@@ -1,0 +1,18 @@
+//! A call in a task of its own, for importers of the concurrent engine.
+
+use std::future::Future;
+
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+/// Runs `call` in a task of `tasks` and waits for it. If the future is dropped, the task is ended, and
+/// what it called with it.
+///
+/// # Errors
+/// If the task panicked, or the host is going away.
+pub(super) async fn in_task<R: Send + 'static>(
+    tasks: &TaskTracker,
+    call: impl Future<Output = R> + Send + 'static,
+) -> wasmtime::Result<R> {
+    let task = AbortOnDropHandle::new(tasks.spawn(call));
+    task.await.map_err(wasmtime::Error::new)
+}

@@ -1,0 +1,197 @@
+//! The importer's side: a call becomes a request, and its reply a result.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
+
+use super::Server;
+use crate::guest::GuestState;
+use crate::links::{LinkFailure, LinkedFunction, in_task};
+
+/// How many renewals fit into a lease: two may be lost.
+const RENEWALS_PER_LEASE: u32 = 3;
+
+/// Numbers calls: no two of a host's calls have the same.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// A session that the target keeps for an importer's instance; dropping it ends it.
+pub(crate) struct RemoteSession {
+    id: SessionId,
+    server: Arc<Server>,
+    /// Renews the lease for as long as the session is wanted.
+    _renewal: AbortOnDropHandle<()>,
+}
+
+impl RemoteSession {
+    fn new(id: SessionId, lease: Duration, server: Arc<Server>, tasks: &TaskTracker) -> Self {
+        let renewal = renew(id, lease, server.clone());
+        Self {
+            id,
+            server,
+            _renewal: AbortOnDropHandle::new(tasks.spawn(renewal)),
+        }
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.id
+    }
+}
+
+impl Drop for RemoteSession {
+    fn drop(&mut self) {
+        self.server
+            .note(&encoded(&Frame::End(End { session: self.id })));
+    }
+}
+
+async fn renew(session: SessionId, lease: Duration, server: Arc<Server>) {
+    let mut ticks = tokio::time::interval(lease / RENEWALS_PER_LEASE);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        server.note(&encoded(&Frame::Renew(Renew { session })));
+    }
+}
+
+/// Calls a function by frames.
+///
+/// # Errors
+/// What the target answers, or that it did not in time.
+pub(crate) async fn call(
+    server: &Arc<Server>,
+    function: &LinkedFunction,
+    importer: &mut GuestState,
+    arguments: &[u8],
+) -> Result<Vec<u8>, LinkFailure> {
+    let to = &function.route.ends.to;
+    let Some(activity) = importer.activity().cloned() else {
+        let reason = format!("`{to}`: its importer runs no request");
+        return Err(LinkFailure::new(FailureCode::Refused, reason));
+    };
+    let now = Instant::now();
+    let left = activity.deadline.saturating_duration_since(now);
+    let left = function.deadline.map_or(left, |link| link.min(left));
+    let session = importer.sessions().remote(&function.route);
+    let frame = request(function, session, left, activity.depth, arguments);
+    let reply = exchange(server, function, frame, now + left).await?;
+    let Ok(Frame::Reply(reply)) = Frame::decode(&reply) else {
+        let reason = format!("the reply of `{to}` cannot be read");
+        return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
+    };
+    if let (Some(kept), None) = (reply.session, session) {
+        let lease = Duration::from_millis(u64::from(kept.lease_ms));
+        let tasks = &function.route.carrier.tasks;
+        let session = RemoteSession::new(kept.id, lease, server.clone(), tasks);
+        importer.sessions().keep_remote(&function.route, session);
+    }
+    match reply.outcome {
+        Ok(payload) => Ok(payload.to_vec()),
+        Err(failure) => {
+            // A target that failed has ended the session.
+            importer.sessions().clear(&function.route);
+            Err(failure)
+        }
+    }
+}
+
+/// Tells the target that a handle is not wanted any more, and waits until it was told.
+pub(crate) async fn drop_handle(
+    server: &Arc<Server>,
+    function: &LinkedFunction,
+    importer: &mut GuestState,
+    handle: u32,
+) -> Result<(), LinkFailure> {
+    let Some(session) = importer.sessions().remote(&function.route) else {
+        // It has ended, and the resource with it.
+        return Ok(());
+    };
+    let frame = encoded(&Frame::Drop(DropHandle { session, handle }));
+    let deadline = importer.activity().map(|activity| activity.deadline);
+    let deadline = deadline.unwrap_or_else(Instant::now);
+    let answering = {
+        let (server, tasks) = (server.clone(), function.route.carrier.clone());
+        async move {
+            let answer = async move { server.answer(&frame).await };
+            match tasks.is_in_task() {
+                true => in_task(&tasks.tasks, answer).await.ok().flatten(),
+                false => answer.await,
+            }
+        }
+    };
+    // There is no answer to it; what matters is that it was heard.
+    let _ = timeout_at(deadline, answering).await;
+    Ok(())
+}
+
+/// Sends a frame and waits for its answer.
+async fn exchange(
+    server: &Arc<Server>,
+    function: &LinkedFunction,
+    frame: Vec<u8>,
+    deadline: Instant,
+) -> Result<Vec<u8>, LinkFailure> {
+    let to = &function.route.ends.to;
+    let carrier = &function.route.carrier;
+    let server = server.clone();
+    let answer = async move { server.answer(&frame).await };
+    let answered = if carrier.is_in_task() {
+        timeout_at(deadline, async {
+            in_task(&carrier.tasks, answer).await.ok().flatten()
+        })
+        .await
+    } else {
+        timeout_at(deadline, answer).await
+    };
+    match answered {
+        Ok(Some(reply)) => Ok(reply),
+        Ok(None) => {
+            let reason = format!("the host of `{to}` does not understand the call");
+            Err(LinkFailure::new(FailureCode::Refused, reason))
+        }
+        Err(_) => {
+            let reason = format!("`{to}` did not answer in time");
+            Err(LinkFailure::new(FailureCode::Deadline, reason))
+        }
+    }
+}
+
+fn request(
+    function: &LinkedFunction,
+    session: Option<SessionId>,
+    left: Duration,
+    depth: u32,
+    payload: &[u8],
+) -> Vec<u8> {
+    let ends = &function.route.ends;
+    encoded(&Frame::Request(Request {
+        call: CALLS.fetch_add(1, Ordering::Relaxed),
+        session,
+        target: Target {
+            app: &ends.app,
+            component: &ends.to,
+            interface: &function.export,
+            function: &function.name,
+        },
+        deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+        depth,
+        trace: None,
+        importer: Importer {
+            app: &ends.app,
+            component: &ends.from,
+        },
+        payload,
+    }))
+}
+
+/// A frame that cannot be written is none, which nobody understands: what is in it was bounded before.
+fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(error) = frame.encode(&mut bytes) {
+        tracing::warn!(%error, "a frame cannot be written");
+    }
+    bytes
+}

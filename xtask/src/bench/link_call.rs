@@ -1,0 +1,242 @@
+//! What a call over a link costs in each mode, beside the link of dynamic values that Weft does not have
+//! (`func_new_async` and `Val`, two stores), measured by turns in one run.
+//!
+//! The loop that calls is inside the guest, and it calls one instance: the session is warm. Where a
+//! function's signature is in the table of typed shapes, the same call is also made with a type that is
+//! not, so that both ways over a local link are seen.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::Effort;
+use super::row::{Row, Target};
+use super::scratch::Scratch;
+use super::stats::median;
+use super::tools::Tools;
+use super::weft::Weft;
+use crate::command::output;
+
+const BASELINE: &str = "func_new_async + Val";
+
+/// A kind of argument, and how often to call so that making the instance does not count.
+struct Case {
+    name: &'static str,
+    calls: u32,
+    /// How often by dynamic values: they take so much longer.
+    dynamic_calls: u32,
+    /// The loop whose function has a typed shape; none if none can.
+    direct: Option<&'static str>,
+    /// The loop whose function takes the stub.
+    stub: &'static str,
+    /// How large the argument is; nothing for a loop that takes no size.
+    size: Option<u32>,
+    /// In nanoseconds, for the faster way that there is.
+    at_most: Option<f64>,
+}
+
+const CASES: [Case; 5] = [
+    Case {
+        name: "two u32",
+        calls: 500_000,
+        dynamic_calls: 100_000,
+        direct: Some("add-many"),
+        stub: "add-pair-many",
+        size: None,
+        at_most: Some(1_200.0),
+    },
+    Case {
+        name: "16-byte string",
+        calls: 500_000,
+        dynamic_calls: 100_000,
+        direct: Some("echo-text-many"),
+        stub: "echo-some-text-many",
+        size: Some(16),
+        at_most: Some(1_500.0),
+    },
+    Case {
+        name: "64 KiB list<u8>",
+        calls: 5_000,
+        dynamic_calls: 20,
+        direct: Some("echo-bytes-many"),
+        stub: "echo-some-bytes-many",
+        size: Some(64 << 10),
+        at_most: Some(15_000.0),
+    },
+    Case {
+        name: "1 MiB list<u8>",
+        calls: 300,
+        dynamic_calls: 2,
+        direct: Some("echo-bytes-many"),
+        stub: "echo-some-bytes-many",
+        size: Some(1 << 20),
+        at_most: Some(400_000.0),
+    },
+    Case {
+        name: "1,024 records {f64, f64, string}",
+        calls: 1_000,
+        dynamic_calls: 100,
+        direct: None,
+        stub: "echo-points-many",
+        size: Some(1024),
+        at_most: Some(250_000.0),
+    },
+];
+
+/// The two hosts and what runs on them.
+struct Setup<'a> {
+    tools: &'a Tools,
+    /// With the apps `fused` and `local`.
+    weft: Weft,
+    /// With the app `local`, whose links go through frames of the wire.
+    wire: Weft,
+}
+
+/// A way to make the calls of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Dynamic,
+    Fused,
+    Local,
+    Wire,
+}
+
+pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
+    let scratch = Scratch::new("link-call")?;
+    let manifests = [
+        scratch.write("fused.yaml", manifest(tools, "fused"))?,
+        scratch.write("local.yaml", manifest(tools, "local"))?,
+    ];
+    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    weft.deploy(&manifests)?;
+    let wire = Weft::start_with(
+        &tools.weft,
+        &scratch.path().join("wire"),
+        &["--links-over-wire"],
+    )?;
+    wire.deploy(&manifests[1..])?;
+    let setup = Setup { tools, weft, wire };
+    let mut rows = Vec::new();
+    for case in &CASES {
+        rows.extend(setup.rows(case, effort)?);
+    }
+    setup.weft.end()?;
+    setup.wire.end()?;
+    Ok(rows)
+}
+
+impl Setup<'_> {
+    fn rows(&self, case: &Case, effort: Effort) -> Result<Vec<Row>> {
+        let mut runs = Vec::new();
+        for (way, word) in [
+            (Way::Fused, "fused"),
+            (Way::Local, "local"),
+            (Way::Wire, "wire"),
+        ] {
+            if let Some(direct) = case.direct {
+                runs.push((way, format!("{word}, typed shape"), direct, case.at_most));
+            }
+            let at_most = case.at_most.filter(|_| case.direct.is_none());
+            runs.push((way, format!("{word}, stub"), case.stub, at_most));
+        }
+        let dynamic = case.direct.unwrap_or(case.stub);
+        let mut baseline = Vec::new();
+        let mut values = vec![Vec::new(); runs.len()];
+        let rounds = effort.choose(9, 2);
+        // The first round warms all up; the others take turns, so that none has the quieter machine.
+        for round in 0..=rounds {
+            let of_dynamic = self.nanoseconds(Way::Dynamic, case, dynamic)?;
+            let of_runs = runs
+                .iter()
+                .map(|(way, _, function, _)| self.nanoseconds(*way, case, function))
+                .collect::<Result<Vec<_>>>()?;
+            if round > 0 {
+                baseline.push(of_dynamic);
+                for (values, value) in values.iter_mut().zip(of_runs) {
+                    values.push(value);
+                }
+            }
+        }
+        let baseline = median(baseline);
+        let rows = runs.iter().zip(values).map(|((way, word, ..), values)| {
+            let name = format!("link call, {}, {word}", case.name);
+            (
+                *way,
+                Row::new(name, median(values), "ns").against(BASELINE, baseline),
+            )
+        });
+        let mut targeted = Vec::new();
+        for ((way, row), (.., at_most)) in rows.zip(&runs) {
+            let row = match (way, at_most) {
+                (Way::Local, Some(limit)) => row.target(Target::ValueAtMost(*limit)),
+                (Way::Local, None) => row.target(Target::RatioAtMost(1.0)),
+                _ => row,
+            };
+            targeted.push(row);
+        }
+        Ok(targeted)
+    }
+
+    fn nanoseconds(&self, way: Way, case: &Case, function: &str) -> Result<f64> {
+        let (weft, app) = match way {
+            Way::Dynamic => return self.dynamic(case, function),
+            Way::Fused => (&self.weft, "fused"),
+            Way::Local => (&self.weft, "local"),
+            Way::Wire => (&self.wire, "local"),
+        };
+        let (arguments, expected) = match case.size {
+            Some(size) => (format!("{}, {size}", case.calls), size),
+            // The last sum is that of the last index and one.
+            None => (case.calls.to_string(), case.calls),
+        };
+        let expression = format!("fixture:links/relay.{function}({arguments})");
+        let called = weft.call(&format!("{app}/caller"), &expression)?;
+        ensure!(
+            called.result.as_deref() == Some(expected.to_string().as_str()),
+            "`{expression}` answered {:?}, not {expected}",
+            called.result
+        );
+        let elapsed_us = u32::try_from(called.elapsed_us)?;
+        Ok(f64::from(elapsed_us) * 1000.0 / f64::from(case.calls))
+    }
+
+    fn dynamic(&self, case: &Case, function: &str) -> Result<f64> {
+        let mut command = Command::new(&self.tools.dynamic_link);
+        command
+            .arg(self.tools.guest("caller"))
+            .arg(self.tools.guest("callee"))
+            .arg(function)
+            .arg(case.dynamic_calls.to_string())
+            .args(case.size.map(|size| size.to_string()));
+        let printed = output(&mut command)?;
+        let printed = printed.trim().parse();
+        printed.context("the program of the baseline does not print a number")
+    }
+}
+
+/// The app of caller and callee, linked in a mode that is also the app's name.
+fn manifest(tools: &Tools, mode: &str) -> String {
+    let component = |name: &str| {
+        let file: PathBuf = tools.guest(name);
+        format!(
+            "{{name: {name}, source: {{file: '{}'}}}}",
+            Path::display(&file)
+        )
+    };
+    let surroundings = ["caller", "callee"].map(|name| {
+        format!(
+            "{{from: {name}, interface: 'wasi:config', to: values}}, {{from: {name}, interface: \
+             'wasi:keyvalue', to: memory}}"
+        )
+    });
+    format!(
+        "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: {mode}}}\nspec:\n  \
+         components: [{}, {}]\n  \
+         providers: [{{name: values, type: config-values}}, {{name: memory, type: keyvalue-memory}}]\n  \
+         links: [{{from: caller, interface: 'fixture:links', to: callee, locality: {mode}}}, {}]\n",
+        component("caller"),
+        component("callee"),
+        surroundings.join(", ")
+    )
+}
