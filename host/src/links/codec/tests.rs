@@ -118,7 +118,8 @@ fn shape(engine: &Engine, ty: &Ty) -> Shape {
 
 fn parameter(engine: &Engine, wat: &str) -> Type {
     let component = Component::new(engine, wat::parse_str(wat).unwrap()).unwrap();
-    let mut imports = component.component_type().imports(engine).collect::<Vec<_>>();
+    let described = component.component_type();
+    let mut imports = described.imports(engine).collect::<Vec<_>>();
     let ComponentItem::ComponentFunc(function) = imports.pop().unwrap().1.ty else {
         panic!("the last import is a function");
     };

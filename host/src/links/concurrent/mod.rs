@@ -26,3 +26,9 @@ mod serve;
 mod stream;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
+use wasmtime::component::LinkerInstance;
+use super::LinkedFunction;
+use crate::guest::GuestState;
+pub(crate) fn bind_all(_: &mut LinkerInstance<'_, GuestState>, _: &[Arc<LinkedFunction>]) -> wasmtime::Result<()> { Ok(()) }
