@@ -105,8 +105,10 @@ struct Outgoing {
     credit: i64,
     /// A chunk that waits for credit, of a writer that does not.
     held: Option<Vec<u8>>,
-    /// Whether it ends when what is held was sent.
-    finishing: bool,
+    /// Whether the other side has taken it. Until then it knows nothing of the stream.
+    taken: bool,
+    /// The end of a stream that has to wait: until it is taken, or what is held was sent.
+    last: Option<Message>,
     gone: bool,
     /// Whether something was written; what is written is not unwanted.
     written: bool,
@@ -250,7 +252,7 @@ impl Side {
             }
         }
         // Nobody drops those any more.
-        let is_over = |stream: &Stream| matches!(stream, Stream::Out(out) if out.finishing);
+        let is_over = |stream: &Stream| matches!(stream, Stream::Out(out) if out.last.is_some());
         state.streams.retain(|_, stream| !is_over(stream));
         state.notify(&mut wakers);
         wakers.wake();
@@ -306,18 +308,18 @@ impl State {
             }
             (Some(Stream::Out(outgoing)), Message::Credit { bytes, .. }) => {
                 let held = outgoing.credit(number, bytes, wakers);
-                if !(outgoing.finishing && outgoing.held.is_none()) {
-                    return [held, None];
+                let last = outgoing.last.take();
+                if last.is_some() {
+                    self.streams.remove(&number);
+                    self.notify(wakers);
                 }
-                self.streams.remove(&number);
-                self.notify(wakers);
-                return [held, Some(Message::Finish { stream: number })];
+                return [held, last];
             }
             (Some(Stream::Out(outgoing)), Message::Cancel { by, .. }) => {
                 if by == CancelledBy::Reader {
                     outgoing.lose_reader(wakers);
                 }
-                if outgoing.finishing {
+                if outgoing.last.is_some() {
                     self.streams.remove(&number);
                 }
             }
@@ -343,7 +345,8 @@ impl Outgoing {
             kind,
             credit: 0,
             held: None,
-            finishing: false,
+            taken: false,
+            last: None,
             gone: false,
             written: false,
             waker: None,
@@ -356,6 +359,7 @@ impl Outgoing {
 
     /// Takes credit, and sends what waited for it.
     fn credit(&mut self, number: u32, bytes: u32, wakers: &mut Wakers) -> Option<Message> {
+        self.taken = true;
         self.credit = self.credit.saturating_add(bytes.into());
         wakers.add(&mut self.waker);
         let payload = self.held.take()?;
@@ -364,6 +368,18 @@ impl Outgoing {
             stream: number,
             payload,
         })
+    }
+
+    /// What there is to say at the end.
+    fn last_message(&self, number: u32, failed: bool) -> Message {
+        // A future without its value is as incomplete as a stream of a store that failed.
+        let is_empty = self.kind == Kind::Future && !self.written;
+        if failed || is_empty {
+            let by = CancelledBy::Writer;
+            Message::Cancel { stream: number, by }
+        } else {
+            Message::Finish { stream: number }
+        }
     }
 
     fn lose_reader(&mut self, wakers: &mut Wakers) {
@@ -465,24 +481,18 @@ impl Drop for Sender {
         let Some(Stream::Out(outgoing)) = state.streams.get_mut(&self.number) else {
             return;
         };
-        if outgoing.held.is_some() {
-            outgoing.finishing = true;
+        let last = outgoing.last_message(self.number, failed);
+        if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
+            outgoing.last = Some(last);
             return;
         }
-        let (gone, written) = (outgoing.gone, outgoing.written);
-        let unfinished = failed || (outgoing.kind == Kind::Future && !written);
+        let gone = outgoing.gone;
         state.streams.remove(&self.number);
         state.notify(&mut wakers);
         drop(state);
         wakers.wake();
-        let stream = self.number;
-        match (gone, unfinished) {
-            (true, _) => {}
-            (false, false) => self.side.send(Message::Finish { stream }),
-            (false, true) => self.side.send(Message::Cancel {
-                stream,
-                by: CancelledBy::Writer,
-            }),
+        if !gone {
+            self.side.send(last);
         }
     }
 }
