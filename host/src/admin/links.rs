@@ -2,7 +2,7 @@
 
 use weft_lattice::control::LinkQuery;
 use weft_lattice::control::rows::{LinkFunction, LinkRow, LinkWhyRow};
-use weft_lattice_config::{App, LinkSpec};
+use weft_lattice_config::{App, LinkSpec, nearest};
 
 use super::errors::ApiError;
 use crate::controller::{AppState, RunningApp, Snapshot};
@@ -197,13 +197,28 @@ fn no_link(query: &LinkQuery, imports: &[Import<'_>]) -> ApiError {
     let named = name.as_ref();
     let named = named.map_or(String::new(), |name| format!(" named `{name}`"));
     let message = format!("component `{from}` of app `{app}` has no link for `{import}`{named}");
-    let help = if imports.is_empty() {
-        "it has no links at all".to_owned()
-    } else {
-        let all: Vec<_> = imports.iter().map(Import::in_words).collect();
-        format!("it has links for {}", all.join(", "))
-    };
-    ApiError::not_found(message).help(help)
+    ApiError::not_found(message).help(instead(&import.to_string(), imports))
+}
+
+/// What to ask about in place of `asked`.
+fn instead(asked: &str, imports: &[Import<'_>]) -> String {
+    if imports.is_empty() {
+        return "it has no links at all".to_owned();
+    }
+    // Of two versions, the other one is no slip of the hand.
+    let unversioned = |name: &str| name.split('@').next().unwrap_or(name).to_owned();
+    let asked = unversioned(asked);
+    let names: Vec<_> = imports
+        .iter()
+        .map(|import| unversioned(&import.name))
+        .collect();
+    if !names.contains(&asked)
+        && let Some(meant) = nearest(&asked, names.iter().map(String::as_str))
+    {
+        return format!("did you mean `{meant}`?");
+    }
+    let all: Vec<_> = imports.iter().map(Import::in_words).collect();
+    format!("it has links for {}", all.join(", "))
 }
 
 fn ambiguous(query: &LinkQuery, several: &[&Import<'_>]) -> ApiError {
@@ -312,7 +327,12 @@ spec:
             (
                 "from=storefront&interface=shop:catalog/prices",
                 ErrorCode::NotFound,
-                "`shop:catalog/pricing@0.1.0`",
+                "did you mean `shop:catalog/pricing`?",
+            ),
+            (
+                "from=storefront&interface=shop:catalog/pricing@0.2.0",
+                ErrorCode::NotFound,
+                "it has links for `shop:catalog/pricing@0.1.0`, ",
             ),
             (
                 "from=storefront&interface=wasi:keyvalue&name=carts",

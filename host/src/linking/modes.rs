@@ -91,6 +91,12 @@ fn obstacles(app: &App, link: &ComponentLink, circular: &BTreeSet<usize>) -> Vec
             ));
         }
     }
+    if app.spec.links[link.link].deadline.is_some() {
+        reasons.push(
+            "it has a deadline of its own (`deadline`), and a call within one store cannot be ended alone"
+                .to_owned(),
+        );
+    }
     // A circle that is fused all around is refused with the manifest; one that is not may have fused
     // links, if somebody wants to say which.
     let asks_for_fused = app.spec.links[link.link].locality == Locality::Fused;
@@ -271,6 +277,15 @@ mod tests {
             check(&["", component], &[(0, 1, link)], &[(Mode::Local, reason)]);
             check(&[component, ""], &[(0, 1, link)], &[(Mode::Local, reason)]);
         }
+    }
+
+    #[test]
+    fn a_link_with_a_deadline_is_local() {
+        check(
+            &["", ""],
+            &[(0, 1, ", deadline: 1s")],
+            &[(Mode::Local, "`deadline`")],
+        );
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) struct ServedFunction {
 /// The exports that links use.
 pub(crate) struct Served {
     functions: ServedFunctions,
+    open: Option<ComponentExportIndex>,
     invoke: Option<ComponentExportIndex>,
     drop_handle: Option<ComponentExportIndex>,
     exports: Box<[Option<ComponentExportIndex>]>,
@@ -41,12 +42,18 @@ impl Served {
         let exports = functions.functions.iter();
         Self {
             functions: functions.clone(),
+            open: export(SERVE_INTERFACE, "open"),
             invoke: export(SERVE_INTERFACE, "invoke"),
             drop_handle: export(SERVE_INTERFACE, "drop"),
             exports: exports
                 .map(|function| export(&function.interface, &function.name))
                 .collect(),
         }
+    }
+
+    /// What tells the skeleton how the handles of a session begin.
+    pub(crate) fn open(&self) -> Option<ComponentExportIndex> {
+        self.open
     }
 
     /// The skeleton's call with bytes both ways.

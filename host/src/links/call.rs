@@ -12,6 +12,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -163,9 +164,27 @@ impl Callee {
             let opening = self.entry.instance_for_call(self.deadline, self.depth);
             let opened = timeout_at(self.deadline, opening).await;
             let opened = opened.unwrap_or(Err(self.too_late()))?;
+            let has_resources = opened.served.has_resources();
             self.instance = Some(Box::new(opened));
+            if has_resources {
+                self.tell_apart().await?;
+            }
         }
         Ok(())
+    }
+
+    /// Lets the handles of this instance begin with another number than those of any other, so that one
+    /// that is used with the wrong instance is found out.
+    async fn tell_apart(&mut self) -> Result<(), Failure> {
+        static SESSIONS: AtomicU32 = AtomicU32::new(0);
+        let tag = SESSIONS.fetch_add(1, Ordering::Relaxed);
+        let (deadline, open) = (self.deadline, self.export(Served::open)?);
+        let store = self.store()?;
+        let result = match open.typed::<(u32,), ()>(&*store) {
+            Ok(open) => within(deadline, open.call_async(&mut *store, (tag,))).await,
+            Err(error) => Some(Err(error)),
+        };
+        self.outcome(result)
     }
 
     /// The callee's store, once it is ready.
@@ -190,7 +209,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke(&mut self) -> Result<Func, Failure> {
-        self.export(|served| served.invoke())
+        self.export(Served::invoke)
     }
 
     /// `drop` of the callee's skeleton.
@@ -198,7 +217,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn drop_handle(&mut self) -> Result<Func, Failure> {
-        self.export(|served| served.drop_handle())
+        self.export(Served::drop_handle)
     }
 
     /// When the call must be done.

@@ -59,6 +59,11 @@ pub(crate) enum Polls {
 }
 
 impl Carrier {
+    /// Whether a call goes from the importer's store to the target's and nothing lies between.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.polls == Polls::Inline && self.frames.is_none()
+    }
+
     pub(crate) fn is_in_task(&self) -> bool {
         self.polls == Polls::Task
     }

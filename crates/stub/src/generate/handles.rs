@@ -40,8 +40,7 @@ pub(crate) enum Handles {
     },
     /// Uses those of the exporter.
     Skeleton {
-        /// For each resource what drops one.
-        drops: Vec<Func>,
+        has_resources: bool,
         table: Table,
     },
 }
@@ -92,7 +91,10 @@ impl Handles {
     /// The table of a skeleton that has resources.
     pub(crate) fn table(&self) -> Option<Table> {
         match self {
-            Self::Skeleton { table, drops } if !drops.is_empty() => Some(*table),
+            Self::Skeleton {
+                table,
+                has_resources: true,
+            } => Some(*table),
             _ => None,
         }
     }

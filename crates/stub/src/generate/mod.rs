@@ -25,9 +25,14 @@ mod world;
 
 pub use error::GenerateError;
 
+use sha2::{Digest, Sha256};
+use wit_parser::{WorldItem, WorldKey};
+
 use crate::plan::{Path, Plan, PlannedInterface, View};
 use world::{Carried, LinkWorld, Side};
-use wit_parser::{WorldItem, WorldKey};
+
+/// The version of the code that is generated: what is cached of another one is not used.
+pub const VERSION: u32 = 1;
 
 /// The part of a stub that is generated: a component that exports the interfaces of an importer's plan, with
 /// those functions that cross as bytes, and imports `weft:link/call`.
@@ -51,6 +56,39 @@ pub fn skeleton(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
     let carried = carried(view, plan, Side::Skeleton)?;
     let world = LinkWorld::new(&view.resolve, &carried, Side::Skeleton)?;
     world.componentize(skeleton::module(&world)?)
+}
+
+/// Says which component [`stub`] makes, without making it.
+///
+/// # Errors
+///
+/// If the plan is not of this component, or the tools cannot write its types.
+pub fn stub_digest(view: &View, plan: &Plan) -> Result<[u8; 32], GenerateError> {
+    digest(view, plan, Side::Stub)
+}
+
+/// Says which component [`skeleton`] makes, without making it.
+///
+/// # Errors
+///
+/// If the plan is not of this component, or the tools cannot write its types.
+pub fn skeleton_digest(view: &View, plan: &Plan) -> Result<[u8; 32], GenerateError> {
+    digest(view, plan, Side::Skeleton)
+}
+
+fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateError> {
+    let carried = carried(view, plan, side)?;
+    let world = LinkWorld::new(&view.resolve, &carried, side)?;
+    let mut hasher = Sha256::new();
+    hasher.update(VERSION.to_le_bytes());
+    // The world says everything but the indices, names of types included.
+    hasher.update(world.encode()?);
+    for (index, name) in carried.iter().flat_map(|interface| &interface.functions) {
+        hasher.update(index.to_le_bytes());
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+    }
+    Ok(hasher.finalize().into())
 }
 
 /// The interfaces of a plan that a stub or skeleton has. One without a function in it may have types that

@@ -59,11 +59,14 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     });
     let drops: Vec<Func> = drops.collect();
     let table = Table::new(&mut module);
-    let handles = Handles::Skeleton { drops, table };
+    let handles = Handles::Skeleton {
+        has_resources: !drops.is_empty(),
+        table,
+    };
     let mut generator = Generator::new(module, shapes, handles);
     let invoke = generator.add_invoke(table, &served);
-    let post_return = generator.post_return();
-    let drop = generator.add_drop();
+    let post_return = generator.function(Key::Helper(Helper::PostReturn));
+    let drop = generator.add_drop(&drops);
     let open = generator.add_open(table);
     let exports = [
         ("invoke", WasmExportKind::Normal, invoke),
@@ -251,11 +254,9 @@ impl Generator {
     }
 
     /// `(handle) -> where the outcome is`
-    fn add_drop(&mut self) -> Func {
+    fn add_drop(&mut self, drops: &[Func]) -> Func {
         let handle = 0;
-        let Handles::Skeleton { drops, .. } = &self.handles else {
-            return self.post_return();
-        };
+        // In the table resources are numbered from 1.
         let arms: Vec<(u32, Func)> = (1..).zip(drops.iter().copied()).collect();
         let (find, take) = (
             self.helper(Helper::FindEntry),

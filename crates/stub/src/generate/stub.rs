@@ -76,7 +76,7 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
         let made = generator.add_stub_function(host, *index, signature);
         generator.module.export(&name(WasmExportKind::Normal), made);
         if signature.result_in_memory(&generator.shapes).is_some() {
-            let post_return = generator.post_return();
+            let post_return = generator.function(Key::Helper(Helper::PostReturn));
             let name = name(WasmExportKind::PostReturn);
             generator.module.export(&name, post_return);
         }
@@ -125,16 +125,6 @@ impl Generator {
         self.module.export("cabi_realloc", reallocate);
         self.make_all();
         self.module.finish()
-    }
-
-    /// A function that empties the arena when a result was taken from it. It is given the result's address.
-    pub(crate) fn post_return(&mut self) -> Func {
-        let reset = self.helper(Helper::Reset);
-        let mut code = Code::new(1);
-        code.add().call(reset);
-        let func = self.module.declare(&FunctionType::words(1, 0));
-        self.module.define(func, code.finish());
-        func
     }
 
     /// The destructor of a resource: the other side is told, unless the resource lives on there.

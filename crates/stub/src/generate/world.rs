@@ -100,49 +100,68 @@ impl LinkWorld {
 
     /// Makes a component of a module for this world.
     pub(crate) fn componentize(&self, mut module: Vec<u8>) -> Result<Vec<u8>, GenerateError> {
-        let failed = |message: String| GenerateError::Componentize { message };
-        embed_component_metadata(&mut module, &self.resolve, self.world, StringEncoding::UTF8)
-            .map_err(|error| failed(format!("{error:#}")))?;
+        module.extend(self.encode()?);
         ComponentEncoder::default()
             .module(&module)
             .and_then(|encoder| encoder.encode())
-            .map_err(|error| failed(format!("{error:#}")))
+            .map_err(|error| failed(&error))
     }
 
-    /// Adds the interfaces to the world, and before them as imports those of which they use types.
+    /// The world in binary form.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, GenerateError> {
+        let mut bytes = Vec::new();
+        embed_component_metadata(&mut bytes, &self.resolve, self.world, StringEncoding::UTF8)
+            .map_err(|error| failed(&error))?;
+        Ok(bytes)
+    }
+
+    /// Adds the interfaces to the world, and as imports those of which they use types.
     fn fill(&mut self, side: Side) {
-        let own: HashSet<InterfaceId> = self.carried.iter().map(|one| one.id).collect();
-        let mut used = Vec::new();
+        let mut places = Places::default();
         for interface in &self.carried {
-            self.add_used(interface.id, &own, &mut used);
+            self.place(&interface.key, interface.id, side == Side::Stub, &mut places);
         }
         let world = &mut self.resolve.worlds[self.world];
-        for id in used {
-            world.imports.insert(WorldKey::Interface(id), item(id));
-        }
-        let target = match side {
-            Side::Stub => &mut world.exports,
-            Side::Skeleton => &mut world.imports,
-        };
-        for interface in &self.carried {
-            target.insert(interface.key.clone(), item(interface.id));
-        }
+        world.imports.extend(places.imports);
+        world.exports.extend(places.exports);
     }
 
-    /// What an interface uses comes before it.
-    fn add_used(
-        &self,
-        id: InterfaceId,
-        own: &HashSet<InterfaceId>,
-        used: &mut Vec<InterfaceId>,
-    ) {
-        for dependency in self.resolve.interface_direct_deps(id) {
-            if !own.contains(&dependency) && !used.contains(&dependency) {
-                self.add_used(dependency, own, used);
-                used.push(dependency);
-            }
+    /// Places an interface, and before it those that it uses: one that is exported uses what is exported
+    /// beside it, and imports everything else.
+    fn place(&self, key: &WorldKey, id: InterfaceId, is_export: bool, places: &mut Places) {
+        if places.of(is_export).iter().any(|(placed, _)| placed == key) {
+            return;
+        }
+        for used in self.resolve.interface_direct_deps(id) {
+            let key = WorldKey::Interface(used);
+            let is_carried = self.carried.iter().any(|carried| carried.key == key);
+            self.place(&key, used, is_export && is_carried, places);
+        }
+        places.of(is_export).push((key.clone(), item(id)));
+    }
+}
+
+/// What a world is going to have, each after what it uses.
+#[derive(Debug, Default)]
+struct Places {
+    imports: Vec<(WorldKey, WorldItem)>,
+    exports: Vec<(WorldKey, WorldItem)>,
+}
+
+impl Places {
+    fn of(&mut self, is_export: bool) -> &mut Vec<(WorldKey, WorldItem)> {
+        if is_export {
+            &mut self.exports
+        } else {
+            &mut self.imports
         }
     }
+}
+
+fn failed(error: &impl std::fmt::Display) -> GenerateError {
+    // The tools put the whole chain into the alternate form.
+    let message = format!("{error:#}");
+    GenerateError::Componentize { message }
 }
 
 fn item(id: InterfaceId) -> WorldItem {

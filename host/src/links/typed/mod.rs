@@ -1,24 +1,142 @@
-//! placeholder
-use super::{Callee, Link};
+//! Functions that go over a link by their own types, without stub and skeleton: those whose signature is
+//! in the table of [`shapes`].
+//!
+//! Their strings and byte lists are copied in bulk, from one store's memory to the other's. The importer's
+//! side is a typed function of the host, and the target's side a typed call of the export.
+
+mod kinds;
+mod shapes;
+
+use std::sync::Arc;
+
+use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
+use weft_stub::plan::{Path, Signature};
+use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
+
+use self::kinds::Returned;
+
+use super::{Callee, Link, LinkFailure, LinkedFunction, in_task, wire, within};
 use crate::entry::Failure;
 use crate::guest::GuestState;
-use std::sync::Arc;
-use wasmtime::component::LinkerInstance;
-use weft_stub::plan::Signature;
-pub(crate) fn contains(_: &Signature) -> bool {
-    false
+
+/// Whether the table has a signature.
+pub(crate) fn contains(signature: &Signature) -> bool {
+    shapes::find(signature).is_some()
 }
+
+/// Puts the typed functions of a link into a linker, by their index: `f3`.
 pub(crate) fn bind_all(
-    _: &mut LinkerInstance<'_, GuestState>,
-    _: &Arc<Link>,
+    linker: &mut LinkerInstance<'_, GuestState>,
+    link: &Arc<Link>,
 ) -> wasmtime::Result<()> {
+    for (index, function) in link.functions.iter().enumerate() {
+        let Path::Direct(signature) = &function.path else {
+            continue;
+        };
+        let Some(shape) = shapes::find(signature) else {
+            return Err(wasmtime::Error::msg("the signature is not in the table"));
+        };
+        (shape.bind)(linker, &format!("f{index}"), function.clone())?;
+    }
     Ok(())
 }
+
+/// Calls a function whose arguments came as bytes.
 pub(crate) async fn serve(
-    _: &Signature,
-    _: &mut Callee,
-    _: u32,
-    _: &[u8],
+    signature: &Signature,
+    callee: &mut Callee,
+    target_index: u32,
+    arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
-    Ok(Vec::new())
+    match shapes::find(signature) {
+        Some(shape) => (shape.serve)(callee, target_index, arguments).await,
+        None => Err(Failure::BadRequest(
+            "its signature is not in the table".to_owned(),
+        )),
+    }
+}
+
+/// Makes the call in the callee's store.
+async fn call<A, R>(callee: &mut Callee, target_index: u32, arguments: A) -> Result<R, Failure>
+where
+    A: ComponentNamedList + Lower + Send + Sync,
+    R: Returned,
+{
+    callee.ready().await?;
+    let function = callee.function(target_index)?;
+    let deadline = callee.deadline();
+    let store = callee.store()?;
+    let result = match function.typed::<A, R>(&*store) {
+        Ok(function) => within(deadline, function.call_async(&mut *store, arguments)).await,
+        Err(error) => Some(Err(error)),
+    };
+    callee.outcome(result)
+}
+
+/// Makes the call where something lies between the two stores: a task, or the wire.
+async fn over_bytes<R: Returned>(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+) -> Result<R, LinkFailure> {
+    let reply = exchange(function, importer, arguments).await?;
+    let decoded = Decoder::new(&reply, Limits::LINK).and_then(|mut decoder| {
+        let returned = R::decode(&mut decoder)?;
+        decoder.finish()?;
+        Ok(returned)
+    });
+    decoded.map_err(|error| {
+        let to = &function.route.ends.to;
+        let reason = format!("the reply of `{to}` cannot be read: {error}");
+        LinkFailure::new(FailureCode::MaybeExecuted, reason)
+    })
+}
+
+async fn exchange(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+) -> Result<Vec<u8>, LinkFailure> {
+    let carrier = &function.route.carrier;
+    if let Some(server) = &carrier.frames {
+        return wire::call(server, function, importer, &arguments).await;
+    }
+    let mut callee = function.begin(importer)?;
+    let called = function.clone();
+    let call = async move {
+        let outcome = match &called.path {
+            Path::Direct(signature) => {
+                serve(signature, &mut callee, called.target_index, &arguments).await
+            }
+            Path::Stub | Path::Concurrent => Err(Failure::BadRequest(
+                "the function has no typed shape".to_owned(),
+            )),
+        };
+        (callee, outcome)
+    };
+    let (callee, outcome) = in_task(&carrier.tasks, call)
+        .await
+        .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
+    function.end(importer, callee, outcome)
+}
+
+/// What `write` writes.
+fn writer(
+    write: impl FnOnce(&mut Encoder<'_>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut Encoder::new(&mut bytes, MAX_VALUE_BYTES))?;
+    Ok(bytes)
+}
+
+fn reader(bytes: &[u8]) -> Result<Decoder<'_>, Failure> {
+    Decoder::new(bytes, Limits::LINK).map_err(malformed)
+}
+
+fn malformed(error: DecodeError) -> Failure {
+    Failure::BadRequest(format!("its arguments cannot be read: {error}"))
+}
+
+fn too_large(error: wasmtime::Error) -> Failure {
+    Failure::BadRequest(format!("its result cannot be written: {error}"))
 }

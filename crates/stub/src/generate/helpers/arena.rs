@@ -122,6 +122,13 @@ impl Generator {
         code.finish()
     }
 
+    pub(super) fn make_post_return(&mut self) -> Function {
+        let reset = self.helper(Helper::Reset);
+        let mut code = Code::new(1);
+        code.add().call(reset);
+        code.finish()
+    }
+
     pub(super) fn make_write_bytes(&mut self) -> Function {
         let (p, pointer, length, bytes) = (0, 1, 2, 3);
         let (room, write) = (

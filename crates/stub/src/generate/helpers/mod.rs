@@ -29,6 +29,8 @@ pub(crate) enum Helper {
     Reallocate,
     /// Frees all that was allocated: `()`
     Reset,
+    /// Frees all that was allocated, when a result was taken from it: `(its address)`
+    PostReturn,
     /// `(p, value: i64) -> p`
     WriteUnsigned,
     /// `(p, value: i64) -> p`
@@ -69,6 +71,7 @@ impl Helper {
     pub(crate) fn signature(self) -> FunctionType {
         use ValType::{I32, I64};
         match self {
+            Self::PostReturn => FunctionType::words(1, 0),
             Self::Reset | Self::GrowTable => FunctionType::words(0, 0),
             Self::FindEntry | Self::TakeEntry => FunctionType::words(1, 1),
             Self::Room => FunctionType::words(2, 0),
@@ -96,6 +99,7 @@ impl Generator {
             Helper::Room => self.make_room(),
             Helper::Reallocate => self.make_reallocate(),
             Helper::Reset => self.make_reset(),
+            Helper::PostReturn => self.make_post_return(),
             Helper::WriteUnsigned => integers::write_unsigned(),
             Helper::WriteSigned => integers::write_signed(),
             Helper::WriteBytes => self.make_write_bytes(),

@@ -1,0 +1,298 @@
+//! Values and frames whose bytes are written down, in `tests/golden` and in `docs/wire.md`.
+
+use weft_wire::{
+    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
+    Frame, Importer, KeptSession, Renew, Reply, Request, SessionId, Target,
+};
+
+use crate::model::{Type, Value};
+
+/// A value of a type, with both as WIT and WAVE write them.
+pub(crate) struct ValueExample {
+    pub(crate) name: &'static str,
+    pub(crate) wit: &'static str,
+    pub(crate) wave: &'static str,
+    pub(crate) ty: Type,
+    pub(crate) value: Value,
+}
+
+pub(crate) struct FrameExample {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) authenticator: &'static [u8],
+    pub(crate) frame: Frame<'static>,
+}
+
+pub(crate) fn values() -> Vec<ValueExample> {
+    [scalars(), texts_and_lists(), cases(), references()]
+        .into_iter()
+        .flatten()
+        .map(|(name, wit, wave, ty, value)| ValueExample {
+            name,
+            wit,
+            wave,
+            ty,
+            value,
+        })
+        .collect()
+}
+
+type Row = (&'static str, &'static str, &'static str, Type, Value);
+
+fn scalars() -> Vec<Row> {
+    use Type::*;
+    #[rustfmt::skip]
+    let rows = vec![
+        ("bool-false", "bool", "false", Bool, Value::Bool(false)),
+        ("bool-true", "bool", "true", Bool, Value::Bool(true)),
+        ("u8", "u8", "200", U8, Value::U8(200)),
+        ("s8", "s8", "-2", S8, Value::S8(-2)),
+        ("u16-short", "u16", "127", U16, Value::U16(127)),
+        ("u16-long", "u16", "65535", U16, Value::U16(u16::MAX)),
+        ("s16", "s16", "-32768", S16, Value::S16(i16::MIN)),
+        ("u32", "u32", "300", U32, Value::U32(300)),
+        ("u32-long", "u32", "4294967295", U32, Value::U32(u32::MAX)),
+        ("s32", "s32", "-1", S32, Value::S32(-1)),
+        ("s32-positive", "s32", "64", S32, Value::S32(64)),
+        ("s32-long", "s32", "-2147483648", S32, Value::S32(i32::MIN)),
+        ("u64-long", "u64", "18446744073709551615", U64, Value::U64(u64::MAX)),
+        ("s64-long", "s64", "-9223372036854775808", S64, Value::S64(i64::MIN)),
+        ("f32", "f32", "1.5", F32, Value::F32(1.5_f32.to_bits())),
+        ("f32-nan", "f32", "nan with payload 1", F32, Value::F32(0x7fc0_0001)),
+        ("f64", "f64", "-0.0", F64, Value::F64((-0.0_f64).to_bits())),
+        ("f64-nan", "f64", "signalling nan", F64, Value::F64(0x7ff0_0000_0000_0001)),
+        ("char-ascii", "char", "'a'", Char, Value::Char('a')),
+        ("char-wide", "char", "'€'", Char, Value::Char('€')),
+    ];
+    rows
+}
+
+fn texts_and_lists() -> Vec<Row> {
+    let list = |ty| Type::List(Box::new(ty));
+    let text = |text: &str| Value::String(text.to_owned());
+    let point = Type::Tuple(vec![Type::S32, Type::S32, Type::String]);
+    let origin = Value::Tuple(vec![Value::S32(-3), Value::S32(200), text("p")]);
+    #[rustfmt::skip]
+    let rows = vec![
+        ("string-empty", "string", "\"\"", Type::String, text("")),
+        ("string", "string", "\"héllo\"", Type::String, text("héllo")),
+        ("list-u8", "list<u8>", "[0, 128, 255]", Type::Bytes, Value::Bytes(vec![0, 128, 255])),
+        ("list-u16", "list<u16>", "[7, 300]", list(Type::U16), Value::List(vec![Value::U16(7), Value::U16(300)])),
+        ("list-of-lists", "list<list<bool>>", "[[], [true]]", list(list(Type::Bool)),
+            Value::List(vec![Value::List(Vec::new()), Value::List(vec![Value::Bool(true)])])),
+        ("tuple", "tuple<u8, string>", "(1, \"a\")", Type::Tuple(vec![Type::U8, Type::String]),
+            Value::Tuple(vec![Value::U8(1), text("a")])),
+        ("record", "record { x: s32, y: s32, name: string }", "{x: -3, y: 200, name: \"p\"}", point, origin),
+    ];
+    rows
+}
+
+fn cases() -> Vec<Row> {
+    let boxed = |value| Some(Box::new(value));
+    let shape = || Type::Variant(vec![None, Some(Type::F32)]);
+    let option = || Type::Option(Box::new(Type::U32));
+    let result = || Type::Result(boxed_type(Type::U8), boxed_type(Type::String));
+    let failed = Value::Result(Err(boxed(Value::String("no".to_owned()))));
+    let set = |count: usize, set: &[usize]| {
+        Value::Flags((0..count).map(|index| set.contains(&index)).collect())
+    };
+    #[rustfmt::skip]
+    let rows = vec![
+        ("variant-empty", "variant { dot, circle(f32) }", "dot", shape(), Value::Variant(0, None)),
+        ("variant-payload", "variant { dot, circle(f32) }", "circle(2.0)", shape(),
+            Value::Variant(1, boxed(Value::F32(2.0_f32.to_bits())))),
+        ("enum", "enum { red, green, blue }", "blue", Type::Enum(3), Value::Enum(2)),
+        ("enum-long", "enum of 300 cases", "case 299", Type::Enum(300), Value::Enum(299)),
+        ("option-none", "option<u32>", "none", option(), Value::Option(None)),
+        ("option-some", "option<u32>", "some(5)", option(), Value::Option(boxed(Value::U32(5)))),
+        ("result-ok", "result<u8, string>", "ok(7)", result(), Value::Result(Ok(boxed(Value::U8(7))))),
+        ("result-err", "result<u8, string>", "err(\"no\")", result(), failed),
+        ("result-empty", "result", "ok", Type::Result(None, None), Value::Result(Ok(None))),
+        ("flags-few", "flags { a, b, c }", "{a, c}", Type::Flags(3), set(3, &[0, 2])),
+        ("flags-many", "flags of 20", "{0, 7, 8, 19}", Type::Flags(20), set(20, &[0, 7, 8, 19])),
+    ];
+    rows
+}
+
+fn references() -> Vec<Row> {
+    #[rustfmt::skip]
+    let rows = vec![
+        ("handle", "own<cart>, borrow<cart>", "handle 258", Type::Handle, Value::Handle(258)),
+        ("stream", "stream<u8>, future<u8>", "number 2", Type::Stream, Value::Stream(2)),
+        ("arguments", "func(item: string, count: u32)", "(\"tea\", 2)",
+            Type::Tuple(vec![Type::String, Type::U32]),
+            Value::Tuple(vec![Value::String("tea".to_owned()), Value::U32(2)])),
+    ];
+    rows
+}
+
+fn boxed_type(ty: Type) -> Option<Box<Type>> {
+    Some(Box::new(ty))
+}
+
+// === frames ===
+
+const SESSION: SessionId = SessionId([
+    0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f,
+]);
+
+pub(crate) fn frames() -> Vec<FrameExample> {
+    let mut frames = calls();
+    frames.extend(sessions());
+    frames.extend(streams());
+    frames
+}
+
+fn calls() -> Vec<FrameExample> {
+    let reply = |session, outcome| {
+        Frame::Reply(Reply {
+            call: 300,
+            session,
+            outcome,
+        })
+    };
+    let kept = KeptSession {
+        id: SESSION,
+        lease_ms: 10_000,
+    };
+    let full = Failure::new(FailureCode::Busy, "`pricing` takes no more calls");
+    vec![
+        plain(
+            "request",
+            "call 300: `price(\"tea\", 2)`, within 500 ms, the first over a link",
+            Frame::Request(request()),
+        ),
+        plain(
+            "request-session",
+            "call 300: a method, in a session, with a trace",
+            Frame::Request(Request {
+                session: Some(SESSION),
+                target: Target {
+                    function: "[method]cart.total",
+                    ..request().target
+                },
+                depth: 3,
+                trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+                payload: &[4, 1, 0, 0, 0],
+                ..request()
+            }),
+        ),
+        FrameExample {
+            authenticator: &[0xa1, 0xa2, 0xa3],
+            ..plain(
+                "request-authenticated",
+                "the first call with an authenticator, here of three bytes",
+                Frame::Request(request()),
+            )
+        },
+        plain(
+            "reply-ok",
+            "call 300 returned a `u32`, 1250",
+            reply(None, Ok(&[0xe2, 0x09])),
+        ),
+        plain(
+            "reply-session",
+            "call 300 returned handle 1, which a session keeps for 10 s",
+            reply(Some(kept), Ok(&[4, 1, 0, 0, 0])),
+        ),
+        plain("reply-failure", "call 300 failed", reply(None, Err(full))),
+        plain(
+            "abandon",
+            "nobody waits for call 300 any more",
+            Frame::Abandon(Abandon { call: 300 }),
+        ),
+    ]
+}
+
+fn request() -> Request<'static> {
+    Request {
+        call: 300,
+        session: None,
+        target: Target {
+            app: "shop",
+            component: "pricing",
+            interface: "shop:catalog/pricing@0.1.0",
+            function: "price",
+        },
+        deadline_ms: 500,
+        depth: 1,
+        trace: None,
+        importer: Importer {
+            app: "shop",
+            component: "checkout",
+        },
+        payload: &[3, b't', b'e', b'a', 2],
+    }
+}
+
+fn sessions() -> Vec<FrameExample> {
+    let session = SESSION;
+    let drop = DropHandle {
+        session,
+        handle: 258,
+    };
+    vec![
+        plain(
+            "renew",
+            "the session is wanted",
+            Frame::Renew(Renew { session }),
+        ),
+        plain(
+            "end",
+            "the session is not wanted",
+            Frame::End(End { session }),
+        ),
+        plain("drop", "handle 258 is not wanted", Frame::Drop(drop)),
+    ]
+}
+
+fn streams() -> Vec<FrameExample> {
+    let (call, stream) = (300, 2);
+    let chunk = Chunk {
+        call,
+        stream,
+        payload: &[3, 7, 8, 9],
+    };
+    let credit = Credit {
+        call,
+        stream,
+        bytes: 65_536,
+    };
+    let cancel = |by| Frame::Cancel(Cancel { call, stream, by });
+    vec![
+        plain(
+            "chunk",
+            "three elements of a `stream<u8>`: 7, 8, 9",
+            Frame::Chunk(chunk),
+        ),
+        plain(
+            "credit",
+            "64 KiB more of the stream are welcome",
+            Frame::Credit(credit),
+        ),
+        plain(
+            "finish",
+            "the stream is complete",
+            Frame::Finish(Finish { call, stream }),
+        ),
+        plain(
+            "cancel-reader",
+            "nobody reads the stream any more",
+            cancel(CancelledBy::Reader),
+        ),
+        plain(
+            "cancel-writer",
+            "the stream ends before it is complete",
+            cancel(CancelledBy::Writer),
+        ),
+    ]
+}
+
+fn plain(name: &'static str, about: &'static str, frame: Frame<'static>) -> FrameExample {
+    FrameExample {
+        name,
+        about,
+        authenticator: &[],
+        frame,
+    }
+}

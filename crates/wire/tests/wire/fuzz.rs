@@ -1,0 +1,131 @@
+//! Random and damaged bytes, by the thousand: a stable stand-in for a fuzzer.
+//!
+//! Each seed makes one input. A run takes a fixed row of seeds, and with `WEFT_FUZZ_SECONDS` set goes on with
+//! others for so long. A failure prints its seed, which belongs into [`FOUND`] then.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use weft_wire::{Decoder, Frame, Limits};
+
+use crate::any::{any_parts, any_typed_value, config};
+use crate::model::{decode, encode};
+
+/// Seeds that failed once.
+const FOUND: &[u64] = &[];
+
+/// How many seeds every run takes: a few seconds' worth without optimisation.
+const SEEDS: u64 = 5_000;
+
+const LIMITS: Limits = Limits {
+    depth: 8,
+    elements: 10_000,
+    bytes: 1 << 20,
+};
+
+#[test]
+fn no_bytes_bring_the_decoder_to_its_knees() {
+    fuzz(|runner| {
+        let (ty, value) = sample(runner, &any_typed_value());
+        let mut bytes = encode(&ty, &value);
+        damage(runner, &mut bytes);
+        let decoder = Decoder::new(&bytes, LIMITS).expect("short enough");
+        let Ok(read) = decode(&ty, decoder) else {
+            return;
+        };
+        let again = encode(&ty, &read);
+        assert!(again.len() <= bytes.len(), "no form is shorter than ours");
+        let decoder = Decoder::new(&again, LIMITS).expect("short enough");
+        assert_eq!(decode(&ty, decoder), Ok(read));
+    });
+}
+
+#[test]
+fn no_bytes_bring_the_frames_to_their_knees() {
+    fuzz(|runner| {
+        let parts = sample(runner, &any_parts());
+        for frame in parts.frames() {
+            let mut bytes = Vec::new();
+            let written = frame.encode_with(&parts.payload, &mut bytes);
+            written.expect("within the bounds");
+            damage(runner, &mut bytes);
+            let Ok(read) = Frame::decode(&bytes) else {
+                continue;
+            };
+            let mut again = Vec::new();
+            let written = read.encode(&mut again);
+            written.expect("what was read is within the bounds");
+            assert_eq!(Frame::decode(&again), Ok(read));
+        }
+    });
+}
+
+/// Checks one input for each seed.
+fn fuzz(check: impl Fn(&mut TestRunner)) {
+    let run = |seed: u64| {
+        let printed = PrintedOnPanic(seed);
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &key);
+        check(&mut TestRunner::new_with_rng(config(1), rng));
+        drop(printed);
+    };
+    FOUND.iter().copied().chain(0..SEEDS).for_each(run);
+
+    let Some(duration) = extra() else { return };
+    let start = Instant::now();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let first = now.expect("after 1970").as_nanos() as u64;
+    (first..)
+        .take_while(|_| start.elapsed() < duration)
+        .for_each(run);
+}
+
+/// How long to go on after the fixed row.
+fn extra() -> Option<Duration> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place of these tests that asks"
+    )]
+    let seconds = std::env::var("WEFT_FUZZ_SECONDS").ok()?;
+    let seconds = seconds.parse().expect("WEFT_FUZZ_SECONDS is a number");
+    Some(Duration::from_secs(seconds))
+}
+
+struct PrintedOnPanic(u64);
+
+impl Drop for PrintedOnPanic {
+    #[expect(
+        clippy::print_stderr,
+        reason = "a failed test says what it failed with"
+    )]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with seed {}: add it to FOUND", self.0);
+        }
+    }
+}
+
+fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
+    let tree = strategy.new_tree(runner).expect("nothing is rejected");
+    tree.current()
+}
+
+/// A few edits: bytes that are changed, removed, repeated or put in; at times, all of them are new.
+fn damage(runner: &mut TestRunner, bytes: &mut Vec<u8>) {
+    let edits = runner.rng().random_range(0..4);
+    for _ in 0..edits {
+        let at = runner.rng().random_range(0..=bytes.len());
+        let end = (at + runner.rng().random_range(0..6)).min(bytes.len());
+        match runner.rng().random_range(0..6) {
+            0 => bytes[at..end].fill(0xff),
+            1 => drop(bytes.drain(at..end)),
+            2 => bytes.extend_from_within(at..end),
+            3 => drop(bytes.splice(at..at, [0xff, 0xff, 0xff, 0xff, 0x0f])),
+            4 => bytes[at..end].iter_mut().for_each(|byte| *byte ^= 0x80),
+            _ => runner.rng().fill_bytes(&mut bytes[at..]),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What has a number on the wire: the documentation has the same one.
+
+use std::collections::BTreeSet;
+
+use weft_wire::{Failure, FailureCode, Kind, MAX_MESSAGE_BYTES, Malformed};
+
+use crate::docs::assert_documented;
+
+#[test]
+fn every_reason_is_documented_under_its_number() {
+    for reason in Malformed::ALL {
+        assert_eq!(Malformed::from_code(reason.code()), Some(reason));
+    }
+    assert_documented(Malformed::ALL.map(|reason| {
+        let (code, name) = (reason.code(), reason.name());
+        format!("| {code} | `{name}` | {reason} |")
+    }));
+    let names: BTreeSet<_> = Malformed::ALL.iter().map(|reason| reason.name()).collect();
+    assert_eq!(names.len(), Malformed::ALL.len());
+}
+
+#[test]
+fn a_number_that_is_no_reason_is_none() {
+    for code in [0, 15, u32::MAX] {
+        assert_eq!(Malformed::from_code(code), None);
+    }
+}
+
+#[test]
+fn every_failure_code_is_documented_under_its_number() {
+    for code in FailureCode::ALL {
+        assert_eq!(FailureCode::from_code(code.code()), Some(code));
+    }
+    assert_documented(FailureCode::ALL.map(|code| format!("| {} | `{code}` |", code.code())));
+    assert_eq!(FailureCode::from_code(6), None);
+}
+
+#[test]
+fn every_kind_of_frame_is_documented_under_its_number() {
+    for kind in Kind::ALL {
+        assert_eq!(Kind::from_number(*kind as u8), Some(*kind));
+    }
+    let rows = Kind::ALL.iter();
+    assert_documented(rows.map(|kind| format!("| {} | `{}` |", *kind as u8, kind.name())));
+    assert_eq!(Kind::from_number(0), None);
+}
+
+#[test]
+fn a_failure_says_its_code_and_its_message() {
+    let failure = Failure::new(FailureCode::MaybeExecuted, "the connection was lost");
+    assert_eq!(
+        failure.to_string(),
+        "maybe-executed: the connection was lost"
+    );
+}
+
+#[test]
+fn a_message_that_is_too_long_is_cut_between_characters() {
+    for (character, count) in [("a", MAX_MESSAGE_BYTES), ("é", MAX_MESSAGE_BYTES / 2)] {
+        let whole = Failure::new(FailureCode::Busy, character.repeat(count));
+        assert_eq!(whole.message().len(), MAX_MESSAGE_BYTES);
+        let cut = Failure::new(FailureCode::Busy, character.repeat(count + 1));
+        assert!(cut.message().len() <= MAX_MESSAGE_BYTES);
+        let kept = cut.message().strip_suffix('…').expect("it says so");
+        assert_eq!(kept.replace(character, ""), "");
+    }
+}
