@@ -3,6 +3,7 @@
 //! The importer's and the exporter's store are polled in tasks of their own, and neither ever waits
 //! within the other. What goes between them is a request, a reply, and messages about streams:
 //!
+//! - [`bind`]: the host functions of the importer; [`target`]: the task of the exporter.
 //! - [`import`]: values of the importer to a request, and a reply to values.
 //! - [`serve`]: a request to a call of the exporter, and its result to a reply.
 //! - [`handover`]: streams and futures among parameters and results.
@@ -15,6 +16,7 @@
 //! ends what it wrote. A stream cannot say that it is not complete, so an exporter whose importer left
 //! one behind is ended, and a `future<result<_, string>>` of an exporter that failed says so.
 
+mod bind;
 mod conversation;
 mod element;
 mod exchange;
@@ -24,11 +26,8 @@ mod import;
 mod message;
 mod serve;
 mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use wasmtime::component::LinkerInstance;
-use super::LinkedFunction;
-use crate::guest::GuestState;
-pub(crate) fn bind_all(_: &mut LinkerInstance<'_, GuestState>, _: &[Arc<LinkedFunction>]) -> wasmtime::Result<()> { Ok(()) }
+pub(crate) use self::bind::bind_all;
