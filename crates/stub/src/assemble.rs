@@ -7,6 +7,8 @@
 mod direct;
 mod prefix;
 
+use std::collections::HashMap;
+
 use thiserror::Error;
 use wasm_encoder::{
     Alias, Component, ComponentAliasSection, ComponentExportKind, ComponentExportSection,
@@ -14,7 +16,7 @@ use wasm_encoder::{
     ComponentTypeSection, RawSection,
 };
 
-use crate::plan::{Path, Plan, PlannedFunction, PlannedInterface, View};
+use crate::plan::{Path, Plan, PlannedInterface, View};
 use prefix::Prefix;
 
 /// The instance of the host's typed functions, in which the function of index 3 is `f3`.
@@ -71,8 +73,7 @@ pub fn is_needed(plan: &Plan) -> bool {
 ///
 /// Fails if the plan does not fit to the component or to what was generated.
 pub fn stub(view: &View, plan: &Plan, generated: Option<&[u8]>) -> Result<Vec<u8>, AssembleError> {
-    let is_direct = |function: &PlannedFunction| matches!(function.path, Path::Direct(_));
-    let has_direct = stubbed(plan).any(|interface| interface.functions.iter().any(is_direct));
+    let has_direct = stubbed(plan).any(has_direct);
     match generated {
         Some(generated) if !has_direct => Ok(generated.to_vec()),
         _ => Assembly::new(view, plan, generated)?.finish(),
@@ -86,10 +87,26 @@ fn stubbed(plan: &Plan) -> impl Iterator<Item = &PlannedInterface> {
         .filter(|interface| !interface.concurrent)
 }
 
+/// The interfaces that a stub has, in the order in which the importer imports them: those first whose types
+/// others use. What is made of a type can be exported only after it.
+fn used_first<'p>(view: &View, plan: &'p Plan) -> Vec<&'p PlannedInterface> {
+    let imports = view.resolve.worlds[view.world].imports.keys();
+    let names = imports.map(|key| view.resolve.name_world_key(key));
+    let places: HashMap<_, _> = names.zip(0_usize..).collect();
+    let mut interfaces: Vec<_> = stubbed(plan).collect();
+    interfaces.sort_by_key(|interface| places.get(&interface.name));
+    interfaces
+}
+
 fn has_generated(view: &View, interface: &PlannedInterface) -> bool {
     let mut functions = interface.functions.iter();
     functions.any(|function| function.path == Path::Stub)
         || !view.resolve.interfaces[interface.id].types.is_empty()
+}
+
+fn has_direct(interface: &PlannedInterface) -> bool {
+    let mut functions = interface.functions.iter();
+    functions.any(|function| matches!(function.path, Path::Direct(_)))
 }
 
 /// An item of an instance: its name, what it is, and its place among the items of that kind.
@@ -146,8 +163,7 @@ impl<'a> Assembly<'a> {
         imports.import(DIRECT, ComponentTypeRef::Instance(self.types));
         self.component.section(&types).section(&imports);
         self.types += 1;
-        self.direct = self.instances;
-        self.instances += 1;
+        self.direct = self.next_instance();
         Ok(())
     }
 
@@ -164,37 +180,54 @@ impl<'a> Assembly<'a> {
         let mut instances = ComponentInstanceSection::new();
         instances.instantiate(0, arguments);
         self.component.section(&instances);
-        self.generated = Some(self.instances);
-        self.instances += 1;
+        self.generated = Some(self.next_instance());
     }
 
     fn finish(mut self) -> Result<Vec<u8>, AssembleError> {
-        let mut aliases = ComponentAliasSection::new();
-        let plan = self.plan;
-        let mixed = stubbed(plan)
-            .map(|interface| Ok((interface, self.items(interface, &mut aliases)?)))
-            .collect::<Result<Vec<_>, AssembleError>>()?;
-        let mut instances = ComponentInstanceSection::new();
-        let mut exports = ComponentExportSection::new();
-        for ((interface, items), index) in mixed.into_iter().zip(self.instances..) {
-            instances.export_items(items);
-            let kind = ComponentExportKind::Instance;
-            exports.export(&interface.name, kind, index, None);
+        for interface in used_first(self.view, self.plan) {
+            self.add(interface)?;
         }
-        self.component
-            .section(&aliases)
-            .section(&instances)
-            .section(&exports);
         Ok(self.component.finish())
     }
 
-    /// The items of an interface, its types first: the names of methods go by resources before them.
+    /// Exports an interface: as it was generated, or as an instance of parts.
+    fn add(&mut self, interface: &'a PlannedInterface) -> Result<(), AssembleError> {
+        let mut aliases = ComponentAliasSection::new();
+        let generated = self.generated_interface(interface, &mut aliases)?;
+        let instance = match generated {
+            Some(generated) if !has_direct(interface) => {
+                self.component.section(&aliases);
+                generated
+            }
+            _ => {
+                let items = self.items(interface, generated, &mut aliases)?;
+                let mut instances = ComponentInstanceSection::new();
+                instances.export_items(items);
+                self.component.section(&aliases).section(&instances);
+                self.next_instance()
+            }
+        };
+        let kind = ComponentExportKind::Instance;
+        let mut exports = ComponentExportSection::new();
+        exports.export(&interface.name, kind, instance, None);
+        self.component.section(&exports);
+        // An export is one more instance.
+        self.next_instance();
+        Ok(())
+    }
+
+    fn next_instance(&mut self) -> u32 {
+        self.instances += 1;
+        self.instances - 1
+    }
+
+    /// The items of an interface, its types before the functions that they occur in.
     fn items(
         &mut self,
         interface: &'a PlannedInterface,
+        generated: Option<u32>,
         aliases: &mut ComponentAliasSection,
     ) -> Result<Vec<Item<'a>>, AssembleError> {
-        let generated = self.generated_interface(interface, aliases)?;
         let mut items = Vec::new();
         if let Some(generated) = generated {
             let view = self.view;

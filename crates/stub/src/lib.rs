@@ -36,7 +36,7 @@ pub struct Generated {
 #[non_exhaustive]
 pub enum StubError {
     /// Links between stores do not carry what the interfaces have.
-    #[error("{} cannot be carried between stores", count(.0))]
+    #[error("no link between stores carries what it has: {}", first(.0))]
     Refused(Vec<Refusal>),
     /// No code could be made.
     #[error("its code cannot be generated")]
@@ -105,7 +105,7 @@ fn guarded<R>(make: impl FnOnce() -> Result<R, StubError>) -> Result<R, StubErro
     catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(StubError::NotWit))
 }
 
-fn count(refusals: &[Refusal]) -> String {
+fn first(refusals: &[Refusal]) -> String {
     match refusals {
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),

@@ -155,6 +155,7 @@ impl<'a> Survey<'a> {
             return Ok(Path::Concurrent);
         }
         let signature = Signature::of(self.resolve, function);
+        let signature = signature.filter(|_| !has_methods(item.interface));
         Ok(match signature.filter(is_direct) {
             Some(signature) => Path::Direct(signature),
             None => Path::Stub,
@@ -207,6 +208,16 @@ impl<'a> Survey<'a> {
         };
         name.unwrap_or_else(|| "the component's world".to_owned())
     }
+}
+
+/// Whether functions are named for a resource.
+///
+/// Such functions exist only in the instance of the component that has the resource: typed functions
+/// cannot be mixed in, so all of the interface takes the stub. An importer has no more functions than its
+/// exporter, so what takes the stub at the importer's side does at the exporter's too.
+fn has_methods(interface: &Interface) -> bool {
+    let mut functions = interface.functions.values();
+    functions.any(|function| function.kind.resource().is_some())
 }
 
 /// The resources that an interface defines, with their names.

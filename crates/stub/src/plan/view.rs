@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use thiserror::Error;
+use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId};
 
@@ -19,6 +20,9 @@ pub struct View {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ViewError {
+    /// It is something else, or nothing.
+    #[error("it is no component")]
+    NotAComponent,
     /// The tools cannot say what it is in WIT.
     #[error("its world cannot be read: {message}")]
     Decode {
@@ -41,6 +45,9 @@ impl View {
     ///
     /// Fails if the component has no world that WIT could say.
     pub fn of(component: &[u8]) -> Result<Self, ViewError> {
+        if !Parser::is_component(component) {
+            return Err(ViewError::NotAComponent);
+        }
         // The decoder asserts what its own encoder guarantees; a valid component of other tools may break
         // that, and a host must survive it. Nothing outlives the closure.
         let decoded = catch_unwind(AssertUnwindSafe(|| wit_component::decode(component)))

@@ -1,0 +1,74 @@
+//! Which function of the exporter answers which of the importer.
+
+use weft_stub::plan::{Plan, Unserved};
+
+use crate::support::{chain, exports, imports, view};
+
+const API: &str = "a:b/api@0.1.0";
+
+fn importer(interface: &str) -> Plan {
+    let packages = format!("package a:b@0.1.0 {{ interface api {{ {interface} }} }}");
+    imports(&view(&packages, "import a:b/api@0.1.0;"), &[API])
+}
+
+fn exporter(interface: &str) -> Plan {
+    let world = format!("export serve: interface {{ {interface} }}");
+    exports(&view("", &world), &["serve"])
+}
+
+fn pair(importing: &str, exporting: &str) -> Result<Vec<Option<u32>>, Unserved> {
+    importer(importing).served_by(&exporter(exporting), &[(API, "serve")])
+}
+
+#[test]
+fn functions_meet_by_name_and_not_by_index() {
+    let served = pair(
+        "last: func(a: list<u32>); typed: func(a: u32); first: func() -> list<u32>;",
+        "first: func() -> list<u32>; more: func() -> list<u32>; typed: func(a: u32); last: func(a: list<u32>);",
+    );
+    assert_eq!(served, Ok(vec![Some(3), None, Some(0)]));
+}
+
+#[test]
+fn an_importer_may_know_but_the_functions_that_are_not_concurrent() {
+    let served = pair(
+        "plain: func(a: list<u32>);",
+        "feed: async func() -> stream<u8>; plain: func(a: list<u32>);",
+    );
+    assert_eq!(served, Ok(vec![Some(1)]));
+}
+
+#[test]
+fn an_interface_that_the_host_defines_asks_for_no_skeleton() {
+    let both = "feed: async func() -> stream<u8>; plain: func(a: list<u32>);";
+    assert_eq!(pair(both, both), Ok(vec![None, None]));
+}
+
+#[test]
+fn a_function_without_a_skeleton_is_named_with_the_reason() {
+    let plain = "f: func(a: list<u32>);";
+    let missing = pair(plain, "g: func(a: list<u32>);").unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "`serve` of the exporter has no function `f` that a link between stores can serve"
+    );
+    let concurrent = pair(plain, "f: async func(a: list<u32>);").unwrap_err();
+    assert_eq!(
+        concurrent.to_string(),
+        "`f` is a concurrent function of the exporter and none of the importer"
+    );
+    let left_out = pair(plain, "f: async func(a: stream<list<u32>>);").unwrap_err();
+    assert!(
+        chain(&left_out)
+            .starts_with("the exporter cannot serve `f` between stores: `f` of `serve`: "),
+        "{}",
+        chain(&left_out)
+    );
+    let unlinked = importer(plain)
+        .served_by(&exporter(plain), &[])
+        .unwrap_err();
+    assert_eq!(
+        unlinked.to_string(),
+        "nothing of the exporter is linked to `a:b/api@0.1.0`"
+    );
+}
