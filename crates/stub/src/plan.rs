@@ -57,6 +57,8 @@ pub struct PlannedFunction {
     pub index: u32,
     /// How a call crosses.
     pub path: Path,
+    /// Whether it is an `async func`. A concurrent interface may have others.
+    pub is_async: bool,
     /// How the caller learns that a call has failed.
     pub failure: FailureForm,
     /// The function as WIT, for messages: `total: func(items: list<item>) -> u32`.
@@ -245,6 +247,7 @@ impl<'a> Numbering<'a> {
             name: function.name.clone(),
             index,
             path,
+            is_async: is_async(&function.kind),
             failure: failure::form(self.resolve, function),
             text: text::function(self.resolve, function),
         }

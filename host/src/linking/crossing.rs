@@ -146,6 +146,7 @@ impl Crossing {
                 target_index: target.map_or(u32::MAX, |target| target.index),
                 failure: function.failure,
                 path: function.path.clone(),
+                is_async: function.is_async,
                 deadline: deadline.map(|deadline| deadline.get()),
             })
         });

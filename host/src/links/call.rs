@@ -228,12 +228,30 @@ impl Callee {
     /// What came of a call that ran [`within`] the deadline: a trap, a limit or the deadline is a
     /// failure.
     pub(crate) fn outcome<R>(&self, result: Option<wasmtime::Result<R>>) -> Result<R, Failure> {
-        match (result, &self.instance) {
-            (Some(Ok(reply)), _) => Ok(reply),
-            (Some(Err(error)), Some(instance)) => Err(Failure::of(error, instance.store.data())),
-            (Some(Err(error)), None) => Err(Failure::Trapped(error.into_boxed_dyn_error())),
-            (None, _) => Err(self.too_late()),
+        match result {
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err(error)) => Err(self.failure(Some(error))),
+            None => Err(self.failure(None)),
         }
+    }
+
+    /// Why a call did not come to its end: by an error, or else by the deadline.
+    pub(super) fn failure(&self, error: Option<wasmtime::Error>) -> Failure {
+        match (error, &self.instance) {
+            (Some(error), Some(instance)) => Failure::of(error, instance.store.data()),
+            (Some(error), None) => Failure::Trapped(error.into_boxed_dyn_error()),
+            (None, _) => self.too_late(),
+        }
+    }
+
+    /// Whether the instance is, or becomes, the importer's session.
+    pub(super) fn is_session(&self) -> bool {
+        self.keeps == Keeps::Session
+    }
+
+    /// Ends the instance, of a call that failed.
+    pub(super) fn discard(&mut self) {
+        self.instance = None;
     }
 
     /// Ends the call, and leaves the instance to whoever keeps it.

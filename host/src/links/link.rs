@@ -84,6 +84,8 @@ pub(crate) struct LinkedFunction {
     pub(crate) failure: FailureForm,
     /// How its calls go.
     pub(crate) path: Path,
+    /// Whether it is an `async func`.
+    pub(crate) is_async: bool,
     /// How long a call may take, by the manifest.
     pub(crate) deadline: Option<Duration>,
 }

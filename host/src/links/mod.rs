@@ -6,11 +6,14 @@
 //! - [`stub`]: the host functions that a generated stub imports.
 //! - [`task`]: the task that makes a call for an importer of the concurrent engine.
 //! - [`wire`]: the same calls as frames.
+//! - [`concurrent`]: calls of `async func`s, and streams and futures.
+//! - [`codec`]: dynamic values as bytes of the wire.
 //! - [`failure`]: what becomes of a call without a reply.
 //!
 //! `docs/adr/0007-links-between-stores.md` says why it is so.
 
 mod call;
+pub(crate) mod codec;
 pub(crate) mod concurrent;
 mod failure;
 mod link;

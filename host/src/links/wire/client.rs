@@ -76,7 +76,14 @@ pub(crate) async fn call(
     let left = activity.deadline.saturating_duration_since(now);
     let left = function.deadline.map_or(left, |link| link.min(left));
     let session = importer.sessions().remote(&function.route);
-    let frame = request(function, session, left, activity.depth, arguments);
+    let frame = request(
+        function,
+        number_call(),
+        session,
+        left,
+        activity.depth,
+        arguments,
+    );
     let reply = exchange(server, function, frame, now + left).await?;
     let Ok(Frame::Reply(reply)) = Frame::decode(&reply) else {
         let reason = format!("the reply of `{to}` cannot be read");
@@ -159,8 +166,15 @@ async fn exchange(
     }
 }
 
-fn request(
+/// A number for a call.
+pub(in crate::links) fn number_call() -> u64 {
+    CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The frame of a call, by an importer that has so much time left and is at the end of `depth` links.
+pub(in crate::links) fn request(
     function: &LinkedFunction,
+    call: u64,
     session: Option<SessionId>,
     left: Duration,
     depth: u32,
@@ -168,7 +182,7 @@ fn request(
 ) -> Vec<u8> {
     let ends = &function.route.ends;
     encoded(&Frame::Request(Request {
-        call: CALLS.fetch_add(1, Ordering::Relaxed),
+        call,
         session,
         target: Target {
             app: &ends.app,

@@ -7,5 +7,6 @@
 mod client;
 mod server;
 
-pub(super) use self::client::{RemoteSession, call, drop_handle};
+pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
 pub(crate) use self::server::Server;
+pub(super) use self::server::reply_frame;

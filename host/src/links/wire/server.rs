@@ -106,28 +106,7 @@ impl Server {
             Ok((session, payload)) => (session, Ok(payload)),
             Err(failure) => (None, Err(failure)),
         };
-        let reply = |outcome| {
-            Frame::Reply(Reply {
-                call: request.call,
-                session,
-                outcome,
-            })
-        };
-        let mut frame = Vec::new();
-        let encoded = match &outcome {
-            Ok(payload) => reply(Ok(payload)).encode(&mut frame),
-            Err(failure) => reply(Err(failure.clone())).encode(&mut frame),
-        };
-        if encoded.is_err() {
-            let reason = format!(
-                "the reply of `{}` is too large for a frame",
-                request.target.component
-            );
-            let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
-            // A failure's message is bounded, so this one fits.
-            let _ = reply(Err(failure)).encode(&mut frame);
-        }
-        frame
+        reply_frame(request, session, &outcome)
     }
 
     async fn serve(
@@ -135,18 +114,8 @@ impl Server {
         request: &Request<'_>,
     ) -> Result<(Option<KeptSession>, Vec<u8>), LinkFailure> {
         let target = &request.target;
-        let entry = self
-            .directory
-            .get()
-            .and_then(|find| find(target.app, target.component));
-        let entry =
-            entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
-        let asked = Asked {
-            deadline: Instant::now() + Duration::from_millis(u64::from(request.deadline_ms)),
-            at_most: None,
-            depth: request.depth,
-        };
-        let mut callee = Callee::admit(entry.clone(), asked)?;
+        let mut callee = self.admit(request)?;
+        let entry = callee.entry().clone();
         let taken = match request.session {
             Some(id) => Some(self.take(id, &mut callee)?),
             None => None,
@@ -170,6 +139,24 @@ impl Server {
             (_, None) => None,
         };
         Ok((session, payload))
+    }
+
+    /// Admits a call at the target that a request names.
+    ///
+    /// # Errors
+    /// `unreachable` if it is not here, and what the target refuses.
+    pub(in crate::links) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
+        let target = &request.target;
+        let directory = self.directory.get();
+        let entry = directory.and_then(|find| find(target.app, target.component));
+        let entry =
+            entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
+        let asked = Asked {
+            deadline: Instant::now() + Duration::from_millis(u64::from(request.deadline_ms)),
+            at_most: None,
+            depth: request.depth,
+        };
+        Callee::admit(entry, asked)
     }
 
     async fn drop_handle(&self, dropped: DropHandle) {
@@ -299,6 +286,34 @@ async fn call(
 fn kept(id: SessionId) -> KeptSession {
     let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
     KeptSession { id, lease_ms }
+}
+
+/// The frame that says how a call ended.
+pub(in crate::links) fn reply_frame(
+    request: &Request<'_>,
+    session: Option<KeptSession>,
+    outcome: &Result<Vec<u8>, LinkFailure>,
+) -> Vec<u8> {
+    let reply = |outcome| {
+        Frame::Reply(Reply {
+            call: request.call,
+            session,
+            outcome,
+        })
+    };
+    let mut frame = Vec::new();
+    let encoded = match outcome {
+        Ok(payload) => reply(Ok(payload)).encode(&mut frame),
+        Err(failure) => reply(Err(failure.clone())).encode(&mut frame),
+    };
+    if encoded.is_err() {
+        let to = request.target.component;
+        let reason = format!("the reply of `{to}` is too large for a frame");
+        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+        // A failure's message is bounded, so this one fits.
+        let _ = reply(Err(failure)).encode(&mut frame);
+    }
+    frame
 }
 
 fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {

@@ -1,0 +1,190 @@
+//! From dynamic values to bytes.
+
+use wasmtime::component::Val;
+use weft_wire::{Encoder, MAX_VALUE_BYTES};
+
+use super::{CodecError, Handover, Shape};
+
+/// Encodes the parameters or the results of a function, one after another.
+///
+/// # Errors
+/// If the values are not of the shapes, or the other end would not take the bytes. Streams and futures
+/// up to the one that failed are handed over then.
+pub(crate) fn encode(
+    values: &[Val],
+    shapes: &[Shape],
+    handover: &mut dyn Handover,
+) -> Result<Vec<u8>, CodecError> {
+    if values.len() != shapes.len() {
+        return Err(CodecError::Count {
+            expected: shapes.len(),
+            found: values.len(),
+        });
+    }
+    let mut bytes = Vec::new();
+    let mut writer = Writer {
+        encoder: Encoder::new(&mut bytes, MAX_VALUE_BYTES),
+        handover,
+    };
+    for (value, shape) in values.iter().zip(shapes) {
+        writer.write(value, shape)?;
+    }
+    Ok(bytes)
+}
+
+struct Writer<'a> {
+    encoder: Encoder<'a>,
+    handover: &'a mut dyn Handover,
+}
+
+impl Writer<'_> {
+    // The nesting is that of the shape, which the tools bound.
+    fn write(&mut self, value: &Val, shape: &Shape) -> Result<(), CodecError> {
+        match (shape, value) {
+            (Shape::Bool, Val::Bool(value)) => self.encoder.bool(*value)?,
+            (Shape::U8, Val::U8(value)) => self.encoder.u8(*value)?,
+            (Shape::S8, Val::S8(value)) => self.encoder.s8(*value)?,
+            (Shape::U16, Val::U16(value)) => self.encoder.u16(*value)?,
+            (Shape::S16, Val::S16(value)) => self.encoder.s16(*value)?,
+            (Shape::U32, Val::U32(value)) => self.encoder.u32(*value)?,
+            (Shape::S32, Val::S32(value)) => self.encoder.s32(*value)?,
+            (Shape::U64, Val::U64(value)) => self.encoder.u64(*value)?,
+            (Shape::S64, Val::S64(value)) => self.encoder.s64(*value)?,
+            (Shape::F32, Val::Float32(value)) => self.encoder.f32(*value)?,
+            (Shape::F64, Val::Float64(value)) => self.encoder.f64(*value)?,
+            (Shape::Char, Val::Char(value)) => self.encoder.char(*value)?,
+            (Shape::String, Val::String(value)) => self.encoder.string(value)?,
+            (Shape::List { element, .. }, Val::List(values)) => {
+                self.encoder.list(values.len())?;
+                for value in values {
+                    self.write(value, element)?;
+                }
+            }
+            (Shape::Record(fields), Val::Record(values)) => {
+                same_count(fields.len(), values.len())?;
+                for ((name, shape), (found, value)) in fields.iter().zip(values) {
+                    if name != found {
+                        return Err(wrong("the fields of a record in their order"));
+                    }
+                    self.write(value, shape)?;
+                }
+            }
+            (Shape::Tuple(members), Val::Tuple(values)) => {
+                same_count(members.len(), values.len())?;
+                for (shape, value) in members.iter().zip(values) {
+                    self.write(value, shape)?;
+                }
+            }
+            (Shape::Option(_), Val::Option(None)) => self.encoder.none()?,
+            (Shape::Option(shape), Val::Option(Some(value))) => {
+                self.encoder.some()?;
+                self.write(value, shape)?;
+            }
+            (Shape::Result { ok, .. }, Val::Result(Ok(value))) => {
+                self.encoder.ok()?;
+                self.write_payload(value.as_deref(), ok.as_deref())?;
+            }
+            (Shape::Result { err, .. }, Val::Result(Err(value))) => {
+                self.encoder.err()?;
+                self.write_payload(value.as_deref(), err.as_deref())?;
+            }
+            (Shape::Variant(cases), Val::Variant(name, value)) => {
+                let names = cases.iter().map(|(name, _)| name);
+                let case = self.write_case(name, names, cases.len())?;
+                self.write_payload(value.as_deref(), cases[case].1.as_ref())?;
+            }
+            (Shape::Enum(names), Val::Enum(name)) => {
+                self.write_case(name, names.iter(), names.len())?;
+            }
+            (Shape::Flags(names), Val::Flags(set)) => self.write_flags(names, set)?,
+            (Shape::Stream(element), Val::Stream(stream)) => {
+                let number = self.handover.give_stream(stream, *element)?;
+                self.encoder.stream(number)?;
+            }
+            (Shape::Future(of), Val::Future(future)) => {
+                let number = self.handover.give_future(future, *of)?;
+                self.encoder.stream(number)?;
+            }
+            (shape, _) => return Err(wrong(shape.name())),
+        }
+        Ok(())
+    }
+
+    fn write_payload(
+        &mut self,
+        value: Option<&Val>,
+        shape: Option<&Shape>,
+    ) -> Result<(), CodecError> {
+        match (value, shape) {
+            (Some(value), Some(shape)) => self.write(value, shape),
+            (None, None) => Ok(()),
+            (Some(_), None) => Err(wrong("a case without a payload")),
+            (None, Some(_)) => Err(wrong("a case with a payload")),
+        }
+    }
+
+    fn write_case<'n>(
+        &mut self,
+        name: &str,
+        mut names: impl Iterator<Item = &'n String>,
+        count: usize,
+    ) -> Result<usize, CodecError> {
+        let case = names.position(|case| case == name);
+        let case = case.ok_or_else(|| wrong("a case of the type"))?;
+        let number = |case: usize| u32::try_from(case).map_err(|_| wrong("a case of the type"));
+        self.encoder.discriminant(number(case)?, number(count)?)?;
+        Ok(case)
+    }
+
+    fn write_flags(&mut self, names: &[String], set: &[String]) -> Result<(), CodecError> {
+        let index = |flag: &String| {
+            let index = names.iter().position(|name| name == flag);
+            index.ok_or_else(|| wrong("a flag of the type"))
+        };
+        let set: Vec<usize> = set.iter().map(index).collect::<Result<_, _>>()?;
+        Ok(self.encoder.flags(names.len(), set)?)
+    }
+}
+
+fn same_count(expected: usize, found: usize) -> Result<(), CodecError> {
+    if expected == found {
+        Ok(())
+    } else {
+        Err(CodecError::Count { expected, found })
+    }
+}
+
+fn wrong(expected: &'static str) -> CodecError {
+    CodecError::Value { expected }
+}
+
+impl Shape {
+    /// What a value of it is called in messages.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Bool => "a `bool`",
+            Self::U8 => "a `u8`",
+            Self::S8 => "an `s8`",
+            Self::U16 => "a `u16`",
+            Self::S16 => "an `s16`",
+            Self::U32 => "a `u32`",
+            Self::S32 => "an `s32`",
+            Self::U64 => "a `u64`",
+            Self::S64 => "an `s64`",
+            Self::F32 => "an `f32`",
+            Self::F64 => "an `f64`",
+            Self::Char => "a `char`",
+            Self::String => "a `string`",
+            Self::List { .. } => "a `list`",
+            Self::Record(_) => "a record",
+            Self::Tuple(_) => "a `tuple`",
+            Self::Variant(_) => "a variant",
+            Self::Enum(_) => "an enum",
+            Self::Option(_) => "an `option`",
+            Self::Result { .. } => "a `result`",
+            Self::Flags(_) => "flags",
+            Self::Stream(_) => "a `stream`",
+            Self::Future(_) => "a `future`",
+        }
+    }
+}

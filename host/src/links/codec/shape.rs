@@ -1,0 +1,249 @@
+//! The types of a function, walked once.
+//!
+//! wasmtime's own descriptions are handles, which are made anew at each step of a walk; values are many
+//! and types few, so the walk over types is done before the one over values.
+
+use wasmtime::component::Type;
+use wasmtime::component::types::{ComponentFunc, ResultType};
+
+use super::CodecError;
+
+/// How many parts the types of one function may have, all together: a thousand times what people
+/// write, and a bound on what a type that doubles itself at each level makes of it.
+const PARTS_MAX: usize = 1 << 16;
+
+/// The types of a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FunctionShape {
+    pub(crate) params: Box<[Shape]>,
+    /// One at most.
+    pub(crate) results: Box<[Shape]>,
+}
+
+/// A type that links carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Bool,
+    U8,
+    S8,
+    U16,
+    S16,
+    U32,
+    S32,
+    U64,
+    S64,
+    F32,
+    F64,
+    Char,
+    String,
+    List {
+        element: Box<Shape>,
+        /// The fewest bytes that an element takes.
+        bytes_min: usize,
+    },
+    Record(Box<[(String, Shape)]>),
+    Tuple(Box<[Shape]>),
+    Variant(Box<[(String, Option<Shape>)]>),
+    Enum(Box<[String]>),
+    Option(Box<Shape>),
+    Result {
+        ok: Option<Box<Shape>>,
+        err: Option<Box<Shape>>,
+    },
+    Flags(Box<[String]>),
+    Stream(Element),
+    Future(FutureValue),
+}
+
+/// What a stream is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Element {
+    Bool,
+    U8,
+    S8,
+    U16,
+    S16,
+    U32,
+    S32,
+    U64,
+    S64,
+    F32,
+    F64,
+    Char,
+    String,
+    Bytes,
+}
+
+/// What a future is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FutureValue {
+    Plain(Element),
+    /// `result<_, string>`, or with a value.
+    Fallible(Option<Element>),
+}
+
+impl FunctionShape {
+    /// The shape of a function's parameters and result.
+    ///
+    /// # Errors
+    /// If links carry no such function.
+    pub(crate) fn of(function: &ComponentFunc) -> Result<Self, CodecError> {
+        let mut walk = Walk { parts: 0 };
+        Ok(Self {
+            params: walk.all(function.params().map(|(_, ty)| ty))?,
+            results: walk.all(function.results())?,
+        })
+    }
+
+    /// Whether a call hands over streams or futures.
+    pub(crate) fn has_ends(&self) -> bool {
+        let mut shapes = self.params.iter().chain(&self.results);
+        shapes.any(Shape::has_ends)
+    }
+}
+
+impl Shape {
+    /// The shape of a type.
+    ///
+    /// # Errors
+    /// If links carry no such type.
+    #[cfg(test)]
+    pub(crate) fn of(ty: &Type) -> Result<Self, CodecError> {
+        Walk { parts: 0 }.one(ty)
+    }
+
+    /// A plan allows for streams and futures at these places only.
+    fn has_ends(&self) -> bool {
+        match self {
+            Self::Stream(_) | Self::Future(_) => true,
+            Self::Tuple(members) => members.iter().any(Self::has_ends),
+            _ => false,
+        }
+    }
+
+    /// The fewest bytes that an encoded value takes.
+    fn bytes_min(&self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+            Self::F64 => size_of::<f64>(),
+            Self::Record(fields) => fields.iter().map(|(_, shape)| shape.bytes_min()).sum(),
+            Self::Tuple(members) => members.iter().map(Self::bytes_min).sum(),
+            _ => 1,
+        }
+    }
+}
+
+impl Element {
+    /// What a stream of this type is of.
+    fn of(ty: &Type) -> Option<Self> {
+        Some(match ty {
+            Type::Bool => Self::Bool,
+            Type::U8 => Self::U8,
+            Type::S8 => Self::S8,
+            Type::U16 => Self::U16,
+            Type::S16 => Self::S16,
+            Type::U32 => Self::U32,
+            Type::S32 => Self::S32,
+            Type::U64 => Self::U64,
+            Type::S64 => Self::S64,
+            Type::Float32 => Self::F32,
+            Type::Float64 => Self::F64,
+            Type::Char => Self::Char,
+            Type::String => Self::String,
+            Type::List(list) if list.ty() == Type::U8 => Self::Bytes,
+            _ => return None,
+        })
+    }
+}
+
+impl FutureValue {
+    fn of(ty: &Type) -> Option<Self> {
+        match ty {
+            Type::Result(result) if result.err() == Some(Type::String) => match result.ok() {
+                None => Some(Self::Fallible(None)),
+                Some(ok) => Some(Self::Fallible(Some(Element::of(&ok)?))),
+            },
+            other => Element::of(other).map(Self::Plain),
+        }
+    }
+}
+
+/// A walk over the types of one function.
+struct Walk {
+    parts: usize,
+}
+
+impl Walk {
+    fn one(&mut self, ty: &Type) -> Result<Shape, CodecError> {
+        self.parts += 1;
+        if self.parts > PARTS_MAX {
+            return Err(CodecError::TypeSize { limit: PARTS_MAX });
+        }
+        Ok(match ty {
+            Type::Bool => Shape::Bool,
+            Type::U8 => Shape::U8,
+            Type::S8 => Shape::S8,
+            Type::U16 => Shape::U16,
+            Type::S16 => Shape::S16,
+            Type::U32 => Shape::U32,
+            Type::S32 => Shape::S32,
+            Type::U64 => Shape::U64,
+            Type::S64 => Shape::S64,
+            Type::Float32 => Shape::F32,
+            Type::Float64 => Shape::F64,
+            Type::Char => Shape::Char,
+            Type::String => Shape::String,
+            Type::List(list) => {
+                let element = Box::new(self.one(&list.ty())?);
+                let bytes_min = element.bytes_min();
+                Shape::List { element, bytes_min }
+            }
+            Type::Record(record) => {
+                let fields = record.fields();
+                let fields = fields.map(|field| Ok((field.name.to_owned(), self.one(&field.ty)?)));
+                Shape::Record(fields.collect::<Result<_, CodecError>>()?)
+            }
+            Type::Tuple(tuple) => Shape::Tuple(self.all(tuple.types())?),
+            Type::Variant(variant) => {
+                let cases = variant.cases();
+                let cases = cases.map(|case| {
+                    let payload = case.ty.map(|ty| self.one(&ty)).transpose()?;
+                    Ok((case.name.to_owned(), payload))
+                });
+                Shape::Variant(cases.collect::<Result<_, CodecError>>()?)
+            }
+            Type::Enum(names) => Shape::Enum(names.names().map(str::to_owned).collect()),
+            Type::Option(option) => Shape::Option(Box::new(self.one(&option.ty())?)),
+            Type::Result(result) => self.result(result)?,
+            Type::Flags(names) => Shape::Flags(names.names().map(str::to_owned).collect()),
+            Type::Stream(stream) => {
+                let element = stream.ty().as_ref().and_then(Element::of);
+                Shape::Stream(element.ok_or_else(|| refused("a stream of other elements"))?)
+            }
+            Type::Future(future) => {
+                let value = future.ty().as_ref().and_then(FutureValue::of);
+                Shape::Future(value.ok_or_else(|| refused("a future of another type"))?)
+            }
+            Type::Own(_) | Type::Borrow(_) => return Err(refused("a resource")),
+            Type::ErrorContext => return Err(refused("an error context")),
+            Type::Map(_) => return Err(refused("a map")),
+            Type::FixedLengthList(_) => return Err(refused("a list of fixed length")),
+        })
+    }
+
+    fn result(&mut self, result: &ResultType) -> Result<Shape, CodecError> {
+        let mut side = |ty: Option<Type>| ty.map(|ty| self.one(&ty).map(Box::new)).transpose();
+        Ok(Shape::Result {
+            ok: side(result.ok())?,
+            err: side(result.err())?,
+        })
+    }
+
+    fn all(&mut self, types: impl Iterator<Item = Type>) -> Result<Box<[Shape]>, CodecError> {
+        types.map(|ty| self.one(&ty)).collect()
+    }
+}
+
+fn refused(found: &'static str) -> CodecError {
+    CodecError::Type { found }
+}

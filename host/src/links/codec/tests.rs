@@ -1,0 +1,380 @@
+//! The codec against types of wasmtime's own: random ones, with random values, and bytes that are not
+//! what they should be.
+
+use std::fmt::Write as _;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, FutureAny, StreamAny, Type, Val};
+use wasmtime::{Config, Engine};
+use weft_wire::{MAX_VALUE_ELEMENTS, Problem};
+
+use super::{CodecError, Element, FutureValue, Handover, Shape, decode, encode};
+
+/// A type as the tests write it.
+#[derive(Debug, Clone)]
+enum Ty {
+    Primitive(&'static str),
+    List(Box<Ty>),
+    Record(Vec<Ty>),
+    Tuple(Vec<Ty>),
+    Variant(Vec<Option<Ty>>),
+    Enum(usize),
+    Option(Box<Ty>),
+    Result(Option<Box<Ty>>, Option<Box<Ty>>),
+    Flags(usize),
+}
+
+const PRIMITIVES: [&str; 13] = [
+    "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string",
+];
+
+/// No stream is handed over in these tests.
+struct Nothing;
+
+impl Handover for Nothing {
+    fn give_stream(&mut self, _: &StreamAny, _: Element) -> Result<u32, CodecError> {
+        Err(CodecError::Handover("no streams here"))
+    }
+
+    fn give_future(&mut self, _: &FutureAny, _: FutureValue) -> Result<u32, CodecError> {
+        Err(CodecError::Handover("no futures here"))
+    }
+
+    fn take_stream(&mut self, _: u32, _: Element) -> Result<StreamAny, CodecError> {
+        Err(CodecError::Handover("no streams here"))
+    }
+
+    fn take_future(&mut self, _: u32, _: FutureValue) -> Result<FutureAny, CodecError> {
+        Err(CodecError::Handover("no futures here"))
+    }
+}
+
+/// Writes a component that imports a type for each composite one: those in a function's type need names.
+#[derive(Default)]
+struct Wat {
+    text: String,
+    types: usize,
+}
+
+impl Wat {
+    fn named(&mut self, definition: &str) -> String {
+        let number = self.types;
+        self.types += 1;
+        let _ = write!(
+            self.text,
+            "(type $d{number} {definition}) (import \"t{number}\" (type $t{number} (eq $d{number})))\n"
+        );
+        format!("$t{number}")
+    }
+
+    fn ty(&mut self, ty: &Ty) -> String {
+        let definition = match ty {
+            Ty::Primitive(name) => return (*name).to_owned(),
+            Ty::List(element) => format!("(list {})", self.ty(element)),
+            Ty::Record(fields) => {
+                let fields = fields.iter().enumerate();
+                let fields = fields.map(|(number, ty)| format!("(field \"f{number}\" {})", self.ty(ty)));
+                format!("(record {})", fields.collect::<String>())
+            }
+            Ty::Tuple(members) => {
+                let members = members.iter().map(|ty| self.ty(ty));
+                format!("(tuple {})", members.collect::<Vec<_>>().join(" "))
+            }
+            Ty::Variant(cases) => {
+                let cases = cases.iter().enumerate().map(|(number, ty)| {
+                    let ty = ty.as_ref().map(|ty| self.ty(ty)).unwrap_or_default();
+                    format!("(case \"c{number}\" {ty})")
+                });
+                format!("(variant {})", cases.collect::<String>())
+            }
+            Ty::Enum(count) => format!("(enum {})", labels('e', *count)),
+            Ty::Flags(count) => format!("(flags {})", labels('b', *count)),
+            Ty::Option(some) => format!("(option {})", self.ty(some)),
+            Ty::Result(ok, err) => {
+                let ok = ok.as_ref().map(|ty| self.ty(ty)).unwrap_or_default();
+                let err = err.as_ref().map(|ty| format!("(error {})", self.ty(ty)));
+                format!("(result {ok} {})", err.unwrap_or_default())
+            }
+        };
+        self.named(&definition)
+    }
+}
+
+fn labels(letter: char, count: usize) -> String {
+    let labels = (0..count).map(|number| format!("\"{letter}{number}\" "));
+    labels.collect()
+}
+
+/// The shape of a type, as wasmtime describes it.
+fn shape(engine: &Engine, ty: &Ty) -> Shape {
+    let mut wat = Wat::default();
+    let ty = wat.ty(ty);
+    let text = format!("(component {} (import \"f\" (func (param \"p\" {ty}))))", wat.text);
+    Shape::of(&parameter(engine, &text)).unwrap()
+}
+
+fn parameter(engine: &Engine, wat: &str) -> Type {
+    let component = Component::new(engine, wat::parse_str(wat).unwrap()).unwrap();
+    let described = component.component_type();
+    let mut imports = described.imports(engine).collect::<Vec<_>>();
+    let ComponentItem::ComponentFunc(function) = imports.pop().unwrap().1.ty else {
+        panic!("the last import is a function");
+    };
+    let parameter = function.params().next().unwrap().1;
+    parameter
+}
+
+fn engine() -> Engine {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    Engine::new(&config).unwrap()
+}
+
+fn types() -> impl Strategy<Value = Ty> {
+    let leaf = prop_oneof![
+        4 => proptest::sample::select(&PRIMITIVES[..]).prop_map(Ty::Primitive),
+        1 => (1..40_usize).prop_map(Ty::Enum),
+        1 => (1..33_usize).prop_map(Ty::Flags),
+    ];
+    leaf.prop_recursive(4, 24, 5, |inner| {
+        let boxed = inner.clone().prop_map(Box::new);
+        let maybe = proptest::option::of(boxed.clone());
+        prop_oneof![
+            boxed.clone().prop_map(Ty::List),
+            vec(inner.clone(), 1..5).prop_map(Ty::Record),
+            vec(inner.clone(), 1..5).prop_map(Ty::Tuple),
+            vec(proptest::option::of(inner), 1..5).prop_map(Ty::Variant),
+            boxed.prop_map(Ty::Option),
+            (maybe.clone(), maybe).prop_map(|(ok, err)| Ty::Result(ok, err)),
+        ]
+    })
+}
+
+fn values(ty: &Ty) -> BoxedStrategy<Val> {
+    match ty {
+        Ty::Primitive(name) => primitives(name),
+        Ty::List(element) => vec(values(element), 0..4).prop_map(Val::List).boxed(),
+        Ty::Record(fields) => {
+            let fields: Vec<_> = fields.iter().map(values).collect();
+            let named = |values: Vec<Val>| {
+                let values = values.into_iter().enumerate();
+                values.map(|(number, value)| (format!("f{number}"), value)).collect()
+            };
+            fields.prop_map(move |values| Val::Record(named(values))).boxed()
+        }
+        Ty::Tuple(members) => {
+            let members: Vec<_> = members.iter().map(values).collect();
+            members.prop_map(Val::Tuple).boxed()
+        }
+        Ty::Variant(cases) => {
+            let cases = cases.iter().enumerate().map(|(number, ty)| {
+                let name = format!("c{number}");
+                payloads(ty.as_ref())
+                    .prop_map(move |payload| Val::Variant(name.clone(), payload))
+                    .boxed()
+            });
+            proptest::strategy::Union::new(cases).boxed()
+        }
+        Ty::Enum(count) => (0..*count).prop_map(|case| Val::Enum(format!("e{case}"))).boxed(),
+        Ty::Flags(count) => {
+            let flags: Vec<String> = (0..*count).map(|flag| format!("b{flag}")).collect();
+            subsequence(flags, 0..=*count).prop_map(Val::Flags).boxed()
+        }
+        Ty::Option(some) => proptest::option::of(values(some).prop_map(Box::new))
+            .prop_map(Val::Option)
+            .boxed(),
+        Ty::Result(ok, err) => prop_oneof![
+            payloads(ok.as_deref()).prop_map(|value| Val::Result(Ok(value))),
+            payloads(err.as_deref()).prop_map(|value| Val::Result(Err(value))),
+        ]
+        .boxed(),
+    }
+}
+
+fn payloads(ty: Option<&Ty>) -> BoxedStrategy<Option<Box<Val>>> {
+    match ty {
+        None => Just(None).boxed(),
+        Some(ty) => values(ty).prop_map(|value| Some(Box::new(value))).boxed(),
+    }
+}
+
+fn primitives(name: &str) -> BoxedStrategy<Val> {
+    match name {
+        "bool" => any::<bool>().prop_map(Val::Bool).boxed(),
+        "u8" => any::<u8>().prop_map(Val::U8).boxed(),
+        "s8" => any::<i8>().prop_map(Val::S8).boxed(),
+        "u16" => any::<u16>().prop_map(Val::U16).boxed(),
+        "s16" => any::<i16>().prop_map(Val::S16).boxed(),
+        "u32" => any::<u32>().prop_map(Val::U32).boxed(),
+        "s32" => any::<i32>().prop_map(Val::S32).boxed(),
+        "u64" => any::<u64>().prop_map(Val::U64).boxed(),
+        "s64" => any::<i64>().prop_map(Val::S64).boxed(),
+        "f32" => any::<u32>().prop_map(|bits| Val::Float32(f32::from_bits(bits))).boxed(),
+        "f64" => any::<u64>().prop_map(|bits| Val::Float64(f64::from_bits(bits))).boxed(),
+        "char" => any::<char>().prop_map(Val::Char).boxed(),
+        "string" => ".{0,12}".prop_map(Val::String).boxed(),
+        other => panic!("`{other}` is no primitive"),
+    }
+}
+
+fn typed_values() -> impl Strategy<Value = (Ty, Val)> {
+    types().prop_flat_map(|ty| {
+        let values = values(&ty);
+        (Just(ty), values)
+    })
+}
+
+fn to_bytes(value: &Val, shape: &Shape) -> Result<Vec<u8>, CodecError> {
+    encode(std::slice::from_ref(value), std::slice::from_ref(shape), &mut Nothing)
+}
+
+fn of_bytes(bytes: &[u8], shape: &Shape) -> Result<Val, CodecError> {
+    let mut values = decode(bytes, std::slice::from_ref(shape), &mut Nothing)?;
+    assert_eq!(values.len(), 1);
+    Ok(values.remove(0))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_value_of_any_type_comes_back_as_it_was((ty, value) in typed_values()) {
+        let shape = shape(&engine(), &ty);
+        let bytes = to_bytes(&value, &shape).unwrap();
+        prop_assert_eq!(of_bytes(&bytes, &shape).unwrap(), value);
+    }
+
+    #[test]
+    fn a_value_that_is_cut_short_is_refused((ty, value) in typed_values(), cut in any::<Index>()) {
+        let shape = shape(&engine(), &ty);
+        let bytes = to_bytes(&value, &shape).unwrap();
+        let cut = cut.index(bytes.len());
+        prop_assert!(of_bytes(&bytes[..cut], &shape).is_err());
+    }
+
+    #[test]
+    fn bytes_that_are_changed_are_refused_or_another_value(
+        (ty, value) in typed_values(),
+        changes in vec((any::<Index>(), any::<u8>()), 1..4),
+    ) {
+        let shape = shape(&engine(), &ty);
+        let mut bytes = to_bytes(&value, &shape).unwrap();
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        if let Ok(other) = of_bytes(&bytes, &shape) {
+            let bytes = to_bytes(&other, &shape).unwrap();
+            prop_assert_eq!(of_bytes(&bytes, &shape).unwrap(), other);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_a_value(ty in types(), bytes in vec(any::<u8>(), 0..200)) {
+        let shape = shape(&engine(), &ty);
+        // That it returns at all is what matters.
+        let _ = of_bytes(&bytes, &shape);
+    }
+}
+
+/// The bits of a NaN are no part of its being equal.
+#[test]
+fn the_payload_of_a_nan_is_carried() {
+    for bits in [0x7ff8_0000_0000_0001_u64, 0xfff4_dead_beef_0001] {
+        let bytes = to_bytes(&Val::Float64(f64::from_bits(bits)), &Shape::F64).unwrap();
+        assert_eq!(bytes, bits.to_le_bytes());
+        let Val::Float64(value) = of_bytes(&bytes, &Shape::F64).unwrap() else {
+            panic!("a float is decoded as one");
+        };
+        assert_eq!(value.to_bits(), bits);
+    }
+}
+
+#[test]
+fn lengths_that_the_bytes_cannot_hold_are_refused_before_anything_is_allocated() {
+    let engine = engine();
+    let records = Ty::List(Box::new(Ty::Record(vec![Ty::Primitive("u8"); 4])));
+    for ty in [Ty::Primitive("string"), Ty::List(Box::new(Ty::Primitive("u8"))), records] {
+        let error = of_bytes(&[0xff, 0xff, 0xff, 0xff, 0x0f], &shape(&engine, &ty)).unwrap_err();
+        let CodecError::Decode(error) = error else {
+            panic!("expected a refusal of the bytes, found {error}");
+        };
+        assert!(matches!(error.problem, Problem::Truncated { .. }), "{error}");
+    }
+}
+
+#[test]
+fn what_takes_more_room_decoded_than_encoded_is_bounded() {
+    // Lists of records: 3 bytes of each become some 400.
+    let record = Ty::Record(vec![Ty::Primitive("bool"); 3]);
+    let shape = shape(&engine(), &Ty::List(Box::new(record)));
+    let count = MAX_VALUE_ELEMENTS / 4;
+    let mut bytes = Vec::new();
+    let mut encoder = weft_wire::Encoder::new(&mut bytes, 10);
+    encoder.u64(count).unwrap();
+    bytes.resize(bytes.len() + 3 * count as usize, 1);
+    let CodecError::Decode(error) = of_bytes(&bytes, &shape).unwrap_err() else {
+        panic!("expected a refusal of the bytes");
+    };
+    assert!(matches!(error.problem, Problem::Elements { .. }), "{error}");
+}
+
+#[test]
+fn values_of_other_types_are_refused_by_name() {
+    let engine = engine();
+    let record = Ty::Record(vec![Ty::Primitive("u8"), Ty::Primitive("u8")]);
+    let field = |name: &str| (name.to_owned(), Val::U8(1));
+    let cases = [
+        (Ty::Primitive("u8"), Val::U16(1), "a `u8`"),
+        (Ty::Primitive("char"), Val::String("x".into()), "a `char`"),
+        (Ty::List(Box::new(Ty::Primitive("u8"))), Val::Tuple(vec![]), "a `list`"),
+        (Ty::Enum(2), Val::Enum("e2".into()), "a case of the type"),
+        (Ty::Flags(2), Val::Flags(vec!["b2".into()]), "a flag of the type"),
+        (Ty::Option(Box::new(Ty::Primitive("u8"))), Val::U8(1), "an `option`"),
+        (record.clone(), Val::Record(vec![field("f1"), field("f0")]), "in their order"),
+        (record, Val::Record(vec![field("f0")]), "expected 2 values, found 1"),
+        (Ty::Result(None, None), Val::Result(Ok(Some(Box::new(Val::U8(1))))), "without a payload"),
+        (Ty::Variant(vec![Some(Ty::Primitive("u8"))]), Val::Variant("c0".into(), None), "with a payload"),
+    ];
+    for (ty, value, expected) in cases {
+        let error = to_bytes(&value, &shape(&engine, &ty)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn types_that_links_do_not_carry_are_refused_by_name() {
+    let engine = engine();
+    let cases = [
+        ("(import \"r\" (type $r (sub resource)))", "(own $r)", "a resource"),
+        ("(type $s (stream (list u32)))", "$s", "a stream of other elements"),
+        ("(type $s (stream))", "$s", "a stream of other elements"),
+        ("(type $f (future (option u8)))", "$f", "a future of another type"),
+    ];
+    for (types, ty, expected) in cases {
+        let text = format!("(component {types} (import \"f\" (func (param \"p\" {ty}))))");
+        let error = Shape::of(&parameter(&engine, &text)).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn streams_and_futures_have_the_elements_that_links_carry() {
+    let engine = engine();
+    let future = |value| Shape::Future(value);
+    let cases = [
+        ("(stream u8)", Shape::Stream(Element::U8)),
+        ("(stream string)", Shape::Stream(Element::String)),
+        ("(stream (list u8))", Shape::Stream(Element::Bytes)),
+        ("(future f64)", future(FutureValue::Plain(Element::F64))),
+        ("(future (result (error string)))", future(FutureValue::Fallible(None))),
+        ("(future (result u32 (error string)))", future(FutureValue::Fallible(Some(Element::U32)))),
+    ];
+    for (ty, expected) in cases {
+        let text = format!("(component (type $t {ty}) (import \"f\" (func (param \"p\" $t))))");
+        assert_eq!(Shape::of(&parameter(&engine, &text)).unwrap(), expected);
+    }
+}

@@ -1,0 +1,293 @@
+//! The host functions of an importer's concurrent interface.
+//!
+//! A call is encoded in the importer's store and made in a task of its own; what the importer waits for
+//! is a channel. In the task it goes from store to store, or, where links go over frames, from frame to
+//! frame.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::component::types::ComponentFunc;
+use wasmtime::component::{LinkerInstance, Val};
+use wasmtime::{AsContextMut, StoreContextMut};
+use weft_wire::{FailureCode, Frame};
+
+use super::conversation::{Answer, Conversation};
+use super::exchange::Side;
+use super::message::Post;
+use super::target::{self, Over};
+use super::import;
+use crate::entry::chain;
+use crate::guest::GuestState;
+use crate::links::codec::{CodecError, FunctionShape};
+use crate::links::wire::{self, Server};
+use crate::links::{LinkFailure, LinkedFunction};
+
+/// Defines functions of a concurrent interface in a linker.
+///
+/// # Errors
+/// If one is defined already.
+pub(crate) fn bind_all(
+    linker: &mut LinkerInstance<'_, GuestState>,
+    functions: &[Arc<LinkedFunction>],
+) -> wasmtime::Result<()> {
+    for function in functions {
+        bind(linker, function)?;
+    }
+    Ok(())
+}
+
+fn bind(
+    linker: &mut LinkerInstance<'_, GuestState>,
+    function: &Arc<LinkedFunction>,
+) -> wasmtime::Result<()> {
+    let import = Arc::new(Import {
+        function: function.clone(),
+        shape: OnceLock::new(),
+    });
+    if function.is_async {
+        linker.func_new_concurrent(&function.name, move |accessor, ty, arguments, results| {
+            let import = import.clone();
+            Box::pin(async move {
+                let begun = accessor
+                    .with(|mut access| import.begin(access.as_context_mut(), &ty, arguments))?;
+                let ended = begun.wait().await;
+                accessor.with(|mut access| import.end(access.as_context_mut(), ended, results))
+            })
+        })
+    } else {
+        // The importer's store stands still meanwhile, as it does for any plain function.
+        linker.func_new_async(&function.name, move |mut store, ty, arguments, results| {
+            let import = import.clone();
+            Box::new(async move {
+                let begun = import.begin(store.as_context_mut(), &ty, arguments)?;
+                let ended = begun.wait().await;
+                import.end(store, ended, results)
+            })
+        })
+    }
+}
+
+/// A function as its importer has it.
+struct Import {
+    function: Arc<LinkedFunction>,
+    /// Known from the first call on.
+    shape: OnceLock<Arc<FunctionShape>>,
+}
+
+/// A call that runs, or why there is none.
+struct Begun {
+    side: Arc<Side>,
+    shape: Arc<FunctionShape>,
+    call: Result<Running, LinkFailure>,
+}
+
+struct Running {
+    conversation: Conversation<Over>,
+    /// Whether the call has the importer's session.
+    has_session: bool,
+}
+
+/// A call that is over, as far as the importer waits for it.
+struct Ended {
+    side: Arc<Side>,
+    shape: Arc<FunctionShape>,
+    answer: Result<Option<Answer<Over>>, LinkFailure>,
+    has_session: bool,
+}
+
+impl Begun {
+    async fn wait(self) -> Ended {
+        let mut has_session = false;
+        let answer = match self.call {
+            Ok(running) => {
+                has_session = running.has_session;
+                Ok(running.conversation.answer().await)
+            }
+            Err(failure) => Err(failure),
+        };
+        Ended {
+            side: self.side,
+            shape: self.shape,
+            answer,
+            has_session,
+        }
+    }
+}
+
+impl Import {
+    /// Encodes the arguments, and sets the call going.
+    ///
+    /// # Errors
+    /// The importer's trap, for a function that links do not carry: a deploy refuses those.
+    fn begin(
+        &self,
+        mut store: StoreContextMut<'_, GuestState>,
+        ty: &ComponentFunc,
+        arguments: &[Val],
+    ) -> wasmtime::Result<Begun> {
+        let shape = match self.shape.get() {
+            Some(shape) => shape.clone(),
+            None => {
+                let shape = FunctionShape::of(ty).map_err(wasmtime::Error::new)?;
+                self.shape.get_or_init(|| Arc::new(shape)).clone()
+            }
+        };
+        let call = wire::number_call();
+        let frames = self.function.route.carrier.frames.as_ref();
+        // Whoever drops a side tells the other: what does not come to a call is let go.
+        let (side, exporter) = Side::pair(|peer| match frames {
+            None => Post::Direct(Arc::downgrade(peer)),
+            Some(_) => Post::Framed(Arc::downgrade(peer), call),
+        });
+        let request = import::request(store.as_context_mut(), &side, &shape, arguments);
+        let importer = store.data_mut();
+        let call = match (request, frames) {
+            (Err(error), _) => Err(self.refused(&error)),
+            (Ok(request), None) => self.call_store(importer, exporter, &shape, request),
+            (Ok(request), Some(server)) => {
+                self.call_frames(importer, exporter, server, call, &request)
+            }
+        };
+        Ok(Begun { side, shape, call })
+    }
+
+    fn call_store(
+        &self,
+        importer: &mut GuestState,
+        side: Arc<Side>,
+        shape: &Arc<FunctionShape>,
+        request: Vec<u8>,
+    ) -> Result<Running, LinkFailure> {
+        let callee = self.function.begin(importer)?;
+        let has_session = callee.is_session();
+        let (function, shape) = (self.function.clone(), shape.clone());
+        let tasks = &self.function.route.carrier.tasks;
+        let conversation = Conversation::begin(tasks, |answer| {
+            target::of_store(callee, side, function, shape, request, answer)
+        });
+        Ok(Running {
+            conversation,
+            has_session,
+        })
+    }
+
+    fn call_frames(
+        &self,
+        importer: &mut GuestState,
+        side: Arc<Side>,
+        server: &Arc<Server>,
+        call: u64,
+        request: &[u8],
+    ) -> Result<Running, LinkFailure> {
+        let Some(activity) = importer.activity() else {
+            let reason = format!("`{}`: its importer runs no request", self.to());
+            return Err(LinkFailure::new(FailureCode::Refused, reason));
+        };
+        let left = activity.deadline.saturating_duration_since(Instant::now());
+        let at_most = self.function.deadline.unwrap_or(Duration::MAX);
+        let (left, depth) = (left.min(at_most), activity.depth);
+        let frame = wire::request(&self.function, call, None, left, depth, request);
+        let server = server.clone();
+        let tasks = &self.function.route.carrier.tasks;
+        let conversation = Conversation::begin(tasks, |answer| async move {
+            target::of_frame(&server, side, &frame, answer).await;
+        });
+        Ok(Running {
+            conversation,
+            has_session: false,
+        })
+    }
+
+    /// Gives the importer its result.
+    ///
+    /// # Errors
+    /// The importer's trap, if the call failed and the function's result cannot say so.
+    fn end(
+        &self,
+        mut store: StoreContextMut<'_, GuestState>,
+        ended: Ended,
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        let (side, shape) = (&ended.side, &ended.shape);
+        let reply = ended.answer.and_then(|answer| {
+            self.reply(store.data_mut(), answer, ended.has_session)
+        });
+        let values = reply.and_then(|reply| {
+            let values = import::reply(store.as_context_mut(), side, shape, &reply);
+            values.map_err(|error| self.unreadable(&error))
+        });
+        let values = match values {
+            Ok(values) => values,
+            Err(failure) => match self.function.encoded(&failure) {
+                Some(reply) => import::reply(store, side, shape, &reply)
+                    .map_err(|_| self.function.trap(failure))?,
+                None => return Err(self.function.trap(failure)),
+            },
+        };
+        for (result, value) in results.iter_mut().zip(values) {
+            *result = value;
+        }
+        Ok(())
+    }
+
+    /// The encoded result.
+    fn reply(
+        &self,
+        importer: &mut GuestState,
+        answer: Option<Answer<Over>>,
+        has_session: bool,
+    ) -> Result<Vec<u8>, LinkFailure> {
+        let over = match answer {
+            Some(Answer::Over(over)) => over,
+            Some(Answer::GoesOn(reply)) => {
+                if has_session {
+                    // The call keeps the instance until it is done with it.
+                    importer.sessions().clear(&self.function.route);
+                }
+                return match self.function.route.carrier.frames {
+                    None => Ok(reply),
+                    Some(_) => self.read(&reply),
+                };
+            }
+            None => {
+                if has_session {
+                    importer.sessions().clear(&self.function.route);
+                }
+                let reason = format!("`{}`: its host is going away", self.to());
+                return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
+            }
+        };
+        match over {
+            Over::Store(callee, outcome) => self.function.end(importer, *callee, outcome),
+            Over::Frame(frame) => self.read(&frame),
+        }
+    }
+
+    /// Reads the frame of a reply.
+    fn read(&self, frame: &[u8]) -> Result<Vec<u8>, LinkFailure> {
+        match Frame::decode(frame) {
+            Ok(Frame::Reply(reply)) => reply.outcome.map(<[u8]>::to_vec),
+            _ => Err(self.failed("the reply is not one")),
+        }
+    }
+
+    fn refused(&self, error: &CodecError) -> LinkFailure {
+        let reason = format!("`{}`: its arguments: {}", self.to(), chain(error));
+        LinkFailure::new(FailureCode::Refused, reason)
+    }
+
+    fn unreadable(&self, error: &CodecError) -> LinkFailure {
+        self.failed(&chain(error))
+    }
+
+    fn failed(&self, reason: &str) -> LinkFailure {
+        let reason = format!("the reply of `{}` cannot be read: {reason}", self.to());
+        LinkFailure::new(FailureCode::MaybeExecuted, reason)
+    }
+
+    fn to(&self) -> &str {
+        &self.function.route.ends.to
+    }
+}

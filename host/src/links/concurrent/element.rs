@@ -1,0 +1,175 @@
+//! The types of which streams and futures may be, as types of Rust, and their encoding.
+
+use wasmtime::component::{ComponentType, Lift, Lower};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
+
+/// How many elements of a few bytes each go into one chunk.
+const SCALARS_PER_CHUNK: usize = 16 << 10;
+
+/// How many elements that may be long go into one chunk.
+const TEXTS_PER_CHUNK: usize = 16;
+
+/// The most elements of a chunk that are taken in: what is sent, and some more.
+const CHUNK_LIMITS: Limits = Limits {
+    elements: 2 * SCALARS_PER_CHUNK as u64,
+    ..Limits::LINK
+};
+
+/// What can be in a stream or a future.
+pub(super) trait Carried: ComponentType + Lift + Lower + Send + Sync + 'static {
+    /// How many go into one chunk.
+    const PER_CHUNK: usize = SCALARS_PER_CHUNK;
+
+    /// Appends the value.
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
+
+    /// Reads a value.
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
+
+    /// The value that says that there will be none, if the type has one.
+    fn failure(_reason: &str) -> Option<Self> {
+        None
+    }
+}
+
+/// A chunk of these elements.
+///
+/// # Errors
+/// If it is longer than links carry.
+pub(super) fn encode_chunk<T: Carried>(elements: &[T]) -> Result<Vec<u8>, EncodeError> {
+    let mut payload = Vec::new();
+    let mut encoder = Encoder::new(&mut payload, MAX_VALUE_BYTES);
+    encoder.list(elements.len())?;
+    for element in elements {
+        element.encode(&mut encoder)?;
+    }
+    Ok(payload)
+}
+
+/// The elements of a chunk.
+///
+/// # Errors
+/// If the other side did not send a list of such elements.
+pub(super) fn decode_chunk<T: Carried>(payload: &[u8]) -> Result<Vec<T>, DecodeError> {
+    let mut decoder = Decoder::new(payload, CHUNK_LIMITS)?;
+    let count = decoder.list(1)?;
+    let mut elements = Vec::with_capacity(count);
+    for _ in 0..count {
+        elements.push(T::decode(&mut decoder)?);
+    }
+    decoder.finish()?;
+    Ok(elements)
+}
+
+macro_rules! scalars {
+    ($($ty:ty: $method:ident,)*) => {
+        $(impl Carried for $ty {
+            fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+                encoder.$method(*self)
+            }
+
+            fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+                decoder.$method()
+            }
+        })*
+    };
+}
+
+scalars! {
+    bool: bool,
+    u8: u8,
+    i8: s8,
+    u16: u16,
+    i16: s16,
+    u32: u32,
+    i32: s32,
+    u64: u64,
+    i64: s64,
+    f32: f32,
+    f64: f64,
+    char: char,
+}
+
+impl Carried for String {
+    const PER_CHUNK: usize = TEXTS_PER_CHUNK;
+
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.string(self)
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        decoder.string().map(str::to_owned)
+    }
+}
+
+impl Carried for Vec<u8> {
+    const PER_CHUNK: usize = TEXTS_PER_CHUNK;
+
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.bytes(self)
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        decoder.bytes().map(<[u8]>::to_vec)
+    }
+}
+
+impl Carried for Result<(), String> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        match self {
+            Ok(()) => encoder.ok(),
+            Err(error) => {
+                encoder.err()?;
+                encoder.string(error)
+            }
+        }
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(match decoder.is_ok()? {
+            true => Ok(()),
+            false => Err(String::decode(decoder)?),
+        })
+    }
+
+    fn failure(reason: &str) -> Option<Self> {
+        Some(Err(reason.to_owned()))
+    }
+}
+
+/// The `ok` of a result, which has more than `()` to say.
+pub(super) trait Element: Carried {}
+
+macro_rules! elements {
+    ($($ty:ty,)*) => {
+        $(impl Element for $ty {})*
+    };
+}
+
+elements! { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, char, String, Vec<u8>, }
+
+impl<T: Element> Carried for Result<T, String> {
+    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        match self {
+            Ok(value) => {
+                encoder.ok()?;
+                value.encode(encoder)
+            }
+            Err(error) => {
+                encoder.err()?;
+                encoder.string(error)
+            }
+        }
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(match decoder.is_ok()? {
+            true => Ok(T::decode(decoder)?),
+            false => Err(String::decode(decoder)?),
+        })
+    }
+
+    fn failure(reason: &str) -> Option<Self> {
+        Some(Err(reason.to_owned()))
+    }
+}

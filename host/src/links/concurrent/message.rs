@@ -1,0 +1,128 @@
+//! What the two sides of a call say to each other about its streams, and how it gets there.
+
+use std::sync::{Arc, Weak};
+
+use weft_wire::{Cancel, CancelledBy, Chunk, Credit, Finish, Frame};
+
+use super::exchange::Side;
+
+/// One message about a stream of a call. What each means is in `docs/wire.md`: these are its frames,
+/// with what is long in them owned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    /// Elements, encoded as a list of them.
+    Chunk {
+        stream: u32,
+        payload: Vec<u8>,
+    },
+    /// The reader takes so many more bytes of chunks.
+    Credit { stream: u32, bytes: u32 },
+    /// All was sent.
+    Finish { stream: u32 },
+    /// One end is gone before that.
+    Cancel { stream: u32, by: CancelledBy },
+}
+
+/// The way to one side of a call. It does not keep the side alive.
+#[derive(Clone)]
+pub(super) enum Post {
+    /// As it is.
+    Direct(Weak<Side>),
+    /// As the bytes of a frame, with the number of the call.
+    Framed(Weak<Side>, u64),
+}
+
+impl Message {
+    /// The stream that it is about.
+    pub(super) fn stream(&self) -> u32 {
+        match self {
+            Self::Chunk { stream, .. }
+            | Self::Credit { stream, .. }
+            | Self::Finish { stream }
+            | Self::Cancel { stream, .. } => *stream,
+        }
+    }
+
+    fn frame(&self, call: u64) -> Frame<'_> {
+        let stream = self.stream();
+        match self {
+            Self::Chunk { payload, .. } => Frame::Chunk(Chunk {
+                call,
+                stream,
+                payload,
+            }),
+            Self::Credit { bytes, .. } => Frame::Credit(Credit {
+                call,
+                stream,
+                bytes: *bytes,
+            }),
+            Self::Finish { .. } => Frame::Finish(Finish { call, stream }),
+            Self::Cancel { by, .. } => Frame::Cancel(Cancel {
+                call,
+                stream,
+                by: *by,
+            }),
+        }
+    }
+
+    /// The message in a frame of a call; none if it is of another call, or about something else.
+    fn of_frame(frame: &Frame<'_>, of_call: u64) -> Option<Self> {
+        let (call, message) = match frame {
+            Frame::Chunk(Chunk {
+                call,
+                stream,
+                payload,
+            }) => {
+                let (stream, payload) = (*stream, payload.to_vec());
+                (*call, Self::Chunk { stream, payload })
+            }
+            Frame::Credit(Credit {
+                call,
+                stream,
+                bytes,
+            }) => {
+                let (stream, bytes) = (*stream, *bytes);
+                (*call, Self::Credit { stream, bytes })
+            }
+            Frame::Finish(Finish { call, stream }) => (*call, Self::Finish { stream: *stream }),
+            Frame::Cancel(Cancel { call, stream, by }) => {
+                let (stream, by) = (*stream, *by);
+                (*call, Self::Cancel { stream, by })
+            }
+            _ => return None,
+        };
+        (call == of_call).then_some(message)
+    }
+}
+
+impl Post {
+    /// Delivers a message; to a side that is gone, nothing.
+    pub(super) fn send(&self, message: Message) {
+        let Some(side) = self.upgrade() else { return };
+        match self {
+            Self::Direct(_) => side.receive(message),
+            Self::Framed(_, call) => {
+                let mut bytes = Vec::new();
+                let encoded = message.frame(*call).encode(&mut bytes);
+                let decoded = Frame::decode(&bytes);
+                match (encoded, decoded) {
+                    (Ok(()), Ok(frame)) => {
+                        if let Some(message) = Message::of_frame(&frame, *call) {
+                            side.receive(message);
+                        }
+                    }
+                    (encoded, decoded) => {
+                        tracing::warn!(?encoded, ?decoded, "a frame of a stream was lost");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The side, if it still is there.
+    pub(super) fn upgrade(&self) -> Option<Arc<Side>> {
+        match self {
+            Self::Direct(side) | Self::Framed(side, _) => side.upgrade(),
+        }
+    }
+}
