@@ -202,7 +202,7 @@ pub struct LinkSpec {
     #[serde(default, skip_serializing_if = "Locality::is_default")]
     pub locality: Locality,
     /// What one call over this link may take, if that is less than what is left of the caller's own
-    /// time; for links to a component.
+    /// time; for links to a component. A link with a deadline is local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DurationText>,
     /// Settings of this link, for links to a provider; the provider checks them.

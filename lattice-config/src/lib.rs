@@ -44,3 +44,4 @@ pub use name::{AppName, ComponentName, LinkName, Name, NameError, ProviderName};
 pub use quantity::{ByteSize, DurationText, QuantityError};
 pub use routes::{HostPattern, PathPrefix, RouteError};
 pub use schema::app_schema;
+pub use text::nearest;

@@ -26,8 +26,9 @@ pub(crate) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> Strin
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// The candidate closest to what was written, if it is close enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
+/// The candidate closest to what was written, if it is close enough to be a slip of the hand: for "did
+/// you mean".
+pub fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

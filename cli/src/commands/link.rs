@@ -2,15 +2,14 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use weft_lattice::control::LinkQuery;
 use weft_lattice::control::links::ImportQuery;
-use weft_lattice::control::rows::{LinkRow, LinkWhyRow};
-use weft_lattice::control::{Client, ClientError, ErrorCode, LinkQuery};
+use weft_lattice::control::rows::LinkWhyRow;
 use weft_lattice_config::{AppName, ComponentName, LinkName};
 
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::Failure;
-use crate::nearest::nearest;
 use crate::output::{self, Format, Report};
 use crate::rows::duration;
 use crate::target::AppTarget;
@@ -91,45 +90,15 @@ impl Why {
         };
         match client.link_why(&query).await {
             Ok(row) => output::report(&Explained(row), self.output).map(drop),
-            Err(error) => Err(explain(&client, &query, error).await),
+            Err(error) => {
+                let target = AppTarget {
+                    app: query.app,
+                    component: Some(query.from),
+                };
+                Err(connection::explain(&client, &target, error).await)
+            }
         }
     }
-}
-
-/// The failure for a link that is asked about; if it is not there, with what was probably meant.
-async fn explain(client: &Client, query: &LinkQuery, error: ClientError) -> Failure {
-    let is_missing = matches!(
-        &error,
-        ClientError::Refused { body, .. } if body.code == ErrorCode::NotFound
-    );
-    let target = AppTarget {
-        app: query.app.clone(),
-        component: Some(query.from.clone()),
-    };
-    let failure = connection::explain(client, &target, error).await;
-    if !is_missing {
-        return failure;
-    }
-    let rows = client.rows("links").await.unwrap_or_default();
-    match probably_meant(query, &rows) {
-        Some(interface) => failure.with_help(format!(
-            "did you mean `{interface}`? `weft get links --app {}` lists all there are",
-            query.app
-        )),
-        None => failure,
-    }
-}
-
-/// The interface of a link of the component that is close to what was asked for.
-fn probably_meant<'a>(query: &LinkQuery, rows: &'a [LinkRow]) -> Option<&'a str> {
-    let of_component = rows
-        .iter()
-        .filter(|row| row.app == query.app.as_str() && row.from == query.from.as_str());
-    let asked = query.import.to_string();
-    // A version that was asked for, or one in the manifest, is no slip of the hand.
-    let bare = asked.split('@').next().unwrap_or(&asked);
-    let interfaces = of_component.filter_map(|row| row.interface.split('@').next());
-    nearest(bare, interfaces)
 }
 
 impl Report for Explained {
@@ -239,32 +208,5 @@ shop: orders → db (wasi:keyvalue named stock)
 mode: host
 why: `db` is a provider";
         assert_eq!(explained.text(), expected);
-    }
-
-    #[test]
-    fn a_slip_of_the_hand_is_found_among_the_links_of_the_component() {
-        let link = |from: &str, interface: &str| LinkRow {
-            app: "shop".to_owned(),
-            from: from.to_owned(),
-            interface: interface.to_owned(),
-            name: None,
-            to: "pricing".to_owned(),
-            mode: "fused".to_owned(),
-            locality: Some("auto".to_owned()),
-        };
-        let rows = [
-            link("storefront", "shop:catalog/pricing@0.1.0"),
-            link("orders", "shop:catalog/stock"),
-        ];
-        for (asked, expected) in [
-            ("shop:catalog/prizing", Some("shop:catalog/pricing")),
-            ("shop:catalog/prizing@0.2.0", Some("shop:catalog/pricing")),
-            ("shop:catalog/stok", None),
-            ("wasi:keyvalue", None),
-        ] {
-            let query = format!("app=shop&from=storefront&interface={asked}");
-            let query = query.parse().unwrap();
-            assert_eq!(probably_meant(&query, &rows), expected, "{asked}");
-        }
     }
 }

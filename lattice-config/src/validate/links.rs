@@ -58,9 +58,16 @@ impl<'o> Validator<'o, '_, '_> {
         }
     }
 
-    /// A component with a store of its own is at neither end of a fused link.
+    /// A component with a store of its own is at neither end of a fused link, and such a link has no
+    /// deadline.
     fn check_fused(&mut self, link: &LinkOutline) {
         let Some(locality) = fused(link) else { return };
+        if link.deadline.is_some() {
+            let message = "this link cannot be fused: it has a `deadline`, and a call within one \
+                           store cannot be ended alone";
+            let help = "leave out `locality: fused`, or the `deadline`";
+            self.add(locality, message.to_owned(), Some(help.to_owned()));
+        }
         let from = link.from.as_ref().map(|from| from.value.as_str());
         let to = link.to.as_ref().map(|to| to.value.as_str());
         let ends = [from, to];

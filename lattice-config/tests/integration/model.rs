@@ -273,19 +273,20 @@ fn what_is_left_out_has_its_default() {
 
 #[test]
 fn localities_are_written_as_they_are_shown() {
-    for locality in [Locality::Auto, Locality::Fused, Locality::Local] {
-        let word = locality.as_str();
+    let link = |fields: &str| {
         let app = app(&format!(
             "  components: [{{name: a, source: {{file: a}}, isolate: false}}, {{name: b, source: {{file: b}}}}]\n\
-             \x20 links: [{{from: a, interface: 'x:y', to: b, locality: {word}, deadline: 250ms}}]\n"
+             \x20 links: [{{from: a, interface: 'x:y', to: b, {fields}}}]\n"
         ));
-        let link = &app.spec.links[0];
-        assert_eq!(link.locality, locality);
-        assert_eq!(
-            link.deadline.map(|it| it.get()),
-            Some(Duration::from_millis(250))
-        );
+        app.spec.links[0].clone()
+    };
+    for locality in [Locality::Auto, Locality::Fused, Locality::Local] {
+        let read = link(&format!("locality: {}", locality.as_str()));
+        assert_eq!(read.locality, locality);
     }
+    let deadline = link("deadline: 250ms").deadline;
+    let deadline = deadline.map(|deadline| deadline.get());
+    assert_eq!(deadline, Some(Duration::from_millis(250)));
 }
 
 #[test]
