@@ -151,7 +151,7 @@ impl Crossing {
             })
         });
         let functions = functions.collect();
-        Link { route, functions }
+        Link { functions }
     }
 
     fn interface(&self, import: &str) -> Option<&CrossedInterface> {

@@ -20,7 +20,6 @@ pub(crate) struct Ends {
 
 /// All that one part of an entry imports of one target: one stub, one session.
 pub(crate) struct Link {
-    pub(crate) route: Arc<Route>,
     /// By the index that the stub knows them under.
     pub(crate) functions: Vec<Arc<LinkedFunction>>,
 }
