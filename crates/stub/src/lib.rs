@@ -56,7 +56,9 @@ impl Generated {
                 !interface.concurrent && exports.contains(name)
             }
         });
-        interfaces.map(|interface| interface.name.as_str()).collect()
+        interfaces
+            .map(|interface| interface.name.as_str())
+            .collect()
     }
 }
 

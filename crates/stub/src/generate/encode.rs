@@ -4,11 +4,12 @@
 //! a check before what may not fit, for a stretch of [`STRETCH`] bytes at once, and the memory grows when it
 //! fails. Nothing is allocated meanwhile.
 
-use wasm_encoder::{Function, ValType};
+mod scalar;
+
+use wasm_encoder::Function;
 
 use super::code::{Code, Local, at, byte_at, coerce, global};
 use super::generator::{Generator, Key};
-use super::handles::Step;
 use super::helpers::{Helper, STRETCH};
 use super::shape::{Flat, Shape, ShapeId, Tag};
 use super::switch::Switch;
@@ -150,7 +151,12 @@ impl Generator {
         shape: ShapeId,
         source: &Source,
     ) {
-        if self.is_inline(shape) || matches!((source, self.shapes.shape(shape)), (Source::Flat(_), Shape::Record(_))) {
+        if self.is_inline(shape)
+            || matches!(
+                (source, self.shapes.shape(shape)),
+                (Source::Flat(_), Shape::Record(_))
+            )
+        {
             return self.encode_apart(code, sink, shape, source);
         }
         sink.settle(code);
@@ -178,13 +184,7 @@ impl Generator {
     }
 
     /// Writes a value here.
-    fn encode_apart(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        shape: ShapeId,
-        source: &Source,
-    ) {
+    fn encode_apart(&mut self, code: &mut Code, sink: &mut Sink, shape: ShapeId, source: &Source) {
         match self.shapes.shape(shape).clone() {
             Shape::Record(fields) => self.encode_record(code, sink, &fields, source),
             Shape::Variant(tag, cases) => self.encode_variant(code, sink, tag, &cases, source),
@@ -254,7 +254,10 @@ impl Generator {
         if form == Tag::Byte || cases.len() <= 0x80 {
             sink.need(self, code, 1);
             let place = byte_at(sink.advance(1));
-            code.add().local_get(sink.p).local_get(tag).i32_store8(place);
+            code.add()
+                .local_get(sink.p)
+                .local_get(tag)
+                .i32_store8(place);
         } else {
             self.encode_unsigned(code, sink, Flat::I32, |code| {
                 code.add().local_get(tag);
@@ -279,192 +282,6 @@ impl Generator {
             });
         }
         code.give_back(tag);
-    }
-
-    fn encode_scalar(&mut self, code: &mut Code, sink: &mut Sink, shape: &Shape, source: &Source) {
-        match shape {
-            Shape::Bool | Shape::U8 | Shape::S8 => {
-                self.encode_fixed(code, sink, 1, |code| push(code, source, 0, Flat::I32, 1));
-            }
-            Shape::F32 => self.encode_float(code, sink, Flat::F32, source),
-            Shape::F64 => self.encode_float(code, sink, Flat::F64, source),
-            Shape::Flags(count) => {
-                let (wire, memory) = (count.div_ceil(8), count.div_ceil(8).next_power_of_two());
-                self.encode_fixed(code, sink, wire, |code| {
-                    push(code, source, 0, Flat::I32, memory);
-                });
-            }
-            Shape::U16 => self.encode_unsigned(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 2);
-            }),
-            Shape::U32 => self.encode_unsigned(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 4);
-            }),
-            Shape::U64 => self.encode_unsigned(code, sink, Flat::I64, |code| {
-                push(code, source, 0, Flat::I64, 8);
-            }),
-            Shape::S16 => self.encode_signed(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 2);
-                code.add().i32_extend16_s();
-            }),
-            Shape::S32 => self.encode_signed(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 4);
-            }),
-            Shape::S64 => self.encode_signed(code, sink, Flat::I64, |code| {
-                push(code, source, 0, Flat::I64, 8);
-            }),
-            Shape::Char => self.encode_char(code, sink, source),
-            Shape::Handle { resource, owned } => {
-                self.encode_handle(code, sink, (*resource, *owned), source);
-            }
-            // Not scalars.
-            Shape::String | Shape::List(_) | Shape::Record(_) | Shape::Variant(..) => {}
-        }
-    }
-
-    /// Writes the low bytes of an `i32`: 1 to 4 of them.
-    fn encode_fixed(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        bytes: u32,
-        value: impl FnOnce(&mut Code),
-    ) {
-        // Of three bytes a fourth is written and written over.
-        sink.need(self, code, bytes.next_power_of_two());
-        let place = byte_at(sink.advance(bytes));
-        code.add().local_get(sink.p);
-        value(code);
-        match bytes {
-            1 => code.add().i32_store8(place),
-            2 => code.add().i32_store16(place),
-            _ => code.add().i32_store(place),
-        };
-    }
-
-    fn encode_float(&mut self, code: &mut Code, sink: &mut Sink, flat: Flat, source: &Source) {
-        let bytes = if flat == Flat::F32 { 4 } else { 8 };
-        sink.need(self, code, bytes);
-        let place = byte_at(sink.advance(bytes));
-        code.add().local_get(sink.p);
-        push(code, source, 0, flat, bytes);
-        match flat {
-            Flat::F32 => code.add().f32_store(place),
-            _ => code.add().f64_store(place),
-        };
-    }
-
-    /// Writes an integer that is mostly small: one byte here, more by a helper.
-    fn encode_unsigned(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        flat: Flat,
-        value: impl FnOnce(&mut Code),
-    ) {
-        let number = code.take(ValType::from(flat));
-        value(code);
-        let mut add = code.add();
-        add.local_tee(number);
-        match flat {
-            Flat::I64 => add.i64_const(0x80).i64_lt_u(),
-            _ => add.i32_const(0x80).i32_lt_u(),
-        };
-        self.encode_integer(code, sink, (number, flat), Helper::WriteUnsigned);
-    }
-
-    fn encode_signed(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        flat: Flat,
-        value: impl FnOnce(&mut Code),
-    ) {
-        let number = code.take(ValType::from(flat));
-        value(code);
-        let mut add = code.add();
-        add.local_tee(number);
-        match flat {
-            Flat::I64 => add.i64_const(0x40).i64_add().i64_const(0x80).i64_lt_u(),
-            _ => add.i32_const(0x40).i32_add().i32_const(0x80).i32_lt_u(),
-        };
-        self.encode_integer(code, sink, (number, flat), Helper::WriteSigned);
-    }
-
-    /// Writes an integer; whether it is one byte is on the stack.
-    fn encode_integer(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        (number, flat): (Local, Flat),
-        slow: Helper,
-    ) {
-        const MOST: u32 = 10;
-        let is_small = code.take_i32();
-        code.add().local_set(is_small);
-        sink.need(self, code, MOST);
-        let place = sink.advance(0);
-        code.add().local_get(is_small);
-        code.when();
-        let mut add = code.add();
-        add.local_get(sink.p).local_get(number);
-        match flat {
-            Flat::I64 => add.i32_wrap_i64(),
-            _ => &mut add,
-        };
-        add.i32_const(0x7f).i32_and().i32_store8(byte_at(place));
-        add.local_get(sink.p).i32_const(place.cast_signed() + 1);
-        add.i32_add().local_set(sink.p);
-        code.otherwise();
-        let slow_index = self.helper(slow);
-        let mut add = code.add();
-        add.local_get(sink.p).i32_const(place.cast_signed()).i32_add();
-        add.local_get(number);
-        match (flat, slow) {
-            (Flat::I64, _) => &mut add,
-            (_, Helper::WriteSigned) => add.i64_extend_i32_s(),
-            _ => add.i64_extend_i32_u(),
-        };
-        add.call(slow_index).local_set(sink.p);
-        code.end();
-        sink.pending = 0;
-        code.give_back(is_small);
-        code.give_back(number);
-    }
-
-    fn encode_char(&mut self, code: &mut Code, sink: &mut Sink, source: &Source) {
-        const MOST: u32 = 4;
-        sink.need(self, code, MOST);
-        sink.settle(code);
-        let write = self.helper(Helper::WriteChar);
-        code.add().local_get(sink.p);
-        push(code, source, 0, Flat::I32, 4);
-        code.add().call(write).local_set(sink.p);
-    }
-
-    /// A handle is written as a list of four bytes. One that is given away leaves this side first.
-    fn encode_handle(
-        &mut self,
-        code: &mut Code,
-        sink: &mut Sink,
-        (resource, owned): (u32, bool),
-        source: &Source,
-    ) {
-        let give_away = self.handles.is_stub() && owned;
-        let number = code.take_i32();
-        push(code, source, 0, Flat::I32, 4);
-        if give_away {
-            let give_away = self.index(Key::ExchangeOne(Step::GiveAway, resource));
-            code.add().call(give_away);
-        }
-        code.add().local_set(number);
-        sink.need(self, code, 5);
-        let place = sink.advance(5);
-        let mut add = code.add();
-        add.local_get(sink.p).i32_const(4).i32_store8(byte_at(place));
-        add.local_get(sink.p).local_get(number);
-        add.i32_store(byte_at(place + 1));
-        code.give_back(number);
     }
 }
 

@@ -39,10 +39,7 @@ pub(crate) enum Handles {
         moved: u32,
     },
     /// Uses those of the exporter.
-    Skeleton {
-        has_resources: bool,
-        table: Table,
-    },
+    Skeleton { has_resources: bool, table: Table },
 }
 
 /// The intrinsics of a resource that a stub implements.
@@ -138,7 +135,13 @@ impl Generator {
             Shape::Variant(_, cases) => {
                 let layout = self.shapes.variant_layout(&cases);
                 let tag = code.take_i32();
-                super::encode::load(code, address, offset, super::shape::Flat::I32, layout.tag_bytes);
+                super::encode::load(
+                    code,
+                    address,
+                    offset,
+                    super::shape::Flat::I32,
+                    layout.tag_bytes,
+                );
                 code.add().local_set(tag);
                 Switch::new(&cases).emit(code, tag, |code, payload| {
                     self.exchange_apart(code, step, payload, (address, offset + layout.payload));

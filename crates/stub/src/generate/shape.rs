@@ -4,18 +4,18 @@
 //! Everything with cases is a [`Shape::Variant`] (`option`, `result` and `enum` too) and everything with
 //! fields a [`Shape::Record`], because memory knows no difference; the wire knows one, in the [`Tag`].
 
+mod measure;
+
 use std::collections::HashMap;
 
 use wit_parser::{Handle, Resolve, Type, TypeDefKind, TypeId};
 
 use super::error::GenerateError;
+pub(crate) use measure::Facts;
+use measure::MAX_SIZE;
 
 /// How deeply types may be nested. Generated code calls itself this deeply, and the generator too.
 pub(crate) const MAX_DEPTH: u32 = 100;
-
-/// How many bytes one value may take in canonical memory. A type beyond this cannot be laid out in a
-/// memory of 32 bits with anything beside it.
-const MAX_SIZE: u64 = 1 << 28;
 
 /// How many flat values a signature may have before it goes through memory.
 pub(crate) const MAX_FLAT: usize = 16;
@@ -65,44 +65,6 @@ pub(crate) enum Flat {
     F64,
 }
 
-impl Flat {
-    /// The type of a slot that two cases of a variant share.
-    fn join(self, other: Self) -> Self {
-        match (self, other) {
-            (a, b) if a == b => a,
-            (Self::I32, Self::F32) | (Self::F32, Self::I32) => Self::I32,
-            _ => Self::I64,
-        }
-    }
-}
-
-/// What is known of a shape before code is made for it.
-#[derive(Debug, Clone)]
-pub(crate) struct Facts {
-    pub(crate) size: u32,
-    pub(crate) align: u32,
-    /// The flat form, unless it is longer than [`MAX_FLAT`].
-    pub(crate) flat: Option<Vec<Flat>>,
-    /// The fewest bytes an encoded value has.
-    pub(crate) least: u32,
-    /// The most bytes an encoded value has, where there is a bound that is small.
-    pub(crate) most: Option<u32>,
-    /// Encoded bytes and bytes in memory are the same, and each pattern is a value.
-    pub(crate) plain: bool,
-    /// There are handles of resources in it.
-    pub(crate) handles: bool,
-    /// A measure of the code that reads or writes one where it stands.
-    pub(crate) weight: u32,
-    depth: u32,
-}
-
-/// Where the payload of a variant is, and how wide the discriminant before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VariantLayout {
-    pub(crate) tag_bytes: u32,
-    pub(crate) payload: u32,
-}
-
 /// All shapes of a component, each once.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
@@ -113,9 +75,6 @@ pub(crate) struct Shapes {
     /// The resources that handles may be of; their place is their number.
     resources: Vec<TypeId>,
 }
-
-/// The most bytes of an encoding for which one check of the room is made at once.
-const SMALL: u32 = 64;
 
 impl Shapes {
     /// A table in which handles of `resources` may occur, and of no others.
@@ -208,9 +167,7 @@ impl Shapes {
                 let cases = variant.cases.iter().map(|case| add_payload(&case.ty));
                 Shape::Variant(Tag::Integer, cases.collect::<Result<_, _>>()?)
             }
-            TypeDefKind::Enum(cases) => {
-                Shape::Variant(Tag::Integer, vec![None; cases.cases.len()])
-            }
+            TypeDefKind::Enum(cases) => Shape::Variant(Tag::Integer, vec![None; cases.cases.len()]),
             TypeDefKind::Option(ty) => Shape::Variant(Tag::Byte, vec![None, Some(add(ty)?)]),
             TypeDefKind::Result(result) => {
                 let cases = vec![add_payload(&result.ok)?, add_payload(&result.err)?];
@@ -257,158 +214,6 @@ impl Shapes {
         self.known.insert(shape, id);
         Ok(id)
     }
-
-    fn measure(&self, shape: &Shape) -> Result<Facts, GenerateError> {
-        use Flat::{F32, F64, I32, I64};
-        Ok(match shape {
-            Shape::Bool => Facts::scalar(1, I32, 1, 1),
-            Shape::U8 | Shape::S8 => Facts::scalar(1, I32, 1, 1).plain(),
-            Shape::U16 | Shape::S16 => Facts::scalar(2, I32, 1, 3),
-            Shape::U32 | Shape::S32 => Facts::scalar(4, I32, 1, 5),
-            Shape::U64 | Shape::S64 => Facts::scalar(8, I64, 1, 10),
-            Shape::F32 => Facts::scalar(4, F32, 4, 4).plain(),
-            Shape::F64 => Facts::scalar(8, F64, 8, 8).plain(),
-            Shape::Char => Facts::scalar(4, I32, 1, 4),
-            Shape::Flags(count) => {
-                let bytes = count.div_ceil(8);
-                Facts::scalar(bytes.next_power_of_two(), I32, bytes, bytes)
-            }
-            Shape::Handle { .. } => Facts {
-                handles: true,
-                ..Facts::scalar(4, I32, 5, 5)
-            },
-            Shape::String => Facts::list(),
-            Shape::List(element) => {
-                let element = self.facts(*element);
-                Facts {
-                    depth: element.depth + 1,
-                    handles: element.handles,
-                    ..Facts::list()
-                }
-            }
-            Shape::Record(fields) => self.measure_record(fields)?,
-            Shape::Variant(_, cases) => self.measure_variant(cases)?,
-        })
-    }
-
-    fn measure_record(&self, fields: &[ShapeId]) -> Result<Facts, GenerateError> {
-        let mut facts = Facts {
-            plain: true,
-            ..Facts::nothing()
-        };
-        let mut size = 0;
-        for field in fields {
-            let field = self.facts(*field);
-            let offset = align_to(size, field.align);
-            facts.plain &= field.plain && offset == size;
-            size = offset + u64::from(field.size);
-            facts.align = facts.align.max(field.align);
-            facts.flat = facts.flat.and_then(|flat| append(flat, &field.flat));
-            facts.least = facts.least.saturating_add(field.least);
-            facts.most = bounded_sum(facts.most, field.most);
-            facts.handles |= field.handles;
-            facts.weight = facts.weight.saturating_add(field.weight);
-            facts.depth = facts.depth.max(field.depth + 1);
-        }
-        facts.plain &= align_to(size, facts.align) == size;
-        facts.size = fits(align_to(size, facts.align))?;
-        Ok(facts)
-    }
-
-    fn measure_variant(&self, cases: &[Option<ShapeId>]) -> Result<Facts, GenerateError> {
-        let tag = tag_bytes(cases.len());
-        let layout = self.variant_layout(cases);
-        let mut facts = Facts {
-            align: tag,
-            ..Facts::nothing()
-        };
-        let (mut size, mut payload_most) = (0, Some(0));
-        let mut slots = Some(Vec::new());
-        for payload in cases.iter().flatten().map(|case| self.facts(*case)) {
-            size = size.max(u64::from(payload.size));
-            facts.align = facts.align.max(payload.align);
-            slots = slots.and_then(|slots| join(slots, &payload.flat));
-            payload_most = payload_most.zip(payload.most).map(|(a, b)| a.max(b));
-            facts.handles |= payload.handles;
-            facts.depth = facts.depth.max(payload.depth + 1);
-        }
-        facts.size = fits(align_to(u64::from(layout.payload) + size, facts.align))?;
-        facts.flat = append(vec![Flat::I32], &slots);
-        facts.least = 1;
-        facts.most = bounded_sum(Some(if cases.len() <= 0x80 { 1 } else { 5 }), payload_most);
-        facts.weight = if cases.iter().all(Option::is_none) { 1 } else { 4 };
-        Ok(facts)
-    }
-
-    /// Where the parts of a variant with these cases are in memory.
-    pub(crate) fn variant_layout(&self, cases: &[Option<ShapeId>]) -> VariantLayout {
-        let tag = tag_bytes(cases.len());
-        let aligns = cases.iter().flatten().map(|case| self.facts(*case).align);
-        VariantLayout {
-            tag_bytes: tag,
-            payload: aligns.max().unwrap_or(1).max(tag),
-        }
-    }
-
-    /// The fields of a record with their offsets.
-    pub(crate) fn fields(&self, fields: &[ShapeId]) -> Vec<(u32, ShapeId)> {
-        let mut end = 0;
-        let place = |field: &ShapeId| {
-            let facts = self.facts(*field);
-            // The sum was checked when the record was measured.
-            let offset = u32::try_from(align_to(end, facts.align)).unwrap_or(u32::MAX);
-            end = u64::from(offset) + u64::from(facts.size);
-            (offset, *field)
-        };
-        fields.iter().map(place).collect()
-    }
-}
-
-impl Facts {
-    fn nothing() -> Self {
-        Self {
-            size: 0,
-            align: 1,
-            flat: Some(Vec::new()),
-            least: 0,
-            most: Some(0),
-            plain: false,
-            handles: false,
-            weight: 0,
-            depth: 0,
-        }
-    }
-
-    fn scalar(size: u32, flat: Flat, least: u32, most: u32) -> Self {
-        Self {
-            size,
-            align: size,
-            flat: Some(vec![flat]),
-            least,
-            most: Some(most),
-            weight: 1,
-            ..Self::nothing()
-        }
-    }
-
-    fn list() -> Self {
-        Self {
-            size: 8,
-            align: 4,
-            flat: Some(vec![Flat::I32, Flat::I32]),
-            least: 1,
-            most: None,
-            weight: 2,
-            ..Self::nothing()
-        }
-    }
-
-    fn plain(self) -> Self {
-        Self {
-            plain: true,
-            ..self
-        }
-    }
 }
 
 /// The resource behind a name for it.
@@ -417,43 +222,4 @@ pub(crate) fn resource_of(resolve: &Resolve, mut id: TypeId) -> TypeId {
         id = aliased;
     }
     id
-}
-
-fn tag_bytes(cases: usize) -> u32 {
-    match cases {
-        0..=0x100 => 1,
-        0x101..=0x1_0000 => 2,
-        _ => 4,
-    }
-}
-
-fn align_to(offset: u64, align: u32) -> u64 {
-    offset.next_multiple_of(u64::from(align))
-}
-
-fn fits(size: u64) -> Result<u32, GenerateError> {
-    match u32::try_from(size) {
-        Ok(small) if size <= MAX_SIZE => Ok(small),
-        _ => Err(GenerateError::TooLarge { limit: MAX_SIZE }),
-    }
-}
-
-fn bounded_sum(a: Option<u32>, b: Option<u32>) -> Option<u32> {
-    let sum = a?.checked_add(b?)?;
-    (sum <= SMALL).then_some(sum)
-}
-
-fn append(mut flat: Vec<Flat>, more: &Option<Vec<Flat>>) -> Option<Vec<Flat>> {
-    flat.extend_from_slice(more.as_deref()?);
-    (flat.len() <= MAX_FLAT).then_some(flat)
-}
-
-fn join(mut slots: Vec<Flat>, payload: &Option<Vec<Flat>>) -> Option<Vec<Flat>> {
-    for (index, flat) in payload.as_deref()?.iter().enumerate() {
-        match slots.get_mut(index) {
-            Some(slot) => *slot = slot.join(*flat),
-            None => slots.push(*flat),
-        }
-    }
-    Some(slots)
 }

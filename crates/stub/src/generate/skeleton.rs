@@ -131,11 +131,17 @@ impl Generator {
         code.add().local_get(out);
         code.when();
         let mut add = code.add();
-        add.i32_const(RETURN_AREA).local_get(out).i32_store(at(4, 4));
-        add.i32_const(RETURN_AREA).local_get(rest).i32_store(at(8, 4));
+        add.i32_const(RETURN_AREA)
+            .local_get(out)
+            .i32_store(at(4, 4));
+        add.i32_const(RETURN_AREA)
+            .local_get(rest)
+            .i32_store(at(8, 4));
         code.otherwise();
         let mut add = code.add();
-        add.i32_const(RETURN_AREA).local_get(rest).i32_store(at(4, 4));
+        add.i32_const(RETURN_AREA)
+            .local_get(rest)
+            .i32_store(at(4, 4));
         code.end();
         code.add().i32_const(RETURN_AREA);
         let func = self.module.declare(&FunctionType::words(3, 1));
@@ -280,7 +286,8 @@ impl Generator {
         let mut add = code.add();
         add.i32_const(RETURN_AREA).i32_const(1).i32_store8(at(0, 1));
         add.i32_const(RETURN_AREA);
-        add.i32_const(Reason::UnknownHandle.code()).i32_store(at(4, 4));
+        add.i32_const(Reason::UnknownHandle.code())
+            .i32_store(at(4, 4));
         code.end();
         code.add().i32_const(RETURN_AREA);
         let func = self.module.declare(&FunctionType::words(1, 1));

@@ -1,9 +1,7 @@
 //! The module of a stub: it exports interfaces, and turns each call into one of bytes.
 
 use wasm_encoder::{Function as Body, ValType};
-use wit_parser::{
-    ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey,
-};
+use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, at, global};
 use super::encode::{Sink, Source};
@@ -110,8 +108,18 @@ fn import_intrinsics(
     let intrinsics = |(interface, resource): &(WorldKey, TypeId)| {
         let resource = *resource;
         Implemented {
-            new: import(interface, resource, ResourceIntrinsic::ExportedNew, &exchanges),
-            representation: import(interface, resource, ResourceIntrinsic::ExportedRep, &exchanges),
+            new: import(
+                interface,
+                resource,
+                ResourceIntrinsic::ExportedNew,
+                &exchanges,
+            ),
+            representation: import(
+                interface,
+                resource,
+                ResourceIntrinsic::ExportedRep,
+                &exchanges,
+            ),
             drop: import(interface, resource, ResourceIntrinsic::ExportedDrop, &drops),
         }
     };

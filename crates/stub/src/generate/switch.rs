@@ -59,7 +59,11 @@ impl Switch {
             return;
         }
         let done = writer.code().block();
-        let labels: Vec<Label> = self.payloads.iter().map(|_| writer.code().block()).collect();
+        let labels: Vec<Label> = self
+            .payloads
+            .iter()
+            .map(|_| writer.code().block())
+            .collect();
         let nothing = writer.code().block();
         let label_of = |place: &Option<usize>| place.map_or(nothing, |place| labels[place]);
         let table: Vec<Label> = self.places.iter().map(label_of).collect();

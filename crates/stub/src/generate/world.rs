@@ -119,7 +119,12 @@ impl LinkWorld {
     fn fill(&mut self, side: Side) {
         let mut places = Places::default();
         for interface in &self.carried {
-            self.place(&interface.key, interface.id, side == Side::Stub, &mut places);
+            self.place(
+                &interface.key,
+                interface.id,
+                side == Side::Stub,
+                &mut places,
+            );
         }
         let world = &mut self.resolve.worlds[self.world];
         world.imports.extend(places.imports);

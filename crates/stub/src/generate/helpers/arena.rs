@@ -143,7 +143,10 @@ impl Generator {
         add.local_get(bytes).i32_const(beside).i32_add().i32_lt_u();
         code.when();
         let mut add = code.add();
-        add.local_get(p).local_get(bytes).i32_const(beside).i32_add();
+        add.local_get(p)
+            .local_get(bytes)
+            .i32_const(beside)
+            .i32_add();
         add.call(room);
         code.end();
         code.add().local_get(length).i32_const(0x80).i32_lt_u();

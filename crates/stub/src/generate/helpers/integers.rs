@@ -15,7 +15,10 @@ pub(super) fn write_unsigned() -> Function {
     code.leave_if(done);
     write_marked(&mut code);
     let mut add = code.add();
-    add.local_get(value).i64_const(7).i64_shr_u().local_set(value);
+    add.local_get(value)
+        .i64_const(7)
+        .i64_shr_u()
+        .local_set(value);
     code.leave(next);
     code.end();
     code.end();
@@ -33,7 +36,10 @@ pub(super) fn write_signed() -> Function {
     code.leave_if(done);
     write_marked(&mut code);
     let mut add = code.add();
-    add.local_get(value).i64_const(7).i64_shr_s().local_set(value);
+    add.local_get(value)
+        .i64_const(7)
+        .i64_shr_s()
+        .local_set(value);
     code.leave(next);
     code.end();
     code.end();
@@ -93,7 +99,10 @@ pub(super) fn read_unsigned() -> Function {
     fail_if(code, Reason::Integer);
     reading.add_payload();
     let code = &mut reading.code;
-    code.add().local_get(reading.byte).i32_const(0x80).i32_lt_u();
+    code.add()
+        .local_get(reading.byte)
+        .i32_const(0x80)
+        .i32_lt_u();
     code.when();
     code.add().local_get(P).local_get(value).return_();
     code.end();
@@ -165,7 +174,9 @@ impl Reading {
         code.add().local_get(P).local_get(END).i32_eq();
         fail_if(code, Reason::Truncated);
         let mut add = code.add();
-        add.local_get(P).i32_load8_u(byte_at(0)).local_set(self.byte);
+        add.local_get(P)
+            .i32_load8_u(byte_at(0))
+            .local_set(self.byte);
         add.local_get(P).i32_const(1).i32_add().local_set(P);
     }
 

@@ -174,7 +174,9 @@ impl Generator {
         add.local_get(index).i32_const(1).i32_add();
         add.global_set(table.length);
         put_entry(&mut code, table, index);
-        code.add().global_get(table.first).i32_store(at(GENERATION, 4));
+        code.add()
+            .global_get(table.first)
+            .i32_store(at(GENERATION, 4));
         code.end();
         put_entry(&mut code, table, index);
         let mut add = code.add();

@@ -1,0 +1,266 @@
+//! Code that reads what has no parts: numbers, characters, flags, handles.
+
+use wasm_encoder::ValType;
+
+use super::reader::{END, P, Reader};
+use super::store;
+use crate::generate::code::{Code, Local, byte_at};
+use crate::generate::generator::Generator;
+use crate::generate::helpers::Helper;
+use crate::generate::reason::Reason;
+use crate::generate::shape::{Flat, Shape};
+
+impl Generator {
+    pub(super) fn decode_scalar(
+        &mut self,
+        reader: &mut Reader,
+        shape: &Shape,
+        run: u32,
+        (address, offset): (Local, u32),
+    ) {
+        let place = (address, offset);
+        match shape {
+            Shape::U8 | Shape::S8 => decode_copy(reader, (Flat::I32, 1), run, place),
+            Shape::F32 => decode_copy(reader, (Flat::F32, 4), run, place),
+            Shape::F64 => decode_copy(reader, (Flat::F64, 8), run, place),
+            Shape::Bool => decode_bool(reader, run, place),
+            Shape::Flags(count) => decode_flags(reader, *count, run, place),
+            Shape::U16 => self.decode_number(reader, Integer::unsigned(16), run, place),
+            Shape::U32 => self.decode_number(reader, Integer::UNSIGNED_32, run, place),
+            Shape::U64 => self.decode_number(reader, Integer::unsigned(64), run, place),
+            Shape::S16 => self.decode_number(reader, Integer::signed(16), run, place),
+            Shape::S32 => self.decode_number(reader, Integer::signed(32), run, place),
+            Shape::S64 => self.decode_number(reader, Integer::signed(64), run, place),
+            Shape::Char => self.decode_char(reader, run, place),
+            Shape::Handle { resource, owned } => {
+                self.decode_handle(reader, (*resource, *owned), run, place);
+            }
+            // Not scalars.
+            Shape::String | Shape::List(_) | Shape::Record(_) | Shape::Variant(..) => {}
+        }
+    }
+
+    fn decode_number(
+        &mut self,
+        reader: &mut Reader,
+        integer: Integer,
+        run: u32,
+        (address, offset): (Local, u32),
+    ) {
+        reader.need(1, run);
+        let number = self.decode_integer(reader, integer);
+        reader.code.add().local_get(address).local_get(number);
+        store(&mut reader.code, offset, integer.flat(), integer.bits / 8);
+        reader.code.give_back(number);
+    }
+
+    /// Reads an integer that is mostly small: one byte here, which is known to be there, more by a helper.
+    pub(super) fn decode_integer(&mut self, reader: &mut Reader, integer: Integer) -> Local {
+        let number = reader.code.take(ValType::from(integer.flat()));
+        let byte = reader.code.take_i32();
+        let place = reader.advance(0);
+        let mut add = reader.code.add();
+        add.local_get(P).i32_load8_u(byte_at(place));
+        add.local_tee(byte).i32_const(0x80).i32_lt_u();
+        reader.code.when();
+        integer.put_byte(&mut reader.code, byte);
+        let mut add = reader.code.add();
+        add.local_set(number).local_get(P);
+        add.i32_const(place.cast_signed() + 1);
+        add.i32_add().local_set(P);
+        reader.code.otherwise();
+        let read = self.helper(integer.helper());
+        let wide = reader.code.take(ValType::I64);
+        let mut add = reader.code.add();
+        add.local_get(P).i32_const(place.cast_signed()).i32_add();
+        add.local_get(END).i32_const(integer.bits.cast_signed());
+        add.call(read).local_set(wide).local_tee(P).i32_eqz();
+        reader.code.leave_if(reader.failed);
+        let mut add = reader.code.add();
+        add.local_get(wide);
+        if integer.flat() == Flat::I32 {
+            add.i32_wrap_i64();
+        }
+        add.local_set(number);
+        reader.code.end();
+        reader.pending = 0;
+        reader.known = 0;
+        reader.code.give_back(wide);
+        reader.code.give_back(byte);
+        number
+    }
+
+    fn decode_char(&mut self, reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
+        reader.need(1, run);
+        reader.settle();
+        let read = self.helper(Helper::ReadChar);
+        let value = reader.code.take_i32();
+        let mut add = reader.code.add();
+        add.local_get(P).local_get(END).call(read).local_set(value);
+        reader.continue_at();
+        reader.code.add().local_get(address).local_get(value);
+        store(&mut reader.code, offset, Flat::I32, 4);
+        reader.code.give_back(value);
+    }
+
+    /// Leaves the number of the wire in memory: it becomes a handle when all else was read too. A skeleton
+    /// looks whether there is such a handle at once.
+    fn decode_handle(
+        &mut self,
+        reader: &mut Reader,
+        (resource, owned): (u32, bool),
+        run: u32,
+        (address, offset): (Local, u32),
+    ) {
+        reader.need(5, run);
+        let place = reader.advance(5);
+        let number = reader.code.take_i32();
+        let mut add = reader.code.add();
+        add.local_get(P).i32_load8_u(byte_at(place));
+        add.i32_const(4).i32_ne();
+        reader.code.fail_if(Reason::Handle);
+        let mut add = reader.code.add();
+        add.local_get(P).i32_load(byte_at(place + 1));
+        add.local_set(number);
+        if !self.handles.is_stub() {
+            let check = self.helper(Helper::CheckHandle);
+            let mut add = reader.code.add();
+            add.local_get(number).i32_const(resource.cast_signed());
+            add.i32_const(i32::from(owned)).call(check).i32_eqz();
+            reader.code.fail_if(Reason::UnknownHandle);
+        }
+        reader.code.add().local_get(address).local_get(number);
+        store(&mut reader.code, offset, Flat::I32, 4);
+        reader.code.give_back(number);
+    }
+}
+
+/// Reads what is the same bytes in memory.
+fn decode_copy(
+    reader: &mut Reader,
+    (flat, bytes): (Flat, u32),
+    run: u32,
+    (address, offset): (Local, u32),
+) {
+    reader.need(bytes, run);
+    let place = byte_at(reader.advance(bytes));
+    let mut add = reader.code.add();
+    add.local_get(address).local_get(P);
+    match (flat, bytes) {
+        (Flat::I32, _) => add.i32_load8_u(place),
+        (Flat::F32, _) => add.f32_load(place),
+        _ => add.f64_load(place),
+    };
+    store(&mut reader.code, offset, flat, bytes);
+}
+
+fn decode_bool(reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
+    reader.need(1, run);
+    let place = byte_at(reader.advance(1));
+    let byte = reader.code.take_i32();
+    let mut add = reader.code.add();
+    add.local_get(P).i32_load8_u(place);
+    add.local_tee(byte).i32_const(1).i32_gt_u();
+    reader.code.fail_if(Reason::Bool);
+    reader.code.add().local_get(address).local_get(byte);
+    store(&mut reader.code, offset, Flat::I32, 1);
+    reader.code.give_back(byte);
+}
+
+fn decode_flags(reader: &mut Reader, count: u32, run: u32, (address, offset): (Local, u32)) {
+    let wire = count.div_ceil(8);
+    reader.need(wire, run);
+    let place = reader.advance(wire);
+    let bits = reader.code.take_i32();
+    load_bytes(&mut reader.code, place, wire);
+    reader.code.add().local_set(bits);
+    if !count.is_multiple_of(8) {
+        let mut add = reader.code.add();
+        add.local_get(bits).i32_const(count.cast_signed());
+        add.i32_shr_u();
+        reader.code.fail_if(Reason::Flags);
+    }
+    reader.code.add().local_get(address).local_get(bits);
+    store(
+        &mut reader.code,
+        offset,
+        Flat::I32,
+        wire.next_power_of_two(),
+    );
+    reader.code.give_back(bits);
+}
+
+/// Puts 1 to 4 of the next bytes onto the stack as one number.
+fn load_bytes(code: &mut Code, place: u32, bytes: u32) {
+    match bytes {
+        1 | 2 => load_unaligned(code, place, bytes),
+        3 => {
+            load_unaligned(code, place, 2);
+            load_unaligned(code, place + 2, 1);
+            code.add().i32_const(16).i32_shl().i32_or();
+        }
+        _ => load_unaligned(code, place, 4),
+    }
+}
+
+fn load_unaligned(code: &mut Code, place: u32, bytes: u32) {
+    let mut add = code.add();
+    add.local_get(P);
+    match bytes {
+        1 => add.i32_load8_u(byte_at(place)),
+        2 => add.i32_load16_u(byte_at(place)),
+        _ => add.i32_load(byte_at(place)),
+    };
+}
+
+/// An integer type that is encoded in LEB128.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Integer {
+    bits: u32,
+    signed: bool,
+}
+
+impl Integer {
+    pub(super) const UNSIGNED_32: Self = Self::unsigned(32);
+
+    const fn unsigned(bits: u32) -> Self {
+        let signed = false;
+        Self { bits, signed }
+    }
+
+    const fn signed(bits: u32) -> Self {
+        let signed = true;
+        Self { bits, signed }
+    }
+
+    fn flat(self) -> Flat {
+        if self.bits == 64 {
+            Flat::I64
+        } else {
+            Flat::I32
+        }
+    }
+
+    fn helper(self) -> Helper {
+        if self.signed {
+            Helper::ReadSigned
+        } else {
+            Helper::ReadUnsigned
+        }
+    }
+
+    /// Puts the value of a single byte onto the stack.
+    fn put_byte(self, code: &mut Code, byte: Local) {
+        let mut add = code.add();
+        add.local_get(byte);
+        if self.signed {
+            // Its sign is the seventh bit.
+            add.i32_const(25).i32_shl().i32_const(25).i32_shr_s();
+        }
+        match (self.flat(), self.signed) {
+            (Flat::I64, true) => add.i64_extend_i32_s(),
+            (Flat::I64, false) => add.i64_extend_i32_u(),
+            _ => &mut add,
+        };
+    }
+}
