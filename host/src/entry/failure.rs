@@ -78,6 +78,11 @@ impl Failure {
         }
     }
 
+    /// Whether the instance can serve further calls: what was refused has not reached the guest.
+    pub(crate) fn leaves_instance_whole(&self) -> bool {
+        matches!(self, Self::BadRequest(_))
+    }
+
     /// Whether it is the guest's fault, so that it counts as a trap.
     pub(crate) fn is_guests(&self) -> bool {
         match self {

@@ -91,7 +91,7 @@ impl LinkedFunction {
         Ok(callee)
     }
 
-    /// Puts the session back after a call, or drops it if the call failed.
+    /// Puts the session back after a call, or drops it if the call failed in the callee.
     ///
     /// # Errors
     /// The failure of the call, as the importer is told it.
@@ -114,8 +114,12 @@ impl LinkedFunction {
                 Ok(reply)
             }
             Err(failure) => {
-                if keeps == Keeps::Session {
-                    importer.sessions().clear(&self.route);
+                match (callee.instance, keeps) {
+                    (Some(session), Keeps::Session) if failure.leaves_instance_whole() => {
+                        importer.sessions().put(&self.route, session);
+                    }
+                    (_, Keeps::Session) => importer.sessions().clear(&self.route),
+                    (_, Keeps::Nothing) => {}
                 }
                 report(entry, self, &failure);
                 Err(of_callee(entry.component(), &failure))

@@ -89,20 +89,18 @@ pub(crate) async fn call(
         let reason = format!("the reply of `{to}` cannot be read");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
     };
-    if let (Some(kept), None) = (reply.session, session) {
-        let lease = Duration::from_millis(u64::from(kept.lease_ms));
-        let tasks = &function.route.carrier.tasks;
-        let session = RemoteSession::new(kept.id, lease, server.clone(), tasks);
-        importer.sessions().keep_remote(&function.route, session);
-    }
-    match reply.outcome {
-        Ok(payload) => Ok(payload.to_vec()),
-        Err(failure) => {
-            // A target that failed has ended the session.
-            importer.sessions().clear(&function.route);
-            Err(failure)
+    match (reply.session, session) {
+        (Some(kept), None) => {
+            let lease = Duration::from_millis(u64::from(kept.lease_ms));
+            let tasks = &function.route.carrier.tasks;
+            let session = RemoteSession::new(kept.id, lease, server.clone(), tasks);
+            importer.sessions().keep_remote(&function.route, session);
         }
+        // It has ended, or the call has ended it.
+        (None, Some(_)) => importer.sessions().clear(&function.route),
+        (Some(_), Some(_)) | (None, None) => {}
     }
+    reply.outcome.map(<[u8]>::to_vec)
 }
 
 /// Tells the target that a handle is not wanted any more, and waits until it was told.

@@ -103,16 +103,20 @@ impl Server {
 
     async fn reply(&self, request: &Request<'_>) -> Vec<u8> {
         let (session, outcome) = match self.serve(request).await {
-            Ok((session, payload)) => (session, Ok(payload)),
+            Ok(served) => served,
             Err(failure) => (None, Err(failure)),
         };
         reply_frame(request, session, &outcome)
     }
 
+    /// Makes the call. A session outlives a call that was refused, for its instance did nothing.
+    ///
+    /// # Errors
+    /// Why there is no instance for the call.
     async fn serve(
         &self,
         request: &Request<'_>,
-    ) -> Result<(Option<KeptSession>, Vec<u8>), LinkFailure> {
+    ) -> Result<(Option<KeptSession>, Result<Vec<u8>, LinkFailure>), LinkFailure> {
         let target = &request.target;
         let mut callee = self.admit(request)?;
         let entry = callee.entry().clone();
@@ -120,14 +124,15 @@ impl Server {
             Some(id) => Some(self.take(id, &mut callee)?),
             None => None,
         };
-        let payload = call(&mut callee, target, request.payload)
-            .await
-            .map_err(|failure| {
-                let name = format!("{}.{}", target.interface, target.function);
-                report_failure(&entry, &name, request.importer.component, &failure);
-                of_callee(target.component, &failure)
-            })?;
-        let session = match (taken, callee.into_instance()) {
+        let outcome = call(&mut callee, target, request.payload).await;
+        if let Err(failure) = &outcome {
+            let name = format!("{}.{}", target.interface, target.function);
+            report_failure(&entry, &name, request.importer.component, failure);
+        }
+        let is_whole = outcome.as_ref().err().is_none_or(Failure::leaves_instance_whole);
+        let outcome = outcome.map_err(|failure| of_callee(target.component, &failure));
+        let instance = callee.into_instance().filter(|_| is_whole);
+        let session = match (taken, instance) {
             (Some(taken), Some(instance)) => Some(taken.keep(instance)),
             (None, Some(instance)) if instance.served.has_resources() => {
                 Some(self.open(&entry, instance)?)
@@ -138,7 +143,7 @@ impl Server {
             }
             (_, None) => None,
         };
-        Ok((session, payload))
+        Ok((session, outcome))
     }
 
     /// Admits a call at the target that a request names.
