@@ -94,12 +94,6 @@ impl FunctionShape {
             results: walk.all(function.results())?,
         })
     }
-
-    /// Whether a call hands over streams or futures.
-    pub(crate) fn has_ends(&self) -> bool {
-        let mut shapes = self.params.iter().chain(&self.results);
-        shapes.any(Shape::has_ends)
-    }
 }
 
 impl Shape {
@@ -110,15 +104,6 @@ impl Shape {
     #[cfg(test)]
     pub(crate) fn of(ty: &Type) -> Result<Self, CodecError> {
         Walk { parts: 0 }.one(ty)
-    }
-
-    /// A plan allows for streams and futures at these places only.
-    fn has_ends(&self) -> bool {
-        match self {
-            Self::Stream(_) | Self::Future(_) => true,
-            Self::Tuple(members) => members.iter().any(Self::has_ends),
-            _ => false,
-        }
     }
 
     /// The fewest bytes that an encoded value takes.

@@ -118,6 +118,9 @@ struct Outgoing {
 #[derive(Default)]
 struct Incoming {
     chunks: VecDeque<Vec<u8>>,
+    /// Whether anybody has read, and the writer been given credit. Before that it is told nothing, and
+    /// nothing of what it writes is taken: a stream that nobody reads is not written either.
+    wanted: bool,
     /// Of the credit that the writer was given.
     credit: i64,
     /// Credit that the writer is owed.
@@ -171,16 +174,8 @@ impl Side {
         if !state.taken.insert(number) {
             return None;
         }
-        let incoming = Incoming {
-            credit: WINDOW_BYTES.into(),
-            ..Incoming::default()
-        };
-        state.streams.insert(number, Stream::In(incoming));
+        state.streams.insert(number, Stream::In(Incoming::default()));
         drop(state);
-        self.send(Message::Credit {
-            stream: number,
-            bytes: WINDOW_BYTES,
-        });
         let side = self.clone();
         Some(Receiver { side, number })
     }
@@ -502,15 +497,26 @@ impl Drop for Sender {
 impl Receiver {
     /// The next chunk, or how the stream ended.
     pub(super) fn poll_chunk(&self, context: &Context<'_>) -> Poll<Result<Vec<u8>, Ended>> {
-        self.with(|incoming| match (incoming.chunks.pop_front(), incoming.end) {
+        let mut first_credit = false;
+        let poll = self.with(|incoming| match (incoming.chunks.pop_front(), incoming.end) {
             (Some(chunk), _) => Poll::Ready(Ok(chunk)),
             (None, Some(end)) => Poll::Ready(Err(end)),
             (None, None) => {
                 incoming.waker = Some(context.waker().clone());
+                if !incoming.wanted {
+                    incoming.wanted = true;
+                    incoming.credit = WINDOW_BYTES.into();
+                    first_credit = true;
+                }
                 Poll::Pending
             }
-        })
-        .unwrap_or(Poll::Ready(Err(Ended::Broken)))
+        });
+        if first_credit {
+            let (stream, bytes) = (self.number, WINDOW_BYTES);
+            // The answer may come at once, and wakes whoever polls here.
+            self.side.send(Message::Credit { stream, bytes });
+        }
+        poll.unwrap_or(Poll::Ready(Err(Ended::Broken)))
     }
 
     /// The next chunk, if it is here.

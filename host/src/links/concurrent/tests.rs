@@ -291,6 +291,7 @@ async fn explore() {
             ("call-is-given-up", vec![]),
             ("at-once", vec![Val::U32(10)]),
             ("broken", vec![Val::U32(10)]),
+            ("broken", vec![Val::U32(0)]),
         ];
         for (name, arguments) in calls {
             let begun = std::time::Instant::now();
