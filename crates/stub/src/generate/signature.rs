@@ -1,18 +1,19 @@
 //! The functions of an interface, as shapes and as core types.
 
 use wasm_encoder::ValType;
-use wit_parser::{Function, LiftLowerAbi, ManglingAndAbi};
+use wit_parser::{Function, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
 use super::error::GenerateError;
 use super::shape::{Flat, ShapeId, Shapes};
-use super::world::LinkWorld;
+use super::world::{LinkWorld, MANGLING};
 
-/// How the tools name what modules import and export.
-pub(crate) const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
-
-/// The shapes of a function.
+/// A function that crosses as bytes.
 #[derive(Debug)]
-pub(crate) struct Signature {
+pub(crate) struct Call<'w> {
+    interface: &'w WorldKey,
+    function: &'w Function,
+    /// Its index on the link.
+    pub(crate) index: u32,
     /// The tuple of the parameters.
     pub(crate) parameters: ShapeId,
     pub(crate) result: Option<ShapeId>,
@@ -20,11 +21,26 @@ pub(crate) struct Signature {
     pub(crate) reply: ShapeId,
 }
 
-impl Signature {
-    pub(crate) fn new(
+impl<'w> Call<'w> {
+    /// All functions of a world's interfaces.
+    pub(crate) fn all(
+        world: &'w LinkWorld,
         shapes: &mut Shapes,
+    ) -> Result<Vec<Self>, GenerateError> {
+        let mut calls = Vec::new();
+        for carried in &world.carried {
+            for (index, name) in &carried.functions {
+                let function = &world.resolve.interfaces[carried.id].functions[name];
+                calls.push(Self::new(world, shapes, (&carried.key, function, *index))?);
+            }
+        }
+        Ok(calls)
+    }
+
+    fn new(
         world: &LinkWorld,
-        function: &Function,
+        shapes: &mut Shapes,
+        (interface, function, index): (&'w WorldKey, &'w Function, u32),
     ) -> Result<Self, GenerateError> {
         let types = function.params.iter().map(|parameter| &parameter.ty);
         let parameters = shapes.add_tuple(&world.resolve, types)?;
@@ -37,10 +53,32 @@ impl Signature {
             None => shapes.add_tuple(&world.resolve, std::iter::empty())?,
         };
         Ok(Self {
+            interface,
+            function,
+            index,
             parameters,
             result,
             reply,
         })
+    }
+
+    /// The name of the function for who imports it.
+    pub(crate) fn import_name(&self, world: &LinkWorld) -> (String, String) {
+        let import = WasmImport::Func {
+            interface: Some(self.interface),
+            func: self.function,
+        };
+        world.resolve.wasm_import_name(MANGLING, import)
+    }
+
+    /// The name of the function for who exports it, or of what belongs to it.
+    pub(crate) fn export_name(&self, world: &LinkWorld, kind: WasmExportKind) -> String {
+        let export = WasmExport::Func {
+            interface: Some(self.interface),
+            func: self.function,
+            kind,
+        };
+        world.resolve.wasm_export_name(MANGLING, export)
     }
 
     /// The flat parameters, unless they go through memory.

@@ -1,7 +1,7 @@
 //! The module of a skeleton: it imports interfaces, and calls them for whoever sends bytes.
 
 use wasm_encoder::{Function as Body, ValType};
-use wit_parser::{ResourceIntrinsic, WasmExport, WasmExportKind, WasmImport};
+use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, Label, at, global};
 use super::encode::{Sink, Source, load};
@@ -13,57 +13,26 @@ use super::layout::RETURN_AREA;
 use super::module::{Func, FunctionType, Module};
 use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Shapes};
-use super::signature::{MANGLING, Signature};
-use super::world::LinkWorld;
-
-/// A function of the exporter.
-#[derive(Debug)]
-struct Served {
-    index: u32,
-    import: Func,
-    signature: Signature,
-}
+use super::signature::Call;
+use super::world::{LinkWorld, MANGLING};
 
 /// The module of a skeleton for a world that [`LinkWorld`] made.
 pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let resources = world.resources();
     let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
+    let calls = Call::all(world, &mut shapes)?;
     let mut module = Module::default();
-    let mut served = Vec::new();
-    for interface in &world.carried {
-        for (index, name) in &interface.functions {
-            let func = &world.resolve.interfaces[interface.id].functions[name];
-            let signature = Signature::new(&mut shapes, world, func)?;
-            let import = WasmImport::Func {
-                interface: Some(&interface.key),
-                func,
-            };
-            let name = world.resolve.wasm_import_name(MANGLING, import);
-            let import = module.import(&name, &import_type(&shapes, &signature));
-            let index = *index;
-            served.push(Served {
-                index,
-                import,
-                signature,
-            });
-        }
-    }
-    let drops = resources.iter().map(|(interface, resource)| {
-        let import = WasmImport::ResourceIntrinsic {
-            interface: Some(interface),
-            resource: *resource,
-            intrinsic: ResourceIntrinsic::ImportedDrop,
-        };
-        let name = world.resolve.wasm_import_name(MANGLING, import);
-        module.import(&name, &intrinsic::drops())
-    });
-    let drops: Vec<Func> = drops.collect();
+    let import =
+        |call: &Call<'_>| module.import(&call.import_name(world), &import_type(&shapes, call));
+    let imports: Vec<Func> = calls.iter().map(import).collect();
+    let drops = import_drops(&mut module, world, &resources);
     let table = Table::new(&mut module);
     let handles = Handles::Skeleton {
         has_resources: !drops.is_empty(),
         table,
     };
     let mut generator = Generator::new(module, shapes, handles);
+    let served: Vec<_> = calls.iter().zip(imports).collect();
     let invoke = generator.add_invoke(table, &served);
     let post_return = generator.function(Key::Helper(Helper::PostReturn));
     let drop = generator.add_drop(&drops);
@@ -75,24 +44,37 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
         ("open", WasmExportKind::Normal, open),
     ];
     for (name, kind, func) in exports {
-        let export = WasmExport::Func {
-            interface: Some(world.link()),
-            func: world.link_function(name),
-            kind,
-        };
-        let name = world.resolve.wasm_export_name(MANGLING, export);
+        let name = world.link_export(name, kind);
         generator.module.export(&name, func);
     }
     Ok(generator.finish())
 }
 
+/// For each resource what drops one.
+fn import_drops(
+    module: &mut Module,
+    world: &LinkWorld,
+    resources: &[(WorldKey, TypeId)],
+) -> Vec<Func> {
+    let import = |(interface, resource): &(WorldKey, TypeId)| {
+        let import = WasmImport::ResourceIntrinsic {
+            interface: Some(interface),
+            resource: *resource,
+            intrinsic: ResourceIntrinsic::ImportedDrop,
+        };
+        let name = world.resolve.wasm_import_name(MANGLING, import);
+        module.import(&name, &intrinsic::drops())
+    };
+    resources.iter().map(import).collect()
+}
+
 /// The core type of a function that is imported.
-fn import_type(shapes: &Shapes, signature: &Signature) -> FunctionType {
-    let mut parameters = signature.core_parameters(shapes);
-    if signature.result_in_memory(shapes).is_some() {
+fn import_type(shapes: &Shapes, call: &Call<'_>) -> FunctionType {
+    let mut parameters = call.core_parameters(shapes);
+    if call.result_in_memory(shapes).is_some() {
         parameters.push(ValType::I32);
     }
-    let results: Vec<ValType> = signature
+    let results: Vec<ValType> = call
         .flat_result(shapes)
         .into_iter()
         .map(ValType::from)
@@ -102,11 +84,11 @@ fn import_type(shapes: &Shapes, signature: &Signature) -> FunctionType {
 
 impl Generator {
     /// `(function, arguments, length) -> where the outcome is`
-    fn add_invoke(&mut self, table: Table, served: &[Served]) -> Func {
+    fn add_invoke(&mut self, table: Table, served: &[(&Call<'_>, Func)]) -> Func {
         let (function, pointer, length) = (0, 1, 2);
         let arms: Vec<(u32, Func)> = served
             .iter()
-            .map(|served| (served.index, self.add_served(served)))
+            .map(|(call, import)| (call.index, self.add_served(call, *import)))
             .collect();
         let mut code = Code::new(3);
         let (out, rest) = (code.take_i32(), code.take_i32());
@@ -150,17 +132,16 @@ impl Generator {
     }
 
     /// `(arguments, end) -> (result, length)`, or 0 and a reason
-    fn add_served(&mut self, served: &Served) -> Func {
+    fn add_served(&mut self, call: &Call<'_>, import: Func) -> Func {
         let func = self.module.declare(&FunctionType::words(2, 2));
-        let body = self.make_served(served);
+        let body = self.make_served(call, import);
         self.module.define(func, body);
         func
     }
 
-    fn make_served(&mut self, served: &Served) -> Body {
+    fn make_served(&mut self, call: &Call<'_>, import: Func) -> Body {
         let (p, end) = (0, 1);
-        let signature = &served.signature;
-        let parameters = signature.parameters;
+        let parameters = call.parameters;
         let mut code = Code::new(2);
         let (area, result) = (code.take_i32(), code.take_i32());
         if self.shapes.facts(parameters).size > 0 {
@@ -176,12 +157,12 @@ impl Generator {
         code.end();
         code.add().local_get(p).local_get(end).i32_ne();
         fail_if(&mut code, Reason::Trailing);
-        let in_memory = signature.result_in_memory(&self.shapes);
+        let in_memory = call.result_in_memory(&self.shapes);
         if let Some(shape) = in_memory {
             self.allocate_or_fail(&mut code, shape, result);
         }
         self.exchange(&mut code, Step::Return, parameters, (area, 0));
-        match signature.flat_parameters(&self.shapes).map(<[_]>::to_vec) {
+        match call.flat_parameters(&self.shapes).map(<[_]>::to_vec) {
             Some(flat) => self.load_flat(&mut code, parameters, (area, 0), &flat),
             None => {
                 code.add().local_get(area);
@@ -190,14 +171,14 @@ impl Generator {
         if in_memory.is_some() {
             code.add().local_get(result);
         }
-        code.add().call(served.import.0);
-        self.answer(&mut code, signature, result);
+        code.add().call(import.0);
+        self.answer(&mut code, call, result);
         code.finish()
     }
 
     /// Encodes what the exporter has returned, on the stack or in memory at `area`.
-    fn answer(&mut self, code: &mut Code, signature: &Signature, area: u32) {
-        let source = match signature.flat_result(&self.shapes) {
+    fn answer(&mut self, code: &mut Code, call: &Call<'_>, area: u32) {
+        let source = match call.flat_result(&self.shapes) {
             Some(flat) => {
                 let value = code.take(flat.into());
                 code.add().local_set(value);
@@ -208,13 +189,13 @@ impl Generator {
                 offset: 0,
             },
         };
-        if let Some(shape) = signature.result {
+        if let Some(shape) = call.result {
             self.keep(code, shape, &source);
         }
         let (p, start) = (code.take_i32(), code.take_i32());
         let mut add = code.add();
         add.global_get(global::TOP).local_tee(p).local_set(start);
-        if let Some(shape) = signature.result {
+        if let Some(shape) = call.result {
             let mut sink = Sink::new(p);
             self.encode(code, &mut sink, shape, &source);
             sink.settle(code);

@@ -13,8 +13,8 @@ use super::layout::{RESULT_AREA, RETURN_AREA, SMALL_RESULT};
 use super::module::{Func, FunctionType, Module};
 use super::reason::Reason;
 use super::shape::{ShapeId, Shapes};
-use super::signature::{MANGLING, Signature};
-use super::world::LinkWorld;
+use super::signature::Call;
+use super::world::{LinkWorld, MANGLING};
 
 /// The functions of the host that a stub imports.
 #[derive(Debug, Clone, Copy)]
@@ -28,31 +28,9 @@ struct Host {
 pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let resources = world.resources();
     let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
-    let mut functions = Vec::new();
-    for interface in &world.carried {
-        for (index, name) in &interface.functions {
-            let function = &world.resolve.interfaces[interface.id].functions[name];
-            let signature = Signature::new(&mut shapes, world, function)?;
-            functions.push((&interface.key, function, *index, signature));
-        }
-    }
+    let calls = Call::all(world, &mut shapes)?;
     let mut module = Module::default();
-    let mut import = |name: &str, parameters: usize| {
-        let name = world.resolve.wasm_import_name(
-            MANGLING,
-            WasmImport::Func {
-                interface: Some(world.link()),
-                func: world.link_function(name),
-            },
-        );
-        module.import(&name, &FunctionType::words(parameters, 0))
-    };
-    // Lists are pointer and length; the last word says where the result goes.
-    let host = Host {
-        call: import("call", 4),
-        drop: import("drop", 1),
-        malformed: import("malformed", 3),
-    };
+    let host = Host::import(&mut module, world);
     let implemented = import_intrinsics(&mut module, world, &resources);
     let moved = module.add_global(0);
     let handles = Handles::Stub {
@@ -60,22 +38,13 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
         moved,
     };
     let mut generator = Generator::new(module, shapes, handles);
-    for (key, function, index, signature) in &functions {
-        let name = |kind| {
-            let interface = Some(*key);
-            let func = *function;
-            let export = WasmExport::Func {
-                interface,
-                func,
-                kind,
-            };
-            world.resolve.wasm_export_name(MANGLING, export)
-        };
-        let made = generator.add_stub_function(host, *index, signature);
-        generator.module.export(&name(WasmExportKind::Normal), made);
-        if signature.result_in_memory(&generator.shapes).is_some() {
+    for call in &calls {
+        let made = generator.add_stub_function(host, call);
+        let name = call.export_name(world, WasmExportKind::Normal);
+        generator.module.export(&name, made);
+        if call.result_in_memory(&generator.shapes).is_some() {
             let post_return = generator.function(Key::Helper(Helper::PostReturn));
-            let name = name(WasmExportKind::PostReturn);
+            let name = call.export_name(world, WasmExportKind::PostReturn);
             generator.module.export(&name, post_return);
         }
     }
@@ -89,6 +58,21 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
         generator.module.export(&name, destructor);
     }
     Ok(generator.finish())
+}
+
+impl Host {
+    fn import(module: &mut Module, world: &LinkWorld) -> Self {
+        let mut import = |name: &str, parameters: usize| {
+            let ty = FunctionType::words(parameters, 0);
+            module.import(&world.link_import(name), &ty)
+        };
+        // Lists are pointer and length; the last word says where the result goes.
+        Self {
+            call: import("call", 4),
+            drop: import("drop", 1),
+            malformed: import("malformed", 3),
+        }
+    }
 }
 
 fn import_intrinsics(
@@ -148,24 +132,24 @@ impl Generator {
         func
     }
 
-    fn add_stub_function(&mut self, host: Host, index: u32, signature: &Signature) -> Func {
-        let parameters = signature.core_parameters(&self.shapes);
-        let results: Vec<ValType> = match (signature.flat_result(&self.shapes), signature.result) {
+    fn add_stub_function(&mut self, host: Host, call: &Call<'_>) -> Func {
+        let parameters = call.core_parameters(&self.shapes);
+        let results: Vec<ValType> = match (call.flat_result(&self.shapes), call.result) {
             (Some(flat), _) => vec![flat.into()],
             (None, Some(_)) => vec![ValType::I32],
             (None, None) => Vec::new(),
         };
         let ty = FunctionType::new(&parameters, &results);
         let func = self.module.declare(&ty);
-        let body = self.make_stub_function(host, index, signature);
+        let body = self.make_stub_function(host, call);
         self.module.define(func, body);
         func
     }
 
-    fn make_stub_function(&mut self, host: Host, index: u32, signature: &Signature) -> Body {
-        let mut code = Code::new(signature.core_parameters(&self.shapes).len());
+    fn make_stub_function(&mut self, host: Host, call: &Call<'_>) -> Body {
+        let mut code = Code::new(call.core_parameters(&self.shapes).len());
         let p = code.take_i32();
-        let source = match signature.flat_parameters(&self.shapes) {
+        let source = match call.flat_parameters(&self.shapes) {
             Some(flat) => Source::Flat((0..).zip(flat.iter().copied()).collect()),
             None => Source::Memory {
                 address: 0,
@@ -174,20 +158,21 @@ impl Generator {
         };
         code.add().global_get(global::TOP).local_set(p);
         let mut sink = Sink::new(p);
-        self.encode(&mut code, &mut sink, signature.parameters, &source);
+        self.encode(&mut code, &mut sink, call.parameters, &source);
         sink.settle(&mut code);
         let mut add = code.add();
-        add.i32_const(index.cast_signed()).global_get(global::TOP);
+        add.i32_const(call.index.cast_signed())
+            .global_get(global::TOP);
         add.local_get(p).global_get(global::TOP).i32_sub();
         // The arguments are copied before there is a reply, which may take their place.
         add.i32_const(RETURN_AREA).call(host.call.0);
-        self.receive(&mut code, host, index, signature);
+        self.receive(&mut code, host, call);
         code.finish()
     }
 
     /// Decodes the reply, and returns what is in it.
-    fn receive(&mut self, code: &mut Code, host: Host, index: u32, signature: &Signature) {
-        let result = signature.reply;
+    fn receive(&mut self, code: &mut Code, host: Host, call: &Call<'_>) {
+        let result = call.reply;
         let receive = self.index(Key::Receive(result));
         let reset = self.helper(Helper::Reset);
         let (area, reason) = (code.take_i32(), code.take_i32());
@@ -197,17 +182,17 @@ impl Generator {
         code.add().i32_eqz();
         code.leave_if(received);
         let mut add = code.add();
-        add.i32_const(index.cast_signed()).local_get(reason);
+        add.i32_const(call.index.cast_signed()).local_get(reason);
         add.i32_const(RETURN_AREA).call(host.malformed.0);
         add.local_get(area).call(receive).i32_eqz();
         code.leave_if(received);
         code.add().unreachable();
         code.end();
         self.exchange(code, Step::Adopt, result, (area, 0));
-        if let Some(flat) = signature.flat_result(&self.shapes) {
+        if let Some(flat) = call.flat_result(&self.shapes) {
             self.load_flat(code, result, (area, 0), &[flat]);
             code.add().call(reset);
-        } else if signature.result.is_some() {
+        } else if call.result.is_some() {
             code.add().local_get(area);
         } else {
             code.add().call(reset);

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{
-    Docs, Function, InterfaceId, Resolve, Span, Stability, TypeDefKind, TypeId, WorldId, WorldItem,
-    WorldKey,
+    Docs, Function, InterfaceId, LiftLowerAbi, ManglingAndAbi, Resolve, Span, Stability,
+    TypeDefKind, TypeId, WasmExport, WasmExportKind, WasmImport, WorldId, WorldItem, WorldKey,
 };
 
 use super::error::GenerateError;
+
+/// How the tools name what modules import and export.
+pub(crate) const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 
 /// What stubs import and skeletons export.
 const LINK: &str = include_str!("link.wit");
@@ -75,13 +78,26 @@ impl LinkWorld {
         Ok(new)
     }
 
-    /// The interface through which host and component speak.
-    pub(crate) fn link(&self) -> &WorldKey {
-        &self.link.0
+    /// The name of a function of the host, for who imports it.
+    pub(crate) fn link_import(&self, name: &str) -> (String, String) {
+        let import = WasmImport::Func {
+            interface: Some(&self.link.0),
+            func: self.link_function(name),
+        };
+        self.resolve.wasm_import_name(MANGLING, import)
     }
 
-    /// A function of that interface.
-    pub(crate) fn link_function(&self, name: &str) -> &Function {
+    /// The name of a function for the host, or of what belongs to it.
+    pub(crate) fn link_export(&self, name: &str, kind: WasmExportKind) -> String {
+        let export = WasmExport::Func {
+            interface: Some(&self.link.0),
+            func: self.link_function(name),
+            kind,
+        };
+        self.resolve.wasm_export_name(MANGLING, export)
+    }
+
+    fn link_function(&self, name: &str) -> &Function {
         &self.resolve.interfaces[self.link.1].functions[name]
     }
 
