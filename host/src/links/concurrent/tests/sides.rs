@@ -1,0 +1,336 @@
+//! The messages between two sides of a call: credit, the end, and who is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use weft_wire::CancelledBy;
+
+use super::super::exchange::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
+use super::super::message::Message;
+use super::{WAYS, Way, pair};
+
+const WINDOW: usize = WINDOW_BYTES as usize;
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn idle() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+/// A stream from the importer to the exporter.
+fn stream(kind: Kind, importer: &Arc<Side>, exporter: &Arc<Side>) -> (Sender, Receiver) {
+    let (number, sender) = importer.give(kind);
+    (sender, exporter.take(number).unwrap())
+}
+
+fn receive(receiver: &Receiver) -> Poll<Result<Vec<u8>, Ended>> {
+    receiver.poll_chunk(&idle())
+}
+
+#[test]
+fn a_writer_waits_until_somebody_reads() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert_eq!(
+            sender.poll_credit(&Context::from_waker(&waker)),
+            Poll::Pending
+        );
+        assert_eq!(receive(&receiver), Poll::Pending);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "{way:?}");
+        assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Ok(())));
+        sender.send(vec![1, 2]);
+        assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 2])));
+    }
+}
+
+#[test]
+fn no_more_than_the_window_and_a_chunk_is_under_way() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        assert_eq!(receive(&receiver), Poll::Pending);
+        let chunk = vec![0; WINDOW - 1];
+        sender.send(chunk.clone());
+        assert_eq!(sender.credit(), 1);
+        // Otherwise a chunk of one long element could never be sent.
+        sender.send(chunk.clone());
+        assert_eq!(sender.poll_credit(&idle()), Poll::Pending);
+        assert_eq!(receive(&receiver), Poll::Ready(Ok(chunk.clone())));
+        receiver.consumed(chunk.len());
+        assert_eq!(sender.credit(), 1, "{way:?}");
+    }
+}
+
+#[test]
+fn a_chunk_without_credit_breaks_its_stream() {
+    let (importer, exporter) = pair(Way::Direct);
+    let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+    exporter.receive(Message::Chunk {
+        stream: 0,
+        payload: vec![1],
+    });
+    assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
+    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+}
+
+#[test]
+fn a_stream_that_was_written_is_complete() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        assert_eq!(receive(&receiver), Poll::Pending);
+        sender.send(vec![1]);
+        drop(sender);
+        assert!(!importer.is_open());
+        assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1])));
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
+        assert!(!exporter.is_open(), "{way:?}");
+    }
+}
+
+#[test]
+fn the_end_of_a_stream_waits_until_the_other_side_reads_it() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (number, sender) = importer.give(Kind::Stream);
+        drop(sender);
+        let receiver = exporter.take(number).unwrap();
+        assert!(importer.is_open() && exporter.is_open());
+        assert_eq!(receive(&receiver), Poll::Pending);
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
+        assert!(!importer.is_open() && !exporter.is_open(), "{way:?}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_writing() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert_eq!(
+            sender.poll_credit(&Context::from_waker(&waker)),
+            Poll::Pending
+        );
+        drop(receiver);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Pending, "{way:?}");
+    }
+}
+
+#[test]
+fn what_a_side_that_failed_wrote_is_not_complete() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        assert_eq!(receive(&receiver), Poll::Pending);
+        sender.send(vec![1]);
+        importer.fail();
+        drop(sender);
+        assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1])));
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
+        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Ready(()), "{way:?}");
+    }
+}
+
+#[test]
+fn a_side_that_is_lost_leaves_everything_open_broken() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (number, there) = importer.give(Kind::Stream);
+        let reads = exporter.take(number).unwrap();
+        let (_, back) = exporter.give(Kind::Stream);
+        drop(there);
+        drop(importer);
+        assert_eq!(receive(&reads), Poll::Ready(Err(Ended::Broken)));
+        assert_eq!(back.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Ready(()), "{way:?}");
+    }
+}
+
+#[test]
+fn a_future_is_held_until_somebody_reads_it() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
+        sender.send_only(vec![1, 7]);
+        drop(sender);
+        assert!(importer.is_open());
+        assert_eq!(receive(&receiver), Poll::Pending);
+        assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 7])));
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
+        assert!(!importer.is_open(), "{way:?}");
+    }
+}
+
+#[test]
+fn a_future_without_its_value_is_not_complete() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
+        assert_eq!(receive(&receiver), Poll::Pending);
+        drop(sender);
+        assert_eq!(
+            receive(&receiver),
+            Poll::Ready(Err(Ended::Broken)),
+            "{way:?}"
+        );
+    }
+}
+
+#[test]
+fn a_future_that_nobody_reads_is_said_to_be_unwanted_once() {
+    for way in WAYS {
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        assert_eq!(
+            importer.poll_event(&Context::from_waker(&waker)),
+            Poll::Pending
+        );
+        drop(receiver);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(
+            importer.poll_event(&idle()),
+            Poll::Ready(Event::Unwanted(0))
+        );
+        assert_eq!(importer.poll_event(&idle()), Poll::Pending);
+        drop(sender);
+        assert_eq!(
+            importer.poll_event(&idle()),
+            Poll::Ready(Event::Closed),
+            "{way:?}"
+        );
+    }
+}
+
+#[test]
+fn a_future_that_was_written_is_never_unwanted() {
+    let (importer, exporter) = pair(Way::Direct);
+    let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
+    sender.send_only(vec![1, 7]);
+    drop(receiver);
+    assert_eq!(importer.poll_event(&idle()), Poll::Pending);
+    drop(sender);
+    assert_eq!(importer.poll_event(&idle()), Poll::Ready(Event::Closed));
+}
+
+#[test]
+fn numbers_that_the_other_side_cannot_have_given_are_refused() {
+    let (importer, exporter) = pair(Way::Direct);
+    assert!(importer.take(0).is_none(), "its own");
+    assert!(exporter.take(1).is_none(), "its own");
+    let _first = exporter.take(0).unwrap();
+    assert!(exporter.take(0).is_none(), "twice");
+}
+
+#[test]
+fn messages_about_streams_that_are_over_are_ignored() {
+    let (importer, exporter) = pair(Way::Direct);
+    let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+    drop((sender, receiver));
+    for stream in [0, 1, 8, u32::MAX] {
+        for side in [&importer, &exporter] {
+            let payload = vec![1];
+            side.receive(Message::Chunk { stream, payload });
+            side.receive(Message::Credit { stream, bytes: 9 });
+            side.receive(Message::Finish { stream });
+            for by in [CancelledBy::Reader, CancelledBy::Writer] {
+                side.receive(Message::Cancel { stream, by });
+            }
+        }
+    }
+    assert!(!importer.is_open() && !exporter.is_open());
+}
+
+/// What may happen to a stream.
+#[derive(Debug, Clone)]
+enum Step {
+    Write(usize),
+    Read,
+    WriterLeaves,
+    ReaderLeaves,
+    WriterFails,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        20 => (1..WINDOW / 2).prop_map(Step::Write),
+        20 => Just(Step::Read),
+        1 => Just(Step::WriterLeaves),
+        1 => Just(Step::ReaderLeaves),
+        1 => Just(Step::WriterFails),
+    ];
+    vec(step, 0..60)
+}
+
+proptest! {
+    /// Whatever happens: what is read is what was written, in order; no more than the window and a
+    /// chunk is under way; a stream is complete if it was written to its end, and else is not; and at
+    /// the end nothing is open.
+    #[test]
+    fn a_stream_keeps_its_promises(steps in steps(), framed in any::<bool>()) {
+        let way = if framed { Way::Framed } else { Way::Direct };
+        let (importer, exporter) = pair(way);
+        let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+        let (mut sender, mut receiver) = (Some(sender), Some(receiver));
+        let (mut written, mut read) = (Vec::new(), Vec::new());
+        let (mut failed, mut end) = (false, None);
+        for step in steps {
+            match step {
+                Step::Write(length) => {
+                    let Some(sender) = &sender else { continue };
+                    if let Poll::Ready(Ok(())) = sender.poll_credit(&idle()) {
+                        let chunk = vec![written.len() as u8; length];
+                        sender.send(chunk.clone());
+                        written.push(chunk);
+                    }
+                }
+                Step::Read => {
+                    let Some(receiver) = &receiver else { continue };
+                    match receive(receiver) {
+                        Poll::Ready(Ok(chunk)) => {
+                            receiver.consumed(chunk.len());
+                            read.push(chunk);
+                        }
+                        Poll::Ready(Err(ended)) => end = Some(ended),
+                        Poll::Pending => {}
+                    }
+                }
+                Step::WriterLeaves => sender = None,
+                Step::ReaderLeaves => receiver = None,
+                Step::WriterFails => {
+                    failed |= sender.is_some();
+                    importer.fail();
+                    sender = None;
+                }
+            }
+            prop_assert_eq!(&read[..], &written[..read.len()]);
+            let ahead: usize = written[read.len()..].iter().map(Vec::len).sum();
+            prop_assert!(receiver.is_none() || ahead < WINDOW + WINDOW / 2);
+        }
+        if let Some(end) = end {
+            prop_assert_eq!(read.len(), written.len());
+            prop_assert_eq!(end == Ended::Broken, failed);
+        }
+        drop((sender, receiver));
+        prop_assert!(!importer.is_open() && !exporter.is_open());
+    }
+}
