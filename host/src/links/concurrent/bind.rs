@@ -17,7 +17,7 @@ use super::conversation::{Answer, Conversation};
 use super::exchange::Side;
 use super::import;
 use super::message::Post;
-use super::target::{self, Over};
+use super::target::{self, Asked, Over};
 use crate::entry::chain;
 use crate::guest::GuestState;
 use crate::links::codec::{CodecError, FunctionShape};
@@ -162,10 +162,15 @@ impl Import {
     ) -> Result<Running, LinkFailure> {
         let callee = self.function.begin(importer)?;
         let has_session = callee.is_session();
-        let (function, shape) = (self.function.clone(), shape.clone());
+        let function = self.function.clone();
+        let asked = Asked {
+            index: function.target_index,
+            shape: Some(shape.clone()),
+            request,
+        };
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| {
-            target::of_store(callee, side, function, shape, request, answer)
+            target::of_store(callee, side, function, asked, answer)
         });
         Ok(Running {
             conversation,

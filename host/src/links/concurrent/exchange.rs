@@ -8,21 +8,22 @@
 //! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; each says by being dropped that
 //! it is over. A side that fails ([`Side::fail`]) tells the other that what it wrote is not complete.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod ends;
+mod flow;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use weft_wire::CancelledBy;
 
+pub(super) use self::ends::{Receiver, Sender};
+use self::flow::{Incoming, Outgoing, Wakers};
 use super::message::{Message, Post};
 
 /// How many bytes of a stream may be under way: enough that both sides run at the same time on bulk
 /// data, and what a reader that dawdles makes the host hold.
 pub(super) const WINDOW_BYTES: u32 = 256 << 10;
-
-/// Credit goes back in pieces of this size: one message for several chunks, and long before the writer
-/// has none left.
-const CREDIT_STEP_BYTES: u32 = WINDOW_BYTES / 4;
 
 /// Which side of a call it is. Each gives the streams that it hands over its own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +40,6 @@ pub(super) struct Side {
     state: Mutex<State>,
     /// The way to the other side; set before there is any stream.
     peer: OnceLock<Post>,
-}
-
-/// The host's end at which a stream of this side's store is sent on.
-pub(super) struct Sender {
-    side: Arc<Side>,
-    number: u32,
-}
-
-/// The host's end at which a stream of the other side comes in.
-pub(super) struct Receiver {
-    side: Arc<Side>,
-    number: u32,
 }
 
 /// Nobody reads the stream any more.
@@ -98,35 +87,6 @@ struct State {
 enum Stream {
     Out(Outgoing),
     In(Incoming),
-}
-
-struct Outgoing {
-    kind: Kind,
-    credit: i64,
-    /// A chunk that waits for credit, of a writer that does not.
-    held: Option<Vec<u8>>,
-    /// Whether the other side has taken it. Until then it knows nothing of the stream.
-    taken: bool,
-    /// The end of a stream that has to wait: until it is taken, or what is held was sent.
-    last: Option<Message>,
-    gone: bool,
-    /// Whether something was written; what is written is not unwanted.
-    written: bool,
-    waker: Option<Waker>,
-}
-
-#[derive(Default)]
-struct Incoming {
-    chunks: VecDeque<Vec<u8>>,
-    /// Whether anybody has read, and the writer been given credit. Before that it is told nothing, and
-    /// nothing of what it writes is taken: a stream that nobody reads is not written either.
-    wanted: bool,
-    /// Of the credit that the writer was given.
-    credit: i64,
-    /// Credit that the writer is owed.
-    owed: u32,
-    end: Option<Ended>,
-    waker: Option<Waker>,
 }
 
 // === impl Side ===
@@ -335,268 +295,6 @@ impl State {
         wakers.add(&mut self.watcher);
         if self.abandoned {
             wakers.add(&mut self.abandonment);
-        }
-    }
-}
-
-// === impl Outgoing ===
-
-impl Outgoing {
-    fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            credit: 0,
-            held: None,
-            taken: false,
-            last: None,
-            gone: false,
-            written: false,
-            waker: None,
-        }
-    }
-
-    fn is_unwanted(&self) -> bool {
-        self.kind == Kind::Future && self.gone && !self.written
-    }
-
-    /// Takes credit, and sends what waited for it.
-    fn credit(&mut self, number: u32, bytes: u32, wakers: &mut Wakers) -> Option<Message> {
-        self.taken = true;
-        self.credit = self.credit.saturating_add(bytes.into());
-        wakers.add(&mut self.waker);
-        let payload = self.held.take()?;
-        self.credit -= payload.len() as i64;
-        Some(Message::Chunk {
-            stream: number,
-            payload,
-        })
-    }
-
-    /// What there is to say at the end.
-    fn last_message(&self, number: u32, failed: bool) -> Message {
-        // A future without its value is as incomplete as a stream of a store that failed.
-        let is_empty = self.kind == Kind::Future && !self.written;
-        if failed || is_empty {
-            let by = CancelledBy::Writer;
-            Message::Cancel { stream: number, by }
-        } else {
-            Message::Finish { stream: number }
-        }
-    }
-
-    fn lose_reader(&mut self, wakers: &mut Wakers) {
-        self.gone = true;
-        self.held = None;
-        wakers.add(&mut self.waker);
-    }
-}
-
-// === impl Incoming ===
-
-impl Incoming {
-    /// Takes in a chunk; one without credit is refused, and the stream with it.
-    fn chunk(&mut self, number: u32, payload: Vec<u8>, wakers: &mut Wakers) -> Option<Message> {
-        if self.end.is_some() {
-            return None;
-        }
-        if self.credit <= 0 {
-            self.end(Ended::Broken, wakers);
-            return Some(Message::Cancel {
-                stream: number,
-                by: CancelledBy::Reader,
-            });
-        }
-        self.credit -= payload.len() as i64;
-        self.chunks.push_back(payload);
-        wakers.add(&mut self.waker);
-        None
-    }
-
-    fn end(&mut self, end: Ended, wakers: &mut Wakers) {
-        self.end.get_or_insert(end);
-        wakers.add(&mut self.waker);
-    }
-}
-
-// === impl Sender ===
-
-impl Sender {
-    /// Ready when a chunk may be sent.
-    pub(super) fn poll_credit(&self, context: &Context<'_>) -> Poll<Result<(), Gone>> {
-        self.with(|outgoing| {
-            if outgoing.gone {
-                Poll::Ready(Err(Gone))
-            } else if outgoing.credit > 0 {
-                Poll::Ready(Ok(()))
-            } else {
-                outgoing.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
-        })
-        .unwrap_or(Poll::Ready(Err(Gone)))
-    }
-
-    /// How many more bytes may be sent now.
-    pub(super) fn credit(&self) -> usize {
-        let credit = self.with(|outgoing| if outgoing.gone { 0 } else { outgoing.credit });
-        usize::try_from(credit.unwrap_or(0)).unwrap_or(0)
-    }
-
-    /// Sends a chunk, for which there is credit.
-    pub(super) fn send(&self, payload: Vec<u8>) {
-        self.with(|outgoing| {
-            outgoing.credit -= payload.len() as i64;
-            outgoing.written = true;
-        });
-        let stream = self.number;
-        self.side.send(Message::Chunk { stream, payload });
-    }
-
-    /// Sends the only chunk, as soon as there is credit. For futures, whose one value is worth holding,
-    /// since a writer that waits cannot be told that nobody reads.
-    pub(super) fn send_only(&self, payload: Vec<u8>) {
-        let mut payload = Some(payload);
-        self.with(|outgoing| {
-            outgoing.written = true;
-            if outgoing.credit <= 0 && !outgoing.gone {
-                outgoing.held = payload.take();
-            }
-        });
-        if let Some(payload) = payload {
-            self.send(payload);
-        }
-    }
-
-    fn with<R>(&self, change: impl FnOnce(&mut Outgoing) -> R) -> Option<R> {
-        match self.side.state().streams.get_mut(&self.number) {
-            Some(Stream::Out(outgoing)) => Some(change(outgoing)),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let mut wakers = Wakers::default();
-        let mut state = self.side.state();
-        let failed = state.failed;
-        let Some(Stream::Out(outgoing)) = state.streams.get_mut(&self.number) else {
-            return;
-        };
-        let last = outgoing.last_message(self.number, failed);
-        if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
-            outgoing.last = Some(last);
-            return;
-        }
-        let gone = outgoing.gone;
-        state.streams.remove(&self.number);
-        state.notify(&mut wakers);
-        drop(state);
-        wakers.wake();
-        if !gone {
-            self.side.send(last);
-        }
-    }
-}
-
-// === impl Receiver ===
-
-impl Receiver {
-    /// The next chunk, or how the stream ended.
-    pub(super) fn poll_chunk(&self, context: &Context<'_>) -> Poll<Result<Vec<u8>, Ended>> {
-        let mut first_credit = false;
-        let poll = self.with(
-            |incoming| match (incoming.chunks.pop_front(), incoming.end) {
-                (Some(chunk), _) => Poll::Ready(Ok(chunk)),
-                (None, Some(end)) => Poll::Ready(Err(end)),
-                (None, None) => {
-                    incoming.waker = Some(context.waker().clone());
-                    if !incoming.wanted {
-                        incoming.wanted = true;
-                        incoming.credit = WINDOW_BYTES.into();
-                        first_credit = true;
-                    }
-                    Poll::Pending
-                }
-            },
-        );
-        if first_credit {
-            let (stream, bytes) = (self.number, WINDOW_BYTES);
-            // The answer may come at once, and wakes whoever polls here.
-            self.side.send(Message::Credit { stream, bytes });
-        }
-        poll.unwrap_or(Poll::Ready(Err(Ended::Broken)))
-    }
-
-    /// The next chunk, if it is here.
-    pub(super) fn chunk(&self) -> Option<Vec<u8>> {
-        self.with(|incoming| incoming.chunks.pop_front()).flatten()
-    }
-
-    /// Says that a chunk of so many bytes has been read, so that more may come.
-    pub(super) fn consumed(&self, bytes: usize) {
-        let due = self.with(|incoming| {
-            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            incoming.owed = incoming.owed.saturating_add(bytes);
-            if incoming.owed < CREDIT_STEP_BYTES || incoming.end.is_some() {
-                return None;
-            }
-            let due = std::mem::take(&mut incoming.owed);
-            incoming.credit += i64::from(due);
-            Some(due)
-        });
-        if let Some(bytes) = due.flatten() {
-            let stream = self.number;
-            self.side.send(Message::Credit { stream, bytes });
-        }
-    }
-
-    fn with<R>(&self, change: impl FnOnce(&mut Incoming) -> R) -> Option<R> {
-        match self.side.state().streams.get_mut(&self.number) {
-            Some(Stream::In(incoming)) => Some(change(incoming)),
-            _ => None,
-        }
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        let mut wakers = Wakers::default();
-        let mut state = self.side.state();
-        let Some(Stream::In(incoming)) = state.streams.remove(&self.number) else {
-            return;
-        };
-        state.notify(&mut wakers);
-        drop(state);
-        wakers.wake();
-        if incoming.end.is_none() {
-            self.side.send(Message::Cancel {
-                stream: self.number,
-                by: CancelledBy::Reader,
-            });
-        }
-    }
-}
-
-/// Who is to be woken, once no lock is held.
-#[derive(Default)]
-struct Wakers([Option<Waker>; 3], Vec<Waker>);
-
-impl Wakers {
-    fn add(&mut self, waker: &mut Option<Waker>) {
-        let Some(waker) = waker.take() else { return };
-        match self.0.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(waker),
-            None => self.1.push(waker),
-        }
-    }
-
-    fn wake(&mut self) {
-        for waker in self.0.iter_mut().filter_map(Option::take) {
-            waker.wake();
-        }
-        for waker in self.1.drain(..) {
-            waker.wake();
         }
     }
 }

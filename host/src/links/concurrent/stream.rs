@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use wasmtime::component::{
-    Destination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
+    Destination, DirectDestination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
@@ -121,7 +121,7 @@ impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
     fn poll_produce<'a>(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        store: StoreContextMut<'a, D>,
+        mut store: StoreContextMut<'a, D>,
         mut destination: Destination<'a, T, VecBuffer<T>>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
@@ -135,17 +135,22 @@ impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
                 Ok(chunk) => chunk,
                 Err(instead) => return Poll::Ready(Ok(instead)),
             };
-            if destination.remaining(store) == Some(0) {
+            if destination.remaining(store.as_context_mut()) == Some(0) {
                 self.ahead = Some(chunk);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
             return match decode_chunk::<T>(&chunk) {
+                // There has to be something in what is delivered.
+                Ok(elements) if elements.is_empty() => {
+                    self.receiver.consumed(chunk.len());
+                    continue;
+                }
                 Ok(elements) => {
                     self.delivering = chunk.len();
                     destination.set_buffer(elements.into());
                     Poll::Ready(Ok(StreamResult::Completed))
                 }
-                Err(error) => Poll::Ready(Ok(malformed(error))),
+                Err(error) => Poll::Ready(Ok(malformed(&error))),
             };
         }
     }
@@ -198,6 +203,59 @@ impl BytesProducer {
             current: None,
         }
     }
+
+    /// Bytes that have not been read, at least one, or what there is to say in place of them.
+    fn poll_bytes(
+        &mut self,
+        context: &Context<'_>,
+        finish: bool,
+    ) -> Poll<Result<Bytes, StreamResult>> {
+        loop {
+            let bytes = match self.current.take() {
+                Some(bytes) => Ok(bytes),
+                None => ready!(wait_for_bytes(&self.receiver, context, finish)),
+            };
+            match bytes {
+                Ok(bytes) if bytes.left().is_empty() => {
+                    self.receiver.consumed(bytes.payload.len());
+                }
+                bytes => return Poll::Ready(bytes),
+            }
+        }
+    }
+
+    /// Copies what is here into the room that a reader has, and keeps the rest.
+    fn fill<D: 'static>(
+        &mut self,
+        mut bytes: Bytes,
+        mut room: usize,
+        mut destination: DirectDestination<'_, D>,
+    ) {
+        loop {
+            let count = room.min(bytes.left().len());
+            destination.remaining()[..count].copy_from_slice(&bytes.left()[..count]);
+            destination.mark_written(count);
+            bytes.read += count;
+            room -= count;
+            if !bytes.left().is_empty() {
+                self.current = Some(bytes);
+                return;
+            }
+            self.receiver.consumed(bytes.payload.len());
+            if room == 0 {
+                return;
+            }
+            match self.receiver.chunk().map(Bytes::of) {
+                Some(Ok(next)) => bytes = next,
+                Some(Err(error)) => {
+                    // What was copied is delivered before the end.
+                    malformed(&error);
+                    return self.receiver.refuse();
+                }
+                None => return,
+            }
+        }
+    }
 }
 
 impl<D: 'static> StreamProducer<D> for BytesProducer {
@@ -211,42 +269,18 @@ impl<D: 'static> StreamProducer<D> for BytesProducer {
         destination: Destination<'a, u8, VecBuffer<u8>>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        let mut current = match self.current.take() {
-            Some(current) => current,
-            None => match ready!(wait_for_bytes(&self.receiver, context, finish)) {
-                Ok(bytes) => bytes,
-                Err(instead) => return Poll::Ready(Ok(instead)),
-            },
+        let bytes = match ready!(self.poll_bytes(context, finish)) {
+            Ok(bytes) => bytes,
+            Err(instead) => return Poll::Ready(Ok(instead)),
         };
-        let wanted = destination.remaining(store.as_context_mut());
-        if wanted != Some(0) {
-            // A reader that is the host takes one chunk at a time.
-            let room = wanted.unwrap_or(current.left().len());
-            let mut destination = destination.as_direct(store, room);
-            let mut left = room;
-            loop {
-                let count = left.min(current.left().len());
-                destination.remaining()[..count].copy_from_slice(&current.left()[..count]);
-                destination.mark_written(count);
-                current.read += count;
-                left -= count;
-                if !current.left().is_empty() {
-                    self.current = Some(current);
-                    break;
-                }
-                self.receiver.consumed(current.payload.len());
-                if left == 0 {
-                    break;
-                }
-                let next = self.receiver.chunk().map(Bytes::of);
-                match next {
-                    Some(Ok(next)) => current = next,
-                    Some(Err(error)) => return Poll::Ready(Ok(malformed(error))),
-                    None => break,
-                }
+        match destination.remaining(store.as_context_mut()) {
+            // It only asks whether there is something.
+            Some(0) => self.current = Some(bytes),
+            room => {
+                // A reader that is the host takes one chunk at a time.
+                let room = room.unwrap_or(bytes.left().len());
+                self.fill(bytes, room, destination.as_direct(store, room));
             }
-        } else {
-            self.current = Some(current);
         }
         Poll::Ready(Ok(StreamResult::Completed))
     }
@@ -309,11 +343,11 @@ fn wait_for_bytes(
     finish: bool,
 ) -> Poll<Result<Bytes, StreamResult>> {
     let chunk = ready!(wait_for_chunk(receiver, context, finish));
-    Poll::Ready(chunk.and_then(|chunk| Bytes::of(chunk).map_err(malformed)))
+    Poll::Ready(chunk.and_then(|chunk| Bytes::of(chunk).map_err(|error| malformed(&error))))
 }
 
 /// A stream that is not what it should be ends.
-fn malformed(error: DecodeError) -> StreamResult {
+fn malformed(error: &DecodeError) -> StreamResult {
     tracing::warn!(%error, "a chunk of a stream cannot be decoded");
     StreamResult::Dropped
 }

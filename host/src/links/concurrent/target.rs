@@ -35,12 +35,12 @@ enum Made {
 }
 
 /// What is called.
-struct Asked {
+pub(super) struct Asked {
     /// The target's index of the function.
-    index: u32,
+    pub(super) index: u32,
     /// As the importer knows it; that both ends have the same types was checked when they were linked.
-    shape: Option<Arc<FunctionShape>>,
-    request: Vec<u8>,
+    pub(super) shape: Option<Arc<FunctionShape>>,
+    pub(super) request: Vec<u8>,
 }
 
 /// Makes a call for an importer of this host.
@@ -48,15 +48,9 @@ pub(super) async fn of_store(
     mut callee: Callee,
     side: Arc<Side>,
     function: Arc<LinkedFunction>,
-    shape: Arc<FunctionShape>,
-    request: Vec<u8>,
+    asked: Asked,
     answer: oneshot::Sender<Answer<Over>>,
 ) {
-    let asked = Asked {
-        index: function.target_index,
-        shape: Some(shape),
-        request,
-    };
     let mut answer = Some(answer);
     let made = make(&mut callee, &side, asked, |reply| {
         tell(&mut answer, Answer::GoesOn(reply));

@@ -1,0 +1,201 @@
+//! The host's two ends of a stream. By being dropped each says that it is over.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use weft_wire::CancelledBy;
+
+use super::flow::{Incoming, Outgoing, Wakers};
+use super::{Ended, Gone, Side, Stream, WINDOW_BYTES};
+use weft_wire::CancelledBy;
+use crate::links::concurrent::message::Message;
+
+/// The host's end at which a stream of this side's store is sent on.
+pub(in crate::links::concurrent) struct Sender {
+    pub(super) side: Arc<Side>,
+    pub(super) number: u32,
+}
+
+/// The host's end at which a stream of the other side comes in.
+pub(in crate::links::concurrent) struct Receiver {
+    pub(super) side: Arc<Side>,
+    pub(super) number: u32,
+}
+
+// === impl Sender ===
+
+impl Sender {
+    /// Ready when a chunk may be sent.
+    pub(in crate::links::concurrent) fn poll_credit(
+        &self,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Gone>> {
+        self.with(|outgoing| {
+            if outgoing.gone {
+                Poll::Ready(Err(Gone))
+            } else if outgoing.credit > 0 {
+                Poll::Ready(Ok(()))
+            } else {
+                outgoing.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .unwrap_or(Poll::Ready(Err(Gone)))
+    }
+
+    /// How many more bytes may be sent now.
+    pub(in crate::links::concurrent) fn credit(&self) -> usize {
+        let credit = self.with(|outgoing| if outgoing.gone { 0 } else { outgoing.credit });
+        usize::try_from(credit.unwrap_or(0)).unwrap_or(0)
+    }
+
+    /// Sends a chunk, for which there is credit.
+    pub(in crate::links::concurrent) fn send(&self, payload: Vec<u8>) {
+        self.with(|outgoing| {
+            outgoing.credit -= payload.len() as i64;
+            outgoing.written = true;
+        });
+        let stream = self.number;
+        self.side.send(Message::Chunk { stream, payload });
+    }
+
+    /// Sends the only chunk, as soon as there is credit. For futures, whose one value is worth holding,
+    /// since a writer that waits cannot be told that nobody reads.
+    pub(in crate::links::concurrent) fn send_only(&self, payload: Vec<u8>) {
+        let mut payload = Some(payload);
+        self.with(|outgoing| {
+            outgoing.written = true;
+            if outgoing.credit <= 0 && !outgoing.gone {
+                outgoing.held = payload.take();
+            }
+        });
+        if let Some(payload) = payload {
+            self.send(payload);
+        }
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Outgoing) -> R) -> Option<R> {
+        match self.side.state().streams.get_mut(&self.number) {
+            Some(Stream::Out(outgoing)) => Some(change(outgoing)),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let mut wakers = Wakers::default();
+        let mut state = self.side.state();
+        let failed = state.failed;
+        let Some(Stream::Out(outgoing)) = state.streams.get_mut(&self.number) else {
+            return;
+        };
+        let last = outgoing.last_message(self.number, failed);
+        if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
+            outgoing.last = Some(last);
+            return;
+        }
+        let gone = outgoing.gone;
+        state.streams.remove(&self.number);
+        state.notify(&mut wakers);
+        drop(state);
+        wakers.wake();
+        if !gone {
+            self.side.send(last);
+        }
+    }
+}
+
+// === impl Receiver ===
+
+impl Receiver {
+    /// The next chunk, or how the stream ended.
+    pub(in crate::links::concurrent) fn poll_chunk(
+        &self,
+        context: &Context<'_>,
+    ) -> Poll<Result<Vec<u8>, Ended>> {
+        let mut first_credit = false;
+        let poll = self.with(
+            |incoming| match (incoming.chunks.pop_front(), incoming.end) {
+                (Some(chunk), _) => Poll::Ready(Ok(chunk)),
+                (None, Some(end)) => Poll::Ready(Err(end)),
+                (None, None) => {
+                    incoming.waker = Some(context.waker().clone());
+                    if !incoming.wanted {
+                        incoming.wanted = true;
+                        incoming.credit = WINDOW_BYTES.into();
+                        first_credit = true;
+                    }
+                    Poll::Pending
+                }
+            },
+        );
+        if first_credit {
+            let (stream, bytes) = (self.number, WINDOW_BYTES);
+            // The answer may come at once, and wakes whoever polls here.
+            self.side.send(Message::Credit { stream, bytes });
+        }
+        poll.unwrap_or(Poll::Ready(Err(Ended::Broken)))
+    }
+
+    /// The next chunk, if it is here.
+    pub(in crate::links::concurrent) fn chunk(&self) -> Option<Vec<u8>> {
+        self.with(|incoming| incoming.chunks.pop_front()).flatten()
+    }
+
+    /// Takes nothing more from a writer that sent what it should not.
+    pub(in crate::links::concurrent) fn refuse(&self) {
+        self.with(|incoming| {
+            incoming.chunks.clear();
+            incoming.end = Some(Ended::Broken);
+        });
+        self.side.send(Message::Cancel {
+            stream: self.number,
+            by: CancelledBy::Reader,
+        });
+    }
+
+    /// Says that a chunk of so many bytes has been read, so that more may come.
+    pub(in crate::links::concurrent) fn consumed(&self, bytes: usize) {
+        let due = self.with(|incoming| {
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            incoming.owed = incoming.owed.saturating_add(bytes);
+            if incoming.owed < CREDIT_STEP_BYTES || incoming.end.is_some() {
+                return None;
+            }
+            let due = std::mem::take(&mut incoming.owed);
+            incoming.credit += i64::from(due);
+            Some(due)
+        });
+        if let Some(bytes) = due.flatten() {
+            let stream = self.number;
+            self.side.send(Message::Credit { stream, bytes });
+        }
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Incoming) -> R) -> Option<R> {
+        match self.side.state().streams.get_mut(&self.number) {
+            Some(Stream::In(incoming)) => Some(change(incoming)),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let mut wakers = Wakers::default();
+        let mut state = self.side.state();
+        let Some(Stream::In(incoming)) = state.streams.remove(&self.number) else {
+            return;
+        };
+        state.notify(&mut wakers);
+        drop(state);
+        wakers.wake();
+        if incoming.end.is_none() {
+            self.side.send(Message::Cancel {
+                stream: self.number,
+                by: CancelledBy::Reader,
+            });
+        }
+    }
+}
