@@ -81,7 +81,11 @@ impl Reader<'_> {
                 false => Err(self.payload(err.as_deref())?),
             }),
             // Those contain none.
-            _ => return Err(CodecError::Value { expected: "a value that contains others" }),
+            _ => {
+                return Err(CodecError::Value {
+                    expected: "a value that contains others",
+                });
+            }
         };
         self.decoder.leave();
         Ok(value)

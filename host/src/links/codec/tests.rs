@@ -63,9 +63,9 @@ impl Wat {
     fn named(&mut self, definition: &str) -> String {
         let number = self.types;
         self.types += 1;
-        let _ = write!(
+        let _ = writeln!(
             self.text,
-            "(type $d{number} {definition}) (import \"t{number}\" (type $t{number} (eq $d{number})))\n"
+            "(type $d{number} {definition}) (import \"t{number}\" (type $t{number} (eq $d{number})))"
         );
         format!("$t{number}")
     }
@@ -76,7 +76,8 @@ impl Wat {
             Ty::List(element) => format!("(list {})", self.ty(element)),
             Ty::Record(fields) => {
                 let fields = fields.iter().enumerate();
-                let fields = fields.map(|(number, ty)| format!("(field \"f{number}\" {})", self.ty(ty)));
+                let fields =
+                    fields.map(|(number, ty)| format!("(field \"f{number}\" {})", self.ty(ty)));
                 format!("(record {})", fields.collect::<String>())
             }
             Ty::Tuple(members) => {
@@ -112,7 +113,10 @@ fn labels(letter: char, count: usize) -> String {
 fn shape(engine: &Engine, ty: &Ty) -> Shape {
     let mut wat = Wat::default();
     let ty = wat.ty(ty);
-    let text = format!("(component {} (import \"f\" (func (param \"p\" {ty}))))", wat.text);
+    let text = format!(
+        "(component {} (import \"f\" (func (param \"p\" {ty}))))",
+        wat.text
+    );
     Shape::of(&parameter(engine, &text)).unwrap()
 }
 
@@ -123,8 +127,7 @@ fn parameter(engine: &Engine, wat: &str) -> Type {
     let ComponentItem::ComponentFunc(function) = imports.pop().unwrap().1.ty else {
         panic!("the last import is a function");
     };
-    let parameter = function.params().next().unwrap().1;
-    parameter
+    function.params().next().unwrap().1
 }
 
 fn engine() -> Engine {
@@ -161,9 +164,13 @@ fn values(ty: &Ty) -> BoxedStrategy<Val> {
             let fields: Vec<_> = fields.iter().map(values).collect();
             let named = |values: Vec<Val>| {
                 let values = values.into_iter().enumerate();
-                values.map(|(number, value)| (format!("f{number}"), value)).collect()
+                values
+                    .map(|(number, value)| (format!("f{number}"), value))
+                    .collect()
             };
-            fields.prop_map(move |values| Val::Record(named(values))).boxed()
+            fields
+                .prop_map(move |values| Val::Record(named(values)))
+                .boxed()
         }
         Ty::Tuple(members) => {
             let members: Vec<_> = members.iter().map(values).collect();
@@ -178,7 +185,9 @@ fn values(ty: &Ty) -> BoxedStrategy<Val> {
             });
             proptest::strategy::Union::new(cases).boxed()
         }
-        Ty::Enum(count) => (0..*count).prop_map(|case| Val::Enum(format!("e{case}"))).boxed(),
+        Ty::Enum(count) => (0..*count)
+            .prop_map(|case| Val::Enum(format!("e{case}")))
+            .boxed(),
         Ty::Flags(count) => {
             let flags: Vec<String> = (0..*count).map(|flag| format!("b{flag}")).collect();
             subsequence(flags, 0..=*count).prop_map(Val::Flags).boxed()
@@ -212,8 +221,12 @@ fn primitives(name: &str) -> BoxedStrategy<Val> {
         "s32" => any::<i32>().prop_map(Val::S32).boxed(),
         "u64" => any::<u64>().prop_map(Val::U64).boxed(),
         "s64" => any::<i64>().prop_map(Val::S64).boxed(),
-        "f32" => any::<u32>().prop_map(|bits| Val::Float32(f32::from_bits(bits))).boxed(),
-        "f64" => any::<u64>().prop_map(|bits| Val::Float64(f64::from_bits(bits))).boxed(),
+        "f32" => any::<u32>()
+            .prop_map(|bits| Val::Float32(f32::from_bits(bits)))
+            .boxed(),
+        "f64" => any::<u64>()
+            .prop_map(|bits| Val::Float64(f64::from_bits(bits)))
+            .boxed(),
         "char" => any::<char>().prop_map(Val::Char).boxed(),
         "string" => ".{0,12}".prop_map(Val::String).boxed(),
         other => panic!("`{other}` is no primitive"),
@@ -228,7 +241,11 @@ fn typed_values() -> impl Strategy<Value = (Ty, Val)> {
 }
 
 fn to_bytes(value: &Val, shape: &Shape) -> Result<Vec<u8>, CodecError> {
-    encode(std::slice::from_ref(value), std::slice::from_ref(shape), &mut Nothing)
+    encode(
+        std::slice::from_ref(value),
+        std::slice::from_ref(shape),
+        &mut Nothing,
+    )
 }
 
 fn of_bytes(bytes: &[u8], shape: &Shape) -> Result<Val, CodecError> {
@@ -297,12 +314,19 @@ fn the_payload_of_a_nan_is_carried() {
 fn lengths_that_the_bytes_cannot_hold_are_refused_before_anything_is_allocated() {
     let engine = engine();
     let records = Ty::List(Box::new(Ty::Record(vec![Ty::Primitive("u8"); 4])));
-    for ty in [Ty::Primitive("string"), Ty::List(Box::new(Ty::Primitive("u8"))), records] {
+    for ty in [
+        Ty::Primitive("string"),
+        Ty::List(Box::new(Ty::Primitive("u8"))),
+        records,
+    ] {
         let error = of_bytes(&[0xff, 0xff, 0xff, 0xff, 0x0f], &shape(&engine, &ty)).unwrap_err();
         let CodecError::Decode(error) = error else {
             panic!("expected a refusal of the bytes, found {error}");
         };
-        assert!(matches!(error.problem, Problem::Truncated { .. }), "{error}");
+        assert!(
+            matches!(error.problem, Problem::Truncated { .. }),
+            "{error}"
+        );
     }
 }
 
@@ -330,17 +354,47 @@ fn values_of_other_types_are_refused_by_name() {
     let cases = [
         (Ty::Primitive("u8"), Val::U16(1), "a `u8`"),
         (Ty::Primitive("char"), Val::String("x".into()), "a `char`"),
-        (Ty::List(Box::new(Ty::Primitive("u8"))), Val::Tuple(vec![]), "a `list`"),
+        (
+            Ty::List(Box::new(Ty::Primitive("u8"))),
+            Val::Tuple(vec![]),
+            "a `list`",
+        ),
         (Ty::Enum(2), Val::Enum("e2".into()), "a case of the type"),
-        (Ty::Flags(2), Val::Flags(vec!["b2".into()]), "a flag of the type"),
-        (Ty::Option(Box::new(Ty::Primitive("u8"))), Val::U8(1), "an `option`"),
-        (record.clone(), Val::Record(vec![field("f1"), field("f0")]), "in their order"),
-        (record, Val::Record(vec![field("f0")]), "expected 2 values, found 1"),
-        (Ty::Result(None, None), Val::Result(Ok(Some(Box::new(Val::U8(1))))), "without a payload"),
-        (Ty::Variant(vec![Some(Ty::Primitive("u8"))]), Val::Variant("c0".into(), None), "with a payload"),
+        (
+            Ty::Flags(2),
+            Val::Flags(vec!["b2".into()]),
+            "a flag of the type",
+        ),
+        (
+            Ty::Option(Box::new(Ty::Primitive("u8"))),
+            Val::U8(1),
+            "an `option`",
+        ),
+        (
+            record.clone(),
+            Val::Record(vec![field("f1"), field("f0")]),
+            "in their order",
+        ),
+        (
+            record,
+            Val::Record(vec![field("f0")]),
+            "expected 2 values, found 1",
+        ),
+        (
+            Ty::Result(None, None),
+            Val::Result(Ok(Some(Box::new(Val::U8(1))))),
+            "without a payload",
+        ),
+        (
+            Ty::Variant(vec![Some(Ty::Primitive("u8"))]),
+            Val::Variant("c0".into(), None),
+            "with a payload",
+        ),
     ];
     for (ty, value, expected) in cases {
-        let error = to_bytes(&value, &shape(&engine, &ty)).unwrap_err().to_string();
+        let error = to_bytes(&value, &shape(&engine, &ty))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -349,14 +403,28 @@ fn values_of_other_types_are_refused_by_name() {
 fn types_that_links_do_not_carry_are_refused_by_name() {
     let engine = engine();
     let cases = [
-        ("(import \"r\" (type $r (sub resource)))", "(own $r)", "a resource"),
-        ("(type $s (stream (list u32)))", "$s", "a stream of other elements"),
+        (
+            "(import \"r\" (type $r (sub resource)))",
+            "(own $r)",
+            "a resource",
+        ),
+        (
+            "(type $s (stream (list u32)))",
+            "$s",
+            "a stream of other elements",
+        ),
         ("(type $s (stream))", "$s", "a stream of other elements"),
-        ("(type $f (future (option u8)))", "$f", "a future of another type"),
+        (
+            "(type $f (future (option u8)))",
+            "$f",
+            "a future of another type",
+        ),
     ];
     for (types, ty, expected) in cases {
         let text = format!("(component {types} (import \"f\" (func (param \"p\" {ty}))))");
-        let error = Shape::of(&parameter(&engine, &text)).unwrap_err().to_string();
+        let error = Shape::of(&parameter(&engine, &text))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -370,8 +438,14 @@ fn streams_and_futures_have_the_elements_that_links_carry() {
         ("(stream string)", Shape::Stream(Element::String)),
         ("(stream (list u8))", Shape::Stream(Element::Bytes)),
         ("(future f64)", future(FutureValue::Plain(Element::F64))),
-        ("(future (result (error string)))", future(FutureValue::Fallible(None))),
-        ("(future (result u32 (error string)))", future(FutureValue::Fallible(Some(Element::U32)))),
+        (
+            "(future (result (error string)))",
+            future(FutureValue::Fallible(None)),
+        ),
+        (
+            "(future (result u32 (error string)))",
+            future(FutureValue::Fallible(Some(Element::U32))),
+        ),
     ];
     for (ty, expected) in cases {
         let text = format!("(component (type $t {ty}) (import \"f\" (func (param \"p\" $t))))");

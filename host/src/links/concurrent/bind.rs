@@ -15,9 +15,9 @@ use weft_wire::{FailureCode, Frame};
 
 use super::conversation::{Answer, Conversation};
 use super::exchange::Side;
+use super::import;
 use super::message::Post;
 use super::target::{self, Over};
-use super::import;
 use crate::entry::chain;
 use crate::guest::GuestState;
 use crate::links::codec::{CodecError, FunctionShape};
@@ -211,9 +211,9 @@ impl Import {
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
         let (side, shape) = (&ended.side, &ended.shape);
-        let reply = ended.answer.and_then(|answer| {
-            self.reply(store.data_mut(), answer, ended.has_session)
-        });
+        let reply = ended
+            .answer
+            .and_then(|answer| self.reply(store.data_mut(), answer, ended.has_session));
         let values = reply.and_then(|reply| {
             let values = import::reply(store.as_context_mut(), side, shape, &reply);
             values.map_err(|error| self.unreadable(&error))

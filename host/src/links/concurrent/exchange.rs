@@ -158,7 +158,9 @@ impl Side {
             Role::Exporter => 2 * state.given + 1,
         };
         state.given += 1;
-        state.streams.insert(number, Stream::Out(Outgoing::new(kind)));
+        state
+            .streams
+            .insert(number, Stream::Out(Outgoing::new(kind)));
         drop(state);
         let side = self.clone();
         (number, Sender { side, number })
@@ -174,7 +176,9 @@ impl Side {
         if !state.taken.insert(number) {
             return None;
         }
-        state.streams.insert(number, Stream::In(Incoming::default()));
+        state
+            .streams
+            .insert(number, Stream::In(Incoming::default()));
         drop(state);
         let side = self.clone();
         Some(Receiver { side, number })
@@ -193,14 +197,17 @@ impl Side {
     /// The next thing to do something about. One task at a time may wait for it.
     pub(super) fn poll_event(&self, context: &Context<'_>) -> Poll<Event> {
         let mut state = self.state();
-        let unwanted = state.streams.iter_mut().find_map(|(number, stream)| match stream {
-            Stream::Out(outgoing) if outgoing.is_unwanted() => {
-                // Said once.
-                outgoing.written = true;
-                Some(*number)
-            }
-            _ => None,
-        });
+        let unwanted = state
+            .streams
+            .iter_mut()
+            .find_map(|(number, stream)| match stream {
+                Stream::Out(outgoing) if outgoing.is_unwanted() => {
+                    // Said once.
+                    outgoing.written = true;
+                    Some(*number)
+                }
+                _ => None,
+            });
         if let Some(number) = unwanted {
             return Poll::Ready(Event::Unwanted(number));
         }
@@ -498,19 +505,21 @@ impl Receiver {
     /// The next chunk, or how the stream ended.
     pub(super) fn poll_chunk(&self, context: &Context<'_>) -> Poll<Result<Vec<u8>, Ended>> {
         let mut first_credit = false;
-        let poll = self.with(|incoming| match (incoming.chunks.pop_front(), incoming.end) {
-            (Some(chunk), _) => Poll::Ready(Ok(chunk)),
-            (None, Some(end)) => Poll::Ready(Err(end)),
-            (None, None) => {
-                incoming.waker = Some(context.waker().clone());
-                if !incoming.wanted {
-                    incoming.wanted = true;
-                    incoming.credit = WINDOW_BYTES.into();
-                    first_credit = true;
+        let poll = self.with(
+            |incoming| match (incoming.chunks.pop_front(), incoming.end) {
+                (Some(chunk), _) => Poll::Ready(Ok(chunk)),
+                (None, Some(end)) => Poll::Ready(Err(end)),
+                (None, None) => {
+                    incoming.waker = Some(context.waker().clone());
+                    if !incoming.wanted {
+                        incoming.wanted = true;
+                        incoming.credit = WINDOW_BYTES.into();
+                        first_credit = true;
+                    }
+                    Poll::Pending
                 }
-                Poll::Pending
-            }
-        });
+            },
+        );
         if first_credit {
             let (stream, bytes) = (self.number, WINDOW_BYTES);
             // The answer may come at once, and wakes whoever polls here.

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::{
-    Accessor, FutureAny, FutureReader, StreamAny, StreamReader,
-};
+use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamReader};
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::element::Carried;
@@ -28,20 +26,62 @@ pub(super) struct Given(Vec<(u32, FutureAny)>);
 macro_rules! with_element {
     ($element:expr, $ty:ident => $body:expr) => {
         match $element {
-            Element::Bool => { type $ty = bool; $body }
-            Element::U8 => { type $ty = u8; $body }
-            Element::S8 => { type $ty = i8; $body }
-            Element::U16 => { type $ty = u16; $body }
-            Element::S16 => { type $ty = i16; $body }
-            Element::U32 => { type $ty = u32; $body }
-            Element::S32 => { type $ty = i32; $body }
-            Element::U64 => { type $ty = u64; $body }
-            Element::S64 => { type $ty = i64; $body }
-            Element::F32 => { type $ty = f32; $body }
-            Element::F64 => { type $ty = f64; $body }
-            Element::Char => { type $ty = char; $body }
-            Element::String => { type $ty = String; $body }
-            Element::Bytes => { type $ty = Vec<u8>; $body }
+            Element::Bool => {
+                type $ty = bool;
+                $body
+            }
+            Element::U8 => {
+                type $ty = u8;
+                $body
+            }
+            Element::S8 => {
+                type $ty = i8;
+                $body
+            }
+            Element::U16 => {
+                type $ty = u16;
+                $body
+            }
+            Element::S16 => {
+                type $ty = i16;
+                $body
+            }
+            Element::U32 => {
+                type $ty = u32;
+                $body
+            }
+            Element::S32 => {
+                type $ty = i32;
+                $body
+            }
+            Element::U64 => {
+                type $ty = u64;
+                $body
+            }
+            Element::S64 => {
+                type $ty = i64;
+                $body
+            }
+            Element::F32 => {
+                type $ty = f32;
+                $body
+            }
+            Element::F64 => {
+                type $ty = f64;
+                $body
+            }
+            Element::Char => {
+                type $ty = char;
+                $body
+            }
+            Element::String => {
+                type $ty = String;
+                $body
+            }
+            Element::Bytes => {
+                type $ty = Vec<u8>;
+                $body
+            }
         }
     };
 }

@@ -11,10 +11,7 @@ use super::exchange::Side;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     /// Elements, encoded as a list of them.
-    Chunk {
-        stream: u32,
-        payload: Vec<u8>,
-    },
+    Chunk { stream: u32, payload: Vec<u8> },
     /// The reader takes so many more bytes of chunks.
     Credit { stream: u32, bytes: u32 },
     /// All was sent.

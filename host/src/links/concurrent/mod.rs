@@ -27,7 +27,5 @@ mod message;
 mod serve;
 mod stream;
 mod target;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::bind::bind_all;

@@ -74,7 +74,11 @@ async fn answer<D: Send + 'static>(
     let shape = &call.shape;
     let arguments = accessor.with(|mut access| {
         let (store, given) = (access.as_context_mut(), &mut Given::default());
-        decode(&call.request, &shape.params, &mut Ends { store, side, given })
+        decode(
+            &call.request,
+            &shape.params,
+            &mut Ends { store, side, given },
+        )
     });
     let arguments = arguments.map_err(Broken::Request)?;
     drop(call.request);

@@ -130,24 +130,22 @@ impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
         if delivered > 0 {
             self.receiver.consumed(delivered);
         }
-        loop {
-            let chunk = match ready!(self.poll_chunk(context, finish)) {
-                Ok(chunk) => chunk,
-                Err(instead) => return Poll::Ready(Ok(instead)),
-            };
-            if destination.remaining(store) == Some(0) {
-                self.ahead = Some(chunk);
-                return Poll::Ready(Ok(StreamResult::Completed));
-            }
-            return match decode_chunk::<T>(&chunk) {
-                Ok(elements) => {
-                    self.delivering = chunk.len();
-                    destination.set_buffer(elements.into());
-                    Poll::Ready(Ok(StreamResult::Completed))
-                }
-                Err(error) => Poll::Ready(Ok(malformed(error))),
-            };
+        let chunk = match ready!(self.poll_chunk(context, finish)) {
+            Ok(chunk) => chunk,
+            Err(instead) => return Poll::Ready(Ok(instead)),
+        };
+        if destination.remaining(store) == Some(0) {
+            self.ahead = Some(chunk);
+            return Poll::Ready(Ok(StreamResult::Completed));
         }
+        Poll::Ready(Ok(match decode_chunk::<T>(&chunk) {
+            Ok(elements) => {
+                self.delivering = chunk.len();
+                destination.set_buffer(elements.into());
+                StreamResult::Completed
+            }
+            Err(error) => malformed(error),
+        }))
     }
 }
 
