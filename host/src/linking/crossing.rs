@@ -26,6 +26,8 @@ pub(crate) struct Crossing {
     pub(crate) plan: Plan,
     /// The stub; none if all goes over without.
     pub(crate) stub: Option<Arc<[u8]>>,
+    /// The imports that the stub serves.
+    joined: Vec<String>,
     /// What the target serves.
     target: Arc<Serving>,
 }
@@ -45,6 +47,8 @@ pub(crate) struct Serving {
     pub(crate) plan: Plan,
     /// The skeleton; none if all is called by its own types.
     pub(crate) skeleton: Option<Arc<[u8]>>,
+    /// The exports that the skeleton calls.
+    joined: Vec<String>,
 }
 
 /// All links of an app that join two stores.
@@ -100,13 +104,11 @@ impl Crossings {
 impl Crossing {
     /// The edges from a part of a group to the crossing's stub, by their indices.
     pub(super) fn edges(&self, part: usize, stub: usize) -> impl Iterator<Item = Edge> {
-        let through_stub = self.plan.interfaces.iter();
-        let through_stub = through_stub.filter(|interface| !interface.concurrent);
-        through_stub.map(move |interface| Edge {
+        self.joined.iter().map(move |interface| Edge {
             from: part,
-            import: interface.name.clone(),
+            import: interface.clone(),
             to: stub,
-            export: interface.name.clone(),
+            export: interface.clone(),
         })
     }
 
@@ -164,17 +166,11 @@ impl Crossing {
 impl Serving {
     /// The edges from a skeleton to the entry, by the skeleton's index.
     pub(super) fn edges(&self, skeleton: usize) -> impl Iterator<Item = Edge> {
-        let through_skeleton = self.plan.interfaces.iter();
-        // The others have nothing that goes as bytes, and a skeleton without one imports nothing of them.
-        let through_skeleton = through_skeleton.filter(|interface| {
-            let mut functions = interface.functions.iter();
-            functions.any(|function| function.path == Path::Stub)
-        });
-        through_skeleton.map(move |interface| Edge {
+        self.joined.iter().map(move |interface| Edge {
             from: skeleton,
-            import: interface.name.clone(),
+            import: interface.clone(),
             to: 0,
-            export: interface.name.clone(),
+            export: interface.clone(),
         })
     }
 
@@ -259,13 +255,14 @@ impl Planner<'_> {
             let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
             let target = serving.get(&to)?.clone();
             match self.generate(from, &imports, Side::Importer) {
-                Ok((plan, stub)) => Some(Arc::new(Crossing {
+                Ok(carried) => Some(Arc::new(Crossing {
                     target,
                     from,
                     to,
                     interfaces,
-                    plan,
-                    stub,
+                    plan: carried.plan,
+                    stub: carried.bytes,
+                    joined: carried.joined,
                 })),
                 Err(error) => {
                     self.refuse(from, to, &links, error);
@@ -287,8 +284,13 @@ impl Planner<'_> {
         for (component, exports) in exports {
             let exports: Vec<_> = exports.into_iter().collect();
             match self.generate(component, &exports, Side::Exporter) {
-                Ok((plan, skeleton)) => {
-                    serving.insert(component, Arc::new(Serving { plan, skeleton }));
+                Ok(carried) => {
+                    let served = Serving {
+                        plan: carried.plan,
+                        skeleton: carried.bytes,
+                        joined: carried.joined,
+                    };
+                    serving.insert(component, Arc::new(served));
                 }
                 Err(error) => self.refuse(component, component, &[], error),
             }
@@ -302,15 +304,21 @@ impl Planner<'_> {
         component: usize,
         names: &[&str],
         side: Side,
-    ) -> Result<(Plan, Option<Arc<[u8]>>), StubError> {
+    ) -> Result<Carried, StubError> {
         let bytes = &self.part(component).bytes;
         let view = View::of(bytes).map_err(|_| StubError::NotWit)?;
         let is_direct = &|signature: &Signature| typed::contains(signature);
-        let Generated { plan, bytes } = match side {
+        let generated = match side {
             Side::Importer => weft_stub::stub(&view, names, is_direct)?,
             Side::Exporter => weft_stub::skeleton(&view, names, is_direct)?,
         };
-        Ok((plan, bytes.map(Arc::from)))
+        let joined = generated.joined().into_iter().map(str::to_owned).collect();
+        let Generated { plan, bytes } = generated;
+        Ok(Carried {
+            plan,
+            bytes: bytes.map(Arc::from),
+            joined,
+        })
     }
 
     /// Says what a link between stores cannot carry, and why it is one.
@@ -347,6 +355,15 @@ impl Planner<'_> {
             .map_or(&[][..], |binary| &binary.bytes);
         Part { name, bytes }
     }
+}
+
+/// How one side carries its functions.
+struct Carried {
+    plan: Plan,
+    /// The stub or skeleton; none where none is needed.
+    bytes: Option<Arc<[u8]>>,
+    /// The interfaces that it is joined by.
+    joined: Vec<String>,
 }
 
 /// Which side of links something is generated for.

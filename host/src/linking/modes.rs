@@ -227,7 +227,8 @@ mod tests {
             let (from, to) = (name(*from), name(*to));
             yaml += &format!("    - {{from: {from}, interface: 't:t/{to}', to: {to}{fields}}}\n");
         }
-        let app = App::from_yaml(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        let app =
+            App::from_yaml("app.yaml", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
         let edges = links.iter().enumerate().map(|(link, (from, to, _))| {
             let interface = format!("t:t/{}", name(*to));
             ComponentLink {

@@ -154,7 +154,9 @@ pub(super) async fn release(callee: &mut Callee, handle: u32) -> Result<(), Fail
         Err(error) => Some(Err(error)),
     };
     // A handle that the skeleton does not know is one of a session that has ended, and went with it.
-    callee.outcome(result).map(|(Ok(()) | Err::<(), u32>(_),)| ())
+    callee
+        .outcome(result)
+        .map(|(Ok(()) | Err::<(), u32>(_),)| ())
 }
 
 /// Refuses more than a link carries, before anything of that size is allocated.

@@ -1,9 +1,9 @@
 //! Generates the code of stubs and skeletons: core modules that turn values in canonical memory into the
 //! bytes of the wire, and back.
 //!
-//! The way through: [`shape`] makes a table of the types, [`stub`] or [`skeleton`] the functions of the
-//! interfaces, which ask a [`generator`] for a function of each type; [`encode`], [`decode`], [`flat`] and
-//! [`handles`] make those, and [`helpers`] what depends on no type. [`world`] makes a component of it.
+//! The way through: `shape` makes a table of the types, [`stub`] or [`skeleton`] the functions of the
+//! interfaces, which ask a `generator` for a function of each type; `encode`, `decode`, `flat` and
+//! `handles` make those, and `helpers` what depends on no type. `world` makes a component of it.
 
 mod code;
 mod decode;

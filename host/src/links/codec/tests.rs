@@ -63,9 +63,9 @@ impl Wat {
     fn named(&mut self, definition: &str) -> String {
         let number = self.types;
         self.types += 1;
-        let _ = write!(
+        let _ = writeln!(
             self.text,
-            "(type $d{number} {definition}) (import \"t{number}\" (type $t{number} (eq $d{number})))\n"
+            "(type $d{number} {definition}) (import \"t{number}\" (type $t{number} (eq $d{number})))"
         );
         format!("$t{number}")
     }
@@ -127,8 +127,7 @@ fn parameter(engine: &Engine, wat: &str) -> Type {
     let ComponentItem::ComponentFunc(function) = imports.pop().unwrap().1.ty else {
         panic!("the last import is a function");
     };
-    let parameter = function.params().next().unwrap().1;
-    parameter
+    function.params().next().unwrap().1
 }
 
 fn engine() -> Engine {

@@ -78,14 +78,14 @@ macro_rules! scalars {
                 type Held<'a> = $ty;
                 type Lowered<'a> = $ty;
 
-                fn hold<'a>(
+                fn hold(
                     lifted: &$ty,
-                    _: &'a StoreContextMut<'_, GuestState>,
+                    _: &StoreContextMut<'_, GuestState>,
                 ) -> wasmtime::Result<$ty> {
                     Ok(*lifted)
                 }
 
-                fn lower<'a>(held: &'a $ty) -> $ty {
+                fn lower(held: &$ty) -> $ty {
                     *held
                 }
 
@@ -93,7 +93,7 @@ macro_rules! scalars {
                     encoder.$method(*held)
                 }
 
-                fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<$ty, DecodeError> {
+                fn decode(decoder: &mut Decoder<'_>) -> Result<$ty, DecodeError> {
                     decoder.$method()
                 }
             }

@@ -137,6 +137,6 @@ fn malformed(error: DecodeError) -> Failure {
     Failure::BadRequest(format!("its arguments cannot be read: {error}"))
 }
 
-fn too_large(error: wasmtime::Error) -> Failure {
+fn too_large(error: &wasmtime::Error) -> Failure {
     Failure::BadRequest(format!("its result cannot be written: {error}"))
 }

@@ -25,21 +25,17 @@ pub(super) struct Shape {
     pub(super) bind:
         fn(&mut LinkerInstance<'_, GuestState>, &str, Arc<LinkedFunction>) -> wasmtime::Result<()>,
     /// Calls the target's function, by its index, with encoded arguments.
-    pub(super) serve:
-        for<'a> fn(&'a mut Callee, u32, &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Failure>>,
+    pub(super) serve: for<'a> fn(&'a mut Callee, u32, &'a [u8]) -> Serving<'a>,
 }
+
+/// The encoded result of a call that is served.
+type Serving<'a> = BoxFuture<'a, Result<Vec<u8>, Failure>>;
 
 static SHAPES: LazyLock<HashMap<Signature, Shape>> = LazyLock::new(table);
 
 /// The shape of a signature, if the table has it.
 pub(super) fn find(signature: &Signature) -> Option<&'static Shape> {
     SHAPES.get(signature)
-}
-
-/// How many there are.
-#[cfg(test)]
-pub(super) fn count() -> usize {
-    SHAPES.len()
 }
 
 /// Adds one shape to a table.
@@ -90,7 +86,7 @@ macro_rules! shape {
             callee: &'a mut Callee,
             index: u32,
             bytes: &'a [u8],
-        ) -> BoxFuture<'a, Result<Vec<u8>, Failure>> {
+        ) -> Serving<'a> {
             Box::pin(async move {
                 #[allow(unused_mut, reason = "a shape without parameters reads nothing")]
                 let mut decoder = reader(bytes)?;
@@ -101,7 +97,7 @@ macro_rules! shape {
                 decoder.finish().map_err(super::malformed)?;
                 let arguments = ($(<$param as Param>::lower(&$name),)*);
                 let returned: $returned = call(callee, index, arguments).await?;
-                writer(|encoder| Ok(returned.encode(encoder)?)).map_err(super::too_large)
+                writer(|encoder| Ok(returned.encode(encoder)?)).map_err(|error| super::too_large(&error))
             })
         }
 
@@ -172,4 +168,48 @@ fn table() -> HashMap<Signature, Shape> {
     shapes!(table: { [a: f64] [a: f64, b: f64] } -> { (f64,) });
     shapes!(table: { [a: char] } -> { (char,) });
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_stub::plan::{Kind, Outcome};
+
+    use super::*;
+
+    #[track_caller]
+    fn has(params: &[Kind], outcome: Outcome) {
+        let params = params.to_vec();
+        let signature = Signature { params, outcome };
+        assert!(find(&signature).is_some(), "{signature:?}");
+    }
+
+    #[test]
+    fn strings_and_bytes_cross_by_their_own_types_alone_and_in_pairs() {
+        let bulk = [Kind::String, Kind::Bytes];
+        for first in bulk {
+            for outcome in bulk {
+                has(&[first], Outcome::Plain(outcome));
+                has(&[first], Outcome::Fallible(Some(outcome)));
+                for second in bulk {
+                    has(&[first, second], Outcome::Plain(outcome));
+                    has(&[first, second], Outcome::Fallible(None));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_scalar_crosses_by_its_own_type() {
+        use Kind::{Bool, Char, F32, F64, S8, S16, S32, S64, U8, U16, U32, U64};
+        for kind in [Bool, U8, S8, U16, S16, U32, S32, U64, S64, F32, F64, Char] {
+            has(&[kind], Outcome::Plain(kind));
+        }
+    }
+
+    #[test]
+    fn a_signature_that_the_table_does_not_have_is_not_found() {
+        let params = vec![Kind::Char, Kind::S16];
+        let outcome = Outcome::Plain(Kind::F32);
+        assert!(find(&Signature { params, outcome }).is_none());
+    }
 }

@@ -129,7 +129,10 @@ impl Server {
             let name = format!("{}.{}", target.interface, target.function);
             report_failure(&entry, &name, request.importer.component, failure);
         }
-        let is_whole = outcome.as_ref().err().is_none_or(Failure::leaves_instance_whole);
+        let is_whole = outcome
+            .as_ref()
+            .err()
+            .is_none_or(Failure::leaves_instance_whole);
         let outcome = outcome.map_err(|failure| of_callee(target.component, &failure));
         let instance = callee.into_instance().filter(|_| is_whole);
         let session = match (taken, instance) {

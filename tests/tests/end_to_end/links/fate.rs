@@ -95,7 +95,9 @@ fn a_callee_that_never_returns_is_ended_at_the_deadline_of_the_request() {
     let weft = Weft::serving(&[files.app("app", spec)]);
     // Which of both learns of it first is nobody's promise.
     let ended = weft.call("app/importer", &format!("{RELAY}.plain(spin)"));
-    ended.expect_code(4).expect_stderr(&["did not answer within"]);
+    ended
+        .expect_code(4)
+        .expect_stderr(&["did not answer within"]);
     assert_eq!(call(&weft, "plain(behave)"), "7");
     nothing_in_flight(&weft);
 }

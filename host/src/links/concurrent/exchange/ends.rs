@@ -5,9 +5,8 @@ use std::task::{Context, Poll};
 
 use weft_wire::CancelledBy;
 
-use super::flow::{Incoming, Outgoing, Wakers};
+use super::flow::{CREDIT_STEP_BYTES, Incoming, Outgoing, Wakers};
 use super::{Ended, Gone, Side, Stream, WINDOW_BYTES};
-use weft_wire::CancelledBy;
 use crate::links::concurrent::message::Message;
 
 /// The host's end at which a stream of this side's store is sent on.

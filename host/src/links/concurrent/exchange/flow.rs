@@ -13,7 +13,7 @@ use crate::links::concurrent::message::Message;
 
 /// Credit goes back in pieces of this size: one message for several chunks, and long before the writer
 /// has none left.
-const CREDIT_STEP_BYTES: u32 = WINDOW_BYTES / 4;
+pub(super) const CREDIT_STEP_BYTES: u32 = WINDOW_BYTES / 4;
 
 /// What this side writes.
 pub(super) struct Outgoing {
