@@ -88,6 +88,17 @@ fn a_chunk_without_credit_breaks_its_stream() {
 }
 
 #[test]
+fn a_chunk_that_is_no_list_breaks_its_stream() {
+    let (importer, exporter) = pair(Way::Direct);
+    let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
+    assert_eq!(receive(&receiver), Poll::Pending);
+    // It would take room, and no credit.
+    sender.send(Vec::new());
+    assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
+    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+}
+
+#[test]
 fn a_stream_that_was_written_is_complete() {
     for way in WAYS {
         let (importer, exporter) = pair(way);

@@ -15,11 +15,11 @@ use wasmtime::component::{
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
 
 use super::super::element::Carried;
-use super::super::exchange::{Event, Side};
+use super::super::exchange::{Event, Gone, Kind, Side};
 use super::super::handover::{Ends, Given};
 use super::super::import;
-use super::{WAYS, pair};
-use crate::links::codec::{Element, FunctionShape, FutureValue, Shape, decode};
+use super::{WAYS, Way, pair};
+use crate::links::codec::{Element, FunctionShape, FutureValue, Handover, Shape, decode};
 
 /// How long something that happens at once may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,16 +40,16 @@ fn function(parameter: Shape) -> FunctionShape {
 
 /// Hands a value over, from the importer's store to the exporter's.
 fn hand_over(
-    from: (&mut Store<()>, &Arc<Side>),
-    to: (&mut Store<()>, &Arc<Side>),
+    (near, importer): (&mut Store<()>, &Arc<Side>),
+    (far, exporter): (&mut Store<()>, &Arc<Side>),
     shape: Shape,
     value: Val,
 ) -> Val {
     let function = function(shape);
-    let request = import::request(from.0.as_context_mut(), from.1, &function, &[value]).unwrap();
+    let request = import::request(near.as_context_mut(), importer, &function, &[value]).unwrap();
     let mut ends = Ends {
-        store: to.0.as_context_mut(),
-        side: to.1,
+        store: far.as_context_mut(),
+        side: exporter,
         given: &mut Given::default(),
     };
     let mut values = decode(&request, &function.params, &mut ends).unwrap();
@@ -202,6 +202,69 @@ async fn one_element_may_be_longer_than_the_window() {
 async fn a_stream_without_elements_ends() {
     streams::<u8>(Element::U8, Vec::new()).await;
     streams::<String>(Element::String, Vec::new()).await;
+}
+
+#[tokio::test]
+async fn chunks_without_elements_are_passed_over() {
+    for (element, chunks) in [
+        (Element::U8, [vec![0], vec![1, 7], vec![0], vec![2, 8, 9]]),
+        (Element::Bool, [vec![0], vec![1, 1], vec![0], vec![2, 0, 1]]),
+    ] {
+        let (importer, exporter) = pair(Way::Framed);
+        let mut far = store();
+        let (number, sender) = importer.give(Kind::Stream);
+        let mut ends = Ends {
+            store: far.as_context_mut(),
+            side: &exporter,
+            given: &mut Given::default(),
+        };
+        let stream = Val::Stream(ends.take_stream(number, element).unwrap());
+        let send = async {
+            for chunk in chunks {
+                poll_fn(|context| sender.poll_credit(context))
+                    .await
+                    .unwrap();
+                sender.send(chunk);
+            }
+            drop(sender);
+        };
+        if element == Element::U8 {
+            let (collected, over) = collect::<u8>(&mut far, stream, usize::MAX);
+            tokio::join!(send, run_until_over(&mut far, over));
+            assert_eq!(*collected.lock().unwrap(), [7, 8, 9]);
+        } else {
+            let (collected, over) = collect::<bool>(&mut far, stream, usize::MAX);
+            tokio::join!(send, run_until_over(&mut far, over));
+            assert_eq!(*collected.lock().unwrap(), [true, false, true]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_that_cannot_be_decoded_ends_its_stream() {
+    for payload in [vec![9], vec![1, 7, 7], vec![0xff; 9]] {
+        let (importer, exporter) = pair(Way::Direct);
+        let mut far = store();
+        let (number, sender) = importer.give(Kind::Stream);
+        let mut ends = Ends {
+            store: far.as_context_mut(),
+            side: &exporter,
+            given: &mut Given::default(),
+        };
+        let stream = Val::Stream(ends.take_stream(number, Element::U8).unwrap());
+        let (collected, over) = collect::<u8>(&mut far, stream, usize::MAX);
+        let send = async {
+            for chunk in [vec![2, 1, 2], payload, vec![1, 3]] {
+                if poll_fn(|context| sender.poll_credit(context)).await.is_ok() {
+                    sender.send(chunk);
+                }
+            }
+        };
+        tokio::join!(send, run_until_over(&mut far, over));
+        assert_eq!(*collected.lock().unwrap(), [1, 2]);
+        let gone = poll_fn(|context| sender.poll_credit(context));
+        assert_eq!(timeout(PATIENCE, gone).await.unwrap(), Err(Gone));
+    }
 }
 
 #[tokio::test]
