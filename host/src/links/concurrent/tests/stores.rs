@@ -39,6 +39,10 @@ fn function(parameter: Shape) -> FunctionShape {
 }
 
 /// Hands a value over, from the importer's store to the exporter's.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a store and its side go together"
+)]
 fn hand_over(
     from: (&mut Store<()>, &Arc<Side>),
     to: (&mut Store<()>, &Arc<Side>),
