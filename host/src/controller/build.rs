@@ -1,26 +1,25 @@
 //! From an app of the desired state to entries that serve: read, describe, link, compile, bind.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, ComponentSpec, LinkSpec};
 use weft_provider::{Capability, LinkContext, Registry};
-use weft_stub::Cache;
 
 use super::providers::Providers;
 use super::{DeployError, Running};
 use crate::entry::{Code, Core, EntrySettings, Generation, store_limits};
 use crate::guest::{PartShape, Shape};
 use crate::linking::{
-    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, choose, group,
+    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, Share, choose, group,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
 pub(super) struct Built {
     input: Arc<AppInput>,
     plan: Plan,
-    /// One for each component, in the manifest's order.
-    groups: Vec<(Group, Prepared)>,
+    /// One for each component that this host runs, by its index.
+    groups: BTreeMap<usize, (Group, Prepared)>,
 }
 
 /// How the components of an app are joined.
@@ -32,20 +31,21 @@ struct Plan {
 /// Reads, links and compiles an app.
 pub(super) async fn build(
     app: &App,
+    share: &Share,
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<Built, DeployError> {
     let (input, plan, groups) = {
         let (app, registry) = (Arc::new(app.clone()), registry.clone());
-        let (artifacts, stubs) = (preparer.artifacts.clone(), preparer.stubs.clone());
+        let (preparer, share) = (preparer.clone(), share.clone());
         let planned =
-            tokio::task::spawn_blocking(move || plan_of(app, &artifacts, &registry, &stubs));
+            tokio::task::spawn_blocking(move || plan_of(app, &share, &registry, &preparer));
         planned.await.map_err(|_| DeployError::Internal)??
     };
-    let mut prepared = Vec::with_capacity(groups.len());
+    let mut prepared = BTreeMap::new();
     for group in groups {
         let ready = preparer.prepare(&input, &group).await?;
-        prepared.push((group, ready));
+        prepared.insert(group.parts[0], (group, ready));
     }
     let built = Built {
         input,
@@ -58,9 +58,9 @@ pub(super) async fn build(
 
 fn plan_of(
     app: Arc<App>,
-    artifacts: &Artifacts,
+    share: &Share,
     registry: &Registry,
-    stubs: &Cache,
+    preparer: &Preparer,
 ) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
     for provider in &app.spec.providers {
         registry
@@ -70,18 +70,25 @@ fn plan_of(
                 source,
             })?;
     }
-    let input = AppInput::read(app, artifacts)?;
+    let input = AppInput::read(app, &preparer.artifacts)?;
     let AppInput { app, binaries } = &input;
     let resolved = Resolver::new(app, binaries, registry)
         .resolve()
         .map_err(DeployError::Link)?;
-    let choices = choose(app, &resolved.links).map_err(DeployError::Link)?;
+    let choices = choose(app, &resolved.links, share).map_err(DeployError::Link)?;
     let crossings =
-        Crossings::plan(&input, &resolved.links, &choices, stubs).map_err(DeployError::Link)?;
-    let groups = (0..app.spec.components.len())
+        Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
+            .map_err(DeployError::Link)?;
+    let groups: Vec<_> = (0..app.spec.components.len())
+        .filter(|entry| share.has(*entry))
         .map(|entry| group(&resolved.links, &choices, &crossings, entry))
         .collect();
-    let reports = LinkReport::all(app, &resolved.links, &choices, &crossings);
+    let mut reports = LinkReport::all(app, &resolved.links, &choices, &crossings);
+    // What lies behind no entry of this host is another's to tell.
+    let runs = |component: usize| groups.iter().any(|group: &Group| group.parts.contains(&component));
+    let is_here: Vec<_> = resolved.links.iter().map(|link| runs(link.edge.from)).collect();
+    let mut is_here = is_here.into_iter();
+    reports.retain(|_| is_here.next().unwrap_or(false));
     let plan = Plan { resolved, reports };
     Ok((Arc::new(input), plan, groups))
 }
@@ -89,10 +96,11 @@ fn plan_of(
 impl Built {
     fn check_routes(&self) -> Result<(), DeployError> {
         for route in &self.input.app.spec.routes {
-            let Some(index) = self.index(route.to.as_str()) else {
+            let index = self.index(route.to.as_str());
+            let Some((_, prepared)) = index.and_then(|index| self.groups.get(&index)) else {
                 continue;
             };
-            if self.groups[index].1.recipe.protocol.is_none() {
+            if prepared.recipe.protocol.is_none() {
                 return Err(DeployError::RouteTarget {
                     component: route.to.to_string(),
                     found: self.exports(route.to.as_str()),
@@ -135,8 +143,8 @@ impl Built {
         preparer: &Preparer,
     ) -> Result<Running, DeployError> {
         let app = &self.input.app;
-        let mut cores = Vec::with_capacity(self.groups.len());
-        for (group, prepared) in self.groups {
+        let mut cores = BTreeMap::new();
+        for (component, (group, prepared)) in self.groups {
             let parts = group
                 .parts
                 .iter()
@@ -153,7 +161,7 @@ impl Built {
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);
             let code = Code::new(prepared, preparer.clone());
-            cores.push(Core::new(shape, settings, bytes, code));
+            cores.insert(component, Core::new(shape, settings, bytes, code));
         }
         let generation = Generation::new(cores);
         let entries = generation.entries();

@@ -11,7 +11,7 @@ use weft_stub::{Cache, Generated, StubError};
 use super::modes::{Choice, Mode};
 use super::resolve::ComponentLink;
 use super::served::{ServedFunction, ServedFunctions};
-use super::{AppInput, Problem, Problems};
+use super::{AppInput, Problem, Problems, Share};
 use crate::entry::chain;
 use crate::links::{Carrier, Ends, Link, LinkedFunction, Route, typed};
 
@@ -30,6 +30,7 @@ pub(crate) struct Crossing {
     joined: Vec<String>,
     /// For each function of the plan, by its index, the target's index of it.
     targets: Vec<u32>,
+    pub(crate) mode: Mode,
 }
 
 /// One interface of a crossing.
@@ -60,7 +61,7 @@ pub(crate) struct Crossings {
 }
 
 impl Crossings {
-    /// Plans and generates what the local links of an app need.
+    /// Plans and generates what the links of an app need that join two stores, of this host or of two.
     ///
     /// # Errors
     /// All links whose ends differ, or that cannot carry a function, with the function and the type.
@@ -68,22 +69,24 @@ impl Crossings {
         input: &AppInput,
         links: &[ComponentLink],
         choices: &[Choice],
+        share: &Share,
         stubs: &Cache,
     ) -> Result<Self, Problems> {
-        let local: Vec<_> = links
-            .iter()
-            .zip(choices)
-            .filter(|(_, choice)| choice.mode == Mode::Local)
-            .map(|(link, choice)| Local { link, choice })
-            .collect();
+        let links = links.iter().zip(choices);
+        let links = links.map(|(link, choice)| Joined { link, choice });
+        let (fused, apart): (Vec<_>, Vec<_>) =
+            links.partition(|joined| joined.choice.mode == Mode::Fused);
         let mut planner = Planner {
             input,
             stubs,
             problems: Problems::default(),
         };
-        planner.check_types(&local);
-        let serving = planner.serving(&local);
-        let crossings = planner.crossings(&local, &serving);
+        planner.check_types(&apart);
+        let elsewhere = fused.into_iter().filter(|joined| {
+            share.is_called_from_elsewhere() && share.has(joined.link.edge.to)
+        });
+        let serving = planner.serving(&apart, &elsewhere.collect::<Vec<_>>());
+        let crossings = planner.crossings(&apart, &serving);
         planner.problems.or(Self { crossings, serving })
     }
 
@@ -190,9 +193,9 @@ impl Serving {
     }
 }
 
-/// A link that joins two stores, and why it does.
+/// A link, and how it joins its ends.
 #[derive(Clone, Copy)]
-struct Local<'a> {
+struct Joined<'a> {
     link: &'a ComponentLink,
     choice: &'a Choice,
 }
@@ -206,9 +209,9 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     /// Compares the two ends of each link.
-    fn check_types(&mut self, links: &[Local<'_>]) {
+    fn check_types(&mut self, links: &[Joined<'_>]) {
         let mut read = BTreeMap::new();
-        for Local { link, .. } in links {
+        for Joined { link, .. } in links {
             let Edge {
                 from,
                 import,
@@ -238,21 +241,21 @@ impl Planner<'_> {
     /// The importers' sides, one for each two components.
     fn crossings(
         &mut self,
-        links: &[Local<'_>],
+        links: &[Joined<'_>],
         serving: &BTreeMap<usize, Arc<Serving>>,
     ) -> Vec<Arc<Crossing>> {
-        let mut pairs: BTreeMap<(usize, usize), Vec<Local<'_>>> = BTreeMap::new();
-        for local in links {
-            let Edge { from, to, .. } = local.link.edge;
-            pairs.entry((from, to)).or_default().push(*local);
+        let mut pairs: BTreeMap<(usize, usize), Vec<Joined<'_>>> = BTreeMap::new();
+        for joined in links {
+            let Edge { from, to, .. } = joined.link.edge;
+            pairs.entry((from, to)).or_default().push(*joined);
         }
         let crossings = pairs.into_iter().filter_map(|((from, to), links)| {
             let interfaces: Vec<_> = links
                 .iter()
-                .map(|local| CrossedInterface {
-                    import: local.link.edge.import.clone(),
-                    export: local.link.edge.export.clone(),
-                    link: local.link.link,
+                .map(|joined| CrossedInterface {
+                    import: joined.link.edge.import.clone(),
+                    export: joined.link.edge.export.clone(),
+                    link: joined.link.link,
                 })
                 .collect();
             let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
@@ -264,6 +267,12 @@ impl Planner<'_> {
                     return None;
                 }
             };
+            let mode = links[0].choice.mode;
+            if mode == Mode::Remote && carried.plan.interfaces.iter().any(|i| i.concurrent) {
+                let message = "concurrent functions are not carried to another host yet";
+                self.push(from, to, &links, message);
+                return None;
+            }
             let linked: Vec<_> = interfaces
                 .iter()
                 .map(|interface| (interface.import.as_str(), interface.export.as_str()))
@@ -283,41 +292,50 @@ impl Planner<'_> {
                 stub: carried.bytes,
                 joined: carried.joined,
                 targets,
+                mode,
             }))
         });
         crossings.collect()
     }
 
-    /// The targets' sides.
-    fn serving(&mut self, links: &[Local<'_>]) -> BTreeMap<usize, Arc<Serving>> {
-        let mut exports: BTreeMap<usize, BTreeSet<&str>> = BTreeMap::new();
-        for Local { link, .. } in links {
-            let exports = exports.entry(link.edge.to).or_default();
-            exports.insert(&link.edge.export);
-        }
+    /// The targets' sides: for the links that join two stores here, and for those that may elsewhere.
+    fn serving(
+        &mut self,
+        here: &[Joined<'_>],
+        elsewhere: &[Joined<'_>],
+    ) -> BTreeMap<usize, Arc<Serving>> {
+        let all = here.iter().chain(elsewhere);
+        let targets: BTreeSet<_> = all.map(|joined| joined.link.edge.to).collect();
         let mut serving = BTreeMap::new();
-        for (component, exports) in exports {
-            let exports: Vec<_> = exports.into_iter().collect();
-            match self.generate(component, &exports, Side::Exporter) {
-                Ok(carried) => {
-                    let served = Serving {
-                        plan: carried.plan,
-                        skeleton: carried.bytes,
-                        joined: carried.joined,
-                    };
-                    serving.insert(component, Arc::new(served));
-                }
-                Err(error) => {
-                    let to_it = links.iter().filter(|local| local.link.edge.to == component);
-                    let to_it: Vec<_> = to_it.copied().collect();
-                    let from = to_it
-                        .first()
-                        .map_or(component, |local| local.link.edge.from);
-                    self.refuse(from, component, &to_it, error);
-                }
+        for target in targets {
+            let to_it = |joined: &&Joined<'_>| joined.link.edge.to == target;
+            let here: Vec<_> = here.iter().filter(to_it).copied().collect();
+            let elsewhere = elsewhere.iter().filter(to_it).copied();
+            let all: Vec<_> = here.iter().copied().chain(elsewhere).collect();
+            // What cannot be served to others is fused wherever it is called.
+            let served = match self.serve(target, &all) {
+                Err(_) if here.is_empty() => continue,
+                Err(_) if here.len() < all.len() => self.serve(target, &here),
+                served => served,
+            };
+            match served {
+                Ok(served) => drop(serving.insert(target, Arc::new(served))),
+                Err(error) => self.refuse(here[0].link.edge.from, target, &here, error),
             }
         }
         serving
+    }
+
+    fn serve(&mut self, component: usize, links: &[Joined<'_>]) -> Result<Serving, StubError> {
+        let exports = links.iter().map(|joined| joined.link.edge.export.as_str());
+        let exports: BTreeSet<_> = exports.collect();
+        let exports: Vec<_> = exports.into_iter().collect();
+        let carried = self.generate(component, &exports, Side::Exporter)?;
+        Ok(Serving {
+            plan: carried.plan,
+            skeleton: carried.bytes,
+            joined: carried.joined,
+        })
     }
 
     /// Plans what one side of some links has to carry, and generates what carries it.
@@ -344,7 +362,7 @@ impl Planner<'_> {
     }
 
     /// Says what links between stores cannot carry, and why they are such.
-    fn refuse(&mut self, from: usize, to: usize, links: &[Local<'_>], error: StubError) {
+    fn refuse(&mut self, from: usize, to: usize, links: &[Joined<'_>], error: StubError) {
         match error {
             StubError::Refused(refusals) => {
                 for refusal in refusals {
@@ -355,7 +373,7 @@ impl Planner<'_> {
         }
     }
 
-    fn push(&mut self, from: usize, to: usize, links: &[Local<'_>], message: &str) {
+    fn push(&mut self, from: usize, to: usize, links: &[Joined<'_>], message: &str) {
         let name = |component: usize| &self.input.app.spec.components[component].name;
         let reasons: BTreeSet<_> = links.iter().flat_map(|link| &link.choice.reasons).collect();
         let reasons: Vec<_> = reasons.into_iter().map(String::as_str).collect();

@@ -7,7 +7,7 @@ use wasmtime::component::Linker;
 use weft_compose::{FusedImport, ImportOwner};
 use weft_lattice_config::InterfaceName;
 
-use super::{AppInput, Group, PrepareError};
+use super::{AppInput, Group, Mode, PrepareError};
 use crate::bindings::{self, Hosted};
 use crate::engine::EngineKind;
 use crate::guest::GuestState;
@@ -43,16 +43,20 @@ impl Links {
         kind: EngineKind,
         transport: &Transport,
     ) -> Self {
-        let carrier = Carrier {
+        let carrier = |mode: Mode| Carrier {
             polls: match kind {
                 EngineKind::Synchronous => Polls::Inline,
                 EngineKind::Concurrent => Polls::Task,
             },
             tasks: transport.tasks.clone(),
-            frames: transport.frames.clone(),
+            frames: match mode {
+                Mode::Remote => transport.remote.clone(),
+                Mode::Fused | Mode::Local => transport.loopback.clone(),
+            },
         };
         let links = group.crossings.iter().enumerate();
-        let links = links.map(|(slot, (_, crossing))| crossing.link(input, slot, carrier.clone()));
+        let links =
+            links.map(|(slot, (_, crossing))| crossing.link(input, slot, carrier(crossing.mode)));
         Self(links.map(Arc::new).collect())
     }
 }

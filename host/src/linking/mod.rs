@@ -17,6 +17,7 @@ mod problem;
 mod report;
 mod resolve;
 mod served;
+mod share;
 
 use std::sync::Arc;
 
@@ -26,7 +27,6 @@ use weft_lattice_config::{App, InterfaceName};
 pub(crate) use self::binary::{Binaries, BinaryError};
 pub(crate) use self::crossing::Crossings;
 pub(crate) use self::group::{Group, group};
-#[cfg(test)]
 pub(crate) use self::modes::Mode;
 pub(crate) use self::modes::choose;
 pub(crate) use self::prepare::{
@@ -36,6 +36,7 @@ pub(crate) use self::problem::{Problem, Problems};
 pub(crate) use self::report::LinkReport;
 pub(crate) use self::resolve::{Resolved, Resolver};
 pub(crate) use self::served::Served;
+pub(crate) use self::share::Share;
 
 /// An app and the bytes of its components.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
-//! Which links between components are fused, and which join two stores. Pure.
+//! Which links between components are fused, and which join two stores, of one host or of two. Pure.
 //!
-//! A link is fused if nothing speaks against it: that is the fastest. What speaks against it is kept
-//! with the choice, for `weft link why`.
+//! A link is fused if nothing speaks against it: that is the fastest. If something does, it is local
+//! where the target runs on this host, and remote where it does not. What speaks against the faster
+//! modes is kept with the choice, for `weft link why`.
 
 use std::collections::BTreeSet;
 
 use weft_lattice_config::{App, ComponentSpec, Locality, links};
 
 use super::resolve::ComponentLink;
-use super::{Problem, Problems};
+use super::{Problem, Problems, Share};
 use crate::bindings::MAX_PARTS;
 
 /// How a link between two components works.
@@ -18,6 +19,8 @@ pub(crate) enum Mode {
     Fused,
     /// Each end has a store of its own.
     Local,
+    /// Each end has a host of its own.
+    Remote,
 }
 
 /// The mode of a link, and what speaks against the faster one.
@@ -32,7 +35,11 @@ pub(crate) struct Choice {
 ///
 /// # Errors
 /// The links that have to be fused and cannot be.
-pub(crate) fn choose(app: &App, links: &[ComponentLink]) -> Result<Vec<Choice>, Problems> {
+pub(crate) fn choose(
+    app: &App,
+    links: &[ComponentLink],
+    share: &Share,
+) -> Result<Vec<Choice>, Problems> {
     let circular = links::on_a_cycle(app);
     let mut problems = Problems::default();
     let mut choices: Vec<Choice> = links
@@ -45,7 +52,12 @@ pub(crate) fn choose(app: &App, links: &[ComponentLink]) -> Result<Vec<Choice>, 
                     problems.push(cannot_fuse(app, link, &reasons));
                     Choice::fused()
                 }
-                (Locality::Fused | Locality::Auto, true) => Choice::fused(),
+                // What is fused comes with its importer wherever that runs.
+                (Locality::Fused, true) => Choice::fused(),
+                (Locality::Auto | Locality::Local, _) if !share.has(link.edge.to) => {
+                    Choice::remote(app, link)
+                }
+                (Locality::Auto, true) => Choice::fused(),
                 (Locality::Auto, false) => Choice::local(reasons),
                 (Locality::Local, _) => {
                     Choice::local(vec!["the manifest asks for `locality: local`".to_owned()])
@@ -69,6 +81,14 @@ impl Choice {
     fn local(reasons: Vec<String>) -> Self {
         let mode = Mode::Local;
         Self { mode, reasons }
+    }
+
+    fn remote(app: &App, link: &ComponentLink) -> Self {
+        let to = &app.spec.components[link.edge.to].name;
+        Self {
+            mode: Mode::Remote,
+            reasons: vec![format!("component `{to}` does not run on this host")],
+        }
     }
 }
 
@@ -124,18 +144,22 @@ fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Cho
     for one in 0..links.len() {
         let (from, to) = (links[one].edge.from, links[one].edge.to);
         let is_auto = app.spec.links[links[one].link].locality == Locality::Auto;
-        if choices[one].mode == Mode::Local || !is_auto {
+        if choices[one].mode != Mode::Fused || !is_auto {
             continue;
         }
         let other = links.iter().zip(&*choices).find(|(link, choice)| {
-            (link.edge.from, link.edge.to) == (from, to) && choice.mode == Mode::Local
+            (link.edge.from, link.edge.to) == (from, to) && choice.mode != Mode::Fused
         });
-        if let Some((other, _)) = other {
+        if let Some((other, Choice { mode, .. })) = other {
             let reason = format!(
-                "the link of `{}` between the same components is local",
-                other.edge.import
+                "the link of `{}` between the same components is {}",
+                other.edge.import,
+                mode.name()
             );
-            choices[one] = Choice::local(vec![reason]);
+            choices[one] = Choice {
+                mode: *mode,
+                reasons: vec![reason],
+            };
         }
     }
 }
@@ -155,7 +179,7 @@ fn bound_groups(
         let inside: BTreeSet<usize> = group[..MAX_PARTS].iter().copied().collect();
         for (link, choice) in links.iter().zip(&mut *choices) {
             let leads_out = inside.contains(&link.edge.from) && !inside.contains(&link.edge.to);
-            if !leads_out || choice.mode == Mode::Local {
+            if !leads_out || choice.mode != Mode::Fused {
                 continue;
             }
             let reason = format!(
@@ -247,7 +271,7 @@ mod tests {
     #[track_caller]
     fn check(components: &[&str], links: &[(usize, usize, &str)], expected: &[(Mode, &str)]) {
         let (app, links) = app(components, links);
-        let choices = choose(&app, &links).unwrap();
+        let choices = choose(&app, &links, &Share::Whole).unwrap();
         assert_eq!(choices.len(), expected.len());
         for (choice, (mode, reason)) in choices.iter().zip(expected) {
             assert_eq!(choice.mode, *mode, "{choice:?}");
@@ -303,6 +327,30 @@ mod tests {
     }
 
     #[test]
+    fn a_link_to_a_component_that_does_not_run_here_is_remote_unless_it_has_to_be_fused() {
+        let (app, links) = app(
+            &["", "", "", ""],
+            &[
+                (0, 1, ""),
+                (0, 2, ""),
+                (0, 3, ", locality: fused"),
+                (1, 2, ", locality: local"),
+            ],
+        );
+        let share = Share::Part([0, 1].into());
+        let choices = choose(&app, &links, &share).unwrap();
+        let modes: Vec<_> = choices.iter().map(|choice| choice.mode).collect();
+        assert_eq!(
+            modes,
+            [Mode::Fused, Mode::Remote, Mode::Fused, Mode::Remote]
+        );
+        assert_eq!(
+            choices[1].reasons,
+            ["component `c` does not run on this host"]
+        );
+    }
+
+    #[test]
     fn two_links_between_the_same_components_have_one_mode() {
         let (app, mut links) = app(&["", ""], &[(0, 1, ", locality: local")]);
         let mut second = app.clone();
@@ -315,7 +363,7 @@ mod tests {
             ..links[0].edge.clone()
         };
         links.push(ComponentLink { link: 1, edge });
-        let choices = choose(&second, &links).unwrap();
+        let choices = choose(&second, &links, &Share::Whole).unwrap();
         assert!(choices.iter().all(|choice| choice.mode == Mode::Local));
     }
 
@@ -324,7 +372,7 @@ mod tests {
         let components = vec![""; MAX_PARTS + 1];
         let links: Vec<_> = (0..MAX_PARTS).map(|from| (from, from + 1, "")).collect();
         let (app, links) = app(&components, &links);
-        let choices = choose(&app, &links).unwrap();
+        let choices = choose(&app, &links, &Share::Whole).unwrap();
         let local: Vec<_> = choices
             .iter()
             .filter(|choice| choice.mode == Mode::Local)

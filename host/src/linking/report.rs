@@ -53,6 +53,7 @@ impl Mode {
         match self {
             Self::Fused => "fused",
             Self::Local => "local",
+            Self::Remote => "remote",
         }
     }
 }
