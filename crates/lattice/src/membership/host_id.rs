@@ -1,0 +1,173 @@
+//! Who a host is: its public key, and the text for it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The bytes of an ed25519 public key.
+pub const HOST_ID_BYTES: usize = 32;
+
+/// What every text begins with: a host id is a DNS label, which begins with a letter.
+const PREFIX: char = 'h';
+
+/// RFC 4648, in lower case: an id stands in subjects, file names and labels of Kubernetes as it is.
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// How many bits a character stands for.
+const BITS: u32 = 5;
+
+/// The characters after the prefix: 256 bits, 5 in each.
+const DIGITS: usize = (HOST_ID_BYTES * 8).div_ceil(BITS as usize);
+
+/// A host, by its ed25519 public key. The text is `h` and the key in base32: a DNS label of 53 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId([u8; HOST_ID_BYTES]);
+
+/// The text is not the id of a host.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{}` is not a host id: expected `h` and {DIGITS} characters of `a-z2-7`", .text.escape_debug())]
+pub struct HostIdError {
+    text: String,
+}
+
+impl HostId {
+    /// The host with this public key.
+    #[must_use]
+    pub const fn from_key(key: [u8; HOST_ID_BYTES]) -> Self {
+        Self(key)
+    }
+
+    /// The public key.
+    #[must_use]
+    pub const fn key(&self) -> &[u8; HOST_ID_BYTES] {
+        &self.0
+    }
+
+    /// The first characters of the text, for people: told apart in any lattice, and short enough for a
+    /// column.
+    #[must_use]
+    pub fn short(&self) -> String {
+        const SHORT_LENGTH: usize = 9;
+        let mut text = self.to_string();
+        text.truncate(SHORT_LENGTH);
+        text
+    }
+}
+
+impl fmt::Display for HostId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(1 + DIGITS);
+        text.push(PREFIX);
+        // At most 12 bits wait at any time.
+        let (mut waiting, mut bits) = (0_u32, 0);
+        for byte in self.0 {
+            waiting = (waiting << 8) | u32::from(byte);
+            bits += 8;
+            while bits >= BITS {
+                bits -= BITS;
+                text.push(digit(waiting >> bits));
+            }
+            waiting &= (1 << bits) - 1;
+        }
+        text.push(digit(waiting << (BITS - bits)));
+        formatter.pad(&text)
+    }
+}
+
+impl fmt::Debug for HostId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "HostId({})", self.short())
+    }
+}
+
+impl FromStr for HostId {
+    type Err = HostIdError;
+
+    fn from_str(text: &str) -> Result<Self, HostIdError> {
+        let refused = || HostIdError {
+            // What a host id never is need not be repeated in full.
+            text: text.chars().take(2 * DIGITS).collect(),
+        };
+        parse(text).ok_or_else(refused)
+    }
+}
+
+/// The id, if the text is the one that is written for it: the bits that are left over are zero.
+fn parse(text: &str) -> Option<HostId> {
+    let digits = text.strip_prefix(PREFIX)?.as_bytes();
+    if digits.len() != DIGITS {
+        return None;
+    }
+    let mut key = [0; HOST_ID_BYTES];
+    let mut bytes = key.iter_mut();
+    let (mut waiting, mut bits) = (0_u32, 0);
+    for digit in digits {
+        let value = ALPHABET.iter().position(|known| known == digit)?;
+        waiting = (waiting << BITS) | u32::try_from(value).ok()?;
+        bits += BITS;
+        if bits >= 8 {
+            bits -= 8;
+            *bytes.next()? = u8::try_from(waiting >> bits).ok()?;
+            waiting &= (1 << bits) - 1;
+        }
+    }
+    (waiting == 0).then_some(HostId(key))
+}
+
+fn digit(bits: u32) -> char {
+    let index = (bits as usize) % ALPHABET.len();
+    char::from(ALPHABET[index])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let counting = std::array::from_fn(|index| index as u8);
+        let texts = [
+            ([0; 32], "haaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
+            ([0xff; 32], "h777777777777777777777777777777777777777777777777777q"),
+            (counting, "haaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq"),
+        ];
+        for (key, text) in texts {
+            let id = HostId::from_key(key);
+            assert_eq!(id.to_string(), text);
+            assert_eq!(text.parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_so_is_not_read() {
+        let good = HostId::from_key([0; 32]).to_string();
+        let bits_left_over = good.replace("aa", "ab");
+        let refused = [
+            "",
+            "h",
+            &good[1..],
+            &good[..52],
+            &good.to_uppercase(),
+            &good.replace('a', "1"),
+            &format!("{good}a"),
+            &good.replacen("haa", "h*", 1),
+            &bits_left_over[..53],
+            &"é".repeat(26),
+        ];
+        for text in refused {
+            let read = text.parse::<HostId>();
+            let canonical = read.as_ref().is_ok_and(|id| id.to_string() == text);
+            assert!(read.is_err() || canonical, "{text}");
+        }
+        let last = format!("{}b", &good[..52]);
+        assert!(last.parse::<HostId>().is_err(), "bits are left over");
+    }
+
+    #[test]
+    fn a_refused_text_is_repeated_within_bounds_and_without_controls() {
+        let error = format!("h\n{}", "x".repeat(10_000)).parse::<HostId>();
+        let text = error.expect_err("not an id").to_string();
+        assert!(text.len() < 250 && !text.contains('\n'), "{text}");
+    }
+}

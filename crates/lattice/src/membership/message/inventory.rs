@@ -1,0 +1,278 @@
+//! Inventories: what a host has, and where it is. Sent when it changes, and to who asks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use weft_lattice_config::{AppName, ComponentName};
+use weft_wire::{EncodeError, Encoder};
+
+use super::Origin;
+use super::error::FieldError;
+use super::fields::{Reader, write_bounded, write_length};
+use super::labels::Labels;
+use super::limits::{
+    MAX_COMPONENTS, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_NAME_BYTES,
+    MAX_RELEASE_BYTES,
+};
+
+/// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
+/// nobody else can write an inventory for it once authenticators are checked.
+pub const INVENTORY_HASH_BYTES: usize = 16;
+
+/// The fewest bytes that a component takes: two empty names with their lengths, a revision, a readiness.
+const COMPONENT_BYTES_MIN: usize = 4;
+
+/// The fewest bytes that a label takes: the lengths of a name and a value.
+const LABEL_BYTES_MIN: usize = 2;
+
+/// What a host has and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Who, and which of its inventories.
+    pub origin: Origin,
+    /// What is in it.
+    pub contents: Arc<Contents>,
+}
+
+/// What is in an inventory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The release of weft that the host runs.
+    pub release: String,
+    /// Where the host is, and what it is for.
+    pub labels: Labels,
+    /// How much may be placed there, in the units of manifests; as much as one likes if nothing is said.
+    pub capacity: Option<u32>,
+    /// What it holds, in ascending order of app, component and revision, each once.
+    pub components: Vec<Holding>,
+}
+
+/// A revision of a component on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// What it is.
+    pub component: ComponentId,
+    /// The revision of its app.
+    pub revision: Revision,
+    /// How far it is.
+    pub readiness: Readiness,
+}
+
+/// A component of the lattice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ComponentId {
+    /// Its app.
+    pub app: AppName,
+    /// Its name in the app.
+    pub component: ComponentName,
+}
+
+/// A revision of an app, as the desired state counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// How far a host is with a component. The numbers are on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Readiness {
+    /// It is fetched, compiled or probed, and takes no calls yet.
+    Preparing = 0,
+    /// It takes calls.
+    Ready = 1,
+    /// It finishes the calls that it has.
+    Stopping = 2,
+    /// It could not be prepared.
+    Failed = 3,
+}
+
+/// The hash of an inventory's contents.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InventoryHash([u8; INVENTORY_HASH_BYTES]);
+
+// === impl Inventory ===
+
+impl Inventory {
+    pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        self.contents.write(encoder)
+    }
+
+    pub(super) fn read(origin: Origin, reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
+            origin,
+            contents: Arc::new(Contents::read(reader)?),
+        })
+    }
+}
+
+// === impl Contents ===
+
+impl Contents {
+    /// Brings what was gathered in any order into the order of inventories. Of a component's revision that
+    /// is there twice, the first stays.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.components
+            .sort_by(|left, right| left.key().cmp(&right.key()));
+        self.components
+            .dedup_by(|later, first| later.key() == first.key());
+        self
+    }
+
+    /// The hash, which heartbeats carry.
+    ///
+    /// # Errors
+    /// If there is more than an inventory can hold.
+    pub fn hash(&self) -> Result<InventoryHash, EncodeError> {
+        let mut bytes = Vec::new();
+        self.write(&mut Encoder::new(&mut bytes, MAX_INVENTORY_BYTES))?;
+        let mut hash = [0; INVENTORY_HASH_BYTES];
+        hash.copy_from_slice(&Sha256::digest(&bytes)[..INVENTORY_HASH_BYTES]);
+        Ok(InventoryHash(hash))
+    }
+
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let release = self.release.as_bytes();
+        write_bounded(encoder, "release", release, MAX_RELEASE_BYTES)?;
+        write_length(encoder, "labels", self.labels.iter().len(), MAX_LABELS)?;
+        for (name, value) in self.labels.iter() {
+            write_bounded(encoder, "label", name.as_bytes(), MAX_LABEL_BYTES)?;
+            write_bounded(encoder, "label", value.as_bytes(), MAX_LABEL_BYTES)?;
+        }
+        match self.capacity {
+            None => encoder.none()?,
+            Some(capacity) => {
+                encoder.some()?;
+                encoder.u32(capacity)?;
+            }
+        }
+        let count = self.components.len();
+        write_length(encoder, "components", count, MAX_COMPONENTS)?;
+        self.components
+            .iter()
+            .try_for_each(|holding| holding.write(encoder))
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let release = reader.text("release", MAX_RELEASE_BYTES)?.to_owned();
+        Ok(Self {
+            release,
+            labels: read_labels(reader)?,
+            capacity: reader.option(Reader::u32)?,
+            components: read_components(reader)?,
+        })
+    }
+}
+
+fn read_labels(reader: &mut Reader<'_>) -> Result<Labels, FieldError> {
+    let mut labels = Labels::default();
+    for _ in 0..reader.list("labels", MAX_LABELS, LABEL_BYTES_MIN)? {
+        let name = reader.text("label", MAX_LABEL_BYTES)?;
+        let value = reader.text("label", MAX_LABEL_BYTES)?;
+        if labels.last().is_some_and(|last| last >= name) {
+            return Err(FieldError::Order { field: "labels" });
+        }
+        labels.set(name, value)?;
+    }
+    Ok(labels)
+}
+
+fn read_components(reader: &mut Reader<'_>) -> Result<Vec<Holding>, FieldError> {
+    let count = reader.list("components", MAX_COMPONENTS, COMPONENT_BYTES_MIN)?;
+    let mut components: Vec<Holding> = Vec::new();
+    for _ in 0..count {
+        let holding = Holding::read(reader)?;
+        let last = components.last();
+        if last.is_some_and(|last| last.key() >= holding.key()) {
+            return Err(FieldError::Order {
+                field: "components",
+            });
+        }
+        components.push(holding);
+    }
+    Ok(components)
+}
+
+// === impl Holding ===
+
+impl Holding {
+    /// What inventories are ordered by.
+    fn key(&self) -> (&ComponentId, Revision) {
+        (&self.component, self.revision)
+    }
+
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let ComponentId { app, component } = &self.component;
+        write_bounded(encoder, "app", app.as_str().as_bytes(), MAX_NAME_BYTES)?;
+        let component = component.as_str().as_bytes();
+        write_bounded(encoder, "component", component, MAX_NAME_BYTES)?;
+        encoder.u64(self.revision.0)?;
+        encoder.discriminant(self.readiness as u32, Readiness::ALL.len() as u32)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
+        let component = reader.text("component", MAX_NAME_BYTES)?.parse()?;
+        Ok(Self {
+            component: ComponentId { app, component },
+            revision: Revision(reader.u64()?),
+            readiness: reader.case(&Readiness::ALL)?,
+        })
+    }
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Preparing, Self::Ready, Self::Stopping, Self::Failed];
+
+    /// The name in messages, in kebab case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+// === impl ComponentId ===
+
+impl fmt::Display for ComponentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.app, self.component)
+    }
+}
+
+// === impl InventoryHash ===
+
+impl InventoryHash {
+    /// The hash with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; INVENTORY_HASH_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; INVENTORY_HASH_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InventoryHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for InventoryHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "InventoryHash({self})")
+    }
+}

@@ -1,0 +1,31 @@
+//! The bounds of what hosts tell each other, each with its reason. `docs/lattice.md` has the same numbers.
+
+/// The longest name of a lattice: one token of a subject, and a DNS label.
+pub const MAX_LATTICE_BYTES: usize = 63;
+
+/// The longest authenticator, as in frames of links: two signatures, a key's name and a nonce fit twice.
+pub const MAX_AUTHENTICATOR_BYTES: usize = weft_wire::MAX_AUTHENTICATOR_BYTES;
+
+/// The largest message that is not an inventory: what is in a heartbeat takes some 250 bytes at most, and
+/// an authenticator.
+pub const MAX_HEARTBEAT_BYTES: usize = 1 << 10;
+
+/// The largest inventory. One that is full in every respect fits, and NATS carries it in one message by
+/// default, which is at most 1 MiB.
+pub const MAX_INVENTORY_BYTES: usize = 640 << 10;
+
+/// The most components of one host, counting each revision: several times what one machine can usefully
+/// have ready, and few enough for an inventory to be one message.
+pub const MAX_COMPONENTS: usize = 4 << 10;
+
+/// The most labels of one host: `cloud`, `region`, `zone`, and what an operator thinks of.
+pub const MAX_LABELS: usize = 32;
+
+/// The longest name and the longest value of a label, as in Kubernetes, whence many of them come.
+pub const MAX_LABEL_BYTES: usize = 63;
+
+/// The longest text for a release of weft: a semantic version with a build.
+pub const MAX_RELEASE_BYTES: usize = 64;
+
+/// The longest name of an app or a component, as manifests bound it.
+pub const MAX_NAME_BYTES: usize = weft_wire::MAX_COMPONENT_NAME_BYTES;
