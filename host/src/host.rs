@@ -20,6 +20,7 @@ use crate::engine::{Engines, PoolSize};
 use crate::ingress::Server;
 use crate::linking::Preparer;
 use crate::links::Transport;
+use crate::links::wire::Frames;
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -108,9 +109,14 @@ impl Host {
             });
         }
         let tasks = TaskTracker::new();
+        let server = Arc::default();
         let transport = Transport {
             tasks: tasks.clone(),
-            frames: config.links_over_wire.then(Arc::default),
+            loopback: config
+                .links_over_wire
+                .then(|| Frames::Loopback(server.clone())),
+            server,
+            remote: None,
         };
         let (parts, artifacts) = open(&config, registry.clone(), transport.clone()).await?;
         let pool_instances = parts.preparer.engines.pool().instances;
@@ -122,12 +128,12 @@ impl Host {
         let controller = Controller::start(parts, &tasks)
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
-        if let Some(server) = &transport.frames {
-            let snapshots = controller.watch();
-            server.find_entries_in(Box::new(move |app, component| {
+        let snapshots = controller.watch();
+        transport
+            .server
+            .find_entries_in(Box::new(move |app, component| {
                 snapshots.borrow().entry(app, component)
             }));
-        }
         let http = start_http(&config, &controller).await?;
         let token = make_token()?;
         let about = About {

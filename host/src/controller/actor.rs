@@ -16,7 +16,7 @@ use super::{
 };
 use crate::entry::{Entry, chain};
 use crate::ingress::{Route, RouteTable};
-use crate::linking::Preparer;
+use crate::linking::{Preparer, Share};
 use crate::logs::now_ms;
 
 /// How long requests of a removed app may go on. Longer would hold up every other change.
@@ -160,7 +160,7 @@ impl Actor {
     }
 
     async fn build(&self, app: &App) -> Result<Built, DeployError> {
-        build::build(app, &self.maker.registry, &self.preparer).await
+        build::build(app, &Share::Whole, &self.maker.registry, &self.preparer).await
     }
 
     async fn bind(&mut self, app: &App, built: Built) -> Result<Running, DeployError> {
@@ -234,9 +234,7 @@ impl Actor {
 
     fn drop_expired(&self) {
         self.entries().for_each(Entry::drop_expired);
-        if let Some(frames) = &self.preparer.transport.frames {
-            frames.drop_expired();
-        }
+        self.preparer.transport.server.drop_expired();
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {

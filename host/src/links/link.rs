@@ -8,7 +8,7 @@ use weft_stub::plan::{FailureForm, Path};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
 use super::LinkFailure;
-use super::wire::Server;
+use super::wire::Frames;
 
 /// The two components of a link, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub(crate) struct Carrier {
     pub(crate) polls: Polls,
     /// Owns the tasks that calls run in.
     pub(crate) tasks: TaskTracker,
-    /// What answers calls as frames; none if calls go from store to store.
-    pub(crate) frames: Option<Arc<Server>>,
+    /// Where calls go as frames; none if they go from store to store.
+    pub(crate) frames: Option<Frames>,
 }
 
 /// Who polls a callee.

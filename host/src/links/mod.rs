@@ -50,6 +50,10 @@ pub(crate) const DEPTH_MAX: u32 = 16;
 pub(crate) struct Transport {
     /// Owns the tasks that calls run in.
     pub(crate) tasks: TaskTracker,
-    /// What answers calls as frames, if they go that way.
-    pub(crate) frames: Option<Arc<wire::Server>>,
+    /// Answers calls that come as frames.
+    pub(crate) server: Arc<wire::Server>,
+    /// The way of the links between two components of this host, if they go as frames.
+    pub(crate) loopback: Option<wire::Frames>,
+    /// The way to other hosts, if there may be some.
+    pub(crate) remote: Option<wire::Frames>,
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use weft_wire::SessionId;
 
 use super::Route;
-use super::wire::RemoteSession;
+use super::wire::{Peer, RemoteSession};
 use crate::entry::{Generation, Instance};
 
 /// The sessions of one importing instance, by their place.
@@ -52,7 +52,7 @@ impl Sessions {
     }
 
     /// The session that the target keeps, for a route of frames.
-    pub(super) fn remote(&mut self, route: &Arc<Route>) -> Option<SessionId> {
+    pub(super) fn remote(&mut self, route: &Arc<Route>) -> Option<(SessionId, Peer)> {
         match self.place(route) {
             Place::Remote(session) => Some(session.id()),
             Place::Closed | Place::Idle(_) | Place::Busy => None,

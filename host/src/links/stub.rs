@@ -45,9 +45,9 @@ async fn call(
 ) -> wasmtime::Result<Vec<u8>> {
     let function = link.function(function)?;
     let carrier = &function.route.carrier;
-    let reply = if let Some(server) = &carrier.frames {
+    let reply = if let Some(frames) = &carrier.frames {
         let arguments = arguments.as_le_slice(&importer).to_vec();
-        wire::call(server, function, importer.data_mut(), &arguments).await
+        wire::call(frames, function, importer.data_mut(), &arguments).await
     } else {
         let mut callee = match function.begin(importer.data_mut()) {
             Ok(callee) => callee,
@@ -85,8 +85,8 @@ async fn drop_handle(
         return Ok(());
     };
     let carrier = &function.route.carrier;
-    let dropped = if let Some(server) = &carrier.frames {
-        wire::drop_handle(server, function, importer.data_mut(), handle).await
+    let dropped = if let Some(frames) = &carrier.frames {
+        wire::drop_handle(frames, function, importer.data_mut(), handle).await
     } else if importer.data_mut().sessions().is_open(&function.route) {
         let mut callee = function
             .begin(importer.data_mut())

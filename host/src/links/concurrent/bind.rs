@@ -21,7 +21,7 @@ use super::target::{self, Asked, Over};
 use crate::entry::chain;
 use crate::guest::GuestState;
 use crate::links::codec::{CodecError, FunctionShape};
-use crate::links::wire::{self, Server};
+use crate::links::wire::{self, Frames, Server};
 use crate::links::{LinkFailure, LinkedFunction};
 
 /// Defines functions of a concurrent interface in a linker.
@@ -146,9 +146,14 @@ impl Import {
         let call = match (request, frames) {
             (Err(error), _) => Err(self.refused(&error)),
             (Ok(request), None) => self.call_store(importer, exporter, &shape, request),
-            (Ok(request), Some(server)) => {
+            (Ok(request), Some(Frames::Loopback(server))) => {
                 self.call_frames(importer, exporter, server, call, &request)
             }
+            // A deploy refuses it.
+            (Ok(_), Some(Frames::Remote(_))) => Err(LinkFailure::new(
+                FailureCode::Refused,
+                format!("`{}`: concurrent functions are not carried to another host", self.to()),
+            )),
         };
         Ok(Begun { side, shape, call })
     }

@@ -98,8 +98,8 @@ async fn exchange(
     arguments: Vec<u8>,
 ) -> Result<Vec<u8>, LinkFailure> {
     let carrier = &function.route.carrier;
-    if let Some(server) = &carrier.frames {
-        return wire::call(server, function, importer, &arguments).await;
+    if let Some(frames) = &carrier.frames {
+        return wire::call(frames, function, importer, &arguments).await;
     }
     let mut callee = function.begin(importer)?;
     let called = function.clone();

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
 
-use super::Server;
+use super::frames::{Frames, Outbound, Peer};
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction, in_task};
 
@@ -21,39 +21,48 @@ static CALLS: AtomicU64 = AtomicU64::new(0);
 /// A session that the target keeps for an importer's instance; dropping it ends it.
 pub(crate) struct RemoteSession {
     id: SessionId,
-    server: Arc<Server>,
+    peer: Peer,
+    frames: Frames,
     /// Renews the lease for as long as the session is wanted.
     _renewal: AbortOnDropHandle<()>,
 }
 
 impl RemoteSession {
-    fn new(id: SessionId, lease: Duration, server: Arc<Server>, tasks: &TaskTracker) -> Self {
-        let renewal = renew(id, lease, server.clone());
+    fn new(
+        id: SessionId,
+        lease: Duration,
+        peer: Peer,
+        frames: &Frames,
+        tasks: &TaskTracker,
+    ) -> Self {
+        let renewal = renew(id, lease, peer, frames.clone());
         Self {
             id,
-            server,
+            peer,
+            frames: frames.clone(),
             _renewal: AbortOnDropHandle::new(tasks.spawn(renewal)),
         }
     }
 
-    pub(crate) fn id(&self) -> SessionId {
-        self.id
+    /// Its name, and who keeps it.
+    pub(crate) fn id(&self) -> (SessionId, Peer) {
+        (self.id, self.peer)
     }
 }
 
 impl Drop for RemoteSession {
     fn drop(&mut self) {
-        self.server
-            .note(&encoded(&Frame::End(End { session: self.id })));
+        let end = encoded(&Frame::End(End { session: self.id }));
+        self.frames.note(self.peer, end);
     }
 }
 
-async fn renew(session: SessionId, lease: Duration, server: Arc<Server>) {
+async fn renew(session: SessionId, lease: Duration, peer: Peer, frames: Frames) {
     let mut ticks = tokio::time::interval(lease / RENEWALS_PER_LEASE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        server.note(&encoded(&Frame::Renew(Renew { session })));
+        frames.note(peer, encoded(&Frame::Renew(Renew { session })));
     }
 }
 
@@ -62,8 +71,8 @@ async fn renew(session: SessionId, lease: Duration, server: Arc<Server>) {
 /// # Errors
 /// What the target answers, or that it did not in time.
 pub(crate) async fn call(
-    server: &Arc<Server>,
-    function: &LinkedFunction,
+    frames: &Frames,
+    function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: &[u8],
 ) -> Result<Vec<u8>, LinkFailure> {
@@ -79,12 +88,18 @@ pub(crate) async fn call(
     let frame = request(
         function,
         number_call(),
-        session,
+        session.map(|(id, _)| id),
         left,
         activity.depth,
         arguments,
     );
-    let reply = exchange(server, function, frame, now + left).await?;
+    let outbound = Outbound {
+        function: function.clone(),
+        frame,
+        deadline: now + left,
+    };
+    let pinned = session.map(|(_, peer)| peer);
+    let (reply, peer) = exchange(frames, outbound, pinned).await?;
     let Ok(Frame::Reply(reply)) = Frame::decode(&reply) else {
         let reason = format!("the reply of `{to}` cannot be read");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
@@ -93,7 +108,7 @@ pub(crate) async fn call(
         (Some(kept), None) => {
             let lease = Duration::from_millis(u64::from(kept.lease_ms));
             let tasks = &function.route.carrier.tasks;
-            let session = RemoteSession::new(kept.id, lease, server.clone(), tasks);
+            let session = RemoteSession::new(kept.id, lease, peer, frames, tasks);
             importer.sessions().keep_remote(&function.route, session);
         }
         // It has ended, or the call has ended it.
@@ -105,63 +120,48 @@ pub(crate) async fn call(
 
 /// Tells the target that a handle is not wanted any more, and waits until it was told.
 pub(crate) async fn drop_handle(
-    server: &Arc<Server>,
+    frames: &Frames,
     function: &LinkedFunction,
     importer: &mut GuestState,
     handle: u32,
 ) -> Result<(), LinkFailure> {
-    let Some(session) = importer.sessions().remote(&function.route) else {
+    let Some((session, peer)) = importer.sessions().remote(&function.route) else {
         // It has ended, and the resource with it.
         return Ok(());
     };
     let frame = encoded(&Frame::Drop(DropHandle { session, handle }));
     let deadline = importer.activity().map(|activity| activity.deadline);
     let deadline = deadline.unwrap_or_else(Instant::now);
-    let answering = {
-        let (server, tasks) = (server.clone(), function.route.carrier.clone());
-        async move {
-            let answer = async move { server.answer(&frame).await };
-            match tasks.is_in_task() {
-                true => in_task(&tasks.tasks, answer).await.ok().flatten(),
-                false => answer.await,
-            }
-        }
-    };
-    // There is no answer to it; what matters is that it was heard.
-    let _ = timeout_at(deadline, answering).await;
+    let carrier = &function.route.carrier;
+    let frames = frames.clone();
+    let telling = async move { frames.drop_handle(peer, frame, deadline).await };
+    if carrier.is_in_task() {
+        // If the host is going away, so is the session.
+        let _ = in_task(&carrier.tasks, telling).await;
+    } else {
+        telling.await;
+    }
     Ok(())
 }
 
 /// Sends a frame and waits for its answer.
 async fn exchange(
-    server: &Arc<Server>,
-    function: &LinkedFunction,
-    frame: Vec<u8>,
-    deadline: Instant,
-) -> Result<Vec<u8>, LinkFailure> {
-    let to = &function.route.ends.to;
-    let carrier = &function.route.carrier;
-    let server = server.clone();
-    let answer = async move { server.answer(&frame).await };
-    let answered = if carrier.is_in_task() {
-        timeout_at(deadline, async {
-            in_task(&carrier.tasks, answer).await.ok().flatten()
-        })
-        .await
-    } else {
-        timeout_at(deadline, answer).await
-    };
-    match answered {
-        Ok(Some(reply)) => Ok(reply),
-        Ok(None) => {
-            let reason = format!("the host of `{to}` does not understand the call");
-            Err(LinkFailure::new(FailureCode::Refused, reason))
-        }
-        Err(_) => {
-            let reason = format!("`{to}` did not answer in time");
-            Err(LinkFailure::new(FailureCode::Deadline, reason))
-        }
+    frames: &Frames,
+    call: Outbound,
+    pinned: Option<Peer>,
+) -> Result<(Vec<u8>, Peer), LinkFailure> {
+    let carrier = call.function.route.carrier.clone();
+    if !carrier.is_in_task() {
+        return frames.exchange(call, pinned).await;
     }
+    let to = call.function.route.ends.to.clone();
+    let frames = frames.clone();
+    let exchange = async move { frames.exchange(call, pinned).await };
+    let answered = in_task(&carrier.tasks, exchange).await;
+    answered.unwrap_or_else(|_| {
+        let reason = format!("`{to}`: this host is going away");
+        Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
+    })
 }
 
 /// A number for a call.

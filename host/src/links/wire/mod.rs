@@ -1,12 +1,15 @@
 //! Links whose calls are frames of the wire (`docs/wire.md`): the importer's side writes them
-//! ([`client`]), the target's side reads them and answers ([`server`]).
+//! ([`client`]), the target's side reads them and answers ([`server`]), and between them is either a bus
+//! or nothing ([`frames`]).
 //!
-//! Both sides are in one process here, and nothing lies between them: with `--links-over-wire` every
-//! link between stores goes this way, which shows that what a bus will carry says all there is to say.
+//! Nothing is between them with `--links-over-wire`: every link between stores of a host goes this way
+//! then, which shows that what a bus carries says all there is to say.
 
 mod client;
+mod frames;
 mod server;
 
 pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
+pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer, late};
 pub(crate) use self::server::Server;
 pub(super) use self::server::reply_frame;

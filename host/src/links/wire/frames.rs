@@ -1,0 +1,118 @@
+//! Where the frames of a link go: to this host's own server, or to a host of the lattice.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
+use weft_lattice::membership::HostId;
+use weft_wire::FailureCode;
+
+use super::Server;
+use crate::links::{LinkFailure, LinkedFunction};
+
+/// The way of frames.
+#[derive(Clone)]
+pub(crate) enum Frames {
+    /// To this host itself, with nothing between.
+    Loopback(Arc<Server>),
+    /// To whichever host of the lattice runs the target.
+    Remote(Arc<dyn Hosts>),
+}
+
+/// Whoever answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// This host.
+    Itself,
+    /// Another one, or this one by way of the bus.
+    Host(HostId),
+}
+
+/// The hosts of a lattice, as links see them.
+#[async_trait]
+pub(crate) trait Hosts: Send + Sync {
+    /// Sends a call to a host that runs its target, and waits for the reply: to `pinned` and no other, if
+    /// a session ties the importer to it. Says who answered.
+    ///
+    /// # Errors
+    /// If nobody did in time, or there is nobody to ask.
+    async fn exchange(
+        &self,
+        call: &Outbound,
+        pinned: Option<HostId>,
+    ) -> Result<(Vec<u8>, HostId), LinkFailure>;
+
+    /// Sends a frame that has no reply, if the bus can take it now.
+    fn note(&self, host: HostId, frame: Vec<u8>);
+}
+
+/// A call on its way out.
+pub(crate) struct Outbound {
+    pub(crate) function: Arc<LinkedFunction>,
+    pub(crate) frame: Vec<u8>,
+    pub(crate) deadline: Instant,
+}
+
+impl Frames {
+    /// Sends a call and waits for the frame of its reply; to the peer that has the importer's session, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// If nobody answers in time.
+    pub(super) async fn exchange(
+        &self,
+        call: Outbound,
+        pinned: Option<Peer>,
+    ) -> Result<(Vec<u8>, Peer), LinkFailure> {
+        match self {
+            Self::Loopback(server) => {
+                let answer = server.answer(&call.frame);
+                let to = &call.function.route.ends.to;
+                match timeout_at(call.deadline, answer).await {
+                    Ok(Some(reply)) => Ok((reply, Peer::Itself)),
+                    Ok(None) => {
+                        let reason = format!("the host of `{to}` does not understand the call");
+                        Err(LinkFailure::new(FailureCode::Refused, reason))
+                    }
+                    Err(_) => Err(late(to)),
+                }
+            }
+            Self::Remote(hosts) => {
+                let pinned = match pinned {
+                    Some(Peer::Host(host)) => Some(host),
+                    Some(Peer::Itself) | None => None,
+                };
+                let (reply, host) = hosts.exchange(&call, pinned).await?;
+                Ok((reply, Peer::Host(host)))
+            }
+        }
+    }
+
+    /// Sends a frame that has no reply.
+    pub(super) fn note(&self, peer: Peer, frame: Vec<u8>) {
+        match (self, peer) {
+            (Self::Remote(hosts), Peer::Host(host)) => hosts.note(host, frame),
+            (Self::Loopback(server), _) => server.note(&frame),
+            (Self::Remote(_), Peer::Itself) => {}
+        }
+    }
+
+    /// Tells a peer that a handle is not wanted any more, and, where that can be, waits until it knows.
+    pub(super) async fn drop_handle(&self, peer: Peer, frame: Vec<u8>, deadline: Instant) {
+        match self {
+            Self::Loopback(server) => {
+                // There is no answer to it; what matters is that it was heard.
+                let _ = timeout_at(deadline, server.answer(&frame)).await;
+            }
+            Self::Remote(_) => self.note(peer, frame),
+        }
+    }
+}
+
+/// What a call without a reply in time is.
+pub(crate) fn late(to: &str) -> LinkFailure {
+    LinkFailure::new(
+        FailureCode::Deadline,
+        format!("`{to}` did not answer in time"),
+    )
+}
