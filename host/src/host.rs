@@ -15,7 +15,7 @@ use weft_provider::Registry;
 use crate::admin::{About, Admin, Sources};
 use crate::compile::Compiler;
 use crate::config::HostConfig;
-use crate::controller::{Controller, Parts};
+use crate::controller::{Controller, Lattice, Parts};
 use crate::engine::{Engines, PoolSize};
 use crate::ingress::Server;
 use crate::linking::Preparer;
@@ -271,6 +271,7 @@ fn open_blocking(
         },
         registry,
         providers_directory: paths.providers(),
+        lattice: Lattice::OfOne,
     };
     Ok((parts, artifacts))
 }

@@ -1,4 +1,5 @@
-//! The desired state of a lattice of one process: every app, in one embedded database file.
+//! The desired state on a host's own disk: every app, in one embedded database file. For a host that is
+//! its own lattice it is the original, for others a copy that they serve from.
 //!
 //! Each change is one transaction that is on disk before it is acknowledged, so a process killed at
 //! any moment leaves the state before the change or after it. Removing an app leaves a *tombstone*
@@ -71,15 +72,25 @@ pub enum StoreError {
     },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// What is wanted of one app, or that it is wanted no more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Record {
+pub enum Record {
+    /// It is wanted.
     Deployed(Deployed),
-    Removed { revision: u64, changed_at_ms: u64 },
+    /// It was removed: a *tombstone*.
+    Removed {
+        /// The revision of the removal.
+        revision: u64,
+        /// When, in milliseconds since the Unix epoch. For people.
+        changed_at_ms: u64,
+    },
 }
 
 impl Record {
-    fn revision(&self) -> u64 {
+    /// Counts the changes of this app. Of two records the one with the higher revision is the newer.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
         match self {
             Self::Deployed(deployed) => deployed.revision,
             Self::Removed { revision, .. } => *revision,
@@ -166,6 +177,33 @@ impl Store {
             })
         })?;
         record.map(|record| record.revision()).ok_or_else(missing)
+    }
+
+    /// Copies a record of the lattice's desired state, if it is newer than what is here. Says whether it
+    /// was.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the change could not be made; the state is then as before.
+    pub fn copy(&self, app: &AppName, record: &Record) -> Result<bool, StoreError> {
+        let copied = self.change(app.as_str(), |next| {
+            (record.revision() >= next).then(|| record.clone())
+        })?;
+        Ok(copied.is_some())
+    }
+
+    /// All records, tombstones too, by the names of their apps.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the file cannot be read. What does not read as a record is left out.
+    pub fn all(&self) -> Result<Vec<(AppName, Record)>, StoreError> {
+        let records = self
+            .records()
+            .map_err(|error| failure("read", &self.path, error))?;
+        let readable = records.into_iter().filter_map(|(name, bytes)| {
+            let record = self.decode(&name, &bytes).ok()?;
+            Some((name.parse().ok()?, record))
+        });
+        Ok(readable.collect())
     }
 
     /// The database file.
@@ -313,6 +351,38 @@ mod tests {
             Err(StoreError::Missing { .. })
         ));
         assert_eq!(store.put(&app("shop", "/"), 4).unwrap().revision, 3);
+    }
+
+    #[test]
+    fn a_copy_is_taken_only_if_it_is_newer() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path().join("state.redb")).unwrap();
+        let name: AppName = "shop".parse().unwrap();
+        let deployed = |revision, path| {
+            Record::Deployed(Deployed {
+                revision,
+                changed_at_ms: 1,
+                app: app("shop", path),
+            })
+        };
+        let removed = |revision| Record::Removed {
+            revision,
+            changed_at_ms: 1,
+        };
+        // The record, and whether it is taken after those before it.
+        let cases = [
+            (deployed(7, "/a"), true),
+            (deployed(7, "/b"), false),
+            (deployed(3, "/b"), false),
+            (removed(6), false),
+            (removed(8), true),
+            (deployed(8, "/b"), false),
+            (deployed(9, "/b"), true),
+        ];
+        for (record, is_taken) in cases {
+            assert_eq!(store.copy(&name, &record).unwrap(), is_taken, "{record:?}");
+        }
+        assert_eq!(store.all().unwrap(), [(name, deployed(9, "/b"))]);
     }
 
     #[test]

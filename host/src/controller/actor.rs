@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use weft_lattice::store::{Deployed, Store, StoreError};
+use weft_lattice::store::{Deployed, Record, Store, StoreError};
 use weft_lattice_config::{App, AppName, diff, routes};
 
 use super::build::{self, Built};
 use super::providers::{Maker, Providers};
 use super::{
-    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Parts, Running, RunningApp, Snapshot,
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Lattice, Parts, Running, RunningApp,
+    Snapshot, Wanted,
 };
 use crate::entry::{Entry, chain};
 use crate::ingress::{Route, RouteTable};
@@ -33,6 +34,7 @@ pub(super) struct Actor {
     /// By app.
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
+    lattice: Lattice,
 }
 
 impl Actor {
@@ -52,10 +54,14 @@ impl Actor {
             apps: BTreeMap::new(),
             providers: BTreeMap::new(),
             publish,
+            lattice: parts.lattice,
         };
         for stored in actor.with_store(Store::apps).await? {
             match stored {
-                Ok(deployed) => actor.start(deployed).await,
+                Ok(deployed) => {
+                    let share = actor.all_of(&deployed.app);
+                    actor.start(deployed, share).await;
+                }
                 Err(error) => tracing::error!(error = chain(&error), "an app cannot be read"),
             }
         }
@@ -86,6 +92,13 @@ impl Actor {
         // Whoever asked may be gone; the change is made all the same.
         match command {
             Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
+            Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
+            Command::Follow { wanted, reply } => {
+                for wanted in wanted {
+                    self.follow(wanted).await;
+                }
+                let _ = reply.send(());
+            }
             Command::Undeploy { app, reply } => drop(reply.send(self.undeploy(&app).await)),
             Command::Stop { reply } => drop(reply.send(())),
         }
@@ -110,17 +123,75 @@ impl Actor {
             Some(_) => changes.iter().map(ToString::to_string).collect(),
             None => vec![format!("new app `{name}`")],
         };
-        let built = self.build(app).await?;
+        let share = self.all_of(app);
+        let built = self.build(app, &share).await?;
         let running = self.bind(app, built).await?;
         let deployed = {
             let app = app.clone();
             self.with_store(move |store| store.put(&app, now_ms()))
                 .await?
         };
-        self.run_app(deployed.clone(), AppState::Ready(running));
+        self.run_app(deployed.clone(), share, AppState::Ready(running));
         self.publish();
         tracing::info!(app = name, revision = deployed.revision, "deployed");
         Ok(Deployment { deployed, changes })
+    }
+
+    /// What a change of an app would be, if it can be made.
+    async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
+        self.check_routes(app)?;
+        build::check(app, &self.all_of(app), &self.maker.registry, &self.preparer).await?;
+        let name = app.metadata.name.as_str();
+        Ok(match self.apps.get(name) {
+            Some(old) => {
+                let changes = diff(&old.deployed.app, app);
+                changes.iter().map(ToString::to_string).collect()
+            }
+            None => vec![format!("new app `{name}`")],
+        })
+    }
+
+    /// Makes what runs of an app what is wanted of it.
+    async fn follow(&mut self, wanted: Wanted) {
+        let Wanted { app, record, share } = wanted;
+        let kept = {
+            let (app, record) = (app.clone(), record.clone());
+            self.with_store(move |store| store.copy(&app, &record)).await
+        };
+        if let Err(error) = kept {
+            // It is served all the same, and copied when there is something newer.
+            tracing::error!(%app, error = chain(&error), "the desired state cannot be copied");
+        }
+        match record {
+            Record::Deployed(deployed) => {
+                let runs = self.apps.get(app.as_str());
+                let is_new = runs.is_none_or(|runs| {
+                    runs.deployed.revision < deployed.revision
+                        || (runs.deployed.revision == deployed.revision && runs.share != share)
+                });
+                if is_new {
+                    let revision = deployed.revision;
+                    self.start(deployed, share).await;
+                    self.publish();
+                    tracing::info!(%app, revision, "follows the lattice");
+                }
+            }
+            Record::Removed { revision, .. } => {
+                let runs = self.apps.get(app.as_str());
+                if runs.is_some_and(|runs| runs.deployed.revision < revision) {
+                    self.end(app.as_str()).await;
+                    tracing::info!(%app, revision, "undeployed with the lattice");
+                }
+            }
+        }
+    }
+
+    /// What a host runs of an app that no other host runs.
+    fn all_of(&self, app: &App) -> Share {
+        match self.lattice {
+            Lattice::OfOne => Share::Whole,
+            Lattice::OfMany => Share::Part((0..app.spec.components.len()).collect()),
+        }
     }
 
     async fn undeploy(&mut self, app: &AppName) -> Result<u64, DeployError> {
@@ -129,22 +200,27 @@ impl Actor {
             self.with_store(move |store| store.remove(&app, now_ms()))
                 .await?
         };
-        let removed = self.apps.remove(app.as_str());
-        self.publish();
-        if let Some(removed) = removed {
-            finish_requests(&removed).await;
-        }
-        if let Some(providers) = self.providers.remove(app.as_str()) {
-            Maker::close_left(&providers, &Providers::new()).await;
-        }
+        self.end(app.as_str()).await;
         tracing::info!(app = app.as_str(), revision, "undeployed");
         Ok(revision)
     }
 
-    /// Starts an app of the store. One that fails stays wanted, and says why.
-    async fn start(&mut self, deployed: Deployed) {
+    /// Ends what runs of an app, once its requests are done.
+    async fn end(&mut self, app: &str) {
+        let removed = self.apps.remove(app);
+        self.publish();
+        if let Some(removed) = removed {
+            finish_requests(&removed).await;
+        }
+        if let Some(providers) = self.providers.remove(app) {
+            Maker::close_left(&providers, &Providers::new()).await;
+        }
+    }
+
+    /// Starts an app that is wanted. One that fails stays wanted, and says why.
+    async fn start(&mut self, deployed: Deployed, share: Share) {
         let app = deployed.app.clone();
-        let outcome = match self.build(&app).await {
+        let outcome = match self.build(&app, &share).await {
             Ok(built) => self.bind(&app, built).await,
             Err(error) => Err(error),
         };
@@ -156,11 +232,11 @@ impl Actor {
                 AppState::Failed(reason)
             }
         };
-        self.run_app(deployed, state);
+        self.run_app(deployed, share, state);
     }
 
-    async fn build(&self, app: &App) -> Result<Built, DeployError> {
-        build::build(app, &Share::Whole, &self.maker.registry, &self.preparer).await
+    async fn build(&self, app: &App, share: &Share) -> Result<Built, DeployError> {
+        build::build(app, share, &self.maker.registry, &self.preparer).await
     }
 
     async fn bind(&mut self, app: &App, built: Built) -> Result<Running, DeployError> {
@@ -179,10 +255,14 @@ impl Actor {
         Ok(running)
     }
 
-    fn run_app(&mut self, deployed: Deployed, state: AppState) {
+    fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
         let name = deployed.app.metadata.name.to_string();
-        self.apps
-            .insert(name, Arc::new(RunningApp { deployed, state }));
+        let app = RunningApp {
+            deployed,
+            share,
+            state,
+        };
+        self.apps.insert(name, Arc::new(app));
     }
 
     /// Refuses an app whose routes another app has.

@@ -35,13 +35,7 @@ pub(super) async fn build(
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<Built, DeployError> {
-    let (input, plan, groups) = {
-        let (app, registry) = (Arc::new(app.clone()), registry.clone());
-        let (preparer, share) = (preparer.clone(), share.clone());
-        let planned =
-            tokio::task::spawn_blocking(move || plan_of(app, &share, &registry, &preparer));
-        planned.await.map_err(|_| DeployError::Internal)??
-    };
+    let (input, plan, groups) = planned(app, share, registry, preparer).await?;
     let mut prepared = BTreeMap::new();
     for group in groups {
         let ready = preparer.prepare(&input, &group).await?;
@@ -54,6 +48,28 @@ pub(super) async fn build(
     };
     built.check_routes()?;
     Ok(built)
+}
+
+/// Finds what speaks against running a share of an app, short of compiling it.
+pub(super) async fn check(
+    app: &App,
+    share: &Share,
+    registry: &Registry,
+    preparer: &Preparer,
+) -> Result<(), DeployError> {
+    planned(app, share, registry, preparer).await.map(drop)
+}
+
+async fn planned(
+    app: &App,
+    share: &Share,
+    registry: &Registry,
+    preparer: &Preparer,
+) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
+    let (app, registry) = (Arc::new(app.clone()), registry.clone());
+    let (preparer, share) = (preparer.clone(), share.clone());
+    let planned = tokio::task::spawn_blocking(move || plan_of(app, &share, &registry, &preparer));
+    planned.await.map_err(|_| DeployError::Internal)?
 }
 
 fn plan_of(

@@ -16,14 +16,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
-use weft_lattice::store::{Deployed, Store};
+use weft_lattice::store::{Deployed, Record, Store};
 use weft_lattice_config::{App, AppName};
 use weft_provider::Registry;
 
 pub(crate) use self::error::DeployError;
 use crate::entry::Entry;
 use crate::ingress::RouteTable;
-use crate::linking::{LinkReport, Preparer};
+use crate::linking::{LinkReport, Preparer, Share};
 
 /// Commands that wait; deploys are rare, and each waits for the one before.
 const COMMANDS_WAITING_MAX: usize = 16;
@@ -41,6 +41,8 @@ pub(crate) struct Snapshot {
 /// An app of the desired state, and what this host makes of it.
 pub(crate) struct RunningApp {
     pub(crate) deployed: Deployed,
+    /// What of it runs here.
+    pub(crate) share: Share,
     pub(crate) state: AppState,
 }
 
@@ -74,6 +76,17 @@ pub(crate) struct Parts {
     pub(crate) registry: Registry,
     /// Providers keep their data below it.
     pub(crate) providers_directory: PathBuf,
+    /// Whether there may be other hosts, which call what runs here.
+    pub(crate) lattice: Lattice,
+}
+
+/// How many hosts a lattice has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lattice {
+    /// This one, whose store is the desired state.
+    OfOne,
+    /// Any number, so the store is a copy.
+    OfMany,
 }
 
 /// The controller, as others see it. Cheap to clone.
@@ -88,13 +101,31 @@ enum Command {
         app: Box<App>,
         reply: oneshot::Sender<Result<Deployment, DeployError>>,
     },
+    Check {
+        app: Box<App>,
+        reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
+    },
     Undeploy {
         app: AppName,
         reply: oneshot::Sender<Result<u64, DeployError>>,
     },
+    /// Follow the desired state of a lattice of many.
+    Follow {
+        wanted: Vec<Wanted>,
+        reply: oneshot::Sender<()>,
+    },
     Stop {
         reply: oneshot::Sender<()>,
     },
+}
+
+/// What this host is to do about an app of the lattice's desired state.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) app: AppName,
+    pub(crate) record: Record,
+    /// What of it is to run here.
+    pub(crate) share: Share,
 }
 
 impl Controller {
@@ -127,6 +158,27 @@ impl Controller {
     /// Any [`DeployError`]; what ran before still runs.
     pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         self.ask(|reply| Command::Deploy {
+            app: Box::new(app),
+            reply,
+        })
+        .await?
+    }
+
+    /// Makes this host's part of a lattice's desired state what runs here, app by app. What it does not
+    /// name stays as it is: nothing is removed because of silence.
+    ///
+    /// # Errors
+    /// If the host is stopping. An app that does not start says so in the snapshot.
+    pub(crate) async fn follow(&self, wanted: Vec<Wanted>) -> Result<(), DeployError> {
+        self.ask(|reply| Command::Follow { wanted, reply }).await
+    }
+
+    /// Whether an app could run on this host alone: its types, links and routes, not its code.
+    ///
+    /// # Errors
+    /// Any [`DeployError`].
+    pub(crate) async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
+        self.ask(|reply| Command::Check {
             app: Box::new(app),
             reply,
         })
