@@ -2,7 +2,7 @@
 //!
 //! A message is a byte for the version, one for the kind, an authenticator, and then a record in the value
 //! encoding of `weft_wire`, as frames of links are. What comes in is hostile: each bound is checked before
-//! anything is allocated, and what has two encodings has only one that is taken.
+//! anything is allocated for it, and every refusal is typed.
 
 mod error;
 mod fields;

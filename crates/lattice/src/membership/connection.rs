@@ -1,0 +1,99 @@
+//! A host's own connection to the bus: when silence of others says something about them.
+
+use super::timing::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
+use crate::Moment;
+
+/// Whether the host's own bus is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BusStatus {
+    /// What others send is heard.
+    Connected,
+    /// Nothing is heard.
+    Disconnected,
+}
+
+/// Why the view is held as it is, and placement with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freeze {
+    /// The bus was never connected since the host's start: there is no view yet.
+    Unconnected,
+    /// The first connection is fresh; others are being heard for the first time.
+    Joining,
+    /// The connection is lost.
+    Away,
+    /// The connection has come back, or the host itself was stopped; others are being heard again.
+    Returning,
+}
+
+/// The state of the host's own connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// Never connected. Leads to `Settling`.
+    Unconnected,
+    /// Connected, and the view is held. Leads to `Settled` when it is time, or to `Away`.
+    Settling {
+        freeze: Freeze,
+        since: Moment,
+        until: Moment,
+    },
+    /// Connected for long enough: silence since then counts. Leads to `Away`, or to `Settling` after a stall.
+    Settled { since: Moment },
+    /// The connection is lost. Leads to `Settling`.
+    Away,
+}
+
+impl Connection {
+    pub(super) fn on_bus(&mut self, now: Moment, status: BusStatus) {
+        *self = match (*self, status) {
+            (Self::Unconnected, BusStatus::Connected) => Self::Settling {
+                freeze: Freeze::Joining,
+                since: now,
+                until: now + SETTLE_AFTER_START,
+            },
+            (Self::Away, BusStatus::Connected) => Self::returning(now),
+            (Self::Settling { .. } | Self::Settled { .. }, BusStatus::Disconnected) => Self::Away,
+            (same, _) => same,
+        };
+    }
+
+    /// The host did nothing for a while: what came meanwhile may be lost.
+    pub(super) fn on_stall(&mut self, now: Moment) {
+        if let Self::Settling { .. } | Self::Settled { .. } = self {
+            *self = Self::returning(now);
+        }
+    }
+
+    pub(super) fn on_time(&mut self, now: Moment) {
+        if let Self::Settling { since, until, .. } = *self
+            && until <= now
+        {
+            *self = Self::Settled { since };
+        }
+    }
+
+    /// Why the view is held; nothing if it is not.
+    pub(super) fn freeze(self) -> Option<Freeze> {
+        match self {
+            Self::Unconnected => Some(Freeze::Unconnected),
+            Self::Settling { freeze, .. } => Some(freeze),
+            Self::Settled { .. } => None,
+            Self::Away => Some(Freeze::Away),
+        }
+    }
+
+    /// Since when silence of others counts, if it counts at all.
+    pub(super) fn listening_since(self) -> Option<Moment> {
+        match self {
+            Self::Settling { since, .. } | Self::Settled { since } => Some(since),
+            Self::Unconnected | Self::Away => None,
+        }
+    }
+
+    fn returning(now: Moment) -> Self {
+        Self::Settling {
+            freeze: Freeze::Returning,
+            since: now,
+            until: now + SETTLE_AFTER_RETURN,
+        }
+    }
+}
