@@ -1,0 +1,88 @@
+//! Who this host is in its lattice: an ed25519 key that it keeps in its data directory.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
+use weft_lattice::membership::HostId;
+
+/// Only the host's own user reads its key.
+const KEY_MODE: u32 = 0o600;
+
+/// The key of a host.
+pub(super) struct Identity(SigningKey);
+
+impl Identity {
+    /// Reads the key from `path`, and makes one if there is none.
+    ///
+    /// # Errors
+    /// If the file cannot be read or made, or is no key.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        match fs::read(path) {
+            Ok(bytes) => {
+                let secret = <[u8; SECRET_KEY_LENGTH]>::try_from(&bytes[..]);
+                let secret = secret.map_err(|_| {
+                    let found = bytes.len();
+                    let message =
+                        format!("expected a key of {SECRET_KEY_LENGTH} bytes, found {found}");
+                    io::Error::new(io::ErrorKind::InvalidData, message)
+                })?;
+                Ok(Self(SigningKey::from_bytes(&secret)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::make(path),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn host_id(&self) -> HostId {
+        HostId::from_key(self.0.verifying_key().to_bytes())
+    }
+
+    fn make(path: &Path) -> io::Result<Self> {
+        let mut secret = [0; SECRET_KEY_LENGTH];
+        getrandom::fill(&mut secret).map_err(io::Error::other)?;
+        // Whole or not at all: a host with half a key would not start again.
+        let beside = path.with_extension("new");
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(KEY_MODE)
+            .open(&beside)?;
+        file.write_all(&secret)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        Ok(Self(SigningKey::from_bytes(&secret)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_host_is_the_same_one_after_a_restart_and_its_key_is_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("host.key");
+        let first = Identity::open(&path).unwrap().host_id();
+        assert_eq!(Identity::open(&path).unwrap().host_id(), first);
+        let other = Identity::open(&directory.path().join("other.key")).unwrap();
+        assert_ne!(other.host_id(), first);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, KEY_MODE);
+    }
+
+    #[test]
+    fn a_file_that_is_no_key_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("host.key");
+        fs::write(&path, b"short").unwrap();
+        let error = Identity::open(&path).err().unwrap();
+        assert_eq!(error.to_string(), "expected a key of 32 bytes, found 5");
+        assert_eq!(fs::read(&path).unwrap(), b"short");
+    }
+}

@@ -1,0 +1,231 @@
+//! The task that knows who is in the lattice: it hears heartbeats and inventories, sends this host's own, and
+//! publishes what it makes of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use weft_lattice::Moment;
+use weft_lattice::bus::{Bus, Lane, Status, Subject, SubjectError, Subscription};
+use weft_lattice::membership::message::{Contents, HostState, Load, Message};
+use weft_lattice::membership::{
+    BusStatus, Event, Freeze, HEARTBEAT_EVERY, HostId, Membership, View,
+};
+
+use super::subjects;
+use crate::logs::now_ms;
+
+/// How often conclusions are drawn from silence: a part of the time in which a host is found dead.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What this host says of itself, by whoever knows.
+pub(super) struct Said {
+    pub(super) contents: watch::Receiver<Contents>,
+    pub(super) state: watch::Receiver<HostState>,
+    pub(super) load: Box<dyn Fn() -> Load + Send>,
+}
+
+/// What is known of the lattice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) view: View,
+    /// Why the view is held as it is, if it is.
+    pub(crate) freeze: Option<Freeze>,
+}
+
+pub(super) struct Members {
+    membership: Membership,
+    lattice: String,
+    host: HostId,
+    bus: Bus,
+    said: Said,
+    started: Instant,
+    known: watch::Sender<Arc<Known>>,
+}
+
+impl Members {
+    pub(super) fn new(membership: Membership, bus: Bus, said: Said) -> Self {
+        let known = Known {
+            view: membership.view().clone(),
+            freeze: membership.freeze(),
+        };
+        Self {
+            lattice: membership.identity().lattice.clone(),
+            host: membership.identity().host,
+            membership,
+            bus,
+            said,
+            started: Instant::now(),
+            known: watch::Sender::new(Arc::new(known)),
+        }
+    }
+
+    /// What is known, now and later.
+    pub(super) fn known(&self) -> watch::Receiver<Arc<Known>> {
+        self.known.subscribe()
+    }
+
+    /// Takes part until `stop`, and then says that this host has left.
+    ///
+    /// # Errors
+    /// None that a host's own names can have.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), SubjectError> {
+        let heartbeats = self.bus.lane(Lane::Heartbeats);
+        let control = self.bus.lane(Lane::Control);
+        let scope = self.bus.scope().clone();
+        let mut heard = heartbeats
+            .subscribe(&subjects::all_heartbeats(&scope)?)
+            .await;
+        let mut told = control
+            .subscribe(&subjects::all_inventories(&scope)?)
+            .await;
+        let mut asked = control.subscribe(&subjects::asks(&scope, self.host)?).await;
+        let mut status = heartbeats.status();
+        self.take_status(&status.borrow_and_update().clone());
+        let mut beat = ticks(HEARTBEAT_EVERY);
+        let mut tick = ticks(TICK);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = beat.tick() => self.beat(&heartbeats).await?,
+                _ = tick.tick() => self.conclude(&control).await?,
+                bytes = payload(&mut heard) => self.take(&control, &bytes).await?,
+                bytes = payload(&mut told) => self.take(&control, &bytes).await?,
+                bytes = payload(&mut asked) => self.take(&control, &bytes).await?,
+                Ok(()) = status.changed() => {
+                    let status = status.borrow_and_update().clone();
+                    self.take_status(&status);
+                }
+                Ok(()) = self.said.contents.changed() => self.tell_contents(&control).await?,
+                Ok(()) = self.said.state.changed() => {
+                    let state = *self.said.state.borrow_and_update();
+                    self.membership.set_state(state);
+                    self.beat(&heartbeats).await?;
+                }
+            }
+        }
+        self.membership.set_state(HostState::Left);
+        self.beat(&heartbeats).await?;
+        // Others find out by themselves if it is not heard.
+        let _ = heartbeats.flush().await;
+        Ok(())
+    }
+
+    async fn beat(&mut self, heartbeats: &Bus) -> Result<(), SubjectError> {
+        let heartbeat = self.membership.heartbeat(now_ms(), (self.said.load)());
+        let subject = subjects::heartbeats(self.bus.scope(), self.host)?;
+        self.send(heartbeats, &subject, &Message::Heartbeat(heartbeat))
+            .await;
+        Ok(())
+    }
+
+    async fn take(&mut self, control: &Bus, bytes: &[u8]) -> Result<(), SubjectError> {
+        match self.membership.on_bytes(self.now(), bytes) {
+            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(None) => Ok(()),
+            Err(ignored) => {
+                tracing::debug!(?ignored, "a message of a host was ignored");
+                Ok(())
+            }
+        }
+    }
+
+    fn take_status(&mut self, status: &Status) {
+        let status = match status {
+            Status::Connected { .. } => BusStatus::Connected,
+            Status::Disconnected { .. } => BusStatus::Disconnected,
+        };
+        self.membership.on_bus(self.now(), status);
+    }
+
+    /// Draws conclusions, publishes them, and asks for what is missing.
+    async fn conclude(&mut self, control: &Bus) -> Result<(), SubjectError> {
+        let now = self.now();
+        for event in self.membership.tick(now) {
+            tell(&event);
+        }
+        let (view, freeze) = (self.membership.view(), self.membership.freeze());
+        self.known.send_if_modified(|known| {
+            // Loads change with each heartbeat, and calls want them fresh.
+            if known.freeze == freeze && known.view == *view {
+                return false;
+            }
+            *known = Arc::new(Known {
+                view: view.clone(),
+                freeze,
+            });
+            true
+        });
+        for (host, ask) in self.membership.asks(now) {
+            let subject = subjects::asks(self.bus.scope(), host)?;
+            self.send(control, &subject, &Message::Ask(ask)).await;
+        }
+        Ok(())
+    }
+
+    async fn tell_contents(&mut self, control: &Bus) -> Result<(), SubjectError> {
+        let contents = self.said.contents.borrow_and_update().clone();
+        match self.membership.set_contents(contents) {
+            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "this host's inventory cannot be told");
+                Ok(())
+            }
+        }
+    }
+
+    async fn tell_inventory(&mut self, control: &Bus) -> Result<(), SubjectError> {
+        let subject = subjects::inventories(self.bus.scope(), self.host)?;
+        let inventory = Message::Inventory(self.membership.inventory());
+        self.send(control, &subject, &inventory).await;
+        Ok(())
+    }
+
+    /// What cannot be sent now is asked for, or said again.
+    async fn send(&self, bus: &Bus, subject: &Subject, message: &Message) {
+        match message.encode(&self.lattice) {
+            Ok(bytes) => {
+                if let Err(error) = bus.publish(subject, None, Bytes::from(bytes)).await {
+                    tracing::debug!(%error, kind = message.kind().name(), "not sent");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, kind = message.kind().name(), "cannot be encoded");
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment::after_start(self.started.elapsed())
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The next payload; never returns once the bus is closed.
+async fn payload(subscription: &mut Subscription) -> Bytes {
+    match subscription.next_message().await {
+        Some(message) => message.payload,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Host { host, change } => tracing::info!(host = host.short(), ?change, "lattice"),
+        Event::Froze(freeze) => tracing::info!(?freeze, "the view of the lattice is held"),
+        Event::Thawed => tracing::info!("the view of the lattice follows again"),
+        Event::Superseded { incarnation } => tracing::error!(
+            incarnation,
+            "another process has this host's key; this one is not heard any more"
+        ),
+    }
+}
