@@ -7,6 +7,7 @@
 //! the [control protocol](control). What a host *does* with the desired state is the host's own.
 
 pub mod artifacts;
+pub mod bus;
 pub mod control;
 pub mod store;
 
