@@ -8,6 +8,7 @@
 //! host that serves it by [`routing`]: both are state machines without clocks, sockets or tasks. What a host *does* with the desired state is the host's own.
 
 pub mod artifacts;
+pub mod bus;
 pub mod control;
 pub mod membership;
 pub mod routing;

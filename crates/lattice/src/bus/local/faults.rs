@@ -1,0 +1,163 @@
+//! What goes wrong between hosts, and when, by a generator that the caller seeds.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Where chance comes from: each call gives 64 random bits.
+pub type Random = Box<dyn FnMut() -> u64 + Send>;
+
+/// What happens to messages on their way. Chances are between 0 (never) and 1 (always).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Faults {
+    /// How long a message takes.
+    pub delay: RangeInclusive<Duration>,
+    /// The chance that it is lost.
+    pub loss: f64,
+    /// The chance that it comes twice, each with a delay of its own.
+    pub duplication: f64,
+    /// The chance that it need not wait for those before it, and overtakes them if its delay is shorter.
+    /// All others keep their order.
+    pub reordering: f64,
+}
+
+impl Default for Faults {
+    /// None.
+    fn default() -> Self {
+        Self {
+            delay: Duration::ZERO..=Duration::ZERO,
+            loss: 0.0,
+            duplication: 0.0,
+            reordering: 0.0,
+        }
+    }
+}
+
+/// The faults of a network.
+pub(super) struct Plan {
+    random: Random,
+    all: Faults,
+    between: HashMap<(String, String), Faults>,
+    /// The group of each host, while there is a partition.
+    groups: HashMap<String, usize>,
+}
+
+/// What becomes of one copy of a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Arrival {
+    pub(super) delay: Duration,
+    pub(super) order: Order,
+}
+
+impl Arrival {
+    /// At once, and after those before it.
+    pub(super) const UNDISTURBED: Self = Self {
+        delay: Duration::ZERO,
+        order: Order::Kept,
+    };
+}
+
+/// Whether a message waits for those that were sent before it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Order {
+    Kept,
+    Free,
+}
+
+impl Plan {
+    pub(super) fn new(random: Random) -> Self {
+        Self {
+            random,
+            all: Faults::default(),
+            between: HashMap::new(),
+            groups: HashMap::new(),
+        }
+    }
+
+    pub(super) fn set_all(&mut self, faults: Faults) {
+        self.all = faults;
+    }
+
+    pub(super) fn set_between(&mut self, from: &str, to: &str, faults: Faults) {
+        self.between
+            .insert((from.to_owned(), to.to_owned()), faults);
+    }
+
+    pub(super) fn partition(&mut self, groups: &[&[&str]]) {
+        let members = groups.iter().enumerate();
+        self.groups = members
+            .flat_map(|(group, names)| names.iter().map(move |name| ((*name).to_owned(), group)))
+            .collect();
+    }
+
+    pub(super) fn heal(&mut self) {
+        self.all = Faults::default();
+        self.between.clear();
+        self.groups.clear();
+    }
+
+    /// Whether the hosts are on one side of every partition.
+    pub(super) fn are_joined(&self, one: &str, other: &str) -> bool {
+        self.groups.get(one) == self.groups.get(other)
+    }
+
+    /// The copies of a message that arrive, in the order they are sent.
+    pub(super) fn copies(&mut self, from: &str, to: &str) -> impl Iterator<Item = Arrival> + use<> {
+        let faults = self.faults_between(from, to);
+        let mut copies = [None; 2];
+        if !self.happens(faults.loss) {
+            copies[0] = Some(self.copy(&faults));
+            if self.happens(faults.duplication) {
+                copies[1] = Some(self.copy(&faults));
+            }
+        }
+        copies.into_iter().flatten()
+    }
+
+    fn faults_between(&self, from: &str, to: &str) -> Faults {
+        if self.between.is_empty() {
+            return self.all.clone();
+        }
+        let link = (from.to_owned(), to.to_owned());
+        self.between.get(&link).unwrap_or(&self.all).clone()
+    }
+
+    fn copy(&mut self, faults: &Faults) -> Arrival {
+        let (least, most) = (*faults.delay.start(), *faults.delay.end());
+        let span = most.saturating_sub(least);
+        let delay = if span.is_zero() {
+            least
+        } else {
+            least + span.mul_f64(self.share())
+        };
+        let order = if self.happens(faults.reordering) {
+            Order::Free
+        } else {
+            Order::Kept
+        };
+        Arrival { delay, order }
+    }
+
+    /// Draws only where chance has a say, so that a fault that is off does not change the rest.
+    fn happens(&mut self, chance: f64) -> bool {
+        chance > 0.0 && (chance >= 1.0 || self.share() < chance)
+    }
+
+    /// Between 0 and 1, with the 53 bits that a float holds.
+    fn share(&mut self) -> f64 {
+        let bits = (self.random)() >> 11;
+        bits as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// A generator for those who need no better one: SplitMix64, by its published constants.
+pub(super) fn seeded(seed: u64) -> Random {
+    let mut state = seed;
+    Box::new(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    })
+}

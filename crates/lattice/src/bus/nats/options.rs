@@ -1,0 +1,172 @@
+//! From [`NatsOptions`] to what `async-nats` takes.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::time::Duration;
+
+use async_nats::{ConnectOptions, ServerAddr};
+
+use super::{
+    CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, RECONNECT_PAUSE_MAX, TlsOptions,
+};
+
+/// How many commands wait for a connection: each is at most one payload, so with the usual limit of
+/// 1 MiB a connection that is stuck holds 256 MiB, until its pings end it.
+const COMMANDS_QUEUED_MAX: usize = 256;
+
+/// How many messages wait between the connection's task and ours, which only moves them on. The first
+/// reads some 8 MiB before it lets another run, which is 80,000 of the smallest messages.
+const CHANNEL_MESSAGES_MAX: usize = 128 << 10;
+
+/// The pause after the first failed attempt; it doubles up to [`RECONNECT_PAUSE_MAX`].
+const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
+
+/// The addresses of the servers.
+pub(super) fn addresses(options: &NatsOptions) -> Result<Vec<ServerAddr>, NatsError> {
+    if options.servers.is_empty() {
+        return Err(NatsError::NoServer);
+    }
+    let parse = |server: &String| {
+        server.parse().map_err(|source| NatsError::Server {
+            server: without_secret(server),
+            source,
+        })
+    };
+    options.servers.iter().map(parse).collect()
+}
+
+/// The options of one connection.
+pub(super) async fn client(
+    options: &NatsOptions,
+    purpose: &str,
+) -> Result<ConnectOptions, NatsError> {
+    let mut client = ConnectOptions::new()
+        .name(format!("{} ({purpose})", options.name))
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(CONNECT_WAIT_MAX)
+        .client_capacity(COMMANDS_QUEUED_MAX)
+        .subscription_capacity(CHANNEL_MESSAGES_MAX)
+        .retry_on_initial_connect()
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_pause);
+    client = match (&options.creds, &options.nkey) {
+        (Some(_), Some(_)) => return Err(NatsError::TwoIdentities),
+        (Some(path), None) => {
+            let read = client.credentials_file(path).await;
+            read.map_err(|source| file_error("credentials", path, source))?
+        }
+        (None, Some(seed)) => client.nkey(seed.clone()),
+        (None, None) => client,
+    };
+    match &options.tls {
+        Some(tls) => with_tls(client, tls),
+        None => Ok(client),
+    }
+}
+
+fn with_tls(client: ConnectOptions, tls: &TlsOptions) -> Result<ConnectOptions, NatsError> {
+    let mut client = client.require_tls(true);
+    if let Some(ca) = &tls.ca {
+        check_readable("the certificates of authorities", ca)?;
+        client = client.add_root_certificates(ca.clone());
+    }
+    if let Some(identity) = &tls.identity {
+        check_readable("a certificate", &identity.cert)?;
+        check_readable("the key of a certificate", &identity.key)?;
+        client = client.add_client_certificate(identity.cert.clone(), identity.key.clone());
+    }
+    Ok(client)
+}
+
+/// The client reads these files at each attempt to connect, which goes on for ever: one that is not
+/// there should be said at the start.
+fn check_readable(what: &'static str, path: &Path) -> Result<(), NatsError> {
+    let opened = std::fs::File::open(path);
+    opened
+        .map(drop)
+        .map_err(|source| file_error(what, path, source))
+}
+
+fn file_error(what: &'static str, path: &Path, source: std::io::Error) -> NatsError {
+    NatsError::File {
+        what,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// How long to wait before the attempt with this number (from 1): at random within the upper half of a
+/// time that doubles, so that the hosts of a server that comes back do not come at once.
+fn reconnect_pause(attempt: usize) -> Duration {
+    if attempt <= 1 {
+        return jittered(RECONNECT_PAUSE_MIN);
+    }
+    let doublings = u32::try_from(attempt - 1).unwrap_or(u32::MAX).min(16);
+    let pause = RECONNECT_PAUSE_MIN.saturating_mul(1 << doublings);
+    jittered(pause.min(RECONNECT_PAUSE_MAX))
+}
+
+fn jittered(pause: Duration) -> Duration {
+    // Each state has keys of its own; what is hashed does not matter.
+    let random = RandomState::new().hash_one(pause) % 1000;
+    let share = 0.5 + random as f64 / 2000.0;
+    pause.mul_f64(share)
+}
+
+/// An address for a message: what stands before `@` may be a password.
+fn without_secret(server: &str) -> String {
+    match server.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => server.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_differ() {
+        for attempt in 0..200 {
+            let pause = reconnect_pause(attempt);
+            assert!(pause >= RECONNECT_PAUSE_MIN / 2 && pause <= RECONNECT_PAUSE_MAX);
+        }
+        assert!(reconnect_pause(100) >= RECONNECT_PAUSE_MAX / 2);
+        let different: std::collections::BTreeSet<Duration> =
+            (0..20).map(|_| reconnect_pause(100)).collect();
+        assert!(different.len() > 1);
+    }
+
+    #[test]
+    fn addresses_that_are_none_are_refused_without_their_password() {
+        let options = |server: &str| NatsOptions {
+            servers: vec![server.to_owned()],
+            ..NatsOptions::default()
+        };
+        assert!(addresses(&options("nats://127.0.0.1:4222")).is_ok());
+        let error = addresses(&options("http://user:secret@host:1")).unwrap_err();
+        assert!(matches!(&error, NatsError::Server { server, .. } if server == "…@host:1"));
+        let none = addresses(&NatsOptions::default());
+        assert!(matches!(none, Err(NatsError::NoServer)));
+    }
+
+    #[tokio::test]
+    async fn files_that_are_not_there_are_named() {
+        let missing = std::path::PathBuf::from("/nowhere/at-all");
+        let creds = NatsOptions {
+            creds: Some(missing.clone()),
+            ..NatsOptions::default()
+        };
+        let tls = NatsOptions {
+            tls: Some(TlsOptions {
+                ca: Some(missing.clone()),
+                identity: None,
+            }),
+            ..NatsOptions::default()
+        };
+        for options in [creds, tls] {
+            let error = client(&options, "test").await.err();
+            assert!(matches!(error, Some(NatsError::File { path, .. }) if path == missing));
+        }
+    }
+}

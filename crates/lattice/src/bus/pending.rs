@@ -1,0 +1,164 @@
+//! Requests that wait for an answer on one connection, by the number in the subject of its inbox.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{Message, RequestError, Subject};
+
+/// The most requests that wait at once on one connection. Each holds some hundred bytes; a host with
+/// as many is not helped by more.
+pub(super) const REQUESTS_PENDING_MAX: usize = 65_536;
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Answer(Message),
+    NoResponders,
+    ConnectionLost,
+}
+
+impl Outcome {
+    /// What the requester is told.
+    pub(super) fn for_request(self, subject: &Subject) -> Result<Message, RequestError> {
+        let subject = subject.clone();
+        match self {
+            Self::Answer(message) => Ok(message),
+            Self::NoResponders => Err(RequestError::NoResponders { subject }),
+            Self::ConnectionLost => Err(RequestError::ConnectionLost { subject }),
+        }
+    }
+}
+
+/// The requests that wait.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pending {
+    state: Arc<Mutex<State>>,
+}
+
+/// One request that waits; dropping it gives the answer up.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pending: Pending,
+    number: u64,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The number of the last request: never used twice, so that a late answer finds nobody.
+    last: u64,
+    waiting: HashMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Which connection the request went out on, counted.
+    generation: u64,
+    sender: oneshot::Sender<Outcome>,
+}
+
+impl Pending {
+    /// Takes a place, or says that there is none.
+    pub(super) fn enter(&self, generation: u64) -> Option<Waiting> {
+        let (sender, outcome) = oneshot::channel();
+        let mut state = self.lock();
+        if state.waiting.len() >= REQUESTS_PENDING_MAX {
+            return None;
+        }
+        state.last += 1;
+        let number = state.last;
+        state.waiting.insert(number, Entry { generation, sender });
+        drop(state);
+        Some(Waiting {
+            pending: self.clone(),
+            number,
+            outcome,
+        })
+    }
+
+    /// Gives request `number` its outcome; nothing happens if nobody waits for it any more.
+    pub(super) fn resolve(&self, number: u64, outcome: Outcome) {
+        let entry = self.lock().waiting.remove(&number);
+        if let Some(entry) = entry {
+            // An error means that the requester has gone in this moment.
+            let _ = entry.sender.send(outcome);
+        }
+    }
+
+    /// Fails what went out on connections before the one numbered `generation`.
+    pub(super) fn fail_before(&self, generation: u64) {
+        let failed: Vec<Entry> = {
+            let mut state = self.lock();
+            let is_older = |_: &u64, entry: &mut Entry| entry.generation < generation;
+            state
+                .waiting
+                .extract_if(is_older)
+                .map(|(_, entry)| entry)
+                .collect()
+        };
+        for entry in failed {
+            let _ = entry.sender.send(Outcome::ConnectionLost);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it holds the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The number that the answer has to carry.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Waits for the outcome, without a bound of its own.
+    pub(super) async fn outcome(&mut self) -> Outcome {
+        let outcome = (&mut self.outcome).await;
+        outcome.unwrap_or(Outcome::ConnectionLost)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pending.lock().waiting.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_that_is_given_up_leaves_nothing() {
+        let pending = Pending::default();
+        drop(pending.enter(1));
+        assert!(pending.lock().waiting.is_empty());
+        pending.resolve(1, Outcome::NoResponders);
+    }
+
+    #[tokio::test]
+    async fn the_loss_of_a_connection_fails_what_went_out_on_it_alone() {
+        let pending = Pending::default();
+        let mut old = pending.enter(1).unwrap();
+        let mut new = pending.enter(2).unwrap();
+        pending.fail_before(2);
+        assert!(matches!(old.outcome().await, Outcome::ConnectionLost));
+        pending.resolve(new.number(), Outcome::NoResponders);
+        assert!(matches!(new.outcome().await, Outcome::NoResponders));
+    }
+
+    #[test]
+    fn there_are_never_more_than_may_wait() {
+        let pending = Pending::default();
+        let waiting: Vec<Waiting> = (0..REQUESTS_PENDING_MAX)
+            .map(|_| pending.enter(1).unwrap())
+            .collect();
+        assert!(pending.enter(1).is_none());
+        drop(waiting);
+        assert!(pending.enter(1).is_some());
+    }
+}
