@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use crate::logs::Logs;
+use crate::mesh::MeshConfig;
 
 /// The settings of a host; each default is what a developer on a laptop wants.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct HostConfig {
     /// Whether the calls of links between stores go through frames of the wire, within the process:
     /// slower, and a proof that frames carry all that a link does.
     pub links_over_wire: bool,
+    /// The lattice that it joins; none for a host that is its own.
+    pub mesh: Option<MeshConfig>,
     /// Where the lines of guests are kept for `weft logs`.
     pub logs: Logs,
 }
@@ -37,6 +40,7 @@ impl HostConfig {
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
             links_over_wire: false,
+            mesh: None,
             logs: Logs::new(),
         }
     }
@@ -65,6 +69,14 @@ impl Paths<'_> {
 
     pub(crate) fn cache_key(self) -> PathBuf {
         self.0.join("cache.key")
+    }
+
+    pub(crate) fn host_key(self) -> PathBuf {
+        self.0.join("host.key")
+    }
+
+    pub(crate) fn host_life(self) -> PathBuf {
+        self.0.join("host.life")
     }
 
     pub(crate) fn providers(self) -> PathBuf {

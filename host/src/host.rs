@@ -20,7 +20,8 @@ use crate::engine::{Engines, PoolSize};
 use crate::ingress::Server;
 use crate::linking::Preparer;
 use crate::links::Transport;
-use crate::links::wire::Frames;
+use crate::links::wire::{Frames, Server as FrameServer};
+use crate::mesh::{Files, Joined, Mesh, MeshError};
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -28,6 +29,7 @@ const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// A running host.
 pub struct Host {
     controller: Controller,
+    mesh: Option<Joined>,
     http: Option<Server>,
     admin: Admin,
     token: String,
@@ -58,6 +60,15 @@ pub enum StartError {
         /// What the operating system said.
         #[source]
         source: io::Error,
+    },
+    /// The lattice cannot be joined.
+    #[error("cannot join lattice `{lattice}`")]
+    Mesh {
+        /// Its name.
+        lattice: String,
+        /// Why not.
+        #[source]
+        source: MeshError,
     },
     /// The engines cannot be made.
     #[error("cannot set up the WebAssembly engines")]
@@ -109,14 +120,19 @@ impl Host {
             });
         }
         let tasks = TaskTracker::new();
-        let server = Arc::default();
+        std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::DataDirectory {
+            path: config.data_dir.clone(),
+            source,
+        })?;
+        let mesh = prepare_mesh(&config, &tasks).await?;
+        let server: Arc<FrameServer> = Arc::default();
         let transport = Transport {
             tasks: tasks.clone(),
             loopback: config
                 .links_over_wire
                 .then(|| Frames::Loopback(server.clone())),
             server,
-            remote: None,
+            remote: mesh.as_ref().map(|mesh| Frames::Remote(mesh.hosts())),
         };
         let (parts, artifacts) = open(&config, registry.clone(), transport.clone()).await?;
         let pool_instances = parts.preparer.engines.pool().instances;
@@ -134,6 +150,10 @@ impl Host {
             .find_entries_in(Box::new(move |app, component| {
                 snapshots.borrow().entry(app, component)
             }));
+        let mesh = match mesh {
+            Some(mesh) => Some(mesh.join(&controller, transport.server.clone()).await),
+            None => None,
+        };
         let http = start_http(&config, &controller).await?;
         let token = make_token()?;
         let about = About {
@@ -147,6 +167,7 @@ impl Host {
         let sources = Sources {
             about,
             controller: controller.clone(),
+            mesh: mesh.clone(),
             artifacts,
             registry,
             logs: config.logs,
@@ -156,6 +177,7 @@ impl Host {
             .map_err(|source| listen_error("the admin API", "admin", config.admin, source))?;
         let host = Self {
             controller,
+            mesh,
             http,
             admin,
             token,
@@ -187,6 +209,9 @@ impl Host {
     /// Takes no new work, finishes what runs within `deadline`, closes the providers. If the future
     /// is dropped, what runs is cut off.
     pub async fn shutdown(self, deadline: Duration) -> Drained {
+        if let Some(mesh) = &self.mesh {
+            mesh.drain();
+        }
         let finished = match self.http {
             Some(server) => server.drain(deadline).await,
             None => true,
@@ -203,6 +228,9 @@ impl Host {
             })
             .sum();
         self.admin.stop(STOP_DEADLINE).await;
+        if let Some(mesh) = &self.mesh {
+            mesh.leave().await;
+        }
         self.controller.stop().await;
         self.tasks.close();
         if tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
@@ -230,6 +258,26 @@ impl Host {
                 source,
             })
     }
+}
+
+/// Prepares the host to join a lattice, if it is to.
+async fn prepare_mesh(
+    config: &HostConfig,
+    tasks: &TaskTracker,
+) -> Result<Option<Mesh>, StartError> {
+    let Some(mesh) = &config.mesh else {
+        return Ok(None);
+    };
+    let paths = config.paths();
+    let files = Files {
+        key: paths.host_key(),
+        life: paths.host_life(),
+    };
+    let prepared = Mesh::prepare(mesh, &files, &config.labels, tasks.clone()).await;
+    prepared.map(Some).map_err(|source| StartError::Mesh {
+        lattice: mesh.lattice.clone(),
+        source,
+    })
 }
 
 /// Opens everything in the data directory, off the async threads.
@@ -271,7 +319,10 @@ fn open_blocking(
         },
         registry,
         providers_directory: paths.providers(),
-        lattice: Lattice::OfOne,
+        lattice: match config.mesh {
+            Some(_) => Lattice::OfMany,
+            None => Lattice::OfOne,
+        },
     };
     Ok((parts, artifacts))
 }

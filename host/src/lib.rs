@@ -4,6 +4,7 @@
 //! - `bindings`, `guest`: what a component sees of the world, and what a running one has.
 //! - `linking`: from a manifest's links to something that can be instantiated.
 //! - `links`: what runs when a component calls another that is not fused with it.
+//! - `mesh`: this host as one of a lattice of many.
 //! - `entry`: components that take requests, their instances and bounds.
 //! - `controller`: the task that makes what runs agree with the desired state.
 //! - `ingress`, `call`, `admin`: the ways in.
@@ -24,7 +25,9 @@ mod host;
 mod ingress;
 mod linking;
 mod links;
+mod mesh;
 pub mod logs;
 
 pub use config::HostConfig;
 pub use host::{Drained, Host, StartError};
+pub use mesh::{MeshConfig, MeshError};

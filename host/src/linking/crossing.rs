@@ -143,7 +143,8 @@ impl Crossing {
         let functions = functions.map(|((interface, function), target_index)| {
             let crossed = self.interface(&interface.name);
             let export = crossed.map_or(interface.name.as_str(), |crossed| &crossed.export);
-            let deadline = crossed.and_then(|crossed| spec.links[crossed.link].deadline);
+            let link = crossed.map(|crossed| &spec.links[crossed.link]);
+            let deadline = link.and_then(|link| link.deadline);
             Arc::new(LinkedFunction {
                 route: route.clone(),
                 interface: interface.name.as_str().into(),
@@ -154,6 +155,7 @@ impl Crossing {
                 path: function.path.clone(),
                 is_async: function.is_async,
                 deadline: deadline.map(|deadline| deadline.get()),
+                is_idempotent: link.is_some_and(|link| link.idempotent),
             })
         });
         let functions = functions.collect();

@@ -87,6 +87,8 @@ pub(crate) struct LinkedFunction {
     pub(crate) is_async: bool,
     /// How long a call may take, by the manifest.
     pub(crate) deadline: Option<Duration>,
+    /// Whether a call may be made twice, by the manifest.
+    pub(crate) is_idempotent: bool,
 }
 
 impl Link {

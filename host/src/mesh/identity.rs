@@ -1,4 +1,5 @@
-//! Who this host is in its lattice: an ed25519 key that it keeps in its data directory.
+//! Who this host is in its lattice: an ed25519 key that it keeps in its data directory, and beside it which
+//! of its lives this is.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -7,6 +8,8 @@ use std::path::Path;
 
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
 use weft_lattice::membership::HostId;
+
+use crate::logs::now_ms;
 
 /// Only the host's own user reads its key.
 const KEY_MODE: u32 = 0o600;
@@ -43,19 +46,39 @@ impl Identity {
     fn make(path: &Path) -> io::Result<Self> {
         let mut secret = [0; SECRET_KEY_LENGTH];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        // Whole or not at all: a host with half a key would not start again.
-        let beside = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(KEY_MODE)
-            .open(&beside)?;
-        file.write_all(&secret)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
+        write(path, &secret)?;
         Ok(Self(SigningKey::from_bytes(&secret)))
     }
+}
+
+/// The number of this life of the host: one more than that of the last, which is kept in `path`.
+///
+/// # Errors
+/// If the file cannot be read or written.
+pub(super) fn begin_life(path: &Path) -> io::Result<u64> {
+    let last = match fs::read_to_string(path) {
+        // A number that does not read is as good as none: the clock is far beyond what was counted.
+        Ok(text) => text.trim().parse().unwrap_or_else(|_| now_ms()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+        Err(error) => return Err(error),
+    };
+    let life = last + 1;
+    write(path, life.to_string().as_bytes())?;
+    Ok(life)
+}
+
+/// Writes a file whole or not at all: a host with half a key would not start again.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(KEY_MODE)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)
 }
 
 #[cfg(test)]
@@ -74,6 +97,18 @@ mod tests {
         assert_ne!(other.host_id(), first);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, KEY_MODE);
+    }
+
+    #[test]
+    fn each_life_has_a_higher_number_than_the_one_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("host.life");
+        assert_eq!(begin_life(&path).unwrap(), 1);
+        assert_eq!(begin_life(&path).unwrap(), 2);
+        fs::write(&path, "torn").unwrap();
+        let after = begin_life(&path).unwrap();
+        assert!(after > 1_000_000_000_000, "{after}");
+        assert_eq!(begin_life(&path).unwrap(), after + 1);
     }
 
     #[test]

@@ -9,23 +9,20 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_lattice::Moment;
-use weft_lattice::bus::{Bus, Lane, Status, Subject, SubjectError, Subscription};
+use weft_lattice::bus::{Bus, Lane, Status, Subject, Subscription};
 use weft_lattice::membership::message::{Contents, HostState, Load, Message};
 use weft_lattice::membership::{
-    BusStatus, Event, Freeze, HEARTBEAT_EVERY, HostId, Membership, View,
+    BusStatus, Event, Freeze, HEARTBEAT_EVERY, Membership, TICK_EVERY, View,
 };
 
-use super::subjects;
+use super::subjects::Subjects;
 use crate::logs::now_ms;
-
-/// How often conclusions are drawn from silence: a part of the time in which a host is found dead.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What this host says of itself, by whoever knows.
 pub(super) struct Said {
     pub(super) contents: watch::Receiver<Contents>,
     pub(super) state: watch::Receiver<HostState>,
-    pub(super) load: Box<dyn Fn() -> Load + Send>,
+    pub(super) load: Box<dyn Fn() -> Load + Send + Sync>,
 }
 
 /// What is known of the lattice.
@@ -39,24 +36,24 @@ pub(crate) struct Known {
 pub(super) struct Members {
     membership: Membership,
     lattice: String,
-    host: HostId,
     bus: Bus,
+    subjects: Subjects,
     said: Said,
     started: Instant,
     known: watch::Sender<Arc<Known>>,
 }
 
 impl Members {
-    pub(super) fn new(membership: Membership, bus: Bus, said: Said) -> Self {
+    pub(super) fn new(membership: Membership, bus: Bus, subjects: Subjects, said: Said) -> Self {
         let known = Known {
             view: membership.view().clone(),
             freeze: membership.freeze(),
         };
         Self {
             lattice: membership.identity().lattice.clone(),
-            host: membership.identity().host,
             membership,
             bus,
+            subjects,
             said,
             started: Instant::now(),
             known: watch::Sender::new(Arc::new(known)),
@@ -69,67 +66,55 @@ impl Members {
     }
 
     /// Takes part until `stop`, and then says that this host has left.
-    ///
-    /// # Errors
-    /// None that a host's own names can have.
-    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), SubjectError> {
+    pub(super) async fn run(mut self, stop: CancellationToken) {
         let heartbeats = self.bus.lane(Lane::Heartbeats);
         let control = self.bus.lane(Lane::Control);
-        let scope = self.bus.scope().clone();
-        let mut heard = heartbeats
-            .subscribe(&subjects::all_heartbeats(&scope)?)
-            .await;
-        let mut told = control
-            .subscribe(&subjects::all_inventories(&scope)?)
-            .await;
-        let mut asked = control.subscribe(&subjects::asks(&scope, self.host)?).await;
+        let subjects = self.subjects.clone();
+        let mut heard = heartbeats.subscribe(&subjects.heartbeats).await;
+        let mut told = control.subscribe(&subjects.inventories).await;
+        let mut asked = control.subscribe(&subjects.asks).await;
         let mut status = heartbeats.status();
         self.take_status(&status.borrow_and_update().clone());
         let mut beat = ticks(HEARTBEAT_EVERY);
-        let mut tick = ticks(TICK);
+        let mut tick = ticks(TICK_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = beat.tick() => self.beat(&heartbeats).await?,
-                _ = tick.tick() => self.conclude(&control).await?,
-                bytes = payload(&mut heard) => self.take(&control, &bytes).await?,
-                bytes = payload(&mut told) => self.take(&control, &bytes).await?,
-                bytes = payload(&mut asked) => self.take(&control, &bytes).await?,
+                _ = beat.tick() => self.beat(&heartbeats).await,
+                _ = tick.tick() => self.conclude(&control).await,
+                bytes = payload(&mut heard) => self.take(&control, &bytes).await,
+                bytes = payload(&mut told) => self.take(&control, &bytes).await,
+                bytes = payload(&mut asked) => self.take(&control, &bytes).await,
                 Ok(()) = status.changed() => {
                     let status = status.borrow_and_update().clone();
                     self.take_status(&status);
                 }
-                Ok(()) = self.said.contents.changed() => self.tell_contents(&control).await?,
+                Ok(()) = self.said.contents.changed() => self.tell_contents(&control).await,
                 Ok(()) = self.said.state.changed() => {
                     let state = *self.said.state.borrow_and_update();
                     self.membership.set_state(state);
-                    self.beat(&heartbeats).await?;
+                    self.beat(&heartbeats).await;
                 }
             }
         }
         self.membership.set_state(HostState::Left);
-        self.beat(&heartbeats).await?;
+        self.beat(&heartbeats).await;
         // Others find out by themselves if it is not heard.
         let _ = heartbeats.flush().await;
-        Ok(())
     }
 
-    async fn beat(&mut self, heartbeats: &Bus) -> Result<(), SubjectError> {
+    async fn beat(&mut self, heartbeats: &Bus) {
         let heartbeat = self.membership.heartbeat(now_ms(), (self.said.load)());
-        let subject = subjects::heartbeats(self.bus.scope(), self.host)?;
-        self.send(heartbeats, &subject, &Message::Heartbeat(heartbeat))
+        let message = Message::Heartbeat(heartbeat);
+        self.send(heartbeats, &self.subjects.heartbeat, &message)
             .await;
-        Ok(())
     }
 
-    async fn take(&mut self, control: &Bus, bytes: &[u8]) -> Result<(), SubjectError> {
+    async fn take(&mut self, control: &Bus, bytes: &[u8]) {
         match self.membership.on_bytes(self.now(), bytes) {
             Ok(Some(_)) => self.tell_inventory(control).await,
-            Ok(None) => Ok(()),
-            Err(ignored) => {
-                tracing::debug!(?ignored, "a message of a host was ignored");
-                Ok(())
-            }
+            Ok(None) => {}
+            Err(ignored) => tracing::debug!(?ignored, "a message of a host was ignored"),
         }
     }
 
@@ -142,7 +127,7 @@ impl Members {
     }
 
     /// Draws conclusions, publishes them, and asks for what is missing.
-    async fn conclude(&mut self, control: &Bus) -> Result<(), SubjectError> {
+    async fn conclude(&mut self, control: &Bus) {
         let now = self.now();
         for event in self.membership.tick(now) {
             tell(&event);
@@ -160,29 +145,25 @@ impl Members {
             true
         });
         for (host, ask) in self.membership.asks(now) {
-            let subject = subjects::asks(self.bus.scope(), host)?;
-            self.send(control, &subject, &Message::Ask(ask)).await;
-        }
-        Ok(())
-    }
-
-    async fn tell_contents(&mut self, control: &Bus) -> Result<(), SubjectError> {
-        let contents = self.said.contents.borrow_and_update().clone();
-        match self.membership.set_contents(contents) {
-            Ok(Some(_)) => self.tell_inventory(control).await,
-            Ok(None) => Ok(()),
-            Err(error) => {
-                tracing::error!(%error, "this host's inventory cannot be told");
-                Ok(())
+            if let Some(subject) = self.subjects.asks_of(host) {
+                self.send(control, &subject, &Message::Ask(ask)).await;
             }
         }
     }
 
-    async fn tell_inventory(&mut self, control: &Bus) -> Result<(), SubjectError> {
-        let subject = subjects::inventories(self.bus.scope(), self.host)?;
+    async fn tell_contents(&mut self, control: &Bus) {
+        let contents = self.said.contents.borrow_and_update().clone();
+        match self.membership.set_contents(contents) {
+            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "this host's inventory cannot be told"),
+        }
+    }
+
+    async fn tell_inventory(&mut self, control: &Bus) {
         let inventory = Message::Inventory(self.membership.inventory());
-        self.send(control, &subject, &inventory).await;
-        Ok(())
+        self.send(control, &self.subjects.inventory, &inventory)
+            .await;
     }
 
     /// What cannot be sent now is asked for, or said again.

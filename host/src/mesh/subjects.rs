@@ -12,39 +12,56 @@ const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
 
-/// Where a host tells that it lives.
-///
-/// # Errors
-/// None that a host's own names can have; so it is with all of these.
-pub(super) fn heartbeats(scope: &Scope, of: HostId) -> Result<Subject, SubjectError> {
-    of_host(scope, HEARTBEATS, of)
+/// The subjects of one host's lattice.
+#[derive(Debug, Clone)]
+pub(super) struct Subjects {
+    scope: Scope,
+    /// Where this host tells that it lives.
+    pub(super) heartbeat: Subject,
+    /// Where all hosts tell that they live.
+    pub(super) heartbeats: Pattern,
+    /// Where this host tells what it has.
+    pub(super) inventory: Subject,
+    /// Where all hosts tell what they have.
+    pub(super) inventories: Pattern,
+    /// Where this host is asked what it has.
+    pub(super) asks: Pattern,
+    /// Where this host takes calls.
+    pub(super) calls: Pattern,
 }
 
-/// Where all hosts tell that they live.
-pub(super) fn all_heartbeats(scope: &Scope) -> Result<Pattern, SubjectError> {
-    scope.pattern(&[Part::Name(HEARTBEATS), Part::Any])
-}
+impl Subjects {
+    /// The subjects of the host `me`.
+    ///
+    /// # Errors
+    /// If the lattice's name leaves no room for the rest.
+    pub(super) fn new(scope: &Scope, me: HostId) -> Result<Self, SubjectError> {
+        let me = me.to_string();
+        let all = |what| scope.pattern(&[Part::Name(what), Part::Any]);
+        let mine = |what| scope.pattern(&[Part::Name(what), Part::Name(&me)]);
+        Ok(Self {
+            heartbeat: scope.subject(&[HEARTBEATS, &me])?,
+            heartbeats: all(HEARTBEATS)?,
+            inventory: scope.subject(&[INVENTORIES, &me])?,
+            inventories: all(INVENTORIES)?,
+            asks: mine(ASKS)?,
+            calls: mine(CALLS)?,
+            scope: scope.clone(),
+        })
+    }
 
-/// Where a host tells what it has.
-pub(super) fn inventories(scope: &Scope, of: HostId) -> Result<Subject, SubjectError> {
-    of_host(scope, INVENTORIES, of)
-}
+    /// Where a host is asked what it has.
+    pub(super) fn asks_of(&self, host: HostId) -> Option<Subject> {
+        self.of(ASKS, host)
+    }
 
-/// Where all hosts tell what they have.
-pub(super) fn all_inventories(scope: &Scope) -> Result<Pattern, SubjectError> {
-    scope.pattern(&[Part::Name(INVENTORIES), Part::Any])
-}
+    /// Where a host takes calls.
+    pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
+        self.of(CALLS, host)
+    }
 
-/// Where a host is asked what it has.
-pub(super) fn asks(scope: &Scope, of: HostId) -> Result<Subject, SubjectError> {
-    of_host(scope, ASKS, of)
-}
-
-/// Where a host takes calls.
-pub(super) fn calls(scope: &Scope, to: HostId) -> Result<Subject, SubjectError> {
-    of_host(scope, CALLS, to)
-}
-
-fn of_host(scope: &Scope, what: &str, host: HostId) -> Result<Subject, SubjectError> {
-    scope.subject(&[what, &host.to_string()])
+    /// All ids are of one length, so what this host's own fits into is there for others.
+    fn of(&self, what: &str, host: HostId) -> Option<Subject> {
+        self.scope.subject(&[what, &host.to_string()]).ok()
+    }
 }

@@ -1,0 +1,217 @@
+//! This host as one of a lattice of many ([ADR 8](../../../docs/adr/0008-one-lattice-of-many-hosts.md)).
+//!
+//! - [`identity`]: the host's key, and which of its lives this is.
+//! - [`subjects`]: who speaks where on the bus.
+//! - [`members`]: the task that knows who else there is.
+//! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`inventory`]: what this host says that it has.
+
+mod answering;
+mod asking;
+mod identity;
+mod inventory;
+mod members;
+mod subjects;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_lattice::bus::nats::{self, NatsError, NatsOptions};
+use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
+use weft_lattice::membership::message::{Contents, HostState, Load};
+use weft_lattice::membership::{HostId, Identity, Membership};
+
+use self::asking::Asking;
+pub(crate) use self::members::Known;
+use self::members::{Members, Said};
+use self::subjects::Subjects;
+use crate::controller::{Controller, Snapshot};
+use crate::links::wire::{Hosts, Server};
+
+/// How to reach a lattice.
+#[derive(Debug, Clone)]
+pub struct MeshConfig {
+    /// Its name: hosts of other lattices on the same servers are not seen.
+    pub lattice: String,
+    /// Its bus.
+    pub nats: NatsOptions,
+}
+
+/// Why a host cannot take part in a lattice.
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    /// The lattice's name is none.
+    #[error("the lattice cannot have this name")]
+    Lattice(#[source] SubjectError),
+    /// The options of the bus cannot be used.
+    #[error("the bus cannot be used")]
+    Bus(#[source] NatsError),
+    /// The host's identity cannot be read or kept.
+    #[error("the host's identity in `{path}` cannot be used")]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// What the host is to say of itself cannot be said.
+    #[error("the host cannot say of itself what it was given: {0}")]
+    Contents(String),
+}
+
+/// This host's place in the lattice, before it takes part.
+pub(crate) struct Mesh {
+    bus: Bus,
+    subjects: Subjects,
+    me: HostId,
+    members: Members,
+    contents: watch::Sender<Contents>,
+    state: watch::Sender<HostState>,
+    about: Contents,
+    known: watch::Receiver<Arc<Known>>,
+    tasks: TaskTracker,
+}
+
+/// A host that takes part.
+#[derive(Clone)]
+pub(crate) struct Joined {
+    pub(crate) lattice: Arc<str>,
+    pub(crate) me: HostId,
+    pub(crate) known: watch::Receiver<Arc<Known>>,
+    state: Arc<watch::Sender<HostState>>,
+    stop: CancellationToken,
+    /// Cancelled once the host has said that it left.
+    left: CancellationToken,
+    bus: Bus,
+}
+
+/// Where the host keeps its identity.
+pub(crate) struct Files {
+    pub(crate) key: PathBuf,
+    pub(crate) life: PathBuf,
+}
+
+impl Mesh {
+    /// Prepares a host to join. The bus need not be there yet.
+    ///
+    /// # Errors
+    /// A [`MeshError`] if something about it will never work.
+    pub(crate) async fn prepare(
+        config: &MeshConfig,
+        files: &Files,
+        labels: &BTreeMap<String, String>,
+        tasks: TaskTracker,
+    ) -> Result<Self, MeshError> {
+        let scope = Scope::new(&config.lattice).map_err(MeshError::Lattice)?;
+        let unusable = |path: &PathBuf| {
+            let path = path.clone();
+            move |source| MeshError::Identity { path, source }
+        };
+        let identity = identity::Identity::open(&files.key).map_err(unusable(&files.key))?;
+        let incarnation = identity::begin_life(&files.life).map_err(unusable(&files.life))?;
+        let me = identity.host_id();
+        let unsaid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
+        let mut about = Contents {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Contents::default()
+        };
+        for (name, value) in labels {
+            let set = about.labels.set(name, value);
+            set.map_err(|error| unsaid(&error))?;
+        }
+        let subjects = Subjects::new(&scope, me).map_err(MeshError::Lattice)?;
+        let bus = nats::connect(scope, &config.nats);
+        let bus = bus.await.map_err(MeshError::Bus)?;
+        let identity = Identity {
+            lattice: config.lattice.clone(),
+            host: me,
+            incarnation,
+        };
+        let membership =
+            Membership::new(identity, about.clone()).map_err(|error| unsaid(&error))?;
+        let contents = watch::Sender::new(about.clone());
+        let state = watch::Sender::new(HostState::Joining);
+        let said = Said {
+            contents: contents.subscribe(),
+            state: state.subscribe(),
+            load: Box::new(Load::default),
+        };
+        let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        Ok(Self {
+            me,
+            known: members.known(),
+            members,
+            contents,
+            state,
+            about,
+            bus,
+            subjects,
+            tasks,
+        })
+    }
+
+    /// The way of links to other hosts.
+    pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        Arc::new(Asking {
+            bus: self.bus.lane(Lane::Calls),
+            subjects: self.subjects.clone(),
+            known: self.known.clone(),
+            me: self.me,
+            tasks: self.tasks.clone(),
+        })
+    }
+
+    /// Takes part: is heard, hears others, and answers calls.
+    ///
+    pub(crate) async fn join(self, controller: &Controller, server: Arc<Server>) -> Joined {
+        let stop = CancellationToken::new();
+        let calls = self.bus.lane(Lane::Calls);
+        let subscription = calls.subscribe(&self.subjects.calls).await;
+        let answering =
+            answering::run(subscription, calls, server, self.tasks.clone(), stop.clone());
+        self.tasks.spawn(answering);
+        let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
+        let telling = inventory::tell(snapshots, self.about, self.contents, stop.clone());
+        self.tasks.spawn(telling);
+        let left = CancellationToken::new();
+        let taking_part = {
+            let (stop, left) = (stop.clone(), left.clone());
+            async move {
+                let _left = left.drop_guard();
+                self.members.run(stop).await;
+            }
+        };
+        self.tasks.spawn(taking_part);
+        self.state.send_replace(HostState::Ready);
+        Joined {
+            lattice: self.bus.scope().lattice().into(),
+            me: self.me,
+            known: self.known,
+            state: Arc::new(self.state),
+            stop,
+            left,
+            bus: self.bus,
+        }
+    }
+}
+
+impl Joined {
+    /// Says that this host is about to leave: calls go to others, and so does its share.
+    pub(crate) fn drain(&self) {
+        self.state.send_replace(HostState::Draining);
+    }
+
+    /// Says that this host has left, and ends what takes part.
+    pub(crate) async fn leave(&self) {
+        self.stop.cancel();
+        // The last heartbeat says it; others find out by themselves if it is not heard.
+        self.left.cancelled().await;
+        self.bus.close().await;
+    }
+}
