@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use weft_host::MeshConfig;
+use weft_lattice::bus::nats::{NatsOptions, TlsOptions};
 
 use crate::failure::{Failure, Kind};
 
@@ -25,6 +27,55 @@ pub(crate) struct DataDirectory {
         hide_env_values = true
     )]
     data_dir: Option<PathBuf>,
+}
+
+/// Which lattice a host joins.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Lattice of many hosts")]
+pub(crate) struct LatticeOptions {
+    /// Join the hosts on these NATS servers, separated by commas, as in nats://127.0.0.1:4222; they
+    /// need not be there yet
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEFT_NATS",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    nats: Vec<String>,
+    /// The lattice to join; hosts of others on the same servers are not seen
+    #[arg(long, value_name = "NAME", env = "WEFT_LATTICE", default_value = "default", requires = "nats")]
+    lattice: String,
+    /// A credentials file for the servers, as `nsc` makes it
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_creds: Option<PathBuf>,
+    /// A file with the certificates (PEM) that sign the servers'; turns on TLS
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_ca: Option<PathBuf>,
+}
+
+impl LatticeOptions {
+    /// The lattice that a host of this name is to join, if one is given.
+    pub(crate) fn mesh(self, name: &str) -> Option<MeshConfig> {
+        if self.nats.is_empty() {
+            return None;
+        }
+        let tls = self.nats_ca.map(|ca| TlsOptions {
+            ca: Some(ca),
+            identity: None,
+        });
+        Some(MeshConfig {
+            lattice: self.lattice,
+            nats: NatsOptions {
+                servers: self.nats,
+                creds: self.nats_creds,
+                tls,
+                name: name.to_owned(),
+                ..NatsOptions::default()
+            },
+        })
+    }
 }
 
 /// Which host a command speaks to.

@@ -157,6 +157,7 @@ impl Row for RouteRow {
 impl Row for HostRow {
     const HEADINGS: &'static [&'static str] = &[
         "HOST",
+        "STATUS",
         "VERSION",
         "HTTP",
         "ADMIN",
@@ -174,13 +175,16 @@ impl Row for HostRow {
             .map(|(key, value)| format!("{key}={value}"));
         vec![
             self.host.clone(),
+            self.status.clone(),
             self.version.clone(),
             self.http.clone().unwrap_or_default(),
             self.admin.clone().unwrap_or_default(),
-            span(self.uptime_s),
+            self.uptime_s.map(span).unwrap_or_default(),
             self.apps.to_string(),
             self.components.to_string(),
-            self.pool_instances_max.to_string(),
+            self.pool_instances_max
+                .map(|instances| instances.to_string())
+                .unwrap_or_default(),
             labels.collect::<Vec<_>>().join(","),
         ]
     }

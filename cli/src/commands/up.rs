@@ -15,7 +15,7 @@ use weft_lattice::control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError};
 use weft_lattice_config::DurationText;
 
 use crate::commands::{deploy, host_runtime};
-use crate::environment::{DataDirectory, machine_name};
+use crate::environment::{DataDirectory, LatticeOptions, machine_name};
 use crate::failure::{Failure, Kind};
 use crate::logging::{self, LogFormat};
 use crate::manifest::{self, Manifest};
@@ -65,6 +65,8 @@ pub(crate) struct Up {
     /// that frames carry all that a link does
     #[arg(long)]
     links_over_wire: bool,
+    #[command(flatten)]
+    lattice: LatticeOptions,
 }
 
 impl Up {
@@ -93,6 +95,7 @@ impl Up {
         config.http = Some(self.http);
         config.admin = self.admin;
         config.links_over_wire = self.links_over_wire;
+        config.mesh = self.lattice.mesh(&config.name);
         config.logs = logs;
         Ok(config)
     }

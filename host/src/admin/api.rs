@@ -81,7 +81,10 @@ impl Api {
             "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
             "routes" => json(&rows::routes(&snapshot)),
-            "hosts" => json(&[rows::host(&self.sources.about, self.address, &snapshot)]),
+            "hosts" => {
+                let (about, mesh) = (&self.sources.about, &self.sources.mesh);
+                json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
+            }
             _ => Err(ApiError::not_found(format!("there is no list of `{what}`"))),
         }
     }

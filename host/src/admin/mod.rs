@@ -29,6 +29,7 @@ use weft_provider::Registry;
 use crate::connection::serve_until;
 use crate::controller::Controller;
 use crate::logs::Logs;
+use crate::mesh::Joined;
 
 /// Connections at once: a few people and their scripts.
 const CONNECTIONS_MAX: usize = 64;
@@ -58,6 +59,8 @@ pub(crate) struct Admin {
 pub(crate) struct Sources {
     pub(crate) about: About,
     pub(crate) controller: Controller,
+    /// The lattice of many, if the host has joined one.
+    pub(crate) mesh: Option<Joined>,
     pub(crate) artifacts: Artifacts,
     pub(crate) registry: Registry,
     pub(crate) logs: Logs,

@@ -1,8 +1,11 @@
 //! The rows of `weft get`, from what runs.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
+use weft_lattice::membership::message::HostState;
+use weft_lattice::membership::{HostView, Liveness};
 use weft_lattice_config::{App, Instances, Source};
 
 use weft_provider::Registry;
@@ -11,6 +14,7 @@ use super::About;
 use crate::controller::{AppState, Running, RunningApp, Snapshot};
 use crate::entry::Entry;
 use crate::linking::Protocol;
+use crate::mesh::Joined;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
     snapshot.apps.values().map(|running| app(running)).collect()
@@ -142,21 +146,88 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
     rows
 }
 
-pub(super) fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
+/// The hosts of the lattice, the one that is asked first.
+pub(super) fn hosts(
+    about: &About,
+    admin: SocketAddr,
+    snapshot: &Snapshot,
+    mesh: Option<&Joined>,
+) -> Vec<HostRow> {
+    let mut own = host(about, admin, snapshot);
+    let Some(mesh) = mesh else {
+        return vec![own];
+    };
+    let known = mesh.known.borrow().clone();
+    let lattice = Some(mesh.lattice.to_string());
+    own.lattice = lattice.clone();
+    own.id = Some(mesh.me.to_string());
+    let (mine, others): (Vec<_>, Vec<_>) =
+        known.view.hosts().partition(|host| host.id == mesh.me);
+    if let Some(mine) = mine.first() {
+        own.status = status(mine).to_owned();
+    }
+    let others = others.into_iter().map(|host| HostRow {
+        lattice: lattice.clone(),
+        ..other(host)
+    });
+    [own].into_iter().chain(others).collect()
+}
+
+fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
     HostRow {
         host: about.name.clone(),
+        lattice: None,
+        id: None,
+        status: HostState::Ready.name().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         labels: about.labels.clone(),
         http: about.http.map(|address| address.to_string()),
         admin: Some(admin.to_string()),
-        uptime_s: about.started.elapsed().as_secs(),
+        uptime_s: Some(about.started.elapsed().as_secs()),
         apps: snapshot.apps.len(),
         components: snapshot
             .apps
             .values()
             .map(|app| app.deployed.app.spec.components.len())
             .sum(),
-        pool_instances_max: u64::from(about.pool_instances),
+        pool_instances_max: Some(u64::from(about.pool_instances)),
+    }
+}
+
+/// A host by what it has said of itself.
+fn other(host: &HostView) -> HostRow {
+    let contents = host.contents.clone().unwrap_or_default();
+    let apps: BTreeSet<_> = contents
+        .components
+        .iter()
+        .map(|holding| &holding.component.app)
+        .collect();
+    let labels = contents.labels.iter();
+    HostRow {
+        host: host.id.short(),
+        lattice: None,
+        id: Some(host.id.to_string()),
+        status: status(host).to_owned(),
+        version: contents.release.clone(),
+        labels: labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        http: None,
+        admin: None,
+        uptime_s: None,
+        apps: apps.len(),
+        components: contents.components.len(),
+        pool_instances_max: None,
+    }
+}
+
+/// What is heard of a host goes before what it said last.
+fn status(host: &HostView) -> &'static str {
+    match (host.liveness, host.state) {
+        (_, HostState::Left) => HostState::Left.name(),
+        (Liveness::Dead, _) => "dead",
+        (Liveness::Suspected, _) => "suspected",
+        (Liveness::Live, state) => state.name(),
     }
 }
 

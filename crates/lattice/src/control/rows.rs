@@ -146,8 +146,15 @@ pub struct RouteRow {
 /// A row of `weft get hosts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostRow {
-    /// The host's name.
+    /// The host's name; of another host than the one that was asked, the beginning of its id.
     pub host: String,
+    /// The lattice it has joined; none for a host that is its own.
+    pub lattice: Option<String>,
+    /// Its identity in the lattice.
+    pub id: Option<String>,
+    /// `joining`, `ready`, `frozen` (its bus is away, or just back, and it acts on no news), `draining`,
+    /// `left`, or, as the host that was asked hears it, `suspected` or `dead`.
+    pub status: String,
     /// The version of weft it runs.
     pub version: String,
     /// Its labels.
@@ -156,12 +163,12 @@ pub struct HostRow {
     pub http: Option<String>,
     /// Where its admin API is.
     pub admin: Option<String>,
-    /// Seconds since it started.
-    pub uptime_s: u64,
+    /// Seconds since it started; told by the host itself alone.
+    pub uptime_s: Option<u64>,
     /// How many apps it runs.
     pub apps: usize,
     /// How many components it runs.
     pub components: usize,
-    /// How many core instances its pool has room for.
-    pub pool_instances_max: u64,
+    /// How many core instances its pool has room for; told by the host itself alone.
+    pub pool_instances_max: Option<u64>,
 }
