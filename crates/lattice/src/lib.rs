@@ -7,8 +7,11 @@
 //! the [control protocol](control). What a host *does* with the desired state is the host's own.
 
 pub mod artifacts;
+pub mod buckets;
 pub mod bus;
 pub mod control;
+pub mod desired;
+pub mod objects;
 pub mod store;
 
 mod durable;

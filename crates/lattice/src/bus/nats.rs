@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::connection::Connection;
+pub(crate) use self::connection::Connection;
 use super::{Bus, FlushError, Lane, Scope, Status, Transport};
 
 mod connection;
@@ -112,7 +112,7 @@ pub enum NatsError {
 /// The connections of one host, shared by its handles. They end when the last handle is dropped, or
 /// by [`Bus::close`].
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     shared: Arc<Shared>,
 }
 
@@ -184,7 +184,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
 }
 
 impl Connections {
-    pub(super) fn scope(&self) -> &Scope {
+    pub(crate) fn scope(&self) -> &Scope {
         &self.shared.scope
     }
 
@@ -236,6 +236,15 @@ impl Connections {
     /// The connection of the stores.
     pub(crate) fn store(&self) -> &Connection {
         &self.shared.store
+    }
+
+    /// Whom the tasks of the stores belong to.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.shared.stopping
     }
 
     fn group(&self, lane: Lane) -> &Group {

@@ -107,7 +107,7 @@ impl Connection {
         self.shared.status.borrow().is_connected()
     }
 
-    pub(super) fn max_payload(&self) -> usize {
+    pub(crate) fn max_payload(&self) -> usize {
         self.shared.client.max_payload()
     }
 
