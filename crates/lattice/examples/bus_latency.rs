@@ -3,6 +3,13 @@
 //!
 //! `cargo run --release -p weft-lattice --example bus_latency -- nats://127.0.0.1:4222`
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "it prints figures, and ends when something fails"
+)]
+
 use std::time::{Duration, Instant};
 
 use async_nats::Client;
@@ -17,7 +24,6 @@ const SIZES: [usize; 3] = [16, 64 << 10, 900 << 10];
 const IN_FLIGHT: usize = 64;
 
 #[tokio::main]
-#[expect(clippy::print_stdout, reason = "what it prints is what it is for")]
 async fn main() {
     let url = std::env::args()
         .nth(1)

@@ -214,9 +214,9 @@ impl Endpoint {
     }
 
     pub(super) fn subscribe(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
-        let (filler, subscription) = queue::queue(bounds, Feeder::Direct);
+        let (filler, queue) = queue::queue(bounds);
         lock(&self.shared.exchange).subscribe(self.number, pattern.clone(), filler);
-        subscription
+        Subscription::new(queue, Feeder::Publishers)
     }
 
     pub(super) async fn request(

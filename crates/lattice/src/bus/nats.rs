@@ -17,10 +17,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::connection::Connection;
+pub(super) use self::pump::Pump;
 use super::{Bus, FlushError, Lane, Scope, Status, Transport};
 
 mod connection;
 mod options;
+mod pump;
 mod supervisor;
 
 /// How many connections carry calls. One task reads and writes a connection, on one core; two let a
@@ -149,13 +151,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let stopping = CancellationToken::new();
     let stop_on_drop = stopping.clone().drop_guard();
     let open = |purpose: &'static str| {
-        Connection::open(
-            scope.clone(),
-            options,
-            purpose,
-            tasks.clone(),
-            stopping.clone(),
-        )
+        Connection::open(scope.clone(), options, purpose, &tasks, stopping.clone())
     };
     let mut calls = Vec::with_capacity(CALL_CONNECTIONS);
     for _ in 0..CALL_CONNECTIONS {

@@ -160,7 +160,7 @@ impl Bucket {
         receiver
     }
 
-    async fn feed(&self) -> Result<Feed, StoreError> {
+    async fn feed(&self) -> Result<Feed<'_>, StoreError> {
         self.stream.ensure().await?;
         Feed::open(&self.stream, &self.prefix).await
     }
