@@ -5,11 +5,15 @@
 //! ([`store::Store`]) and component bytes beside it, addressed by digest
 //! ([`artifacts::Artifacts`]). Everyone outside the process (the `weft` command, scripts) speaks
 //! the [control protocol](control). Hosts know of each other by [`membership`], and a call finds the
-//! host that serves it by [`routing`]: both are state machines without clocks, sockets or tasks. What a host *does* with the desired state is the host's own.
+//! host that serves it by [`routing`]: both are state machines without clocks, sockets or tasks. What a
+//! host *does* with the desired state is the host's own.
 
 pub mod artifacts;
+pub mod buckets;
 pub mod bus;
 pub mod control;
+pub mod desired;
+pub mod objects;
 pub mod membership;
 pub mod routing;
 pub mod store;

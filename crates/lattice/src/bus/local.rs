@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use self::exchange::Exchange;
 pub use self::faults::{Faults, Random};
+use self::store::LocalStore;
+pub use self::store::StoreContent;
 use super::pending::Pending;
 use super::queue::{self, Feeder};
 use super::{
@@ -29,6 +31,7 @@ use super::{
 
 mod exchange;
 mod faults;
+mod store;
 
 /// The payload limit of a NATS server that was not told otherwise.
 pub const MAX_PAYLOAD_DEFAULT: usize = 1 << 20;
@@ -50,16 +53,19 @@ pub struct LocalNetwork {
 
 /// A host's place in a network.
 #[derive(Clone)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     shared: Arc<Shared>,
+    name: Arc<str>,
     number: usize,
     scope: Scope,
     pending: Pending,
     status: watch::Receiver<Status>,
+    closed: CancellationToken,
 }
 
 struct Shared {
     exchange: Arc<Mutex<Exchange>>,
+    store: LocalStore,
     max_payload: usize,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
@@ -84,6 +90,7 @@ impl LocalNetwork {
         let exchange = Exchange::new(options.random, earlier.clone());
         let shared = Shared {
             exchange: Arc::new(Mutex::new(exchange)),
+            store: LocalStore::new(),
             max_payload: options.max_payload,
             tasks: TaskTracker::new(),
             _stop_on_drop: stopping.clone().drop_guard(),
@@ -110,10 +117,12 @@ impl LocalNetwork {
             lane: Lane::Control,
             transport: Transport::Local(Endpoint {
                 shared: self.shared.clone(),
+                name: name.into(),
                 number,
                 scope: scope.clone(),
                 pending,
                 status,
+                closed: CancellationToken::new(),
             }),
         }
     }
@@ -122,11 +131,13 @@ impl LocalNetwork {
     /// what is published meanwhile does not reach it.
     pub fn disconnect(&self, name: &str) {
         self.lock().set_connected(name, false);
+        self.shared.store.tell_changed();
     }
 
     /// Ends what [`LocalNetwork::disconnect`] began. Its subscriptions are as they were, with a gap.
     pub fn connect(&self, name: &str) {
         self.lock().set_connected(name, true);
+        self.shared.store.tell_changed();
     }
 
     /// What happens to messages from any host to any other, where nothing else is said.
@@ -150,6 +161,23 @@ impl LocalNetwork {
         self.lock().faults.heal();
     }
 
+    /// Takes the stores from these hosts, and gives them to all others, while all stay connected. A host
+    /// that is disconnected has none either.
+    pub fn set_store_away_from(&self, names: &[&str]) {
+        self.shared.store.set_away_from(names);
+    }
+
+    /// What the stores hold, for [`LocalNetwork::replace_store`].
+    #[must_use]
+    pub fn store_content(&self) -> StoreContent {
+        self.shared.store.content()
+    }
+
+    /// Has the stores come back with another content: an older one, or none (`StoreContent::default()`).
+    pub fn replace_store(&self, content: StoreContent) {
+        self.shared.store.replace(content);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Exchange> {
         lock(&self.shared.exchange)
     }
@@ -158,7 +186,7 @@ impl LocalNetwork {
 // === the calls of `Bus`, which says what they do ===
 
 impl Endpoint {
-    pub(super) fn scope(&self) -> &Scope {
+    pub(crate) fn scope(&self) -> &Scope {
         &self.scope
     }
 
@@ -186,9 +214,9 @@ impl Endpoint {
     }
 
     pub(super) fn subscribe(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
-        let (filler, subscription) = queue::queue(bounds, Feeder::Direct);
+        let (filler, queue) = queue::queue(bounds);
         lock(&self.shared.exchange).subscribe(self.number, pattern.clone(), filler);
-        subscription
+        Subscription::new(queue, Feeder::Publishers)
     }
 
     pub(super) async fn request(
@@ -224,7 +252,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn max_payload(&self) -> usize {
+    pub(crate) fn max_payload(&self) -> usize {
         self.shared.max_payload
     }
 
@@ -234,6 +262,33 @@ impl Endpoint {
 
     pub(super) fn close(&self) {
         lock(&self.shared.exchange).leave(self.number);
+        self.closed.cancel();
+    }
+}
+
+// === for the stores ===
+
+impl Endpoint {
+    /// Calls `visit` with what the stores hold, if this host can reach them.
+    pub(crate) fn with_store<T>(&self, visit: impl FnOnce(&mut StoreContent) -> T) -> Option<T> {
+        if !self.status.borrow().is_connected() {
+            return None;
+        }
+        self.shared.store.visit(&self.name, visit)
+    }
+
+    pub(crate) fn tell_store_changed(&self) {
+        self.shared.store.tell_changed();
+    }
+
+    /// Changes when the stores' content does, or who can reach them.
+    pub(crate) fn store_changed(&self) -> watch::Receiver<u64> {
+        self.shared.store.changed()
+    }
+
+    /// Returns when the bus was closed.
+    pub(crate) async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 }
 

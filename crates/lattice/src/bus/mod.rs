@@ -43,8 +43,9 @@ pub struct Bus {
     transport: Transport,
 }
 
+/// Which implementation a bus is; the stores beside it are chosen by it.
 #[derive(Clone, Debug)]
-enum Transport {
+pub(crate) enum Transport {
     Nats(nats::Connections),
     Local(local::Endpoint),
 }
@@ -323,6 +324,10 @@ impl Bus {
             Transport::Nats(connections) => connections.status(self.lane),
             Transport::Local(endpoint) => endpoint.status(),
         }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// Ends every connection, of all handles and lanes, and waits for their tasks. Subscriptions end,

@@ -16,11 +16,13 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use self::connection::Connection;
+pub(crate) use self::connection::Connection;
+pub(super) use self::pump::Pump;
 use super::{Bus, FlushError, Lane, Scope, Status, Transport};
 
 mod connection;
 mod options;
+mod pump;
 mod supervisor;
 
 /// How many connections carry calls. One task reads and writes a connection, on one core; two let a
@@ -112,7 +114,7 @@ pub enum NatsError {
 /// The connections of one host, shared by its handles. They end when the last handle is dropped, or
 /// by [`Bus::close`].
 #[derive(Clone)]
-pub(super) struct Connections {
+pub(crate) struct Connections {
     shared: Arc<Shared>,
 }
 
@@ -149,13 +151,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let stopping = CancellationToken::new();
     let stop_on_drop = stopping.clone().drop_guard();
     let open = |purpose: &'static str| {
-        Connection::open(
-            scope.clone(),
-            options,
-            purpose,
-            tasks.clone(),
-            stopping.clone(),
-        )
+        Connection::open(scope.clone(), options, purpose, &tasks, stopping.clone())
     };
     let mut calls = Vec::with_capacity(CALL_CONNECTIONS);
     for _ in 0..CALL_CONNECTIONS {
@@ -184,7 +180,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
 }
 
 impl Connections {
-    pub(super) fn scope(&self) -> &Scope {
+    pub(crate) fn scope(&self) -> &Scope {
         &self.shared.scope
     }
 
@@ -236,6 +232,15 @@ impl Connections {
     /// The connection of the stores.
     pub(crate) fn store(&self) -> &Connection {
         &self.shared.store
+    }
+
+    /// Whom the tasks of the stores belong to.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.shared.tasks
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.shared.stopping
     }
 
     fn group(&self, lane: Lane) -> &Group {

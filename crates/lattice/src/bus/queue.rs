@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 
-use super::{Delivery, Gap, Message, Subject};
+use super::nats::Pump;
+use super::{Delivery, Gap, Message, PUBLISH_WAIT_MAX, Subject};
 
 /// How much may wait for a subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,32 +39,27 @@ impl Default for Bounds {
 /// The messages of one pattern, as a stream that ends when the bus is closed. Dropping it unsubscribes,
 /// soon and without waiting; [`Subscription::close`] waits.
 pub struct Subscription {
-    shared: Arc<Shared>,
-    /// Cancelled when nobody wants the messages any more; whoever fills the queue then lets go of it.
-    unwanted: CancellationToken,
+    queue: Arc<Queue>,
+    feeder: Feeder,
+}
+
+/// Who fills a queue.
+pub(super) enum Feeder {
+    /// Whoever publishes, who looks each time whether the queue is wanted.
+    Publishers,
+    /// What takes messages from a client of NATS, and is to be stopped.
+    Pump(Arc<Pump>),
 }
 
 /// The end of a queue that messages are put into.
 pub(super) struct Filler {
-    shared: Arc<Shared>,
-    unwanted: CancellationToken,
+    queue: Arc<Queue>,
 }
 
-/// Who fills a queue.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feeder {
-    /// A task, which ends some time after nobody wants the messages any more.
-    Task,
-    /// Whoever publishes, who looks each time.
-    Direct,
-}
-
-struct Shared {
-    feeder: Feeder,
+/// What waits, for one subscriber.
+pub(super) struct Queue {
     bounds: Bounds,
     state: Mutex<State>,
-    /// Cancelled when nothing comes any more.
-    ended: CancellationToken,
 }
 
 #[derive(Default)]
@@ -73,26 +69,37 @@ struct State {
     bytes: usize,
     lost: u64,
     waker: Option<Waker>,
+    /// Nothing comes any more.
+    is_ended: bool,
+    /// The subscriber is gone.
+    is_unwanted: bool,
 }
 
-pub(super) fn queue(bounds: Bounds, feeder: Feeder) -> (Filler, Subscription) {
-    let shared = Arc::new(Shared {
-        feeder,
+pub(super) fn queue(bounds: Bounds) -> (Filler, Arc<Queue>) {
+    let queue = Arc::new(Queue {
         bounds,
         state: Mutex::default(),
-        ended: CancellationToken::new(),
     });
-    let unwanted = CancellationToken::new();
     let filler = Filler {
-        shared: shared.clone(),
-        unwanted: unwanted.clone(),
+        queue: queue.clone(),
     };
-    (filler, Subscription { shared, unwanted })
+    (filler, queue)
 }
 
 // === the subscriber's end ===
 
 impl Subscription {
+    pub(super) fn new(queue: Arc<Queue>, feeder: Feeder) -> Self {
+        Self { queue, feeder }
+    }
+
+    /// What a bus gives that was closed.
+    pub(super) fn ended() -> Self {
+        let (filler, queue) = queue(Bounds::default());
+        filler.end();
+        Self::new(queue, Feeder::Publishers)
+    }
+
     /// The next message or gap; `None` when the bus was closed.
     ///
     /// Dropping the future loses nothing.
@@ -115,7 +122,7 @@ impl Subscription {
     /// How many messages were thrown away so far because the subscriber was slow.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.shared.lock().lost
+        self.queue.lock().lost
     }
 
     /// Unsubscribes, and waits until the connection was told. After a [`flush`](super::Bus::flush) the
@@ -123,18 +130,20 @@ impl Subscription {
     ///
     /// Dropping the future unsubscribes all the same.
     pub async fn close(self) {
-        self.unwanted.cancel();
-        if self.shared.feeder == Feeder::Task {
-            self.shared.ended.cancelled().await;
+        if let Feeder::Pump(pump) = &self.feeder
+            && let Some(mut subscriber) = pump.stop()
+        {
+            // A connection that takes nothing keeps the subscription no longer than itself.
+            let _ = timeout(PUBLISH_WAIT_MAX, subscriber.unsubscribe()).await;
         }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Delivery>> {
-        let mut state = self.shared.lock();
+        let mut state = self.queue.lock();
         if let Some(delivery) = state.pop() {
             return Poll::Ready(Some(delivery));
         }
-        if self.shared.ended.is_cancelled() {
+        if state.is_ended {
             return Poll::Ready(None);
         }
         match &mut state.waker {
@@ -155,13 +164,17 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.unwanted.cancel();
+        self.queue.lock().is_unwanted = true;
+        if let Feeder::Pump(pump) = &self.feeder {
+            // The client unsubscribes when its part is dropped.
+            drop(pump.stop());
+        }
     }
 }
 
 impl fmt::Debug for Subscription {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.shared.lock();
+        let state = self.queue.lock();
         formatter
             .debug_struct("Subscription")
             .field("messages", &state.messages)
@@ -186,35 +199,32 @@ impl Filler {
     }
 
     fn push_sized(&self, delivery: Delivery, size: usize) {
-        let waker = self.shared.lock().push(delivery, size, self.shared.bounds);
+        let waker = self.queue.lock().push(delivery, size, self.queue.bounds);
         wake(waker);
     }
 
     /// Marks that messages may be missing here.
     pub(super) fn push_gap(&self, gap: Gap) {
-        let waker = self.shared.lock().push_gap(gap);
+        let waker = self.queue.lock().push_gap(gap);
         wake(waker);
     }
 
     /// Says that nothing comes any more.
     pub(super) fn end(&self) {
-        self.shared.ended.cancel();
-        let waker = self.shared.lock().waker.take();
+        let mut state = self.queue.lock();
+        state.is_ended = true;
+        let waker = state.waker.take();
+        drop(state);
         wake(waker);
     }
 
     /// Whether the subscriber is gone.
     pub(super) fn is_unwanted(&self) -> bool {
-        self.unwanted.is_cancelled()
-    }
-
-    /// Returns when the subscriber is gone.
-    pub(super) fn unwanted(&self) -> &CancellationToken {
-        &self.unwanted
+        self.queue.lock().is_unwanted
     }
 }
 
-impl Shared {
+impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -286,15 +296,14 @@ mod tests {
         }
     }
 
+    fn subscription(messages: usize, bytes: usize) -> (Filler, Subscription) {
+        let (filler, queue) = queue(Bounds { messages, bytes });
+        (filler, Subscription::new(queue, Feeder::Publishers))
+    }
+
     #[tokio::test]
     async fn what_does_not_fit_is_counted_and_told_in_its_place() {
-        let (filler, mut subscription) = queue(
-            Bounds {
-                messages: 2,
-                bytes: 10,
-            },
-            Feeder::Direct,
-        );
+        let (filler, mut subscription) = subscription(2, 10);
         for size in [1, 2, 3, 4] {
             filler.push(message(size));
         }
@@ -319,13 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_bounded_and_one_message_always_fits() {
-        let (filler, mut subscription) = queue(
-            Bounds {
-                messages: 9,
-                bytes: 10,
-            },
-            Feeder::Direct,
-        );
+        let (filler, mut subscription) = subscription(9, 10);
         filler.push(message(11));
         filler.push(message(1));
         assert_eq!(
@@ -338,13 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn gaps_alone_do_not_pile_up() {
-        let (filler, mut subscription) = queue(
-            Bounds {
-                messages: 1,
-                bytes: 1,
-            },
-            Feeder::Direct,
-        );
+        let (filler, mut subscription) = subscription(1, 1);
         for _ in 0..100 {
             filler.push_gap(Gap::Reconnected);
             filler.push_gap(Gap::Overflow { count: 1 });

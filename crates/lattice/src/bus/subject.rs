@@ -277,13 +277,10 @@ impl From<&Subject> for Pattern {
     }
 }
 
-/// Encodes `name` as one token of the key of a record: the same letters as in a subject.
-///
-/// # Errors
-/// [`SubjectError::EmptyName`] or [`SubjectError::LongName`].
-pub(crate) fn token(name: &str) -> Result<String, SubjectError> {
+/// Encodes `name`, which stands in this place, as one token of the key of a record: as in a subject.
+pub(crate) fn token(name: &str, place: usize) -> Result<String, SubjectError> {
     let mut text = String::new();
-    push_token(&mut text, name, 1)?;
+    push_token(&mut text, name, place)?;
     Ok(text)
 }
 

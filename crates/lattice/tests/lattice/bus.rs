@@ -98,7 +98,7 @@ async fn received_until_now(
     received: &mut Subscription,
     expected: &[&str],
 ) {
-    let last = pattern.as_str().replace('*', "last").replace('>', "last");
+    let last = pattern.as_str().replace(['*', '>'], "last");
     let last = bus.scope().parse(&last).unwrap();
     bus.publish(&last, None, Bytes::from("last")).await.unwrap();
     let mut names = Vec::new();

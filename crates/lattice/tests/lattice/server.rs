@@ -18,7 +18,7 @@ const START_WAIT_MAX: Duration = Duration::from_secs(20);
 const PORTS_TRIED_MAX: usize = 5;
 
 /// A server; it is killed when this is dropped.
-pub struct NatsServer {
+pub(crate) struct NatsServer {
     child: Option<Child>,
     port: u16,
     directory: TempDir,
@@ -26,13 +26,13 @@ pub struct NatsServer {
 
 impl NatsServer {
     /// Starts a server with JetStream, and with more lines of configuration.
-    pub async fn start(configuration: &str) -> Self {
+    pub(crate) async fn start(configuration: &str) -> Self {
         let store = "jetstream { store_dir: \"DIRECTORY/jetstream\" }";
         Self::start_bare(&format!("{store}\n{configuration}")).await
     }
 
     /// Starts a server with these lines of configuration alone; `DIRECTORY` in them is its own.
-    pub async fn start_bare(configuration: &str) -> Self {
+    pub(crate) async fn start_bare(configuration: &str) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
             let mut server = Self {
                 child: None,
@@ -49,12 +49,12 @@ impl NatsServer {
         panic!("nats-server did not start on any of {PORTS_TRIED_MAX} ports");
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// Kills it, as a crash does.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
             child.wait().unwrap();
@@ -62,7 +62,7 @@ impl NatsServer {
     }
 
     /// Starts it again after [`NatsServer::kill`], on the same port, with the files it had.
-    pub async fn start_again(&mut self) {
+    pub(crate) async fn start_again(&mut self) {
         let deadline = Instant::now() + START_WAIT_MAX;
         while !self.try_start().await {
             assert!(Instant::now() < deadline, "nats-server did not come back");
@@ -70,17 +70,17 @@ impl NatsServer {
     }
 
     /// Removes what JetStream has stored; only while it is killed.
-    pub fn lose_files(&self) {
+    pub(crate) fn lose_files(&self) {
         fs::remove_dir_all(self.directory.path().join("jetstream")).unwrap();
     }
 
     /// Stops it in its tracks: connections stay, and nothing is answered.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.signal("-STOP");
     }
 
     /// Ends [`NatsServer::freeze`].
-    pub fn thaw(&self) {
+    pub(crate) fn thaw(&self) {
         self.signal("-CONT");
     }
 

@@ -2,22 +2,22 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use async_nats::{Client, Event, StatusCode, Subscriber};
+use async_nats::{Client, Event, Subscriber};
 use bytes::Bytes;
-use futures_util::StreamExt;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::pending::{Outcome, Pending, Waiting};
-use super::super::queue::{self, Feeder, Filler};
+use super::super::queue::{self, Feeder};
 use super::super::{
     Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, Message, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
 };
+use super::pump::{Pump, Target};
 use super::{NatsError, NatsOptions, options, supervisor};
 
 /// Room for the random part of an inbox's name: two hosts never share one.
@@ -37,8 +37,9 @@ pub(super) struct Shared {
     pending: Pending,
     status: watch::Sender<Status>,
     signals: Arc<Signals>,
-    subscriptions: Mutex<Vec<Weak<Filler>>>,
-    tasks: TaskTracker,
+    /// Of the subscriptions, for gaps and for the end.
+    pumps: Mutex<Vec<Weak<Pump>>>,
+    inbox_pump: Mutex<Option<Arc<Pump>>>,
     stopping: CancellationToken,
 }
 
@@ -58,7 +59,7 @@ impl Connection {
         scope: Scope,
         options: &NatsOptions,
         purpose: &'static str,
-        tasks: TaskTracker,
+        tasks: &TaskTracker,
         stopping: CancellationToken,
     ) -> Result<Self, NatsError> {
         let signals = Arc::new(Signals::default());
@@ -84,14 +85,14 @@ impl Connection {
             pending: Pending::default(),
             status,
             signals,
-            subscriptions: Mutex::default(),
-            tasks,
+            pumps: Mutex::default(),
+            inbox_pump: Mutex::default(),
             stopping,
         });
         let connection = Self { shared };
         connection.start_inbox().await;
         let supervisor = supervisor::run(connection.shared.clone());
-        connection.shared.tasks.spawn(supervisor);
+        tasks.spawn(supervisor);
         Ok(connection)
     }
 
@@ -107,7 +108,7 @@ impl Connection {
         self.shared.status.borrow().is_connected()
     }
 
-    pub(super) fn max_payload(&self) -> usize {
+    pub(crate) fn max_payload(&self) -> usize {
         self.shared.client.max_payload()
     }
 
@@ -139,16 +140,12 @@ impl Connection {
         pattern: &Pattern,
         bounds: Bounds,
     ) -> Subscription {
-        let (filler, subscription) = queue::queue(bounds, Feeder::Task);
-        let filler = Arc::new(filler);
-        self.shared.remember(&filler);
-        match self.shared.subscriber(pattern.as_str()).await {
-            Some(subscriber) => {
-                let pump = pump(self.shared.clone(), subscriber, filler);
-                self.shared.tasks.spawn(pump);
-            }
-            None => filler.end(),
-        }
+        let Some(subscriber) = self.shared.subscriber(pattern.as_str()).await else {
+            return Subscription::ended();
+        };
+        let (filler, queue) = queue::queue(bounds);
+        let pump = self.shared.pump(subscriber, Target::Queue(filler));
+        let subscription = Subscription::new(queue, Feeder::Pump(pump));
         if self.is_connected() {
             // If this fails, the connection is about to be remade, and the subscription with it.
             let _ = self.confirm().await;
@@ -196,8 +193,9 @@ impl Connection {
         let pattern = format!("{}*", self.shared.inbox);
         // There is always one: the client's task was started a moment ago.
         if let Some(subscriber) = self.shared.subscriber(&pattern).await {
-            let answers = answers(self.shared.clone(), subscriber);
-            self.shared.tasks.spawn(answers);
+            let (inbox, pending) = (self.shared.inbox.clone(), self.shared.pending.clone());
+            let to = Target::Requests { inbox, pending };
+            *lock(&self.shared.inbox_pump) = Some(self.shared.pump(subscriber, to));
         }
     }
 }
@@ -242,9 +240,20 @@ impl Shared {
 
     /// Marks a gap in every subscription.
     pub(super) fn push_gap(&self, gap: Gap) {
-        for filler in self.fillers() {
-            filler.push_gap(gap);
+        for pump in self.pumps() {
+            pump.push_gap(gap);
         }
+    }
+
+    /// Ends every subscription, and the inbox.
+    pub(super) fn end_pumps(&self) {
+        for pump in self.pumps() {
+            pump.end();
+        }
+    }
+
+    fn pumps(&self) -> Vec<Arc<Pump>> {
+        lock(&self.pumps).iter().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -300,34 +309,12 @@ impl Shared {
         }
     }
 
-    fn remember(&self, filler: &Arc<Filler>) {
-        let mut subscriptions = self
-            .subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        subscriptions.retain(|filler| filler.strong_count() > 0);
-        subscriptions.push(Arc::downgrade(filler));
-    }
-
-    fn fillers(&self) -> Vec<Arc<Filler>> {
-        let subscriptions = self
-            .subscriptions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        subscriptions.iter().filter_map(Weak::upgrade).collect()
-    }
-
-    fn message(&self, message: async_nats::Message) -> Option<Message> {
-        let Some(subject) = self.scope.parse(&message.subject) else {
-            tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
-            return None;
-        };
-        let reply = message.reply.and_then(|reply| self.scope.parse(&reply));
-        Some(Message {
-            subject,
-            reply,
-            payload: message.payload,
-        })
+    fn pump(&self, subscriber: Subscriber, to: Target) -> Arc<Pump> {
+        let pump = Pump::start(subscriber, self.scope.clone(), to);
+        let mut pumps = lock(&self.pumps);
+        pumps.retain(|pump| pump.strong_count() > 0);
+        pumps.push(Arc::downgrade(&pump));
+        pump
     }
 }
 
@@ -349,19 +336,15 @@ impl Signals {
     }
 
     fn set_reason(&self, reason: &str) {
-        let mut stored = self.reason.lock().unwrap_or_else(PoisonError::into_inner);
-        *stored = Some(reason.into());
+        *lock(&self.reason) = Some(reason.into());
     }
 
     pub(super) fn reason(&self) -> Option<Arc<str>> {
-        self.reason
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.reason).clone()
     }
 
     pub(super) fn forget_reason(&self) {
-        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.reason) = None;
     }
 
     /// How often the client threw a message away since this was asked last.
@@ -374,49 +357,9 @@ impl Signals {
     }
 }
 
-/// Moves messages from the client to the subscriber's queue, which has the bounds that count.
-async fn pump(shared: Arc<Shared>, mut subscriber: Subscriber, filler: Arc<Filler>) {
-    let forward = async {
-        while let Some(message) = subscriber.next().await {
-            let is_refused = message.status == Some(StatusCode::NO_RESPONDERS);
-            match shared.message(message) {
-                Some(message) if is_refused => filler.push_no_responders(message.subject),
-                Some(message) => filler.push(message),
-                None => {}
-            }
-        }
-    };
-    tokio::select! {
-        () = forward => {}
-        () = filler.unwanted().cancelled() => {}
-        () = shared.stopping.cancelled() => {}
-    }
-    // A connection that takes nothing keeps the subscription no longer than itself.
-    let _ = timeout(PUBLISH_WAIT_MAX, subscriber.unsubscribe()).await;
-    filler.end();
-}
-
-/// Hands each answer to the request that waits for it.
-async fn answers(shared: Arc<Shared>, mut subscriber: Subscriber) {
-    let forward = async {
-        while let Some(message) = subscriber.next().await {
-            let number = message.subject.strip_prefix(shared.inbox.as_str());
-            let Some(number) = number.and_then(|number| number.parse().ok()) else {
-                continue;
-            };
-            let outcome = match message.status {
-                Some(StatusCode::NO_RESPONDERS) => Some(Outcome::NoResponders),
-                _ => shared.message(message).map(Outcome::Answer),
-            };
-            if let Some(outcome) = outcome {
-                shared.pending.resolve(number, outcome);
-            }
-        }
-    };
-    tokio::select! {
-        () = forward => {}
-        () = shared.stopping.cancelled() => {}
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `weft-inbox.<lattice>.<random>.`

@@ -36,6 +36,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
     set_disconnected(&shared);
     shared.pending().fail_before(u64::MAX);
+    shared.end_pumps();
 }
 
 /// Brings the status in line with the client's state, and returns which connection that was about.
