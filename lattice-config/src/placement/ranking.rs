@@ -7,9 +7,9 @@
 use super::hash::rank;
 use super::hosts::{HostNumber, Hosts};
 
-/// So many of the best are kept for each group: most components need no more, and all ranks of all groups
-/// would be gigabytes in a large lattice.
-const HEAD_LENGTH: usize = 32;
+/// About so many of the best are kept for each group: most components need no more, and all ranks of all
+/// groups would be a hundred megabytes in a large lattice.
+const HEAD_LENGTH: u64 = 48;
 
 /// The low bits of an entry of a ranking, which hold the number of the host; the others are of its rank.
 const NUMBER_BITS: u64 = 0xffff;
@@ -30,67 +30,79 @@ pub(super) struct Rankings {
     heads: Vec<Option<Box<[u64]>>>,
     /// All hosts of the one group that was last asked for more.
     full: (Option<usize>, Vec<u64>),
-    ranks: Vec<u64>,
+    /// By host: whether it is in the head that is made.
+    is_in_head: Vec<bool>,
 }
 
 impl Rankings {
-    pub(super) fn new(groups: Vec<Group>) -> Rankings {
+    pub(super) fn new(groups: Vec<Group>, hosts: usize) -> Rankings {
         Rankings {
             heads: (0..groups.len()).map(|_| None).collect(),
             groups,
             full: (None, Vec::new()),
-            ranks: Vec::new(),
+            is_in_head: vec![false; hosts],
         }
     }
 
-    /// The host at a place in the ranking of a group, if there are so many.
-    pub(super) fn at(
+    /// The hosts from a place in the ranking of a group on: some of them, and none only if there are none.
+    pub(super) fn from(
         &mut self,
         hosts: &Hosts<'_>,
         group: usize,
         place: usize,
-    ) -> Option<HostNumber> {
-        if place >= hosts.len() {
-            return None;
+    ) -> impl Iterator<Item = HostNumber> {
+        if self.heads[group].is_none() {
+            self.heads[group] = Some(self.head(hosts, group));
         }
-        let entry = if place < HEAD_LENGTH {
-            if self.heads[group].is_none() {
-                self.heads[group] = Some(self.head(hosts, group));
-            }
-            self.heads[group].as_ref()?.get(place)
+        let head = self.heads[group].as_deref().unwrap_or_default();
+        let entries = if place < head.len() || place >= hosts.len() {
+            head.get(place..)
         } else {
             if self.full.0 != Some(group) {
-                self.fill(hosts, group);
+                self.full.0 = Some(group);
+                fill(&mut self.full.1, hosts, &self.groups[group]);
             }
-            self.full.1.get(place)
+            self.full.1.get(place..)
         };
-        entry.map(|entry| number(*entry))
+        entries
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| number(*entry))
     }
 
+    /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
+    /// however many they are.
     fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u64]> {
-        let mut ranks = std::mem::take(&mut self.ranks);
-        write_ranks(&mut ranks, hosts, &self.groups[group]);
-        if ranks.len() > HEAD_LENGTH {
-            ranks.select_nth_unstable(HEAD_LENGTH);
+        let Group { seeds, lead } = &self.groups[group];
+        let ranks = (seeds.len() as u64) * (hosts.len() as u64);
+        let threshold = if ranks <= HEAD_LENGTH {
+            u64::MAX
+        } else {
+            u64::MAX / ranks * HEAD_LENGTH
+        };
+        let mut head = Vec::with_capacity(2 * HEAD_LENGTH as usize);
+        head.extend(lead.map(u64::from));
+        for seed in seeds {
+            for (host_seed, number) in hosts.seeds.iter().zip(0..) {
+                let rank = rank(*seed, *host_seed);
+                if rank <= threshold {
+                    head.push(entry(rank, number));
+                }
+            }
         }
-        let head = &mut ranks[..HEAD_LENGTH.min(hosts.len())];
         head.sort_unstable();
-        let head = Box::from(&*head);
-        self.ranks = ranks;
-        head
-    }
-
-    fn fill(&mut self, hosts: &Hosts<'_>, group: usize) {
-        let (of, ranks) = &mut self.full;
-        write_ranks(ranks, hosts, &self.groups[group]);
-        ranks.sort_unstable();
-        *of = Some(group);
+        let is_in_head = &mut self.is_in_head;
+        // The lowest of the ranks of a host counts.
+        head.retain(|entry| !std::mem::replace(&mut is_in_head[number(*entry) as usize], true));
+        for entry in &head {
+            is_in_head[number(*entry) as usize] = false;
+        }
+        head.into_boxed_slice()
     }
 }
 
-/// One entry for each host: its rank for the group, and its number in the low bits. Two hosts whose ranks
-/// are equal without those are in the order of their ids.
-fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
+/// Lists one entry for each host, the best first.
+fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     ranks.clear();
     ranks.resize(hosts.len(), u64::MAX);
     for seed in &group.seeds {
@@ -98,12 +110,19 @@ fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
             *best = rank(*seed, *host_seed).min(*best);
         }
     }
-    for (entry, number) in ranks.iter_mut().zip(0_u64..) {
-        *entry = (*entry & !NUMBER_BITS) | number;
+    for (entry, number) in ranks.iter_mut().zip(0..) {
+        *entry = self::entry(*entry, number);
     }
     if let Some(lead) = group.lead {
         ranks[lead as usize] = u64::from(lead);
     }
+    ranks.sort_unstable();
+}
+
+/// The rank of a host, with the host's number in its low bits: two hosts whose ranks are equal without those
+/// are in the order of their ids.
+fn entry(rank: u64, host: u64) -> u64 {
+    (rank & !NUMBER_BITS) | host
 }
 
 fn number(entry: u64) -> HostNumber {
