@@ -117,8 +117,8 @@ struct Waiting {
 /// What the attempts that have ended mean for those to come.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// The call has ended, one way or another.
-    is_over: bool,
+    /// The call has ended, and this is what is told to whoever asks again.
+    over: Option<FailureCode>,
     /// It may have run at some host.
     may_have_run: bool,
     /// Sending it again has to be paid for.
@@ -147,11 +147,14 @@ impl Route {
         if self.waiting.is_some() {
             self.outcome(Outcome::Lost, now);
         }
-        if self.progress.is_over || self.attempts == ATTEMPTS_MAX {
-            return Decision::GiveUp(self.progress.code());
+        if let Some(code) = self.progress.over {
+            return Decision::GiveUp(code);
         }
         if self.call.deadline <= now {
             return Decision::GiveUp(FailureCode::Deadline);
+        }
+        if self.attempts == ATTEMPTS_MAX {
+            return Decision::GiveUp(self.progress.code());
         }
         let Some(chosen) = self.choose(now) else {
             return Decision::GiveUp(self.progress.code());
@@ -188,7 +191,8 @@ impl Route {
         let candidates = self.candidates.clone();
         let mut groups = candidates.groups().filter(|group| !group.is_empty());
         let chosen = groups.find_map(|group| self.choose_of(&candidates, group, now));
-        chosen.or_else(|| self.choose_at_last(&candidates))
+        let mut groups = candidates.groups().filter(|group| !group.is_empty());
+        chosen.or_else(|| groups.find_map(|group| self.choose_at_last(group)))
     }
 
     /// One of a group: the less busy one of two at random, or the first that may be asked from there on.
@@ -199,7 +203,7 @@ impl Route {
         now: Moment,
     ) -> Option<Waiting> {
         let (first, second) = self.two_of(&group);
-        let peer = |index| candidates.peer(index);
+        let peer = |index: usize| candidates.peer(index);
         let chosen = match (self.take(first, peer(first), now), second) {
             // A probe that was taken is made: it is this call that finds out.
             (Some(waiting), Some(second)) if !waiting.is_probe => {
@@ -212,22 +216,19 @@ impl Route {
             (Some(waiting), _) => Some(waiting),
             (None, second) => second.and_then(|second| self.take(second, peer(second), now)),
         };
-        let length = group.len();
-        let after = |step| group.start + (first - group.start + step) % length;
         chosen.or_else(|| {
-            let mut others = (1..length).map(after);
+            let mut others = from(first, group);
             others.find_map(|index| self.take(index, peer(index), now))
         })
     }
 
-    /// Someone who does not answer may be asked if there is nobody else: it is that or giving up.
-    fn choose_at_last(&mut self, candidates: &Candidates) -> Option<Waiting> {
-        let mut indices = 0..candidates.len();
-        let untried = indices.find(|index| !self.is_tried(*index))?;
-        Some(Waiting {
-            index: untried,
-            is_probe: false,
-        })
+    /// Anyone of a group who was not asked yet: if nobody answers, trying is better than giving up.
+    fn choose_at_last(&mut self, group: Range<usize>) -> Option<Waiting> {
+        let (first, _) = self.two_of(&group);
+        let mut indices = from(first, group);
+        let index = indices.find(|index| !self.is_tried(*index))?;
+        let is_probe = false;
+        Some(Waiting { index, is_probe })
     }
 
     /// A candidate, if it may be asked; a probe is taken with it.
@@ -319,8 +320,14 @@ impl Drop for Route {
 impl Progress {
     fn on_outcome(&mut self, outcome: Outcome, repeat: Repeat) {
         self.may_have_run |= outcome.may_have_run();
-        self.is_over = outcome == Outcome::Answered
-            || outcome.may_have_run() && repeat == Repeat::Never;
+        self.over = match (outcome, repeat) {
+            (Outcome::Answered, _) | (Outcome::Lost, Repeat::Never) => {
+                Some(FailureCode::MaybeExecuted)
+            }
+            // Such an attempt has all the time that there is.
+            (Outcome::TimedOut, Repeat::Never) => Some(FailureCode::Deadline),
+            _ => None,
+        };
         let code = match outcome {
             Outcome::NotRun(code) => Some(code),
             Outcome::NoResponders | Outcome::NotSent => Some(FailureCode::Unreachable),
@@ -340,6 +347,11 @@ impl Progress {
         }
         self.not_run.unwrap_or(FailureCode::Unreachable)
     }
+}
+
+/// All of a group, beginning somewhere in it.
+fn from(first: usize, group: Range<usize>) -> impl Iterator<Item = usize> {
+    (first..group.end).chain(group.start..first)
 }
 
 /// How much a code tells of why a call has not run: that a host is busy, than that another one is gone.

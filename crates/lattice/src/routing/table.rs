@@ -15,11 +15,21 @@ use crate::membership::{HostId, HostView, Liveness, Standing, View};
 #[derive(Debug)]
 pub struct Router {
     own: HostId,
-    /// The hosts of the view, each with its life: a new process begins with a clean slate.
-    peers: BTreeMap<HostId, (u64, Arc<Peer>)>,
+    /// The hosts of the view.
+    peers: BTreeMap<HostId, Known>,
     table: Arc<Table>,
     /// Of which revision of the view the table is.
     made_of: Option<u64>,
+}
+
+/// What is kept of a host.
+#[derive(Debug)]
+struct Known {
+    /// Which of its lives it is: a new process begins with a clean slate.
+    incarnation: u64,
+    /// When the heartbeat came of which the load is known.
+    heard: Option<Moment>,
+    peer: Arc<Peer>,
 }
 
 /// Which hosts have what ready, as one view has it.
@@ -81,8 +91,8 @@ impl Router {
             self.refresh_peers(view);
         }
         for host in view.hosts() {
-            if let Some((_, peer)) = self.peers.get(&host.id) {
-                peer.set_load(host.load);
+            if let Some(known) = self.peers.get_mut(&host.id) {
+                known.set_load(host);
             }
         }
         if changed {
@@ -102,20 +112,18 @@ impl Router {
     /// may be made twice; a host that serves no such calls would never come back.
     #[must_use]
     pub fn probes(&self, now: Moment) -> Vec<Probe> {
-        let peers = self.peers.values();
+        let peers = self.peers.values().map(|known| &known.peer);
         peers
-            .filter_map(|(_, peer)| Probe::begin(peer, now))
+            .filter_map(|peer| Probe::begin(peer, now))
             .collect()
     }
 
     fn refresh_peers(&mut self, view: &View) {
         self.peers.retain(|host, _| view.host(*host).is_some());
         for host in view.hosts() {
-            let life = host.incarnation;
             let known = self.peers.get(&host.id);
-            if known.is_none_or(|(known, _)| *known != life) {
-                let peer = Arc::new(Peer::new(host.id));
-                self.peers.insert(host.id, (life, peer));
+            if known.is_none_or(|known| known.incarnation != host.incarnation) {
+                self.peers.insert(host.id, Known::new(host));
             }
         }
     }
@@ -129,12 +137,12 @@ impl Router {
             let (Some(tier), Some(contents)) = (tier(host), &host.contents) else {
                 continue;
             };
-            let Some((_, peer)) = self.peers.get(&host.id) else {
+            let Some(known) = self.peers.get(&host.id) else {
                 continue;
             };
             let entry = Placed {
                 group: group(tier, Level::between(own, host)),
-                peer,
+                peer: &known.peer,
             };
             let holdings = contents.components.iter();
             for holding in holdings.filter(|holding| holding.readiness == Readiness::Ready) {
@@ -150,6 +158,26 @@ impl Router {
         });
         let components = components.collect();
         Table { components }
+    }
+}
+
+// === impl Known ===
+
+impl Known {
+    fn new(host: &HostView) -> Self {
+        Self {
+            incarnation: host.incarnation,
+            heard: None,
+            peer: Arc::new(Peer::new(host.id)),
+        }
+    }
+
+    /// Each heartbeat is taken once: what calls have learnt since is newer.
+    fn set_load(&mut self, host: &HostView) {
+        if self.heard != Some(host.heard) {
+            self.heard = Some(host.heard);
+            self.peer.set_load(host.load);
+        }
     }
 }
 
