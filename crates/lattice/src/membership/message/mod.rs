@@ -15,12 +15,12 @@ pub use error::{FieldError, MessageError};
 pub use heartbeat::{Heartbeat, HostState, Load};
 pub use inventory::{
     ComponentId, Contents, Holding, INVENTORY_HASH_BYTES, Inventory, InventoryHash, Readiness,
-    Revision,
+    Revision, StoreId,
 };
 pub use labels::{LabelError, Labels};
 pub use limits::{
     MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_HEARTBEAT_BYTES, MAX_INVENTORY_BYTES,
-    MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_NAME_BYTES, MAX_RELEASE_BYTES,
+    MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_NAME_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 use weft_wire::{EncodeError, Encoder};

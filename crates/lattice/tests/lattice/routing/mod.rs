@@ -1,0 +1,1 @@
+//! Routing: where calls go, and where they do not.
