@@ -54,7 +54,10 @@ mod tests {
         for _ in 0..7_000 {
             seen[random.below(7) as usize] += 1;
         }
-        assert!(seen.iter().all(|count| (900..1_100).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (900..1_100).contains(count)),
+            "{seen:?}"
+        );
         assert_eq!((random.below(1), random.below(0)), (0, 0));
     }
 }

@@ -128,9 +128,18 @@ mod tests {
     fn an_id_is_read_as_it_is_written() {
         let counting = std::array::from_fn(|index| index as u8);
         let texts = [
-            ([0; 32], "haaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-            ([0xff; 32], "h777777777777777777777777777777777777777777777777777q"),
-            (counting, "haaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq"),
+            (
+                [0; 32],
+                "haaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            ),
+            (
+                [0xff; 32],
+                "h777777777777777777777777777777777777777777777777777q",
+            ),
+            (
+                counting,
+                "haaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq",
+            ),
         ];
         for (key, text) in texts {
             let id = HostId::from_key(key);

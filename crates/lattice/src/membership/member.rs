@@ -123,9 +123,13 @@ impl Member {
             } else {
                 Standing::Damped { until }
             },
+            sequence: origin.sequence,
             load: self.heartbeat.load,
             heard: self.heard,
-            contents: self.inventory.as_ref().map(|(known, _)| known.contents.clone()),
+            contents: self
+                .inventory
+                .as_ref()
+                .map(|(known, _)| known.contents.clone()),
             hash: self.heartbeat.inventory,
         }
     }

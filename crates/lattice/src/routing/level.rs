@@ -26,13 +26,7 @@ pub enum Level {
 
 impl Level {
     /// All of them, the nearest first.
-    pub const ALL: [Self; 5] = [
-        Self::Host,
-        Self::Zone,
-        Self::Region,
-        Self::Cloud,
-        Self::Any,
-    ];
+    pub const ALL: [Self; 5] = [Self::Host, Self::Zone, Self::Region, Self::Cloud, Self::Any];
 
     /// How near another host is. Names of zones and regions come again in other clouds, so hosts share one
     /// only if they share what is around it, or neither says what that is.

@@ -139,9 +139,8 @@ impl Peer {
 
     /// How many calls it would have with one more, and how many it takes.
     fn share(&self) -> (u64, u64) {
-        let running = u64::from(self.in_flight.load(Relaxed))
-            + u64::from(self.elsewhere.load(Relaxed))
-            + 1;
+        let running =
+            u64::from(self.in_flight.load(Relaxed)) + u64::from(self.elsewhere.load(Relaxed)) + 1;
         // Below 2³⁴ and 2³², so products do not overflow.
         (running, self.limit.load(Relaxed).max(1).into())
     }

@@ -208,9 +208,8 @@ impl Route {
             // A probe that was taken is made: it is this call that finds out.
             (Some(waiting), Some(second)) if !waiting.is_probe => {
                 let other = self.take(second, peer(second), now);
-                let other = other.filter(|other| {
-                    other.is_probe || peer(second).is_less_busy_than(peer(first))
-                });
+                let other = other
+                    .filter(|other| other.is_probe || peer(second).is_less_busy_than(peer(first)));
                 Some(other.unwrap_or(waiting))
             }
             (Some(waiting), _) => Some(waiting),

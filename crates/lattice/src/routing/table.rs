@@ -27,8 +27,8 @@ pub struct Router {
 struct Known {
     /// Which of its lives it is: a new process begins with a clean slate.
     incarnation: u64,
-    /// When the heartbeat came of which the load is known.
-    heard: Option<Moment>,
+    /// Of which heartbeat the load is.
+    sequence: Option<u64>,
     peer: Arc<Peer>,
 }
 
@@ -113,9 +113,7 @@ impl Router {
     #[must_use]
     pub fn probes(&self, now: Moment) -> Vec<Probe> {
         let peers = self.peers.values().map(|known| &known.peer);
-        peers
-            .filter_map(|peer| Probe::begin(peer, now))
-            .collect()
+        peers.filter_map(|peer| Probe::begin(peer, now)).collect()
     }
 
     fn refresh_peers(&mut self, view: &View) {
@@ -167,15 +165,15 @@ impl Known {
     fn new(host: &HostView) -> Self {
         Self {
             incarnation: host.incarnation,
-            heard: None,
+            sequence: None,
             peer: Arc::new(Peer::new(host.id)),
         }
     }
 
     /// Each heartbeat is taken once: what calls have learnt since is newer.
     fn set_load(&mut self, host: &HostView) {
-        if self.heard != Some(host.heard) {
-            self.heard = Some(host.heard);
+        if self.sequence != Some(host.sequence) {
+            self.sequence = Some(host.sequence);
             self.peer.set_load(host.load);
         }
     }
@@ -192,11 +190,7 @@ impl Table {
 
     /// The hosts that have one revision of a component ready.
     #[must_use]
-    pub fn exactly(
-        &self,
-        component: &ComponentId,
-        revision: Revision,
-    ) -> Option<&Arc<Candidates>> {
+    pub fn exactly(&self, component: &ComponentId, revision: Revision) -> Option<&Arc<Candidates>> {
         let revisions = &self.components.get(component)?.by_revision;
         let index = revisions.binary_search_by_key(&revision, |(known, _)| *known);
         index.ok().map(|index| &revisions[index].1)
@@ -271,7 +265,8 @@ impl<'a> Gathered<'a> {
         let candidates = |placed| Arc::new(Candidates::new(placed, budget.clone()));
         let any = candidates(self.any);
         // Mostly there is one revision, which is then all there is.
-        let by_revision = if let [(revision, _)] = &self.by_revision.iter().collect::<Vec<_>>()[..] {
+        let by_revision = if let [(revision, _)] = &self.by_revision.iter().collect::<Vec<_>>()[..]
+        {
             vec![(**revision, any.clone())]
         } else {
             let revisions = self.by_revision.into_iter();

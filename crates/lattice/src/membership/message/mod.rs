@@ -155,11 +155,7 @@ impl Message {
     ///
     /// # Errors
     /// If a field is longer than the other end would take.
-    pub fn encode_with(
-        &self,
-        lattice: &str,
-        authenticator: &[u8],
-    ) -> Result<Vec<u8>, EncodeError> {
+    pub fn encode_with(&self, lattice: &str, authenticator: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
         let encoder = &mut Encoder::new(&mut bytes, self.kind().bytes_max());
         encoder.u8(VERSION)?;

@@ -33,13 +33,15 @@ fn any_heartbeat() -> impl Strategy<Value = Heartbeat> {
     let state = prop::sample::select(HostState::ALL.to_vec());
     let load = any::<(u32, u32)>();
     let parts = (any_origin(), any::<u64>(), state, load, any::<[u8; 16]>());
-    parts.prop_map(|(origin, sent_ms, state, (running, limit), hash)| Heartbeat {
-        origin,
-        sent_ms,
-        state,
-        load: Load { running, limit },
-        inventory: InventoryHash::from_bytes(hash),
-    })
+    parts.prop_map(
+        |(origin, sent_ms, state, (running, limit), hash)| Heartbeat {
+            origin,
+            sent_ms,
+            state,
+            load: Load { running, limit },
+            inventory: InventoryHash::from_bytes(hash),
+        },
+    )
 }
 
 fn any_origin() -> impl Strategy<Value = Origin> {
@@ -54,7 +56,13 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let labels = vec((LABEL, LABEL), 0..5);
     let stores = vec((NAME, NAME), 0..4);
     let components = vec(any_holding(), 0..12);
-    let parts = ("[0-9.]{0,9}", labels, option::of(any::<u64>()), stores, components);
+    let parts = (
+        "[0-9.]{0,9}",
+        labels,
+        option::of(any::<u64>()),
+        stores,
+        components,
+    );
     parts.prop_map(|(release, pairs, capacity, stores, components)| {
         let mut labels = Labels::default();
         for (name, value) in &pairs {

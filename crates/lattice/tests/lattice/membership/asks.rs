@@ -61,7 +61,9 @@ fn nobody_who_is_dead_is_asked_nor_anybody_while_the_bus_is_away() {
     watcher.run_with(&mut [&mut lives], 5);
     assert_eq!(asked(&mut watcher), [id(2)]);
     watcher.run_with(&mut [&mut lives], 5);
-    watcher.membership.on_bus(watcher.now, BusStatus::Disconnected);
+    watcher
+        .membership
+        .on_bus(watcher.now, BusStatus::Disconnected);
     assert_eq!(asked(&mut watcher), []);
 }
 

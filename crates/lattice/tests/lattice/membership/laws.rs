@@ -237,7 +237,10 @@ fn a_host_that_was_stopped_itself_does_not_take_others_for_dead() {
     assert!(watcher.host(1).is_alive() && watcher.host(2).is_alive());
     watcher.run_with(&mut [&mut stays], 6);
     assert!(watcher.host(1).is_alive());
-    assert!(!watcher.host(2).is_alive(), "the other one is gone for real");
+    assert!(
+        !watcher.host(2).is_alive(),
+        "the other one is gone for real"
+    );
 }
 
 #[test]

@@ -79,7 +79,11 @@ fn another_version_is_named_and_nothing_else_is_read() {
         let error = Message::decode(&bytes, LATTICE).expect_err("another version");
         let supported = VERSION;
         assert_eq!(error, MessageError::Version { found, supported });
-        assert!(error.to_string().contains("run the same release of weft on both hosts"));
+        assert!(
+            error
+                .to_string()
+                .contains("run the same release of weft on both hosts")
+        );
     }
 }
 
@@ -97,7 +101,10 @@ fn frames_of_links_and_unknown_kinds_are_refused_for_their_kind() {
 #[test]
 fn less_than_a_head_is_no_message() {
     assert_eq!(Message::decode(&[], LATTICE), Err(MessageError::Empty));
-    assert_eq!(Message::decode(&[VERSION], LATTICE), Err(MessageError::Empty));
+    assert_eq!(
+        Message::decode(&[VERSION], LATTICE),
+        Err(MessageError::Empty)
+    );
 }
 
 #[test]
@@ -252,7 +259,12 @@ fn a_label_that_cannot_be_one_is_refused_where_it_is_set_and_where_it_is_read() 
 #[test]
 fn what_is_gathered_twice_is_kept_once() {
     let contents = Contents {
-        components: vec![holding("b", 1), holding("a", 2), holding("a", 1), holding("b", 1)],
+        components: vec![
+            holding("b", 1),
+            holding("a", 2),
+            holding("a", 1),
+            holding("b", 1),
+        ],
         ..Contents::default()
     };
     let sorted = contents.sorted().components;
@@ -260,6 +272,10 @@ fn what_is_gathered_twice_is_kept_once() {
         .iter()
         .map(|holding| (holding.component.clone(), holding.revision.0))
         .collect();
-    let expected = [(component("a"), 1), (component("a"), 2), (component("b"), 1)];
+    let expected = [
+        (component("a"), 1),
+        (component("a"), 2),
+        (component("b"), 1),
+    ];
     assert_eq!(keys, expected);
 }

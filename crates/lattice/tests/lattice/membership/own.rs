@@ -8,7 +8,7 @@ use super::rig::{LATTICE, OWN, Sender, Watcher, contents, holding};
 #[test]
 fn a_host_that_works_says_that_it_is_frozen_while_its_view_is_held() {
     let mut watcher = Watcher::settled();
-    let mut state = |watcher: &mut Watcher| watcher.membership.heartbeat(0, Load::default()).state;
+    let state = |watcher: &mut Watcher| watcher.membership.heartbeat(0, Load::default()).state;
     assert_eq!(state(&mut watcher), HostState::Joining);
     watcher.membership.set_state(HostState::Ready);
     assert_eq!(state(&mut watcher), HostState::Ready);
@@ -40,7 +40,9 @@ fn an_inventory_is_sent_when_it_is_another_one_and_not_otherwise() {
     let first = first.expect("it is news");
     assert_eq!(membership.set_contents(one), Ok(None));
     assert_eq!(membership.inventory(), first, "who asks gets the same");
-    let second = membership.set_contents(contents(&[], &["b"])).expect("short");
+    let second = membership
+        .set_contents(contents(&[], &["b"]))
+        .expect("short");
     assert!(second.expect("news").origin.sequence > first.origin.sequence);
 
     let mut too_much = contents(&[], &[]);

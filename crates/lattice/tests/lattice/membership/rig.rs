@@ -7,10 +7,10 @@ use weft_lattice::Moment;
 use weft_lattice::membership::message::{
     ComponentId, Contents, HostState, Load, Readiness, Revision,
 };
+use weft_lattice::membership::message::{Heartbeat, Holding, Inventory};
 use weft_lattice::membership::{
     BusStatus, Event, HostId, HostView, Identity, Membership, SETTLE_AFTER_START, TICK_EVERY,
 };
-use weft_lattice::membership::message::{Heartbeat, Holding, Inventory};
 
 pub(crate) const LATTICE: &str = "demo";
 

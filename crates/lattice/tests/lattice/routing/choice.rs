@@ -22,11 +22,20 @@ fn labelled(key: u8, labels: &[(&'static str, &'static str)]) -> Replica {
 fn levels_are_told_by_labels_and_by_what_is_around_them() {
     let cases: [(&[(&str, &str)], Level); 9] = [
         (&OWN_LABELS, Level::Zone),
-        (&[("cloud", "one"), ("region", "r"), ("zone", "b")], Level::Region),
+        (
+            &[("cloud", "one"), ("region", "r"), ("zone", "b")],
+            Level::Region,
+        ),
         (&[("cloud", "one"), ("region", "r")], Level::Region),
-        (&[("cloud", "one"), ("region", "s"), ("zone", "a")], Level::Cloud),
+        (
+            &[("cloud", "one"), ("region", "s"), ("zone", "a")],
+            Level::Cloud,
+        ),
         (&[("cloud", "one")], Level::Cloud),
-        (&[("cloud", "two"), ("region", "r"), ("zone", "a")], Level::Any),
+        (
+            &[("cloud", "two"), ("region", "r"), ("zone", "a")],
+            Level::Any,
+        ),
         (&[("region", "r"), ("zone", "a")], Level::Any),
         (&[("zone", "a")], Level::Any),
         (&[], Level::Any),
@@ -37,7 +46,10 @@ fn levels_are_told_by_labels_and_by_what_is_around_them() {
         assert_eq!(Level::between(own, other), expected, "{labels:?}");
         assert_eq!(Level::between(own, own), Level::Host);
     }
-    let rig = Rig::with_own(contents(&[("zone", "a")], &[]), &[labelled(1, &[("zone", "a")])]);
+    let rig = Rig::with_own(
+        contents(&[("zone", "a")], &[]),
+        &[labelled(1, &[("zone", "a")])],
+    );
     let level = Level::between(rig.watcher.host(OWN), rig.watcher.host(1));
     assert_eq!(level, Level::Zone, "who names no clouds has but one");
 }

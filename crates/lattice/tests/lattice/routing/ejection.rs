@@ -33,7 +33,11 @@ fn reaches(rig: &mut Rig, host: HostId, repeat: Repeat) -> bool {
 
 /// The hosts that the router would ask now whether they answer.
 fn due(router: &Router, now: Moment) -> Vec<HostId> {
-    router.probes(now).iter().map(|probe| probe.host()).collect()
+    router
+        .probes(now)
+        .iter()
+        .map(|probe| probe.host())
+        .collect()
 }
 
 #[test]
@@ -76,7 +80,12 @@ fn an_answer_in_between_forgives_failures_and_other_outcomes_are_not_held_agains
 fn if_nobody_answers_trying_is_better_than_giving_up() {
     let mut rig = Rig::new(&replicas(2));
     for key in [1, 2] {
-        assert!(call(&mut rig, id(key), Repeat::Never, Outcome::NoResponders));
+        assert!(call(
+            &mut rig,
+            id(key),
+            Repeat::Never,
+            Outcome::NoResponders
+        ));
     }
     let now = rig.now();
     let mut route = rig.route(Repeat::Never);
@@ -106,7 +115,10 @@ fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_ra
     for _ in 0..8 {
         let time = ejected_for(&rig);
         let step = Duration::from_millis(5);
-        assert!(time >= expected / 4 * 3 && time <= expected / 4 * 5 + step, "{time:?}");
+        assert!(
+            time >= expected / 4 * 3 && time <= expected / 4 * 5 + step,
+            "{time:?}"
+        );
         rig.watcher.now = rig.now() + time;
         let mut probes = rig.router.probes(rig.now());
         let probe = probes.pop().expect("it is due");
@@ -164,7 +176,7 @@ fn a_failure_while_it_is_probed_ejects_again_for_longer() {
 #[test]
 fn an_ejection_is_forgotten_after_a_while_of_answers() {
     let mut rig = Rig::new(&replicas(2));
-    let mut eject_and_return = |rig: &mut Rig| {
+    let eject_and_return = |rig: &mut Rig| {
         assert!(call(rig, id(1), Repeat::Never, Outcome::NoResponders));
         let time = ejected_for(rig);
         rig.watcher.now = rig.now() + time;
@@ -184,6 +196,7 @@ fn a_new_life_of_a_host_begins_with_a_clean_slate() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     let mut restarted = Sender::with(1, 2, contents(&[], &[super::rig::TARGET]));
+    restarted.load = rig.senders[0].load;
     rig.watcher.hear(&mut restarted);
     rig.watcher.learn(restarted.inventory());
     rig.refresh();

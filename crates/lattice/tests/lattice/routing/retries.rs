@@ -146,7 +146,10 @@ fn an_attempt_that_can_be_followed_by_another_takes_half_of_the_time_that_is_lef
     let start = rig.now();
     let until = |now, repeat: Repeat, rig: &mut Rig| sent(rig.route(repeat).next(now)).until;
     assert_eq!(until(start, Repeat::Never, &mut rig), start + DEADLINE);
-    assert_eq!(until(start, Repeat::Idempotent, &mut rig), start + DEADLINE / 2);
+    assert_eq!(
+        until(start, Repeat::Idempotent, &mut rig),
+        start + DEADLINE / 2
+    );
     let late = start + (DEADLINE - ATTEMPT_TIME_MIN / 2);
     assert_eq!(until(late, Repeat::Idempotent, &mut rig), start + DEADLINE);
 
@@ -167,7 +170,10 @@ fn an_attempt_without_an_outcome_counts_as_lost() {
     let now = rig.now();
     let mut route = rig.route(Repeat::Never);
     sent(route.next(now));
-    assert_eq!(route.next(now), Decision::GiveUp(FailureCode::MaybeExecuted));
+    assert_eq!(
+        route.next(now),
+        Decision::GiveUp(FailureCode::MaybeExecuted)
+    );
     let mut route = rig.route(Repeat::Idempotent);
     let first = sent(route.next(now)).host;
     assert_ne!(sent(route.next(now)).host, first);
@@ -197,13 +203,16 @@ fn calls_that_are_sent_again_are_bounded_by_the_budget() {
         assert!(again <= RETRIES_SAVED_MAX + 1_000, "{outcome:?}: {again}");
         assert!(again >= RETRIES_SAVED_MAX + 900, "{outcome:?}: {again}");
     }
-    assert_eq!(sent_again(Outcome::Lost, RETRIES_SAVED_MAX), RETRIES_SAVED_MAX);
+    assert_eq!(
+        sent_again(Outcome::Lost, RETRIES_SAVED_MAX),
+        RETRIES_SAVED_MAX
+    );
 }
 
 #[test]
 fn a_budget_lasts_from_table_to_table() {
     let mut rig = Rig::new(&replicas(3));
-    let mut fails = |rig: &mut Rig| {
+    let fails = |rig: &mut Rig| {
         let now = rig.now();
         let mut route = rig.route(Repeat::Idempotent);
         sent(route.next(now));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::membership::HostId;
+use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::routing::{Attempt, Call, Candidates, Decision, Repeat, Route, Router};
 use weft_lattice::{Moment, Random};
 
@@ -101,7 +101,10 @@ impl Rig {
 
     pub(crate) fn candidates(&self) -> Arc<Candidates> {
         let table = self.router.table();
-        table.any(&component(TARGET)).expect("somebody has it").clone()
+        table
+            .any(&component(TARGET))
+            .expect("somebody has it")
+            .clone()
     }
 
     pub(crate) fn route(&mut self, repeat: Repeat) -> Route {
