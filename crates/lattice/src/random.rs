@@ -15,7 +15,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,7 +27,7 @@ impl Random {
     /// 2⁻³² for every bound here.
     pub fn below(&mut self, bound: u32) -> u32 {
         // The high half of a product of two 32-bit numbers is below either of them.
-        ((u64::from(bound) * (self.next() >> 32)) >> 32) as u32
+        ((u64::from(bound) * (self.next_u64() >> 32)) >> 32) as u32
     }
 }
 
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {
         let mut random = Random::from_seed(1_234_567);
-        let numbers: Vec<_> = (0..3).map(|_| random.next()).collect();
+        let numbers: Vec<_> = (0..3).map(|_| random.next_u64()).collect();
         let published = [
             6_457_827_717_110_365_317,
             3_203_168_211_198_807_973,
@@ -54,7 +54,10 @@ mod tests {
         for _ in 0..7_000 {
             seen[random.below(7) as usize] += 1;
         }
-        assert!(seen.iter().all(|count| (900..1_100).contains(count)), "{seen:?}");
+        assert!(
+            seen.iter().all(|count| (900..1_100).contains(count)),
+            "{seen:?}"
+        );
         assert_eq!((random.below(1), random.below(0)), (0, 0));
     }
 }

@@ -31,13 +31,9 @@ pub(super) enum Connection {
     /// Never connected. Leads to `Settling`.
     Unconnected,
     /// Connected, and the view is held. Leads to `Settled` when it is time, or to `Away`.
-    Settling {
-        freeze: Freeze,
-        since: Moment,
-        until: Moment,
-    },
-    /// Connected for long enough: silence since then counts. Leads to `Away`, or to `Settling` after a stall.
-    Settled { since: Moment },
+    Settling { freeze: Freeze, until: Moment },
+    /// Connected for long enough: silence counts. Leads to `Away`, or to `Settling` after a stall.
+    Settled,
     /// The connection is lost. Leads to `Settling`.
     Away,
 }
@@ -47,27 +43,26 @@ impl Connection {
         *self = match (*self, status) {
             (Self::Unconnected, BusStatus::Connected) => Self::Settling {
                 freeze: Freeze::Joining,
-                since: now,
                 until: now + SETTLE_AFTER_START,
             },
             (Self::Away, BusStatus::Connected) => Self::returning(now),
-            (Self::Settling { .. } | Self::Settled { .. }, BusStatus::Disconnected) => Self::Away,
+            (Self::Settling { .. } | Self::Settled, BusStatus::Disconnected) => Self::Away,
             (same, _) => same,
         };
     }
 
     /// The host did nothing for a while: what came meanwhile may be lost.
     pub(super) fn on_stall(&mut self, now: Moment) {
-        if let Self::Settling { .. } | Self::Settled { .. } = self {
+        if self.is_connected() {
             *self = Self::returning(now);
         }
     }
 
     pub(super) fn on_time(&mut self, now: Moment) {
-        if let Self::Settling { since, until, .. } = *self
+        if let Self::Settling { until, .. } = *self
             && until <= now
         {
-            *self = Self::Settled { since };
+            *self = Self::Settled;
         }
     }
 
@@ -76,23 +71,22 @@ impl Connection {
         match self {
             Self::Unconnected => Some(Freeze::Unconnected),
             Self::Settling { freeze, .. } => Some(freeze),
-            Self::Settled { .. } => None,
+            Self::Settled => None,
             Self::Away => Some(Freeze::Away),
         }
     }
 
-    /// Since when silence of others counts, if it counts at all.
-    pub(super) fn listening_since(self) -> Option<Moment> {
+    /// Whether anything can be heard and sent.
+    pub(super) fn is_connected(self) -> bool {
         match self {
-            Self::Settling { since, .. } | Self::Settled { since } => Some(since),
-            Self::Unconnected | Self::Away => None,
+            Self::Settling { .. } | Self::Settled => true,
+            Self::Unconnected | Self::Away => false,
         }
     }
 
     fn returning(now: Moment) -> Self {
         Self::Settling {
             freeze: Freeze::Returning,
-            since: now,
             until: now + SETTLE_AFTER_RETURN,
         }
     }

@@ -128,9 +128,18 @@ mod tests {
     fn an_id_is_read_as_it_is_written() {
         let counting = std::array::from_fn(|index| index as u8);
         let texts = [
-            ([0; 32], "haaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
-            ([0xff; 32], "h777777777777777777777777777777777777777777777777777q"),
-            (counting, "haaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq"),
+            (
+                [0; 32],
+                "haaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            ),
+            (
+                [0xff; 32],
+                "h777777777777777777777777777777777777777777777777777q",
+            ),
+            (
+                counting,
+                "haaaqeayeaudaocajbifqydiob4ibceqtcqkrmfyydenbwha5dypq",
+            ),
         ];
         for (key, text) in texts {
             let id = HostId::from_key(key);
@@ -142,7 +151,7 @@ mod tests {
     #[test]
     fn what_is_not_written_so_is_not_read() {
         let good = HostId::from_key([0; 32]).to_string();
-        let bits_left_over = good.replace("aa", "ab");
+        let bits_left_over = format!("{}b", &good[..52]);
         let refused = [
             "",
             "h",
@@ -151,17 +160,13 @@ mod tests {
             &good.to_uppercase(),
             &good.replace('a', "1"),
             &format!("{good}a"),
-            &good.replacen("haa", "h*", 1),
-            &bits_left_over[..53],
+            &good.replacen("haa", "h*.", 1),
+            &bits_left_over,
             &"é".repeat(26),
         ];
         for text in refused {
-            let read = text.parse::<HostId>();
-            let canonical = read.as_ref().is_ok_and(|id| id.to_string() == text);
-            assert!(read.is_err() || canonical, "{text}");
+            assert!(text.parse::<HostId>().is_err(), "{text}");
         }
-        let last = format!("{}b", &good[..52]);
-        assert!(last.parse::<HostId>().is_err(), "bits are left over");
     }
 
     #[test]

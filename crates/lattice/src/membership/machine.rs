@@ -188,9 +188,9 @@ impl Membership {
     /// [`ASKS_MAX`] at once. They count as asked for.
     pub fn asks(&mut self, now: Moment) -> Vec<(HostId, Ask)> {
         self.on_time(now);
-        let Some(_) = self.connection.listening_since() else {
+        if !self.connection.is_connected() {
             return Vec::new();
-        };
+        }
         let members = self.members.iter_mut();
         let due = members.filter_map(|(host, member)| member.ask(now).then_some(*host));
         let hosts: Vec<_> = due.take(ASKS_MAX).collect();
@@ -210,12 +210,12 @@ impl Membership {
         }
         self.tell_freeze(&mut events);
         let mut differs = self.show(self.own.view(now, self.connection.freeze()), None);
-        if let Connection::Settled { since } = self.connection {
+        if self.connection == Connection::Settled {
             self.members
                 .values_mut()
-                .for_each(|member| member.on_time(now, since));
+                .for_each(|member| member.on_time(now));
             differs |= self.forget(now, &mut events);
-            differs |= self.show_members(now, since, &mut events);
+            differs |= self.show_members(now, &mut events);
         }
         self.view.revision += u64::from(differs);
         events
@@ -331,9 +331,9 @@ impl Membership {
     }
 
     /// Brings the members into the view. Says whether anything but loads and times is different.
-    fn show_members(&mut self, now: Moment, since: Moment, events: &mut Vec<Event>) -> bool {
+    fn show_members(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.values();
-        let views: Vec<_> = members.map(|member| member.view(now, since)).collect();
+        let views: Vec<_> = members.map(|member| member.view(now)).collect();
         let mut differs = false;
         for view in views {
             differs |= self.show(view, Some(events));

@@ -101,31 +101,35 @@ impl Member {
         Ok(())
     }
 
-    /// Notices a death, given since when silence counts.
-    pub(super) fn on_time(&mut self, now: Moment, listening_since: Moment) {
-        if self.dead_since.is_none() && self.liveness(now, listening_since) == Liveness::Dead {
+    /// Notices a death; only while silence counts.
+    pub(super) fn on_time(&mut self, now: Moment) {
+        if self.dead_since.is_none() && self.liveness(now) == Liveness::Dead {
             self.dead_since = Some(now);
             self.note_outage(now);
         }
     }
 
     /// The host as placement and routing see it.
-    pub(super) fn view(&self, now: Moment, listening_since: Moment) -> HostView {
+    pub(super) fn view(&self, now: Moment) -> HostView {
         let Heartbeat { origin, .. } = self.heartbeat;
         let until = self.steady_at;
         HostView {
             id: origin.host,
             incarnation: origin.incarnation,
-            liveness: self.liveness(now, listening_since),
+            liveness: self.liveness(now),
             state: self.heartbeat.state,
             standing: if until <= now {
                 Standing::Steady
             } else {
                 Standing::Damped { until }
             },
+            sequence: origin.sequence,
             load: self.heartbeat.load,
             heard: self.heard,
-            contents: self.inventory.as_ref().map(|(known, _)| known.contents.clone()),
+            contents: self
+                .inventory
+                .as_ref()
+                .map(|(known, _)| known.contents.clone()),
             hash: self.heartbeat.inventory,
         }
     }
@@ -160,8 +164,8 @@ impl Member {
         due
     }
 
-    fn liveness(&self, now: Moment, listening_since: Moment) -> Liveness {
-        let silence = now.since(self.heard.max(listening_since));
+    fn liveness(&self, now: Moment) -> Liveness {
+        let silence = now.since(self.heard);
         let gone = self.dead_since.is_some() || self.heartbeat.state == HostState::Left;
         if gone || silence >= DEAD_AFTER {
             Liveness::Dead

@@ -6,9 +6,7 @@ use weft_wire::EncodeError;
 
 use super::connection::Freeze;
 use super::host_id::HostId;
-use super::message::{
-    Ask, Contents, Heartbeat, HostState, Inventory, InventoryHash, Load, Origin,
-};
+use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, InventoryHash, Load, Origin};
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
 
@@ -101,6 +99,7 @@ impl Own {
             liveness: Liveness::Live,
             state: self.told_state(freeze),
             standing: Standing::Steady,
+            sequence: self.heartbeats,
             load: self.load,
             heard: now,
             contents: Some(self.contents.clone()),

@@ -81,9 +81,9 @@ impl From<&MessageError> for Ignored {
             MessageError::Version { .. } => Self::Version,
             MessageError::Kind { .. } => Self::Kind,
             MessageError::Lattice { .. } => Self::Lattice,
-            MessageError::Empty
-            | MessageError::TooLong { .. }
-            | MessageError::Malformed { .. } => Self::Malformed,
+            MessageError::Empty | MessageError::TooLong { .. } | MessageError::Malformed { .. } => {
+                Self::Malformed
+            }
         }
     }
 }
@@ -104,10 +104,17 @@ impl Tally {
 /// The reasons that occurred, with their counts.
 impl fmt::Display for Tally {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let occurred = Ignored::ALL.into_iter().filter(|reason| self.count(*reason) > 0);
+        let occurred = Ignored::ALL
+            .into_iter()
+            .filter(|reason| self.count(*reason) > 0);
         for (index, reason) in occurred.enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            write!(formatter, "{separator}{}: {}", reason.name(), self.count(reason))?;
+            write!(
+                formatter,
+                "{separator}{}: {}",
+                reason.name(),
+                self.count(reason)
+            )?;
         }
         Ok(())
     }

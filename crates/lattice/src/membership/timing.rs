@@ -25,6 +25,9 @@ pub const SUSPECT_AFTER: Duration = Duration::from_millis(1_500);
 /// reconnect with jitter; then each is given [`DEAD_AFTER`] to be heard again, with time to spare.
 pub const SETTLE_AFTER_RETURN: Duration = Duration::from_secs(5);
 
+// Who is not heard again by the end of it is dead then, and whoever lives is not.
+const _: () = assert!(SETTLE_AFTER_RETURN.as_millis() > DEAD_AFTER.as_millis());
+
 /// For how long a host only listens after its first connection: everyone who lives is heard once within an
 /// interval. It holds nothing yet that could be moved too soon, so it waits no longer.
 pub const SETTLE_AFTER_START: Duration = SUSPECT_AFTER;

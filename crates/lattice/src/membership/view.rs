@@ -27,7 +27,9 @@ pub struct HostView {
     pub state: HostState,
     /// Whether it has been there for long enough.
     pub standing: Standing,
-    /// How busy it was at its last heartbeat.
+    /// Which of the heartbeats of that life was heard last.
+    pub sequence: u64,
+    /// How busy it was then.
     pub load: Load,
     /// When it was heard last, by the clock of who heard it.
     pub heard: Moment,

@@ -1,5 +1,5 @@
-//! The bus and the stores of a lattice, each by one suite for all implementations, against a real
-//! NATS server.
+//! The crate as its users see it: the bus and the stores of a lattice, each by one suite for all
+//! implementations, against a real NATS server, and the laws of membership and routing.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,8 +8,10 @@
 
 mod bus;
 mod local;
+mod membership;
 mod nats;
 mod objects;
 mod records;
 mod rig;
+mod routing;
 mod server;

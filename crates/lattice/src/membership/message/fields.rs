@@ -3,13 +3,13 @@
 use weft_wire::{Decoder, EncodeError, Encoder, Limits};
 
 use super::error::FieldError;
-use super::limits::{MAX_COMPONENTS, MAX_INVENTORY_BYTES, MAX_LABELS};
+use super::limits::{MAX_COMPONENTS, MAX_INVENTORY_BYTES, MAX_LABELS, MAX_STORES};
 
 /// What is taken of any message before its kind is known.
 const LIMITS: Limits = Limits {
     // Lists of records without lists in them.
     depth: 2,
-    elements: (MAX_COMPONENTS + MAX_LABELS) as u64,
+    elements: (MAX_COMPONENTS + MAX_STORES + MAX_LABELS) as u64,
     bytes: MAX_INVENTORY_BYTES,
 };
 

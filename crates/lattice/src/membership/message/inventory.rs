@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use weft_lattice_config::{AppName, ComponentName};
+use weft_lattice_config::{AppName, ComponentName, ProviderName};
 use weft_wire::{EncodeError, Encoder};
 
 use super::Origin;
@@ -13,7 +13,7 @@ use super::fields::{Reader, write_bounded, write_length};
 use super::labels::Labels;
 use super::limits::{
     MAX_COMPONENTS, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_NAME_BYTES,
-    MAX_RELEASE_BYTES,
+    MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 /// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
@@ -22,6 +22,9 @@ pub const INVENTORY_HASH_BYTES: usize = 16;
 
 /// The fewest bytes that a component takes: two empty names with their lengths, a revision, a readiness.
 const COMPONENT_BYTES_MIN: usize = 4;
+
+/// The fewest bytes that a store takes: two empty names with their lengths.
+const STORE_BYTES_MIN: usize = 2;
 
 /// The fewest bytes that a label takes: the lengths of a name and a value.
 const LABEL_BYTES_MIN: usize = 2;
@@ -43,9 +46,21 @@ pub struct Contents {
     /// Where the host is, and what it is for.
     pub labels: Labels,
     /// How much may be placed there, in the units of manifests; as much as one likes if nothing is said.
-    pub capacity: Option<u32>,
+    pub capacity: Option<u64>,
+    /// What providers store on it and nowhere else, in ascending order, each once: what is linked to those
+    /// can run nowhere else either.
+    pub stores: Vec<StoreId>,
     /// What it holds, in ascending order of app, component and revision, each once.
     pub components: Vec<Holding>,
+}
+
+/// What a provider of an app stores.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreId {
+    /// The app.
+    pub app: AppName,
+    /// The provider.
+    pub provider: ProviderName,
 }
 
 /// A revision of a component on a host.
@@ -116,6 +131,8 @@ impl Contents {
             .sort_by(|left, right| left.key().cmp(&right.key()));
         self.components
             .dedup_by(|later, first| later.key() == first.key());
+        self.stores.sort();
+        self.stores.dedup();
         self
     }
 
@@ -143,8 +160,14 @@ impl Contents {
             None => encoder.none()?,
             Some(capacity) => {
                 encoder.some()?;
-                encoder.u32(capacity)?;
+                encoder.u64(capacity)?;
             }
+        }
+        write_length(encoder, "stores", self.stores.len(), MAX_STORES)?;
+        for StoreId { app, provider } in &self.stores {
+            write_bounded(encoder, "app", app.as_str().as_bytes(), MAX_NAME_BYTES)?;
+            let provider = provider.as_str().as_bytes();
+            write_bounded(encoder, "provider", provider, MAX_NAME_BYTES)?;
         }
         let count = self.components.len();
         write_length(encoder, "components", count, MAX_COMPONENTS)?;
@@ -158,7 +181,8 @@ impl Contents {
         Ok(Self {
             release,
             labels: read_labels(reader)?,
-            capacity: reader.option(Reader::u32)?,
+            capacity: reader.option(Reader::u64)?,
+            stores: read_stores(reader)?,
             components: read_components(reader)?,
         })
     }
@@ -175,6 +199,20 @@ fn read_labels(reader: &mut Reader<'_>) -> Result<Labels, FieldError> {
         labels.set(name, value)?;
     }
     Ok(labels)
+}
+
+fn read_stores(reader: &mut Reader<'_>) -> Result<Vec<StoreId>, FieldError> {
+    let mut stores: Vec<StoreId> = Vec::new();
+    for _ in 0..reader.list("stores", MAX_STORES, STORE_BYTES_MIN)? {
+        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
+        let provider = reader.text("provider", MAX_NAME_BYTES)?.parse()?;
+        let store = StoreId { app, provider };
+        if stores.last().is_some_and(|last| *last >= store) {
+            return Err(FieldError::Order { field: "stores" });
+        }
+        stores.push(store);
+    }
+    Ok(stores)
 }
 
 fn read_components(reader: &mut Reader<'_>) -> Result<Vec<Holding>, FieldError> {

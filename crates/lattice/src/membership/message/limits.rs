@@ -18,6 +18,9 @@ pub const MAX_INVENTORY_BYTES: usize = 640 << 10;
 /// have ready, and few enough for an inventory to be one message.
 pub const MAX_COMPONENTS: usize = 4 << 10;
 
+/// The most stores of one host: several for each app that one machine can usefully have.
+pub const MAX_STORES: usize = 256;
+
 /// The most labels of one host: `cloud`, `region`, `zone`, and what an operator thinks of.
 pub const MAX_LABELS: usize = 32;
 

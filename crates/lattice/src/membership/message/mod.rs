@@ -15,12 +15,12 @@ pub use error::{FieldError, MessageError};
 pub use heartbeat::{Heartbeat, HostState, Load};
 pub use inventory::{
     ComponentId, Contents, Holding, INVENTORY_HASH_BYTES, Inventory, InventoryHash, Readiness,
-    Revision,
+    Revision, StoreId,
 };
 pub use labels::{LabelError, Labels};
 pub use limits::{
     MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_HEARTBEAT_BYTES, MAX_INVENTORY_BYTES,
-    MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_NAME_BYTES, MAX_RELEASE_BYTES,
+    MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_NAME_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 use weft_wire::{EncodeError, Encoder};
@@ -155,11 +155,7 @@ impl Message {
     ///
     /// # Errors
     /// If a field is longer than the other end would take.
-    pub fn encode_with(
-        &self,
-        lattice: &str,
-        authenticator: &[u8],
-    ) -> Result<Vec<u8>, EncodeError> {
+    pub fn encode_with(&self, lattice: &str, authenticator: &[u8]) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
         let encoder = &mut Encoder::new(&mut bytes, self.kind().bytes_max());
         encoder.u8(VERSION)?;

@@ -1,0 +1,363 @@
+//! The way of one call: which host it is sent to, and whether and where it is sent again.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_wire::FailureCode;
+
+use super::outcome::Outcome;
+use super::peer::{Access, Peer};
+use super::table::Candidates;
+use crate::membership::HostId;
+use crate::{Moment, Random};
+
+/// To how many hosts a call is sent at most: to all replicas where there are as many as usual, and to no more
+/// than a caller has time for.
+pub const ATTEMPTS_MAX: usize = 4;
+
+/// The shortest time that an attempt is given before another host is tried: a call that takes longer than
+/// half of its deadline is not made twice for that if the deadline is short.
+pub const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(100);
+
+/// What the way of a call depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Until when whoever called waits.
+    pub deadline: Moment,
+    /// Whether it may be made twice.
+    pub repeat: Repeat,
+}
+
+/// Whether a call may be made twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Repeat {
+    /// It may: its link is marked idempotent.
+    Idempotent,
+    /// It may not, once it may have run.
+    Never,
+}
+
+/// What is to be done with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Send it.
+    Send(Attempt),
+    /// Tell whoever called that it has failed, with this code.
+    GiveUp(FailureCode),
+}
+
+/// One sending of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// To whom.
+    pub host: HostId,
+    /// Until when an answer is waited for. What comes later is not an answer any more.
+    pub until: Moment,
+}
+
+/// The way of one call.
+///
+/// [`next`](Self::next) says what to do, [`outcome`](Self::outcome) is told how it ended, until there is an
+/// answer or nothing is left to do. No host is asked twice, and there are at most [`ATTEMPTS_MAX`] attempts.
+/// Dropping it says that nobody waits any more. It allocates nothing.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use weft_lattice::{Moment, Random};
+/// # use weft_lattice::membership::{HostId, Identity, Membership};
+/// # use weft_lattice::membership::message::{ComponentId, Contents, Holding, Readiness, Revision};
+/// use weft_lattice::routing::{Call, Decision, Outcome, Repeat, Route, Router};
+///
+/// # let (own, now) = (HostId::from_key([1; 32]), Moment::START);
+/// # let component = ComponentId { app: "shop".parse()?, component: "cart".parse()? };
+/// # let contents = Contents {
+/// #     components: vec![Holding {
+/// #         component: component.clone(),
+/// #         revision: Revision(1),
+/// #         readiness: Readiness::Ready,
+/// #     }],
+/// #     ..Contents::default()
+/// # };
+/// # let identity = Identity { lattice: "demo".to_owned(), host: own, incarnation: 1 };
+/// # let membership = Membership::new(identity, contents)?;
+/// let mut router = Router::new(own);
+/// router.refresh(membership.view());
+/// let table = router.table();
+/// let candidates = table.any(&component).ok_or("no host has it")?;
+///
+/// let call = Call { deadline: now + Duration::from_secs(1), repeat: Repeat::Never };
+/// let mut route = Route::new(candidates.clone(), call, Random::from_seed(7));
+/// let Decision::Send(attempt) = route.next(now) else {
+///     return Err("there is a host".into());
+/// };
+/// assert_eq!(attempt.host, own);
+/// route.outcome(Outcome::Answered, now);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Route {
+    candidates: Arc<Candidates>,
+    call: Call,
+    random: Random,
+    /// Which candidates were asked; the first `attempts` count.
+    tried: [usize; ATTEMPTS_MAX],
+    attempts: usize,
+    waiting: Option<Waiting>,
+    progress: Progress,
+}
+
+/// The attempt of which the outcome is not known yet.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    index: usize,
+    is_probe: bool,
+}
+
+/// What the attempts that have ended mean for those to come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Progress {
+    /// The call has ended, and this is what is told to whoever asks again.
+    over: Option<FailureCode>,
+    /// It may have run at some host.
+    may_have_run: bool,
+    /// Sending it again has to be paid for.
+    costs: bool,
+    /// Why it has not run, the code that tells most.
+    not_run: Option<FailureCode>,
+}
+
+impl Route {
+    /// The way of a call to one of these. The same random numbers lead the same way.
+    #[must_use]
+    pub fn new(candidates: Arc<Candidates>, call: Call, random: Random) -> Self {
+        Self {
+            candidates,
+            call,
+            random,
+            tried: [0; ATTEMPTS_MAX],
+            attempts: 0,
+            waiting: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// What is to be done now. An attempt whose outcome was not told counts as lost.
+    pub fn next(&mut self, now: Moment) -> Decision {
+        if self.waiting.is_some() {
+            self.outcome(Outcome::Lost, now);
+        }
+        if let Some(code) = self.progress.over {
+            return Decision::GiveUp(code);
+        }
+        if self.call.deadline <= now {
+            return Decision::GiveUp(FailureCode::Deadline);
+        }
+        if self.attempts == ATTEMPTS_MAX {
+            return Decision::GiveUp(self.progress.code());
+        }
+        let Some(chosen) = self.choose(now) else {
+            return Decision::GiveUp(self.progress.code());
+        };
+        if self.may_send() {
+            return Decision::Send(self.send(chosen, now));
+        }
+        self.release(chosen);
+        Decision::GiveUp(self.progress.code())
+    }
+
+    /// Tells how the attempt that is under way ended; if there is none, nothing happens.
+    pub fn outcome(&mut self, outcome: Outcome, now: Moment) {
+        let Some(waiting) = self.waiting.take() else {
+            return;
+        };
+        let peer = self.candidates.peer(waiting.index);
+        peer.end_call();
+        peer.on_outcome(outcome, now, &mut self.random);
+        self.release(waiting);
+        self.progress.on_outcome(outcome, self.call.repeat);
+    }
+
+    /// How many times the call was sent.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.attempts
+    }
+
+    // === choosing ===
+
+    /// The nearest group with anyone who may be asked; without one, anyone who was not asked yet.
+    fn choose(&mut self, now: Moment) -> Option<Waiting> {
+        let candidates = self.candidates.clone();
+        let mut groups = candidates.groups().filter(|group| !group.is_empty());
+        let chosen = groups.find_map(|group| self.choose_of(&candidates, group, now));
+        let mut groups = candidates.groups().filter(|group| !group.is_empty());
+        chosen.or_else(|| groups.find_map(|group| self.choose_at_last(group)))
+    }
+
+    /// One of a group: the less busy one of two at random, or the first that may be asked from there on.
+    fn choose_of(
+        &mut self,
+        candidates: &Candidates,
+        group: Range<usize>,
+        now: Moment,
+    ) -> Option<Waiting> {
+        let (first, second) = self.two_of(&group);
+        let peer = |index: usize| candidates.peer(index);
+        let chosen = match (self.take(first, peer(first), now), second) {
+            // A probe that was taken is made: it is this call that finds out.
+            (Some(waiting), Some(second)) if !waiting.is_probe => {
+                let other = self.take(second, peer(second), now);
+                let other = other
+                    .filter(|other| other.is_probe || peer(second).is_less_busy_than(peer(first)));
+                Some(other.unwrap_or(waiting))
+            }
+            (Some(waiting), _) => Some(waiting),
+            (None, second) => second.and_then(|second| self.take(second, peer(second), now)),
+        };
+        chosen.or_else(|| {
+            let mut others = from(first, group);
+            others.find_map(|index| self.take(index, peer(index), now))
+        })
+    }
+
+    /// Anyone of a group who was not asked yet: if nobody answers, trying is better than giving up.
+    fn choose_at_last(&mut self, group: Range<usize>) -> Option<Waiting> {
+        let (first, _) = self.two_of(&group);
+        let mut indices = from(first, group);
+        let index = indices.find(|index| !self.is_tried(*index))?;
+        let is_probe = false;
+        Some(Waiting { index, is_probe })
+    }
+
+    /// A candidate, if it may be asked; a probe is taken with it.
+    fn take(&self, index: usize, peer: &Peer, now: Moment) -> Option<Waiting> {
+        if self.is_tried(index) {
+            return None;
+        }
+        let is_probe = match peer.access(now) {
+            Access::Open => false,
+            // What may not be made twice is not for finding out who answers.
+            Access::Due if self.call.repeat == Repeat::Idempotent => {
+                peer.begin_probe(now).then_some(true)?
+            }
+            Access::Due | Access::Shut => return None,
+        };
+        Some(Waiting { index, is_probe })
+    }
+
+    /// Two members of a group at random; one if there are no two.
+    fn two_of(&mut self, group: &Range<usize>) -> (usize, Option<usize>) {
+        let length = u32::try_from(group.len()).unwrap_or(u32::MAX);
+        if length < 2 {
+            return (group.start, None);
+        }
+        let first = self.random.below(length);
+        let other = self.random.below(length - 1);
+        let second = other + u32::from(other >= first);
+        let index = |offset: u32| group.start + offset as usize;
+        (index(first), Some(index(second)))
+    }
+
+    fn is_tried(&self, index: usize) -> bool {
+        self.tried[..self.attempts].contains(&index)
+    }
+
+    // === sending ===
+
+    /// Whether the call may be sent: the first time always, then if it is free or can be paid for.
+    fn may_send(&self) -> bool {
+        let budget = self.candidates.budget();
+        if self.attempts == 0 {
+            budget.pay();
+            return true;
+        }
+        !self.progress.costs || budget.withdraw()
+    }
+
+    fn send(&mut self, chosen: Waiting, now: Moment) -> Attempt {
+        self.tried[self.attempts] = chosen.index;
+        self.attempts += 1;
+        self.waiting = Some(chosen);
+        let peer = self.candidates.peer(chosen.index);
+        peer.begin_call();
+        Attempt {
+            host: peer.id(),
+            until: self.until(now),
+        }
+    }
+
+    /// Until when an attempt that begins now may take: half of the time that is left if another one could
+    /// follow, and all of it otherwise.
+    fn until(&self, now: Moment) -> Moment {
+        let last = self.attempts == ATTEMPTS_MAX.min(self.candidates.len());
+        if last || self.call.repeat == Repeat::Never {
+            return self.call.deadline;
+        }
+        let half = self.call.deadline.since(now) / 2;
+        self.call.deadline.min(now + half.max(ATTEMPT_TIME_MIN))
+    }
+
+    fn release(&self, waiting: Waiting) {
+        if waiting.is_probe {
+            self.candidates.peer(waiting.index).end_probe();
+        }
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.candidates.peer(waiting.index).end_call();
+            self.release(waiting);
+        }
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    fn on_outcome(&mut self, outcome: Outcome, repeat: Repeat) {
+        self.may_have_run |= outcome.may_have_run();
+        self.over = match (outcome, repeat) {
+            (Outcome::Answered, _) | (Outcome::Lost, Repeat::Never) => {
+                Some(FailureCode::MaybeExecuted)
+            }
+            // Such an attempt has all the time that there is.
+            (Outcome::TimedOut, Repeat::Never) => Some(FailureCode::Deadline),
+            _ => None,
+        };
+        let code = match outcome {
+            Outcome::NotRun(code) => Some(code),
+            Outcome::NoResponders | Outcome::NotSent => Some(FailureCode::Unreachable),
+            Outcome::Answered | Outcome::TimedOut | Outcome::Lost => None,
+        };
+        // The bus alone answers that nobody listens, which is cheap and stops with the first such answer.
+        self.costs = outcome != Outcome::NoResponders;
+        if code.map(rank) > self.not_run.map(rank) {
+            self.not_run = code;
+        }
+    }
+
+    /// The code for giving up now.
+    fn code(&self) -> FailureCode {
+        if self.may_have_run {
+            return FailureCode::MaybeExecuted;
+        }
+        self.not_run.unwrap_or(FailureCode::Unreachable)
+    }
+}
+
+/// All of a group, beginning somewhere in it.
+fn from(first: usize, group: Range<usize>) -> impl Iterator<Item = usize> {
+    (first..group.end).chain(group.start..first)
+}
+
+/// How much a code tells of why a call has not run: that a host is busy, than that another one is gone.
+fn rank(code: FailureCode) -> u8 {
+    match code {
+        FailureCode::Busy => 2,
+        FailureCode::Refused => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,7 @@
+//! Routing: where calls go, and where they do not.
+
+mod choice;
+mod cost;
+mod ejection;
+mod retries;
+mod rig;
