@@ -45,7 +45,13 @@ pub(crate) struct LatticeOptions {
     )]
     nats: Vec<String>,
     /// The lattice to join; hosts of others on the same servers are not seen
-    #[arg(long, value_name = "NAME", env = "WEFT_LATTICE", default_value = "default", requires = "nats")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "WEFT_LATTICE",
+        default_value = "default",
+        requires = "nats"
+    )]
     lattice: String,
     /// A credentials file for the servers, as `nsc` makes it
     #[arg(long, value_name = "FILE", requires = "nats")]

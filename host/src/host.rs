@@ -1,5 +1,6 @@
 //! A host from start to drain.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::ingress::Server;
 use crate::linking::Preparer;
 use crate::links::Transport;
 use crate::links::wire::{Frames, Server as FrameServer};
-use crate::mesh::{Files, Joined, Mesh, MeshError};
+use crate::mesh::{self, Files, Joined, Mesh, MeshError};
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -141,6 +142,7 @@ impl Host {
             memory_mib = parts.preparer.engines.pool().memory_bytes >> 20,
             "the instance pool is sized from the machine"
         );
+        let copy = parts.store.all()?;
         let controller = Controller::start(parts, &tasks)
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
@@ -151,7 +153,21 @@ impl Host {
                 snapshots.borrow().entry(app, component)
             }));
         let mesh = match mesh {
-            Some(mesh) => Some(mesh.join(&controller, transport.server.clone()).await),
+            Some(mesh) => {
+                let parts = mesh::Parts {
+                    controller: controller.clone(),
+                    server: transport.server.clone(),
+                    artifacts: artifacts.clone(),
+                    copy,
+                    local_stores: local_stores(&registry),
+                };
+                let lattice = config.mesh.as_ref().map(|mesh| mesh.lattice.clone());
+                let joined = mesh.join(parts).await;
+                Some(joined.map_err(|source| StartError::Mesh {
+                    lattice: lattice.unwrap_or_default(),
+                    source,
+                })?)
+            }
             None => None,
         };
         let http = start_http(&config, &controller).await?;
@@ -325,6 +341,16 @@ fn open_blocking(
         },
     };
     Ok((parts, artifacts))
+}
+
+/// The types of providers that keep what they store on the host that runs them.
+fn local_stores(registry: &Registry) -> BTreeSet<String> {
+    let kinds = registry.kinds();
+    let local = kinds.filter(|kind| {
+        let factory = registry.get(kind);
+        factory.is_ok_and(|factory| factory.keeps_state_on_host())
+    });
+    local.map(str::to_owned).collect()
 }
 
 async fn start_http(

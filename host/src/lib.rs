@@ -25,8 +25,8 @@ mod host;
 mod ingress;
 mod linking;
 mod links;
-mod mesh;
 pub mod logs;
+mod mesh;
 
 pub use config::HostConfig;
 pub use host::{Drained, Host, StartError};

@@ -1,6 +1,7 @@
 //! What end-to-end tests are written with: real processes, real sockets, bounded waits.
 //!
 //! - [`Weft`]: a host that runs until the test ends; commands against it.
+//! - [`Nats`]: a NATS server that runs until the test ends.
 //! - [`Process`]: any program, its output kept, ended by its own id.
 //! - [`Files`]: manifests and components in a temporary directory.
 //! - [`http`]: an HTTP/1.1 client that can be as wrong as a test wants, [`http2`]: one that cannot.
@@ -15,6 +16,7 @@ pub mod http2;
 mod files;
 mod guests;
 mod host;
+mod nats;
 mod probe;
 mod process;
 mod wait;
@@ -22,6 +24,7 @@ mod wait;
 pub use files::{Files, app};
 pub use guests::{guest, guest_if_built};
 pub use host::{Options, Weft, weft_command};
+pub use nats::Nats;
 pub use probe::{Probe, probes};
 pub use process::{Finished, Process};
 pub use wait::{PATIENCE, after, eventually};

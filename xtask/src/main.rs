@@ -2,6 +2,7 @@
 
 mod bench;
 mod command;
+mod debian;
 mod demo;
 #[cfg(test)]
 mod documentation;

@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::Args;
 
+use crate::debian;
 use crate::command::{Stream, output, run_and_read, say};
 use crate::guests::{self, Way};
 use crate::guests_check;
@@ -48,6 +49,7 @@ struct Ran {
 /// If something cannot be built, or a test fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let runner = runner();
+    ensure_nats_server()?;
     guests::build(&guests::Options {
         foreign: true,
         ..guests::Options::default()
@@ -93,6 +95,11 @@ fn runner() -> Runner {
             Runner::Cargo
         }
     }
+}
+
+/// Tests of the lattice run against a real server.
+fn ensure_nats_server() -> Result<()> {
+    debian::ensure("nats-server", "tests of the lattice need `nats-server`")
 }
 
 /// Builds guests with Debian's packages and runs them. Where the packages cannot be had, this is

@@ -13,8 +13,8 @@ pub mod buckets;
 pub mod bus;
 pub mod control;
 pub mod desired;
-pub mod objects;
 pub mod membership;
+pub mod objects;
 pub mod routing;
 pub mod store;
 

@@ -23,6 +23,12 @@ pub trait Factory: Send + Sync + 'static {
     /// a provider of this kind can stand behind.
     fn serves(&self) -> &'static [&'static str];
 
+    /// Whether what a provider of this kind keeps is on the host that runs it: components that are linked
+    /// to it then run on that host, and on no other.
+    fn keeps_state_on_host(&self) -> bool {
+        false
+    }
+
     /// Makes the provider that `context` names.
     ///
     /// # Errors

@@ -93,7 +93,10 @@ impl Api {
         let DeployRequest { app } = read_json(request).await?;
         let app = checked(&app)?;
         let name = app.metadata.name.to_string();
-        let deployment = self.sources.controller.deploy(app).await?;
+        let deployment = match &self.sources.mesh {
+            Some(mesh) => mesh.deploy(app).await?,
+            None => self.sources.controller.deploy(app).await?,
+        };
         let routes = rows::routes(&self.sources.controller.snapshot());
         json(&DeployReport {
             revision: deployment.deployed.revision,
@@ -110,7 +113,10 @@ impl Api {
         let name: AppName = app
             .parse()
             .map_err(|error| ApiError::bad_request(format!("{error}")))?;
-        let revision = self.sources.controller.undeploy(name).await?;
+        let revision = match &self.sources.mesh {
+            Some(mesh) => mesh.undeploy(name).await?,
+            None => self.sources.controller.undeploy(name).await?,
+        };
         json(&UndeployReport {
             app: app.to_owned(),
             revision,

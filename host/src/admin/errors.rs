@@ -11,6 +11,7 @@ use crate::call::CallError;
 use crate::controller::DeployError;
 use crate::entry::Failure;
 use crate::linking::BinaryError;
+use crate::mesh::ChangeError;
 
 /// An answer that is not a success.
 pub(super) struct ApiError(ErrorBody);
@@ -110,7 +111,11 @@ impl From<DeployError> for ApiError {
                 source: ArtifactError::Missing { .. },
                 ..
             }) => ErrorCode::NotFound,
-            DeployError::Stopping => ErrorCode::Busy,
+            DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
+            DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
+            DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
+            | DeployError::Stopping => ErrorCode::Busy,
+            DeployError::Lattice(_) => ErrorCode::Internal,
             DeployError::Store(_) | DeployError::Internal => ErrorCode::Internal,
             DeployError::Binary(_)
             | DeployError::Link(_)

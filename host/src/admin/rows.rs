@@ -161,8 +161,7 @@ pub(super) fn hosts(
     let lattice = Some(mesh.lattice.to_string());
     own.lattice = lattice.clone();
     own.id = Some(mesh.me.to_string());
-    let (mine, others): (Vec<_>, Vec<_>) =
-        known.view.hosts().partition(|host| host.id == mesh.me);
+    let (mine, others): (Vec<_>, Vec<_>) = known.view.hosts().partition(|host| host.id == mesh.me);
     if let Some(mine) = mine.first() {
         own.status = status(mine).to_owned();
     }

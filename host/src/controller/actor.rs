@@ -56,6 +56,10 @@ impl Actor {
             publish,
             lattice: parts.lattice,
         };
+        if parts.lattice == Lattice::OfMany {
+            // What of it is to run here depends on who else there is.
+            return Ok(actor);
+        }
         for stored in actor.with_store(Store::apps).await? {
             match stored {
                 Ok(deployed) => {
@@ -140,7 +144,8 @@ impl Actor {
     /// What a change of an app would be, if it can be made.
     async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
         self.check_routes(app)?;
-        build::check(app, &self.all_of(app), &self.maker.registry, &self.preparer).await?;
+        // What compiles here is in the cache when it is to run here.
+        self.build(app, &self.all_of(app)).await?;
         let name = app.metadata.name.as_str();
         Ok(match self.apps.get(name) {
             Some(old) => {
@@ -156,7 +161,8 @@ impl Actor {
         let Wanted { app, record, share } = wanted;
         let kept = {
             let (app, record) = (app.clone(), record.clone());
-            self.with_store(move |store| store.copy(&app, &record)).await
+            self.with_store(move |store| store.copy(&app, &record))
+                .await
         };
         if let Err(error) = kept {
             // It is served all the same, and copied when there is something newer.

@@ -11,7 +11,8 @@ use super::{DeployError, Running};
 use crate::entry::{Code, Core, EntrySettings, Generation, store_limits};
 use crate::guest::{PartShape, Shape};
 use crate::linking::{
-    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, Share, choose, group,
+    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, Share, choose,
+    group,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
@@ -50,16 +51,6 @@ pub(super) async fn build(
     Ok(built)
 }
 
-/// Finds what speaks against running a share of an app, short of compiling it.
-pub(super) async fn check(
-    app: &App,
-    share: &Share,
-    registry: &Registry,
-    preparer: &Preparer,
-) -> Result<(), DeployError> {
-    planned(app, share, registry, preparer).await.map(drop)
-}
-
 async fn planned(
     app: &App,
     share: &Share,
@@ -92,17 +83,24 @@ fn plan_of(
         .resolve()
         .map_err(DeployError::Link)?;
     let choices = choose(app, &resolved.links, share).map_err(DeployError::Link)?;
-    let crossings =
-        Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
-            .map_err(DeployError::Link)?;
+    let crossings = Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
+        .map_err(DeployError::Link)?;
     let groups: Vec<_> = (0..app.spec.components.len())
         .filter(|entry| share.has(*entry))
         .map(|entry| group(&resolved.links, &choices, &crossings, entry))
         .collect();
     let mut reports = LinkReport::all(app, &resolved.links, &choices, &crossings);
     // What lies behind no entry of this host is another's to tell.
-    let runs = |component: usize| groups.iter().any(|group: &Group| group.parts.contains(&component));
-    let is_here: Vec<_> = resolved.links.iter().map(|link| runs(link.edge.from)).collect();
+    let runs = |component: usize| {
+        groups
+            .iter()
+            .any(|group: &Group| group.parts.contains(&component))
+    };
+    let is_here: Vec<_> = resolved
+        .links
+        .iter()
+        .map(|link| runs(link.edge.from))
+        .collect();
     let mut is_here = is_here.into_iter();
     reports.retain(|_| is_here.next().unwrap_or(false));
     let plan = Plan { resolved, reports };

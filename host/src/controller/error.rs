@@ -4,6 +4,7 @@ use weft_lattice::store::StoreError;
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
 
 use crate::linking::{BinaryError, PrepareError, Problems};
+use crate::mesh::ChangeError;
 
 /// Why a change was not made. What ran before still runs.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub(crate) enum DeployError {
     /// A provider does not take a link.
     #[error(transparent)]
     ProviderLink(#[from] ConfigProblem),
+    /// The lattice does not take the change.
+    #[error(transparent)]
+    Lattice(#[from] ChangeError),
     /// Two apps have a route to the same place.
     #[error(
         "route `{host}{path}` of `{wanted_by}` is taken by `{owner}`; change one, or undeploy the other"

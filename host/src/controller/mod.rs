@@ -173,7 +173,8 @@ impl Controller {
         self.ask(|reply| Command::Follow { wanted, reply }).await
     }
 
-    /// Whether an app could run on this host alone: its types, links and routes, not its code.
+    /// What deploying an app would change, if it could run here: its types, links, routes and code. Its
+    /// providers are not started.
     ///
     /// # Errors
     /// Any [`DeployError`].

@@ -82,9 +82,9 @@ impl Crossings {
             problems: Problems::default(),
         };
         planner.check_types(&apart);
-        let elsewhere = fused.into_iter().filter(|joined| {
-            share.is_called_from_elsewhere() && share.has(joined.link.edge.to)
-        });
+        let elsewhere = fused
+            .into_iter()
+            .filter(|joined| share.is_called_from_elsewhere() && share.has(joined.link.edge.to));
         let serving = planner.serving(&apart, &elsewhere.collect::<Vec<_>>());
         let crossings = planner.crossings(&apart, &serving);
         planner.problems.or(Self { crossings, serving })

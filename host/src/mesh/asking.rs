@@ -1,44 +1,32 @@
-//! Calls to other hosts: to whom each goes, and what becomes of it when that host does not answer.
+//! Calls to other hosts: to whom each goes (`lattice::routing` decides), and what becomes of it when that
+//! host does not answer.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
+use weft_lattice::Random;
 use weft_lattice::bus::{Bus, RequestError};
-use weft_lattice::membership::message::Readiness;
-use weft_lattice::membership::{HostId, HostView, Liveness};
+use weft_lattice::membership::HostId;
+use weft_lattice::membership::message::ComponentId;
+use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
 use weft_wire::{FailureCode, Frame};
 
-use super::members::Known;
+use super::clock::Clock;
 use super::subjects::Subjects;
 use crate::links::LinkFailure;
-use crate::links::wire::{Hosts, Outbound, late};
-
-/// The most hosts that one call is offered to. What three siblings cannot take, a fourth hardly can, and the
-/// importer's time runs.
-const ATTEMPTS_MAX: usize = 4;
+use crate::links::wire::{Hosts, Outbound};
 
 /// Finds hosts for calls, and sends them there.
 pub(super) struct Asking {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
-    pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) me: HostId,
+    pub(super) table: watch::Receiver<Arc<Table>>,
+    pub(super) clock: Clock,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
-}
-
-/// What became of an attempt.
-enum Attempt {
-    /// The frame of a reply.
-    Replied(Vec<u8>),
-    /// Nothing of the call can have run there.
-    NotRun(LinkFailure),
-    /// It may have run.
-    Unknown(LinkFailure),
 }
 
 #[async_trait]
@@ -48,33 +36,36 @@ impl Hosts for Asking {
         call: &Outbound,
         pinned: Option<HostId>,
     ) -> Result<(Vec<u8>, HostId), LinkFailure> {
-        let to = &call.function.route.ends.to;
+        let deadline = self.clock.moment(call.deadline);
         if let Some(host) = pinned {
-            return match self.attempt(call, host).await {
-                Attempt::Replied(reply) => Ok((reply, host)),
-                Attempt::NotRun(failure) | Attempt::Unknown(failure) => Err(failure),
+            let until = deadline;
+            return match self.attempt(call, Attempt { host, until }).await {
+                (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
+                (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
             };
         }
-        let mut tried = BTreeSet::new();
+        let Some(mut route) = self.route(call) else {
+            return Err(failure(call, FailureCode::Unreachable));
+        };
+        // What the last host said of it, if it was not sent on after that.
         let mut last = None;
-        while tried.len() < ATTEMPTS_MAX
-            && let Some(host) = self.choose(call, &tried)
-        {
-            tried.insert(host);
-            match self.attempt(call, host).await {
-                Attempt::Replied(reply) => match not_run(&reply) {
-                    // A sibling may have room.
-                    Some(failure) => last = Some(failure),
-                    None => return Ok((reply, host)),
-                },
-                Attempt::NotRun(failure) => last = Some(failure),
-                Attempt::Unknown(failure) => return Err(failure),
+        loop {
+            match route.next(self.clock.now()) {
+                Decision::Send(attempt) => {
+                    let (outcome, reply) = self.attempt(call, attempt).await;
+                    route.outcome(outcome, self.clock.now());
+                    match (outcome, reply) {
+                        (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
+                        (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
+                    }
+                }
+                Decision::GiveUp(code) => {
+                    return last
+                        .filter(|(reply, _)| code_of(reply) == Some(code))
+                        .ok_or_else(|| failure(call, code));
+                }
             }
         }
-        Err(last.unwrap_or_else(|| {
-            let reason = format!("`{to}`: no host that runs it is known");
-            LinkFailure::new(FailureCode::Unreachable, reason)
-        }))
     }
 
     fn note(&self, host: HostId, frame: Vec<u8>) {
@@ -92,60 +83,86 @@ impl Hosts for Asking {
 }
 
 impl Asking {
-    /// The host to try next: a live one that has the target ready, the least busy first.
-    fn choose(&self, call: &Outbound, tried: &BTreeSet<HostId>) -> Option<HostId> {
+    /// The way of a call; none if nobody is known who could take it.
+    fn route(&self, call: &Outbound) -> Option<Route> {
         let ends = &call.function.route.ends;
-        let known = self.known.borrow().clone();
-        let has_target = |host: &&HostView| {
-            let contents = host.contents.as_ref();
-            contents.is_some_and(|contents| {
-                contents.components.iter().any(|holding| {
-                    *holding.component.app.as_str() == *ends.app
-                        && *holding.component.component.as_str() == *ends.to
-                        && holding.readiness == Readiness::Ready
-                })
-            })
+        let target = ComponentId {
+            app: ends.app.parse().ok()?,
+            component: ends.to.parse().ok()?,
         };
-        let candidates = known.view.hosts().filter(|host| {
-            host.id != self.me && host.is_alive() && !tried.contains(&host.id) && has_target(host)
-        });
-        let candidate = candidates.min_by_key(|host| {
-            let is_suspected = host.liveness != Liveness::Live;
-            (is_suspected, host.is_draining(), host.load.running)
-        });
-        candidate.map(|host| host.id)
+        let table = self.table.borrow().clone();
+        let candidates = table.any(&target)?.clone();
+        let call = Call {
+            deadline: self.clock.moment(call.deadline),
+            repeat: match call.function.is_idempotent {
+                true => Repeat::Idempotent,
+                false => Repeat::Never,
+            },
+        };
+        Some(Route::new(
+            candidates,
+            call,
+            Random::from_seed(random_seed()),
+        ))
     }
 
-    async fn attempt(&self, call: &Outbound, host: HostId) -> Attempt {
-        let to = &call.function.route.ends.to;
-        let failed = |code, reason: &str| LinkFailure::new(code, format!("`{to}`: {reason}"));
-        let Some(subject) = self.subjects.calls_of(host) else {
-            return Attempt::NotRun(failed(FailureCode::Unreachable, "its host has no name"));
+    /// Sends a call once. A reply is there if the host answered, whatever it said.
+    async fn attempt(&self, call: &Outbound, attempt: Attempt) -> (Outcome, Option<Vec<u8>>) {
+        let Some(subject) = self.subjects.calls_of(attempt.host) else {
+            return (Outcome::NoResponders, None);
         };
         let frame = Bytes::copy_from_slice(&call.frame);
-        match self.bus.request(&subject, frame, call.deadline).await {
-            Ok(message) => Attempt::Replied(message.payload.to_vec()),
-            Err(error @ RequestError::TooLarge { .. }) => {
-                Attempt::NotRun(failed(FailureCode::Refused, &error.to_string()))
+        let until = self.clock.instant(attempt.until).min(call.deadline);
+        match self.bus.request(&subject, frame, until).await {
+            Ok(message) => {
+                let reply = message.payload.to_vec();
+                let outcome = code_of(&reply).map_or(Outcome::Answered, Outcome::of_failure);
+                (outcome, Some(reply))
             }
-            Err(RequestError::Deadline { .. }) if call.function.is_idempotent => {
-                Attempt::NotRun(late(to))
-            }
-            Err(RequestError::Deadline { .. }) => Attempt::Unknown(late(to)),
-            Err(error) if error.may_have_arrived() && !call.function.is_idempotent => {
-                Attempt::Unknown(failed(FailureCode::MaybeExecuted, &error.to_string()))
-            }
-            Err(error) => Attempt::NotRun(failed(FailureCode::Unreachable, &error.to_string())),
+            Err(RequestError::NoResponders { .. }) => (Outcome::NoResponders, None),
+            Err(RequestError::Deadline { .. }) => (Outcome::TimedOut, None),
+            Err(RequestError::ConnectionLost { .. }) => (Outcome::Lost, None),
+            Err(RequestError::TooLarge { .. }) => (Outcome::NotRun(FailureCode::Refused), None),
+            Err(RequestError::Disconnected | RequestError::TooMany) => (Outcome::NotSent, None),
         }
     }
 }
 
-/// The failure of a reply that says that the call did not run, and may be made elsewhere.
-fn not_run(reply: &[u8]) -> Option<LinkFailure> {
+/// The code of the failure that a reply tells.
+fn code_of(reply: &[u8]) -> Option<FailureCode> {
     let Ok(Frame::Reply(reply)) = Frame::decode(reply) else {
         return None;
     };
-    let failure = reply.outcome.err()?;
-    let elsewhere = [FailureCode::Busy, FailureCode::Unreachable];
-    elsewhere.contains(&failure.code()).then_some(failure)
+    reply.outcome.err().map(|failure| failure.code())
+}
+
+/// What a call to the one host that it may go to comes to.
+fn code_of_pinned(outcome: Outcome) -> FailureCode {
+    match outcome {
+        Outcome::Answered | Outcome::Lost => FailureCode::MaybeExecuted,
+        Outcome::NotRun(code) => code,
+        Outcome::NoResponders | Outcome::NotSent => FailureCode::Unreachable,
+        Outcome::TimedOut => FailureCode::Deadline,
+    }
+}
+
+/// Why a call has no reply, in words.
+fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
+    let to = &call.function.route.ends.to;
+    let reason = match code {
+        FailureCode::Unreachable => "no host that runs it can be reached",
+        FailureCode::Busy => "every host that runs it is busy",
+        FailureCode::Deadline => "no host that runs it answered in time",
+        FailureCode::Refused => "it cannot be sent to a host that runs it",
+        FailureCode::Trapped => "it trapped",
+        FailureCode::MaybeExecuted => "its host was lost before it answered",
+    };
+    LinkFailure::new(code, format!("`{to}`: {reason}"))
+}
+
+/// A seed that differs from call to call. Without the system's randomness, calls are spread a little worse.
+fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    let _ = getrandom::fill(&mut seed);
+    u64::from_le_bytes(seed)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_lattice::Moment;
 use weft_lattice::bus::{Bus, Lane, Status, Subject, Subscription};
@@ -14,7 +14,9 @@ use weft_lattice::membership::message::{Contents, HostState, Load, Message};
 use weft_lattice::membership::{
     BusStatus, Event, Freeze, HEARTBEAT_EVERY, Membership, TICK_EVERY, View,
 };
+use weft_lattice::routing::{Router, Table};
 
+use super::clock::Clock;
 use super::subjects::Subjects;
 use crate::logs::now_ms;
 
@@ -39,12 +41,15 @@ pub(super) struct Members {
     bus: Bus,
     subjects: Subjects,
     said: Said,
-    started: Instant,
+    clock: Clock,
+    router: Router,
     known: watch::Sender<Arc<Known>>,
+    table: watch::Sender<Arc<Table>>,
 }
 
 impl Members {
     pub(super) fn new(membership: Membership, bus: Bus, subjects: Subjects, said: Said) -> Self {
+        let router = Router::new(membership.identity().host);
         let known = Known {
             view: membership.view().clone(),
             freeze: membership.freeze(),
@@ -55,9 +60,20 @@ impl Members {
             bus,
             subjects,
             said,
-            started: Instant::now(),
+            clock: Clock::start(),
+            table: watch::Sender::new(router.table()),
+            router,
             known: watch::Sender::new(Arc::new(known)),
         }
+    }
+
+    /// Where calls can go, now and later.
+    pub(super) fn table(&self) -> watch::Receiver<Arc<Table>> {
+        self.table.subscribe()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// What is known, now and later.
@@ -132,10 +148,12 @@ impl Members {
         for event in self.membership.tick(now) {
             tell(&event);
         }
+        if self.router.refresh(self.membership.view()) {
+            self.table.send_replace(self.router.table());
+        }
         let (view, freeze) = (self.membership.view(), self.membership.freeze());
         self.known.send_if_modified(|known| {
-            // Loads change with each heartbeat, and calls want them fresh.
-            if known.freeze == freeze && known.view == *view {
+            if known.freeze == freeze && known.view.revision() == view.revision() {
                 return false;
             }
             *known = Arc::new(Known {
@@ -181,7 +199,7 @@ impl Members {
     }
 
     fn now(&self) -> Moment {
-        Moment::after_start(self.started.elapsed())
+        self.clock.now()
     }
 }
 

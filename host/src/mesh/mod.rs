@@ -4,16 +4,24 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
+//! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`inventory`]: what this host says that it has.
+//! - [`clock`]: its own time.
 
 mod answering;
 mod asking;
+mod clock;
+mod deploying;
+mod desired;
+mod following;
 mod identity;
 mod inventory;
 mod members;
+mod share;
 mod subjects;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,16 +29,24 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weft_lattice::artifacts::Artifacts;
+use weft_lattice::buckets::{BucketOptions, StoreError};
 use weft_lattice::bus::nats::{self, NatsError, NatsOptions};
 use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
 use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::membership::{HostId, Identity, Membership};
+use weft_lattice::store::Record;
+use weft_lattice_config::{App, AppName, NameError, placement};
 
 use self::asking::Asking;
+pub(crate) use self::deploying::ChangeError;
+use self::deploying::Deploying;
+use self::desired::Desired;
+use self::following::Following;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 use self::subjects::Subjects;
-use crate::controller::{Controller, Snapshot};
+use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -60,6 +76,12 @@ pub enum MeshError {
         #[source]
         source: io::Error,
     },
+    /// The buckets cannot be named.
+    #[error("the buckets of the lattice cannot be used")]
+    Desired(#[source] StoreError),
+    /// The host's id is none for placement.
+    #[error("the host's id cannot be used")]
+    HostId(#[source] NameError),
     /// What the host is to say of itself cannot be said.
     #[error("the host cannot say of itself what it was given: {0}")]
     Contents(String),
@@ -84,11 +106,23 @@ pub(crate) struct Joined {
     pub(crate) lattice: Arc<str>,
     pub(crate) me: HostId,
     pub(crate) known: watch::Receiver<Arc<Known>>,
+    deploying: Deploying,
     state: Arc<watch::Sender<HostState>>,
     stop: CancellationToken,
     /// Cancelled once the host has said that it left.
     left: CancellationToken,
     bus: Bus,
+}
+
+/// What takes part in the lattice.
+pub(crate) struct Parts {
+    pub(crate) controller: Controller,
+    pub(crate) server: Arc<Server>,
+    pub(crate) artifacts: Artifacts,
+    /// What the host's own copy of the desired state says.
+    pub(crate) copy: Vec<(AppName, Record)>,
+    /// The types of providers that keep what they store on the host that runs them.
+    pub(crate) local_stores: BTreeSet<String>,
 }
 
 /// Where the host keeps its identity.
@@ -161,24 +195,50 @@ impl Mesh {
         Arc::new(Asking {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
-            known: self.known.clone(),
-            me: self.me,
+            table: self.members.table(),
+            clock: self.members.clock(),
             tasks: self.tasks.clone(),
         })
     }
 
     /// Takes part: is heard, hears others, and answers calls.
     ///
-    pub(crate) async fn join(self, controller: &Controller, server: Arc<Server>) -> Joined {
+    pub(crate) async fn join(self, parts: Parts) -> Result<Joined, MeshError> {
+        let Parts {
+            controller,
+            server,
+            artifacts,
+            copy,
+            local_stores,
+        } = parts;
+        let control = self.bus.lane(Lane::Control);
+        let desired =
+            Desired::open(&control, &BucketOptions::default()).map_err(MeshError::Desired)?;
+        let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let stop = CancellationToken::new();
         let calls = self.bus.lane(Lane::Calls);
         let subscription = calls.subscribe(&self.subjects.calls).await;
-        let answering =
-            answering::run(subscription, calls, server, self.tasks.clone(), stop.clone());
+        let answering = answering::run(
+            subscription,
+            calls,
+            server,
+            self.tasks.clone(),
+            stop.clone(),
+        );
         self.tasks.spawn(answering);
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
         let telling = inventory::tell(snapshots, self.about, self.contents, stop.clone());
         self.tasks.spawn(telling);
+        let following = Following::new(following::Parts {
+            desired: desired.clone(),
+            known: self.known.clone(),
+            me,
+            controller: controller.clone(),
+            artifacts: artifacts.clone(),
+            copy,
+            local_stores,
+        });
+        self.tasks.spawn(following.run(stop.clone()));
         let left = CancellationToken::new();
         let taking_part = {
             let (stop, left) = (stop.clone(), left.clone());
@@ -189,7 +249,12 @@ impl Mesh {
         };
         self.tasks.spawn(taking_part);
         self.state.send_replace(HostState::Ready);
-        Joined {
+        Ok(Joined {
+            deploying: Deploying {
+                desired,
+                controller,
+                artifacts,
+            },
             lattice: self.bus.scope().lattice().into(),
             me: self.me,
             known: self.known,
@@ -197,11 +262,27 @@ impl Mesh {
             stop,
             left,
             bus: self.bus,
-        }
+        })
     }
 }
 
 impl Joined {
+    /// Makes `app` what the lattice wants.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; nothing is changed then.
+    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        self.deploying.deploy(app).await
+    }
+
+    /// Removes an app from what the lattice wants, and answers the revision of that.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; nothing is changed then.
+    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        self.deploying.undeploy(app).await
+    }
+
     /// Says that this host is about to leave: calls go to others, and so does its share.
     pub(crate) fn drain(&self) {
         self.state.send_replace(HostState::Draining);

@@ -55,6 +55,10 @@ impl Factory for MemoryFactory {
         &[keyvalue::PACKAGE]
     }
 
+    fn keeps_state_on_host(&self) -> bool {
+        true
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

@@ -70,6 +70,10 @@ impl Factory for RedbFactory {
         &[keyvalue::PACKAGE]
     }
 
+    fn keeps_state_on_host(&self) -> bool {
+        true
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

@@ -16,6 +16,7 @@ mod fusion;
 mod hostile;
 mod http;
 mod http_p3;
+mod lattice;
 mod limits;
 mod links;
 mod providers;

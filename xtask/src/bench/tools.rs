@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::command::{output, run};
+use crate::debian;
 use crate::guests;
 use crate::workspace::{Build, build_weft, cargo, root, target_directory};
 
@@ -94,20 +95,7 @@ pub(super) fn ensure_wasmtime() -> Result<PathBuf> {
 
 /// Sees to it that there is a `wrk`.
 pub(super) fn ensure_wrk() -> Result<()> {
-    // It has no option that only tells something and succeeds; that it starts is enough.
-    if Command::new("wrk").arg("--version").output().is_ok() {
-        return Ok(());
-    }
-    let install = ["install", "--yes", "--no-install-recommends", "wrk"];
-    let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root || !Path::new("/etc/debian_version").exists() {
-        bail!(
-            "the load comes from `wrk`: install it, on Debian with `sudo apt-get {}`",
-            install.join(" ")
-        );
-    }
-    run(Command::new("apt-get").arg("update"))?;
-    run(Command::new("apt-get").args(install))
+    debian::ensure("wrk", "the load comes from `wrk`")
 }
 
 /// Where baseline programs are kept from run to run.

@@ -152,7 +152,10 @@ impl Import {
             // A deploy refuses it.
             (Ok(_), Some(Frames::Remote(_))) => Err(LinkFailure::new(
                 FailureCode::Refused,
-                format!("`{}`: concurrent functions are not carried to another host", self.to()),
+                format!(
+                    "`{}`: concurrent functions are not carried to another host",
+                    self.to()
+                ),
             )),
         };
         Ok(Begun { side, shape, call })

@@ -110,7 +110,7 @@ impl Frames {
 }
 
 /// What a call without a reply in time is.
-pub(crate) fn late(to: &str) -> LinkFailure {
+fn late(to: &str) -> LinkFailure {
     LinkFailure::new(
         FailureCode::Deadline,
         format!("`{to}` did not answer in time"),

@@ -10,6 +10,6 @@ mod frames;
 mod server;
 
 pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
-pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer, late};
+pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer};
 pub(crate) use self::server::Server;
 pub(super) use self::server::reply_frame;
