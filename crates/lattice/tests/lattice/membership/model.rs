@@ -14,7 +14,7 @@ use super::rig::{OWN, Sender, Watcher, config, contents, id};
 
 const HOSTS: u8 = 4;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     /// A heartbeat of a host is heard.
     Hear(u8),
