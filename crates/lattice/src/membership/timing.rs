@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How often a host says that it lives. A heartbeat is some hundred bytes, so a thousand hosts send each
-/// other a megabyte in ten seconds: nothing that a bus notices, and soon enough to miss one.
+/// How often a host says that it lives. A heartbeat is less than a hundred bytes, so a host hears less than a
+/// hundred kilobytes a second from a thousand others: nothing that a bus notices, and soon enough to miss one.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
 /// How often [`tick`](super::Membership::tick) is due: late by so much at most, a dead host is seen to be

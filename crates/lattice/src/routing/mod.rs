@@ -16,6 +16,7 @@
 //!    by a budget, a fifth of all calls and [`RETRIES_SAVED_MAX`] besides.
 
 mod budget;
+mod choice;
 mod health;
 mod level;
 mod outcome;
@@ -24,11 +25,12 @@ mod route;
 mod table;
 
 pub use budget::RETRIES_SAVED_MAX;
+pub use choice::Repeat;
 pub use health::{
     EJECTED_FIRST, EJECTED_MAX, EJECTION_FORGOTTEN_AFTER, FAILURES_TO_EJECT, PROBES_TO_RETURN,
 };
 pub use level::{LABEL_CLOUD, LABEL_REGION, LABEL_ZONE, Level};
 pub use outcome::Outcome;
 pub use peer::Probe;
-pub use route::{ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Attempt, Call, Decision, Repeat, Route};
+pub use route::{ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Attempt, Call, Decision, Route};
 pub use table::{Candidates, Router, Table};

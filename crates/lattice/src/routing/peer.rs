@@ -3,7 +3,6 @@
 //! Calls on many threads read and change peers without waiting for each other; only what follows a failure
 //! takes a lock, for some nanoseconds and never across anything that waits.
 
-use std::cmp::Ordering::{self, Less};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -63,14 +62,10 @@ impl Peer {
     }
 
     /// Whether this is less busy than another one, each in relation to what it takes.
-    pub(super) fn cmp_load(&self, other: &Self) -> Ordering {
+    pub(super) fn is_less_busy_than(&self, other: &Self) -> bool {
         let (own, own_limit) = self.share();
         let (others, other_limit) = other.share();
-        (own * other_limit).cmp(&(others * own_limit))
-    }
-
-    pub(super) fn is_less_busy_than(&self, other: &Self) -> bool {
-        self.cmp_load(other) == Less
+        own * other_limit < others * own_limit
     }
 
     pub(super) fn access(&self, now: Moment) -> Access {

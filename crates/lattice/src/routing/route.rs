@@ -1,13 +1,12 @@
 //! The way of one call: which host it is sent to, and whether and where it is sent again.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use weft_wire::FailureCode;
 
+use super::choice::{Choice, Chosen, Repeat};
 use super::outcome::Outcome;
-use super::peer::{Access, Peer};
 use super::table::Candidates;
 use crate::membership::HostId;
 use crate::{Moment, Random};
@@ -27,15 +26,6 @@ pub struct Call {
     pub deadline: Moment,
     /// Whether it may be made twice.
     pub repeat: Repeat,
-}
-
-/// Whether a call may be made twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Repeat {
-    /// It may: its link is marked idempotent.
-    Idempotent,
-    /// It may not, once it may have run.
-    Never,
 }
 
 /// What is to be done with a call.
@@ -103,15 +93,9 @@ pub struct Route {
     /// Which candidates were asked; the first `attempts` count.
     tried: [usize; ATTEMPTS_MAX],
     attempts: usize,
-    waiting: Option<Waiting>,
+    /// The attempt of which the outcome is not known yet.
+    waiting: Option<Chosen>,
     progress: Progress,
-}
-
-/// The attempt of which the outcome is not known yet.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    index: usize,
-    is_probe: bool,
 }
 
 /// What the attempts that have ended mean for those to come.
@@ -184,83 +168,15 @@ impl Route {
         self.attempts
     }
 
-    // === choosing ===
-
-    /// The nearest group with anyone who may be asked; without one, anyone who was not asked yet.
-    fn choose(&mut self, now: Moment) -> Option<Waiting> {
-        let candidates = self.candidates.clone();
-        let mut groups = candidates.groups().filter(|group| !group.is_empty());
-        let chosen = groups.find_map(|group| self.choose_of(&candidates, group, now));
-        let mut groups = candidates.groups().filter(|group| !group.is_empty());
-        chosen.or_else(|| groups.find_map(|group| self.choose_at_last(group)))
-    }
-
-    /// One of a group: the less busy one of two at random, or the first that may be asked from there on.
-    fn choose_of(
-        &mut self,
-        candidates: &Candidates,
-        group: Range<usize>,
-        now: Moment,
-    ) -> Option<Waiting> {
-        let (first, second) = self.two_of(&group);
-        let peer = |index: usize| candidates.peer(index);
-        let chosen = match (self.take(first, peer(first), now), second) {
-            // A probe that was taken is made: it is this call that finds out.
-            (Some(waiting), Some(second)) if !waiting.is_probe => {
-                let other = self.take(second, peer(second), now);
-                let other = other
-                    .filter(|other| other.is_probe || peer(second).is_less_busy_than(peer(first)));
-                Some(other.unwrap_or(waiting))
-            }
-            (Some(waiting), _) => Some(waiting),
-            (None, second) => second.and_then(|second| self.take(second, peer(second), now)),
-        };
-        chosen.or_else(|| {
-            let mut others = from(first, group);
-            others.find_map(|index| self.take(index, peer(index), now))
-        })
-    }
-
-    /// Anyone of a group who was not asked yet: if nobody answers, trying is better than giving up.
-    fn choose_at_last(&mut self, group: Range<usize>) -> Option<Waiting> {
-        let (first, _) = self.two_of(&group);
-        let mut indices = from(first, group);
-        let index = indices.find(|index| !self.is_tried(*index))?;
-        let is_probe = false;
-        Some(Waiting { index, is_probe })
-    }
-
-    /// A candidate, if it may be asked; a probe is taken with it.
-    fn take(&self, index: usize, peer: &Peer, now: Moment) -> Option<Waiting> {
-        if self.is_tried(index) {
-            return None;
+    fn choose(&mut self, now: Moment) -> Option<Chosen> {
+        Choice {
+            candidates: &self.candidates,
+            tried: &self.tried[..self.attempts],
+            repeat: self.call.repeat,
+            random: &mut self.random,
+            now,
         }
-        let is_probe = match peer.access(now) {
-            Access::Open => false,
-            // What may not be made twice is not for finding out who answers.
-            Access::Due if self.call.repeat == Repeat::Idempotent => {
-                peer.begin_probe(now).then_some(true)?
-            }
-            Access::Due | Access::Shut => return None,
-        };
-        Some(Waiting { index, is_probe })
-    }
-
-    /// Two members of a group at random; one if there are no two.
-    fn two_of(&mut self, group: &Range<usize>) -> (usize, Option<usize>) {
-        let length = u32::try_from(group.len()).unwrap_or(u32::MAX);
-        if length < 2 {
-            return (group.start, None);
-        }
-        let first = self.random.below(length);
-        let other = self.random.below(length - 1);
-        let second = other + u32::from(other >= first);
-        let index = |offset: u32| group.start + offset as usize;
-        (index(first), Some(index(second)))
-    }
-
-    fn is_tried(&self, index: usize) -> bool {
-        self.tried[..self.attempts].contains(&index)
+        .choose()
     }
 
     // === sending ===
@@ -275,7 +191,7 @@ impl Route {
         !self.progress.costs || budget.withdraw()
     }
 
-    fn send(&mut self, chosen: Waiting, now: Moment) -> Attempt {
+    fn send(&mut self, chosen: Chosen, now: Moment) -> Attempt {
         self.tried[self.attempts] = chosen.index;
         self.attempts += 1;
         self.waiting = Some(chosen);
@@ -298,7 +214,7 @@ impl Route {
         self.call.deadline.min(now + half.max(ATTEMPT_TIME_MIN))
     }
 
-    fn release(&self, waiting: Waiting) {
+    fn release(&self, waiting: Chosen) {
         if waiting.is_probe {
             self.candidates.peer(waiting.index).end_probe();
         }
@@ -346,11 +262,6 @@ impl Progress {
         }
         self.not_run.unwrap_or(FailureCode::Unreachable)
     }
-}
-
-/// All of a group, beginning somewhere in it.
-fn from(first: usize, group: Range<usize>) -> impl Iterator<Item = usize> {
-    (first..group.end).chain(group.start..first)
 }
 
 /// How much a code tells of why a call has not run: that a host is busy, than that another one is gone.

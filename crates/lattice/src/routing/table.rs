@@ -52,8 +52,8 @@ struct Holders {
 pub struct Candidates {
     /// In the order of groups.
     peers: Vec<Arc<Peer>>,
-    /// The end of each group.
-    ends: [usize; GROUPS],
+    /// Each group that anyone is in, in the order of preference.
+    groups: Vec<Range<usize>>,
     budget: Arc<Budget>,
 }
 
@@ -220,10 +220,9 @@ impl Candidates {
         &self.budget
     }
 
-    /// The groups in the order of preference, as ranges of indices; some are empty.
+    /// The groups in the order of preference that anyone is in, as ranges of indices.
     pub(super) fn groups(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = std::iter::once(0).chain(self.ends);
-        starts.zip(self.ends).map(|(start, end)| start..end)
+        self.groups.iter().cloned()
     }
 
     fn new(mut placed: Vec<Placed<'_>>, budget: Arc<Budget>) -> Self {
@@ -231,8 +230,10 @@ impl Candidates {
         placed.sort_by_key(|placed| (placed.group, placed.peer.id()));
         placed.dedup_by_key(|placed| placed.peer.id());
         let end = |group| placed.partition_point(|placed| placed.group <= group);
+        let start = |group| placed.partition_point(|placed| placed.group < group);
+        let groups = (0..GROUPS).map(|group| start(group)..end(group));
         Self {
-            ends: std::array::from_fn(end),
+            groups: groups.filter(|group| !group.is_empty()).collect(),
             peers: placed.iter().map(|placed| placed.peer.clone()).collect(),
             budget,
         }

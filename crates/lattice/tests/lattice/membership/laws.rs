@@ -31,7 +31,6 @@ proptest! {
         watcher.now = watcher.now + Duration::from_millis(phase_ms);
         watcher.membership.on_heartbeat(watcher.now, other.heartbeat())?;
         let heard = watcher.now;
-        // From the next tick on; the first may be due at the very moment of the silence's bound.
         watcher.now = heard + (TICK_EVERY - Duration::from_millis(phase_ms));
         loop {
             watcher.tick();

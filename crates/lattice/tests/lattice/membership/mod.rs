@@ -9,5 +9,6 @@ mod fuzz;
 mod golden;
 mod laws;
 mod messages;
+mod model;
 mod own;
 pub(crate) mod rig;
