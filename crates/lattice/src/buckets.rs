@@ -9,12 +9,17 @@ use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{self, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 
-use crate::bus::Scope;
-use crate::bus::nats::Connection;
+use tokio::time::timeout;
+
+use crate::bus::nats::{Connection, Connections};
+use crate::bus::{Scope, Status};
 
 /// How long one question to JetStream may take: longer than the election of a leader, which takes some
 /// four seconds at worst, would only help those who wait without a deadline of their own.
 pub(crate) const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a question waits for its connection: some round trips, also between continents.
+const CONNECTING_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The longest name of a bucket; with the lattice's it has to be the name of a file.
 const NAME_LENGTH_MAX: usize = 32;
@@ -114,7 +119,8 @@ pub(crate) fn server_name(scope: &Scope, name: &str) -> String {
 /// One stream of JetStream, which may not be there.
 #[derive(Clone, Debug)]
 pub(crate) struct BackingStream {
-    connection: Connection,
+    /// All of the bus's: it stays as long as a bucket of it is used.
+    connections: Connections,
     context: Context,
     config: stream::Config,
     bucket: String,
@@ -123,14 +129,14 @@ pub(crate) struct BackingStream {
 impl BackingStream {
     /// `config` has no replicas and no storage yet.
     pub(crate) fn new(
-        connection: &Connection,
+        connections: &Connections,
         bucket: String,
         config: stream::Config,
         options: &BucketOptions,
     ) -> Self {
         let context = ContextBuilder::new()
             .timeout(STORE_WAIT_MAX)
-            .build(connection.client().clone());
+            .build(connections.store().client().clone());
         let config = stream::Config {
             num_replicas: options.replicas,
             storage: match options.storage {
@@ -140,7 +146,7 @@ impl BackingStream {
             ..config
         };
         Self {
-            connection: connection.clone(),
+            connections: connections.clone(),
             context,
             config,
             bucket,
@@ -152,7 +158,11 @@ impl BackingStream {
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
+        self.connections.store()
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
     }
 
     pub(crate) fn bucket(&self) -> &str {
@@ -165,7 +175,7 @@ impl BackingStream {
 
     /// Sees to it that the stream is there.
     pub(crate) async fn ensure(&self) -> Result<(), StoreError> {
-        self.check_connected()?;
+        self.check_connected().await?;
         let name = &self.config.name;
         match self.ask(format!("STREAM.INFO.{name}"), &()).await? {
             Ok(()) => return Ok(()),
@@ -186,12 +196,15 @@ impl BackingStream {
         }
     }
 
-    /// Fails at once while the connection is down: a question would wait in its queue and be asked late.
-    pub(crate) fn check_connected(&self) -> Result<(), StoreError> {
-        if self.connection.status().borrow().is_connected() {
-            return Ok(());
+    /// Fails while the connection is down: a question would wait in its queue and be asked late. One that
+    /// is being made is waited for, because those of one bus come up one after the other.
+    pub(crate) async fn check_connected(&self) -> Result<(), StoreError> {
+        let mut status = self.connection().status();
+        let connected = status.wait_for(Status::is_connected);
+        match timeout(CONNECTING_WAIT_MAX, connected).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(self.away()),
         }
-        Err(self.away())
     }
 
     pub(crate) fn away(&self) -> StoreError {

@@ -49,7 +49,6 @@ const OPERATION: &str = "KV-Operation";
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     stream: Arc<BackingStream>,
-    connections: Connections,
     /// `$KV.<bucket>.`
     prefix: String,
 }
@@ -68,10 +67,9 @@ impl Bucket {
             allow_direct: true,
             ..Config::default()
         };
-        let stream = BackingStream::new(connections.store(), bucket, config, options);
+        let stream = BackingStream::new(connections, bucket, config, options);
         Self {
             stream: Arc::new(stream),
-            connections: connections.clone(),
             prefix,
         }
     }
@@ -101,7 +99,7 @@ impl Bucket {
         };
         let mut at = expected;
         for _ in 0..PUT_ATTEMPTS_MAX {
-            self.stream.check_connected().map_err(failed)?;
+            self.stream.check_connected().await.map_err(failed)?;
             match self.publish(key, value.clone(), at).await {
                 Ok(revision) => return Ok(revision),
                 Err(Refusal::NoStream) => self.stream.ensure().await.map_err(failed)?,
@@ -149,8 +147,8 @@ impl Bucket {
     pub(super) fn watch(&self) -> mpsc::Receiver<Watched> {
         let (sender, receiver) = mpsc::channel(WATCHED_QUEUED_MAX);
         let (stream, prefix) = (self.stream.clone(), self.prefix.clone());
-        let stopping = self.connections.stopping().clone();
-        self.connections.tasks().spawn(async move {
+        let stopping = self.stream.connections().stopping().clone();
+        self.stream.connections().tasks().spawn(async move {
             tokio::select! {
                 () = watch(&stream, &prefix, &sender) => {}
                 () = sender.closed() => {}
@@ -222,7 +220,10 @@ impl Bucket {
 
     /// The last message of a key, as the leader of the stream has it.
     async fn newest(&self, key: &Key) -> Result<Option<(Record, Operation)>, Missing> {
-        self.stream.check_connected().map_err(Missing::Store)?;
+        self.stream
+            .check_connected()
+            .await
+            .map_err(Missing::Store)?;
         let name = self.stream.stream_name();
         let stream = self.stream.context().get_stream_no_info(name).await;
         let stream = stream.map_err(|error| Missing::Store(self.stream.refused(error)))?;
@@ -362,6 +363,7 @@ impl<'a> Feed<'a> {
         let config = push::Config {
             deliver_subject: stream.connection().client().new_inbox(),
             deliver_policy: DeliverPolicy::LastPerSubject,
+            filter_subject: format!("{prefix}>"),
             ack_policy: AckPolicy::None,
             replay_policy: ReplayPolicy::Instant,
             max_deliver: 1,

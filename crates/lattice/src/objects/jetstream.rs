@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::jetstream::object_store::{GetErrorKind, InfoErrorKind, Object, ObjectStore};
+use async_nats::jetstream::object_store::{
+    GetErrorKind, InfoErrorKind, Object, ObjectMetadata, ObjectStore,
+};
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
@@ -21,6 +23,9 @@ const READ_IDLE_MAX: Duration = Duration::from_secs(10);
 /// How long writing may take as a whole: the largest object, at the 1 MiB a second of a slow line
 /// between clouds.
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(64);
+
+/// What one message of an object carries, where the server takes as much: the custom of other clients.
+const CHUNK_BYTES: usize = 128 << 10;
 
 /// The buffer that is made before a byte was read; the size that the store claims is not believed.
 const READ_BUFFER_BYTES: usize = 128 << 10;
@@ -41,7 +46,7 @@ impl Bucket {
             allow_direct: true,
             ..Config::default()
         };
-        let stream = BackingStream::new(connections.store(), bucket, config, options);
+        let stream = BackingStream::new(connections, bucket, config, options);
         Self {
             stream: Arc::new(stream),
         }
@@ -50,10 +55,16 @@ impl Bucket {
     pub(super) async fn write(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         let store = self.store().await?;
         let mut reader = bytes;
-        let written = store.put(digest.hex(), &mut reader);
+        let max_payload = self.stream.connection().max_payload();
+        let object = ObjectMetadata {
+            name: digest.hex().to_owned(),
+            chunk_size: Some(CHUNK_BYTES.min(max_payload)),
+            ..ObjectMetadata::default()
+        };
+        let written = store.put(object, &mut reader);
         match timeout(WRITE_WAIT_MAX, written).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => match self.stream.check_connected() {
+            Ok(Err(error)) => match self.stream.check_connected().await {
                 Ok(()) => Err(self.stream.refused(error)),
                 Err(away) => Err(away),
             },
@@ -111,7 +122,7 @@ impl Bucket {
                     return Ok(bytes.freeze());
                 }
                 Ok(Err(error)) => {
-                    let source = match self.stream.check_connected() {
+                    let source = match self.stream.check_connected().await {
                         Ok(()) => self.stream.refused(error),
                         Err(away) => away,
                     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use weft_lattice::bus::local::{LocalNetwork, LocalOptions};
 use weft_lattice::bus::nats::{NatsOptions, connect};
-use weft_lattice::bus::{Bus, Scope, Status, Subject};
+use weft_lattice::bus::{Bus, Lane, Scope, Status, Subject};
 
 use crate::server::NatsServer;
 
@@ -44,7 +44,9 @@ impl Rig {
             Self::Nats(server) => connect(scope, &options(server, host)).await.unwrap(),
             Self::Local(network) => network.join(host, &scope),
         };
-        connected(&bus).await;
+        for lane in [Lane::Calls, Lane::Control, Lane::Heartbeats] {
+            connected(&bus.lane(lane)).await;
+        }
         bus
     }
 
