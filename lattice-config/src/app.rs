@@ -3,6 +3,8 @@
 //! These types are the single source of truth: the JSON Schema comes from them, the checks of
 //! [`App::from_yaml`] walk that schema, and the comments below are what a user's editor shows.
 
+mod placement;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
@@ -15,6 +17,9 @@ use crate::interface::InterfaceRef;
 use crate::name::{AppName, ComponentName, LinkName, Name, ProviderName};
 use crate::quantity::{ByteSize, DurationText};
 use crate::routes::{HostPattern, PathPrefix};
+
+pub use self::placement::{Placement, REPLICAS_MAX, WEIGHT_MAX};
+use self::placement::{is_one, one};
 
 /// The most components an app may have: a fused app is one binary, and placement looks at all pairs.
 pub const COMPONENTS_MAX: usize = 256;
@@ -112,6 +117,13 @@ pub struct ComponentSpec {
     /// What the component may use; what is not set is the host's default.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
+    /// How many hosts run the component at once; two on one host count twice.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(max = REPLICAS_MAX))]
+    pub replicas: NonZeroU32,
+    /// Which hosts those may be; without it, any.
+    #[serde(default, skip_serializing_if = "Placement::is_default")]
+    pub placement: Placement,
 }
 
 /// Where the bytes of a component come from.
@@ -205,6 +217,10 @@ pub struct LinkSpec {
     /// time; for links to a component. A link with a deadline is local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DurationText>,
+    /// A call over this link may be made twice: when a host is lost during a call, nobody can know
+    /// whether the call was made. For links to a component.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub idempotent: bool,
     /// Settings of this link, for links to a provider; the provider checks them.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,

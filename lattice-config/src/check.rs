@@ -157,7 +157,8 @@ impl<'s> Checker<'s, '_, '_> {
                 "{} has {count} entries, at most {items_max} are allowed",
                 path.in_words()
             );
-            let help = "split the app".to_owned();
+            let is_of_the_app = matches!(path, Path::Key(Path::Key(Path::Root, "spec"), _));
+            let help = is_of_the_app.then(|| "split the app".to_owned());
             self.report.add(node.position, path, message, help);
             return;
         }

@@ -17,6 +17,7 @@ mod diagnostic;
 mod diff;
 mod digest;
 pub mod interface;
+mod label;
 pub mod links;
 mod manifest;
 mod name;
@@ -32,13 +33,14 @@ mod yaml;
 
 pub use app::{
     ApiVersion, App, AppSpec, COMPONENTS_MAX, ComponentSpec, Instances, Kind, LINKS_MAX, Limits,
-    LinkSpec, Locality, Metadata, PROVIDERS_MAX, ProviderSpec, ROUTES_MAX, Reuse, RouteSpec,
-    Source,
+    LinkSpec, Locality, Metadata, PROVIDERS_MAX, Placement, ProviderSpec, REPLICAS_MAX, ROUTES_MAX,
+    Reuse, RouteSpec, Source, WEIGHT_MAX,
 };
 pub use diagnostic::{Diagnostic, ManifestErrors, Position};
 pub use diff::{Change, ChangeKind, Subject, diff};
 pub use digest::{Digest, DigestError};
 pub use interface::{InterfaceError, InterfaceName, InterfaceRef};
+pub use label::{LABELS_MAX, Label, LabelError, LabelName, LabelValue, LabelValues, Labels};
 pub use manifest::{MANIFEST_BYTES_MAX, STORED_BYTES_MAX};
 pub use name::{AppName, ComponentName, LinkName, Name, NameError, ProviderName};
 pub use quantity::{ByteSize, DurationText, QuantityError};

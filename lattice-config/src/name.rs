@@ -4,13 +4,6 @@
 //! meant. A DNS label is also a valid bus subject token, file name and Kubernetes name, which is why
 //! nothing further down has to escape them.
 
-use std::borrow::Borrow;
-use std::fmt;
-use std::str::FromStr;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
-
 use crate::text::quoted;
 
 /// The longest DNS label, by RFC 1035.
@@ -25,10 +18,25 @@ pub struct NameError {
     problem: &'static str,
 }
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+impl NameError {
+    pub(crate) fn new(kind: &'static str, text: String, problem: &'static str) -> NameError {
+        NameError {
+            kind,
+            text,
+            problem,
+        }
+    }
+}
+
+/// A type of short text with a form of its own. `problem` says what is wrong with a text, if anything is.
+macro_rules! text_type {
+    (
+        $(#[$doc:meta])* $name:ident, $kind:literal,
+        problem: $problem:path, pattern: $pattern:literal, description: $description:literal
+    ) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -40,21 +48,21 @@ macro_rules! name {
             }
         }
 
-        impl FromStr for $name {
-            type Err = NameError;
+        impl std::str::FromStr for $name {
+            type Err = $crate::NameError;
 
-            fn from_str(text: &str) -> Result<Self, NameError> {
+            fn from_str(text: &str) -> Result<Self, $crate::NameError> {
                 Self::try_from(text.to_owned())
             }
         }
 
         impl TryFrom<String> for $name {
-            type Error = NameError;
+            type Error = $crate::NameError;
 
-            fn try_from(text: String) -> Result<Self, NameError> {
-                match problem(&text) {
+            fn try_from(text: String) -> Result<Self, $crate::NameError> {
+                match $problem(&text) {
                     None => Ok(Self(text)),
-                    Some(problem) => Err(NameError { kind: $kind, text, problem }),
+                    Some(problem) => Err($crate::NameError::new($kind, text, problem)),
                 }
             }
         }
@@ -71,32 +79,44 @@ macro_rules! name {
             }
         }
 
-        impl Borrow<str> for $name {
+        impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.pad(&self.0)
             }
         }
 
-        impl JsonSchema for $name {
+        impl schemars::JsonSchema for $name {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
                     "type": "string",
-                    "pattern": "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
-                    "description": "Lower-case letters, digits and `-`, starting with a letter and not \
-                                    ending with `-`; at most 63 characters.",
+                    "pattern": $pattern,
+                    "description": $description,
                 })
             }
         }
+    };
+}
+pub(crate) use text_type;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        text_type!(
+            $(#[$doc])* $name, $kind,
+            problem: problem,
+            pattern: "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
+            description: "Lower-case letters, digits and `-`, starting with a letter and not ending with `-`; \
+                          at most 63 characters."
+        );
     };
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Outline<'a> {
     pub(crate) apart: Vec<Apart>,
     pub(crate) targets: Targets,
     pub(crate) env: Vec<At<&'a str>>,
+    pub(crate) placements: Vec<PlacementOutline<'a>>,
     pub(crate) links: Vec<LinkOutline>,
     pub(crate) routes: Vec<RouteOutline>,
 }
@@ -47,6 +48,14 @@ pub(crate) struct Apart {
     pub(crate) keys: Vec<&'static str>,
 }
 
+/// What is said about the hosts of a component.
+pub(crate) struct PlacementOutline<'a> {
+    pub(crate) component: Option<ComponentName>,
+    /// The keys `require` and `prefer`, each with the names in it.
+    pub(crate) labels: Vec<(At<()>, Vec<At<&'a str>>)>,
+    pub(crate) anti_affinity: Vec<At<ComponentName>>,
+}
+
 pub(crate) struct LinkOutline {
     pub(crate) from: Option<At<ComponentName>>,
     pub(crate) to: Option<At<Name>>,
@@ -58,6 +67,8 @@ pub(crate) struct LinkOutline {
     pub(crate) locality: Option<At<Locality>>,
     /// The key `deadline`, if it is written.
     pub(crate) deadline: Option<At<()>>,
+    /// The key `idempotent`, if it is written.
+    pub(crate) idempotent: Option<At<()>>,
 }
 
 pub(crate) struct RouteOutline {
@@ -99,6 +110,7 @@ impl<'a> Outline<'a> {
             .into_iter()
             .flatten()
             .collect(),
+            placements: each(spec, "components", path, PlacementOutline::of),
             links: each(spec, "links", path, |item, at| {
                 Some(LinkOutline::of(item, at))
             }),
@@ -131,6 +143,33 @@ impl Apart {
     }
 }
 
+impl<'a> PlacementOutline<'a> {
+    fn of(item: &'a Node, path: &Path<'_>) -> Option<PlacementOutline<'a>> {
+        let placement = item.get("placement")?;
+        let path_here = &Path::Key(path, "placement");
+        let labels = ["require", "prefer"].into_iter().filter_map(|key| {
+            let entry = placement.entry(key)?;
+            let names = entry.value.entries().iter();
+            let path_of_names = Path::Key(path_here, key);
+            let names = names.map(|name| at_key(name, name.key.as_str(), &path_of_names));
+            Some((at_key(entry, (), path_here), names.collect()))
+        });
+        let others = placement
+            .get("anti-affinity")
+            .map_or(&[][..], Node::items)
+            .iter()
+            .enumerate();
+        let path_of_others = Path::Key(path_here, "anti-affinity");
+        Some(PlacementOutline {
+            component: read(item, "name", path).map(|at| at.value),
+            labels: labels.collect(),
+            anti_affinity: others
+                .filter_map(|(index, node)| at_value(node, Path::Index(&path_of_others, index)))
+                .collect(),
+        })
+    }
+}
+
 impl LinkOutline {
     fn of(item: &Node, path: &Path<'_>) -> LinkOutline {
         let config = item
@@ -149,6 +188,7 @@ impl LinkOutline {
             locality: written_key("locality")
                 .map(|entry| at_key(entry, locality(&entry.value), path)),
             deadline: written_key("deadline").map(|entry| at_key(entry, (), path)),
+            idempotent: written_key("idempotent").map(|entry| at_key(entry, (), path)),
         }
     }
 }
@@ -228,12 +268,15 @@ fn items_max(list: &str) -> usize {
 }
 
 fn read<T: FromStr>(item: &Node, key: &str, path: &Path<'_>) -> Option<At<T>> {
-    let node = item.get(key)?;
+    at_value(item.get(key)?, Path::Key(path, key))
+}
+
+fn at_value<T: FromStr>(node: &Node, path: Path<'_>) -> Option<At<T>> {
     let value = node.text()?.parse().ok()?;
     Some(At {
         value,
         position: node.position,
-        path: Path::Key(path, key).to_string(),
+        path: path.to_string(),
     })
 }
 

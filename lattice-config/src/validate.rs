@@ -1,6 +1,7 @@
 //! Checks of meaning: names that differ, references that lead somewhere, routes that do not collide.
 
 mod links;
+mod placement;
 
 use std::collections::BTreeSet;
 
@@ -54,6 +55,7 @@ impl<'o> Validator<'o, '_, '_> {
             }
         }
         self.check_links();
+        self.check_placements();
         self.check_collisions();
     }
 

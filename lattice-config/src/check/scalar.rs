@@ -8,8 +8,8 @@ use super::Checker;
 use super::schema_view::{Schema, type_names};
 use crate::tree::{Data, Node, Path};
 use crate::{
-    AppName, ByteSize, ComponentName, Digest, DurationText, HostPattern, InterfaceRef, LinkName,
-    Name, PathPrefix, ProviderName,
+    AppName, ByteSize, ComponentName, Digest, DurationText, HostPattern, InterfaceRef, LabelName,
+    LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
 };
 
 /// The check of a type that has a text form, by the name of its schema.
@@ -25,6 +25,9 @@ pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
         "DurationText" => parses::<DurationText>,
         "HostPattern" => parses::<HostPattern>,
         "InterfaceRef" => parses::<InterfaceRef>,
+        "LabelName" => parses::<LabelName>,
+        "LabelValue" => parses::<LabelValue>,
+        "LabelValues" => parses::<LabelValues>,
         "LinkName" => parses::<LinkName>,
         "Name" => parses::<Name>,
         "PathPrefix" => parses::<PathPrefix>,

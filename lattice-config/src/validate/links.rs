@@ -56,6 +56,11 @@ impl<'o> Validator<'o, '_, '_> {
                         `limits.deadline` of the component";
             self.add(deadline, message, Some(help.to_owned()));
         }
+        if let Some(idempotent) = &link.idempotent {
+            let message = format!("a link to a provider has no `idempotent`, and `{name}` is one");
+            let help = "a provider belongs to the host, so no call to it is lost with another host";
+            self.add(idempotent, message, Some(help.to_owned()));
+        }
     }
 
     /// A component with a store of its own is at neither end of a fused link, and such a link has no
@@ -123,7 +128,7 @@ impl<'o> Validator<'o, '_, '_> {
 }
 
 /// Where the link asks to be fused, if it does.
-fn fused(link: &LinkOutline) -> Option<&At<Locality>> {
+pub(super) fn fused(link: &LinkOutline) -> Option<&At<Locality>> {
     let locality = link.locality.as_ref();
     locality.filter(|locality| locality.value == Locality::Fused)
 }

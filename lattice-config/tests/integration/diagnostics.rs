@@ -131,6 +131,22 @@ fn a_list_above_its_bound_is_refused_as_a_whole() {
 }
 
 #[test]
+fn more_labels_than_a_host_can_have_are_refused_as_a_whole() {
+    for (count, is_fine) in [(64, true), (65, false)] {
+        let labels: Vec<_> = (0..count).map(|index| format!("l{index}: v")).collect();
+        let values: Vec<_> = (0..count).map(|index| format!("v{index}")).collect();
+        for placement in [
+            format!("require: {{{}}}", labels.join(", ")),
+            format!("prefer: {{zone: [{}]}}", values.join(", ")),
+        ] {
+            let component = format!("{{name: a, source: {{file: a}}, placement: {{{placement}}}}}");
+            let read = try_app(&format!("  components: [{component}]\n"));
+            assert_eq!(read.is_ok(), is_fine, "{placement}: {read:?}");
+        }
+    }
+}
+
+#[test]
 fn a_manifest_above_a_mebibyte_is_not_read() {
     let text = format!("# {}", "x".repeat(1 << 20));
     let errors = App::from_yaml("shop.yaml", &text).unwrap_err();

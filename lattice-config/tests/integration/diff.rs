@@ -23,7 +23,7 @@ const OLD: &str = "
 const NEW: &str = "
   components:
   - {name: pricing, source: {file: d.wasm}}
-  - {name: orders, source: {file: b2.wasm}, limits: {memory: 1MiB}, env: {A: x}}
+  - {name: orders, source: {file: b2.wasm}, replicas: 3, placement: {spread: zone}, limits: {memory: 1MiB}, env: {A: x}}
   - {name: storefront, source: {file: a.wasm}, isolate: true}
   providers:
   - {name: db, type: keyvalue-redb, config: {path: a, password: secret}}
@@ -31,7 +31,7 @@ const NEW: &str = "
   links:
   - {from: orders, interface: 'wasi:keyvalue', name: main, to: db, config: {bucket: b}}
   - {from: storefront, interface: 'shop:catalog/orders@0.1.0', to: orders}
-  - {from: storefront, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 1s}
+  - {from: storefront, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 1s, idempotent: true}
   routes:
   - {host: shop.example.com, to: pricing}
   - {path: /old/, to: storefront}
@@ -47,7 +47,7 @@ fn a_diff_names_what_is_added_removed_and_changed() {
         lines,
         [
             "- component legacy",
-            "~ component orders (limits, source)",
+            "~ component orders (limits, placement, replicas, source)",
             "+ component pricing",
             "~ component storefront (isolate)",
             "~ provider db (config)",
@@ -55,7 +55,7 @@ fn a_diff_names_what_is_added_removed_and_changed() {
             "~ link orders → wasi:keyvalue named main (config)",
             "- link storefront → shop:catalog/orders",
             "+ link storefront → shop:catalog/orders@0.1.0",
-            "~ link storefront → shop:catalog/pricing (deadline, locality, to)",
+            "~ link storefront → shop:catalog/pricing (deadline, idempotent, locality, to)",
             "~ route /old (to)",
             "~ route shop.example.com/ (to)",
         ]

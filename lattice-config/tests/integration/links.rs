@@ -17,6 +17,7 @@ fn link(from: &str, to: &str) -> LinkSpec {
         to: to.parse().expect("a valid name"),
         locality: Locality::Auto,
         deadline: None,
+        idempotent: false,
         config: Map::new(),
     }
 }

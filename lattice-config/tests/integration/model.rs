@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use weft_lattice_config::{
     ByteSize, ComponentName, Digest, DurationText, HostPattern, Instances, InterfaceName,
-    InterfaceRef, Locality, PathPrefix, Reuse, Source,
+    InterfaceRef, Label, LabelName, LabelValue, Locality, PathPrefix, Placement, Reuse, Source,
 };
 
 use crate::app;
@@ -57,6 +57,46 @@ fn a_bad_name_is_explained() {
         error,
         "`Shop` is not a component name: it must start with a lower-case letter"
     );
+}
+
+#[test]
+fn labels_are_plain_words() {
+    let longest = "a".repeat(63);
+    let refused = [
+        "", "-a", "a-", "a b", "a=b", "ä", "a\0", "*", ">", "..", "a,b", "a\n", "a:b",
+    ];
+    check_text::<LabelName>(
+        &[
+            ("zone", "zone"),
+            ("topology.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+            ("GPU_2", "GPU_2"),
+            ("9", "9"),
+            (&longest, &longest),
+        ],
+        &refused,
+    );
+    check_text::<LabelValue>(&[("eu-west-1a", "eu-west-1a"), ("9.5", "9.5")], &refused);
+    check_text::<LabelValue>(&[], &["a/b", &"a".repeat(64)]);
+    check_text::<Label>(
+        &[("zone=eu-west-1a", "zone=eu-west-1a")],
+        &["", "zone", "=", "zone=", "=a", "zone=a=b", "a zone=a"],
+    );
+}
+
+#[test]
+fn placement_is_any_host_once_where_nothing_is_said() {
+    let app = app(
+        "  components: [{name: a, source: {file: a}}, {name: b, source: {file: b}, replicas: 3, \
+         placement: {require: {cloud: [aws, gcp], cpu: arm}, one-per-host: true}}]\n",
+    );
+    let [a, b] = &app.spec.components[..] else {
+        panic!("two")
+    };
+    assert_eq!((a.replicas.get(), &a.placement), (1, &Placement::default()));
+    assert_eq!(a.placement.weight.get(), 1);
+    assert_eq!((b.replicas.get(), b.placement.one_per_host), (3, true));
+    let values = |name: &str| b.placement.require[name].as_slice().len();
+    assert_eq!((values("cloud"), values("cpu")), (2, 1));
 }
 
 #[test]

@@ -60,12 +60,22 @@ const FULL: &str = "
     env: {REGION: eu}
     instances: {reuse: {max-requests: 7, max-idle: 1m}}
     limits: {memory: 64MiB, cpu: 250ms, deadline: 5s, concurrency: 3, body: 512}
-  - {name: pricing, source: {file: pricing.wasm}, isolate: true}
+  - name: pricing
+    source: {file: pricing.wasm}
+    isolate: true
+    replicas: 3
+    placement:
+      require: {cloud: [aws, gcp], arch: arm64}
+      prefer: {disk: ssd}
+      spread: zone
+      one-per-host: true
+      anti-affinity: [orders]
+      weight: 7
   providers:
   - {name: db, type: keyvalue-redb, config: {path: ./db, sizes: [1, 2.5, null, true]}}
   links:
   - {from: orders, interface: 'wasi:keyvalue@0.2.0-draft', name: main, to: db, config: {bucket: o}}
-  - {from: orders, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 50ms}
+  - {from: orders, interface: 'shop:catalog/pricing', to: pricing, locality: local, deadline: 50ms, idempotent: true}
   routes:
   - {host: '*.example.com', path: /api/, to: orders}
 ";
