@@ -23,6 +23,7 @@ mod manifest;
 mod name;
 mod number;
 mod outline;
+pub mod placement;
 mod quantity;
 pub mod routes;
 mod schema;

@@ -1,0 +1,135 @@
+//! The hosts as a table: each has a number, in the order of their ids, and a column for each label.
+
+use std::collections::BTreeMap;
+
+use super::hash::host_seed;
+use super::host::{HOSTS_MAX, Host, HostState};
+use super::id::HostId;
+use crate::label::{LabelName, LabelValue, LabelValues};
+
+/// The number of a host.
+pub(super) type HostNumber = u32;
+/// The number of a label's value; 0 is for hosts without the label.
+pub(super) type ValueNumber = u32;
+
+#[derive(Debug)]
+pub(super) struct Hosts<'a> {
+    pub(super) all: Vec<&'a Host>,
+    pub(super) seeds: Vec<u64>,
+    columns: BTreeMap<&'a LabelName, Column<'a>>,
+    some_are_frozen: bool,
+}
+
+/// One label, for all hosts.
+#[derive(Debug)]
+pub(super) struct Column<'a> {
+    numbers: BTreeMap<&'a LabelValue, ValueNumber>,
+    /// By the number of the host.
+    pub(super) of_host: Vec<ValueNumber>,
+    /// The values of hosts that do not drain, each once.
+    pub(super) open: Vec<ValueNumber>,
+}
+
+impl<'a> Hosts<'a> {
+    pub(super) fn new(hosts: impl Iterator<Item = &'a Host>) -> Hosts<'a> {
+        let mut all: Vec<_> = hosts.collect();
+        // By all that a host says, so that the order of the input does not choose between two that
+        // have one id by mistake.
+        all.sort_unstable();
+        all.dedup_by(|second, first| second.id == first.id);
+        all.truncate(HOSTS_MAX);
+        let mut columns = BTreeMap::new();
+        for (host, number) in all.iter().zip(0..) {
+            for (name, value) in &host.labels {
+                let column = columns
+                    .entry(name)
+                    .or_insert_with(|| Column::new(all.len()));
+                column.set(number, value);
+            }
+        }
+        for column in columns.values_mut() {
+            column.find_open(&all);
+        }
+        Hosts {
+            some_are_frozen: all
+                .iter()
+                .any(|host| matches!(host.state, HostState::Frozen { .. })),
+            seeds: all.iter().map(|host| host_seed(&host.id)).collect(),
+            all,
+            columns,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn some_are_frozen(&self) -> bool {
+        self.some_are_frozen
+    }
+
+    pub(super) fn number(&self, id: &HostId) -> Option<HostNumber> {
+        let place = self.all.binary_search_by(|host| host.id.cmp(id)).ok()?;
+        HostNumber::try_from(place).ok()
+    }
+
+    pub(super) fn column(&self, name: &LabelName) -> Option<&Column<'a>> {
+        self.columns.get(name)
+    }
+
+    /// The hosts that have one of the values; none if no host has.
+    pub(super) fn with(&self, name: &LabelName, values: &LabelValues) -> Option<With<'_>> {
+        let column = self.columns.get(name)?;
+        let values = values.as_slice().iter();
+        let wanted: Vec<_> = values
+            .filter_map(|value| column.numbers.get(value).copied())
+            .collect();
+        (!wanted.is_empty()).then_some(With {
+            of_host: &column.of_host,
+            wanted,
+        })
+    }
+}
+
+impl<'a> Column<'a> {
+    fn new(hosts: usize) -> Column<'a> {
+        Column {
+            numbers: BTreeMap::new(),
+            of_host: vec![0; hosts],
+            open: Vec::new(),
+        }
+    }
+
+    fn set(&mut self, host: HostNumber, value: &'a LabelValue) {
+        // There are no more values than hosts.
+        let next = ValueNumber::try_from(self.numbers.len() + 1).unwrap_or(ValueNumber::MAX);
+        let number = *self.numbers.entry(value).or_insert(next);
+        self.of_host[host as usize] = number;
+    }
+
+    fn find_open(&mut self, all: &[&Host]) {
+        let hosts = all.iter().zip(&self.of_host);
+        let open = hosts.filter(|(host, _)| host.state != HostState::Draining);
+        self.open = open.map(|(_, value)| *value).collect();
+        self.open.sort_unstable();
+        self.open.dedup();
+    }
+
+    /// How many values there are, with the absent one.
+    pub(super) fn values_count(&self) -> usize {
+        self.numbers.len() + 1
+    }
+}
+
+/// A set of hosts by a label.
+#[derive(Debug)]
+pub(super) struct With<'h> {
+    of_host: &'h [ValueNumber],
+    wanted: Vec<ValueNumber>,
+}
+
+impl With<'_> {
+    pub(super) fn has(&self, host: HostNumber) -> bool {
+        self.wanted.contains(&self.of_host[host as usize])
+    }
+}

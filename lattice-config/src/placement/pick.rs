@@ -1,0 +1,223 @@
+//! Which host gets the next replica of a unit.
+
+use std::cmp::Ordering;
+
+use super::host::HostState;
+use super::hosts::{Column, HostNumber, Hosts, With};
+use super::id::ComponentId;
+use super::ranking::Rankings;
+use super::units::Unit;
+
+/// What a unit asks of hosts, resolved to their table.
+#[derive(Debug)]
+pub(super) struct Asks<'h> {
+    pub(super) hosts: &'h Hosts<'h>,
+    pub(super) require: Vec<With<'h>>,
+    prefer: Vec<With<'h>>,
+    spread: Option<&'h Column<'h>>,
+    /// Empty where no host is frozen, for nobody asks then.
+    ids: Vec<ComponentId>,
+    group: usize,
+    weight: u64,
+    one_per_host: bool,
+}
+
+/// How good a host is for the next replica; lower is better. Each part only grows while replicas of the
+/// unit are placed, which is what [`Picker`] lives on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Cost {
+    /// Replicas on hosts with the same value of the spread label.
+    same_value: u32,
+    /// Replicas on the host.
+    same_host: u32,
+    /// Preferences that the host does not meet.
+    unmet: u32,
+}
+
+/// What is on the hosts already, as far as it matters to a unit.
+#[derive(Debug)]
+pub(super) struct Counts {
+    /// By host: the replicas of the unit.
+    pub(super) on_host: Vec<u32>,
+    /// By host: the units there that it must not meet.
+    pub(super) apart: Vec<u32>,
+    /// By value of the spread label: the replicas of the unit.
+    of_value: Vec<u32>,
+}
+
+/// Finds hosts for one unit, one after another.
+///
+/// The best host is the first of the ranking among those of the lowest cost. Costs only grow, so with a bound
+/// that no host is below, the first host that is at the bound is the best one, and no host before it has to be
+/// looked at again until the bound rises.
+#[derive(Debug)]
+pub(super) struct Picker {
+    bound: Cost,
+    place: usize,
+    /// The values of the spread label, of open hosts, at which a host may still be at the bound.
+    lagging: usize,
+}
+
+impl<'h> Asks<'h> {
+    /// `None` if no host at all has what is required.
+    pub(super) fn new(unit: &Unit<'_>, hosts: &'h Hosts<'h>) -> Option<Asks<'h>> {
+        let require = unit.require.iter();
+        let require: Option<Vec<_>> = require
+            .map(|(name, values)| hosts.with(name, values))
+            .collect();
+        let prefer = unit.prefer.iter();
+        Some(Asks {
+            hosts,
+            require: require?,
+            // What no host has would be unmet by all.
+            prefer: prefer
+                .filter_map(|(name, values)| hosts.with(name, values))
+                .collect(),
+            spread: unit.spread.and_then(|name| hosts.column(name)),
+            ids: if hosts.some_are_frozen() {
+                unit.ids().collect()
+            } else {
+                Vec::new()
+            },
+            group: unit.group,
+            weight: unit.weight,
+            one_per_host: unit.one_per_host,
+        })
+    }
+
+    /// Whether a host may take a replica, if it can have more at all.
+    pub(super) fn allows(&self, host: HostNumber) -> bool {
+        let is_open = match &self.hosts.all[host as usize].state {
+            HostState::Ready => true,
+            HostState::Frozen { runs } => self.ids.iter().all(|id| runs.contains(id)),
+            HostState::Draining => false,
+        };
+        is_open && self.require.iter().all(|with| with.has(host))
+    }
+
+    /// Whether a host can take one more.
+    pub(super) fn fits(&self, host: HostNumber, counts: &Counts, free: &[u64]) -> bool {
+        let number = host as usize;
+        free[number] >= self.weight
+            && counts.apart[number] == 0
+            && !(self.one_per_host && counts.on_host[number] > 0)
+            && self.allows(host)
+    }
+
+    fn cost(&self, host: HostNumber, counts: &Counts) -> Cost {
+        let same_value = self.spread.map_or(0, |column| {
+            let value = column.of_host[host as usize];
+            counts.of_value[value as usize]
+        });
+        let unmet = self.prefer.iter().map(|with| u32::from(!with.has(host)));
+        Cost {
+            same_value,
+            same_host: counts.on_host[host as usize],
+            unmet: unmet.sum(),
+        }
+    }
+}
+
+impl Counts {
+    pub(super) fn new(hosts: usize) -> Counts {
+        Counts {
+            on_host: vec![0; hosts],
+            apart: vec![0; hosts],
+            of_value: Vec::new(),
+        }
+    }
+
+    /// Begins with a unit, whose replicas are on the hosts `placed`.
+    pub(super) fn start(&mut self, asks: &Asks<'_>, placed: &[HostNumber]) {
+        self.of_value.clear();
+        let values = asks.spread.map_or(0, Column::values_count);
+        self.of_value.resize(values, 0);
+        for host in placed {
+            self.add(asks, *host);
+        }
+    }
+
+    pub(super) fn add(&mut self, asks: &Asks<'_>, host: HostNumber) {
+        self.on_host[host as usize] += 1;
+        if let Some(column) = asks.spread {
+            self.of_value[column.of_host[host as usize] as usize] += 1;
+        }
+    }
+
+    /// Forgets the unit.
+    pub(super) fn end(&mut self, placed: &[HostNumber]) {
+        for host in placed {
+            self.on_host[*host as usize] = 0;
+        }
+    }
+}
+
+impl Picker {
+    pub(super) fn new(asks: &Asks<'_>, counts: &Counts) -> Picker {
+        let mut picker = Picker {
+            bound: Cost::default(),
+            place: 0,
+            lagging: 0,
+        };
+        picker.count_lagging(asks, counts);
+        picker
+    }
+
+    /// The best host for one more replica, among those `fits` says can take it.
+    pub(super) fn next(
+        &mut self,
+        asks: &Asks<'_>,
+        counts: &Counts,
+        rankings: &mut Rankings,
+        fits: impl Fn(HostNumber) -> bool,
+    ) -> Option<HostNumber> {
+        while let Some(host) = rankings.at(asks.hosts, asks.group, self.place) {
+            self.place += 1;
+            if fits(host) && asks.cost(host, counts) <= self.bound {
+                return Some(host);
+            }
+        }
+        // Nobody is at the bound any more. The lowest cost that there is becomes the bound.
+        let places =
+            (0..).map_while(|place| Some((place, rankings.at(asks.hosts, asks.group, place)?)));
+        let candidates = places.filter(|(_, host)| fits(*host));
+        let (cost, place, host) = candidates
+            .map(|(place, host)| (asks.cost(host, counts), place, host))
+            .min_by(|left, right| match left.0.cmp(&right.0) {
+                Ordering::Equal => left.1.cmp(&right.1),
+                unequal => unequal,
+            })?;
+        self.bound = cost;
+        self.place = place + 1;
+        self.count_lagging(asks, counts);
+        Some(host)
+    }
+
+    /// Tells that a replica was put on `host`, which is counted already.
+    pub(super) fn placed(&mut self, asks: &Asks<'_>, counts: &Counts, host: HostNumber) {
+        let Some(column) = asks.spread else { return };
+        let value = column.of_host[host as usize] as usize;
+        if counts.of_value[value] != self.bound.same_value + 1 {
+            return;
+        }
+        self.lagging = self.lagging.saturating_sub(1);
+        if self.lagging == 0 {
+            // Every value has one more than the bound, so no host can be at it: there is no need to
+            // look at all of them to know.
+            self.bound = Cost {
+                same_value: self.bound.same_value + 1,
+                ..Cost::default()
+            };
+            self.place = 0;
+            self.count_lagging(asks, counts);
+        }
+    }
+
+    fn count_lagging(&mut self, asks: &Asks<'_>, counts: &Counts) {
+        let Some(column) = asks.spread else { return };
+        let values = column.open.iter();
+        let lagging =
+            values.filter(|value| counts.of_value[**value as usize] <= self.bound.same_value);
+        self.lagging = lagging.count();
+    }
+}

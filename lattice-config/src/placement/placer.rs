@@ -1,0 +1,178 @@
+//! Puts units on hosts, one after another, and keeps what is left of each host's capacity.
+
+use super::Input;
+use super::host::Host;
+use super::hosts::{HostNumber, Hosts};
+use super::id::HostId;
+use super::pick::{Asks, Counts, Picker};
+use super::ranking::Rankings;
+use super::units::{Unit, Units};
+
+/// What is left of a host that declares no capacity: more than all replicas of a lattice weigh.
+const UNLIMITED: u64 = u64::MAX;
+
+#[derive(Debug)]
+pub(super) struct Placer<'a> {
+    pub(super) hosts: Hosts<'a>,
+    pub(super) units: Units<'a>,
+    /// By unit: the hosts of its replicas, in the order in which they were placed.
+    pub(super) placed: Vec<Vec<HostNumber>>,
+    /// By store.
+    pub(super) homes: Vec<Option<Home>>,
+    /// By host: the capacity that is left.
+    pub(super) free: Vec<u64>,
+    rankings: Rankings,
+    counts: Counts,
+}
+
+/// The host of a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Home {
+    /// The store is there.
+    Held(HostNumber),
+    /// The store will be there: it does not exist yet, and a unit with it was placed there.
+    Chosen(HostNumber),
+    /// The store is on a host that does not live.
+    Away(HostId),
+}
+
+/// Where the stores of a unit let it run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// On any host.
+    Free,
+    /// On this one.
+    To(HostNumber),
+    /// On none: a store is away, or two are on different hosts.
+    Nowhere,
+}
+
+impl<'a> Placer<'a> {
+    pub(super) fn new(input: &Input<'a>, hosts: impl Iterator<Item = &'a Host>) -> Placer<'a> {
+        let hosts = Hosts::new(hosts);
+        let mut units = Units::new(input);
+        let homes: Vec<_> = units
+            .stores
+            .iter()
+            .map(|store| {
+                let home = input.homes.get(store)?;
+                let number = hosts.number(home).map(Home::Held);
+                Some(number.unwrap_or_else(|| Home::Away(home.clone())))
+            })
+            .collect();
+        for unit in &units.all {
+            // What is linked to a component that is bound to a host wants to be there, too.
+            if let Pin::To(host) = pin(unit, &homes) {
+                let lead = &mut units.groups[unit.group].lead;
+                *lead = Some(lead.map_or(host, |other| other.min(host)));
+            }
+        }
+        let capacities = hosts.all.iter().map(|host| host.capacity);
+        Placer {
+            free: capacities.map(|it| it.unwrap_or(UNLIMITED)).collect(),
+            rankings: Rankings::new(std::mem::take(&mut units.groups)),
+            counts: Counts::new(hosts.len()),
+            placed: vec![Vec::new(); units.all.len()],
+            homes,
+            units,
+            hosts,
+        }
+    }
+
+    /// First one replica of everything, then the others: where capacity is short, all of the apps are served
+    /// by less rather than some of them by nobody.
+    pub(super) fn place_all(&mut self) {
+        let mut order = self.units.order();
+        for number in &order {
+            self.place(*number, 1, None);
+        }
+        // What found no host at first will find none: there only is less room now.
+        order.retain(|number| !self.placed[*number].is_empty());
+        for number in order {
+            self.place(number, self.units.all[number].wanted, None);
+        }
+    }
+
+    /// The hosts of a unit if one host, of those it runs on, left; all others stay as they are.
+    pub(super) fn without(&mut self, number: usize, lost: HostNumber) -> Vec<HostNumber> {
+        let before = std::mem::take(&mut self.placed[number]);
+        let weight = self.units.all[number].weight;
+        let release = |free: &mut [u64], hosts: &[HostNumber]| {
+            for host in hosts {
+                free[*host as usize] += weight;
+            }
+        };
+        release(&mut self.free, &before);
+        self.place(number, self.units.all[number].wanted, Some(lost));
+        let after = std::mem::replace(&mut self.placed[number], before);
+        release(&mut self.free, &after);
+        for host in &self.placed[number] {
+            self.free[*host as usize] -= weight;
+        }
+        after
+    }
+
+    pub(super) fn pin(&self, number: usize) -> Pin {
+        pin(&self.units.all[number], &self.homes)
+    }
+
+    /// Places replicas of a unit until it has so many or nothing fits.
+    fn place(&mut self, number: usize, wanted: u32, lost: Option<HostNumber>) {
+        let unit = &self.units.all[number];
+        let Some(asks) = Asks::new(unit, &self.hosts) else {
+            return;
+        };
+        let (counts, free) = (&mut self.counts, &mut self.free);
+        counts.start(&asks, &self.placed[number]);
+        count_apart(unit, &self.placed, &mut counts.apart, |count| *count += 1);
+        let mut picker = Picker::new(&asks, counts);
+        let placed = &mut self.placed[number];
+        while placed.len() < wanted as usize {
+            let fits = |host| Some(host) != lost && asks.fits(host, counts, free);
+            let picked = match pin(unit, &self.homes) {
+                Pin::Nowhere => None,
+                Pin::To(host) => Some(host).filter(|host| fits(*host)),
+                Pin::Free => picker.next(&asks, counts, &mut self.rankings, fits),
+            };
+            let Some(host) = picked else { break };
+            placed.push(host);
+            free[host as usize] -= unit.weight;
+            counts.add(&asks, host);
+            picker.placed(&asks, counts, host);
+            for store in &unit.stores {
+                self.homes[*store].get_or_insert(Home::Chosen(host));
+            }
+        }
+        counts.end(placed);
+        count_apart(unit, &self.placed, &mut counts.apart, |count| *count -= 1);
+    }
+}
+
+/// Changes the counts of the hosts of all units that this one must not meet.
+fn count_apart(
+    unit: &Unit<'_>,
+    placed: &[Vec<HostNumber>],
+    counts: &mut [u32],
+    change: impl Fn(&mut u32),
+) {
+    for host in unit.apart.iter().flat_map(|other| &placed[*other]) {
+        change(&mut counts[*host as usize]);
+    }
+}
+
+fn pin(unit: &Unit<'_>, homes: &[Option<Home>]) -> Pin {
+    let mut pin = Pin::Free;
+    for home in unit
+        .stores
+        .iter()
+        .filter_map(|store| homes[*store].as_ref())
+    {
+        pin = match (home, pin) {
+            (Home::Away(_), _) => return Pin::Nowhere,
+            (Home::Held(host) | Home::Chosen(host), Pin::Free) => Pin::To(*host),
+            (Home::Held(host) | Home::Chosen(host), pin) if pin == Pin::To(*host) => pin,
+            (Home::Held(_) | Home::Chosen(_), _) => return Pin::Nowhere,
+        };
+    }
+    pin
+}

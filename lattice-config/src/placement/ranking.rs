@@ -1,0 +1,111 @@
+//! The order in which a group of linked components likes hosts.
+//!
+//! The rank of a host for a group is the lowest of its ranks for the members. So a group ranks hosts as
+//! randomly as one component does, and when a component joins it, it seldom changes its mind: of a group of
+//! n + 1, the newcomer decides once in n + 1 times.
+
+use super::hash::rank;
+use super::hosts::{HostNumber, Hosts};
+
+/// So many of the best are kept for each group: most components need no more, and all ranks of all groups
+/// would be gigabytes in a large lattice.
+const HEAD_LENGTH: usize = 32;
+
+/// The low bits of an entry of a ranking, which hold the number of the host; the others are of its rank.
+const NUMBER_BITS: u64 = 0xffff;
+
+/// Components that rank hosts alike.
+#[derive(Debug, Default)]
+pub(super) struct Group {
+    /// The seeds of the members.
+    pub(super) seeds: Vec<u64>,
+    /// The host that comes first whatever its rank: the one with the store of a member.
+    pub(super) lead: Option<HostNumber>,
+}
+
+#[derive(Debug)]
+pub(super) struct Rankings {
+    groups: Vec<Group>,
+    /// The best hosts of each group, once somebody asked for them.
+    heads: Vec<Option<Box<[u64]>>>,
+    /// All hosts of the one group that was last asked for more.
+    full: (Option<usize>, Vec<u64>),
+    ranks: Vec<u64>,
+}
+
+impl Rankings {
+    pub(super) fn new(groups: Vec<Group>) -> Rankings {
+        Rankings {
+            heads: (0..groups.len()).map(|_| None).collect(),
+            groups,
+            full: (None, Vec::new()),
+            ranks: Vec::new(),
+        }
+    }
+
+    /// The host at a place in the ranking of a group, if there are so many.
+    pub(super) fn at(
+        &mut self,
+        hosts: &Hosts<'_>,
+        group: usize,
+        place: usize,
+    ) -> Option<HostNumber> {
+        if place >= hosts.len() {
+            return None;
+        }
+        let entry = if place < HEAD_LENGTH {
+            if self.heads[group].is_none() {
+                self.heads[group] = Some(self.head(hosts, group));
+            }
+            self.heads[group].as_ref()?.get(place)
+        } else {
+            if self.full.0 != Some(group) {
+                self.fill(hosts, group);
+            }
+            self.full.1.get(place)
+        };
+        entry.map(|entry| number(*entry))
+    }
+
+    fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u64]> {
+        let mut ranks = std::mem::take(&mut self.ranks);
+        write_ranks(&mut ranks, hosts, &self.groups[group]);
+        if ranks.len() > HEAD_LENGTH {
+            ranks.select_nth_unstable(HEAD_LENGTH);
+        }
+        let head = &mut ranks[..HEAD_LENGTH.min(hosts.len())];
+        head.sort_unstable();
+        let head = Box::from(&*head);
+        self.ranks = ranks;
+        head
+    }
+
+    fn fill(&mut self, hosts: &Hosts<'_>, group: usize) {
+        let (of, ranks) = &mut self.full;
+        write_ranks(ranks, hosts, &self.groups[group]);
+        ranks.sort_unstable();
+        *of = Some(group);
+    }
+}
+
+/// One entry for each host: its rank for the group, and its number in the low bits. Two hosts whose ranks
+/// are equal without those are in the order of their ids.
+fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
+    ranks.clear();
+    ranks.resize(hosts.len(), u64::MAX);
+    for seed in &group.seeds {
+        for (best, host_seed) in ranks.iter_mut().zip(&hosts.seeds) {
+            *best = rank(*seed, *host_seed).min(*best);
+        }
+    }
+    for (entry, number) in ranks.iter_mut().zip(0_u64..) {
+        *entry = (*entry & !NUMBER_BITS) | number;
+    }
+    if let Some(lead) = group.lead {
+        ranks[lead as usize] = u64::from(lead);
+    }
+}
+
+fn number(entry: u64) -> HostNumber {
+    (entry & NUMBER_BITS) as HostNumber
+}
