@@ -64,8 +64,8 @@ pub struct Input<'a> {
 pub struct Desired<'a> {
     /// The app.
     pub app: &'a App,
-    /// Where capacity is short, lower comes first; such as the revision at which the app first came.
-    /// What is newer then never takes the place of what is older.
+    /// Where capacity is short, the lower of two replicas that have equal claims comes first; such as the
+    /// revision at which the app was first deployed, so that what is newer gives way to what is older.
     pub since: u64,
 }
 

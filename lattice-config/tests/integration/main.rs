@@ -8,6 +8,7 @@ mod hostile;
 mod interface;
 mod links;
 mod model;
+mod placement;
 mod routes;
 mod schema;
 mod stored;
