@@ -1,7 +1,8 @@
 //! How long a plan takes for a large lattice: 1,000 hosts in three clouds and 10,000 components.
 //!
 //! `cargo bench -p weft-lattice-config` prints, for each kind of lattice, the median and the extremes of
-//! some runs on one core. The bound is 100 ms; a host plans anew whenever one joins or leaves.
+//! some runs on one core. The bound is 100 ms; a host plans anew whenever one joins or leaves. An argument
+//! after `--` selects by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -48,6 +49,11 @@ fn main() {
 }
 
 fn measure(name: &str, apps: &[App], capacity: Option<u64>) {
+    // Cargo adds `--bench`.
+    let mut filters = std::env::args().skip(1).filter(|it| !it.starts_with("--"));
+    if filters.next().is_some_and(|filter| !name.contains(&filter)) {
+        return;
+    }
     let hosts: Vec<_> = (0..HOSTS).map(|number| host(number, capacity)).collect();
     let desired: Vec<_> = apps.iter().map(|app| Desired { app, since: 0 }).collect();
     let input = Input {

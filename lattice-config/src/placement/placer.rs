@@ -70,7 +70,7 @@ impl<'a> Placer<'a> {
         let capacities = hosts.all.iter().map(|host| host.capacity);
         Placer {
             free: capacities.map(|it| it.unwrap_or(UNLIMITED)).collect(),
-            rankings: Rankings::new(std::mem::take(&mut units.groups)),
+            rankings: Rankings::new(std::mem::take(&mut units.groups), hosts.len()),
             counts: Counts::new(hosts.len()),
             placed: vec![Vec::new(); units.all.len()],
             homes,

@@ -7,9 +7,9 @@
 use super::hash::rank;
 use super::hosts::{HostNumber, Hosts};
 
-/// So many of the best are kept for each group: most components need no more, and all ranks of all groups
-/// would be gigabytes in a large lattice.
-const HEAD_LENGTH: usize = 32;
+/// About so many of the best are kept for each group: most components need no more, and all ranks of all
+/// groups would be a hundred megabytes in a large lattice.
+const HEAD_LENGTH: u64 = 24;
 
 /// The low bits of an entry of a ranking, which hold the number of the host; the others are of its rank.
 const NUMBER_BITS: u64 = 0xffff;
@@ -30,16 +30,17 @@ pub(super) struct Rankings {
     heads: Vec<Option<Box<[u64]>>>,
     /// All hosts of the one group that was last asked for more.
     full: (Option<usize>, Vec<u64>),
-    ranks: Vec<u64>,
+    /// By host: whether it is in the head that is made.
+    is_in_head: Vec<bool>,
 }
 
 impl Rankings {
-    pub(super) fn new(groups: Vec<Group>) -> Rankings {
+    pub(super) fn new(groups: Vec<Group>, hosts: usize) -> Rankings {
         Rankings {
             heads: (0..groups.len()).map(|_| None).collect(),
             groups,
             full: (None, Vec::new()),
-            ranks: Vec::new(),
+            is_in_head: vec![false; hosts],
         }
     }
 
@@ -53,31 +54,47 @@ impl Rankings {
         if place >= hosts.len() {
             return None;
         }
-        let entry = if place < HEAD_LENGTH {
-            if self.heads[group].is_none() {
-                self.heads[group] = Some(self.head(hosts, group));
-            }
-            self.heads[group].as_ref()?.get(place)
-        } else {
-            if self.full.0 != Some(group) {
-                self.fill(hosts, group);
-            }
-            self.full.1.get(place)
-        };
-        entry.map(|entry| number(*entry))
+        if self.heads[group].is_none() {
+            self.heads[group] = Some(self.head(hosts, group));
+        }
+        let head = self.heads[group].as_ref()?;
+        if let Some(entry) = head.get(place) {
+            return Some(number(*entry));
+        }
+        if self.full.0 != Some(group) {
+            self.fill(hosts, group);
+        }
+        self.full.1.get(place).map(|entry| number(*entry))
     }
 
+    /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
+    /// however many they are.
     fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u64]> {
-        let mut ranks = std::mem::take(&mut self.ranks);
-        write_ranks(&mut ranks, hosts, &self.groups[group]);
-        if ranks.len() > HEAD_LENGTH {
-            ranks.select_nth_unstable(HEAD_LENGTH);
+        let Group { seeds, lead } = &self.groups[group];
+        let ranks = (seeds.len() as u64) * (hosts.len() as u64);
+        let threshold = if ranks <= HEAD_LENGTH {
+            u64::MAX
+        } else {
+            u64::MAX / ranks * HEAD_LENGTH
+        };
+        let mut head = Vec::with_capacity(2 * HEAD_LENGTH as usize);
+        head.extend(lead.map(u64::from));
+        for seed in seeds {
+            for (host_seed, number) in hosts.seeds.iter().zip(0..) {
+                let rank = rank(*seed, *host_seed);
+                if rank <= threshold {
+                    head.push(entry(rank, number));
+                }
+            }
         }
-        let head = &mut ranks[..HEAD_LENGTH.min(hosts.len())];
         head.sort_unstable();
-        let head = Box::from(&*head);
-        self.ranks = ranks;
-        head
+        let is_in_head = &mut self.is_in_head;
+        // The lowest of the ranks of a host counts.
+        head.retain(|entry| !std::mem::replace(&mut is_in_head[number(*entry) as usize], true));
+        for entry in &head {
+            is_in_head[number(*entry) as usize] = false;
+        }
+        head.into_boxed_slice()
     }
 
     fn fill(&mut self, hosts: &Hosts<'_>, group: usize) {
@@ -98,12 +115,16 @@ fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
             *best = rank(*seed, *host_seed).min(*best);
         }
     }
-    for (entry, number) in ranks.iter_mut().zip(0_u64..) {
-        *entry = (*entry & !NUMBER_BITS) | number;
+    for (entry, number) in ranks.iter_mut().zip(0..) {
+        *entry = self::entry(*entry, number);
     }
     if let Some(lead) = group.lead {
         ranks[lead as usize] = u64::from(lead);
     }
+}
+
+fn entry(rank: u64, host: u64) -> u64 {
+    (rank & !NUMBER_BITS) | host
 }
 
 fn number(entry: u64) -> HostNumber {

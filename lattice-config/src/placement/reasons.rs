@@ -6,9 +6,10 @@ use std::fmt;
 use serde::Serialize;
 
 use super::host::HostState;
-use super::hosts::HostNumber;
+use super::hosts::{HostNumber, With};
 use super::id::{HostId, StoreId};
 use super::placer::{Home, Placer};
+use super::units::Unit;
 use crate::label::{LabelName, LabelValue};
 use crate::name::ComponentName;
 use crate::text::quoted_list;
@@ -80,70 +81,130 @@ pub(super) fn reasons(placer: &Placer<'_>, unit: usize) -> Vec<Reason> {
         let cause = Cause::NoHosts;
         return vec![Reason { cause, hosts }];
     }
-    let mut counts: BTreeMap<Cause, usize> = BTreeMap::new();
+    let explainer = Explainer::new(placer, unit);
+    let mut counts: BTreeMap<Obstacle, usize> = BTreeMap::new();
     for (host, _) in (0..).zip(&placer.hosts.all) {
-        *counts.entry(cause(placer, unit, host)).or_default() += 1;
+        *counts.entry(explainer.obstacle(host)).or_default() += 1;
     }
     let mut reasons: Vec<_> = counts
         .into_iter()
-        .map(|(cause, hosts)| Reason { cause, hosts })
+        .map(|(obstacle, hosts)| Reason {
+            cause: explainer.cause(obstacle),
+            hosts,
+        })
         .collect();
     reasons.sort_by(|left, right| right.hosts.cmp(&left.hosts));
     reasons
 }
 
-/// The first thing in the way, from what nobody can change to what another plan would.
-fn cause(placer: &Placer<'_>, unit_number: usize, host: HostNumber) -> Cause {
-    let unit = &placer.units.all[unit_number];
-    if let Some(cause) = store_cause(placer, unit_number, host) {
-        return cause;
-    }
-    let missing = unit.require.iter().find(|(name, values)| {
-        let with = placer.hosts.with(name, values);
-        !with.is_some_and(|with| with.has(host))
-    });
-    if let Some((name, values)) = missing {
-        return Cause::Label {
-            name: (*name).clone(),
-            values: values.as_slice().to_vec(),
-        };
-    }
-    match &placer.hosts.all[host as usize].state {
-        HostState::Draining => return Cause::Draining,
-        HostState::Frozen { runs } if !unit.ids().all(|id| runs.contains(&id)) => {
-            return Cause::Frozen;
-        }
-        HostState::Frozen { .. } | HostState::Ready => {}
-    }
-    let mut apart = unit.apart.iter();
-    if let Some(other) = apart.find(|other| placer.placed[**other].contains(&host)) {
-        let other = placer.units.all[*other].components[0].clone();
-        return Cause::AntiAffinity { other };
-    }
-    if unit.one_per_host && placer.placed[unit_number].contains(&host) {
-        return Cause::OnePerHost;
-    }
-    let weight = unit.weight;
-    Cause::Capacity { weight }
+/// A cause by numbers, because one is found for every host. From what nobody can change to what another
+/// plan would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Obstacle {
+    /// A store, by its number.
+    Store(usize),
+    /// A requirement of the unit, by its place.
+    Label(usize),
+    Draining,
+    Frozen,
+    /// A unit, by its number.
+    AntiAffinity(usize),
+    OnePerHost,
+    Capacity,
 }
 
-fn store_cause(placer: &Placer<'_>, unit: usize, host: HostNumber) -> Option<Cause> {
-    let stores = placer.units.all[unit].stores.iter();
-    let mut homes = stores.filter_map(|store| Some((*store, placer.homes[*store].as_ref()?)));
-    homes.find_map(|(store, home)| {
-        let store = placer.units.stores[store].clone();
-        match home {
-            Home::Away(home) => Some(Cause::StoreAway {
-                store,
-                home: home.clone(),
-            }),
-            Home::Held(at) | Home::Chosen(at) if *at == host => None,
-            Home::Held(_) | Home::Chosen(_) => Some(Cause::StoreElsewhere {
-                store,
-                home: placer.home_id(home),
-            }),
+struct Explainer<'p, 'a> {
+    placer: &'p Placer<'a>,
+    unit: &'p Unit<'a>,
+    /// The hosts that meet each requirement.
+    require: Vec<Option<With<'p>>>,
+    /// The hosts that have replicas of the unit.
+    placed: &'p [HostNumber],
+}
+
+impl<'p, 'a> Explainer<'p, 'a> {
+    fn new(placer: &'p Placer<'a>, number: usize) -> Explainer<'p, 'a> {
+        let unit = &placer.units.all[number];
+        let require = unit.require.iter();
+        Explainer {
+            placer,
+            unit,
+            require: require
+                .map(|(name, values)| placer.hosts.with(name, values))
+                .collect(),
+            placed: &placer.placed[number],
         }
-    })
+    }
+
+    /// The first thing in the way of one more replica.
+    fn obstacle(&self, host: HostNumber) -> Obstacle {
+        let (placer, unit) = (self.placer, self.unit);
+        let mut stores = unit.stores.iter();
+        let is_elsewhere = |store: &&usize| match &placer.homes[**store] {
+            Some(Home::Held(at) | Home::Chosen(at)) => *at != host,
+            Some(Home::Away(_)) => true,
+            None => false,
+        };
+        if let Some(store) = stores.find(is_elsewhere) {
+            return Obstacle::Store(*store);
+        }
+        let lacks = |with: &Option<With<'_>>| !with.as_ref().is_some_and(|with| with.has(host));
+        if let Some(place) = self.require.iter().position(lacks) {
+            return Obstacle::Label(place);
+        }
+        match &placer.hosts.all[host as usize].state {
+            HostState::Draining => return Obstacle::Draining,
+            HostState::Frozen { runs } if !unit.ids().all(|id| runs.contains(&id)) => {
+                return Obstacle::Frozen;
+            }
+            HostState::Frozen { .. } | HostState::Ready => {}
+        }
+        let mut apart = unit.apart.iter();
+        if let Some(other) = apart.find(|other| placer.placed[**other].contains(&host)) {
+            Obstacle::AntiAffinity(*other)
+        } else if unit.one_per_host && self.placed.contains(&host) {
+            Obstacle::OnePerHost
+        } else {
+            Obstacle::Capacity
+        }
+    }
+
+    fn cause(&self, obstacle: Obstacle) -> Cause {
+        let (placer, unit) = (self.placer, self.unit);
+        match obstacle {
+            Obstacle::Store(number) => {
+                let store = placer.units.stores[number].clone();
+                match &placer.homes[number] {
+                    Some(home @ (Home::Held(_) | Home::Chosen(_))) => Cause::StoreElsewhere {
+                        store,
+                        home: placer.home_id(home),
+                    },
+                    Some(Home::Away(home)) => Cause::StoreAway {
+                        store,
+                        home: home.clone(),
+                    },
+                    // Not an obstacle: see `obstacle`.
+                    None => Cause::NoHosts,
+                }
+            }
+            Obstacle::Label(place) => {
+                let (name, values) = unit.require[place];
+                Cause::Label {
+                    name: name.clone(),
+                    values: values.as_slice().to_vec(),
+                }
+            }
+            Obstacle::Draining => Cause::Draining,
+            Obstacle::Frozen => Cause::Frozen,
+            Obstacle::AntiAffinity(other) => Cause::AntiAffinity {
+                other: placer.units.all[other].components[0].clone(),
+            },
+            Obstacle::OnePerHost => Cause::OnePerHost,
+            Obstacle::Capacity => Cause::Capacity {
+                weight: unit.weight,
+            },
+        }
+    }
 }
 
 impl fmt::Display for Reason {
