@@ -1,7 +1,5 @@
 //! Which host gets the next replica of a unit.
 
-use std::cmp::Ordering;
-
 use super::host::HostState;
 use super::hosts::{Column, HostNumber, Hosts, With};
 use super::id::ComponentId;
@@ -171,22 +169,22 @@ impl Picker {
         rankings: &mut Rankings,
         fits: impl Fn(HostNumber) -> bool,
     ) -> Option<HostNumber> {
-        while let Some(host) = rankings.at(asks.hosts, asks.group, self.place) {
-            self.place += 1;
-            if fits(host) && asks.cost(host, counts) <= self.bound {
-                return Some(host);
+        loop {
+            let mut passed = 0;
+            for host in rankings.from(asks.hosts, asks.group, self.place) {
+                passed += 1;
+                if fits(host) && asks.cost(host, counts) <= self.bound {
+                    self.place += passed;
+                    return Some(host);
+                }
             }
+            if passed == 0 {
+                break;
+            }
+            self.place += passed;
         }
         // Nobody is at the bound any more. The lowest cost that there is becomes the bound.
-        let places =
-            (0..).map_while(|place| Some((place, rankings.at(asks.hosts, asks.group, place)?)));
-        let candidates = places.filter(|(_, host)| fits(*host));
-        let (cost, place, host) = candidates
-            .map(|(place, host)| (asks.cost(host, counts), place, host))
-            .min_by(|left, right| match left.0.cmp(&right.0) {
-                Ordering::Equal => left.1.cmp(&right.1),
-                unequal => unequal,
-            })?;
+        let (cost, place, host) = lowest(asks, counts, rankings, fits)?;
         self.bound = cost;
         self.place = place + 1;
         self.count_lagging(asks, counts);
@@ -219,5 +217,31 @@ impl Picker {
         let lagging =
             values.filter(|value| counts.of_value[**value as usize] <= self.bound.same_value);
         self.lagging = lagging.count();
+    }
+}
+
+/// The first host of the ranking among those of the lowest cost, with its cost and place.
+fn lowest(
+    asks: &Asks<'_>,
+    counts: &Counts,
+    rankings: &mut Rankings,
+    fits: impl Fn(HostNumber) -> bool,
+) -> Option<(Cost, usize, HostNumber)> {
+    let mut lowest: Option<(Cost, usize, HostNumber)> = None;
+    let mut place = 0;
+    loop {
+        let start = place;
+        for host in rankings.from(asks.hosts, asks.group, start) {
+            if fits(host) {
+                let cost = asks.cost(host, counts);
+                if lowest.is_none_or(|(lowest, ..)| cost < lowest) {
+                    lowest = Some((cost, place, host));
+                }
+            }
+            place += 1;
+        }
+        if place == start {
+            return lowest;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Puts units on hosts, one after another, and keeps what is left of each host's capacity.
 
 use super::Input;
-use super::host::Host;
+use super::host::{Host, HostState};
 use super::hosts::{HostNumber, Hosts};
 use super::id::HostId;
 use super::pick::{Asks, Counts, Picker};
@@ -21,6 +21,8 @@ pub(super) struct Placer<'a> {
     pub(super) homes: Vec<Option<Home>>,
     /// By host: the capacity that is left.
     pub(super) free: Vec<u64>,
+    /// No host has more capacity left than this.
+    free_max: u64,
     rankings: Rankings,
     counts: Counts,
 }
@@ -67,9 +69,13 @@ impl<'a> Placer<'a> {
                 *lead = Some(lead.map_or(host, |other| other.min(host)));
             }
         }
-        let capacities = hosts.all.iter().map(|host| host.capacity);
+        let free = hosts.all.iter().map(|host| match host.state {
+            HostState::Draining => 0,
+            HostState::Ready | HostState::Frozen { .. } => host.capacity.unwrap_or(UNLIMITED),
+        });
         Placer {
-            free: capacities.map(|it| it.unwrap_or(UNLIMITED)).collect(),
+            free: free.collect(),
+            free_max: UNLIMITED,
             rankings: Rankings::new(std::mem::take(&mut units.groups), hosts.len()),
             counts: Counts::new(hosts.len()),
             placed: vec![Vec::new(); units.all.len()],
@@ -103,6 +109,7 @@ impl<'a> Placer<'a> {
             }
         };
         release(&mut self.free, &before);
+        self.free_max = UNLIMITED;
         self.place(number, self.units.all[number].wanted, Some(lost));
         let after = std::mem::replace(&mut self.placed[number], before);
         release(&mut self.free, &after);
@@ -119,6 +126,9 @@ impl<'a> Placer<'a> {
     /// Places replicas of a unit until it has so many or nothing fits.
     fn place(&mut self, number: usize, wanted: u32, lost: Option<HostNumber>) {
         let unit = &self.units.all[number];
+        if unit.weight > self.free_max {
+            return;
+        }
         let Some(asks) = Asks::new(unit, &self.hosts) else {
             return;
         };
@@ -134,7 +144,11 @@ impl<'a> Placer<'a> {
                 Pin::To(host) => Some(host).filter(|host| fits(*host)),
                 Pin::Free => picker.next(&asks, counts, &mut self.rankings, fits),
             };
-            let Some(host) = picked else { break };
+            let Some(host) = picked else {
+                // Where all are full, nobody has to look at each host again to know.
+                self.free_max = free.iter().max().copied().unwrap_or_default();
+                break;
+            };
             placed.push(host);
             free[host as usize] -= unit.weight;
             counts.add(&asks, host);

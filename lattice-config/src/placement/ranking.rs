@@ -9,7 +9,7 @@ use super::hosts::{HostNumber, Hosts};
 
 /// About so many of the best are kept for each group: most components need no more, and all ranks of all
 /// groups would be a hundred megabytes in a large lattice.
-const HEAD_LENGTH: u64 = 24;
+const HEAD_LENGTH: u64 = 48;
 
 /// The low bits of an entry of a ranking, which hold the number of the host; the others are of its rank.
 const NUMBER_BITS: u64 = 0xffff;
@@ -44,27 +44,30 @@ impl Rankings {
         }
     }
 
-    /// The host at a place in the ranking of a group, if there are so many.
-    pub(super) fn at(
+    /// The hosts from a place in the ranking of a group on: some of them, and none only if there are none.
+    pub(super) fn from(
         &mut self,
         hosts: &Hosts<'_>,
         group: usize,
         place: usize,
-    ) -> Option<HostNumber> {
-        if place >= hosts.len() {
-            return None;
-        }
+    ) -> impl Iterator<Item = HostNumber> {
         if self.heads[group].is_none() {
             self.heads[group] = Some(self.head(hosts, group));
         }
-        let head = self.heads[group].as_ref()?;
-        if let Some(entry) = head.get(place) {
-            return Some(number(*entry));
-        }
-        if self.full.0 != Some(group) {
-            self.fill(hosts, group);
-        }
-        self.full.1.get(place).map(|entry| number(*entry))
+        let head = self.heads[group].as_deref().unwrap_or_default();
+        let entries = if place < head.len() || place >= hosts.len() {
+            head.get(place..)
+        } else {
+            if self.full.0 != Some(group) {
+                self.full.0 = Some(group);
+                fill(&mut self.full.1, hosts, &self.groups[group]);
+            }
+            self.full.1.get(place..)
+        };
+        entries
+            .unwrap_or_default()
+            .iter()
+            .map(|entry| number(*entry))
     }
 
     /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
@@ -96,18 +99,10 @@ impl Rankings {
         }
         head.into_boxed_slice()
     }
-
-    fn fill(&mut self, hosts: &Hosts<'_>, group: usize) {
-        let (of, ranks) = &mut self.full;
-        write_ranks(ranks, hosts, &self.groups[group]);
-        ranks.sort_unstable();
-        *of = Some(group);
-    }
 }
 
-/// One entry for each host: its rank for the group, and its number in the low bits. Two hosts whose ranks
-/// are equal without those are in the order of their ids.
-fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
+/// Lists one entry for each host, the best first.
+fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     ranks.clear();
     ranks.resize(hosts.len(), u64::MAX);
     for seed in &group.seeds {
@@ -121,8 +116,11 @@ fn write_ranks(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     if let Some(lead) = group.lead {
         ranks[lead as usize] = u64::from(lead);
     }
+    ranks.sort_unstable();
 }
 
+/// The rank of a host, with the host's number in its low bits: two hosts whose ranks are equal without those
+/// are in the order of their ids.
 fn entry(rank: u64, host: u64) -> u64 {
     (rank & !NUMBER_BITS) | host
 }

@@ -1,6 +1,6 @@
 //! Why a component has fewer replicas than wanted.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::fmt;
 
 use serde::Serialize;
@@ -82,19 +82,21 @@ pub(super) fn reasons(placer: &Placer<'_>, unit: usize) -> Vec<Reason> {
         return vec![Reason { cause, hosts }];
     }
     let explainer = Explainer::new(placer, unit);
-    let mut counts: BTreeMap<Obstacle, usize> = BTreeMap::new();
+    let mut counts: Vec<(Obstacle, usize)> = Vec::new();
     for (host, _) in (0..).zip(&placer.hosts.all) {
-        *counts.entry(explainer.obstacle(host)).or_default() += 1;
+        let obstacle = explainer.obstacle(host);
+        // There are few, and this is done for every host.
+        match counts.iter_mut().find(|(it, _)| *it == obstacle) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((obstacle, 1)),
+        }
     }
-    let mut reasons: Vec<_> = counts
-        .into_iter()
-        .map(|(obstacle, hosts)| Reason {
-            cause: explainer.cause(obstacle),
-            hosts,
-        })
-        .collect();
-    reasons.sort_by(|left, right| right.hosts.cmp(&left.hosts));
-    reasons
+    counts.sort_unstable_by_key(|(obstacle, hosts)| (Reverse(*hosts), *obstacle));
+    let reasons = counts.into_iter().map(|(obstacle, hosts)| Reason {
+        cause: explainer.cause(obstacle),
+        hosts,
+    });
+    reasons.collect()
 }
 
 /// A cause by numbers, because one is found for every host. From what nobody can change to what another
