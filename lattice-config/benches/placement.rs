@@ -115,27 +115,26 @@ fn host(number: usize, capacity: Option<u64>) -> Host {
 
 /// Apps of so many components, each linked to the one before.
 fn apps(components: usize, fields: impl Fn(usize) -> &'static str) -> Vec<App> {
-    let app = |number: usize| {
-        let mut text = format!(
-            "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: app-{number}}}\nspec:\n  components:\n"
-        );
-        for component in 0..components {
-            let fields = fields(component + if components == 1 { number } else { 0 });
-            text += &format!("  - {{name: c{component}, source: {{file: a}}, {fields}}}\n");
-        }
-        text += "  links:\n";
-        for component in 1..components {
-            let (from, to) = (component - 1, component);
-            text += &format!("  - {{from: c{from}, interface: 'a:b', to: c{to}}}\n");
-        }
-        let text = if components == 1 {
-            text.trim_end_matches("  links:\n")
-        } else {
-            &text
-        };
-        App::from_yaml("app.yaml", text).expect("a manifest without mistakes")
+    let mut text =
+        "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {name: app}\nspec:\n".to_owned();
+    text += "  components:\n";
+    for component in 0..components {
+        let fields = fields(component);
+        text += &format!("  - {{name: c{component}, source: {{file: a}}, {fields}}}\n");
+    }
+    text += "  links: [";
+    for component in 1..components {
+        let (from, to) = (component - 1, component);
+        text += &format!("{{from: c{from}, interface: 'a:b', to: c{to}}}, ");
+    }
+    text += "]\n";
+    let app = App::from_yaml("app.yaml", &text).expect("a manifest without mistakes");
+    let named = |number: usize| {
+        let mut app = app.clone();
+        app.metadata.name = parse(&format!("app-{number}"));
+        app
     };
-    (0..COMPONENTS / components).map(app).collect()
+    (0..COMPONENTS / components).map(named).collect()
 }
 
 fn parse<T: FromStr<Err: Debug>>(text: &str) -> T {

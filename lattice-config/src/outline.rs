@@ -53,6 +53,8 @@ pub(crate) struct PlacementOutline<'a> {
     pub(crate) component: Option<ComponentName>,
     /// The keys `require` and `prefer`, each with the names in it.
     pub(crate) labels: Vec<(At<()>, Vec<At<&'a str>>)>,
+    /// The labels whose list of values has none.
+    pub(crate) without_values: Vec<At<&'a str>>,
     pub(crate) anti_affinity: Vec<At<ComponentName>>,
 }
 
@@ -154,6 +156,16 @@ impl<'a> PlacementOutline<'a> {
             let names = names.map(|name| at_key(name, name.key.as_str(), &path_of_names));
             Some((at_key(entry, (), path_here), names.collect()))
         });
+        let labels: Vec<(_, Vec<_>)> = labels.collect();
+        let without_values = ["require", "prefer"].into_iter().flat_map(|key| {
+            let path_of_names = Path::Key(path_here, key);
+            let entries = placement.get(key).map_or(&[][..], Node::entries).iter();
+            let empty =
+                entries.filter(|it| matches!(&it.value.data, Data::List(list) if list.is_empty()));
+            empty
+                .map(|it| at_key(it, it.key.as_str(), &path_of_names))
+                .collect::<Vec<_>>()
+        });
         let others = placement
             .get("anti-affinity")
             .map_or(&[][..], Node::items)
@@ -162,7 +174,8 @@ impl<'a> PlacementOutline<'a> {
         let path_of_others = Path::Key(path_here, "anti-affinity");
         Some(PlacementOutline {
             component: read(item, "name", path).map(|at| at.value),
-            labels: labels.collect(),
+            labels,
+            without_values: without_values.collect(),
             anti_affinity: others
                 .filter_map(|(index, node)| at_value(node, Path::Index(&path_of_others, index)))
                 .collect(),

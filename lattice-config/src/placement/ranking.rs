@@ -7,11 +7,15 @@
 use super::hash::rank;
 use super::hosts::{HostNumber, Hosts};
 
-/// About so many of the best are kept for each group: most components need no more, and all ranks of all
-/// groups would be a hundred megabytes in a large lattice.
-const HEAD_LENGTH: u64 = 48;
+/// About so many of the best are found for each group at first: most components need no more, and to sort
+/// all hosts takes longer than to rank them.
+const HEAD_LENGTH: u64 = 32;
 
-/// The low bits of an entry of a ranking, which hold the number of the host; the others are of its rank.
+/// So many places of rankings of all hosts are kept, in 64 MiB: all of them for a thousand hosts and thirty
+/// thousand groups. Beyond that they are made anew when they are needed.
+const PLACES_KEPT_MAX: usize = 32 << 20;
+
+/// The low bits of an entry that is sorted, which hold the number of the host; the others are of its rank.
 const NUMBER_BITS: u64 = 0xffff;
 
 /// Components that rank hosts alike.
@@ -26,10 +30,11 @@ pub(super) struct Group {
 #[derive(Debug)]
 pub(super) struct Rankings {
     groups: Vec<Group>,
-    /// The best hosts of each group, once somebody asked for them.
-    heads: Vec<Option<Box<[u64]>>>,
-    /// All hosts of the one group that was last asked for more.
-    full: (Option<usize>, Vec<u64>),
+    /// By group: the best hosts, or all of them, once somebody asked for so many. Host numbers have 16 bits.
+    orders: Vec<Box<[u16]>>,
+    /// The places in those orders that have all hosts.
+    places_kept: usize,
+    scratch: Vec<u64>,
     /// By host: whether it is in the head that is made.
     is_in_head: Vec<bool>,
 }
@@ -37,9 +42,10 @@ pub(super) struct Rankings {
 impl Rankings {
     pub(super) fn new(groups: Vec<Group>, hosts: usize) -> Rankings {
         Rankings {
-            heads: (0..groups.len()).map(|_| None).collect(),
+            orders: vec![Box::default(); groups.len()],
             groups,
-            full: (None, Vec::new()),
+            places_kept: 0,
+            scratch: Vec::new(),
             is_in_head: vec![false; hosts],
         }
     }
@@ -51,36 +57,29 @@ impl Rankings {
         group: usize,
         place: usize,
     ) -> impl Iterator<Item = HostNumber> {
-        if self.heads[group].is_none() {
-            self.heads[group] = Some(self.head(hosts, group));
+        if self.orders[group].is_empty() {
+            self.orders[group] = self.head(hosts, group);
         }
-        let head = self.heads[group].as_deref().unwrap_or_default();
-        let entries = if place < head.len() || place >= hosts.len() {
-            head.get(place..)
-        } else {
-            if self.full.0 != Some(group) {
-                self.full.0 = Some(group);
-                fill(&mut self.full.1, hosts, &self.groups[group]);
-            }
-            self.full.1.get(place..)
-        };
-        entries
-            .unwrap_or_default()
-            .iter()
-            .map(|entry| number(*entry))
+        if place >= self.orders[group].len() && place < hosts.len() {
+            self.extend(hosts, group);
+        }
+        let order = self.orders[group].get(place..).unwrap_or_default();
+        order.iter().map(|number| HostNumber::from(*number))
     }
 
     /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
     /// however many they are.
-    fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u64]> {
+    fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u16]> {
         let Group { seeds, lead } = &self.groups[group];
         let ranks = (seeds.len() as u64) * (hosts.len() as u64);
         let threshold = if ranks <= HEAD_LENGTH {
             u64::MAX
         } else {
-            u64::MAX / ranks * HEAD_LENGTH
+            // Whatever is above is above without the low bits, too, which entries do not have.
+            (u64::MAX / ranks * HEAD_LENGTH) | NUMBER_BITS
         };
-        let mut head = Vec::with_capacity(2 * HEAD_LENGTH as usize);
+        let head = &mut self.scratch;
+        head.clear();
         head.extend(lead.map(u64::from));
         for seed in seeds {
             for (host_seed, number) in hosts.seeds.iter().zip(0..) {
@@ -94,11 +93,30 @@ impl Rankings {
         let is_in_head = &mut self.is_in_head;
         // The lowest of the ranks of a host counts.
         head.retain(|entry| !std::mem::replace(&mut is_in_head[number(*entry) as usize], true));
-        for entry in &head {
+        for entry in head.iter() {
             is_in_head[number(*entry) as usize] = false;
         }
-        head.into_boxed_slice()
+        order(head)
     }
+
+    /// Ranks all hosts.
+    fn extend(&mut self, hosts: &Hosts<'_>, group: usize) {
+        if self.places_kept > PLACES_KEPT_MAX {
+            let full = self
+                .orders
+                .iter_mut()
+                .filter(|order| order.len() == hosts.len());
+            full.for_each(|order| *order = Box::default());
+            self.places_kept = 0;
+        }
+        fill(&mut self.scratch, hosts, &self.groups[group]);
+        self.orders[group] = order(&self.scratch);
+        self.places_kept += hosts.len();
+    }
+}
+
+fn order(entries: &[u64]) -> Box<[u16]> {
+    entries.iter().map(|entry| number(*entry)).collect()
 }
 
 /// Lists one entry for each host, the best first.
@@ -125,6 +143,6 @@ fn entry(rank: u64, host: u64) -> u64 {
     (rank & !NUMBER_BITS) | host
 }
 
-fn number(entry: u64) -> HostNumber {
-    (entry & NUMBER_BITS) as HostNumber
+fn number(entry: u64) -> u16 {
+    (entry & NUMBER_BITS) as u16
 }

@@ -6,6 +6,7 @@ use super::Validator;
 use super::links::fused;
 use crate::label::{LABELS_MAX, LabelName};
 use crate::outline::{PlacementOutline, Targets};
+use crate::text::quoted;
 
 impl<'o> Validator<'o, '_, '_> {
     pub(super) fn check_placements(&mut self) {
@@ -33,6 +34,14 @@ impl<'o> Validator<'o, '_, '_> {
                     self.add(name, error.to_string(), None);
                 }
             }
+        }
+        for name in &placement.without_values {
+            let message = format!(
+                "{} has no values, so no host can have one",
+                quoted(name.value)
+            );
+            let help = "leave it out, or give it a value";
+            self.add(name, message, Some(help.to_owned()));
         }
     }
 
