@@ -80,3 +80,6 @@ pub fn plan(input: &Input<'_>) -> Plan {
     placer.place_all();
     placer.into_plan()
 }
+
+#[cfg(test)]
+mod tests;

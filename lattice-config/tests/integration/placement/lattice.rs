@@ -43,27 +43,25 @@ impl Lattice {
 
     pub(crate) fn with_input<T>(&self, run: impl FnOnce(&Input<'_>) -> T) -> T {
         let apps = self.apps.iter().zip(0..);
-        self.with_apps(
-            apps.map(|(app, since)| Desired { app, since }).collect(),
-            run,
-        )
+        let apps: Vec<_> = apps.map(|(app, since)| Desired { app, since }).collect();
+        self.with_apps(&apps, run)
     }
 
     /// With another order of the apps than that of their list.
     pub(crate) fn plan_since(&self, since: impl Fn(&App) -> u64) -> Plan {
         let apps = self.apps.iter();
-        let apps = apps
+        let apps: Vec<_> = apps
             .map(|app| Desired {
                 app,
                 since: since(app),
             })
             .collect();
-        self.with_apps(apps, plan)
+        self.with_apps(&apps, plan)
     }
 
-    fn with_apps<T>(&self, apps: Vec<Desired<'_>>, run: impl FnOnce(&Input<'_>) -> T) -> T {
+    fn with_apps<T>(&self, apps: &[Desired<'_>], run: impl FnOnce(&Input<'_>) -> T) -> T {
         run(&Input {
-            apps: &apps,
+            apps,
             hosts: &self.hosts,
             demand: &self.demand,
             local_stores: &BTreeSet::from([LOCAL_STORE.to_owned()]),
