@@ -93,7 +93,10 @@ impl<'a> Placer<'a> {
             self.place(*number, 1, None);
         }
         // What found no host at first will find none: there only is less room now.
-        order.retain(|number| !self.placed[*number].is_empty());
+        order.retain(|number| {
+            let placed = self.placed[*number].len();
+            placed > 0 && placed < self.units.all[*number].wanted as usize
+        });
         for number in order {
             self.place(number, self.units.all[number].wanted, None);
         }
