@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::debian;
 use crate::command::{Stream, output, run_and_read, say};
+use crate::debian;
 use crate::guests::{self, Way};
 use crate::guests_check;
 use crate::workspace::{Build, build_weft, cargo};

@@ -62,11 +62,11 @@ impl<'a> Placer<'a> {
                 Some(number.unwrap_or_else(|| Home::Away(home.clone())))
             })
             .collect();
+        let mut rankings = Rankings::new(std::mem::take(&mut units.groups), hosts.len());
         for unit in &units.all {
             // What is linked to a component that is bound to a host wants to be there, too.
             if let Pin::To(host) = pin(unit, &homes) {
-                let lead = &mut units.groups[unit.group].lead;
-                *lead = Some(lead.map_or(host, |other| other.min(host)));
+                rankings.lead(unit.group, host);
             }
         }
         let free = hosts.all.iter().map(|host| match host.state {
@@ -76,7 +76,7 @@ impl<'a> Placer<'a> {
         Placer {
             free: free.collect(),
             free_max: UNLIMITED,
-            rankings: Rankings::new(std::mem::take(&mut units.groups), hosts.len()),
+            rankings,
             counts: Counts::new(hosts.len()),
             placed: vec![Vec::new(); units.all.len()],
             homes,
@@ -158,6 +158,11 @@ impl<'a> Placer<'a> {
             picker.placed(&asks, counts, host);
             for store in &unit.stores {
                 self.homes[*store].get_or_insert(Home::Chosen(host));
+            }
+            if !unit.stores.is_empty() {
+                // Units with stores are placed before the others of their group, which find the host leading
+                // as they will when the store exists: to make it moves nothing.
+                self.rankings.lead(unit.group, host);
             }
         }
         counts.end(placed);

@@ -4,6 +4,8 @@
 //! randomly as one component does, and when a component joins it, it seldom changes its mind: of a group of
 //! n + 1, the newcomer decides once in n + 1 times.
 
+use std::collections::BTreeSet;
+
 use super::hash::rank;
 use super::hosts::{HostNumber, Hosts};
 
@@ -23,8 +25,8 @@ const NUMBER_BITS: u64 = 0xffff;
 pub(super) struct Group {
     /// The seeds of the members.
     pub(super) seeds: Vec<u64>,
-    /// The host that comes first whatever its rank: the one with the store of a member.
-    pub(super) lead: Option<HostNumber>,
+    /// The hosts that come first whatever their ranks: those with the stores of members.
+    pub(super) leads: BTreeSet<HostNumber>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,13 @@ impl Rankings {
         }
     }
 
+    /// Puts a host before all others that do not lead as well.
+    pub(super) fn lead(&mut self, group: usize, host: HostNumber) {
+        if self.groups[group].leads.insert(host) {
+            self.orders[group] = Box::default();
+        }
+    }
+
     /// The hosts from a place in the ranking of a group on: some of them, and none only if there are none.
     pub(super) fn from(
         &mut self,
@@ -70,7 +79,7 @@ impl Rankings {
     /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
     /// however many they are.
     fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u16]> {
-        let Group { seeds, lead } = &self.groups[group];
+        let Group { seeds, leads } = &self.groups[group];
         let ranks = (seeds.len() as u64) * (hosts.len() as u64);
         let threshold = if ranks <= HEAD_LENGTH {
             u64::MAX
@@ -80,7 +89,7 @@ impl Rankings {
         };
         let head = &mut self.scratch;
         head.clear();
-        head.extend(lead.map(u64::from));
+        head.extend(leads.iter().map(|lead| u64::from(*lead)));
         for seed in seeds {
             for (host_seed, number) in hosts.seeds.iter().zip(0..) {
                 let rank = rank(*seed, *host_seed);
@@ -131,8 +140,8 @@ fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     for (entry, number) in ranks.iter_mut().zip(0..) {
         *entry = self::entry(*entry, number);
     }
-    if let Some(lead) = group.lead {
-        ranks[lead as usize] = u64::from(lead);
+    for lead in &group.leads {
+        ranks[*lead as usize] = u64::from(*lead);
     }
     ranks.sort_unstable();
 }

@@ -311,6 +311,14 @@ proptest! {
     }
 
     #[test]
+    fn to_make_the_stores_of_a_plan_moves_nothing(lattice in lattices(EVERYTHING)) {
+        let before = lattice.plan();
+        let mut after = lattice.clone();
+        after.homes = before.homes.clone();
+        prop_assert_eq!(before, after.plan());
+    }
+
+    #[test]
     fn a_reason_is_one_that_holds(lattice in lattices(EVERYTHING)) {
         let plan = lattice.plan();
         let has = |cause: &dyn Fn(&Cause) -> bool| {
