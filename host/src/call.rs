@@ -2,11 +2,14 @@
 //!
 //! Values are dynamic here by nature; links between components never come this way.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::wasm_wave::parser::ParserError;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
+use weft_lattice::control::{CallReply, CallTimes};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 
 use crate::entry::{Entry, Exports, Failure};
@@ -78,27 +81,78 @@ struct Target {
     results: usize,
 }
 
-/// Calls the function that `text` names in `entry`'s component, within the entry's deadline, and
-/// returns its result in WAVE.
+/// What came of one call, or of several.
+pub(crate) struct Called {
+    /// The last result, in WAVE.
+    result: Option<String>,
+    /// How long each call took. Never empty.
+    durations: Vec<Duration>,
+}
+
+impl Called {
+    /// What is told of it.
+    pub(crate) fn reply(mut self) -> CallReply {
+        let elapsed: Duration = self.durations.iter().sum();
+        self.durations.sort_unstable();
+        CallReply {
+            result: self.result,
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            times: times(&self.durations),
+        }
+    }
+}
+
+/// The distribution of several durations, the shortest first; none of a single one.
+fn times(sorted: &[Duration]) -> Option<CallTimes> {
+    let [min, .., max] = sorted else { return None };
+    let nanoseconds = |duration: &Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    // The nearest rank: the smallest that so many percent do not exceed.
+    let percentile = |percent: usize| {
+        let rank = (sorted.len() * percent).div_ceil(100);
+        sorted.get(rank.saturating_sub(1)).map_or(0, nanoseconds)
+    };
+    Some(CallTimes {
+        calls: u32::try_from(sorted.len()).unwrap_or(u32::MAX),
+        min_ns: nanoseconds(min),
+        median_ns: percentile(50),
+        p99_ns: percentile(99),
+        max_ns: nanoseconds(max),
+    })
+}
+
+/// Calls the function that `text` names in `entry`'s component, `repeat` times one after another, each
+/// within the entry's deadline, and returns its last result in WAVE.
 ///
 /// # Errors
-/// Any [`CallError`]. If the future is dropped, so is the guest.
-pub(crate) async fn call(entry: &Entry, text: &str) -> Result<Option<String>, CallError> {
+/// Any [`CallError`], of the first call that fails. If the future is dropped, so is the guest.
+pub(crate) async fn call(entry: &Entry, text: &str, repeat: u32) -> Result<Called, CallError> {
     let expression = Expression::parse(text)?;
     let component = entry.component_code().await?;
     let target = find(entry, &component, &expression)?;
+    let mut durations = Vec::new();
+    let mut result = None;
+    for _ in 0..repeat {
+        let started = Instant::now();
+        result = request(entry, &target).await?;
+        durations.push(started.elapsed());
+    }
+    let result = result
+        .map(|value| render(expression.function, &value))
+        .transpose()?;
+    Ok(Called { result, durations })
+}
+
+/// One call, as a request of its own.
+async fn request(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
     let _admission = entry.admit()?;
     let limit = entry.settings().deadline;
     let deadline = Instant::now() + limit;
-    let outcome = tokio::time::timeout_at(deadline, run(entry, &target, deadline)).await;
+    let outcome = tokio::time::timeout_at(deadline, run(entry, target, deadline)).await;
     let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
     if outcome.as_ref().is_err_and(Failure::is_guests) {
         entry.count_trap();
     }
-    let result = outcome?;
-    result
-        .map(|value| render(expression.function, &value))
-        .transpose()
+    outcome
 }
 
 async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option<Val>, Failure> {
@@ -335,6 +389,27 @@ mod tests {
 
         let call = Expression::parse("run()").unwrap();
         assert_eq!((call.interface, call.function), (None, "run"));
+    }
+
+    #[test]
+    fn several_calls_are_told_by_their_distribution_and_one_is_not() {
+        let reply = |nanoseconds: Vec<u64>| {
+            let durations = nanoseconds.into_iter().map(Duration::from_nanos).collect();
+            let result = Some("7".to_owned());
+            Called { result, durations }.reply()
+        };
+        let one = reply(vec![7_999]);
+        assert_eq!((one.elapsed_us, one.times), (7, None));
+        let several = reply((1..=200).rev().map(|number| number * 1_000).collect());
+        assert_eq!(several.elapsed_us, 20_100);
+        let expected = CallTimes {
+            calls: 200,
+            min_ns: 1_000,
+            median_ns: 100_000,
+            p99_ns: 198_000,
+            max_ns: 200_000,
+        };
+        assert_eq!(several.times, Some(expected));
     }
 
     #[test]

@@ -261,6 +261,7 @@ fn open_blocking(
             compiler,
             artifacts: artifacts.clone(),
             transport,
+            stubs: Arc::default(),
         },
         registry,
         providers_directory: paths.providers(),

@@ -1,8 +1,10 @@
 //! `weft call`: calls a function of a deployed component.
 
-use clap::Args;
+use std::time::Duration;
+
+use clap::{Args, value_parser};
 use serde::Serialize;
-use weft_lattice::control::{CallReply, CallRequest};
+use weft_lattice::control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes};
 
 use crate::connection;
 use crate::environment::HostOptions;
@@ -14,6 +16,7 @@ const AFTER_HELP: &str = "\
 Examples:
   weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")'
   weft call shop/orders 'shop:catalog/orders.place([{sku: \"teapot\", quantity: 1}])' -o json
+  weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")' --repeat 1000
 
 Arguments and results are written in WAVE: numbers, true, 'c', \"text\", [1, 2], (1, \"a\"),
 {field: 1}, case(1), some(1), none, ok(1), err(\"why\"). Put the expression in single quotes, so
@@ -34,6 +37,14 @@ pub(crate) struct Call {
     /// The function and its arguments in WAVE
     #[arg(value_name = "EXPRESSION")]
     expression: String,
+    /// Call it so many times, each as a request of its own, and tell how long they took
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value_t = 1,
+        value_parser = value_parser!(u32).range(1..=i64::from(CALL_REPEAT_MAX))
+    )]
+    repeat: u32,
     /// The form of what is printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -59,6 +70,7 @@ impl Call {
             app: app.to_string(),
             component: component.to_string(),
             expression: self.expression,
+            repeat: self.repeat,
         };
         match client.call(&request).await {
             Ok(reply) => output::report(&Returned(reply), self.output).map(drop),
@@ -90,8 +102,27 @@ fn check_form(expression: &str) -> Result<(), Failure> {
 impl Report for Returned {
     /// A function that returns nothing prints nothing.
     fn text(&self) -> String {
-        self.0.result.clone().unwrap_or_default()
+        let result = self.0.result.clone();
+        let times = self.0.times.as_ref().map(distribution);
+        let lines: Vec<_> = result.into_iter().chain(times).collect();
+        lines.join("\n")
     }
+}
+
+/// How long several calls took, for people.
+fn distribution(times: &CallTimes) -> String {
+    let CallTimes {
+        calls,
+        min_ns,
+        median_ns,
+        p99_ns,
+        max_ns,
+    } = *times;
+    let [min, median, p99, max] = [min_ns, median_ns, p99_ns, max_ns].map(Duration::from_nanos);
+    format!(
+        "{calls} calls took {median:.1?} each (median; at least {min:.1?}, 99 % at most {p99:.1?}, all at \
+         most {max:.1?})"
+    )
 }
 
 #[cfg(test)]
@@ -118,10 +149,23 @@ mod tests {
             Returned(CallReply {
                 result: result.map(str::to_owned),
                 elapsed_us: 7,
+                times: None,
             })
         };
         assert_eq!(returned(Some("ok(1)")).text(), "ok(1)");
         assert_eq!(returned(None).text(), "");
+        let Returned(mut several) = returned(Some("7"));
+        several.times = Some(CallTimes {
+            calls: 100,
+            min_ns: 900,
+            median_ns: 1_240,
+            p99_ns: 50_000,
+            max_ns: 2_000_000,
+        });
+        assert_eq!(
+            Returned(several).text(),
+            "7\n100 calls took 1.2µs each (median; at least 900.0ns, 99 % at most 50.0µs, all at most 2.0ms)"
+        );
         let expected = serde_json::json!({"result": null, "elapsed_us": 7});
         assert_eq!(serde_json::to_value(returned(None)).unwrap(), expected);
     }

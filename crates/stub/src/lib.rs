@@ -6,10 +6,12 @@
 //! exporter's bytes ─ View ─ plan::exports ─ generate::skeleton
 //! ```
 //!
-//! [`stub`] and [`skeleton`] go the whole way. What comes out is a component that is joined with the importer
+//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same without generating anything
+//! twice. What comes out is a component that is joined with the importer
 //! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
 
 pub mod assemble;
+mod cache;
 pub mod generate;
 pub mod plan;
 
@@ -18,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use thiserror::Error;
 
 pub use assemble::AssembleError;
+pub use cache::Cache;
 pub use generate::GenerateError;
 
 use assemble::Outside;
@@ -92,6 +95,20 @@ pub fn stub(
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
+    stub_with(&Cache::default(), importer, names, is_direct)
+}
+
+/// As [`stub`], with what `cache` has.
+///
+/// # Errors
+///
+/// As [`stub`].
+pub fn stub_with(
+    cache: &Cache,
+    importer: &View,
+    names: &[&str],
+    is_direct: &dyn Fn(&Signature) -> bool,
+) -> Result<Generated, StubError> {
     let plan = plan::imports(importer, names, is_direct).map_err(StubError::Refused)?;
     let bytes = guarded(|| {
         if !assemble::is_needed(&plan) {
@@ -99,7 +116,7 @@ pub fn stub(
         }
         let plan = assemble::complete(importer, &plan);
         let generated = assemble::is_generated(importer, &plan)
-            .then(|| generate::stub(importer, &plan))
+            .then(|| cache.stub(importer, &plan))
             .transpose()?;
         Ok(Some(assemble::stub(importer, &plan, generated.as_deref())?))
     })?;
@@ -118,13 +135,27 @@ pub fn skeleton(
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
+    skeleton_with(&Cache::default(), exporter, names, is_direct)
+}
+
+/// As [`skeleton`], with what `cache` has.
+///
+/// # Errors
+///
+/// As [`skeleton`].
+pub fn skeleton_with(
+    cache: &Cache,
+    exporter: &View,
+    names: &[&str],
+    is_direct: &dyn Fn(&Signature) -> bool,
+) -> Result<Generated, StubError> {
     let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Refused)?;
     let is_served = plan
         .functions()
         .any(|(_, function)| function.path == Path::Stub);
     let bytes = guarded(|| {
         is_served
-            .then(|| generate::skeleton(exporter, &plan))
+            .then(|| cache.skeleton(exporter, &plan))
             .transpose()
             .map_err(StubError::from)
     })?;
@@ -132,7 +163,8 @@ pub fn skeleton(
 }
 
 /// The tools assert what their own output guarantees; a valid component of other tools may break that, and
-/// a host must survive it. Nothing outlives the closure.
+/// a host must survive it. Nothing outlives the closure
+/// but what a cache keeps, which is whole or not there.
 fn guarded<R>(make: impl FnOnce() -> Result<R, StubError>) -> Result<R, StubError> {
     catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(StubError::NotWit))
 }

@@ -1,7 +1,5 @@
 //! Which request does what.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -11,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weft_lattice::artifacts::ARTIFACT_BYTES_MAX;
 use weft_lattice::control::{
-    CallReply, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
+    CALL_REPEAT_MAX, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
 };
 use weft_lattice_config::{App, AppName, Digest};
 
@@ -118,12 +116,15 @@ impl Api {
 
     async fn call(&self, request: Request<Incoming>) -> Answer {
         let wanted: CallRequest = read_json(request).await?;
+        if !(1..=CALL_REPEAT_MAX).contains(&wanted.repeat) {
+            let repeat = wanted.repeat;
+            let message = format!("`repeat` is {repeat}; expected 1 to {CALL_REPEAT_MAX}");
+            return Err(ApiError::bad_request(message));
+        }
         let entry = self.entry(&wanted)?;
-        let started = Instant::now();
-        let result = call(&entry, &wanted.expression).await;
-        let result = result.map_err(|error| ApiError::of_call(&error, &wanted))?;
-        let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        json(&CallReply { result, elapsed_us })
+        let called = call(&entry, &wanted.expression, wanted.repeat).await;
+        let called = called.map_err(|error| ApiError::of_call(&error, &wanted))?;
+        json(&called.reply())
     }
 
     fn entry(&self, wanted: &CallRequest) -> Result<Entry, ApiError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, ComponentSpec, LinkSpec};
 use weft_provider::{Capability, LinkContext, Registry};
+use weft_stub::Cache;
 
 use super::providers::Providers;
 use super::{DeployError, Running};
@@ -36,8 +37,9 @@ pub(super) async fn build(
 ) -> Result<Built, DeployError> {
     let (input, plan, groups) = {
         let (app, registry) = (Arc::new(app.clone()), registry.clone());
-        let artifacts = preparer.artifacts.clone();
-        let planned = tokio::task::spawn_blocking(move || plan_of(app, &artifacts, &registry));
+        let (artifacts, stubs) = (preparer.artifacts.clone(), preparer.stubs.clone());
+        let planned =
+            tokio::task::spawn_blocking(move || plan_of(app, &artifacts, &registry, &stubs));
         planned.await.map_err(|_| DeployError::Internal)??
     };
     let mut prepared = Vec::with_capacity(groups.len());
@@ -58,6 +60,7 @@ fn plan_of(
     app: Arc<App>,
     artifacts: &Artifacts,
     registry: &Registry,
+    stubs: &Cache,
 ) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
     for provider in &app.spec.providers {
         registry
@@ -74,7 +77,7 @@ fn plan_of(
         .map_err(DeployError::Link)?;
     let choices = choose(app, &resolved.links).map_err(DeployError::Link)?;
     let crossings =
-        Crossings::plan(&input, &resolved.links, &choices).map_err(DeployError::Link)?;
+        Crossings::plan(&input, &resolved.links, &choices, stubs).map_err(DeployError::Link)?;
     let groups = (0..app.spec.components.len())
         .map(|entry| group(&resolved.links, &choices, &crossings, entry))
         .collect();

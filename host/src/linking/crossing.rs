@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
 use weft_stub::plan::{Path, Plan, Signature, View};
-use weft_stub::{Generated, StubError};
+use weft_stub::{Cache, Generated, StubError};
 
 use super::modes::{Choice, Mode};
 use super::resolve::ComponentLink;
@@ -28,8 +28,8 @@ pub(crate) struct Crossing {
     pub(crate) stub: Option<Arc<[u8]>>,
     /// The imports that the stub serves.
     joined: Vec<String>,
-    /// What the target serves.
-    target: Arc<Serving>,
+    /// For each function of the plan, by its index, the target's index of it.
+    targets: Vec<u32>,
 }
 
 /// One interface of a crossing.
@@ -68,6 +68,7 @@ impl Crossings {
         input: &AppInput,
         links: &[ComponentLink],
         choices: &[Choice],
+        stubs: &Cache,
     ) -> Result<Self, Problems> {
         let local: Vec<_> = links
             .iter()
@@ -77,6 +78,7 @@ impl Crossings {
             .collect();
         let mut planner = Planner {
             input,
+            stubs,
             problems: Problems::default(),
         };
         planner.check_types(&local);
@@ -134,18 +136,17 @@ impl Crossing {
             has_resources: self.plan.has_resources(),
             carrier,
         });
-        let functions = self.plan.functions().map(|(interface, function)| {
+        let functions = self.plan.functions().zip(&self.targets);
+        let functions = functions.map(|((interface, function), target_index)| {
             let crossed = self.interface(&interface.name);
             let export = crossed.map_or(interface.name.as_str(), |crossed| &crossed.export);
             let deadline = crossed.and_then(|crossed| spec.links[crossed.link].deadline);
-            // What the target lacks was refused when the types were compared.
-            let target = self.target.plan.find(export, &function.name);
             Arc::new(LinkedFunction {
                 route: route.clone(),
                 interface: interface.name.as_str().into(),
                 name: function.name.clone(),
                 export: export.into(),
-                target_index: target.map_or(u32::MAX, |target| target.index),
+                target_index: *target_index,
                 failure: function.failure,
                 path: function.path.clone(),
                 is_async: function.is_async,
@@ -198,6 +199,8 @@ struct Local<'a> {
 
 struct Planner<'a> {
     input: &'a AppInput,
+    /// What was generated before.
+    stubs: &'a Cache,
     problems: Problems,
 }
 
@@ -253,22 +256,34 @@ impl Planner<'_> {
                 })
                 .collect();
             let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
-            let target = serving.get(&to)?.clone();
-            match self.generate(from, &imports, Side::Importer) {
-                Ok(carried) => Some(Arc::new(Crossing {
-                    target,
-                    from,
-                    to,
-                    interfaces,
-                    plan: carried.plan,
-                    stub: carried.bytes,
-                    joined: carried.joined,
-                })),
+            let target = serving.get(&to)?;
+            let carried = match self.generate(from, &imports, Side::Importer) {
+                Ok(carried) => carried,
                 Err(error) => {
                     self.refuse(from, to, &links, error);
-                    None
+                    return None;
                 }
-            }
+            };
+            let linked: Vec<_> = interfaces
+                .iter()
+                .map(|interface| (interface.import.as_str(), interface.export.as_str()))
+                .collect();
+            let targets = match carried.plan.served_by(&target.plan, &linked) {
+                Ok(targets) => targets,
+                Err(unserved) => {
+                    self.push(from, to, &links, &chain(&unserved));
+                    return None;
+                }
+            };
+            Some(Arc::new(Crossing {
+                from,
+                to,
+                interfaces,
+                plan: carried.plan,
+                stub: carried.bytes,
+                joined: carried.joined,
+                targets,
+            }))
         });
         crossings.collect()
     }
@@ -292,7 +307,14 @@ impl Planner<'_> {
                     };
                     serving.insert(component, Arc::new(served));
                 }
-                Err(error) => self.refuse(component, component, &[], error),
+                Err(error) => {
+                    let to_it = links.iter().filter(|local| local.link.edge.to == component);
+                    let to_it: Vec<_> = to_it.copied().collect();
+                    let from = to_it
+                        .first()
+                        .map_or(component, |local| local.link.edge.from);
+                    self.refuse(from, component, &to_it, error);
+                }
             }
         }
         serving
@@ -309,8 +331,8 @@ impl Planner<'_> {
         let view = View::of(bytes).map_err(|_| StubError::NotWit)?;
         let is_direct = &|signature: &Signature| typed::contains(signature);
         let generated = match side {
-            Side::Importer => weft_stub::stub(&view, names, is_direct)?,
-            Side::Exporter => weft_stub::skeleton(&view, names, is_direct)?,
+            Side::Importer => weft_stub::stub_with(self.stubs, &view, names, is_direct)?,
+            Side::Exporter => weft_stub::skeleton_with(self.stubs, &view, names, is_direct)?,
         };
         let joined = generated.joined().into_iter().map(str::to_owned).collect();
         let Generated { plan, bytes } = generated;
@@ -321,29 +343,28 @@ impl Planner<'_> {
         })
     }
 
-    /// Says what a link between stores cannot carry, and why it is one.
+    /// Says what links between stores cannot carry, and why they are such.
     fn refuse(&mut self, from: usize, to: usize, links: &[Local<'_>], error: StubError) {
+        match error {
+            StubError::Refused(refusals) => {
+                for refusal in refusals {
+                    self.push(from, to, links, &refusal.to_string());
+                }
+            }
+            other => self.push(from, to, links, &chain(&other)),
+        }
+    }
+
+    fn push(&mut self, from: usize, to: usize, links: &[Local<'_>], message: &str) {
         let name = |component: usize| &self.input.app.spec.components[component].name;
-        let link = format!("link `{}` → `{}`", name(from), name(to));
         let reasons: BTreeSet<_> = links.iter().flat_map(|link| &link.choice.reasons).collect();
         let reasons: Vec<_> = reasons.into_iter().map(String::as_str).collect();
         let help = format!(
             "only a fused link carries it, and this one joins two stores: {}",
             reasons.join("; ")
         );
-        match error {
-            StubError::Refused(refusals) => {
-                for refusal in refusals {
-                    let message = format!("{link}: {refusal}");
-                    self.problems
-                        .push(Problem::with_help(message, help.as_str()));
-                }
-            }
-            other => {
-                let message = format!("{link}: {}", chain(&other));
-                self.problems.push(Problem::with_help(message, help));
-            }
-        }
+        let message = format!("link `{}` → `{}`: {message}", name(from), name(to));
+        self.problems.push(Problem::with_help(message, help));
     }
 
     fn part(&self, component: usize) -> Part<'_> {

@@ -9,6 +9,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
 use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::App;
+use weft_stub::Cache;
 
 use super::imports::{self, HostImport, Links};
 use super::served::{Served, ServedFunctions};
@@ -128,6 +129,8 @@ pub(crate) struct Preparer {
     pub(crate) compiler: Compiler,
     pub(crate) artifacts: Artifacts,
     pub(crate) transport: Transport,
+    /// Stubs and skeletons that were generated before.
+    pub(crate) stubs: Arc<Cache>,
 }
 
 impl Preparer {

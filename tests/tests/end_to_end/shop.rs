@@ -12,6 +12,11 @@ pub(crate) fn manifest() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../lattice-config/examples/shop.yaml")
 }
 
+/// The shop with each component in a store of its own.
+fn isolated_manifest() -> PathBuf {
+    manifest().with_file_name("isolated.yaml")
+}
+
 /// The shop's manifest with one line changed, in `files`.
 fn changed(files: &Files, old: &str, new: &str) -> PathBuf {
     let text = std::fs::read_to_string(manifest()).unwrap();
@@ -46,7 +51,35 @@ fn order(weft: &Weft, lines: &Value) -> Response {
 
 #[test]
 fn the_shop_takes_orders_and_reads_them_back() {
-    let weft = Weft::serving(&[manifest()]);
+    takes_orders_and_reads_them_back(&manifest());
+}
+
+#[test]
+fn the_shop_in_stores_of_its_own_answers_the_same() {
+    takes_orders_and_reads_them_back(&isolated_manifest());
+}
+
+#[test]
+fn the_links_of_the_shop_are_as_fast_as_its_manifest_lets_them() {
+    let why = |manifest, interface| {
+        let weft = Weft::serving(&[manifest]);
+        let asked = ["link", "why", "shop", "storefront", interface, "-o", "json"];
+        weft.run(&asked).expect_code(0).json().to_string()
+    };
+    let fused = why(manifest(), "shop:catalog/pricing");
+    assert!(fused.contains(r#""mode":"fused""#), "{fused}");
+    for (interface, reason) in [
+        ("shop:catalog/pricing", "`isolate`"),
+        ("shop:catalog/orders", "`locality: local`"),
+    ] {
+        let local = why(isolated_manifest(), interface);
+        assert!(local.contains(r#""mode":"local""#), "{local}");
+        assert!(local.contains(reason), "{local}");
+    }
+}
+
+fn takes_orders_and_reads_them_back(manifest: &Path) {
+    let weft = Weft::serving(&[manifest.to_owned()]);
     weft.fetch("/").expect(200, &["A small shop"]);
 
     let placed = order(&weft, &json!([{"sku": "teapot", "quantity": 2}]));

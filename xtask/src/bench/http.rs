@@ -11,7 +11,7 @@ use self::servers::{Kind, Servers};
 use super::Effort;
 use super::row::{Row, Target};
 use super::stats::median;
-use super::tools::Tools;
+use super::tools::{Tools, ensure_wrk};
 use super::wrk::{self, Report};
 use crate::command::say;
 
@@ -43,6 +43,7 @@ struct Run {
 }
 
 pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
+    ensure_wrk()?;
     let runs = Servers::start(tools)?.load(effort)?;
     Ok(CONNECTIONS
         .iter()

@@ -7,7 +7,7 @@ mod fused_call;
 mod get;
 mod http;
 mod idle_memory;
-mod link_call;
+mod link;
 mod process;
 mod row;
 mod scratch;
@@ -51,8 +51,8 @@ pub(crate) struct Options {
 enum Group {
     /// A call over a fused link, against the same components composed ahead of time.
     FusedCall,
-    /// A call over a link in each mode, against a link of dynamic values.
-    LinkCall,
+    /// Links in each mode, against a link of dynamic values, and what they need.
+    Link,
     /// HTTP requests, against bare hyper and `wasmtime serve`.
     Http,
     /// From starting `weft up` to the first answer.
@@ -83,7 +83,7 @@ impl Group {
     fn measure(self, tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         match self {
             Self::FusedCall => fused_call::measure(tools, effort),
-            Self::LinkCall => link_call::measure(tools, effort),
+            Self::Link => link::measure(tools, effort),
             Self::Http => http::measure(tools, effort),
             Self::WarmStart => warm_start::measure(tools, effort),
             Self::IdleMemory => idle_memory::measure(tools, effort),

@@ -26,6 +26,8 @@ pub(super) enum Target {
     RatioAtLeast(f64),
     /// The value itself is at most this.
     ValueAtMost(f64),
+    /// The value itself is at least this.
+    ValueAtLeast(f64),
 }
 
 impl Row {
@@ -58,6 +60,7 @@ impl Row {
             Target::RatioAtMost(limit) => self.ratio.is_some_and(|ratio| ratio <= limit),
             Target::RatioAtLeast(limit) => self.ratio.is_some_and(|ratio| ratio >= limit),
             Target::ValueAtMost(limit) => self.value <= limit,
+            Target::ValueAtLeast(limit) => self.value >= limit,
         });
         self.target = Some(target);
         self
@@ -70,6 +73,7 @@ impl std::fmt::Display for Target {
             Self::RatioAtMost(limit) => write!(formatter, "ratio ≤ {limit}"),
             Self::RatioAtLeast(limit) => write!(formatter, "ratio ≥ {limit}"),
             Self::ValueAtMost(limit) => write!(formatter, "≤ {limit}"),
+            Self::ValueAtLeast(limit) => write!(formatter, "≥ {limit}"),
         }
     }
 }
@@ -102,6 +106,8 @@ mod tests {
         let alone = Row::new("call", 11.0, "ns");
         assert!(!met(&alone.clone().target(Target::RatioAtMost(1.1))));
         assert!(met(&alone.clone().target(Target::ValueAtMost(11.0))));
+        assert!(met(&alone.clone().target(Target::ValueAtLeast(11.0))));
+        assert!(!met(&alone.clone().target(Target::ValueAtLeast(11.1))));
         let nothing = alone.against("nothing", 0.0);
         assert!(!met(&nothing.target(Target::RatioAtLeast(1.0))));
     }

@@ -15,9 +15,11 @@ use crate::workspace::{Build, build_weft, cargo, root, target_directory};
 const WASMTIME_VERSION: &str = "48.0.8";
 
 /// The guests that are measured.
-const GUESTS: [&str; 6] = [
+const GUESTS: [&str; 8] = [
     "callee",
     "caller",
+    "conformance-concurrent-exporter",
+    "conformance-concurrent-importer",
     "hello-http",
     "orders",
     "pricing",
@@ -29,9 +31,10 @@ pub(super) struct Tools {
     pub(super) weft: PathBuf,
     pub(super) bare_hyper: PathBuf,
     pub(super) compose: PathBuf,
-    pub(super) wasmtime: PathBuf,
     /// A link of dynamic values between two stores.
     pub(super) dynamic_link: PathBuf,
+    /// Makes and compiles the stub and the skeleton of an interface.
+    pub(super) link_code: PathBuf,
     /// The manifest of the shop.
     pub(super) shop: PathBuf,
     guests: PathBuf,
@@ -48,20 +51,19 @@ impl Tools {
             .canonicalize()
             .with_context(|| format!("there is no {}", weft.display()))?;
         run(cargo().args(["build", "--release", "-p", "weft-bench"]))?;
-        let example = ["-p", "weft-host", "--example", "dynamic_link"];
-        run(cargo().args(["build", "--release"]).args(example))?;
+        let examples = ["-p", "weft-host", "--examples"];
+        run(cargo().args(["build", "--release"]).args(examples))?;
         let release = root()?.join(target_directory()?).join("release");
         let guests = guests::build(&guests::Options {
             only: GUESTS.map(str::to_owned).to_vec(),
             ..guests::Options::default()
         })?;
-        ensure_wrk()?;
         Ok(Self {
             weft,
             bare_hyper: release.join("bench-bare-hyper"),
             compose: release.join("bench-compose"),
-            wasmtime: ensure_wasmtime()?,
             dynamic_link: release.join("examples/dynamic_link"),
+            link_code: release.join("examples/link_code"),
             shop: root()?.join("lattice-config/examples/shop.yaml"),
             guests,
         })
@@ -73,7 +75,8 @@ impl Tools {
     }
 }
 
-fn ensure_wasmtime() -> Result<PathBuf> {
+/// `wasmtime` itself, installed if it is not there, which takes some minutes.
+pub(super) fn ensure_wasmtime() -> Result<PathBuf> {
     let folder = cache_folder()?;
     let wasmtime = folder.join("bin/wasmtime");
     let is_right = output(Command::new(&wasmtime).arg("--version"))
@@ -89,7 +92,8 @@ fn ensure_wasmtime() -> Result<PathBuf> {
     Ok(wasmtime)
 }
 
-fn ensure_wrk() -> Result<()> {
+/// Sees to it that there is a `wrk`.
+pub(super) fn ensure_wrk() -> Result<()> {
     // It has no option that only tells something and succeeds; that it starts is enough.
     if Command::new("wrk").arg("--version").output().is_ok() {
         return Ok(());

@@ -32,6 +32,17 @@ pub(super) struct Called {
     pub(super) elapsed_us: u64,
 }
 
+/// What `weft call --repeat -o json` answers.
+#[derive(Debug, Deserialize)]
+struct Repeated {
+    times: Times,
+}
+
+#[derive(Debug, Deserialize)]
+struct Times {
+    median_ns: u64,
+}
+
 /// A row of `weft get components -o json`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ComponentRow {
@@ -101,6 +112,19 @@ impl Weft {
     pub(super) fn call(&self, component: &str, expression: &str) -> Result<Called> {
         let reply = self.command(&["call", component, expression, "-o", "json"])?;
         serde_json::from_str(&reply).context("`weft call` does not answer as expected")
+    }
+
+    /// Calls a function so many times, each time as a request of its own; answers the median of the
+    /// nanoseconds that one took on the host.
+    pub(super) fn median_call(&self, component: &str, expression: &str, count: u32) -> Result<f64> {
+        let count = count.to_string();
+        let arguments = [
+            "call", component, expression, "--repeat", &count, "-o", "json",
+        ];
+        let reply = self.command(&arguments)?;
+        let repeated: Repeated = serde_json::from_str(&reply)
+            .context("`weft call --repeat` does not answer as expected")?;
+        Ok(f64::from(u32::try_from(repeated.times.median_ns)?))
     }
 
     /// The deployed components.

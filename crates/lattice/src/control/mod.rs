@@ -75,6 +75,18 @@ pub struct CallRequest {
     pub component: String,
     /// The function and its arguments in WAVE, for example `shop:catalog/pricing.quote("teapot", 3)`.
     pub expression: String,
+    /// How often it is called, each time as a request of its own, one after another: 1 to
+    /// [`CALL_REPEAT_MAX`].
+    #[serde(default = "once")]
+    pub repeat: u32,
+}
+
+/// The most calls of one [`CallRequest`]: enough to measure anything, and a bound for what is remembered
+/// of each.
+pub const CALL_REPEAT_MAX: u32 = 1_000_000;
+
+fn once() -> u32 {
+    1
 }
 
 /// What a call returned.
@@ -82,8 +94,26 @@ pub struct CallRequest {
 pub struct CallReply {
     /// The result in WAVE; `None` if the function returns nothing.
     pub result: Option<String>,
-    /// How long the call took on the host, in microseconds.
+    /// How long the call took on the host, in microseconds; of several calls, all together.
     pub elapsed_us: u64,
+    /// How long each took, of several calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<CallTimes>,
+}
+
+/// How long each of several calls took on the host, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallTimes {
+    /// How many there were.
+    pub calls: u32,
+    /// The fastest.
+    pub min_ns: u64,
+    /// Half of them took no longer.
+    pub median_ns: u64,
+    /// 99 of 100 took no longer.
+    pub p99_ns: u64,
+    /// The slowest.
+    pub max_ns: u64,
 }
 
 /// A line of a guest's log.

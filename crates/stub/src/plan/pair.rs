@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Path, Plan, PlannedFunction, Refusal};
 
-/// Why a function that an importer calls has no skeleton at the exporter.
+/// Why a function that an importer calls is not served by the exporter.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Unserved {
@@ -43,28 +43,21 @@ pub enum Unserved {
 
 impl Plan {
     /// For each function of this plan, an importer's, by its index: the index of the function that serves
-    /// it in `exporter`. Functions that take no stub have none.
+    /// it in `exporter`.
     ///
     /// `links` are pairs of an import of this plan and the export that it is linked to.
     ///
     /// # Errors
     ///
     /// Says which function is served by nobody.
-    pub fn served_by(
-        &self,
-        exporter: &Self,
-        links: &[(&str, &str)],
-    ) -> Result<Vec<Option<u32>>, Unserved> {
+    pub fn served_by(&self, exporter: &Self, links: &[(&str, &str)]) -> Result<Vec<u32>, Unserved> {
         self.functions()
             .map(|(interface, function)| {
-                if function.path != Path::Stub {
-                    return Ok(None);
-                }
                 let link = links.iter().find(|(import, _)| *import == interface.name);
                 let (_, export) = link.ok_or_else(|| Unserved::NotLinked {
                     import: interface.name.clone(),
                 })?;
-                exporter.server(export, function).map(Some)
+                exporter.server(export, function)
             })
             .collect()
     }
@@ -72,14 +65,18 @@ impl Plan {
     /// The index of the function that serves an importer's.
     fn server(&self, export: &str, wanted: &PlannedFunction) -> Result<u32, Unserved> {
         let function = wanted.name.clone();
-        match self
-            .find(export, &wanted.name)
-            .map(|found| (&found.path, found.index))
-        {
-            Some((Path::Stub, index)) => Ok(index),
-            Some((Path::Concurrent, _)) => Err(Unserved::Concurrent { function }),
-            // Both ends ask the same predicate of the same signature, so it is direct at both.
-            Some((Path::Direct(_), _)) | None => Err(self.not_served(export, function)),
+        let Some(found) = self.find(export, &wanted.name) else {
+            return Err(self.not_served(export, function));
+        };
+        match (&wanted.path, &found.path) {
+            // A concurrent interface of the importer may have plain functions.
+            (Path::Concurrent, _)
+            | (Path::Stub, Path::Stub)
+            // A typed function is called by the export itself, whatever else serves the interface.
+            | (Path::Direct(_), Path::Direct(_) | Path::Stub) => Ok(found.index),
+            (_, Path::Concurrent) => Err(Unserved::Concurrent { function }),
+            // Both ends ask the same predicate of the same signature.
+            (Path::Stub, Path::Direct(_)) => Err(self.not_served(export, function)),
         }
     }
 

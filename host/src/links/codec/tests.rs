@@ -1,6 +1,8 @@
 //! The codec against types of wasmtime's own: random ones, with random values, and bytes that are not
 //! what they should be.
 
+mod generated;
+
 use std::fmt::Write as _;
 
 use proptest::collection::vec;

@@ -13,6 +13,11 @@ const fn gives(function: &'static str, calls: &'static [(&'static str, Expected)
 }
 
 pub(super) const CASES: &[Case] = &[
+    // The loops that are measured.
+    gives("relay-loops.add", &[("3", value("3"))]),
+    gives("relay-loops.echo-text", &[("2, 16", value("16"))]),
+    gives("relay-loops.echo-bytes", &[("2, 70000", value("70000"))]),
+    gives("relay-loops.read-bytes", &[("1", value("65536"))]),
     // Parameters and results.
     gives("relay-concurrent.nothing", &[("", value(""))]),
     gives("relay-concurrent.add", &[("4294967295, 2", value("1"))]),

@@ -11,7 +11,7 @@ use anyhow::{Result, ensure};
 use crate::bench::get;
 use crate::bench::process::{Process, free_address};
 use crate::bench::scratch::Scratch;
-use crate::bench::tools::Tools;
+use crate::bench::tools::{Tools, ensure_wasmtime};
 use crate::bench::wait::Patience;
 use crate::bench::weft::Weft;
 
@@ -147,7 +147,7 @@ fn other(tools: &Tools, scratch: &Scratch, kind: Kind) -> Result<(Kind, Process,
         command.arg(address.to_string());
         command
     } else {
-        let mut command = Command::new(&tools.wasmtime);
+        let mut command = Command::new(ensure_wasmtime()?);
         command.args(["serve", "-Scli", "--addr", &address.to_string()]);
         if kind == Kind::WasmtimeReuse {
             command.args(["--max-instance-reuse-count", REQUESTS_PER_INSTANCE]);

@@ -5,17 +5,17 @@
 //! function's signature is in the table of typed shapes, the same call is also made with a type that is
 //! not, so that both ways over a local link are seen.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::Effort;
-use super::row::{Row, Target};
-use super::scratch::Scratch;
-use super::stats::median;
-use super::tools::Tools;
-use super::weft::Weft;
+use super::app;
+use crate::bench::Effort;
+use crate::bench::row::{Row, Target};
+use crate::bench::scratch::Scratch;
+use crate::bench::stats::median;
+use crate::bench::tools::Tools;
+use crate::bench::weft::Weft;
 use crate::command::output;
 
 const BASELINE: &str = "func_new_async + Val";
@@ -105,8 +105,8 @@ enum Way {
 pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let scratch = Scratch::new("link-call")?;
     let manifests = [
-        scratch.write("fused.yaml", manifest(tools, "fused"))?,
-        scratch.write("local.yaml", manifest(tools, "local"))?,
+        scratch.write("fused.yaml", app(tools, "fused", "fused", ["", ""]))?,
+        scratch.write("local.yaml", app(tools, "local", "local", ["", ""]))?,
     ];
     let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
     weft.deploy(&manifests)?;
@@ -213,30 +213,4 @@ impl Setup<'_> {
         let printed = printed.trim().parse();
         printed.context("the program of the baseline does not print a number")
     }
-}
-
-/// The app of caller and callee, linked in a mode that is also the app's name.
-fn manifest(tools: &Tools, mode: &str) -> String {
-    let component = |name: &str| {
-        let file: PathBuf = tools.guest(name);
-        format!(
-            "{{name: {name}, source: {{file: '{}'}}}}",
-            Path::display(&file)
-        )
-    };
-    let surroundings = ["caller", "callee"].map(|name| {
-        format!(
-            "{{from: {name}, interface: 'wasi:config', to: values}}, {{from: {name}, interface: \
-             'wasi:keyvalue', to: memory}}"
-        )
-    });
-    format!(
-        "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: {mode}}}\nspec:\n  \
-         components: [{}, {}]\n  \
-         providers: [{{name: values, type: config-values}}, {{name: memory, type: keyvalue-memory}}]\n  \
-         links: [{{from: caller, interface: 'fixture:links', to: callee, locality: {mode}}}, {}]\n",
-        component("caller"),
-        component("callee"),
-        surroundings.join(", ")
-    )
 }

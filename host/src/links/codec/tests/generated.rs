@@ -1,0 +1,293 @@
+//! Generated stubs and skeletons against the codec: for random types and values both make the same bytes
+//! and take the same bytes, so it does not matter which of them is at the other end of a link.
+
+use std::sync::{Arc, Mutex};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use wasmtime::component::{Component, Func, Instance, Linker, Type, Val};
+use wasmtime::{Config, Engine, Store};
+use weft_stub::plan::View;
+use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+
+use super::super::{CodecError, Shape, decode, encode};
+use super::{Nothing, Ty, typed_values};
+use crate::links::{CALL_INTERFACE, SERVE_INTERFACE};
+
+const API: &str = "t:t/api";
+const FUNCTION: &str = "f";
+
+/// Writes an interface whose one function gives back what it is given.
+#[derive(Default)]
+struct Wit {
+    definitions: String,
+    types: usize,
+}
+
+impl Wit {
+    fn interface(types: &[Ty]) -> String {
+        let mut wit = Self::default();
+        let names: Vec<_> = types.iter().map(|ty| wit.ty(ty)).collect();
+        let parameters = numbered(names.iter(), |number, name| format!("p{number}: {name}"));
+        let result = match &names[..] {
+            [only] => only.clone(),
+            several => format!("tuple<{}>", several.join(", ")),
+        };
+        let definitions = wit.definitions;
+        format!(
+            "package t:t;\ninterface api {{\n{definitions}  {FUNCTION}: func({parameters}) -> {result};\n}}\n\
+             world importer {{ import api; }}\nworld exporter {{ export api; }}\n"
+        )
+    }
+
+    fn named(&mut self, kind: &str, members: &str) -> String {
+        let name = format!("t{}", self.types);
+        self.types += 1;
+        self.definitions += &format!("  {kind} {name} {{ {members} }}\n");
+        name
+    }
+
+    fn ty(&mut self, ty: &Ty) -> String {
+        match ty {
+            Ty::Primitive(name) => (*name).to_owned(),
+            Ty::List(element) => format!("list<{}>", self.ty(element)),
+            Ty::Record(fields) => {
+                let fields = numbered(fields.iter(), |number, ty| {
+                    format!("f{number}: {}", self.ty(ty))
+                });
+                self.named("record", &fields)
+            }
+            Ty::Tuple(members) => {
+                let members: Vec<_> = members.iter().map(|ty| self.ty(ty)).collect();
+                format!("tuple<{}>", members.join(", "))
+            }
+            Ty::Variant(cases) => {
+                let cases = numbered(cases.iter(), |number, ty| match ty {
+                    Some(ty) => format!("c{number}({})", self.ty(ty)),
+                    None => format!("c{number}"),
+                });
+                self.named("variant", &cases)
+            }
+            Ty::Enum(count) => {
+                let cases = numbered(0..*count, |number, _| format!("e{number}"));
+                self.named("enum", &cases)
+            }
+            Ty::Flags(count) => {
+                let flags = numbered(0..*count, |number, _| format!("b{number}"));
+                self.named("flags", &flags)
+            }
+            Ty::Option(some) => format!("option<{}>", self.ty(some)),
+            Ty::Result(None, None) => "result".to_owned(),
+            Ty::Result(Some(ok), None) => format!("result<{}>", self.ty(ok)),
+            Ty::Result(ok, Some(err)) => {
+                let ok = ok.as_ref().map_or("_".to_owned(), |ok| self.ty(ok));
+                format!("result<{ok}, {}>", self.ty(err))
+            }
+        }
+    }
+}
+
+fn numbered<T>(
+    members: impl Iterator<Item = T>,
+    mut member: impl FnMut(usize, T) -> String,
+) -> String {
+    let members = members.enumerate();
+    let members: Vec<_> = members.map(|(number, of)| member(number, of)).collect();
+    members.join(", ")
+}
+
+/// What a component of a world says, whose functions trap.
+fn view(wit: &str, world: &str) -> View {
+    let mut resolve = Resolve::default();
+    let package = resolve.push_source("test.wit", wit);
+    let package = package.unwrap_or_else(|error| panic!("{error:#}\n{wit}"));
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
+    let mut module = dummy_module(&resolve, world, mangling);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    let mut encoder = ComponentEncoder::default();
+    let encoder = encoder.module(&module).unwrap();
+    View::of(&encoder.encode().unwrap()).unwrap()
+}
+
+/// A generated component in a store of its own, between dynamic functions.
+struct Generated {
+    store: Store<()>,
+    instance: Instance,
+}
+
+impl Generated {
+    fn new(engine: &Engine, bytes: &[u8], linker: &Linker<()>) -> Self {
+        let component = Component::new(engine, bytes).unwrap();
+        let mut store = Store::new(engine, ());
+        let instance = linker.instantiate(&mut store, &component).unwrap();
+        Self { store, instance }
+    }
+
+    fn function(&mut self, interface: &str, name: &str) -> Func {
+        let Self { store, instance } = self;
+        let interface = instance.get_export_index(&mut *store, None, interface);
+        let function = instance.get_export_index(&mut *store, interface.as_ref(), name);
+        instance.get_func(store, function.unwrap()).unwrap()
+    }
+}
+
+/// A stub whose calls go to a skeleton, whose export gives back what it is given.
+struct Link {
+    stub: Generated,
+    skeleton: Arc<Mutex<Generated>>,
+    /// The arguments of the last call, as bytes.
+    sent: Arc<Mutex<Vec<u8>>>,
+    /// What the codec makes of the parameters.
+    shapes: Vec<Shape>,
+}
+
+impl Link {
+    fn new(types: &[Ty]) -> Self {
+        let mut config = Config::new();
+        config.concurrency_support(false);
+        let engine = Engine::new(&config).unwrap();
+        let wit = Wit::interface(types);
+        let never = &|_: &_| false;
+        let stub = weft_stub::stub(&view(&wit, "importer"), &[API], never).unwrap();
+        let skeleton = weft_stub::skeleton(&view(&wit, "exporter"), &[API], never).unwrap();
+
+        let mut linker = Linker::new(&engine);
+        let mut api = linker.instance(API).unwrap();
+        let echo = |_: wasmtime::StoreContextMut<'_, ()>, _, given: &[Val], results: &mut [Val]| {
+            results[0] = back(given);
+            Ok(())
+        };
+        api.func_new(FUNCTION, echo).unwrap();
+        let skeleton = Generated::new(&engine, &skeleton.bytes.unwrap(), &linker);
+        let skeleton = Arc::new(Mutex::new(skeleton));
+
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let mut linker = Linker::new(&engine);
+        let mut call = linker.instance(CALL_INTERFACE).unwrap();
+        let (to, record) = (skeleton.clone(), sent.clone());
+        let forward = move |_: wasmtime::StoreContextMut<'_, ()>,
+                            (index, arguments): (u32, Vec<u8>)| {
+            let reply = invoke(&mut to.lock().unwrap(), index, &arguments);
+            *record.lock().unwrap() = arguments;
+            let reason = |reason: u32| wasmtime::Error::msg(format!("refused for {reason}"));
+            Ok((reply.map_err(reason)?,))
+        };
+        call.func_wrap("call", forward).unwrap();
+        call.func_wrap("drop", |_, (_,): (u32,)| Ok(())).unwrap();
+        let malformed = |_: wasmtime::StoreContextMut<'_, ()>, (_, reason): (u32, u32)| {
+            let error = format!("the reply is malformed for {reason}");
+            Err::<(Vec<u8>,), _>(wasmtime::Error::msg(error))
+        };
+        call.func_wrap("malformed", malformed).unwrap();
+        let mut stub = Generated::new(&engine, &stub.bytes.unwrap(), &linker);
+
+        let function = stub.function(API, FUNCTION).ty(&stub.store);
+        let shapes = function.params().map(|(_, ty): (_, Type)| Shape::of(&ty));
+        let shapes = shapes.collect::<Result<_, _>>().unwrap();
+        Self {
+            stub,
+            skeleton,
+            sent,
+            shapes,
+        }
+    }
+
+    /// What the function answers through stub and skeleton.
+    fn call(&mut self, arguments: &[Val]) -> Val {
+        let function = self.stub.function(API, FUNCTION);
+        let mut results = [Val::Bool(false)];
+        let called = function.call(&mut self.stub.store, arguments, &mut results);
+        called.unwrap_or_else(|error| panic!("{error:?}: {arguments:?}"));
+        let [result] = results;
+        result
+    }
+
+    fn encode(&self, values: &[Val]) -> Vec<u8> {
+        encode(values, &self.shapes, &mut Nothing).unwrap()
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<Val>, CodecError> {
+        decode(bytes, &self.shapes, &mut Nothing)
+    }
+}
+
+fn back(given: &[Val]) -> Val {
+    match given {
+        [only] => only.clone(),
+        several => Val::Tuple(several.to_vec()),
+    }
+}
+
+/// What the skeleton answers to bytes, or the number of what is wrong with them. It must not trap.
+fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<u8>, u32> {
+    type Invoked = (Result<Vec<u8>, u32>,);
+    let invoke = skeleton.function(SERVE_INTERFACE, "invoke");
+    let invoke = invoke.typed::<(u32, &[u8]), Invoked>(&skeleton.store);
+    let invoked = invoke
+        .unwrap()
+        .call(&mut skeleton.store, (index, arguments));
+    invoked.unwrap().0
+}
+
+fn parameters() -> impl Strategy<Value = (Vec<Ty>, Vec<Val>)> {
+    // Most functions have few parameters; with many, they do not fit flat.
+    let count = prop_oneof![4 => 1..4_usize, 1 => 17..20_usize];
+    count
+        .prop_flat_map(|count| vec(typed_values(), count))
+        .prop_map(|values| values.into_iter().unzip())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_stub_sends_the_bytes_of_the_codec_and_values_come_back_as_they_were(
+        (types, values) in parameters(),
+    ) {
+        let mut link = Link::new(&types);
+        let result = link.call(&values);
+        prop_assert_eq!(&*link.sent.lock().unwrap(), &link.encode(&values));
+        // As bytes, which tell one NaN from another.
+        let results = match result {
+            Val::Tuple(results) if values.len() > 1 => results,
+            only => vec![only],
+        };
+        prop_assert_eq!(link.encode(&results), link.encode(&values));
+    }
+
+    #[test]
+    fn a_skeleton_takes_what_the_codec_takes_and_refuses_what_it_refuses(
+        (types, values) in parameters(),
+        changes in vec(vec((any::<Index>(), any::<u8>()), 1..3), 20),
+        cuts in vec(any::<Index>(), 4),
+    ) {
+        let link = Link::new(&types);
+        let sound = link.encode(&values);
+        let changed = changes.iter().map(|changes| {
+            let mut bytes = sound.clone();
+            for (place, byte) in changes {
+                // At the end, one more byte.
+                match place.index(sound.len() + 1) {
+                    end if end == bytes.len() => bytes.push(*byte),
+                    place => bytes[place] = *byte,
+                }
+            }
+            bytes
+        });
+        let cut = cuts.iter().map(|cut| sound[..cut.index(sound.len().max(1))].to_vec());
+        for bytes in changed.chain(cut) {
+            let answer = invoke(&mut link.skeleton.lock().unwrap(), 0, &bytes);
+            match (answer, link.decode(&bytes)) {
+                (Ok(answer), Ok(values)) => prop_assert_eq!(answer, link.encode(&values)),
+                (Err(_), Err(_)) => {}
+                (answer, decoded) => prop_assert!(
+                    false,
+                    "the skeleton answers {answer:?} to {bytes:?}, the codec finds {decoded:?}"
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What a request pays for a link between stores before its first call: it needs an instance of the callee,
+//! an idle one if the manifest lets instances be reused, else a new one.
+//!
+//! Each request makes one call; the caller's own instance is reused, so it costs every app the same. The
+//! baseline is the same request over a fused link. What a row tells is the difference.
+
+use anyhow::Result;
+
+use super::app;
+use crate::bench::Effort;
+use crate::bench::row::{Row, Target};
+use crate::bench::scratch::Scratch;
+use crate::bench::stats::median;
+use crate::bench::tools::Tools;
+use crate::bench::weft::Weft;
+
+const REUSE: &str = ", instances: {reuse: {max-requests: 1000000, max-idle: 60s}}";
+
+/// The app, the mode of its link, the callee's fields, what the row is called and how many nanoseconds
+/// are allowed.
+const WAYS: [(&str, &str, &str, &str, f64); 2] = [
+    (
+        "warm",
+        "local",
+        REUSE,
+        "callee from an idle instance",
+        2_000.0,
+    ),
+    ("fresh", "local", "", "callee from a new instance", 25_000.0),
+];
+
+pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
+    let scratch = Scratch::new("link-session")?;
+    let mut manifests =
+        vec![scratch.write("fused.yaml", app(tools, "fused", "fused", [REUSE, REUSE]))?];
+    for (name, locality, fields, ..) in WAYS {
+        let manifest = app(tools, name, locality, [REUSE, fields]);
+        manifests.push(scratch.write(&format!("{name}.yaml"), manifest)?);
+    }
+    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    weft.deploy(&manifests)?;
+    let count = effort.choose(20_000, 1_000);
+    let request = |app: &str| {
+        let caller = format!("{app}/caller");
+        weft.median_call(&caller, "fixture:links/relay.add(1, 2)", count)
+    };
+    let mut fused = Vec::new();
+    let mut added = vec![Vec::new(); WAYS.len()];
+    // The first round warms all up.
+    for round in 0..=effort.choose(9, 2) {
+        let baseline = request("fused")?;
+        for ((app, ..), added) in WAYS.iter().zip(&mut added) {
+            let elapsed = request(app)?;
+            if round > 0 {
+                added.push(elapsed - baseline);
+            }
+        }
+        if round > 0 {
+            fused.push(baseline);
+        }
+    }
+    weft.end()?;
+    let fused = median(fused);
+    let rows = WAYS.iter().zip(added).map(|((.., name, at_most), added)| {
+        Row::new(
+            format!("first call of a request adds, {name}"),
+            median(added),
+            "ns",
+        )
+        .against("the request, fused", fused)
+        .target(Target::ValueAtMost(*at_most))
+    });
+    Ok(rows.collect())
+}
