@@ -2,7 +2,7 @@
 //!
 //! A [`LocalNetwork`] takes the place of the servers. Each host joins it and gets a [`Bus`] of its own;
 //! what lies between two hosts can then be made slow, lossy or cut, each way by itself, and a host can
-//! be disconnected ([`faults`]). Nothing here looks at a clock but tokio's, so it runs under
+//! be disconnected ([`Faults`]). Nothing here looks at a clock but tokio's, so it runs under
 //! `tokio::time::pause`; chance is drawn from one generator that the caller seeds. On a runtime with
 //! one thread the same calls then give the same deliveries in the same order.
 //!
