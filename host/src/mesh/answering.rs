@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_lattice::bus::{Bus, Message, Subscription};
 
-use crate::links::wire::Server;
+use crate::links::wire::{Server, too_large};
 
 /// The most calls from other hosts at once. Each entry has its own limit far below it, and answers `busy`
 /// there; this one bounds what is held before it is known whom a call is for.
@@ -42,9 +42,15 @@ pub(super) async fn run(
 
 async fn answer(bus: &Bus, server: &Server, message: Message) {
     let answer = server.answer(&message.payload).await;
-    let (Some(answer), Some(reply)) = (answer, message.reply) else {
+    let (Some(mut answer), Some(reply)) = (answer, message.reply) else {
         return;
     };
+    let limit = bus.max_payload();
+    if answer.len() > limit
+        && let Some(shorter) = too_large(&message.payload, answer.len(), limit)
+    {
+        answer = shorter;
+    }
     if let Err(error) = bus.publish(&reply, None, Bytes::from(answer)).await {
         // Whoever asked has a deadline.
         tracing::warn!(%error, "a reply to another host was not sent");

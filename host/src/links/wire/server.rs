@@ -324,6 +324,17 @@ pub(in crate::links) fn reply_frame(
     frame
 }
 
+/// The reply in the place of one that is larger than what carries it; none if `frame` is no request.
+pub(crate) fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
+    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+        return None;
+    };
+    let to = request.target.component;
+    let reason = format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+    Some(reply_frame(&request, None, &Err(failure)))
+}
+
 fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {
     LinkFailure::new(code, format!("`{}`: {reason}", target.component))
 }
