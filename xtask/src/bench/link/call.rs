@@ -57,7 +57,7 @@ const CASES: [Case; 5] = [
     },
     Case {
         name: "64 KiB list<u8>",
-        calls: 5_000,
+        calls: 1_000,
         dynamic_calls: 20,
         direct: Some("echo-bytes-many"),
         stub: "echo-some-bytes-many",
@@ -66,7 +66,7 @@ const CASES: [Case; 5] = [
     },
     Case {
         name: "1 MiB list<u8>",
-        calls: 300,
+        calls: 60,
         dynamic_calls: 2,
         direct: Some("echo-bytes-many"),
         stub: "echo-some-bytes-many",
