@@ -48,7 +48,7 @@ interface api {
   reserve: func(lines: list<tuple<string, u32>>) -> result<list<u64>, failure>;
   release: func(reservations: list<u64>) -> list<u64>;
   search: func(text: string, prices: option<tuple<money, money>>) -> page;
-  statistics: func(from: u64, to: u64) -> list<tuple<status, f64>>;
+  statistics: func(since: u64, until: u64) -> list<tuple<status, f64>>;
   export-all: func(since: u64) -> result<list<u8>, failure>;
   import-all: func(orders: list<order>) -> result<tuple<u32, u32>, list<failure>>;
 }
