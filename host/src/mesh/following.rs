@@ -290,7 +290,7 @@ fn host(host: &HostView) -> Option<placement::Host> {
     Some(placement::Host {
         id: host.id.to_string().parse().ok()?,
         labels: labels.unwrap_or_default(),
-        capacity: contents.and_then(|contents| contents.capacity.map(u64::from)),
+        capacity: contents.and_then(|contents| contents.capacity),
         state,
     })
 }

@@ -11,5 +11,5 @@ mod server;
 
 pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
 pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer};
-pub(crate) use self::server::{Server, too_large};
 pub(super) use self::server::reply_frame;
+pub(crate) use self::server::{Server, too_large};

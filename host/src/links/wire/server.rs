@@ -330,7 +330,8 @@ pub(crate) fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<
         return None;
     };
     let to = request.target.component;
-    let reason = format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let reason =
+        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
     let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
     Some(reply_frame(&request, None, &Err(failure)))
 }
