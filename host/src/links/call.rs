@@ -10,9 +10,11 @@
 //! The second step needs nothing of the importer's: a concurrent importer has it done in a task. If
 //! the importer's future is dropped, so is everything it called.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -165,14 +167,21 @@ impl Callee {
     /// Why none could be made.
     pub(crate) async fn ready(&mut self) -> Result<(), Failure> {
         if self.instance.is_none() {
-            let opening = self.entry.instance_for_call(self.deadline, self.depth);
-            let opened = timeout_at(self.deadline, opening).await;
-            let opened = opened.unwrap_or(Err(self.too_late()))?;
-            let has_resources = opened.served.has_resources();
-            self.instance = Some(Box::new(opened));
-            if has_resources {
-                self.tell_apart().await?;
-            }
+            // Boxed, because all that making an instance may wait for would else be a part of every call's
+            // future, and be moved with it each time.
+            Box::pin(self.open()).await?;
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        let opening = self.entry.instance_for_call(self.deadline, self.depth);
+        let opened = timeout_at(self.deadline, opening).await;
+        let opened = opened.unwrap_or(Err(self.too_late()))?;
+        let has_resources = opened.served.has_resources();
+        self.instance = Some(Box::new(opened));
+        if has_resources {
+            self.tell_apart().await?;
         }
         Ok(())
     }
@@ -305,12 +314,16 @@ impl Callee {
 }
 
 /// The result of a call, or none if the deadline came first. No timer is made for a call that does not
-/// wait.
+/// wait, as most do not.
 pub(crate) async fn within<R>(
     deadline: Instant,
     call: impl Future<Output = wasmtime::Result<R>>,
 ) -> Option<wasmtime::Result<R>> {
-    timeout_at(deadline, call).await.ok()
+    let mut call = pin!(call);
+    match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => timeout_at(deadline, call).await.ok(),
+    }
 }
 
 /// Says in the callee's log what the importer is told in brief.

@@ -47,7 +47,14 @@ async fn call(
     let carrier = &function.route.carrier;
     let reply = if let Some(frames) = &carrier.frames {
         let arguments = arguments.as_le_slice(&importer).to_vec();
-        wire::call(frames, function, importer.data_mut(), &arguments).await
+        // Boxed: it is large, and would be moved with every call that goes the other way.
+        Box::pin(wire::call(
+            frames,
+            function,
+            importer.data_mut(),
+            &arguments,
+        ))
+        .await
     } else {
         let mut callee = match function.begin(importer.data_mut()) {
             Ok(callee) => callee,
@@ -86,7 +93,13 @@ async fn drop_handle(
     };
     let carrier = &function.route.carrier;
     let dropped = if let Some(frames) = &carrier.frames {
-        wire::drop_handle(frames, function, importer.data_mut(), handle).await
+        Box::pin(wire::drop_handle(
+            frames,
+            function,
+            importer.data_mut(),
+            handle,
+        ))
+        .await
     } else if importer.data_mut().sessions().is_open(&function.route) {
         let mut callee = function
             .begin(importer.data_mut())

@@ -74,7 +74,9 @@ macro_rules! shape {
                                 )*
                                 Ok(())
                             })?;
-                            over_bytes::<$returned>(&function, importer.data_mut(), arguments).await
+                            let importer = importer.data_mut();
+                            // Boxed: it is large, and would be moved with every call that goes the other way.
+                            Box::pin(over_bytes::<$returned>(&function, importer, arguments)).await
                         };
                         returned.or_else(|failure| <$returned as Returned>::failed(failure, &function))
                     })
