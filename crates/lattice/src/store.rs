@@ -185,6 +185,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the change could not be made; the state is then as before.
     pub fn copy(&self, app: &AppName, record: &Record) -> Result<bool, StoreError> {
+        // Mostly it is not, and then nothing has to be flushed.
+        if self.revision(app)? >= record.revision() {
+            return Ok(false);
+        }
         let copied = self.change(app.as_str(), |next| {
             (record.revision() >= next).then(|| record.clone())
         })?;
@@ -220,6 +224,19 @@ impl Store {
             return Ok(false);
         };
         Ok(matches!(self.decode(&name, &bytes)?, Record::Deployed(_)))
+    }
+
+    /// The revision of an app's record; 0 if there is none.
+    fn revision(&self, app: &AppName) -> Result<u64, StoreError> {
+        let read = || -> Result<Option<Vec<u8>>, redb::Error> {
+            let table = self.database.begin_read()?.open_table(APPS)?;
+            let record = table.get(app.as_str())?;
+            Ok(record.map(|record| record.value().to_vec()))
+        };
+        match read().map_err(|error| failure("read", &self.path, error))? {
+            Some(bytes) => Ok(self.decode(app.as_str(), &bytes)?.revision()),
+            None => Ok(0),
+        }
     }
 
     fn create_tables(&self) -> Result<(), redb::Error> {
