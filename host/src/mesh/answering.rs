@@ -42,9 +42,11 @@ pub(super) async fn run(
 
 async fn answer(bus: &Bus, server: &Server, message: Message) {
     let answer = server.answer(&message.payload).await;
-    let (Some(mut answer), Some(reply)) = (answer, message.reply) else {
+    let Some(reply) = message.reply else {
         return;
     };
+    // Whoever asks is told at least that it was dealt with.
+    let mut answer = answer.unwrap_or_default();
     let limit = bus.max_payload();
     if answer.len() > limit
         && let Some(shorter) = too_large(&message.payload, answer.len(), limit)

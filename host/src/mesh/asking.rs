@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_lattice::Random;
 use weft_lattice::bus::{Bus, RequestError};
@@ -65,6 +66,20 @@ impl Hosts for Asking {
                         .ok_or_else(|| failure(call, code));
                 }
             }
+        }
+    }
+
+    async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
+        let Some(subject) = self.subjects.calls_of(host) else {
+            return;
+        };
+        let told = self
+            .bus
+            .request(&subject, Bytes::from(frame), deadline)
+            .await;
+        if let Err(error) = told {
+            // What the handle was of goes with its session, at the latest.
+            tracing::debug!(%error, "another host may not have been told something");
         }
     }
 

@@ -42,6 +42,9 @@ pub(crate) trait Hosts: Send + Sync {
         pinned: Option<HostId>,
     ) -> Result<(Vec<u8>, HostId), LinkFailure>;
 
+    /// Sends a frame that has no reply, and waits until the host has dealt with it, or the deadline.
+    async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
+
     /// Sends a frame that has no reply, if the bus can take it now.
     fn note(&self, host: HostId, frame: Vec<u8>);
 }
@@ -97,14 +100,19 @@ impl Frames {
         }
     }
 
-    /// Tells a peer that a handle is not wanted any more, and, where that can be, waits until it knows.
+    /// Tells a peer that a handle is not wanted any more, and waits until it knows: the calls after it must
+    /// not overtake it.
     pub(super) async fn drop_handle(&self, peer: Peer, frame: Vec<u8>, deadline: Instant) {
         match self {
             Self::Loopback(server) => {
                 // There is no answer to it; what matters is that it was heard.
                 let _ = timeout_at(deadline, server.answer(&frame)).await;
             }
-            Self::Remote(_) => self.note(peer, frame),
+            Self::Remote(hosts) => {
+                if let Peer::Host(host) = peer {
+                    hosts.tell(host, frame, deadline).await;
+                }
+            }
         }
     }
 }
