@@ -47,8 +47,8 @@ pub(crate) enum Happening {
     To(ProcessId, Event),
     /// Something is wrong from now on, or not any more.
     FaultsChange,
-    /// A host may be started for the first time.
-    Starts(usize),
+    /// A host is started for the first time.
+    Starts,
     /// Somebody changes what is wanted.
     Change(Change),
     /// Somebody calls.

@@ -180,8 +180,8 @@ impl World {
 
     /// Puts in what happens whatever hosts do.
     fn schedule(&mut self) {
-        for (host, site) in self.scenario.sites.iter().enumerate() {
-            self.agenda.put(site.starts_at, Happening::Starts(host));
+        for site in &self.scenario.sites {
+            self.agenda.put(site.starts_at, Happening::Starts);
         }
         for fault in &self.scenario.faults {
             self.agenda.put(fault.begins, Happening::FaultsChange);
@@ -227,7 +227,7 @@ impl World {
     fn happen(&mut self, happening: Happening) -> Checked {
         match happening {
             Happening::To(process, event) => self.reach(process, event),
-            Happening::FaultsChange | Happening::Starts(_) => self.change_faults(),
+            Happening::FaultsChange | Happening::Starts => self.change_faults(),
             Happening::Change(change) => {
                 self.change(change);
                 Ok(())

@@ -68,7 +68,7 @@ impl World {
         } else {
             Repeat::Never
         };
-        let deadline = self.now + self.draw_calls.ms(300..=4_000);
+        let deadline = self.now + self.draw_calls.ms(500..=4_000);
         let number = self.ledger.open(Call {
             target: target.clone(),
             caller: id.host,
@@ -264,7 +264,8 @@ impl World {
         let is_busy = self.draw_calls.percent(busy_percent);
         let limit = self.scenario.sites[id.host].limit;
         let takes = self.draw_calls.ms(1..=60);
-        let slow = self.draw_calls.percent(3);
+        // Once nothing is wrong, no call takes longer than its deadline.
+        let slow = self.now < self.scenario.calm_at && self.draw_calls.percent(5);
         let target = self.ledger.call(request.call).target.clone();
         let Some(process) = self.process_mut(id) else {
             return Ok(());
