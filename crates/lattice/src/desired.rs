@@ -20,6 +20,9 @@ use crate::bus::{Bus, Transport};
 
 mod jetstream;
 mod local;
+mod share;
+
+pub use share::share;
 
 /// The key of a record: names, as those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

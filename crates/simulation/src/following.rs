@@ -9,8 +9,8 @@ use futures_util::FutureExt as _;
 use weft_lattice::desired::{Key, Records, Revision, Watched};
 use weft_lattice::membership::message::{Holding, Readiness};
 use weft_lattice::membership::{HostView, View};
-use weft_lattice::store::{Deployed, Record};
-use weft_lattice_config::placement::{self, Assignments, ComponentId, Input, Plan};
+use weft_lattice::store::Record;
+use weft_lattice_config::placement::{self, ComponentId, Input, Plan};
 use weft_lattice_config::{App, AppName, ComponentName, Labels};
 
 use crate::rule::BrokenRule;
@@ -166,28 +166,6 @@ pub(crate) fn host(host: &HostView, id: &placement::HostId) -> Option<placement:
         capacity: contents.and_then(|contents| contents.capacity),
         state,
     })
-}
-
-/// What is to run on a host of an app: what the plan says, and what runs there now and is not yet ready on
-/// every host that is to have it.
-pub(crate) fn share<'v>(
-    deployed: &Deployed,
-    me: &placement::HostId,
-    assignments: &Assignments,
-    runs: &BTreeSet<ComponentName>,
-    view_of: impl Fn(&placement::HostId) -> Option<&'v HostView>,
-) -> BTreeSet<ComponentName> {
-    let components = deployed.app.spec.components.iter();
-    let mine = components.filter(|component| {
-        let id = component_id(&deployed.app, &component.name);
-        let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        let is_ready = |host: &placement::HostId| {
-            view_of(host).is_some_and(|view| has_ready(view, &id, deployed.revision))
-        };
-        let is_ready_there = !hosts.is_empty() && hosts.iter().all(is_ready);
-        hosts.contains(me) || (runs.contains(&component.name) && !is_ready_there)
-    });
-    mine.map(|component| component.name.clone()).collect()
 }
 
 /// Whether a host is seen to live and to have a component ready, in this revision or a later one.

@@ -32,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) hung_since: Option<Duration>,
     /// What came while it stands still.
     pub(crate) held: Vec<Event>,
+    /// When it stood still last.
+    pub(crate) hung_until: Option<Duration>,
     /// It was told to leave, and has.
     pub(crate) has_left: bool,
 }
@@ -41,6 +43,8 @@ pub(crate) struct Host {
 pub(crate) struct Process {
     pub(crate) life: u64,
     pub(crate) started: Duration,
+    /// When it drew its last conclusions.
+    pub(crate) concluded_at: Duration,
     pub(crate) membership: Membership,
     pub(crate) router: Router,
     pub(crate) about: Contents,

@@ -116,10 +116,9 @@ struct World {
     happenings: u64,
     network: Network,
     hosts: Vec<Host>,
-    /// What the ids of hosts are to placement, and back.
+    /// What the ids of hosts are to placement.
     names: Vec<placement::HostId>,
     numbers: BTreeMap<HostId, usize>,
-    by_name: BTreeMap<placement::HostId, HostId>,
     scope: Scope,
     store: LocalNetwork,
     /// Contents of the store, the oldest first.
@@ -156,8 +155,7 @@ impl World {
             happenings: 0,
             network: Network::new(seed, &scenario.sites),
             hosts: scenario.sites.iter().map(|_| Host::default()).collect(),
-            numbers: ids.clone().zip(0..).collect(),
-            by_name: names.iter().cloned().zip(ids).collect(),
+            numbers: ids.zip(0..).collect(),
             names,
             scope: Scope::new(LATTICE).map_err(std::io::Error::other)?,
             store,

@@ -235,13 +235,10 @@ impl World {
         hold(!is_calm || !is_wanted || end == End::Answered, "calls succeed again", || {
             format!("call {number} from {caller} to {target:?} ended as {end:?}")
         })?;
-        let is_hung = self.hosts[caller].hung_since.is_some();
+        let host = &self.hosts[caller];
+        let has_hung = host.hung_until.is_some_and(|until| until >= call.begun);
         // Who stood still meanwhile is late by that.
-        let stood_still = self.process_of(caller).and_then(|id| {
-            let returned_at = self.process(id)?.truth.returned_at?;
-            Some(returned_at >= call.begun)
-        });
-        if !is_hung && stood_still != Some(true) {
+        if host.hung_since.is_none() && !has_hung {
             invariants::a_call_ends_in_time(number, call, now)?;
         }
         invariants::what_is_answered_has_run(number, call)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use weft_lattice::desired::Revision;
-use weft_lattice::membership::{Freeze, HostView};
+use weft_lattice::membership::{Freeze, HostView, STALL_MIN};
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::Plan;
 use weft_lattice_config::{AppName, ComponentName};
@@ -139,6 +139,11 @@ impl World {
             return Ok(());
         };
         let alone_for = now.saturating_sub(process.started);
+        if now.saturating_sub(process.concluded_at) >= STALL_MIN {
+            // It stood still, and does not know it yet: what it makes of that comes with the next tick.
+            process.following.is_behind = true;
+            return Ok(());
+        }
         let may_act = match process.membership.freeze() {
             None => true,
             Some(Freeze::Unconnected) => alone_for >= ALONE_AFTER,
@@ -210,9 +215,7 @@ impl World {
         };
         let view = process.membership.view();
         let me = &self.names[id.host];
-        following::share(deployed, me, &plan.assignments, &runs, |host| {
-            view.host(*self.by_name.get(host)?)
-        })
+        weft_lattice::desired::share(deployed, me, &plan.assignments, &runs, view)
     }
 
     /// Looks at what a host is about to do.
@@ -228,6 +231,13 @@ impl World {
             let Some(deployed) = deployed(&step.record) else {
                 return true;
             };
+            let alone = BTreeSet::from([component.clone()]);
+            let about = &process.about;
+            let may =
+                invariants::a_host_has_what_its_components_require(about, deployed, &alone);
+            if may.is_err() {
+                return true;
+            }
             let component = component_id(&deployed.app, component);
             let me = self.scenario.sites[id.host].id;
             let mut others = view.hosts().filter(|host| host.id != me);

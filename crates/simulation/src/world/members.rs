@@ -125,6 +125,7 @@ impl World {
             Some(BrokenRule::BuriesEarly) => at + BURIES_EARLIER_BY,
             _ => at,
         };
+        process.concluded_at = now;
         let events = process.membership.tick(believed);
         process.router.refresh(process.membership.view());
         self.tell_events(id, &events);

@@ -106,6 +106,7 @@ impl World {
         Some(Process {
             life,
             started: self.now,
+            concluded_at: self.now,
             membership: Membership::new(identity, site.about.clone()).ok()?,
             router: Router::new(site.id),
             about: site.about.clone(),
@@ -194,6 +195,7 @@ impl World {
             (Some(since), false) => {
                 self.say(&format!("{host} goes on"));
                 self.hosts[host].hung_since = None;
+                self.hosts[host].hung_until = Some(self.now);
                 return self.go_on(id, self.now.saturating_sub(since));
             }
             _ => {}
