@@ -15,3 +15,4 @@ mod records;
 mod rig;
 mod routing;
 mod server;
+mod share;

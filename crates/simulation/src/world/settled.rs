@@ -136,7 +136,12 @@ impl World {
                 let running = process.running.get(app);
                 let runs = running.map(|it| (it.record.revision(), &it.share));
                 let has_to = (deployed.revision, &planned);
-                if runs != Some(has_to) {
+                let is_as_planned = runs.is_some_and(|(revision, share)| {
+                    let mut others = share.difference(&planned);
+                    let stays = |name| !is_placed(&plan, deployed, name);
+                    revision == deployed.revision && planned.is_subset(share) && others.all(stays)
+                });
+                if !is_as_planned {
                     return Some(format!("{number} is to run {has_to:?} of `{app}`, found {runs:?}"));
                 }
                 if let Err(violation) = who_is_to_be_apart_is(deployed, &planned) {
@@ -184,6 +189,13 @@ impl World {
         });
         here.map(|component| component.name.clone()).collect()
     }
+}
+
+/// Whether a component has a host. One without stays where it runs: somebody may need it, and nobody else
+/// has it.
+fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
+    let hosts = plan.assignments.get(&component_id(&deployed.app, component));
+    hosts.is_some_and(|hosts| !hosts.is_empty())
 }
 
 fn deployed(record: &Record) -> Option<&Deployed> {
