@@ -192,7 +192,8 @@ impl World {
         }
         self.agenda.put(SNAPSHOT_EVERY, Happening::Snapshot);
         self.agenda.put(self.scenario.calls_every, Happening::Call);
-        self.agenda.put(self.scenario.calm_at, Happening::Look);
+        let looks_at = self.scenario.calm_at + settled::SETTLES_AFTER;
+        self.agenda.put(looks_at, Happening::Look);
     }
 
     /// Says what there is.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::membership::DAMPING_MAX;
+use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
 use weft_lattice::membership::message::HostState;
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, Plan};
@@ -18,6 +18,10 @@ use crate::invariants::{Checked, hold, who_is_to_be_apart_is};
 /// How long after the last fault all is as it has to be, at the latest: a host that came and went has to be
 /// steady for so long before it is given work, and then moves what it is given.
 pub(super) const SETTLES_WITHIN: Duration = DAMPING_MAX.saturating_add(Duration::from_secs(40));
+
+/// How long after the last fault all is looked at first: what was sent before has come by then, and whoever was
+/// not heard for too long is seen to be dead.
+pub(super) const SETTLES_AFTER: Duration = DEAD_AFTER.saturating_add(Duration::from_secs(2));
 
 /// How long after that every call succeeds: calls that fail are those to hosts that moved something a moment
 /// ago, until everyone has heard of it.
