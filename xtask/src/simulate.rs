@@ -1,10 +1,12 @@
 //! `cargo xtask simulate`: lattices under faults, one for each seed (`crates/simulation`).
 
+use std::process::Command;
+
 use anyhow::Result;
 use clap::Args;
 
 use crate::command;
-use crate::workspace::cargo;
+use crate::workspace::{cargo, target_directory};
 
 /// Which simulations to run.
 #[derive(Args, Debug)]
@@ -26,27 +28,30 @@ pub(crate) struct Options {
     hosts: Option<u32>,
 }
 
-/// Runs them.
+/// Builds the simulation and runs it.
 ///
 /// # Errors
 /// If an invariant does not hold; what failed is printed, with how to replay it.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut command = cargo();
-    command.args(["run", "--quiet", "--package", "weft-simulation", "--"]);
-    match options.seed {
-        Some(seed) => {
-            command.args(["--seed", &seed.to_string()]);
-            if options.trace {
-                command.arg("--trace");
-            }
-        }
-        None => {
-            command.args(["--seeds", &options.seeds.to_string()]);
-            command.args(["--from", &options.from.to_string()]);
-        }
+    // Of the whole workspace, so that its features are those that everything else is built with.
+    command::run(cargo().args(["build", "--workspace", "--bin", "weft-simulation"]))?;
+    let program = target_directory()?.join("debug").join("weft-simulation");
+    command::run(Command::new(program).args(arguments(options)))
+}
+
+fn arguments(options: &Options) -> Vec<String> {
+    let mut arguments = match options.seed {
+        Some(seed) => vec![format!("--seed={seed}")],
+        None => vec![
+            format!("--seeds={}", options.seeds),
+            format!("--from={}", options.from),
+        ],
+    };
+    if options.trace {
+        arguments.push("--trace".to_owned());
     }
     if let Some(hosts) = options.hosts {
-        command.args(["--hosts", &hosts.to_string()]);
+        arguments.push(format!("--hosts={hosts}"));
     }
-    command::run(&mut command)
+    arguments
 }

@@ -250,9 +250,10 @@ impl World {
             return Ok(());
         }
         if let Event::Arrives(message) = &event {
-            let is_own = message.from.host == id.host;
-            let way = self.network.way(message.from.host, id.host);
-            if !is_own && !(host.is_connected && way == Way::Open) {
+            let from = message.from.host;
+            let is_open = self.network.way(from, id.host) == Way::Open;
+            let arrives = from == id.host || (host.is_connected && is_open);
+            if !arrives {
                 return Ok(());
             }
         }

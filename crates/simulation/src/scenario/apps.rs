@@ -12,9 +12,12 @@ const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 pub(super) fn draw(draw: &mut Draw, name: &AppName) -> Option<App> {
     let count = draw.among(1..=4);
     let components: Vec<_> = (0..count).map(|index| component(draw, index)).collect();
-    let links: Vec<_> = (1..count)
-        .filter_map(|to| draw.percent(50).then(|| link(draw.below(to), to)))
-        .collect();
+    let mut links = Vec::new();
+    for to in 1..count {
+        if draw.percent(50) {
+            links.push(link(draw.below(to), to));
+        }
+    }
     let app = json!({
         "apiVersion": "weft.dev/v1alpha1",
         "kind": "App",

@@ -42,7 +42,7 @@ impl World {
         let Some(id) = self.process_of(host) else {
             return Ok(());
         };
-        self.begin_call(id, target)
+        self.begin_call(id, &target)
     }
 
     /// The components that a host knows to be wanted.
@@ -62,7 +62,7 @@ impl World {
             .collect()
     }
 
-    fn begin_call(&mut self, id: ProcessId, target: ComponentId) -> Checked {
+    fn begin_call(&mut self, id: ProcessId, target: &ComponentId) -> Checked {
         let repeat = if self.draw_calls.percent(50) {
             Repeat::Idempotent
         } else {
@@ -87,7 +87,7 @@ impl World {
             return Ok(());
         };
         let table = process.router.table();
-        let Some(candidates) = table.any(&target) else {
+        let Some(candidates) = table.any(target) else {
             return self.end_call(number, End::Failed(FailureCode::Unreachable));
         };
         let call = routing::Call {
@@ -152,7 +152,7 @@ impl World {
             self.agenda.put(self.now, Happening::To(id, event));
         } else if !self.hosts[id.host].is_connected {
             return Some(Outcome::NotSent);
-        } else if self.send(id, to, Payload::Request(request), false) == Way::Nobody {
+        } else if self.send(id, to, &Payload::Request(request), false) == Way::Nobody {
             return Some(Outcome::NoResponders);
         }
         let (call, attempt) = (request.call, request.attempt);
@@ -301,7 +301,8 @@ impl World {
             return self.on_outcome(id, request, outcome);
         }
         if self.process(caller).is_some() {
-            self.send(id, caller.host, Payload::Reply { request, outcome }, false);
+            let payload = Payload::Reply { request, outcome };
+            self.send(id, caller.host, &payload, false);
         }
         Ok(())
     }

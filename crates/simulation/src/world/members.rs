@@ -51,7 +51,7 @@ impl World {
     fn broadcast(&mut self, id: ProcessId, message: &Message) {
         let Some(payload) = encode(message) else { return };
         for to in 0..self.hosts.len() {
-            self.send(id, to, payload.clone(), true);
+            self.send(id, to, &payload, true);
         }
     }
 
@@ -60,7 +60,7 @@ impl World {
         &mut self,
         from: ProcessId,
         to: usize,
-        payload: Payload,
+        payload: &Payload,
         may_double: bool,
     ) -> Way {
         let Some(target) = self.process_of(to).filter(|_| self.hosts[to].is_connected) else {
@@ -144,7 +144,7 @@ impl World {
         for (host, ask) in process.membership.asks(at) {
             let to = self.numbers.get(&host).copied();
             if let (Some(to), Some(payload)) = (to, encode(&Message::Ask(ask))) {
-                self.send(id, to, payload, true);
+                self.send(id, to, &payload, true);
             }
         }
     }
