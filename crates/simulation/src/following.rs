@@ -1,33 +1,32 @@
-//! What a host knows of the desired state, and its share of it: what `host::mesh::following` does, without its
-//! tasks.
+//! What a process knows of the desired state: `weft_lattice`'s own copy, and what `host::mesh::following` does with
+//! it, without its tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt as _;
-use weft_lattice::desired::{Key, Records, Revision, Watched};
+use weft_lattice::desired::said::{self, Said, app_key};
+use weft_lattice::desired::{HostCopy, Key, Records, Watched};
 use weft_lattice::membership::message::{Holding, Readiness};
 use weft_lattice::membership::{HostView, View};
-use weft_lattice::store::Record;
+use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, ComponentId, Input, Plan};
-use weft_lattice_config::{App, AppName, ComponentName, Labels};
+use weft_lattice_config::{App, AppName, ComponentName};
 
 use crate::rule::BrokenRule;
 
-/// What is wanted of an app, by its name: as in the bucket of a lattice.
-const APPS: &str = "apps";
+/// How many records are written to a bucket that lost them before it is listened to again; as in
+/// `host::mesh::following`.
+const REFILLS_MAX: usize = 64;
 
 /// The desired state as one process has it.
 #[derive(Debug)]
 pub(crate) struct Following {
-    pub(crate) wanted: BTreeMap<AppName, Arc<Record>>,
-    /// What the bucket has of each app.
-    bucket: BTreeMap<AppName, (Revision, u64)>,
-    /// Whether all of the bucket was heard since it was last away.
-    is_bucket_known: bool,
+    pub(crate) copy: HostCopy,
     /// Whether something is to be done again.
     pub(crate) is_behind: bool,
+    /// What the bucket has said since it began, for who obeys it too much.
+    said: BTreeSet<Key>,
 }
 
 /// What a host is to run of an app, and of what else it knows.
@@ -40,138 +39,103 @@ pub(crate) struct Wanted {
 
 impl Following {
     /// A process that has what its host has on disk.
-    pub(crate) fn new(copy: BTreeMap<AppName, Arc<Record>>) -> Self {
+    pub(crate) fn new(disk: &BTreeMap<AppName, Arc<Record>>) -> Self {
+        let apps = disk.iter();
+        let apps = apps.map(|(app, record)| (app.clone(), Record::clone(record)));
         Self {
-            wanted: copy,
-            bucket: BTreeMap::new(),
-            is_bucket_known: false,
+            copy: HostCopy::new(apps, []),
             is_behind: true,
+            said: BTreeSet::new(),
         }
     }
 
     /// Takes what a watch of the bucket saw.
     pub(crate) fn see(&mut self, seen: Watched, broken: Option<BrokenRule>) {
-        match seen {
-            Watched::Begins => {
-                self.bucket.clear();
-                self.is_bucket_known = false;
+        match &seen {
+            Watched::Begins => self.said.clear(),
+            Watched::Record { key, .. } => drop(self.said.insert(key.clone())),
+            Watched::Complete if broken == Some(BrokenRule::ObeysEmptyBucket) => {
+                let apps = self.copy.apps().iter();
+                let is_said =
+                    |app: &AppName| app_key(app).is_ok_and(|key| self.said.contains(&key));
+                let apps = apps.filter(|(app, _)| is_said(app));
+                let apps: Vec<_> = apps
+                    .map(|(app, record)| (app.clone(), Record::clone(record)))
+                    .collect();
+                self.copy = HostCopy::new(apps, []);
             }
-            Watched::Record { key, record } => self.take(&key, record.revision, &record.value),
-            Watched::Erased { key } => {
-                if let Some(app) = app_of(&key) {
-                    self.bucket.remove(&app);
-                }
-            }
-            Watched::Complete => {
-                self.is_bucket_known = true;
-                if broken == Some(BrokenRule::ObeysEmptyBucket) {
-                    self.wanted.retain(|app, _| self.bucket.contains_key(app));
-                }
-            }
-            Watched::Away => self.is_bucket_known = false,
+            Watched::Complete | Watched::Erased { .. } | Watched::Away => {}
         }
+        // What it notices is for a log.
+        let _ = self.copy.see(seen);
         self.is_behind = true;
     }
 
-    fn take(&mut self, key: &Key, revision: Revision, value: &[u8]) {
-        let (Some(app), Some(record)) = (app_of(key), decode(value)) else {
-            return;
-        };
-        self.bucket
-            .insert(app.clone(), (revision, record.revision()));
-        let known = self.wanted.get(&app);
-        if known.is_none_or(|known| known.revision() < record.revision()) {
-            self.wanted.insert(app, Arc::new(record));
-        }
-    }
-
     /// Writes to the bucket what this host knows and the bucket has lost, and returns what it wrote.
-    pub(crate) fn refill(&mut self, records: &Records) -> Vec<AppName> {
+    pub(crate) fn refill(&mut self, records: &Records) -> Vec<Key> {
         let mut written = Vec::new();
-        if !self.is_bucket_known {
-            return written;
-        }
-        for (app, record) in &self.wanted {
-            let known = self.bucket.get(app).copied();
-            let (revision, counted) = known.unwrap_or((Revision::NONE, 0));
-            if counted >= record.revision() {
-                continue;
-            }
-            let (Some(key), Some(value)) = (app_key(app), encode(record)) else {
-                continue;
-            };
+        let refills = self.copy.refills(REFILLS_MAX);
+        self.is_behind |= !refills.is_empty();
+        for refill in refills {
+            let put = records.put(&refill.key, refill.value.clone(), refill.expected);
             // In memory, the store answers at once. Where it does not take it, the watch will tell why.
-            if let Some(Ok(revision)) = records.put(&key, value, revision).now_or_never() {
-                self.bucket
-                    .insert(app.clone(), (revision, record.revision()));
-                written.push(app.clone());
+            if let Some(Ok(revision)) = put.now_or_never() {
+                written.push(refill.key.clone());
+                self.copy.refilled(refill, revision);
             }
         }
         written
     }
-}
 
-// === the plan, and a host's share of it ===
-
-/// Where everything runs that is wanted, by one view of the hosts.
-pub(crate) fn plan<'a>(
-    wanted: impl Iterator<Item = &'a Record>,
-    hosts: &[placement::Host],
-    broken: Option<BrokenRule>,
-) -> Plan {
-    let deployed: Vec<_> = wanted
-        .filter_map(|record| match record {
-            Record::Deployed(deployed) if broken == Some(BrokenRule::IgnoresRequirements) => {
-                let mut deployed = deployed.clone();
-                let components = &mut deployed.app.spec.components;
-                components.iter_mut().for_each(|component| component.placement.require.clear());
-                Some(std::borrow::Cow::Owned(deployed))
-            }
-            Record::Deployed(deployed) => Some(std::borrow::Cow::Borrowed(deployed)),
-            Record::Removed { .. } => None,
+    /// The plan by what this host knows, and the hosts that it was made for.
+    pub(crate) fn plan(
+        &self,
+        view: &View,
+        broken: Option<BrokenRule>,
+    ) -> (Plan, Vec<placement::Host>) {
+        self.copy.with_input(view, &BTreeSet::new(), |input| {
+            let plan = match broken {
+                Some(BrokenRule::IgnoresRequirements) => plan_without_requirements(input),
+                _ => placement::plan(input),
+            };
+            (plan, input.hosts.to_vec())
         })
-        .collect();
-    let apps = deployed.iter().map(|deployed| placement::Desired {
-        app: &deployed.app,
-        since: deployed.changed_at_ms,
+    }
+}
+
+fn plan_without_requirements(input: &Input<'_>) -> Plan {
+    let apps = input.apps.iter().map(|desired| {
+        let mut app = desired.app.clone();
+        for component in &mut app.spec.components {
+            component.placement.require.clear();
+        }
+        (app, desired.since)
     });
+    let apps: Vec<(App, u64)> = apps.collect();
+    let apps = apps.iter();
+    let apps: Vec<_> = apps
+        .map(|(app, since)| placement::Desired { app, since: *since })
+        .collect();
     placement::plan(&Input {
-        apps: &apps.collect::<Vec<_>>(),
-        hosts,
-        demand: &BTreeMap::new(),
-        local_stores: &BTreeSet::new(),
-        homes: &BTreeMap::new(),
+        apps: &apps,
+        ..*input
     })
 }
 
-/// A host as placement sees it; none for one that does not count.
-pub(crate) fn host(host: &HostView, id: &placement::HostId) -> Option<placement::Host> {
-    let state = if host.is_draining() {
-        placement::HostState::Draining
-    } else if host.is_placeable() {
-        placement::HostState::Ready
-    } else {
-        return None;
-    };
-    let contents = host.contents.as_ref();
-    let labels = contents.map(|contents| {
-        let labels = contents.labels.iter();
-        let labels =
-            labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-        labels.collect::<Labels>()
-    });
-    Some(placement::Host {
-        id: id.clone(),
-        labels: labels.unwrap_or_default(),
-        capacity: contents.and_then(|contents| contents.capacity),
-        state,
-    })
+// === records and views, as they are looked at ===
+
+/// What is wanted of an app, if it is.
+pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
+    match record {
+        Record::Deployed(deployed) => Some(deployed),
+        Record::Removed { .. } => None,
+    }
 }
 
 /// Whether a host is seen to live and to have a component ready, in this revision or a later one.
 pub(crate) fn has_ready(host: &HostView, id: &ComponentId, revision: u64) -> bool {
     let is_it = |holding: &Holding| {
-        (&holding.component.app, &holding.component.component) == (&id.app, &id.component)
+        holding.component == *id
             && holding.revision.0 >= revision
             && holding.readiness == Readiness::Ready
     };
@@ -186,33 +150,10 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
     }
 }
 
-/// The hosts of a view that placement counts on.
-pub(crate) fn placeable(
-    view: &View,
-    name_of: impl Fn(&HostView) -> Option<placement::HostId>,
-) -> Vec<placement::Host> {
-    let hosts = view.hosts();
-    hosts.filter_map(|view| host(view, &name_of(view)?)).collect()
-}
-
-// === records as bytes ===
-
-pub(crate) fn app_key(app: &AppName) -> Option<Key> {
-    Key::new(&[APPS, app.as_str()]).ok()
-}
-
-pub(crate) fn encode(record: &Record) -> Option<Bytes> {
-    serde_json::to_vec(record).ok().map(Bytes::from)
-}
-
-pub(crate) fn decode(value: &[u8]) -> Option<Record> {
-    serde_json::from_slice(value).ok()
-}
-
-fn app_of(key: &Key) -> Option<AppName> {
-    let names: Vec<_> = key.names().collect();
-    match &names[..] {
-        [kind, app] if kind == APPS => app.parse().ok(),
-        _ => None,
+/// What a record of the bucket says of an app.
+pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
+    match said::decode(key, value) {
+        Said::App(_, record) => Some(record),
+        Said::Home(..) | Said::Unknown(_) => None,
     }
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use weft_lattice::membership::message::ComponentId;
 use weft_lattice::routing::{self, Decision, Outcome, Repeat, Route};
 use weft_lattice::{Moment, Random};
-use weft_lattice_config::placement;
 use weft_wire::FailureCode;
 
 use super::World;
 use crate::agenda::{Event, Happening, Message, Payload, ProcessId, Request};
-use crate::following::component_id;
+use crate::following::{component_id, deployed};
 use crate::invariants::{self, Checked, hold};
 use crate::ledger::{Call, End};
 use crate::network::Way;
@@ -48,18 +47,13 @@ impl World {
     /// The components that a host knows to be wanted.
     fn targets(&self, host: usize) -> Vec<ComponentId> {
         let process = self.hosts[host].process.as_ref();
-        let wanted = process.into_iter().flat_map(|it| it.following.wanted.values());
-        let deployed = wanted.filter_map(|record| match &**record {
-            weft_lattice::store::Record::Deployed(deployed) => Some(deployed),
-            weft_lattice::store::Record::Removed { .. } => None,
-        });
+        let wanted = process.into_iter().flat_map(|it| it.following.copy.apps().values());
+        let deployed = wanted.filter_map(|record| deployed(record));
         let components = deployed.flat_map(|deployed| {
             let components = deployed.app.spec.components.iter();
             components.map(|component| component_id(&deployed.app, &component.name))
         });
-        components
-            .map(|placement::ComponentId { app, component }| ComponentId { app, component })
-            .collect()
+        components.collect()
     }
 
     fn begin_call(&mut self, id: ProcessId, target: &ComponentId) -> Checked {

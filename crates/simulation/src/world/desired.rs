@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use weft_lattice::desired::Revision;
-use weft_lattice::membership::{Freeze, HostView, STALL_MIN};
+use weft_lattice::desired::said::{app_key, encode_app};
+use weft_lattice::desired::{Key, Revision, share};
+use weft_lattice::membership::{Freeze, STALL_MIN};
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::Plan;
 use weft_lattice_config::{AppName, ComponentName};
 
 use super::World;
 use crate::agenda::{Event, Happening, ProcessId};
-use crate::following::{self, Wanted, app_key, component_id, decode, encode, has_ready};
+use crate::following::{Wanted, app_record, component_id, deployed, has_ready};
 use crate::invariants::{self, ALONE_AFTER, Checked};
 use crate::process::{Process, Running};
 use crate::rule::BrokenRule;
@@ -63,8 +64,9 @@ impl World {
     /// What the store has of an app; nothing if it is away.
     fn read(&self, host: usize, app: &AppName) -> Option<(Revision, Option<Record>)> {
         let process = self.hosts[host].process.as_ref()?;
-        let found = process.records.get(&app_key(app)?).now_or_never()?.ok()?;
-        let found = found.map(|found| (found.revision, decode(&found.value)));
+        let key = app_key(app).ok()?;
+        let found = process.records.get(&key).now_or_never()?.ok()?;
+        let found = found.map(|found| (found.revision, app_record(&key, &found.value)));
         Some(found.unwrap_or((Revision::NONE, None)))
     }
 
@@ -72,7 +74,7 @@ impl World {
         let Some(process) = self.hosts[host].process.as_ref() else {
             return;
         };
-        let (Some(key), Some(value)) = (app_key(&app), encode(&record)) else {
+        let (Ok(key), Ok(value)) = (app_key(&app), encode_app(&record)) else {
             return;
         };
         let put = process.records.put(&key, value, expected).now_or_never();
@@ -95,7 +97,7 @@ impl World {
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
-        let before = process.following.wanted.clone();
+        let before = process.following.copy.apps().clone();
         let mut news = Vec::new();
         while let Some(Some(seen)) = process.watch.next().now_or_never() {
             news.push(format!("{seen:?}").split(['{', ' ']).next().map(str::to_owned));
@@ -104,7 +106,7 @@ impl World {
         if news.is_empty() {
             return Ok(());
         }
-        invariants::a_copy_only_grows(&before, &process.following.wanted)?;
+        invariants::a_copy_only_grows(&before, process.following.copy.apps())?;
         let news: Vec<_> = news.into_iter().flatten().collect();
         self.say(&format!("{} hears of the store: {}", id.host, news.join(" ")));
         self.reconcile(id)
@@ -131,6 +133,7 @@ impl World {
             return Ok(());
         }
         process.is_to_reconcile = false;
+        process.following.is_behind = false;
         if broken != Some(BrokenRule::NeverRefills) {
             let written = process.following.refill(&process.records);
             self.told_refilled(id, &written);
@@ -149,10 +152,10 @@ impl World {
             Some(Freeze::Unconnected) => alone_for >= ALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
         };
-        if !may_act {
+        if !may_act || process.following.copy.is_reading() {
+            process.following.is_behind = true;
             return Ok(());
         }
-        process.following.is_behind = false;
         let steps = self.steps(id)?;
         if let Some(process) = self.process_mut(id) {
             process.steps = steps.into();
@@ -160,9 +163,9 @@ impl World {
         self.go_through_steps(id)
     }
 
-    fn told_refilled(&mut self, id: ProcessId, written: &[AppName]) {
+    fn told_refilled(&mut self, id: ProcessId, written: &[Key]) {
         if !written.is_empty() {
-            let names: Vec<_> = written.iter().map(AppName::as_str).collect();
+            let names: Vec<_> = written.iter().map(Key::to_string).collect();
             let line = format!("{} refills the store: {}", id.host, names.join(" "));
             self.say(&line);
             self.tell_store_changed();
@@ -175,23 +178,16 @@ impl World {
             return Ok(Vec::new());
         };
         let view = process.membership.view();
-        let name_of = |view: &HostView| {
-            let number = self.numbers.get(&view.id)?;
-            self.names.get(*number).cloned()
-        };
-        let hosts = following::placeable(view, name_of);
-        let records = process.following.wanted.values();
-        let plan = following::plan(records.map(|it| &**it), &hosts, self.options.broken);
-        let deployed = process.following.wanted.values().filter_map(|it| deployed(it));
-        invariants::a_plan_fits(&plan, deployed, &hosts)?;
-        let wanted = process.following.wanted.iter();
-        let steps: Vec<_> = wanted
-            .map(|(app, record)| Wanted {
-                app: app.clone(),
-                record: record.clone(),
-                share: self.share(process, app, record, &plan, id),
-            })
-            .collect();
+        let (plan, hosts) = process.following.plan(view, self.options.broken);
+        let wanted = process.following.copy.apps();
+        let all = wanted.values().filter_map(|record| deployed(record));
+        invariants::a_plan_fits(&plan, all, &hosts)?;
+        let steps = wanted.iter().map(|(app, record)| Wanted {
+            app: app.clone(),
+            record: record.clone(),
+            share: self.share(process, app, record, &plan, id),
+        });
+        let steps: Vec<_> = steps.collect();
         for step in &steps {
             self.check_step(id, process, step, &plan)?;
         }
@@ -215,7 +211,7 @@ impl World {
         };
         let view = process.membership.view();
         let me = &self.names[id.host];
-        weft_lattice::desired::share(deployed, me, &plan.assignments, &runs, view)
+        share(deployed, me, &plan.assignments, &runs, view)
     }
 
     /// Looks at what a host is about to do.
@@ -271,7 +267,7 @@ impl World {
                 break;
             };
             let before = host.disk.get(&step.app);
-            if before.is_none_or(|known| known.revision() < step.record.revision()) {
+            if before.is_none_or(|known| step.record.is_newer_than(known)) {
                 host.disk.insert(step.app.clone(), step.record.clone());
             }
             let runs = process.running.get(&step.app);
@@ -323,12 +319,5 @@ impl World {
             self.tell_contents(id);
         }
         self.go_through_steps(id)
-    }
-}
-
-fn deployed(record: &Record) -> Option<&Deployed> {
-    match record {
-        Record::Deployed(deployed) => Some(deployed),
-        Record::Removed { .. } => None,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use weft_lattice::bus::local::StoreContent;
 use weft_lattice::desired::Records;
+use weft_lattice::desired::said::RECORDS;
 use weft_lattice::buckets::BucketOptions;
 use weft_lattice::membership::message::HostState;
 use weft_lattice::membership::{BusStatus, Identity, Membership, STALL_MIN};
@@ -18,9 +19,6 @@ use crate::ledger::End;
 use crate::process::{Process, Truth};
 use crate::rule::BrokenRule;
 use crate::scenario::{Fault, FaultKind};
-
-/// The bucket of the desired state.
-const BUCKET: &str = "desired";
 
 /// After how long a standstill a host's bus has given it up, and what was on the way is lost.
 const HUNG_LOSES_BUS: Duration = Duration::from_secs(10);
@@ -102,7 +100,7 @@ impl World {
             incarnation: life,
         };
         let bus = self.store.join(&name(host), &self.scope);
-        let records = Records::open(&bus, BUCKET, &BucketOptions::default()).ok()?;
+        let records = Records::open(&bus, RECORDS, &BucketOptions::default()).ok()?;
         Some(Process {
             life,
             started: self.now,
@@ -113,7 +111,7 @@ impl World {
             watch: records.watch(),
             records,
             bus,
-            following: Following::new(self.hosts[host].disk.clone()),
+            following: Following::new(&self.hosts[host].disk),
             running: std::collections::BTreeMap::new(),
             steps: std::collections::VecDeque::new(),
             prepares: None,

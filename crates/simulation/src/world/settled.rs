@@ -1,18 +1,19 @@
 //! What holds again some time after the last fault: everybody agrees, and what is wanted runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
+use weft_lattice::desired::said::app_key;
 use weft_lattice::membership::message::HostState;
 use weft_lattice::store::{Deployed, Record};
-use weft_lattice_config::placement::{self, Plan};
+use weft_lattice_config::placement::{self, Input, Plan};
 use weft_lattice_config::{AppName, ComponentName, Labels};
 
 use super::{LOOK_EVERY, World};
 use crate::agenda::Happening;
-use crate::following::{self, app_key, component_id, decode};
+use crate::following::{app_record, component_id, deployed};
 use crate::invariants::{Checked, hold, who_is_to_be_apart_is};
 
 /// How long after the last fault all is as it has to be, at the latest: a host that came and went has to be
@@ -107,7 +108,7 @@ impl World {
                 return Some(format!("`{app}` in the bucket is at {revision:?}, not the last"));
             }
             for (number, host) in self.hosts.iter().enumerate() {
-                let wanted = host.process.as_ref().map(|it| &it.following.wanted);
+                let wanted = host.process.as_ref().map(|it| it.following.copy.apps());
                 let wanted = wanted.and_then(|wanted| wanted.get(app));
                 for copy in [wanted, host.disk.get(app)] {
                     if copy.map(|copy| &**copy) != bucket {
@@ -122,14 +123,15 @@ impl World {
     fn in_bucket(&self, app: &AppName) -> Option<Record> {
         use futures_util::FutureExt as _;
         let process = self.hosts.first()?.process.as_ref()?;
-        let found = process.records.get(&app_key(app)?).now_or_never()?;
-        decode(&found.ok()??.value)
+        let key = app_key(app).ok()?;
+        let found = process.records.get(&key).now_or_never()?.ok()??;
+        app_record(&key, &found.value)
     }
 
     /// What runs and is not in the plan that all hosts should make, or is and does not run.
     fn unlike_plan(&self) -> Option<String> {
         let wanted = self.hosts.first()?.process.as_ref()?;
-        let wanted: Vec<&Arc<Record>> = wanted.following.wanted.values().collect();
+        let wanted: Vec<&Arc<Record>> = wanted.following.copy.apps().values().collect();
         let plan = self.true_plan(&wanted);
         let deployed: Vec<_> = wanted.iter().filter_map(|record| deployed(record)).collect();
         for (number, host) in self.hosts.iter().enumerate() {
@@ -181,7 +183,18 @@ impl World {
             }
         });
         let hosts: Vec<_> = hosts.collect();
-        following::plan(wanted.iter().map(|record| &***record), &hosts, None)
+        let deployed = wanted.iter().filter_map(|record| deployed(record));
+        let apps = deployed.map(|deployed| placement::Desired {
+            app: &deployed.app,
+            since: deployed.changed_at_ms,
+        });
+        placement::plan(&Input {
+            apps: &apps.collect::<Vec<_>>(),
+            hosts: &hosts,
+            demand: &BTreeMap::new(),
+            local_stores: &BTreeSet::new(),
+            homes: &BTreeMap::new(),
+        })
     }
 
     fn planned(&self, plan: &Plan, deployed: &Deployed, host: usize) -> BTreeSet<ComponentName> {
@@ -200,11 +213,4 @@ impl World {
 fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
     let hosts = plan.assignments.get(&component_id(&deployed.app, component));
     hosts.is_some_and(|hosts| !hosts.is_empty())
-}
-
-fn deployed(record: &Record) -> Option<&Deployed> {
-    match record {
-        Record::Deployed(deployed) => Some(deployed),
-        Record::Removed { .. } => None,
-    }
 }
