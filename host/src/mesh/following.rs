@@ -146,9 +146,8 @@ impl Following {
                         self.is_behind = true;
                         continue;
                     }
-                    let runs = running.map(|running| running.share.clone());
-                    let runs = runs.unwrap_or(Share::Part(BTreeSet::new()));
-                    share::of_app(deployed, &self.me, &plan.assignments, &runs, &known.view)
+                    let runs = running.map(|it| (&it.deployed.app, &it.share));
+                    share::of_app(deployed, &self.me, &plan.assignments, runs, &known.view)
                 }
                 Record::Removed { .. } => Share::Part(BTreeSet::new()),
             };
