@@ -131,9 +131,15 @@ fn a_deploy_says_what_the_store_lacks() {
     let bare = Nats::start_without_jetstream();
     let given = |config: &str| {
         let spec = format!(
-            "providers: [{{name: store, type: keyvalue-nats, config: {{{config}}}}}]\n\
+            "providers:\n\
+             - {{name: store, type: keyvalue-nats, config: {{{config}}}}}\n\
+             - {{name: config, type: config-values}}\n\
+             - {{name: outside, type: http-client}}\n\
              components: [{{name: probe, source: {{file: guest:http-probe}}}}]\n\
-             links: [{{from: probe, interface: 'wasi:keyvalue/store', to: store}}]\n"
+             links:\n\
+             - {{from: probe, interface: 'wasi:keyvalue/store', to: store}}\n\
+             - {{from: probe, interface: 'wasi:config/store', to: config}}\n\
+             - {{from: probe, interface: 'wasi:http/outgoing-handler', to: outside}}\n"
         );
         files.app("stores", &spec)
     };
