@@ -161,8 +161,8 @@ impl NatsConfig {
         }
     }
 
-    /// How the servers of the manifest are reached.
-    pub(crate) async fn nats_options(&self) -> Result<NatsOptions, StartError> {
+    /// How the servers of the manifest are reached by a host of this name.
+    pub(crate) async fn nats_options(&self, host: &str) -> Result<NatsOptions, StartError> {
         Ok(NatsOptions {
             servers: self.servers.clone(),
             creds: self.creds.clone(),
@@ -178,7 +178,7 @@ impl NatsConfig {
                     .zip(tls.key.clone())
                     .map(|(cert, key)| TlsIdentity { cert, key }),
             }),
-            name: "weft".to_owned(),
+            name: host.to_owned(),
         })
     }
 }

@@ -18,6 +18,9 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 /// What the servers call these connections, beside the name of the host.
 const PURPOSE: &str = "key-value";
 
+/// What a host that has joined no lattice is called in the servers' lists.
+const HOST_DEFAULT: &str = "weft";
+
 /// Whose subjects answers come to on a host that has joined no lattice: those of the one that hosts join when
 /// none is named, so that one rule of permissions does for both.
 const LATTICE_DEFAULT: &str = "default";
@@ -56,12 +59,16 @@ impl Connections {
         context: &Context<'_>,
         config: &NatsConfig,
     ) -> Result<Joined, StartError> {
-        let options = match (&self.lattice, config.servers.is_empty()) {
-            (_, false) => config.nats_options().await?,
+        let lattice = self.lattice.as_ref();
+        let options = match (lattice, config.servers.is_empty()) {
+            (lattice, false) => {
+                let host = lattice.map_or(HOST_DEFAULT, |lattice| lattice.nats.name.as_str());
+                config.nats_options(host).await?
+            }
             (Some(lattice), true) => lattice.nats.clone(),
             (None, true) => return Err(StartError::NoLattice),
         };
-        let lattice = self.lattice.as_ref().map(|lattice| lattice.name.as_str());
+        let lattice = lattice.map(|lattice| lattice.name.as_str());
         let name = config.bucket_name(lattice, context)?;
         let connection = self.connection(options).await?;
         let bucket = KeyedBucket::open(&connection, &name, &config.bucket_options())?;

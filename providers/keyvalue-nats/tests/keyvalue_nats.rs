@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +22,8 @@ use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
 use weft_tests::Nats;
 
-/// How long a state is waited for.
-const WAIT_MAX: Duration = Duration::from_secs(20);
+/// How long a state is waited for: servers of a cluster elect their leaders first.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 fn shop() -> Context<'static> {
     Context {
@@ -91,16 +92,16 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// Asks until the answer is this, with a bound.
-async fn until_value(bucket: &dyn Bucket, key: &str, expected: &str) {
+/// Waits for a state, with a bound.
+async fn until(state: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let mut turn = interval(Duration::from_millis(20));
-    let asking = async {
-        while bucket.get(key).await != Ok(Some(bytes(expected))) {
+    let waiting = async {
+        while !is_so().await {
             turn.tick().await;
         }
     };
-    let answered = timeout(WAIT_MAX, asking).await;
-    answered.unwrap_or_else(|_| panic!("`{key}` is not `{expected}`"));
+    let waited = timeout(WAIT_MAX, waiting).await;
+    waited.unwrap_or_else(|_| panic!("not within {WAIT_MAX:?}: {state}"));
 }
 
 #[test]
@@ -372,7 +373,10 @@ async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written(
     let message = refusal(&host, json!({})).await;
     assert!(message.contains("is away"), "{message}");
     nats.start_again();
-    until_value(bucket.as_ref(), "key", "kept").await;
+    until("the value is read again", async || {
+        bucket.get("key").await == Ok(Some(bytes("kept")))
+    })
+    .await;
     bucket.set("key", bytes("new")).await.unwrap();
 }
 
@@ -393,13 +397,78 @@ async fn a_server_that_hangs_fails_operations_in_bounded_time() {
     assert!(get.is_err() && set.is_err() && list.is_err() && many.is_err());
     assert!(frozen.elapsed() < BATCH_WAIT_MAX, "{:?}", frozen.elapsed());
     nats.thaw();
-    let mut turn = interval(Duration::from_millis(20));
-    let back = async {
-        while bucket.get("key").await.is_err() {
-            turn.tick().await;
-        }
-    };
-    timeout(WAIT_MAX, back).await.expect("it is back");
+    until("it is back", async || bucket.get("key").await.is_ok()).await;
+}
+
+/// Three servers that keep what is stored together.
+fn cluster() -> [Nats; 3] {
+    let routes: Vec<_> = (0..3).map(|_| free_port()).collect();
+    let all = routes.iter().map(|port| format!("nats://127.0.0.1:{port}"));
+    let all = all.collect::<Vec<_>>().join(", ");
+    [0, 1, 2].map(|index| {
+        let listen = routes[index];
+        Nats::start_configured(&format!(
+            "server_name: s{index}\n\
+             cluster {{ name: test, listen: \"127.0.0.1:{listen}\", routes: [{all}] }}"
+        ))
+    })
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn with_three_replicas_any_server_may_be_lost() {
+    let mut servers = cluster();
+    let urls: Vec<_> = servers.iter().map(Nats::url).collect();
+    let config =
+        |servers: &[String]| json!({ "servers": servers, "bucket": "kept", "replicas": 3 });
+    let host = NatsFactory::new(None);
+    let all = config(&urls);
+    until("the servers have found each other", async || {
+        host.check(&shop(), &settings(&all)).await.is_ok()
+    })
+    .await;
+    // Hosts that are connected to different servers, some of which follow another one.
+    let [one, other] = [&urls[..1], &urls[1..2]].map(|urls| config(urls));
+    let (one, other) = (
+        open_as(&host, &shop(), &one).await,
+        open_as(&host, &shop(), &other).await,
+    );
+    for number in 1..=50 {
+        assert_eq!(one.increment("n", 1).await, Ok(2 * number - 1));
+        assert_eq!(other.increment("n", 1).await, Ok(2 * number));
+        let value = bytes(&(2 * number).to_string());
+        assert_eq!(one.get("n").await, Ok(Some(value)));
+        other
+            .set(&format!("key-{number}"), Bytes::new())
+            .await
+            .unwrap();
+        let listed = one.list_keys(None).await.unwrap().keys;
+        assert_eq!(listed.len() as i64, number + 1);
+    }
+    // One of them led.
+    let bucket = open_as(&host, &shop(), &all).await;
+    for (lost, server) in servers.iter_mut().enumerate() {
+        server.kill();
+        let key = format!("without-{lost}");
+        until("there is a leader again", async || {
+            bucket.set(&key, bytes("1")).await.is_ok()
+        })
+        .await;
+        until("nothing is lost", async || {
+            bucket.get("n").await == Ok(Some(bytes("100")))
+        })
+        .await;
+        server.start_again();
+    }
+    until("all of it is there", async || {
+        let listed = bucket.list_keys(None).await;
+        listed.is_ok_and(|page| page.keys.len() == 54)
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -425,13 +494,10 @@ async fn a_bucket_that_was_lost_is_made_again() {
     bucket.set("key", bytes("1")).await.unwrap();
     nats.kill();
     nats.start_again();
-    let mut turn = interval(Duration::from_millis(20));
-    let written = async {
-        while bucket.set("key", bytes("2")).await.is_err() {
-            turn.tick().await;
-        }
-    };
-    timeout(WAIT_MAX, written).await.expect("it is back");
+    until("it is back", async || {
+        bucket.set("key", bytes("2")).await.is_ok()
+    })
+    .await;
     assert_eq!(bucket.get("key").await, Ok(Some(bytes("2"))));
 }
 
