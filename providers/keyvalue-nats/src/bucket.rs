@@ -27,10 +27,10 @@ use crate::problem::Problem;
 /// seconds at worst.
 pub const OPERATION_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long a batch may take: 1,000 keys, [`BATCH_IN_FLIGHT`] at once, between continents take five seconds.
+/// How long a batch may take: 1,000 keys, 64 at once, between continents take five seconds.
 pub const BATCH_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long one page may take. All keys are looked at for it, at some 100,000 a second.
+/// How long one page may take. All keys of the bucket are looked at for it, at some 40,000 a second.
 pub const LIST_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The largest value, in bytes. Its read comes in base64 and JSON, which remains below the 1 MiB that a NATS
@@ -43,8 +43,8 @@ const BATCH_IN_FLIGHT: usize = 64;
 /// How many lists of a provider run at once: each is a consumer on a server.
 const LISTS_MAX: usize = 4;
 
-/// How often a change is made anew because somebody else was faster. With pauses of [`PAUSE_MAX`], hundreds
-/// of hosts get through.
+/// How often a change is made anew because somebody else was faster: each time one of them gets through, so
+/// that dozens at once all do.
 const CHANGE_ATTEMPTS_MAX: usize = 64;
 
 /// The longest pause after the first change that came too late: about one round trip in a data centre.
