@@ -4,6 +4,7 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`inventory`]: what this host says that it has.
@@ -12,11 +13,13 @@
 mod answering;
 mod asking;
 mod clock;
+mod conversing;
 mod deploying;
 mod desired;
 mod following;
 mod identity;
 mod inventory;
+mod lines;
 mod members;
 mod share;
 mod subjects;
@@ -39,14 +42,17 @@ use weft_lattice::store::Record;
 use weft_lattice_config::{App, AppName, NameError, placement};
 
 use self::asking::Asking;
+use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
 use self::following::Following;
+use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 use self::subjects::Subjects;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::ingress;
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -97,6 +103,7 @@ pub(crate) struct Mesh {
     state: watch::Sender<HostState>,
     about: Contents,
     known: watch::Receiver<Arc<Known>>,
+    lines: Lines,
     tasks: TaskTracker,
 }
 
@@ -177,8 +184,10 @@ impl Mesh {
             load: Box::new(Load::default),
         };
         let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
+            lines,
             known: members.known(),
             members,
             contents,
@@ -192,7 +201,14 @@ impl Mesh {
 
     /// The way of links to other hosts.
     pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        let conversing = Conversing {
+            lines: self.lines.clone(),
+            table: self.members.table(),
+            known: self.known.clone(),
+            clock: self.members.clock(),
+        };
         Arc::new(Asking {
+            conversing,
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
@@ -218,6 +234,18 @@ impl Mesh {
         let stop = CancellationToken::new();
         let calls = self.bus.lane(Lane::Calls);
         let subscription = calls.subscribe(&self.subjects.calls).await;
+        self.tasks.spawn(self.lines.serve(
+            calls.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: calls.clone(),
+            },
+            stop.clone(),
+        ));
         let answering = answering::run(
             subscription,
             calls,

@@ -432,7 +432,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
     })
     .await;
     // Hosts that are connected to different servers, some of which follow another one.
-    let [one, other] = [&urls[..1], &urls[1..2]].map(|urls| config(urls));
+    let [one, other] = [&urls[..1], &urls[1..2]].map(config);
     let (one, other) = (
         open_as(&host, &shop(), &one).await,
         open_as(&host, &shop(), &other).await,
