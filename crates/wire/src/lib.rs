@@ -23,9 +23,9 @@ pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, Problem};
 pub use failure::{Failure, FailureCode};
 pub use frame::{
-    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Envelope, FieldError, Finish,
-    Frame, FrameError, Importer, KeptSession, Kind, Renew, Reply, Request, SessionId, Target,
-    VERSION,
+    Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Envelope, Fetch,
+    FieldError, Finish, Frame, FrameError, HOST_BYTES, Held, Importer, KeptSession, Kind, Part,
+    Renew, Reply, Request, SessionId, Target, VERSION,
 };
 pub use limits::{
     Limits, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENT_NAME_BYTES, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES,

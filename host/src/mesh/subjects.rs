@@ -11,6 +11,8 @@ const INVENTORIES: &str = "inventories";
 const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
+/// Questions for what is too large for one message, by the host that keeps it.
+const HELD: &str = "held";
 
 /// The subjects of one host's lattice.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub(super) struct Subjects {
     pub(super) asks: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
+    /// Where this host is asked for what it keeps.
+    pub(super) held: Pattern,
 }
 
 impl Subjects {
@@ -46,6 +50,7 @@ impl Subjects {
             inventories: all(INVENTORIES)?,
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
+            held: mine(HELD)?,
             scope: scope.clone(),
         })
     }
@@ -58,6 +63,11 @@ impl Subjects {
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         self.of(CALLS, host)
+    }
+
+    /// Where a host is asked for what it keeps.
+    pub(super) fn held_by(&self, host: HostId) -> Option<Subject> {
+        self.of(HELD, host)
     }
 
     /// All ids are of one length, so what this host's own fits into is there for others.

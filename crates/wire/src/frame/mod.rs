@@ -6,12 +6,14 @@
 
 mod error;
 mod fields;
+mod large;
 mod reply;
 mod request;
 mod session;
 mod stream;
 
 pub use error::{FieldError, FrameError};
+pub use large::{ClaimId, Fetch, HOST_BYTES, Held, Part};
 pub use reply::{KeptSession, Reply};
 pub use request::{Abandon, Importer, Request, Target};
 pub use session::{DropHandle, End, Renew, SessionId};
@@ -99,6 +101,12 @@ kinds! {
     Cancel(Cancel) = 9, "cancel";
     /// Nobody waits for a call any more.
     Abandon(Abandon) = 10, "abandon";
+    /// A frame that is too large for one message: its first part, and where the rest is.
+    Held(Held<'a>) = 11, "held";
+    /// More of a held frame is wanted.
+    Fetch(Fetch) = 12, "fetch";
+    /// More of a held frame.
+    Part(Part<'a>) = 13, "part";
 }
 
 impl Kind {
