@@ -27,13 +27,30 @@ impl Nats {
     /// If it does not take connections in time.
     #[must_use]
     pub fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// Starts a server with more configuration than a test's own.
+    ///
+    /// # Panics
+    /// If it does not take connections in time.
+    #[must_use]
+    pub fn configured(configuration: &str) -> Self {
         let mut nats = Self {
             process: None,
             address: free_address(),
             directory: tempfile::tempdir().expect("a temporary directory"),
         };
+        let file = nats.directory.path().join("nats.conf");
+        std::fs::write(file, configuration).expect("a file can be written");
         nats.start_again();
         nats
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Where it is.
@@ -58,6 +75,7 @@ impl Nats {
         let port = self.address.port().to_string();
         command.args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"]);
         command.arg(self.directory.path());
+        command.arg("-c").arg(self.directory.path().join("nats.conf"));
         let mut process = Process::spawn(command);
         eventually("the NATS server takes connections", PATIENCE, || {
             assert!(

@@ -23,6 +23,8 @@ mod large;
 mod members;
 mod probing;
 mod replays;
+#[cfg(test)]
+mod rig;
 mod share;
 mod subjects;
 

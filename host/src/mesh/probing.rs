@@ -87,3 +87,87 @@ impl Probing {
         probe.outcome(outcome, self.clock.now(), &mut random);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use weft_lattice::bus::Scope;
+    use weft_lattice::bus::local::{LocalNetwork, LocalOptions};
+    use weft_lattice::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
+
+    use super::*;
+    use crate::mesh::rig::{OTHER, OWN, Rig, cart, host};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A router that has ejected a host, and its time.
+    fn ejected() -> (Rig, Router) {
+        let mut rig = Rig::new();
+        let mut other = [host(OTHER, 1)];
+        rig.pass(Duration::from_secs(3), &mut other);
+        rig.learn(&other[0]);
+        let mut router = Router::new(OWN);
+        router.refresh(rig.own.view());
+        let call = Call {
+            deadline: rig.now + LONG,
+            repeat: Repeat::Never,
+        };
+        let table = router.table();
+        let candidates = table.any(&cart()).unwrap().clone();
+        let mut route = Route::new(candidates, call, Random::from_seed(1));
+        assert!(matches!(route.next(rig.now), Decision::Send(_)));
+        route.outcome(Outcome::NoResponders, rig.now);
+        (rig, router)
+    }
+
+    fn probing(network: &LocalNetwork, scope: &Scope) -> Probing {
+        Probing {
+            bus: network.join("own", scope),
+            subjects: Subjects::new(scope, OWN).unwrap(),
+            clock: Clock::start(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_answers_its_probes_is_back() {
+        let network = LocalNetwork::new(LocalOptions::default());
+        let scope = Scope::new("test").unwrap();
+        let bus = network.join("other", &scope);
+        let calls = Subjects::new(&scope, OTHER).unwrap().calls;
+        let mut asked = bus.subscribe(&calls).await;
+        let answering = async {
+            while let Some(message) = asked.next_message().await {
+                let reply = message.reply.unwrap();
+                bus.publish(&reply, None, Bytes::new()).await.unwrap();
+            }
+        };
+        let (rig, router) = ejected();
+        let probing = probing(&network, &scope);
+        let asking = async {
+            for _ in 0..PROBES_TO_RETURN {
+                let mut probes = router.probes(rig.now + LONG);
+                assert_eq!(probes.len(), 1, "one at a time");
+                assert!(router.probes(rig.now + LONG).is_empty());
+                probing.ask(probes.remove(0)).await;
+            }
+        };
+        tokio::select! {
+            () = answering => panic!("the bus was closed"),
+            () = asking => {}
+        }
+        assert!(router.probes(rig.now + LONG).is_empty(), "it needs no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_does_not_listen_stays_away() {
+        let network = LocalNetwork::new(LocalOptions::default());
+        let scope = Scope::new("test").unwrap();
+        let (rig, router) = ejected();
+        let probing = probing(&network, &scope);
+        for _ in 0..2 * PROBES_TO_RETURN {
+            let mut probes = router.probes(rig.now + LONG);
+            assert_eq!(probes.len(), 1, "it is asked again");
+            probing.ask(probes.remove(0)).await;
+        }
+    }
+}

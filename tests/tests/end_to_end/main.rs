@@ -21,4 +21,5 @@ mod limits;
 mod links;
 mod providers;
 mod refusals;
+mod remote;
 mod shop;
