@@ -1,8 +1,8 @@
 //! The desired state of a lattice of many hosts: records by key, changed by compare-and-set.
 //!
 //! [`Records`] is a bucket of the bus: a JetStream key-value bucket where the bus is NATS, and memory of
-//! the network where it is local. `tests/lattice/records.rs` is one suite for both. What a record
-//! *means* is for those who write it; here it is bytes with a revision.
+//! the network where it is local. `tests/lattice/records.rs` is one suite for both. To it a record is bytes
+//! with a revision; [`said`] is what they say, and [`HostCopy`] what a host makes of them.
 //!
 //! There is no call that deletes. What is not wanted any more is a record that says so: a bucket that
 //! lost a record, or all of them, is thereby known to be wrong, and is filled again by the hosts that
@@ -18,8 +18,12 @@ use crate::buckets::{BucketOptions, StoreError};
 use crate::bus::subject::{self, SUBJECT_BYTES_MAX, SubjectError};
 use crate::bus::{Bus, Transport};
 
+mod copy;
 mod jetstream;
 mod local;
+pub mod said;
+
+pub use copy::{HostCopy, Notice, Refill};
 
 /// The key of a record: names, as those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -233,14 +237,14 @@ impl Key {
     }
 
     /// Reads a key as the store has it; `None` if no host wrote it.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_key = text
             .split('.')
             .all(|token| subject::name_of(token).is_some());
         is_key.then(|| Self(text.into()))
     }
 
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -5,6 +5,7 @@
 //! any moment leaves the state before the change or after it. Removing an app leaves a *tombstone*
 //! with the revision of the removal: absence alone never means "delete".
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -19,8 +20,8 @@ const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v
 pub struct Deployed {
     /// Counts the changes of this app, from 1; never reused, not even after a removal.
     pub revision: u64,
-    /// When the change was made, in milliseconds since the Unix epoch. For people; nothing is
-    /// decided by it.
+    /// When the change was made, in milliseconds since the Unix epoch. For people; of records it decides
+    /// only between two of one revision ([`Record::is_newer_than`]).
     pub changed_at_ms: u64,
     /// The manifest, with digests as sources.
     pub app: App,
@@ -96,6 +97,29 @@ impl Record {
             Self::Removed { revision, .. } => *revision,
         }
     }
+
+    /// Whether this record takes the place of another one of the same app: by its revision.
+    ///
+    /// Two that differ have one revision only if the bucket came back older and was changed before it was
+    /// refilled. Then every host has to choose the same one, whichever it knew first: an app that is wanted
+    /// goes before its removal, then the later one, then whatever is the same everywhere.
+    #[must_use]
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        let claim = |record: &Self| match record {
+            Self::Deployed(deployed) => (deployed.revision, true, deployed.changed_at_ms),
+            Self::Removed {
+                revision,
+                changed_at_ms,
+            } => (*revision, false, *changed_at_ms),
+        };
+        // What is read as JSON can be written as such.
+        let text = |record: &Self| serde_json::to_vec(record).unwrap_or_default();
+        match claim(self).cmp(&claim(other)) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => self != other && text(self) > text(other),
+        }
+    }
 }
 
 impl Store {
@@ -145,9 +169,9 @@ impl Store {
     /// [`StoreError::Database`] if the change could not be made; the state is then as before.
     pub fn put(&self, app: &App, now_ms: u64) -> Result<Deployed, StoreError> {
         let name = app.metadata.name.as_str().to_owned();
-        let record = self.change(&name, |revision| {
+        let record = self.change(&name, |old| {
             Some(Record::Deployed(Deployed {
-                revision,
+                revision: next_revision(old),
                 changed_at_ms: now_ms,
                 app: app.clone(),
             }))
@@ -170,9 +194,9 @@ impl Store {
         if !self.is_deployed(app)? {
             return Err(missing());
         }
-        let record = self.change(app.as_str(), |revision| {
+        let record = self.change(app.as_str(), |old| {
             Some(Record::Removed {
-                revision,
+                revision: next_revision(old),
                 changed_at_ms: now_ms,
             })
         })?;
@@ -185,13 +209,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the change could not be made; the state is then as before.
     pub fn copy(&self, app: &AppName, record: &Record) -> Result<bool, StoreError> {
+        let is_newer = |old: Option<&Record>| old.is_none_or(|old| record.is_newer_than(old));
         // Mostly it is not, and then nothing has to be flushed.
-        if self.revision(app)? >= record.revision() {
+        if !is_newer(self.get(app)?.as_ref()) {
             return Ok(false);
         }
-        let copied = self.change(app.as_str(), |next| {
-            (record.revision() >= next).then(|| record.clone())
-        })?;
+        let copied = self.change(app.as_str(), |old| is_newer(old).then(|| record.clone()))?;
         Ok(copied.is_some())
     }
 
@@ -226,17 +249,16 @@ impl Store {
         Ok(matches!(self.decode(&name, &bytes)?, Record::Deployed(_)))
     }
 
-    /// The revision of an app's record; 0 if there is none.
-    fn revision(&self, app: &AppName) -> Result<u64, StoreError> {
+    /// An app's record.
+    fn get(&self, app: &AppName) -> Result<Option<Record>, StoreError> {
         let read = || -> Result<Option<Vec<u8>>, redb::Error> {
             let table = self.database.begin_read()?.open_table(APPS)?;
             let record = table.get(app.as_str())?;
             Ok(record.map(|record| record.value().to_vec()))
         };
-        match read().map_err(|error| failure("read", &self.path, error))? {
-            Some(bytes) => Ok(self.decode(app.as_str(), &bytes)?.revision()),
-            None => Ok(0),
-        }
+        let bytes = read().map_err(|error| failure("read", &self.path, error))?;
+        let record = bytes.map(|bytes| self.decode(app.as_str(), &bytes));
+        record.transpose()
     }
 
     fn create_tables(&self) -> Result<(), redb::Error> {
@@ -256,11 +278,11 @@ impl Store {
         Ok(records)
     }
 
-    /// Writes what `next` makes of the next revision of `name`, in one transaction.
+    /// Writes what `next` makes of the record of `name`, in one transaction.
     fn change(
         &self,
         name: &str,
-        next: impl FnOnce(u64) -> Option<Record>,
+        next: impl FnOnce(Option<&Record>) -> Option<Record>,
     ) -> Result<Option<Record>, StoreError> {
         let write = |error: redb::Error| failure("change", &self.path, error);
         let transaction = self
@@ -274,11 +296,8 @@ impl Store {
             let old = table.get(name).map_err(|error| write(error.into()))?;
             let old_bytes = old.as_ref().map(|guard| guard.value().to_vec());
             drop(old);
-            let old_revision = match old_bytes {
-                Some(bytes) => self.decode(name, &bytes)?.revision(),
-                None => 0,
-            };
-            let record = next(old_revision + 1);
+            let old = old_bytes.map(|bytes| self.decode(name, &bytes));
+            let record = next(old.transpose()?.as_ref());
             if let Some(record) = &record {
                 let bytes = self.encode(name, record)?;
                 table
@@ -306,6 +325,11 @@ impl Store {
             source,
         }
     }
+}
+
+/// What the record after this one counts.
+fn next_revision(old: Option<&Record>) -> u64 {
+    old.map_or(0, Record::revision) + 1
 }
 
 fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> StoreError {
@@ -388,12 +412,14 @@ mod tests {
         };
         // The record, and whether it is taken after those before it.
         let cases = [
-            (deployed(7, "/a"), true),
+            (deployed(7, "/b"), true),
             (deployed(7, "/b"), false),
+            (deployed(7, "/a"), false),
             (deployed(3, "/b"), false),
             (removed(6), false),
             (removed(8), true),
-            (deployed(8, "/b"), false),
+            (deployed(8, "/a"), true),
+            (removed(8), false),
             (deployed(9, "/b"), true),
         ];
         for (record, is_taken) in cases {

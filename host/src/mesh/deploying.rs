@@ -7,12 +7,13 @@ use bytes::Bytes;
 use tokio::time::timeout;
 use weft_lattice::artifacts::Artifacts;
 use weft_lattice::buckets::StoreError;
+use weft_lattice::desired::said::{self, Said, app_key};
 use weft_lattice::desired::{PutError, Revision};
 use weft_lattice::objects::ObjectError;
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::{App, AppName};
 
-use super::desired::{Desired, Said, app_key, decode, encode};
+use super::desired::Desired;
 use super::following::digests;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::logs::now_ms;
@@ -136,7 +137,7 @@ impl Deploying {
         let Some(record) = self.desired.records.get(&key).await? else {
             return Ok((Revision::NONE, None));
         };
-        match decode(&key, &record.value) {
+        match said::decode(&key, &record.value) {
             Said::App(_, known) => Ok((record.revision, Some(known))),
             Said::Unknown(reason) => Err(newer(reason)),
             Said::Home(..) => Err(newer("it is no app".to_owned())),
@@ -176,7 +177,7 @@ impl Deploying {
             reason,
         };
         let key = app_key(app).map_err(|error| newer(error.to_string()))?;
-        let value = encode(record).map_err(|error| newer(error.to_string()))?;
+        let value = said::encode_app(record).map_err(|error| newer(error.to_string()))?;
         match self.desired.records.put(&key, value, expected).await {
             Ok(_) => Ok(()),
             Err(PutError::Conflict { .. }) => Err(ChangeError::Conflict { app: app.clone() }),

@@ -5,7 +5,7 @@
 //! share of it run. The bucket is obeyed in what it says, never in what it does not: a record that is older
 //! than the copy, or not there, is written anew from the copy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_lattice::artifacts::Artifacts;
-use weft_lattice::desired::{Key, Revision, Watch, Watched};
-use weft_lattice::membership::{Freeze, HostView};
+use weft_lattice::desired::{HostCopy, Notice, Watch, Watched};
+use weft_lattice::membership::Freeze;
 use weft_lattice::store::{Deployed, Record};
-use weft_lattice_config::placement::{self, HostId, Input, Plan, StoreId};
-use weft_lattice_config::{App, AppName, Labels, Source};
+use weft_lattice_config::placement::{self, HostId, Plan};
+use weft_lattice_config::{App, AppName, Source};
 
-use super::desired::{Desired, Said, app_key, decode, encode, home_key};
+use super::desired::Desired;
 use super::members::Known;
 use super::share;
 use crate::controller::{Controller, Wanted};
@@ -31,6 +31,10 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a host that finds no bus waits before it serves alone from its own copy.
 const ALONE_AFTER: Duration = Duration::from_secs(3);
+
+/// How many records are written to a bucket that lost them before it is listened to again: other hosts write
+/// them too, and what one has written is nothing to do for the rest.
+const REFILLS_MAX: usize = 64;
 
 /// What the task is given.
 pub(super) struct Parts {
@@ -52,12 +56,7 @@ pub(super) struct Following {
     controller: Controller,
     artifacts: Artifacts,
     started: Instant,
-    wanted: BTreeMap<AppName, Record>,
-    homes: BTreeMap<StoreId, HostId>,
-    /// What the bucket has of each app.
-    bucket: BTreeMap<AppName, (Revision, u64)>,
-    /// Whether all of the bucket was heard since it was last away.
-    is_bucket_known: bool,
+    copy: HostCopy,
     /// Whether something is to be done again.
     is_behind: bool,
     local_stores: BTreeSet<String>,
@@ -72,10 +71,7 @@ impl Following {
             controller: parts.controller,
             artifacts: parts.artifacts,
             started: Instant::now(),
-            wanted: parts.copy.into_iter().collect(),
-            homes: BTreeMap::new(),
-            bucket: BTreeMap::new(),
-            is_bucket_known: false,
+            copy: HostCopy::new(parts.copy, []),
             is_behind: true,
             local_stores: parts.local_stores,
         }
@@ -111,65 +107,40 @@ impl Following {
     }
 
     fn see(&mut self, seen: Watched) {
-        match seen {
-            Watched::Begins => {
-                self.bucket.clear();
-                self.is_bucket_known = false;
+        match self.copy.see(seen) {
+            None => {}
+            Some(Notice::Erased(key)) => {
+                // What is erased is not removed: removal is a record.
+                tracing::warn!(%key, "a record of the desired state was erased");
             }
-            Watched::Record { key, record } => self.take(&key, record.revision, &record.value),
-            Watched::Erased { key } => {
-                // What is erased is not removed: removal is a record. It is written anew.
-                if let Some(app) = app_of(&key) {
-                    self.bucket.remove(&app);
-                }
-                tracing::warn!(?key, "a record of the desired state was erased");
+            Some(Notice::NotUnderstood { key, reason }) => {
+                tracing::error!(%key, reason, "a record of the desired state is not understood");
             }
-            Watched::Complete => self.is_bucket_known = true,
-            Watched::Away => {
-                self.is_bucket_known = false;
-                tracing::info!(
-                    "the store of the desired state is away; this host goes on with its copy"
-                );
-            }
+            Some(Notice::Away) => tracing::info!(
+                "the store of the desired state is away; this host goes on with its copy"
+            ),
         }
         self.is_behind = true;
-    }
-
-    fn take(&mut self, key: &Key, revision: Revision, value: &[u8]) {
-        match decode(key, value) {
-            Said::App(app, record) => {
-                self.bucket
-                    .insert(app.clone(), (revision, record.revision()));
-                let is_newer = self
-                    .wanted
-                    .get(&app)
-                    .is_none_or(|known| known.revision() < record.revision());
-                if is_newer {
-                    self.wanted.insert(app, record);
-                }
-            }
-            Said::Home(store, host) => drop(self.homes.insert(store, host)),
-            Said::Unknown(reason) => {
-                tracing::error!(reason, "a record of the desired state is not understood");
-            }
-        }
     }
 
     /// Makes what runs here what is wanted here, as far as it is known.
     async fn reconcile(&mut self) {
         let known = self.known.borrow_and_update().clone();
-        self.refill().await;
+        self.is_behind = self.refill().await;
         if !self.may_act(known.freeze) {
+            self.is_behind = true;
             return;
         }
-        self.is_behind = false;
-        let plan = self.plan(&known);
+        let view = &known.view;
+        let plan = self
+            .copy
+            .with_input(view, &self.local_stores, placement::plan);
         self.settle(&plan).await;
         let snapshot = self.controller.snapshot();
         let mut wanted = Vec::new();
-        for (app, record) in &self.wanted {
+        for (app, record) in self.copy.apps() {
             let running = snapshot.apps.get(app.as_str());
-            let share = match record {
+            let share = match &**record {
                 Record::Deployed(deployed) => {
                     if !fetch(&self.desired, &self.artifacts, deployed).await {
                         self.is_behind = true;
@@ -183,7 +154,7 @@ impl Following {
             };
             wanted.push(Wanted {
                 app: app.clone(),
-                record: record.clone(),
+                record: Record::clone(record),
                 share,
             });
         }
@@ -192,107 +163,49 @@ impl Following {
         }
     }
 
-    /// Whether what is known of others may be acted upon. A host that hears nobody proves nothing about them.
+    /// Whether what is known may be acted upon. A host that hears nobody proves nothing about them, and half
+    /// of a bucket is not what is wanted.
     fn may_act(&self, freeze: Option<Freeze>) -> bool {
-        match freeze {
+        let is_free = match freeze {
             None => true,
             Some(Freeze::Unconnected) => self.started.elapsed() >= ALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
-        }
-    }
-
-    fn plan(&self, known: &Known) -> Plan {
-        let apps: Vec<_> = self
-            .wanted
-            .values()
-            .filter_map(|record| match record {
-                Record::Deployed(deployed) => Some(placement::Desired {
-                    app: &deployed.app,
-                    since: deployed.changed_at_ms,
-                }),
-                Record::Removed { .. } => None,
-            })
-            .collect();
-        let hosts: Vec<_> = known.view.hosts().filter_map(host).collect();
-        placement::plan(&Input {
-            apps: &apps,
-            hosts: &hosts,
-            demand: &BTreeMap::new(),
-            local_stores: &self.local_stores,
-            homes: &self.homes,
-        })
+        };
+        is_free && !self.copy.is_reading()
     }
 
     /// Records the stores that this host is the first to have: they bind all later plans.
     async fn settle(&mut self, plan: &Plan) {
-        for (store, host) in &plan.homes {
-            if *host != self.me || self.homes.contains_key(store) || !self.is_bucket_known {
-                continue;
-            }
-            let Ok(key) = home_key(store) else { continue };
-            let value = host.as_str().to_owned().into();
-            let put = self.desired.records.put(&key, value, Revision::NONE).await;
-            if let Err(error) = put {
-                self.is_behind = true;
-                tracing::debug!(error = chain(&error), %store, "where a store is was not recorded");
-            }
-        }
-    }
-
-    /// Writes to the bucket what this host knows and the bucket has lost.
-    async fn refill(&mut self) {
-        if !self.is_bucket_known {
+        if !self.copy.is_bucket_known() {
             return;
         }
-        for (app, record) in &self.wanted {
-            let (revision, counted) = match self.bucket.get(app) {
-                Some(known) => *known,
-                None => (Revision::NONE, 0),
-            };
-            if counted >= record.revision() {
-                continue;
+        for (store, host) in &plan.homes {
+            if *host == self.me && self.copy.take_home(store.clone(), host.clone()) {
+                tracing::info!(%store, "this host is where a store is");
             }
-            let (Ok(key), Ok(value)) = (app_key(app), encode(record)) else {
-                continue;
-            };
-            match self.desired.records.put(&key, value, revision).await {
+        }
+        self.is_behind |= self.refill().await;
+    }
+
+    /// Writes to the bucket what this host knows and the bucket has lost. Says whether something is left.
+    async fn refill(&mut self) -> bool {
+        let refills = self.copy.refills(REFILLS_MAX);
+        let is_left = !refills.is_empty();
+        for refill in refills {
+            let (key, value) = (&refill.key, refill.value.clone());
+            match self.desired.records.put(key, value, refill.expected).await {
                 Ok(revision) => {
-                    self.bucket
-                        .insert(app.clone(), (revision, record.revision()));
-                    tracing::warn!(%app, "the bucket had lost what is wanted; it was written anew");
+                    tracing::info!(%key, "wrote what the bucket of the desired state lacked");
+                    self.copy.refilled(refill, revision);
                 }
                 // Another host was faster, or the store is away: the watch will tell.
                 Err(error) => {
-                    tracing::debug!(error = chain(&error), %app, "the bucket was not refilled");
+                    tracing::debug!(error = chain(&error), %key, "the bucket was not refilled");
                 }
             }
         }
+        is_left
     }
-}
-
-/// A host as placement sees it; none for one that does not count.
-fn host(host: &HostView) -> Option<placement::Host> {
-    let state = if host.is_draining() {
-        placement::HostState::Draining
-    } else if host.is_placeable() {
-        placement::HostState::Ready
-    } else {
-        return None;
-    };
-    let contents = host.contents.as_ref();
-    let labels = contents.map(|contents| {
-        let labels = contents.labels.iter();
-        // What is no label of a manifest cannot be asked for by one.
-        let labels =
-            labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-        labels.collect::<Labels>()
-    });
-    Some(placement::Host {
-        id: host.id.to_string().parse().ok()?,
-        labels: labels.unwrap_or_default(),
-        capacity: contents.and_then(|contents| contents.capacity),
-        state,
-    })
 }
 
 /// Sees to it that the bytes of an app's components are here. Says whether they are.
@@ -331,12 +244,4 @@ pub(super) fn digests(app: &App) -> impl Iterator<Item = &weft_lattice_config::D
         Source::Digest(digest) => Some(digest),
         Source::File(_) => None,
     })
-}
-
-fn app_of(key: &Key) -> Option<AppName> {
-    let names: Vec<_> = key.names().collect();
-    match &names[..] {
-        [_, app] if app_key(&app.parse().ok()?).ok()? == *key => app.parse().ok(),
-        _ => None,
-    }
 }

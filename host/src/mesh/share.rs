@@ -35,7 +35,7 @@ pub(super) fn of_app(
 /// Whether a component is ready at a revision on all of these hosts, and there is one.
 fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
     let is_it = |holding: &Holding| {
-        (&holding.component.app, &holding.component.component) == (&id.app, &id.component)
+        holding.component == *id
             && holding.revision.0 >= revision
             && holding.readiness == Readiness::Ready
     };

@@ -83,15 +83,16 @@ impl Effort {
 }
 
 impl Group {
-    fn measure(self, tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
+    fn measure(self, tools: &Tools, effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
         match self {
-            Self::FusedCall => fused_call::measure(tools, effort),
-            Self::Link => link::measure(tools, effort),
-            Self::Lattice => lattice::measure(tools, effort),
-            Self::Http => http::measure(tools, effort),
-            Self::WarmStart => warm_start::measure(tools, effort),
-            Self::IdleMemory => idle_memory::measure(tools, effort),
+            Self::FusedCall => rows.extend(fused_call::measure(tools, effort)?),
+            Self::Link => link::measure(tools, effort, rows)?,
+            Self::Lattice => rows.extend(lattice::measure(tools, effort)?),
+            Self::Http => rows.extend(http::measure(tools, effort)?),
+            Self::WarmStart => rows.extend(warm_start::measure(tools, effort)?),
+            Self::IdleMemory => rows.extend(idle_memory::measure(tools, effort)?),
         }
+        Ok(())
     }
 
     fn name(self) -> String {
@@ -120,13 +121,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for group in groups {
         let name = group.name();
         say(&format!("measuring {name}"));
-        rows.extend(
-            group
-                .measure(&tools, effort)
-                .with_context(|| format!("cannot measure `{name}`"))?,
-        );
-        // What was measured is not lost if a later group fails.
+        let measured = group.measure(&tools, effort, &mut rows);
+        // What was measured is not lost if something later fails.
         write_json(options, &rows)?;
+        if let Err(error) = measured {
+            say(&table::render(&rows));
+            return Err(error.context(format!("cannot measure `{name}`")));
+        }
     }
     say(&table::render(&rows));
     Ok(())

@@ -7,6 +7,7 @@
 )]
 
 mod bus;
+mod copy;
 mod local;
 mod membership;
 mod nats;

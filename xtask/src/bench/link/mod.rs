@@ -18,12 +18,13 @@ use super::Effort;
 use super::row::Row;
 use super::tools::Tools;
 
-pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
-    let mut rows = call::measure(tools, effort)?;
+/// Adds the rows of each part when it was measured.
+pub(super) fn measure(tools: &Tools, effort: Effort, rows: &mut Vec<Row>) -> Result<()> {
+    rows.extend(call::measure(tools, effort)?);
     rows.extend(session::measure(tools, effort)?);
     rows.extend(concurrent::measure(tools, effort)?);
     rows.extend(code::measure(tools, effort)?);
-    Ok(rows)
+    Ok(())
 }
 
 /// The app of caller and callee, with a link of a mode between them, and more fields for each of the two.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use weft_lattice_config::{AppName, ComponentName, ProviderName};
+pub use weft_lattice_config::placement::{ComponentId, StoreId};
 use weft_wire::{EncodeError, Encoder};
 
 use super::Origin;
@@ -54,15 +54,6 @@ pub struct Contents {
     pub components: Vec<Holding>,
 }
 
-/// What a provider of an app stores.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreId {
-    /// The app.
-    pub app: AppName,
-    /// The provider.
-    pub provider: ProviderName,
-}
-
 /// A revision of a component on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
@@ -72,15 +63,6 @@ pub struct Holding {
     pub revision: Revision,
     /// How far it is.
     pub readiness: Readiness,
-}
-
-/// A component of the lattice.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ComponentId {
-    /// Its app.
-    pub app: AppName,
-    /// Its name in the app.
-    pub component: ComponentName,
 }
 
 /// A revision of an app, as the desired state counts them.
@@ -274,14 +256,6 @@ impl Readiness {
             Self::Stopping => "stopping",
             Self::Failed => "failed",
         }
-    }
-}
-
-// === impl ComponentId ===
-
-impl fmt::Display for ComponentId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}/{}", self.app, self.component)
     }
 }
 
