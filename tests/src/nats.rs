@@ -75,7 +75,9 @@ impl Nats {
         let port = self.address.port().to_string();
         command.args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"]);
         command.arg(self.directory.path());
-        command.arg("-c").arg(self.directory.path().join("nats.conf"));
+        command
+            .arg("-c")
+            .arg(self.directory.path().join("nats.conf"));
         let mut process = Process::spawn(command);
         eventually("the NATS server takes connections", PATIENCE, || {
             assert!(

@@ -104,7 +104,10 @@ impl RawNats {
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        let read = self.reader.read_line(&mut line).expect("the server answers");
+        let read = self
+            .reader
+            .read_line(&mut line)
+            .expect("the server answers");
         assert_ne!(read, 0, "the server ended the connection");
         line.trim_end().to_owned()
     }

@@ -125,11 +125,7 @@ impl Answering {
     ///
     /// # Errors
     /// Why it was not made.
-    async fn run_held(
-        &self,
-        held: &Held<'_>,
-        head: &Request<'_>,
-    ) -> Result<Vec<u8>, LinkFailure> {
+    async fn run_held(&self, held: &Held<'_>, head: &Request<'_>) -> Result<Vec<u8>, LinkFailure> {
         // It has its place at the target before anything is fetched for it.
         let callee = self.server.admit(head)?;
         let to = head.target.component;
@@ -137,7 +133,10 @@ impl Answering {
         let taken = self.large.taker.take(held, callee.deadline()).await;
         let taken = taken.map_err(|error| {
             let code = error.code_of_request();
-            failure(code, format!("its arguments were not fetched: {}", chain(&error)))
+            failure(
+                code,
+                format!("its arguments were not fetched: {}", chain(&error)),
+            )
         })?;
         let Ok(Frame::Request(request)) = Frame::decode(&taken.frame) else {
             let reason = "its arguments cannot be read".to_owned();
@@ -169,7 +168,10 @@ impl Answering {
         self.publish(reply, held).await;
         let until = asked.deadline.min(Instant::now() + REPLY_KEPT_MAX);
         if timeout_at(until, claim.all_asked()).await.is_err() {
-            tracing::debug!(to = asked.request.target.component, "a result was not fetched");
+            tracing::debug!(
+                to = asked.request.target.component,
+                "a result was not fetched"
+            );
         }
     }
 

@@ -77,13 +77,15 @@ impl Probing {
             Err(RequestError::Deadline { .. }) => Outcome::TimedOut,
             Err(RequestError::ConnectionLost { .. }) => Outcome::Lost,
             Err(
-                RequestError::Disconnected
-                | RequestError::TooMany
-                | RequestError::TooLarge { .. },
+                RequestError::Disconnected | RequestError::TooMany | RequestError::TooLarge { .. },
             ) => Outcome::NotSent,
         };
         let mut random = Random::from_seed(super::random_seed());
-        tracing::debug!(host = probe.host().short(), ?outcome, "an ejected host was probed");
+        tracing::debug!(
+            host = probe.host().short(),
+            ?outcome,
+            "an ejected host was probed"
+        );
         probe.outcome(outcome, self.clock.now(), &mut random);
     }
 }

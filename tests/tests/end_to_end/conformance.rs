@@ -162,7 +162,11 @@ impl Mode {
         for link in importers.get("links") {
             assert_eq!(link["mode"], self.shown, "{link}");
         }
-        let runs = |case: &&Case| self.pairs.iter().any(|pair| pair.importer == case.component);
+        let runs = |case: &&Case| {
+            self.pairs
+                .iter()
+                .any(|pair| pair.importer == case.component)
+        };
         let cases = CASES.iter().copied().flatten().filter(runs);
         let calls: Vec<_> = cases.flat_map(Case::calls).collect();
         let differences: Vec<_> = calls

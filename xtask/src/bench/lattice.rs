@@ -102,11 +102,7 @@ impl Load {
         let (name, unit, target) = match self {
             Self::Latency(_) => ("one at a time", "µs", Target::RatioAtMost(1.3)),
             Self::Throughput(_) => ("64 in flight", "1/s", Target::RatioAtLeast(0.7)),
-            Self::Large(_) => (
-                "1 MiB list<u8> and back",
-                "µs",
-                Target::RatioAtMost(1.5),
-            ),
+            Self::Large(_) => ("1 MiB list<u8> and back", "µs", Target::RatioAtMost(1.5)),
         };
         Row::new(format!("remote call, {name}"), calls, unit)
             .against(BASELINE, bare)
@@ -166,7 +162,10 @@ impl Setup {
         )?;
         self.near.deploy(&[manifest])?;
         wait::until("the caller calls", Patience::of(READY_TIMEOUT), || {
-            Ok(self.near.call("apart/caller", "fixture:links/relay.add(1, 2)").ok())
+            Ok(self
+                .near
+                .call("apart/caller", "fixture:links/relay.add(1, 2)")
+                .ok())
         })?;
         Ok(())
     }

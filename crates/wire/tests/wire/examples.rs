@@ -328,7 +328,11 @@ fn large() -> Vec<FrameExample> {
             "four bytes more of it",
             Frame::Part(part(Some(b"/pri"))),
         ),
-        plain("part-gone", "it is not kept any more", Frame::Part(part(None))),
+        plain(
+            "part-gone",
+            "it is not kept any more",
+            Frame::Part(part(None)),
+        ),
     ]
 }
 

@@ -134,10 +134,7 @@ fn a_first_part_is_less_than_the_whole() {
 #[test]
 fn a_host_and_a_claim_have_their_lengths() {
     let cases: [(&[u8], &str); 3] = [
-        (
-            &[1, 11, 0, 1, 7],
-            "expected 32 bytes of `host`, found 1",
-        ),
+        (&[1, 11, 0, 1, 7], "expected 32 bytes of `host`, found 1"),
         (
             &[1, 12, 0, 2, 7, 7],
             "expected 16 bytes of `claim`, found 2",

@@ -83,7 +83,9 @@ impl Server {
                 }
             }
             Ok(Frame::End(ended)) => drop(self.sessions().remove(&ended.session)),
-            Ok(other) => self.refusals.count(Refusal::Unexpected, other.kind().name()),
+            Ok(other) => self
+                .refusals
+                .count(Refusal::Unexpected, other.kind().name()),
             Err(error) => self.refusals.count_frame(&error),
         }
     }

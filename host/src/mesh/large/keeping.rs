@@ -197,7 +197,8 @@ async fn hand_out(bus: &Bus, keeper: &Keeper, refusals: &Refusals, message: &Mes
         offset: fetch.offset,
         bytes: bytes.as_deref(),
     });
-    let mut answer = Vec::with_capacity(super::AROUND_A_PART + bytes.as_ref().map_or(0, Bytes::len));
+    let mut answer =
+        Vec::with_capacity(super::AROUND_A_PART + bytes.as_ref().map_or(0, Bytes::len));
     // A part is bounded by the message, so it is no longer than a frame may be.
     let encoded = part.encode(&mut answer);
     if let Err(error) = encoded {

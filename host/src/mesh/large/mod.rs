@@ -14,7 +14,7 @@ mod tests;
 use weft_lattice::bus::Bus;
 use weft_lattice::membership::HostId;
 
-pub(super) use self::keeping::{Keeper, KeepError, Kept, serve};
+pub(super) use self::keeping::{KeepError, Keeper, Kept, serve};
 pub(super) use self::taking::{TakeError, Taker};
 
 use super::subjects::Subjects;

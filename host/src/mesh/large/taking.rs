@@ -118,7 +118,9 @@ impl Taker {
         let mut frame = Vec::with_capacity(total as usize);
         frame.extend_from_slice(held.bytes);
         let first = held.bytes.len() as u32;
-        let each = u32::try_from(part_bytes(&self.bus)).unwrap_or(u32::MAX).max(1);
+        let each = u32::try_from(part_bytes(&self.bus))
+            .unwrap_or(u32::MAX)
+            .max(1);
         let pieces = (first..total).step_by(each as usize).map(|start| {
             self.piece(Piece {
                 subject: &subject,
@@ -163,7 +165,10 @@ impl Taker {
         // It is a hundred bytes at most, so nothing about it can be too long.
         fetch.encode(&mut question).map_err(|_| TakeError::Other)?;
         let until = piece.deadline.min(Instant::now() + FETCH_TIME_MAX);
-        let answer = self.bus.request(piece.subject, question.into(), until).await;
+        let answer = self
+            .bus
+            .request(piece.subject, question.into(), until)
+            .await;
         let answer = answer.map_err(TakeError::Bus)?.payload;
         let Frame::Part(part) = Frame::decode(&answer).map_err(TakeError::Frame)? else {
             return Err(TakeError::Other);

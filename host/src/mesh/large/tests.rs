@@ -42,7 +42,9 @@ fn deadline() -> Instant {
 }
 
 fn bytes(length: usize) -> Bytes {
-    (0..length).map(|index| (index * 7 + index / 251) as u8).collect()
+    (0..length)
+        .map(|index| (index * 7 + index / 251) as u8)
+        .collect()
 }
 
 impl Pair {
@@ -61,7 +63,11 @@ impl Pair {
         let serving = serve(fetches, bus.clone(), keeper.keeper.clone(), refusals);
         Self {
             keeper,
-            taker: Large::new(network.join("taker", &scope), subjects(&scope, TAKER), TAKER),
+            taker: Large::new(
+                network.join("taker", &scope),
+                subjects(&scope, TAKER),
+                TAKER,
+            ),
             bus,
             _serving: AbortOnDropHandle::new(tasks.spawn(serving)),
             tasks,
@@ -117,7 +123,14 @@ fn held(frame: &[u8]) -> Held<'_> {
 #[tokio::test(start_paused = true)]
 async fn what_is_larger_than_a_message_arrives_whole() {
     let pair = Pair::new().await;
-    for length in [1, 2, MAX_PAYLOAD, MAX_PAYLOAD + 1, 3 * MAX_PAYLOAD, 1_000_003] {
+    for length in [
+        1,
+        2,
+        MAX_PAYLOAD,
+        MAX_PAYLOAD + 1,
+        3 * MAX_PAYLOAD,
+        1_000_003,
+    ] {
         let frame = bytes(length);
         let kept = pair.keeper.keeper.keep(frame.clone()).unwrap();
         let (claim, told) = kept.claim(&pair.bus).unwrap();
@@ -211,7 +224,10 @@ async fn a_host_that_does_not_answer_is_given_up_in_time() {
         bytes: &[],
     };
     let started = Instant::now();
-    let taken = pair.taker.taker.take(&held, started + Duration::from_secs(60));
+    let taken = pair
+        .taker
+        .taker
+        .take(&held, started + Duration::from_secs(60));
     assert!(matches!(taken.await.err(), Some(TakeError::Bus(_))));
     assert!(started.elapsed() <= Duration::from_secs(6));
     let taken = pair.taker.taker.take(&held, started).await.err();
@@ -242,7 +258,9 @@ async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
     let takes = (0..=fitting).map(|_| pair.taker.taker.take(&held, deadline()));
     let taken = futures_util::future::join_all(takes).await;
     let full = TakeError::Full { total: held.total };
-    let refused = taken.iter().filter(|taken| taken.as_ref().err() == Some(&full));
+    let refused = taken
+        .iter()
+        .filter(|taken| taken.as_ref().err() == Some(&full));
     assert_eq!(refused.count(), 1);
     // The others were not answered, and gave their room back.
     let taken = pair.taker.taker.take(&held, deadline()).await.err();

@@ -74,7 +74,11 @@ fn no_frames(call: &[u8]) -> Vec<Vec<u8>> {
         held(7, large, call),
         held(7, large, &beginning(call, 1 << 26)),
     ];
-    frames.extend((2..call.len()).step_by(7).map(|length| call[..length].to_vec()));
+    frames.extend(
+        (2..call.len())
+            .step_by(7)
+            .map(|length| call[..length].to_vec()),
+    );
     frames
 }
 
