@@ -75,7 +75,7 @@ impl RawNats {
     /// # Panics
     /// If there is none in time; see [`RawNats::connect`].
     #[must_use]
-    pub fn next(&mut self) -> RawMessage {
+    pub fn next_message(&mut self) -> RawMessage {
         loop {
             let line = self.line();
             if line == "PING" {

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_lattice::bus::{Bus, Message, Subject, Subscription};
-use weft_wire::{Envelope, FailureCode, Frame, Held, Kind, Request};
+use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
 use super::large::Large;
 use super::replays::Replays;
@@ -104,15 +104,19 @@ impl Answering {
 
     /// Answers a call whose arguments are fetched first, if the call is taken at all.
     async fn answer_held(&self, frame: &[u8], arrived: Instant, reply: &Subject) {
-        let refusals = self.server.refusals();
-        let held = match Frame::decode(frame) {
-            Ok(Frame::Held(held)) => held,
-            Ok(other) => return refusals.count(Refusal::Unexpected, other.kind().name()),
-            Err(error) => return refusals.count_frame(&error),
-        };
-        let request = match held.request() {
-            Ok(request) => request,
-            Err(error) => return refusals.count_frame(&error),
+        let read = Frame::decode(frame).and_then(|frame| match frame {
+            Frame::Held(held) => Ok((held, held.request()?)),
+            other => Err(FrameError::Unexpected {
+                expected: Kind::Held,
+                found: other.kind(),
+            }),
+        });
+        let (held, request) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                self.server.refusals().count_frame(&error);
+                return self.publish(reply, Bytes::new()).await;
+            }
         };
         let answer = match self.run_held(&held, &request).await {
             Ok(answer) => answer,

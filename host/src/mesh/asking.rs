@@ -99,16 +99,9 @@ impl Hosts for Asking {
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
-        let Some(subject) = self.subjects.calls_of(host) else {
-            return;
-        };
-        let told = self
-            .bus
-            .request(&subject, Bytes::from(frame), deadline)
-            .await;
-        if let Err(error) = told {
+        if let Err(outcome) = self.ask(host, frame.into(), deadline).await {
             // What the handle was of goes with its session, at the latest.
-            tracing::debug!(%error, "another host may not have been told something");
+            tracing::debug!(?outcome, "another host may not have been told something");
         }
     }
 

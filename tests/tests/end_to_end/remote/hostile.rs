@@ -15,7 +15,7 @@ fn overheard(nats: &Nats, apart: &Apart) -> RawMessage {
     let mut ear = RawNats::connect(nats.address());
     ear.subscribe("weft.test.calls.>");
     let call = apart.spawn_call(ADD);
-    let message = ear.next();
+    let message = ear.next_message();
     call.wait(PATIENCE).expect_code(0);
     message
 }
@@ -142,7 +142,7 @@ fn a_call_that_is_sent_again_does_not_run_again() {
     attacker.subscribe("weft-inbox.test.attacker.>");
     let last = format!("{INBOX}.last");
     attacker.publish(&call.subject, Some(&last), &call.payload);
-    let answer = attacker.next();
+    let answer = attacker.next_message();
     assert_eq!(answer.subject, last);
     let (after, _) = super::calls_at(&apart.exporters[0]);
     assert_eq!(after, before + 1, "only the one that nobody knew before");
