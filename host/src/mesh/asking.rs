@@ -19,13 +19,14 @@ use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Tab
 use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
 use super::clock::Clock;
+use super::conversing::Conversing;
 use super::gone::gone;
 use super::large::{KeepError, Kept, Large, TakeError};
 use super::members::Known;
 use super::subjects::Subjects;
 use crate::entry::chain;
 use crate::links::LinkFailure;
-use crate::links::wire::{Hosts, Outbound};
+use crate::links::wire::{Hosts, Opening, Outbound, Told, code_of};
 
 /// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
 /// on its way, by another connection than the news.
@@ -41,6 +42,8 @@ pub(super) struct Asking {
     pub(super) large: Large,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
+    /// Calls with streams.
+    pub(super) conversing: Conversing,
 }
 
 /// How the frame of a call goes.
@@ -96,6 +99,10 @@ impl Hosts for Asking {
                 }
             }
         }
+    }
+
+    async fn converse(&self, opening: Opening, answer: Told) {
+        self.conversing.converse(opening, answer).await;
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
@@ -281,14 +288,6 @@ fn not_kept(call: &Outbound, error: &KeepError) -> LinkFailure {
     LinkFailure::new(FailureCode::Busy, reason)
 }
 
-/// The code of the failure that a reply tells.
-fn code_of(reply: &[u8]) -> Option<FailureCode> {
-    let Ok(Frame::Reply(reply)) = Frame::decode(reply) else {
-        return None;
-    };
-    reply.outcome.err().map(|failure| failure.code())
-}
-
 /// What a call to the one host that it may go to comes to.
 fn code_of_pinned(outcome: Outcome) -> FailureCode {
     match outcome {
@@ -299,9 +298,13 @@ fn code_of_pinned(outcome: Outcome) -> FailureCode {
     }
 }
 
-/// Why a call has no reply, in words.
+/// Why a call has no reply.
 fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
-    let to = &call.function.route.ends.to;
+    LinkFailure::new(code, why(&call.function.route.ends.to, code))
+}
+
+/// Why a call of `to` has no reply, in words.
+pub(super) fn why(to: &str, code: FailureCode) -> String {
     let reason = match code {
         FailureCode::Unreachable => "no host that runs it can be reached",
         FailureCode::Busy => "every host that runs it is busy",
@@ -310,5 +313,5 @@ fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
         FailureCode::Trapped => "it trapped",
         FailureCode::MaybeExecuted => "its host was lost before it answered",
     };
-    LinkFailure::new(code, format!("`{to}`: {reason}"))
+    format!("`{to}`: {reason}")
 }

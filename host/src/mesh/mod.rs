@@ -4,6 +4,7 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts; [`large`] has what is larger than a message.
+//! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`gone`], [`replays`], [`probing`]: hosts that went, messages that came again, hosts that may be back.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
@@ -13,6 +14,7 @@
 mod answering;
 mod asking;
 mod clock;
+mod conversing;
 mod deploying;
 mod desired;
 mod following;
@@ -20,6 +22,7 @@ mod gone;
 mod identity;
 mod inventory;
 mod large;
+mod lines;
 mod members;
 mod probing;
 mod replays;
@@ -47,16 +50,19 @@ use weft_lattice_config::{App, AppName, NameError, placement};
 
 use self::answering::Answering;
 use self::asking::Asking;
+use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
 use self::following::Following;
 use self::large::Large;
+use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 use self::probing::Probing;
 use self::subjects::Subjects;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::ingress;
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -108,6 +114,7 @@ pub(crate) struct Mesh {
     about: Contents,
     known: watch::Receiver<Arc<Known>>,
     large: Large,
+    lines: Lines,
     tasks: TaskTracker,
 }
 
@@ -188,8 +195,10 @@ impl Mesh {
             load: Box::new(Load::default),
         };
         let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
+            lines,
             known: members.known(),
             large: Large::new(bus.lane(Lane::Calls), subjects.clone(), me),
             members,
@@ -204,7 +213,14 @@ impl Mesh {
 
     /// The way of links to other hosts.
     pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        let conversing = Conversing {
+            lines: self.lines.clone(),
+            table: self.members.table(),
+            known: self.known.clone(),
+            clock: self.members.clock(),
+        };
         Arc::new(Asking {
+            conversing,
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
@@ -226,11 +242,23 @@ impl Mesh {
         let calls = bus.subscribe(&self.subjects.calls).await;
         let answering = Answering {
             bus: bus.clone(),
-            server,
+            server: server.clone(),
             large: self.large.clone(),
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(answering.run(calls, stop.clone()));
+        self.tasks.spawn(self.lines.serve(
+            bus.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: bus.clone(),
+            },
+            stop.clone(),
+        ));
         let probing = Probing {
             bus,
             subjects: self.subjects.clone(),

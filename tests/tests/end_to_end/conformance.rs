@@ -98,8 +98,7 @@ fn the_table_holds_for_links_between_two_hosts() {
         locality: "auto",
         shown: "remote",
         stores: Stores::Two,
-        // A deploy refuses concurrent functions on remote links.
-        pairs: &[SYNCHRONOUS],
+        pairs: &[SYNCHRONOUS, CONCURRENT],
         arguments: &["--lattice", "conformance"],
     });
 }

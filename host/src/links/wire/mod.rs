@@ -10,8 +10,8 @@ mod frames;
 mod refusals;
 mod server;
 
-pub(crate) use self::client::encoded;
-pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
-pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer};
+pub(super) use self::client::{RemoteSession, call, drop_handle, request};
+pub(crate) use self::client::{encoded, number_call};
+pub(crate) use self::frames::{Frames, Hosts, Opening, Outbound, Peer, Told, code_of};
 pub(crate) use self::refusals::{Refusal, Refusals};
-pub(crate) use self::server::{Server, reply_frame};
+pub(crate) use self::server::{Server, reply_frame, too_large};

@@ -59,6 +59,11 @@ impl Server {
         let _ = self.directory.set(directory);
     }
 
+    /// The entry of an app's component, if it is here.
+    pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
+        (self.directory.get()?)(app, component)
+    }
+
     /// Answers a frame. None for one that has no reply, or that nobody understands.
     pub(crate) async fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
         match Frame::decode(frame) {
@@ -170,8 +175,7 @@ impl Server {
     /// `unreachable` if it is not here, and what the target refuses.
     pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
-        let directory = self.directory.get();
-        let entry = directory.and_then(|find| find(target.app, target.component));
+        let entry = self.entry(target.app, target.component);
         let entry =
             entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
         let asked = Asked {
@@ -213,7 +217,7 @@ impl Server {
             let session = sessions.get(&id)?;
             (session.app.clone(), session.component.clone())
         };
-        (self.directory.get()?)(&app, &component)
+        self.entry(&app, &component)
     }
 
     /// Takes a session for a call.
@@ -337,6 +341,18 @@ pub(crate) fn reply_frame(
         let _ = reply(Err(failure)).encode(&mut frame);
     }
     frame
+}
+
+/// The reply in the place of one that is larger than what carries it; none if `frame` is no request.
+pub(crate) fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
+    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+        return None;
+    };
+    let to = request.target.component;
+    let reason =
+        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+    Some(reply_frame(&request, None, &Err(failure)))
 }
 
 fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {
