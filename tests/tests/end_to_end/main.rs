@@ -23,4 +23,5 @@ mod limits;
 mod links;
 mod providers;
 mod refusals;
+mod remote;
 mod shop;
