@@ -70,9 +70,16 @@ pub(crate) struct Message {
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
     /// What hosts tell each other of themselves, encoded; with what the simulation knows of it.
-    Lattice { bytes: Arc<[u8]>, is_beat: bool, sequence: u64 },
+    Lattice {
+        bytes: Arc<[u8]>,
+        is_beat: bool,
+        sequence: u64,
+    },
     Request(Request),
-    Reply { request: Request, outcome: Outcome },
+    Reply {
+        request: Request,
+        outcome: Outcome,
+    },
 }
 
 /// One sending of a call.

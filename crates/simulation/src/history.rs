@@ -45,7 +45,9 @@ impl History {
     pub(crate) fn acceptable(&self, app: &AppName) -> impl Iterator<Item = &Arc<Record>> {
         let changes = self.changes.get(app).map_or(&[][..], Vec::as_slice);
         let last = changes.iter().rposition(|change| !change.is_lost);
-        changes[last.unwrap_or(0)..].iter().map(|change| &change.record)
+        changes[last.unwrap_or(0)..]
+            .iter()
+            .map(|change| &change.record)
     }
 
     /// Whether something has to be there.

@@ -66,21 +66,27 @@ pub(crate) fn who_is_heard_is_not_dead(
     let is_heard = now.since(heard.at) < DEAD_AFTER;
     let is_wrong = is_heard && view.liveness == Liveness::Dead && view.state != HostState::Left;
     hold(!is_wrong, "who is heard is not dead", || {
-        format!("{:?} was heard at {}, and is dead at {now}", view.id, heard.at)
+        format!(
+            "{:?} was heard at {}, and is dead at {now}",
+            view.id, heard.at
+        )
     })
 }
 
 /// Whoever is silent is dead in time: until then its work is not done by anyone.
-pub(crate) fn who_is_silent_is_dead(
-    view: &HostView,
-    heard: Option<Heard>,
-    now: Moment,
-) -> Checked {
+pub(crate) fn who_is_silent_is_dead(view: &HostView, heard: Option<Heard>, now: Moment) -> Checked {
     let Some(heard) = heard else { return Ok(()) };
     let is_silent = now.since(heard.at) >= DEAD_AFTER + TICK_EVERY;
-    hold(!is_silent || !view.is_alive(), "who is silent is dead", || {
-        format!("{:?} was last heard at {}, and lives at {now}", view.id, heard.at)
-    })
+    hold(
+        !is_silent || !view.is_alive(),
+        "who is silent is dead",
+        || {
+            format!(
+                "{:?} was last heard at {}, and lives at {now}",
+                view.id, heard.at
+            )
+        },
+    )
 }
 
 // === when a host may act ===
@@ -104,7 +110,9 @@ pub(crate) fn a_frozen_host_does_not_act(
     })?;
     let since = truth.returned_at.map(|at| now - at);
     let is_back = since.is_none_or(|since| since >= SETTLE_AFTER_RETURN);
-    hold(is_back, invariant, || format!("it acts {since:?} after its return"))
+    hold(is_back, invariant, || {
+        format!("it acts {since:?} after its return")
+    })
 }
 
 // === what a host may run ===
@@ -154,9 +162,11 @@ pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Check
         let id = component_id(&deployed.app, &component.name);
         let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
         let different: BTreeSet<_> = hosts.iter().collect();
-        hold(different.len() == hosts.len(), "a plan has one per host", || {
-            format!("`{id}` is on {hosts:?}")
-        })?;
+        hold(
+            different.len() == hosts.len(),
+            "a plan has one per host",
+            || format!("`{id}` is on {hosts:?}"),
+        )?;
     }
     Ok(())
 }
@@ -245,7 +255,10 @@ pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
 pub(crate) fn what_is_told_not_to_have_run_has_not(number: u64, call: &Call) -> Checked {
     let is_wrong = call.is_told_not_run() && call.runs_count() > 0;
     hold(!is_wrong, "what is told not to have run has not", || {
-        format!("call {number} ended as {:?}, and ran on {:?}", call.end, call.runs)
+        format!(
+            "call {number} ended as {:?}, and ran on {:?}",
+            call.end, call.runs
+        )
     })
 }
 

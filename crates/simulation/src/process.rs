@@ -7,9 +7,7 @@ use std::time::Duration;
 use weft_lattice::Moment;
 use weft_lattice::bus::Bus;
 use weft_lattice::desired::{Records, Watch};
-use weft_lattice::membership::message::{
-    ComponentId, Contents, Holding, Readiness, Revision,
-};
+use weft_lattice::membership::message::{ComponentId, Contents, Holding, Readiness, Revision};
 use weft_lattice::membership::{Freeze, Membership};
 use weft_lattice::routing::{Route, Router};
 use weft_lattice::store::{Deployed, Record};
@@ -143,7 +141,9 @@ impl Process {
 
     pub(crate) fn share_of(&self, app: &AppName) -> BTreeSet<ComponentName> {
         let running = self.running.get(app);
-        running.map(|running| running.share.clone()).unwrap_or_default()
+        running
+            .map(|running| running.share.clone())
+            .unwrap_or_default()
     }
 }
 

@@ -97,7 +97,9 @@ pub fn run(seed: u64, options: Options) -> std::io::Result<Outcome> {
     let mut world = World::new(seed, options)?;
     let violation = world.run().err();
     if let Some(violation) = &violation {
-        world.trace.say(world.now, &format!("VIOLATION {violation}"));
+        world
+            .trace
+            .say(world.now, &format!("VIOLATION {violation}"));
     }
     Ok(Outcome {
         seed,

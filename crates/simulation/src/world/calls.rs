@@ -47,7 +47,9 @@ impl World {
     /// The components that a host knows to be wanted.
     fn targets(&self, host: usize) -> Vec<ComponentId> {
         let process = self.hosts[host].process.as_ref();
-        let wanted = process.into_iter().flat_map(|it| it.following.copy.apps().values());
+        let wanted = process
+            .into_iter()
+            .flat_map(|it| it.following.copy.apps().values());
         let deployed = wanted.filter_map(|record| deployed(record));
         let components = deployed.flat_map(|deployed| {
             let components = deployed.app.spec.components.iter();
@@ -137,7 +139,12 @@ impl World {
         until: Duration,
     ) -> Option<Outcome> {
         let to = to?;
-        let numbers = [id.host as u64, to as u64, request.call, request.attempt as u64];
+        let numbers = [
+            id.host as u64,
+            to as u64,
+            request.call,
+            request.attempt as u64,
+        ];
         self.trace.count(self.now, &numbers);
         if to == id.host {
             let from = id;
@@ -217,18 +224,21 @@ impl World {
 
     fn end_call(&mut self, number: u64, end: End) -> Checked {
         let now = self.now;
-        self.trace.count(now, &[number, u64::from(end == End::Answered)]);
+        self.trace
+            .count(now, &[number, u64::from(end == End::Answered)]);
         let call = self.ledger.call_mut(number);
         call.end = Some(end);
         let call = self.ledger.call(number);
-        let is_calm = self.settled_at.is_some_and(|settled_at| {
-            call.begun >= settled_at + CALLS_SUCCEED_AFTER
-        });
+        let is_calm = self
+            .settled_at
+            .is_some_and(|settled_at| call.begun >= settled_at + CALLS_SUCCEED_AFTER);
         let (target, caller) = (&call.target, call.caller);
         let is_wanted = self.is_placed(target);
-        hold(!is_calm || !is_wanted || end == End::Answered, "calls succeed again", || {
-            format!("call {number} from {caller} to {target:?} ended as {end:?}")
-        })?;
+        hold(
+            !is_calm || !is_wanted || end == End::Answered,
+            "calls succeed again",
+            || format!("call {number} from {caller} to {target:?} ended as {end:?}"),
+        )?;
         let host = &self.hosts[caller];
         let has_hung = host.hung_until.is_some_and(|until| until >= call.begun);
         // Who stood still meanwhile is late by that.

@@ -45,7 +45,12 @@ impl World {
             self.say(&format!("{host} cannot change {app}"));
             return;
         };
-        let revision = old.as_ref().map_or(0, |old| old.revision()) + 1;
+        // A bucket that came back older is not refilled yet, perhaps.
+        let known = self.hosts[host].process.as_ref();
+        let known = known.and_then(|process| process.following.copy.apps().get(&app));
+        let revisions = [old.as_ref(), known.map(|known| &**known)];
+        let revision = revisions.into_iter().flatten().map(Record::revision).max();
+        let revision = revision.unwrap_or(0) + 1;
         let record = match deploys {
             Some(app) => Record::Deployed(Deployed {
                 revision,
@@ -100,7 +105,12 @@ impl World {
         let before = process.following.copy.apps().clone();
         let mut news = Vec::new();
         while let Some(Some(seen)) = process.watch.next().now_or_never() {
-            news.push(format!("{seen:?}").split(['{', ' ']).next().map(str::to_owned));
+            news.push(
+                format!("{seen:?}")
+                    .split(['{', ' '])
+                    .next()
+                    .map(str::to_owned),
+            );
             process.following.see(seen, broken);
         }
         if news.is_empty() {
@@ -108,7 +118,11 @@ impl World {
         }
         invariants::a_copy_only_grows(&before, process.following.copy.apps())?;
         let news: Vec<_> = news.into_iter().flatten().collect();
-        self.say(&format!("{} hears of the store: {}", id.host, news.join(" ")));
+        self.say(&format!(
+            "{} hears of the store: {}",
+            id.host,
+            news.join(" ")
+        ));
         self.reconcile(id)
     }
 
@@ -229,8 +243,7 @@ impl World {
             };
             let alone = BTreeSet::from([component.clone()]);
             let about = &process.about;
-            let may =
-                invariants::a_host_has_what_its_components_require(about, deployed, &alone);
+            let may = invariants::a_host_has_what_its_components_require(about, deployed, &alone);
             if may.is_err() {
                 return true;
             }
@@ -246,7 +259,9 @@ impl World {
         let me = &self.names[id.host];
         let components = deployed.app.spec.components.iter();
         let planned = components.filter(|component| {
-            let hosts = plan.assignments.get(&component_id(&deployed.app, &component.name));
+            let hosts = plan
+                .assignments
+                .get(&component_id(&deployed.app, &component.name));
             hosts.is_some_and(|hosts| hosts.contains(me))
         });
         let planned: BTreeSet<_> = planned.map(|component| component.name.clone()).collect();
@@ -293,7 +308,9 @@ impl World {
                 }
             }
         }
-        let is_due = self.process(id).is_some_and(|process| process.is_to_reconcile);
+        let is_due = self
+            .process(id)
+            .is_some_and(|process| process.is_to_reconcile);
         if is_due { self.reconcile(id) } else { Ok(()) }
     }
 
@@ -314,7 +331,9 @@ impl World {
             let components: Vec<_> = share.iter().map(ComponentName::as_str).collect();
             let components = components.join(" ");
             let revision = record.revision();
-            process.running.insert(app.clone(), Running { record, share });
+            process
+                .running
+                .insert(app.clone(), Running { record, share });
             self.say(&format!("{} runs {app}@{revision}: {components}", id.host));
             self.tell_contents(id);
         }

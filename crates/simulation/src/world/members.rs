@@ -25,7 +25,9 @@ impl World {
             return;
         };
         let running = process.executing;
-        let heartbeat = process.membership.heartbeat(sent_ms, Load { running, limit });
+        let heartbeat = process
+            .membership
+            .heartbeat(sent_ms, Load { running, limit });
         self.broadcast(id, &Message::Heartbeat(heartbeat));
     }
 
@@ -42,14 +44,18 @@ impl World {
     }
 
     fn tell_inventory(&mut self, id: ProcessId) {
-        let inventory = self.process(id).map(|process| process.membership.inventory());
+        let inventory = self
+            .process(id)
+            .map(|process| process.membership.inventory());
         if let Some(inventory) = inventory {
             self.broadcast(id, &Message::Inventory(inventory));
         }
     }
 
     fn broadcast(&mut self, id: ProcessId, message: &Message) {
-        let Some(payload) = encode(message) else { return };
+        let Some(payload) = encode(message) else {
+            return;
+        };
         for to in 0..self.hosts.len() {
             self.send(id, to, &payload, true);
         }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use weft_lattice::buckets::BucketOptions;
 use weft_lattice::bus::local::StoreContent;
 use weft_lattice::desired::Records;
 use weft_lattice::desired::said::RECORDS;
-use weft_lattice::buckets::BucketOptions;
 use weft_lattice::membership::message::HostState;
 use weft_lattice::membership::{BusStatus, Identity, Membership, STALL_MIN};
 use weft_lattice::routing::Router;
@@ -50,7 +50,8 @@ impl World {
             FaultKind::LoseCloud { cloud: it } => *it == cloud,
             _ => false,
         });
-        let is_cut = is(&|fault| matches!(fault, FaultKind::Disconnect { host: it } if *it == host));
+        let is_cut =
+            is(&|fault| matches!(fault, FaultKind::Disconnect { host: it } if *it == host));
         let is_hung = is(&|fault| matches!(fault, FaultKind::Hang { host: it } if *it == host));
         let is_drained = is(&|fault| matches!(fault, FaultKind::Drain { host: it } if *it == host));
         self.hosts[host].has_left &= is_drained;
@@ -156,8 +157,7 @@ impl World {
         process.membership.set_state(HostState::Draining);
         self.say(&format!("{host} drains"));
         self.beat(id);
-        self.agenda
-            .put(leaves_at, Happening::To(id, Event::Leaves));
+        self.agenda.put(leaves_at, Happening::To(id, Event::Leaves));
     }
 
     pub(super) fn leave(&mut self, id: ProcessId) {
@@ -251,7 +251,11 @@ impl World {
                 process.membership.on_bus(at, BusStatus::Disconnected);
             }
         }
-        let how = if is_connected { "is connected" } else { "is cut off" };
+        let how = if is_connected {
+            "is connected"
+        } else {
+            "is cut off"
+        };
         self.say(&format!("{host} {how}"));
         if is_connected {
             self.store.connect(&name(host));
@@ -277,7 +281,9 @@ impl World {
                 _ => false,
             })
         };
-        let away: Vec<_> = (0..self.hosts.len()).filter(|host| is_away_from(*host)).collect();
+        let away: Vec<_> = (0..self.hosts.len())
+            .filter(|host| is_away_from(*host))
+            .collect();
         let names: Vec<_> = away.iter().map(|host| name(*host)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         self.store.set_store_away_from(&names);
@@ -309,8 +315,7 @@ impl World {
         for host in 0..self.hosts.len() {
             if let Some(id) = self.process_of(host) {
                 let due = self.now + self.draw_hosts.ms(1..=60);
-                self.agenda
-                    .put(due, Happening::To(id, Event::LookAtStore));
+                self.agenda.put(due, Happening::To(id, Event::LookAtStore));
             }
         }
     }

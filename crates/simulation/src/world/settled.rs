@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
 use weft_lattice::desired::said::app_key;
 use weft_lattice::membership::message::HostState;
+use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, Input, Plan};
 use weft_lattice_config::{AppName, ComponentName, Labels};
@@ -48,9 +48,11 @@ impl World {
                 hold(is_time_left, "all is as it has to be in the end", || reason)
             }
             (Some(settled_at), unsettled) => {
-                hold(unsettled.is_none(), "what is as it has to be stays so", || {
-                    unsettled.unwrap_or_default()
-                })?;
+                hold(
+                    unsettled.is_none(),
+                    "what is as it has to be stays so",
+                    || unsettled.unwrap_or_default(),
+                )?;
                 self.is_over = self.now >= settled_at + STAYS_FOR;
                 Ok(())
             }
@@ -105,7 +107,9 @@ impl World {
             let mut acceptable = self.history.acceptable(app);
             if !is_lost && !acceptable.any(|record| Some(&**record) == bucket) {
                 let revision = bucket.map(Record::revision);
-                return Some(format!("`{app}` in the bucket is at {revision:?}, not the last"));
+                return Some(format!(
+                    "`{app}` in the bucket is at {revision:?}, not the last"
+                ));
             }
             for (number, host) in self.hosts.iter().enumerate() {
                 let wanted = host.process.as_ref().map(|it| it.following.copy.apps());
@@ -133,7 +137,10 @@ impl World {
         let wanted = self.hosts.first()?.process.as_ref()?;
         let wanted: Vec<&Arc<Record>> = wanted.following.copy.apps().values().collect();
         let plan = self.true_plan(&wanted);
-        let deployed: Vec<_> = wanted.iter().filter_map(|record| deployed(record)).collect();
+        let deployed: Vec<_> = wanted
+            .iter()
+            .filter_map(|record| deployed(record))
+            .collect();
         for (number, host) in self.hosts.iter().enumerate() {
             let process = host.process.as_ref()?;
             for deployed in &deployed {
@@ -148,7 +155,9 @@ impl World {
                     revision == deployed.revision && planned.is_subset(share) && others.all(stays)
                 });
                 if !is_as_planned {
-                    return Some(format!("{number} is to run {has_to:?} of `{app}`, found {runs:?}"));
+                    return Some(format!(
+                        "{number} is to run {has_to:?} of `{app}`, found {runs:?}"
+                    ));
                 }
                 if let Err(violation) = who_is_to_be_apart_is(deployed, &planned) {
                     return Some(violation.to_string());
@@ -172,9 +181,8 @@ impl World {
         let sites = self.scenario.sites.iter().zip(&self.names);
         let hosts = sites.map(|(site, id)| {
             let labels = site.about.labels.iter();
-            let labels = labels.filter_map(|(name, value)| {
-                Some((name.parse().ok()?, value.parse().ok()?))
-            });
+            let labels =
+                labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
             placement::Host {
                 id: id.clone(),
                 labels: labels.collect::<Labels>(),
@@ -211,6 +219,8 @@ impl World {
 /// Whether a component has a host. One without stays where it runs: somebody may need it, and nobody else
 /// has it.
 fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
-    let hosts = plan.assignments.get(&component_id(&deployed.app, component));
+    let hosts = plan
+        .assignments
+        .get(&component_id(&deployed.app, component));
     hosts.is_some_and(|hosts| !hosts.is_empty())
 }
