@@ -158,7 +158,7 @@ impl Conversing {
                         },
                         None => is_silent = true,
                     },
-                    () = self.lost(attempt.host) => return Attempted::Not(Outcome::Lost),
+                    () = gone(&self.known, attempt.host) => return Attempted::Not(Outcome::Lost),
                 }
             }
         };
