@@ -18,6 +18,7 @@ pub struct Nats {
     process: Option<Process>,
     address: SocketAddr,
     directory: TempDir,
+    has_store: bool,
 }
 
 impl Nats {
@@ -31,9 +32,15 @@ impl Nats {
             process: None,
             address: free_address(),
             directory: tempfile::tempdir().expect("a temporary directory"),
+            has_store: true,
         };
         nats.start_again();
         nats
+    }
+
+    /// Whether it has JetStream, from the next start on. With it come the files that it had.
+    pub fn set_has_store(&mut self, has_store: bool) {
+        self.has_store = has_store;
     }
 
     /// Where it is.
@@ -56,8 +63,10 @@ impl Nats {
     pub fn start_again(&mut self) {
         let mut command = Command::new("nats-server");
         let port = self.address.port().to_string();
-        command.args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"]);
-        command.arg(self.directory.path());
+        command.args(["-a", "127.0.0.1", "-p", &port]);
+        if self.has_store {
+            command.args(["-js", "-sd"]).arg(self.directory.path());
+        }
         let mut process = Process::spawn(command);
         eventually("the NATS server takes connections", PATIENCE, || {
             assert!(

@@ -15,6 +15,7 @@ pub mod control;
 pub mod desired;
 pub mod membership;
 pub mod objects;
+pub mod peers;
 pub mod routing;
 pub mod store;
 

@@ -12,6 +12,9 @@ const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
 
+/// Questions for records and bytes, by the host that is asked.
+const QUESTIONS: &str = "questions";
+
 /// The subjects of one host's lattice.
 #[derive(Debug, Clone)]
 pub(super) struct Subjects {
@@ -28,6 +31,8 @@ pub(super) struct Subjects {
     pub(super) asks: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
+    /// Where this host is asked for records and bytes.
+    pub(super) questions: Pattern,
 }
 
 impl Subjects {
@@ -46,6 +51,7 @@ impl Subjects {
             inventories: all(INVENTORIES)?,
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
+            questions: mine(QUESTIONS)?,
             scope: scope.clone(),
         })
     }
@@ -58,6 +64,11 @@ impl Subjects {
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         self.of(CALLS, host)
+    }
+
+    /// Where a host is asked for records and bytes.
+    pub(super) fn questions_of(&self, host: HostId) -> Option<Subject> {
+        self.of(QUESTIONS, host)
     }
 
     /// All ids are of one length, so what this host's own fits into is there for others.
