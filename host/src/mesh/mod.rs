@@ -4,6 +4,7 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it; [`kept`], what of it is on disk.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`fetching`]: the task that gets the bytes of components; [`ahead`]: the one that compiles ahead.
@@ -16,6 +17,7 @@ mod ahead;
 mod answering;
 mod asking;
 mod clock;
+mod conversing;
 mod deploying;
 mod desired;
 mod fetching;
@@ -24,6 +26,7 @@ mod identity;
 mod inventory;
 mod kept;
 mod learning;
+mod lines;
 mod members;
 mod peers;
 mod share;
@@ -48,14 +51,17 @@ use weft_lattice::store::{Store, StoreError as CopyError};
 use weft_lattice_config::{App, AppName, NameError};
 
 use self::asking::Asking;
+use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
+use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 use self::starting::Heard;
 use self::subjects::Subjects;
 use crate::controller::{Builder, Controller, DeployError, Deployment, Snapshot};
+use crate::ingress;
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -110,6 +116,7 @@ pub(crate) struct Mesh {
     state: watch::Sender<HostState>,
     about: Contents,
     known: watch::Receiver<Arc<Known>>,
+    lines: Lines,
     tasks: TaskTracker,
 }
 
@@ -193,9 +200,11 @@ impl Mesh {
             load: Box::new(Load::default),
         };
         let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
             incarnation,
+            lines,
             known: members.known(),
             members,
             contents,
@@ -209,7 +218,14 @@ impl Mesh {
 
     /// The way of links to other hosts.
     pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        let conversing = Conversing {
+            lines: self.lines.clone(),
+            table: self.members.table(),
+            known: self.known.clone(),
+            clock: self.members.clock(),
+        };
         Arc::new(Asking {
+            conversing,
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
@@ -265,9 +281,22 @@ impl Mesh {
         })
     }
 
+    /// Starts the tasks that answer calls, requests and streams of other hosts.
     async fn answer_calls(&self, server: Arc<Server>, stop: &CancellationToken) {
         let calls = self.bus.lane(Lane::Calls);
         let subscription = calls.subscribe(&self.subjects.calls).await;
+        self.tasks.spawn(self.lines.serve(
+            calls.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: calls.clone(),
+            },
+            stop.clone(),
+        ));
         let tasks = self.tasks.clone();
         let answering = answering::run(subscription, calls, server, tasks, stop.clone());
         self.tasks.spawn(answering);
