@@ -16,8 +16,9 @@ use super::{
     Snapshot, Wanted,
 };
 use crate::entry::{Entry, chain};
-use crate::ingress::{Route, RouteTable};
+use crate::ingress::{Elsewhere, Place, Route, RouteTable};
 use crate::linking::{Preparer, Share};
+use crate::links::wire::Frames;
 use crate::logs::now_ms;
 
 /// How long requests of a removed app may go on. Longer would hold up every other change.
@@ -129,6 +130,7 @@ impl Actor {
         };
         let share = self.all_of(app);
         let built = self.build(app, &share).await?;
+        self.check_providers(app).await?;
         let running = self.bind(app, built).await?;
         let deployed = {
             let app = app.clone();
@@ -146,6 +148,7 @@ impl Actor {
         self.check_routes(app)?;
         // What compiles here is in the cache when it is to run here.
         self.build(app, &self.all_of(app)).await?;
+        self.check_providers(app).await?;
         let name = app.metadata.name.as_str();
         Ok(match self.apps.get(name) {
             Some(old) => {
@@ -261,6 +264,12 @@ impl Actor {
         Ok(running)
     }
 
+    async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
+        let none = Providers::new();
+        let old = self.providers.get(app.metadata.name.as_str());
+        self.maker.check(app, old.unwrap_or(&none)).await
+    }
+
     fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
         let name = deployed.app.metadata.name.to_string();
         let app = RunningApp {
@@ -299,23 +308,37 @@ impl Actor {
 
     fn publish(&self) {
         let routes = self.apps.values().flat_map(|app| {
-            let AppState::Ready(Running { entries, .. }) = &app.state else {
-                return Vec::new();
-            };
-            let routes = app.deployed.app.spec.routes.iter().filter_map(|spec| {
-                let entry = entries.get(spec.to.as_str())?.clone();
-                Some(Route {
-                    spec: spec.clone(),
-                    entry,
-                })
-            });
-            routes.collect()
+            let routes = app.deployed.app.spec.routes.iter();
+            routes.filter_map(|spec| {
+                let place = self.place(app, spec.to.as_str())?;
+                let spec = spec.clone();
+                Some(Route { spec, place })
+            })
         });
         let routes = RouteTable::new(routes.collect());
         self.publish.send_replace(Arc::new(Snapshot {
             apps: self.apps.clone(),
             routes,
         }));
+    }
+
+    /// Where requests to a component are answered: here, or by another host if there may be one.
+    fn place(&self, app: &RunningApp, component: &str) -> Option<Place> {
+        if let AppState::Ready(Running { entries, .. }) = &app.state
+            && let Some(entry) = entries.get(component)
+        {
+            return Some(Place::Here(entry.clone()));
+        }
+        let Some(Frames::Remote(hosts)) = &self.preparer.transport.remote else {
+            return None;
+        };
+        let app = &app.deployed.app;
+        let components = app.spec.components.iter();
+        let spec = components
+            .into_iter()
+            .find(|spec| spec.name.as_str() == component)?;
+        let elsewhere = Elsewhere::new(app.metadata.name.as_str(), spec, hosts);
+        Some(Place::Elsewhere(Arc::new(elsewhere)))
     }
 
     fn drop_expired(&self) {

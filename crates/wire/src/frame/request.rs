@@ -50,7 +50,10 @@ pub struct Importer<'a> {
     pub component: &'a str,
 }
 
-/// Nobody waits for a call any more: the importer is gone. There is no reply to it.
+/// One side of a call is gone, and what it began with it. There is no reply to it.
+///
+/// From the importer it says that nobody waits for the call; from the exporter, after the reply, that what
+/// its streams have not brought will never come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abandon {
     /// The call.
@@ -76,6 +79,15 @@ impl<'a> Body<'a> for Request<'a> {
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        let head = Self::read_head(reader)?;
+        let payload = reader.bytes()?;
+        Ok(Self { payload, ..head })
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Reads what is before the payload, which is left empty.
+    pub(super) fn read_head(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: reader.u64()?,
             session: reader.option(SessionId::read)?,
@@ -84,7 +96,7 @@ impl<'a> Body<'a> for Request<'a> {
             depth: reader.u32()?,
             trace: reader.option(|reader| reader.text("trace", MAX_TRACE_BYTES))?,
             importer: Importer::read(reader)?,
-            payload: reader.bytes()?,
+            payload: &[],
         })
     }
 }
@@ -127,7 +139,7 @@ impl<'a> Importer<'a> {
     }
 }
 
-fn write_component(
+pub(super) fn write_component(
     encoder: &mut Encoder<'_>,
     app: &str,
     component: &str,

@@ -1,8 +1,9 @@
 //! Values and frames whose bytes are written down, in `tests/golden` and in `docs/wire.md`.
 
 use weft_wire::{
-    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
-    Frame, Importer, KeptSession, Renew, Reply, Request, SessionId, Target,
+    Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
+    Fetch, Finish, Frame, HOST_BYTES, Held, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest,
+    HttpTrailers, Importer, KeptSession, Part, Renew, Reply, Request, SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -140,6 +141,8 @@ pub(crate) fn frames() -> Vec<FrameExample> {
     let mut frames = calls();
     frames.extend(sessions());
     frames.extend(streams());
+    frames.extend(large());
+    frames.extend(http());
     frames
 }
 
@@ -288,6 +291,52 @@ fn streams() -> Vec<FrameExample> {
     ]
 }
 
+fn large() -> Vec<FrameExample> {
+    const FIRST: [u8; 32] = *b"\x01\x01\0\xac\x02\0\x04shop\x07pricing\x1ashop:catalog";
+    let claim = ClaimId([
+        0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e,
+        0x2f,
+    ]);
+    let held = Held {
+        host: [0xaa; HOST_BYTES],
+        claim,
+        total: 3_000_000,
+        bytes: &FIRST,
+    };
+    let fetch = Fetch {
+        claim,
+        offset: 32,
+        at_most: 1_048_000,
+    };
+    let part = |bytes| Part {
+        claim,
+        offset: 32,
+        bytes,
+    };
+    vec![
+        plain(
+            "held",
+            "the first 32 bytes of a request of 3,000,000",
+            Frame::Held(held),
+        ),
+        plain(
+            "fetch",
+            "up to 1,048,000 bytes more of it are wanted",
+            Frame::Fetch(fetch),
+        ),
+        plain(
+            "part",
+            "four bytes more of it",
+            Frame::Part(part(Some(b"/pri"))),
+        ),
+        plain(
+            "part-gone",
+            "it is not kept any more",
+            Frame::Part(part(None)),
+        ),
+    ]
+}
+
 fn plain(name: &'static str, about: &'static str, frame: Frame<'static>) -> FrameExample {
     FrameExample {
         name,
@@ -295,4 +344,69 @@ fn plain(name: &'static str, about: &'static str, frame: Frame<'static>) -> Fram
         authenticator: &[],
         frame,
     }
+}
+
+fn http() -> Vec<FrameExample> {
+    let call = 300;
+    let field = |name, value| HttpField { name, value };
+    let request = |method, headers, body| {
+        Frame::HttpRequest(HttpRequest {
+            call,
+            app: "shop",
+            component: "storefront",
+            deadline_ms: 500,
+            trace: None,
+            method,
+            authority: "shop.example.com",
+            path: "/orders?page=2",
+            headers,
+            body,
+        })
+    };
+    let reply = |outcome| Frame::HttpReply(HttpReply { call, outcome });
+    let head = |body| HttpHead {
+        status: 200,
+        headers: vec![field("content-type", b"text/plain")],
+        body,
+    };
+    vec![
+        plain(
+            "http-request",
+            "`GET /orders?page=2`, without a body",
+            request(
+                "GET",
+                vec![field("accept", b"text/plain")],
+                HttpBody::Whole(&[]),
+            ),
+        ),
+        plain(
+            "http-request-stream",
+            "a `POST` whose body comes by stream 0",
+            request("POST", vec![], HttpBody::Stream(0)),
+        ),
+        plain(
+            "http-reply",
+            "`200`, with a body of two bytes",
+            reply(Ok(head(HttpBody::Whole(b"ok")))),
+        ),
+        plain(
+            "http-reply-stream",
+            "`200`, whose body comes by stream 1",
+            reply(Ok(head(HttpBody::Stream(1)))),
+        ),
+        plain(
+            "http-reply-failure",
+            "no answer: the component takes no more",
+            reply(Err(Failure::new(FailureCode::Busy, "`storefront` is full"))),
+        ),
+        plain(
+            "http-trailers",
+            "one trailer of the body of stream 1",
+            Frame::HttpTrailers(HttpTrailers {
+                call,
+                stream: 1,
+                fields: vec![field("grpc-status", b"0")],
+            }),
+        ),
+    ]
 }
