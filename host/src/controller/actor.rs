@@ -175,8 +175,10 @@ impl Actor {
             Record::Deployed(deployed) => {
                 let runs = self.apps.get(app.as_str());
                 let is_new = runs.is_none_or(|runs| {
+                    // Two changes can have one revision, if the bucket was lost between them.
                     runs.deployed.revision < deployed.revision
-                        || (runs.deployed.revision == deployed.revision && runs.share != share)
+                        || (runs.deployed.revision == deployed.revision
+                            && (runs.share != share || runs.deployed != deployed))
                 });
                 if is_new {
                     let revision = deployed.revision;
