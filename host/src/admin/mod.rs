@@ -26,6 +26,7 @@ use weft_lattice::artifacts::Artifacts;
 
 use weft_provider::Registry;
 
+use crate::compile::Compiler;
 use crate::connection::serve_until;
 use crate::controller::Controller;
 use crate::logs::Logs;
@@ -45,6 +46,7 @@ pub(crate) struct About {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) pool_instances: u32,
+    pub(crate) compiler: Compiler,
     pub(crate) token: String,
 }
 
