@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, completions::Completions, deploy::Deploy, get::Get, inspect::Inspect, link::Link,
-    logs::Logs, undeploy::Undeploy, up::Up,
+    call::Call, completions::Completions, deploy::Deploy, drill::Drill, get::Get, inspect::Inspect,
+    link::Link, logs::Logs, undeploy::Undeploy, up::Up,
 };
 
 /// The widest help text: longer lines are hard to read.
@@ -48,6 +48,7 @@ pub(crate) enum Command {
     Inspect(Inspect),
     Link(Link),
     Logs(Logs),
+    Drill(Drill),
     Completions(Completions),
 }
 

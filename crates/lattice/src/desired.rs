@@ -22,8 +22,10 @@ mod copy;
 mod jetstream;
 mod local;
 pub mod said;
+mod share;
 
 pub use copy::{HostCopy, Notice, Refill};
+pub use share::share;
 
 /// The key of a record: names, as those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +136,7 @@ impl Records {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {
             Transport::Nats(connections) => {
-                Store::JetStream(jetstream::Bucket::new(connections, name, options))
+                Store::JetStream(jetstream::Bucket::new(connections.store(), name, options))
             }
             Transport::Local(endpoint) => Store::Local(local::Bucket::new(endpoint, name)),
         }))

@@ -205,10 +205,9 @@ impl Following {
             let share = match &**record {
                 Record::Deployed(deployed) => {
                     let runs = snapshot.apps.get(app.as_str());
-                    let runs = runs.map(|runs| runs.share.clone());
-                    let runs = runs.unwrap_or(Share::Part(BTreeSet::new()));
+                    let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));
                     let me = &self.parts.me;
-                    let share = share::of_app(deployed, me, &plan.assignments, &runs, &known.view);
+                    let share = share::of_app(deployed, me, &plan.assignments, runs, &known.view);
                     let lacks = digests(&deployed.app);
                     let lacks: Vec<_> = lacks
                         .filter(|digest| !here.digests.contains(*digest))

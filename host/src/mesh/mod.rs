@@ -3,8 +3,9 @@
 //! - [`identity`]: the host's key, and which of its lives this is.
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
-//! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`answering`], [`asking`]: calls from and to other hosts; [`large`] has what is larger than a message.
 //! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
+//! - [`gone`], [`replays`], [`probing`]: hosts that went, messages that came again, hosts that may be back.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it; [`kept`], what of it is on disk.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`fetching`]: the task that gets the bytes of components; [`ahead`]: the one that compiles ahead.
@@ -22,13 +23,19 @@ mod deploying;
 mod desired;
 mod fetching;
 mod following;
+mod gone;
 mod identity;
 mod inventory;
 mod kept;
+mod large;
 mod learning;
 mod lines;
 mod members;
 mod peers;
+mod probing;
+mod replays;
+#[cfg(test)]
+mod rig;
 mod share;
 mod starting;
 mod subjects;
@@ -50,14 +57,17 @@ use weft_lattice::membership::{HostId, Identity, Membership};
 use weft_lattice::store::{Store, StoreError as CopyError};
 use weft_lattice_config::{App, AppName, NameError};
 
+use self::answering::Answering;
 use self::asking::Asking;
 use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
+use self::large::Large;
 use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
+use self::probing::Probing;
 use self::starting::Heard;
 use self::subjects::Subjects;
 use crate::controller::{Builder, Controller, DeployError, Deployment, Snapshot};
@@ -71,6 +81,8 @@ pub struct MeshConfig {
     pub lattice: String,
     /// Its bus.
     pub nats: NatsOptions,
+    /// How the desired state is kept there.
+    pub buckets: BucketOptions,
 }
 
 /// Why a host cannot take part in a lattice.
@@ -116,7 +128,9 @@ pub(crate) struct Mesh {
     state: watch::Sender<HostState>,
     about: Contents,
     known: watch::Receiver<Arc<Known>>,
+    large: Large,
     lines: Lines,
+    buckets: BucketOptions,
     tasks: TaskTracker,
 }
 
@@ -205,7 +219,9 @@ impl Mesh {
             me,
             incarnation,
             lines,
+            buckets: config.buckets,
             known: members.known(),
+            large: Large::new(bus.lane(Lane::Calls), subjects.clone(), me),
             members,
             contents,
             state,
@@ -229,9 +245,49 @@ impl Mesh {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
+            known: self.known.clone(),
             clock: self.members.clock(),
+            large: self.large.clone(),
             tasks: self.tasks.clone(),
         })
+    }
+
+    /// Answers the calls of others, hands out what is too large for a message, and asks those that did not
+    /// answer whether they do now.
+    async fn serve_calls(&mut self, server: Arc<Server>, stop: &CancellationToken) {
+        let bus = self.bus.lane(Lane::Calls);
+        let fetches = bus.subscribe(&self.subjects.held).await;
+        let (keeper, refusals) = (self.large.keeper.clone(), server.refusals().clone());
+        let keeping = large::serve(fetches, bus.clone(), keeper, refusals);
+        self.tasks.spawn(keeping);
+        let calls = bus.subscribe(&self.subjects.calls).await;
+        let answering = Answering {
+            bus: bus.clone(),
+            server: server.clone(),
+            large: self.large.clone(),
+            tasks: self.tasks.clone(),
+        };
+        self.tasks.spawn(answering.run(calls, stop.clone()));
+        self.tasks.spawn(self.lines.serve(
+            bus.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: bus.clone(),
+            },
+            stop.clone(),
+        ));
+        let probing = Probing {
+            bus,
+            subjects: self.subjects.clone(),
+            clock: self.members.clock(),
+            tasks: self.tasks.clone(),
+        };
+        let probes = self.members.probes();
+        self.tasks.spawn(probing.run(probes, stop.clone()));
     }
 
     /// Takes part: is heard, hears others, and answers calls.
@@ -240,8 +296,7 @@ impl Mesh {
     /// A [`MeshError`] if something about it will never work.
     pub(crate) async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
         let control = self.bus.lane(Lane::Control);
-        let desired =
-            Desired::open(&control, &BucketOptions::default()).map_err(MeshError::Desired)?;
+        let desired = Desired::open(&control, &self.buckets).map_err(MeshError::Desired)?;
         let stop = CancellationToken::new();
         let (controller, artifacts) = (parts.controller.clone(), parts.artifacts.clone());
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
@@ -250,7 +305,7 @@ impl Mesh {
             running: u32::try_from(measured.borrow().in_flight()).unwrap_or(u32::MAX),
             limit: calls_max,
         });
-        self.answer_calls(parts.server.clone(), &stop).await;
+        self.serve_calls(parts.server.clone(), &stop).await;
         let Heard { copy, troubles } = self.follow(parts, desired.clone(), &stop).await?;
         let telling = inventory::tell(snapshots, troubles, self.about, self.contents, stop.clone());
         self.tasks.spawn(telling);
@@ -279,27 +334,6 @@ impl Mesh {
             left,
             bus: self.bus,
         })
-    }
-
-    /// Starts the tasks that answer calls, requests and streams of other hosts.
-    async fn answer_calls(&self, server: Arc<Server>, stop: &CancellationToken) {
-        let calls = self.bus.lane(Lane::Calls);
-        let subscription = calls.subscribe(&self.subjects.calls).await;
-        self.tasks.spawn(self.lines.serve(
-            calls.subscribe(&self.subjects.lines).await,
-            conversing::Answering {
-                server: server.clone(),
-                http: ingress::Answering {
-                    server: server.clone(),
-                    tasks: self.tasks.clone(),
-                },
-                bus: calls.clone(),
-            },
-            stop.clone(),
-        ));
-        let tasks = self.tasks.clone();
-        let answering = answering::run(subscription, calls, server, tasks, stop.clone());
-        self.tasks.spawn(answering);
     }
 }
 
@@ -332,4 +366,11 @@ impl Joined {
         self.left.cancelled().await;
         self.bus.close().await;
     }
+}
+
+/// A seed that differs from use to use. Without the system's randomness, choices are spread a little worse.
+fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    let _ = getrandom::fill(&mut seed);
+    u64::from_le_bytes(seed)
 }

@@ -1,53 +1,32 @@
-//! This host's share of what is wanted. Pure.
-//!
-//! A plan says where everything is to run. What is to leave this host stays until it runs where it is going:
-//! an instance too many costs memory, one too few costs requests.
+//! This host's share of what is wanted, in the words of linking: components by their place in the manifest.
 
+use std::collections::BTreeSet;
+
+use weft_lattice::desired;
 use weft_lattice::membership::View;
-use weft_lattice::membership::message::{Holding, Readiness};
 use weft_lattice::store::Deployed;
-use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
+use weft_lattice_config::placement::{Assignments, HostId};
+use weft_lattice_config::{App, ComponentName};
 
 use crate::linking::Share;
 
-/// What is to run here of an app: what the plan says, and what runs here now and is not yet ready on every
-/// host that is to have it.
+/// What is to run here of an app that `runs` here, if it does, with a share of its own manifest.
 pub(super) fn of_app(
     deployed: &Deployed,
     me: &HostId,
     assignments: &Assignments,
-    runs: &Share,
+    runs: Option<(&App, &Share)>,
     view: &View,
 ) -> Share {
-    let app = &deployed.app;
-    let components = app.spec.components.iter().enumerate();
-    let mine = components.filter(|(index, component)| {
-        let id = ComponentId {
-            app: app.metadata.name.clone(),
-            component: component.name.clone(),
-        };
-        let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        hosts.contains(me) || (runs.has(*index) && !is_ready(view, &id, deployed.revision, hosts))
-    });
+    let runs = runs.map_or_else(BTreeSet::new, |(app, share)| names(app, share));
+    let share = desired::share(deployed, me, assignments, &runs, view);
+    let components = deployed.app.spec.components.iter().enumerate();
+    let mine = components.filter(|(_, component)| share.contains(&component.name));
     Share::Part(mine.map(|(index, _)| index).collect())
 }
 
-/// Whether a component is ready at a revision on all of these hosts, and there is one.
-fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
-    let is_it = |holding: &Holding| {
-        holding.component == *id
-            && holding.revision.0 >= revision
-            && holding.readiness == Readiness::Ready
-    };
-    let has = |wanted: &HostId| {
-        view.hosts().any(|host| {
-            host.is_alive()
-                && host.id.to_string() == wanted.as_str()
-                && host
-                    .contents
-                    .as_ref()
-                    .is_some_and(|contents| contents.components.iter().any(is_it))
-        })
-    };
-    !hosts.is_empty() && hosts.iter().all(has)
+fn names(app: &App, share: &Share) -> BTreeSet<ComponentName> {
+    let components = app.spec.components.iter().enumerate();
+    let here = components.filter(|(index, _)| share.has(*index));
+    here.map(|(_, component)| component.name.clone()).collect()
 }

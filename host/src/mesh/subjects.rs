@@ -11,6 +11,8 @@ const INVENTORIES: &str = "inventories";
 const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
+/// Questions for what is too large for one message, by the host that keeps it.
+const HELD: &str = "held";
 
 /// Questions for records and bytes, by the host that is asked.
 const QUESTIONS: &str = "questions";
@@ -53,6 +55,8 @@ pub(super) struct Subjects {
     pub(super) asks: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
+    /// Where this host is asked for what it keeps.
+    pub(super) held: Pattern,
     /// Where this host is asked for records and bytes.
     pub(super) questions: Pattern,
     /// Where this host's ends of conversations are.
@@ -75,6 +79,7 @@ impl Subjects {
             inventories: all(INVENTORIES)?,
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
+            held: mine(HELD)?,
             questions: mine(QUESTIONS)?,
             lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
             scope: scope.clone(),
@@ -90,6 +95,11 @@ impl Subjects {
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         self.of(CALLS, host)
+    }
+
+    /// Where a host is asked for what it keeps.
+    pub(super) fn held_by(&self, host: HostId) -> Option<Subject> {
+        self.of(HELD, host)
     }
 
     /// Where a host is asked for records and bytes.

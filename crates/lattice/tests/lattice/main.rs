@@ -17,3 +17,4 @@ mod records;
 mod rig;
 mod routing;
 mod server;
+mod share;
