@@ -248,7 +248,7 @@ mod tests {
             (
                 "wasi:keyvalue/store@0.2.0-draft",
                 Need::Link,
-                &["keyvalue-memory", "keyvalue-redb"],
+                &["keyvalue-memory", "keyvalue-nats", "keyvalue-redb"],
             ),
             (
                 "wasi:logging/logging@0.1.0-draft",
@@ -266,7 +266,11 @@ mod tests {
     fn a_plain_name_is_served_as_the_interface_behind_it() {
         let mut import = item("primary", ExternKind::Instance, &["get"]);
         import.implements = Some("wasi:keyvalue/store@0.2.0-draft".to_owned());
-        check_import(&import, Need::Link, &["keyvalue-memory", "keyvalue-redb"]);
+        check_import(
+            &import,
+            Need::Link,
+            &["keyvalue-memory", "keyvalue-nats", "keyvalue-redb"],
+        );
     }
 
     #[test]
