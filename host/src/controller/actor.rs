@@ -16,6 +16,7 @@ use super::{
     Snapshot, Wanted,
 };
 use crate::entry::{Entry, chain};
+use crate::events::{Events, Kind};
 use crate::ingress::{Route, RouteTable};
 use crate::linking::{Preparer, Share};
 use crate::logs::now_ms;
@@ -35,6 +36,7 @@ pub(super) struct Actor {
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
     lattice: Lattice,
+    events: Events,
 }
 
 impl Actor {
@@ -55,6 +57,7 @@ impl Actor {
             providers: BTreeMap::new(),
             publish,
             lattice: parts.lattice,
+            events: parts.events,
         };
         if parts.lattice == Lattice::OfMany {
             // What of it is to run here depends on who else there is.
@@ -97,6 +100,7 @@ impl Actor {
         match command {
             Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
+            Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
             Command::Follow { wanted, reply } => {
                 for wanted in wanted {
                     self.follow(wanted).await;
@@ -138,6 +142,7 @@ impl Actor {
         self.run_app(deployed.clone(), share, AppState::Ready(running));
         self.publish();
         tracing::info!(app = name, revision = deployed.revision, "deployed");
+        self.tell_deployed(name, deployed.revision);
         Ok(Deployment { deployed, changes })
     }
 
@@ -146,14 +151,24 @@ impl Actor {
         self.check_routes(app)?;
         // What compiles here is in the cache when it is to run here.
         self.build(app, &self.all_of(app)).await?;
+        Ok(self.changes(app))
+    }
+
+    /// What a change of an app would be, if what it consists of fits together.
+    fn plan(&self, app: &App) -> Result<Vec<String>, DeployError> {
+        self.check_routes(app)?;
+        Ok(self.changes(app))
+    }
+
+    fn changes(&self, app: &App) -> Vec<String> {
         let name = app.metadata.name.as_str();
-        Ok(match self.apps.get(name) {
+        match self.apps.get(name) {
             Some(old) => {
                 let changes = diff(&old.deployed.app, app);
                 changes.iter().map(ToString::to_string).collect()
             }
             None => vec![format!("new app `{name}`")],
-        })
+        }
     }
 
     /// Makes what runs of an app what is wanted of it.
@@ -177,9 +192,13 @@ impl Actor {
                 });
                 if is_new {
                     let revision = deployed.revision;
+                    let is_change = runs.is_none_or(|runs| runs.deployed.revision < revision);
                     self.start(deployed, share).await;
                     self.publish();
                     tracing::info!(%app, revision, "follows the lattice");
+                    if is_change {
+                        self.tell_deployed(app.as_str(), revision);
+                    }
                 }
             }
             Record::Removed { revision, .. } => {
@@ -187,9 +206,20 @@ impl Actor {
                 if runs.is_some_and(|runs| runs.deployed.revision < revision) {
                     self.end(app.as_str()).await;
                     tracing::info!(%app, revision, "undeployed with the lattice");
+                    self.tell_removed(app.as_str(), revision);
                 }
             }
         }
+    }
+
+    fn tell_deployed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` is deployed at revision {revision}");
+        self.events.of_app(Kind::AppDeployed, app, message);
+    }
+
+    fn tell_removed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` was removed at revision {revision}");
+        self.events.of_app(Kind::AppRemoved, app, message);
     }
 
     /// What a host runs of an app that no other host runs.
@@ -208,6 +238,7 @@ impl Actor {
         };
         self.end(app.as_str()).await;
         tracing::info!(app = app.as_str(), revision, "undeployed");
+        self.tell_removed(app.as_str(), revision);
         Ok(revision)
     }
 
@@ -235,6 +266,9 @@ impl Actor {
             Err(error) => {
                 let reason = chain(&error);
                 tracing::error!(app = %app.metadata.name, error = reason, "an app does not start");
+                let message = format!("`{}` does not start: {reason}", app.metadata.name);
+                self.events
+                    .of_app(Kind::AppFailed, app.metadata.name.as_str(), message);
                 AppState::Failed(reason)
             }
         };

@@ -22,8 +22,10 @@ use weft_lattice_config::{App, AppName, Source};
 use super::desired::Desired;
 use super::members::Known;
 use super::share;
+use super::telling::Telling;
 use crate::controller::{Controller, Wanted};
 use crate::entry::chain;
+use crate::events::Events;
 use crate::linking::Share;
 
 /// How often what could not be done is tried again.
@@ -46,7 +48,8 @@ pub(super) struct Parts {
     /// What the host's own copy says.
     pub(super) copy: Vec<(AppName, Record)>,
     /// The types of providers that keep what they store on the host that runs them.
-    pub(super) local_stores: BTreeSet<String>,
+    pub(super) local_stores: Arc<BTreeSet<String>>,
+    pub(super) events: Events,
 }
 
 pub(super) struct Following {
@@ -59,7 +62,8 @@ pub(super) struct Following {
     copy: HostCopy,
     /// Whether something is to be done again.
     is_behind: bool,
-    local_stores: BTreeSet<String>,
+    local_stores: Arc<BTreeSet<String>>,
+    telling: Telling,
 }
 
 impl Following {
@@ -71,10 +75,16 @@ impl Following {
             controller: parts.controller,
             artifacts: parts.artifacts,
             started: Instant::now(),
+            telling: Telling::new(parts.events),
             copy: HostCopy::new(parts.copy, []),
             is_behind: true,
             local_stores: parts.local_stores,
         }
+    }
+
+    /// What is wanted, as far as it was heard, now and later.
+    pub(super) fn followed(&self) -> watch::Receiver<Arc<HostCopy>> {
+        self.telling.followed()
     }
 
     /// Follows until `stop`.
@@ -126,6 +136,7 @@ impl Following {
     /// Makes what runs here what is wanted here, as far as it is known.
     async fn reconcile(&mut self) {
         let known = self.known.borrow_and_update().clone();
+        self.telling.tell_copy(&self.copy);
         self.is_behind = self.refill().await;
         if !self.may_act(known.freeze) {
             self.is_behind = true;
@@ -136,6 +147,7 @@ impl Following {
             .copy
             .with_input(view, &self.local_stores, placement::plan);
         self.settle(&plan).await;
+        self.telling.tell_plan(view, &plan);
         let snapshot = self.controller.snapshot();
         let mut wanted = Vec::new();
         for (app, record) in self.copy.apps() {

@@ -7,6 +7,8 @@
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`inventory`]: what this host says that it has.
+//! - [`picture`], [`operating`]: what an operator is told of it all, and wants of this host.
+//! - [`telling`]: what is told of changes, in the log and as events.
 //! - [`clock`]: its own time.
 
 mod answering;
@@ -18,10 +20,13 @@ mod following;
 mod identity;
 mod inventory;
 mod members;
+mod operating;
+mod picture;
 mod share;
 mod subjects;
+mod telling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +38,7 @@ use weft_lattice::artifacts::Artifacts;
 use weft_lattice::buckets::{BucketOptions, StoreError};
 use weft_lattice::bus::nats::{self, NatsError, NatsOptions};
 use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
+use weft_lattice::desired::HostCopy;
 use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::membership::{HostId, Identity, Membership};
 use weft_lattice::store::Record;
@@ -43,10 +49,15 @@ pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
 use self::following::Following;
+pub(crate) use self::inventory::holdings;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
+pub(crate) use self::picture::Picture;
 use self::subjects::Subjects;
+pub(crate) use self::telling::why as why_held;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::events::Events;
+use crate::labels::HostLabels;
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -54,6 +65,8 @@ use crate::links::wire::{Hosts, Server};
 pub struct MeshConfig {
     /// Its name: hosts of other lattices on the same servers are not seen.
     pub lattice: String,
+    /// What people call this host.
+    pub host: String,
     /// Its bus.
     pub nats: NatsOptions,
 }
@@ -96,8 +109,10 @@ pub(crate) struct Mesh {
     contents: watch::Sender<Contents>,
     state: watch::Sender<HostState>,
     about: Contents,
+    labels: HostLabels,
     known: watch::Receiver<Arc<Known>>,
     tasks: TaskTracker,
+    events: Events,
 }
 
 /// A host that takes part.
@@ -106,6 +121,9 @@ pub(crate) struct Joined {
     pub(crate) lattice: Arc<str>,
     pub(crate) me: HostId,
     pub(crate) known: watch::Receiver<Arc<Known>>,
+    /// What is wanted, as far as this host has heard.
+    followed: watch::Receiver<Arc<HostCopy>>,
+    local_stores: Arc<BTreeSet<String>>,
     deploying: Deploying,
     state: Arc<watch::Sender<HostState>>,
     stop: CancellationToken,
@@ -139,7 +157,8 @@ impl Mesh {
     pub(crate) async fn prepare(
         config: &MeshConfig,
         files: &Files,
-        labels: &BTreeMap<String, String>,
+        labels: &HostLabels,
+        events: &Events,
         tasks: TaskTracker,
     ) -> Result<Self, MeshError> {
         let scope = Scope::new(&config.lattice).map_err(MeshError::Lattice)?;
@@ -151,14 +170,12 @@ impl Mesh {
         let incarnation = identity::begin_life(&files.life).map_err(unusable(&files.life))?;
         let me = identity.host_id();
         let unsaid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
-        let mut about = Contents {
+        let about = Contents {
+            name: config.host.clone(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            labels: labels.current(),
             ..Contents::default()
         };
-        for (name, value) in labels {
-            let set = about.labels.set(name, value);
-            set.map_err(|error| unsaid(&error))?;
-        }
         let subjects = Subjects::new(&scope, me).map_err(MeshError::Lattice)?;
         let bus = nats::connect(scope, &config.nats);
         let bus = bus.await.map_err(MeshError::Bus)?;
@@ -176,7 +193,13 @@ impl Mesh {
             state: state.subscribe(),
             load: Box::new(Load::default),
         };
-        let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        let members = Members::new(
+            membership,
+            bus.clone(),
+            subjects.clone(),
+            said,
+            events.clone(),
+        );
         Ok(Self {
             me,
             known: members.known(),
@@ -184,9 +207,11 @@ impl Mesh {
             contents,
             state,
             about,
+            labels: labels.clone(),
             bus,
             subjects,
             tasks,
+            events: events.clone(),
         })
     }
 
@@ -227,8 +252,15 @@ impl Mesh {
         );
         self.tasks.spawn(answering);
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
-        let telling = inventory::tell(snapshots, self.about, self.contents, stop.clone());
+        let telling = inventory::tell(
+            snapshots,
+            self.labels.watch(),
+            self.about,
+            self.contents,
+            stop.clone(),
+        );
         self.tasks.spawn(telling);
+        let local_stores = Arc::new(local_stores);
         let following = Following::new(following::Parts {
             desired: desired.clone(),
             known: self.known.clone(),
@@ -236,8 +268,10 @@ impl Mesh {
             controller: controller.clone(),
             artifacts: artifacts.clone(),
             copy,
-            local_stores,
+            local_stores: local_stores.clone(),
+            events: self.events,
         });
+        let followed = following.followed();
         self.tasks.spawn(following.run(stop.clone()));
         let left = CancellationToken::new();
         let taking_part = {
@@ -258,6 +292,8 @@ impl Mesh {
             lattice: self.bus.scope().lattice().into(),
             me: self.me,
             known: self.known,
+            followed,
+            local_stores,
             state: Arc::new(self.state),
             stop,
             left,
@@ -281,11 +317,6 @@ impl Joined {
     /// Any [`DeployError`]; nothing is changed then.
     pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.deploying.undeploy(app).await
-    }
-
-    /// Says that this host is about to leave: calls go to others, and so does its share.
-    pub(crate) fn drain(&self) {
-        self.state.send_replace(HostState::Draining);
     }
 
     /// Says that this host has left, and ends what takes part.

@@ -19,6 +19,7 @@ mod http_p3;
 mod lattice;
 mod limits;
 mod links;
+mod operating;
 mod providers;
 mod refusals;
 mod shop;

@@ -57,13 +57,14 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let stores = vec((NAME, NAME), 0..4);
     let components = vec(any_holding(), 0..12);
     let parts = (
+        "[a-z0-9-]{0,9}",
         "[0-9.]{0,9}",
         labels,
         option::of(any::<u64>()),
         stores,
         components,
     );
-    parts.prop_map(|(release, pairs, capacity, stores, components)| {
+    parts.prop_map(|(name, release, pairs, capacity, stores, components)| {
         let mut labels = Labels::default();
         for (name, value) in &pairs {
             labels.set(name, value).expect("a label");
@@ -73,6 +74,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
             provider: provider.parse().expect("a name"),
         });
         let contents = Contents {
+            name,
             release,
             labels,
             capacity,

@@ -141,6 +141,7 @@ fn fullest() -> Contents {
         holding
     });
     Contents {
+        name: "n".repeat(64),
         release: "r".repeat(64),
         labels,
         capacity: Some(u64::MAX),
@@ -178,7 +179,8 @@ fn one_thing_more_than_the_fullest_is_not_written() {
         contents.stores.push(last);
     };
     let longer_release = |contents: &mut Contents| contents.release.push('r');
-    let edits: [fn(&mut Contents); 3] = [more_components, more_stores, longer_release];
+    let longer_name = |contents: &mut Contents| contents.name.push('n');
+    let edits: [fn(&mut Contents); 4] = [more_components, more_stores, longer_release, longer_name];
     for edit in edits {
         let mut contents = fullest();
         edit(&mut contents);
