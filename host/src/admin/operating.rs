@@ -54,6 +54,7 @@ impl Api {
         } else {
             mesh.drain();
         }
+        mesh.drain_counts(!undo).await;
         json(&self.drain_report(mesh)?)
     }
 

@@ -21,7 +21,7 @@ use weft_lattice_config::{App, AppName, Source};
 
 use super::desired::Desired;
 use super::members::Known;
-use super::share;
+use super::share::{self, Leaving};
 use super::telling::Telling;
 use crate::controller::{Controller, Wanted};
 use crate::entry::chain;
@@ -64,6 +64,7 @@ pub(super) struct Following {
     is_behind: bool,
     local_stores: Arc<BTreeSet<String>>,
     telling: Telling,
+    leaving: Leaving,
 }
 
 impl Following {
@@ -76,6 +77,7 @@ impl Following {
             artifacts: parts.artifacts,
             started: Instant::now(),
             telling: Telling::new(parts.events),
+            leaving: Leaving::default(),
             copy: HostCopy::new(parts.copy, []),
             is_behind: true,
             local_stores: parts.local_stores,
@@ -148,6 +150,7 @@ impl Following {
             .with_input(view, &self.local_stores, placement::plan);
         self.settle(&plan).await;
         self.telling.tell_plan(view, &plan);
+        self.leaving.retain(&plan.assignments);
         let snapshot = self.controller.snapshot();
         let mut wanted = Vec::new();
         for (app, record) in self.copy.apps() {
@@ -160,7 +163,8 @@ impl Following {
                     }
                     let runs = running.map(|running| running.share.clone());
                     let runs = runs.unwrap_or(Share::Part(BTreeSet::new()));
-                    share::of_app(deployed, &self.me, &plan.assignments, &runs, &known.view)
+                    let leaving = (&mut self.leaving, Instant::now());
+                    share::of_app(deployed, &self.me, &plan.assignments, &runs, view, leaving)
                 }
                 Record::Removed { .. } => Share::Part(BTreeSet::new()),
             };
@@ -170,6 +174,7 @@ impl Following {
                 share,
             });
         }
+        self.is_behind |= self.leaving.is_any();
         if let Err(error) = self.controller.follow(wanted).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use weft_lattice::bus::{Bus, Lane, SubjectError, Subscription};
 use weft_lattice::control::courier::{self, Answer, AskError, Request};
-use weft_lattice::membership::HostId;
+use weft_lattice::membership::{HostId, TICK_EVERY};
 use weft_lattice::membership::message::HostState;
 use weft_lattice_config::placement;
 
@@ -17,6 +17,9 @@ use super::{Joined, Known};
 
 /// How long another host may take for what is passed on to it: it writes a file, or looks at what it runs.
 const ASK_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How long it may take until the host counts itself as draining: a few of its looks at the lattice.
+const COUNT_WAIT_MAX: Duration = TICK_EVERY.saturating_mul(8);
 
 impl Joined {
     /// What this host knows of the lattice now.
@@ -49,6 +52,14 @@ impl Joined {
             *state = HostState::Ready;
             changes
         });
+    }
+
+    /// Waits until the host counts itself as draining or not, which it does at its next look at the lattice.
+    pub(crate) async fn drain_counts(&self, drains: bool) {
+        let mut known = self.known.clone();
+        let counted = known.wait_for(|known| is_draining(known, self.me) == drains);
+        // Late is no failure: the host has said it.
+        let _ = timeout(COUNT_WAIT_MAX, counted).await;
     }
 
     /// Waits, for so long at most, until what this host ran is ready where it went. Says whether it is. What

@@ -1,24 +1,56 @@
-//! This host's share of what is wanted. Pure.
+//! This host's share of what is wanted. Without tasks and clocks: `now` is handed in.
 //!
 //! A plan says where everything is to run. What is to leave this host stays until it runs where it is going:
-//! an instance too many costs memory, one too few costs requests.
+//! an instance too many costs memory, one too few costs requests. It stays a little longer than that, because
+//! its callers learn later than this host where else it is.
 
-use weft_lattice::membership::View;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weft_lattice::membership::{TICK_EVERY, View};
 use weft_lattice::membership::message::{Holding, Readiness};
 use weft_lattice::store::Deployed;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 
 use crate::linking::Share;
 
-/// What is to run here of an app: what the plan says, and what runs here now and is not yet ready on every
-/// host that is to have it.
+/// How long what is ready elsewhere stays: other hosts hear of it when this one does, and look at what they
+/// heard at each tick. A call that is on its way meanwhile still finds it here.
+const LINGER: Duration = TICK_EVERY.saturating_mul(4);
+
+/// What is ready elsewhere and has not left yet, and since when.
+#[derive(Debug, Default)]
+pub(super) struct Leaving(BTreeMap<ComponentId, Instant>);
+
+impl Leaving {
+    /// Whether something is to leave in a moment.
+    pub(super) fn is_any(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Forgets what is not wanted any more.
+    pub(super) fn retain(&mut self, assignments: &Assignments) {
+        self.0.retain(|id, _| assignments.contains_key(id));
+    }
+
+    fn stays(&mut self, id: &ComponentId, now: Instant) -> bool {
+        let since = *self.0.entry(id.clone()).or_insert(now);
+        now.saturating_duration_since(since) < LINGER
+    }
+}
+
+/// What is to run here of an app: what the plan says, and what runs here now and is not yet ready, or not for
+/// long, on every host that is to have it.
 pub(super) fn of_app(
     deployed: &Deployed,
     me: &HostId,
     assignments: &Assignments,
     runs: &Share,
     view: &View,
+    leaving: (&mut Leaving, Instant),
 ) -> Share {
+    let (leaving, now) = leaving;
     let app = &deployed.app;
     let components = app.spec.components.iter().enumerate();
     let mine = components.filter(|(index, component)| {
@@ -27,7 +59,14 @@ pub(super) fn of_app(
             component: component.name.clone(),
         };
         let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        hosts.contains(me) || (runs.has(*index) && !is_ready(view, &id, deployed.revision, hosts))
+        let may_leave = !hosts.contains(me)
+            && runs.has(*index)
+            && is_ready(view, &id, deployed.revision, hosts);
+        if may_leave {
+            return leaving.stays(&id, now);
+        }
+        leaving.0.remove(&id);
+        hosts.contains(me) || runs.has(*index)
     });
     Share::Part(mine.map(|(index, _)| index).collect())
 }
@@ -50,4 +89,20 @@ fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> b
         })
     };
     !hosts.is_empty() && hosts.iter().all(has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ready_elsewhere_leaves_a_moment_later() {
+        let id: ComponentId = "shop/cart".parse().unwrap();
+        let (mut leaving, start) = (Leaving::default(), Instant::now());
+        assert!(!leaving.is_any());
+        assert!(leaving.stays(&id, start));
+        assert!(leaving.is_any());
+        assert!(leaving.stays(&id, start + LINGER / 2));
+        assert!(!leaving.stays(&id, start + LINGER));
+    }
 }
