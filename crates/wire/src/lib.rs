@@ -24,11 +24,12 @@ pub use error::{DecodeError, EncodeError, Problem};
 pub use failure::{Failure, FailureCode};
 pub use frame::{
     Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Envelope, FieldError, Finish,
-    Frame, FrameError, Importer, KeptSession, Kind, Renew, Reply, Request, SessionId, Target,
-    VERSION,
+    Frame, FrameError, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers,
+    Importer, KeptSession, Kind, Renew, Reply, Request, SessionId, Target, VERSION,
 };
 pub use limits::{
-    Limits, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENT_NAME_BYTES, MAX_FRAME_BYTES, MAX_MESSAGE_BYTES,
+    Limits, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENT_NAME_BYTES, MAX_FRAME_BYTES,
+    MAX_HTTP_FIELD_BYTES, MAX_HTTP_FIELDS, MAX_HTTP_TARGET_BYTES, MAX_MESSAGE_BYTES,
     MAX_TRACE_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ELEMENTS, MAX_WIT_NAME_BYTES,
 };
 pub use malformed::Malformed;

@@ -28,6 +28,15 @@ pub const MAX_WIT_NAME_BYTES: usize = 1 << 10;
 /// The longest trace context: a `traceparent` takes 55 bytes, and later versions may append to it.
 pub const MAX_TRACE_BYTES: usize = 256;
 
+/// The longest method, authority, or path with its query: what an ingress takes as the head of a request.
+pub const MAX_HTTP_TARGET_BYTES: usize = 64 << 10;
+
+/// The longest name or value of a header: what an ingress takes as the head of a request.
+pub const MAX_HTTP_FIELD_BYTES: usize = 64 << 10;
+
+/// The most headers of a request or an answer, or trailers: twice what an ingress takes of a client.
+pub const MAX_HTTP_FIELDS: usize = 256;
+
 /// The longest message of a failure; what is longer is cut, since a failure must not fail.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 10;
 

@@ -17,8 +17,9 @@ use super::{
 };
 use crate::entry::{Entry, chain};
 use crate::events::{Events, Kind};
-use crate::ingress::{Route, RouteTable};
+use crate::ingress::{Elsewhere, Place, Route, RouteTable};
 use crate::linking::{Preparer, Share};
+use crate::links::wire::Frames;
 use crate::logs::now_ms;
 
 /// How long requests of a removed app may go on. Longer would hold up every other change.
@@ -333,23 +334,37 @@ impl Actor {
 
     fn publish(&self) {
         let routes = self.apps.values().flat_map(|app| {
-            let AppState::Ready(Running { entries, .. }) = &app.state else {
-                return Vec::new();
-            };
-            let routes = app.deployed.app.spec.routes.iter().filter_map(|spec| {
-                let entry = entries.get(spec.to.as_str())?.clone();
-                Some(Route {
-                    spec: spec.clone(),
-                    entry,
-                })
-            });
-            routes.collect()
+            let routes = app.deployed.app.spec.routes.iter();
+            routes.filter_map(|spec| {
+                let place = self.place(app, spec.to.as_str())?;
+                let spec = spec.clone();
+                Some(Route { spec, place })
+            })
         });
         let routes = RouteTable::new(routes.collect());
         self.publish.send_replace(Arc::new(Snapshot {
             apps: self.apps.clone(),
             routes,
         }));
+    }
+
+    /// Where requests to a component are answered: here, or by another host if there may be one.
+    fn place(&self, app: &RunningApp, component: &str) -> Option<Place> {
+        if let AppState::Ready(Running { entries, .. }) = &app.state
+            && let Some(entry) = entries.get(component)
+        {
+            return Some(Place::Here(entry.clone()));
+        }
+        let Some(Frames::Remote(hosts)) = &self.preparer.transport.remote else {
+            return None;
+        };
+        let app = &app.deployed.app;
+        let components = app.spec.components.iter();
+        let spec = components
+            .into_iter()
+            .find(|spec| spec.name.as_str() == component)?;
+        let elsewhere = Elsewhere::new(app.metadata.name.as_str(), spec, hosts);
+        Some(Place::Elsewhere(Arc::new(elsewhere)))
     }
 
     fn drop_expired(&self) {

@@ -19,7 +19,7 @@ pub(crate) use self::failure::{Failure, chain};
 pub(crate) use self::generation::Generation;
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
-pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
+pub(crate) use self::settings::{EntrySettings, Reusable, body_bytes_max, deadline, store_limits};
 use crate::guest::Shape;
 use crate::linking::Protocol;
 

@@ -43,18 +43,12 @@ impl EntrySettings {
     pub(crate) fn of(spec: &ComponentSpec, memories: u32, pool_memories: u32) -> Self {
         let room = (pool_memories / memories.max(1)).clamp(1, CONCURRENCY_DEFAULT);
         Self {
-            deadline: spec
-                .limits
-                .deadline
-                .map_or(DEADLINE_DEFAULT, |deadline| deadline.get()),
+            deadline: deadline(spec),
             concurrency_max: spec
                 .limits
                 .concurrency
                 .map_or(room, std::num::NonZeroU32::get),
-            body_bytes_max: spec
-                .limits
-                .body
-                .map_or(BODY_BYTES_DEFAULT, |body| body.bytes()),
+            body_bytes_max: body_bytes_max(spec),
             reuse: match spec.instances {
                 Instances::PerRequest => None,
                 Instances::Reuse(reuse) => Some(Reusable {
@@ -64,6 +58,18 @@ impl EntrySettings {
             },
         }
     }
+}
+
+/// How long a request to a component may take.
+pub(crate) fn deadline(spec: &ComponentSpec) -> Duration {
+    let deadline = spec.limits.deadline;
+    deadline.map_or(DEADLINE_DEFAULT, |deadline| deadline.get())
+}
+
+/// How many bytes the body of a request to a component may have.
+pub(crate) fn body_bytes_max(spec: &ComponentSpec) -> u64 {
+    let body = spec.limits.body;
+    body.map_or(BODY_BYTES_DEFAULT, |body| body.bytes())
 }
 
 /// The bounds of a store that a component enters.

@@ -78,6 +78,12 @@ pub(super) fn failure(entry: &Entry, failure: &Failure) -> Response<Body> {
     }
 }
 
+/// `413`.
+pub(super) fn body_too_large(bytes: u64, limit: u64) -> Response<Body> {
+    let reason = format!("the body has {bytes} bytes; at most {limit} are taken (`limits.body`)");
+    text(StatusCode::PAYLOAD_TOO_LARGE, &reason)
+}
+
 /// `503`, to be tried again.
 pub(super) fn busy(reason: &str) -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, reason);

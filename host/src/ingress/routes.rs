@@ -1,16 +1,25 @@
 //! Which component answers a request: the most specific host, then the longest path prefix.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use weft_lattice_config::{HostPattern, RouteSpec};
 
+use super::Elsewhere;
 use crate::entry::Entry;
 
-/// A route and the entry it leads to.
+/// A route and where it leads.
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) spec: RouteSpec,
-    pub(crate) entry: Entry,
+    pub(crate) place: Place,
+}
+
+/// Where a component is.
+#[derive(Clone)]
+pub(crate) enum Place {
+    Here(Entry),
+    Elsewhere(Arc<Elsewhere>),
 }
 
 /// Every route of a host. Made anew when an app changes, never changed.
@@ -57,12 +66,12 @@ impl RouteTable {
         }
     }
 
-    /// The entry for a request to `host` (without port) and `path`.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Entry> {
+    /// The place for a request to `host` (without port) and `path`.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&Place> {
         self.routes_of(host)
             .flatten()
             .find(|route| route.spec.path.matches(path))
-            .map(|route| &route.entry)
+            .map(|route| &route.place)
     }
 
     fn routes_of(&self, host: &str) -> impl Iterator<Item = &Vec<Route>> {

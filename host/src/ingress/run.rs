@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
@@ -48,24 +48,27 @@ pub(super) async fn answer(
     let declared = request.body().size_hint().lower();
     let limit = entry.settings().body_bytes_max;
     if declared > limit {
-        let reason =
-            format!("the body has {declared} bytes; at most {limit} are taken (`limits.body`)");
-        return answer::text(StatusCode::PAYLOAD_TOO_LARGE, &reason);
+        return answer::body_too_large(declared, limit);
     }
     let request = request.map(|body| limited(body, limit));
-    match run(entry, request, tasks).await {
+    let deadline = Instant::now() + entry.settings().deadline;
+    match run(entry, request, deadline, tasks).await {
         Ok(response) => response,
         Err(failure) => answer::failure(entry, &failure),
     }
 }
 
-async fn run(
+/// Answers `request` by `entry`, by a deadline.
+///
+/// # Errors
+/// Why there is no answer.
+pub(super) async fn run(
     entry: &Entry,
     request: Request<RequestBody>,
+    deadline: Instant,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
     let head_only = request.method() == Method::HEAD;
-    let deadline = Instant::now() + entry.settings().deadline;
     let (head, mut received) = oneshot::channel();
     let mut guest = start(entry, deadline, request, head)?;
     // No timer is made for a guest that is done at once; one that loops gives way at a tick of the

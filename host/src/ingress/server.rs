@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Body, answer, path, run};
+use super::{Body, Place, answer, path, run};
 use crate::connection::serve_until;
 use crate::controller::Snapshot;
 
@@ -198,9 +198,14 @@ async fn respond(
         );
     };
     match snapshot.routes.find(host, target) {
-        Some(entry) => {
+        Some(Place::Here(entry)) => {
             let entry = entry.clone();
             run::answer(&entry, request, tasks).await
+        }
+        Some(Place::Elsewhere(elsewhere)) => {
+            let elsewhere = elsewhere.clone();
+            // Boxed: it is large, and would be a part of every request that is answered here.
+            Box::pin(elsewhere.answer(request, tasks)).await
         }
         None => {
             let reason = format!(

@@ -270,11 +270,6 @@ impl Planner<'_> {
                 }
             };
             let mode = links[0].choice.mode;
-            if mode == Mode::Remote && carried.plan.interfaces.iter().any(|i| i.concurrent) {
-                let message = "concurrent functions are not carried to another host yet";
-                self.push(from, to, &links, message);
-                return None;
-            }
             let linked: Vec<_> = interfaces
                 .iter()
                 .map(|interface| (interface.import.as_str(), interface.export.as_str()))

@@ -13,12 +13,13 @@ use weft_lattice::bus::{Bus, RequestError};
 use weft_lattice::membership::HostId;
 use weft_lattice::membership::message::ComponentId;
 use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
-use weft_wire::{FailureCode, Frame};
+use weft_wire::FailureCode;
 
 use super::clock::Clock;
+use super::conversing::Conversing;
 use super::subjects::Subjects;
 use crate::links::LinkFailure;
-use crate::links::wire::{Hosts, Outbound};
+use crate::links::wire::{Hosts, Opening, Outbound, Told, code_of};
 
 /// Finds hosts for calls, and sends them there.
 pub(super) struct Asking {
@@ -28,6 +29,8 @@ pub(super) struct Asking {
     pub(super) clock: Clock,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
+    /// Calls with streams.
+    pub(super) conversing: Conversing,
 }
 
 #[async_trait]
@@ -67,6 +70,10 @@ impl Hosts for Asking {
                 }
             }
         }
+    }
+
+    async fn converse(&self, opening: Opening, answer: Told) {
+        self.conversing.converse(opening, answer).await;
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
@@ -143,14 +150,6 @@ impl Asking {
     }
 }
 
-/// The code of the failure that a reply tells.
-fn code_of(reply: &[u8]) -> Option<FailureCode> {
-    let Ok(Frame::Reply(reply)) = Frame::decode(reply) else {
-        return None;
-    };
-    reply.outcome.err().map(|failure| failure.code())
-}
-
 /// What a call to the one host that it may go to comes to.
 fn code_of_pinned(outcome: Outcome) -> FailureCode {
     match outcome {
@@ -161,9 +160,13 @@ fn code_of_pinned(outcome: Outcome) -> FailureCode {
     }
 }
 
-/// Why a call has no reply, in words.
+/// Why a call has no reply.
 fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
-    let to = &call.function.route.ends.to;
+    LinkFailure::new(code, why(&call.function.route.ends.to, code))
+}
+
+/// Why a call of `to` has no reply, in words.
+pub(super) fn why(to: &str, code: FailureCode) -> String {
     let reason = match code {
         FailureCode::Unreachable => "no host that runs it can be reached",
         FailureCode::Busy => "every host that runs it is busy",
@@ -172,11 +175,11 @@ fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
         FailureCode::Trapped => "it trapped",
         FailureCode::MaybeExecuted => "its host was lost before it answered",
     };
-    LinkFailure::new(code, format!("`{to}`: {reason}"))
+    format!("`{to}`: {reason}")
 }
 
 /// A seed that differs from call to call. Without the system's randomness, calls are spread a little worse.
-fn random_seed() -> u64 {
+pub(super) fn random_seed() -> u64 {
     let mut seed = [0; 8];
     let _ = getrandom::fill(&mut seed);
     u64::from_le_bytes(seed)

@@ -4,6 +4,7 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`inventory`]: what this host says that it has.
@@ -14,11 +15,13 @@
 mod answering;
 mod asking;
 mod clock;
+mod conversing;
 mod deploying;
 mod desired;
 mod following;
 mod identity;
 mod inventory;
+mod lines;
 mod members;
 mod operating;
 mod picture;
@@ -45,11 +48,13 @@ use weft_lattice::store::Record;
 use weft_lattice_config::{App, AppName, NameError, placement};
 
 use self::asking::Asking;
+use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
 use self::following::Following;
 pub(crate) use self::inventory::holdings;
+use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 pub(crate) use self::picture::Picture;
@@ -57,6 +62,7 @@ use self::subjects::Subjects;
 pub(crate) use self::telling::why as why_held;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::events::Events;
+use crate::ingress;
 use crate::labels::HostLabels;
 use crate::links::wire::{Hosts, Server};
 
@@ -111,6 +117,7 @@ pub(crate) struct Mesh {
     about: Contents,
     labels: HostLabels,
     known: watch::Receiver<Arc<Known>>,
+    lines: Lines,
     tasks: TaskTracker,
     events: Events,
 }
@@ -200,8 +207,10 @@ impl Mesh {
             said,
             events.clone(),
         );
+        let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
+            lines,
             known: members.known(),
             members,
             contents,
@@ -217,7 +226,14 @@ impl Mesh {
 
     /// The way of links to other hosts.
     pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        let conversing = Conversing {
+            lines: self.lines.clone(),
+            table: self.members.table(),
+            known: self.known.clone(),
+            clock: self.members.clock(),
+        };
         Arc::new(Asking {
+            conversing,
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
@@ -243,6 +259,18 @@ impl Mesh {
         let stop = CancellationToken::new();
         let calls = self.bus.lane(Lane::Calls);
         let subscription = calls.subscribe(&self.subjects.calls).await;
+        self.tasks.spawn(self.lines.serve(
+            calls.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: calls.clone(),
+            },
+            stop.clone(),
+        ));
         let answering = answering::run(
             subscription,
             calls,

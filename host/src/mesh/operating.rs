@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use weft_lattice::bus::{Bus, Lane, SubjectError, Subscription};
 use weft_lattice::control::courier::{self, Answer, AskError, Request};
-use weft_lattice::membership::{HostId, TICK_EVERY};
 use weft_lattice::membership::message::HostState;
+use weft_lattice::membership::{HostId, TICK_EVERY};
 use weft_lattice_config::placement;
 
 use super::inventory::holdings;

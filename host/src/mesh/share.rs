@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_lattice::membership::{TICK_EVERY, View};
 use weft_lattice::membership::message::{Holding, Readiness};
+use weft_lattice::membership::{TICK_EVERY, View};
 use weft_lattice::store::Deployed;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 

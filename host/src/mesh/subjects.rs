@@ -12,10 +12,32 @@ const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
 
+/// Conversations, by the host whose end it is, a token, and which end.
+const LINES: &str = "lines";
+
+/// One of the two ends of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Of the host that began it.
+    Asking,
+    /// Of the other.
+    Answering,
+}
+
+impl End {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Asking => "asking",
+            Self::Answering => "answering",
+        }
+    }
+}
+
 /// The subjects of one host's lattice.
 #[derive(Debug, Clone)]
 pub(super) struct Subjects {
     scope: Scope,
+    me: String,
     /// Where this host tells that it lives.
     pub(super) heartbeat: Subject,
     /// Where all hosts tell that they live.
@@ -28,6 +50,8 @@ pub(super) struct Subjects {
     pub(super) asks: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
+    /// Where this host's ends of conversations are.
+    pub(super) lines: Pattern,
 }
 
 impl Subjects {
@@ -46,7 +70,9 @@ impl Subjects {
             inventories: all(INVENTORIES)?,
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
+            lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
             scope: scope.clone(),
+            me,
         })
     }
 
@@ -58,6 +84,32 @@ impl Subjects {
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         self.of(CALLS, host)
+    }
+
+    /// This host's end of a conversation.
+    pub(super) fn own_line(&self, token: &str, end: End) -> Option<Subject> {
+        self.scope
+            .subject(&[LINES, &self.me, token, end.name()])
+            .ok()
+    }
+
+    /// Another host's end of a conversation.
+    pub(super) fn line_of(&self, host: HostId, token: &str, end: End) -> Option<Subject> {
+        let host = host.to_string();
+        self.scope.subject(&[LINES, &host, token, end.name()]).ok()
+    }
+
+    /// Whether a subject is the asking end of a conversation.
+    pub(super) fn is_asking_end(&self, subject: &Subject) -> bool {
+        let names: Vec<_> = subject.names().collect();
+        matches!(&names[..], [lines, _, _, end] if lines == LINES && end == End::Asking.name())
+    }
+
+    /// Whether a subject is the answering end of one of this host's conversations.
+    pub(super) fn is_own_answering_end(&self, subject: &Subject) -> bool {
+        let names: Vec<_> = subject.names().collect();
+        matches!(&names[..], [lines, host, _, end]
+            if lines == LINES && *host == self.me && end == End::Answering.name())
     }
 
     /// All ids are of one length, so what this host's own fits into is there for others.

@@ -17,6 +17,7 @@ mod hostile;
 mod http;
 mod http_p3;
 mod lattice;
+mod lattice_http;
 mod limits;
 mod links;
 mod operating;

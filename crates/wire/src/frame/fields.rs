@@ -48,7 +48,7 @@ pub(super) fn write_option<T>(
     }
 }
 
-/// Reads fields. Nothing of a frame is a list of values, so there is nothing to charge for but bytes.
+/// Reads fields. The lists in a frame have bounds of their own, far below the elements of a link.
 pub(super) struct Reader<'a> {
     decoder: Decoder<'a>,
 }
@@ -71,6 +71,22 @@ impl<'a> Reader<'a> {
 
     pub(super) fn finish(self) -> Result<(), DecodeError> {
         self.decoder.finish()
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, FieldError> {
+        Ok(self.decoder.u16()?)
+    }
+
+    /// The length of a list of at most `limit` elements, each of so many bytes at least.
+    pub(super) fn length(
+        &mut self,
+        field: &'static str,
+        limit: usize,
+        element_bytes_min: usize,
+    ) -> Result<usize, FieldError> {
+        let found = self.decoder.list(element_bytes_min)?;
+        check_length(field, limit, found)?;
+        Ok(found)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, FieldError> {

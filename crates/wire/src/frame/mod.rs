@@ -6,12 +6,14 @@
 
 mod error;
 mod fields;
+mod http;
 mod reply;
 mod request;
 mod session;
 mod stream;
 
 pub use error::{FieldError, FrameError};
+pub use http::{HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers};
 pub use reply::{KeptSession, Reply};
 pub use request::{Abandon, Importer, Request, Target};
 pub use session::{DropHandle, End, Renew, SessionId};
@@ -21,6 +23,7 @@ use crate::encoder::Encoder;
 use crate::error::EncodeError;
 use crate::limits::{MAX_AUTHENTICATOR_BYTES, MAX_FRAME_BYTES};
 use fields::{Body, Reader, write_bounded};
+use reply::{read_failure, write_failure};
 
 /// The version of the frames that this crate writes and reads.
 pub const VERSION: u8 = 1;
@@ -97,8 +100,14 @@ kinds! {
     Finish(Finish) = 8, "finish";
     /// One end of a stream is gone before it was finished.
     Cancel(Cancel) = 9, "cancel";
-    /// Nobody waits for a call any more.
+    /// One side of a call is gone.
     Abandon(Abandon) = 10, "abandon";
+    /// A request from outside.
+    HttpRequest(HttpRequest<'a>) = 20, "http-request";
+    /// The answer to a request from outside.
+    HttpReply(HttpReply<'a>) = 21, "http-reply";
+    /// The trailers of a body that comes by a stream.
+    HttpTrailers(HttpTrailers<'a>) = 22, "http-trailers";
 }
 
 impl Kind {

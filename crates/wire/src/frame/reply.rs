@@ -44,9 +44,7 @@ impl<'a> Body<'a> for Reply<'a> {
             }
             Err(failure) => {
                 encoder.err()?;
-                let cases = FailureCode::ALL.len() as u32;
-                encoder.discriminant(failure.code().code(), cases)?;
-                encoder.string(failure.message())
+                write_failure(encoder, failure)
             }
         }
     }
@@ -63,8 +61,17 @@ impl<'a> Body<'a> for Reply<'a> {
     }
 }
 
-/// The one place where reading a frame allocates: a message, within its bound.
-fn read_failure(reader: &mut Reader<'_>) -> Result<Failure, FieldError> {
+pub(super) fn write_failure(
+    encoder: &mut Encoder<'_>,
+    failure: &Failure,
+) -> Result<(), EncodeError> {
+    let cases = FailureCode::ALL.len() as u32;
+    encoder.discriminant(failure.code().code(), cases)?;
+    encoder.string(failure.message())
+}
+
+/// Allocates a message, within its bound.
+pub(super) fn read_failure(reader: &mut Reader<'_>) -> Result<Failure, FieldError> {
     let code = reader.case(&FailureCode::ALL)?;
     let message = reader.text("message", MAX_MESSAGE_BYTES)?;
     Ok(Failure::new(code, message))

@@ -50,7 +50,10 @@ pub struct Importer<'a> {
     pub component: &'a str,
 }
 
-/// Nobody waits for a call any more: the importer is gone. There is no reply to it.
+/// One side of a call is gone, and what it began with it. There is no reply to it.
+///
+/// From the importer it says that nobody waits for the call; from the exporter, after the reply, that what
+/// its streams have not brought will never come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abandon {
     /// The call.
@@ -127,7 +130,7 @@ impl<'a> Importer<'a> {
     }
 }
 
-fn write_component(
+pub(super) fn write_component(
     encoder: &mut Encoder<'_>,
     app: &str,
     component: &str,

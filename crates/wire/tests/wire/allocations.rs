@@ -5,7 +5,9 @@
 use allocation_counter::measure;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weft_wire::{DecodeError, Decoder, Frame, Limits, MAX_MESSAGE_BYTES};
+use weft_wire::{
+    DecodeError, Decoder, Frame, HttpField, HttpReply, Limits, MAX_MESSAGE_BYTES, Reply,
+};
 
 use crate::any::{any_parts, any_type, config};
 use crate::model::{Type, Value, decode};
@@ -40,14 +42,21 @@ proptest! {
     }
 
     #[test]
-    fn frames_allocate_for_the_message_of_a_failure_only(parts in any_parts()) {
+    fn frames_allocate_for_messages_of_failures_and_references_to_headers_only(parts in any_parts()) {
         for frame in parts.frames() {
             let mut bytes = Vec::new();
             frame.encode(&mut bytes)?;
             let info = measure(|| drop(Frame::decode(&bytes)));
-            let has_message = matches!(&frame, Frame::Reply(reply) if reply.outcome.is_err());
-            let allowed = if has_message { MAX_MESSAGE_BYTES as u64 } else { 0 };
-            prop_assert!(info.bytes_total <= allowed);
+            let references = |fields: &[_]| size_of_val::<[HttpField<'_>]>(fields);
+            let allowed = match &frame {
+                Frame::Reply(Reply { outcome: Err(_), .. })
+                | Frame::HttpReply(HttpReply { outcome: Err(_), .. }) => MAX_MESSAGE_BYTES,
+                Frame::HttpReply(HttpReply { outcome: Ok(head), .. }) => references(&head.headers),
+                Frame::HttpRequest(request) => references(&request.headers),
+                Frame::HttpTrailers(trailers) => references(&trailers.fields),
+                _ => 0,
+            };
+            prop_assert!(info.bytes_total <= allowed as u64);
         }
     }
 }

@@ -5,7 +5,8 @@ use proptest::option;
 use proptest::prelude::*;
 use weft_wire::{
     Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
-    Frame, Importer, KeptSession, Renew, Reply, Request, SessionId, Target,
+    Frame, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers, Importer,
+    KeptSession, Renew, Reply, Request, SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -196,9 +197,58 @@ impl Parts {
             Frame::Finish(Finish { call, stream }),
             Frame::Abandon(Abandon { call }),
         ];
+        frames.extend(self.http_frames());
         let ends = [CancelledBy::Reader, CancelledBy::Writer];
         frames.extend(ends.map(|by| Frame::Cancel(Cancel { call, stream, by })));
         frames
+    }
+
+    fn http_frames(&self) -> Vec<Frame<'_>> {
+        let (call, stream) = (self.number, self.small);
+        let [app, component, method, path, authority] = &self.texts;
+        let fields: Vec<_> = self
+            .texts
+            .iter()
+            .map(|name| HttpField {
+                name,
+                value: &self.payload,
+            })
+            .collect();
+        let request = |body| HttpRequest {
+            call,
+            app,
+            component,
+            deadline_ms: self.small,
+            trace: self.session.map(|_| method.as_str()),
+            method,
+            authority,
+            path,
+            headers: fields.clone(),
+            body,
+        };
+        let head = HttpHead {
+            status: self.small as u16,
+            headers: fields.clone(),
+            body: HttpBody::Whole(&self.payload),
+        };
+        let failure = Failure::new(self.code, path.as_str());
+        vec![
+            Frame::HttpRequest(request(HttpBody::Whole(&self.payload))),
+            Frame::HttpRequest(request(HttpBody::Stream(stream))),
+            Frame::HttpReply(HttpReply {
+                call,
+                outcome: Ok(head),
+            }),
+            Frame::HttpReply(HttpReply {
+                call,
+                outcome: Err(failure),
+            }),
+            Frame::HttpTrailers(HttpTrailers {
+                call,
+                stream,
+                fields,
+            }),
+        ]
     }
 
     fn request(&self) -> Request<'_> {

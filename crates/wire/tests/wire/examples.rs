@@ -2,7 +2,8 @@
 
 use weft_wire::{
     Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
-    Frame, Importer, KeptSession, Renew, Reply, Request, SessionId, Target,
+    Frame, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers, Importer,
+    KeptSession, Renew, Reply, Request, SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -140,6 +141,7 @@ pub(crate) fn frames() -> Vec<FrameExample> {
     let mut frames = calls();
     frames.extend(sessions());
     frames.extend(streams());
+    frames.extend(http());
     frames
 }
 
@@ -295,4 +297,69 @@ fn plain(name: &'static str, about: &'static str, frame: Frame<'static>) -> Fram
         authenticator: &[],
         frame,
     }
+}
+
+fn http() -> Vec<FrameExample> {
+    let call = 300;
+    let field = |name, value| HttpField { name, value };
+    let request = |method, headers, body| {
+        Frame::HttpRequest(HttpRequest {
+            call,
+            app: "shop",
+            component: "storefront",
+            deadline_ms: 500,
+            trace: None,
+            method,
+            authority: "shop.example.com",
+            path: "/orders?page=2",
+            headers,
+            body,
+        })
+    };
+    let reply = |outcome| Frame::HttpReply(HttpReply { call, outcome });
+    let head = |body| HttpHead {
+        status: 200,
+        headers: vec![field("content-type", b"text/plain")],
+        body,
+    };
+    vec![
+        plain(
+            "http-request",
+            "`GET /orders?page=2`, without a body",
+            request(
+                "GET",
+                vec![field("accept", b"text/plain")],
+                HttpBody::Whole(&[]),
+            ),
+        ),
+        plain(
+            "http-request-stream",
+            "a `POST` whose body comes by stream 0",
+            request("POST", vec![], HttpBody::Stream(0)),
+        ),
+        plain(
+            "http-reply",
+            "`200`, with a body of two bytes",
+            reply(Ok(head(HttpBody::Whole(b"ok")))),
+        ),
+        plain(
+            "http-reply-stream",
+            "`200`, whose body comes by stream 1",
+            reply(Ok(head(HttpBody::Stream(1)))),
+        ),
+        plain(
+            "http-reply-failure",
+            "no answer: the component takes no more",
+            reply(Err(Failure::new(FailureCode::Busy, "`storefront` is full"))),
+        ),
+        plain(
+            "http-trailers",
+            "one trailer of the body of stream 1",
+            Frame::HttpTrailers(HttpTrailers {
+                call,
+                stream: 1,
+                fields: vec![field("grpc-status", b"0")],
+            }),
+        ),
+    ]
 }

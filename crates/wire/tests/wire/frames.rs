@@ -65,7 +65,7 @@ fn a_frame_of_another_version_names_both() {
 
 #[test]
 fn an_unknown_kind_is_named_with_both_versions() {
-    for found in [0, Kind::ALL.len() as u8 + 1, 0xff] {
+    for found in [0, Kind::HttpTrailers as u8 + 1, 0xff] {
         let error = Frame::decode(&[VERSION, found, 0]).expect_err("unknown");
         let (version, supported) = (VERSION, VERSION);
         assert_eq!(

@@ -2,7 +2,7 @@
 //!
 //! A call is encoded in the importer's store and made in a task of its own; what the importer waits for
 //! is a channel. In the task it goes from store to store, or, where links go over frames, from frame to
-//! frame.
+//! frame, or to another host.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,15 +13,16 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_wire::{FailureCode, Frame};
 
+use super::away::Away;
 use super::conversation::{Answer, Conversation};
-use super::exchange::Side;
+use super::exchange::{Role, Side};
 use super::import;
 use super::message::Post;
 use super::target::{self, Asked, Over};
 use crate::entry::chain;
 use crate::guest::GuestState;
 use crate::links::codec::{CodecError, FunctionShape};
-use crate::links::wire::{self, Frames, Server};
+use crate::links::wire::{self, Frames, Hosts, Opening, Server};
 use crate::links::{LinkFailure, LinkedFunction};
 
 /// Defines functions of a concurrent interface in a linker.
@@ -89,6 +90,13 @@ struct Running {
     has_session: bool,
 }
 
+/// The exporter's side of a call.
+enum Other {
+    Here(Arc<Side>),
+    /// On another host.
+    Away(Away),
+}
+
 /// A call that is over, as far as the importer waits for it.
 struct Ended {
     side: Arc<Side>,
@@ -137,28 +145,41 @@ impl Import {
         let call = wire::number_call();
         let frames = self.function.route.carrier.frames.as_ref();
         // Whoever drops a side tells the other: what does not come to a call is let go.
-        let (side, exporter) = Side::pair(|peer| match frames {
-            None => Post::Direct(Arc::downgrade(peer)),
-            Some(_) => Post::Framed(Arc::downgrade(peer), call),
-        });
+        let (side, other) = self.sides(call);
         let request = import::request(store.as_context_mut(), &side, &shape, arguments);
         let importer = store.data_mut();
-        let call = match (request, frames) {
-            (Err(error), _) => Err(self.refused(&error)),
-            (Ok(request), None) => self.call_store(importer, exporter, &shape, request),
-            (Ok(request), Some(Frames::Loopback(server))) => {
+        let call = match (request, other, frames) {
+            (Err(error), ..) => Err(self.refused(&error)),
+            (Ok(request), Other::Here(exporter), Some(Frames::Loopback(server))) => {
                 self.call_frames(importer, exporter, server, call, &request)
             }
-            // A deploy refuses it.
-            (Ok(_), Some(Frames::Remote(_))) => Err(LinkFailure::new(
-                FailureCode::Refused,
-                format!(
-                    "`{}`: concurrent functions are not carried to another host",
-                    self.to()
-                ),
-            )),
+            (Ok(request), Other::Here(exporter), _) => {
+                self.call_store(importer, exporter, &shape, request)
+            }
+            (Ok(request), Other::Away(away), Some(Frames::Remote(hosts))) => {
+                self.call_host(importer, away, hosts, &request)
+            }
+            (Ok(_), Other::Away(_), _) => Err(self.failed("it goes nowhere")),
         };
         Ok(Begun { side, shape, call })
+    }
+
+    /// The importer's side of a call, and the other.
+    fn sides(&self, call: u64) -> (Arc<Side>, Other) {
+        let here = |post: fn(&Arc<Side>, u64) -> Post| {
+            let (side, exporter) = Side::pair(|peer| post(peer, call));
+            (side, Other::Here(exporter))
+        };
+        match self.function.route.carrier.frames {
+            None => here(|peer, _| Post::Direct(Arc::downgrade(peer))),
+            Some(Frames::Loopback(_)) => {
+                here(|peer, call| Post::Framed(Arc::downgrade(peer), call))
+            }
+            Some(Frames::Remote(_)) => {
+                let (side, away) = Side::away(Role::Importer, call);
+                (side, Other::Away(away))
+            }
+        }
     }
 
     fn call_store(
@@ -186,14 +207,49 @@ impl Import {
         })
     }
 
-    fn call_frames(
+    /// Calls a host that runs the target.
+    fn call_host(
         &self,
         importer: &mut GuestState,
-        side: Arc<Side>,
-        server: &Arc<Server>,
-        call: u64,
+        away: Away,
+        hosts: &Arc<dyn Hosts>,
         request: &[u8],
     ) -> Result<Running, LinkFailure> {
+        let (frame, left) = self.frame(importer, away.call(), request)?;
+        let ends = &self.function.route.ends;
+        let opening = Opening {
+            app: ends.app.clone(),
+            component: ends.to.clone(),
+            frame,
+            deadline: Instant::now() + left,
+            is_idempotent: self.function.is_idempotent,
+            away,
+        };
+        let hosts = hosts.clone();
+        let tasks = &self.function.route.carrier.tasks;
+        let conversation = Conversation::begin(tasks, |answer| async move {
+            let told = move |reply| {
+                // The importer may be gone.
+                let _ = answer.send(match reply {
+                    Ok(reply) => Answer::GoesOn(reply),
+                    Err(failure) => Answer::Over(Over::Failed(failure)),
+                });
+            };
+            hosts.converse(opening, Box::new(told)).await;
+        });
+        Ok(Running {
+            conversation,
+            has_session: false,
+        })
+    }
+
+    /// The frame of a call, and how long its importer waits.
+    fn frame(
+        &self,
+        importer: &GuestState,
+        call: u64,
+        request: &[u8],
+    ) -> Result<(Vec<u8>, Duration), LinkFailure> {
         let Some(activity) = importer.activity() else {
             let reason = format!("`{}`: its importer runs no request", self.to());
             return Err(LinkFailure::new(FailureCode::Refused, reason));
@@ -202,6 +258,18 @@ impl Import {
         let at_most = self.function.deadline.unwrap_or(Duration::MAX);
         let (left, depth) = (left.min(at_most), activity.depth);
         let frame = wire::request(&self.function, call, None, left, depth, request);
+        Ok((frame, left))
+    }
+
+    fn call_frames(
+        &self,
+        importer: &mut GuestState,
+        side: Arc<Side>,
+        server: &Arc<Server>,
+        call: u64,
+        request: &[u8],
+    ) -> Result<Running, LinkFailure> {
+        let (frame, _) = self.frame(importer, call, request)?;
         let server = server.clone();
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
@@ -275,6 +343,7 @@ impl Import {
         match over {
             Over::Store(callee, outcome) => self.function.end(importer, *callee, outcome),
             Over::Frame(frame) => self.read(&frame),
+            Over::Failed(failure) => Err(failure),
         }
     }
 

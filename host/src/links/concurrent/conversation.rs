@@ -7,7 +7,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// What the importer's side is given.
 #[derive(Debug)]
-pub(super) enum Answer<O> {
+pub(crate) enum Answer<O> {
     /// The call is over, and how.
     Over(O),
     /// The reply, of a call that goes on in its task.
@@ -15,14 +15,14 @@ pub(super) enum Answer<O> {
 }
 
 /// A call that runs. Dropped before there is an answer, it ends: nobody waits for it.
-pub(super) struct Conversation<O> {
+pub(crate) struct Conversation<O> {
     task: AbortOnDropHandle<()>,
     answer: oneshot::Receiver<Answer<O>>,
 }
 
 impl<O: Send + 'static> Conversation<O> {
     /// Begins a call. `serve` sends the one answer.
-    pub(super) fn begin<F>(
+    pub(crate) fn begin<F>(
         tasks: &TaskTracker,
         serve: impl FnOnce(oneshot::Sender<Answer<O>>) -> F,
     ) -> Self
@@ -35,7 +35,7 @@ impl<O: Send + 'static> Conversation<O> {
     }
 
     /// Waits for the answer. None if the task panicked, or the host is going away.
-    pub(super) async fn answer(self) -> Option<Answer<O>> {
+    pub(crate) async fn answer(self) -> Option<Answer<O>> {
         let answer = self.answer.await.ok()?;
         if matches!(answer, Answer::GoesOn(_)) {
             drop(self.task.detach());

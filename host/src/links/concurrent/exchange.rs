@@ -27,7 +27,7 @@ pub(super) const WINDOW_BYTES: u32 = 256 << 10;
 
 /// Which side of a call it is. Each gives the streams that it hands over its own numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Its numbers are even.
     Importer,
     /// Its numbers are odd.
@@ -35,7 +35,7 @@ pub(super) enum Role {
 }
 
 /// One side of a call.
-pub(super) struct Side {
+pub(crate) struct Side {
     role: Role,
     state: Mutex<State>,
     /// The way to the other side; set before there is any stream.
@@ -102,12 +102,18 @@ impl Side {
         (importer, exporter)
     }
 
-    fn new(role: Role) -> Self {
+    /// A side that knows no other yet.
+    pub(super) fn new(role: Role) -> Self {
         Self {
             role,
             state: Mutex::default(),
             peer: OnceLock::new(),
         }
+    }
+
+    /// Says where the other side is. Nothing happens if that was said before.
+    pub(super) fn set_peer(&self, post: Post) {
+        let _ = self.peer.set(post);
     }
 
     /// Gives a stream or a future to the other side.
@@ -199,7 +205,7 @@ impl Side {
     }
 
     /// Takes in that the other side is gone.
-    fn lose_peer(&self) {
+    pub(super) fn lose_peer(&self) {
         let mut wakers = Wakers::default();
         let mut state = self.state();
         let state = &mut *state;
@@ -234,8 +240,9 @@ impl Side {
 
 impl Drop for Side {
     fn drop(&mut self) {
-        if let Some(peer) = self.peer.get().and_then(Post::upgrade) {
-            peer.lose_peer();
+        let has_streams = !self.state().streams.is_empty();
+        if let Some(peer) = self.peer.get() {
+            peer.leave(has_streams);
         }
     }
 }
@@ -258,6 +265,10 @@ impl State {
         match (self.streams.get_mut(&number), message) {
             (Some(Stream::In(incoming)), Message::Chunk { payload, .. }) => {
                 return [incoming.chunk(number, payload, wakers), None];
+            }
+            (Some(Stream::In(incoming)), Message::Trailers { fields, .. }) => {
+                incoming.trailers.get_or_insert(fields);
+                return none;
             }
             (Some(Stream::In(incoming)), Message::Finish { .. }) => {
                 incoming.end(Ended::Complete, wakers);

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Weak};
 
-use weft_wire::{Cancel, CancelledBy, Chunk, Credit, Finish, Frame};
+use weft_wire::{Cancel, CancelledBy, Chunk, Credit, Finish, Frame, HttpField, HttpTrailers};
 
+use super::away::{Outbox, Parcel};
 use super::exchange::Side;
 
 /// One message about a stream of a call. What each means is in `docs/wire.md`: these are its frames,
@@ -14,6 +15,11 @@ pub(super) enum Message {
     Chunk { stream: u32, payload: Vec<u8> },
     /// The reader takes so many more bytes of chunks.
     Credit { stream: u32, bytes: u32 },
+    /// What follows after the body of a request or an answer.
+    Trailers {
+        stream: u32,
+        fields: Vec<(String, Vec<u8>)>,
+    },
     /// All was sent.
     Finish { stream: u32 },
     /// One end is gone before that.
@@ -27,6 +33,8 @@ pub(super) enum Post {
     Direct(Weak<Side>),
     /// As the bytes of a frame, with the number of the call.
     Framed(Weak<Side>, u64),
+    /// By whoever carries frames to another host.
+    Away(Outbox),
 }
 
 impl Message {
@@ -35,12 +43,14 @@ impl Message {
         match self {
             Self::Chunk { stream, .. }
             | Self::Credit { stream, .. }
+            | Self::Trailers { stream, .. }
             | Self::Finish { stream }
             | Self::Cancel { stream, .. } => *stream,
         }
     }
 
-    fn frame(&self, call: u64) -> Frame<'_> {
+    /// As a frame of a call.
+    pub(super) fn frame(&self, call: u64) -> Frame<'_> {
         let stream = self.stream();
         match self {
             Self::Chunk { payload, .. } => Frame::Chunk(Chunk {
@@ -53,6 +63,14 @@ impl Message {
                 stream,
                 bytes: *bytes,
             }),
+            Self::Trailers { fields, .. } => Frame::HttpTrailers(HttpTrailers {
+                call,
+                stream,
+                fields: fields
+                    .iter()
+                    .map(|(name, value)| HttpField { name, value })
+                    .collect(),
+            }),
             Self::Finish { .. } => Frame::Finish(Finish { call, stream }),
             Self::Cancel { by, .. } => Frame::Cancel(Cancel {
                 call,
@@ -63,7 +81,7 @@ impl Message {
     }
 
     /// The message in a frame of a call; none if it is of another call, or about something else.
-    fn of_frame(frame: &Frame<'_>, of_call: u64) -> Option<Self> {
+    pub(super) fn of_frame(frame: &Frame<'_>, of_call: u64) -> Option<Self> {
         let (call, message) = match frame {
             Frame::Chunk(Chunk {
                 call,
@@ -81,6 +99,12 @@ impl Message {
                 let (stream, bytes) = (*stream, *bytes);
                 (*call, Self::Credit { stream, bytes })
             }
+            Frame::HttpTrailers(trailers) => {
+                let fields = trailers.fields.iter();
+                let fields = fields.map(|field| (field.name.to_owned(), field.value.to_vec()));
+                let (stream, fields) = (trailers.stream, fields.collect());
+                (trailers.call, Self::Trailers { stream, fields })
+            }
             Frame::Finish(Finish { call, stream }) => (*call, Self::Finish { stream: *stream }),
             Frame::Cancel(Cancel { call, stream, by }) => {
                 let (stream, by) = (*stream, *by);
@@ -95,8 +119,12 @@ impl Message {
 impl Post {
     /// Delivers a message; to a side that is gone, nothing.
     pub(super) fn send(&self, message: Message) {
+        if let Self::Away(outbox) = self {
+            return outbox.send(Parcel::Message(message));
+        }
         let Some(side) = self.upgrade() else { return };
         match self {
+            Self::Away(_) => {}
             Self::Direct(_) => side.receive(message),
             Self::Framed(_, call) => {
                 let mut bytes = Vec::new();
@@ -116,10 +144,25 @@ impl Post {
         }
     }
 
-    /// The side, if it still is there.
-    pub(super) fn upgrade(&self) -> Option<Arc<Side>> {
+    /// The side, if it still is there, and on this host.
+    fn upgrade(&self) -> Option<Arc<Side>> {
         match self {
             Self::Direct(side) | Self::Framed(side, _) => side.upgrade(),
+            Self::Away(_) => None,
+        }
+    }
+
+    /// Tells that whoever sends is gone, and whether it left streams behind.
+    pub(super) fn leave(&self, has_streams: bool) {
+        match self {
+            // What carries it finds out by itself that there is nothing more.
+            Self::Away(outbox) if has_streams => outbox.send(Parcel::Abandon),
+            Self::Away(_) => {}
+            Self::Direct(_) | Self::Framed(..) => {
+                if let Some(side) = self.upgrade() {
+                    side.lose_peer();
+                }
+            }
         }
     }
 }

@@ -11,12 +11,16 @@
 //! - [`conversation`]: the task that a call is made in, and who waits for it.
 //! - [`message`]: what is said about them, as it is or as frames of the wire.
 //! - [`stream`], [`future`], [`element`]: what the runtime reads and writes.
+//! - [`away`]: a side whose other side is on another host.
+//! - [`body`]: bodies of HTTP as streams of a call.
 //!
 //! Who is gone is told to who is left: a reader that leaves ends the writer's stream, a store that ends
 //! ends what it wrote. A stream cannot say that it is not complete, so an exporter whose importer left
 //! one behind is ended, and a `future<result<_, string>>` of an exporter that failed says so.
 
+mod away;
 mod bind;
+mod body;
 mod conversation;
 mod element;
 mod exchange;
@@ -30,4 +34,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use self::away::Away;
 pub(crate) use self::bind::bind_all;
+pub(crate) use self::conversation::{Answer, Conversation};
+pub(crate) use self::exchange::{Role, Side};
+pub(crate) use self::target::{Over, of_frame};

@@ -18,7 +18,7 @@ use super::element::{Carried, decode_chunk, encode_chunk};
 use super::exchange::{Gone, Receiver, Sender};
 
 /// The longest chunk of bytes: a few are under way at a time, so that both sides have something to do.
-const BYTES_PER_CHUNK: usize = 64 << 10;
+pub(super) const BYTES_PER_CHUNK: usize = 64 << 10;
 
 /// What the number of bytes before those of a chunk takes at most.
 const LENGTH_BYTES_MAX: usize = 5;
@@ -302,7 +302,7 @@ impl Bytes {
     }
 }
 
-fn bytes_chunk(bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn bytes_chunk(bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let mut payload = Vec::with_capacity(LENGTH_BYTES_MAX + bytes.len());
     Encoder::new(&mut payload, MAX_VALUE_BYTES).bytes(bytes)?;
     Ok(payload)

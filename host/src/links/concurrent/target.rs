@@ -19,11 +19,13 @@ use crate::links::wire::{Server, reply_frame};
 use crate::links::{Callee, LinkFailure, LinkedFunction};
 
 /// How a call ended, of which the importer was told nothing yet.
-pub(super) enum Over {
+pub(crate) enum Over {
     /// With its result, and the callee for the importer to keep.
     Store(Box<Callee>, Result<Vec<u8>, Failure>),
     /// The frame of its reply.
     Frame(Vec<u8>),
+    /// Without having run, or nobody knows how.
+    Failed(LinkFailure),
 }
 
 /// How a call in a callee's store ended.
@@ -74,7 +76,7 @@ pub(super) async fn of_store(
 }
 
 /// Makes the call that a frame asks for.
-pub(super) async fn of_frame(
+pub(crate) async fn of_frame(
     server: &Server,
     side: Arc<Side>,
     frame: &[u8],

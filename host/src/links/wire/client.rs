@@ -165,7 +165,7 @@ async fn exchange(
 }
 
 /// A number for a call.
-pub(in crate::links) fn number_call() -> u64 {
+pub(crate) fn number_call() -> u64 {
     CALLS.fetch_add(1, Ordering::Relaxed)
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 use weft_lattice::membership::HostId;
-use weft_wire::FailureCode;
+use weft_wire::{FailureCode, Frame};
 
 use super::Server;
+use crate::links::concurrent::Away;
 use crate::links::{LinkFailure, LinkedFunction};
 
 /// The way of frames.
@@ -42,11 +43,35 @@ pub(crate) trait Hosts: Send + Sync {
         pinned: Option<HostId>,
     ) -> Result<(Vec<u8>, HostId), LinkFailure>;
 
+    /// Makes a call that has streams, at a host that runs its target, and carries what its side says until
+    /// there is nothing more to carry. `answer` is told the frame of the reply, once, as soon as it is there.
+    ///
+    /// Dropping the future gives up the call: whoever serves it is told.
+    async fn converse(&self, opening: Opening, answer: Told);
+
     /// Sends a frame that has no reply, and waits until the host has dealt with it, or the deadline.
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
 
     /// Sends a frame that has no reply, if the bus can take it now.
     fn note(&self, host: HostId, frame: Vec<u8>);
+}
+
+/// Who is told the frame of a reply, or why there is none.
+pub(crate) type Told = Box<dyn FnOnce(Result<Vec<u8>, LinkFailure>) + Send>;
+
+/// A call that has streams, on its way out.
+pub(crate) struct Opening {
+    /// The app of the component that is called.
+    pub(crate) app: Arc<str>,
+    pub(crate) component: Arc<str>,
+    /// The frame that asks for it.
+    pub(crate) frame: Vec<u8>,
+    /// Until when there has to be a reply.
+    pub(crate) deadline: Instant,
+    /// Whether the call may be made twice.
+    pub(crate) is_idempotent: bool,
+    /// The caller's side of its streams.
+    pub(crate) away: Away,
 }
 
 /// A call on its way out.
@@ -115,6 +140,16 @@ impl Frames {
             }
         }
     }
+}
+
+/// The code of the failure that a reply tells.
+pub(crate) fn code_of(reply: &[u8]) -> Option<FailureCode> {
+    let failure = match Frame::decode(reply) {
+        Ok(Frame::Reply(reply)) => reply.outcome.err(),
+        Ok(Frame::HttpReply(reply)) => reply.outcome.err(),
+        _ => None,
+    };
+    failure.map(|failure| failure.code())
 }
 
 /// What a call without a reply in time is.

@@ -9,7 +9,7 @@ mod client;
 mod frames;
 mod server;
 
-pub(super) use self::client::{RemoteSession, call, drop_handle, number_call, request};
-pub(crate) use self::frames::{Frames, Hosts, Outbound, Peer};
-pub(super) use self::server::reply_frame;
-pub(crate) use self::server::{Server, too_large};
+pub(crate) use self::client::number_call;
+pub(super) use self::client::{RemoteSession, call, drop_handle, request};
+pub(crate) use self::frames::{Frames, Hosts, Opening, Outbound, Peer, Told, code_of};
+pub(crate) use self::server::{Server, reply_frame, too_large};

@@ -57,6 +57,11 @@ impl Server {
         let _ = self.directory.set(directory);
     }
 
+    /// The entry of an app's component, if it is here.
+    pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
+        (self.directory.get()?)(app, component)
+    }
+
     /// Answers a frame. None for one that has no reply, or that nobody understands.
     pub(crate) async fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
         match Frame::decode(frame) {
@@ -155,8 +160,7 @@ impl Server {
     /// `unreachable` if it is not here, and what the target refuses.
     pub(in crate::links) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
-        let directory = self.directory.get();
-        let entry = directory.and_then(|find| find(target.app, target.component));
+        let entry = self.entry(target.app, target.component);
         let entry =
             entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
         let asked = Asked {
@@ -198,7 +202,7 @@ impl Server {
             let session = sessions.get(&id)?;
             (session.app.clone(), session.component.clone())
         };
-        (self.directory.get()?)(&app, &component)
+        self.entry(&app, &component)
     }
 
     /// Takes a session for a call.
@@ -297,7 +301,7 @@ fn kept(id: SessionId) -> KeptSession {
 }
 
 /// The frame that says how a call ended.
-pub(in crate::links) fn reply_frame(
+pub(crate) fn reply_frame(
     request: &Request<'_>,
     session: Option<KeptSession>,
     outcome: &Result<Vec<u8>, LinkFailure>,

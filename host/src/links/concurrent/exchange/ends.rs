@@ -42,6 +42,29 @@ impl Sender {
         .unwrap_or(Poll::Ready(Err(Gone)))
     }
 
+    /// Ready once nobody reads any more. One task at a time may wait for this or for credit.
+    pub(in crate::links::concurrent) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+        self.with(|outgoing| {
+            if outgoing.gone {
+                return Poll::Ready(());
+            }
+            outgoing.waker = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .unwrap_or(Poll::Ready(()))
+    }
+
+    /// Sends what follows after a body.
+    pub(in crate::links::concurrent) fn send_trailers(&self, fields: Vec<(String, Vec<u8>)>) {
+        let stream = self.number;
+        self.side.send(Message::Trailers { stream, fields });
+    }
+
+    /// Ends the stream before it is complete.
+    pub(in crate::links::concurrent) fn fail(self) {
+        self.side.fail();
+    }
+
     /// How many more bytes may be sent now.
     pub(in crate::links::concurrent) fn credit(&self) -> usize {
         let credit = self.with(|outgoing| if outgoing.gone { 0 } else { outgoing.credit });
@@ -140,6 +163,11 @@ impl Receiver {
     /// The next chunk, if it is here.
     pub(in crate::links::concurrent) fn chunk(&self) -> Option<Vec<u8>> {
         self.with(|incoming| incoming.chunks.pop_front()).flatten()
+    }
+
+    /// What follows after a body that has come to its end, if anything does.
+    pub(in crate::links::concurrent) fn trailers(&self) -> Option<Vec<(String, Vec<u8>)>> {
+        self.with(|incoming| incoming.trailers.take()).flatten()
     }
 
     /// Takes nothing more from a writer that sent what it should not.

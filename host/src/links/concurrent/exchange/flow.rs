@@ -43,6 +43,8 @@ pub(super) struct Incoming {
     /// Credit that the writer is owed.
     pub(super) owed: u32,
     pub(super) end: Option<Ended>,
+    /// What follows after the body of a request or an answer.
+    pub(super) trailers: Option<Vec<(String, Vec<u8>)>>,
     pub(super) waker: Option<Waker>,
 }
 

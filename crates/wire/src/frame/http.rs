@@ -1,0 +1,238 @@
+//! Requests from outside that a component on another host answers. Their bodies are streams of the call,
+//! whose chunks are bytes.
+
+use super::error::FieldError;
+use super::fields::{Body, Reader, write_bounded, write_option};
+use super::request::write_component;
+use super::{read_failure, write_failure};
+use crate::encoder::Encoder;
+use crate::error::EncodeError;
+use crate::failure::Failure;
+use crate::limits::{
+    MAX_COMPONENT_NAME_BYTES, MAX_HTTP_FIELD_BYTES, MAX_HTTP_FIELDS, MAX_HTTP_TARGET_BYTES,
+    MAX_TRACE_BYTES,
+};
+
+/// A request from outside, for a component that handles HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest<'a> {
+    /// The number that the asking host gave the call; no other of its calls has it.
+    pub call: u64,
+    /// The app of the component.
+    pub app: &'a str,
+    /// The component.
+    pub component: &'a str,
+    /// How long the asking host waits from now, in milliseconds.
+    pub deadline_ms: u32,
+    /// The W3C `traceparent` of the request.
+    pub trace: Option<&'a str>,
+    /// The method, as the client wrote it.
+    pub method: &'a str,
+    /// `host` or `host:port`, as the client named it.
+    pub authority: &'a str,
+    /// The path and the query.
+    pub path: &'a str,
+    /// The headers, in their order.
+    pub headers: Vec<HttpField<'a>>,
+    /// The body.
+    pub body: HttpBody<'a>,
+}
+
+/// The answer to a request from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpReply<'a> {
+    /// The call.
+    pub call: u64,
+    /// The answer's head, or why there is none.
+    pub outcome: Result<HttpHead<'a>, Failure>,
+}
+
+/// The head of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpHead<'a> {
+    /// The status code.
+    pub status: u16,
+    /// The headers, in their order.
+    pub headers: Vec<HttpField<'a>>,
+    /// The body.
+    pub body: HttpBody<'a>,
+}
+
+/// One header or trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpField<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its value.
+    pub value: &'a [u8],
+}
+
+/// The body of a request or of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpBody<'a> {
+    /// All of it, perhaps nothing.
+    Whole(&'a [u8]),
+    /// The number of the stream that it comes by.
+    Stream(u32),
+}
+
+/// The trailers of a body that comes by a stream; they come before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpTrailers<'a> {
+    /// The call.
+    pub call: u64,
+    /// The number of the stream.
+    pub stream: u32,
+    /// The trailers, in their order.
+    pub fields: Vec<HttpField<'a>>,
+}
+
+// === impl HttpRequest ===
+
+impl<'a> Body<'a> for HttpRequest<'a> {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.u64(self.call)?;
+        write_component(encoder, self.app, self.component)?;
+        encoder.u32(self.deadline_ms)?;
+        write_option(encoder, self.trace, |encoder, trace| {
+            write_bounded(encoder, "trace", trace.as_bytes(), MAX_TRACE_BYTES)
+        })?;
+        let texts = [
+            ("method", self.method),
+            ("authority", self.authority),
+            ("path", self.path),
+        ];
+        for (field, text) in texts {
+            write_bounded(encoder, field, text.as_bytes(), MAX_HTTP_TARGET_BYTES)?;
+        }
+        write_fields(encoder, &self.headers)?;
+        self.body.write(encoder)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            call: reader.u64()?,
+            app: reader.text("app", MAX_COMPONENT_NAME_BYTES)?,
+            component: reader.text("component", MAX_COMPONENT_NAME_BYTES)?,
+            deadline_ms: reader.u32()?,
+            trace: reader.option(|reader| reader.text("trace", MAX_TRACE_BYTES))?,
+            method: reader.text("method", MAX_HTTP_TARGET_BYTES)?,
+            authority: reader.text("authority", MAX_HTTP_TARGET_BYTES)?,
+            path: reader.text("path", MAX_HTTP_TARGET_BYTES)?,
+            headers: read_fields(reader)?,
+            body: HttpBody::read(reader)?,
+        })
+    }
+}
+
+// === impl HttpReply ===
+
+impl<'a> Body<'a> for HttpReply<'a> {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.u64(self.call)?;
+        match &self.outcome {
+            Ok(head) => {
+                encoder.ok()?;
+                encoder.u16(head.status)?;
+                write_fields(encoder, &head.headers)?;
+                head.body.write(encoder)
+            }
+            Err(failure) => {
+                encoder.err()?;
+                write_failure(encoder, failure)
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            call: reader.u64()?,
+            outcome: match reader.is_ok()? {
+                true => Ok(HttpHead {
+                    status: reader.u16()?,
+                    headers: read_fields(reader)?,
+                    body: HttpBody::read(reader)?,
+                }),
+                false => Err(read_failure(reader)?),
+            },
+        })
+    }
+}
+
+// === impl HttpBody ===
+
+impl<'a> HttpBody<'a> {
+    const CASES: [u32; 2] = [0, 1];
+
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let cases = Self::CASES.len() as u32;
+        match self {
+            Self::Whole(bytes) => {
+                encoder.discriminant(0, cases)?;
+                encoder.bytes(bytes)
+            }
+            Self::Stream(number) => {
+                encoder.discriminant(1, cases)?;
+                encoder.stream(*number)
+            }
+        }
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(match reader.case(&Self::CASES)? {
+            0 => Self::Whole(reader.bytes()?),
+            _ => Self::Stream(reader.u32()?),
+        })
+    }
+}
+
+// === impl HttpTrailers ===
+
+impl<'a> Body<'a> for HttpTrailers<'a> {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.u64(self.call)?;
+        encoder.stream(self.stream)?;
+        write_fields(encoder, &self.fields)
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        Ok(Self {
+            call: reader.u64()?,
+            stream: reader.u32()?,
+            fields: read_fields(reader)?,
+        })
+    }
+}
+
+fn write_fields(encoder: &mut Encoder<'_>, fields: &[HttpField<'_>]) -> Result<(), EncodeError> {
+    let found = fields.len();
+    if found > MAX_HTTP_FIELDS {
+        return Err(EncodeError::Field {
+            field: "headers",
+            limit: MAX_HTTP_FIELDS,
+            found,
+        });
+    }
+    encoder.list(found)?;
+    for field in fields {
+        write_bounded(encoder, "name", field.name.as_bytes(), MAX_HTTP_FIELD_BYTES)?;
+        write_bounded(encoder, "value", field.value, MAX_HTTP_FIELD_BYTES)?;
+    }
+    Ok(())
+}
+
+/// Allocates, within the bound, a reference for each field.
+fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<HttpField<'a>>, FieldError> {
+    let count = reader.length("headers", MAX_HTTP_FIELDS, FIELD_BYTES_MIN)?;
+    let mut fields = Vec::with_capacity(count);
+    for _ in 0..count {
+        fields.push(HttpField {
+            name: reader.text("name", MAX_HTTP_FIELD_BYTES)?,
+            value: reader.bounded("value", MAX_HTTP_FIELD_BYTES)?,
+        });
+    }
+    Ok(fields)
+}
+
+/// Two empty texts.
+const FIELD_BYTES_MIN: usize = 2;

@@ -1,0 +1,308 @@
+//! Calls with streams, to and from other hosts: each is a conversation ([`lines`](super::lines)), of which the
+//! first frame asks and one of the others is the reply.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use weft_lattice::Random;
+use weft_lattice::bus::Bus;
+use weft_lattice::membership::HostId;
+use weft_lattice::membership::message::ComponentId;
+use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
+use weft_wire::{FailureCode, Frame};
+
+use super::asking::{random_seed, why};
+use super::clock::Clock;
+use super::lines::{Begun, Heard, Line, Lines};
+use super::members::Known;
+use crate::ingress;
+use crate::links::LinkFailure;
+use crate::links::concurrent::{self, Answer, Away, Over, Role, Side};
+use crate::links::wire::{Opening, Server, Told, code_of, too_large};
+
+/// Finds hosts for calls with streams, and talks with them.
+#[derive(Clone)]
+pub(super) struct Conversing {
+    pub(super) lines: Lines,
+    pub(super) table: watch::Receiver<Arc<Table>>,
+    pub(super) known: watch::Receiver<Arc<Known>>,
+    pub(super) clock: Clock,
+}
+
+/// How an attempt came to its end.
+enum Attempted {
+    /// With a reply, to a conversation that may go on.
+    Replied {
+        frame: Bytes,
+        line: Box<Line>,
+        is_last: bool,
+    },
+    /// Without, and what that means for the way of the call.
+    Not(Outcome),
+}
+
+impl Conversing {
+    /// Makes a call at a host that runs its target, and carries what its caller says until nothing is left of it.
+    pub(super) async fn converse(&self, opening: Opening, told: Told) {
+        let Opening {
+            app,
+            component,
+            frame,
+            deadline,
+            is_idempotent,
+            mut away,
+        } = opening;
+        let failed = |code| LinkFailure::new(code, why(&component, code));
+        let Some(mut route) = self.route(&app, &component, deadline, is_idempotent) else {
+            return told(Err(failed(FailureCode::Unreachable)));
+        };
+        // What the last host said of it, if it was not sent on after that.
+        let mut last: Option<Bytes> = None;
+        loop {
+            let attempt = match route.next(self.clock.now()) {
+                Decision::Send(attempt) => attempt,
+                Decision::GiveUp(code) => {
+                    let last = last.filter(|reply| code_of(reply) == Some(code));
+                    return told(last.map(Vec::from).ok_or_else(|| failed(code)));
+                }
+            };
+            let outcome = match self.attempt(attempt, &frame, deadline, &mut away).await {
+                Attempted::Replied {
+                    frame,
+                    line,
+                    is_last,
+                } => {
+                    let outcome = code_of(&frame).map_or(Outcome::Answered, Outcome::of_failure);
+                    if outcome == Outcome::Answered {
+                        route.outcome(outcome, self.clock.now());
+                        told(Ok(frame.into()));
+                        if !is_last {
+                            self.go_on(*line, attempt.host, away).await;
+                        }
+                        return;
+                    }
+                    last = Some(frame);
+                    outcome
+                }
+                Attempted::Not(outcome) => outcome,
+            };
+            route.outcome(outcome, self.clock.now());
+            if !away.is_untouched() {
+                // A part of what it carries was read, and is not there for another host.
+                return told(Err(failed(FailureCode::MaybeExecuted)));
+            }
+        }
+    }
+
+    /// The way of a call; none if nobody is known who could take it.
+    fn route(
+        &self,
+        app: &str,
+        component: &str,
+        deadline: Instant,
+        is_idempotent: bool,
+    ) -> Option<Route> {
+        let target = ComponentId {
+            app: app.parse().ok()?,
+            component: component.parse().ok()?,
+        };
+        let candidates = self.table.borrow().any(&target)?.clone();
+        let call = Call {
+            deadline: self.clock.moment(deadline),
+            repeat: match is_idempotent {
+                true => Repeat::Idempotent,
+                false => Repeat::Never,
+            },
+        };
+        let random = Random::from_seed(random_seed());
+        Some(Route::new(candidates, call, random))
+    }
+
+    async fn attempt(
+        &self,
+        attempt: Attempt,
+        frame: &[u8],
+        deadline: Instant,
+        away: &mut Away,
+    ) -> Attempted {
+        let until = self.clock.instant(attempt.until).min(deadline);
+        let Some(mut line) = self.lines.open(attempt.host, away.call()) else {
+            return Attempted::Not(Outcome::NotSent);
+        };
+        if line.send(frame.to_vec()).await.is_err() {
+            line.abandons(None);
+            return Attempted::Not(Outcome::NotSent);
+        }
+        let mut is_silent = false;
+        let waiting = async {
+            loop {
+                tokio::select! {
+                    heard = line.hear() => match heard {
+                        Heard::Nobody => return Attempted::Not(Outcome::NoResponders),
+                        Heard::Gap => return Attempted::Not(Outcome::Lost),
+                        Heard::Frame { bytes, is_last } => match Frame::decode(&bytes) {
+                            Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
+                                return Attempted::Replied { frame: bytes, line: Box::new(line), is_last };
+                            }
+                            Ok(other) => away.hear(&other),
+                            Err(error) => tracing::warn!(%error, "a frame was refused"),
+                        },
+                    },
+                    said = away.next(), if !is_silent => match said {
+                        Some(said) => if line.send(said).await.is_err() {
+                            return Attempted::Not(Outcome::Lost);
+                        },
+                        None => is_silent = true,
+                    },
+                    () = self.lost(attempt.host) => return Attempted::Not(Outcome::Lost),
+                }
+            }
+        };
+        tokio::select! {
+            attempted = waiting => attempted,
+            () = sleep_until(until) => Attempted::Not(Outcome::TimedOut),
+        }
+    }
+
+    /// Carries frames after the reply, until nothing is left of the caller's side.
+    async fn go_on(&self, mut line: Line, host: HostId, mut away: Away) {
+        loop {
+            tokio::select! {
+                heard = line.hear() => if !take_in(&heard, &mut away) {
+                    line.abandons(None);
+                    return;
+                },
+                said = away.next() => match said {
+                    Some(said) => if line.send(said).await.is_err() {
+                        return away.lose();
+                    },
+                    None => return,
+                },
+                () = self.lost(host) => return away.lose(),
+            }
+        }
+    }
+
+    /// Resolves when a host is not there any more.
+    async fn lost(&self, host: HostId) {
+        let mut known = self.known.clone();
+        let is_lost =
+            |known: &Arc<Known>| !known.view.host(host).is_some_and(|host| host.is_alive());
+        if known.wait_for(is_lost).await.is_err() {
+            // This host is ending, and its deadlines do the rest.
+            std::future::pending().await
+        }
+    }
+}
+
+/// Takes in what came after the reply. Says whether there is more to come.
+fn take_in(heard: &Heard, away: &mut Away) -> bool {
+    match heard {
+        Heard::Nobody | Heard::Gap => {
+            away.lose();
+            false
+        }
+        Heard::Frame { bytes, .. } => {
+            match Frame::decode(bytes) {
+                Ok(Frame::Abandon(_)) => {
+                    away.lose();
+                    return false;
+                }
+                Ok(frame) => away.hear(&frame),
+                Err(error) => tracing::warn!(%error, "a frame was refused"),
+            }
+            true
+        }
+    }
+}
+
+/// Answers calls with streams.
+#[derive(Clone)]
+pub(super) struct Answering {
+    pub(super) server: Arc<Server>,
+    pub(super) http: ingress::Answering,
+    pub(super) bus: Bus,
+}
+
+/// What a frame that begins a conversation asks for.
+enum Asked {
+    Call,
+    Http,
+}
+
+impl Answering {
+    /// Serves a call that another host began, until nothing is left of it.
+    pub(super) async fn serve(self, begun: Begun) {
+        let Begun { mut line, frame } = begun;
+        let (asked, call) = match Frame::decode(&frame) {
+            Ok(Frame::Request(request)) => (Asked::Call, request.call),
+            Ok(Frame::HttpRequest(request)) => (Asked::Http, request.call),
+            // It is late, and about a call that is over.
+            Ok(_) => return,
+            Err(error) => return tracing::warn!(%error, "a frame was refused"),
+        };
+        let (side, mut away) = Side::away(Role::Exporter, call);
+        let (sender, mut answer) = oneshot::channel();
+        let work = async {
+            match asked {
+                Asked::Call => concurrent::of_frame(&self.server, side, &frame, sender).await,
+                Asked::Http => self.http.serve(side, &frame, sender).await,
+            }
+        };
+        let mut work = std::pin::pin!(work);
+        let (mut is_done, mut is_answered) = (false, false);
+        // Whether this side has said all, and whether the other is gone.
+        let (mut is_silent, mut is_alone) = (false, false);
+        while !(is_done && is_silent && is_answered) {
+            tokio::select! {
+                biased;
+                answer = &mut answer, if !is_answered => match answer {
+                    Ok(Answer::GoesOn(reply)) => {
+                        is_answered = true;
+                        line.abandons(Some(call));
+                        let reply = self.fitting(&frame, reply);
+                        if line.send(reply).await.is_err() {
+                            return;
+                        }
+                    }
+                    Ok(Answer::Over(Over::Frame(reply))) => {
+                        let reply = self.fitting(&frame, reply);
+                        // Whoever asked has a deadline.
+                        let _ = line.send_last(reply).await;
+                        return;
+                    }
+                    Ok(Answer::Over(Over::Failed(_) | Over::Store(..))) | Err(_) => return,
+                },
+                heard = line.hear(), if !is_alone => if !take_in(&heard, &mut away) {
+                    if !is_answered {
+                        // Nobody waits for it.
+                        return;
+                    }
+                    is_alone = true;
+                    line.abandons(None);
+                },
+                said = away.next(), if !is_silent => match said {
+                    Some(_) if is_alone => {}
+                    Some(said) => if line.send(said).await.is_err() {
+                        away.lose();
+                        is_alone = true;
+                    },
+                    None => is_silent = true,
+                },
+                () = &mut work, if !is_done => is_done = true,
+            }
+        }
+        line.abandons(None);
+    }
+
+    /// A reply, or that it is larger than what carries it.
+    fn fitting(&self, frame: &[u8], reply: Vec<u8>) -> Vec<u8> {
+        let limit = self.bus.max_payload();
+        if reply.len() <= limit {
+            return reply;
+        }
+        too_large(frame, reply.len(), limit).unwrap_or(reply)
+    }
+}
