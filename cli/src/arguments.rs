@@ -3,9 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, completions::Completions, deploy::Deploy, drain::Drain, events::Events, get::Get,
-    inspect::Inspect, label::LabelCommand, link::Link, logs::Logs, status::Status,
-    undeploy::Undeploy, up::Up,
+    call::Call, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
+    events::Events, get::Get, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
+    status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The widest help text: longer lines are hard to read.
@@ -53,6 +53,7 @@ pub(crate) enum Command {
     Events(Events),
     Drain(Drain),
     Label(LabelCommand),
+    Drill(Drill),
     Completions(Completions),
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use weft_host::MeshConfig;
+use weft_lattice::buckets::BucketOptions;
 use weft_lattice::bus::nats::{NatsOptions, TlsOptions};
 use weft_lattice::control::check_host_name;
 use weft_lattice::membership::message::MAX_HOST_NAME_BYTES;
@@ -58,6 +59,15 @@ pub(crate) struct LatticeOptions {
         requires = "nats"
     )]
     lattice: String,
+    /// On how many servers of a cluster the desired state is kept: 1, 3 or 5
+    #[arg(
+        long,
+        value_name = "COUNT",
+        default_value = "1",
+        value_parser = ["1", "3", "5"],
+        requires = "nats"
+    )]
+    nats_replicas: String,
     /// A credentials file for the servers, as `nsc` makes it
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_creds: Option<PathBuf>,
@@ -77,6 +87,11 @@ impl LatticeOptions {
             identity: None,
         });
         Some(MeshConfig {
+            buckets: BucketOptions {
+                // One of the three above.
+                replicas: self.nats_replicas.parse().unwrap_or(1),
+                ..BucketOptions::default()
+            },
             lattice: self.lattice,
             host: name.to_owned(),
             nats: NatsOptions {

@@ -11,7 +11,7 @@ use crate::workspace::{cargo, root};
 
 /// The folders of the workspace, lowest first. A crate may depend on crates of folders above its own in
 /// this table, never on one beside it.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     layer(
         "lattice-config",
         &["tokio", "async-nats", "wasmtime*", "clap"],
@@ -24,6 +24,8 @@ const LAYERS: [Layer; 12] = [
     layer("crates/stub", &["tokio", "async-nats"]),
     layer("crates/identity", &["async-nats", "wasmtime*"]),
     layer("crates/lattice", &["wasmtime*", "clap"]),
+    // It plays what a host does; nothing that ships depends on it.
+    layer("crates/simulation", &["wasmtime*", "weft-host"]),
     layer("crates/provider", &["wasmtime*", "weft-lattice"]),
     layer("host", &["kube*", "clap"]),
     layer("providers/*", &["wasmtime*", "weft-host"]),

@@ -14,6 +14,7 @@ mod http;
 mod layers;
 mod shop;
 mod signals;
+mod simulate;
 mod test;
 mod workspace;
 
@@ -34,6 +35,8 @@ enum Task {
     Demo(demo::Options),
     /// Installs and builds what tests need, then runs all tests and says how many.
     Test(test::Options),
+    /// Runs simulated lattices under faults, one for each seed, or one of them again.
+    Simulate(simulate::Options),
     /// Measures Weft against baselines that are measured in the same run.
     Bench(bench::Options),
     /// Builds the guest components under `components/` from source.
@@ -58,6 +61,7 @@ fn run(task: Task) -> anyhow::Result<()> {
     match task {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
         Task::GuestsCheck(options) => guests_check::run(&options),

@@ -111,6 +111,22 @@ pub(crate) async fn deploy(
     Ok(())
 }
 
+/// Deploys the manifests in order, and prints nothing.
+///
+/// # Errors
+/// The host refuses one.
+pub(crate) async fn deploy_quietly(
+    client: &Client,
+    manifests: Vec<Manifest>,
+) -> Result<(), Failure> {
+    for manifest in manifests {
+        let file = manifest.file.clone();
+        let deployed = deploy_one(client, manifest, None).await;
+        deployed.map_err(|error| refused(&file, error))?;
+    }
+    Ok(())
+}
+
 async fn deploy_one(
     client: &Client,
     manifest: Manifest,

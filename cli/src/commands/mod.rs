@@ -4,6 +4,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod deploy;
 pub(crate) mod drain;
+pub(crate) mod drill;
 pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod inspect;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Call(call) => client_runtime()?.block_on(call.run()),
         Command::Inspect(inspect) => client_runtime()?.block_on(inspect.run()),
         Command::Link(link) => client_runtime()?.block_on(link.run()),
+        Command::Drill(drill) => client_runtime()?.block_on(drill.run()),
         Command::Logs(logs) => client_runtime()?.block_on(logs.run()),
         Command::Status(status) => client_runtime()?.block_on(status.run()),
         Command::Events(events) => client_runtime()?.block_on(events.run()),

@@ -22,8 +22,10 @@ mod copy;
 mod jetstream;
 mod local;
 pub mod said;
+mod share;
 
 pub use copy::{HostCopy, Notice, Refill};
+pub use share::share;
 
 /// The key of a record: names, as those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

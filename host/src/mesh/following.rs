@@ -161,10 +161,9 @@ impl Following {
                         self.is_behind = true;
                         continue;
                     }
-                    let runs = running.map(|running| running.share.clone());
-                    let runs = runs.unwrap_or(Share::Part(BTreeSet::new()));
+                    let runs = running.map(|it| (&it.deployed.app, &it.share));
                     let leaving = (&mut self.leaving, Instant::now());
-                    share::of_app(deployed, &self.me, &plan.assignments, &runs, view, leaving)
+                    share::of_app(deployed, &self.me, &plan.assignments, runs, view, leaving)
                 }
                 Record::Removed { .. } => Share::Part(BTreeSet::new()),
             };

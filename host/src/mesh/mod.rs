@@ -75,6 +75,8 @@ pub struct MeshConfig {
     pub host: String,
     /// Its bus.
     pub nats: NatsOptions,
+    /// How the desired state is kept there.
+    pub buckets: BucketOptions,
 }
 
 /// Why a host cannot take part in a lattice.
@@ -118,6 +120,7 @@ pub(crate) struct Mesh {
     labels: HostLabels,
     known: watch::Receiver<Arc<Known>>,
     lines: Lines,
+    buckets: BucketOptions,
     tasks: TaskTracker,
     events: Events,
 }
@@ -211,6 +214,7 @@ impl Mesh {
         Ok(Self {
             me,
             lines,
+            buckets: config.buckets,
             known: members.known(),
             members,
             contents,
@@ -253,8 +257,7 @@ impl Mesh {
             local_stores,
         } = parts;
         let control = self.bus.lane(Lane::Control);
-        let desired =
-            Desired::open(&control, &BucketOptions::default()).map_err(MeshError::Desired)?;
+        let desired = Desired::open(&control, &self.buckets).map_err(MeshError::Desired)?;
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let stop = CancellationToken::new();
         let calls = self.bus.lane(Lane::Calls);

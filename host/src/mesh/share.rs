@@ -1,17 +1,17 @@
-//! This host's share of what is wanted. Without tasks and clocks: `now` is handed in.
+//! This host's share of what is wanted, in the words of linking: components by their place in the manifest.
 //!
-//! A plan says where everything is to run. What is to leave this host stays until it runs where it is going:
-//! an instance too many costs memory, one too few costs requests. It stays a little longer than that, because
-//! its callers learn later than this host where else it is.
+//! What is to leave stays a moment longer than until it is ready elsewhere, because its callers learn later
+//! than this host where else it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_lattice::membership::message::{Holding, Readiness};
+use weft_lattice::desired;
 use weft_lattice::membership::{TICK_EVERY, View};
 use weft_lattice::store::Deployed;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
+use weft_lattice_config::{App, ComponentName};
 
 use crate::linking::Share;
 
@@ -34,61 +34,45 @@ impl Leaving {
         self.0.retain(|id, _| assignments.contains_key(id));
     }
 
-    fn stays(&mut self, id: &ComponentId, now: Instant) -> bool {
-        let since = *self.0.entry(id.clone()).or_insert(now);
+    fn stays(&mut self, id: ComponentId, now: Instant) -> bool {
+        let since = *self.0.entry(id).or_insert(now);
         now.saturating_duration_since(since) < LINGER
     }
 }
 
-/// What is to run here of an app: what the plan says, and what runs here now and is not yet ready, or not for
-/// long, on every host that is to have it.
+/// What is to run here of an app that `runs` here, if it does, with a share of its own manifest.
 pub(super) fn of_app(
     deployed: &Deployed,
     me: &HostId,
     assignments: &Assignments,
-    runs: &Share,
+    runs: Option<(&App, &Share)>,
     view: &View,
     leaving: (&mut Leaving, Instant),
 ) -> Share {
     let (leaving, now) = leaving;
-    let app = &deployed.app;
-    let components = app.spec.components.iter().enumerate();
-    let mine = components.filter(|(index, component)| {
+    let runs = runs.map_or_else(BTreeSet::new, |(app, share)| names(app, share));
+    let share = desired::share(deployed, me, assignments, &runs, view);
+    // As if it ran nowhere else: what may not run here at all does not stay for a moment either.
+    let may_stay = desired::share(deployed, me, &Assignments::new(), &runs, view);
+    let components = deployed.app.spec.components.iter().enumerate();
+    let mine = components.filter(|(_, component)| {
         let id = ComponentId {
-            app: app.metadata.name.clone(),
+            app: deployed.app.metadata.name.clone(),
             component: component.name.clone(),
         };
-        let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        let may_leave = !hosts.contains(me)
-            && runs.has(*index)
-            && is_ready(view, &id, deployed.revision, hosts);
-        if may_leave {
-            return leaving.stays(&id, now);
+        if !share.contains(&component.name) && may_stay.contains(&component.name) {
+            return leaving.stays(id, now);
         }
         leaving.0.remove(&id);
-        hosts.contains(me) || runs.has(*index)
+        share.contains(&component.name)
     });
     Share::Part(mine.map(|(index, _)| index).collect())
 }
 
-/// Whether a component is ready at a revision on all of these hosts, and there is one.
-fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
-    let is_it = |holding: &Holding| {
-        holding.component == *id
-            && holding.revision.0 >= revision
-            && holding.readiness == Readiness::Ready
-    };
-    let has = |wanted: &HostId| {
-        view.hosts().any(|host| {
-            host.is_alive()
-                && host.id.to_string() == wanted.as_str()
-                && host
-                    .contents
-                    .as_ref()
-                    .is_some_and(|contents| contents.components.iter().any(is_it))
-        })
-    };
-    !hosts.is_empty() && hosts.iter().all(has)
+fn names(app: &App, share: &Share) -> BTreeSet<ComponentName> {
+    let components = app.spec.components.iter().enumerate();
+    let here = components.filter(|(index, _)| share.has(*index));
+    here.map(|(_, component)| component.name.clone()).collect()
 }
 
 #[cfg(test)]
@@ -100,9 +84,9 @@ mod tests {
         let id: ComponentId = "shop/cart".parse().unwrap();
         let (mut leaving, start) = (Leaving::default(), Instant::now());
         assert!(!leaving.is_any());
-        assert!(leaving.stays(&id, start));
+        assert!(leaving.stays(id.clone(), start));
         assert!(leaving.is_any());
-        assert!(leaving.stays(&id, start + LINGER / 2));
-        assert!(!leaving.stays(&id, start + LINGER));
+        assert!(leaving.stays(id.clone(), start + LINGER / 2));
+        assert!(!leaving.stays(id, start + LINGER));
     }
 }

@@ -16,3 +16,4 @@ mod records;
 mod rig;
 mod routing;
 mod server;
+mod share;

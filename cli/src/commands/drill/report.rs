@@ -1,0 +1,178 @@
+//! What a drill found.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::probes::Sent;
+use super::watcher::Seen;
+use crate::output::Report;
+
+/// From when on after the loss no request may be lost any more: a dead host is found out in three seconds.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// What a drill found; times in seconds are since something was broken, if nothing else is said.
+#[derive(Debug, Serialize)]
+pub(super) struct DrillReport {
+    fault: String,
+    lattice: String,
+    requests: usize,
+    /// Not answered, or with a status of 500 and above.
+    lost: usize,
+    /// Of these, sent more than four seconds after the loss.
+    lost_after_4s: usize,
+    /// Of these, sent after what was lost was back, and two seconds more.
+    lost_after_return: Option<usize>,
+    /// When the last lost request was sent.
+    last_lost_s: Option<f64>,
+    median_ms: Option<f64>,
+    p99_ms: Option<f64>,
+    slowest_ms: Option<f64>,
+    found_out_s: Option<f64>,
+    all_runs_again_s: Option<f64>,
+    anything_moved: Option<bool>,
+    /// How long after their return all hosts were heard again.
+    all_back_s: Option<f64>,
+}
+
+/// From when on after the return no request may be lost any more.
+const RETURN_GRACE: Duration = Duration::from_secs(2);
+
+impl DrillReport {
+    pub(super) fn new(
+        fault: String,
+        lattice: String,
+        broken: Instant,
+        back: Option<Instant>,
+        sent: &[Sent],
+        seen: Seen,
+        all_back: Option<Duration>,
+    ) -> Self {
+        let lost: Vec<_> = sent.iter().filter(|sent| sent.took.is_none()).collect();
+        let lost_since = |moment: Instant| lost.iter().filter(|sent| sent.at > moment).count();
+        let mut took: Vec<_> = sent.iter().filter_map(|sent| sent.took).collect();
+        took.sort();
+        let part = |percent: usize| {
+            let index = (took.len() * percent).div_ceil(100).saturating_sub(1);
+            took.get(index).map(|took| took.as_secs_f64() * 1_000.0)
+        };
+        let last_lost = lost
+            .last()
+            .map(|sent| sent.at.saturating_duration_since(broken));
+        Self {
+            fault,
+            lattice,
+            requests: sent.len(),
+            lost: lost.len(),
+            lost_after_4s: lost_since(broken + GRACE),
+            lost_after_return: back.map(|back| lost_since(back + RETURN_GRACE)),
+            last_lost_s: last_lost.map(|last| last.as_secs_f64()),
+            median_ms: part(50),
+            p99_ms: part(99),
+            slowest_ms: part(100),
+            found_out_s: seen.found_out.map(|after| after.as_secs_f64()),
+            all_runs_again_s: seen.all_runs.map(|after| after.as_secs_f64()),
+            anything_moved: seen.has_moved,
+            all_back_s: all_back.map(|after| after.as_secs_f64()),
+        }
+    }
+}
+
+impl Report for DrillReport {
+    fn text(&self) -> String {
+        let mut lines = vec![format!("{}: {}", self.fault, self.lattice)];
+        let mut line = |what: &str, value: String| lines.push(format!("  {what:<24}{value}"));
+        line(
+            "requests",
+            format!("{} sent, {} lost", self.requests, self.lost),
+        );
+        line("lost after 4 s", self.lost_after_4s.to_string());
+        if let Some(last) = self.last_lost_s {
+            line("last one lost", format!("sent after {last:.1} s"));
+        }
+        if let Some(lost) = self.lost_after_return {
+            line(
+                "lost after the return",
+                format!("{lost} (from 2 s after it)"),
+            );
+        }
+        if let (Some(median), Some(p99), Some(slowest)) =
+            (self.median_ms, self.p99_ms, self.slowest_ms)
+        {
+            let times = format!("{median:.1} ms median, {p99:.1} ms p99, {slowest:.0} ms slowest");
+            line("answered in", times);
+        }
+        let seconds = |value: f64| format!("{value:.1} s");
+        if let Some(after) = self.found_out_s {
+            line("found out after", seconds(after));
+        }
+        if let Some(after) = self.all_runs_again_s {
+            line("everything runs after", seconds(after));
+        }
+        if let Some(moved) = self.anything_moved {
+            let text = if moved { "something moved" } else { "nothing" };
+            line("moved", text.to_owned());
+        }
+        if let Some(after) = self.all_back_s {
+            line(
+                "all hosts heard again",
+                format!("{after:.1} s after the return"),
+            );
+        }
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_is_counted_by_when_it_was_sent() {
+        let broken = Instant::now();
+        let at = |seconds: f64, took| Sent {
+            at: broken + Duration::from_secs_f64(seconds),
+            took,
+        };
+        let fast = Some(Duration::from_millis(2));
+        let sent = [
+            at(0.5, fast),
+            at(1.0, None),
+            at(4.5, None),
+            at(9.0, fast),
+            at(10.0, None),
+        ];
+        let seen = Seen {
+            found_out: Some(Duration::from_secs(3)),
+            ..Seen::default()
+        };
+        let back = Some(broken + Duration::from_secs(7));
+        let report = DrillReport::new(
+            "kill-host".to_owned(),
+            "3 hosts".to_owned(),
+            broken,
+            back,
+            &sent,
+            seen,
+            None,
+        );
+        assert_eq!(
+            (report.requests, report.lost, report.lost_after_4s),
+            (5, 3, 2)
+        );
+        assert_eq!(report.lost_after_return, Some(1));
+        let text = report.text();
+        assert!(text.contains("5 sent, 3 lost"), "{text}");
+        assert!(text.contains("found out after         3.0 s"), "{text}");
+    }
+
+    #[test]
+    fn a_drill_without_an_answer_has_no_times() {
+        let broken = Instant::now();
+        let seen = Seen::default();
+        let report = DrillReport::new(String::new(), String::new(), broken, None, &[], seen, None);
+        assert_eq!(report.median_ms, None);
+        assert!(!report.text().contains("answered in"));
+    }
+}

@@ -1,0 +1,105 @@
+//! Which NATS servers and hosts a drill's lattice has, and the servers' configurations.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+
+/// The clouds that hosts are in, by the label `cloud`.
+pub(super) const CLOUDS: [&str; 3] = ["a", "b", "c"];
+
+/// The servers and hosts of a lattice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Topology {
+    /// One NATS server, a host in each of three clouds
+    #[default]
+    One,
+    /// One NATS cluster with a server in each of three clouds, two hosts each; what is stored has
+    /// three replicas
+    Stretched,
+    /// Three NATS clusters of one server each, joined by gateways, two hosts each
+    Gateways,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) client: SocketAddr,
+    pub(super) cluster: SocketAddr,
+    pub(super) gateway: SocketAddr,
+}
+
+impl Topology {
+    /// The clouds that have a server.
+    pub(super) fn servers(self) -> &'static [&'static str] {
+        match self {
+            Self::One => &CLOUDS[..1],
+            Self::Stretched | Self::Gateways => &CLOUDS,
+        }
+    }
+
+    /// The cloud of each host.
+    pub(super) fn hosts(self) -> Vec<&'static str> {
+        let each = match self {
+            Self::One => 1,
+            Self::Stretched | Self::Gateways => 2,
+        };
+        CLOUDS.iter().flat_map(|cloud| vec![*cloud; each]).collect()
+    }
+
+    /// On how many servers what is stored is kept.
+    pub(super) fn replicas(self) -> usize {
+        match self {
+            Self::Stretched => 3,
+            Self::One | Self::Gateways => 1,
+        }
+    }
+
+    /// The configuration of the server in a cloud, which stores in `directory`.
+    pub(super) fn configuration(self, cloud: &str, ports: &[Ports], directory: &str) -> String {
+        let index = CLOUDS.iter().position(|known| *known == cloud);
+        let own = ports[index.unwrap_or_default()];
+        let mut text = format!(
+            "server_name: {cloud}\nlisten: \"{}\"\njetstream {{ store_dir: \"{directory}\" }}\n",
+            own.client
+        );
+        match self {
+            Self::One => {}
+            Self::Stretched => {
+                let routes: Vec<_> = ports.iter().map(|ports| url(ports.cluster)).collect();
+                cluster(&mut text, "stretched", own, &routes);
+            }
+            Self::Gateways => {
+                // JetStream beside gateways wants a cluster with a route: to itself will do.
+                cluster(&mut text, cloud, own, &[url(own.cluster)]);
+                let others = CLOUDS.iter().zip(ports);
+                let others = others.map(|(cloud, ports)| {
+                    format!("{{ name: {cloud}, url: \"{}\" }}", url(ports.gateway))
+                });
+                let others: Vec<_> = others.collect();
+                // Writing to text does not fail.
+                let _ = writeln!(
+                    text,
+                    "gateway {{ name: {cloud}, listen: \"{}\", gateways: [{}] }}",
+                    own.gateway,
+                    others.join(", ")
+                );
+            }
+        }
+        text
+    }
+}
+
+fn cluster(text: &mut String, name: &str, own: Ports, routes: &[String]) {
+    let routes: Vec<_> = routes.iter().map(|route| format!("\"{route}\"")).collect();
+    let _ = writeln!(
+        text,
+        "cluster {{ name: {name}, listen: \"{}\", routes: [{}] }}",
+        own.cluster,
+        routes.join(", ")
+    );
+}
+
+fn url(address: SocketAddr) -> String {
+    format!("nats://{address}")
+}

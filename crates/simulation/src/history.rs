@@ -1,0 +1,58 @@
+//! Which changes of the desired state were confirmed to whoever made them, and which of those the lattice can
+//! still know.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weft_lattice::store::Record;
+use weft_lattice_config::AppName;
+
+/// The confirmed changes of each app, in the order in which the store confirmed them.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    changes: BTreeMap<AppName, Vec<Confirmed>>,
+}
+
+#[derive(Debug)]
+struct Confirmed {
+    record: Arc<Record>,
+    /// The store lost it before any host had it on disk, so nobody can be expected to know it.
+    is_lost: bool,
+}
+
+impl History {
+    pub(crate) fn confirm(&mut self, app: AppName, record: Arc<Record>) {
+        let is_lost = false;
+        let confirmed = Confirmed { record, is_lost };
+        self.changes.entry(app).or_default().push(confirmed);
+    }
+
+    /// The store was replaced; `is_kept` says of a change whether a host has it, or a later one, on disk.
+    pub(crate) fn lose(&mut self, is_kept: impl Fn(&AppName, &Record) -> bool) {
+        for (app, changes) in &mut self.changes {
+            for change in changes {
+                change.is_lost |= !is_kept(app, &change.record);
+            }
+        }
+    }
+
+    pub(crate) fn apps(&self) -> impl Iterator<Item = &AppName> {
+        self.changes.keys()
+    }
+
+    /// The records of which one has to be what is wanted in the end: the last change that was not lost, and
+    /// those after it. Nothing has to be there if all were lost.
+    pub(crate) fn acceptable(&self, app: &AppName) -> impl Iterator<Item = &Arc<Record>> {
+        let changes = self.changes.get(app).map_or(&[][..], Vec::as_slice);
+        let last = changes.iter().rposition(|change| !change.is_lost);
+        changes[last.unwrap_or(0)..]
+            .iter()
+            .map(|change| &change.record)
+    }
+
+    /// Whether something has to be there.
+    pub(crate) fn is_expected(&self, app: &AppName) -> bool {
+        let changes = self.changes.get(app).into_iter().flatten();
+        changes.into_iter().any(|change| !change.is_lost)
+    }
+}

@@ -1,0 +1,287 @@
+//! What holds in a lattice at every moment, whatever goes wrong. Each function is one invariant and says why
+//! it has to hold; it looks at what is true and not at what a host believes, wherever that can be told apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use weft_lattice::Moment;
+use weft_lattice::membership::message::{Contents, HostState};
+use weft_lattice::membership::{
+    DEAD_AFTER, HostView, Liveness, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, TICK_EVERY,
+};
+use weft_lattice::routing::{ATTEMPTS_MAX, Repeat};
+use weft_lattice::store::{Deployed, Record};
+use weft_lattice_config::placement::{self, Plan};
+use weft_lattice_config::{AppName, ComponentName, ComponentSpec};
+
+use crate::following::component_id;
+use crate::ledger::{Call, End};
+use crate::process::{Heard, Truth};
+
+/// How long a host that finds no bus waits before it serves alone from its own copy; as in
+/// `host::mesh::following`.
+pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(3);
+
+/// How long after its deadline a call has ended for whoever made it: nothing but a host that stands still
+/// delays that.
+const CALL_ENDS_AFTER: Duration = Duration::from_millis(1);
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{invariant}: {detail}")]
+pub struct Violation {
+    /// Which one.
+    pub invariant: &'static str,
+    /// What was found.
+    pub detail: String,
+}
+
+/// Whether all is well.
+pub(crate) type Checked = Result<(), Violation>;
+
+/// Fails with the name of an invariant, unless it holds.
+pub(crate) fn hold(
+    holds: bool,
+    invariant: &'static str,
+    detail: impl FnOnce() -> String,
+) -> Checked {
+    if holds {
+        return Ok(());
+    }
+    let detail = detail();
+    Err(Violation { invariant, detail })
+}
+
+// === who lives ===
+
+/// Whoever is heard lives: to take it for dead would move its work for nothing, or start a second one.
+pub(crate) fn who_is_heard_is_not_dead(
+    view: &HostView,
+    heard: Option<Heard>,
+    now: Moment,
+) -> Checked {
+    let Some(heard) = heard else { return Ok(()) };
+    let is_heard = now.since(heard.at) < DEAD_AFTER;
+    let is_wrong = is_heard && view.liveness == Liveness::Dead && view.state != HostState::Left;
+    hold(!is_wrong, "who is heard is not dead", || {
+        format!(
+            "{:?} was heard at {}, and is dead at {now}",
+            view.id, heard.at
+        )
+    })
+}
+
+/// Whoever is silent is dead in time: until then its work is not done by anyone.
+pub(crate) fn who_is_silent_is_dead(view: &HostView, heard: Option<Heard>, now: Moment) -> Checked {
+    let Some(heard) = heard else { return Ok(()) };
+    let is_silent = now.since(heard.at) >= DEAD_AFTER + TICK_EVERY;
+    hold(
+        !is_silent || !view.is_alive(),
+        "who is silent is dead",
+        || {
+            format!(
+                "{:?} was last heard at {}, and lives at {now}",
+                view.id, heard.at
+            )
+        },
+    )
+}
+
+// === when a host may act ===
+
+/// A host that does not hear others, or did not until just now, changes nothing of what it runs: what it does
+/// not know about them is its own fault.
+pub(crate) fn a_frozen_host_does_not_act(
+    truth: &Truth,
+    started: Duration,
+    now: Duration,
+) -> Checked {
+    let invariant = "a frozen host does not act";
+    let Some(connected_at) = truth.connected_at else {
+        let is_alone = !truth.was_connected && now - started >= ALONE_AFTER;
+        return hold(is_alone, invariant, || {
+            "it acts while its bus is away".to_owned()
+        });
+    };
+    hold(now - connected_at >= SETTLE_AFTER_START, invariant, || {
+        format!("it acts {:?} after it connected", now - connected_at)
+    })?;
+    let since = truth.returned_at.map(|at| now - at);
+    let is_back = since.is_none_or(|since| since >= SETTLE_AFTER_RETURN);
+    hold(is_back, invariant, || {
+        format!("it acts {since:?} after its return")
+    })
+}
+
+// === what a host may run ===
+
+/// A host runs only what may run there: who requires a label relies on it.
+pub(crate) fn a_host_has_what_its_components_require(
+    host: &Contents,
+    deployed: &Deployed,
+    share: &BTreeSet<ComponentName>,
+) -> Checked {
+    for component in components(deployed, share) {
+        for (label, values) in &component.placement.require {
+            let value = host.labels.get(label.as_str());
+            let mut wanted = values.as_slice().iter();
+            let has = wanted.any(|wanted| Some(wanted.as_str()) == value);
+            hold(has, "a host has what its components require", || {
+                let app = &deployed.app.metadata.name;
+                let name = &component.name;
+                format!("`{app}/{name}` requires `{label}` of {values:?}, found {value:?}")
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Components that are to be apart are not on one host: they are there to survive each other's host.
+pub(crate) fn who_is_to_be_apart_is(
+    deployed: &Deployed,
+    share: &BTreeSet<ComponentName>,
+) -> Checked {
+    for component in components(deployed, share) {
+        let others = component.placement.anti_affinity.iter();
+        for other in others.filter(|other| **other != component.name) {
+            hold(!share.contains(other), "who is to be apart is", || {
+                let app = &deployed.app.metadata.name;
+                format!("`{app}`: `{}` and `{other}` share a host", component.name)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// A plan keeps what a component says of one host, for every host: two that break it may do so together.
+pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Checked {
+    let components = deployed.app.spec.components.iter();
+    for component in components.filter(|component| component.placement.one_per_host) {
+        let id = component_id(&deployed.app, &component.name);
+        let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
+        let different: BTreeSet<_> = hosts.iter().collect();
+        hold(
+            different.len() == hosts.len(),
+            "a plan has one per host",
+            || format!("`{id}` is on {hosts:?}"),
+        )?;
+    }
+    Ok(())
+}
+
+/// A plan gives no host more than it declares: a host that is full fails everyone on it.
+pub(crate) fn a_plan_fits<'a>(
+    plan: &Plan,
+    wanted: impl Iterator<Item = &'a Deployed>,
+    hosts: &[placement::Host],
+) -> Checked {
+    let mut weights: BTreeMap<&placement::HostId, u64> = BTreeMap::new();
+    for deployed in wanted {
+        for component in &deployed.app.spec.components {
+            let id = component_id(&deployed.app, &component.name);
+            for host in plan.assignments.get(&id).into_iter().flatten() {
+                let weight = u64::from(component.placement.weight.get());
+                *weights.entry(host).or_default() += weight;
+            }
+        }
+    }
+    for host in hosts {
+        let weight = weights.get(&host.id).copied().unwrap_or_default();
+        let capacity = host.capacity.unwrap_or(u64::MAX);
+        hold(weight <= capacity, "a plan fits", || {
+            format!("{} has {weight} of {capacity}", host.id)
+        })?;
+    }
+    Ok(())
+}
+
+// === what is never deleted ===
+
+/// What a host keeps only grows: only a later record takes the place of one, and a tombstone is a record.
+pub(crate) fn a_copy_only_grows(
+    before: &BTreeMap<AppName, Arc<Record>>,
+    after: &BTreeMap<AppName, Arc<Record>>,
+) -> Checked {
+    for (app, before) in before {
+        let after = after.get(app).map(|record| record.revision());
+        let grew = after.is_some_and(|after| after >= before.revision());
+        hold(grew, "a copy only grows", || {
+            let before = before.revision();
+            format!("`{app}` was known at revision {before}, and now at {after:?}")
+        })?;
+    }
+    Ok(())
+}
+
+/// A component stops on a host only if it is not wanted any more, or is seen to be ready where it is to be:
+/// otherwise nobody may run it.
+pub(crate) fn what_stops_runs_elsewhere(
+    app: &AppName,
+    record: &Record,
+    stops: &BTreeSet<ComponentName>,
+    is_seen_elsewhere: impl Fn(&ComponentName) -> bool,
+) -> Checked {
+    let Record::Deployed(deployed) = record else {
+        return Ok(());
+    };
+    for component in components(deployed, stops) {
+        let name = &component.name;
+        let runs = is_seen_elsewhere(name);
+        hold(runs, "what stops runs elsewhere", || {
+            format!("`{app}/{name}` stops, and is not seen to be ready on another host")
+        })?;
+    }
+    Ok(())
+}
+
+// === what becomes of calls ===
+
+/// No call runs twice, unless whoever made it said that it may; then at most once on each host, and on no more
+/// hosts than it is sent to.
+pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
+    let most_runs = match call.repeat {
+        Repeat::Never => 1,
+        Repeat::Idempotent => ATTEMPTS_MAX as u32,
+    };
+    let is_within = call.runs_count() <= most_runs && call.runs.values().all(|runs| *runs == 1);
+    hold(is_within, "no call runs twice", || {
+        format!("call {number} to {:?} ran on {:?}", call.target, call.runs)
+    })
+}
+
+/// Whoever is told that a call has not run can make it again.
+pub(crate) fn what_is_told_not_to_have_run_has_not(number: u64, call: &Call) -> Checked {
+    let is_wrong = call.is_told_not_run() && call.runs_count() > 0;
+    hold(!is_wrong, "what is told not to have run has not", || {
+        format!(
+            "call {number} ended as {:?}, and ran on {:?}",
+            call.end, call.runs
+        )
+    })
+}
+
+/// An answer comes from who ran the call.
+pub(crate) fn what_is_answered_has_run(number: u64, call: &Call) -> Checked {
+    let is_wrong = call.end == Some(End::Answered) && call.runs_count() == 0;
+    hold(!is_wrong, "what is answered has run", || {
+        format!("call {number} was answered, and ran nowhere")
+    })
+}
+
+/// Nobody waits longer than the deadline.
+pub(crate) fn a_call_ends_in_time(number: u64, call: &Call, now: Duration) -> Checked {
+    let is_late = now > call.deadline + CALL_ENDS_AFTER;
+    hold(!is_late, "a call ends in time", || {
+        format!("call {number} was to end at {:?}", call.deadline)
+    })
+}
+
+fn components<'a>(
+    deployed: &'a Deployed,
+    share: &'a BTreeSet<ComponentName>,
+) -> impl Iterator<Item = &'a ComponentSpec> {
+    let components = deployed.app.spec.components.iter();
+    components.filter(|component| share.contains(&component.name))
+}

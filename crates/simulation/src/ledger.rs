@@ -1,0 +1,68 @@
+//! What became of each call: what no host of a lattice knows, and the simulation does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use weft_lattice::membership::message::ComponentId;
+use weft_lattice::routing::Repeat;
+use weft_wire::FailureCode;
+
+/// All calls.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) calls: Vec<Call>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) target: ComponentId,
+    pub(crate) caller: usize,
+    pub(crate) repeat: Repeat,
+    pub(crate) begun: Duration,
+    pub(crate) deadline: Duration,
+    /// How often it ran, by host.
+    pub(crate) runs: BTreeMap<usize, u32>,
+    pub(crate) end: Option<End>,
+}
+
+/// How a call ended for who made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Answered,
+    Failed(FailureCode),
+    /// Who made it is gone.
+    Abandoned,
+}
+
+impl Ledger {
+    pub(crate) fn open(&mut self, call: Call) -> u64 {
+        self.calls.push(call);
+        self.calls.len() as u64 - 1
+    }
+
+    pub(crate) fn call(&self, number: u64) -> &Call {
+        &self.calls[number as usize]
+    }
+
+    pub(crate) fn call_mut(&mut self, number: u64) -> &mut Call {
+        &mut self.calls[number as usize]
+    }
+}
+
+impl Call {
+    pub(crate) fn runs_count(&self) -> u32 {
+        self.runs.values().sum()
+    }
+
+    /// The code says that it has not run.
+    pub(crate) fn is_told_not_run(&self) -> bool {
+        match self.end {
+            Some(End::Failed(code)) => matches!(
+                code,
+                FailureCode::Unreachable | FailureCode::Busy | FailureCode::Refused
+            ),
+            Some(End::Answered | End::Abandoned) | None => false,
+        }
+    }
+}

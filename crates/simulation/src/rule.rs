@@ -1,0 +1,33 @@
+//! Rules that can be broken on purpose: that a simulation finds a broken one is how we know that it would.
+
+/// A rule of the lattice that hosts of a simulation do not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokenRule {
+    /// Every call is made again when its answer does not come.
+    RetriesEverything,
+    /// The loss of a host's own bus goes unnoticed, and so does its own standstill.
+    NeverFreezes,
+    /// What the bucket does not have is not wanted any more.
+    ObeysEmptyBucket,
+    /// What the bucket has lost is not written anew.
+    NeverRefills,
+    /// Placement does not see what components require.
+    IgnoresRequirements,
+    /// Hosts are dead after a shorter silence.
+    BuriesEarly,
+    /// What is to run elsewhere stops at once.
+    StopsAtOnce,
+}
+
+impl BrokenRule {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::RetriesEverything,
+        Self::NeverFreezes,
+        Self::ObeysEmptyBucket,
+        Self::NeverRefills,
+        Self::IgnoresRequirements,
+        Self::BuriesEarly,
+        Self::StopsAtOnce,
+    ];
+}

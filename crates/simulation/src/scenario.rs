@@ -1,0 +1,149 @@
+//! What a world is made of, drawn from its seed: hosts, apps and their changes, faults, calls.
+
+mod apps;
+mod faults;
+
+use std::time::Duration;
+
+use weft_lattice::membership::HostId;
+use weft_lattice::membership::message::{Contents, Labels};
+use weft_lattice_config::{App, AppName};
+
+pub(crate) use self::faults::{Fault, FaultKind, Weather};
+use crate::draw::{Draw, Purpose};
+
+/// The most hosts of a world: as many as the issue asks for.
+pub const HOSTS_MAX: usize = 100;
+
+/// When the first apps are deployed: the hosts have met by then.
+const DEPLOYS_BEGIN: Duration = Duration::from_secs(3);
+
+/// When the first fault may begin: what was deployed runs by then.
+const STORM_BEGINS: Duration = Duration::from_secs(7);
+
+/// A host, whether or not it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Site {
+    pub(crate) id: HostId,
+    /// What it says of itself: where it is, and its capacity.
+    pub(crate) about: Contents,
+    pub(crate) cloud: usize,
+    /// How far its wall clock is ahead of the true time. Nothing may depend on it.
+    pub(crate) wall_ahead_ms: u64,
+    /// How many calls it takes at once.
+    pub(crate) limit: u32,
+    pub(crate) starts_at: Duration,
+}
+
+/// A change of the desired state.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Deploy(Box<App>),
+    Remove(AppName),
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) sites: Vec<Site>,
+    pub(crate) changes: Vec<(Duration, Change)>,
+    pub(crate) faults: Vec<Fault>,
+    /// When all faults are over.
+    pub(crate) calm_at: Duration,
+    /// How much time is between two calls, at most.
+    pub(crate) calls_every: Duration,
+    /// In how many of a hundred cases a host says that it is busy, while there are faults.
+    pub(crate) busy_percent: u32,
+}
+
+impl Scenario {
+    /// What the seed stands for, with so many hosts at most.
+    pub(crate) fn from_seed(seed: u64, hosts_max: usize) -> Self {
+        let draw = &mut Draw::new(seed, Purpose::Scenario);
+        let hosts = hosts(draw).min(hosts_max.max(1));
+        let storm_secs = if hosts > 40 { 10..=20 } else { 10..=50 };
+        let calm_at = STORM_BEGINS + Duration::from_secs(draw.among(storm_secs) as u64);
+        let sites: Vec<_> = (0..hosts).map(|_| site(draw)).collect();
+        let changes = changes(draw, hosts, calm_at);
+        let faults = faults::draw(draw, &sites, STORM_BEGINS..calm_at);
+        Self {
+            changes,
+            faults,
+            calm_at,
+            calls_every: draw.ms(20..=200),
+            busy_percent: [0, 0, 5, 20][draw.below(4)],
+            sites,
+        }
+    }
+}
+
+/// Most worlds are small, because most mistakes show between a few hosts; some are as large as they come.
+fn hosts(draw: &mut Draw) -> usize {
+    match draw.below(100) {
+        0..60 => draw.among(1..=6),
+        60..90 => draw.among(7..=14),
+        90..98 => draw.among(15..=40),
+        _ => draw.among(41..=HOSTS_MAX),
+    }
+}
+
+fn site(draw: &mut Draw) -> Site {
+    const HOUR_MS: usize = 3_600_000;
+    let mut key = [0; 32];
+    for part in key.chunks_mut(8) {
+        part.copy_from_slice(&draw.seed().to_le_bytes());
+    }
+    let cloud = draw.below(3);
+    let mut labels = Labels::default();
+    let zone = format!("z{}", draw.below(2));
+    for (name, value) in [
+        ("cloud", ["east", "west", "north"][cloud]),
+        ("region", "r"),
+        ("zone", &zone),
+        ("disk", if draw.percent(50) { "ssd" } else { "hdd" }),
+    ] {
+        // All of them are labels; one that were none would be missed by what requires it.
+        let _ = labels.set(name, value);
+    }
+    let capacity = draw.percent(30).then(|| draw.among(4..=20) as u64);
+    Site {
+        id: HostId::from_key(key),
+        about: Contents {
+            release: "simulated".to_owned(),
+            labels,
+            capacity,
+            ..Contents::default()
+        },
+        cloud,
+        wall_ahead_ms: draw.below(HOUR_MS) as u64,
+        limit: draw.among(24..=200) as u32,
+        starts_at: draw.ms(0..=1_500),
+    }
+}
+
+fn changes(draw: &mut Draw, hosts: usize, calm_at: Duration) -> Vec<(Duration, Change)> {
+    let count = draw.among(1..=(1 + hosts / 4).min(8));
+    let names: Vec<AppName> = (0..count)
+        .filter_map(|number| format!("app{number}").parse().ok())
+        .collect();
+    let mut changes = Vec::new();
+    for name in &names {
+        let at = DEPLOYS_BEGIN + draw.ms(0..=500);
+        if let Some(app) = apps::draw(draw, name) {
+            changes.push((at, Change::Deploy(Box::new(app))));
+        }
+    }
+    // Some come while there are faults, and some are the last thing before those end.
+    for _ in 0..draw.below(6) {
+        let Some(name) = draw.pick(&names).cloned() else {
+            continue;
+        };
+        let at = draw.time(STORM_BEGINS..=calm_at);
+        if draw.percent(25) {
+            changes.push((at, Change::Remove(name)));
+        } else if let Some(app) = apps::draw(draw, &name) {
+            changes.push((at, Change::Deploy(Box::new(app))));
+        }
+    }
+    changes
+}

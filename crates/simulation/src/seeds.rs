@@ -1,0 +1,77 @@
+//! Many worlds, one for each seed, on all cores.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::world::{Options, Outcome, Size, run};
+
+/// What became of many worlds.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// How many worlds there were.
+    pub worlds: u64,
+    /// The outcomes in which an invariant did not hold, by seed.
+    pub failed: Vec<Outcome>,
+    /// All sizes added up, but for the times, of which these are the longest.
+    pub total: Size,
+}
+
+/// So many failures say enough: further seeds are left out.
+const FAILURES_MAX: usize = 20;
+
+/// Runs the world of each of these seeds.
+///
+/// # Errors
+/// If the machine has no room for it.
+pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> {
+    let next = AtomicU64::new(seeds.start);
+    let summary = Mutex::new(Ok(Summary::default()));
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || !take(&summary, run(seed, options)) {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+    summary.map(|mut summary| {
+        summary.failed.sort_by_key(|outcome| outcome.seed);
+        summary
+    })
+}
+
+/// Counts an outcome. Says whether it makes sense to go on.
+fn take(summary: &Mutex<std::io::Result<Summary>>, outcome: std::io::Result<Outcome>) -> bool {
+    let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            *summary = Err(error);
+            return false;
+        }
+    };
+    let Ok(summary) = &mut *summary else {
+        return false;
+    };
+    summary.worlds += 1;
+    let (total, size) = (&mut summary.total, outcome.size);
+    total.hosts += size.hosts;
+    total.faults += size.faults;
+    total.calls += size.calls;
+    total.happenings += size.happenings;
+    total.lasted = total.lasted.max(size.lasted);
+    total.settled_after = total.settled_after.max(size.settled_after);
+    if outcome.violation.is_some() {
+        summary.failed.push(outcome);
+    }
+    summary.failed.len() < FAILURES_MAX
+}

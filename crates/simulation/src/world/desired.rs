@@ -1,0 +1,337 @@
+//! What is wanted: who changes it, and how each host follows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use weft_lattice::desired::said::{app_key, encode_app};
+use weft_lattice::desired::{Key, Revision, share};
+use weft_lattice::membership::{Freeze, STALL_MIN};
+use weft_lattice::store::{Deployed, Record};
+use weft_lattice_config::placement::Plan;
+use weft_lattice_config::{AppName, ComponentName};
+
+use super::World;
+use crate::agenda::{Event, Happening, ProcessId};
+use crate::following::{Wanted, app_record, component_id, deployed, has_ready};
+use crate::invariants::{self, ALONE_AFTER, Checked};
+use crate::process::{Process, Running};
+use crate::rule::BrokenRule;
+use crate::scenario::Change;
+
+/// How often a process tries again what it could not do; as in `host::mesh::following`.
+const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+impl World {
+    // === who changes it ===
+
+    /// Somebody changes what is wanted, through any host that can.
+    pub(super) fn change(&mut self, change: Change) {
+        let can = |host: &usize| {
+            let host = &self.hosts[*host];
+            host.process.is_some() && host.is_connected && host.hung_since.is_none()
+        };
+        let hosts: Vec<_> = (0..self.hosts.len()).filter(can).collect();
+        let Some(host) = self.draw_changes.pick(&hosts).copied() else {
+            return;
+        };
+        let (app, deploys) = match change {
+            Change::Deploy(app) => (app.metadata.name.clone(), Some(app)),
+            Change::Remove(app) => (app, None),
+        };
+        let ahead = self.scenario.sites[host].wall_ahead_ms;
+        let changed_at_ms = ahead + self.now.as_millis() as u64;
+        let Some((expected, old)) = self.read(host, &app) else {
+            self.say(&format!("{host} cannot change {app}"));
+            return;
+        };
+        let revision = old.as_ref().map_or(0, |old| old.revision()) + 1;
+        let record = match deploys {
+            Some(app) => Record::Deployed(Deployed {
+                revision,
+                changed_at_ms,
+                app: *app,
+            }),
+            None if matches!(old, Some(Record::Deployed(_))) => Record::Removed {
+                revision,
+                changed_at_ms,
+            },
+            None => return,
+        };
+        self.write(host, app, record, expected);
+    }
+
+    /// What the store has of an app; nothing if it is away.
+    fn read(&self, host: usize, app: &AppName) -> Option<(Revision, Option<Record>)> {
+        let process = self.hosts[host].process.as_ref()?;
+        let key = app_key(app).ok()?;
+        let found = process.records.get(&key).now_or_never()?.ok()?;
+        let found = found.map(|found| (found.revision, app_record(&key, &found.value)));
+        Some(found.unwrap_or((Revision::NONE, None)))
+    }
+
+    fn write(&mut self, host: usize, app: AppName, record: Record, expected: Revision) {
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return;
+        };
+        let (Ok(key), Ok(value)) = (app_key(&app), encode_app(&record)) else {
+            return;
+        };
+        let put = process.records.put(&key, value, expected).now_or_never();
+        let is_confirmed = matches!(put, Some(Ok(_)));
+        let revision = record.revision();
+        self.say(&format!(
+            "{host} changes {app} to revision {revision}: {is_confirmed}"
+        ));
+        if is_confirmed {
+            self.history.confirm(app, Arc::new(record));
+            self.tell_store_changed();
+        }
+    }
+
+    // === who follows it ===
+
+    /// Takes what the store has to say.
+    pub(super) fn look_at_store(&mut self, id: ProcessId) -> Checked {
+        let broken = self.options.broken;
+        let Some(process) = self.process_mut(id) else {
+            return Ok(());
+        };
+        let before = process.following.copy.apps().clone();
+        let mut news = Vec::new();
+        while let Some(Some(seen)) = process.watch.next().now_or_never() {
+            news.push(
+                format!("{seen:?}")
+                    .split(['{', ' '])
+                    .next()
+                    .map(str::to_owned),
+            );
+            process.following.see(seen, broken);
+        }
+        if news.is_empty() {
+            return Ok(());
+        }
+        invariants::a_copy_only_grows(&before, process.following.copy.apps())?;
+        let news: Vec<_> = news.into_iter().flatten().collect();
+        self.say(&format!(
+            "{} hears of the store: {}",
+            id.host,
+            news.join(" ")
+        ));
+        self.reconcile(id)
+    }
+
+    pub(super) fn retry(&mut self, id: ProcessId) -> Checked {
+        self.agenda
+            .put(self.now + RETRY_EVERY, Happening::To(id, Event::Retry));
+        let process = self.process(id);
+        if process.is_some_and(|process| process.following.is_behind) {
+            return self.reconcile(id);
+        }
+        Ok(())
+    }
+
+    /// Makes what runs on a host what is wanted there, as far as it is known; after what it does now.
+    pub(super) fn reconcile(&mut self, id: ProcessId) -> Checked {
+        let (now, broken) = (self.now, self.options.broken);
+        let Some(process) = self.process_mut(id) else {
+            return Ok(());
+        };
+        if process.prepares.is_some() || !process.steps.is_empty() {
+            process.is_to_reconcile = true;
+            return Ok(());
+        }
+        process.is_to_reconcile = false;
+        process.following.is_behind = false;
+        if broken != Some(BrokenRule::NeverRefills) {
+            let written = process.following.refill(&process.records);
+            self.told_refilled(id, &written);
+        }
+        let Some(process) = self.process_mut(id) else {
+            return Ok(());
+        };
+        let alone_for = now.saturating_sub(process.started);
+        if now.saturating_sub(process.concluded_at) >= STALL_MIN {
+            // It stood still, and does not know it yet: what it makes of that comes with the next tick.
+            process.following.is_behind = true;
+            return Ok(());
+        }
+        let may_act = match process.membership.freeze() {
+            None => true,
+            Some(Freeze::Unconnected) => alone_for >= ALONE_AFTER,
+            Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
+        };
+        if !may_act || process.following.copy.is_reading() {
+            process.following.is_behind = true;
+            return Ok(());
+        }
+        let steps = self.steps(id)?;
+        if let Some(process) = self.process_mut(id) {
+            process.steps = steps.into();
+        }
+        self.go_through_steps(id)
+    }
+
+    fn told_refilled(&mut self, id: ProcessId, written: &[Key]) {
+        if !written.is_empty() {
+            let names: Vec<_> = written.iter().map(Key::to_string).collect();
+            let line = format!("{} refills the store: {}", id.host, names.join(" "));
+            self.say(&line);
+            self.tell_store_changed();
+        }
+    }
+
+    /// What the plan of this moment makes of each app on a host.
+    fn steps(&self, id: ProcessId) -> Result<Vec<Wanted>, invariants::Violation> {
+        let Some(process) = self.process(id) else {
+            return Ok(Vec::new());
+        };
+        let view = process.membership.view();
+        let (plan, hosts) = process.following.plan(view, self.options.broken);
+        let wanted = process.following.copy.apps();
+        let all = wanted.values().filter_map(|record| deployed(record));
+        invariants::a_plan_fits(&plan, all, &hosts)?;
+        let steps = wanted.iter().map(|(app, record)| Wanted {
+            app: app.clone(),
+            record: record.clone(),
+            share: self.share(process, app, record, &plan, id),
+        });
+        let steps: Vec<_> = steps.collect();
+        for step in &steps {
+            self.check_step(id, process, step, &plan)?;
+        }
+        Ok(steps)
+    }
+
+    fn share(
+        &self,
+        process: &Process,
+        app: &AppName,
+        record: &Record,
+        plan: &Plan,
+        id: ProcessId,
+    ) -> BTreeSet<ComponentName> {
+        let Some(deployed) = deployed(record) else {
+            return BTreeSet::new();
+        };
+        let runs = match self.options.broken {
+            Some(BrokenRule::StopsAtOnce) => BTreeSet::new(),
+            _ => process.share_of(app),
+        };
+        let view = process.membership.view();
+        let me = &self.names[id.host];
+        share(deployed, me, &plan.assignments, &runs, view)
+    }
+
+    /// Looks at what a host is about to do.
+    fn check_step(&self, id: ProcessId, process: &Process, step: &Wanted, plan: &Plan) -> Checked {
+        let runs = process.share_of(&step.app);
+        let stops: BTreeSet<_> = runs.difference(&step.share).cloned().collect();
+        let starts: BTreeSet<_> = step.share.difference(&runs).cloned().collect();
+        if !stops.is_empty() || !starts.is_empty() {
+            invariants::a_frozen_host_does_not_act(&process.truth, process.started, self.now)?;
+        }
+        let view = process.membership.view();
+        invariants::what_stops_runs_elsewhere(&step.app, &step.record, &stops, |component| {
+            let Some(deployed) = deployed(&step.record) else {
+                return true;
+            };
+            let alone = BTreeSet::from([component.clone()]);
+            let about = &process.about;
+            let may = invariants::a_host_has_what_its_components_require(about, deployed, &alone);
+            if may.is_err() {
+                return true;
+            }
+            let component = component_id(&deployed.app, component);
+            let me = self.scenario.sites[id.host].id;
+            let mut others = view.hosts().filter(|host| host.id != me);
+            others.any(|host| has_ready(host, &component, deployed.revision))
+        })?;
+        let Some(deployed) = deployed(&step.record) else {
+            return Ok(());
+        };
+        invariants::a_plan_has_one_per_host(plan, deployed)?;
+        let me = &self.names[id.host];
+        let components = deployed.app.spec.components.iter();
+        let planned = components.filter(|component| {
+            let hosts = plan
+                .assignments
+                .get(&component_id(&deployed.app, &component.name));
+            hosts.is_some_and(|hosts| hosts.contains(me))
+        });
+        let planned: BTreeSet<_> = planned.map(|component| component.name.clone()).collect();
+        invariants::who_is_to_be_apart_is(deployed, &planned)?;
+        invariants::a_host_has_what_its_components_require(&process.about, deployed, &planned)
+    }
+
+    /// Does what is to be done for one app after another; what starts takes time.
+    fn go_through_steps(&mut self, id: ProcessId) -> Checked {
+        let pause = self.draw_hosts.ms(10..=700);
+        let due = self.now + pause;
+        loop {
+            let host = &mut self.hosts[id.host];
+            let Some(process) = &mut host.process else {
+                return Ok(());
+            };
+            let Some(step) = process.steps.pop_front() else {
+                break;
+            };
+            let before = host.disk.get(&step.app);
+            if before.is_none_or(|known| step.record.is_newer_than(known)) {
+                host.disk.insert(step.app.clone(), step.record.clone());
+            }
+            let runs = process.running.get(&step.app);
+            match &*step.record {
+                Record::Deployed(deployed) => {
+                    let is_new = runs.is_none_or(|runs| {
+                        let runs_revision = runs.record.revision();
+                        runs_revision < deployed.revision
+                            || (runs_revision == deployed.revision && runs.share != step.share)
+                    });
+                    if is_new {
+                        process.prepares = Some(step);
+                        self.agenda.put(due, Happening::To(id, Event::Prepared));
+                        return Ok(());
+                    }
+                }
+                Record::Removed { revision, .. } => {
+                    if runs.is_some_and(|runs| runs.record.revision() < *revision) {
+                        process.running.remove(&step.app);
+                        self.say(&format!("{} ends {}", id.host, step.app));
+                        self.tell_contents(id);
+                    }
+                }
+            }
+        }
+        let is_due = self
+            .process(id)
+            .is_some_and(|process| process.is_to_reconcile);
+        if is_due { self.reconcile(id) } else { Ok(()) }
+    }
+
+    /// What was prepared runs from now on, in place of what ran before.
+    pub(super) fn on_prepared(&mut self, id: ProcessId) -> Checked {
+        let Some(process) = self.process_mut(id) else {
+            return Ok(());
+        };
+        if let Some(step) = process.prepares.take() {
+            let Wanted { app, record, share } = step;
+            if let Some(deployed) = deployed(&record) {
+                invariants::a_host_has_what_its_components_require(
+                    &process.about,
+                    deployed,
+                    &share,
+                )?;
+            }
+            let components: Vec<_> = share.iter().map(ComponentName::as_str).collect();
+            let components = components.join(" ");
+            let revision = record.revision();
+            process
+                .running
+                .insert(app.clone(), Running { record, share });
+            self.say(&format!("{} runs {app}@{revision}: {components}", id.host));
+            self.tell_contents(id);
+        }
+        self.go_through_steps(id)
+    }
+}

@@ -1,0 +1,327 @@
+//! Starts and ends of processes, and everything else that goes wrong with hosts and the store.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use weft_lattice::buckets::BucketOptions;
+use weft_lattice::bus::local::StoreContent;
+use weft_lattice::desired::Records;
+use weft_lattice::desired::said::RECORDS;
+use weft_lattice::membership::message::HostState;
+use weft_lattice::membership::{BusStatus, Identity, Membership, STALL_MIN};
+use weft_lattice::routing::Router;
+
+use super::{LATTICE, World};
+use crate::agenda::{Event, Happening, ProcessId};
+use crate::following::Following;
+use crate::invariants::Checked;
+use crate::ledger::End;
+use crate::process::{Process, Truth};
+use crate::rule::BrokenRule;
+use crate::scenario::{Fault, FaultKind};
+
+/// After how long a standstill a host's bus has given it up, and what was on the way is lost.
+const HUNG_LOSES_BUS: Duration = Duration::from_secs(10);
+
+impl World {
+    /// Makes of hosts, network and store what the faults of this moment say.
+    pub(super) fn change_faults(&mut self) -> Checked {
+        let now = self.now;
+        let faults = self.scenario.faults.clone();
+        let is_active = |fault: &&Fault| fault.begins <= now && now < fault.ends;
+        let active: Vec<_> = faults.iter().filter(is_active).map(|it| &it.kind).collect();
+        let ended = faults.iter().filter(|it| it.ends == now && it.begins < now);
+        self.network.set_faults(active.iter().copied());
+        for host in 0..self.hosts.len() {
+            self.change_host(host, &active)?;
+        }
+        for fault in ended {
+            self.replace_store(&fault.kind);
+        }
+        self.change_store(&active);
+        Ok(())
+    }
+
+    fn change_host(&mut self, host: usize, active: &[&FaultKind]) -> Checked {
+        let cloud = self.scenario.sites[host].cloud;
+        let is = |what: &dyn Fn(&FaultKind) -> bool| active.iter().any(|fault| what(fault));
+        let is_down = is(&|fault| match fault {
+            FaultKind::Crash { host: it } => *it == host,
+            FaultKind::LoseCloud { cloud: it } => *it == cloud,
+            _ => false,
+        });
+        let is_cut =
+            is(&|fault| matches!(fault, FaultKind::Disconnect { host: it } if *it == host));
+        let is_hung = is(&|fault| matches!(fault, FaultKind::Hang { host: it } if *it == host));
+        let is_drained = is(&|fault| matches!(fault, FaultKind::Drain { host: it } if *it == host));
+        self.hosts[host].has_left &= is_drained;
+        let is_time = self.scenario.sites[host].starts_at <= self.now;
+        let is_up = is_time && !is_down && !self.hosts[host].has_left;
+        match (self.hosts[host].process.is_some(), is_up) {
+            (true, false) => self.end(host, "crashes"),
+            (false, true) if !is_hung => self.start(host, !is_cut)?,
+            _ => {}
+        }
+        self.set_hung(host, is_hung)?;
+        self.set_connected(host, !is_cut)?;
+        if is_drained {
+            self.drain(host);
+        }
+        Ok(())
+    }
+
+    // === processes ===
+
+    fn start(&mut self, host: usize, is_connected: bool) -> Checked {
+        let life = self.hosts[host].lives + 1;
+        self.hosts[host].lives = life;
+        self.say(&format!("{host} starts life {life}"));
+        let Some(process) = self.make_process(host, life) else {
+            return Ok(());
+        };
+        self.hosts[host].process = Some(process);
+        self.hosts[host].is_connected = false;
+        self.set_connected(host, is_connected)?;
+        let id = ProcessId { host, life };
+        if let Some(process) = self.process_mut(id) {
+            process.membership.set_state(HostState::Ready);
+        }
+        for event in [Event::Beat, Event::Tick, Event::Retry, Event::LookAtStore] {
+            let due = self.now + self.draw_hosts.ms(0..=20);
+            self.agenda.put(due, Happening::To(id, event));
+        }
+        Ok(())
+    }
+
+    fn make_process(&self, host: usize, life: u64) -> Option<Process> {
+        let site = &self.scenario.sites[host];
+        let identity = Identity {
+            lattice: LATTICE.to_owned(),
+            host: site.id,
+            incarnation: life,
+        };
+        let bus = self.store.join(&name(host), &self.scope);
+        let records = Records::open(&bus, RECORDS, &BucketOptions::default()).ok()?;
+        Some(Process {
+            life,
+            started: self.now,
+            concluded_at: self.now,
+            membership: Membership::new(identity, site.about.clone()).ok()?,
+            router: Router::new(site.id),
+            about: site.about.clone(),
+            watch: records.watch(),
+            records,
+            bus,
+            following: Following::new(&self.hosts[host].disk),
+            running: std::collections::BTreeMap::new(),
+            steps: std::collections::VecDeque::new(),
+            prepares: None,
+            is_to_reconcile: false,
+            seen: None,
+            calls: std::collections::BTreeMap::new(),
+            executing: 0,
+            truth: Truth {
+                heard: vec![None; self.hosts.len()],
+                ..Truth::default()
+            },
+        })
+    }
+
+    fn end(&mut self, host: usize, how: &str) {
+        self.say(&format!("{host} {how}"));
+        self.hosts[host].held.clear();
+        self.hosts[host].hung_since = None;
+        if let Some(process) = self.hosts[host].process.take() {
+            // In memory, it is closed at once.
+            let _ = process.bus.close().now_or_never();
+            for call in process.calls.keys() {
+                self.ledger.call_mut(*call).end = Some(End::Abandoned);
+            }
+        }
+    }
+
+    /// Has a host say that it is to leave, and leave some time later.
+    fn drain(&mut self, host: usize) {
+        let Some(id) = self.process_of(host) else {
+            return;
+        };
+        let ends = self.scenario.faults.iter().filter_map(|fault| {
+            let is_it = matches!(fault.kind, FaultKind::Drain { host: it } if it == host);
+            (is_it && fault.begins <= self.now && self.now < fault.ends).then_some(fault.ends)
+        });
+        let left = ends.max().unwrap_or(self.now).saturating_sub(self.now);
+        let leaves_at = self.now + left / 2;
+        let Some(process) = self.process_mut(id) else {
+            return;
+        };
+        process.membership.set_state(HostState::Draining);
+        self.say(&format!("{host} drains"));
+        self.beat(id);
+        self.agenda.put(leaves_at, Happening::To(id, Event::Leaves));
+    }
+
+    pub(super) fn leave(&mut self, id: ProcessId) {
+        let is_drained = self.scenario.faults.iter().any(|fault| {
+            let is_it = matches!(fault.kind, FaultKind::Drain { host } if host == id.host);
+            is_it && fault.begins <= self.now && self.now < fault.ends
+        });
+        let Some(process) = self.process_mut(id) else {
+            return;
+        };
+        // It stood still for longer than it was to drain.
+        if !is_drained {
+            process.membership.set_state(HostState::Ready);
+            return;
+        }
+        process.membership.set_state(HostState::Left);
+        self.beat(id);
+        self.hosts[id.host].has_left = true;
+        self.end(id.host, "leaves");
+    }
+
+    // === standing still ===
+
+    fn set_hung(&mut self, host: usize, is_hung: bool) -> Checked {
+        let Some(id) = self.process_of(host) else {
+            return Ok(());
+        };
+        match (self.hosts[host].hung_since, is_hung) {
+            (None, true) => {
+                self.say(&format!("{host} stands still"));
+                self.hosts[host].hung_since = Some(self.now);
+            }
+            (Some(since), false) => {
+                self.say(&format!("{host} goes on"));
+                self.hosts[host].hung_since = None;
+                self.hosts[host].hung_until = Some(self.now);
+                return self.go_on(id, self.now.saturating_sub(since));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Everything that came meanwhile happens now, in its order.
+    fn go_on(&mut self, id: ProcessId, hung_for: Duration) -> Checked {
+        let now = self.now;
+        let held = std::mem::take(&mut self.hosts[id.host].held);
+        let is_given_up = hung_for >= HUNG_LOSES_BUS;
+        if let Some(process) = self.process_mut(id)
+            && hung_for >= STALL_MIN
+        {
+            process.truth.returned_at = Some(now);
+        }
+        if is_given_up {
+            self.set_connected(id.host, false)?;
+        }
+        for event in held {
+            if is_given_up && matches!(event, Event::Arrives(_)) {
+                continue;
+            }
+            self.agenda.put(now, Happening::To(id, event));
+        }
+        Ok(())
+    }
+
+    // === the bus ===
+
+    fn set_connected(&mut self, host: usize, is_connected: bool) -> Checked {
+        let now = self.now;
+        let is_hung = self.hosts[host].hung_since.is_some();
+        if self.hosts[host].is_connected == is_connected || is_hung {
+            return Ok(());
+        }
+        let Some(id) = self.process_of(host) else {
+            return Ok(());
+        };
+        self.hosts[host].is_connected = is_connected;
+        let never_freezes = self.options.broken == Some(BrokenRule::NeverFreezes);
+        let Some(process) = self.process_mut(id) else {
+            return Ok(());
+        };
+        let at = process.moment(now);
+        if is_connected {
+            let truth = &mut process.truth;
+            truth.returned_at = truth.was_connected.then_some(now).or(truth.returned_at);
+            (truth.connected_at, truth.was_connected) = (Some(now), true);
+            process.membership.on_bus(at, BusStatus::Connected);
+        } else {
+            process.truth.connected_at = None;
+            if !never_freezes {
+                process.membership.on_bus(at, BusStatus::Disconnected);
+            }
+        }
+        let how = if is_connected {
+            "is connected"
+        } else {
+            "is cut off"
+        };
+        self.say(&format!("{host} {how}"));
+        if is_connected {
+            self.store.connect(&name(host));
+        } else {
+            self.store.disconnect(&name(host));
+            self.lose_calls(id)?;
+        }
+        self.tell_store_changed();
+        Ok(())
+    }
+
+    // === the store ===
+
+    /// Which hosts do not reach the store: it is where the first host is.
+    fn change_store(&mut self, active: &[&FaultKind]) {
+        let home = self.scenario.sites[0].cloud;
+        let is_away_from = |host: usize| {
+            active.iter().any(|fault| match fault {
+                FaultKind::StoreAway { from } => from[host],
+                FaultKind::StoreEmpty | FaultKind::StoreOlder => true,
+                FaultKind::LoseCloud { cloud } => *cloud == home,
+                FaultKind::Partition { side, .. } => side[host] != side[0],
+                _ => false,
+            })
+        };
+        let away: Vec<_> = (0..self.hosts.len())
+            .filter(|host| is_away_from(*host))
+            .collect();
+        let names: Vec<_> = away.iter().map(|host| name(*host)).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        self.store.set_store_away_from(&names);
+        self.say(&format!("the store is away from {away:?}"));
+        self.tell_store_changed();
+    }
+
+    /// The store comes back with another content.
+    fn replace_store(&mut self, fault: &FaultKind) {
+        let content = match fault {
+            FaultKind::StoreEmpty => StoreContent::default(),
+            FaultKind::StoreOlder => {
+                let older = self.draw_hosts.pick(&self.snapshots).cloned();
+                older.unwrap_or_default()
+            }
+            _ => return,
+        };
+        self.say(&format!("the store comes back: {fault:?}"));
+        self.store.replace_store(content);
+        let hosts = &self.hosts;
+        self.history.lose(|app, record| {
+            let mut copies = hosts.iter().filter_map(|host| host.disk.get(app));
+            copies.any(|copy| copy.revision() >= record.revision())
+        });
+    }
+
+    /// Every process hears of a change of the store, each a little later.
+    pub(super) fn tell_store_changed(&mut self) {
+        for host in 0..self.hosts.len() {
+            if let Some(id) = self.process_of(host) {
+                let due = self.now + self.draw_hosts.ms(1..=60);
+                self.agenda.put(due, Happening::To(id, Event::LookAtStore));
+            }
+        }
+    }
+}
+
+/// A host's name in the local network.
+fn name(host: usize) -> String {
+    format!("h{host}")
+}

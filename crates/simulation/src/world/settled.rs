@@ -1,0 +1,226 @@
+//! What holds again some time after the last fault: everybody agrees, and what is wanted runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_lattice::desired::said::app_key;
+use weft_lattice::membership::message::HostState;
+use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
+use weft_lattice::store::{Deployed, Record};
+use weft_lattice_config::placement::{self, Input, Plan};
+use weft_lattice_config::{AppName, ComponentName, Labels};
+
+use super::{LOOK_EVERY, World};
+use crate::agenda::Happening;
+use crate::following::{app_record, component_id, deployed};
+use crate::invariants::{Checked, hold, who_is_to_be_apart_is};
+
+/// How long after the last fault all is as it has to be, at the latest: a host that came and went has to be
+/// steady for so long before it is given work, and then moves what it is given.
+pub(super) const SETTLES_WITHIN: Duration = DAMPING_MAX.saturating_add(Duration::from_secs(40));
+
+/// How long after the last fault all is looked at first: what was sent before has come by then, and whoever was
+/// not heard for too long is seen to be dead.
+pub(super) const SETTLES_AFTER: Duration = DEAD_AFTER.saturating_add(Duration::from_secs(2));
+
+/// How long after that every call succeeds: calls that fail are those to hosts that moved something a moment
+/// ago, until everyone has heard of it.
+pub(super) const CALLS_SUCCEED_AFTER: Duration = Duration::from_secs(2);
+
+/// For how long all has to stay as it is, and calls have to succeed.
+const STAYS_FOR: Duration = Duration::from_secs(8);
+
+impl World {
+    /// Looks whether all is as it has to be; and once it is, whether it stays so.
+    pub(super) fn look(&mut self) -> Checked {
+        self.agenda.put(self.now + LOOK_EVERY, Happening::Look);
+        let unsettled = self.unsettled();
+        let calm_for = self.now - self.scenario.calm_at;
+        match (self.settled_at, unsettled) {
+            (None, None) => {
+                self.settled_at = Some(self.now);
+                self.say("all is as it has to be");
+                Ok(())
+            }
+            (None, Some(reason)) => {
+                let is_time_left = calm_for < SETTLES_WITHIN;
+                hold(is_time_left, "all is as it has to be in the end", || reason)
+            }
+            (Some(settled_at), unsettled) => {
+                hold(
+                    unsettled.is_none(),
+                    "what is as it has to be stays so",
+                    || unsettled.unwrap_or_default(),
+                )?;
+                self.is_over = self.now >= settled_at + STAYS_FOR;
+                Ok(())
+            }
+        }
+    }
+
+    /// What is not as it has to be, if anything.
+    fn unsettled(&self) -> Option<String> {
+        let unlike = (0..self.hosts.len()).find_map(|host| self.disagreement(host));
+        unlike
+            .or_else(|| self.unlike_bucket())
+            .or_else(|| self.unlike_plan())
+    }
+
+    /// What is not true in the view of a host.
+    fn disagreement(&self, host: usize) -> Option<String> {
+        let Some(process) = &self.hosts[host].process else {
+            return Some(format!("{host} does not run"));
+        };
+        if let Some(freeze) = process.membership.freeze() {
+            return Some(format!("{host} is frozen: {freeze:?}"));
+        }
+        if process.prepares.is_some() || !process.steps.is_empty() {
+            return Some(format!("{host} has something to do"));
+        }
+        let view = process.membership.view();
+        for (number, site) in self.scenario.sites.iter().enumerate() {
+            let Some(other) = &self.hosts[number].process else {
+                return Some(format!("{number} does not run"));
+            };
+            let Some(seen) = view.host(site.id) else {
+                return Some(format!("{host} does not see {number}"));
+            };
+            let contents = seen.contents.as_deref();
+            let is_true = seen.is_placeable()
+                && seen.incarnation == other.life
+                && seen.state == HostState::Ready
+                && contents == Some(&other.contents());
+            if !is_true {
+                return Some(format!("{host} sees {number} as {seen:?}"));
+            }
+        }
+        None
+    }
+
+    /// What the bucket, or the copy of a host, does not have of the last changes.
+    fn unlike_bucket(&self) -> Option<String> {
+        for app in self.history.apps() {
+            let bucket = self.in_bucket(app);
+            let bucket = bucket.as_ref();
+            let is_lost = bucket.is_none() && !self.history.is_expected(app);
+            let mut acceptable = self.history.acceptable(app);
+            if !is_lost && !acceptable.any(|record| Some(&**record) == bucket) {
+                let revision = bucket.map(Record::revision);
+                return Some(format!(
+                    "`{app}` in the bucket is at {revision:?}, not the last"
+                ));
+            }
+            for (number, host) in self.hosts.iter().enumerate() {
+                let wanted = host.process.as_ref().map(|it| it.following.copy.apps());
+                let wanted = wanted.and_then(|wanted| wanted.get(app));
+                for copy in [wanted, host.disk.get(app)] {
+                    if copy.map(|copy| &**copy) != bucket {
+                        return Some(format!("{number} has another `{app}` than the bucket"));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn in_bucket(&self, app: &AppName) -> Option<Record> {
+        use futures_util::FutureExt as _;
+        let process = self.hosts.first()?.process.as_ref()?;
+        let key = app_key(app).ok()?;
+        let found = process.records.get(&key).now_or_never()?.ok()??;
+        app_record(&key, &found.value)
+    }
+
+    /// What runs and is not in the plan that all hosts should make, or is and does not run.
+    fn unlike_plan(&self) -> Option<String> {
+        let wanted = self.hosts.first()?.process.as_ref()?;
+        let wanted: Vec<&Arc<Record>> = wanted.following.copy.apps().values().collect();
+        let plan = self.true_plan(&wanted);
+        let deployed: Vec<_> = wanted
+            .iter()
+            .filter_map(|record| deployed(record))
+            .collect();
+        for (number, host) in self.hosts.iter().enumerate() {
+            let process = host.process.as_ref()?;
+            for deployed in &deployed {
+                let app = &deployed.app.metadata.name;
+                let planned = self.planned(&plan, deployed, number);
+                let running = process.running.get(app);
+                let runs = running.map(|it| (it.record.revision(), &it.share));
+                let has_to = (deployed.revision, &planned);
+                let is_as_planned = runs.is_some_and(|(revision, share)| {
+                    let mut others = share.difference(&planned);
+                    let stays = |name| !is_placed(&plan, deployed, name);
+                    revision == deployed.revision && planned.is_subset(share) && others.all(stays)
+                });
+                if !is_as_planned {
+                    return Some(format!(
+                        "{number} is to run {has_to:?} of `{app}`, found {runs:?}"
+                    ));
+                }
+                if let Err(violation) = who_is_to_be_apart_is(deployed, &planned) {
+                    return Some(violation.to_string());
+                }
+            }
+            let mut running = process.running.values();
+            let is_wanted = |it: &crate::process::Running| {
+                let revision = it.deployed().map(|it| it.revision);
+                let same = |deployed: &&&Deployed| Some(deployed.revision) == revision;
+                let mut of_app = deployed.iter().filter(same);
+                of_app.any(|deployed| it.deployed() == Some(*deployed))
+            };
+            if !running.all(is_wanted) {
+                return Some(format!("{number} runs what is not wanted"));
+            }
+        }
+        None
+    }
+
+    fn true_plan(&self, wanted: &[&Arc<Record>]) -> Plan {
+        let sites = self.scenario.sites.iter().zip(&self.names);
+        let hosts = sites.map(|(site, id)| {
+            let labels = site.about.labels.iter();
+            let labels =
+                labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+            placement::Host {
+                id: id.clone(),
+                labels: labels.collect::<Labels>(),
+                capacity: site.about.capacity,
+                state: placement::HostState::Ready,
+            }
+        });
+        let hosts: Vec<_> = hosts.collect();
+        let deployed = wanted.iter().filter_map(|record| deployed(record));
+        let apps = deployed.map(|deployed| placement::Desired {
+            app: &deployed.app,
+            since: deployed.changed_at_ms,
+        });
+        placement::plan(&Input {
+            apps: &apps.collect::<Vec<_>>(),
+            hosts: &hosts,
+            demand: &BTreeMap::new(),
+            local_stores: &BTreeSet::new(),
+            homes: &BTreeMap::new(),
+        })
+    }
+
+    fn planned(&self, plan: &Plan, deployed: &Deployed, host: usize) -> BTreeSet<ComponentName> {
+        let components = deployed.app.spec.components.iter();
+        let here = components.filter(|component| {
+            let id = component_id(&deployed.app, &component.name);
+            let hosts = plan.assignments.get(&id);
+            hosts.is_some_and(|hosts| hosts.contains(&self.names[host]))
+        });
+        here.map(|component| component.name.clone()).collect()
+    }
+}
+
+/// Whether a component has a host. One without stays where it runs: somebody may need it, and nobody else
+/// has it.
+fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
+    let hosts = plan
+        .assignments
+        .get(&component_id(&deployed.app, component));
+    hosts.is_some_and(|hosts| !hosts.is_empty())
+}
