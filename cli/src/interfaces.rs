@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn check_import(import: &Extern, need: Need, providers: &[&str]) {
-        let found = Import::new(import, &providers::registry());
+        let found = Import::new(import, &providers::registry(None));
         assert_eq!(found.need, need, "{}", import.name);
         assert_eq!(found.providers, providers, "{}", import.name);
     }

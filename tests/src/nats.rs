@@ -1,6 +1,7 @@
 //! A NATS server of a test's own: on a free port of loopback, with JetStream in a temporary directory.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub struct Nats {
     process: Option<Process>,
     address: SocketAddr,
     directory: TempDir,
+    has_jetstream: bool,
 }
 
 impl Nats {
@@ -27,13 +29,41 @@ impl Nats {
     /// If it does not take connections in time.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with("", true)
+    }
+
+    /// Starts a server that stores nothing: it has no JetStream.
+    ///
+    /// # Panics
+    /// If it does not take connections in time.
+    #[must_use]
+    pub fn start_without_jetstream() -> Self {
+        Self::start_with("", false)
+    }
+
+    /// Starts a server with these lines of configuration.
+    ///
+    /// # Panics
+    /// If it does not take connections in time.
+    #[must_use]
+    pub fn start_configured(lines: &str) -> Self {
+        Self::start_with(lines, true)
+    }
+
+    fn start_with(lines: &str, has_jetstream: bool) -> Self {
         let mut nats = Self {
             process: None,
             address: free_address(),
             directory: tempfile::tempdir().expect("a temporary directory"),
+            has_jetstream,
         };
+        std::fs::write(nats.configuration(), lines).expect("a temporary file");
         nats.start_again();
         nats
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.directory.path().join("nats.conf")
     }
 
     /// Where it is.
@@ -49,6 +79,29 @@ impl Nats {
         }
     }
 
+    /// Stops it in its tracks: connections stay, and nothing is answered.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Ends [`Nats::freeze`].
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let process = self.process.as_ref().expect("the server runs");
+        let id = process.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status();
+        assert!(sent.expect("`kill` runs").success());
+    }
+
     /// Starts it after [`Nats::kill`], on the same port and with the files it had.
     ///
     /// # Panics
@@ -56,8 +109,11 @@ impl Nats {
     pub fn start_again(&mut self) {
         let mut command = Command::new("nats-server");
         let port = self.address.port().to_string();
-        command.args(["-a", "127.0.0.1", "-p", &port, "-js", "-sd"]);
-        command.arg(self.directory.path());
+        command.args(["-a", "127.0.0.1", "-p", &port, "-c"]);
+        command.arg(self.configuration());
+        if self.has_jetstream {
+            command.args(["-js", "-sd"]).arg(self.directory.path());
+        }
         let mut process = Process::spawn(command);
         eventually("the NATS server takes connections", PATIENCE, || {
             assert!(

@@ -133,7 +133,7 @@ impl Inspection {
             exports,
             uses_async,
         } = description;
-        let providers = providers::registry();
+        let providers = providers::registry(None);
         Inspection {
             component,
             digest,

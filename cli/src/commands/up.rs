@@ -134,8 +134,9 @@ async fn serve(
     deadline: Duration,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
+    let registry = providers::registry(config.mesh.as_ref());
     let host = tokio::select! {
-        started = Host::start(config, providers::registry()) => {
+        started = Host::start(config, registry) => {
             started.map_err(|error| Failure::from_error(Kind::Failed, &error))?
         }
         name = signals.next() => {

@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, ErrorCode};
 
 use tokio::time::timeout;
 
-use crate::bus::nats::{Connection, Connections};
+use crate::bus::nats::{Connection, StoreConnection};
 use crate::bus::{Scope, Status};
 
 /// How long one question to JetStream may take: longer than the election of a leader, which takes some
@@ -90,6 +90,15 @@ pub enum StoreError {
         /// What was given.
         name: String,
     },
+    /// The name that servers are to know a bucket by is none.
+    #[error(
+        "expected the name of a bucket, of 1 to {} letters, digits, `_` and `-`, found `{name}`",
+        crate::keyed::BUCKET_NAME_BYTES_MAX
+    )]
+    ServerName {
+        /// What was given.
+        name: String,
+    },
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
@@ -104,23 +113,29 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
 /// The name of a lattice's bucket on a server. The bucket's own has no `-`, so the first one ends it, and
 /// no two lattices share a bucket.
 pub(crate) fn server_name(scope: &Scope, name: &str) -> String {
-    let mut text = format!("weft-{name}-");
-    for byte in scope.lattice().bytes() {
+    format!("weft-{name}-{}", server_name_part(scope.lattice()))
+}
+
+/// Any text as a part of the name of a bucket on a server: letters, digits and `-` stay, every other byte is
+/// `_` and two hexadecimal digits. So `__` ends a part, and no two texts are the same part.
+#[must_use]
+pub fn server_name_part(text: &str) -> String {
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
-            text.push(char::from(byte));
+            part.push(char::from(byte));
         } else {
-            text.push('_');
-            text.push_str(&hex::encode([byte]));
+            part.push('_');
+            part.push_str(&hex::encode([byte]));
         }
     }
-    text
+    part
 }
 
 /// One stream of JetStream, which may not be there.
 #[derive(Clone, Debug)]
 pub(crate) struct BackingStream {
-    /// All of the bus's: it stays as long as a bucket of it is used.
-    connections: Connections,
+    store: StoreConnection,
     context: Context,
     config: stream::Config,
     bucket: String,
@@ -129,14 +144,14 @@ pub(crate) struct BackingStream {
 impl BackingStream {
     /// `config` has no replicas and no storage yet.
     pub(crate) fn new(
-        connections: &Connections,
+        store: &StoreConnection,
         bucket: String,
         config: stream::Config,
         options: &BucketOptions,
     ) -> Self {
         let context = ContextBuilder::new()
             .timeout(STORE_WAIT_MAX)
-            .build(connections.store().client().clone());
+            .build(store.connection().client().clone());
         let config = stream::Config {
             num_replicas: options.replicas,
             storage: match options.storage {
@@ -146,7 +161,7 @@ impl BackingStream {
             ..config
         };
         Self {
-            connections: connections.clone(),
+            store: store.clone(),
             context,
             config,
             bucket,
@@ -158,11 +173,11 @@ impl BackingStream {
     }
 
     pub(crate) fn connection(&self) -> &Connection {
-        self.connections.store()
+        self.store.connection()
     }
 
-    pub(crate) fn connections(&self) -> &Connections {
-        &self.connections
+    pub(crate) fn store(&self) -> &StoreConnection {
+        &self.store
     }
 
     pub(crate) fn bucket(&self) -> &str {

@@ -13,6 +13,7 @@ pub mod buckets;
 pub mod bus;
 pub mod control;
 pub mod desired;
+pub mod keyed;
 pub mod membership;
 pub mod objects;
 pub mod routing;

@@ -61,7 +61,7 @@ impl Objects {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {
             Transport::Nats(connections) => {
-                Store::JetStream(jetstream::Bucket::new(connections, name, options))
+                Store::JetStream(jetstream::Bucket::new(connections.store(), name, options))
             }
             Transport::Local(endpoint) => Store::Local(local::Bucket::new(endpoint, name)),
         }))

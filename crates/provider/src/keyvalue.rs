@@ -47,6 +47,11 @@ pub trait KeyValue: Send + Sync + 'static {
 /// future is dropped may have happened or not, but never by half.
 #[async_trait]
 pub trait Bucket: Send + Sync + 'static {
+    /// The largest value that it takes, in bytes: at most [`VALUE_LEN_MAX`].
+    fn value_len_max(&self) -> usize {
+        VALUE_LEN_MAX
+    }
+
     /// The value of `key`, if it has one.
     ///
     /// # Errors

@@ -29,7 +29,18 @@ pub trait Factory: Send + Sync + 'static {
         false
     }
 
-    /// Makes the provider that `context` names.
+    /// Looks whether the provider that `context` names could be made and work: before it is deployed, when
+    /// whoever asks for it can still be told. It may run beside one that was made.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration is wrong, or if what the backend needs is not there.
+    async fn check(&self, _context: &Context<'_>, _settings: &Settings) -> Result<(), MakeError> {
+        Ok(())
+    }
+
+    /// Makes the provider that `context` names. A backend that needs something outside of the host is made
+    /// also while that is away: this happens again when a host starts, and nobody is there to try again.
     ///
     /// # Errors
     ///

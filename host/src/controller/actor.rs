@@ -134,6 +134,7 @@ impl Actor {
         };
         let share = self.all_of(app);
         let built = self.build(app, &share).await?;
+        self.check_providers(app).await?;
         let running = self.bind(app, built).await?;
         let deployed = {
             let app = app.clone();
@@ -152,6 +153,7 @@ impl Actor {
         self.check_routes(app)?;
         // What compiles here is in the cache when it is to run here.
         self.build(app, &self.all_of(app)).await?;
+        self.check_providers(app).await?;
         Ok(self.changes(app))
     }
 
@@ -294,6 +296,12 @@ impl Actor {
         Maker::close_left(&old, &new).await;
         self.providers.insert(name, new);
         Ok(running)
+    }
+
+    async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
+        let none = Providers::new();
+        let old = self.providers.get(app.metadata.name.as_str());
+        self.maker.check(app, old.unwrap_or(&none)).await
     }
 
     fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {

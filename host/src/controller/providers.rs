@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft_lattice_config::{App, ProviderSpec};
-use weft_provider::{Context, Provider, Registry};
+use weft_provider::{Context, Factory, Provider, Registry};
 
 use super::DeployError;
 
@@ -44,6 +44,19 @@ impl Maker {
         Ok(made)
     }
 
+    /// Whether the providers of `app` could be made. Those that are in `old` as they are to be were made.
+    pub(super) async fn check(&self, app: &App, old: &Providers) -> Result<(), DeployError> {
+        for spec in &app.spec.providers {
+            if matches!(old.get(spec.name.as_str()), Some(running) if running.spec == *spec) {
+                continue;
+            }
+            let data_dir = self.data_dir(app, spec);
+            let context = context(app, spec, &data_dir);
+            self.factory(spec)?.check(&context, &spec.config).await?;
+        }
+        Ok(())
+    }
+
     /// Closes those of `old` that `new` does not have.
     pub(super) async fn close_left(old: &Providers, new: &Providers) {
         for (name, running) in old {
@@ -76,23 +89,21 @@ impl Maker {
     }
 
     async fn make_one(&self, app: &App, spec: &ProviderSpec) -> Result<Running, DeployError> {
-        let factory =
-            self.registry
-                .get(&spec.kind)
-                .map_err(|source| DeployError::ProviderType {
-                    provider: spec.name.to_string(),
-                    source,
-                })?;
         let data_dir = self.data_dir(app, spec);
-        let context = Context {
-            app: app.metadata.name.as_str(),
-            provider: spec.name.as_str(),
-            data_dir: &data_dir,
-        };
+        let context = context(app, spec, &data_dir);
+        let factory = self.factory(spec)?;
         let provider = factory.make(&context, &spec.config).await?;
         Ok(Running {
             spec: spec.clone(),
             provider,
+        })
+    }
+
+    fn factory(&self, spec: &ProviderSpec) -> Result<&Arc<dyn Factory>, DeployError> {
+        let factory = self.registry.get(&spec.kind);
+        factory.map_err(|source| DeployError::ProviderType {
+            provider: spec.name.to_string(),
+            source,
         })
     }
 
@@ -102,5 +113,13 @@ impl Maker {
         directory
             .join(app.metadata.name.as_str())
             .join(spec.name.as_str())
+    }
+}
+
+fn context<'a>(app: &'a App, spec: &'a ProviderSpec, data_dir: &'a Path) -> Context<'a> {
+    Context {
+        app: app.metadata.name.as_str(),
+        provider: spec.name.as_str(),
+        data_dir,
     }
 }

@@ -50,6 +50,11 @@ impl Factory for ValuesFactory {
         &[config::PACKAGE]
     }
 
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        parse::<ValuesConfig>(context, settings)?;
+        Ok(())
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

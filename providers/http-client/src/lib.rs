@@ -89,6 +89,11 @@ impl Factory for HttpClientFactory {
         http::INTERFACES
     }
 
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        parse::<ClientsConfig>(context, settings)?;
+        Ok(())
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

@@ -59,6 +59,11 @@ impl Factory for MemoryFactory {
         true
     }
 
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        parse::<MemoryConfig>(context, settings)?;
+        Ok(())
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

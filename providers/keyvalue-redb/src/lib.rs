@@ -74,6 +74,11 @@ impl Factory for RedbFactory {
         true
     }
 
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        parse::<RedbConfig>(context, settings)?;
+        Ok(())
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

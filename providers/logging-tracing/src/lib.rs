@@ -56,6 +56,11 @@ impl Factory for TracingFactory {
         &[logging::PACKAGE]
     }
 
+    async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
+        parse::<TracingConfig>(context, settings)?;
+        Ok(())
+    }
+
     async fn make(
         &self,
         context: &Context<'_>,

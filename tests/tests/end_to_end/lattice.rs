@@ -4,7 +4,7 @@ use serde_json::Value;
 use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
 
 /// A host that joins the lattice `test`.
-fn host(nats: &Nats, label: &str) -> Weft {
+pub(crate) fn host(nats: &Nats, label: &str) -> Weft {
     let url = nats.url();
     Weft::start(&Options {
         arguments: &["--nats", &url, "--lattice", "test", "--label", label],
@@ -32,7 +32,7 @@ fn statuses(weft: &Weft) -> Vec<String> {
     statuses
 }
 
-fn wait_for_statuses(weft: &Weft, expected: &[&str]) {
+pub(crate) fn wait_for_statuses(weft: &Weft, expected: &[&str]) {
     eventually("the hosts know of each other", PATIENCE, || {
         let found = statuses(weft);
         if found == expected {

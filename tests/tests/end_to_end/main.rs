@@ -18,6 +18,7 @@ mod http;
 mod http_p3;
 mod lattice;
 mod lattice_http;
+mod lattice_state;
 mod limits;
 mod links;
 mod operating;

@@ -18,11 +18,13 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::connection::Connection;
 pub(super) use self::pump::Pump;
+pub use self::store::StoreConnection;
 use super::{Bus, FlushError, Lane, Scope, Status, Transport};
 
 mod connection;
 mod options;
 mod pump;
+mod store;
 mod supervisor;
 
 /// How many connections carry calls. One task reads and writes a connection, on one core; two let a
@@ -44,7 +46,7 @@ pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Where the servers are and how a host shows them who it is.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct NatsOptions {
     /// `nats://host:port` or `tls://host:port`, each of one cluster or supercluster. Others that the
     /// servers tell of are used as well.
@@ -123,8 +125,7 @@ struct Shared {
     calls: Group,
     control: Group,
     heartbeats: Group,
-    /// Not a lane: the stores speak JetStream's own subjects on it.
-    store: Connection,
+    store: StoreConnection,
     tasks: TaskTracker,
     stopping: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -159,7 +160,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     }
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
-    let store = open("store").await?;
+    let store = StoreConnection::open(scope.clone(), options, "store", &tasks).await?;
     let group = |connections| Group::new(connections, &tasks, &stopping);
     let shared = Shared {
         calls: group(calls),
@@ -220,6 +221,7 @@ impl Connections {
 
     pub(super) async fn close(&self) {
         self.shared.stopping.cancel();
+        self.shared.store.stopping().cancel();
         self.shared.tasks.close();
         if timeout(CLOSE_WAIT_MAX, self.shared.tasks.wait())
             .await
@@ -229,18 +231,9 @@ impl Connections {
         }
     }
 
-    /// The connection of the stores.
-    pub(crate) fn store(&self) -> &Connection {
+    /// The connection of the stores, which stays as long as one of them is used.
+    pub(crate) fn store(&self) -> &StoreConnection {
         &self.shared.store
-    }
-
-    /// Whom the tasks of the stores belong to.
-    pub(crate) fn tasks(&self) -> &TaskTracker {
-        &self.shared.tasks
-    }
-
-    pub(crate) fn stopping(&self) -> &CancellationToken {
-        &self.shared.stopping
     }
 
     fn group(&self, lane: Lane) -> &Group {

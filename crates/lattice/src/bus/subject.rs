@@ -298,6 +298,12 @@ fn push_token(text: &mut String, name: &str, place: usize) -> Result<(), Subject
     if found > TOKEN_BYTES_MAX {
         return Err(SubjectError::LongName { place, found });
     }
+    escape(text, name);
+    Ok(())
+}
+
+/// Appends `name` as a token, of whatever length.
+pub(crate) fn escape(text: &mut String, name: &str) {
     for byte in name.bytes() {
         if stays(byte) {
             text.push(char::from(byte));
@@ -307,7 +313,6 @@ fn push_token(text: &mut String, name: &str, place: usize) -> Result<(), Subject
             text.push(hexadecimal(byte & 0xf));
         }
     }
-    Ok(())
 }
 
 fn check_count(found: usize) -> Result<(), SubjectError> {
@@ -356,7 +361,8 @@ fn decode(token: &str) -> String {
     name.unwrap_or_else(|| token.to_owned())
 }
 
-fn unescape(token: &str) -> Option<Vec<u8>> {
+/// What [`escape`] made a token from, if it did.
+pub(crate) fn unescape(token: &str) -> Option<Vec<u8>> {
     let mut name = Vec::with_capacity(token.len());
     let mut bytes = token.bytes();
     while let Some(byte) = bytes.next() {

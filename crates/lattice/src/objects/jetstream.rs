@@ -15,7 +15,7 @@ use weft_lattice_config::Digest;
 use super::ObjectError;
 use crate::artifacts::ARTIFACT_BYTES_MAX;
 use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
-use crate::bus::nats::Connections;
+use crate::bus::nats::StoreConnection;
 
 /// How long a read may go without a byte: longer than the store takes to elect a leader.
 const READ_IDLE_MAX: Duration = Duration::from_secs(10);
@@ -36,8 +36,8 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(connections: &Connections, name: &str, options: &BucketOptions) -> Self {
-        let bucket = server_name(connections.scope(), name);
+    pub(super) fn new(store: &StoreConnection, name: &str, options: &BucketOptions) -> Self {
+        let bucket = server_name(store.scope(), name);
         let config = Config {
             name: format!("OBJ_{bucket}"),
             subjects: vec![format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
@@ -46,7 +46,7 @@ impl Bucket {
             allow_direct: true,
             ..Config::default()
         };
-        let stream = BackingStream::new(connections, bucket, config, options);
+        let stream = BackingStream::new(store, bucket, config, options);
         Self {
             stream: Arc::new(stream),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::keyvalue::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, Bucket, PAGE_KEYS_MAX, VALUE_LEN_MAX};
+use crate::keyvalue::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, Bucket, PAGE_KEYS_MAX};
 
 /// Three pages, the last of them short.
 const LISTED_KEYS: usize = 2 * PAGE_KEYS_MAX + 10;
@@ -50,9 +50,9 @@ pub(super) async fn refuse(bucket: Arc<dyn Bucket>) {
     assert!(bucket.get_many(&keys).await.is_err(), "get too many");
     assert!(bucket.delete_many(&keys).await.is_err(), "delete too many");
 
-    let value = Bytes::from(vec![0; VALUE_LEN_MAX]);
-    let pairs =
-        (0..=BATCH_BYTES_MAX / VALUE_LEN_MAX).map(|index| (index.to_string(), value.clone()));
+    let max = bucket.value_len_max();
+    let value = Bytes::from(vec![0; max]);
+    let pairs = (0..=BATCH_BYTES_MAX / max).map(|index| (index.to_string(), value.clone()));
     assert!(
         bucket.set_many(pairs.collect()).await.is_err(),
         "set too much"
@@ -63,7 +63,7 @@ pub(super) async fn refuse(bucket: Arc<dyn Bucket>) {
     );
 
     bucket.set("large", value).await.expect("set");
-    let large = vec!["large".to_owned(); BATCH_BYTES_MAX / VALUE_LEN_MAX + 1];
+    let large = vec!["large".to_owned(); BATCH_BYTES_MAX / max + 1];
     assert!(bucket.get_many(&large).await.is_err(), "get too much");
     bucket.delete("large").await.expect("delete");
 }

@@ -15,6 +15,10 @@ pub struct Checked<B>(
 
 #[async_trait]
 impl<B: Bucket> Bucket for Checked<B> {
+    fn value_len_max(&self) -> usize {
+        self.0.value_len_max()
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
         check_key(key)?;
         self.0.get(key).await
@@ -22,7 +26,7 @@ impl<B: Bucket> Bucket for Checked<B> {
 
     async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
         check_key(key)?;
-        check_value(&value)?;
+        check_value(&value, self.0.value_len_max())?;
         self.0.set(key, value).await
     }
 
@@ -54,7 +58,7 @@ impl<B: Bucket> Bucket for Checked<B> {
         new: Bytes,
     ) -> Result<CasOutcome, KeyValueError> {
         check_key(key)?;
-        check_value(&new)?;
+        check_value(&new, self.0.value_len_max())?;
         self.0.compare_and_swap(key, expected, new).await
     }
 
@@ -68,7 +72,7 @@ impl<B: Bucket> Bucket for Checked<B> {
         let mut room = Room::default();
         for (key, value) in &pairs {
             check_key(key)?;
-            check_value(value)?;
+            check_value(value, self.0.value_len_max())?;
             room.take(value.len())?;
         }
         self.0.set_many(pairs).await

@@ -56,6 +56,19 @@ fn the_example_has_one_of_everything_in_each_cloud() {
 }
 
 #[test]
+fn the_shop_of_a_lattice_is_whole_on_each_of_two_hosts() {
+    let text = fs::read_to_string(golden::folder("examples/shop-lattice.yaml")).unwrap();
+    let app =
+        App::from_yaml("shop-lattice.yaml", &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let zones = ["a", "b"].map(|zone| host(zone, &[("zone", zone)]));
+    let plan = Lattice::new(vec![app], zones.into()).plan();
+    assert_eq!((plan.assignments.len(), plan.unplaced.len()), (3, 0));
+    for hosts in plan.assignments.values() {
+        assert_eq!(hosts.len(), 2);
+    }
+}
+
+#[test]
 fn replicas_share_hosts_only_when_there_are_too_few() {
     let lattice = one_app(anywhere(), 5, hosts(3));
     let plan = lattice.plan();

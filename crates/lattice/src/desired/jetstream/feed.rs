@@ -5,20 +5,13 @@
 
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::jetstream;
-use async_nats::jetstream::consumer::push;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
-use async_nats::jetstream::stream::ConsumerErrorKind;
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::super::{Key, Record, Revision, Watched};
-use crate::buckets::{BackingStream, STORE_WAIT_MAX, StoreError};
-
-/// How often a server shows that a feed is alive. Without a sign for twice as long it is made again.
-const FEED_HEARTBEAT: Duration = Duration::from_secs(2);
+use super::super::{Key, Watched};
+use super::record;
+use crate::buckets::StoreError;
+use crate::keyed::{Change, Changes, KeyedBucket, Operation, Reading};
 
 /// How long a server keeps a feed that nobody listens to.
 const FEED_UNUSED_MAX: Duration = Duration::from_secs(30);
@@ -27,19 +20,16 @@ const FEED_UNUSED_MAX: Duration = Duration::from_secs(30);
 /// is back.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
-/// The header by which key-value clients say that a message is a deletion.
-const OPERATION: &str = "KV-Operation";
-
 /// Sends all records and changes to a watcher, for ever.
-pub(super) async fn watch(stream: &BackingStream, prefix: &str, sender: &mpsc::Sender<Watched>) {
+pub(super) async fn watch(keyed: &KeyedBucket, sender: &mpsc::Sender<Watched>) {
     let mut is_away = false;
     loop {
-        let error = match stream.ensure().await {
-            Ok(()) => forward(stream, prefix, sender, &mut is_away).await,
+        let error = match keyed.ensure().await {
+            Ok(()) => forward(keyed, sender, &mut is_away).await,
             Err(error) => error,
         };
         if !is_away {
-            tracing::info!(bucket = stream.bucket(), %error, "a watched bucket is away");
+            tracing::info!(bucket = keyed.stream().bucket(), %error, "a watched bucket is away");
             is_away = true;
             if sender.send(Watched::Away).await.is_err() {
                 return;
@@ -51,12 +41,11 @@ pub(super) async fn watch(stream: &BackingStream, prefix: &str, sender: &mpsc::S
 
 /// Forwards one feed until it breaks, and says why it did.
 async fn forward(
-    stream: &BackingStream,
-    prefix: &str,
+    keyed: &KeyedBucket,
     sender: &mpsc::Sender<Watched>,
     is_away: &mut bool,
 ) -> StoreError {
-    let mut feed = match Feed::open(stream, prefix).await {
+    let mut feed = match Feed::open(keyed).await {
         Ok(feed) => feed,
         Err(error) => return error,
     };
@@ -65,7 +54,7 @@ async fn forward(
             Ok(watched) => {
                 *is_away = false;
                 if sender.send(watched).await.is_err() {
-                    return stream.away();
+                    return keyed.stream().away();
                 }
             }
             Err(error) => return error,
@@ -75,75 +64,36 @@ async fn forward(
 
 /// All records of a bucket and what comes after, by a consumer of the stream's that ends with this.
 pub(super) struct Feed<'a> {
-    stream: &'a BackingStream,
     prefix: &'a str,
-    messages: push::Messages,
-    /// The number that the consumer's next message has, if none was lost.
-    next: u64,
+    changes: Changes,
     stage: Stage,
 }
 
 enum Stage {
-    Beginning {
-        /// How many records there are.
-        pending: u64,
-    },
+    Beginning,
     Reading,
     Read,
     Following,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) async fn open(
-        stream: &'a BackingStream,
-        prefix: &'a str,
-    ) -> Result<Self, StoreError> {
-        let config = push::Config {
-            deliver_subject: stream.connection().client().new_inbox(),
-            deliver_policy: DeliverPolicy::LastPerSubject,
-            filter_subject: format!("{prefix}>"),
-            ack_policy: AckPolicy::None,
-            replay_policy: ReplayPolicy::Instant,
-            max_deliver: 1,
-            idle_heartbeat: FEED_HEARTBEAT,
-            flow_control: true,
-            memory_storage: true,
-            num_replicas: 1,
-            inactive_threshold: FEED_UNUSED_MAX,
-            ..push::Config::default()
-        };
-        let opened = async {
-            let name = stream.stream_name();
-            let handle = stream.context().get_stream_no_info(name).await;
-            let handle = handle.map_err(|error| stream.refused(error))?;
-            let consumer = handle.create_consumer(config).await;
-            let consumer = consumer.map_err(|error| match error.kind() {
-                ConsumerErrorKind::JetStream(error) => stream.refusal(error),
-                ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => stream.away(),
-                _ => stream.refused(error),
-            })?;
-            let pending = consumer.cached_info().num_pending;
-            let messages = consumer.messages().await;
-            let messages = messages.map_err(|error| stream.refused(error))?;
-            Ok((pending, messages))
-        };
-        let (pending, messages) = match timeout(2 * STORE_WAIT_MAX, opened).await {
-            Ok(opened) => opened?,
-            Err(_) => return Err(stream.away()),
+    pub(super) async fn open(keyed: &'a KeyedBucket) -> Result<Self, StoreError> {
+        let reading = Reading {
+            filter: format!("{}>", keyed.prefix()),
+            keys_only: false,
+            unused_max: FEED_UNUSED_MAX,
         };
         Ok(Self {
-            stream,
-            prefix,
-            messages,
-            next: 1,
-            stage: Stage::Beginning { pending },
+            prefix: keyed.prefix(),
+            changes: Changes::open(keyed.stream(), reading).await?,
+            stage: Stage::Beginning,
         })
     }
 
     pub(super) async fn next(&mut self) -> Result<Watched, StoreError> {
         match self.stage {
-            Stage::Beginning { pending } => {
-                self.stage = if pending == 0 {
+            Stage::Beginning => {
+                self.stage = if self.changes.pending() == 0 {
                     Stage::Read
                 } else {
                     Stage::Reading
@@ -154,25 +104,17 @@ impl<'a> Feed<'a> {
                 self.stage = Stage::Following;
                 Ok(Watched::Complete)
             }
-            Stage::Reading | Stage::Following => self.message().await,
+            Stage::Reading | Stage::Following => self.change().await,
         }
     }
 
-    async fn message(&mut self) -> Result<Watched, StoreError> {
+    async fn change(&mut self) -> Result<Watched, StoreError> {
         loop {
-            let Some(Ok(message)) = self.messages.next().await else {
-                return Err(self.stream.away());
-            };
-            let info = message.info().map_err(|error| self.stream.refused(error))?;
-            if info.consumer_sequence != self.next {
-                return Err(self.stream.away());
-            }
-            self.next += 1;
-            if matches!(self.stage, Stage::Reading) && info.pending == 0 {
+            let change = self.changes.next().await?;
+            if matches!(self.stage, Stage::Reading) && change.pending == 0 {
                 self.stage = Stage::Read;
             }
-            let revision = Revision(info.stream_sequence);
-            match self.watched(&message, revision) {
+            match self.watched(change) {
                 Some(watched) => return Ok(watched),
                 // The last record is none of ours: it is passed over, and then all have been said.
                 None if matches!(self.stage, Stage::Read) => {
@@ -184,39 +126,21 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn watched(&self, message: &jetstream::Message, revision: Revision) -> Option<Watched> {
-        let key = message
+    fn watched(&self, change: Change) -> Option<Watched> {
+        let key = change
             .subject
             .strip_prefix(self.prefix)
             .and_then(Key::parse);
         let Some(key) = key else {
-            tracing::warn!(subject = %message.subject, "a record that no host wrote");
+            tracing::warn!(subject = change.subject, "a record that no host wrote");
             return None;
         };
-        let operation = message.headers.as_ref().map_or(Operation::Put, operation);
-        Some(match operation {
+        Some(match change.entry.operation {
             Operation::Put => Watched::Record {
                 key,
-                record: Record {
-                    revision,
-                    value: message.payload.clone(),
-                },
+                record: record(change.entry),
             },
             Operation::Delete => Watched::Erased { key },
         })
-    }
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Operation {
-    Put,
-    Delete,
-}
-
-/// A message without a word about it is a record.
-pub(super) fn operation(headers: &HeaderMap) -> Operation {
-    match headers.get(OPERATION).map(|value| value.as_str()) {
-        None | Some("PUT") => Operation::Put,
-        Some(_) => Operation::Delete,
     }
 }

@@ -1,0 +1,142 @@
+//! What a consumer of a bucket's stream delivers: the newest entries of all keys that were there, oldest
+//! first, and then each change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::push;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
+use async_nats::jetstream::stream::ConsumerErrorKind;
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use super::{Entry, operation};
+use crate::buckets::{BackingStream, STORE_WAIT_MAX, StoreError};
+use crate::desired::Revision;
+
+/// How often a server shows that a consumer is alive. Without a sign for twice as long it counts as lost.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+
+/// What a consumer is to deliver.
+pub(crate) struct Reading {
+    /// The subjects.
+    pub(crate) filter: String,
+    /// Whether values are left out.
+    pub(crate) keys_only: bool,
+    /// How long a server keeps the consumer when nobody listens to it.
+    pub(crate) unused_max: Duration,
+}
+
+/// One entry of a key, as the stream has it.
+pub(crate) struct Change {
+    pub(crate) subject: String,
+    pub(crate) entry: Entry,
+    /// How many more there were when it was delivered.
+    pub(crate) pending: u64,
+}
+
+/// A consumer, which ends some time after this is dropped.
+pub(crate) struct Changes {
+    stream: Arc<BackingStream>,
+    messages: push::Messages,
+    consumer: String,
+    pending: u64,
+    /// The number that the consumer's next message has, if none was lost.
+    next: u64,
+}
+
+impl Changes {
+    pub(crate) async fn open(
+        stream: &Arc<BackingStream>,
+        reading: Reading,
+    ) -> Result<Self, StoreError> {
+        let config = push::Config {
+            deliver_subject: stream.connection().client().new_inbox(),
+            deliver_policy: DeliverPolicy::LastPerSubject,
+            filter_subject: reading.filter,
+            ack_policy: AckPolicy::None,
+            replay_policy: ReplayPolicy::Instant,
+            max_deliver: 1,
+            idle_heartbeat: HEARTBEAT,
+            flow_control: true,
+            memory_storage: true,
+            num_replicas: 1,
+            headers_only: reading.keys_only,
+            inactive_threshold: reading.unused_max,
+            ..push::Config::default()
+        };
+        match timeout(2 * STORE_WAIT_MAX, Self::made(stream, config)).await {
+            Ok(made) => made,
+            Err(_) => Err(stream.away()),
+        }
+    }
+
+    async fn made(stream: &Arc<BackingStream>, config: push::Config) -> Result<Self, StoreError> {
+        let handle = stream.context().get_stream_no_info(stream.stream_name());
+        let handle = handle.await.map_err(|error| stream.refused(error))?;
+        let consumer = handle.create_consumer(config).await;
+        let consumer = consumer.map_err(|error| match error.kind() {
+            ConsumerErrorKind::JetStream(error) => stream.refusal(error),
+            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => stream.away(),
+            _ => stream.refused(error),
+        })?;
+        let info = consumer.cached_info();
+        let (name, pending) = (info.name.clone(), info.num_pending);
+        let messages = consumer.messages().await;
+        Ok(Self {
+            stream: stream.clone(),
+            messages: messages.map_err(|error| stream.refused(error))?,
+            consumer: name,
+            pending,
+            next: 1,
+        })
+    }
+
+    /// How many entries there were at the beginning.
+    pub(crate) fn pending(&self) -> u64 {
+        self.pending
+    }
+
+    /// The next entry. After an error there is no other.
+    pub(crate) async fn next(&mut self) -> Result<Change, StoreError> {
+        let Some(Ok(message)) = self.messages.next().await else {
+            return Err(self.stream.away());
+        };
+        let info = message.info();
+        let (sequence, revision, pending) = match info {
+            Ok(info) => (info.consumer_sequence, info.stream_sequence, info.pending),
+            Err(error) => return Err(self.stream.refused(error)),
+        };
+        if sequence != self.next {
+            return Err(self.stream.away());
+        }
+        self.next += 1;
+        let jetstream::Message { message, .. } = message;
+        Ok(Change {
+            entry: Entry {
+                revision: Revision(revision),
+                operation: operation(message.headers.as_ref()),
+                value: message.payload,
+            },
+            subject: message.subject.to_string(),
+            pending,
+        })
+    }
+
+    /// Has the server forget the consumer now. If that fails, it does so later.
+    pub(crate) async fn close(self) {
+        drop(self.messages);
+        let stream = self.stream.context();
+        let Ok(handle) = stream.get_stream_no_info(self.stream.stream_name()).await else {
+            return;
+        };
+        let deleted = timeout(STORE_WAIT_MAX, handle.delete_consumer(&self.consumer)).await;
+        if !matches!(deleted, Ok(Ok(_))) {
+            tracing::debug!(
+                bucket = self.stream.bucket(),
+                "a consumer was left to the server"
+            );
+        }
+    }
+}

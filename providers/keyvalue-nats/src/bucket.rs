@@ -1,0 +1,324 @@
+//! One bucket of a guest: its keys in the provider's JetStream bucket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{StreamExt, TryStreamExt, iter};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use weft_lattice::Random;
+use weft_lattice::desired::Revision;
+use weft_lattice::keyed::{Entry, EntryKey, KeyedBucket, Operation, WriteError};
+use weft_provider::keyvalue::{
+    BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX, add_to_counter,
+};
+
+use crate::connections::Joined;
+use crate::page::Page;
+use crate::problem::Problem;
+
+/// How long an operation on one key may take: longer than the election of a leader, which takes some four
+/// seconds at worst.
+pub const OPERATION_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long a batch may take: 1,000 keys, 64 at once, between continents take five seconds.
+pub const BATCH_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long one page may take. All keys of the bucket are looked at for it, at some 40,000 a second.
+pub const LIST_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The largest value, in bytes. Its read comes in base64 and JSON, which remains below the 1 MiB that a NATS
+/// message has if nobody says otherwise.
+pub const VALUE_BYTES_MAX: usize = 512 << 10;
+
+/// How many keys of a batch are asked for at once: with values of the greatest size, 32 MiB.
+const BATCH_IN_FLIGHT: usize = 64;
+
+/// How many lists of a provider run at once: each is a consumer on a server.
+const LISTS_MAX: usize = 4;
+
+/// How often a change is made anew because somebody else was faster: each time one of them gets through, so
+/// that dozens at once all do.
+const CHANGE_ATTEMPTS_MAX: usize = 64;
+
+/// The longest pause after the first change that came too late: about one round trip in a data centre.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
+/// What the pause grows to, doubling.
+const PAUSE_MAX: Duration = Duration::from_millis(64);
+
+/// What all buckets of a provider share.
+pub(crate) struct Store {
+    joined: Joined,
+    lists: Semaphore,
+    is_closed: AtomicBool,
+}
+
+pub(crate) struct NatsBucket {
+    name: String,
+    store: Arc<Store>,
+}
+
+// === impl Store ===
+
+impl Store {
+    pub(crate) fn new(joined: Joined) -> Self {
+        Self {
+            joined,
+            lists: Semaphore::new(LISTS_MAX),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Refuses all operations from now on. What is on its way happens or not, as after a lost connection.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    fn keyed(&self) -> &KeyedBucket {
+        &self.joined.bucket
+    }
+
+    async fn within<T>(
+        &self,
+        wait: Duration,
+        operation: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(Problem::Closed);
+        }
+        let done = timeout(wait, operation).await;
+        done.unwrap_or(Err(Problem::Slow(wait)))
+    }
+
+    async fn read<T>(
+        &self,
+        wait: Duration,
+        operation: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, KeyValueError> {
+        let done = self.within(wait, operation).await;
+        done.map_err(|problem| problem.of(false))
+    }
+
+    async fn change<T>(
+        &self,
+        wait: Duration,
+        operation: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, KeyValueError> {
+        let done = self.within(wait, operation).await;
+        done.map_err(|problem| problem.of(true))
+    }
+}
+
+// === impl NatsBucket ===
+
+impl NatsBucket {
+    pub(crate) fn new(name: &str, store: Arc<Store>) -> Self {
+        Self {
+            name: name.to_owned(),
+            store,
+        }
+    }
+
+    fn key(&self, key: &str) -> Result<EntryKey, Problem> {
+        Ok(EntryKey::new(&[&self.name, key])?)
+    }
+
+    async fn value(&self, key: &str) -> Result<Option<Bytes>, Problem> {
+        let newest = self.store.keyed().newest(&self.key(key)?).await?;
+        Ok(state(newest).0)
+    }
+
+    async fn put(&self, key: &str, value: Bytes) -> Result<(), Problem> {
+        let key = self.key(key)?;
+        self.store.keyed().put(&key, value, None).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Problem> {
+        let key = self.key(key)?;
+        self.store.keyed().delete(&key).await?;
+        Ok(())
+    }
+
+    /// Puts what `change` makes of the value there is, by compare-and-set, until nobody else is faster.
+    async fn update<T>(
+        &self,
+        key: &str,
+        change: impl Fn(Option<Bytes>) -> Result<Change<T>, Problem>,
+    ) -> Result<T, Problem> {
+        let key = self.key(key)?;
+        let mut pauses = Pauses::new();
+        for _ in 0..CHANGE_ATTEMPTS_MAX {
+            let (current, revision) = state(self.store.keyed().newest(&key).await?);
+            let (value, outcome) = match change(current)? {
+                Change::Put(value, outcome) => (value, outcome),
+                Change::None(outcome) => return Ok(outcome),
+            };
+            match self.store.keyed().put(&key, value, Some(revision)).await {
+                Ok(_) => return Ok(outcome),
+                Err(WriteError::Conflict) => sleep(pauses.next()).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Problem::Contended(CHANGE_ATTEMPTS_MAX))
+    }
+
+    async fn page(&self, cursor: Option<&str>) -> Result<KeyPage, Problem> {
+        // Never closed.
+        let _permit = self.store.lists.acquire().await;
+        let bucket = EntryKey::new(&[&self.name])?;
+        loop {
+            let mut page = Page::new(cursor, PAGE_KEYS_MAX);
+            let mut walk = self.store.keyed().walk(&bucket).await?;
+            while let Some((key, operation)) = walk.next().await? {
+                page.see(key, operation);
+            }
+            if let Some(page) = page.finish() {
+                return Ok(page);
+            }
+        }
+    }
+
+    async fn values(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Problem> {
+        let reads: Vec<_> = keys.iter().map(|key| self.value(key)).collect();
+        let mut reads = iter(reads).buffered(BATCH_IN_FLIGHT);
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        while let Some(value) = reads.try_next().await? {
+            bytes += value.as_ref().map_or(0, Bytes::len);
+            if bytes > BATCH_BYTES_MAX {
+                return Err(Problem::LargeBatch(BATCH_BYTES_MAX));
+            }
+            values.push(value);
+        }
+        Ok(values)
+    }
+}
+
+/// What an update does.
+enum Change<T> {
+    Put(Bytes, T),
+    None(T),
+}
+
+/// Does all of `changes`, some at once, or some of them if one fails.
+async fn each(changes: Vec<impl Future<Output = Result<(), Problem>>>) -> Result<(), Problem> {
+    let changes = iter(changes).buffer_unordered(BATCH_IN_FLIGHT);
+    changes.try_collect().await
+}
+
+/// The value of a key, and the revision that a change of it expects.
+fn state(newest: Option<Entry>) -> (Option<Bytes>, Revision) {
+    match newest {
+        None => (None, Revision::NONE),
+        Some(entry) => {
+            let value = (entry.operation == Operation::Put).then_some(entry.value);
+            (value, entry.revision)
+        }
+    }
+}
+
+#[async_trait]
+impl Bucket for NatsBucket {
+    fn value_len_max(&self) -> usize {
+        VALUE_BYTES_MAX
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
+        self.store.read(OPERATION_WAIT_MAX, self.value(key)).await
+    }
+
+    async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
+        let put = self.put(key, value);
+        self.store.change(OPERATION_WAIT_MAX, put).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        let removed = self.remove(key);
+        self.store.change(OPERATION_WAIT_MAX, removed).await
+    }
+
+    async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
+        self.store.read(LIST_WAIT_MAX, self.page(cursor)).await
+    }
+
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
+        let updated = self.update(key, |current| {
+            let sum = add_to_counter(current.as_deref(), delta)?;
+            let text = Bytes::from(sum.to_string());
+            // Adding nothing is how guests read a counter.
+            if current.as_ref() == Some(&text) {
+                return Ok(Change::None(sum));
+            }
+            Ok(Change::Put(text, sum))
+        });
+        self.store.change(OPERATION_WAIT_MAX, updated).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        new: Bytes,
+    ) -> Result<CasOutcome, KeyValueError> {
+        let updated = self.update(key, |current| {
+            if current.as_deref() == expected {
+                return Ok(Change::Put(new.clone(), CasOutcome::Swapped));
+            }
+            Ok(Change::None(CasOutcome::Conflict { current }))
+        });
+        self.store.change(OPERATION_WAIT_MAX, updated).await
+    }
+
+    async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
+        self.store.read(BATCH_WAIT_MAX, self.values(keys)).await
+    }
+
+    async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
+        // They are written in any order: of a key that is there twice, the last value counts.
+        let pairs: BTreeMap<_, _> = pairs.into_iter().collect();
+        let puts = pairs
+            .iter()
+            .map(|(key, value)| self.put(key, value.clone()));
+        let puts = each(puts.collect());
+        self.store.change(BATCH_WAIT_MAX, puts).await
+    }
+
+    async fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError> {
+        let keys: BTreeSet<_> = keys.iter().collect();
+        let removals = keys.iter().map(|key| self.remove(key));
+        let removals = each(removals.collect());
+        self.store.change(BATCH_WAIT_MAX, removals).await
+    }
+}
+
+/// The pauses between attempts: at random up to a time that doubles, so that those who met once do not meet
+/// again.
+struct Pauses {
+    random: Random,
+    max: Duration,
+}
+
+impl Pauses {
+    fn new() -> Self {
+        // Each state has keys of its own; what is hashed does not matter.
+        let seed = RandomState::new().hash_one(PAUSE_MIN);
+        Self {
+            random: Random::from_seed(seed),
+            max: PAUSE_MIN,
+        }
+    }
+
+    fn next(&mut self) -> Duration {
+        let max = u32::try_from(self.max.as_micros()).unwrap_or(u32::MAX);
+        self.max = PAUSE_MAX.min(2 * self.max);
+        Duration::from_micros(u64::from(self.random.below(max)))
+    }
+}

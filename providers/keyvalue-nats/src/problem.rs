@@ -1,0 +1,74 @@
+//! What goes wrong with an operation, and what a guest is told of it.
+
+use std::time::Duration;
+
+use weft_lattice::buckets::StoreError;
+use weft_lattice::keyed::{KeyError, WriteError};
+use weft_provider::keyvalue::KeyValueError;
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("the provider of the store is closed")]
+    Closed,
+    #[error("the store cannot be reached at the moment")]
+    Away,
+    #[error("the store did not answer within {} seconds", .0.as_secs())]
+    Slow(Duration),
+    #[error("the servers of the store offer no JetStream at the moment")]
+    NoJetStream,
+    #[error("the store refused; the log of the host says why")]
+    Refused,
+    #[error("the key was changed by others at the same time, {0} times in a row; try again")]
+    Contended(usize),
+    #[error("the value has {found} bytes, and the servers of the store take {max} in a message")]
+    TooLarge { found: usize, max: usize },
+    #[error("the values of the batch have more than {0} bytes; use smaller batches")]
+    LargeBatch(usize),
+    #[error("the key and the name of the bucket are too long together")]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Value(#[from] KeyValueError),
+}
+
+impl Problem {
+    /// What a guest is told of it; of an operation that changes something, whether it may have been done.
+    pub(crate) fn of(self, may_have_changed: bool) -> KeyValueError {
+        match self {
+            Self::Value(error) => error,
+            Self::Away | Self::Slow(_) if may_have_changed => {
+                KeyValueError::Other(format!("{self}; the change may have been made"))
+            }
+            problem => KeyValueError::Other(problem.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away { .. } => Self::Away,
+            StoreError::NoJetStream { .. } => Self::NoJetStream,
+            StoreError::Refused { bucket, source } => {
+                // The name of the bucket is none of the guest's business.
+                tracing::error!(
+                    bucket,
+                    error = source,
+                    "an operation of a store was refused"
+                );
+                Self::Refused
+            }
+            StoreError::Name { .. } | StoreError::ServerName { .. } => Self::Refused,
+        }
+    }
+}
+
+impl From<WriteError> for Problem {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Conflict => Self::Contended(1),
+            WriteError::TooLarge { found, max } => Self::TooLarge { found, max },
+            WriteError::Store(error) => error.into(),
+        }
+    }
+}

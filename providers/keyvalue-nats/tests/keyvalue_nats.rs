@@ -1,0 +1,517 @@
+//! The provider against real servers: two hosts of a lattice, servers that are away, hang or offer too little.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests; `allow-unwrap-in-tests` sees only the functions themselves"
+)]
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, interval, timeout};
+use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NatsFactory, OPERATION_WAIT_MAX};
+use weft_lattice::bus::nats::NatsOptions;
+use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
+use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
+use weft_tests::Nats;
+
+/// How long a state is waited for: servers of a cluster elect their leaders first.
+const WAIT_MAX: Duration = Duration::from_secs(60);
+
+fn shop() -> Context<'static> {
+    Context {
+        app: "shop",
+        provider: "store",
+        data_dir: Path::new("/nowhere"),
+    }
+}
+
+/// A host of the lattice `test`.
+fn host(nats: &Nats) -> NatsFactory {
+    host_of("test", nats)
+}
+
+fn host_of(lattice: &str, nats: &Nats) -> NatsFactory {
+    NatsFactory::new(Some(Lattice {
+        name: lattice.to_owned(),
+        nats: NatsOptions {
+            servers: vec![nats.url()],
+            name: "host".to_owned(),
+            ..NatsOptions::default()
+        },
+    }))
+}
+
+fn settings(config: &Value) -> Settings {
+    config.as_object().cloned().unwrap()
+}
+
+/// The bucket `bucket` of the provider `store` of the shop.
+async fn open(host: &NatsFactory) -> Arc<dyn Bucket> {
+    open_as(host, &shop(), &json!({})).await
+}
+
+async fn open_as(host: &NatsFactory, context: &Context<'_>, config: &Value) -> Arc<dyn Bucket> {
+    let provider = host.make(context, &settings(config)).await.unwrap();
+    bind(provider.as_ref()).open("bucket").await.unwrap()
+}
+
+fn bind(provider: &dyn Provider) -> Arc<dyn KeyValue> {
+    let link = LinkContext {
+        app: "shop",
+        component: "cart",
+        provider: "store",
+        interface: "wasi:keyvalue",
+        link: None,
+    };
+    match provider.bind(&link, &Settings::new()).unwrap() {
+        Capability::KeyValue(key_value) => key_value,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is wrong with a configuration, as whoever deploys it is told.
+async fn refusal(host: &NatsFactory, config: Value) -> String {
+    let refused = host.check(&shop(), &settings(&config)).await.unwrap_err();
+    chain(&refused)
+}
+
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    error.to_string() + &cause.unwrap_or_default()
+}
+
+fn bytes(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+/// Waits for a state, with a bound.
+async fn until(state: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let mut turn = interval(Duration::from_millis(20));
+    let waiting = async {
+        while !is_so().await {
+            turn.tick().await;
+        }
+    };
+    let waited = timeout(WAIT_MAX, waiting).await;
+    waited.unwrap_or_else(|_| panic!("not within {WAIT_MAX:?}: {state}"));
+}
+
+#[test]
+fn it_does_what_every_key_value_backend_must() {
+    let nats = Nats::start();
+    let host = host(&nats);
+    weft_provider::conformance::check(async || {
+        bind(host.make(&shop(), &Settings::new()).await.unwrap().as_ref())
+    });
+}
+
+#[test]
+fn it_does_so_in_memory() {
+    let nats = Nats::start();
+    let host = host(&nats);
+    weft_provider::conformance::check(async || {
+        let settings = settings(&json!({ "storage": "memory" }));
+        bind(host.make(&shop(), &settings).await.unwrap().as_ref())
+    });
+}
+
+#[tokio::test]
+async fn what_one_host_writes_another_one_reads_at_once() {
+    let nats = Nats::start();
+    let (one, other) = (open(&host(&nats)).await, open(&host(&nats)).await);
+    for number in 0..50 {
+        let value = bytes(&number.to_string());
+        one.set("key", value.clone()).await.unwrap();
+        assert_eq!(other.get("key").await, Ok(Some(value)));
+        assert_eq!(other.list_keys(None).await.unwrap().keys, ["key"]);
+        other.delete("key").await.unwrap();
+        assert_eq!(one.get("key").await, Ok(None));
+        assert_eq!(
+            one.list_keys(None).await.unwrap().keys,
+            Vec::<String>::new()
+        );
+    }
+}
+
+#[tokio::test]
+async fn increments_of_two_hosts_at_once_lose_nothing() {
+    let nats = Nats::start();
+    let mut tasks = JoinSet::new();
+    for host in [host(&nats), host(&nats)] {
+        let bucket = open(&host).await;
+        for _ in 0..4 {
+            let bucket = Arc::clone(&bucket);
+            tasks.spawn(async move {
+                for _ in 0..25 {
+                    bucket.increment("orders", 1).await.unwrap();
+                }
+            });
+        }
+    }
+    tasks.join_all().await;
+    assert_eq!(
+        open(&host(&nats)).await.increment("orders", 0).await,
+        Ok(200)
+    );
+}
+
+#[tokio::test]
+async fn a_swap_over_a_deletion_needs_that_there_is_no_value() {
+    let nats = Nats::start();
+    let bucket = open(&host(&nats)).await;
+    bucket.set("key", bytes("1")).await.unwrap();
+    bucket.delete("key").await.unwrap();
+    let swap =
+        async |expected: Option<&[u8]>| bucket.compare_and_swap("key", expected, bytes("2")).await;
+    assert_eq!(
+        swap(Some(b"1")).await,
+        Ok(CasOutcome::Conflict { current: None })
+    );
+    assert_eq!(swap(None).await, Ok(CasOutcome::Swapped));
+    assert_eq!(bucket.increment("key", 1).await, Ok(3));
+}
+
+#[tokio::test]
+async fn hostile_keys_and_buckets_are_names_like_others() {
+    let nats = Nats::start();
+    let provider = host(&nats).make(&shop(), &Settings::new()).await.unwrap();
+    let long = "x y".repeat(100);
+    let wide = "ü🦀".repeat(170);
+    let names = [
+        "*", ">", ".", "a.b", "a.>", "../a", "a b", " ", "$JS.API", "=2E", "é", "e",
+    ];
+    let keys: BTreeSet<&str> = names
+        .into_iter()
+        .chain([long.as_str(), wide.as_str()])
+        .collect();
+    for name in names {
+        let bucket = bind(provider.as_ref()).open(name).await.unwrap();
+        for key in &keys {
+            bucket
+                .set(key, bytes(&format!("{name}/{key}")))
+                .await
+                .unwrap();
+        }
+    }
+    for name in names {
+        let bucket = bind(provider.as_ref()).open(name).await.unwrap();
+        for key in &keys {
+            let value = bucket.get(key).await.unwrap();
+            assert_eq!(value, Some(bytes(&format!("{name}/{key}"))));
+        }
+        let listed = bucket.list_keys(None).await.unwrap().keys;
+        assert!(listed.iter().eq(&keys), "{name}: {listed:?}");
+    }
+}
+
+#[tokio::test]
+async fn lattices_apps_and_providers_share_a_bucket_only_by_its_name() {
+    let nats = Nats::start();
+    let other = |app, provider| Context {
+        app,
+        provider,
+        ..shop()
+    };
+    let named = json!({ "bucket": "shared" });
+    let host = host(&nats);
+    open(&host).await.set("key", bytes("own")).await.unwrap();
+    open_as(&host, &shop(), &named)
+        .await
+        .set("key", bytes("shared"))
+        .await
+        .unwrap();
+
+    for (lattice, context) in [
+        ("test2", shop()),
+        ("test", other("shop2", "store")),
+        ("test", other("shop", "store2")),
+        ("test-shop", other("shop", "store")),
+    ] {
+        let host = host_of(lattice, &nats);
+        let apart = open_as(&host, &context, &json!({})).await;
+        assert_eq!(apart.get("key").await, Ok(None), "{lattice} {context}");
+        let shared = open_as(&host, &context, &named).await;
+        assert_eq!(
+            shared.get("key").await,
+            Ok(Some(bytes("shared"))),
+            "{lattice} {context}"
+        );
+    }
+    // A host of no lattice takes part by the name too.
+    let given = json!({ "bucket": "shared", "servers": [nats.url()] });
+    let shared = open_as(&NatsFactory::new(None), &shop(), &given).await;
+    assert_eq!(shared.get("key").await, Ok(Some(bytes("shared"))));
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
+    let nats = Nats::start();
+    let servers = json!([nats.url()]);
+    let check = async |config: Value, parts: &[&str]| {
+        let message = refusal(&host(&nats), config).await;
+        for part in parts {
+            assert!(message.contains(part), "{message}");
+        }
+    };
+    check(
+        json!({ "replica": 3 }),
+        &["unknown field `replica`", "replicas"],
+    )
+    .await;
+    check(
+        json!({ "replicas": 2 }),
+        &["key `replicas`", "expected 1, 3 or 5 replicas, found 2"],
+    )
+    .await;
+    check(
+        json!({ "storage": "tape" }),
+        &["key `storage`", "`file` or `memory`"],
+    )
+    .await;
+    check(
+        json!({ "bucket": "a.b" }),
+        &["key `bucket`: `a.b`", "letters, digits"],
+    )
+    .await;
+    check(
+        json!({ "bucket": "weft-desired-test" }),
+        &["key `bucket`", "do not begin with `weft-`"],
+    )
+    .await;
+    check(
+        json!({ "creds": "/a.creds" }),
+        &["key `creds`: `/a.creds`", "expected `servers`"],
+    )
+    .await;
+    check(json!({ "tls": {} }), &["key `tls`", "expected `servers`"]).await;
+    let both = json!({ "servers": servers, "creds": "/a", "nkey-file": "/b" });
+    check(both, &["either `creds` or `nkey-file`"]).await;
+    let half = json!({ "servers": servers, "tls": { "cert": "/a" } });
+    check(half, &["both `cert` and `key`"]).await;
+    let missing = json!({ "servers": servers, "nkey-file": "/nowhere" });
+    check(
+        missing,
+        &[
+            "cannot start",
+            "cannot read the seed of an nkey",
+            "/nowhere",
+        ],
+    )
+    .await;
+    check(
+        json!({ "servers": ["http://a"] }),
+        &["nats://host:port", "`http://a`"],
+    )
+    .await;
+    // One server cannot keep three copies.
+    check(
+        json!({ "replicas": 3 }),
+        &["cannot start", "refuses bucket", "replicas"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_of_no_lattice_is_told_what_the_provider_needs() {
+    let nats = Nats::start();
+    let alone = NatsFactory::new(None);
+    let message = refusal(&alone, json!({})).await;
+    assert!(message.contains("`weft up --nats URL`"), "{message}");
+    assert!(message.contains("servers"), "{message}");
+    let message = refusal(&alone, json!({ "servers": [nats.url()] })).await;
+    assert!(message.contains("`bucket: shop-orders`"), "{message}");
+}
+
+#[tokio::test]
+async fn servers_without_jetstream_are_refused_when_it_is_deployed() {
+    let nats = Nats::start_without_jetstream();
+    let host = host(&nats);
+    let message = refusal(&host, json!({})).await;
+    assert!(
+        message.contains("provider `store` of app `shop` cannot start"),
+        "{message}"
+    );
+    assert!(message.contains("`nats-server -js`"), "{message}");
+    // A host that starts again makes it all the same, and its operations say why they fail.
+    let bucket = open(&host).await;
+    let error = bucket.get("key").await.unwrap_err().to_string();
+    assert!(error.contains("no JetStream"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written() {
+    let mut nats = Nats::start();
+    let host = host(&nats);
+    let bucket = open(&host).await;
+    bucket.set("key", bytes("kept")).await.unwrap();
+    nats.kill();
+    let killed = Instant::now();
+    let read = bucket.get("key").await.unwrap_err().to_string();
+    assert!(!read.contains("may have been made"), "{read}");
+    let write = bucket
+        .set("key", bytes("lost"))
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(write.ends_with("the change may have been made"), "{write}");
+    assert!(bucket.increment("n", 1).await.is_err());
+    assert!(bucket.list_keys(None).await.is_err());
+    assert!(
+        killed.elapsed() < 4 * OPERATION_WAIT_MAX,
+        "{:?}",
+        killed.elapsed()
+    );
+    // Deployed now, it would be refused, for as long as nobody knows.
+    let message = refusal(&host, json!({})).await;
+    assert!(message.contains("is away"), "{message}");
+    nats.start_again();
+    until("the value is read again", async || {
+        bucket.get("key").await == Ok(Some(bytes("kept")))
+    })
+    .await;
+    bucket.set("key", bytes("new")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_fails_operations_in_bounded_time() {
+    let nats = Nats::start();
+    let bucket = open(&host(&nats)).await;
+    bucket.set("key", bytes("kept")).await.unwrap();
+    nats.freeze();
+    let frozen = Instant::now();
+    let keys: Vec<_> = (0..100).map(|number| number.to_string()).collect();
+    let (get, set, list, many) = tokio::join!(
+        bucket.get("key"),
+        bucket.set("key", bytes("lost")),
+        bucket.list_keys(None),
+        bucket.get_many(&keys),
+    );
+    assert!(get.is_err() && set.is_err() && list.is_err() && many.is_err());
+    assert!(frozen.elapsed() < BATCH_WAIT_MAX, "{:?}", frozen.elapsed());
+    nats.thaw();
+    until("it is back", async || bucket.get("key").await.is_ok()).await;
+}
+
+/// Three servers that keep what is stored together.
+fn cluster() -> [Nats; 3] {
+    let routes: Vec<_> = (0..3).map(|_| free_port()).collect();
+    let all = routes.iter().map(|port| format!("nats://127.0.0.1:{port}"));
+    let all = all.collect::<Vec<_>>().join(", ");
+    [0, 1, 2].map(|index| {
+        let listen = routes[index];
+        Nats::start_configured(&format!(
+            "server_name: s{index}\n\
+             cluster {{ name: test, listen: \"127.0.0.1:{listen}\", routes: [{all}] }}"
+        ))
+    })
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn with_three_replicas_any_server_may_be_lost() {
+    let mut servers = cluster();
+    let urls: Vec<_> = servers.iter().map(Nats::url).collect();
+    let config =
+        |servers: &[String]| json!({ "servers": servers, "bucket": "kept", "replicas": 3 });
+    let host = NatsFactory::new(None);
+    let all = config(&urls);
+    until("the servers have found each other", async || {
+        host.check(&shop(), &settings(&all)).await.is_ok()
+    })
+    .await;
+    // Hosts that are connected to different servers, some of which follow another one.
+    let [one, other] = [&urls[..1], &urls[1..2]].map(config);
+    let (one, other) = (
+        open_as(&host, &shop(), &one).await,
+        open_as(&host, &shop(), &other).await,
+    );
+    for number in 1..=50 {
+        assert_eq!(one.increment("n", 1).await, Ok(2 * number - 1));
+        assert_eq!(other.increment("n", 1).await, Ok(2 * number));
+        let value = bytes(&(2 * number).to_string());
+        assert_eq!(one.get("n").await, Ok(Some(value)));
+        other
+            .set(&format!("key-{number}"), Bytes::new())
+            .await
+            .unwrap();
+        let listed = one.list_keys(None).await.unwrap().keys;
+        assert_eq!(listed.len() as i64, number + 1);
+    }
+    // One of them led.
+    let bucket = open_as(&host, &shop(), &all).await;
+    for (lost, server) in servers.iter_mut().enumerate() {
+        server.kill();
+        let key = format!("without-{lost}");
+        until("there is a leader again", async || {
+            bucket.set(&key, bytes("1")).await.is_ok()
+        })
+        .await;
+        until("nothing is lost", async || {
+            bucket.get("n").await == Ok(Some(bytes("100")))
+        })
+        .await;
+        server.start_again();
+    }
+    until("all of it is there", async || {
+        let listed = bucket.list_keys(None).await;
+        listed.is_ok_and(|page| page.keys.len() == 54)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_value_that_the_servers_do_not_take_is_told_by_their_limit() {
+    let nats = Nats::start_configured("max_payload: 65536");
+    let bucket = open(&host(&nats)).await;
+    let error = bucket
+        .set("key", vec![0; 65_537].into())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("has 65537 bytes") && error.contains("take 65536"),
+        "{error}"
+    );
+    bucket.set("key", vec![0; 60_000].into()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bucket_that_was_lost_is_made_again() {
+    let mut nats = Nats::start();
+    let bucket = open_as(&host(&nats), &shop(), &json!({ "storage": "memory" })).await;
+    bucket.set("key", bytes("1")).await.unwrap();
+    nats.kill();
+    nats.start_again();
+    until("it is back", async || {
+        bucket.set("key", bytes("2")).await.is_ok()
+    })
+    .await;
+    assert_eq!(bucket.get("key").await, Ok(Some(bytes("2"))));
+}
+
+#[tokio::test]
+async fn a_closed_provider_does_nothing() {
+    let nats = Nats::start();
+    let provider = host(&nats).make(&shop(), &Settings::new()).await.unwrap();
+    let bucket = bind(provider.as_ref()).open("bucket").await.unwrap();
+    bucket.set("key", bytes("1")).await.unwrap();
+    provider.close().await;
+    let error = bucket.set("key", bytes("2")).await.unwrap_err().to_string();
+    assert!(error.contains("closed"), "{error}");
+    assert_eq!(
+        open(&host(&nats)).await.get("key").await,
+        Ok(Some(bytes("1")))
+    );
+}
