@@ -20,9 +20,9 @@ Examples:
   weft drain north --wait                 move what runs on a host elsewhere, and wait until it has
   weft drain north --undo                 let it take work again
 
-The host goes on running, takes calls only if no other host has the component, and keeps what no other
-host may run, such as components linked to a store on its disk. A host that is told to end (SIGTERM)
-drains by itself. A host that is started again is not drained any more.";
+The host goes on running, takes calls only if no other host has the component, and keeps what no
+other host may run, such as components linked to a store on its disk. A host that is told to end
+(SIGTERM) drains by itself. A host that is started again is not drained any more.";
 
 /// Have a host give its work to others
 #[derive(Debug, Args)]

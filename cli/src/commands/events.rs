@@ -19,7 +19,7 @@ Examples:
 
 Each host remembers the newest events, and tells what it saw itself.";
 
-/// Show what happened: hosts that came and went, apps that changed, components that moved
+/// Show what happened to hosts, apps and placements
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Events {

@@ -17,8 +17,8 @@ Examples:
   weft label north zone=a2 gpu=yes        set two labels
   weft label north gpu-                   remove one
 
-Placement follows at once. The host keeps what is said here in its data directory, and it goes before
-`--label` of `weft up` when the host is started again.";
+Placement follows at once. The host keeps what is said here in its data directory, and it goes
+before `--label` of `weft up` when the host is started again.";
 
 /// Set and remove labels of a host
 #[derive(Debug, Args)]
