@@ -129,6 +129,16 @@ impl Weft {
         self.process().terminate();
     }
 
+    /// Has it do nothing at all, until [`Weft::resume`].
+    pub fn suspend(&self) {
+        self.process().suspend();
+    }
+
+    /// Ends what [`Weft::suspend`] began.
+    pub fn resume(&self) {
+        self.process().resume();
+    }
+
     /// Waits until it has ended by itself.
     #[must_use]
     pub fn ended(mut self, deadline: Duration) -> Finished {

@@ -62,6 +62,12 @@ impl Nats {
         nats
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     fn configuration(&self) -> PathBuf {
         self.directory.path().join("nats.conf")
     }

@@ -91,10 +91,30 @@ impl Process {
     /// # Panics
     /// If the signal cannot be sent.
     pub fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Has it do nothing at all, until [`Process::resume`].
+    ///
+    /// # Panics
+    /// If the signal cannot be sent.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Ends what [`Process::suspend`] began.
+    ///
+    /// # Panics
+    /// If the signal cannot be sent.
+    pub fn resume(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.id().to_string()])
+            .args([signal, &self.id().to_string()])
             .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill -TERM");
+        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
     }
 
     /// Ends it as `kill -9` does, and waits until it is gone.

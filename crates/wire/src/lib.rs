@@ -23,9 +23,10 @@ pub use encoder::Encoder;
 pub use error::{DecodeError, EncodeError, Problem};
 pub use failure::{Failure, FailureCode};
 pub use frame::{
-    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Envelope, FieldError, Finish,
-    Frame, FrameError, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers,
-    Importer, KeptSession, Kind, Renew, Reply, Request, SessionId, Target, VERSION,
+    Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Envelope, Fetch,
+    FieldError, Finish, Frame, FrameError, HOST_BYTES, Held, HttpBody, HttpField, HttpHead,
+    HttpReply, HttpRequest, HttpTrailers, Importer, KeptSession, Kind, Part, Renew, Reply, Request,
+    SessionId, Target, VERSION,
 };
 pub use limits::{
     Limits, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENT_NAME_BYTES, MAX_FRAME_BYTES,

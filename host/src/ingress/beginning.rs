@@ -170,7 +170,8 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_is_read_ahead_up_to_a_bound() {
         let part: &'static str = Box::leak("x".repeat(BYTES_MAX / 2).into_boxed_str());
-        let mut body = endless(&[part; 10]);
+        let parts = [part; 10];
+        let mut body = endless(&parts);
         let beginning = Beginning::of(&mut body).await;
         assert_eq!(beginning.frames.len(), 2);
     }

@@ -1,36 +1,62 @@
 //! Calls to other hosts: to whom each goes (`lattice::routing` decides), and what becomes of it when that
-//! host does not answer.
+//! host does not answer. Arguments and results that are larger than a message are fetched
+//! ([`large`](super::large)).
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use weft_lattice::Random;
 use weft_lattice::bus::{Bus, RequestError};
 use weft_lattice::membership::HostId;
 use weft_lattice::membership::message::ComponentId;
 use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
-use weft_wire::FailureCode;
+use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
 use super::clock::Clock;
 use super::conversing::Conversing;
+use super::gone::gone;
+use super::large::{KeepError, Kept, Large, TakeError};
+use super::members::Known;
 use super::subjects::Subjects;
+use crate::entry::chain;
 use crate::links::LinkFailure;
 use crate::links::wire::{Hosts, Opening, Outbound, Told, code_of};
+
+/// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
+/// on its way, by another connection than the news.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Finds hosts for calls, and sends them there.
 pub(super) struct Asking {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) table: watch::Receiver<Arc<Table>>,
+    pub(super) known: watch::Receiver<Arc<Known>>,
     pub(super) clock: Clock,
+    pub(super) large: Large,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
     /// Calls with streams.
     pub(super) conversing: Conversing,
+}
+
+/// How the frame of a call goes.
+enum Sending {
+    Whole(Bytes),
+    /// It is larger than a message.
+    Held(Kept),
+}
+
+/// How an attempt ended. There is a reply if the host answered, whatever it said.
+struct Attempted {
+    outcome: Outcome,
+    reply: Option<Bytes>,
 }
 
 #[async_trait]
@@ -39,11 +65,13 @@ impl Hosts for Asking {
         &self,
         call: &Outbound,
         pinned: Option<HostId>,
-    ) -> Result<(Vec<u8>, HostId), LinkFailure> {
-        let deadline = self.clock.moment(call.deadline);
+    ) -> Result<(Bytes, HostId), LinkFailure> {
+        let sending = self.sending(call)?;
         if let Some(host) = pinned {
-            let until = deadline;
-            return match self.attempt(call, Attempt { host, until }).await {
+            let until = self.clock.moment(call.deadline);
+            let attempt = Attempt { host, until };
+            let Attempted { outcome, reply } = self.attempt(call, &sending, attempt).await?;
+            return match (outcome, reply) {
                 (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
                 (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
             };
@@ -56,7 +84,8 @@ impl Hosts for Asking {
         loop {
             match route.next(self.clock.now()) {
                 Decision::Send(attempt) => {
-                    let (outcome, reply) = self.attempt(call, attempt).await;
+                    let attempted = self.attempt(call, &sending, attempt).await?;
+                    let Attempted { outcome, reply } = attempted;
                     route.outcome(outcome, self.clock.now());
                     match (outcome, reply) {
                         (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
@@ -77,16 +106,9 @@ impl Hosts for Asking {
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
-        let Some(subject) = self.subjects.calls_of(host) else {
-            return;
-        };
-        let told = self
-            .bus
-            .request(&subject, Bytes::from(frame), deadline)
-            .await;
-        if let Err(error) = told {
+        if let Err(outcome) = self.ask(host, frame.into(), deadline).await {
             // What the handle was of goes with its session, at the latest.
-            tracing::debug!(%error, "another host may not have been told something");
+            tracing::debug!(?outcome, "another host may not have been told something");
         }
     }
 
@@ -124,30 +146,146 @@ impl Asking {
         Some(Route::new(
             candidates,
             call,
-            Random::from_seed(random_seed()),
+            Random::from_seed(super::random_seed()),
         ))
     }
 
-    /// Sends a call once. A reply is there if the host answered, whatever it said.
-    async fn attempt(&self, call: &Outbound, attempt: Attempt) -> (Outcome, Option<Vec<u8>>) {
-        let Some(subject) = self.subjects.calls_of(attempt.host) else {
-            return (Outcome::NoResponders, None);
-        };
-        let frame = Bytes::copy_from_slice(&call.frame);
+    /// How a call's frame goes.
+    ///
+    /// # Errors
+    /// `busy` if it is too large for a message, and there is no room to keep it.
+    fn sending(&self, call: &Outbound) -> Result<Sending, LinkFailure> {
+        if call.frame.len() <= self.bus.max_payload() {
+            return Ok(Sending::Whole(call.frame.clone()));
+        }
+        let kept = self.large.keeper.keep(call.frame.clone());
+        kept.map(Sending::Held)
+            .map_err(|error| not_kept(call, &error))
+    }
+
+    /// Sends a call once.
+    ///
+    /// # Errors
+    /// What ends the call besides, without an outcome that would be the host's.
+    async fn attempt(
+        &self,
+        call: &Outbound,
+        sending: &Sending,
+        attempt: Attempt,
+    ) -> Result<Attempted, LinkFailure> {
         let until = self.clock.instant(attempt.until).min(call.deadline);
-        match self.bus.request(&subject, frame, until).await {
-            Ok(message) => {
-                let reply = message.payload.to_vec();
-                let outcome = code_of(&reply).map_or(Outcome::Answered, Outcome::of_failure);
-                (outcome, Some(reply))
+        let answer = match sending {
+            Sending::Whole(frame) => self.ask(attempt.host, frame.clone(), until).await,
+            Sending::Held(kept) => {
+                let (claim, frame) = kept
+                    .claim(&self.bus)
+                    .map_err(|error| not_kept(call, &error))?;
+                let answer = self.ask(attempt.host, frame, until).await;
+                match (answer, claim.withdraw()) {
+                    // A host that has not got all of it has not run it, and will not.
+                    (Err(Outcome::Lost), false) => Err(Outcome::NotSent),
+                    (answer, _) => answer,
+                }
             }
-            Err(RequestError::NoResponders { .. }) => (Outcome::NoResponders, None),
-            Err(RequestError::Deadline { .. }) => (Outcome::TimedOut, None),
-            Err(RequestError::ConnectionLost { .. }) => (Outcome::Lost, None),
-            Err(RequestError::TooLarge { .. }) => (Outcome::NotRun(FailureCode::Refused), None),
-            Err(RequestError::Disconnected | RequestError::TooMany) => (Outcome::NotSent, None),
+        };
+        match answer {
+            Ok(reply) => self.take(call, attempt.host, reply).await,
+            Err(outcome) => Ok(Attempted {
+                outcome,
+                reply: None,
+            }),
         }
     }
+
+    /// Sends a frame to a host, and waits for its answer for as long as the host is there.
+    ///
+    /// # Errors
+    /// The outcome of an attempt that was not answered.
+    async fn ask(&self, host: HostId, frame: Bytes, until: Instant) -> Result<Bytes, Outcome> {
+        let subject = self.subjects.calls_of(host).ok_or(Outcome::NoResponders)?;
+        let mut request = pin!(self.bus.request(&subject, frame, until));
+        let answered = tokio::select! {
+            biased;
+            answered = &mut request => answered,
+            () = gone(&self.known, host) => {
+                let last = timeout(LAST_WORDS, request).await;
+                last.map_err(|_| Outcome::Lost)?
+            }
+        };
+        answered
+            .map(|message| message.payload)
+            .map_err(|error| outcome_of(&error))
+    }
+
+    /// Takes what a host answered, and fetches the rest if that is not all.
+    ///
+    /// # Errors
+    /// `maybe-executed` if there is no room for it.
+    async fn take(
+        &self,
+        call: &Outbound,
+        host: HostId,
+        reply: Bytes,
+    ) -> Result<Attempted, LinkFailure> {
+        let is_held = Envelope::open(&reply).is_ok_and(|frame| frame.kind() == Kind::Held);
+        let reply = match is_held {
+            true => self.fetch(call, host, &reply).await?,
+            false => Some(reply),
+        };
+        let outcome = match &reply {
+            Some(reply) => code_of(reply).map_or(Outcome::Answered, Outcome::of_failure),
+            None => Outcome::Lost,
+        };
+        Ok(Attempted { outcome, reply })
+    }
+
+    /// A reply that its host keeps; none if it cannot be had any more.
+    async fn fetch(
+        &self,
+        call: &Outbound,
+        host: HostId,
+        reply: &[u8],
+    ) -> Result<Option<Bytes>, LinkFailure> {
+        let Ok(Frame::Held(held)) = Frame::decode(reply) else {
+            return Ok(None);
+        };
+        if held.host != *host.key() {
+            tracing::warn!(host = host.short(), "a reply is said to be kept elsewhere");
+            return Ok(None);
+        }
+        match self.large.taker.take(&held, call.deadline).await {
+            Ok(taken) => Ok(Some(taken.frame)),
+            Err(error @ TakeError::Full { .. }) => {
+                let to = &call.function.route.ends.to;
+                let reason = format!("`{to}`: its result was not fetched: {error}");
+                Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
+            }
+            Err(error) => {
+                let reason = chain(&error);
+                tracing::debug!(host = host.short(), reason, "a result was not fetched");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// What became of a request without an answer.
+fn outcome_of(error: &RequestError) -> Outcome {
+    match error {
+        RequestError::NoResponders { .. } => Outcome::NoResponders,
+        RequestError::Deadline { .. } => Outcome::TimedOut,
+        RequestError::ConnectionLost { .. } => Outcome::Lost,
+        // The bus took more when it was asked, a moment ago.
+        RequestError::TooLarge { .. } => Outcome::NotRun(FailureCode::Refused),
+        RequestError::Disconnected | RequestError::TooMany => Outcome::NotSent,
+    }
+}
+
+/// What a call is told that is too large for a message, and cannot be kept to be fetched.
+fn not_kept(call: &Outbound, error: &KeepError) -> LinkFailure {
+    let to = &call.function.route.ends.to;
+    let reason = format!("`{to}`: its arguments cannot be sent: {}", chain(error));
+    LinkFailure::new(FailureCode::Busy, reason)
 }
 
 /// What a call to the one host that it may go to comes to.
@@ -176,11 +314,4 @@ pub(super) fn why(to: &str, code: FailureCode) -> String {
         FailureCode::MaybeExecuted => "its host was lost before it answered",
     };
     format!("`{to}`: {reason}")
-}
-
-/// A seed that differs from call to call. Without the system's randomness, calls are spread a little worse.
-pub(super) fn random_seed() -> u64 {
-    let mut seed = [0; 8];
-    let _ = getrandom::fill(&mut seed);
-    u64::from_le_bytes(seed)
 }

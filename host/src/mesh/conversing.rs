@@ -13,10 +13,12 @@ use weft_lattice::membership::message::ComponentId;
 use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
 use weft_wire::{FailureCode, Frame};
 
-use super::asking::{random_seed, why};
+use super::asking::why;
 use super::clock::Clock;
+use super::gone::gone;
 use super::lines::{Begun, Heard, Line, Lines};
 use super::members::Known;
+use super::random_seed;
 use crate::ingress;
 use crate::links::LinkFailure;
 use crate::links::concurrent::{self, Answer, Away, Over, Role, Side};
@@ -156,7 +158,7 @@ impl Conversing {
                         },
                         None => is_silent = true,
                     },
-                    () = self.lost(attempt.host) => return Attempted::Not(Outcome::Lost),
+                    () = gone(&self.known, attempt.host) => return Attempted::Not(Outcome::Lost),
                 }
             }
         };
@@ -180,19 +182,8 @@ impl Conversing {
                     },
                     None => return,
                 },
-                () = self.lost(host) => return away.lose(),
+                () = gone(&self.known, host) => return away.lose(),
             }
-        }
-    }
-
-    /// Resolves when a host is not there any more.
-    async fn lost(&self, host: HostId) {
-        let mut known = self.known.clone();
-        let is_lost =
-            |known: &Arc<Known>| !known.view.host(host).is_some_and(|host| host.is_alive());
-        if known.wait_for(is_lost).await.is_err() {
-            // This host is ending, and its deadlines do the rest.
-            std::future::pending().await
         }
     }
 }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_lattice::Moment;
 use weft_lattice::bus::{Bus, Lane, Status, Subject, Subscription};
 use weft_lattice::membership::message::{Contents, HostState, Load, Message};
-use weft_lattice::membership::{BusStatus, Freeze, HEARTBEAT_EVERY, Membership, TICK_EVERY, View};
-use weft_lattice::routing::{Router, Table};
+use weft_lattice::membership::{
+    BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View,
+};
+use weft_lattice::routing::{Probe, Router, Table};
 
 use super::clock::Clock;
+use super::probing::PROBES_WAITING_MAX;
 use super::subjects::Subjects;
 use super::telling;
 use crate::events::Events;
@@ -46,6 +49,8 @@ pub(super) struct Members {
     known: watch::Sender<Arc<Known>>,
     table: watch::Sender<Arc<Table>>,
     events: Events,
+    /// Who sends the questions to ejected hosts; none if nobody does.
+    probes: Option<mpsc::Sender<Probe>>,
 }
 
 impl Members {
@@ -72,7 +77,15 @@ impl Members {
             router,
             known: watch::Sender::new(Arc::new(known)),
             events,
+            probes: None,
         }
+    }
+
+    /// The questions to ejected hosts, for whoever sends them.
+    pub(super) fn probes(&mut self) -> mpsc::Receiver<Probe> {
+        let (sender, receiver) = mpsc::channel(PROBES_WAITING_MAX);
+        self.probes = Some(sender);
+        receiver
     }
 
     /// Where calls can go, now and later.
@@ -170,9 +183,24 @@ impl Members {
             });
             true
         });
+        self.probe();
         for (host, ask) in self.membership.asks(now) {
             if let Some(subject) = self.subjects.asks_of(host) {
                 self.send(control, &subject, &Message::Ask(ask)).await;
+            }
+        }
+    }
+
+    /// Has those asked that are due. What finds no place among the questions is due again.
+    fn probe(&self) {
+        let Some(probes) = &self.probes else {
+            return;
+        };
+        let view = self.membership.view();
+        for probe in self.router.probes(self.now()) {
+            // A dead host does not answer, and one that is back is asked at once.
+            if view.host(probe.host()).is_some_and(HostView::is_alive) {
+                let _ = probes.try_send(probe);
             }
         }
     }

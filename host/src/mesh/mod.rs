@@ -3,8 +3,9 @@
 //! - [`identity`]: the host's key, and which of its lives this is.
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
-//! - [`answering`], [`asking`]: calls from and to other hosts.
+//! - [`answering`], [`asking`]: calls from and to other hosts; [`large`] has what is larger than a message.
 //! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
+//! - [`gone`], [`replays`], [`probing`]: hosts that went, messages that came again, hosts that may be back.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
 //! - [`inventory`]: what this host says that it has.
@@ -19,12 +20,18 @@ mod conversing;
 mod deploying;
 mod desired;
 mod following;
+mod gone;
 mod identity;
 mod inventory;
+mod large;
 mod lines;
 mod members;
 mod operating;
 mod picture;
+mod probing;
+mod replays;
+#[cfg(test)]
+mod rig;
 mod share;
 mod subjects;
 mod telling;
@@ -47,6 +54,7 @@ use weft_lattice::membership::{HostId, Identity, Membership};
 use weft_lattice::store::Record;
 use weft_lattice_config::{App, AppName, NameError, placement};
 
+use self::answering::Answering;
 use self::asking::Asking;
 use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
@@ -54,10 +62,12 @@ use self::deploying::Deploying;
 use self::desired::Desired;
 use self::following::Following;
 pub(crate) use self::inventory::holdings;
+use self::large::Large;
 use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 pub(crate) use self::picture::Picture;
+use self::probing::Probing;
 use self::subjects::Subjects;
 pub(crate) use self::telling::why as why_held;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
@@ -119,6 +129,7 @@ pub(crate) struct Mesh {
     about: Contents,
     labels: HostLabels,
     known: watch::Receiver<Arc<Known>>,
+    large: Large,
     lines: Lines,
     buckets: BucketOptions,
     tasks: TaskTracker,
@@ -216,6 +227,7 @@ impl Mesh {
             lines,
             buckets: config.buckets,
             known: members.known(),
+            large: Large::new(bus.lane(Lane::Calls), subjects.clone(), me),
             members,
             contents,
             state,
@@ -241,14 +253,53 @@ impl Mesh {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             table: self.members.table(),
+            known: self.known.clone(),
             clock: self.members.clock(),
+            large: self.large.clone(),
             tasks: self.tasks.clone(),
         })
     }
 
+    /// Answers the calls of others, hands out what is too large for a message, and asks those that did not
+    /// answer whether they do now.
+    async fn serve_calls(&mut self, server: Arc<Server>, stop: &CancellationToken) {
+        let bus = self.bus.lane(Lane::Calls);
+        let fetches = bus.subscribe(&self.subjects.held).await;
+        let (keeper, refusals) = (self.large.keeper.clone(), server.refusals().clone());
+        let keeping = large::serve(fetches, bus.clone(), keeper, refusals);
+        self.tasks.spawn(keeping);
+        let calls = bus.subscribe(&self.subjects.calls).await;
+        let answering = Answering {
+            bus: bus.clone(),
+            server: server.clone(),
+            large: self.large.clone(),
+            tasks: self.tasks.clone(),
+        };
+        self.tasks.spawn(answering.run(calls, stop.clone()));
+        self.tasks.spawn(self.lines.serve(
+            bus.subscribe(&self.subjects.lines).await,
+            conversing::Answering {
+                server: server.clone(),
+                http: ingress::Answering {
+                    server: server.clone(),
+                    tasks: self.tasks.clone(),
+                },
+                bus: bus.clone(),
+            },
+            stop.clone(),
+        ));
+        let probing = Probing {
+            bus,
+            subjects: self.subjects.clone(),
+            clock: self.members.clock(),
+            tasks: self.tasks.clone(),
+        };
+        let probes = self.members.probes();
+        self.tasks.spawn(probing.run(probes, stop.clone()));
+    }
+
     /// Takes part: is heard, hears others, and answers calls.
-    ///
-    pub(crate) async fn join(self, parts: Parts) -> Result<Joined, MeshError> {
+    pub(crate) async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
         let Parts {
             controller,
             server,
@@ -260,28 +311,7 @@ impl Mesh {
         let desired = Desired::open(&control, &self.buckets).map_err(MeshError::Desired)?;
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let stop = CancellationToken::new();
-        let calls = self.bus.lane(Lane::Calls);
-        let subscription = calls.subscribe(&self.subjects.calls).await;
-        self.tasks.spawn(self.lines.serve(
-            calls.subscribe(&self.subjects.lines).await,
-            conversing::Answering {
-                server: server.clone(),
-                http: ingress::Answering {
-                    server: server.clone(),
-                    tasks: self.tasks.clone(),
-                },
-                bus: calls.clone(),
-            },
-            stop.clone(),
-        ));
-        let answering = answering::run(
-            subscription,
-            calls,
-            server,
-            self.tasks.clone(),
-            stop.clone(),
-        );
-        self.tasks.spawn(answering);
+        self.serve_calls(server, &stop).await;
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
         let telling = inventory::tell(
             snapshots,
@@ -357,4 +387,11 @@ impl Joined {
         self.left.cancelled().await;
         self.bus.close().await;
     }
+}
+
+/// A seed that differs from use to use. Without the system's randomness, choices are spread a little worse.
+fn random_seed() -> u64 {
+    let mut seed = [0; 8];
+    let _ = getrandom::fill(&mut seed);
+    u64::from_le_bytes(seed)
 }

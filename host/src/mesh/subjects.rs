@@ -11,6 +11,8 @@ const INVENTORIES: &str = "inventories";
 const ASKS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
+/// Questions for what is too large for one message, by the host that keeps it.
+const HELD: &str = "held";
 
 /// Conversations, by the host whose end it is, a token, and which end.
 const LINES: &str = "lines";
@@ -50,6 +52,8 @@ pub(super) struct Subjects {
     pub(super) asks: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
+    /// Where this host is asked for what it keeps.
+    pub(super) held: Pattern,
     /// Where this host's ends of conversations are.
     pub(super) lines: Pattern,
 }
@@ -70,6 +74,7 @@ impl Subjects {
             inventories: all(INVENTORIES)?,
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
+            held: mine(HELD)?,
             lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
             scope: scope.clone(),
             me,
@@ -84,6 +89,11 @@ impl Subjects {
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         self.of(CALLS, host)
+    }
+
+    /// Where a host is asked for what it keeps.
+    pub(super) fn held_by(&self, host: HostId) -> Option<Subject> {
+        self.of(HELD, host)
     }
 
     /// This host's end of a conversation.

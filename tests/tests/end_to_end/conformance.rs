@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use weft_tests::{Files, Options, Weft, guest};
+use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually, guest};
 
 use self::case::{Case, Stores};
 
@@ -30,109 +30,194 @@ const CASES: &[&[Case]] = &[
     concurrent::CASES,
 ];
 
-/// The components by name, with the guests they are made of.
-const COMPONENTS: &[(&str, &str)] = &[
-    ("importer", "conformance-importer"),
-    ("exporter", "conformance-exporter"),
-    ("concurrent-importer", "conformance-concurrent-importer"),
-    ("concurrent-exporter", "conformance-concurrent-exporter"),
-];
+/// Two components with a link, by name; each is made of the guest that is called after it.
+struct Pair {
+    importer: &'static str,
+    exporter: &'static str,
+}
+
+const SYNCHRONOUS: Pair = Pair {
+    importer: "importer",
+    exporter: "exporter",
+};
+
+const CONCURRENT: Pair = Pair {
+    importer: "concurrent-importer",
+    exporter: "concurrent-exporter",
+};
 
 /// A way for both ends of a link to be joined.
 struct Mode {
-    /// The `locality` of the links, and the mode that the host says they are in.
+    /// The `locality` of the links.
     locality: &'static str,
+    /// The mode that the importers' host says they are in.
+    shown: &'static str,
     stores: Stores,
+    /// What runs; the table's rows for others are left out.
+    pairs: &'static [Pair],
     /// More arguments of `weft up`.
     arguments: &'static [&'static str],
 }
 
 #[test]
 fn the_table_holds_for_fused_links() {
-    check(&Mode {
+    check_on_one_host(&Mode {
         locality: "fused",
+        shown: "fused",
         stores: Stores::One,
+        pairs: &[SYNCHRONOUS, CONCURRENT],
         arguments: &[],
     });
 }
 
 #[test]
 fn the_table_holds_for_local_links() {
-    check(&Mode {
+    check_on_one_host(&Mode {
         locality: "local",
+        shown: "local",
         stores: Stores::Two,
+        pairs: &[SYNCHRONOUS, CONCURRENT],
         arguments: &[],
     });
 }
 
 #[test]
 fn the_table_holds_for_links_whose_calls_are_frames_of_the_wire() {
-    check(&Mode {
+    check_on_one_host(&Mode {
         locality: "local",
+        shown: "local",
         stores: Stores::Two,
+        pairs: &[SYNCHRONOUS, CONCURRENT],
         arguments: &["--links-over-wire"],
     });
 }
 
-/// Makes every call of the table, and fails with all that differ.
-fn check(mode: &Mode) {
+#[test]
+fn the_table_holds_for_links_between_two_hosts() {
+    check_on_two_hosts(&Mode {
+        locality: "auto",
+        shown: "remote",
+        stores: Stores::Two,
+        pairs: &[SYNCHRONOUS, CONCURRENT],
+        arguments: &["--lattice", "conformance"],
+    });
+}
+
+fn check_on_one_host(mode: &Mode) {
     let files = Files::new();
-    let manifest = files.app("conformance", &manifest(mode.locality));
-    let before = guests();
+    let manifest = files.app("conformance", &mode.manifest());
+    let before = mode.guests();
     let weft = Weft::start(&Options {
         files: &[manifest],
         arguments: mode.arguments,
         ..Options::default()
     });
-    for link in weft.get("links") {
-        assert_eq!(link["mode"], mode.locality, "{link}");
-    }
     assert_eq!(stored(&weft), before, "what the host stores");
-    let calls: Vec<_> = CASES
-        .iter()
-        .copied()
-        .flatten()
-        .flat_map(Case::calls)
-        .collect();
-    let differences: Vec<_> = calls
-        .iter()
-        .filter_map(|call| {
-            let component = format!("conformance/{}", call.component);
-            let found = weft.call(&component, &call.expression);
-            call.difference(mode.stores, &found)
+    mode.check(&weft);
+    assert_eq!(stored(&weft), before, "what the host stores");
+    assert_eq!(mode.guests(), before, "the components' files");
+}
+
+/// The importers run on one host, the exporters on another, and what joins them is a NATS server.
+fn check_on_two_hosts(mode: &Mode) {
+    let nats = Nats::start();
+    let url = nats.url();
+    let host = |label: &str| {
+        let arguments = [mode.arguments, &["--nats", &url, "--label", label]].concat();
+        Weft::start(&Options {
+            arguments: &arguments,
+            ..Options::default()
         })
-        .collect();
-    assert!(
-        differences.is_empty(),
-        "of {} calls {} differ\n\n{}",
-        calls.len(),
-        differences.len(),
-        differences.join("\n\n")
-    );
-    assert_eq!(stored(&weft), before, "what the host stores");
-    assert_eq!(guests(), before, "the components' files");
+    };
+    let [importers, exporters] = [host("end=importer"), host("end=exporter")];
+    eventually("the hosts know of each other", PATIENCE, || {
+        let hosts = importers.get("hosts");
+        match hosts.iter().filter(|row| row["status"] == "ready").count() {
+            2 => Ok(()),
+            _ => Err(format!("{hosts:?}")),
+        }
+    });
+    let files = Files::new();
+    let manifest = files.app("conformance", &mode.manifest());
+    importers.deployed(&manifest);
+    let first = "fixture:conformance/relay-values.nothing()";
+    eventually("the importer reaches the exporter", PATIENCE, || {
+        let called = importers.call("conformance/importer", first);
+        match called.code {
+            Some(0) => Ok(()),
+            _ => Err(called.stderr),
+        }
+    });
+    mode.check(&importers);
+    let before = mode.guests();
+    for weft in [&importers, &exporters] {
+        assert!(stored(weft).is_subset(&before), "what a host stores");
+    }
 }
 
-fn manifest(locality: &str) -> String {
-    let components = COMPONENTS
-        .iter()
-        .map(|(name, guest)| format!("- {{name: {name}, source: {{file: guest:{guest}}}}}\n"))
-        .collect::<String>();
-    format!(
-        "components:\n{components}\
-         links:\n\
-         - {{from: importer, interface: \"fixture:conformance\", to: exporter, locality: {locality}}}\n\
-         - {{from: concurrent-importer, interface: \"fixture:conformance\", to: concurrent-exporter, \
-         locality: {locality}}}\n"
-    )
-}
+impl Mode {
+    /// Makes every call of the table, and fails with all that differ.
+    fn check(&self, importers: &Weft) {
+        for link in importers.get("links") {
+            assert_eq!(link["mode"], self.shown, "{link}");
+        }
+        let runs = |case: &&Case| {
+            self.pairs
+                .iter()
+                .any(|pair| pair.importer == case.component)
+        };
+        let cases = CASES.iter().copied().flatten().filter(runs);
+        let calls: Vec<_> = cases.flat_map(Case::calls).collect();
+        let differences: Vec<_> = calls
+            .iter()
+            .filter_map(|call| {
+                let component = format!("conformance/{}", call.component);
+                let found = importers.call(&component, &call.expression);
+                call.difference(self.stores, &found)
+            })
+            .collect();
+        assert!(
+            differences.is_empty(),
+            "of {} calls {} differ\n\n{}",
+            calls.len(),
+            differences.len(),
+            differences.join("\n\n")
+        );
+    }
 
-/// The sha256 of each component's file.
-fn guests() -> BTreeSet<String> {
-    COMPONENTS
-        .iter()
-        .map(|(_, name)| sha256(&guest(name)))
-        .collect()
+    fn manifest(&self) -> String {
+        let component = |name: &str, end: &str| {
+            let placement = match self.shown {
+                "remote" => format!(", placement: {{require: {{end: {end}}}}}"),
+                _ => String::new(),
+            };
+            format!("- {{name: {name}, source: {{file: guest:conformance-{name}}}{placement}}}\n")
+        };
+        let components = self.pairs.iter().map(|Pair { importer, exporter }| {
+            component(importer, "importer") + &component(exporter, "exporter")
+        });
+        let locality = self.locality;
+        let links = self.pairs.iter().map(|Pair { importer, exporter }| {
+            format!(
+                "- {{from: {importer}, interface: \"fixture:conformance\", to: {exporter}, \
+                 locality: {locality}}}\n"
+            )
+        });
+        format!(
+            "components:\n{}links:\n{}",
+            components.collect::<String>(),
+            links.collect::<String>()
+        )
+    }
+
+    /// The sha256 of each component's file.
+    fn guests(&self) -> BTreeSet<String> {
+        let names = self.pairs.iter();
+        let names = names.flat_map(|Pair { importer, exporter }| [importer, exporter]);
+        names
+            .map(|name| sha256(&guest(&format!("conformance-{name}"))))
+            .collect()
+    }
 }
 
 /// The sha256 of each component that the host stores.

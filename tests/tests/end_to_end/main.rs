@@ -24,4 +24,5 @@ mod links;
 mod operating;
 mod providers;
 mod refusals;
+mod remote;
 mod shop;

@@ -7,6 +7,7 @@ mod fused_call;
 mod get;
 mod http;
 mod idle_memory;
+mod lattice;
 mod link;
 mod process;
 mod row;
@@ -53,6 +54,8 @@ enum Group {
     FusedCall,
     /// Links in each mode, against a link of dynamic values, and what they need.
     Link,
+    /// Calls to another host, against bare requests over the same NATS server.
+    Lattice,
     /// HTTP requests, against bare hyper and `wasmtime serve`.
     Http,
     /// From starting `weft up` to the first answer.
@@ -84,6 +87,7 @@ impl Group {
         match self {
             Self::FusedCall => rows.extend(fused_call::measure(tools, effort)?),
             Self::Link => link::measure(tools, effort, rows)?,
+            Self::Lattice => rows.extend(lattice::measure(tools, effort)?),
             Self::Http => rows.extend(http::measure(tools, effort)?),
             Self::WarmStart => rows.extend(warm_start::measure(tools, effort)?),
             Self::IdleMemory => rows.extend(idle_memory::measure(tools, effort)?),

@@ -36,6 +36,8 @@ pub(super) struct Tools {
     pub(super) dynamic_link: PathBuf,
     /// Makes and compiles the stub and the skeleton of an interface.
     pub(super) link_code: PathBuf,
+    /// Requests by the bare client of NATS.
+    pub(super) raw_requests: PathBuf,
     /// The manifest of the shop.
     pub(super) shop: PathBuf,
     guests: PathBuf,
@@ -52,7 +54,7 @@ impl Tools {
             .canonicalize()
             .with_context(|| format!("there is no {}", weft.display()))?;
         run(cargo().args(["build", "--release", "-p", "weft-bench"]))?;
-        let examples = ["-p", "weft-host", "--examples"];
+        let examples = ["-p", "weft-host", "-p", "weft-lattice", "--examples"];
         run(cargo().args(["build", "--release"]).args(examples))?;
         let release = root()?.join(target_directory()?).join("release");
         let guests = guests::build(&guests::Options {
@@ -65,6 +67,7 @@ impl Tools {
             compose: release.join("bench-compose"),
             dynamic_link: release.join("examples/dynamic_link"),
             link_code: release.join("examples/link_code"),
+            raw_requests: release.join("examples/raw_requests"),
             shop: root()?.join("lattice-config/examples/shop.yaml"),
             guests,
         })

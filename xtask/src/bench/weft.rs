@@ -50,6 +50,12 @@ pub(super) struct ComponentRow {
     pub(super) loaded: bool,
 }
 
+/// A row of `weft get hosts -o json`.
+#[derive(Debug, Deserialize)]
+struct HostRow {
+    status: String,
+}
+
 impl Weft {
     /// Starts a host that keeps its data in `data`, and does not wait for it.
     pub(super) fn spawn(binary: &Path, data: &Path, manifests: &[&Path]) -> Result<Self> {
@@ -125,6 +131,14 @@ impl Weft {
         let repeated: Repeated = serde_json::from_str(&reply)
             .context("`weft call --repeat` does not answer as expected")?;
         Ok(f64::from(u32::try_from(repeated.times.median_ns)?))
+    }
+
+    /// How many hosts of the lattice are ready, as this one sees it.
+    pub(super) fn ready_hosts(&self) -> Result<usize> {
+        let rows = self.command(&["get", "hosts", "-o", "json"])?;
+        let rows: Vec<HostRow> =
+            serde_json::from_str(&rows).context("`weft get hosts` does not answer as expected")?;
+        Ok(rows.iter().filter(|row| row.status == "ready").count())
     }
 
     /// The deployed components.

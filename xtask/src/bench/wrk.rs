@@ -1,6 +1,7 @@
 //! Load by `wrk`, and what its report says.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,13 +24,33 @@ pub(super) fn load(
     connections: u32,
     duration: Duration,
 ) -> Result<Report> {
-    let report = output(
-        Command::new("wrk")
-            .args(["--threads", "1", "--latency"])
-            .args(["--connections", &connections.to_string()])
-            .args(["--duration", &format!("{}s", duration.as_secs())])
-            .arg(format!("http://{address}{path}")),
-    )?;
+    let mut command = prepare(connections, duration);
+    ask(command.arg(format!("http://{address}{path}")))
+}
+
+/// Asks for what a script of `wrk` says, in the same way.
+pub(super) fn load_by(
+    script: &Path,
+    address: SocketAddr,
+    connections: u32,
+    duration: Duration,
+) -> Result<Report> {
+    let mut command = prepare(connections, duration);
+    command.arg("--script").arg(script);
+    ask(command.arg(format!("http://{address}")))
+}
+
+fn prepare(connections: u32, duration: Duration) -> Command {
+    let mut command = Command::new("wrk");
+    command
+        .args(["--threads", "1", "--latency"])
+        .args(["--connections", &connections.to_string()])
+        .args(["--duration", &format!("{}s", duration.as_secs())]);
+    command
+}
+
+fn ask(command: &mut Command) -> Result<Report> {
+    let report = output(command)?;
     parse(&report).with_context(|| format!("in the report of `wrk`:\n{report}"))
 }
 

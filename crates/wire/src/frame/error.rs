@@ -53,6 +53,14 @@ pub enum FrameError {
         #[source]
         source: FieldError,
     },
+    /// A held frame is not of the kind that can be held there.
+    #[error("expected a held `{}` frame, found a `{}` frame", expected.name(), found.name())]
+    Unexpected {
+        /// What can be held there.
+        expected: Kind,
+        /// What is.
+        found: Kind,
+    },
 }
 
 /// Why a field of a frame is refused.
@@ -79,5 +87,23 @@ pub enum FieldError {
         expected: usize,
         /// How long it is.
         found: usize,
+    },
+    /// A field of a fixed length has another one.
+    #[error("expected {expected} bytes of `{field}`, found {found}")]
+    Length {
+        /// The field, as `docs/wire.md` names it.
+        field: &'static str,
+        /// How long it always is.
+        expected: usize,
+        /// How long it is.
+        found: usize,
+    },
+    /// A held frame ends elsewhere than was announced.
+    #[error("expected a frame of {announced} bytes, found one of {found}")]
+    Total {
+        /// How long it was said to be.
+        announced: u32,
+        /// How long it is by its own fields.
+        found: u64,
     },
 }

@@ -117,6 +117,19 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
+    /// A `list<u8>` of a fixed length.
+    pub(super) fn exactly<const LENGTH: usize>(
+        &mut self,
+        field: &'static str,
+    ) -> Result<[u8; LENGTH], FieldError> {
+        let bytes = self.decoder.bytes()?;
+        bytes.try_into().map_err(|_| FieldError::Length {
+            field,
+            expected: LENGTH,
+            found: bytes.len(),
+        })
+    }
+
     /// A `string` up to a limit.
     pub(super) fn text(
         &mut self,

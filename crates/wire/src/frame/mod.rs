@@ -7,6 +7,7 @@
 mod error;
 mod fields;
 mod http;
+mod large;
 mod reply;
 mod request;
 mod session;
@@ -14,6 +15,7 @@ mod stream;
 
 pub use error::{FieldError, FrameError};
 pub use http::{HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers};
+pub use large::{ClaimId, Fetch, HOST_BYTES, Held, Part};
 pub use reply::{KeptSession, Reply};
 pub use request::{Abandon, Importer, Request, Target};
 pub use session::{DropHandle, End, Renew, SessionId};
@@ -102,6 +104,12 @@ kinds! {
     Cancel(Cancel) = 9, "cancel";
     /// One side of a call is gone.
     Abandon(Abandon) = 10, "abandon";
+    /// A frame that is too large for one message: its first part, and where the rest is.
+    Held(Held<'a>) = 11, "held";
+    /// More of a held frame is wanted.
+    Fetch(Fetch) = 12, "fetch";
+    /// More of a held frame.
+    Part(Part<'a>) = 13, "part";
     /// A request from outside.
     HttpRequest(HttpRequest<'a>) = 20, "http-request";
     /// The answer to a request from outside.

@@ -79,6 +79,15 @@ impl<'a> Body<'a> for Request<'a> {
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+        let head = Self::read_head(reader)?;
+        let payload = reader.bytes()?;
+        Ok(Self { payload, ..head })
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Reads what is before the payload, which is left empty.
+    pub(super) fn read_head(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: reader.u64()?,
             session: reader.option(SessionId::read)?,
@@ -87,7 +96,7 @@ impl<'a> Body<'a> for Request<'a> {
             depth: reader.u32()?,
             trace: reader.option(|reader| reader.text("trace", MAX_TRACE_BYTES))?,
             importer: Importer::read(reader)?,
-            payload: reader.bytes()?,
+            payload: &[],
         })
     }
 }

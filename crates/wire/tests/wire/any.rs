@@ -4,9 +4,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use weft_wire::{
-    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
-    Frame, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers, Importer,
-    KeptSession, Renew, Reply, Request, SessionId, Target,
+    Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
+    Fetch, Finish, Frame, HOST_BYTES, Held, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest,
+    HttpTrailers, Importer, KeptSession, MAX_FRAME_BYTES, Part, Renew, Reply, Request, SessionId,
+    Target,
 };
 
 use crate::model::{Type, Value};
@@ -197,10 +198,37 @@ impl Parts {
             Frame::Finish(Finish { call, stream }),
             Frame::Abandon(Abandon { call }),
         ];
+        frames.extend(self.large());
         frames.extend(self.http_frames());
         let ends = [CancelledBy::Reader, CancelledBy::Writer];
         frames.extend(ends.map(|by| Frame::Cancel(Cancel { call, stream, by })));
         frames
+    }
+
+    fn large(&self) -> [Frame<'_>; 4] {
+        let claim = ClaimId(self.session.unwrap_or_default());
+        let first = self.payload.len() as u32;
+        let rest = self.small % (MAX_FRAME_BYTES as u32 - first);
+        let part = |bytes| Part {
+            claim,
+            offset: self.small,
+            bytes,
+        };
+        [
+            Frame::Held(Held {
+                host: [self.number as u8; HOST_BYTES],
+                claim,
+                total: first + 1 + rest,
+                bytes: &self.payload,
+            }),
+            Frame::Fetch(Fetch {
+                claim,
+                offset: self.small,
+                at_most: self.small >> 8,
+            }),
+            Frame::Part(part(Some(&self.payload))),
+            Frame::Part(part(None)),
+        ]
     }
 
     fn http_frames(&self) -> Vec<Frame<'_>> {

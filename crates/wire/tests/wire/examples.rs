@@ -1,9 +1,9 @@
 //! Values and frames whose bytes are written down, in `tests/golden` and in `docs/wire.md`.
 
 use weft_wire::{
-    Abandon, Cancel, CancelledBy, Chunk, Credit, DropHandle, End, Failure, FailureCode, Finish,
-    Frame, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers, Importer,
-    KeptSession, Renew, Reply, Request, SessionId, Target,
+    Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
+    Fetch, Finish, Frame, HOST_BYTES, Held, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest,
+    HttpTrailers, Importer, KeptSession, Part, Renew, Reply, Request, SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -141,6 +141,7 @@ pub(crate) fn frames() -> Vec<FrameExample> {
     let mut frames = calls();
     frames.extend(sessions());
     frames.extend(streams());
+    frames.extend(large());
     frames.extend(http());
     frames
 }
@@ -286,6 +287,52 @@ fn streams() -> Vec<FrameExample> {
             "cancel-writer",
             "the stream ends before it is complete",
             cancel(CancelledBy::Writer),
+        ),
+    ]
+}
+
+fn large() -> Vec<FrameExample> {
+    const FIRST: [u8; 32] = *b"\x01\x01\0\xac\x02\0\x04shop\x07pricing\x1ashop:catalog";
+    let claim = ClaimId([
+        0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x2a, 0x2b, 0x2c, 0x2d, 0x2e,
+        0x2f,
+    ]);
+    let held = Held {
+        host: [0xaa; HOST_BYTES],
+        claim,
+        total: 3_000_000,
+        bytes: &FIRST,
+    };
+    let fetch = Fetch {
+        claim,
+        offset: 32,
+        at_most: 1_048_000,
+    };
+    let part = |bytes| Part {
+        claim,
+        offset: 32,
+        bytes,
+    };
+    vec![
+        plain(
+            "held",
+            "the first 32 bytes of a request of 3,000,000",
+            Frame::Held(held),
+        ),
+        plain(
+            "fetch",
+            "up to 1,048,000 bytes more of it are wanted",
+            Frame::Fetch(fetch),
+        ),
+        plain(
+            "part",
+            "four bytes more of it",
+            Frame::Part(part(Some(b"/pri"))),
+        ),
+        plain(
+            "part-gone",
+            "it is not kept any more",
+            Frame::Part(part(None)),
         ),
     ]
 }

@@ -110,13 +110,16 @@ fn the_largest_length_is_refused_for_what_is_not_there() {
 #[test]
 fn every_length_in_a_frame_may_be_a_lie() {
     let session = [&[1, 3, 0][..], &LIE].concat();
+    let part = [&[1, 13, 0, 16][..], &[0; 17], &[1], &LIE].concat();
     let frames = [
-        // An authenticator, a call's session, an app, a reply's payload, a chunk's.
+        // An authenticator, a call's session, an app, a reply's payload, a chunk's, a held frame's host, a part.
         [&[1, 1][..], &LIE].concat(),
         [&[1, 1, 0, 0, 1][..], &LIE].concat(),
         [&[1, 1, 0, 0, 0][..], &LIE].concat(),
         [&[1, 2, 0, 0, 0, 0][..], &LIE].concat(),
         [&[1, 6, 0, 0, 0][..], &LIE].concat(),
+        [&[1, 11, 0][..], &LIE].concat(),
+        part,
         session,
     ];
     for bytes in frames {

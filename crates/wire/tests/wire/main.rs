@@ -8,6 +8,7 @@ mod frames;
 mod fuzz;
 mod golden;
 mod hostile;
+mod large;
 mod model;
 mod numbers;
 mod oracle;

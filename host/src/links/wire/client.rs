@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
@@ -95,7 +96,7 @@ pub(crate) async fn call(
     );
     let outbound = Outbound {
         function: function.clone(),
-        frame,
+        frame: frame.into(),
         deadline: now + left,
     };
     let pinned = session.map(|(_, peer)| peer);
@@ -149,7 +150,7 @@ async fn exchange(
     frames: &Frames,
     call: Outbound,
     pinned: Option<Peer>,
-) -> Result<(Vec<u8>, Peer), LinkFailure> {
+) -> Result<(Bytes, Peer), LinkFailure> {
     let carrier = call.function.route.carrier.clone();
     if !carrier.is_in_task() {
         return frames.exchange(call, pinned).await;
@@ -200,7 +201,7 @@ pub(in crate::links) fn request(
 }
 
 /// A frame that cannot be written is none, which nobody understands: what is in it was bounded before.
-fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+pub(crate) fn encoded(frame: &Frame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Err(error) = frame.encode(&mut bytes) {
         tracing::warn!(%error, "a frame cannot be written");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio::time::{Instant, timeout_at};
 use weft_lattice::membership::HostId;
 use weft_wire::{FailureCode, Frame};
@@ -41,7 +42,7 @@ pub(crate) trait Hosts: Send + Sync {
         &self,
         call: &Outbound,
         pinned: Option<HostId>,
-    ) -> Result<(Vec<u8>, HostId), LinkFailure>;
+    ) -> Result<(Bytes, HostId), LinkFailure>;
 
     /// Makes a call that has streams, at a host that runs its target, and carries what its side says until
     /// there is nothing more to carry. `answer` is told the frame of the reply, once, as soon as it is there.
@@ -77,7 +78,7 @@ pub(crate) struct Opening {
 /// A call on its way out.
 pub(crate) struct Outbound {
     pub(crate) function: Arc<LinkedFunction>,
-    pub(crate) frame: Vec<u8>,
+    pub(crate) frame: Bytes,
     pub(crate) deadline: Instant,
 }
 
@@ -91,13 +92,13 @@ impl Frames {
         &self,
         call: Outbound,
         pinned: Option<Peer>,
-    ) -> Result<(Vec<u8>, Peer), LinkFailure> {
+    ) -> Result<(Bytes, Peer), LinkFailure> {
         match self {
             Self::Loopback(server) => {
                 let answer = server.answer(&call.frame);
                 let to = &call.function.route.ends.to;
                 match timeout_at(call.deadline, answer).await {
-                    Ok(Some(reply)) => Ok((reply, Peer::Itself)),
+                    Ok(Some(reply)) => Ok((reply.into(), Peer::Itself)),
                     Ok(None) => {
                         let reason = format!("the host of `{to}` does not understand the call");
                         Err(LinkFailure::new(FailureCode::Refused, reason))

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use weft_stub::plan::Path;
 use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Reply, Request, SessionId, Target};
 
+use super::refusals::{Refusal, Refusals};
 use crate::entry::{Entry, Failure, Instance};
 use crate::links::call::{Asked, report_failure};
 use crate::links::failure::of_callee;
@@ -33,6 +34,7 @@ pub(crate) struct Server {
     /// Set once, when there is something to be found.
     directory: OnceLock<Directory>,
     sessions: Mutex<HashMap<SessionId, Session>>,
+    refusals: Arc<Refusals>,
 }
 
 /// An instance that is kept for an importer.
@@ -86,16 +88,21 @@ impl Server {
                 }
             }
             Ok(Frame::End(ended)) => drop(self.sessions().remove(&ended.session)),
-            Ok(other) => tracing::warn!(
-                kind = other.kind().name(),
-                "a frame that is not for a target"
-            ),
-            Err(error) => tracing::warn!(%error, "a frame was refused"),
+            Ok(other) => self
+                .refusals
+                .count(Refusal::Unexpected, other.kind().name()),
+            Err(error) => self.refusals.count_frame(&error),
         }
     }
 
-    /// Ends the sessions that nobody has renewed. Called now and then.
+    /// What was refused, for others that read frames.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// Ends the sessions that nobody has renewed, and says what was refused. Called now and then.
     pub(crate) fn drop_expired(&self) {
+        self.refusals.tell();
         let now = Instant::now();
         let mut sessions = self.sessions();
         let expired =
@@ -107,7 +114,15 @@ impl Server {
     }
 
     async fn reply(&self, request: &Request<'_>) -> Vec<u8> {
-        let (session, outcome) = match self.serve(request).await {
+        match self.admit(request) {
+            Ok(callee) => self.reply_of(callee, request).await,
+            Err(failure) => reply_frame(request, None, &Err(failure)),
+        }
+    }
+
+    /// Answers a request that was admitted.
+    pub(crate) async fn reply_of(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
+        let (session, outcome) = match self.serve(callee, request).await {
             Ok(served) => served,
             Err(failure) => (None, Err(failure)),
         };
@@ -120,10 +135,10 @@ impl Server {
     /// Why there is no instance for the call.
     async fn serve(
         &self,
+        mut callee: Callee,
         request: &Request<'_>,
     ) -> Result<(Option<KeptSession>, Result<Vec<u8>, LinkFailure>), LinkFailure> {
         let target = &request.target;
-        let mut callee = self.admit(request)?;
         let entry = callee.entry().clone();
         let taken = match request.session {
             Some(id) => Some(self.take(id, &mut callee)?),
@@ -158,7 +173,7 @@ impl Server {
     ///
     /// # Errors
     /// `unreachable` if it is not here, and what the target refuses.
-    pub(in crate::links) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
+    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
         let entry = self.entry(target.app, target.component);
         let entry =

@@ -1,0 +1,68 @@
+//! What `cargo xtask bench` compares remote calls with: requests by `async_nats::Client` and nothing else.
+//!
+//! `raw_requests URL serve` answers each with what it says, until it is ended.
+//! `raw_requests URL measure BYTES COUNT IN_FLIGHT` makes so many, of that size, so many at a time, and prints
+//! how many nanoseconds one took, all of them through their number.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "it prints a figure, and ends when something fails"
+)]
+
+use std::time::Instant;
+
+use async_nats::Client;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+const SUBJECT: &str = "bench.raw";
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [url, "serve"] => serve(url).await,
+        [url, "measure", bytes, count, in_flight] => {
+            let [bytes, count, in_flight] =
+                [bytes, count, in_flight].map(|text| text.parse().unwrap());
+            let nanoseconds = measure(url, bytes, count, in_flight).await;
+            println!("{nanoseconds}");
+        }
+        _ => panic!("expected `URL serve` or `URL measure BYTES COUNT IN_FLIGHT`"),
+    }
+}
+
+async fn serve(url: &str) {
+    let client = async_nats::connect(url).await.unwrap();
+    let mut requests = client.subscribe(SUBJECT).await.unwrap();
+    client.flush().await.unwrap();
+    println!("serving");
+    while let Some(request) = requests.next().await {
+        let reply = request.reply.unwrap();
+        client.publish(reply, request.payload).await.unwrap();
+    }
+}
+
+async fn measure(url: &str, bytes: usize, count: usize, in_flight: usize) -> f64 {
+    let client = async_nats::connect(url).await.unwrap();
+    let payload = Bytes::from(vec![b'a'; bytes]);
+    // Once, so that the way there and back is known.
+    request(&client, &payload).await;
+    let each = count / in_flight;
+    let started = Instant::now();
+    let workers = (0..in_flight).map(|_| async {
+        for _ in 0..each {
+            request(&client, &payload).await;
+        }
+    });
+    join_all(workers).await;
+    started.elapsed().as_nanos() as f64 / (each * in_flight) as f64
+}
+
+async fn request(client: &Client, payload: &Bytes) {
+    let answer = client.request(SUBJECT, payload.clone()).await.unwrap();
+    assert_eq!(answer.payload.len(), payload.len());
+}

@@ -1,0 +1,94 @@
+//! Calls between two hosts: values of any size, hosts that are lost, and whoever else is on the bus.
+
+mod hostile;
+mod large;
+mod lost;
+
+use weft_tests::{Files, Nats, Options, PATIENCE, Process, Weft, eventually};
+
+/// A call that goes over the link.
+const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
+
+/// Hosts of which the first runs the importer of a link, and the others its exporter.
+struct Apart {
+    importer: Weft,
+    exporters: Vec<Weft>,
+}
+
+impl Apart {
+    /// Starts so many hosts for the exporter, with more fields of the link, and waits until all serve.
+    fn start(nats: &Nats, exporters: usize, link: &str) -> Self {
+        let url = nats.url();
+        let host = |label: &str| {
+            Weft::start(&Options {
+                arguments: &["--nats", &url, "--lattice", "test", "--label", label],
+                ..Options::default()
+            })
+        };
+        let apart = Self {
+            importer: host("end=importer"),
+            exporters: (0..exporters).map(|_| host("end=exporter")).collect(),
+        };
+        apart.wait_for_ready(1 + exporters);
+        let files = Files::new();
+        let manifest = files.app("apart", &manifest(exporters, link));
+        apart.importer.deployed(&manifest);
+        for exporter in &apart.exporters {
+            eventually("an exporter runs", PATIENCE, || {
+                match exporter.get("components").len() {
+                    1 => Ok(()),
+                    count => Err(format!("{count} components")),
+                }
+            });
+        }
+        apart.wait_for_answer(ADD, "42");
+        apart
+    }
+
+    /// Waits until so many hosts are ready, as the importer's host sees it.
+    fn wait_for_ready(&self, count: usize) {
+        eventually("the hosts know of each other", PATIENCE, || {
+            let hosts = self.importer.get("hosts");
+            let ready = hosts.iter().filter(|row| row["status"] == "ready");
+            match ready.count() == count {
+                true => Ok(()),
+                false => Err(format!("{hosts:?}")),
+            }
+        });
+    }
+
+    /// Waits until a call has this answer.
+    fn wait_for_answer(&self, expression: &str, expected: &str) {
+        eventually("the importer reaches the exporter", PATIENCE, || {
+            let called = self.importer.call("apart/importer", expression);
+            match called.stdout.trim_end() == expected {
+                true => Ok(()),
+                false => Err(called.to_string()),
+            }
+        });
+    }
+
+    /// Starts a call that may take its time.
+    fn spawn_call(&self, expression: &str) -> Process {
+        self.importer.spawn(&["call", "apart/importer", expression])
+    }
+}
+
+fn manifest(exporters: usize, link: &str) -> String {
+    format!(
+        "components:\n\
+         - {{name: importer, source: {{file: guest:conformance-importer}}, \
+         placement: {{require: {{end: importer}}}}}}\n\
+         - {{name: exporter, source: {{file: guest:conformance-exporter}}, replicas: {exporters}, \
+         placement: {{require: {{end: exporter}}}}}}\n\
+         links:\n\
+         - {{from: importer, interface: 'fixture:conformance', to: exporter{link}}}\n"
+    )
+}
+
+/// How many calls a host has taken, and how many of them are running.
+fn calls_at(exporter: &Weft) -> (u64, u64) {
+    let rows = exporter.get("components");
+    let count = |name: &str| rows[0][name].as_u64().expect("a number");
+    (count("requests"), count("in_flight"))
+}

@@ -1,0 +1,48 @@
+//! Hosts that are lost while they are called.
+
+use std::time::{Duration, Instant};
+
+use weft_tests::{Nats, PATIENCE, eventually};
+
+use super::{ADD, Apart, calls_at};
+
+/// A call that does not end by itself before its deadline of half a minute.
+const SPIN: &str = "fixture:conformance/relay-failures.text(spin)";
+
+/// Before the half of a call's deadline, after which it would be tried elsewhere whatever is known of its
+/// host.
+const SOON: Duration = Duration::from_secs(14);
+
+#[test]
+fn a_call_whose_host_is_killed_is_told_that_it_may_have_run() {
+    let nats = Nats::start();
+    let mut apart = Apart::start(&nats, 1, "");
+    let call = apart.spawn_call(SPIN);
+    eventually("the call runs", PATIENCE, || {
+        match calls_at(&apart.exporters[0]) {
+            (_, 1) => Ok(()),
+            counts => Err(format!("{counts:?}")),
+        }
+    });
+    apart.exporters[0].kill();
+    // One that waited until its deadline would be told just that.
+    let told = call.wait(PATIENCE).expect_code(0);
+    assert!(told.stdout.contains("maybe-executed"), "{told}");
+}
+
+#[test]
+fn an_idempotent_call_goes_elsewhere_when_its_host_is_known_to_hang() {
+    let nats = Nats::start();
+    let apart = Apart::start(&nats, 2, ", idempotent: true");
+    apart.exporters[0].suspend();
+    let started = Instant::now();
+    // At random, some of them go to the host that hangs.
+    let calls: Vec<_> = (0..8).map(|_| apart.spawn_call(ADD)).collect();
+    for call in calls {
+        let called = call.wait(PATIENCE).expect_code(0);
+        assert_eq!(called.stdout.trim_end(), "42");
+    }
+    let took = started.elapsed();
+    assert!(took < SOON, "{took:?}");
+    apart.exporters[0].resume();
+}
