@@ -47,7 +47,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 enum Way {
     Http(Http),
-    Bus(OverBus),
+    Bus(Box<OverBus>),
 }
 
 impl Client {
@@ -68,7 +68,7 @@ impl Client {
     /// If the lattice cannot have a store for components.
     pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
         let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
-        let way = Way::Bus(OverBus { bus, host, objects });
+        let way = Way::Bus(Box::new(OverBus { bus, host, objects }));
         Ok(Self { way })
     }
 
