@@ -17,11 +17,13 @@ pub enum BrokenRule {
     BuriesEarly,
     /// What is to run elsewhere stops at once.
     StopsAtOnce,
+    /// A change is counted from what the bucket has, even where the host knows of a later one.
+    CountsByBucketAlone,
 }
 
 impl BrokenRule {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RetriesEverything,
         Self::NeverFreezes,
         Self::ObeysEmptyBucket,
@@ -29,5 +31,6 @@ impl BrokenRule {
         Self::IgnoresRequirements,
         Self::BuriesEarly,
         Self::StopsAtOnce,
+        Self::CountsByBucketAlone,
     ];
 }

@@ -64,8 +64,8 @@ impl Scenario {
         let storm_secs = if hosts > 40 { 10..=20 } else { 10..=50 };
         let calm_at = STORM_BEGINS + Duration::from_secs(draw.among(storm_secs) as u64);
         let sites: Vec<_> = (0..hosts).map(|_| site(draw)).collect();
-        let changes = changes(draw, hosts, calm_at);
         let faults = faults::draw(draw, &sites, STORM_BEGINS..calm_at);
+        let changes = changes(draw, hosts, &faults, calm_at);
         Self {
             changes,
             faults,
@@ -121,7 +121,12 @@ fn site(draw: &mut Draw) -> Site {
     }
 }
 
-fn changes(draw: &mut Draw, hosts: usize, calm_at: Duration) -> Vec<(Duration, Change)> {
+fn changes(
+    draw: &mut Draw,
+    hosts: usize,
+    faults: &[Fault],
+    calm_at: Duration,
+) -> Vec<(Duration, Change)> {
     let count = draw.among(1..=(1 + hosts / 4).min(8));
     let names: Vec<AppName> = (0..count)
         .filter_map(|number| format!("app{number}").parse().ok())
@@ -134,11 +139,20 @@ fn changes(draw: &mut Draw, hosts: usize, calm_at: Duration) -> Vec<(Duration, C
         }
     }
     // Some come while there are faults, and some are the last thing before those end.
-    for _ in 0..draw.below(6) {
+    let count = draw.below(6);
+    let mut times: Vec<_> = (0..count)
+        .map(|_| draw.time(STORM_BEGINS..=calm_at))
+        .collect();
+    // Some come when the store has just come back and lacks something.
+    let is_loss =
+        |fault: &&Fault| matches!(fault.kind, FaultKind::StoreEmpty | FaultKind::StoreOlder);
+    for loss in faults.iter().filter(is_loss) {
+        times.push(loss.ends + draw.ms(0..=80));
+    }
+    for at in times {
         let Some(name) = draw.pick(&names).cloned() else {
             continue;
         };
-        let at = draw.time(STORM_BEGINS..=calm_at);
         if draw.percent(25) {
             changes.push((at, Change::Remove(name)));
         } else if let Some(app) = apps::draw(draw, &name) {

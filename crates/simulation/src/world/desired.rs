@@ -45,7 +45,7 @@ impl World {
             self.say(&format!("{host} cannot change {app}"));
             return;
         };
-        let revision = old.as_ref().map_or(0, |old| old.revision()) + 1;
+        let revision = self.next_revision(host, &app, old.as_ref());
         let record = match deploys {
             Some(app) => Record::Deployed(Deployed {
                 revision,
@@ -59,6 +59,17 @@ impl World {
             None => return,
         };
         self.write(host, app, record, expected);
+    }
+
+    /// The revision after the last one, as `host::mesh::deploying` counts it: a bucket that came back older is
+    /// not refilled yet, perhaps.
+    fn next_revision(&self, host: usize, app: &AppName, old: Option<&Record>) -> u64 {
+        let process = self.hosts[host].process.as_ref();
+        let known = process.and_then(|process| process.following.copy.apps().get(app));
+        let by_bucket = self.options.broken == Some(BrokenRule::CountsByBucketAlone);
+        let known = known.filter(|_| !by_bucket).map(|known| &**known);
+        let revisions = old.into_iter().chain(known).map(Record::revision);
+        revisions.max().unwrap_or(0) + 1
     }
 
     /// What the store has of an app; nothing if it is away.
