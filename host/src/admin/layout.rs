@@ -48,7 +48,7 @@ impl Layout {
         let snapshot = sources.controller.snapshot();
         let failures = failures(&snapshot);
         match &sources.mesh {
-            Some(mesh) => Self::of_many(mesh.picture(), mesh.me.to_string(), failures),
+            Some(mesh) => Self::of_many(mesh.picture(), &mesh.me.to_string(), failures),
             None => Self::of_one(&sources.about.name, &snapshot, failures),
         }
     }
@@ -82,7 +82,7 @@ impl Layout {
 
     fn of_many(
         picture: Picture,
-        me: String,
+        me: &str,
         failures: BTreeMap<String, String>,
     ) -> Result<Self, ApiError> {
         let (mut hosts, mut holdings) = (BTreeMap::new(), Vec::new());
