@@ -173,6 +173,7 @@ impl Row for HostRow {
         "COMPONENTS",
         "INSTANCES MAX",
         "LABELS",
+        "NOTES",
     ];
 
     fn cells(&self, _: u64) -> Vec<String> {
@@ -194,6 +195,7 @@ impl Row for HostRow {
                 .map(|instances| instances.to_string())
                 .unwrap_or_default(),
             labels.collect::<Vec<_>>().join(","),
+            self.notes.join("; "),
         ]
     }
 

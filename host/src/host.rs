@@ -16,7 +16,7 @@ use weft_provider::Registry;
 use crate::admin::{About, Admin, Sources};
 use crate::compile::Compiler;
 use crate::config::HostConfig;
-use crate::controller::{Controller, Lattice, Parts};
+use crate::controller::{Builder, Controller, Lattice, Parts};
 use crate::engine::{Engines, PoolSize};
 use crate::events::Events;
 use crate::ingress::Server;
@@ -154,12 +154,13 @@ impl Host {
         let opened = open(&config, registry.clone(), transport.clone(), events.clone());
         let (parts, artifacts) = opened.await?;
         let pool_instances = parts.preparer.engines.pool().instances;
+        let (store, builder) = (parts.store.clone(), Builder::of(&parts));
+        let compiler = parts.preparer.compiler.clone();
         tracing::info!(
             pool_instances,
             memory_mib = parts.preparer.engines.pool().memory_bytes >> 20,
             "the instance pool is sized from the machine"
         );
-        let copy = parts.store.all()?;
         let controller = Controller::start(parts, &tasks)
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
@@ -175,8 +176,10 @@ impl Host {
                     controller: controller.clone(),
                     server: transport.server.clone(),
                     artifacts: artifacts.clone(),
-                    copy,
-                    local_stores: local_stores(&registry),
+                    store,
+                    builder,
+                    local_stores: Arc::new(local_stores(&registry)),
+                    calls_max: pool_instances,
                 };
                 let lattice = config.mesh.as_ref().map(|mesh| mesh.lattice.clone());
                 let joined = mesh.join(parts).await;
@@ -195,6 +198,7 @@ impl Host {
             http: http.as_ref().map(Server::address),
             started: Instant::now(),
             pool_instances,
+            compiler,
             token: token.clone(),
         };
         let sources = Sources {
@@ -354,7 +358,7 @@ fn open_blocking(
     let compiler = Compiler::open(engines.clone(), &paths.cache(), &paths.cache_key())
         .map_err(unusable(paths.cache()))?;
     let parts = Parts {
-        store,
+        store: Arc::new(store),
         preparer: Preparer {
             engines,
             compiler,

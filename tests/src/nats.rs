@@ -68,6 +68,11 @@ impl Nats {
         self.address
     }
 
+    /// Whether it has JetStream, from the next start on. With it come the files that it had.
+    pub fn set_has_store(&mut self, has_store: bool) {
+        self.has_jetstream = has_store;
+    }
+
     fn configuration(&self) -> PathBuf {
         self.directory.path().join("nats.conf")
     }

@@ -3,7 +3,8 @@
 //! A file's name is its digest, so two deploys of one component share it, and a read proves what
 //! it returns: bytes that do not hash to their name are refused, never run.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use weft_lattice_config::Digest;
@@ -115,6 +116,33 @@ impl Artifacts {
         Ok(bytes)
     }
 
+    /// A part of the bytes stored under `digest`, and how many there are; `None` if nothing is. They are not
+    /// verified: whoever gets the last part has to.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn part(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, ArtifactError> {
+        let path = self.path(digest);
+        let read = || -> io::Result<(u64, Vec<u8>)> {
+            let mut file = File::open(&path)?;
+            let size = file.metadata()?.len();
+            file.seek(SeekFrom::Start(offset.min(size)))?;
+            let mut bytes = Vec::new();
+            file.take(length as u64).read_to_end(&mut bytes)?;
+            Ok((size, bytes))
+        };
+        match read() {
+            Ok(part) => Ok(Some(part)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ArtifactError::Io { path, source }),
+        }
+    }
+
     /// Where the artifacts are.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -155,6 +183,26 @@ mod tests {
         artifacts.put(&digest, b"bytes").unwrap();
         artifacts.put(&digest, b"bytes").unwrap();
         assert_eq!(artifacts.get(&digest).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn parts_of_what_is_stored_are_read_within_it() {
+        let (_directory, artifacts) = artifacts();
+        let digest = Digest::of(b"bytes");
+        artifacts.put(&digest, b"bytes").unwrap();
+        let cases: [(u64, usize, &[u8]); 5] = [
+            (0, 2, b"by"),
+            (2, 2, b"te"),
+            (4, 9, b"s"),
+            (5, 9, b""),
+            (u64::MAX, 9, b""),
+        ];
+        for (offset, length, expected) in cases {
+            let part = artifacts.part(&digest, offset, length).unwrap();
+            assert_eq!(part, Some((5, expected.to_vec())));
+        }
+        let missing = artifacts.part(&Digest::of(b"other"), 0, 1);
+        assert_eq!(missing.unwrap(), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod desired;
 pub mod keyed;
 pub mod membership;
 pub mod objects;
+pub mod peers;
 pub mod routing;
 pub mod store;
 

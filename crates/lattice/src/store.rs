@@ -7,13 +7,18 @@
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
+use weft_lattice_config::placement::{HostId, StoreId};
 use weft_lattice_config::{App, AppName};
 
 /// App name → JSON of [`Record`].
 const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v1");
+
+/// `app/provider` of a store that stays on one host → the id of that.
+const HOMES: TableDefinition<'static, &str, &str> = TableDefinition::new("homes.v1");
 
 /// One app as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +35,9 @@ pub struct Deployed {
 /// The embedded database that holds the desired state.
 #[derive(Debug)]
 pub struct Store {
-    database: Database,
+    /// None after a failure of the disk: it is opened again before the next operation, which is how redb
+    /// repairs itself. A disk that was full takes changes again once it has room.
+    database: Mutex<Option<Database>>,
     path: PathBuf,
 }
 
@@ -136,10 +143,11 @@ impl Store {
             }
             Err(error) => return Err(failure("open", &path, error)),
         };
-        let store = Self { database, path };
-        store
-            .create_tables()
-            .map_err(|error| failure("open", &store.path, error))?;
+        let store = Self {
+            database: Mutex::new(Some(database)),
+            path,
+        };
+        store.with_database("open", create_tables)?;
         Ok(store)
     }
 
@@ -149,9 +157,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the file cannot be read.
     pub fn apps(&self) -> Result<Vec<Result<Deployed, StoreError>>, StoreError> {
-        let records = self
-            .records()
-            .map_err(|error| failure("read", &self.path, error))?;
+        let records = self.records()?;
         let deployed =
             records
                 .into_iter()
@@ -203,19 +209,62 @@ impl Store {
         record.map(|record| record.revision()).ok_or_else(missing)
     }
 
-    /// Copies a record of the lattice's desired state, if it is newer than what is here. Says whether it
-    /// was.
+    /// Keeps what is new of the lattice's desired state, in one transaction: records that are newer than
+    /// what is here, and the hosts of stores. A record here that this version does not read stays.
     ///
     /// # Errors
     /// [`StoreError::Database`] if the change could not be made; the state is then as before.
-    pub fn copy(&self, app: &AppName, record: &Record) -> Result<bool, StoreError> {
-        let is_newer = |old: Option<&Record>| old.is_none_or(|old| record.is_newer_than(old));
-        // Mostly it is not, and then nothing has to be flushed.
-        if !is_newer(self.get(app)?.as_ref()) {
-            return Ok(false);
+    pub fn keep(
+        &self,
+        apps: &[(AppName, Arc<Record>)],
+        homes: &[(StoreId, HostId)],
+    ) -> Result<(), StoreError> {
+        let mut records = Vec::new();
+        for (app, record) in apps {
+            records.push((app, record, self.encode(app.as_str(), record)?));
         }
-        let copied = self.change(app.as_str(), |old| is_newer(old).then(|| record.clone()))?;
-        Ok(copied.is_some())
+        self.with_database("change", |database| {
+            let transaction = database.begin_write()?;
+            {
+                let mut table = transaction.open_table(APPS)?;
+                for (app, record, bytes) in &records {
+                    let old = table.get(app.as_str())?;
+                    let old = old.map(|old| serde_json::from_slice::<Record>(old.value()));
+                    let is_newer = match old {
+                        None => true,
+                        Some(Ok(old)) => record.is_newer_than(&old),
+                        Some(Err(_)) => false,
+                    };
+                    if is_newer {
+                        table.insert(app.as_str(), bytes.as_slice())?;
+                    }
+                }
+                let mut table = transaction.open_table(HOMES)?;
+                for (store, host) in homes {
+                    table.insert(store.to_string().as_str(), host.as_str())?;
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+
+    /// The host of each store that stays on one, as far as that was kept.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the file cannot be read. What does not read is left out.
+    pub fn homes(&self) -> Result<Vec<(StoreId, HostId)>, StoreError> {
+        self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(HOMES)?;
+            let mut homes = Vec::new();
+            for entry in table.iter()? {
+                let (store, host) = entry?;
+                if let (Ok(store), Ok(host)) = (store.value().parse(), host.value().parse()) {
+                    homes.push((store, host));
+                }
+            }
+            Ok(homes)
+        })
     }
 
     /// All records, tombstones too, by the names of their apps.
@@ -223,9 +272,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] if the file cannot be read. What does not read as a record is left out.
     pub fn all(&self) -> Result<Vec<(AppName, Record)>, StoreError> {
-        let records = self
-            .records()
-            .map_err(|error| failure("read", &self.path, error))?;
+        let records = self.records()?;
         let readable = records.into_iter().filter_map(|(name, bytes)| {
             let record = self.decode(&name, &bytes).ok()?;
             Some((name.parse().ok()?, record))
@@ -240,42 +287,23 @@ impl Store {
     }
 
     fn is_deployed(&self, app: &AppName) -> Result<bool, StoreError> {
-        let records = self
-            .records()
-            .map_err(|error| failure("read", &self.path, error))?;
+        let records = self.records()?;
         let Some((name, bytes)) = records.into_iter().find(|(name, _)| name == app.as_str()) else {
             return Ok(false);
         };
         Ok(matches!(self.decode(&name, &bytes)?, Record::Deployed(_)))
     }
 
-    /// An app's record.
-    fn get(&self, app: &AppName) -> Result<Option<Record>, StoreError> {
-        let read = || -> Result<Option<Vec<u8>>, redb::Error> {
-            let table = self.database.begin_read()?.open_table(APPS)?;
-            let record = table.get(app.as_str())?;
-            Ok(record.map(|record| record.value().to_vec()))
-        };
-        let bytes = read().map_err(|error| failure("read", &self.path, error))?;
-        let record = bytes.map(|bytes| self.decode(app.as_str(), &bytes));
-        record.transpose()
-    }
-
-    fn create_tables(&self) -> Result<(), redb::Error> {
-        let transaction = self.database.begin_write()?;
-        transaction.open_table(APPS)?;
-        transaction.commit()?;
-        Ok(())
-    }
-
-    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-        let table = self.database.begin_read()?.open_table(APPS)?;
-        let mut records = Vec::new();
-        for entry in table.iter()? {
-            let (name, bytes) = entry?;
-            records.push((name.value().to_owned(), bytes.value().to_vec()));
-        }
-        Ok(records)
+    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        self.with_database("read", |database| {
+            let table = database.begin_read()?.open_table(APPS)?;
+            let mut records = Vec::new();
+            for entry in table.iter()? {
+                let (name, bytes) = entry?;
+                records.push((name.value().to_owned(), bytes.value().to_vec()));
+            }
+            Ok(records)
+        })
     }
 
     /// Writes what `next` makes of the record of `name`, in one transaction.
@@ -284,30 +312,63 @@ impl Store {
         name: &str,
         next: impl FnOnce(Option<&Record>) -> Option<Record>,
     ) -> Result<Option<Record>, StoreError> {
-        let write = |error: redb::Error| failure("change", &self.path, error);
-        let transaction = self
-            .database
-            .begin_write()
-            .map_err(|error| write(error.into()))?;
-        let record = {
-            let mut table = transaction
-                .open_table(APPS)
-                .map_err(|error| write(error.into()))?;
-            let old = table.get(name).map_err(|error| write(error.into()))?;
-            let old_bytes = old.as_ref().map(|guard| guard.value().to_vec());
-            drop(old);
-            let old = old_bytes.map(|bytes| self.decode(name, &bytes));
-            let record = next(old.transpose()?.as_ref());
-            if let Some(record) = &record {
-                let bytes = self.encode(name, record)?;
-                table
-                    .insert(name, bytes.as_slice())
-                    .map_err(|error| write(error.into()))?;
-            }
-            record
+        let changed = self.with_database("change", |database| {
+            let transaction = database.begin_write()?;
+            let made = {
+                let mut table = transaction.open_table(APPS)?;
+                let old = table.get(name)?.map(|old| old.value().to_vec());
+                let made = self.next_of(name, old.as_deref(), next);
+                if let Ok(Some((_, bytes))) = &made {
+                    table.insert(name, bytes.as_slice())?;
+                }
+                made
+            };
+            // Nothing was written if nothing was made.
+            transaction.commit()?;
+            Ok(made)
+        });
+        Ok(changed??.map(|(record, _)| record))
+    }
+
+    /// The record after an old one, with its bytes.
+    fn next_of(
+        &self,
+        name: &str,
+        old: Option<&[u8]>,
+        next: impl FnOnce(Option<&Record>) -> Option<Record>,
+    ) -> Result<Option<(Record, Vec<u8>)>, StoreError> {
+        let old = old.map(|bytes| self.decode(name, bytes)).transpose()?;
+        let Some(record) = next(old.as_ref()) else {
+            return Ok(None);
         };
-        transaction.commit().map_err(|error| write(error.into()))?;
-        Ok(record)
+        let bytes = self.encode(name, &record)?;
+        Ok(Some((record, bytes)))
+    }
+
+    /// Does something with the database, and opens it again if the disk failed the last time.
+    fn with_database<T>(
+        &self,
+        action: &'static str,
+        operation: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> Result<T, StoreError> {
+        // Whoever panicked with it has left a transaction that is rolled back.
+        let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = match database.take() {
+            Some(opened) => Ok(opened),
+            None => Database::create(&self.path).map_err(redb::Error::from),
+        };
+        let outcome = opened.and_then(|opened| {
+            let outcome = operation(&opened);
+            let is_broken = matches!(
+                outcome,
+                Err(redb::Error::Io(_) | redb::Error::PreviousIo | redb::Error::LockPoisoned(_))
+            );
+            if !is_broken {
+                *database = Some(opened);
+            }
+            outcome
+        });
+        outcome.map_err(|error| failure(action, &self.path, error))
     }
 
     fn decode(&self, name: &str, bytes: &[u8]) -> Result<Record, StoreError> {
@@ -327,6 +388,14 @@ impl Store {
     }
 }
 
+fn create_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(APPS)?;
+    transaction.open_table(HOMES)?;
+    transaction.commit()?;
+    Ok(())
+}
+
 /// What the record after this one counts.
 fn next_revision(old: Option<&Record>) -> u64 {
     old.map_or(0, Record::revision) + 1
@@ -341,115 +410,4 @@ fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn app(name: &str, path: &str) -> App {
-        let text = format!(
-            r#"{{"apiVersion":"weft.dev/v1alpha1","kind":"App","metadata":{{"name":"{name}"}},
-                "spec":{{"components":[{{"name":"web","source":{{"digest":"{}"}}}}],
-                "routes":[{{"path":"{path}","to":"web"}}]}}}}"#,
-            weft_lattice_config::Digest::of(b"web")
-        );
-        App::from_json("test", &text).unwrap()
-    }
-
-    fn apps(store: &Store) -> Vec<Deployed> {
-        store
-            .apps()
-            .unwrap()
-            .into_iter()
-            .map(Result::unwrap)
-            .collect()
-    }
-
-    #[test]
-    fn an_app_survives_reopening_and_counts_its_revisions() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.redb");
-        let store = Store::open(&path).unwrap();
-        assert_eq!(store.put(&app("shop", "/"), 1).unwrap().revision, 1);
-        assert_eq!(store.put(&app("shop", "/new"), 2).unwrap().revision, 2);
-        drop(store);
-        let stored = apps(&Store::open(&path).unwrap());
-        assert_eq!(stored.len(), 1);
-        assert_eq!(
-            (stored[0].revision, &stored[0].app),
-            (2, &app("shop", "/new"))
-        );
-    }
-
-    #[test]
-    fn a_removed_app_leaves_a_tombstone_that_keeps_its_revisions_apart() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path().join("state.redb")).unwrap();
-        store.put(&app("shop", "/"), 1).unwrap();
-        let name: AppName = "shop".parse().unwrap();
-        assert_eq!(store.remove(&name, 2).unwrap(), 2);
-        assert!(apps(&store).is_empty());
-        assert!(matches!(
-            store.remove(&name, 3),
-            Err(StoreError::Missing { .. })
-        ));
-        assert_eq!(store.put(&app("shop", "/"), 4).unwrap().revision, 3);
-    }
-
-    #[test]
-    fn a_copy_is_taken_only_if_it_is_newer() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path().join("state.redb")).unwrap();
-        let name: AppName = "shop".parse().unwrap();
-        let deployed = |revision, path| {
-            Record::Deployed(Deployed {
-                revision,
-                changed_at_ms: 1,
-                app: app("shop", path),
-            })
-        };
-        let removed = |revision| Record::Removed {
-            revision,
-            changed_at_ms: 1,
-        };
-        // The record, and whether it is taken after those before it.
-        let cases = [
-            (deployed(7, "/b"), true),
-            (deployed(7, "/b"), false),
-            (deployed(7, "/a"), false),
-            (deployed(3, "/b"), false),
-            (removed(6), false),
-            (removed(8), true),
-            (deployed(8, "/a"), true),
-            (removed(8), false),
-            (deployed(9, "/b"), true),
-        ];
-        for (record, is_taken) in cases {
-            assert_eq!(store.copy(&name, &record).unwrap(), is_taken, "{record:?}");
-        }
-        assert_eq!(store.all().unwrap(), [(name, deployed(9, "/b"))]);
-    }
-
-    #[test]
-    fn one_record_that_does_not_read_hides_no_other() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path().join("state.redb")).unwrap();
-        store.put(&app("good", "/"), 1).unwrap();
-        let transaction = store.database.begin_write().unwrap();
-        transaction
-            .open_table(APPS)
-            .unwrap()
-            .insert("bad", b"{".as_slice())
-            .unwrap();
-        transaction.commit().unwrap();
-        let stored = store.apps().unwrap();
-        assert!(matches!(&stored[0], Err(StoreError::Record { app, .. }) if app == "bad"));
-        assert!(matches!(&stored[1], Ok(deployed) if deployed.app == app("good", "/")));
-    }
-
-    #[test]
-    fn a_second_host_on_one_file_is_told() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state.redb");
-        let _first = Store::open(&path).unwrap();
-        assert!(matches!(Store::open(&path), Err(StoreError::InUse { .. })));
-    }
-}
+mod tests;

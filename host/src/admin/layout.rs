@@ -15,7 +15,7 @@ use weft_lattice_config::{App, AppName};
 
 use super::Sources;
 use super::errors::ApiError;
-use crate::controller::{AppState, Snapshot};
+use crate::controller::Snapshot;
 use crate::logs::now_ms;
 use crate::mesh::{Picture, holdings, why_held};
 
@@ -381,12 +381,8 @@ fn all_on<'a>(host: &HostId, apps: impl Iterator<Item = &'a App>) -> Plan {
 }
 
 fn failures(snapshot: &Snapshot) -> BTreeMap<String, String> {
-    let failed = snapshot.apps.iter().filter_map(|(app, running)| {
-        let AppState::Failed(reason) = &running.state else {
-            return None;
-        };
-        Some((app.clone(), reason.clone()))
-    });
+    let refused = snapshot.refused.iter();
+    let failed = refused.map(|(app, refused)| (app.clone(), refused.reason.clone()));
     failed.collect()
 }
 

@@ -30,6 +30,7 @@ use weft_lattice::artifacts::Artifacts;
 
 use weft_provider::Registry;
 
+use crate::compile::Compiler;
 use crate::connection::serve_until;
 use crate::controller::Controller;
 use crate::events::Events;
@@ -51,6 +52,7 @@ pub(crate) struct About {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) pool_instances: u32,
+    pub(crate) compiler: Compiler,
     pub(crate) token: String,
 }
 

@@ -1,5 +1,7 @@
 //! What an operator asks: placements, status, plans, drains, labels, and any of it of another host.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
@@ -9,7 +11,6 @@ use weft_lattice::control::{
     DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, courier,
 };
 use weft_lattice::membership::HostId;
-use weft_lattice_config::placement::ComponentId;
 
 use super::api::{Answer, Body, checked, full, json, read_json};
 use super::errors::ApiError;
@@ -61,11 +62,10 @@ impl Api {
     fn drain_report(&self, mesh: &Joined) -> Result<DrainReport, ApiError> {
         let layout = Layout::of(&self.sources)?;
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
-        for holding in holdings(&self.sources.controller.snapshot()) {
-            let component = ComponentId {
-                app: holding.component.app,
-                component: holding.component.component,
-            };
+        let holdings = holdings(&self.sources.controller.snapshot());
+        // A component is there at several revisions while a newer one does not start.
+        let components: BTreeSet<_> = holdings.into_iter().map(|held| held.component).collect();
+        for component in components {
             match layout.stays(&component) {
                 Some(why) => staying.push(Staying {
                     component: component.to_string(),

@@ -4,27 +4,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
-use weft_lattice::membership::message::{HostState, Labels};
+use weft_lattice::membership::message::{HostState, Labels, Trouble};
 use weft_lattice::membership::{HostView, Liveness};
 use weft_lattice_config::{App, Instances, Source};
 
 use weft_provider::Registry;
 
 use super::About;
-use crate::controller::{AppState, Running, RunningApp, Snapshot};
+use crate::controller::{AppState, Refused, Running, RunningApp, Snapshot};
 use crate::entry::Entry;
 use crate::linking::Protocol;
 use crate::mesh::Joined;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
-    snapshot.apps.values().map(|running| app(running)).collect()
+    let apps = snapshot.apps.iter();
+    apps.map(|(name, running)| app(running, snapshot.refused.get(name).map(AsRef::as_ref)))
+        .collect()
 }
 
-fn app(running: &RunningApp) -> AppRow {
+fn app(running: &RunningApp, refused: Option<&Refused>) -> AppRow {
     let spec = &running.deployed.app.spec;
-    let (status, reason) = match &running.state {
-        AppState::Ready(_) => ("ready", None),
-        AppState::Failed(reason) => ("failed", Some(reason.clone())),
+    let (status, reason) = match (&running.state, refused) {
+        (AppState::Ready(_), None) => ("ready", None),
+        (AppState::Ready(_), Some(refused)) => {
+            let revision = refused.deployed.revision;
+            let reason = &refused.reason;
+            let reason = format!("revision {revision} does not start here: {reason}");
+            ("behind", Some(reason))
+        }
+        (AppState::Failed(reason), _) => ("failed", Some(reason.clone())),
     };
     AppRow {
         app: running.deployed.app.metadata.name.to_string(),
@@ -164,6 +172,8 @@ pub(super) fn hosts(
     let (mine, others): (Vec<_>, Vec<_>) = known.view.hosts().partition(|host| host.id == mesh.me);
     if let Some(mine) = mine.first() {
         own.status = status(mine).to_owned();
+        own.running = mine.load.running.into();
+        own.notes = notes(mine);
     }
     let others = others.into_iter().map(|host| HostRow {
         lattice: lattice.clone(),
@@ -190,6 +200,9 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
             .map(|app| app.deployed.app.spec.components.len())
             .sum(),
         pool_instances_max: Some(u64::from(about.pool_instances)),
+        compilations: Some(about.compiler.compilations()),
+        running: snapshot.in_flight(),
+        notes: Vec::new(),
     }
 }
 
@@ -219,6 +232,9 @@ fn other(host: &HostView) -> HostRow {
         apps: apps.len(),
         components: contents.components.len(),
         pool_instances_max: None,
+        compilations: None,
+        running: host.load.running.into(),
+        notes: notes(host),
     }
 }
 
@@ -227,6 +243,25 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
     labels
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// What is wrong with a host, as it says.
+fn notes(host: &HostView) -> Vec<String> {
+    let contents = host.contents.clone().unwrap_or_default();
+    let troubles = contents.troubles.iter().map(|trouble| match trouble {
+        Trouble::StoreAway => {
+            "the store of the desired state is away; it goes on with its copy".to_owned()
+        }
+        Trouble::Disk => "its disk does not take the desired state; it goes on without".to_owned(),
+        Trouble::Bytes => "it lacks the bytes of a component, and nobody has them".to_owned(),
+    });
+    let failures = contents.failures.iter().map(|failure| {
+        let (app, revision) = (&failure.app, failure.revision.0);
+        // Whoever wrote it may be anybody.
+        let reason = failure.reason.escape_debug();
+        format!("revision {revision} of app `{app}` does not start on it: {reason}")
+    });
+    troubles.chain(failures).collect()
 }
 
 /// What is heard of a host goes before what it said last.

@@ -9,6 +9,7 @@ mod load;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
@@ -27,6 +28,8 @@ pub(crate) struct Compiler {
     engines: Arc<Engines>,
     cache: Arc<Cache>,
     permits: Arc<Semaphore>,
+    /// How many components were compiled since the host started.
+    compilations: Arc<AtomicU64>,
 }
 
 /// Why a component did not become machine code.
@@ -61,7 +64,13 @@ impl Compiler {
             engines,
             cache,
             permits: Arc::new(Semaphore::new(COMPILATIONS_MAX)),
+            compilations: Arc::default(),
         })
+    }
+
+    /// How many components were compiled since the host started: those that were not in the cache.
+    pub(crate) fn compilations(&self) -> u64 {
+        self.compilations.load(Ordering::Relaxed)
     }
 
     /// The name of the machine code of `bytes` in the cache.
@@ -132,6 +141,7 @@ impl Compiler {
         key: &CacheKey,
         bytes: &[u8],
     ) -> wasmtime::Result<Component> {
+        self.compilations.fetch_add(1, Ordering::Relaxed);
         let code = self.engines.get(kind).precompile_component(bytes)?;
         match self.cache.store(key, &code) {
             // Loading what was just written maps the file instead of holding the code in memory.

@@ -1,19 +1,21 @@
 //! The task behind a [`Controller`](super::Controller): its state, and what each command does to it.
 
+mod follow;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use weft_lattice::store::{Deployed, Record, Store, StoreError};
+use weft_lattice::store::{Deployed, Store, StoreError};
 use weft_lattice_config::{App, AppName, diff, routes};
 
 use super::build::{self, Built};
 use super::providers::{Maker, Providers};
 use super::{
-    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Lattice, Parts, Running, RunningApp,
-    Snapshot, Wanted,
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Lattice, Parts, Refused, Running,
+    RunningApp, Snapshot,
 };
 use crate::entry::{Entry, chain};
 use crate::events::{Events, Kind};
@@ -33,6 +35,7 @@ pub(super) struct Actor {
     preparer: Preparer,
     maker: Maker,
     apps: BTreeMap<String, Arc<RunningApp>>,
+    refused: BTreeMap<String, Arc<Refused>>,
     /// By app.
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
@@ -51,10 +54,11 @@ impl Actor {
             directory: parts.providers_directory,
         };
         let mut actor = Self {
-            store: Arc::new(parts.store),
+            store: parts.store,
             preparer: parts.preparer,
             maker,
             apps: BTreeMap::new(),
+            refused: BTreeMap::new(),
             providers: BTreeMap::new(),
             publish,
             lattice: parts.lattice,
@@ -174,47 +178,6 @@ impl Actor {
         }
     }
 
-    /// Makes what runs of an app what is wanted of it.
-    async fn follow(&mut self, wanted: Wanted) {
-        let Wanted { app, record, share } = wanted;
-        let kept = {
-            let (app, record) = (app.clone(), record.clone());
-            self.with_store(move |store| store.copy(&app, &record))
-                .await
-        };
-        if let Err(error) = kept {
-            // It is served all the same, and copied when there is something newer.
-            tracing::error!(%app, error = chain(&error), "the desired state cannot be copied");
-        }
-        match record {
-            Record::Deployed(deployed) => {
-                let runs = self.apps.get(app.as_str());
-                let is_new = runs.is_none_or(|runs| {
-                    runs.deployed.revision < deployed.revision
-                        || (runs.deployed.revision == deployed.revision && runs.share != share)
-                });
-                if is_new {
-                    let revision = deployed.revision;
-                    let is_change = runs.is_none_or(|runs| runs.deployed.revision < revision);
-                    self.start(deployed, share).await;
-                    self.publish();
-                    tracing::info!(%app, revision, "follows the lattice");
-                    if is_change {
-                        self.tell_deployed(app.as_str(), revision);
-                    }
-                }
-            }
-            Record::Removed { revision, .. } => {
-                let runs = self.apps.get(app.as_str());
-                if runs.is_some_and(|runs| runs.deployed.revision < revision) {
-                    self.end(app.as_str()).await;
-                    tracing::info!(%app, revision, "undeployed with the lattice");
-                    self.tell_removed(app.as_str(), revision);
-                }
-            }
-        }
-    }
-
     fn tell_deployed(&self, app: &str, revision: u64) {
         let message = format!("`{app}` is deployed at revision {revision}");
         self.events.of_app(Kind::AppDeployed, app, message);
@@ -223,6 +186,11 @@ impl Actor {
     fn tell_removed(&self, app: &str, revision: u64) {
         let message = format!("`{app}` was removed at revision {revision}");
         self.events.of_app(Kind::AppRemoved, app, message);
+    }
+
+    fn tell_failed(&self, app: &str, reason: &str) {
+        let message = format!("`{app}` does not start: {reason}");
+        self.events.of_app(Kind::AppFailed, app, message);
     }
 
     /// What a host runs of an app that no other host runs.
@@ -248,6 +216,7 @@ impl Actor {
     /// Ends what runs of an app, once its requests are done.
     async fn end(&mut self, app: &str) {
         let removed = self.apps.remove(app);
+        self.refused.remove(app);
         self.publish();
         if let Some(removed) = removed {
             finish_requests(&removed).await;
@@ -257,27 +226,6 @@ impl Actor {
         }
     }
 
-    /// Starts an app that is wanted. One that fails stays wanted, and says why.
-    async fn start(&mut self, deployed: Deployed, share: Share) {
-        let app = deployed.app.clone();
-        let outcome = match self.build(&app, &share).await {
-            Ok(built) => self.bind(&app, built).await,
-            Err(error) => Err(error),
-        };
-        let state = match outcome {
-            Ok(running) => AppState::Ready(running),
-            Err(error) => {
-                let reason = chain(&error);
-                tracing::error!(app = %app.metadata.name, error = reason, "an app does not start");
-                let message = format!("`{}` does not start: {reason}", app.metadata.name);
-                self.events
-                    .of_app(Kind::AppFailed, app.metadata.name.as_str(), message);
-                AppState::Failed(reason)
-            }
-        };
-        self.run_app(deployed, share, state);
-    }
-
     async fn build(&self, app: &App, share: &Share) -> Result<Built, DeployError> {
         build::build(app, share, &self.maker.registry, &self.preparer).await
     }
@@ -285,17 +233,32 @@ impl Actor {
     async fn bind(&mut self, app: &App, built: Built) -> Result<Running, DeployError> {
         let name = app.metadata.name.to_string();
         let old = self.providers.get(&name).cloned().unwrap_or_default();
-        let new = self.maker.make(app, &old).await?;
-        let running = match built.bind(&new, &self.preparer) {
-            Ok(running) => running,
-            Err(error) => {
-                Maker::close_left(&new, &old).await;
-                return Err(error);
-            }
+        let mut left = old.clone();
+        let bound = match self.maker.make(app, &mut left).await {
+            Ok(new) => match built.bind(&new, &self.preparer) {
+                Ok(running) => Ok((new, running)),
+                Err(error) => {
+                    Maker::close_left(&new, &left).await;
+                    Err(error)
+                }
+            },
+            Err(error) => Err(error),
         };
-        Maker::close_left(&old, &new).await;
-        self.providers.insert(name, new);
-        Ok(running)
+        match bound {
+            Ok((new, running)) => {
+                Maker::close_left(&left, &new).await;
+                self.providers.insert(name, new);
+                Ok(running)
+            }
+            Err(error) => {
+                let is_whole = left.len() == old.len();
+                self.providers.insert(name.clone(), left);
+                if !is_whole {
+                    self.recover(&name).await;
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
@@ -306,6 +269,7 @@ impl Actor {
 
     fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
         let name = deployed.app.metadata.name.to_string();
+        self.refused.remove(&name);
         let app = RunningApp {
             deployed,
             share,
@@ -352,6 +316,7 @@ impl Actor {
         let routes = RouteTable::new(routes.collect());
         self.publish.send_replace(Arc::new(Snapshot {
             apps: self.apps.clone(),
+            refused: self.refused.clone(),
             routes,
         }));
     }

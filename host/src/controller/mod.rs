@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_lattice::store::{Deployed, Record, Store};
 use weft_lattice_config::{App, AppName};
@@ -36,7 +37,22 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Snapshot {
     pub(crate) apps: BTreeMap<String, Arc<RunningApp>>,
+    /// What is wanted and could not be started, by app. What served before still does.
+    pub(crate) refused: BTreeMap<String, Arc<Refused>>,
     pub(crate) routes: RouteTable,
+}
+
+/// What is wanted of an app and does not start on this host.
+pub(crate) struct Refused {
+    pub(crate) deployed: Deployed,
+    /// What of it was to run here.
+    pub(crate) share: Share,
+    /// Why it does not start.
+    pub(crate) reason: String,
+    /// How often in a row it was tried.
+    attempts: u32,
+    /// When it is tried again: what it lacks may be there then.
+    again_at: Instant,
 }
 
 /// An app of the desired state, and what this host makes of it.
@@ -50,7 +66,7 @@ pub(crate) struct RunningApp {
 pub(crate) enum AppState {
     /// It serves.
     Ready(Running),
-    /// It is wanted, and this host cannot run it, for the reason given.
+    /// It is wanted, and this host cannot run it, for the reason given. Nothing of it ran before.
     Failed(String),
 }
 
@@ -72,7 +88,7 @@ pub(crate) struct Deployment {
 
 /// What a controller is given.
 pub(crate) struct Parts {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     pub(crate) preparer: Preparer,
     pub(crate) registry: Registry,
     /// Providers keep their data below it.
@@ -89,6 +105,13 @@ pub(crate) enum Lattice {
     OfOne,
     /// Any number, so the store is a copy.
     OfMany,
+}
+
+/// Compiles what may be to run here later, so that it is in the compile cache then. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Builder {
+    preparer: Preparer,
+    registry: Registry,
 }
 
 /// The controller, as others see it. Cheap to clone.
@@ -171,7 +194,8 @@ impl Controller {
     }
 
     /// Makes this host's part of a lattice's desired state what runs here, app by app. What it does not
-    /// name stays as it is: nothing is removed because of silence.
+    /// name stays as it is: nothing is removed because of silence. A revision that does not start takes
+    /// nothing from the one that serves, and is tried again the next time, if that is not too soon.
     ///
     /// # Errors
     /// If the host is stopping. An app that does not start says so in the snapshot.
@@ -231,6 +255,25 @@ impl Controller {
     }
 }
 
+impl Builder {
+    /// One that makes what a controller with these parts makes.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        Self {
+            preparer: parts.preparer.clone(),
+            registry: parts.registry.clone(),
+        }
+    }
+
+    /// Compiles an app as it is with this share of it here.
+    ///
+    /// # Errors
+    /// As [`Controller::check`].
+    pub(crate) async fn compile(&self, app: &App, share: &Share) -> Result<(), DeployError> {
+        let built = build::build(app, share, &self.registry, &self.preparer).await;
+        built.map(drop)
+    }
+}
+
 impl Snapshot {
     /// The entry of an app's component, if it serves.
     pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
@@ -238,6 +281,14 @@ impl Snapshot {
             AppState::Ready(running) => running.entries.get(component).cloned(),
             AppState::Failed(_) => None,
         }
+    }
+}
+
+impl Snapshot {
+    /// How many requests and calls run.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let entries = self.apps.values().flat_map(|app| app.entries());
+        entries.map(|entry| entry.counts().in_flight).sum()
     }
 }
 

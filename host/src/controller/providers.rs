@@ -29,17 +29,35 @@ pub(super) struct Maker {
 impl Maker {
     /// The providers of `app`: those of `old` whose spec is the same, and new ones for the rest. An
     /// old provider whose spec changed is closed first, because it holds what the new one needs (its
-    /// file); if the new one does not start, the old one is made again.
-    pub(super) async fn make(&self, app: &App, old: &Providers) -> Result<Providers, DeployError> {
+    /// file), and is then none of `old` any more.
+    ///
+    /// # Errors
+    /// If one does not start. Those that were made are closed again; what is in `old` still works.
+    pub(super) async fn make(
+        &self,
+        app: &App,
+        old: &mut Providers,
+    ) -> Result<Providers, DeployError> {
         let mut made = Providers::new();
         for spec in &app.spec.providers {
             let name = spec.name.as_str();
-            let running = match old.get(name) {
-                Some(running) if running.spec == *spec => running.clone(),
-                Some(running) => self.replace(app, spec, running).await?,
-                None => self.make_one(app, spec).await?,
+            let kept = old.get(name).filter(|running| running.spec == *spec);
+            let running = match kept {
+                Some(running) => Ok(running.clone()),
+                None => {
+                    if let Some(running) = old.remove(name) {
+                        running.provider.close().await;
+                    }
+                    self.make_one(app, spec).await
+                }
             };
-            made.insert(name.to_owned(), running);
+            match running {
+                Ok(running) => drop(made.insert(name.to_owned(), running)),
+                Err(error) => {
+                    Self::close_left(&made, old).await;
+                    return Err(error);
+                }
+            }
         }
         Ok(made)
     }
@@ -65,25 +83,6 @@ impl Maker {
                 .is_some_and(|new| Arc::ptr_eq(&new.provider, &running.provider));
             if !kept {
                 running.provider.close().await;
-            }
-        }
-    }
-
-    async fn replace(
-        &self,
-        app: &App,
-        spec: &ProviderSpec,
-        old: &Running,
-    ) -> Result<Running, DeployError> {
-        old.provider.close().await;
-        match self.make_one(app, spec).await {
-            Ok(running) => Ok(running),
-            Err(error) => {
-                if let Err(again) = self.make_one(app, &old.spec).await {
-                    tracing::error!(app = %app.metadata.name, provider = %spec.name, error = %again,
-                        "a provider could not be made again after a failed change");
-                }
-                Err(error)
             }
         }
     }

@@ -1,14 +1,16 @@
 //! A change of the lattice's desired state: checked here, written to the bucket by compare-and-set, and then
 //! waited for until this host follows it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 use tokio::time::timeout;
 use weft_lattice::artifacts::Artifacts;
 use weft_lattice::buckets::StoreError;
 use weft_lattice::desired::said::{self, Said, app_key};
-use weft_lattice::desired::{PutError, Revision};
+use weft_lattice::desired::{HostCopy, PutError, Revision};
 use weft_lattice::objects::ObjectError;
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::{App, AppName};
@@ -71,6 +73,8 @@ pub(super) struct Deploying {
     pub(super) desired: Desired,
     pub(super) controller: Controller,
     pub(super) artifacts: Artifacts,
+    /// What this host knows to be wanted.
+    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
 }
 
 impl Deploying {
@@ -93,7 +97,7 @@ impl Deploying {
         }
         self.upload(&app).await?;
         let deployed = Deployed {
-            revision: next(old.as_ref()),
+            revision: self.next(&name, old.as_ref()),
             changed_at_ms: now_ms(),
             app,
         };
@@ -101,7 +105,12 @@ impl Deploying {
         self.write(&name, &record, expected).await?;
         self.followed(|snapshot| {
             let running = snapshot.apps.get(name.as_str());
-            running.is_some_and(|running| running.deployed.revision >= deployed.revision)
+            let refused = snapshot.refused.get(name.as_str());
+            let revisions = running.map(|running| running.deployed.revision);
+            let revisions = revisions
+                .into_iter()
+                .chain(refused.map(|refused| refused.deployed.revision));
+            revisions.max() >= Some(deployed.revision)
         })
         .await;
         Ok(Deployment { deployed, changes })
@@ -116,7 +125,7 @@ impl Deploying {
         let Some(Record::Deployed(_)) = &old else {
             return Err(ChangeError::Missing { app }.into());
         };
-        let revision = next(old.as_ref());
+        let revision = self.next(&app, old.as_ref());
         let removed = Record::Removed {
             revision,
             changed_at_ms: now_ms(),
@@ -208,6 +217,15 @@ impl Deploying {
         }
     }
 
+    /// The revision after the last one. A bucket that came back older is not refilled yet, perhaps, and a
+    /// change of it goes before what was known.
+    fn next(&self, app: &AppName, old: Option<&Record>) -> u64 {
+        let copy = self.copy.borrow();
+        let known = copy.apps().get(app).map(AsRef::as_ref);
+        let revisions = old.into_iter().chain(known).map(Record::revision);
+        revisions.max().unwrap_or(0) + 1
+    }
+
     /// Waits until this host follows a change. One that does not is told by its inventory.
     async fn followed(&self, is_there: impl Fn(&Snapshot) -> bool) {
         let mut snapshots = self.controller.watch();
@@ -215,8 +233,4 @@ impl Deploying {
         // Late is no failure: the change is made.
         let _ = timeout(FOLLOW_WAIT_MAX, following).await;
     }
-}
-
-fn next(old: Option<&Record>) -> u64 {
-    old.map_or(0, Record::revision) + 1
 }

@@ -1,25 +1,26 @@
 //! The task that makes this host's share of the desired state what runs here.
 //!
-//! It knows what is wanted from the host's own copy and from the lattice's bucket, and who is there from
-//! [`members`](super::members). From both it makes the plan that every other host makes too, and has its own
-//! share of it run. The bucket is obeyed in what it says, never in what it does not: a record that is older
-//! than the copy, or not there, is written anew from the copy.
+//! It knows what is wanted from the host's own [copy](HostCopy), which it keeps on [disk](super::kept), and who is
+//! there from [`members`](super::members). From both it makes the plan that every other host makes too, and has
+//! its own share of it run. The copy follows the lattice's bucket, and other hosts while that is away.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_lattice::artifacts::Artifacts;
-use weft_lattice::desired::{HostCopy, Notice, Watch, Watched};
+use weft_lattice::desired::said::Said;
+use weft_lattice::desired::{HostCopy, Notice, Records, Watch, Watched};
 use weft_lattice::membership::Freeze;
-use weft_lattice::store::{Deployed, Record};
+use weft_lattice::membership::message::Trouble;
+use weft_lattice::store::Record;
 use weft_lattice_config::placement::{self, HostId, Plan};
-use weft_lattice_config::{App, AppName, Source};
+use weft_lattice_config::{App, Digest, Source};
 
-use super::desired::Desired;
+use super::fetching::Here;
+use super::kept::Kept;
 use super::members::Known;
 use super::share::{self, Leaving};
 use super::telling::Telling;
@@ -38,31 +39,49 @@ const ALONE_AFTER: Duration = Duration::from_secs(3);
 /// them too, and what one has written is nothing to do for the rest.
 const REFILLS_MAX: usize = 64;
 
+/// How long bytes may be on their way before others are told that they are missing.
+const LACKING_AFTER: Duration = Duration::from_secs(3);
+
 /// What the task is given.
 pub(super) struct Parts {
-    pub(super) desired: Desired,
+    pub(super) records: Records,
     pub(super) known: watch::Receiver<Arc<Known>>,
     pub(super) me: HostId,
     pub(super) controller: Controller,
-    pub(super) artifacts: Artifacts,
-    /// What the host's own copy says.
-    pub(super) copy: Vec<(AppName, Record)>,
+    pub(super) kept: Kept,
+    /// What is kept, as it was read.
+    pub(super) copy: HostCopy,
     /// The types of providers that keep what they store on the host that runs them.
     pub(super) local_stores: Arc<BTreeSet<String>>,
     pub(super) events: Events,
+    /// What peers say.
+    pub(super) learned: mpsc::Receiver<Said>,
+    /// The bytes of components that are here.
+    pub(super) here: watch::Receiver<Here>,
+    pub(super) told: Told,
+}
+
+/// What the task tells others.
+pub(super) struct Told {
+    /// What is wanted, as far as this host knows.
+    pub(super) copy: watch::Sender<Arc<HostCopy>>,
+    /// Whether the store of the desired state is away.
+    pub(super) store_away: watch::Sender<bool>,
+    /// The bytes that this host needs, the most urgent first.
+    pub(super) wanted: watch::Sender<Arc<Vec<Digest>>>,
+    /// What is wrong.
+    pub(super) troubles: watch::Sender<BTreeSet<Trouble>>,
 }
 
 pub(super) struct Following {
-    desired: Desired,
-    known: watch::Receiver<Arc<Known>>,
-    me: HostId,
-    controller: Controller,
-    artifacts: Artifacts,
+    parts: Parts,
     started: Instant,
-    copy: HostCopy,
     /// Whether something is to be done again.
     is_behind: bool,
-    local_stores: Arc<BTreeSet<String>>,
+    /// Whether the disk did not take the copy.
+    disk_refuses: bool,
+    /// Since when bytes are missing.
+    lacks_bytes: Option<Instant>,
     telling: Telling,
     leaving: Leaving,
 }
@@ -70,28 +89,24 @@ pub(super) struct Following {
 impl Following {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
-            desired: parts.desired,
-            known: parts.known,
-            me: parts.me,
-            controller: parts.controller,
-            artifacts: parts.artifacts,
-            started: Instant::now(),
-            telling: Telling::new(parts.events),
+            telling: Telling::new(parts.events.clone()),
             leaving: Leaving::default(),
-            copy: HostCopy::new(parts.copy, []),
+            parts,
+            started: Instant::now(),
             is_behind: true,
-            local_stores: parts.local_stores,
+            disk_refuses: false,
+            lacks_bytes: None,
         }
     }
 
-    /// What is wanted, as far as it was heard, now and later.
-    pub(super) fn followed(&self) -> watch::Receiver<Arc<HostCopy>> {
-        self.telling.followed()
+    /// The bytes that are to be got, now and later.
+    pub(super) fn wanted_bytes(&self) -> watch::Receiver<Arc<Vec<Digest>>> {
+        self.parts.told.wanted.subscribe()
     }
 
     /// Follows until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut watch = self.desired.records.watch();
+        let mut watch = self.parts.records.watch();
         let mut retry = interval(RETRY_EVERY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -101,13 +116,21 @@ impl Following {
                     Some(seen) => {
                         self.see(seen);
                         self.see_all_that_waits(&mut watch).await;
-                        self.reconcile().await;
                     }
                     None => return,
                 },
-                Ok(()) = self.known.changed() => self.reconcile().await,
-                _ = retry.tick() => if self.is_behind { self.reconcile().await },
+                Some(said) = self.parts.learned.recv() => {
+                    self.learn(said);
+                    while let Ok(said) = self.parts.learned.try_recv() {
+                        self.learn(said);
+                    }
+                }
+                Ok(()) = self.parts.known.changed() => {}
+                Ok(()) = self.parts.here.changed() => {}
+                _ = retry.tick() => if !self.is_behind { continue },
             }
+            self.reconcile().await;
+            self.tell_troubles();
         }
     }
 
@@ -119,7 +142,8 @@ impl Following {
     }
 
     fn see(&mut self, seen: Watched) {
-        match self.copy.see(seen) {
+        let is_complete = seen == Watched::Complete;
+        match self.parts.copy.see(seen) {
             None => {}
             Some(Notice::Erased(key)) => {
                 // What is erased is not removed: removal is a record.
@@ -128,42 +152,85 @@ impl Following {
             Some(Notice::NotUnderstood { key, reason }) => {
                 tracing::error!(%key, reason, "a record of the desired state is not understood");
             }
-            Some(Notice::Away) => tracing::info!(
-                "the store of the desired state is away; this host goes on with its copy"
-            ),
+            Some(Notice::Away) => {
+                self.parts.told.store_away.send_replace(true);
+                tracing::info!(
+                    "the store of the desired state is away; this host goes on with its copy"
+                );
+            }
         }
-        self.is_behind = true;
+        if is_complete {
+            self.parts.told.store_away.send_replace(false);
+        }
+    }
+
+    /// Takes what a peer says.
+    fn learn(&mut self, said: Said) {
+        let copy = &mut self.parts.copy;
+        match said {
+            Said::App(app, record) => {
+                let revision = record.revision();
+                if copy.take_app(app.clone(), record) {
+                    tracing::info!(%app, revision, "learned from a peer what is wanted");
+                }
+            }
+            Said::Home(store, host) => drop(copy.take_home(store, host)),
+            Said::Unknown(_) => {}
+        }
     }
 
     /// Makes what runs here what is wanted here, as far as it is known.
     async fn reconcile(&mut self) {
-        let known = self.known.borrow_and_update().clone();
-        self.telling.tell_copy(&self.copy);
+        let known = self.parts.known.borrow_and_update().clone();
+        self.telling.tell_store(&self.parts.copy);
         self.is_behind = self.refill().await;
         if !self.may_act(known.freeze) {
             self.is_behind = true;
+            self.keep().await;
             return;
         }
-        let view = &known.view;
+        let (view, local_stores) = (&known.view, &self.parts.local_stores);
         let plan = self
+            .parts
             .copy
-            .with_input(view, &self.local_stores, placement::plan);
+            .with_input(view, local_stores, placement::plan);
         self.settle(&plan).await;
-        self.telling.tell_plan(view, &plan);
+        self.telling.tell_plan(&known.view, &plan);
+        self.keep().await;
+        let wanted = self.wanted(&known, &plan);
+        if let Err(error) = self.parts.controller.follow(wanted).await {
+            tracing::debug!(error = chain(&error), "the host is stopping");
+        }
+        // What does not start is tried again, when the controller sees fit.
+        self.is_behind |= !self.parts.controller.snapshot().refused.is_empty();
+    }
+
+    /// What is to run here. An app whose bytes are not here yet is left as it is.
+    fn wanted(&mut self, known: &Known, plan: &Plan) -> Vec<Wanted> {
         self.leaving.retain(&plan.assignments);
-        let snapshot = self.controller.snapshot();
-        let mut wanted = Vec::new();
-        for (app, record) in self.copy.apps() {
-            let running = snapshot.apps.get(app.as_str());
+        let snapshot = self.parts.controller.snapshot();
+        let here = self.parts.here.borrow_and_update().clone();
+        let (mut wanted, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (app, record) in self.parts.copy.apps() {
             let share = match &**record {
                 Record::Deployed(deployed) => {
-                    if !fetch(&self.desired, &self.artifacts, deployed).await {
-                        self.is_behind = true;
+                    let runs = snapshot.apps.get(app.as_str());
+                    let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));
+                    let (me, view) = (&self.parts.me, &known.view);
+                    let leaving = (&mut self.leaving, Instant::now());
+                    let share = share::of_app(deployed, me, &plan.assignments, runs, view, leaving);
+                    let lacks = digests(&deployed.app);
+                    let lacks: Vec<_> = lacks
+                        .filter(|digest| !here.digests.contains(*digest))
+                        .collect();
+                    if !lacks.is_empty() {
+                        // What is to run here goes before what is only kept.
+                        let is_urgent = share != Share::Part(BTreeSet::new());
+                        let list = if is_urgent { &mut missing } else { &mut others };
+                        list.extend(lacks.into_iter().cloned());
                         continue;
                     }
-                    let runs = running.map(|it| (&it.deployed.app, &it.share));
-                    let leaving = (&mut self.leaving, Instant::now());
-                    share::of_app(deployed, &self.me, &plan.assignments, runs, view, leaving)
+                    share
                 }
                 Record::Removed { .. } => Share::Part(BTreeSet::new()),
             };
@@ -174,9 +241,25 @@ impl Following {
             });
         }
         self.is_behind |= self.leaving.is_any();
-        if let Err(error) = self.controller.follow(wanted).await {
-            tracing::debug!(error = chain(&error), "the host is stopping");
-        }
+        self.want_bytes(missing, others);
+        wanted
+    }
+
+    /// Has the bytes got that are missing, and after them `others`, which are only kept.
+    fn want_bytes(&mut self, mut missing: Vec<Digest>, others: Vec<Digest>) {
+        self.lacks_bytes = match (missing.is_empty(), self.lacks_bytes) {
+            (true, _) => None,
+            (false, since) => since.or_else(|| Some(Instant::now())),
+        };
+        self.is_behind |= self.lacks_bytes.is_some();
+        missing.extend(others);
+        self.parts.told.wanted.send_if_modified(|wanted| {
+            let is_other = **wanted != missing;
+            if is_other {
+                *wanted = Arc::new(missing);
+            }
+            is_other
+        });
     }
 
     /// Whether what is known may be acted upon. A host that hears nobody proves nothing about them, and half
@@ -187,16 +270,17 @@ impl Following {
             Some(Freeze::Unconnected) => self.started.elapsed() >= ALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
         };
-        is_free && !self.copy.is_reading()
+        is_free && !self.parts.copy.is_reading()
     }
 
     /// Records the stores that this host is the first to have: they bind all later plans.
     async fn settle(&mut self, plan: &Plan) {
-        if !self.copy.is_bucket_known() {
+        if !self.parts.copy.is_bucket_known() {
             return;
         }
         for (store, host) in &plan.homes {
-            if *host == self.me && self.copy.take_home(store.clone(), host.clone()) {
+            let copy = &mut self.parts.copy;
+            if *host == self.parts.me && copy.take_home(store.clone(), host.clone()) {
                 tracing::info!(%store, "this host is where a store is");
             }
         }
@@ -205,14 +289,14 @@ impl Following {
 
     /// Writes to the bucket what this host knows and the bucket has lost. Says whether something is left.
     async fn refill(&mut self) -> bool {
-        let refills = self.copy.refills(REFILLS_MAX);
+        let refills = self.parts.copy.refills(REFILLS_MAX);
         let is_left = !refills.is_empty();
         for refill in refills {
             let (key, value) = (&refill.key, refill.value.clone());
-            match self.desired.records.put(key, value, refill.expected).await {
+            match self.parts.records.put(key, value, refill.expected).await {
                 Ok(revision) => {
                     tracing::info!(%key, "wrote what the bucket of the desired state lacked");
-                    self.copy.refilled(refill, revision);
+                    self.parts.copy.refilled(refill, revision);
                 }
                 // Another host was faster, or the store is away: the watch will tell.
                 Err(error) => {
@@ -222,39 +306,50 @@ impl Following {
         }
         is_left
     }
-}
 
-/// Sees to it that the bytes of an app's components are here. Says whether they are.
-async fn fetch(desired: &Desired, artifacts: &Artifacts, deployed: &Deployed) -> bool {
-    let mut is_complete = true;
-    for digest in digests(&deployed.app) {
-        if artifacts.contains(digest) {
-            continue;
+    /// Keeps the copy on disk, and shows it to who asks.
+    async fn keep(&mut self) {
+        let copy = &self.parts.copy;
+        let kept = self.parts.kept.keep(copy).await;
+        if let Err(error) = &kept {
+            tracing::error!(
+                error,
+                "the disk does not take the copy of the desired state; this host goes on without it"
+            );
+            self.is_behind = true;
         }
-        let fetched = match desired.objects.get(digest).await {
-            Ok(bytes) => {
-                let (artifacts, digest) = (artifacts.clone(), digest.clone());
-                let kept = move || {
-                    artifacts
-                        .put(&digest, &bytes)
-                        .map_err(|error| chain(&error))
-                };
-                let kept = tokio::task::spawn_blocking(kept).await;
-                kept.unwrap_or_else(|_| Err("the host is stopping".to_owned()))
+        self.disk_refuses = kept.is_err();
+        self.parts.told.copy.send_if_modified(|told| {
+            let is_other = !told.says_the_same(copy);
+            if is_other {
+                *told = Arc::new(copy.clone());
             }
-            Err(error) => Err(chain(&error)),
-        };
-        if let Err(error) = fetched {
-            let app = &deployed.app.metadata.name;
-            tracing::warn!(%app, error, "the bytes of a component cannot be fetched yet");
-            is_complete = false;
-        }
+            is_other
+        });
     }
-    is_complete
+
+    fn tell_troubles(&self) {
+        let is_away = *self.parts.told.store_away.borrow();
+        let disk_refuses = self.disk_refuses || self.parts.here.borrow().disk_refuses;
+        let lacks_bytes = self.lacks_bytes;
+        let lacks_bytes = lacks_bytes.is_some_and(|since| since.elapsed() >= LACKING_AFTER);
+        let found = [
+            (Trouble::StoreAway, is_away),
+            (Trouble::Disk, disk_refuses),
+            (Trouble::Bytes, lacks_bytes),
+        ];
+        let found = found.into_iter().filter(|(_, is_found)| *is_found);
+        let found: BTreeSet<_> = found.map(|(trouble, _)| trouble).collect();
+        self.parts.told.troubles.send_if_modified(|told| {
+            let is_other = *told != found;
+            *told = found;
+            is_other
+        });
+    }
 }
 
 /// The digests of an app's components.
-pub(super) fn digests(app: &App) -> impl Iterator<Item = &weft_lattice_config::Digest> {
+pub(super) fn digests(app: &App) -> impl Iterator<Item = &Digest> {
     let components = app.spec.components.iter();
     components.filter_map(|component| match &component.source {
         Source::Digest(digest) => Some(digest),

@@ -1,61 +1,103 @@
-//! What this host says that it has: each component that it runs, at which revision, and whether it serves.
+//! What this host says that it has: each component that it runs, at which revision, and whether it serves; and
+//! what is wrong with it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_lattice::membership::message::{
-    ComponentId, Contents, Holding, Labels, Readiness, Revision,
+    ComponentId, Contents, Failure, Holding, Labels, MAX_FAILURES, MAX_REASON_BYTES, Readiness,
+    Revision, Trouble,
 };
+use weft_lattice::store::Deployed;
 
-use crate::controller::{AppState, RunningApp, Snapshot};
+use crate::controller::{AppState, Snapshot};
+use crate::linking::Share;
 
 /// Says it at each change, until `stop`.
 pub(super) async fn tell(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     mut labels: watch::Receiver<Labels>,
+    mut troubles: watch::Receiver<BTreeSet<Trouble>>,
     about: Contents,
     contents: watch::Sender<Contents>,
     stop: CancellationToken,
 ) {
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let labelled = labels.borrow_and_update().clone();
-        contents.send_replace(Contents {
-            labels: labelled,
+        let said = Contents {
+            labels: labels.borrow_and_update().clone(),
             components: holdings(&snapshot),
+            failures: failures(&snapshot),
+            troubles: troubles.borrow_and_update().iter().copied().collect(),
             ..about.clone()
-        });
+        };
+        contents.send_replace(said.sorted());
         tokio::select! {
             changed = snapshots.changed() => if changed.is_err() { return },
             Ok(()) = labels.changed() => {}
+            Ok(()) = troubles.changed() => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
-/// Every component that is to run here, in the order of its app and its name.
+/// Every component that is to run here, at each revision, in the order of inventories.
 pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
-    let mut holdings: Vec<_> = snapshot.apps.values().flat_map(|app| of_app(app)).collect();
-    holdings.sort_by(|left, right| left.component.cmp(&right.component));
+    let serving = snapshot.apps.values().flat_map(|app| {
+        let readiness = match &app.state {
+            AppState::Ready(_) => Readiness::Ready,
+            AppState::Failed(_) => Readiness::Failed,
+        };
+        of_app(&app.deployed, &app.share, readiness)
+    });
+    // Of what is there twice the first stays: what serves in one share and not in another one serves.
+    let refused = snapshot
+        .refused
+        .values()
+        .flat_map(|refused| of_app(&refused.deployed, &refused.share, Readiness::Failed));
+    let found = Contents {
+        components: serving.chain(refused).collect(),
+        ..Contents::default()
+    };
+    found.sorted().components
+}
+
+fn of_app(
+    deployed: &Deployed,
+    share: &Share,
+    readiness: Readiness,
+) -> impl Iterator<Item = Holding> {
+    let app = &deployed.app;
+    let components = app.spec.components.iter().enumerate();
+    let here = components.filter(|(index, _)| share.has(*index));
+    let holdings = here.map(move |(_, component)| Holding {
+        component: ComponentId {
+            app: app.metadata.name.clone(),
+            component: component.name.clone(),
+        },
+        revision: Revision(deployed.revision),
+        readiness,
+    });
     holdings
 }
 
-fn of_app(app: &RunningApp) -> Vec<Holding> {
-    let wanted = &app.deployed.app;
-    let readiness = match &app.state {
-        AppState::Ready(_) => Readiness::Ready,
-        AppState::Failed(_) => Readiness::Failed,
-    };
-    let components = wanted.spec.components.iter().enumerate();
-    let here = components.filter(|(index, _)| app.share.has(*index));
-    here.map(|(_, component)| Holding {
-        component: ComponentId {
-            app: wanted.metadata.name.clone(),
-            component: component.name.clone(),
-        },
-        revision: Revision(app.deployed.revision),
-        readiness,
-    })
-    .collect()
+fn failures(snapshot: &Snapshot) -> Vec<Failure> {
+    let refused = snapshot.refused.iter().take(MAX_FAILURES);
+    let failures = refused.map(|(_, refused)| Failure {
+        app: refused.deployed.app.metadata.name.clone(),
+        revision: Revision(refused.deployed.revision),
+        reason: shortened(&refused.reason),
+    });
+    failures.collect()
+}
+
+/// As much of a reason as is told to others.
+fn shortened(reason: &str) -> String {
+    let mut end = reason.len().min(MAX_REASON_BYTES);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    reason[..end].to_owned()
 }

@@ -97,6 +97,11 @@ impl Members {
         self.clock
     }
 
+    /// Says from now on how busy this host is.
+    pub(super) fn measure(&mut self, load: impl Fn() -> Load + Send + Sync + 'static) {
+        self.said.load = Box::new(load);
+    }
+
     /// What is known, now and later.
     pub(super) fn known(&self) -> watch::Receiver<Arc<Known>> {
         self.known.subscribe()

@@ -6,33 +6,42 @@
 //! - [`answering`], [`asking`]: calls from and to other hosts; [`large`] has what is larger than a message.
 //! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`gone`], [`replays`], [`probing`]: hosts that went, messages that came again, hosts that may be back.
-//! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it.
+//! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it; [`kept`], what of it is on disk.
 //! - [`following`]: the task that makes this host's share of it what runs here; [`share`] says what that is.
+//! - [`fetching`]: the task that gets the bytes of components; [`ahead`]: the one that compiles ahead.
+//! - [`peers`], [`learning`]: other hosts as a source of all that, where the stores are away.
 //! - [`inventory`]: what this host says that it has.
 //! - [`picture`], [`operating`]: what an operator is told of it all, and wants of this host.
 //! - [`telling`]: what is told of changes, in the log and as events.
+//! - [`starting`]: how these tasks are joined.
 //! - [`clock`]: its own time.
 
+mod ahead;
 mod answering;
 mod asking;
 mod clock;
 mod conversing;
 mod deploying;
 mod desired;
+mod fetching;
 mod following;
 mod gone;
 mod identity;
 mod inventory;
+mod kept;
 mod large;
+mod learning;
 mod lines;
 mod members;
 mod operating;
+mod peers;
 mod picture;
 mod probing;
 mod replays;
 #[cfg(test)]
 mod rig;
 mod share;
+mod starting;
 mod subjects;
 mod telling;
 
@@ -51,8 +60,8 @@ use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
 use weft_lattice::desired::HostCopy;
 use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::membership::{HostId, Identity, Membership};
-use weft_lattice::store::Record;
-use weft_lattice_config::{App, AppName, NameError, placement};
+use weft_lattice::store::{Store, StoreError as CopyError};
+use weft_lattice_config::{App, AppName, NameError};
 
 use self::answering::Answering;
 use self::asking::Asking;
@@ -60,7 +69,6 @@ use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
-use self::following::Following;
 pub(crate) use self::inventory::holdings;
 use self::large::Large;
 use self::lines::Lines;
@@ -68,9 +76,10 @@ pub(crate) use self::members::Known;
 use self::members::{Members, Said};
 pub(crate) use self::picture::Picture;
 use self::probing::Probing;
+use self::starting::Heard;
 use self::subjects::Subjects;
 pub(crate) use self::telling::why as why_held;
-use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::controller::{Builder, Controller, DeployError, Deployment, Snapshot};
 use crate::events::Events;
 use crate::ingress;
 use crate::labels::HostLabels;
@@ -110,6 +119,9 @@ pub enum MeshError {
     /// The buckets cannot be named.
     #[error("the buckets of the lattice cannot be used")]
     Desired(#[source] StoreError),
+    /// The host's own copy of the desired state cannot be read.
+    #[error("the host's copy of the desired state cannot be used")]
+    Copy(#[source] CopyError),
     /// The host's id is none for placement.
     #[error("the host's id cannot be used")]
     HostId(#[source] NameError),
@@ -123,6 +135,7 @@ pub(crate) struct Mesh {
     bus: Bus,
     subjects: Subjects,
     me: HostId,
+    incarnation: u64,
     members: Members,
     contents: watch::Sender<Contents>,
     state: watch::Sender<HostState>,
@@ -158,10 +171,13 @@ pub(crate) struct Parts {
     pub(crate) controller: Controller,
     pub(crate) server: Arc<Server>,
     pub(crate) artifacts: Artifacts,
-    /// What the host's own copy of the desired state says.
-    pub(crate) copy: Vec<(AppName, Record)>,
+    /// Where the host keeps its copy of the desired state.
+    pub(crate) store: Arc<Store>,
+    pub(crate) builder: Builder,
     /// The types of providers that keep what they store on the host that runs them.
-    pub(crate) local_stores: BTreeSet<String>,
+    pub(crate) local_stores: Arc<BTreeSet<String>>,
+    /// How many calls and requests the host has room for.
+    pub(crate) calls_max: u32,
 }
 
 /// Where the host keeps its identity.
@@ -224,6 +240,7 @@ impl Mesh {
         let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
+            incarnation,
             lines,
             buckets: config.buckets,
             known: members.known(),
@@ -299,41 +316,32 @@ impl Mesh {
     }
 
     /// Takes part: is heard, hears others, and answers calls.
+    ///
+    /// # Errors
+    /// A [`MeshError`] if something about it will never work.
     pub(crate) async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
-        let Parts {
-            controller,
-            server,
-            artifacts,
-            copy,
-            local_stores,
-        } = parts;
         let control = self.bus.lane(Lane::Control);
         let desired = Desired::open(&control, &self.buckets).map_err(MeshError::Desired)?;
-        let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let stop = CancellationToken::new();
-        self.serve_calls(server, &stop).await;
+        let (controller, artifacts) = (parts.controller.clone(), parts.artifacts.clone());
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
+        let (measured, calls_max) = (snapshots.clone(), parts.calls_max);
+        self.members.measure(move || Load {
+            running: u32::try_from(measured.borrow().in_flight()).unwrap_or(u32::MAX),
+            limit: calls_max,
+        });
+        self.serve_calls(parts.server.clone(), &stop).await;
+        let local_stores = parts.local_stores.clone();
+        let Heard { copy, troubles } = self.follow(parts, desired.clone(), &stop).await?;
         let telling = inventory::tell(
             snapshots,
             self.labels.watch(),
+            troubles,
             self.about,
             self.contents,
             stop.clone(),
         );
         self.tasks.spawn(telling);
-        let local_stores = Arc::new(local_stores);
-        let following = Following::new(following::Parts {
-            desired: desired.clone(),
-            known: self.known.clone(),
-            me,
-            controller: controller.clone(),
-            artifacts: artifacts.clone(),
-            copy,
-            local_stores: local_stores.clone(),
-            events: self.events,
-        });
-        let followed = following.followed();
-        self.tasks.spawn(following.run(stop.clone()));
         let left = CancellationToken::new();
         let taking_part = {
             let (stop, left) = (stop.clone(), left.clone());
@@ -345,16 +353,17 @@ impl Mesh {
         self.tasks.spawn(taking_part);
         self.state.send_replace(HostState::Ready);
         Ok(Joined {
+            lattice: self.bus.scope().lattice().into(),
+            me: self.me,
+            known: self.known,
+            followed: copy.clone(),
+            local_stores,
             deploying: Deploying {
                 desired,
                 controller,
                 artifacts,
+                copy,
             },
-            lattice: self.bus.scope().lattice().into(),
-            me: self.me,
-            known: self.known,
-            followed,
-            local_stores,
             state: Arc::new(self.state),
             stop,
             left,

@@ -14,6 +14,9 @@ const CALLS: &str = "calls";
 /// Questions for what is too large for one message, by the host that keeps it.
 const HELD: &str = "held";
 
+/// Questions for records and bytes, by the host that is asked.
+const QUESTIONS: &str = "questions";
+
 /// Conversations, by the host whose end it is, a token, and which end.
 const LINES: &str = "lines";
 
@@ -54,6 +57,8 @@ pub(super) struct Subjects {
     pub(super) calls: Pattern,
     /// Where this host is asked for what it keeps.
     pub(super) held: Pattern,
+    /// Where this host is asked for records and bytes.
+    pub(super) questions: Pattern,
     /// Where this host's ends of conversations are.
     pub(super) lines: Pattern,
 }
@@ -75,6 +80,7 @@ impl Subjects {
             asks: mine(ASKS)?,
             calls: mine(CALLS)?,
             held: mine(HELD)?,
+            questions: mine(QUESTIONS)?,
             lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
             scope: scope.clone(),
             me,
@@ -94,6 +100,11 @@ impl Subjects {
     /// Where a host is asked for what it keeps.
     pub(super) fn held_by(&self, host: HostId) -> Option<Subject> {
         self.of(HELD, host)
+    }
+
+    /// Where a host is asked for records and bytes.
+    pub(super) fn questions_of(&self, host: HostId) -> Option<Subject> {
+        self.of(QUESTIONS, host)
     }
 
     /// This host's end of a conversation.

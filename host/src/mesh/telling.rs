@@ -1,8 +1,5 @@
 //! What is told of changes in the lattice: a line in the log, and an event for `weft events`.
 
-use std::sync::Arc;
-
-use tokio::sync::watch;
 use weft_lattice::desired::HostCopy;
 use weft_lattice::membership::message::HostState;
 use weft_lattice::membership::{Change, Event, Freeze, HostId, View};
@@ -16,7 +13,6 @@ const MOVES_TOLD_MAX: usize = 100;
 /// What the task that follows the desired state has told.
 pub(super) struct Telling {
     events: Events,
-    followed: watch::Sender<Arc<HostCopy>>,
     has_store: Option<bool>,
     assignments: Assignments,
 }
@@ -25,26 +21,13 @@ impl Telling {
     pub(super) fn new(events: Events) -> Self {
         Self {
             events,
-            followed: watch::Sender::new(Arc::default()),
             has_store: None,
             assignments: Assignments::new(),
         }
     }
 
-    /// What is wanted, as it was told last, and later.
-    pub(super) fn followed(&self) -> watch::Receiver<Arc<HostCopy>> {
-        self.followed.subscribe()
-    }
-
-    /// Tells what is wanted, if that is news, and whether its store is there.
-    pub(super) fn tell_copy(&mut self, copy: &HostCopy) {
-        self.followed.send_if_modified(|told| {
-            let is_news = told.apps() != copy.apps() || told.homes() != copy.homes();
-            if is_news {
-                *told = Arc::new(copy.clone());
-            }
-            is_news
-        });
+    /// Tells whether the store of what is wanted is there, if that is news.
+    pub(super) fn tell_store(&mut self, copy: &HostCopy) {
         // While it is read, it is neither.
         let has_store = match (copy.is_bucket_known(), copy.is_reading()) {
             (true, _) => true,

@@ -5,6 +5,7 @@
     reason = "helpers of tests are tests; `allow-unwrap-in-tests` sees only the functions themselves"
 )]
 
+mod alone;
 mod bad_input;
 mod calls;
 mod conformance;

@@ -170,6 +170,9 @@ mod tests {
             apps: 0,
             components: 0,
             pool_instances_max: None,
+            compilations: None,
+            running: 0,
+            notes: Vec::new(),
         }
     }
 

@@ -11,7 +11,8 @@ pub struct AppRow {
     pub app: String,
     /// Counts its changes.
     pub revision: u64,
-    /// `ready`, or `failed` if this host cannot run it (then `reason` says why).
+    /// `ready`; `behind` if a newer revision does not start on this host and the one of the row goes on;
+    /// `failed` if nothing of it runs here that was to (then `reason` says why).
     pub status: String,
     /// Why it is not ready.
     pub reason: Option<String>,
@@ -171,6 +172,15 @@ pub struct HostRow {
     pub components: usize,
     /// How many core instances its pool has room for; told by the host itself alone.
     pub pool_instances_max: Option<u64>,
+    /// How many components it compiled since it started; told by the host itself alone.
+    #[serde(default)]
+    pub compilations: Option<u64>,
+    /// How many calls and requests it runs, as it said last.
+    #[serde(default)]
+    pub running: u64,
+    /// What is wrong with it while it serves, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A row of `weft get placements`.

@@ -115,6 +115,17 @@ impl HostCopy {
         &self.homes
     }
 
+    /// Whether another copy knows the same of what is wanted.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let records = self.apps.values().zip(other.apps.values());
+        self.apps.len() == other.apps.len()
+            && self.homes == other.homes
+            && records
+                .into_iter()
+                .all(|(one, other)| Arc::ptr_eq(one, other))
+    }
+
     /// Whether all of the bucket was heard, and it has not gone away since.
     #[must_use]
     pub fn is_bucket_known(&self) -> bool {

@@ -12,6 +12,7 @@ mod local;
 mod membership;
 mod nats;
 mod objects;
+mod peers;
 mod records;
 mod rig;
 mod routing;

@@ -103,6 +103,9 @@ pub enum FieldError {
         /// The field, as `docs/lattice.md` names it.
         field: &'static str,
     },
+    /// A key is none of a record.
+    #[error("expected the key of a record, found something else")]
+    Key,
     /// An app or a component has a name that no manifest gives.
     #[error(transparent)]
     Name(#[from] NameError),

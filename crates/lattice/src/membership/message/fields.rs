@@ -3,49 +3,54 @@
 use weft_wire::{Decoder, EncodeError, Encoder, Limits};
 
 use super::error::FieldError;
-use super::limits::{MAX_COMPONENTS, MAX_INVENTORY_BYTES, MAX_LABELS, MAX_STORES};
+use super::inventory::Trouble;
+use super::limits::{MAX_COMPONENTS, MAX_FAILURES, MAX_INVENTORY_BYTES, MAX_LABELS, MAX_STORES};
 
 /// What is taken of any message before its kind is known.
 const LIMITS: Limits = Limits {
     // Lists of records without lists in them.
     depth: 2,
-    elements: (MAX_COMPONENTS + MAX_STORES + MAX_LABELS) as u64,
+    elements: (MAX_COMPONENTS + MAX_STORES + MAX_LABELS + MAX_FAILURES + Trouble::ALL.len()) as u64,
     bytes: MAX_INVENTORY_BYTES,
 };
 
 /// Reads fields in order.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     decoder: Decoder<'a>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Result<Self, FieldError> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, FieldError> {
         let decoder = Decoder::new(bytes, LIMITS)?;
         Ok(Self { decoder })
     }
 
-    pub(super) fn offset(&self) -> usize {
+    pub(crate) fn offset(&self) -> usize {
         self.decoder.offset()
     }
 
-    pub(super) fn finish(self) -> Result<(), FieldError> {
+    pub(crate) fn finish(self) -> Result<(), FieldError> {
         Ok(self.decoder.finish()?)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, FieldError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, FieldError> {
         Ok(self.decoder.u8()?)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, FieldError> {
+    pub(crate) fn bool(&mut self) -> Result<bool, FieldError> {
+        Ok(self.decoder.bool()?)
+    }
+
+    pub(crate) fn u32(&mut self) -> Result<u32, FieldError> {
         Ok(self.decoder.u32()?)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, FieldError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, FieldError> {
         Ok(self.decoder.u64()?)
     }
 
-    pub(super) fn option<T>(
+    pub(crate) fn option<T>(
         &mut self,
         read: impl FnOnce(&mut Self) -> Result<T, FieldError>,
     ) -> Result<Option<T>, FieldError> {
@@ -57,7 +62,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A `list<u8>` up to a limit.
-    pub(super) fn bounded(
+    pub(crate) fn bounded(
         &mut self,
         field: &'static str,
         limit: usize,
@@ -68,7 +73,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A `string` up to a limit.
-    pub(super) fn text(
+    pub(crate) fn text(
         &mut self,
         field: &'static str,
         limit: usize,
@@ -79,7 +84,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A `list<u8>` of one length.
-    pub(super) fn array<const N: usize>(
+    pub(crate) fn array<const N: usize>(
         &mut self,
         field: &'static str,
     ) -> Result<[u8; N], FieldError> {
@@ -92,7 +97,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The length of a list, whose elements follow and take at least so many bytes each.
-    pub(super) fn list(
+    pub(crate) fn list(
         &mut self,
         field: &'static str,
         limit: usize,
@@ -110,7 +115,7 @@ impl<'a> Reader<'a> {
     }
 
     /// One of the cases of an `enum`, in the order of their discriminants.
-    pub(super) fn case<T: Copy>(&mut self, cases: &[T]) -> Result<T, FieldError> {
+    pub(crate) fn case<T: Copy>(&mut self, cases: &[T]) -> Result<T, FieldError> {
         let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
         // Below the count, hence an index.
         let index = self.decoder.discriminant(count)?;
@@ -130,7 +135,7 @@ fn check_length(field: &'static str, limit: usize, found: usize) -> Result<(), F
 }
 
 /// Appends a `list<u8>`, or a `string`, up to a limit.
-pub(super) fn write_bounded(
+pub(crate) fn write_bounded(
     encoder: &mut Encoder<'_>,
     field: &'static str,
     bytes: &[u8],
@@ -148,7 +153,7 @@ pub(super) fn write_bounded(
 }
 
 /// Appends the length of a list up to a limit.
-pub(super) fn write_length(
+pub(crate) fn write_length(
     encoder: &mut Encoder<'_>,
     field: &'static str,
     found: usize,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use weft_lattice_config::AppName;
 pub use weft_lattice_config::placement::{ComponentId, StoreId};
 use weft_wire::{EncodeError, Encoder};
 
@@ -12,8 +13,8 @@ use super::error::FieldError;
 use super::fields::{Reader, write_bounded, write_length};
 use super::labels::Labels;
 use super::limits::{
-    MAX_COMPONENTS, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS,
-    MAX_NAME_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
+    MAX_COMPONENTS, MAX_FAILURES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES,
+    MAX_LABELS, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 /// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
@@ -22,6 +23,9 @@ pub const INVENTORY_HASH_BYTES: usize = 16;
 
 /// The fewest bytes that a component takes: two empty names with their lengths, a revision, a readiness.
 const COMPONENT_BYTES_MIN: usize = 4;
+
+/// The fewest bytes that a failure takes: an empty name and reason with their lengths, a revision.
+const FAILURE_BYTES_MIN: usize = 3;
 
 /// The fewest bytes that a store takes: two empty names with their lengths.
 const STORE_BYTES_MIN: usize = 2;
@@ -54,6 +58,10 @@ pub struct Contents {
     pub stores: Vec<StoreId>,
     /// What it holds, in ascending order of app, component and revision, each once.
     pub components: Vec<Holding>,
+    /// What is wanted and does not run on it, in ascending order of apps, each once.
+    pub failures: Vec<Failure>,
+    /// What is wrong with it, in the order of their numbers, each once.
+    pub troubles: Vec<Trouble>,
 }
 
 /// A revision of a component on a host.
@@ -65,6 +73,29 @@ pub struct Holding {
     pub revision: Revision,
     /// How far it is.
     pub readiness: Readiness,
+}
+
+/// A revision of an app that does not start on a host. What served before still does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The app.
+    pub app: AppName,
+    /// The revision.
+    pub revision: Revision,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What is wrong with a host that serves all the same. The numbers are on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Trouble {
+    /// It does not reach the store of the desired state, and goes on with its copy.
+    StoreAway = 0,
+    /// Its disk does not take its copy of the desired state, or bytes of components.
+    Disk = 1,
+    /// It does not have the bytes of a component that it is to run, and nobody gave them to it yet.
+    Bytes = 2,
 }
 
 /// A revision of an app, as the desired state counts them.
@@ -117,6 +148,11 @@ impl Contents {
             .dedup_by(|later, first| later.key() == first.key());
         self.stores.sort();
         self.stores.dedup();
+        self.failures.sort();
+        self.failures
+            .dedup_by(|later, first| later.app == first.app);
+        self.troubles.sort();
+        self.troubles.dedup();
         self
     }
 
@@ -157,9 +193,20 @@ impl Contents {
         }
         let count = self.components.len();
         write_length(encoder, "components", count, MAX_COMPONENTS)?;
-        self.components
-            .iter()
-            .try_for_each(|holding| holding.write(encoder))
+        for holding in &self.components {
+            holding.write(encoder)?;
+        }
+        let count = self.failures.len();
+        write_length(encoder, "failures", count, MAX_FAILURES)?;
+        for failure in &self.failures {
+            failure.write(encoder)?;
+        }
+        let count = self.troubles.len();
+        write_length(encoder, "troubles", count, Trouble::ALL.len())?;
+        for trouble in &self.troubles {
+            encoder.discriminant(*trouble as u32, Trouble::ALL.len() as u32)?;
+        }
+        Ok(())
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
@@ -172,6 +219,8 @@ impl Contents {
             capacity: reader.option(Reader::u64)?,
             stores: read_stores(reader)?,
             components: read_components(reader)?,
+            failures: read_failures(reader)?,
+            troubles: read_troubles(reader)?,
         })
     }
 }
@@ -219,6 +268,30 @@ fn read_components(reader: &mut Reader<'_>) -> Result<Vec<Holding>, FieldError> 
     Ok(components)
 }
 
+fn read_failures(reader: &mut Reader<'_>) -> Result<Vec<Failure>, FieldError> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for _ in 0..reader.list("failures", MAX_FAILURES, FAILURE_BYTES_MIN)? {
+        let failure = Failure::read(reader)?;
+        if failures.last().is_some_and(|last| last.app >= failure.app) {
+            return Err(FieldError::Order { field: "failures" });
+        }
+        failures.push(failure);
+    }
+    Ok(failures)
+}
+
+fn read_troubles(reader: &mut Reader<'_>) -> Result<Vec<Trouble>, FieldError> {
+    let mut troubles: Vec<Trouble> = Vec::new();
+    for _ in 0..reader.list("troubles", Trouble::ALL.len(), 1)? {
+        let trouble = reader.case(&Trouble::ALL)?;
+        if troubles.last().is_some_and(|last| *last >= trouble) {
+            return Err(FieldError::Order { field: "troubles" });
+        }
+        troubles.push(trouble);
+    }
+    Ok(troubles)
+}
+
 // === impl Holding ===
 
 impl Holding {
@@ -244,6 +317,42 @@ impl Holding {
             revision: Revision(reader.u64()?),
             readiness: reader.case(&Readiness::ALL)?,
         })
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let app = self.app.as_str().as_bytes();
+        write_bounded(encoder, "app", app, MAX_NAME_BYTES)?;
+        encoder.u64(self.revision.0)?;
+        write_bounded(encoder, "reason", self.reason.as_bytes(), MAX_REASON_BYTES)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
+            app: reader.text("app", MAX_NAME_BYTES)?.parse()?,
+            revision: Revision(reader.u64()?),
+            reason: reader.text("reason", MAX_REASON_BYTES)?.to_owned(),
+        })
+    }
+}
+
+// === impl Trouble ===
+
+impl Trouble {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::StoreAway, Self::Disk, Self::Bytes];
+
+    /// The name in messages, in kebab case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StoreAway => "store-away",
+            Self::Disk => "disk",
+            Self::Bytes => "bytes",
+        }
     }
 }
 

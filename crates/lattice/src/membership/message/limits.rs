@@ -21,6 +21,12 @@ pub const MAX_COMPONENTS: usize = 4 << 10;
 /// The most stores of one host: several for each app that one machine can usefully have.
 pub const MAX_STORES: usize = 256;
 
+/// The most failures that one host tells: somebody has to look after some of them first.
+pub const MAX_FAILURES: usize = 64;
+
+/// The longest reason of a failure that is told to other hosts; the whole is at the host itself.
+pub const MAX_REASON_BYTES: usize = 512;
+
 /// The most labels of one host: `cloud`, `region`, `zone`, and what an operator thinks of.
 pub const MAX_LABELS: usize = 32;
 

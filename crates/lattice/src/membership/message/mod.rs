@@ -5,7 +5,7 @@
 //! anything is allocated for it, and every refusal is typed.
 
 mod error;
-mod fields;
+pub(crate) mod fields;
 mod heartbeat;
 mod inventory;
 mod labels;
@@ -14,19 +14,20 @@ mod limits;
 pub use error::{FieldError, MessageError};
 pub use heartbeat::{Heartbeat, HostState, Load};
 pub use inventory::{
-    ComponentId, Contents, Holding, INVENTORY_HASH_BYTES, Inventory, InventoryHash, Readiness,
-    Revision, StoreId,
+    ComponentId, Contents, Failure, Holding, INVENTORY_HASH_BYTES, Inventory, InventoryHash,
+    Readiness, Revision, StoreId, Trouble,
 };
 pub use labels::{LabelError, Labels};
 pub use limits::{
-    MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_HEARTBEAT_BYTES, MAX_HOST_NAME_BYTES,
-    MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_NAME_BYTES,
-    MAX_RELEASE_BYTES, MAX_STORES,
+    MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_FAILURES, MAX_HEARTBEAT_BYTES,
+    MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES,
+    MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 use weft_wire::{EncodeError, Encoder};
 
 use super::host_id::{HOST_ID_BYTES, HostId};
+use crate::peers::message::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
 use fields::{Reader, write_bounded};
 
 /// The version of the messages that this crate writes and reads.
@@ -43,6 +44,14 @@ pub enum Kind {
     Inventory = 65,
     /// A host asks another one for its inventory.
     Ask = 66,
+    /// A host asks another one which records of the desired state it has; see [`crate::peers`].
+    ListAsk = 67,
+    /// Which records a host has.
+    List = 68,
+    /// A host asks another one for a part of a record or of a component.
+    BytesAsk = 69,
+    /// A part of a record or of a component.
+    Bytes = 70,
 }
 
 /// Who sent a message, and its place among the messages of that kind from there.
@@ -94,7 +103,15 @@ const HEAD_BYTES: usize = 2;
 
 impl Kind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::Heartbeat, Self::Inventory, Self::Ask];
+    pub const ALL: [Self; 7] = [
+        Self::Heartbeat,
+        Self::Inventory,
+        Self::Ask,
+        Self::ListAsk,
+        Self::List,
+        Self::BytesAsk,
+        Self::Bytes,
+    ];
 
     /// The name that `docs/lattice.md` has for it.
     #[must_use]
@@ -103,6 +120,10 @@ impl Kind {
             Self::Heartbeat => "heartbeat",
             Self::Inventory => "inventory",
             Self::Ask => "ask",
+            Self::ListAsk => "list-ask",
+            Self::List => "list",
+            Self::BytesAsk => "bytes-ask",
+            Self::Bytes => "bytes",
         }
     }
 
@@ -112,6 +133,8 @@ impl Kind {
         match self {
             Self::Heartbeat | Self::Ask => MAX_HEARTBEAT_BYTES,
             Self::Inventory => MAX_INVENTORY_BYTES,
+            Self::ListAsk | Self::BytesAsk => MAX_QUESTION_BYTES,
+            Self::List | Self::Bytes => MAX_ANSWER_BYTES,
         }
     }
 
@@ -190,7 +213,7 @@ impl Origin {
         (self.incarnation, self.sequence)
     }
 
-    fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+    pub(crate) fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.bytes(self.host.key())?;
         encoder.u64(self.incarnation)?;
         encoder.u64(self.sequence)
@@ -259,11 +282,28 @@ impl<'a> Envelope<'a> {
         &self.bytes[self.body..]
     }
 
-    /// Reads the body.
+    /// Reads the body of a message that hosts send of themselves.
     ///
     /// # Errors
-    /// If it is for another lattice, a field is not as it has to be, or bytes follow after the last one.
+    /// If it is of another kind or for another lattice, a field is not as it has to be, or bytes follow after
+    /// the last one.
     pub fn message(&self, lattice: &str) -> Result<Message, MessageError> {
+        self.read(lattice, |kind, origin, reader| {
+            Ok(match kind {
+                Kind::Heartbeat => Some(Message::Heartbeat(Heartbeat::read(origin, reader)?)),
+                Kind::Inventory => Some(Message::Inventory(Inventory::read(origin, reader)?)),
+                Kind::Ask => Some(Message::Ask(Ask { origin })),
+                Kind::ListAsk | Kind::List | Kind::BytesAsk | Kind::Bytes => None,
+            })
+        })
+    }
+
+    /// Reads the body as what `read` makes of it; nothing where a message of the kind has no place.
+    pub(crate) fn read<T>(
+        &self,
+        lattice: &str,
+        read: impl FnOnce(Kind, Origin, &mut Reader<'_>) -> Result<Option<T>, FieldError>,
+    ) -> Result<T, MessageError> {
         let kind = self.kind;
         let malformed = |source| MessageError::Malformed { kind, source };
         let mut reader = Reader::new(self.bytes).map_err(malformed)?;
@@ -278,9 +318,11 @@ impl<'a> Envelope<'a> {
                 found: found.to_owned(),
             });
         }
-        let message = read_body(kind, &mut reader).map_err(malformed)?;
+        let origin = Origin::read(&mut reader).map_err(malformed)?;
+        let body = read(kind, origin, &mut reader).map_err(malformed)?;
+        let body = body.ok_or(MessageError::Kind { found: kind as u8 })?;
         reader.finish().map_err(malformed)?;
-        Ok(message)
+        Ok(body)
     }
 }
 
@@ -298,13 +340,4 @@ fn read_head(bytes: &[u8]) -> Result<Kind, MessageError> {
 
 fn skip_head(reader: &mut Reader<'_>) -> Result<(), FieldError> {
     (0..HEAD_BYTES).try_for_each(|_| reader.u8().map(drop))
-}
-
-fn read_body(kind: Kind, reader: &mut Reader<'_>) -> Result<Message, FieldError> {
-    let origin = Origin::read(reader)?;
-    Ok(match kind {
-        Kind::Heartbeat => Message::Heartbeat(Heartbeat::read(origin, reader)?),
-        Kind::Inventory => Message::Inventory(Inventory::read(origin, reader)?),
-        Kind::Ask => Message::Ask(Ask { origin }),
-    })
 }

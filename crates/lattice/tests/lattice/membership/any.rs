@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use weft_lattice::membership::HostId;
 use weft_lattice::membership::message::{
-    Ask, ComponentId, Contents, Heartbeat, Holding, HostState, Inventory, InventoryHash, Labels,
-    Load, Message, Origin, Readiness, Revision, StoreId,
+    Ask, ComponentId, Contents, Failure, Heartbeat, Holding, HostState, Inventory, InventoryHash,
+    Labels, Load, Message, Origin, Readiness, Revision, StoreId, Trouble,
 };
 
 const NAME: &str = "[a-z]([a-z0-9-]{0,6}[a-z0-9])?";
@@ -56,6 +56,9 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let labels = vec((LABEL, LABEL), 0..5);
     let stores = vec((NAME, NAME), 0..4);
     let components = vec(any_holding(), 0..12);
+    let failures = vec(any_failure(), 0..4);
+    let troubles = prop::sample::subsequence(Trouble::ALL.to_vec(), 0..=Trouble::ALL.len());
+    let wrong = (failures, troubles);
     let parts = (
         "[a-z0-9-]{0,9}",
         "[0-9.]{0,9}",
@@ -63,25 +66,40 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
         option::of(any::<u64>()),
         stores,
         components,
+        wrong,
     );
-    parts.prop_map(|(name, release, pairs, capacity, stores, components)| {
-        let mut labels = Labels::default();
-        for (name, value) in &pairs {
-            labels.set(name, value).expect("a label");
-        }
-        let stores = stores.into_iter().map(|(app, provider)| StoreId {
-            app: app.parse().expect("a name"),
-            provider: provider.parse().expect("a name"),
-        });
-        let contents = Contents {
-            name,
-            release,
-            labels,
-            capacity,
-            stores: stores.collect(),
-            components,
-        };
-        contents.sorted()
+    parts.prop_map(
+        |(name, release, pairs, capacity, stores, components, wrong)| {
+            let (failures, troubles) = wrong;
+            let mut labels = Labels::default();
+            for (name, value) in &pairs {
+                labels.set(name, value).expect("a label");
+            }
+            let stores = stores.into_iter().map(|(app, provider)| StoreId {
+                app: app.parse().expect("a name"),
+                provider: provider.parse().expect("a name"),
+            });
+            let contents = Contents {
+                name,
+                release,
+                labels,
+                capacity,
+                stores: stores.collect(),
+                components,
+                failures,
+                troubles,
+            };
+            contents.sorted()
+        },
+    )
+}
+
+fn any_failure() -> impl Strategy<Value = Failure> {
+    let parts = (NAME, any::<u64>(), ".{0,20}");
+    parts.prop_map(|(app, revision, reason)| Failure {
+        app: app.parse().expect("a name"),
+        revision: Revision(revision),
+        reason,
     })
 }
 

@@ -4,21 +4,24 @@ use std::fs;
 use std::path::Path;
 
 use weft_lattice::membership::message::{
-    HostState, Kind, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_HEARTBEAT_BYTES,
+    HostState, Kind, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_FAILURES, MAX_HEARTBEAT_BYTES,
     MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_LATTICE_BYTES,
-    MAX_NAME_BYTES, MAX_RELEASE_BYTES, MAX_STORES, Readiness, VERSION,
+    MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES, Readiness, Trouble, VERSION,
 };
 use weft_lattice::membership::{
     DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FORGET_AFTER, HEARTBEAT_EVERY,
     HOLDINGS_MAX, HOSTS_MAX, Ignored, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN,
     SUSPECT_AFTER,
 };
+use weft_lattice::peers::message::{
+    MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_KEY_BYTES, MAX_LISTED, MAX_QUESTION_BYTES,
+};
 use weft_lattice::routing::{
     ATTEMPT_TIME_MIN, ATTEMPTS_MAX, EJECTED_FIRST, EJECTED_MAX, FAILURES_TO_EJECT,
     PROBES_TO_RETURN, RETRIES_SAVED_MAX,
 };
 
-use super::golden::{examples, golden_text};
+use super::golden::{examples, golden_text, peer_examples};
 
 #[track_caller]
 fn assert_documented(texts: impl IntoIterator<Item = String>) {
@@ -35,8 +38,11 @@ fn assert_documented(texts: impl IntoIterator<Item = String>) {
 
 #[test]
 fn every_message_that_is_written_down_is_documented() {
-    assert_documented(examples().iter().map(|example| {
-        let (name, text) = (example.name, golden_text(example.name));
+    let messages = examples().map(|example| example.name);
+    let peers = peer_examples().map(|(name, ..)| name);
+    let names = messages.into_iter().chain(peers);
+    assert_documented(names.map(|name| {
+        let text = golden_text(name);
         format!("`{name}`:\n\n```text\n{text}```\n")
     }));
 }
@@ -46,7 +52,9 @@ fn every_number_on_the_wire_is_documented() {
     let kinds = Kind::ALL.map(|kind| (kind as u32, kind.name()));
     let states = HostState::ALL.map(|state| (state as u32, state.name()));
     let readiness = Readiness::ALL.map(|readiness| (readiness as u32, readiness.name()));
-    let numbers = kinds.into_iter().chain(states).chain(readiness);
+    let troubles = Trouble::ALL.map(|trouble| (trouble as u32, trouble.name()));
+    let numbers = kinds.into_iter().chain(states);
+    let numbers = numbers.chain(readiness).chain(troubles);
     assert_documented(numbers.map(|(number, name)| format!("| {number} | `{name}` |")));
     assert_documented([format!("version {VERSION}")]);
     assert_documented(Ignored::ALL.map(|reason| format!("| `{}` |", reason.name())));
@@ -57,6 +65,7 @@ fn every_limit_is_documented() {
     let limits = [
         ("MAX_AUTHENTICATOR_BYTES", MAX_AUTHENTICATOR_BYTES),
         ("MAX_COMPONENTS", MAX_COMPONENTS),
+        ("MAX_FAILURES", MAX_FAILURES),
         ("MAX_HEARTBEAT_BYTES", MAX_HEARTBEAT_BYTES),
         ("MAX_HOST_NAME_BYTES", MAX_HOST_NAME_BYTES),
         ("MAX_INVENTORY_BYTES", MAX_INVENTORY_BYTES),
@@ -64,8 +73,14 @@ fn every_limit_is_documented() {
         ("MAX_LABEL_BYTES", MAX_LABEL_BYTES),
         ("MAX_LATTICE_BYTES", MAX_LATTICE_BYTES),
         ("MAX_NAME_BYTES", MAX_NAME_BYTES),
+        ("MAX_REASON_BYTES", MAX_REASON_BYTES),
         ("MAX_RELEASE_BYTES", MAX_RELEASE_BYTES),
         ("MAX_STORES", MAX_STORES),
+        ("MAX_LISTED", MAX_LISTED),
+        ("MAX_KEY_BYTES", MAX_KEY_BYTES),
+        ("MAX_CHUNK_BYTES", MAX_CHUNK_BYTES),
+        ("MAX_QUESTION_BYTES", MAX_QUESTION_BYTES),
+        ("MAX_ANSWER_BYTES", MAX_ANSWER_BYTES),
         ("HOSTS_MAX", HOSTS_MAX),
         ("HOLDINGS_MAX", HOLDINGS_MAX),
         ("ATTEMPTS_MAX", ATTEMPTS_MAX),

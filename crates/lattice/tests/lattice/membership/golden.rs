@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft_lattice::membership::message::{
-    Ask, Contents, Envelope, Heartbeat, HostState, Inventory, Load, Message, Origin, Readiness,
-    StoreId,
+    Ask, Contents, Envelope, Failure, Heartbeat, HostState, Inventory, Load, Message, Origin,
+    Readiness, Revision, StoreId, Trouble,
 };
+
+use bytes::Bytes;
+use weft_lattice::desired::Key;
+use weft_lattice::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
+use weft_lattice_config::Digest;
 
 use super::rig::{LATTICE, contents, holding, id};
 
@@ -76,6 +81,12 @@ fn example_contents() -> Contents {
     let mut preparing = holding("cart", 2);
     preparing.readiness = Readiness::Preparing;
     contents.components.push(preparing);
+    contents.failures.push(Failure {
+        app: "blog".parse().expect("a name"),
+        revision: Revision(4),
+        reason: "no disk".to_owned(),
+    });
+    contents.troubles.push(Trouble::StoreAway);
     contents
 }
 
@@ -98,6 +109,79 @@ fn messages_are_read_as_they_are_written_down() {
         let envelope = Envelope::open(&bytes).expect("a message");
         assert_eq!(envelope.authenticator(), example.authenticator);
         assert_eq!(envelope.message(LATTICE), Ok(example.message));
+    }
+}
+
+/// What hosts ask each other where the stores are away: the name of a file, what is in it, and the bytes.
+pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
+    let origin = |host, sequence| Origin {
+        host: id(host),
+        incarnation: 1_800_000_000_000,
+        sequence,
+    };
+    let key = |app| Key::new(&["apps", app]).unwrap();
+    let digest = Digest::of(b"value");
+    let list_ask = Question {
+        origin: origin(0xaa, 8),
+        asked: Asked::List {
+            after: Some(key("blog")),
+        },
+    };
+    let listed = Listed {
+        key: key("shop"),
+        digest: digest.clone(),
+        size: 5,
+    };
+    let list = Answer {
+        origin: origin(0xbb, 8),
+        answered: Answered::List {
+            records: vec![listed],
+            more: false,
+        },
+    };
+    let bytes_ask = Question {
+        origin: origin(0xaa, 9),
+        asked: Asked::Bytes {
+            digest,
+            offset: 2,
+            length: 3,
+        },
+    };
+    let bytes = Answer {
+        origin: origin(0xbb, 9),
+        answered: Answered::Bytes(Some(Part {
+            size: 5,
+            bytes: Bytes::from_static(b"lue"),
+        })),
+    };
+    [
+        (
+            "list-ask",
+            "that host asks for the records after that of the app `blog`",
+            list_ask.encode(LATTICE).unwrap(),
+        ),
+        (
+            "list",
+            "another host has one, and no more",
+            list.encode(LATTICE).unwrap(),
+        ),
+        (
+            "bytes-ask",
+            "that host asks for three bytes of it, after the first two",
+            bytes_ask.encode(LATTICE).unwrap(),
+        ),
+        (
+            "bytes",
+            "there they are, of five",
+            bytes.encode(LATTICE).unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn questions_and_answers_of_peers_are_encoded_as_they_are_written_down() {
+    for (name, about, bytes) in peer_examples() {
+        assert_golden(name, &text(about, &bytes));
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weft_lattice::membership::message::{
-    Contents, Envelope, FieldError, Holding, Inventory, Kind, Labels, MAX_AUTHENTICATOR_BYTES,
-    MAX_COMPONENTS, MAX_HEARTBEAT_BYTES, MAX_INVENTORY_BYTES, MAX_LABELS, MAX_LATTICE_BYTES,
-    MAX_STORES, Message, MessageError, Origin, StoreId, VERSION,
+    Contents, Envelope, Failure, FieldError, Holding, Inventory, Kind, Labels,
+    MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_FAILURES, MAX_HEARTBEAT_BYTES,
+    MAX_INVENTORY_BYTES, MAX_LABELS, MAX_LATTICE_BYTES, MAX_REASON_BYTES, MAX_STORES, Message,
+    MessageError, Origin, Revision, StoreId, Trouble, VERSION,
 };
 
 use super::any::{any_authenticator, any_contents, any_message};
@@ -89,7 +90,7 @@ fn another_version_is_named_and_nothing_else_is_read() {
 
 #[test]
 fn frames_of_links_and_unknown_kinds_are_refused_for_their_kind() {
-    for found in (0..64).chain(67..=255) {
+    for found in (0..64).chain(71..=255) {
         let bytes = [VERSION, found, 0, 0];
         assert_eq!(
             Message::decode(&bytes, LATTICE),
@@ -140,6 +141,11 @@ fn fullest() -> Contents {
         holding.component.component = long(index).parse().expect("a name");
         holding
     });
+    let failures = (0..MAX_FAILURES).map(|index| Failure {
+        app: long(index).parse().expect("a name"),
+        revision: Revision(u64::MAX),
+        reason: "r".repeat(MAX_REASON_BYTES),
+    });
     Contents {
         name: "n".repeat(64),
         release: "r".repeat(64),
@@ -147,6 +153,8 @@ fn fullest() -> Contents {
         capacity: Some(u64::MAX),
         stores: stores.collect(),
         components: components.collect(),
+        failures: failures.collect(),
+        troubles: Trouble::ALL.to_vec(),
     }
 }
 
@@ -178,9 +186,21 @@ fn one_thing_more_than_the_fullest_is_not_written() {
         let last = contents.stores[0].clone();
         contents.stores.push(last);
     };
+    let more_failures = |contents: &mut Contents| {
+        let last = contents.failures[0].clone();
+        contents.failures.push(last);
+    };
+    let longer_reason = |contents: &mut Contents| contents.failures[0].reason.push('r');
     let longer_release = |contents: &mut Contents| contents.release.push('r');
     let longer_name = |contents: &mut Contents| contents.name.push('n');
-    let edits: [fn(&mut Contents); 4] = [more_components, more_stores, longer_release, longer_name];
+    let edits: [fn(&mut Contents); 6] = [
+        more_components,
+        more_stores,
+        more_failures,
+        longer_reason,
+        longer_release,
+        longer_name,
+    ];
     for edit in edits {
         let mut contents = fullest();
         edit(&mut contents);

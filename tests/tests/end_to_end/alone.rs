@@ -1,0 +1,278 @@
+//! Hosts of a lattice that need nobody: without the store of the desired state, with a disk that is full, with a
+//! revision that does not start, and when another host is lost.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
+
+/// The importer runs in one place and the exporter in another.
+const APART: &str = "components:\n\
+    - {name: importer, source: {file: guest:conformance-importer}, placement: {require: {place: a}}}\n\
+    - {name: exporter, source: {file: guest:conformance-exporter}, placement: {require: {place: b}}}\n\
+    links:\n\
+    - {from: importer, interface: 'fixture:conformance', to: exporter, idempotent: true}\n";
+
+/// A call that goes over the link.
+const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
+
+fn host(nats: &Nats, label: &str) -> Weft {
+    host_with(nats, label, Options::default())
+}
+
+fn host_with(nats: &Nats, label: &str, options: Options<'_>) -> Weft {
+    let url = nats.url();
+    Weft::start(&Options {
+        arguments: &["--nats", &url, "--lattice", "test", "--label", label],
+        ..options
+    })
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn wait_for_call(weft: &Weft, component: &str) {
+    eventually("the app answers", PATIENCE, || {
+        let called = weft.call(component, ADD);
+        match called.code {
+            Some(0) => Ok(()),
+            _ => Err(called.stderr),
+        }
+    });
+}
+
+/// Waits until the row of the host that is asked is as it is to be.
+fn wait_for_own_row(weft: &Weft, what: &str, is_so: impl Fn(&Value) -> bool) {
+    eventually(what, PATIENCE, || {
+        let row = weft.get("hosts").swap_remove(0);
+        if is_so(&row) {
+            return Ok(());
+        }
+        Err(row.to_string())
+    });
+}
+
+fn wait_for_ready(weft: &Weft, count: usize) {
+    eventually("the hosts know of each other", PATIENCE, || {
+        let rows = weft.get("hosts");
+        match rows.iter().filter(|row| row["status"] == "ready").count() {
+            ready if ready == count => Ok(()),
+            _ => Err(format!("{rows:?}")),
+        }
+    });
+}
+
+fn notes(row: &Value) -> String {
+    row["notes"].to_string()
+}
+
+#[test]
+fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
+    let mut nats = Nats::start();
+    let first = host(&nats, "place=c");
+    let files = Files::new();
+    let manifest = files.app("apart", APART);
+    first.run(&["deploy", text(&manifest)]).expect_code(0);
+    let data = first.data();
+    drop(first);
+    nats.kill();
+    nats.set_has_store(false);
+    nats.start_again();
+    let knows = Options {
+        data: Some(data),
+        ..Options::default()
+    };
+    let knows = host_with(&nats, "place=c", knows);
+    let [a, b] = ["place=a", "place=b"].map(|place| host(&nats, place));
+    wait_for_call(&a, "apart/importer");
+    for weft in [&knows, &a, &b] {
+        wait_for_own_row(weft, "it says that the store is away", |row| {
+            notes(row).contains("the store of the desired state is away")
+        });
+    }
+    let refused = b.run(&["undeploy", "apart"]);
+    assert_ne!(refused.code, Some(0));
+    refused.expect_stderr(&[
+        "takes no change now",
+        "no NATS server within reach offers JetStream",
+    ]);
+    // The store comes back, and changes are taken again.
+    nats.kill();
+    nats.set_has_store(true);
+    nats.start_again();
+    eventually("changes are taken again", PATIENCE, || {
+        let removed = b.run(&["undeploy", "apart"]);
+        match removed.code {
+            Some(0) => Ok(()),
+            _ => Err(removed.stderr),
+        }
+    });
+}
+
+#[test]
+fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
+    let nats = Nats::start();
+    let [a, b] = ["place=a", "place=b"].map(|place| host(&nats, place));
+    wait_for_ready(&a, 2);
+    let files = Files::new();
+    // The directory that the provider of the new revision needs is a file on one of the hosts.
+    let providers = b.data().path().join("providers/apart");
+    std::fs::create_dir_all(&providers).expect("a directory");
+    std::fs::write(providers.join("disk"), "").expect("a file");
+    let old = files.app("apart", APART);
+    a.run(&["deploy", text(&old)]).expect_code(0);
+    wait_for_call(&a, "apart/importer");
+    let with_provider = format!("{APART}providers:\n- {{name: disk, type: keyvalue-redb}}\n");
+    let new = files.app("apart", &with_provider);
+    a.run(&["deploy", text(&new)]).expect_code(0);
+    eventually("the host that cannot start it says so", PATIENCE, || {
+        let rows = b.get("apps");
+        let row = rows.first().cloned().unwrap_or_default();
+        match (&row["status"], &row["revision"]) {
+            (status, revision) if status == "behind" && *revision == 1 => Ok(()),
+            _ => Err(row.to_string()),
+        }
+    });
+    let named = "revision 2 of app `apart` does not start on it";
+    wait_for_own_row(&b, "its inventory says why", |row| {
+        notes(row).contains(named)
+    });
+    eventually("others see it", PATIENCE, || {
+        let rows = a.get("hosts");
+        match rows[1..].iter().any(|row| notes(row).contains(named)) {
+            true => Ok(()),
+            false => Err(format!("{rows:?}")),
+        }
+    });
+    wait_for_call(&a, "apart/importer");
+    // What was in the way is gone, and it starts by itself.
+    std::fs::remove_file(providers.join("disk")).expect("it is there");
+    eventually("it starts", PATIENCE, || {
+        let row = b.get("apps").swap_remove(0);
+        match (&row["status"], &row["revision"]) {
+            (status, revision) if status == "ready" && *revision == 2 => Ok(()),
+            _ => Err(row.to_string()),
+        }
+    });
+    wait_for_own_row(&b, "it has nothing to complain of", |row| {
+        notes(row) == "[]"
+    });
+    wait_for_call(&a, "apart/importer");
+}
+
+#[test]
+fn a_host_that_takes_over_compiles_nothing() {
+    let nats = Nats::start();
+    let a = host(&nats, "place=a");
+    let mut others = vec![host(&nats, "place=b"), host(&nats, "place=b")];
+    wait_for_ready(&a, 3);
+    let files = Files::new();
+    let manifest = files.app("apart", APART);
+    a.run(&["deploy", text(&manifest)]).expect_code(0);
+    wait_for_call(&a, "apart/importer");
+    let runs = |weft: &Weft| !weft.get("components").is_empty();
+    let compilations = |weft: &Weft| weft.get("hosts")[0]["compilations"].as_u64();
+    let running = eventually("one of two runs it", PATIENCE, || {
+        let running: Vec<_> = others.iter().map(&runs).collect();
+        match running[..] {
+            [true, false] => Ok(0),
+            [false, true] => Ok(1),
+            _ => Err(format!("{running:?}")),
+        }
+    });
+    let mut lost = others.swap_remove(running);
+    let heir = &others[0];
+    eventually("the other one has compiled it ahead", PATIENCE, || {
+        match (compilations(heir), runs(heir)) {
+            (Some(1..), false) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    let before = compilations(heir);
+    lost.kill();
+    eventually("it takes over", PATIENCE, || {
+        runs(heir).then_some(()).ok_or_else(|| "not yet".to_owned())
+    });
+    wait_for_call(&a, "apart/importer");
+    assert_eq!(compilations(heir), before);
+}
+
+/// A file system of a few megabytes, on the directory of a test.
+struct SmallDisk<'a>(&'a Path);
+
+impl<'a> SmallDisk<'a> {
+    /// None if this process may not mount.
+    fn mount(directory: &'a Path) -> Option<Self> {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", "size=64m", "weft-test"]);
+        let mounted = command.arg(directory).output().ok()?;
+        mounted.status.success().then_some(Self(directory))
+    }
+
+    /// Leaves no room.
+    fn fill(&self) {
+        use std::io::Write as _;
+        let mut file = std::fs::File::create(self.0.join("filler")).expect("a file");
+        for block in [1 << 20, 1 << 12, 1] {
+            let block = vec![0xff; block];
+            while file.write_all(&block).is_ok() {}
+        }
+    }
+
+    fn empty(&self) {
+        std::fs::remove_file(self.0.join("filler")).expect("it is there");
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        // Lazily: the host may still have files open.
+        let _ = Command::new("umount").arg("-l").arg(self.0).output();
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn a_host_whose_disk_is_full_goes_on_and_says_so() {
+    let data = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
+    let Some(disk) = SmallDisk::mount(data.path()) else {
+        eprintln!("skipped: this process may not mount a file system");
+        return;
+    };
+    let nats = Nats::start();
+    let a = host(&nats, "place=a");
+    let full = Options {
+        data: Some(data.clone()),
+        ..Options::default()
+    };
+    let full = host_with(&nats, "place=b", full);
+    wait_for_ready(&a, 2);
+    let files = Files::new();
+    let manifest = files.app("apart", APART);
+    a.run(&["deploy", text(&manifest)]).expect_code(0);
+    wait_for_call(&a, "apart/importer");
+    disk.fill();
+    // More than what the file of the copy has room for.
+    let values = (0..20).map(|name| format!("L{name}: {:?}", "x".repeat(20_000)));
+    let env = values.collect::<Vec<_>>().join(", ");
+    let longer = APART.replace(
+        "{name: importer,",
+        &format!("{{name: importer, env: {{{env}}},"),
+    );
+    let manifest = files.app("apart", &longer);
+    a.run(&["deploy", text(&manifest)]).expect_code(0);
+    wait_for_own_row(&full, "it says that its disk is full", |row| {
+        notes(row).contains("its disk does not take the desired state")
+    });
+    let row = full.get("apps").swap_remove(0);
+    assert_eq!(
+        (&row["status"], &row["revision"]),
+        (&"ready".into(), &2.into())
+    );
+    wait_for_call(&a, "apart/importer");
+    disk.empty();
+    wait_for_own_row(&full, "its disk takes it again", |row| notes(row) == "[]");
+    drop(full);
+}
