@@ -42,7 +42,7 @@ struct Outgoing {
 
 /// Why there is no answer.
 enum Refused {
-    Host(Response<Body>),
+    Host(Box<Response<Body>>),
     Link(LinkFailure),
 }
 
@@ -72,7 +72,7 @@ impl Elsewhere {
     ) -> Response<Body> {
         match self.ask(request, tasks).await {
             Ok(response) => response,
-            Err(Refused::Host(response)) => response,
+            Err(Refused::Host(response)) => *response,
             Err(Refused::Link(failure)) => self.failed(&failure),
         }
     }
@@ -122,10 +122,8 @@ impl Elsewhere {
         let deadline = Instant::now() + self.deadline;
         let declared = body.size_hint();
         if declared.lower() > self.body_bytes_max {
-            return Err(Refused::Host(answer::body_too_large(
-                declared.lower(),
-                self.body_bytes_max,
-            )));
+            let refused = answer::body_too_large(declared.lower(), self.body_bytes_max);
+            return Err(Refused::Host(Box::new(refused)));
         }
         let beginning = Beginning::of(&mut body).await;
         let whole = beginning.whole();
@@ -153,7 +151,7 @@ impl Elsewhere {
         if frame.encode(&mut bytes).is_err() {
             let reason = "the head of the request is too large to be sent on";
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Err(Refused::Host(answer::text(status, reason)));
+            return Err(Refused::Host(Box::new(answer::text(status, reason))));
         }
         Ok(Outgoing {
             frame: bytes,

@@ -14,7 +14,7 @@ use weft_lattice::artifacts::Artifacts;
 use weft_lattice::desired::HostCopy;
 use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, ComponentId, HostId};
-use weft_lattice_config::{AppName, Digest, LabelName};
+use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
 
 use super::fetching::Here;
 use super::following::digests;
@@ -143,14 +143,22 @@ fn tasks(
         };
         let is_here = digests(&deployed.app).all(|digest| here.contains(digest));
         is_here.then_some(())?;
-        let runs = snapshot.apps.get(app.as_str()).map(|runs| &runs.share);
+        // A manifest may list its components in another order than the one before it.
+        let runs = snapshot.apps.get(app.as_str());
+        let runs = |name: &ComponentName| {
+            runs.is_some_and(|runs| {
+                let mut specs = runs.deployed.app.spec.components.iter();
+                let index = specs.position(|spec| spec.name == *name);
+                index.is_some_and(|index| runs.share.has(index))
+            })
+        };
         let specs = deployed.app.spec.components.iter().enumerate();
-        let share = specs.filter(|(index, spec)| {
+        let share = specs.filter(|(_, spec)| {
             let id = ComponentId {
                 app: app.clone(),
                 component: spec.name.clone(),
             };
-            components.contains(&id) || runs.is_some_and(|share| share.has(*index))
+            components.contains(&id) || runs(&spec.name)
         });
         Some(Task {
             share: Share::Part(share.map(|(index, _)| index).collect()),

@@ -260,6 +260,10 @@ impl Answering {
                     }
                     Ok(Answer::Over(Over::Frame(reply))) => {
                         let reply = self.fitting(&frame, reply);
+                        // That a stream was left is said before, for nothing is said after.
+                        while let Some(said) = away.said() {
+                            let _ = line.send(said).await;
+                        }
                         // Whoever asked has a deadline.
                         let _ = line.send_last(reply).await;
                         return;

@@ -132,14 +132,14 @@ impl Fetching {
     async fn fetch(&self, digest: &Digest) -> Result<(), FetchError> {
         // Where the store is known to be away, asking it may take long to fail.
         let bytes = if *self.store_away.borrow() {
-            match self.from_a_peer(digest).await {
+            match self.ask_a_peer(digest).await {
                 Some(bytes) => Some(bytes),
-                None => self.from_the_store(digest).await,
+                None => self.ask_the_store(digest).await,
             }
         } else {
-            match self.from_the_store(digest).await {
+            match self.ask_the_store(digest).await {
                 Some(bytes) => Some(bytes),
-                None => self.from_a_peer(digest).await,
+                None => self.ask_a_peer(digest).await,
             }
         };
         let bytes = bytes.ok_or(FetchError::Nobody)?;
@@ -149,7 +149,7 @@ impl Fetching {
         kept.map_err(FetchError::Disk)
     }
 
-    async fn from_the_store(&self, digest: &Digest) -> Option<bytes::Bytes> {
+    async fn ask_the_store(&self, digest: &Digest) -> Option<bytes::Bytes> {
         match self.objects.get(digest).await {
             Ok(bytes) => Some(bytes),
             Err(error) => {
@@ -164,7 +164,7 @@ impl Fetching {
         }
     }
 
-    async fn from_a_peer(&self, digest: &Digest) -> Option<bytes::Bytes> {
+    async fn ask_a_peer(&self, digest: &Digest) -> Option<bytes::Bytes> {
         for peer in self.peers() {
             match self.asker.bytes(peer, digest, ARTIFACT_BYTES_MAX).await {
                 Ok(bytes) => {

@@ -72,15 +72,14 @@ fn of_app(
     let app = &deployed.app;
     let components = app.spec.components.iter().enumerate();
     let here = components.filter(|(index, _)| share.has(*index));
-    let holdings = here.map(move |(_, component)| Holding {
+    here.map(move |(_, component)| Holding {
         component: ComponentId {
             app: app.metadata.name.clone(),
             component: component.name.clone(),
         },
         revision: Revision(deployed.revision),
         readiness,
-    });
-    holdings
+    })
 }
 
 fn failures(snapshot: &Snapshot) -> Vec<Failure> {

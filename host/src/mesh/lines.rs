@@ -156,7 +156,7 @@ impl Lines {
             self.tell(&subject, heard, size);
             return None;
         }
-        let reply = reply.filter(|reply| self.0.subjects.is_asking_end(reply))?;
+        let reply = reply.filter(Subjects::is_asking_end)?;
         if !self.0.subjects.is_own_answering_end(&subject) {
             // The end is gone, and what comes late means nothing.
             return None;

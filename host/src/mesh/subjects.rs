@@ -121,7 +121,7 @@ impl Subjects {
     }
 
     /// Whether a subject is the asking end of a conversation.
-    pub(super) fn is_asking_end(&self, subject: &Subject) -> bool {
+    pub(super) fn is_asking_end(subject: &Subject) -> bool {
         let names: Vec<_> = subject.names().collect();
         matches!(&names[..], [lines, _, _, end] if lines == LINES && end == End::Asking.name())
     }

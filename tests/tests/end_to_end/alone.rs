@@ -234,7 +234,6 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn a_host_whose_disk_is_full_goes_on_and_says_so() {
     let data = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
     let Some(disk) = SmallDisk::mount(data.path()) else {

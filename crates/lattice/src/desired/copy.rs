@@ -221,7 +221,15 @@ impl HostCopy {
             Record::Removed { .. } => None,
         });
         let apps: Vec<_> = apps.collect();
-        let hosts: Vec<_> = view.hosts().filter_map(host).collect();
+        let mut hosts: Vec<_> = view.hosts().filter_map(host).collect();
+        let is_frozen =
+            |host: &placement::Host| matches!(host.state, placement::HostState::Frozen { .. });
+        if hosts.iter().all(is_frozen) {
+            // Whoever plans is not frozen, or it has found no bus since its start and plans for itself alone.
+            for host in &mut hosts {
+                host.state = placement::HostState::Ready;
+            }
+        }
         make(&Input {
             apps: &apps,
             hosts: &hosts,

@@ -1,17 +1,18 @@
 //! The laws of a host's copy of the desired state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_lattice::desired::said::{app_key, encode_app, encode_home, home_key};
 use weft_lattice::desired::{HostCopy, Key, Notice, Record as Stored, Revision, Watched};
+use weft_lattice::membership::message::{Contents, HostState};
 use weft_lattice::store::{Deployed, Record};
-use weft_lattice_config::placement::{HostId, StoreId};
+use weft_lattice_config::placement::{self, HostId, StoreId};
 use weft_lattice_config::{App, AppName, Digest};
 
-use crate::membership::rig::config;
+use crate::membership::rig::{OWN, Sender, Watcher, config, id};
 
 /// How many refills are taken at once where all are meant.
 const ALL: usize = usize::MAX;
@@ -341,6 +342,36 @@ fn the_home_of_a_store_is_what_the_bucket_says_and_stays_when_it_says_nothing() 
     bucket.put(key, encode_home(&b), Revision::NONE);
     bucket.meet(&mut copy);
     assert_eq!(copy.homes(), &BTreeMap::from([(store, b)]));
+}
+
+/// Where the one component of an app goes, of the host under test and another one that says that it is frozen.
+fn planned(watcher: &Watcher) -> BTreeMap<HostId, usize> {
+    let shop = (name("shop"), deployed("shop", 1, "/"));
+    let copy = HostCopy::new([shop], []);
+    let view = watcher.membership.view();
+    let plan = copy.with_input(view, &BTreeSet::new(), placement::plan);
+    let hosts = plan.assignments.into_values().flatten();
+    hosts.fold(BTreeMap::new(), |mut counts, host| {
+        *counts.entry(host).or_default() += 1;
+        counts
+    })
+}
+
+#[test]
+fn a_frozen_host_is_given_nothing_new_and_one_that_found_no_bus_plans_for_itself() {
+    let own: HostId = id(OWN).to_string().parse().unwrap();
+    let alone = Watcher::unconnected(Contents::default());
+    assert_eq!(planned(&alone), BTreeMap::from([(own.clone(), 1)]));
+    // Whatever the hash says, a frozen host does not get it.
+    for key in 1..10 {
+        let mut watcher = Watcher::settled();
+        watcher.membership.set_state(HostState::Ready);
+        let mut frozen = Sender::new(key);
+        frozen.set_state(HostState::Frozen);
+        watcher.hear(&mut frozen);
+        watcher.learn(frozen.inventory());
+        assert_eq!(planned(&watcher), BTreeMap::from([(own.clone(), 1)]));
+    }
 }
 
 #[test]

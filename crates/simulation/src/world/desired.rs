@@ -295,9 +295,9 @@ impl World {
             match &*step.record {
                 Record::Deployed(deployed) => {
                     let is_new = runs.is_none_or(|runs| {
-                        let runs_revision = runs.record.revision();
-                        runs_revision < deployed.revision
-                            || (runs_revision == deployed.revision && runs.share != step.share)
+                        runs.record.revision() < deployed.revision
+                            || runs.record != step.record
+                            || runs.share != step.share
                     });
                     if is_new {
                         process.prepares = Some(step);

@@ -76,6 +76,14 @@ impl Away {
         }
     }
 
+    /// The next frame to be sent that is there already.
+    pub(crate) fn said(&mut self) -> Option<Vec<u8>> {
+        let parcel = self.parcels.try_recv().ok()?;
+        let mut bytes = Vec::new();
+        parcel.encode(self.call, &mut bytes).ok()?;
+        Some(bytes)
+    }
+
     /// Takes in a frame of the other side.
     pub(crate) fn hear(&mut self, frame: &Frame<'_>) {
         let Some(side) = self.side.upgrade() else {
@@ -102,6 +110,13 @@ impl Away {
     /// Whether the call can still be sent to another host instead: nothing of its streams was read.
     pub(crate) fn is_untouched(&self) -> bool {
         !self.is_touched
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        // Nobody carries anything to or from the other side any more, so it is gone for this one.
+        self.lose();
     }
 }
 
