@@ -3,8 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    call::Call, completions::Completions, deploy::Deploy, drill::Drill, get::Get, inspect::Inspect,
-    link::Link, logs::Logs, undeploy::Undeploy, up::Up,
+    call::Call, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
+    events::Events, get::Get, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
+    status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The widest help text: longer lines are hard to read.
@@ -44,10 +45,14 @@ pub(crate) enum Command {
     Deploy(Deploy),
     Undeploy(Undeploy),
     Get(Get),
+    Status(Status),
     Call(Call),
     Inspect(Inspect),
     Link(Link),
     Logs(Logs),
+    Events(Events),
+    Drain(Drain),
+    Label(LabelCommand),
     Drill(Drill),
     Completions(Completions),
 }

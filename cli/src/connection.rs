@@ -1,11 +1,18 @@
 //! How a command finds the host it speaks to, and explains that something is not there.
 
+use std::error::Error;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
+use tokio::time::{Instant, timeout_at};
+use weft_lattice::bus::nats::{self, NatsOptions};
+use weft_lattice::bus::{Lane, Scope, Status};
 use weft_lattice::control::rows::{AppRow, ComponentRow};
-use weft_lattice::control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, token};
+use weft_lattice::control::{
+    ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, courier, token,
+};
 
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -13,11 +20,18 @@ use crate::nearest::nearest;
 use crate::target::AppTarget;
 use crate::urls::reachable;
 
+/// How long it may take to connect to a lattice and to find a host of it: a hand-shake over any distance
+/// takes less, and hosts answer at once.
+const FIND_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// A client for the host that the options mean, authorised by the token in its data directory.
 ///
 /// # Errors
-/// There is no token: no host has run with that data directory.
-pub(crate) fn client(options: &HostOptions) -> Result<Client, Failure> {
+/// There is no token: no host has run with that data directory. Of a lattice: no host can be found.
+pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
+    if let Some((lattice, nats)) = options.any.lattice() {
+        return any_host(lattice, &nats).await;
+    }
     let data_directory = options.data_directory.path()?;
     let token = token::read(&data_directory).map_err(|error| no_token(&data_directory, &error))?;
     let address = match &options.admin {
@@ -25,6 +39,35 @@ pub(crate) fn client(options: &HostOptions) -> Result<Client, Failure> {
         None => recorded_address(&data_directory),
     };
     Ok(Client::new(address, token))
+}
+
+/// A client for a host of the lattice, whichever says first that it is there.
+async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> {
+    let servers = nats.servers.join(",");
+    let unusable = |error: &dyn Error| {
+        let message = format!("cannot look for lattice `{lattice}` on `{servers}`");
+        Failure::new(Kind::Input, message).caused_by(error)
+    };
+    let scope = Scope::new(lattice).map_err(|error| unusable(&error))?;
+    let bus = nats::connect(scope, nats).await;
+    let bus = bus.map_err(|error| unusable(&error))?.lane(Lane::Control);
+    let until = Instant::now() + FIND_WAIT_MAX;
+    let mut status = bus.status();
+    let connected = status.wait_for(Status::is_connected);
+    if timeout_at(until, connected).await.is_err() {
+        let seconds = FIND_WAIT_MAX.as_secs();
+        let message = format!("cannot reach a NATS server at `{servers}` within {seconds} s");
+        return Err(Failure::new(Kind::Host, message)
+            .or_help("give the servers of the lattice as in `--nats nats://127.0.0.1:4222`"));
+    }
+    let host = courier::seek(&bus, until).await.map_err(|error| {
+        let message = format!("no host of lattice `{lattice}` answers on `{servers}`");
+        let failure = Failure::new(Kind::Host, message).caused_by(&error);
+        failure.or_help(
+            "give the lattice's name with `--lattice`, or start a host with `weft up --nats URL --lattice NAME`",
+        )
+    })?;
+    Client::over_bus(bus, host).map_err(|error| unusable(&error))
 }
 
 /// Where the host that uses this data directory said it listens.

@@ -8,6 +8,8 @@ use clap::builder::NonEmptyStringValueParser;
 use weft_host::MeshConfig;
 use weft_lattice::buckets::BucketOptions;
 use weft_lattice::bus::nats::{NatsOptions, TlsOptions};
+use weft_lattice::control::check_host_name;
+use weft_lattice::membership::message::MAX_HOST_NAME_BYTES;
 
 use crate::failure::{Failure, Kind};
 
@@ -16,6 +18,9 @@ const LOG_FILTER_DEFAULT: &str = "info,weft=info";
 
 /// The name of a host on a machine that does not say its own.
 const HOST_NAME_DEFAULT: &str = "local";
+
+/// What NATS servers call a command in their lists of connections.
+const CLIENT_NAME: &str = "weft";
 
 /// Where a host keeps its data.
 #[derive(Debug, Clone, Args)]
@@ -88,6 +93,7 @@ impl LatticeOptions {
                 ..BucketOptions::default()
             },
             lattice: self.lattice,
+            host: name.to_owned(),
             nats: NatsOptions {
                 servers: self.nats,
                 creds: self.nats_creds,
@@ -96,6 +102,56 @@ impl LatticeOptions {
                 ..NatsOptions::default()
             },
         })
+    }
+}
+
+/// A lattice in which any host will do for a command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Any host of a lattice")]
+pub(crate) struct AnyHostOptions {
+    /// Ask any host of the lattice on these NATS servers, separated by commas, in place of the one at
+    /// `--admin`
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    nats: Vec<String>,
+    /// The lattice
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "WEFT_LATTICE",
+        default_value = "default"
+    )]
+    lattice: String,
+    /// A credentials file for the servers, as `nsc` makes it
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_creds: Option<PathBuf>,
+    /// A file with the certificates (PEM) that sign the servers'; turns on TLS
+    #[arg(long, value_name = "FILE", requires = "nats")]
+    nats_ca: Option<PathBuf>,
+}
+
+impl AnyHostOptions {
+    /// The lattice's name and its servers, if a host is to be found there.
+    pub(crate) fn lattice(&self) -> Option<(&str, NatsOptions)> {
+        if self.nats.is_empty() {
+            return None;
+        }
+        let tls = self.nats_ca.clone().map(|ca| TlsOptions {
+            ca: Some(ca),
+            identity: None,
+        });
+        let options = NatsOptions {
+            servers: self.nats.clone(),
+            creds: self.nats_creds.clone(),
+            tls,
+            name: CLIENT_NAME.to_owned(),
+            ..NatsOptions::default()
+        };
+        Some((&self.lattice, options))
     }
 }
 
@@ -113,6 +169,8 @@ pub(crate) struct HostOptions {
     pub(crate) admin: Option<String>,
     #[command(flatten)]
     pub(crate) data_directory: DataDirectory,
+    #[command(flatten)]
+    pub(crate) any: AnyHostOptions,
 }
 
 impl DataDirectory {
@@ -148,9 +206,17 @@ pub(crate) fn no_colour() -> bool {
 /// The name of this machine, which names its host unless the user does.
 pub(crate) fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => HOST_NAME_DEFAULT.to_owned(),
-        name => name.to_owned(),
+    host_name(name.trim())
+}
+
+/// What a host is called on a machine of this name, which may be anything.
+fn host_name(machine: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name = machine.chars().map(|c| if allowed(c) { c } else { '-' });
+    let name: String = name.take(MAX_HOST_NAME_BYTES).collect();
+    match check_host_name(&name) {
+        Ok(()) => name,
+        Err(_) => HOST_NAME_DEFAULT.to_owned(),
     }
 }
 
@@ -175,6 +241,20 @@ fn default_path(xdg_data_home: Option<OsString>, home: Option<OsString>) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_machine_of_any_name_has_a_host_with_one_that_commands_take() {
+        let cases = [
+            ("north-1", "north-1"),
+            ("north 1/a", "north-1-a"),
+            ("", "local"),
+            ("..", "local"),
+        ];
+        for (machine, expected) in cases {
+            assert_eq!(host_name(machine), expected);
+        }
+        assert_eq!(host_name(&"x".repeat(300)).len(), MAX_HOST_NAME_BYTES);
+    }
 
     #[test]
     fn the_data_directory_follows_the_base_directory_specification() {

@@ -155,6 +155,14 @@ impl From<ClientError> for Failure {
             ClientError::Unreachable { .. } => Failure::from_error(Kind::Host, &error).or_help(
                 "start a host with `weft up`, or say where one runs with `--admin HOST:PORT`",
             ),
+            ClientError::Bus { .. } => Failure::from_error(Kind::Host, &error)
+                .or_help("`weft get hosts` shows whether it is there; ask again for another host"),
+            ClientError::Objects { .. } => Failure::from_error(Kind::Failed, &error).or_help(
+                "component bytes go to JetStream over the bus; with `--admin` they go to a host",
+            ),
+            ClientError::Follow => Failure::from_error(Kind::Input, &error).or_help(
+                "leave out `-f`, or give `--admin HOST:PORT` of a host in place of `--nats`",
+            ),
             ClientError::Timeout { .. }
             | ClientError::Protocol { .. }
             | ClientError::Unexpected { .. } => Failure::from_error(Kind::Host, &error)

@@ -19,6 +19,7 @@ mod logging;
 mod manifest;
 mod nearest;
 mod output;
+mod polling;
 mod providers;
 mod rows;
 mod table;

@@ -2,13 +2,19 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
+use weft_lattice::control::rows::{
+    AppRow, ComponentRow, HostRow, InventoryRow, LinkRow, PinRow, PlacementRow, ProviderRow,
+    RouteRow,
+};
 use weft_lattice_config::ByteSize;
 
 use crate::time::span;
 
 /// How many digits of a digest a table shows: enough to be unique in any lattice.
 const DIGEST_DIGITS: usize = 12;
+
+/// How many characters of a host's id a table shows: enough to be unique in any lattice.
+const ID_CHARACTERS: usize = 9;
 
 /// A row that a table can show.
 pub(crate) trait Row: Serialize + DeserializeOwned {
@@ -157,6 +163,7 @@ impl Row for RouteRow {
 impl Row for HostRow {
     const HEADINGS: &'static [&'static str] = &[
         "HOST",
+        "ID",
         "STATUS",
         "VERSION",
         "HTTP",
@@ -176,6 +183,7 @@ impl Row for HostRow {
             .map(|(key, value)| format!("{key}={value}"));
         vec![
             self.host.clone(),
+            self.id.as_deref().map(short_id).unwrap_or_default(),
             self.status.clone(),
             self.version.clone(),
             self.http.clone().unwrap_or_default(),
@@ -194,6 +202,76 @@ impl Row for HostRow {
     fn app(&self) -> Option<&str> {
         None
     }
+}
+
+impl Row for PlacementRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "APP",
+        "COMPONENT",
+        "WANTED",
+        "PLACED",
+        "READY",
+        "HOSTS",
+        "PINNED BY",
+        "WHY",
+    ];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        vec![
+            self.app.clone(),
+            self.component.clone(),
+            self.wanted.to_string(),
+            self.placed.to_string(),
+            self.ready.to_string(),
+            self.hosts.join(","),
+            pins(&self.pins),
+            self.why.join("; "),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+impl Row for InventoryRow {
+    const HEADINGS: &'static [&'static str] = &[
+        "HOST",
+        "ID",
+        "APP",
+        "COMPONENT",
+        "REVISION",
+        "READINESS",
+        "REASON",
+    ];
+
+    fn cells(&self, _: u64) -> Vec<String> {
+        vec![
+            self.host.clone(),
+            self.id.as_deref().map(short_id).unwrap_or_default(),
+            self.app.clone(),
+            self.component.clone(),
+            self.revision.to_string(),
+            self.readiness.clone(),
+            self.reason.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn app(&self) -> Option<&str> {
+        Some(&self.app)
+    }
+}
+
+/// The stores that bind a component to a host.
+pub(crate) fn pins(pins: &[PinRow]) -> String {
+    let pins = pins.iter();
+    let pins = pins.map(|PinRow { store, host }| format!("{store} on {host}"));
+    pins.collect::<Vec<_>>().join(",")
+}
+
+/// The first characters of a host's id.
+fn short_id(id: &str) -> String {
+    id.chars().take(ID_CHARACTERS).collect()
 }
 
 /// The first digits of a digest, without `sha256:`.

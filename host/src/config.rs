@@ -10,9 +10,9 @@ use crate::mesh::MeshConfig;
 /// The settings of a host; each default is what a developer on a laptop wants.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// The host's name in `weft get hosts`.
+    /// The host's name, for people: 1 to 64 characters of `A-Za-z0-9-_.`.
     pub name: String,
-    /// Its labels, for placement.
+    /// Its labels, for placement. What `weft label` said of the host earlier wins.
     pub labels: BTreeMap<String, String>,
     /// Where it keeps its state. One host at a time may use a directory.
     pub data_dir: PathBuf,
@@ -77,6 +77,10 @@ impl Paths<'_> {
 
     pub(crate) fn host_life(self) -> PathBuf {
         self.0.join("host.life")
+    }
+
+    pub(crate) fn labels(self) -> PathBuf {
+        self.0.join("labels.json")
     }
 
     pub(crate) fn providers(self) -> PathBuf {

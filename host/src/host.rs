@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 use weft_lattice::artifacts::{ArtifactError, Artifacts};
-use weft_lattice::control::token;
+use weft_lattice::control::{HostNameError, check_host_name, token};
 use weft_lattice::store::{Store, StoreError};
 use weft_provider::Registry;
 
@@ -18,7 +18,9 @@ use crate::compile::Compiler;
 use crate::config::HostConfig;
 use crate::controller::{Builder, Controller, Lattice, Parts};
 use crate::engine::{Engines, PoolSize};
+use crate::events::Events;
 use crate::ingress::Server;
+use crate::labels::{HostLabels, LabelsError};
 use crate::linking::Preparer;
 use crate::links::Transport;
 use crate::links::wire::{Frames, Server as FrameServer};
@@ -26,6 +28,10 @@ use crate::mesh::{self, Files, Joined, Mesh, MeshError};
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Which part of the time for a drain others have to get ready what runs here; the rest is for the requests
+/// in flight, which need it too.
+const HAND_OVER_PART: u32 = 2;
 
 /// A running host.
 pub struct Host {
@@ -62,6 +68,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The host's name cannot be one.
+    #[error("the host cannot have this name; choose another with `--name`")]
+    Name(#[source] HostNameError),
+    /// The host's labels cannot be used.
+    #[error("the host cannot have these labels")]
+    Labels(#[source] LabelsError),
     /// The lattice cannot be joined.
     #[error("cannot join lattice `{lattice}`")]
     Mesh {
@@ -120,12 +132,16 @@ impl Host {
                 address: config.admin,
             });
         }
+        check_host_name(&config.name).map_err(StartError::Name)?;
         let tasks = TaskTracker::new();
         std::fs::create_dir_all(&config.data_dir).map_err(|source| StartError::DataDirectory {
             path: config.data_dir.clone(),
             source,
         })?;
-        let mesh = prepare_mesh(&config, &tasks).await?;
+        let events = Events::new();
+        let labels = HostLabels::open(config.paths().labels(), &config.labels);
+        let labels = labels.map_err(StartError::Labels)?;
+        let mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
         let server: Arc<FrameServer> = Arc::default();
         let transport = Transport {
             tasks: tasks.clone(),
@@ -135,7 +151,8 @@ impl Host {
             server,
             remote: mesh.as_ref().map(|mesh| Frames::Remote(mesh.hosts())),
         };
-        let (parts, artifacts) = open(&config, registry.clone(), transport.clone()).await?;
+        let opened = open(&config, registry.clone(), transport.clone(), events.clone());
+        let (parts, artifacts) = opened.await?;
         let pool_instances = parts.preparer.engines.pool().instances;
         let (store, builder) = (parts.store.clone(), Builder::of(&parts));
         let compiler = parts.preparer.compiler.clone();
@@ -161,7 +178,7 @@ impl Host {
                     artifacts: artifacts.clone(),
                     store,
                     builder,
-                    local_stores: local_stores(&registry),
+                    local_stores: Arc::new(local_stores(&registry)),
                     calls_max: pool_instances,
                 };
                 let lattice = config.mesh.as_ref().map(|mesh| mesh.lattice.clone());
@@ -177,7 +194,7 @@ impl Host {
         let token = make_token()?;
         let about = About {
             name: config.name.clone(),
-            labels: config.labels.clone(),
+            labels,
             http: http.as_ref().map(Server::address),
             started: Instant::now(),
             pool_instances,
@@ -191,6 +208,7 @@ impl Host {
             artifacts,
             registry,
             logs: config.logs,
+            events,
         };
         let admin = Admin::start(config.admin, sources)
             .await
@@ -226,12 +244,19 @@ impl Host {
         &self.token
     }
 
-    /// Takes no new work, finishes what runs within `deadline`, closes the providers. If the future
+    /// In a lattice, waits until other hosts have what runs here, for a part of `deadline`. Then takes no new
+    /// work, finishes what runs within the rest of `deadline`, closes the providers. If the future
     /// is dropped, what runs is cut off.
     pub async fn shutdown(self, deadline: Duration) -> Drained {
+        let until = tokio::time::Instant::now() + deadline;
         if let Some(mesh) = &self.mesh {
+            // Others are asked from now on, and what they do not have yet is served here until they do.
             mesh.drain();
+            if !mesh.hand_over(deadline / HAND_OVER_PART).await {
+                tracing::warn!("what this host runs was not ready elsewhere in time");
+            }
         }
+        let deadline = until.saturating_duration_since(tokio::time::Instant::now());
         let finished = match self.http {
             Some(server) => server.drain(deadline).await,
             None => true,
@@ -283,6 +308,8 @@ impl Host {
 /// Prepares the host to join a lattice, if it is to.
 async fn prepare_mesh(
     config: &HostConfig,
+    labels: &HostLabels,
+    events: &Events,
     tasks: &TaskTracker,
 ) -> Result<Option<Mesh>, StartError> {
     let Some(mesh) = &config.mesh else {
@@ -293,7 +320,7 @@ async fn prepare_mesh(
         key: paths.host_key(),
         life: paths.host_life(),
     };
-    let prepared = Mesh::prepare(mesh, &files, &config.labels, tasks.clone()).await;
+    let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone()).await;
     prepared.map(Some).map_err(|source| StartError::Mesh {
         lattice: mesh.lattice.clone(),
         source,
@@ -305,9 +332,10 @@ async fn open(
     config: &HostConfig,
     registry: Registry,
     transport: Transport,
+    events: Events,
 ) -> Result<(Parts, Artifacts), StartError> {
     let config = config.clone();
-    let opening = move || open_blocking(&config, registry, transport);
+    let opening = move || open_blocking(&config, registry, transport, events);
     let opened = tokio::task::spawn_blocking(opening).await;
     opened.map_err(|error| StartError::Engine(Box::new(error)))?
 }
@@ -316,6 +344,7 @@ fn open_blocking(
     config: &HostConfig,
     registry: Registry,
     transport: Transport,
+    events: Events,
 ) -> Result<(Parts, Artifacts), StartError> {
     let paths = config.paths();
     let unusable = |path: PathBuf| move |source| StartError::DataDirectory { path, source };
@@ -339,6 +368,7 @@ fn open_blocking(
         },
         registry,
         providers_directory: paths.providers(),
+        events,
         lattice: match config.mesh {
             Some(_) => Lattice::OfMany,
             None => Lattice::OfOne,

@@ -1,10 +1,7 @@
 //! The log lines of guests: written as `tracing` events of one target, and kept, the newest of them,
 //! for `weft logs`.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast;
@@ -14,25 +11,17 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use weft_lattice::control::LogLine;
 
+use crate::ring::{Numbered, Ring};
+
 /// The `tracing` target of everything guests say, through whatever channel.
 pub const GUEST_TARGET: &str = "weft::guest";
 
 /// How many lines are kept: some megabytes at most.
 const LINES_KEPT: usize = 10_000;
 
-/// How far a follower may fall behind before it misses lines.
-const FOLLOWERS_BEHIND_MAX: usize = 1_024;
-
 /// The kept lines of a host, and the way to follow new ones. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Logs(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    next: AtomicU64,
-    kept: Mutex<VecDeque<LogLine>>,
-    new: broadcast::Sender<LogLine>,
-}
+pub struct Logs(Ring<LogLine>);
 
 /// Where a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +57,7 @@ impl Logs {
     /// No lines yet.
     #[must_use]
     pub fn new() -> Self {
-        let (new, _) = broadcast::channel(FOLLOWERS_BEHIND_MAX);
-        let kept = Mutex::new(VecDeque::new());
-        Self(Arc::new(Shared {
-            next: AtomicU64::new(0),
-            kept,
-            new,
-        }))
+        Self(Ring::new(LINES_KEPT))
     }
 
     /// A layer that keeps guests' lines. It prints nothing.
@@ -85,28 +68,19 @@ impl Logs {
 
     /// The newest `count` lines that `wanted` holds for, oldest first.
     pub(crate) fn tail(&self, count: usize, wanted: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
-        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut lines: Vec<_> = kept
-            .iter()
-            .rev()
-            .filter(|line| wanted(line))
-            .take(count)
-            .cloned()
-            .collect();
-        lines.reverse();
-        lines
+        self.0.tail(count, wanted)
     }
 
     /// The lines that come from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<LogLine> {
-        self.0.new.subscribe()
+        self.0.follow()
     }
 
     fn push(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let line = LogLine {
-            sequence: self.0.next.fetch_add(1, Ordering::Relaxed),
+        self.0.push(|sequence| LogLine {
+            sequence,
             time_ms: now_ms(),
             level: event.metadata().level().as_str().to_ascii_lowercase(),
             app: fields.app,
@@ -117,15 +91,13 @@ impl Logs {
                 fields.stream
             },
             message: fields.message,
-        };
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == LINES_KEPT {
-            kept.pop_front();
-        }
-        kept.push_back(line.clone());
-        drop(kept);
-        // Nobody may be following.
-        let _ = self.0.new.send(line);
+        });
+    }
+}
+
+impl Numbered for LogLine {
+    fn sequence(&self) -> u64 {
+        self.sequence
     }
 }
 

@@ -64,7 +64,7 @@ impl Call {
     /// The component or the function is not there, the arguments do not fit, or the guest fails.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         check_form(&self.expression)?;
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
         let ComponentTarget { app, component } = self.component;
         let request = CallRequest {
             app: app.to_string(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use weft_lattice::control::rows::HostRow;
 use weft_lattice::control::{Client, ClientError, DeployReport};
 
+use crate::commands::plan;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -20,6 +21,7 @@ Examples:
   weft deploy shop.yaml                   deploy one app
   weft deploy shop.yaml billing.yaml      deploy two; nothing is sent if either has a mistake
   generate-manifest | weft deploy -       read the manifest from standard input
+  weft deploy shop.yaml --plan            show what would change, on which host; change nothing
 
 Component files are looked for beside the manifest and uploaded when the host does not have them.
 Deploying what is deployed already changes nothing.";
@@ -31,6 +33,9 @@ pub(crate) struct Deploy {
     /// Manifests in YAML; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Show what would change, on which host, and change nothing
+    #[arg(long)]
+    plan: bool,
     /// The form of what is printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -69,7 +74,10 @@ impl Deploy {
     /// A manifest has mistakes, or the host refuses one.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
+        if self.plan {
+            return plan::plan(&client, manifests, self.output).await;
+        }
         deploy(&client, manifests, self.output).await
     }
 }
@@ -160,7 +168,7 @@ async fn http_address(client: &Client) -> Result<Option<String>, ClientError> {
 }
 
 /// A host's refusal says what is wrong; this says in which file.
-fn refused(file: &str, error: ClientError) -> Failure {
+pub(crate) fn refused(file: &str, error: ClientError) -> Failure {
     let failure = Failure::from(error);
     match failure.kind() {
         Kind::Failed | Kind::Input | Kind::Guest => {

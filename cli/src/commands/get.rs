@@ -1,9 +1,14 @@
 //! `weft get`: lists what a host has.
 
+use std::error::Error;
+use std::str::FromStr;
+
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use weft_lattice::control::Client;
-use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, LinkRow, ProviderRow, RouteRow};
+use weft_lattice::control::rows::{
+    AppRow, ComponentRow, HostRow, InventoryRow, LinkRow, PlacementRow, ProviderRow, RouteRow,
+};
+use weft_lattice::control::{Client, HostRef};
 use weft_lattice_config::AppName;
 
 use crate::connection;
@@ -18,16 +23,22 @@ use crate::time::now_ms;
 const AFTER_HELP: &str = "\
 Examples:
   weft get apps
-  weft get links --app shop
+  weft get links shop
+  weft get placements shop                where each component is to run, and why not elsewhere
+  weft get inventory north                what one host says that it runs
   weft get components -o json | jq '.[] | select(.traps > 0)'";
 
-/// List apps, components, links, providers, routes or hosts
+/// List apps, components, links, providers, routes, placements, hosts or inventories
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Get {
     /// What to list
     #[arg(value_enum)]
     what: What,
+    /// Only what belongs to this app; for hosts and inventory, only this host: its name or the
+    /// beginning of its id
+    #[arg(value_name = "APP|HOST", conflicts_with = "app")]
+    name: Option<String>,
     /// Only what belongs to this app
     #[arg(long)]
     app: Option<AppName>,
@@ -56,9 +67,14 @@ enum What {
     /// Which HTTP requests go where
     #[value(alias = "route")]
     Routes,
+    /// How many replicas of each component are wanted and where they are to run
+    #[value(alias = "placement")]
+    Placements,
     /// The hosts of the lattice
     #[value(alias = "host")]
     Hosts,
+    /// What each host says that it runs
+    Inventory,
 }
 
 impl Get {
@@ -66,7 +82,15 @@ impl Get {
     ///
     /// # Errors
     /// The host does not answer.
-    pub(crate) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(mut self) -> Result<(), Failure> {
+        let mut host = None;
+        if let Some(name) = self.name.take() {
+            if self.what.is_by_host() {
+                host = Some(named::<HostRef>(&name)?);
+            } else {
+                self.app = Some(named(&name)?);
+            }
+        }
         if self.what == What::Hosts && self.app.is_some() {
             return Err(Failure::new(
                 Kind::Input,
@@ -74,19 +98,52 @@ impl Get {
             )
             .or_help("`weft get components --app APP` lists what an app consists of"));
         }
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
+        let host = match host {
+            Some(host) => Some(one_host(&client, &host).await?),
+            None => None,
+        };
         match self.what {
             What::Apps => self.list::<AppRow>(&client).await,
             What::Components => self.list::<ComponentRow>(&client).await,
             What::Links => self.list::<LinkRow>(&client).await,
             What::Providers => self.list::<ProviderRow>(&client).await,
             What::Routes => self.list::<RouteRow>(&client).await,
-            What::Hosts => self.list::<HostRow>(&client).await,
+            What::Placements => self.list::<PlacementRow>(&client).await,
+            What::Hosts => self.show(&client, host.map(|host| vec![host])).await,
+            What::Inventory => self.inventory(&client, host).await,
         }
     }
 
     async fn list<R: Row>(&self, client: &Client) -> Result<(), Failure> {
-        let mut rows: Vec<R> = client.rows(self.what.plural()).await?;
+        self.show::<R>(client, None).await
+    }
+
+    /// What hosts say that they run; of one host, as it says itself, which knows why something failed.
+    async fn inventory(&self, client: &Client, host: Option<HostRow>) -> Result<(), Failure> {
+        let rows = match host {
+            None => None,
+            Some(host) => {
+                let id = host.id.clone();
+                let said = match &id {
+                    Some(id) if !host.is_gone() => {
+                        client.rows(&format!("hosts/{id}/inventory")).await?
+                    }
+                    _ => client.rows::<InventoryRow>("inventory").await?,
+                };
+                let of_host = said.into_iter().filter(|row| row.id == id);
+                Some(of_host.collect())
+            }
+        };
+        self.show(client, rows).await
+    }
+
+    /// Prints rows, those that are given or all there are.
+    async fn show<R: Row>(&self, client: &Client, rows: Option<Vec<R>>) -> Result<(), Failure> {
+        let mut rows = match rows {
+            Some(rows) => rows,
+            None => client.rows(self.what.plural()).await?,
+        };
         let mut note = None;
         if let Some(app) = &self.app {
             rows.retain(|row| row.app() == Some(app.as_str()));
@@ -99,6 +156,21 @@ impl Get {
         output::report(&Listing { rows, note }, self.output)?;
         Ok(())
     }
+}
+
+/// What was written as the name of something.
+fn named<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
+    name.parse()
+        .map_err(|error| Failure::from_error(Kind::Input, &error))
+}
+
+/// The host that is meant.
+async fn one_host(client: &Client, wanted: &HostRef) -> Result<HostRow, Failure> {
+    let hosts: Vec<HostRow> = client.rows("hosts").await?;
+    let host = wanted.find(&hosts);
+    let host =
+        host.map_err(|error| Failure::from_error(Kind::Failed, &error).or_help(error.help()))?;
+    Ok(host.clone())
 }
 
 /// Why an app has no rows.
@@ -141,6 +213,11 @@ impl<R: Row> Report for Listing<R> {
 }
 
 impl What {
+    /// Whether its rows are of hosts, so that one is asked for by its host.
+    fn is_by_host(self) -> bool {
+        matches!(self, What::Hosts | What::Inventory)
+    }
+
     /// What the control protocol calls it.
     fn plural(self) -> &'static str {
         match self {
@@ -149,7 +226,9 @@ impl What {
             What::Links => "links",
             What::Providers => "providers",
             What::Routes => "routes",
+            What::Placements => "placements",
             What::Hosts => "hosts",
+            What::Inventory => "inventory",
         }
     }
 
@@ -163,7 +242,11 @@ impl What {
                 "there are no providers; a manifest asks for them under `spec.providers`"
             }
             What::Routes => "there are no routes; a manifest makes them under `spec.routes`",
+            What::Placements => "nothing is to run; deploy an app with `weft deploy FILE`",
             What::Hosts => "there is no host; start one with `weft up`",
+            What::Inventory => {
+                "no host runs anything; `weft get placements` shows what is to run where"
+            }
         }
     }
 }

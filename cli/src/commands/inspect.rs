@@ -63,7 +63,7 @@ impl Inspect {
         let path = Path::new(&self.what);
         let artifact = match self.what.parse::<ComponentTarget>() {
             Ok(target) if !path.exists() => {
-                let client = connection::client(&self.host)?;
+                let client = connection::client(&self.host).await?;
                 download(&client, target).await?
             }
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,

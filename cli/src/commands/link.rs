@@ -81,7 +81,7 @@ impl Link {
 
 impl Why {
     async fn run(self) -> Result<(), Failure> {
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
         let query = LinkQuery {
             app: self.app,
             from: self.from,

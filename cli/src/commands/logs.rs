@@ -49,7 +49,7 @@ impl Logs {
     /// # Errors
     /// The app is not there, or the host goes away.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
         let mut lines = match (client.logs(&self.query()).await, &self.what) {
             (Ok(lines), _) => lines,
             (Err(error), Some(target)) => {

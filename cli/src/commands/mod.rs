@@ -3,11 +3,16 @@
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod deploy;
+pub(crate) mod drain;
 pub(crate) mod drill;
+pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod inspect;
+pub(crate) mod label;
 pub(crate) mod link;
 pub(crate) mod logs;
+pub(crate) mod plan;
+pub(crate) mod status;
 pub(crate) mod undeploy;
 pub(crate) mod up;
 
@@ -32,6 +37,10 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
         Command::Link(link) => client_runtime()?.block_on(link.run()),
         Command::Drill(drill) => client_runtime()?.block_on(drill.run()),
         Command::Logs(logs) => client_runtime()?.block_on(logs.run()),
+        Command::Status(status) => client_runtime()?.block_on(status.run()),
+        Command::Events(events) => client_runtime()?.block_on(events.run()),
+        Command::Drain(drain) => client_runtime()?.block_on(drain.run()),
+        Command::Label(label) => client_runtime()?.block_on(label.run()),
     }
 }
 

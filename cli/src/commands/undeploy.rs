@@ -43,7 +43,7 @@ impl Undeploy {
     /// # Errors
     /// An app is not there.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let client = connection::client(&self.host)?;
+        let client = connection::client(&self.host).await?;
         let mut removed = Removed::default();
         for app in self.apps {
             match client.undeploy(&app).await {

@@ -11,7 +11,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use weft_host::logs::Logs;
 use weft_host::{Drained, Host, HostConfig};
 use weft_lattice::control::rows::{AppRow, RouteRow};
-use weft_lattice::control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError};
+use weft_lattice::control::{
+    ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name,
+};
 use weft_lattice_config::DurationText;
 
 use crate::commands::{deploy, host_runtime};
@@ -49,8 +51,8 @@ pub(crate) struct Up {
     admin: SocketAddr,
     #[command(flatten)]
     data_directory: DataDirectory,
-    /// The name of the host [default: the name of this machine]
-    #[arg(long)]
+    /// What people call the host [default: the name of this machine]
+    #[arg(long, value_parser = host_name)]
     name: Option<String>,
     /// What to know the host by, such as cloud=a; may be given several times
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
@@ -99,6 +101,10 @@ impl Up {
         config.logs = logs;
         Ok(config)
     }
+}
+
+fn host_name(text: &str) -> Result<String, HostNameError> {
+    check_host_name(text).map(|()| text.to_owned())
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -39,9 +39,13 @@ fn every_command_explains_itself_with_examples() {
         "deploy",
         "undeploy",
         "get",
+        "status",
         "call",
         "inspect",
         "logs",
+        "events",
+        "drain",
+        "label",
         "completions",
     ];
     for command in commands {

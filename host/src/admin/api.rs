@@ -14,7 +14,8 @@ use weft_lattice::control::{
 use weft_lattice_config::{App, AppName, Digest};
 
 use super::errors::ApiError;
-use super::{Api, links, logs, rows};
+use super::layout::Layout;
+use super::{Api, events, links, logs, rows};
 use crate::call::call;
 use crate::controller::AppState;
 use crate::entry::Entry;
@@ -22,13 +23,16 @@ use crate::entry::Entry;
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 
-type Answer = Result<Response<Body>, ApiError>;
+pub(super) type Answer = Result<Response<Body>, ApiError>;
 
 impl Api {
     /// Answers one request; an error becomes an answer too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let outcome = if self.is_authorized(&request) {
-            self.route(request).await
+            match whole(request).await {
+                Ok(request) => self.route(request).await,
+                Err(error) => Err(error),
+            }
         } else {
             Err(ApiError::unauthorized())
         };
@@ -46,15 +50,23 @@ impl Api {
         blake3::hash(given) == blake3::hash(self.sources.about.token.as_bytes())
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Answer {
+    /// Answers a request of somebody who may make it.
+    pub(super) async fn route(&self, request: Request<Bytes>) -> Answer {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (request.method(), segments.as_slice()) {
             (&Method::GET, ["v1", "logs"]) => logs::answer(self, request.uri().query()),
+            (&Method::GET, ["v1", "events"]) => events::answer(self, request.uri().query()),
             (&Method::GET, ["v1", "links", "why"]) => {
                 let snapshot = self.sources.controller.snapshot();
                 let query = request.uri().query().unwrap_or_default();
                 json(&links::why(&snapshot, query)?)
+            }
+            (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
+                self.pass_on(host, &rest.join("/"), request).await
+            }
+            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
+                self.operate(what, request).await
             }
             (&Method::GET, ["v1", what]) => self.rows(what),
             (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
@@ -81,6 +93,8 @@ impl Api {
             "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
             "routes" => json(&rows::routes(&snapshot)),
+            "placements" => json(&Layout::of(&self.sources)?.placements()),
+            "inventory" => json(&Layout::of(&self.sources)?.inventory()),
             "hosts" => {
                 let (about, mesh) = (&self.sources.about, &self.sources.mesh);
                 json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
@@ -89,8 +103,8 @@ impl Api {
         }
     }
 
-    async fn deploy(&self, request: Request<Incoming>) -> Answer {
-        let DeployRequest { app } = read_json(request).await?;
+    async fn deploy(&self, request: Request<Bytes>) -> Answer {
+        let DeployRequest { app } = read_json(&request)?;
         let app = checked(&app)?;
         let name = app.metadata.name.to_string();
         let deployment = match &self.sources.mesh {
@@ -123,8 +137,8 @@ impl Api {
         })
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Answer {
-        let wanted: CallRequest = read_json(request).await?;
+    async fn call(&self, request: Request<Bytes>) -> Answer {
+        let wanted: CallRequest = read_json(&request)?;
         if !(1..=CALL_REPEAT_MAX).contains(&wanted.repeat) {
             let repeat = wanted.repeat;
             let message = format!("`repeat` is {repeat}; expected 1 to {CALL_REPEAT_MAX}");
@@ -160,12 +174,7 @@ impl Api {
         }
     }
 
-    async fn artifact(
-        &self,
-        method: &Method,
-        digest: &Digest,
-        request: Request<Incoming>,
-    ) -> Answer {
+    async fn artifact(&self, method: &Method, digest: &Digest, request: Request<Bytes>) -> Answer {
         let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
         match *method {
             Method::HEAD => {
@@ -185,7 +194,7 @@ impl Api {
                 Ok(response)
             }
             Method::PUT => {
-                let bytes = read(request, ARTIFACT_BYTES_MAX).await?;
+                let bytes = request.into_body();
                 blocking(move || artifacts.put(&digest, &bytes)).await??;
                 Ok(empty(StatusCode::NO_CONTENT))
             }
@@ -197,7 +206,7 @@ impl Api {
 }
 
 /// The manifest as the rules of manifests see it: whoever speaks to the API may not have checked it.
-fn checked(app: &App) -> Result<App, ApiError> {
+pub(super) fn checked(app: &App) -> Result<App, ApiError> {
     let text = app
         .to_json()
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -212,16 +221,21 @@ async fn blocking<R: Send + 'static>(
         .map_err(|_| ApiError::internal())
 }
 
-async fn read(request: Request<Incoming>, limit: usize) -> Result<Bytes, ApiError> {
-    let body = Limited::new(request.into_body(), limit).collect().await;
+/// The request with its body, of the size that it may have.
+async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, ApiError> {
+    let limit = match *request.method() {
+        Method::PUT => ARTIFACT_BYTES_MAX,
+        _ => JSON_BYTES_MAX,
+    };
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, limit).collect().await;
     let body =
         body.map_err(|error| ApiError::bad_request(format!("cannot read the body: {error}")))?;
-    Ok(body.to_bytes())
+    Ok(Request::from_parts(head, body.to_bytes()))
 }
 
-async fn read_json<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, ApiError> {
-    let bytes = read(request, JSON_BYTES_MAX).await?;
-    serde_json::from_slice(&bytes)
+pub(super) fn read_json<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, ApiError> {
+    serde_json::from_slice(request.body())
         .map_err(|error| ApiError::bad_request(format!("the body does not read: {error}")))
 }
 

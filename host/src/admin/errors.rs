@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use weft_lattice::artifacts::ArtifactError;
-use weft_lattice::control::{CallRequest, ErrorBody, ErrorCode};
+use weft_lattice::control::courier::{self, AskError};
+use weft_lattice::control::{CallRequest, ErrorBody, ErrorCode, FindHostError};
 use weft_lattice::store::StoreError;
 
 use super::api::{Body, full};
@@ -35,6 +36,22 @@ impl ApiError {
 
     pub(super) fn internal() -> Self {
         Self::new(ErrorCode::Internal, "the host failed; its log says more")
+    }
+
+    /// The host could not do it, for this reason.
+    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
+        Self::of(ErrorCode::Internal, error)
+    }
+
+    /// Another host did not answer.
+    pub(super) fn unreached(host: &str, error: &AskError) -> Self {
+        let mut refusal = Self::of(ErrorCode::Busy, error);
+        let cause = std::mem::replace(
+            &mut refusal.0.message,
+            format!("host `{host}` did not answer"),
+        );
+        refusal.0.causes.insert(0, cause);
+        refusal.help("`weft get hosts` shows whether it is there")
     }
 
     /// `what` has no `name`; `names` are those there are.
@@ -75,11 +92,22 @@ impl ApiError {
         self
     }
 
-    pub(super) fn response(&self) -> Response<Body> {
+    /// The error as an answer over the bus.
+    pub(super) fn courier(&self) -> courier::Answer {
+        courier::Answer {
+            status: status(self.0.code).as_u16(),
+            body: self.bytes(),
+        }
+    }
+
+    fn bytes(&self) -> Bytes {
         // An `ErrorBody` is made of strings: it cannot fail to serialise, and an empty body would
         // still carry the status.
-        let bytes = serde_json::to_vec(&self.0).map_or_else(|_| Bytes::new(), Bytes::from);
-        let mut response = Response::new(full(bytes));
+        serde_json::to_vec(&self.0).map_or_else(|_| Bytes::new(), Bytes::from)
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut response = Response::new(full(self.bytes()));
         *response.status_mut() = status(self.0.code);
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -162,6 +190,16 @@ impl ApiError {
             ),
             CallError::NoText { .. } | CallError::Failed(_) => refusal,
         }
+    }
+}
+
+impl From<FindHostError> for ApiError {
+    fn from(error: FindHostError) -> Self {
+        let code = match &error {
+            FindHostError::Missing { .. } => ErrorCode::NotFound,
+            FindHostError::Ambiguous { .. } => ErrorCode::BadRequest,
+        };
+        Self::of(code, &error).help(error.help())
     }
 }
 

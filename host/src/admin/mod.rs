@@ -4,11 +4,15 @@
 
 mod api;
 mod errors;
+mod events;
+mod layout;
+mod lines;
 mod links;
 mod logs;
+mod operating;
+mod over_bus;
 mod rows;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -29,6 +33,8 @@ use weft_provider::Registry;
 use crate::compile::Compiler;
 use crate::connection::serve_until;
 use crate::controller::Controller;
+use crate::events::Events;
+use crate::labels::HostLabels;
 use crate::logs::Logs;
 use crate::mesh::Joined;
 
@@ -42,7 +48,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub(crate) struct About {
     pub(crate) name: String,
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: HostLabels,
     pub(crate) http: Option<SocketAddr>,
     pub(crate) started: Instant,
     pub(crate) pool_instances: u32,
@@ -66,6 +72,7 @@ pub(crate) struct Sources {
     pub(crate) artifacts: Artifacts,
     pub(crate) registry: Registry,
     pub(crate) logs: Logs,
+    pub(crate) events: Events,
 }
 
 /// Answers requests.
@@ -87,13 +94,18 @@ impl Admin {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let api_mesh = sources.mesh.clone();
         let api = Api {
             sources,
             address,
             stop: stop.clone(),
             tasks: tasks.clone(),
         };
-        tasks.spawn(accept(listener, Arc::new(api)));
+        let (api, mesh) = (Arc::new(api), api_mesh);
+        if let Some(mesh) = mesh {
+            tasks.spawn(over_bus::run(api.clone(), mesh));
+        }
+        tasks.spawn(accept(listener, api));
         Ok(Self {
             address,
             stop,

@@ -1,10 +1,10 @@
 //! The rows of `weft get`, from what runs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
-use weft_lattice::membership::message::{HostState, Trouble};
+use weft_lattice::membership::message::{HostState, Labels, Trouble};
 use weft_lattice::membership::{HostView, Liveness};
 use weft_lattice_config::{App, Instances, Source};
 
@@ -189,7 +189,7 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
         id: None,
         status: HostState::Ready.name().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        labels: about.labels.clone(),
+        labels: labels(&about.labels.current()),
         http: about.http.map(|address| address.to_string()),
         admin: Some(admin.to_string()),
         uptime_s: Some(about.started.elapsed().as_secs()),
@@ -214,16 +214,18 @@ fn other(host: &HostView) -> HostRow {
         .iter()
         .map(|holding| &holding.component.app)
         .collect();
-    let labels = contents.labels.iter();
+    let name = contents.name.clone();
     HostRow {
-        host: host.id.short(),
+        host: if name.is_empty() {
+            host.id.short()
+        } else {
+            name
+        },
         lattice: None,
         id: Some(host.id.to_string()),
         status: status(host).to_owned(),
         version: contents.release.clone(),
-        labels: labels
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
+        labels: labels(&contents.labels),
         http: None,
         admin: None,
         uptime_s: None,
@@ -234,6 +236,13 @@ fn other(host: &HostView) -> HostRow {
         running: host.load.running.into(),
         notes: notes(host),
     }
+}
+
+pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
+    let labels = labels.iter();
+    labels
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// What is wrong with a host, as it says.

@@ -18,6 +18,7 @@ use super::{
     RunningApp, Snapshot,
 };
 use crate::entry::{Entry, chain};
+use crate::events::{Events, Kind};
 use crate::ingress::{Elsewhere, Place, Route, RouteTable};
 use crate::linking::{Preparer, Share};
 use crate::links::wire::Frames;
@@ -39,6 +40,7 @@ pub(super) struct Actor {
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
     lattice: Lattice,
+    events: Events,
 }
 
 impl Actor {
@@ -60,6 +62,7 @@ impl Actor {
             providers: BTreeMap::new(),
             publish,
             lattice: parts.lattice,
+            events: parts.events,
         };
         if parts.lattice == Lattice::OfMany {
             // What of it is to run here depends on who else there is.
@@ -102,6 +105,7 @@ impl Actor {
         match command {
             Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
+            Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
             Command::Follow { wanted, reply } => {
                 for wanted in wanted {
                     self.follow(wanted).await;
@@ -144,6 +148,7 @@ impl Actor {
         self.run_app(deployed.clone(), share, AppState::Ready(running));
         self.publish();
         tracing::info!(app = name, revision = deployed.revision, "deployed");
+        self.tell_deployed(name, deployed.revision);
         Ok(Deployment { deployed, changes })
     }
 
@@ -153,14 +158,39 @@ impl Actor {
         // What compiles here is in the cache when it is to run here.
         self.build(app, &self.all_of(app)).await?;
         self.check_providers(app).await?;
+        Ok(self.changes(app))
+    }
+
+    /// What a change of an app would be, if what it consists of fits together.
+    fn plan(&self, app: &App) -> Result<Vec<String>, DeployError> {
+        self.check_routes(app)?;
+        Ok(self.changes(app))
+    }
+
+    fn changes(&self, app: &App) -> Vec<String> {
         let name = app.metadata.name.as_str();
-        Ok(match self.apps.get(name) {
+        match self.apps.get(name) {
             Some(old) => {
                 let changes = diff(&old.deployed.app, app);
                 changes.iter().map(ToString::to_string).collect()
             }
             None => vec![format!("new app `{name}`")],
-        })
+        }
+    }
+
+    fn tell_deployed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` is deployed at revision {revision}");
+        self.events.of_app(Kind::AppDeployed, app, message);
+    }
+
+    fn tell_removed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` was removed at revision {revision}");
+        self.events.of_app(Kind::AppRemoved, app, message);
+    }
+
+    fn tell_failed(&self, app: &str, reason: &str) {
+        let message = format!("`{app}` does not start: {reason}");
+        self.events.of_app(Kind::AppFailed, app, message);
     }
 
     /// What a host runs of an app that no other host runs.
@@ -179,6 +209,7 @@ impl Actor {
         };
         self.end(app.as_str()).await;
         tracing::info!(app = app.as_str(), revision, "undeployed");
+        self.tell_removed(app.as_str(), revision);
         Ok(revision)
     }
 

@@ -23,6 +23,7 @@ use weft_provider::Registry;
 
 pub(crate) use self::error::DeployError;
 use crate::entry::Entry;
+use crate::events::Events;
 use crate::ingress::RouteTable;
 use crate::linking::{LinkReport, Preparer, Share};
 
@@ -94,6 +95,7 @@ pub(crate) struct Parts {
     pub(crate) providers_directory: PathBuf,
     /// Whether there may be other hosts, which call what runs here.
     pub(crate) lattice: Lattice,
+    pub(crate) events: Events,
 }
 
 /// How many hosts a lattice has.
@@ -125,6 +127,10 @@ enum Command {
         reply: oneshot::Sender<Result<Deployment, DeployError>>,
     },
     Check {
+        app: Box<App>,
+        reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
+    },
+    Plan {
         app: Box<App>,
         reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
     },
@@ -204,6 +210,18 @@ impl Controller {
     /// Any [`DeployError`].
     pub(crate) async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
         self.ask(|reply| Command::Check {
+            app: Box::new(app),
+            reply,
+        })
+        .await?
+    }
+
+    /// What deploying an app would change, as far as its manifest says it: its components need not be here.
+    ///
+    /// # Errors
+    /// If another app has one of its routes, or the host is stopping.
+    pub(crate) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
+        self.ask(|reply| Command::Plan {
             app: Box::new(app),
             reply,
         })

@@ -18,6 +18,7 @@ use weft_lattice_config::{App, AppName};
 use super::desired::Desired;
 use super::following::digests;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::entry::chain;
 use crate::logs::now_ms;
 
 /// How long this host may take to follow a change before whoever made it is told anyway.
@@ -83,6 +84,7 @@ impl Deploying {
     /// Any [`DeployError`]; what is wanted is then as it was, unless the store was lost in the middle.
     pub(super) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         let name = app.metadata.name.clone();
+        self.download(&app).await;
         let changes = self.controller.check(app.clone()).await?;
         let (expected, old) = self.read(&name).await?;
         if let Some(Record::Deployed(old)) = &old
@@ -150,6 +152,24 @@ impl Deploying {
             Said::App(_, known) => Ok((record.revision, Some(known))),
             Said::Unknown(reason) => Err(newer(reason)),
             Said::Home(..) => Err(newer("it is no app".to_owned())),
+        }
+    }
+
+    /// Takes from the lattice the components that this host does not have: who deploys over the bus has put
+    /// them there. What cannot be had is told by the check.
+    async fn download(&self, app: &App) {
+        for digest in digests(app) {
+            if self.artifacts.contains(digest) {
+                continue;
+            }
+            let Ok(bytes) = self.desired.objects.get(digest).await else {
+                continue;
+            };
+            let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
+            let kept = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
+            if let Ok(Err(error)) = kept {
+                tracing::warn!(error = chain(&error), "a component cannot be kept");
+            }
         }
     }
 

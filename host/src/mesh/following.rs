@@ -22,9 +22,11 @@ use weft_lattice_config::{App, Digest, Source};
 use super::fetching::Here;
 use super::kept::Kept;
 use super::members::Known;
-use super::share;
+use super::share::{self, Leaving};
+use super::telling::Telling;
 use crate::controller::{Controller, Wanted};
 use crate::entry::chain;
+use crate::events::Events;
 use crate::linking::Share;
 
 /// How often what could not be done is tried again.
@@ -51,6 +53,7 @@ pub(super) struct Parts {
     pub(super) copy: HostCopy,
     /// The types of providers that keep what they store on the host that runs them.
     pub(super) local_stores: Arc<BTreeSet<String>>,
+    pub(super) events: Events,
     /// What peers say.
     pub(super) learned: mpsc::Receiver<Said>,
     /// The bytes of components that are here.
@@ -79,11 +82,15 @@ pub(super) struct Following {
     disk_refuses: bool,
     /// Since when bytes are missing.
     lacks_bytes: Option<Instant>,
+    telling: Telling,
+    leaving: Leaving,
 }
 
 impl Following {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
+            telling: Telling::new(parts.events.clone()),
+            leaving: Leaving::default(),
             parts,
             started: Instant::now(),
             is_behind: true,
@@ -175,6 +182,7 @@ impl Following {
     /// Makes what runs here what is wanted here, as far as it is known.
     async fn reconcile(&mut self) {
         let known = self.parts.known.borrow_and_update().clone();
+        self.telling.tell_store(&self.parts.copy);
         self.is_behind = self.refill().await;
         if !self.may_act(known.freeze) {
             self.is_behind = true;
@@ -187,6 +195,7 @@ impl Following {
             .copy
             .with_input(view, local_stores, placement::plan);
         self.settle(&plan).await;
+        self.telling.tell_plan(&known.view, &plan);
         self.keep().await;
         let wanted = self.wanted(&known, &plan);
         if let Err(error) = self.parts.controller.follow(wanted).await {
@@ -198,6 +207,7 @@ impl Following {
 
     /// What is to run here. An app whose bytes are not here yet is left as it is.
     fn wanted(&mut self, known: &Known, plan: &Plan) -> Vec<Wanted> {
+        self.leaving.retain(&plan.assignments);
         let snapshot = self.parts.controller.snapshot();
         let here = self.parts.here.borrow_and_update().clone();
         let (mut wanted, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
@@ -206,8 +216,9 @@ impl Following {
                 Record::Deployed(deployed) => {
                     let runs = snapshot.apps.get(app.as_str());
                     let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));
-                    let me = &self.parts.me;
-                    let share = share::of_app(deployed, me, &plan.assignments, runs, &known.view);
+                    let (me, view) = (&self.parts.me, &known.view);
+                    let leaving = (&mut self.leaving, Instant::now());
+                    let share = share::of_app(deployed, me, &plan.assignments, runs, view, leaving);
                     let lacks = digests(&deployed.app);
                     let lacks: Vec<_> = lacks
                         .filter(|digest| !here.digests.contains(*digest))
@@ -229,6 +240,13 @@ impl Following {
                 share,
             });
         }
+        self.is_behind |= self.leaving.is_any();
+        self.want_bytes(missing, others);
+        wanted
+    }
+
+    /// Has the bytes got that are missing, and after them `others`, which are only kept.
+    fn want_bytes(&mut self, mut missing: Vec<Digest>, others: Vec<Digest>) {
         self.lacks_bytes = match (missing.is_empty(), self.lacks_bytes) {
             (true, _) => None,
             (false, since) => since.or_else(|| Some(Instant::now())),
@@ -242,7 +260,6 @@ impl Following {
             }
             is_other
         });
-        wanted
     }
 
     /// Whether what is known may be acted upon. A host that hears nobody proves nothing about them, and half

@@ -1,18 +1,15 @@
 //! Who this host is in its lattice: an ed25519 key that it keeps in its data directory, and beside it which
 //! of its lives this is.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
 use weft_lattice::membership::HostId;
 
+use crate::files::write_whole;
 use crate::logs::now_ms;
-
-/// Only the host's own user reads its key.
-const KEY_MODE: u32 = 0o600;
 
 /// The key of a host.
 pub(super) struct Identity(SigningKey);
@@ -46,7 +43,7 @@ impl Identity {
     fn make(path: &Path) -> io::Result<Self> {
         let mut secret = [0; SECRET_KEY_LENGTH];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        write(path, &secret)?;
+        write_whole(path, &secret)?;
         Ok(Self(SigningKey::from_bytes(&secret)))
     }
 }
@@ -63,22 +60,9 @@ pub(super) fn begin_life(path: &Path) -> io::Result<u64> {
         Err(error) => return Err(error),
     };
     let life = last + 1;
-    write(path, life.to_string().as_bytes())?;
+    // A host with half a file would not start again.
+    write_whole(path, life.to_string().as_bytes())?;
     Ok(life)
-}
-
-/// Writes a file whole or not at all: a host with half a key would not start again.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(KEY_MODE)
-        .open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }
 
 #[cfg(test)]
@@ -86,6 +70,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::files::OWNER_MODE;
 
     #[test]
     fn a_host_is_the_same_one_after_a_restart_and_its_key_is_its_own() {
@@ -96,7 +81,7 @@ mod tests {
         let other = Identity::open(&directory.path().join("other.key")).unwrap();
         assert_ne!(other.host_id(), first);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, KEY_MODE);
+        assert_eq!(mode & 0o777, OWNER_MODE);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_lattice::membership::message::{
-    ComponentId, Contents, Failure, Holding, MAX_FAILURES, MAX_REASON_BYTES, Readiness, Revision,
-    Trouble,
+    ComponentId, Contents, Failure, Holding, Labels, MAX_FAILURES, MAX_REASON_BYTES, Readiness,
+    Revision, Trouble,
 };
 use weft_lattice::store::Deployed;
 
@@ -18,6 +18,7 @@ use crate::linking::Share;
 /// Says it at each change, until `stop`.
 pub(super) async fn tell(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    mut labels: watch::Receiver<Labels>,
     mut troubles: watch::Receiver<BTreeSet<Trouble>>,
     about: Contents,
     contents: watch::Sender<Contents>,
@@ -26,6 +27,7 @@ pub(super) async fn tell(
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         let said = Contents {
+            labels: labels.borrow_and_update().clone(),
             components: holdings(&snapshot),
             failures: failures(&snapshot),
             troubles: troubles.borrow_and_update().iter().copied().collect(),
@@ -34,14 +36,15 @@ pub(super) async fn tell(
         contents.send_replace(said.sorted());
         tokio::select! {
             changed = snapshots.changed() => if changed.is_err() { return },
+            Ok(()) = labels.changed() => {}
             Ok(()) = troubles.changed() => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
-/// Every component that is to run here, at each revision.
-fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
+/// Every component that is to run here, at each revision, in the order of inventories.
+pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
     let serving = snapshot.apps.values().flat_map(|app| {
         let readiness = match &app.state {
             AppState::Ready(_) => Readiness::Ready,
@@ -54,7 +57,11 @@ fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
         .refused
         .values()
         .flat_map(|refused| of_app(&refused.deployed, &refused.share, Readiness::Failed));
-    serving.chain(refused).collect()
+    let found = Contents {
+        components: serving.chain(refused).collect(),
+        ..Contents::default()
+    };
+    found.sorted().components
 }
 
 fn of_app(

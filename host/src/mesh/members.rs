@@ -12,13 +12,15 @@ use weft_lattice::Moment;
 use weft_lattice::bus::{Bus, Lane, Status, Subject, Subscription};
 use weft_lattice::membership::message::{Contents, HostState, Load, Message};
 use weft_lattice::membership::{
-    BusStatus, Event, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View,
+    BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View,
 };
 use weft_lattice::routing::{Probe, Router, Table};
 
 use super::clock::Clock;
 use super::probing::PROBES_WAITING_MAX;
 use super::subjects::Subjects;
+use super::telling;
+use crate::events::Events;
 use crate::logs::now_ms;
 
 /// What this host says of itself, by whoever knows.
@@ -46,12 +48,19 @@ pub(super) struct Members {
     router: Router,
     known: watch::Sender<Arc<Known>>,
     table: watch::Sender<Arc<Table>>,
+    events: Events,
     /// Who sends the questions to ejected hosts; none if nobody does.
     probes: Option<mpsc::Sender<Probe>>,
 }
 
 impl Members {
-    pub(super) fn new(membership: Membership, bus: Bus, subjects: Subjects, said: Said) -> Self {
+    pub(super) fn new(
+        membership: Membership,
+        bus: Bus,
+        subjects: Subjects,
+        said: Said,
+        events: Events,
+    ) -> Self {
         let router = Router::new(membership.identity().host);
         let known = Known {
             view: membership.view().clone(),
@@ -67,6 +76,7 @@ impl Members {
             table: watch::Sender::new(router.table()),
             router,
             known: watch::Sender::new(Arc::new(known)),
+            events,
             probes: None,
         }
     }
@@ -162,7 +172,7 @@ impl Members {
     async fn conclude(&mut self, control: &Bus) {
         let now = self.now();
         for event in self.membership.tick(now) {
-            tell(&event);
+            telling::tell(&self.events, self.membership.view(), &event);
         }
         if self.router.refresh(self.membership.view()) {
             self.table.send_replace(self.router.table());
@@ -245,17 +255,5 @@ async fn payload(subscription: &mut Subscription) -> Bytes {
     match subscription.next_message().await {
         Some(message) => message.payload,
         None => std::future::pending().await,
-    }
-}
-
-fn tell(event: &Event) {
-    match event {
-        Event::Host { host, change } => tracing::info!(host = host.short(), ?change, "lattice"),
-        Event::Froze(freeze) => tracing::info!(?freeze, "the view of the lattice is held"),
-        Event::Thawed => tracing::info!("the view of the lattice follows again"),
-        Event::Superseded { incarnation } => tracing::error!(
-            incarnation,
-            "another process has this host's key; this one is not heard any more"
-        ),
     }
 }

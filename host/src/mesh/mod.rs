@@ -11,6 +11,8 @@
 //! - [`fetching`]: the task that gets the bytes of components; [`ahead`]: the one that compiles ahead.
 //! - [`peers`], [`learning`]: other hosts as a source of all that, where the stores are away.
 //! - [`inventory`]: what this host says that it has.
+//! - [`picture`], [`operating`]: what an operator is told of it all, and wants of this host.
+//! - [`telling`]: what is told of changes, in the log and as events.
 //! - [`starting`]: how these tasks are joined.
 //! - [`clock`]: its own time.
 
@@ -31,7 +33,9 @@ mod large;
 mod learning;
 mod lines;
 mod members;
+mod operating;
 mod peers;
+mod picture;
 mod probing;
 mod replays;
 #[cfg(test)]
@@ -39,8 +43,9 @@ mod rig;
 mod share;
 mod starting;
 mod subjects;
+mod telling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +57,7 @@ use weft_lattice::artifacts::Artifacts;
 use weft_lattice::buckets::{BucketOptions, StoreError};
 use weft_lattice::bus::nats::{self, NatsError, NatsOptions};
 use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
+use weft_lattice::desired::HostCopy;
 use weft_lattice::membership::message::{Contents, HostState, Load};
 use weft_lattice::membership::{HostId, Identity, Membership};
 use weft_lattice::store::{Store, StoreError as CopyError};
@@ -63,15 +69,20 @@ use self::conversing::Conversing;
 pub(crate) use self::deploying::ChangeError;
 use self::deploying::Deploying;
 use self::desired::Desired;
+pub(crate) use self::inventory::holdings;
 use self::large::Large;
 use self::lines::Lines;
 pub(crate) use self::members::Known;
 use self::members::{Members, Said};
+pub(crate) use self::picture::Picture;
 use self::probing::Probing;
 use self::starting::Heard;
 use self::subjects::Subjects;
+pub(crate) use self::telling::why as why_held;
 use crate::controller::{Builder, Controller, DeployError, Deployment, Snapshot};
+use crate::events::Events;
 use crate::ingress;
+use crate::labels::HostLabels;
 use crate::links::wire::{Hosts, Server};
 
 /// How to reach a lattice.
@@ -79,6 +90,8 @@ use crate::links::wire::{Hosts, Server};
 pub struct MeshConfig {
     /// Its name: hosts of other lattices on the same servers are not seen.
     pub lattice: String,
+    /// What people call this host.
+    pub host: String,
     /// Its bus.
     pub nats: NatsOptions,
     /// How the desired state is kept there.
@@ -127,11 +140,13 @@ pub(crate) struct Mesh {
     contents: watch::Sender<Contents>,
     state: watch::Sender<HostState>,
     about: Contents,
+    labels: HostLabels,
     known: watch::Receiver<Arc<Known>>,
     large: Large,
     lines: Lines,
     buckets: BucketOptions,
     tasks: TaskTracker,
+    events: Events,
 }
 
 /// A host that takes part.
@@ -140,6 +155,9 @@ pub(crate) struct Joined {
     pub(crate) lattice: Arc<str>,
     pub(crate) me: HostId,
     pub(crate) known: watch::Receiver<Arc<Known>>,
+    /// What is wanted, as far as this host has heard.
+    followed: watch::Receiver<Arc<HostCopy>>,
+    local_stores: Arc<BTreeSet<String>>,
     deploying: Deploying,
     state: Arc<watch::Sender<HostState>>,
     stop: CancellationToken,
@@ -157,7 +175,7 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) builder: Builder,
     /// The types of providers that keep what they store on the host that runs them.
-    pub(crate) local_stores: BTreeSet<String>,
+    pub(crate) local_stores: Arc<BTreeSet<String>>,
     /// How many calls and requests the host has room for.
     pub(crate) calls_max: u32,
 }
@@ -176,7 +194,8 @@ impl Mesh {
     pub(crate) async fn prepare(
         config: &MeshConfig,
         files: &Files,
-        labels: &BTreeMap<String, String>,
+        labels: &HostLabels,
+        events: &Events,
         tasks: TaskTracker,
     ) -> Result<Self, MeshError> {
         let scope = Scope::new(&config.lattice).map_err(MeshError::Lattice)?;
@@ -188,14 +207,12 @@ impl Mesh {
         let incarnation = identity::begin_life(&files.life).map_err(unusable(&files.life))?;
         let me = identity.host_id();
         let unsaid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
-        let mut about = Contents {
+        let about = Contents {
+            name: config.host.clone(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
+            labels: labels.current(),
             ..Contents::default()
         };
-        for (name, value) in labels {
-            let set = about.labels.set(name, value);
-            set.map_err(|error| unsaid(&error))?;
-        }
         let subjects = Subjects::new(&scope, me).map_err(MeshError::Lattice)?;
         let bus = nats::connect(scope, &config.nats);
         let bus = bus.await.map_err(MeshError::Bus)?;
@@ -213,7 +230,13 @@ impl Mesh {
             state: state.subscribe(),
             load: Box::new(Load::default),
         };
-        let members = Members::new(membership, bus.clone(), subjects.clone(), said);
+        let members = Members::new(
+            membership,
+            bus.clone(),
+            subjects.clone(),
+            said,
+            events.clone(),
+        );
         let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
@@ -226,9 +249,11 @@ impl Mesh {
             contents,
             state,
             about,
+            labels: labels.clone(),
             bus,
             subjects,
             tasks,
+            events: events.clone(),
         })
     }
 
@@ -306,8 +331,16 @@ impl Mesh {
             limit: calls_max,
         });
         self.serve_calls(parts.server.clone(), &stop).await;
+        let local_stores = parts.local_stores.clone();
         let Heard { copy, troubles } = self.follow(parts, desired.clone(), &stop).await?;
-        let telling = inventory::tell(snapshots, troubles, self.about, self.contents, stop.clone());
+        let telling = inventory::tell(
+            snapshots,
+            self.labels.watch(),
+            troubles,
+            self.about,
+            self.contents,
+            stop.clone(),
+        );
         self.tasks.spawn(telling);
         let left = CancellationToken::new();
         let taking_part = {
@@ -320,15 +353,17 @@ impl Mesh {
         self.tasks.spawn(taking_part);
         self.state.send_replace(HostState::Ready);
         Ok(Joined {
+            lattice: self.bus.scope().lattice().into(),
+            me: self.me,
+            known: self.known,
+            followed: copy.clone(),
+            local_stores,
             deploying: Deploying {
                 desired,
                 controller,
                 artifacts,
                 copy,
             },
-            lattice: self.bus.scope().lattice().into(),
-            me: self.me,
-            known: self.known,
             state: Arc::new(self.state),
             stop,
             left,
@@ -352,11 +387,6 @@ impl Joined {
     /// Any [`DeployError`]; nothing is changed then.
     pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.deploying.undeploy(app).await
-    }
-
-    /// Says that this host is about to leave: calls go to others, and so does its share.
-    pub(crate) fn drain(&self) {
-        self.state.send_replace(HostState::Draining);
     }
 
     /// Says that this host has left, and ends what takes part.

@@ -38,7 +38,6 @@ impl Mesh {
     ) -> Result<Heard, MeshError> {
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let (kept, copy) = Kept::read(parts.store).map_err(MeshError::Copy)?;
-        let local_stores = Arc::new(parts.local_stores);
         let told = Told {
             copy: watch::Sender::new(Arc::new(copy.clone())),
             store_away: watch::Sender::new(false),
@@ -79,7 +78,7 @@ impl Mesh {
             controller: parts.controller.clone(),
             builder: parts.builder,
             artifacts: parts.artifacts.clone(),
-            local_stores: local_stores.clone(),
+            local_stores: parts.local_stores.clone(),
         };
         let following = Following::new(following::Parts {
             records: desired.records,
@@ -88,7 +87,8 @@ impl Mesh {
             controller: parts.controller,
             kept,
             copy,
-            local_stores,
+            local_stores: parts.local_stores,
+            events: self.events.clone(),
             learned: to_learn,
             here: here.subscribe(),
             told,

@@ -22,6 +22,7 @@ mod lattice_http;
 mod lattice_state;
 mod limits;
 mod links;
+mod operating;
 mod providers;
 mod refusals;
 mod remote;

@@ -1,90 +1,53 @@
-//! The client side of the control protocol: one connection per request, every wait bounded.
+//! The client side of the control protocol, over HTTP or the bus, every wait bounded.
 
-use std::io;
+mod bus;
+mod error;
+mod http;
+mod lines;
+
 use std::time::Duration;
 
+use ::http::{Method, StatusCode};
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use weft_lattice_config::{App, AppName, Digest};
 
+use self::bus::OverBus;
+pub use self::error::ClientError;
+use self::http::Http;
+pub use self::lines::Lines;
+
 use super::rows::LinkWhyRow;
 use super::{
-    CallReply, CallRequest, DeployReport, DeployRequest, ErrorBody, JSON_BYTES_MAX, LinkQuery,
-    LogLine, UndeployReport,
+    CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody,
+    EventRow, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest, LinkQuery, LogLine, PlanReport,
+    StatusReport, UndeployReport,
 };
-
-/// How long a connection to a host may take: it is on this machine or one hop away.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::buckets::{BucketOptions, StoreError};
+use crate::bus::Bus;
+use crate::desired::said::OBJECTS;
+use crate::membership::HostId;
+use crate::objects::Objects;
 
 /// How long a host may take to answer. A deploy compiles, and a large component (a language runtime)
 /// takes tens of seconds on a small machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The longest line of a log stream that is read.
-const LOG_LINE_BYTES_MAX: usize = 1024 * 1024;
-
 /// A host's admin API, seen from outside.
 #[derive(Debug, Clone)]
 pub struct Client {
-    address: String,
-    token: String,
+    way: Way,
 }
 
-/// Why a request to a host's admin API did not succeed.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Nobody listens there.
-    #[error("cannot reach a host's admin API at `{address}`; is `weft up` running there?")]
-    Unreachable {
-        /// The address tried.
-        address: String,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The host did not answer in time.
-    #[error("the host at `{address}` did not answer within {} s", limit.as_secs())]
-    Timeout {
-        /// The address tried.
-        address: String,
-        /// How long was waited.
-        limit: Duration,
-    },
-    /// The connection broke, or what came is not HTTP.
-    #[error("the connection to `{address}` broke")]
-    Protocol {
-        /// The address tried.
-        address: String,
-        /// What went wrong.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The host refused, and said why.
-    #[error("{}", body.message)]
-    Refused {
-        /// The status of the answer.
-        status: StatusCode,
-        /// What the host said.
-        body: ErrorBody,
-    },
-    /// The answer is not what this version of the protocol has.
-    #[error(
-        "the host at `{address}` answered {status} with something else than expected; do versions differ?"
-    )]
-    Unexpected {
-        /// The address tried.
-        address: String,
-        /// The status of the answer.
-        status: StatusCode,
-    },
+/// How a host is reached.
+#[derive(Debug, Clone)]
+enum Way {
+    Http(Http),
+    Bus(Box<OverBus>),
 }
 
 impl Client {
@@ -92,9 +55,21 @@ impl Client {
     #[must_use]
     pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
-            address: address.into(),
-            token: token.into(),
+            way: Way::Http(Http {
+                address: address.into(),
+                token: token.into(),
+            }),
         }
+    }
+
+    /// A client for a host of the lattice that the bus is for.
+    ///
+    /// # Errors
+    /// If the lattice cannot have a store for components.
+    pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
+        let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
+        let way = Way::Bus(Box::new(OverBus { bus, host, objects }));
+        Ok(Self { way })
     }
 
     /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
@@ -141,6 +116,9 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn put_artifact(&self, digest: &Digest, bytes: Bytes) -> Result<(), ClientError> {
+        if let Way::Bus(bus) = &self.way {
+            return bus.put(bytes).await;
+        }
         let answer = self
             .send(Method::PUT, &artifact_path(digest), bytes)
             .await?;
@@ -197,19 +175,83 @@ impl Client {
     /// Opens the stream of log lines that `query` selects (`app=…&component=…&tail=…&follow=true`).
     ///
     /// # Errors
+    /// Any [`ClientError`]; [`ClientError::Follow`] if lines are followed over the bus.
+    pub async fn logs(&self, query: &str) -> Result<Lines<LogLine>, ClientError> {
+        self.lines(&format!("/v1/logs?{query}")).await
+    }
+
+    /// Opens the stream of events that `query` selects (`since_ms=…&follow=true`).
+    ///
+    /// # Errors
+    /// As [`logs`](Self::logs).
+    pub async fn events(&self, query: &str) -> Result<Lines<EventRow>, ClientError> {
+        self.lines(&format!("/v1/events?{query}")).await
+    }
+
+    /// Whether an app is as wanted.
+    ///
+    /// # Errors
     /// Any [`ClientError`].
-    pub async fn logs(&self, query: &str) -> Result<LogStream, ClientError> {
-        let answer = self
-            .send(Method::GET, &format!("/v1/logs?{query}"), Bytes::new())
-            .await?;
+    pub async fn status(&self, app: &AppName) -> Result<StatusReport, ClientError> {
+        self.json(Method::GET, &format!("/v1/status?app={app}"), Bytes::new())
+            .await
+    }
+
+    /// What deploying `app` would change.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn plan(&self, app: &App) -> Result<PlanReport, ClientError> {
+        let request = DeployRequest { app: app.clone() };
+        self.json(Method::POST, "/v1/plan", self.encode(&request)?)
+            .await
+    }
+
+    /// How far a host is with its drain.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn drained(&self, host: &HostRef) -> Result<DrainReport, ClientError> {
+        self.json(
+            Method::GET,
+            &format!("/v1/hosts/{host}/drain"),
+            Bytes::new(),
+        )
+        .await
+    }
+
+    /// Has a host give its work to others, or take work again.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn drain(
+        &self,
+        host: &HostRef,
+        request: DrainRequest,
+    ) -> Result<DrainReport, ClientError> {
+        let path = format!("/v1/hosts/{host}/drain");
+        self.json(Method::POST, &path, self.encode(&request)?).await
+    }
+
+    /// Sets and removes labels of a host.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn label(
+        &self,
+        host: &HostRef,
+        request: &LabelRequest,
+    ) -> Result<LabelReport, ClientError> {
+        let path = format!("/v1/hosts/{host}/labels");
+        self.json(Method::POST, &path, self.encode(request)?).await
+    }
+
+    async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>, ClientError> {
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
         if !answer.status.is_success() {
             return Err(self.refusal(answer).await);
         }
-        Ok(LogStream {
-            client: self.clone(),
-            answer,
-            buffer: Vec::new(),
-        })
+        Ok(Lines::new(self.clone(), answer))
     }
 
     async fn json<R: DeserializeOwned>(
@@ -228,70 +270,19 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        let exchange = async {
-            let stream = self.connect().await?;
-            let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-                .await
-                .map_err(|error| self.protocol(error))?;
-            let mut driver = JoinSet::new();
-            // What breaks the connection also fails the request or the body, where it is reported.
-            driver.spawn(async move { drop(connection.await) });
-            let request = self.request(method, path, body)?;
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|error| self.protocol(error))?;
-            Ok(Answer {
-                status: response.status(),
-                body: response.into_body(),
-                driver,
-            })
-        };
-        match tokio::time::timeout(ANSWER_TIMEOUT, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(self.timeout(ANSWER_TIMEOUT)),
+        match &self.way {
+            Way::Http(http) => http.send(method, path, body).await,
+            Way::Bus(bus) => bus.send(&method, path, body).await,
         }
-    }
-
-    async fn connect(&self) -> Result<TcpStream, ClientError> {
-        match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(&self.address)).await {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(source)) => Err(ClientError::Unreachable {
-                address: self.address.clone(),
-                source,
-            }),
-            Err(_) => Err(self.timeout(CONNECT_TIMEOUT)),
-        }
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, ClientError> {
-        Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::HOST, &self.address)
-            .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
-            .body(Full::new(body))
-            .map_err(|error| self.protocol(error))
     }
 
     async fn collect(&self, answer: Answer, limit: usize) -> Result<Bytes, ClientError> {
-        let Answer {
-            body,
-            driver: _driver,
-            ..
-        } = answer;
-        let collected = Limited::new(body, limit)
-            .collect()
-            .await
-            .map_err(|source| ClientError::Protocol {
-                address: self.address.clone(),
-                source,
-            })?;
+        let (body, _driver) = match answer.body {
+            Body::Whole(bytes) => return Ok(bytes),
+            Body::Streamed(body, driver) => (body, driver),
+        };
+        let collected = Limited::new(body, limit).collect().await;
+        let collected = collected.map_err(|source| self.protocol(source))?;
         Ok(collected.to_bytes())
     }
 
@@ -315,72 +306,40 @@ impl Client {
 
     fn protocol(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
         ClientError::Protocol {
-            address: self.address.clone(),
+            address: self.address(),
             source: source.into(),
-        }
-    }
-
-    fn timeout(&self, limit: Duration) -> ClientError {
-        ClientError::Timeout {
-            address: self.address.clone(),
-            limit,
         }
     }
 
     fn unexpected(&self, status: StatusCode) -> ClientError {
         ClientError::Unexpected {
-            address: self.address.clone(),
+            address: self.address(),
             status,
         }
     }
+
+    /// Who answers, for people.
+    fn address(&self) -> String {
+        match &self.way {
+            Way::Http(http) => http.address.clone(),
+            Way::Bus(bus) => bus.address(),
+        }
+    }
 }
 
-/// The head of an answer, its body, and the task that drives the connection: dropping the answer ends
-/// the task.
+/// The head of an answer, and its body.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
-    body: Incoming,
-    driver: JoinSet<()>,
+    body: Body,
 }
 
-/// Log lines as they arrive.
 #[derive(Debug)]
-pub struct LogStream {
-    client: Client,
-    answer: Answer,
-    buffer: Vec<u8>,
-}
-
-impl LogStream {
-    /// The next line, or `None` at the end. Dropping the future loses nothing.
-    ///
-    /// # Errors
-    /// [`ClientError::Protocol`] if the connection breaks, [`ClientError::Unexpected`] if a line
-    /// does not read.
-    pub async fn next(&mut self) -> Result<Option<LogLine>, ClientError> {
-        loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.buffer.drain(..=end).collect();
-                return match serde_json::from_slice(&line) {
-                    Ok(line) => Ok(Some(line)),
-                    Err(_) => Err(self.client.unexpected(StatusCode::OK)),
-                };
-            }
-            if self.buffer.len() > LOG_LINE_BYTES_MAX {
-                return Err(self.client.unexpected(StatusCode::OK));
-            }
-            match self.answer.body.frame().await {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(self.client.protocol(error)),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.buffer.extend_from_slice(&data);
-                    }
-                }
-            }
-        }
-    }
+enum Body {
+    /// It comes, and the task that drives the connection: dropping it ends the task.
+    Streamed(Incoming, JoinSet<()>),
+    /// It came.
+    Whole(Bytes),
 }
 
 fn artifact_path(digest: &Digest) -> String {

@@ -13,18 +13,33 @@
 //! | `POST /v1/apps` | [`DeployRequest`] | [`DeployReport`] |
 //! | `DELETE /v1/apps/{name}` | | [`UndeployReport`] |
 //! | `POST /v1/call` | [`CallRequest`] | [`CallReply`] |
+//! | `GET /v1/{placements,inventory}` | | array of the row type in [`rows`] |
+//! | `GET /v1/status?app=` | | [`StatusReport`] |
+//! | `POST /v1/plan` | [`DeployRequest`]; the bytes need not be there | [`PlanReport`] |
+//! | `GET /v1/drain` | | [`DrainReport`] |
+//! | `POST /v1/drain` | [`DrainRequest`] | [`DrainReport`] |
+//! | `POST /v1/labels` | [`LabelRequest`] | [`LabelReport`] |
+//! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
+//! | any of these as `/v1/hosts/{host}/…` ([`HostRef`]) | | what that host answers |
 //! | `GET /v1/logs?app=&component=&tail=&follow=` | | one [`LogLine`] as JSON per line |
 
 use serde::{Deserialize, Serialize};
 use weft_lattice_config::App;
 
 pub mod client;
+pub mod courier;
+mod host_ref;
 pub mod links;
+pub mod operating;
 pub mod rows;
 pub mod token;
 
 pub use client::{Client, ClientError};
+pub use host_ref::{FindHostError, HostNameError, HostRef, check_host_name};
 pub use links::LinkQuery;
+pub use operating::{
+    DrainReport, DrainRequest, EventRow, LabelReport, LabelRequest, PlanReport, StatusReport,
+};
 
 /// The admin address a host listens on, and `weft` looks at, unless told otherwise.
 pub const ADMIN_ADDRESS_DEFAULT: &str = "127.0.0.1:7411";

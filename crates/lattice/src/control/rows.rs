@@ -147,7 +147,7 @@ pub struct RouteRow {
 /// A row of `weft get hosts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostRow {
-    /// The host's name; of another host than the one that was asked, the beginning of its id.
+    /// The host's name; the beginning of its id if it has not said its name yet.
     pub host: String,
     /// The lattice it has joined; none for a host that is its own.
     pub lattice: Option<String>,
@@ -181,4 +181,63 @@ pub struct HostRow {
     /// What is wrong with it while it serves, a sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+/// A row of `weft get placements`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacementRow {
+    /// The app's name.
+    pub app: String,
+    /// The component's name.
+    pub component: String,
+    /// The revision of the app that is wanted.
+    pub revision: u64,
+    /// How many replicas are wanted.
+    pub wanted: u32,
+    /// How many have a host.
+    pub placed: u32,
+    /// How many of those are ready there at that revision.
+    pub ready: u32,
+    /// The names of their hosts; a host with two replicas is there twice.
+    pub hosts: Vec<String>,
+    /// Why no host takes one more, if fewer are placed than wanted; a sentence each.
+    pub why: Vec<String>,
+    /// The stores of one host that bind it to that host.
+    pub pins: Vec<PinRow>,
+}
+
+/// A store that binds a component to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinRow {
+    /// The store, as `APP/PROVIDER`.
+    pub store: String,
+    /// The name of its host.
+    pub host: String,
+}
+
+/// A row of `weft get inventory`: what a host says that it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryRow {
+    /// The host's name.
+    pub host: String,
+    /// Its id in the lattice; none for a host that is its own.
+    pub id: Option<String>,
+    /// The app's name.
+    pub app: String,
+    /// The component's name.
+    pub component: String,
+    /// The revision of the app.
+    pub revision: u64,
+    /// `preparing`, `ready`, `stopping` or `failed`.
+    pub readiness: String,
+    /// Why it failed, as far as the host that was asked knows.
+    pub reason: Option<String>,
+}
+
+impl HostRow {
+    /// Whether it is there no more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self.status.as_str(), "dead" | "left")
+    }
 }

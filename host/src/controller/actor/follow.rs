@@ -25,8 +25,13 @@ impl Actor {
         match record {
             Record::Deployed(deployed) => {
                 if self.is_to_start(&deployed, &share) {
+                    let revision = deployed.revision;
+                    let is_change = self.is_change(app.as_str(), revision);
                     self.start(deployed, share).await;
                     self.publish();
+                    if is_change {
+                        self.tell_deployed(app.as_str(), revision);
+                    }
                 }
             }
             Record::Removed { revision, .. } => {
@@ -34,6 +39,7 @@ impl Actor {
                 if runs.is_some_and(|runs| runs.deployed.revision < revision) {
                     self.end(app.as_str()).await;
                     tracing::info!(%app, revision, "undeployed with the lattice");
+                    self.tell_removed(app.as_str(), revision);
                 }
             }
         }
@@ -58,6 +64,15 @@ impl Actor {
         refused.is_none_or(|refused| {
             !refused.is_of(deployed, share) || refused.again_at <= Instant::now()
         })
+    }
+
+    /// Whether a revision of an app is newer than all that was tried here: one that is tried again, or of which
+    /// another share is to run here, is not.
+    fn is_change(&self, app: &str, revision: u64) -> bool {
+        let runs = self.apps.get(app).map(|runs| runs.deployed.revision);
+        let refused = self.refused.get(app);
+        let refused = refused.map(|refused| refused.deployed.revision);
+        runs.max(refused) < Some(revision)
     }
 
     /// Starts an app that is wanted. One that fails stays wanted, and says why; what served before goes on.
@@ -89,6 +104,10 @@ impl Actor {
         let before = self.refused.get(&name);
         let before = before.filter(|refused| refused.is_of(&deployed, &share));
         let attempts = before.map_or(0, |refused| refused.attempts) + 1;
+        if attempts == 1 {
+            // The log has each attempt; more events would push others out.
+            self.tell_failed(&name, &reason);
+        }
         let serves = self.apps.get(&name);
         if !serves.is_some_and(|app| matches!(app.state, AppState::Ready(_))) {
             let failed = AppState::Failed(reason.clone());

@@ -13,8 +13,8 @@ use super::error::FieldError;
 use super::fields::{Reader, write_bounded, write_length};
 use super::labels::Labels;
 use super::limits::{
-    MAX_COMPONENTS, MAX_FAILURES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_NAME_BYTES,
-    MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
+    MAX_COMPONENTS, MAX_FAILURES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES,
+    MAX_LABELS, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
 /// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
@@ -45,6 +45,8 @@ pub struct Inventory {
 /// What is in an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
+    /// What people call the host. Several may have one name: nothing is decided by it.
+    pub name: String,
     /// The release of weft that the host runs.
     pub release: String,
     /// Where the host is, and what it is for.
@@ -167,6 +169,8 @@ impl Contents {
     }
 
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let name = self.name.as_bytes();
+        write_bounded(encoder, "name", name, MAX_HOST_NAME_BYTES)?;
         let release = self.release.as_bytes();
         write_bounded(encoder, "release", release, MAX_RELEASE_BYTES)?;
         write_length(encoder, "labels", self.labels.iter().len(), MAX_LABELS)?;
@@ -206,8 +210,10 @@ impl Contents {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let name = reader.text("name", MAX_HOST_NAME_BYTES)?.to_owned();
         let release = reader.text("release", MAX_RELEASE_BYTES)?.to_owned();
         Ok(Self {
+            name,
             release,
             labels: read_labels(reader)?,
             capacity: reader.option(Reader::u64)?,

@@ -33,6 +33,9 @@ pub const MAX_LABELS: usize = 32;
 /// The longest name and the longest value of a label, as in Kubernetes, whence many of them come.
 pub const MAX_LABEL_BYTES: usize = 63;
 
+/// The longest name of a host: as long as Linux lets the name of a machine be.
+pub const MAX_HOST_NAME_BYTES: usize = 64;
+
 /// The longest text for a release of weft: a semantic version with a build.
 pub const MAX_RELEASE_BYTES: usize = 64;
 

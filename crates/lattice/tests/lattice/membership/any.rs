@@ -60,6 +60,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let troubles = prop::sample::subsequence(Trouble::ALL.to_vec(), 0..=Trouble::ALL.len());
     let wrong = (failures, troubles);
     let parts = (
+        "[a-z0-9-]{0,9}",
         "[0-9.]{0,9}",
         labels,
         option::of(any::<u64>()),
@@ -67,27 +68,30 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
         components,
         wrong,
     );
-    parts.prop_map(|(release, pairs, capacity, stores, components, wrong)| {
-        let (failures, troubles) = wrong;
-        let mut labels = Labels::default();
-        for (name, value) in &pairs {
-            labels.set(name, value).expect("a label");
-        }
-        let stores = stores.into_iter().map(|(app, provider)| StoreId {
-            app: app.parse().expect("a name"),
-            provider: provider.parse().expect("a name"),
-        });
-        let contents = Contents {
-            release,
-            labels,
-            capacity,
-            stores: stores.collect(),
-            components,
-            failures,
-            troubles,
-        };
-        contents.sorted()
-    })
+    parts.prop_map(
+        |(name, release, pairs, capacity, stores, components, wrong)| {
+            let (failures, troubles) = wrong;
+            let mut labels = Labels::default();
+            for (name, value) in &pairs {
+                labels.set(name, value).expect("a label");
+            }
+            let stores = stores.into_iter().map(|(app, provider)| StoreId {
+                app: app.parse().expect("a name"),
+                provider: provider.parse().expect("a name"),
+            });
+            let contents = Contents {
+                name,
+                release,
+                labels,
+                capacity,
+                stores: stores.collect(),
+                components,
+                failures,
+                troubles,
+            };
+            contents.sorted()
+        },
+    )
 }
 
 fn any_failure() -> impl Strategy<Value = Failure> {

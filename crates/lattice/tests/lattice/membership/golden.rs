@@ -71,6 +71,7 @@ pub(crate) fn examples() -> [Example; 4] {
 
 fn example_contents() -> Contents {
     let mut contents = contents(&[("cloud", "one"), ("zone", "a")], &["cart"]);
+    contents.name = "north".to_owned();
     contents.release = "0.1.0".to_owned();
     contents.capacity = Some(500);
     contents.stores.push(StoreId {

@@ -147,6 +147,7 @@ fn fullest() -> Contents {
         reason: "r".repeat(MAX_REASON_BYTES),
     });
     Contents {
+        name: "n".repeat(64),
         release: "r".repeat(64),
         labels,
         capacity: Some(u64::MAX),
@@ -191,12 +192,14 @@ fn one_thing_more_than_the_fullest_is_not_written() {
     };
     let longer_reason = |contents: &mut Contents| contents.failures[0].reason.push('r');
     let longer_release = |contents: &mut Contents| contents.release.push('r');
-    let edits: [fn(&mut Contents); 5] = [
+    let longer_name = |contents: &mut Contents| contents.name.push('n');
+    let edits: [fn(&mut Contents); 6] = [
         more_components,
         more_stores,
         more_failures,
         longer_reason,
         longer_release,
+        longer_name,
     ];
     for edit in edits {
         let mut contents = fullest();
