@@ -362,6 +362,7 @@ fn a_frozen_host_is_given_nothing_new_and_one_that_found_no_bus_plans_for_itself
     let own: HostId = id(OWN).to_string().parse().unwrap();
     let mut alone = Watcher::unconnected(Contents::default());
     alone.membership.set_state(HostState::Ready);
+    alone.tick();
     assert_eq!(planned(&alone), BTreeMap::from([(own.clone(), 1)]));
     // Whatever the hash says, a frozen host does not get it.
     for key in 1..10 {

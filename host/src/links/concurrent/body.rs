@@ -18,6 +18,8 @@ use super::stream::{BYTES_PER_CHUNK, bytes_chunk};
 pub(crate) struct ReceivedBody {
     receiver: Receiver,
     is_over: bool,
+    /// Whether whoever reads was given the time to hand on what came before the break.
+    has_paused: bool,
 }
 
 /// Why a body that comes from another host ended before its end.
@@ -48,6 +50,7 @@ impl Side {
         Some(ReceivedBody {
             receiver,
             is_over: false,
+            has_paused: false,
         })
     }
 }
@@ -185,6 +188,12 @@ impl Body for ReceivedBody {
         }
         let chunk = match ready!(self.receiver.poll_chunk(context)) {
             Ok(chunk) => chunk,
+            Err(Ended::Broken) if !self.has_paused => {
+                // A server that is told of a break at once drops what it has not written yet.
+                self.has_paused = true;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Err(end) => return Poll::Ready(self.end(end)),
         };
         match self.read(chunk) {
