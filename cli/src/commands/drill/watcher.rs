@@ -117,10 +117,12 @@ impl Watcher {
         self.seen.has_moved = Some(has_moved);
     }
 
-    /// Waits until every host is heard by the first one again. Says how long that took since `back`.
+    /// Waits until every host is heard again by one that was never lost. Says how long that took since `back`.
     pub(super) async fn all_back(&self, back: Instant) -> Option<Duration> {
+        let survivor = (0..self.clients.len()).find(|host| !self.victims.contains(host))?;
         while back.elapsed() < RETURN_MAX {
-            let rows: Vec<HostRow> = self.clients[0].rows("hosts").await.unwrap_or_default();
+            let rows = self.clients[survivor].rows("hosts").await;
+            let rows: Vec<HostRow> = rows.unwrap_or_default();
             let ready = rows.iter().filter(|row| row.status == "ready").count();
             if ready == self.clients.len() {
                 return Some(back.elapsed());
