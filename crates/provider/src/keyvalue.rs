@@ -4,14 +4,15 @@
 //! first of them puts differently has a helper here: [`Cursors`] for its numeric cursor. Its
 //! `increment` takes and returns `u64`, of which the upper half is refused by the caller.
 //!
-//! A backend implements [`Bucket`], hands it out as [`Checked`], and asks [`BucketNames`] which bucket
-//! an identifier stands for.
+//! A backend implements [`Bucket`], and serves a link by [`linked`], which asks [`BucketNames`] which bucket an
+//! identifier stands for, and hands it out as [`Checked`].
 
 mod bucket_names;
 mod checked;
 mod counter;
 mod cursors;
 mod limits;
+mod linked;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use cursors::{CURSORS_MAX, Cursors};
 pub use limits::{
     BATCH_BYTES_MAX, BATCH_KEYS_MAX, BUCKET_NAME_LEN_MAX, KEY_LEN_MAX, PAGE_KEYS_MAX, VALUE_LEN_MAX,
 };
+pub use linked::linked;
 
 /// The WIT package that this capability stands behind.
 pub const PACKAGE: &str = "wasi:keyvalue";

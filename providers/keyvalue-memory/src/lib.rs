@@ -4,7 +4,7 @@
 //! | configuration | default | means |
 //! | --- | --- | --- |
 //! | provider: `max-bytes` | 256 MiB | how much keys and values may take together, with [`ENTRY_OVERHEAD`] each |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`] |
+//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames) |
 
 mod store;
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use weft_provider::keyvalue::{self, Bucket, BucketNames, Checked, KeyValue, KeyValueError};
+use weft_provider::keyvalue;
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
@@ -35,11 +35,6 @@ struct MemoryConfig {
 }
 
 struct MemoryProvider {
-    store: Arc<Store>,
-}
-
-struct LinkedStore {
-    names: BucketNames,
     store: Arc<Store>,
 }
 
@@ -95,24 +90,10 @@ impl Provider for MemoryProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let names = BucketNames::of_link(link, settings)?;
-        Ok(Capability::KeyValue(Arc::new(LinkedStore {
-            names,
-            store: Arc::clone(&self.store),
-        })))
-    }
-}
-
-// === impl LinkedStore ===
-
-#[async_trait]
-impl KeyValue for LinkedStore {
-    async fn open(&self, identifier: &str) -> Result<Arc<dyn Bucket>, KeyValueError> {
-        let name = self.names.resolve(identifier)?;
-        Ok(Arc::new(Checked(MemoryBucket::new(
-            name,
-            Arc::clone(&self.store),
-        ))))
+        let store = Arc::clone(&self.store);
+        keyvalue::linked(link, settings, move |name| {
+            MemoryBucket::new(name, Arc::clone(&store))
+        })
     }
 }
 

@@ -9,7 +9,7 @@
 //! | provider: `bucket` | from the names of lattice, app and provider | what the servers call the bucket; whoever names the same one shares it |
 //! | provider: `replicas` | 1 | on how many servers of a cluster a bucket is kept that is made: 1, 3 or 5 |
 //! | provider: `storage` | `file` | `file` or `memory`, of a bucket that is made |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`]; a part of the key in the provider's bucket |
+//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames); a part of the key in the provider's bucket |
 //!
 //! How it keeps its promises:
 //!
@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use weft_lattice::bus::nats::NatsOptions;
-use weft_provider::keyvalue::{self, Bucket, BucketNames, Checked, KeyValue, KeyValueError};
+use weft_provider::keyvalue;
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
@@ -58,11 +58,6 @@ pub struct NatsFactory {
 }
 
 struct NatsProvider {
-    store: Arc<Store>,
-}
-
-struct LinkedStore {
-    names: BucketNames,
     store: Arc<Store>,
 }
 
@@ -123,27 +118,13 @@ impl Provider for NatsProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let names = BucketNames::of_link(link, settings)?;
-        Ok(Capability::KeyValue(Arc::new(LinkedStore {
-            names,
-            store: Arc::clone(&self.store),
-        })))
+        let store = Arc::clone(&self.store);
+        keyvalue::linked(link, settings, move |name| {
+            NatsBucket::new(name, Arc::clone(&store))
+        })
     }
 
     async fn close(&self) {
         self.store.close();
-    }
-}
-
-// === impl LinkedStore ===
-
-#[async_trait]
-impl KeyValue for LinkedStore {
-    async fn open(&self, identifier: &str) -> Result<Arc<dyn Bucket>, KeyValueError> {
-        let name = self.names.resolve(identifier)?;
-        Ok(Arc::new(Checked(NatsBucket::new(
-            name,
-            Arc::clone(&self.store),
-        ))))
     }
 }

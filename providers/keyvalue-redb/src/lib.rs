@@ -4,7 +4,7 @@
 //! | configuration | default | means |
 //! | --- | --- | --- |
 //! | provider: `durability` | `immediate` | `immediate`: an acknowledged write is on disk and survives a crash of the process or the machine; `eventual`: it is on disk within [`FLUSH_PERIOD`] |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`] |
+//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames) |
 //!
 //! Who does what:
 //!
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::Deserialize;
-use weft_provider::keyvalue::{self, Bucket, BucketNames, Checked, KeyValue, KeyValueError};
+use weft_provider::keyvalue;
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
@@ -50,11 +50,6 @@ struct RedbConfig {
 }
 
 struct RedbProvider {
-    store: Arc<Store>,
-}
-
-struct LinkedStore {
-    names: BucketNames,
     store: Arc<Store>,
 }
 
@@ -116,28 +111,14 @@ impl Provider for RedbProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let names = BucketNames::of_link(link, settings)?;
-        Ok(Capability::KeyValue(Arc::new(LinkedStore {
-            names,
-            store: Arc::clone(&self.store),
-        })))
+        let store = Arc::clone(&self.store);
+        keyvalue::linked(link, settings, move |name| {
+            RedbBucket::new(name, Arc::clone(&store))
+        })
     }
 
     async fn close(&self) {
         self.store.close().await;
-    }
-}
-
-// === impl LinkedStore ===
-
-#[async_trait]
-impl KeyValue for LinkedStore {
-    async fn open(&self, identifier: &str) -> Result<Arc<dyn Bucket>, KeyValueError> {
-        let name = self.names.resolve(identifier)?;
-        Ok(Arc::new(Checked(RedbBucket::new(
-            name,
-            Arc::clone(&self.store),
-        ))))
     }
 }
 

@@ -10,6 +10,7 @@ use redb::backends::FileBackend;
 use redb::{Builder, Database, DatabaseError, StorageBackend};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use weft_provider::keyvalue::{Bucket, KeyValue};
 
 use super::*;
 
