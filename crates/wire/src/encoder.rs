@@ -157,6 +157,40 @@ impl<'b> Encoder<'b> {
         self.raw(value)
     }
 
+    /// A `list<u8>`, or a `string` by its bytes, in a field that the other end takes only up to a limit.
+    ///
+    /// # Errors
+    /// If it is longer than that, or the limit of the whole is exceeded.
+    pub fn bytes_up_to(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+        value: &[u8],
+    ) -> Result<(), EncodeError> {
+        self.list_up_to(limit, field, value.len())?;
+        self.raw(value)
+    }
+
+    /// The length of a list, in a field of which the other end takes only so many elements; they follow.
+    ///
+    /// # Errors
+    /// If there are more than that, or the limit of the whole is exceeded.
+    pub fn list_up_to(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+        length: usize,
+    ) -> Result<(), EncodeError> {
+        if length > limit {
+            return Err(EncodeError::Field {
+                field,
+                limit,
+                found: length,
+            });
+        }
+        self.list(length)
+    }
+
     /// The length of a list; its elements follow.
     ///
     /// # Errors

@@ -265,18 +265,18 @@ impl Message {
         encoder.u8(VERSION)?;
         encoder.u8(self.kind() as u8)?;
         encoder.bytes(&[])?;
-        write(encoder, "lattice", lattice.as_bytes(), MAX_LATTICE_BYTES)?;
+        encoder.bytes_up_to(MAX_LATTICE_BYTES, "lattice", lattice.as_bytes())?;
         match self {
             Self::Seek => {}
             Self::Found(host) => encoder.bytes(host.key())?,
             Self::Request(Request { method, path, body }) => {
-                write(encoder, "method", method.as_bytes(), MAX_METHOD_BYTES)?;
-                write(encoder, "path", path.as_bytes(), MAX_PATH_BYTES)?;
-                write(encoder, "body", body, MAX_BODY_BYTES)?;
+                encoder.bytes_up_to(MAX_METHOD_BYTES, "method", method.as_bytes())?;
+                encoder.bytes_up_to(MAX_PATH_BYTES, "path", path.as_bytes())?;
+                encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)?;
             }
             Self::Answer(Answer { status, body }) => {
                 encoder.u32(u32::from(*status))?;
-                write(encoder, "body", body, MAX_BODY_BYTES)?;
+                encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)?;
             }
         }
         Ok(bytes)
@@ -367,23 +367,6 @@ impl Answer {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
-}
-
-fn write(
-    encoder: &mut Encoder<'_>,
-    field: &'static str,
-    bytes: &[u8],
-    limit: usize,
-) -> Result<(), EncodeError> {
-    let found = bytes.len();
-    if found > limit {
-        return Err(EncodeError::Field {
-            field,
-            limit,
-            found,
-        });
-    }
-    encoder.bytes(bytes)
 }
 
 fn text<'a>(

@@ -10,10 +10,9 @@ use weft_wire::{EncodeError, Encoder};
 
 use crate::bus::subject::SUBJECT_BYTES_MAX;
 use crate::desired::Key;
-use crate::membership::message::fields::{Reader, write_bounded, write_length};
+use crate::membership::message::fields::Reader;
 use crate::membership::message::{
-    Envelope, FieldError, Kind, MAX_AUTHENTICATOR_BYTES, MAX_HEARTBEAT_BYTES, MAX_LATTICE_BYTES,
-    MessageError, Origin, VERSION,
+    Envelope, FieldError, Kind, MAX_HEARTBEAT_BYTES, MessageError, Origin, encode,
 };
 
 /// The most records of one list. A list that goes on is asked for again, from where it ended.
@@ -121,22 +120,24 @@ impl Question {
             Asked::List { .. } => Kind::ListAsk,
             Asked::Bytes { .. } => Kind::BytesAsk,
         };
-        encode(kind, lattice, self.origin, |encoder| match &self.asked {
-            Asked::List { after } => match after {
-                None => encoder.none(),
-                Some(key) => {
-                    encoder.some()?;
-                    write_bounded(encoder, "key", key.as_str().as_bytes(), MAX_KEY_BYTES)
+        encode(kind, lattice, &[], self.origin, |encoder| {
+            match &self.asked {
+                Asked::List { after } => match after {
+                    None => encoder.none(),
+                    Some(key) => {
+                        encoder.some()?;
+                        encoder.bytes_up_to(MAX_KEY_BYTES, "key", key.as_str().as_bytes())
+                    }
+                },
+                Asked::Bytes {
+                    digest,
+                    offset,
+                    length,
+                } => {
+                    encoder.bytes(&to_bytes(digest))?;
+                    encoder.u64(*offset)?;
+                    encoder.u32(*length)
                 }
-            },
-            Asked::Bytes {
-                digest,
-                offset,
-                length,
-            } => {
-                encoder.bytes(&to_bytes(digest))?;
-                encoder.u64(*offset)?;
-                encoder.u32(*length)
             }
         })
     }
@@ -176,19 +177,21 @@ impl Answer {
             Answered::List { .. } => Kind::List,
             Answered::Bytes(_) => Kind::Bytes,
         };
-        encode(kind, lattice, self.origin, |encoder| match &self.answered {
-            Answered::List { records, more } => {
-                write_length(encoder, "records", records.len(), MAX_LISTED)?;
-                for record in records {
-                    record.write(encoder)?;
+        encode(kind, lattice, &[], self.origin, |encoder| {
+            match &self.answered {
+                Answered::List { records, more } => {
+                    encoder.list_up_to(MAX_LISTED, "records", records.len())?;
+                    for record in records {
+                        record.write(encoder)?;
+                    }
+                    encoder.bool(*more)
                 }
-                encoder.bool(*more)
-            }
-            Answered::Bytes(None) => encoder.none(),
-            Answered::Bytes(Some(part)) => {
-                encoder.some()?;
-                encoder.u64(part.size)?;
-                write_bounded(encoder, "bytes", &part.bytes, MAX_CHUNK_BYTES)
+                Answered::Bytes(None) => encoder.none(),
+                Answered::Bytes(Some(part)) => {
+                    encoder.some()?;
+                    encoder.u64(part.size)?;
+                    encoder.bytes_up_to(MAX_CHUNK_BYTES, "bytes", &part.bytes)
+                }
             }
         })
     }
@@ -223,7 +226,7 @@ impl Answer {
 
 impl Listed {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        write_bounded(encoder, "key", self.key.as_str().as_bytes(), MAX_KEY_BYTES)?;
+        encoder.bytes_up_to(MAX_KEY_BYTES, "key", self.key.as_str().as_bytes())?;
         encoder.bytes(&to_bytes(&self.digest))?;
         encoder.u64(self.size)
     }
@@ -235,23 +238,6 @@ impl Listed {
             size: reader.u64()?,
         })
     }
-}
-
-fn encode(
-    kind: Kind,
-    lattice: &str,
-    origin: Origin,
-    body: impl FnOnce(&mut Encoder<'_>) -> Result<(), EncodeError>,
-) -> Result<Vec<u8>, EncodeError> {
-    let mut bytes = Vec::new();
-    let encoder = &mut Encoder::new(&mut bytes, kind.bytes_max());
-    encoder.u8(VERSION)?;
-    encoder.u8(kind as u8)?;
-    write_bounded(encoder, "authenticator", &[], MAX_AUTHENTICATOR_BYTES)?;
-    write_bounded(encoder, "lattice", lattice.as_bytes(), MAX_LATTICE_BYTES)?;
-    origin.write(encoder)?;
-    body(encoder)?;
-    Ok(bytes)
 }
 
 fn read_list(reader: &mut Reader<'_>) -> Result<Vec<Listed>, FieldError> {

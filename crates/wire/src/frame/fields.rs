@@ -15,24 +15,6 @@ pub(super) trait Body<'a>: Sized {
     fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError>;
 }
 
-/// Appends a `string` or a `list<u8>` that the other end only takes up to a limit.
-pub(super) fn write_bounded(
-    encoder: &mut Encoder<'_>,
-    field: &'static str,
-    bytes: &[u8],
-    limit: usize,
-) -> Result<(), EncodeError> {
-    let found = bytes.len();
-    if found > limit {
-        return Err(EncodeError::Field {
-            field,
-            limit,
-            found,
-        });
-    }
-    encoder.bytes(bytes)
-}
-
 /// Appends an `option`.
 pub(super) fn write_option<T>(
     encoder: &mut Encoder<'_>,

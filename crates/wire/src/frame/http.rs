@@ -2,7 +2,7 @@
 //! whose chunks are bytes.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader, write_bounded, write_option};
+use super::fields::{Body, Reader, write_option};
 use super::request::write_component;
 use super::{read_failure, write_failure};
 use crate::encoder::Encoder;
@@ -95,7 +95,7 @@ impl<'a> Body<'a> for HttpRequest<'a> {
         write_component(encoder, self.app, self.component)?;
         encoder.u32(self.deadline_ms)?;
         write_option(encoder, self.trace, |encoder, trace| {
-            write_bounded(encoder, "trace", trace.as_bytes(), MAX_TRACE_BYTES)
+            encoder.bytes_up_to(MAX_TRACE_BYTES, "trace", trace.as_bytes())
         })?;
         let texts = [
             ("method", self.method),
@@ -103,7 +103,7 @@ impl<'a> Body<'a> for HttpRequest<'a> {
             ("path", self.path),
         ];
         for (field, text) in texts {
-            write_bounded(encoder, field, text.as_bytes(), MAX_HTTP_TARGET_BYTES)?;
+            encoder.bytes_up_to(MAX_HTTP_TARGET_BYTES, field, text.as_bytes())?;
         }
         write_fields(encoder, &self.headers)?;
         self.body.write(encoder)
@@ -205,18 +205,10 @@ impl<'a> Body<'a> for HttpTrailers<'a> {
 }
 
 fn write_fields(encoder: &mut Encoder<'_>, fields: &[HttpField<'_>]) -> Result<(), EncodeError> {
-    let found = fields.len();
-    if found > MAX_HTTP_FIELDS {
-        return Err(EncodeError::Field {
-            field: "headers",
-            limit: MAX_HTTP_FIELDS,
-            found,
-        });
-    }
-    encoder.list(found)?;
+    encoder.list_up_to(MAX_HTTP_FIELDS, "headers", fields.len())?;
     for field in fields {
-        write_bounded(encoder, "name", field.name.as_bytes(), MAX_HTTP_FIELD_BYTES)?;
-        write_bounded(encoder, "value", field.value, MAX_HTTP_FIELD_BYTES)?;
+        encoder.bytes_up_to(MAX_HTTP_FIELD_BYTES, "name", field.name.as_bytes())?;
+        encoder.bytes_up_to(MAX_HTTP_FIELD_BYTES, "value", field.value)?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub use stream::{Cancel, CancelledBy, Chunk, Credit, Finish};
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 use crate::limits::{MAX_AUTHENTICATOR_BYTES, MAX_FRAME_BYTES};
-use fields::{Body, Reader, write_bounded};
+use fields::{Body, Reader};
 use reply::{read_failure, write_failure};
 
 /// The version of the frames that this crate writes and reads.
@@ -160,12 +160,7 @@ impl<'a> Frame<'a> {
     fn write(&self, authenticator: &[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u8(VERSION)?;
         encoder.u8(self.kind() as u8)?;
-        write_bounded(
-            encoder,
-            "authenticator",
-            authenticator,
-            MAX_AUTHENTICATOR_BYTES,
-        )?;
+        encoder.bytes_up_to(MAX_AUTHENTICATOR_BYTES, "authenticator", authenticator)?;
         self.write_body(encoder)
     }
 }

@@ -1,7 +1,7 @@
 //! Calls, and that nobody waits for one any more.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader, write_bounded, write_option};
+use super::fields::{Body, Reader, write_option};
 use super::session::SessionId;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
@@ -72,7 +72,7 @@ impl<'a> Body<'a> for Request<'a> {
         encoder.u32(self.deadline_ms)?;
         encoder.u32(self.depth)?;
         write_option(encoder, self.trace, |encoder, trace| {
-            write_bounded(encoder, "trace", trace.as_bytes(), MAX_TRACE_BYTES)
+            encoder.bytes_up_to(MAX_TRACE_BYTES, "trace", trace.as_bytes())
         })?;
         self.importer.write(encoder)?;
         encoder.bytes(self.payload)
@@ -108,7 +108,7 @@ impl<'a> Target<'a> {
         write_component(encoder, self.app, self.component)?;
         let names = [("interface", self.interface), ("function", self.function)];
         for (field, name) in names {
-            write_bounded(encoder, field, name.as_bytes(), MAX_WIT_NAME_BYTES)?;
+            encoder.bytes_up_to(MAX_WIT_NAME_BYTES, field, name.as_bytes())?;
         }
         Ok(())
     }
@@ -145,7 +145,7 @@ pub(super) fn write_component(
     component: &str,
 ) -> Result<(), EncodeError> {
     for (field, name) in [("app", app), ("component", component)] {
-        write_bounded(encoder, field, name.as_bytes(), MAX_COMPONENT_NAME_BYTES)?;
+        encoder.bytes_up_to(MAX_COMPONENT_NAME_BYTES, field, name.as_bytes())?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What the bodies of messages are made of: bounded fields over the value encoding of `weft_wire`.
 
-use weft_wire::{Decoder, EncodeError, Encoder, Limits};
+use weft_wire::{Decoder, Limits};
 
 use super::error::FieldError;
 use super::inventory::Trouble;
@@ -132,39 +132,4 @@ fn check_length(field: &'static str, limit: usize, found: usize) -> Result<(), F
         });
     }
     Ok(())
-}
-
-/// Appends a `list<u8>`, or a `string`, up to a limit.
-pub(crate) fn write_bounded(
-    encoder: &mut Encoder<'_>,
-    field: &'static str,
-    bytes: &[u8],
-    limit: usize,
-) -> Result<(), EncodeError> {
-    let found = bytes.len();
-    if found > limit {
-        return Err(EncodeError::Field {
-            field,
-            limit,
-            found,
-        });
-    }
-    encoder.bytes(bytes)
-}
-
-/// Appends the length of a list up to a limit.
-pub(crate) fn write_length(
-    encoder: &mut Encoder<'_>,
-    field: &'static str,
-    found: usize,
-    limit: usize,
-) -> Result<(), EncodeError> {
-    if found > limit {
-        return Err(EncodeError::Field {
-            field,
-            limit,
-            found,
-        });
-    }
-    encoder.list(found)
 }

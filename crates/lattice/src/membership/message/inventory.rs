@@ -10,7 +10,7 @@ use weft_wire::{EncodeError, Encoder};
 
 use super::Origin;
 use super::error::FieldError;
-use super::fields::{Reader, write_bounded, write_length};
+use super::fields::Reader;
 use super::labels::Labels;
 use super::limits::{
     MAX_COMPONENTS, MAX_FAILURES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES,
@@ -170,13 +170,13 @@ impl Contents {
 
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         let name = self.name.as_bytes();
-        write_bounded(encoder, "name", name, MAX_HOST_NAME_BYTES)?;
+        encoder.bytes_up_to(MAX_HOST_NAME_BYTES, "name", name)?;
         let release = self.release.as_bytes();
-        write_bounded(encoder, "release", release, MAX_RELEASE_BYTES)?;
-        write_length(encoder, "labels", self.labels.iter().len(), MAX_LABELS)?;
+        encoder.bytes_up_to(MAX_RELEASE_BYTES, "release", release)?;
+        encoder.list_up_to(MAX_LABELS, "labels", self.labels.iter().len())?;
         for (name, value) in self.labels.iter() {
-            write_bounded(encoder, "label", name.as_bytes(), MAX_LABEL_BYTES)?;
-            write_bounded(encoder, "label", value.as_bytes(), MAX_LABEL_BYTES)?;
+            encoder.bytes_up_to(MAX_LABEL_BYTES, "label", name.as_bytes())?;
+            encoder.bytes_up_to(MAX_LABEL_BYTES, "label", value.as_bytes())?;
         }
         match self.capacity {
             None => encoder.none()?,
@@ -185,24 +185,24 @@ impl Contents {
                 encoder.u64(capacity)?;
             }
         }
-        write_length(encoder, "stores", self.stores.len(), MAX_STORES)?;
+        encoder.list_up_to(MAX_STORES, "stores", self.stores.len())?;
         for StoreId { app, provider } in &self.stores {
-            write_bounded(encoder, "app", app.as_str().as_bytes(), MAX_NAME_BYTES)?;
+            encoder.bytes_up_to(MAX_NAME_BYTES, "app", app.as_str().as_bytes())?;
             let provider = provider.as_str().as_bytes();
-            write_bounded(encoder, "provider", provider, MAX_NAME_BYTES)?;
+            encoder.bytes_up_to(MAX_NAME_BYTES, "provider", provider)?;
         }
         let count = self.components.len();
-        write_length(encoder, "components", count, MAX_COMPONENTS)?;
+        encoder.list_up_to(MAX_COMPONENTS, "components", count)?;
         for holding in &self.components {
             holding.write(encoder)?;
         }
         let count = self.failures.len();
-        write_length(encoder, "failures", count, MAX_FAILURES)?;
+        encoder.list_up_to(MAX_FAILURES, "failures", count)?;
         for failure in &self.failures {
             failure.write(encoder)?;
         }
         let count = self.troubles.len();
-        write_length(encoder, "troubles", count, Trouble::ALL.len())?;
+        encoder.list_up_to(Trouble::ALL.len(), "troubles", count)?;
         for trouble in &self.troubles {
             encoder.discriminant(*trouble as u32, Trouble::ALL.len() as u32)?;
         }
@@ -302,9 +302,9 @@ impl Holding {
 
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         let ComponentId { app, component } = &self.component;
-        write_bounded(encoder, "app", app.as_str().as_bytes(), MAX_NAME_BYTES)?;
+        encoder.bytes_up_to(MAX_NAME_BYTES, "app", app.as_str().as_bytes())?;
         let component = component.as_str().as_bytes();
-        write_bounded(encoder, "component", component, MAX_NAME_BYTES)?;
+        encoder.bytes_up_to(MAX_NAME_BYTES, "component", component)?;
         encoder.u64(self.revision.0)?;
         encoder.discriminant(self.readiness as u32, Readiness::ALL.len() as u32)
     }
@@ -325,9 +325,9 @@ impl Holding {
 impl Failure {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         let app = self.app.as_str().as_bytes();
-        write_bounded(encoder, "app", app, MAX_NAME_BYTES)?;
+        encoder.bytes_up_to(MAX_NAME_BYTES, "app", app)?;
         encoder.u64(self.revision.0)?;
-        write_bounded(encoder, "reason", self.reason.as_bytes(), MAX_REASON_BYTES)
+        encoder.bytes_up_to(MAX_REASON_BYTES, "reason", self.reason.as_bytes())
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {

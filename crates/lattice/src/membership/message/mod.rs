@@ -28,7 +28,7 @@ use weft_wire::{EncodeError, Encoder};
 
 use super::host_id::{HOST_ID_BYTES, HostId};
 use crate::peers::message::{MAX_ANSWER_BYTES, MAX_QUESTION_BYTES};
-use fields::{Reader, write_bounded};
+use fields::Reader;
 
 /// The version of the messages that this crate writes and reads.
 pub const VERSION: u8 = 1;
@@ -180,20 +180,17 @@ impl Message {
     /// # Errors
     /// If a field is longer than the other end would take.
     pub fn encode_with(&self, lattice: &str, authenticator: &[u8]) -> Result<Vec<u8>, EncodeError> {
-        let mut bytes = Vec::new();
-        let encoder = &mut Encoder::new(&mut bytes, self.kind().bytes_max());
-        encoder.u8(VERSION)?;
-        encoder.u8(self.kind() as u8)?;
-        let limit = MAX_AUTHENTICATOR_BYTES;
-        write_bounded(encoder, "authenticator", authenticator, limit)?;
-        write_bounded(encoder, "lattice", lattice.as_bytes(), MAX_LATTICE_BYTES)?;
-        self.origin().write(encoder)?;
-        match self {
-            Self::Heartbeat(heartbeat) => heartbeat.write(encoder)?,
-            Self::Inventory(inventory) => inventory.write(encoder)?,
-            Self::Ask(_) => {}
-        }
-        Ok(bytes)
+        encode(
+            self.kind(),
+            lattice,
+            authenticator,
+            self.origin(),
+            |encoder| match self {
+                Self::Heartbeat(heartbeat) => heartbeat.write(encoder),
+                Self::Inventory(inventory) => inventory.write(encoder),
+                Self::Ask(_) => Ok(()),
+            },
+        )
     }
 
     /// Reads a message for a lattice, whatever its authenticator is.
@@ -203,6 +200,25 @@ impl Message {
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
         Envelope::open(bytes)?.message(lattice)
     }
+}
+
+/// Writes the head that every message between hosts has, and a body.
+pub(crate) fn encode(
+    kind: Kind,
+    lattice: &str,
+    authenticator: &[u8],
+    origin: Origin,
+    body: impl FnOnce(&mut Encoder<'_>) -> Result<(), EncodeError>,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = Vec::new();
+    let encoder = &mut Encoder::new(&mut bytes, kind.bytes_max());
+    encoder.u8(VERSION)?;
+    encoder.u8(kind as u8)?;
+    encoder.bytes_up_to(MAX_AUTHENTICATOR_BYTES, "authenticator", authenticator)?;
+    encoder.bytes_up_to(MAX_LATTICE_BYTES, "lattice", lattice.as_bytes())?;
+    origin.write(encoder)?;
+    body(encoder)?;
+    Ok(bytes)
 }
 
 // === impl Origin ===
