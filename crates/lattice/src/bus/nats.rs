@@ -23,6 +23,7 @@ use super::{Bus, FlushError, Lane, Scope, Status, Transport};
 
 mod connection;
 mod options;
+mod outbox;
 mod pump;
 mod store;
 mod supervisor;

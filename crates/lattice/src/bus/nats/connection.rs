@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_nats::{Client, Event, Subscriber};
 use bytes::Bytes;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +17,7 @@ use super::super::{
     Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, Message, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
 };
+use super::outbox::{self, Outgoing};
 use super::pump::{Pump, Target};
 use super::{NatsError, NatsOptions, options, supervisor};
 
@@ -31,6 +32,7 @@ pub(crate) struct Connection {
 
 pub(super) struct Shared {
     client: Client,
+    outbox: mpsc::Sender<Outgoing>,
     scope: Scope,
     /// What the subjects of answers begin with: `weft-inbox.<lattice>.<random>.`
     inbox: String,
@@ -78,9 +80,12 @@ impl Connection {
             since: Instant::now(),
             reason: None,
         });
+        let (outbox, outgoing) = outbox::outbox();
+        tasks.spawn(outbox::run(client.clone(), outgoing, stopping.clone()));
         let shared = Arc::new(Shared {
             inbox: inbox(&scope),
             client,
+            outbox,
             scope,
             pending: Pending::default(),
             status,
@@ -280,25 +285,13 @@ impl Shared {
         reply: Option<&str>,
         payload: Bytes,
     ) -> Result<(), PublishError> {
-        let found = payload.len();
-        let subject = subject.to_owned();
-        let sent = match reply {
-            Some(reply) => {
-                let reply = reply.to_owned();
-                self.client
-                    .publish_with_reply(subject, reply, payload)
-                    .await
-            }
-            None => self.client.publish(subject, payload).await,
+        let outgoing = Outgoing {
+            subject: subject.to_owned(),
+            reply: reply.map(str::to_owned),
+            payload,
         };
-        sent.map_err(|error| match error.kind() {
-            // The server was replaced by one that takes less, just now.
-            async_nats::PublishErrorKind::MaxPayloadExceeded => PublishError::TooLarge {
-                found,
-                max: self.client.max_payload(),
-            },
-            _ => PublishError::Disconnected,
-        })
+        let sent = self.outbox.send(outgoing).await;
+        sent.map_err(|_| PublishError::Disconnected)
     }
 
     async fn subscriber(&self, pattern: &str) -> Option<Subscriber> {
