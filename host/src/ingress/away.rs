@@ -89,21 +89,14 @@ impl Elsewhere {
         let opening = Opening {
             app: self.app.clone(),
             component: self.component.clone(),
-            frame: outgoing.frame,
+            frame: outgoing.frame.into(),
             deadline: outgoing.deadline,
             is_idempotent: outgoing.is_idempotent,
             away,
         };
         let hosts = self.hosts.clone();
         let conversation = Conversation::begin(tasks, |answer| async move {
-            let told = move |reply| {
-                // The client may be gone.
-                let _ = answer.send(match reply {
-                    Ok(reply) => Answer::GoesOn(reply),
-                    Err(failure) => Answer::Over(Over::Failed(failure)),
-                });
-            };
-            let talking = hosts.converse(opening, Box::new(told));
+            let talking = hosts.converse(opening, Over::tell(answer));
             match body {
                 None => talking.await,
                 Some((sender, body)) => drop(tokio::join!(talking, sender.send(body))),

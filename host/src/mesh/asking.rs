@@ -1,5 +1,5 @@
-//! Calls to other hosts: to whom each goes (`lattice::routing` decides), and what becomes of it when that
-//! host does not answer. Arguments and results that are larger than a message are fetched
+//! Calls to other hosts: what becomes of each when the host that it was sent to ([`ways`](super::ways)) does not
+//! answer. Arguments and results that are larger than a message are fetched
 //! ([`large`](super::large)).
 
 use std::pin::pin;
@@ -11,19 +11,17 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
-use weft_lattice::Random;
 use weft_lattice::bus::{Bus, RequestError};
 use weft_lattice::membership::HostId;
-use weft_lattice::membership::message::ComponentId;
-use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
+use weft_lattice::routing::Outcome;
 use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
-use super::clock::Clock;
 use super::conversing::Conversing;
 use super::gone::gone;
 use super::large::{KeepError, Kept, Large, TakeError};
 use super::members::Known;
 use super::subjects::Subjects;
+use super::ways::{Wanted, Ways};
 use crate::entry::chain;
 use crate::links::LinkFailure;
 use crate::links::wire::{Hosts, Opening, Outbound, Told, code_of};
@@ -36,9 +34,8 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 pub(super) struct Asking {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
-    pub(super) table: watch::Receiver<Arc<Table>>,
+    pub(super) ways: Ways,
     pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) clock: Clock,
     pub(super) large: Large,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
@@ -68,35 +65,40 @@ impl Hosts for Asking {
     ) -> Result<(Bytes, HostId), LinkFailure> {
         let sending = self.sending(call)?;
         if let Some(host) = pinned {
-            let until = self.clock.moment(call.deadline);
-            let attempt = Attempt { host, until };
-            let Attempted { outcome, reply } = self.attempt(call, &sending, attempt).await?;
-            return match (outcome, reply) {
+            let attempted = self.attempt(call, &sending, host, call.deadline).await?;
+            return match (attempted.outcome, attempted.reply) {
                 (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
                 (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
             };
         }
-        let Some(mut route) = self.route(call) else {
+        let ends = &call.function.route.ends;
+        let wanted = Wanted {
+            app: &ends.app,
+            component: &ends.to,
+            deadline: call.deadline,
+            is_idempotent: call.function.is_idempotent,
+        };
+        let Some(mut way) = self.ways.way(&wanted) else {
             return Err(failure(call, FailureCode::Unreachable));
         };
         // What the last host said of it, if it was not sent on after that.
-        let mut last = None;
+        let mut last: Option<(Bytes, HostId)> = None;
         loop {
-            match route.next(self.clock.now()) {
-                Decision::Send(attempt) => {
-                    let attempted = self.attempt(call, &sending, attempt).await?;
-                    let Attempted { outcome, reply } = attempted;
-                    route.outcome(outcome, self.clock.now());
-                    match (outcome, reply) {
-                        (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
-                        (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
-                    }
-                }
-                Decision::GiveUp(code) => {
+            let attempt = match way.next().await {
+                Ok(attempt) => attempt,
+                Err(code) => {
                     return last
                         .filter(|(reply, _)| code_of(reply) == Some(code))
                         .ok_or_else(|| failure(call, code));
                 }
+            };
+            let until = self.ways.until(&attempt).min(call.deadline);
+            let Attempted { outcome, reply } =
+                self.attempt(call, &sending, attempt.host, until).await?;
+            way.outcome(outcome);
+            match (outcome, reply) {
+                (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
+                (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
             }
         }
     }
@@ -127,29 +129,6 @@ impl Hosts for Asking {
 }
 
 impl Asking {
-    /// The way of a call; none if nobody is known who could take it.
-    fn route(&self, call: &Outbound) -> Option<Route> {
-        let ends = &call.function.route.ends;
-        let target = ComponentId {
-            app: ends.app.parse().ok()?,
-            component: ends.to.parse().ok()?,
-        };
-        let table = self.table.borrow().clone();
-        let candidates = table.any(&target)?.clone();
-        let call = Call {
-            deadline: self.clock.moment(call.deadline),
-            repeat: match call.function.is_idempotent {
-                true => Repeat::Idempotent,
-                false => Repeat::Never,
-            },
-        };
-        Some(Route::new(
-            candidates,
-            call,
-            Random::from_seed(super::random_seed()),
-        ))
-    }
-
     /// How a call's frame goes.
     ///
     /// # Errors
@@ -171,25 +150,26 @@ impl Asking {
         &self,
         call: &Outbound,
         sending: &Sending,
-        attempt: Attempt,
+        host: HostId,
+        until: Instant,
     ) -> Result<Attempted, LinkFailure> {
-        let until = self.clock.instant(attempt.until).min(call.deadline);
         let answer = match sending {
-            Sending::Whole(frame) => self.ask(attempt.host, frame.clone(), until).await,
+            Sending::Whole(frame) => self.ask(host, frame.clone(), until).await,
             Sending::Held(kept) => {
                 let (claim, frame) = kept
                     .claim(&self.bus)
                     .map_err(|error| not_kept(call, &error))?;
-                let answer = self.ask(attempt.host, frame, until).await;
+                let answer = self.ask(host, frame, until).await;
                 match (answer, claim.withdraw()) {
                     // A host that has not got all of it has not run it, and will not.
-                    (Err(Outcome::Lost), false) => Err(Outcome::NotSent),
+                    (Err(Outcome::Lost), false) => Err(Outcome::NoResponders),
+                    (Err(Outcome::BusLost), false) => Err(Outcome::NotSent),
                     (answer, _) => answer,
                 }
             }
         };
         match answer {
-            Ok(reply) => self.take(call, attempt.host, reply).await,
+            Ok(reply) => self.take(call, host, reply).await,
             Err(outcome) => Ok(Attempted {
                 outcome,
                 reply: None,
@@ -274,10 +254,11 @@ fn outcome_of(error: &RequestError) -> Outcome {
     match error {
         RequestError::NoResponders { .. } => Outcome::NoResponders,
         RequestError::Deadline { .. } => Outcome::TimedOut,
-        RequestError::ConnectionLost { .. } => Outcome::Lost,
+        RequestError::ConnectionLost { .. } => Outcome::BusLost,
         // The bus took more when it was asked, a moment ago.
         RequestError::TooLarge { .. } => Outcome::NotRun(FailureCode::Refused),
-        RequestError::Disconnected | RequestError::TooMany => Outcome::NotSent,
+        RequestError::Disconnected => Outcome::NotSent,
+        RequestError::TooMany => Outcome::NotRun(FailureCode::Busy),
     }
 }
 
@@ -291,7 +272,7 @@ fn not_kept(call: &Outbound, error: &KeepError) -> LinkFailure {
 /// What a call to the one host that it may go to comes to.
 fn code_of_pinned(outcome: Outcome) -> FailureCode {
     match outcome {
-        Outcome::Answered | Outcome::Lost => FailureCode::MaybeExecuted,
+        Outcome::Answered | Outcome::Lost | Outcome::BusLost => FailureCode::MaybeExecuted,
         Outcome::NotRun(code) => code,
         Outcome::NoResponders | Outcome::NotSent => FailureCode::Unreachable,
         Outcome::TimedOut => FailureCode::Deadline,

@@ -1,24 +1,22 @@
 //! Calls with streams, to and from other hosts: each is a conversation ([`lines`](super::lines)), of which the
 //! first frame asks and one of the others is the reply.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Instant, sleep_until};
-use weft_lattice::Random;
-use weft_lattice::bus::Bus;
+use tokio::time::timeout_at;
+use weft_lattice::bus::{Bus, PublishError};
 use weft_lattice::membership::HostId;
-use weft_lattice::membership::message::ComponentId;
-use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
+use weft_lattice::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
 use super::asking::why;
-use super::clock::Clock;
 use super::gone::gone;
 use super::lines::{Begun, Heard, Line, Lines};
 use super::members::Known;
-use super::random_seed;
+use super::ways::{Wanted, Ways};
 use crate::ingress;
 use crate::links::LinkFailure;
 use crate::links::concurrent::{self, Answer, Away, Over, Role, Side};
@@ -28,9 +26,8 @@ use crate::links::wire::{Opening, Server, Told, code_of, too_large};
 #[derive(Clone)]
 pub(super) struct Conversing {
     pub(super) lines: Lines,
-    pub(super) table: watch::Receiver<Arc<Table>>,
+    pub(super) ways: Ways,
     pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) clock: Clock,
 }
 
 /// How an attempt came to its end.
@@ -57,20 +54,30 @@ impl Conversing {
             mut away,
         } = opening;
         let failed = |code| LinkFailure::new(code, why(&component, code));
-        let Some(mut route) = self.route(&app, &component, deadline, is_idempotent) else {
+        let wanted = Wanted {
+            app: &app,
+            component: &component,
+            deadline,
+            is_idempotent,
+        };
+        let Some(mut way) = self.ways.way(&wanted) else {
             return told(Err(failed(FailureCode::Unreachable)));
         };
         // What the last host said of it, if it was not sent on after that.
         let mut last: Option<Bytes> = None;
         loop {
-            let attempt = match route.next(self.clock.now()) {
-                Decision::Send(attempt) => attempt,
-                Decision::GiveUp(code) => {
+            let attempt = match way.next().await {
+                Ok(attempt) => attempt,
+                Err(code) => {
                     let last = last.filter(|reply| code_of(reply) == Some(code));
                     return told(last.map(Vec::from).ok_or_else(|| failed(code)));
                 }
             };
-            let outcome = match self.attempt(attempt, &frame, deadline, &mut away).await {
+            let mut lost = pin!(gone(&self.known, attempt.host));
+            let asking = self.ask(attempt.host, &frame, &mut away, lost.as_mut());
+            let until = self.ways.until(&attempt).min(deadline);
+            let attempted = timeout_at(until, asking).await;
+            let outcome = match attempted.unwrap_or(Attempted::Not(Outcome::TimedOut)) {
                 Attempted::Replied {
                     frame,
                     line,
@@ -78,10 +85,10 @@ impl Conversing {
                 } => {
                     let outcome = code_of(&frame).map_or(Outcome::Answered, Outcome::of_failure);
                     if outcome == Outcome::Answered {
-                        route.outcome(outcome, self.clock.now());
+                        way.outcome(outcome);
                         told(Ok(frame.into()));
                         if !is_last {
-                            self.go_on(*line, attempt.host, away).await;
+                            go_on(*line, away, lost).await;
                         }
                         return;
                     }
@@ -90,7 +97,7 @@ impl Conversing {
                 }
                 Attempted::Not(outcome) => outcome,
             };
-            route.outcome(outcome, self.clock.now());
+            way.outcome(outcome);
             if !away.is_untouched() {
                 // A part of what it carries was read, and is not there for another host.
                 return told(Err(failed(FailureCode::MaybeExecuted)));
@@ -98,92 +105,70 @@ impl Conversing {
         }
     }
 
-    /// The way of a call; none if nobody is known who could take it.
-    fn route(
+    /// Sends a call to a host once, and waits for the reply for as long as the host is there.
+    async fn ask(
         &self,
-        app: &str,
-        component: &str,
-        deadline: Instant,
-        is_idempotent: bool,
-    ) -> Option<Route> {
-        let target = ComponentId {
-            app: app.parse().ok()?,
-            component: component.parse().ok()?,
-        };
-        let candidates = self.table.borrow().any(&target)?.clone();
-        let call = Call {
-            deadline: self.clock.moment(deadline),
-            repeat: match is_idempotent {
-                true => Repeat::Idempotent,
-                false => Repeat::Never,
-            },
-        };
-        let random = Random::from_seed(random_seed());
-        Some(Route::new(candidates, call, random))
-    }
-
-    async fn attempt(
-        &self,
-        attempt: Attempt,
-        frame: &[u8],
-        deadline: Instant,
+        host: HostId,
+        frame: &Bytes,
         away: &mut Away,
+        mut lost: Pin<&mut impl Future<Output = ()>>,
     ) -> Attempted {
-        let until = self.clock.instant(attempt.until).min(deadline);
-        let Some(mut line) = self.lines.open(attempt.host, away.call()) else {
-            return Attempted::Not(Outcome::NotSent);
+        let Some(mut line) = self.lines.open(host, away.call()) else {
+            return Attempted::Not(Outcome::NotRun(FailureCode::Busy));
         };
-        if line.send(frame.to_vec()).await.is_err() {
+        if let Err(error) = line.send(frame.clone()).await {
             line.abandons(None);
-            return Attempted::Not(Outcome::NotSent);
+            return Attempted::Not(outcome_of(&error));
         }
         let mut is_silent = false;
-        let waiting = async {
-            loop {
-                tokio::select! {
-                    heard = line.hear() => match heard {
-                        Heard::Nobody => return Attempted::Not(Outcome::NoResponders),
-                        Heard::Gap => return Attempted::Not(Outcome::Lost),
-                        Heard::Frame { bytes, is_last } => match Frame::decode(&bytes) {
-                            Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
-                                return Attempted::Replied { frame: bytes, line: Box::new(line), is_last };
-                            }
-                            Ok(other) => away.hear(&other),
-                            Err(error) => tracing::warn!(%error, "a frame was refused"),
-                        },
-                    },
-                    said = away.next(), if !is_silent => match said {
-                        Some(said) => if line.send(said).await.is_err() {
-                            return Attempted::Not(Outcome::Lost);
-                        },
-                        None => is_silent = true,
-                    },
-                    () = gone(&self.known, attempt.host) => return Attempted::Not(Outcome::Lost),
-                }
-            }
-        };
-        tokio::select! {
-            attempted = waiting => attempted,
-            () = sleep_until(until) => Attempted::Not(Outcome::TimedOut),
-        }
-    }
-
-    /// Carries frames after the reply, until nothing is left of the caller's side.
-    async fn go_on(&self, mut line: Line, host: HostId, mut away: Away) {
         loop {
             tokio::select! {
-                heard = line.hear() => if !take_in(&heard, &mut away) {
-                    line.abandons(None);
-                    return;
-                },
-                said = away.next() => match said {
-                    Some(said) => if line.send(said).await.is_err() {
-                        return away.lose();
+                heard = line.hear() => match heard {
+                    Heard::Nobody => return Attempted::Not(Outcome::NoResponders),
+                    Heard::Gap => return Attempted::Not(Outcome::BusLost),
+                    Heard::Frame { bytes, is_last } => match Frame::decode(&bytes) {
+                        Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
+                            return Attempted::Replied { frame: bytes, line: Box::new(line), is_last };
+                        }
+                        Ok(other) => away.hear(&other),
+                        Err(error) => tracing::warn!(%error, "a frame was refused"),
                     },
-                    None => return,
                 },
-                () = gone(&self.known, host) => return away.lose(),
+                said = away.next(), if !is_silent => match said {
+                    Some(said) => if line.send(said).await.is_err() {
+                        return Attempted::Not(Outcome::BusLost);
+                    },
+                    None => is_silent = true,
+                },
+                () = lost.as_mut() => return Attempted::Not(Outcome::Lost),
             }
+        }
+    }
+}
+
+/// What became of a call whose first frame was not sent.
+fn outcome_of(error: &PublishError) -> Outcome {
+    match error {
+        PublishError::Disconnected | PublishError::Stalled => Outcome::NotSent,
+        PublishError::TooLarge { .. } => Outcome::NotRun(FailureCode::Refused),
+    }
+}
+
+/// Carries frames after the reply, until nothing is left of the caller's side.
+async fn go_on(mut line: Line, mut away: Away, mut lost: Pin<&mut impl Future<Output = ()>>) {
+    loop {
+        tokio::select! {
+            heard = line.hear() => if !take_in(&heard, &mut away) {
+                line.abandons(None);
+                return;
+            },
+            said = away.next() => match said {
+                Some(said) => if line.send(said).await.is_err() {
+                    return away.lose();
+                },
+                None => return,
+            },
+            () = lost.as_mut() => return away.lose(),
         }
     }
 }
@@ -242,7 +227,7 @@ impl Answering {
                 Asked::Http => self.http.serve(side, &frame, sender).await,
             }
         };
-        let mut work = std::pin::pin!(work);
+        let mut work = pin!(work);
         let (mut is_done, mut is_answered) = (false, false);
         // Whether this side has said all, and whether the other is gone.
         let (mut is_silent, mut is_alone) = (false, false);

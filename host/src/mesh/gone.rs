@@ -7,19 +7,24 @@ use weft_lattice::membership::HostId;
 
 use super::members::Known;
 
-/// Returns when `host` is dead, has left, or was started anew. Waiters are woken by changes of the view and
-/// by nothing else, so one that waits costs nothing.
-pub(super) async fn gone(known: &watch::Receiver<Arc<Known>>, host: HostId) {
+/// Returns when `host` is dead, has left, or was started anew since this was called. Waiters are woken by
+/// changes of the view and by nothing else, so one that waits costs nothing.
+pub(super) fn gone(
+    known: &watch::Receiver<Arc<Known>>,
+    host: HostId,
+) -> impl Future<Output = ()> + Send + use<> {
     let mut known = known.clone();
     let life = life_of(&known.borrow_and_update(), host);
-    // Of a host that nobody has heard of, nothing can be heard either.
-    if life.is_none() {
-        return;
-    }
-    let changed = known.wait_for(|known| life_of(known, host) != life).await;
-    if changed.map(drop).is_err() {
-        // This host is about to end, and knows nothing new.
-        std::future::pending::<()>().await;
+    async move {
+        // Of a host that nobody has heard of, nothing can be heard either.
+        if life.is_none() {
+            return;
+        }
+        let changed = known.wait_for(|known| life_of(known, host) != life).await;
+        if changed.map(drop).is_err() {
+            // This host is about to end, and knows nothing new.
+            std::future::pending::<()>().await;
+        }
     }
 }
 

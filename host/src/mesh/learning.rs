@@ -42,7 +42,8 @@ impl Learning {
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut ticks = interval(ASK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut random = Random::from_seed(seed());
+        // Hosts that begin at once ask different peers.
+        let mut random = Random::from_seed(super::random_seed());
         let mut seen = BTreeSet::new();
         loop {
             tokio::select! {
@@ -106,13 +107,6 @@ impl Learning {
         }
         Ok(())
     }
-}
-
-/// Hosts that begin at once ask different peers. Without the system's randomness they all ask the same.
-fn seed() -> u64 {
-    let mut seed = [0; 8];
-    let _ = getrandom::fill(&mut seed);
-    u64::from_le_bytes(seed)
 }
 
 fn below(random: &mut Random, bound: usize) -> usize {

@@ -229,10 +229,10 @@ impl Line {
     ///
     /// # Errors
     /// If it was not sent.
-    pub(super) async fn send(&self, frame: Vec<u8>) -> Result<(), PublishError> {
+    pub(super) async fn send(&self, frame: impl Into<Bytes>) -> Result<(), PublishError> {
         let bus = &self.lines.0.bus;
-        let frame = Bytes::from(frame);
-        bus.publish(&self.there, Some(&self.here), frame).await
+        bus.publish(&self.there, Some(&self.here), frame.into())
+            .await
     }
 
     /// Sends the last frame of this end.

@@ -4,6 +4,7 @@
 //! - [`subjects`]: who speaks where on the bus.
 //! - [`members`]: the task that knows who else there is.
 //! - [`answering`], [`asking`]: calls from and to other hosts; [`large`] has what is larger than a message.
+//! - [`ways`]: where calls go, and the wait for a host when everyone was lost.
 //! - [`lines`], [`conversing`]: calls with streams, and requests from outside, from and to other hosts.
 //! - [`gone`], [`replays`], [`probing`]: hosts that went, messages that came again, hosts that may be back.
 //! - [`desired`], [`deploying`]: the lattice's desired state, and changes of it; [`kept`], what of it is on disk.
@@ -44,6 +45,7 @@ mod share;
 mod starting;
 mod subjects;
 mod telling;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -79,6 +81,7 @@ use self::probing::Probing;
 use self::starting::Heard;
 use self::subjects::Subjects;
 pub(crate) use self::telling::why as why_held;
+use self::ways::Ways;
 use crate::controller::{Builder, Controller, DeployError, Deployment, Snapshot};
 use crate::events::Events;
 use crate::ingress;
@@ -259,19 +262,19 @@ impl Mesh {
 
     /// The way of links to other hosts.
     pub(crate) fn hosts(&self) -> Arc<dyn Hosts> {
+        let bus = self.bus.lane(Lane::Calls);
+        let ways = Ways::new(self.members.table(), bus.status(), self.members.clock());
         let conversing = Conversing {
             lines: self.lines.clone(),
-            table: self.members.table(),
+            ways: ways.clone(),
             known: self.known.clone(),
-            clock: self.members.clock(),
         };
         Arc::new(Asking {
             conversing,
-            bus: self.bus.lane(Lane::Calls),
+            bus,
             subjects: self.subjects.clone(),
-            table: self.members.table(),
+            ways,
             known: self.known.clone(),
-            clock: self.members.clock(),
             large: self.large.clone(),
             tasks: self.tasks.clone(),
         })

@@ -75,7 +75,7 @@ impl Probing {
             Ok(_) => Outcome::Answered,
             Err(RequestError::NoResponders { .. }) => Outcome::NoResponders,
             Err(RequestError::Deadline { .. }) => Outcome::TimedOut,
-            Err(RequestError::ConnectionLost { .. }) => Outcome::Lost,
+            Err(RequestError::ConnectionLost { .. }) => Outcome::BusLost,
             Err(
                 RequestError::Disconnected | RequestError::TooMany | RequestError::TooLarge { .. },
             ) => Outcome::NotSent,

@@ -18,6 +18,19 @@ struct Apart {
 impl Apart {
     /// Starts so many hosts for the exporter, with more fields of the link, and waits until all serve.
     fn start(nats: &Nats, exporters: usize, link: &str) -> Self {
+        let apart = Self::deployed(nats, exporters, exporters, link);
+        for exporter in &apart.exporters {
+            eventually("an exporter runs", PATIENCE, || match runs(exporter) {
+                true => Ok(()),
+                false => Err(format!("{:?}", exporter.get("components"))),
+            });
+        }
+        apart.wait_for_answer(ADD, "42");
+        apart
+    }
+
+    /// Starts hosts, of which so many are to run the exporter.
+    fn deployed(nats: &Nats, exporters: usize, replicas: usize, link: &str) -> Self {
         let url = nats.url();
         let host = |label: &str| {
             Weft::start(&Options {
@@ -31,17 +44,8 @@ impl Apart {
         };
         apart.wait_for_ready(1 + exporters);
         let files = Files::new();
-        let manifest = files.app("apart", &manifest(exporters, link));
+        let manifest = files.app("apart", &manifest(replicas, link));
         apart.importer.deployed(&manifest);
-        for exporter in &apart.exporters {
-            eventually("an exporter runs", PATIENCE, || {
-                match exporter.get("components").len() {
-                    1 => Ok(()),
-                    count => Err(format!("{count} components")),
-                }
-            });
-        }
-        apart.wait_for_answer(ADD, "42");
         apart
     }
 
@@ -74,12 +78,17 @@ impl Apart {
     }
 }
 
-fn manifest(exporters: usize, link: &str) -> String {
+/// Whether a host has the exporter.
+fn runs(exporter: &Weft) -> bool {
+    exporter.get("components").len() == 1
+}
+
+fn manifest(replicas: usize, link: &str) -> String {
     format!(
         "components:\n\
          - {{name: importer, source: {{file: guest:conformance-importer}}, \
          placement: {{require: {{end: importer}}}}}}\n\
-         - {{name: exporter, source: {{file: guest:conformance-exporter}}, replicas: {exporters}, \
+         - {{name: exporter, source: {{file: guest:conformance-exporter}}, replicas: {replicas}, \
          placement: {{require: {{end: exporter}}}}}}\n\
          links:\n\
          - {{from: importer, interface: 'fixture:conformance', to: exporter{link}}}\n"

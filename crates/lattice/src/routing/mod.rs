@@ -12,8 +12,10 @@
 //!    gets none; one that does not answer is ejected, and gets none but probes while another is left.
 //! 3. What certainly has not run goes to another host, within the deadline. What may have run does so only
 //!    if it may be made twice; otherwise whoever called is told `maybe-executed`.
-//! 4. No call goes to a host twice, or to more than [`ATTEMPTS_MAX`]. Calls that are sent again are bounded
-//!    by a budget, a fifth of all calls and [`RETRIES_SAVED_MAX`] besides.
+//! 4. No call goes to a host twice unless the bus was lost meanwhile, or to more than [`ATTEMPTS_MAX`]. Calls
+//!    that are sent again are bounded by a budget, a fifth of all calls and [`RETRIES_SAVED_MAX`] besides.
+//! 5. A call of which every host was lost is not over: it goes on when there are others, or the bus is back
+//!    ([`Decision::Nobody`]). How long to wait for that is its caller's choice.
 
 mod budget;
 mod choice;

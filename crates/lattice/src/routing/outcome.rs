@@ -15,9 +15,11 @@ pub enum Outcome {
     NotSent,
     /// There was no answer until the attempt had to end. The call may have run, or still run.
     TimedOut,
-    /// There will be no answer: the bus was lost, or the host died, after the call was sent. It may have
-    /// run.
+    /// There will be no answer: the host was lost after the call was sent. It may have run.
     Lost,
+    /// There will be no answer: the bus was lost after the call was sent, by whose fault is not known. It may
+    /// have run.
+    BusLost,
 }
 
 impl Outcome {
@@ -38,7 +40,7 @@ impl Outcome {
     #[must_use]
     pub const fn may_have_run(self) -> bool {
         match self {
-            Self::Answered | Self::TimedOut | Self::Lost => true,
+            Self::Answered | Self::TimedOut | Self::Lost | Self::BusLost => true,
             Self::NotRun(_) | Self::NoResponders | Self::NotSent => false,
         }
     }

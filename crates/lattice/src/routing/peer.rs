@@ -112,8 +112,8 @@ impl Peer {
                 }
                 self.on_answer(now);
             }
-            // The bus is at fault, or who knows.
-            Outcome::NotSent | Outcome::Lost => {}
+            // The bus is at fault, or the view tells more of it than a call.
+            Outcome::NotSent | Outcome::BusLost | Outcome::Lost => {}
         }
     }
 

@@ -33,6 +33,9 @@ pub struct Call {
 pub enum Decision {
     /// Send it.
     Send(Attempt),
+    /// Nobody is left to whom it could be sent: none of those that are known, or the bus is away. It goes on
+    /// once there is news ([`Route::renew`]); whoever does not wait for that gives up with this code.
+    Nobody(FailureCode),
     /// Tell whoever called that it has failed, with this code.
     GiveUp(FailureCode),
 }
@@ -49,8 +52,8 @@ pub struct Attempt {
 /// The way of one call.
 ///
 /// [`next`](Self::next) says what to do, [`outcome`](Self::outcome) is told how it ended, until there is an
-/// answer or nothing is left to do. No host is asked twice, and there are at most [`ATTEMPTS_MAX`] attempts.
-/// Dropping it says that nobody waits any more. It allocates nothing.
+/// answer or nothing is left to do. No host is asked twice unless the bus was lost meanwhile, and there are at
+/// most [`ATTEMPTS_MAX`] attempts. Dropping it says that nobody waits any more. It allocates nothing.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -90,9 +93,13 @@ pub struct Route {
     candidates: Arc<Candidates>,
     call: Call,
     random: Random,
-    /// Which candidates were asked; the first `attempts` count.
+    /// Which candidates were asked, the latest last; the first `tried_count` count.
     tried: [usize; ATTEMPTS_MAX],
+    tried_count: usize,
+    /// How many times the call was sent: more than were asked if some of these are not known any more.
     attempts: usize,
+    /// Whether the bus was away at the last attempt, which it is for all candidates.
+    is_cut: bool,
     /// The attempt of which the outcome is not known yet.
     waiting: Option<Chosen>,
     progress: Progress,
@@ -120,7 +127,9 @@ impl Route {
             call,
             random,
             tried: [0; ATTEMPTS_MAX],
+            tried_count: 0,
             attempts: 0,
+            is_cut: false,
             waiting: None,
             progress: Progress::default(),
         }
@@ -140,8 +149,11 @@ impl Route {
         if self.attempts == ATTEMPTS_MAX {
             return Decision::GiveUp(self.progress.code());
         }
+        if self.is_cut {
+            return Decision::Nobody(self.progress.code());
+        }
         let Some(chosen) = self.choose(now) else {
-            return Decision::GiveUp(self.progress.code());
+            return self.progress.without_candidates();
         };
         if self.may_send() {
             return Decision::Send(self.send(chosen, now));
@@ -160,6 +172,31 @@ impl Route {
         peer.on_outcome(outcome, now, &mut self.random);
         self.release(waiting);
         self.progress.on_outcome(outcome, self.call.repeat);
+        if matches!(outcome, Outcome::NotSent | Outcome::BusLost) {
+            // It is not the host that was tried and found wanting.
+            self.is_cut = true;
+            self.tried_count -= 1;
+        }
+        if outcome == Outcome::NotSent {
+            self.attempts -= 1;
+        }
+    }
+
+    /// Goes on among these, who are known by now, or with the bus that is back. Those that were asked already,
+    /// and have not been started anew since, are not asked again.
+    pub fn renew(&mut self, candidates: Arc<Candidates>) {
+        self.abandon();
+        self.is_cut = false;
+        let mut kept = 0;
+        for nth in 0..self.tried_count {
+            let asked = self.candidates.peer(self.tried[nth]);
+            if let Some(index) = candidates.position(asked) {
+                self.tried[kept] = index;
+                kept += 1;
+            }
+        }
+        self.tried_count = kept;
+        self.candidates = candidates;
     }
 
     /// How many times the call was sent.
@@ -171,7 +208,7 @@ impl Route {
     fn choose(&mut self, now: Moment) -> Option<Chosen> {
         Choice {
             candidates: &self.candidates,
-            tried: &self.tried[..self.attempts],
+            tried: &self.tried[..self.tried_count],
             repeat: self.call.repeat,
             random: &mut self.random,
             now,
@@ -192,7 +229,8 @@ impl Route {
     }
 
     fn send(&mut self, chosen: Chosen, now: Moment) -> Attempt {
-        self.tried[self.attempts] = chosen.index;
+        self.tried[self.tried_count] = chosen.index;
+        self.tried_count += 1;
         self.attempts += 1;
         self.waiting = Some(chosen);
         let peer = self.candidates.peer(chosen.index);
@@ -206,8 +244,8 @@ impl Route {
     /// Until when an attempt that begins now may take: half of the time that is left if another one could
     /// follow, and all of it otherwise.
     fn until(&self, now: Moment) -> Moment {
-        let last = self.attempts == ATTEMPTS_MAX.min(self.candidates.len());
-        if last || self.call.repeat == Repeat::Never {
+        let is_last = self.attempts == ATTEMPTS_MAX || self.tried_count == self.candidates.len();
+        if is_last || self.call.repeat == Repeat::Never {
             return self.call.deadline;
         }
         let half = self.call.deadline.since(now) / 2;
@@ -219,14 +257,19 @@ impl Route {
             self.candidates.peer(waiting.index).end_probe();
         }
     }
-}
 
-impl Drop for Route {
-    fn drop(&mut self) {
+    /// Nobody waits for the attempt any more that is under way.
+    fn abandon(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             self.candidates.peer(waiting.index).end_call();
             self.release(waiting);
         }
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.abandon();
     }
 }
 
@@ -236,7 +279,7 @@ impl Progress {
     fn on_outcome(&mut self, outcome: Outcome, repeat: Repeat) {
         self.may_have_run |= outcome.may_have_run();
         self.over = match (outcome, repeat) {
-            (Outcome::Answered, _) | (Outcome::Lost, Repeat::Never) => {
+            (Outcome::Answered, _) | (Outcome::Lost | Outcome::BusLost, Repeat::Never) => {
                 Some(FailureCode::MaybeExecuted)
             }
             // Such an attempt has all the time that there is.
@@ -246,12 +289,23 @@ impl Progress {
         let code = match outcome {
             Outcome::NotRun(code) => Some(code),
             Outcome::NoResponders | Outcome::NotSent => Some(FailureCode::Unreachable),
-            Outcome::Answered | Outcome::TimedOut | Outcome::Lost => None,
+            Outcome::Answered | Outcome::TimedOut | Outcome::Lost | Outcome::BusLost => None,
         };
         // The bus alone answers that nobody listens, which is cheap and stops with the first such answer.
-        self.costs = outcome != Outcome::NoResponders;
+        self.costs = !matches!(outcome, Outcome::NoResponders | Outcome::NotSent);
         if code.map(rank) > self.not_run.map(rank) {
             self.not_run = code;
+        }
+    }
+
+    /// What is to be done when every candidate was asked: hosts that are busy or refuse the call have answered
+    /// it, and those that are lost have not.
+    fn without_candidates(&self) -> Decision {
+        match self.code() {
+            code @ (FailureCode::Unreachable | FailureCode::MaybeExecuted) => {
+                Decision::Nobody(code)
+            }
+            code => Decision::GiveUp(code),
         }
     }
 

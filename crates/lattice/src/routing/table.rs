@@ -216,6 +216,11 @@ impl Candidates {
         &self.peers[index]
     }
 
+    /// Where a peer is among them, in the life that it had when it was asked.
+    pub(super) fn position(&self, peer: &Arc<Peer>) -> Option<usize> {
+        self.peers.iter().position(|known| Arc::ptr_eq(known, peer))
+    }
+
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
     }

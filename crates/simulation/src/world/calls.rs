@@ -109,7 +109,8 @@ impl World {
                 return Ok(());
             };
             let attempt = match calling.route.next(at) {
-                Decision::GiveUp(code) => {
+                // Here nobody waits for others.
+                Decision::GiveUp(code) | Decision::Nobody(code) => {
                     process.calls.remove(&number);
                     return self.end_call(number, End::Failed(code));
                 }

@@ -220,7 +220,7 @@ impl Import {
         let opening = Opening {
             app: ends.app.clone(),
             component: ends.to.clone(),
-            frame,
+            frame: frame.into(),
             deadline: Instant::now() + left,
             is_idempotent: self.function.is_idempotent,
             away,
@@ -228,14 +228,7 @@ impl Import {
         let hosts = hosts.clone();
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
-            let told = move |reply| {
-                // The importer may be gone.
-                let _ = answer.send(match reply {
-                    Ok(reply) => Answer::GoesOn(reply),
-                    Err(failure) => Answer::Over(Over::Failed(failure)),
-                });
-            };
-            hosts.converse(opening, Box::new(told)).await;
+            hosts.converse(opening, Over::tell(answer)).await;
         });
         Ok(Running {
             conversation,

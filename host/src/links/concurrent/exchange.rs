@@ -96,9 +96,8 @@ impl Side {
     pub(super) fn pair(post: impl Fn(&Arc<Self>) -> Post) -> (Arc<Self>, Arc<Self>) {
         let importer = Arc::new(Self::new(Role::Importer));
         let exporter = Arc::new(Self::new(Role::Exporter));
-        // Both are new, so neither is set yet.
-        let _ = importer.peer.set(post(&exporter));
-        let _ = exporter.peer.set(post(&importer));
+        importer.set_peer(post(&exporter));
+        exporter.set_peer(post(&importer));
         (importer, exporter)
     }
 

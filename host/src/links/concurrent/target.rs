@@ -15,7 +15,7 @@ use crate::entry::{Failure, chain};
 use crate::links::call::report_failure;
 use crate::links::codec::FunctionShape;
 use crate::links::failure::of_callee;
-use crate::links::wire::{Server, reply_frame};
+use crate::links::wire::{Server, Told, reply_frame};
 use crate::links::{Callee, LinkFailure, LinkedFunction};
 
 /// How a call ended, of which the importer was told nothing yet.
@@ -26,6 +26,19 @@ pub(crate) enum Over {
     Frame(Vec<u8>),
     /// Without having run, or nobody knows how.
     Failed(LinkFailure),
+}
+
+impl Over {
+    /// Hands the reply of a call that another host makes to whoever waits for it here.
+    pub(crate) fn tell(answer: oneshot::Sender<Answer<Self>>) -> Told {
+        Box::new(move |reply| {
+            // Whoever waited may be gone.
+            let _ = answer.send(match reply {
+                Ok(reply) => Answer::GoesOn(reply),
+                Err(failure) => Answer::Over(Self::Failed(failure)),
+            });
+        })
+    }
 }
 
 /// How a call in a callee's store ended.

@@ -66,7 +66,7 @@ pub(crate) struct Opening {
     pub(crate) app: Arc<str>,
     pub(crate) component: Arc<str>,
     /// The frame that asks for it.
-    pub(crate) frame: Vec<u8>,
+    pub(crate) frame: Bytes,
     /// Until when there has to be a reply.
     pub(crate) deadline: Instant,
     /// Whether the call may be made twice.

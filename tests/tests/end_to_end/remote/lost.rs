@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use weft_tests::{Nats, PATIENCE, eventually};
 
-use super::{ADD, Apart, calls_at};
+use super::{ADD, Apart, calls_at, runs};
 
 /// A call that does not end by itself before its deadline of half a minute.
 const SPIN: &str = "fixture:conformance/relay-failures.text(spin)";
@@ -28,6 +28,21 @@ fn a_call_whose_host_is_killed_is_told_that_it_may_have_run() {
     // One that waited until its deadline would be told just that.
     let told = call.wait(PATIENCE).expect_code(0);
     assert!(told.stdout.contains("maybe-executed"), "{told}");
+}
+
+#[test]
+fn a_call_waits_until_what_a_killed_host_ran_is_started_elsewhere() {
+    let nats = Nats::start();
+    let mut apart = Apart::deployed(&nats, 2, 1, "");
+    apart.wait_for_answer(ADD, "42");
+    let lost = apart.exporters.iter_mut().find(|exporter| runs(exporter));
+    lost.expect("somebody runs it").kill();
+    // Nobody runs it for the seconds in which the host is found out, and nobody is told so.
+    let calls: Vec<_> = (0..4).map(|_| apart.spawn_call(ADD)).collect();
+    for call in calls {
+        let called = call.wait(PATIENCE).expect_code(0);
+        assert_eq!(called.stdout.trim_end(), "42");
+    }
 }
 
 #[test]

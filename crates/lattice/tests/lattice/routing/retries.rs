@@ -9,18 +9,28 @@ use weft_lattice::routing::{
 };
 use weft_wire::FailureCode;
 
-use super::rig::{DEADLINE, Rig, host_of, replicas, sent};
+use super::rig::{DEADLINE, Rig, host_of, replica, replicas, sent};
 use crate::membership::rig::config;
 
-const OUTCOMES: [Outcome; 7] = [
+const OUTCOMES: [Outcome; 8] = [
     Outcome::NotRun(FailureCode::Busy),
     Outcome::NotRun(FailureCode::Refused),
     Outcome::NoResponders,
     Outcome::NotSent,
     Outcome::TimedOut,
     Outcome::Lost,
+    Outcome::BusLost,
     Outcome::Answered,
 ];
+
+/// What is told to whoever called and does not wait.
+#[track_caller]
+fn told(decision: Decision) -> FailureCode {
+    match decision {
+        Decision::GiveUp(code) | Decision::Nobody(code) => code,
+        Decision::Send(attempt) => panic!("it is sent: {attempt:?}"),
+    }
+}
 
 fn any_repeat() -> impl Strategy<Value = Repeat> {
     prop::sample::select(vec![Repeat::Idempotent, Repeat::Never])
@@ -58,8 +68,8 @@ proptest! {
                 }
             }
             let bound = ATTEMPTS_MAX.min(usize::from(count));
-            prop_assert!((1..=bound).contains(&route.attempts()));
-            let Decision::GiveUp(code) = route.next(now) else {
+            prop_assert!(route.attempts() <= bound);
+            let (Decision::GiveUp(code) | Decision::Nobody(code)) = route.next(now) else {
                 prop_assert!(route.attempts() < bound, "there was more to try");
                 continue;
             };
@@ -88,10 +98,12 @@ proptest! {
 #[test]
 fn what_is_told_is_what_is_known() {
     use FailureCode::{Busy, Deadline, MaybeExecuted, Refused, Unreachable};
-    let [busy, refused, nobody, unsent, late, lost, _] = OUTCOMES;
-    let cases: [(Repeat, &[Outcome], FailureCode); 12] = [
+    let [busy, refused, nobody, unsent, late, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], FailureCode); 15] = [
         (Repeat::Never, &[nobody, nobody], Unreachable),
-        (Repeat::Never, &[unsent, unsent], Unreachable),
+        (Repeat::Never, &[unsent], Unreachable),
+        (Repeat::Never, &[nobody, unsent], Unreachable),
+        (Repeat::Never, &[cut], MaybeExecuted),
         (Repeat::Never, &[busy, busy], Busy),
         (Repeat::Never, &[busy, nobody], Busy),
         (Repeat::Never, &[nobody, busy], Busy),
@@ -102,6 +114,7 @@ fn what_is_told_is_what_is_known() {
         (Repeat::Idempotent, &[lost, nobody], MaybeExecuted),
         (Repeat::Idempotent, &[late, busy], MaybeExecuted),
         (Repeat::Idempotent, &[lost, lost], MaybeExecuted),
+        (Repeat::Idempotent, &[cut], MaybeExecuted),
     ];
     for (repeat, outcomes, expected) in cases {
         let mut rig = Rig::new(&replicas(2));
@@ -110,10 +123,92 @@ fn what_is_told_is_what_is_known() {
             sent(route.next(now));
             route.outcome(*outcome, now);
         }
-        let told = route.next(now);
-        assert_eq!(told, Decision::GiveUp(expected), "{repeat:?} {outcomes:?}");
-        assert_eq!(route.next(now), told, "it stays so");
+        let decision = route.next(now);
+        assert_eq!(told(decision), expected, "{repeat:?} {outcomes:?}");
+        assert_eq!(route.next(now), decision, "it stays so");
     }
+}
+
+#[test]
+fn a_call_of_which_every_host_was_lost_is_not_over_and_one_that_was_answered_is() {
+    let [busy, refused, nobody, unsent, _, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], bool); 9] = [
+        (Repeat::Never, &[nobody, nobody], true),
+        (Repeat::Never, &[unsent], true),
+        (Repeat::Idempotent, &[lost, nobody], true),
+        (Repeat::Idempotent, &[cut], true),
+        (Repeat::Never, &[busy, nobody], false),
+        (Repeat::Never, &[refused, nobody], false),
+        (Repeat::Never, &[nobody, lost], false),
+        (Repeat::Never, &[cut], false),
+        (Repeat::Idempotent, &[busy, busy], false),
+    ];
+    for (repeat, outcomes, goes_on) in cases {
+        let mut rig = Rig::new(&replicas(2));
+        let (now, mut route) = (rig.now(), rig.route(repeat));
+        for outcome in outcomes {
+            sent(route.next(now));
+            route.outcome(*outcome, now);
+        }
+        let decision = route.next(now);
+        let waits = matches!(decision, Decision::Nobody(_));
+        assert_eq!(waits, goes_on, "{repeat:?} {outcomes:?}: {decision:?}");
+    }
+}
+
+#[test]
+fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
+    let mut rig = Rig::new(&replicas(1));
+    let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
+    let first = sent(route.next(now)).host;
+    route.outcome(Outcome::NoResponders, now);
+    route.renew(rig.candidates());
+    assert_eq!(
+        route.next(now),
+        Decision::Nobody(FailureCode::Unreachable),
+        "the same one is not asked again"
+    );
+    rig.learn(&replica(2));
+    rig.refresh();
+    route.renew(rig.candidates());
+    let now = rig.now();
+    assert_ne!(sent(route.next(now)).host, first);
+    route.outcome(Outcome::NoResponders, now);
+    route.renew(rig.candidates());
+    assert_eq!(told(route.next(now)), FailureCode::Unreachable);
+    assert_eq!(route.attempts(), 2);
+}
+
+#[test]
+fn when_the_bus_is_back_a_call_goes_where_it_was_to_go() {
+    for (repeat, outcome, attempts) in [
+        (Repeat::Never, Outcome::NotSent, 1),
+        (Repeat::Idempotent, Outcome::BusLost, 2),
+    ] {
+        let mut rig = Rig::new(&replicas(1));
+        let (now, mut route) = (rig.now(), rig.route(repeat));
+        let first = sent(route.next(now)).host;
+        route.outcome(outcome, now);
+        assert!(matches!(route.next(now), Decision::Nobody(_)));
+        route.renew(rig.candidates());
+        assert_eq!(sent(route.next(now)).host, first);
+        assert_eq!(route.attempts(), attempts, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_renewed_without_end_is_sent_no_more_often_than_another() {
+    let mut rig = Rig::new(&replicas(1));
+    let (now, mut route) = (rig.now(), rig.route(Repeat::Idempotent));
+    for _ in 0..ATTEMPTS_MAX {
+        sent(route.next(now));
+        route.outcome(Outcome::BusLost, now);
+        route.renew(rig.candidates());
+    }
+    assert_eq!(
+        route.next(now),
+        Decision::GiveUp(FailureCode::MaybeExecuted)
+    );
 }
 
 #[test]

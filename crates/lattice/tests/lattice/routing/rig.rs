@@ -58,24 +58,28 @@ impl Rig {
         let mut watcher = Watcher::settled();
         let news = watcher.membership.set_contents(own);
         news.expect("within the bounds");
-        let mut senders = Vec::new();
-        for replica in replicas {
-            let has = contents(&replica.labels, &[TARGET]);
-            let mut sender = Sender::with(replica.key, 1, has);
-            sender.load = replica.load;
-            sender.set_state(replica.state);
-            watcher.hear(&mut sender);
-            watcher.learn(sender.inventory());
-            senders.push(sender);
-        }
         let mut rig = Self {
             watcher,
-            senders,
+            senders: Vec::new(),
             router: Router::new(id(OWN)),
             seed: 0,
         };
+        for replica in replicas {
+            rig.learn(replica);
+        }
         rig.refresh();
         rig
+    }
+
+    /// Hears of a replica.
+    pub(crate) fn learn(&mut self, replica: &Replica) {
+        let has = contents(&replica.labels, &[TARGET]);
+        let mut sender = Sender::with(replica.key, 1, has);
+        sender.load = replica.load;
+        sender.set_state(replica.state);
+        self.watcher.hear(&mut sender);
+        self.watcher.learn(sender.inventory());
+        self.senders.push(sender);
     }
 
     /// Brings the router up to date.
@@ -133,13 +137,13 @@ impl Rig {
 pub(crate) fn sent(decision: Decision) -> Attempt {
     match decision {
         Decision::Send(attempt) => attempt,
-        Decision::GiveUp(code) => panic!("gave up: {code}"),
+        Decision::GiveUp(code) | Decision::Nobody(code) => panic!("gave up: {code}"),
     }
 }
 
 pub(crate) fn host_of(decision: Decision) -> Option<HostId> {
     match decision {
         Decision::Send(attempt) => Some(attempt.host),
-        Decision::GiveUp(_) => None,
+        Decision::GiveUp(_) | Decision::Nobody(_) => None,
     }
 }
