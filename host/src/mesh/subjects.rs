@@ -1,5 +1,8 @@
 //! The subjects of a lattice: who speaks where.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use weft_lattice::bus::{Part, Pattern, Scope, Subject, SubjectError};
 use weft_lattice::membership::HostId;
 
@@ -19,6 +22,9 @@ const QUESTIONS: &str = "questions";
 
 /// Conversations, by the host whose end it is, a token, and which end.
 const LINES: &str = "lines";
+
+/// Of how many hosts the subjects of calls are remembered: more than a lattice usually has, and a megabyte.
+const REMEMBERED_MAX: usize = 4_096;
 
 /// One of the two ends of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +49,9 @@ impl End {
 pub(super) struct Subjects {
     scope: Scope,
     me: String,
+    /// Where other hosts take calls: each call asks for one of them, and writing it anew takes a twentieth of all
+    /// that a call costs its importer's host.
+    calls_by_host: Arc<RwLock<HashMap<HostId, Subject>>>,
     /// Where this host tells that it lives.
     pub(super) heartbeat: Subject,
     /// Where all hosts tell that they live.
@@ -84,6 +93,7 @@ impl Subjects {
             lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
             scope: scope.clone(),
             me,
+            calls_by_host: Arc::default(),
         })
     }
 
@@ -94,7 +104,21 @@ impl Subjects {
 
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
-        self.of(CALLS, host)
+        // Nothing panics while it holds the lock.
+        let remembered = self.calls_by_host.read();
+        let remembered = remembered.unwrap_or_else(PoisonError::into_inner);
+        if let Some(subject) = remembered.get(&host) {
+            return Some(subject.clone());
+        }
+        drop(remembered);
+        let subject = self.of(CALLS, host)?;
+        let remembered = self.calls_by_host.write();
+        let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= REMEMBERED_MAX {
+            remembered.clear();
+        }
+        remembered.insert(host, subject.clone());
+        Some(subject)
     }
 
     /// Where a host is asked for what it keeps.

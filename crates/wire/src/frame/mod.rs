@@ -30,6 +30,9 @@ use reply::{read_failure, write_failure};
 /// The version of the frames that this crate writes and reads.
 pub const VERSION: u8 = 1;
 
+/// Room for the fields of an ordinary frame beside its payload: some names and numbers.
+const ORDINARY_BYTES: usize = 256;
+
 /// Declares the kinds of frames once: their numbers, names and bodies.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($body:ty) = $number:literal, $name:literal;)*) => {
@@ -142,6 +145,8 @@ impl<'a> Frame<'a> {
     /// If a field is longer than the other end would take.
     pub fn encode_with(&self, authenticator: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
+        // Once, and not each time that a field finds no room.
+        out.reserve(ORDINARY_BYTES + authenticator.len() + self.payload_bytes());
         let written = self.write(authenticator, &mut Encoder::new(out, MAX_FRAME_BYTES));
         if written.is_err() {
             out.truncate(start);
@@ -155,6 +160,17 @@ impl<'a> Frame<'a> {
     /// If it is not a frame of this version, or a field is not as it has to be.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         Envelope::open(bytes)?.frame()
+    }
+
+    /// How long the longest field is, of the frames that carry data.
+    fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Request(request) => request.payload.len(),
+            Self::Reply(reply) => reply.outcome.as_ref().map_or(0, |payload| payload.len()),
+            Self::Held(held) => held.bytes.len(),
+            Self::Part(part) => part.bytes.map_or(0, <[u8]>::len),
+            _ => 0,
+        }
     }
 
     fn write(&self, authenticator: &[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {

@@ -151,16 +151,16 @@ async fn exchange(
     call: Outbound,
     pinned: Option<Peer>,
 ) -> Result<(Bytes, Peer), LinkFailure> {
-    let carrier = call.function.route.carrier.clone();
-    if !carrier.is_in_task() {
+    let function = call.function.clone();
+    let route = &function.route;
+    if !route.carrier.is_in_task() {
         return frames.exchange(call, pinned).await;
     }
-    let to = call.function.route.ends.to.clone();
     let frames = frames.clone();
     let exchange = async move { frames.exchange(call, pinned).await };
-    let answered = in_task(&carrier.tasks, exchange).await;
+    let answered = in_task(&route.carrier.tasks, exchange).await;
     answered.unwrap_or_else(|_| {
-        let reason = format!("`{to}`: this host is going away");
+        let reason = format!("`{}`: this host is going away", route.ends.to);
         Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
     })
 }
