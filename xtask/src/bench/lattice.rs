@@ -5,7 +5,8 @@
 //! is the program that answers bare requests. A call is one message each way. Each value is the time that one
 //! of many took, all of them through their number; its median is that of the rounds. What is *in flight* are
 //! guests that call at the same time, each started by a request to its host, which is a part of the time of a
-//! hundred calls. An argument and a result of 1 MiB are larger than a message, as the fields of a frame are
+//! hundred calls. What answers in the bare client makes no instance for each request, so a callee is measured too
+//! whose instances are reused. An argument and a result of 1 MiB are larger than a message, as the fields of a frame are
 //! around them; those of the bare client fit exactly.
 
 use std::fs;
@@ -50,7 +51,9 @@ struct Setup {
     far: Weft,
     /// Where the near host takes commands, and what it wants to see for them.
     admin: SocketAddr,
+    /// That have `wrk` ask for calls of either callee.
     script: PathBuf,
+    script_reused: PathBuf,
     bare: PathBuf,
     url: String,
     responder: Process,
@@ -64,10 +67,25 @@ enum Load {
     /// Small, one after the other, so many.
     Latency(u32),
     /// Small, [`IN_FLIGHT`] at a time, for so many seconds.
-    Throughput(u32),
+    Throughput(Callee, u32),
     /// Large, one after the other, so many.
     Large(u32),
 }
+
+/// What is called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Callee {
+    /// A new instance for each call.
+    Fresh,
+    /// One instance for one call after another.
+    Reused,
+}
+
+/// The callers, and whom each calls.
+const PAIRS: [(&str, &str, Callee); 2] = [
+    ("caller", "callee", Callee::Fresh),
+    ("caller-of-reused", "callee-reused", Callee::Reused),
+];
 
 pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     debian::ensure("nats-server", "the bus is a NATS server")?;
@@ -75,10 +93,11 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let setup = Setup::start(tools)?;
     let loads = [
         Load::Latency(effort.choose(5_000, 200)),
-        Load::Throughput(effort.choose(5, 1)),
+        Load::Throughput(Callee::Fresh, effort.choose(5, 1)),
+        Load::Throughput(Callee::Reused, effort.choose(5, 1)),
         Load::Large(effort.choose(100, 5)),
     ];
-    let mut found = [const { (Vec::new(), Vec::new()) }; 3];
+    let mut found = [const { (Vec::new(), Vec::new()) }; 4];
     let rounds = effort.choose(9, 1);
     // The first round warms all up; the others take turns, so that none has the quieter machine.
     for round in 0..=rounds {
@@ -100,13 +119,24 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 impl Load {
     fn row(self, bare: f64, calls: f64) -> Row {
         let (name, unit, target) = match self {
-            Self::Latency(_) => ("one at a time", "µs", Target::RatioAtMost(1.3)),
-            Self::Throughput(_) => ("64 in flight", "1/s", Target::RatioAtLeast(0.7)),
-            Self::Large(_) => ("1 MiB list<u8> and back", "µs", Target::RatioAtMost(1.5)),
+            Self::Latency(_) => ("one at a time", "µs", Some(Target::RatioAtMost(1.3))),
+            Self::Throughput(Callee::Fresh, _) => ("64 in flight", "1/s", None),
+            Self::Throughput(Callee::Reused, _) => (
+                "64 in flight, instances reused",
+                "1/s",
+                Some(Target::RatioAtLeast(0.7)),
+            ),
+            Self::Large(_) => (
+                "1 MiB list<u8> and back",
+                "µs",
+                Some(Target::RatioAtMost(1.5)),
+            ),
         };
-        Row::new(format!("remote call, {name}"), calls, unit)
-            .against(BASELINE, bare)
-            .target(target)
+        let row = Row::new(format!("remote call, {name}"), calls, unit).against(BASELINE, bare);
+        match target {
+            Some(target) => row.target(target),
+            None => row,
+        }
     }
 }
 
@@ -135,7 +165,8 @@ impl Setup {
             near,
             far,
             admin: admin.trim().parse().context("the admin address")?,
-            script: scratch.write("call.lua", script(token.trim()))?,
+            script: scratch.write("call.lua", script(token.trim(), Callee::Fresh))?,
+            script_reused: scratch.write("reused.lua", script(token.trim(), Callee::Reused))?,
             bare: tools.raw_requests.clone(),
             url,
             responder,
@@ -161,12 +192,15 @@ impl Setup {
             },
         )?;
         self.near.deploy(&[manifest])?;
-        wait::until("the caller calls", Patience::of(READY_TIMEOUT), || {
-            Ok(self
-                .near
-                .call("apart/caller", "fixture:links/relay.add(1, 2)")
-                .ok())
-        })?;
+        for (caller, ..) in PAIRS {
+            let caller = format!("apart/{caller}");
+            wait::until("the caller calls", Patience::of(READY_TIMEOUT), || {
+                Ok(self
+                    .near
+                    .call(&caller, "fixture:links/relay.add(1, 2)")
+                    .ok())
+            })?;
+        }
         Ok(())
     }
 
@@ -181,7 +215,7 @@ impl Setup {
     fn bare(&self, load: Load) -> Result<f64> {
         let (bytes, count, in_flight) = match load {
             Load::Latency(count) => (SMALL_BYTES, count, 1),
-            Load::Throughput(seconds) => (SMALL_BYTES, seconds * 50_000, IN_FLIGHT),
+            Load::Throughput(_, seconds) => (SMALL_BYTES, seconds * 50_000, IN_FLIGHT),
             Load::Large(count) => (LARGE_BYTES, count, 1),
         };
         let mut command = Command::new(&self.bare);
@@ -191,7 +225,7 @@ impl Setup {
         let nanoseconds: f64 = printed.trim().parse().context("it prints no number")?;
         Ok(match load {
             Load::Latency(_) | Load::Large(_) => nanoseconds / 1e3,
-            Load::Throughput(_) => 1e9 / nanoseconds,
+            Load::Throughput(..) => 1e9 / nanoseconds,
         })
     }
 
@@ -203,9 +237,13 @@ impl Setup {
                 let function = format!("echo-bytes-many({count}, {LARGE_BYTES})");
                 self.in_a_row(&function, count)
             }
-            Load::Throughput(seconds) => {
+            Load::Throughput(callee, seconds) => {
                 let duration = Duration::from_secs(seconds.into());
-                let report = wrk::load_by(&self.script, self.admin, IN_FLIGHT, duration)?;
+                let script = match callee {
+                    Callee::Fresh => &self.script,
+                    Callee::Reused => &self.script_reused,
+                };
+                let report = wrk::load_by(script, self.admin, IN_FLIGHT, duration)?;
                 Ok(report.requests_per_second * f64::from(CALLS_PER_REQUEST))
             }
         }
@@ -222,41 +260,57 @@ impl Setup {
 }
 
 /// Has `wrk` ask a host for calls.
-fn script(token: &str) -> String {
+fn script(token: &str, callee: Callee) -> String {
+    let caller = PAIRS.iter().find(|(.., of_pair)| *of_pair == callee);
+    let caller = caller.map_or("caller", |(caller, ..)| caller);
     let expression = format!("fixture:links/relay.add-many({CALLS_PER_REQUEST})");
     format!(
         "wrk.method = 'POST'\n\
          wrk.path = '/v1/call'\n\
          wrk.headers['Authorization'] = 'Bearer {token}'\n\
          wrk.headers['Content-Type'] = 'application/json'\n\
-         wrk.body = '{{\"app\":\"apart\",\"component\":\"caller\",\"expression\":\"{expression}\"}}'\n"
+         wrk.body = '{{\"app\":\"apart\",\"component\":\"{caller}\",\"expression\":\"{expression}\"}}'\n"
     )
 }
 
-/// Caller and callee, each on the host that is labelled for it and with stores of its own.
+/// Callers and callees, each on the host that is labelled for it and with stores of its own.
 fn app(tools: &Tools) -> String {
-    let component = |name: &str| {
-        let file = tools.guest(name);
+    let component = |name: &str, guest: &str, instances: &str| {
+        let file = tools.guest(guest);
         format!(
-            "{{name: {name}, source: {{file: '{}'}}, placement: {{require: {{end: {name}}}}}}}",
+            "{{name: {name}, source: {{file: '{}'}}, instances: {instances}, \
+             placement: {{require: {{end: {guest}}}}}}}",
             file.display()
         )
     };
-    let surroundings = ["caller", "callee"].map(|name| {
+    let surroundings = |name: &str, guest: &str| {
         format!(
             "{{from: {name}, interface: 'wasi:config', to: values}}, {{from: {name}, interface: \
-             'wasi:keyvalue', to: memory-of-{name}}}"
+             'wasi:keyvalue', to: memory-of-{guest}}}"
         )
-    });
+    };
+    let (mut components, mut links) = (Vec::new(), Vec::new());
+    for (caller, callee, kind) in PAIRS {
+        let instances = match kind {
+            Callee::Fresh => "per-request",
+            Callee::Reused => "{reuse: {}}",
+        };
+        components.push(component(caller, "caller", "per-request"));
+        components.push(component(callee, "callee", instances));
+        links.push(format!(
+            "{{from: {caller}, interface: 'fixture:links', to: {callee}}}"
+        ));
+        links.push(surroundings(caller, "caller"));
+        links.push(surroundings(callee, "callee"));
+    }
     format!(
         "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: apart}}\nspec:\n  \
-         components: [{}, {}]\n  \
+         components: [{}]\n  \
          providers: [{{name: values, type: config-values}}, \
          {{name: memory-of-caller, type: keyvalue-memory}}, \
          {{name: memory-of-callee, type: keyvalue-memory}}]\n  \
-         links: [{{from: caller, interface: 'fixture:links', to: callee}}, {}]\n",
-        component("caller"),
-        component("callee"),
-        surroundings.join(", ")
+         links: [{}]\n",
+        components.join(", "),
+        links.join(", ")
     )
 }
