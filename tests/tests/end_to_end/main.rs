@@ -12,6 +12,7 @@ mod conformance;
 mod crashes;
 mod deploy;
 mod drain;
+mod drills;
 mod foreign;
 mod fusion;
 mod hostile;

@@ -3,17 +3,16 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 use weft_lattice::control::rows::HostRow;
 use weft_lattice::control::{Client, token};
 
+use super::processes::{cannot, free_addresses, kill, listens, spawn};
 use super::topology::{Ports, Topology};
 use crate::commands::deploy;
 use crate::failure::{Failure, Kind};
@@ -22,8 +21,14 @@ use crate::manifest;
 /// How often something is looked at that is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long a process may take to listen.
-const LISTEN_MAX: Duration = Duration::from_secs(30);
+/// How often the lattice is started: somebody else may take a port that was free a moment ago.
+const STARTS_MAX: usize = 3;
+
+/// How long a deployment may be refused: servers that were just started have no leader for what they store yet.
+const DEPLOY_MAX: Duration = Duration::from_secs(30);
+
+/// How long to wait before a deployment is tried again.
+const DEPLOY_EVERY: Duration = Duration::from_millis(500);
 
 /// The end of a log that is shown when something failed.
 const LOG_LINES_SHOWN: usize = 12;
@@ -60,6 +65,16 @@ impl Lab {
     /// # Errors
     /// If one cannot be started.
     pub(super) async fn start(topology: Topology) -> Result<Self, Failure> {
+        let mut starts = 1;
+        loop {
+            match Self::start_once(topology).await {
+                Err(_) if starts < STARTS_MAX => starts += 1,
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_once(topology: Topology) -> Result<Self, Failure> {
         let directory = scratch().map_err(|error| cannot("make a directory", &error))?;
         let program = std::env::current_exe().map_err(|error| cannot("find `weft`", &error))?;
         let mut lab = Self {
@@ -79,10 +94,19 @@ impl Lab {
     }
 
     async fn start_all(&mut self) -> Result<(), Failure> {
-        let no_port = |error: io::Error| cannot("find a free port", &error);
         let clouds = self.topology.servers();
-        let ports: Result<Vec<_>, _> = clouds.iter().map(|_| ports()).collect();
-        let ports = ports.map_err(no_port)?;
+        let hosts = self.topology.hosts();
+        let addresses = free_addresses(3 * clouds.len() + 2 * hosts.len());
+        let addresses = addresses.map_err(|error| cannot("find a free port", &error))?;
+        let (of_servers, of_hosts) = addresses.split_at(3 * clouds.len());
+        let ports: Vec<_> = of_servers
+            .chunks_exact(3)
+            .map(|own| Ports {
+                client: own[0],
+                cluster: own[1],
+                gateway: own[2],
+            })
+            .collect();
         for (cloud, own) in clouds.iter().zip(&ports) {
             let store = self.directory.join(format!("nats-{cloud}"));
             let store = store.to_string_lossy().into_owned();
@@ -97,12 +121,12 @@ impl Lab {
             });
             self.start_server(cloud).await?;
         }
-        for (index, cloud) in self.topology.hosts().into_iter().enumerate() {
+        for (index, (cloud, own)) in hosts.into_iter().zip(of_hosts.chunks_exact(2)).enumerate() {
             self.hosts.push(LabHost {
                 name: format!("{cloud}{}", index + 1),
                 cloud,
-                http: free_address().map_err(no_port)?,
-                admin: free_address().map_err(no_port)?,
+                http: own[0],
+                admin: own[1],
                 data: self.directory.join(format!("host-{}", index + 1)),
                 process: None,
             });
@@ -136,11 +160,6 @@ impl Lab {
         }
         let names = hosts.iter().map(|index| self.hosts[*index].name.as_str());
         names.collect::<Vec<_>>().join(", ")
-    }
-
-    /// A host that is not the first, which commands go through.
-    pub(super) fn busiest_but_first(&self) -> Vec<usize> {
-        vec![self.hosts.len() - 1]
     }
 
     /// A client for a host.
@@ -190,8 +209,14 @@ impl Lab {
     /// # Errors
     /// If it has mistakes, or is refused.
     pub(super) async fn deploy(&self, file: &Path) -> Result<(), Failure> {
-        let manifests = manifest::read_all(&[file.to_owned()])?;
-        deploy::deploy_quietly(&self.client(0)?, manifests).await
+        let deadline = Instant::now() + DEPLOY_MAX;
+        loop {
+            let manifests = manifest::read_all(&[file.to_owned()])?;
+            match deploy::deploy_quietly(&self.client(0)?, manifests).await {
+                Err(_) if Instant::now() < deadline => sleep(DEPLOY_EVERY).await,
+                deployed => return deployed,
+            }
+        }
     }
 
     /// Ends hosts as `kill -9` does.
@@ -269,11 +294,13 @@ impl Lab {
         {
             let mut command = Command::new("nats-server");
             command.arg("-c").arg(&server.configuration);
-            server.process = Some(spawn(command, log.try_clone()).map_err(|error| {
+            let mut process = spawn(command, log.try_clone()).map_err(|error| {
                 let failure = cannot("start `nats-server`", &error);
                 failure.or_help("install it, and see that it is in the path")
-            })?);
-            listens(server.address, "a NATS server").await?;
+            })?;
+            let listening = listens(server.address, "a NATS server", &mut process).await;
+            server.process = Some(process);
+            listening?;
         }
         Ok(())
     }
@@ -309,8 +336,11 @@ impl Lab {
             }
         }
         for host in hosts {
-            let host = &self.hosts[*host];
-            listens(host.admin, &format!("host `{}`", host.name)).await?;
+            let host = &mut self.hosts[*host];
+            let what = format!("host `{}`", host.name);
+            if let Some(process) = &mut host.process {
+                listens(host.admin, &what, process).await?;
+            }
         }
         Ok(())
     }
@@ -349,53 +379,4 @@ fn scratch() -> io::Result<PathBuf> {
     let directory = std::env::temp_dir().join(format!("weft-drill-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&directory)?;
     Ok(directory)
-}
-
-fn spawn(mut command: Command, log: io::Result<File>) -> io::Result<Child> {
-    let log = log?;
-    command
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-}
-
-async fn kill(process: &mut Option<Child>) -> Result<(), Failure> {
-    match process.take() {
-        Some(mut process) => {
-            let killed = process.kill().await;
-            killed.map_err(|error| cannot("end a process", &error))
-        }
-        None => Ok(()),
-    }
-}
-
-async fn listens(address: SocketAddr, what: &str) -> Result<(), Failure> {
-    let deadline = Instant::now() + LISTEN_MAX;
-    while TcpStream::connect(address).await.is_err() {
-        if Instant::now() > deadline {
-            let message = format!("{what} does not listen after {} s", LISTEN_MAX.as_secs());
-            return Err(Failure::new(Kind::Failed, message));
-        }
-        sleep(LOOK_EVERY).await;
-    }
-    Ok(())
-}
-
-fn ports() -> io::Result<Ports> {
-    Ok(Ports {
-        client: free_address()?,
-        cluster: free_address()?,
-        gateway: free_address()?,
-    })
-}
-
-/// An address that nothing listened on a moment ago.
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
-}
-
-fn cannot(what: &str, error: &io::Error) -> Failure {
-    Failure::new(Kind::Failed, format!("cannot {what}")).caused_by(error)
 }

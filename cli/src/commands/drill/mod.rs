@@ -1,14 +1,18 @@
 //! `weft drill`: breaks a lattice on purpose, and tells what its users noticed.
 //!
-//! The lattice is one that the command starts itself, on loopback ([`lab`], as [`topology`] says), with the apps
-//! of the user. [`probes`] send requests through the hosts that are to survive, [`watcher`] sees when the lattice
-//! knows of the loss and when everything runs again, [`report`] is what is told.
+//! The lattice is one that the command starts itself, on loopback ([`lab`], as [`topology`] says, of [`processes`]),
+//! with the apps of the user. [`probes`] send requests through the hosts that are to survive, and [`writes`] make
+//! things there, both by [`requests`]; [`watcher`] sees when the lattice knows of the loss and when everything runs
+//! again, [`report`] is what is told.
 
 mod lab;
 mod probes;
+mod processes;
 mod report;
+mod requests;
 mod topology;
 mod watcher;
+mod writes;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,9 +23,10 @@ use weft_lattice_config::DurationText;
 
 use self::lab::Lab;
 use self::probes::Probes;
-use self::report::DrillReport;
+use self::report::{DrillReport, Observed};
 use self::topology::{CLOUDS, Topology};
 use self::watcher::Watcher;
+use self::writes::Writes;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format};
 
@@ -44,10 +49,13 @@ Examples:
   weft drill stop-host -f shop.yaml --rate 200             one hangs, still subscribed
   weft drill kill-nats -f shop.yaml                        the NATS server is killed and restarted
   weft drill lose-cloud -f shop.yaml --topology stretched  one of three clouds is gone, and returns
+  weft drill kill-host -f shop.yaml --write /orders --body '{\"lines\":[{\"sku\":\"sencha\",\"quantity\":1}]}'
+                                                           orders are taken all the while, and read at the end
 
 It needs `nats-server` in the path. All of it is on loopback, and ends with the command. Requests are
 GETs of `--path`, sent through every host that is to survive; one counts as lost if it is not
-answered with a status below 500 within ten seconds.";
+answered with a status below 500 within ten seconds. What `--write` makes counts as made if it is
+answered with `201` and a `Location`, and as missing if that cannot be read at the end.";
 
 /// Break a lattice of this machine on purpose, and tell what its users noticed
 #[derive(Debug, Args)]
@@ -65,6 +73,12 @@ pub(crate) struct Drill {
     /// How many requests to send a second
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     rate: u32,
+    /// POST `--body` to this path besides, four times a second
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    write: Option<String>,
+    /// The JSON that is posted to the path of `--write`
+    #[arg(long, value_name = "JSON", default_value = "{}", requires = "write")]
+    body: String,
     /// How long to go on after something was broken
     #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
     lasting: DurationText,
@@ -133,19 +147,12 @@ impl Drill {
         for file in &self.files {
             lab.deploy(file).await?;
         }
-        let victims = self.victims(lab);
-        let surviving: Vec<_> = (0..lab.hosts().len())
-            .filter(|index| !victims.contains(index))
-            .collect();
-        let mut watcher = Watcher::new(lab, &victims)?;
-        let addresses: Vec<_> = surviving
-            .iter()
-            .map(|index| lab.hosts()[*index].http)
-            .collect();
+        let mut watcher = Watcher::new(lab)?;
         output::note("waiting until every host answers");
+        let everyone: Vec<_> = lab.hosts().iter().map(|host| host.http).collect();
         let ready = async {
             watcher.settled().await;
-            probes::until_answered(&addresses, &self.path).await;
+            probes::until_answered(&everyone, &self.path).await;
         };
         if timeout(START_MAX, ready).await.is_err() {
             let message = format!(
@@ -155,8 +162,15 @@ impl Drill {
             return Err(Failure::new(Kind::Failed, message)
                 .or_help("give the path of a route of the app with `--path`"));
         }
-        watcher.remember().await;
-        let probes = Probes::start(addresses, &self.path, self.rate);
+        let victims = self.victims(lab, &watcher).await;
+        watcher.remember(&victims).await;
+        let surviving: Vec<_> = (0..everyone.len())
+            .filter(|index| !victims.contains(index))
+            .map(|index| everyone[index])
+            .collect();
+        let writes = self.write.as_deref();
+        let writes = writes.map(|path| Writes::start(&surviving, path, &self.body));
+        let probes = Probes::start(surviving, &self.path, self.rate);
         sleep(BEFORE).await;
         output::note(&format!("{}: {}", self.fault.name(), lab.names(&victims)));
         let broken = Instant::now();
@@ -167,27 +181,37 @@ impl Drill {
             None => self.undo(lab, &victims).await?,
         };
         let sent = probes.end().await;
+        let written = match writes {
+            Some(writes) => Some(writes.end().await),
+            None => None,
+        };
         let returned = match after {
             Some(back) => watcher.all_back(back).await,
             None => None,
         };
+        let observed = Observed {
+            broken,
+            back: after,
+            sent: &sent,
+            written: written.as_ref(),
+            seen: watcher.seen(),
+            all_back: returned,
+        };
         Ok(DrillReport::new(
             self.fault.name(),
             lab.describe(),
-            broken,
-            after,
-            &sent,
-            watcher.seen(),
-            returned,
+            &observed,
         ))
     }
 
     /// The hosts that are to be lost.
-    fn victims(&self, lab: &Lab) -> Vec<usize> {
+    async fn victims(&self, lab: &Lab, watcher: &Watcher) -> Vec<usize> {
         let hosts = lab.hosts().iter().enumerate();
         match self.fault {
             Fault::KillNats => Vec::new(),
-            Fault::KillHost | Fault::StopHost => lab.busiest_but_first(),
+            Fault::KillHost | Fault::StopHost => {
+                watcher.busiest_but_first().await.into_iter().collect()
+            }
             Fault::LoseCloud => hosts
                 .filter(|(_, host)| host.cloud == self.cloud)
                 .map(|(index, _)| index)

@@ -7,10 +7,26 @@ use tokio::time::Instant;
 
 use super::probes::Sent;
 use super::watcher::Seen;
+use super::writes::Written;
 use crate::output::Report;
 
 /// From when on after the loss no request may be lost any more: a dead host is found out in three seconds.
 const GRACE: Duration = Duration::from_secs(4);
+
+/// What was observed of a drill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observed<'a> {
+    /// When something was broken.
+    pub(super) broken: Instant,
+    /// When it was whole again, if it was.
+    pub(super) back: Option<Instant>,
+    pub(super) sent: &'a [Sent],
+    /// What was made meanwhile, if anything was to be.
+    pub(super) written: Option<&'a Written>,
+    pub(super) seen: Seen,
+    /// How long after the return all hosts were heard again.
+    pub(super) all_back: Option<Duration>,
+}
 
 /// What a drill found; times in seconds are since something was broken, if nothing else is said.
 #[derive(Debug, Serialize)]
@@ -34,21 +50,34 @@ pub(super) struct DrillReport {
     anything_moved: Option<bool>,
     /// How long after their return all hosts were heard again.
     all_back_s: Option<f64>,
+    writes: Option<WritesReport>,
+}
+
+/// What became of things that were made all the while.
+#[derive(Debug, Serialize)]
+struct WritesReport {
+    made: usize,
+    /// Not acknowledged.
+    refused: usize,
+    /// When the last one was to be made that was not acknowledged: from then on all were.
+    last_refused_s: Option<f64>,
+    /// Acknowledged, and not there at the end.
+    missing: usize,
 }
 
 /// From when on after the return no request may be lost any more.
 const RETURN_GRACE: Duration = Duration::from_secs(2);
 
 impl DrillReport {
-    pub(super) fn new(
-        fault: String,
-        lattice: String,
-        broken: Instant,
-        back: Option<Instant>,
-        sent: &[Sent],
-        seen: Seen,
-        all_back: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(fault: String, lattice: String, observed: &Observed<'_>) -> Self {
+        let Observed {
+            broken,
+            back,
+            sent,
+            written,
+            seen,
+            all_back,
+        } = *observed;
         let lost: Vec<_> = sent.iter().filter(|sent| sent.took.is_none()).collect();
         let lost_since = |moment: Instant| lost.iter().filter(|sent| sent.at > moment).count();
         let mut took: Vec<_> = sent.iter().filter_map(|sent| sent.took).collect();
@@ -75,6 +104,19 @@ impl DrillReport {
             all_runs_again_s: seen.all_runs.map(|after| after.as_secs_f64()),
             anything_moved: seen.has_moved,
             all_back_s: all_back.map(|after| after.as_secs_f64()),
+            writes: written.map(|written| WritesReport::new(written, broken)),
+        }
+    }
+}
+
+impl WritesReport {
+    fn new(written: &Written, broken: Instant) -> Self {
+        let last = written.refused.last();
+        Self {
+            made: written.made,
+            refused: written.refused.len(),
+            last_refused_s: last.map(|at| at.saturating_duration_since(broken).as_secs_f64()),
+            missing: written.missing,
         }
     }
 }
@@ -103,6 +145,14 @@ impl Report for DrillReport {
             let times = format!("{median:.1} ms median, {p99:.1} ms p99, {slowest:.0} ms slowest");
             line("answered in", times);
         }
+        if let Some(writes) = &self.writes {
+            let (made, refused, missing) = (writes.made, writes.refused, writes.missing);
+            let text = format!("{made} made, {refused} not; {missing} missing at the end");
+            line("writes", text);
+            if let Some(last) = writes.last_refused_s {
+                line("last one not made", format!("sent after {last:.1} s"));
+            }
+        }
         let seconds = |value: f64| format!("{value:.1} s");
         if let Some(after) = self.found_out_s {
             line("found out after", seconds(after));
@@ -128,6 +178,17 @@ impl Report for DrillReport {
 mod tests {
     use super::*;
 
+    fn nothing(broken: Instant) -> Observed<'static> {
+        Observed {
+            broken,
+            back: None,
+            sent: &[],
+            written: None,
+            seen: Seen::default(),
+            all_back: None,
+        }
+    }
+
     #[test]
     fn what_was_lost_is_counted_by_when_it_was_sent() {
         let broken = Instant::now();
@@ -147,16 +208,19 @@ mod tests {
             found_out: Some(Duration::from_secs(3)),
             ..Seen::default()
         };
-        let back = Some(broken + Duration::from_secs(7));
-        let report = DrillReport::new(
-            "kill-host".to_owned(),
-            "3 hosts".to_owned(),
-            broken,
-            back,
-            &sent,
+        let written = Written {
+            refused: vec![broken + Duration::from_secs(1)],
+            made: 40,
+            missing: 2,
+        };
+        let observed = Observed {
+            back: Some(broken + Duration::from_secs(7)),
+            sent: &sent,
+            written: Some(&written),
             seen,
-            None,
-        );
+            ..nothing(broken)
+        };
+        let report = DrillReport::new("kill-host".to_owned(), "3 hosts".to_owned(), &observed);
         assert_eq!(
             (report.requests, report.lost, report.lost_after_4s),
             (5, 3, 2)
@@ -165,13 +229,17 @@ mod tests {
         let text = report.text();
         assert!(text.contains("5 sent, 3 lost"), "{text}");
         assert!(text.contains("found out after         3.0 s"), "{text}");
+        assert!(text.contains("40 made, 1 not; 2 missing"), "{text}");
+        assert!(
+            text.contains("last one not made       sent after 1.0 s"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_drill_without_an_answer_has_no_times() {
         let broken = Instant::now();
-        let seen = Seen::default();
-        let report = DrillReport::new(String::new(), String::new(), broken, None, &[], seen, None);
+        let report = DrillReport::new(String::new(), String::new(), &nothing(broken));
         assert_eq!(report.median_ms, None);
         assert!(!report.text().contains("answered in"));
     }

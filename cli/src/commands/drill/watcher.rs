@@ -46,11 +46,11 @@ pub(super) struct Watcher {
 impl Watcher {
     /// # Errors
     /// If a host has left no token.
-    pub(super) fn new(lab: &Lab, victims: &[usize]) -> Result<Self, Failure> {
+    pub(super) fn new(lab: &Lab) -> Result<Self, Failure> {
         let clients = (0..lab.hosts().len()).map(|host| lab.client(host));
         Ok(Self {
             clients: clients.collect::<Result<_, _>>()?,
-            victims: victims.to_vec(),
+            victims: Vec::new(),
             victim_ids: BTreeSet::new(),
             before: Running::new(),
             seen: Seen::default(),
@@ -73,8 +73,16 @@ impl Watcher {
         }
     }
 
-    /// Remembers what runs where.
-    pub(super) async fn remember(&mut self) {
+    /// The host that runs most, of all but the first, which commands go through.
+    pub(super) async fn busiest_but_first(&self) -> Option<usize> {
+        let others = self.all().split_off(1);
+        let running = self.running(&others).await;
+        others.into_iter().max_by_key(|host| running[host].len())
+    }
+
+    /// Remembers what runs where, and who is to be lost.
+    pub(super) async fn remember(&mut self, victims: &[usize]) {
+        self.victims = victims.to_vec();
         self.before = self.running(&self.all()).await;
         for victim in &self.victims {
             let rows: Vec<HostRow> = self.clients[*victim]

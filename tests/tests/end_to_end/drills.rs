@@ -1,0 +1,112 @@
+//! What users notice when a part of a lattice is lost: `weft drill`, with fewer requests than its figures in
+//! `docs/failover.md` are of.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use weft_tests::{Files, Process, weft_command};
+
+use crate::shop;
+
+/// How long a drill may take, with all that it starts.
+const DRILL_MAX: Duration = Duration::from_mins(4);
+
+/// Requests a second: enough to meet every moment of a loss on a busy machine.
+const RATE: &str = "40";
+
+/// An order that the shop has enough for.
+const ORDER: &str = r#"{"lines":[{"sku":"sencha","quantity":1}]}"#;
+
+/// The shop of a lattice, spread over the clouds of a drill, with its orders kept by so many servers.
+fn shop_in_clouds(files: &Files, servers: u32) -> PathBuf {
+    let manifest = shop::manifest().with_file_name("shop-lattice.yaml");
+    let text = std::fs::read_to_string(&manifest).expect("an example");
+    let examples = manifest.parent().expect("it is in a directory");
+    let guests = examples.join("../../components");
+    let text = text
+        .replace("../../components", &guests.to_string_lossy())
+        .replace("spread: zone", "spread: cloud")
+        .replace(
+            "config:\n      replicas: 1",
+            &format!("config:\n      replicas: {servers}"),
+        );
+    assert!(text.contains(&format!("replicas: {servers}\n")), "{text}");
+    files.write("shop.yaml", text)
+}
+
+fn drill(servers: u32, arguments: &[&str]) -> Value {
+    let files = Files::new();
+    let mut command = weft_command();
+    command.arg("drill").args(arguments);
+    command.arg("-f").arg(shop_in_clouds(&files, servers));
+    command.args(["--rate", RATE, "--for", "8s", "-o", "json"]);
+    let report = Process::spawn(command)
+        .wait(DRILL_MAX)
+        .expect_code(0)
+        .json();
+    let requests = report["requests"].as_u64().expect("a number");
+    assert!(requests > 300, "{report:#}");
+    report
+}
+
+/// Nobody noticed the loss, and it was found out and made good.
+#[track_caller]
+fn expect_unnoticed(report: &Value) {
+    assert_eq!(report["lost"], 0, "{report:#}");
+    assert!(report["found_out_s"].is_number(), "{report:#}");
+    assert!(report["all_runs_again_s"].is_number(), "{report:#}");
+}
+
+#[test]
+fn nobody_notices_that_a_host_is_killed() {
+    let report = drill(1, &["kill-host", "--path", "/products"]);
+    expect_unnoticed(&report);
+}
+
+#[test]
+fn nobody_is_failed_by_a_host_that_hangs() {
+    let report = drill(1, &["stop-host", "--path", "/products"]);
+    expect_unnoticed(&report);
+    assert!(report["all_back_s"].is_number(), "{report:#}");
+}
+
+#[test]
+fn requests_wait_for_a_server_that_is_restarted_and_nothing_moves() {
+    let report = drill(1, &["kill-nats"]);
+    assert_eq!(report["lost_after_return"], 0, "{report:#}");
+    assert_eq!(report["lost"], 0, "{report:#}");
+    assert_eq!(report["anything_moved"], false, "{report:#}");
+}
+
+#[test]
+fn orders_go_on_when_a_stretched_lattice_loses_a_cloud() {
+    let cloud = [
+        "lose-cloud",
+        "--topology",
+        "stretched",
+        "--path",
+        "/products",
+    ];
+    let report = drill(
+        3,
+        &[&cloud[..], &["--write", "/orders", "--body", ORDER]].concat(),
+    );
+    expect_unnoticed(&report);
+    assert_eq!(report["writes"]["missing"], 0, "{report:#}");
+    assert!(report["writes"]["made"].as_u64() > Some(20), "{report:#}");
+    assert!(report["all_back_s"].is_number(), "{report:#}");
+}
+
+#[test]
+fn what_needs_no_store_goes_on_without_either_cloud_behind_gateways() {
+    // The first cloud keeps the desired state.
+    for cloud in ["a", "c"] {
+        let report = drill(
+            1,
+            &["lose-cloud", "--topology", "gateways", "--cloud", cloud],
+        );
+        expect_unnoticed(&report);
+        assert!(report["all_back_s"].is_number(), "{cloud}: {report:#}");
+    }
+}
