@@ -7,27 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
 
-/// The importer runs in one place and the exporter in another.
-const APART: &str = "components:\n\
-    - {name: importer, source: {file: guest:conformance-importer}, placement: {require: {place: a}}}\n\
-    - {name: exporter, source: {file: guest:conformance-exporter}, placement: {require: {place: b}}}\n\
-    links:\n\
-    - {from: importer, interface: 'fixture:conformance', to: exporter, idempotent: true}\n";
-
-/// A call that goes over the link.
-const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
-
-fn host(nats: &Nats, label: &str) -> Weft {
-    host_with(nats, label, Options::default())
-}
-
-fn host_with(nats: &Nats, label: &str, options: Options<'_>) -> Weft {
-    let url = nats.url();
-    Weft::start(&Options {
-        arguments: &["--nats", &url, "--lattice", "test", "--label", label],
-        ..options
-    })
-}
+use crate::lattice::{ADD, APART, host, host_with};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")

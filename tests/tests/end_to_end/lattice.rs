@@ -1,26 +1,30 @@
 //! Many hosts on one bus: they know of each other, follow one desired state, and call each other.
 
 use serde_json::Value;
-use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
+use weft_tests::{Files, Nats, Options, PATIENCE, RawNats, Weft, eventually};
 
 /// A host that joins the lattice `test`.
 pub(crate) fn host(nats: &Nats, label: &str) -> Weft {
+    host_with(nats, label, Options::default())
+}
+
+pub(crate) fn host_with(nats: &Nats, label: &str, options: Options<'_>) -> Weft {
     let url = nats.url();
     Weft::start(&Options {
         arguments: &["--nats", &url, "--lattice", "test", "--label", label],
-        ..Options::default()
+        ..options
     })
 }
 
 /// The importer runs in one place and the exporter in another.
-const APART: &str = "components:\n\
+pub(crate) const APART: &str = "components:\n\
     - {name: importer, source: {file: guest:conformance-importer}, placement: {require: {place: a}}}\n\
     - {name: exporter, source: {file: guest:conformance-exporter}, placement: {require: {place: b}}}\n\
     links:\n\
     - {from: importer, interface: 'fixture:conformance', to: exporter, idempotent: true}\n";
 
 /// A call that goes over the link.
-const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
+pub(crate) const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
 
 fn statuses(weft: &Weft) -> Vec<String> {
     let hosts = weft.get("hosts");
@@ -72,6 +76,28 @@ fn a_host_that_is_killed_is_found_dead_and_one_that_ends_has_left() {
     assert_eq!(ended.ended(PATIENCE).code, Some(0));
     killed.kill();
     wait_for_statuses(&one, &["dead", "left", "ready"]);
+}
+
+#[test]
+fn a_quiet_lattice_says_heartbeats_and_little_else_however_many_hosts_it_has() {
+    for count in [2, 6] {
+        let nats = Nats::start();
+        let hosts: Vec<_> = (0..count).map(|_| host(&nats, "place=a")).collect();
+        for weft in &hosts {
+            wait_for_statuses(weft, &vec!["ready"; count]);
+        }
+        let mut ear = RawNats::connect(nats.address());
+        ear.subscribe(">");
+        let (mut beats, mut others) = (0, Vec::new());
+        while beats < 10 * count {
+            let subject = ear.next_message().subject;
+            match subject.starts_with("weft.test.heartbeats.") {
+                true => beats += 1,
+                false => others.push(subject),
+            }
+        }
+        assert!(others.len() <= beats / 2, "{count} hosts: {others:?}");
+    }
 }
 
 #[test]

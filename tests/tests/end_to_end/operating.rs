@@ -4,6 +4,8 @@
 use serde_json::{Value, json};
 use weft_tests::{Files, Finished, Nats, Options, PATIENCE, Weft, eventually};
 
+use crate::lattice::{ADD, APART};
+
 /// A host of the lattice `test`.
 fn host(nats: &Nats, name: &str, label: &str) -> Weft {
     let url = nats.url();
@@ -21,16 +23,6 @@ fn host(nats: &Nats, name: &str, label: &str) -> Weft {
         ..Options::default()
     })
 }
-
-/// An importer at `place=a`, and an exporter that it calls at `place=b`.
-const APART: &str = "components:\n\
-    - {name: importer, source: {file: guest:conformance-importer}, placement: {require: {place: a}}}\n\
-    - {name: exporter, source: {file: guest:conformance-exporter}, placement: {require: {place: b}}}\n\
-    links:\n\
-    - {from: importer, interface: 'fixture:conformance', to: exporter, idempotent: true}\n";
-
-/// A call that goes over the link.
-const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
 
 fn wait_for_hosts(weft: &Weft, expected: &[(&str, &str)]) {
     eventually("the hosts know of each other", PATIENCE, || {
@@ -396,6 +388,8 @@ fn placement_follows_labels_which_are_kept_over_a_restart() {
     });
     let data = south.data();
     drop(south);
+    // Else the others would take it for the one that they have heard until now.
+    wait_for_hosts(&north, &[("north", "ready"), ("south", "dead")]);
     let url = nats.url();
     let again = Weft::start(&Options {
         arguments: &[

@@ -6,8 +6,7 @@ mod lost;
 
 use weft_tests::{Files, Nats, Options, PATIENCE, Process, Weft, eventually};
 
-/// A call that goes over the link.
-const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
+use crate::lattice::ADD;
 
 /// Hosts of which the first runs the importer of a link, and the others its exporter.
 struct Apart {
