@@ -68,6 +68,13 @@ pub(crate) struct LatticeOptions {
         requires = "nats"
     )]
     nats_replicas: String,
+    #[command(flatten)]
+    access: NatsAccess,
+}
+
+/// How a host or a command shows NATS servers who it is, and knows them.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NatsAccess {
     /// A credentials file for the servers, as `nsc` makes it
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_creds: Option<PathBuf>,
@@ -76,16 +83,29 @@ pub(crate) struct LatticeOptions {
     nats_ca: Option<PathBuf>,
 }
 
+impl NatsAccess {
+    /// The options for these servers, which are to call this `name`.
+    fn options(&self, servers: &[String], name: &str) -> NatsOptions {
+        let tls = self.nats_ca.clone().map(|ca| TlsOptions {
+            ca: Some(ca),
+            identity: None,
+        });
+        NatsOptions {
+            servers: servers.to_vec(),
+            creds: self.nats_creds.clone(),
+            tls,
+            name: name.to_owned(),
+            ..NatsOptions::default()
+        }
+    }
+}
+
 impl LatticeOptions {
     /// The lattice that a host of this name is to join, if one is given.
     pub(crate) fn mesh(self, name: &str) -> Option<MeshConfig> {
         if self.nats.is_empty() {
             return None;
         }
-        let tls = self.nats_ca.map(|ca| TlsOptions {
-            ca: Some(ca),
-            identity: None,
-        });
         Some(MeshConfig {
             buckets: BucketOptions {
                 // One of the three above.
@@ -94,13 +114,7 @@ impl LatticeOptions {
             },
             lattice: self.lattice,
             host: name.to_owned(),
-            nats: NatsOptions {
-                servers: self.nats,
-                creds: self.nats_creds,
-                tls,
-                name: name.to_owned(),
-                ..NatsOptions::default()
-            },
+            nats: self.access.options(&self.nats, name),
         })
     }
 }
@@ -126,12 +140,8 @@ pub(crate) struct AnyHostOptions {
         default_value = "default"
     )]
     lattice: String,
-    /// A credentials file for the servers, as `nsc` makes it
-    #[arg(long, value_name = "FILE", requires = "nats")]
-    nats_creds: Option<PathBuf>,
-    /// A file with the certificates (PEM) that sign the servers'; turns on TLS
-    #[arg(long, value_name = "FILE", requires = "nats")]
-    nats_ca: Option<PathBuf>,
+    #[command(flatten)]
+    access: NatsAccess,
 }
 
 impl AnyHostOptions {
@@ -140,18 +150,7 @@ impl AnyHostOptions {
         if self.nats.is_empty() {
             return None;
         }
-        let tls = self.nats_ca.clone().map(|ca| TlsOptions {
-            ca: Some(ca),
-            identity: None,
-        });
-        let options = NatsOptions {
-            servers: self.nats.clone(),
-            creds: self.nats_creds.clone(),
-            tls,
-            name: CLIENT_NAME.to_owned(),
-            ..NatsOptions::default()
-        };
-        Some((&self.lattice, options))
+        Some((&self.lattice, self.access.options(&self.nats, CLIENT_NAME)))
     }
 }
 

@@ -1,19 +1,16 @@
 //! `weft drain`: has a host give its work to others.
 
-use std::time::Duration;
-
 use clap::Args;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
 use weft_lattice::control::operating::Staying;
-use weft_lattice::control::{Client, DrainReport, DrainRequest, HostRef};
+use weft_lattice::control::{DrainReport, DrainRequest, HostRef};
 use weft_lattice_config::DurationText;
 
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling::Pauses;
+use crate::polling;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -67,7 +64,8 @@ impl Drain {
         let request = DrainRequest { undo: self.undo };
         let mut report = client.drain(&self.host, request).await?;
         if self.wait {
-            report = wait(&client, &self.host, self.timeout.get(), report).await?;
+            let look = async || Ok(client.drained(&self.host).await?);
+            report = polling::until(self.timeout.get(), look, DrainReport::is_done).await?;
         }
         let (is_done, name) = (report.is_done(), report.host.clone());
         output::report(&Shown(report), self.output)?;
@@ -78,25 +76,6 @@ impl Drain {
             ));
         }
         Ok(())
-    }
-}
-
-/// Looks until nothing runs there or the time is over, and says what was seen last.
-async fn wait(
-    client: &Client,
-    host: &HostRef,
-    wait: Duration,
-    mut report: DrainReport,
-) -> Result<DrainReport, Failure> {
-    let until = Instant::now() + wait;
-    let mut pauses = Pauses::default();
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if report.is_done() || left.is_zero() {
-            return Ok(report);
-        }
-        sleep(pauses.next().min(left)).await;
-        report = client.drained(host).await?;
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
 use weft_lattice::control::operating::ComponentStatus;
 use weft_lattice::control::{Client, StatusReport};
 use weft_lattice_config::{AppName, DurationText};
@@ -13,7 +12,7 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling::Pauses;
+use crate::polling;
 use crate::table::Table;
 use crate::target::AppTarget;
 
@@ -64,7 +63,8 @@ impl Status {
         } else {
             Duration::ZERO
         };
-        let report = self.ask(&client, wait).await?;
+        let look = async || self.ask(&client).await;
+        let report = polling::until(wait, look, |report| report.ready).await?;
         let is_ready = report.ready;
         output::report(&Shown(report), self.output)?;
         if is_ready {
@@ -79,24 +79,14 @@ impl Status {
         ))
     }
 
-    /// Asks until the app is as wanted or the time is over, and says what was seen last.
-    async fn ask(&self, client: &Client, wait: Duration) -> Result<StatusReport, Failure> {
-        let until = Instant::now() + wait;
-        let mut pauses = Pauses::default();
-        loop {
-            let report = match client.status(&self.app).await {
-                Ok(report) => report,
-                Err(error) => {
-                    let (app, component) = (self.app.clone(), None);
-                    let target = AppTarget { app, component };
-                    return Err(connection::explain(client, &target, error).await);
-                }
-            };
-            let left = until.saturating_duration_since(Instant::now());
-            if report.ready || left.is_zero() {
-                return Ok(report);
+    async fn ask(&self, client: &Client) -> Result<StatusReport, Failure> {
+        match client.status(&self.app).await {
+            Ok(report) => Ok(report),
+            Err(error) => {
+                let (app, component) = (self.app.clone(), None);
+                let target = AppTarget { app, component };
+                Err(connection::explain(client, &target, error).await)
             }
-            sleep(pauses.next().min(left)).await;
         }
     }
 }

@@ -7,6 +7,7 @@ use super::Api;
 use super::api::Body;
 use super::errors::ApiError;
 use super::lines;
+use super::query::pairs;
 use crate::logs::now_ms;
 
 /// What events are wanted.
@@ -19,7 +20,7 @@ struct Query {
 
 /// Answers with one JSON object per line.
 pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, ApiError> {
-    let query = Query::parse(query.unwrap_or_default())?;
+    let query = Query::parse(query)?;
     let events = &api.sources.events;
     // Subscribed before the tail is read, so that no event falls between them.
     let follow = query.follow.then(|| events.follow());
@@ -30,10 +31,9 @@ pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, A
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, ApiError> {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut parsed = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (key, value) in pairs(query) {
             match key {
                 "follow" => parsed.follow = value == "true",
                 "since_ms" => {

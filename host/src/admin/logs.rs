@@ -7,6 +7,7 @@ use super::Api;
 use super::api::Body;
 use super::errors::ApiError;
 use super::lines;
+use super::query::pairs;
 
 /// What lines are wanted.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ struct Query {
 
 /// Answers with one JSON object per line.
 pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, ApiError> {
-    let query = Query::parse(query.unwrap_or_default())?;
+    let query = Query::parse(query)?;
     // Subscribed before the tail is read, so that no line falls between them.
     let follow = query.follow.then(|| api.sources.logs.follow());
     let tail = api
@@ -34,10 +35,9 @@ pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, A
 }
 
 impl Query {
-    fn parse(query: &str) -> Result<Self, ApiError> {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut parsed = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (key, value) in pairs(query) {
             match key {
                 "app" => parsed.app = Some(value.to_owned()),
                 "component" => parsed.component = Some(value.to_owned()),

@@ -11,6 +11,7 @@ mod links;
 mod logs;
 mod operating;
 mod over_bus;
+mod query;
 mod rows;
 
 use std::convert::Infallible;

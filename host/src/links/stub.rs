@@ -55,6 +55,7 @@ async fn call(
             &arguments,
         ))
         .await
+        .map(Vec::from)
     } else {
         let mut callee = match function.begin(importer.data_mut()) {
             Ok(callee) => callee,

@@ -9,6 +9,7 @@ mod shapes;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
 use weft_stub::plan::{Path, Signature};
 use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
@@ -96,7 +97,7 @@ async fn exchange(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: Vec<u8>,
-) -> Result<Vec<u8>, LinkFailure> {
+) -> Result<Bytes, LinkFailure> {
     let carrier = &function.route.carrier;
     if let Some(frames) = &carrier.frames {
         return wire::call(frames, function, importer, &arguments).await;
@@ -117,7 +118,7 @@ async fn exchange(
     let (callee, outcome) = in_task(&carrier.tasks, call)
         .await
         .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
-    function.end(importer, callee, outcome)
+    function.end(importer, callee, outcome).map(Bytes::from)
 }
 
 /// What `write` writes.

@@ -76,7 +76,7 @@ pub(crate) async fn call(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: &[u8],
-) -> Result<Vec<u8>, LinkFailure> {
+) -> Result<Bytes, LinkFailure> {
     let to = &function.route.ends.to;
     let Some(activity) = importer.activity().cloned() else {
         let reason = format!("`{to}`: its importer runs no request");
@@ -100,8 +100,8 @@ pub(crate) async fn call(
         deadline: now + left,
     };
     let pinned = session.map(|(_, peer)| peer);
-    let (reply, peer) = exchange(frames, outbound, pinned).await?;
-    let Ok(Frame::Reply(reply)) = Frame::decode(&reply) else {
+    let (answer, peer) = exchange(frames, outbound, pinned).await?;
+    let Ok(Frame::Reply(reply)) = Frame::decode(&answer) else {
         let reason = format!("the reply of `{to}` cannot be read");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
     };
@@ -116,7 +116,7 @@ pub(crate) async fn call(
         (None, Some(_)) => importer.sessions().clear(&function.route),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    reply.outcome.map(<[u8]>::to_vec)
+    reply.outcome.map(|payload| answer.slice_ref(payload))
 }
 
 /// Tells the target that a handle is not wanted any more, and waits until it was told.
