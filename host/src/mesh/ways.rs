@@ -18,9 +18,9 @@ use super::clock::Clock;
 use super::random_seed;
 
 /// How long a call waits at most, within its deadline, for a host that takes it: longer than a lost host is
-/// found out and replaced (`docs/failover.md`), and not so long that a component that nobody can run holds
-/// up whoever calls it.
-pub(super) const NOBODY_WAIT_MAX: Duration = Duration::from_secs(5);
+/// found out and replaced, or a server restarted (`docs/failover.md`), and not so long that a component that
+/// nobody can run holds up whoever calls it.
+pub(super) const NOBODY_WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// How many calls of this host wait for others at once; more fail at once. Each holds a request or an
 /// instance, of which components that are well need some too.

@@ -72,10 +72,9 @@ fn nobody_is_failed_by_a_host_that_hangs() {
 }
 
 #[test]
-fn requests_wait_for_a_server_that_is_restarted_and_nothing_moves() {
+fn requests_go_on_soon_after_a_server_is_restarted_and_nothing_moves() {
     let report = drill(1, &["kill-nats"]);
     assert_eq!(report["lost_after_return"], 0, "{report:#}");
-    assert_eq!(report["lost"], 0, "{report:#}");
     assert_eq!(report["anything_moved"], false, "{report:#}");
 }
 
