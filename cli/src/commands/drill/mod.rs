@@ -2,14 +2,15 @@
 //!
 //! The lattice is one that the command starts itself, on loopback ([`lab`], as [`topology`] says, of [`processes`]),
 //! with the apps of the user. [`probes`] send requests through the hosts that are to survive, and [`writes`] make
-//! things there, both by [`requests`]; [`watcher`] sees when the lattice knows of the loss and when everything runs
-//! again, [`report`] is what is told.
+//! things there, both at a [`steady`] rate by [`requests`]; [`watcher`] sees when the lattice knows of the loss and
+//! when everything runs again, [`report`] is what is told.
 
 mod lab;
 mod probes;
 mod processes;
 mod report;
 mod requests;
+mod steady;
 mod topology;
 mod watcher;
 mod writes;
@@ -170,7 +171,7 @@ impl Drill {
             .collect();
         let writes = self.write.as_deref();
         let writes = writes.map(|path| Writes::start(&surviving, path, &self.body));
-        let probes = Probes::start(surviving, &self.path, self.rate);
+        let probes = Probes::start(&surviving, &self.path, self.rate);
         sleep(BEFORE).await;
         output::note(&format!("{}: {}", self.fault.name(), lab.names(&victims)));
         let broken = Instant::now();

@@ -1,18 +1,13 @@
-//! Requests at a steady rate through several hosts, and what became of each. A request is sent when its time has
-//! come, whether those before it were answered or not: that is what users do.
+//! Requests through several hosts, and what became of each.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
 use super::requests::Requests;
-
-/// The most requests at once; one more counts as lost, for nobody could have answered it.
-const IN_FLIGHT_MAX: usize = 4_000;
+use super::steady::Steady;
 
 /// How often a host is asked that does not answer yet.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -29,30 +24,27 @@ pub(super) struct Sent {
 }
 
 /// Requests that go on until they are ended.
-pub(super) struct Probes {
-    stop: oneshot::Sender<()>,
-    sender: JoinSet<Vec<Sent>>,
-}
+pub(super) struct Probes(Steady<Duration>);
 
 impl Probes {
     /// Starts to send `rate` requests a second, to each address in turn.
-    pub(super) fn start(addresses: Vec<SocketAddr>, path: &str, rate: u32) -> Self {
-        let (stop, stopped) = oneshot::channel();
+    pub(super) fn start(addresses: &[SocketAddr], path: &str, rate: u32) -> Self {
         let path: Arc<str> = path.into();
-        let hosts = addresses
-            .into_iter()
-            .map(|address| Arc::new(Requests::to(address)));
-        let mut sender = JoinSet::new();
-        sender.spawn(send_all(hosts.collect(), path, rate, stopped));
-        Self { stop, sender }
+        let every = Duration::from_secs(1) / rate.max(1);
+        Self(Steady::start(
+            every,
+            Requests::to_all(addresses),
+            move |host, at| {
+                let path = path.clone();
+                async move { host.is_answered(&path).await.then(|| at.elapsed()) }
+            },
+        ))
     }
 
     /// Ends them, and answers what became of each.
-    pub(super) async fn end(mut self) -> Vec<Sent> {
-        // It has ended only if it panicked, and then there is nothing to tell.
-        let _ = self.stop.send(());
-        let sent = self.sender.join_next().await;
-        sent.and_then(Result::ok).unwrap_or_default()
+    pub(super) async fn end(self) -> Vec<Sent> {
+        let sent = self.0.end().await.into_iter();
+        sent.map(|(at, took)| Sent { at, took }).collect()
     }
 }
 
@@ -71,40 +63,4 @@ pub(super) async fn until_answered(addresses: &[SocketAddr], path: &str) {
             }
         }
     }
-}
-
-async fn send_all(
-    hosts: Vec<Arc<Requests>>,
-    path: Arc<str>,
-    rate: u32,
-    mut stopped: oneshot::Receiver<()>,
-) -> Vec<Sent> {
-    let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut running = JoinSet::new();
-    let mut sent = Vec::new();
-    let mut turns = hosts.iter().cycle();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            at = ticks.tick() => {
-                let Some(host) = turns.next() else { break };
-                if running.len() >= IN_FLIGHT_MAX {
-                    sent.push(Sent { at, took: None });
-                    continue;
-                }
-                let (host, path) = (host.clone(), path.clone());
-                running.spawn(async move {
-                    let is_answered = host.is_answered(&path).await;
-                    Sent { at, took: is_answered.then(|| at.elapsed()) }
-                });
-            }
-            Some(Ok(ended)) = running.join_next() => sent.push(ended),
-        }
-    }
-    while let Some(ended) = running.join_next().await {
-        sent.extend(ended);
-    }
-    sent.sort_by_key(|sent| sent.at);
-    sent
 }

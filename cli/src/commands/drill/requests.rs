@@ -1,7 +1,7 @@
 //! Requests to one host, over connections that are used again.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +32,12 @@ impl Requests {
             idle: Mutex::default(),
             tasks: Mutex::default(),
         }
+    }
+
+    /// The ways to several hosts.
+    pub(super) fn to_all(addresses: &[SocketAddr]) -> Vec<Arc<Self>> {
+        let ways = addresses.iter().map(|address| Self::to(*address));
+        ways.map(Arc::new).collect()
     }
 
     /// Sends a GET, and says whether it was answered as it should be.

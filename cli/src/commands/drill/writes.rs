@@ -6,22 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 
 use super::requests::Requests;
+use super::steady::Steady;
 
 /// How often something is made: often enough to see for how long none can be, and no load.
 const MAKE_EVERY: Duration = Duration::from_millis(250);
-
-/// One thing that was to be made.
-#[derive(Debug, Clone)]
-pub(super) struct Write {
-    pub(super) at: Instant,
-    /// Where it is; none if it was not made, or nobody said so.
-    location: Option<String>,
-}
 
 /// What became of all of them.
 #[derive(Debug, Clone, Default)]
@@ -36,37 +27,28 @@ pub(super) struct Written {
 /// Things that are made until this is ended.
 pub(super) struct Writes {
     hosts: Vec<Arc<Requests>>,
-    stop: oneshot::Sender<()>,
-    sender: JoinSet<Vec<Write>>,
+    /// Where each is.
+    made: Steady<String>,
 }
 
 impl Writes {
     /// Starts to post `body` to each host in turn.
     pub(super) fn start(addresses: &[SocketAddr], path: &str, body: &str) -> Self {
-        let (stop, stopped) = oneshot::channel();
-        let hosts: Vec<_> = addresses
-            .iter()
-            .map(|address| Arc::new(Requests::to(*address)))
-            .collect();
-        let (path, body) = (Arc::from(path), Bytes::copy_from_slice(body.as_bytes()));
-        let mut sender = JoinSet::new();
-        sender.spawn(make_all(hosts.clone(), path, body, stopped));
-        Self {
-            hosts,
-            stop,
-            sender,
-        }
+        let hosts = Requests::to_all(addresses);
+        let (path, body) = (Arc::<str>::from(path), Bytes::from(body.to_owned()));
+        let made = Steady::start(MAKE_EVERY, hosts.clone(), move |host, _| {
+            let (path, body) = (path.clone(), body.clone());
+            async move { host.make(&path, body).await }
+        });
+        Self { hosts, made }
     }
 
     /// Makes no more, and reads what was made.
-    pub(super) async fn end(mut self) -> Written {
-        // It has ended only if it panicked, and then there is nothing to tell.
-        let _ = self.stop.send(());
-        let writes = self.sender.join_next().await;
+    pub(super) async fn end(self) -> Written {
         let mut written = Written::default();
-        for write in writes.and_then(Result::ok).unwrap_or_default() {
-            let Some(location) = write.location else {
-                written.refused.push(write.at);
+        for (at, location) in self.made.end().await {
+            let Some(location) = location else {
+                written.refused.push(at);
                 continue;
             };
             written.made += 1;
@@ -79,35 +61,4 @@ impl Writes {
         }
         written
     }
-}
-
-async fn make_all(
-    hosts: Vec<Arc<Requests>>,
-    path: Arc<str>,
-    body: Bytes,
-    mut stopped: oneshot::Receiver<()>,
-) -> Vec<Write> {
-    let mut ticks = interval(MAKE_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let mut running = JoinSet::new();
-    let mut writes = Vec::new();
-    let mut turns = hosts.iter().cycle();
-    loop {
-        tokio::select! {
-            _ = &mut stopped => break,
-            at = ticks.tick() => {
-                let Some(host) = turns.next() else { break };
-                let (host, path, body) = (host.clone(), path.clone(), body.clone());
-                running.spawn(async move {
-                    Write { at, location: host.make(&path, body).await }
-                });
-            }
-            Some(Ok(write)) = running.join_next() => writes.push(write),
-        }
-    }
-    while let Some(Ok(write)) = running.join_next().await {
-        writes.push(write);
-    }
-    writes.sort_by_key(|write| write.at);
-    writes
 }
