@@ -71,7 +71,9 @@ fn main() -> Result<()> {
     let started = Instant::now();
     let again = generate(&cache, &importer, &exporter)?;
     let cached = started.elapsed();
-    if generated != again {
+    // Plans are of one reading of the component each.
+    let same = |(one, other): (&Generated, &Generated)| one.bytes == other.bytes;
+    if !generated.iter().zip(&again).all(same) {
         return Err(Error::msg("the same interface gives other code"));
     }
     let functions = generated[0].plan.functions().count();
