@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use tokio::time::{Instant, sleep};
+use weft_lattice_config::DurationText;
 
 use crate::failure::Failure;
 
@@ -12,6 +14,25 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Between later looks: no person notices more, and a host that is looked at so often by many scripts has
 /// time for its work.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// How long a command waits that has `--wait`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AtMost {
+    /// How long to wait at most
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "60s",
+        requires = "wait"
+    )]
+    timeout: DurationText,
+}
+
+impl AtMost {
+    pub(crate) fn get(&self) -> Duration {
+        self.timeout.get()
+    }
+}
 
 /// Pauses that double.
 #[derive(Debug, Default)]

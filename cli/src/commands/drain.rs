@@ -4,13 +4,12 @@ use clap::Args;
 use serde::Serialize;
 use weft_lattice::control::operating::Staying;
 use weft_lattice::control::{DrainReport, DrainRequest, HostRef};
-use weft_lattice_config::DurationText;
 
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling;
+use crate::polling::{self, AtMost};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -34,14 +33,8 @@ pub(crate) struct Drain {
     /// Wait until nothing runs there any more
     #[arg(long)]
     wait: bool,
-    /// How long to wait at most
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "60s",
-        requires = "wait"
-    )]
-    timeout: DurationText,
+    #[command(flatten)]
+    at_most: AtMost,
     /// The form of what is printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -65,12 +58,12 @@ impl Drain {
         let mut report = client.drain(&self.host, request).await?;
         if self.wait {
             let look = async || Ok(client.drained(&self.host).await?);
-            report = polling::until(self.timeout.get(), look, DrainReport::is_done).await?;
+            report = polling::until(self.at_most.get(), look, DrainReport::is_done).await?;
         }
         let (is_done, name) = (report.is_done(), report.host.clone());
         output::report(&Shown(report), self.output)?;
         if self.wait && !is_done {
-            let message = format!("`{name}` is not drained after {:?}", self.timeout.get());
+            let message = format!("`{name}` is not drained after {:?}", self.at_most.get());
             return Err(Failure::new(Kind::Failed, message).or_help(
                 "`weft get placements` says where its components are to run, and what is in the way",
             ));

@@ -6,13 +6,13 @@ use clap::Args;
 use serde::Serialize;
 use weft_lattice::control::operating::ComponentStatus;
 use weft_lattice::control::{Client, StatusReport};
-use weft_lattice_config::{AppName, DurationText};
+use weft_lattice_config::AppName;
 
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling;
+use crate::polling::{self, AtMost};
 use crate::table::Table;
 use crate::target::AppTarget;
 
@@ -31,14 +31,8 @@ pub(crate) struct Status {
     /// Wait until the app is as wanted
     #[arg(long)]
     wait: bool,
-    /// How long to wait at most
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "60s",
-        requires = "wait"
-    )]
-    timeout: DurationText,
+    #[command(flatten)]
+    at_most: AtMost,
     /// The form of what is printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -59,7 +53,7 @@ impl Status {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
         let wait = if self.wait {
-            self.timeout.get()
+            self.at_most.get()
         } else {
             Duration::ZERO
         };

@@ -39,6 +39,14 @@ fn wait_for_hosts(weft: &Weft, expected: &[(&str, &str)]) {
     });
 }
 
+/// A host at `place=a` and one at `place=b`, which know of each other.
+fn north_and_south(nats: &Nats) -> (Weft, Weft) {
+    let north = host(nats, "north", "place=a");
+    let south = host(nats, "south", "place=b");
+    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    (north, south)
+}
+
 fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row[field].as_str().unwrap_or_default()
 }
@@ -80,9 +88,7 @@ fn wait_for_call(weft: &Weft) {
 #[test]
 fn hosts_are_known_by_their_names_and_labels_and_found_by_either_name_or_id() {
     let nats = Nats::start();
-    let north = host(&nats, "north", "place=a");
-    let _south = host(&nats, "south", "place=b");
-    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    let (north, _south) = north_and_south(&nats);
     let south = rows(&north, &["get", "hosts", "south"]);
     assert_eq!(south.len(), 1);
     assert_eq!(south[0]["labels"], json!({"place": "b"}));
@@ -121,9 +127,7 @@ fn what_cannot_be_the_name_of_a_host_is_refused_with_the_accepted_form() {
 #[test]
 fn it_is_shown_where_components_are_to_run_what_runs_and_why_not() {
     let nats = Nats::start();
-    let north = host(&nats, "north", "place=a");
-    let mut south = host(&nats, "south", "place=b");
-    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    let (north, mut south) = north_and_south(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
     assert_eq!(places(&north, "importer"), ["north"]);
@@ -239,9 +243,7 @@ fn what_happens_to_a_lattice_is_told_as_it_happens() {
 #[test]
 fn a_plan_says_which_host_would_do_what_and_changes_nothing() {
     let nats = Nats::start();
-    let north = host(&nats, "north", "place=a");
-    let _south = host(&nats, "south", "place=b");
-    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    let (north, _south) = north_and_south(&nats);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     let plan = |weft: &Weft, manifest: &std::path::Path| {
@@ -366,9 +368,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
 #[test]
 fn placement_follows_labels_which_are_kept_over_a_restart() {
     let nats = Nats::start();
-    let north = host(&nats, "north", "place=a");
-    let south = host(&nats, "south", "place=b");
-    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    let (north, south) = north_and_south(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
     let refused = north.run(&["label", "south", "place=a b"]).expect_code(2);
@@ -418,9 +418,7 @@ fn placement_follows_labels_which_are_kept_over_a_restart() {
 #[test]
 fn commands_find_any_host_over_the_bus_alone() {
     let nats = Nats::start();
-    let north = host(&nats, "north", "place=a");
-    let south = host(&nats, "south", "place=b");
-    wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
+    let (north, south) = north_and_south(&nats);
     let url = nats.url();
     let run = |arguments: &[&str]| {
         let bus = ["--nats", &url, "--lattice", "test"];

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use weft_lattice::Moment;
 use weft_lattice::routing::{
-    ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Decision, Outcome, RETRIES_SAVED_MAX, Repeat,
+    ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Decision, Outcome, RETRIES_SAVED_MAX, Repeat, Route,
 };
 use weft_wire::FailureCode;
 
@@ -30,6 +31,18 @@ fn told(decision: Decision) -> FailureCode {
         Decision::GiveUp(code) | Decision::Nobody(code) => code,
         Decision::Send(attempt) => panic!("it is sent: {attempt:?}"),
     }
+}
+
+/// The way of a call between two replicas after attempts that ended so.
+#[track_caller]
+fn after(repeat: Repeat, outcomes: &[Outcome]) -> (Moment, Route) {
+    let mut rig = Rig::new(&replicas(2));
+    let (now, mut route) = (rig.now(), rig.route(repeat));
+    for outcome in outcomes {
+        sent(route.next(now));
+        route.outcome(*outcome, now);
+    }
+    (now, route)
 }
 
 fn any_repeat() -> impl Strategy<Value = Repeat> {
@@ -117,12 +130,7 @@ fn what_is_told_is_what_is_known() {
         (Repeat::Idempotent, &[cut], MaybeExecuted),
     ];
     for (repeat, outcomes, expected) in cases {
-        let mut rig = Rig::new(&replicas(2));
-        let (now, mut route) = (rig.now(), rig.route(repeat));
-        for outcome in outcomes {
-            sent(route.next(now));
-            route.outcome(*outcome, now);
-        }
+        let (now, mut route) = after(repeat, outcomes);
         let decision = route.next(now);
         assert_eq!(told(decision), expected, "{repeat:?} {outcomes:?}");
         assert_eq!(route.next(now), decision, "it stays so");
@@ -144,12 +152,7 @@ fn a_call_of_which_every_host_was_lost_is_not_over_and_one_that_was_answered_is(
         (Repeat::Idempotent, &[busy, busy], false),
     ];
     for (repeat, outcomes, goes_on) in cases {
-        let mut rig = Rig::new(&replicas(2));
-        let (now, mut route) = (rig.now(), rig.route(repeat));
-        for outcome in outcomes {
-            sent(route.next(now));
-            route.outcome(*outcome, now);
-        }
+        let (now, mut route) = after(repeat, outcomes);
         let decision = route.next(now);
         let waits = matches!(decision, Decision::Nobody(_));
         assert_eq!(waits, goes_on, "{repeat:?} {outcomes:?}: {decision:?}");
