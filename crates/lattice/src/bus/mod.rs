@@ -243,7 +243,7 @@ impl Bus {
     ) -> Result<(), PublishError> {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.for_subject(self.lane, subject.as_str());
+                let connection = connections.for_subject(self.lane, subject);
                 connection.publish(subject, reply, payload).await
             }
             Transport::Local(endpoint) => endpoint.publish(subject, reply, payload),
@@ -264,7 +264,7 @@ impl Bus {
     pub async fn subscribe_within(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.for_subject(self.lane, pattern.as_str());
+                let connection = connections.for_pattern(self.lane, pattern);
                 connection.subscribe(pattern, bounds).await
             }
             Transport::Local(endpoint) => endpoint.subscribe(pattern, bounds),
@@ -285,7 +285,7 @@ impl Bus {
     ) -> Result<Message, RequestError> {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.next(self.lane);
+                let connection = connections.for_request(self.lane, subject, payload.len());
                 connection.request(subject, payload, deadline).await
             }
             Transport::Local(endpoint) => endpoint.request(subject, payload, deadline).await,

@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 pub(crate) use self::connection::Connection;
 pub(super) use self::pump::Pump;
 pub use self::store::StoreConnection;
-use super::{Bus, FlushError, Lane, Scope, Status, Transport};
+use super::{Bus, FlushError, Lane, Pattern, Scope, Status, Subject, Transport};
 
+mod batch;
 mod connection;
 mod options;
 mod outbox;
@@ -186,17 +187,32 @@ impl Connections {
         &self.shared.scope
     }
 
-    /// The connection that a subject has in a lane: always the same, which keeps its messages in order.
-    pub(super) fn for_subject(&self, lane: Lane, subject: &str) -> &Connection {
+    /// The connection of a pattern in a lane.
+    pub(super) fn for_pattern(&self, lane: Lane, pattern: &Pattern) -> &Connection {
         let group = self.group(lane);
-        &group.connections[hash(subject) % group.connections.len()]
+        &group.connections[hash(pattern.as_str()) % group.connections.len()]
     }
 
-    /// The connection whose turn it is, or one that is up if that one is not.
-    pub(super) fn next(&self, lane: Lane) -> &Connection {
+    /// The connection that a subject has in a lane: always the same, which keeps its messages in order. All
+    /// answers to one inbox have one, so that they may go together.
+    pub(super) fn for_subject(&self, lane: Lane, subject: &Subject) -> &Connection {
+        let group = self.group(lane);
+        let receiver = subject
+            .as_answer()
+            .map_or(subject.as_str(), |(inbox, _)| inbox);
+        &group.connections[hash(receiver) % group.connections.len()]
+    }
+
+    /// The connection for a request, or one that is up if that one is not. Small ones to one subject have one,
+    /// so that they may go together, and large ones take turns.
+    pub(super) fn for_request(&self, lane: Lane, subject: &Subject, size: usize) -> &Connection {
         let group = self.group(lane);
         let count = group.connections.len();
-        let turn = group.turn.fetch_add(1, Ordering::Relaxed) % count;
+        let turn = if size <= batch::BATCHED_BYTES_MAX {
+            hash(subject.as_str()) % count
+        } else {
+            group.turn.fetch_add(1, Ordering::Relaxed) % count
+        };
         let by_turn = (0..count).map(|step| &group.connections[(turn + step) % count]);
         by_turn
             .clone()

@@ -12,7 +12,7 @@ use super::{Message, RequestError, Subject};
 pub(super) const REQUESTS_PENDING_MAX: usize = 65_536;
 
 /// What becomes of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Answer(Message),
     NoResponders,
@@ -56,6 +56,8 @@ struct State {
 struct Entry {
     /// Which connection the request went out on, counted.
     generation: u64,
+    /// The number of the request that it went out together with, as one message.
+    together_with: Option<u64>,
     sender: oneshot::Sender<Outcome>,
 }
 
@@ -69,7 +71,12 @@ impl Pending {
         }
         state.last += 1;
         let number = state.last;
-        state.waiting.insert(number, Entry { generation, sender });
+        let entry = Entry {
+            generation,
+            together_with: None,
+            sender,
+        };
+        state.waiting.insert(number, entry);
         drop(state);
         Some(Waiting {
             pending: self.clone(),
@@ -87,19 +94,42 @@ impl Pending {
         }
     }
 
+    /// Remembers that requests go out together with request `number`, as one message.
+    pub(super) fn bind(&self, number: u64, others: impl IntoIterator<Item = u64>) {
+        let mut state = self.lock();
+        for other in others {
+            // It may have been given up meanwhile.
+            if let Some(entry) = state.waiting.get_mut(&other) {
+                entry.together_with = Some(number);
+            }
+        }
+    }
+
+    /// Fails request `number`, and what went out together with it, since nobody takes it.
+    pub(super) fn refuse(&self, number: u64) {
+        self.fail(&Outcome::NoResponders, |found, entry| {
+            found == number || entry.together_with == Some(number)
+        });
+    }
+
     /// Fails what went out on connections before the one numbered `generation`.
     pub(super) fn fail_before(&self, generation: u64) {
+        self.fail(&Outcome::ConnectionLost, |_, entry| {
+            entry.generation < generation
+        });
+    }
+
+    fn fail(&self, outcome: &Outcome, which: impl Fn(u64, &Entry) -> bool) {
         let failed: Vec<Entry> = {
             let mut state = self.lock();
-            let is_older = |_: &u64, entry: &mut Entry| entry.generation < generation;
-            state
+            let failed = state
                 .waiting
-                .extract_if(is_older)
-                .map(|(_, entry)| entry)
-                .collect()
+                .extract_if(|number, entry| which(*number, entry));
+            failed.map(|(_, entry)| entry).collect()
         };
         for entry in failed {
-            let _ = entry.sender.send(Outcome::ConnectionLost);
+            // An error means that the requester has gone in this moment.
+            let _ = entry.sender.send(outcome.clone());
         }
     }
 
@@ -149,6 +179,21 @@ mod tests {
         assert!(matches!(old.outcome().await, Outcome::ConnectionLost));
         pending.resolve(new.number(), Outcome::NoResponders);
         assert!(matches!(new.outcome().await, Outcome::NoResponders));
+    }
+
+    #[tokio::test]
+    async fn what_went_out_together_is_refused_together_and_nothing_else_is() {
+        let pending = Pending::default();
+        let [mut first, mut second, given_up, mut other] =
+            [(); 4].map(|()| pending.enter(1).unwrap());
+        let others = [second.number(), given_up.number()];
+        pending.bind(first.number(), others);
+        drop(given_up);
+        pending.refuse(first.number());
+        assert!(matches!(first.outcome().await, Outcome::NoResponders));
+        assert!(matches!(second.outcome().await, Outcome::NoResponders));
+        pending.fail_before(2);
+        assert!(matches!(other.outcome().await, Outcome::ConnectionLost));
     }
 
     #[test]

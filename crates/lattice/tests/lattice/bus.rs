@@ -36,6 +36,7 @@ for_each_bus! {
     a_request_gets_its_answer
     requests_under_way_together_get_each_its_own_answer
     a_request_that_nobody_takes_fails_at_once
+    requests_under_way_together_that_nobody_takes_fail_all_at_once
     a_request_that_nobody_answers_fails_by_its_deadline
     a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answer_was_to_come
     a_subscriber_that_is_gone_gets_nothing_and_answers_nothing
@@ -190,6 +191,25 @@ async fn a_request_that_nobody_takes_fails_at_once(rig: Rig) {
         .unwrap_err();
     assert_eq!(error, RequestError::NoResponders { subject });
     assert!(!error.may_have_arrived());
+}
+
+async fn requests_under_way_together_that_nobody_takes_fail_all_at_once(rig: Rig) {
+    let (bus, other) = (rig.join("a").await, rig.join("b").await);
+    let (nobody, somebody) = (subject(&bus, &["nobody"]), subject(&bus, &["somebody"]));
+    let mut asked = other.subscribe(&Pattern::from(&somebody)).await;
+    let refused = (0..100).map(|_| bus.request(&nobody, Bytes::new(), in_time()));
+    let taken = bus.request(&somebody, Bytes::from("taken"), in_time());
+    let answer = async {
+        let reply = message(&mut asked).await.reply.unwrap();
+        other.publish(&reply, None, Bytes::new()).await.unwrap();
+    };
+    let refused = futures_util::future::join_all(refused);
+    let (refused, taken, ()) = soon(async { tokio::join!(refused, taken, answer) }).await;
+    taken.unwrap();
+    for error in refused {
+        let subject = nobody.clone();
+        assert_eq!(error, Err(RequestError::NoResponders { subject }));
+    }
 }
 
 async fn a_request_that_nobody_answers_fails_by_its_deadline(rig: Rig) {

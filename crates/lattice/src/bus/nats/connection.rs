@@ -17,7 +17,8 @@ use super::super::{
     Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, Message, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
 };
-use super::outbox::{self, Outgoing};
+use super::batch::{Outgoing, To};
+use super::outbox::{self, Outbox};
 use super::pump::{Pump, Target};
 use super::{NatsError, NatsOptions, options, supervisor};
 
@@ -34,7 +35,7 @@ pub(super) struct Shared {
     client: Client,
     outbox: mpsc::Sender<Outgoing>,
     scope: Scope,
-    /// What the subjects of answers begin with: `weft-inbox.<lattice>.<random>.`
+    /// The random part of the subjects of answers: `weft-inbox.<lattice>.<random>.<number>`
     inbox: String,
     pending: Pending,
     status: watch::Sender<Status>,
@@ -80,14 +81,20 @@ impl Connection {
             since: Instant::now(),
             reason: None,
         });
-        let (outbox, outgoing) = outbox::outbox();
-        tasks.spawn(outbox::run(client.clone(), outgoing, stopping.clone()));
+        let (inbox, pending) = (random_token(), Pending::default());
+        let (outbox, outgoing) = outbox::channel();
+        let handing_over = Outbox {
+            client: client.clone(),
+            inbox: scope.inbox(&inbox),
+            pending: pending.clone(),
+        };
+        tasks.spawn(handing_over.run(outgoing, stopping.clone()));
         let shared = Arc::new(Shared {
-            inbox: inbox(&scope),
+            inbox,
             client,
             outbox,
             scope,
-            pending: Pending::default(),
+            pending,
             status,
             signals,
             pumps: Mutex::default(),
@@ -131,8 +138,11 @@ impl Connection {
         if !self.is_connected() {
             return Err(PublishError::Disconnected);
         }
-        let reply = reply.map(Subject::as_str);
-        let sent = self.shared.send(subject.as_str(), reply, payload);
+        let to = To::Subject {
+            subject: subject.clone(),
+            reply: reply.cloned(),
+        };
+        let sent = self.shared.send(to, payload);
         match timeout(PUBLISH_WAIT_MAX, sent).await {
             Ok(sent) => sent,
             Err(_) if self.is_connected() => Err(PublishError::Stalled),
@@ -195,11 +205,10 @@ impl Connection {
     }
 
     async fn start_inbox(&self) {
-        let pattern = format!("{}*", self.shared.inbox);
+        let pattern = format!("{}*", self.shared.scope.inbox(&self.shared.inbox));
         // There is always one: the client's task was started a moment ago.
         if let Some(subscriber) = self.shared.subscriber(&pattern).await {
-            let (inbox, pending) = (self.shared.inbox.clone(), self.shared.pending.clone());
-            let to = Target::Requests { inbox, pending };
+            let to = Target::Requests(self.shared.pending.clone());
             *lock(&self.shared.inbox_pump) = Some(self.shared.pump(subscriber, to));
         }
     }
@@ -213,8 +222,11 @@ impl Shared {
         let Some(mut waiting) = self.enter() else {
             return false;
         };
-        let subject = self.answer_subject(&waiting);
-        let sent = self.send(&subject, None, Bytes::new()).await;
+        let to = To::Subject {
+            subject: self.scope.answer(&self.inbox, waiting.number()),
+            reply: None,
+        };
+        let sent = self.send(to, Bytes::new()).await;
         sent.is_ok() && matches!(waiting.outcome().await, Outcome::Answer(_))
     }
 
@@ -267,30 +279,19 @@ impl Shared {
         self.pending.enter(self.generation())
     }
 
-    fn answer_subject(&self, waiting: &Waiting) -> String {
-        format!("{}{}", self.inbox, waiting.number())
-    }
-
     async fn exchange(&self, subject: &Subject, payload: Bytes, mut waiting: Waiting) -> Outcome {
-        let reply = self.answer_subject(&waiting);
-        match self.send(subject.as_str(), Some(&reply), payload).await {
+        let to = To::Request {
+            subject: subject.clone(),
+            number: waiting.number(),
+        };
+        match self.send(to, payload).await {
             Ok(()) => waiting.outcome().await,
             Err(_) => Outcome::ConnectionLost,
         }
     }
 
-    async fn send(
-        &self,
-        subject: &str,
-        reply: Option<&str>,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
-        let outgoing = Outgoing {
-            subject: subject.to_owned(),
-            reply: reply.map(str::to_owned),
-            payload,
-        };
-        let sent = self.outbox.send(outgoing).await;
+    async fn send(&self, to: To, payload: Bytes) -> Result<(), PublishError> {
+        let sent = self.outbox.send(Outgoing { to, payload }).await;
         sent.map_err(|_| PublishError::Disconnected)
     }
 
@@ -355,8 +356,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `weft-inbox.<lattice>.<random>.`
-fn inbox(scope: &Scope) -> String {
+/// What tells the inbox of one connection from any other.
+fn random_token() -> String {
     let mut random = [0; INBOX_RANDOM_BYTES];
     // Without the system's source of randomness, what the hasher took at the start of the process is left.
     if getrandom::fill(&mut random).is_err() {
@@ -364,7 +365,7 @@ fn inbox(scope: &Scope) -> String {
         let word = RandomState::new().hash_one(std::process::id());
         random[..8].copy_from_slice(&word.to_le_bytes());
     }
-    scope.inbox(&hex::encode(random))
+    hex::encode(random)
 }
 
 impl fmt::Debug for Connection {

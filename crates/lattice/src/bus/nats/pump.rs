@@ -5,17 +5,19 @@
 //! it has put a message into the channel, wakes the reader, and that takes the message out and delivers
 //! it, there and then. Delivering is a push to a queue or to one waiting request, and never waits.
 
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-use async_nats::{StatusCode, Subscriber};
+use async_nats::{HeaderMap, StatusCode, Subscriber};
 use futures_util::StreamExt;
 use tokio::task::unconstrained;
 
 use super::super::pending::{Outcome, Pending};
 use super::super::queue::Filler;
-use super::super::{Gap, Message, Scope};
+use super::super::{Gap, Message, Scope, Subject};
+use super::batch;
 
 /// Delivers what one subscription of a client gets.
 pub(crate) struct Pump {
@@ -33,8 +35,8 @@ pub(crate) struct Pump {
 pub(super) enum Target {
     /// A subscriber.
     Queue(Filler),
-    /// The requests whose answers go to subjects that begin with this text.
-    Requests { inbox: String, pending: Pending },
+    /// The requests that wait on this connection.
+    Requests(Pending),
 }
 
 impl Pump {
@@ -118,38 +120,84 @@ impl Pump {
 
     fn deliver(&self, message: async_nats::Message) {
         let is_refused = message.status == Some(StatusCode::NO_RESPONDERS);
-        let Some(message) = self.read(message) else {
+        let headers = message.headers;
+        let Some(subject) = self.scope.parse(&message.subject) else {
+            tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
             return;
         };
+        if is_refused {
+            return self.refuse(subject);
+        }
+        let reply = message.reply.and_then(|reply| self.scope.parse(&reply));
+        let message = Message {
+            subject,
+            reply,
+            payload: message.payload,
+        };
+        if batch::is_batch(headers.as_ref()) {
+            self.take_apart(headers.as_ref(), &message);
+        } else {
+            self.take(message);
+        }
+    }
+
+    fn take(&self, message: Message) {
         match &self.to {
-            Target::Queue(filler) if is_refused => filler.push_no_responders(message.subject),
             Target::Queue(filler) => filler.push(message),
-            Target::Requests { inbox, pending } => {
-                let number = message.subject.as_str().strip_prefix(inbox.as_str());
-                let Some(number) = number.and_then(|number| number.parse().ok()) else {
-                    return;
-                };
-                let outcome = if is_refused {
-                    Outcome::NoResponders
-                } else {
-                    Outcome::Answer(message)
-                };
-                pending.resolve(number, outcome);
+            Target::Requests(pending) => {
+                if let Some((_, number)) = message.subject.as_answer() {
+                    pending.resolve(number, Outcome::Answer(message));
+                }
             }
         }
     }
 
-    fn read(&self, message: async_nats::Message) -> Option<Message> {
-        let Some(subject) = self.scope.parse(&message.subject) else {
-            tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
-            return None;
+    /// Takes note that nobody subscribes to where that went whose answers were to come to `subject`.
+    fn refuse(&self, subject: Subject) {
+        match &self.to {
+            Target::Queue(filler) => filler.push_no_responders(subject),
+            Target::Requests(pending) => {
+                if let Some((_, number)) = subject.as_answer() {
+                    pending.refuse(number);
+                }
+            }
+        }
+    }
+
+    /// Takes the messages of a batch, each with its own number in place of that of the batch.
+    fn take_apart(&self, headers: Option<&HeaderMap>, together: &Message) {
+        let entries = match batch::read(headers, &together.payload) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let reason = error.source().map(ToString::to_string);
+                tracing::debug!(%error, reason, "a batch was not taken");
+                return;
+            }
         };
-        let reply = message.reply.and_then(|reply| self.scope.parse(&reply));
-        Some(Message {
-            subject,
-            reply,
-            payload: message.payload,
-        })
+        let (subject, reply) = (&together.subject, together.reply.as_ref());
+        let numbered = |subject: &Subject, number| {
+            let (inbox, _) = subject.as_answer()?;
+            Some(self.scope.answer(inbox, number))
+        };
+        for (number, payload) in entries {
+            let message = match reply {
+                // Requests: whose answers are to come to different places.
+                Some(reply) => numbered(reply, number).map(|reply| Message {
+                    subject: subject.clone(),
+                    reply: Some(reply),
+                    payload,
+                }),
+                // Answers: to different places.
+                None => numbered(subject, number).map(|subject| Message {
+                    subject,
+                    reply: None,
+                    payload,
+                }),
+            };
+            if let Some(message) = message {
+                self.take(message);
+            }
+        }
     }
 }
 
