@@ -3,8 +3,10 @@
 //!
 //! The loop that calls is inside the guest, and it calls one instance: the session is warm. Where a
 //! function's signature is in the table of typed shapes, the same call is also made with a type that is
-//! not, so that both ways over a local link are seen.
+//! not, so that both ways over a local link are seen; each is compared with the same function by dynamic
+//! values.
 
+use std::collections::HashMap;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -140,32 +142,34 @@ impl Setup<'_> {
             let at_most = case.at_most.filter(|_| case.direct.is_none());
             runs.push((way, format!("{word}, stub"), case.stub, at_most));
         }
-        let dynamic = case.direct.unwrap_or(case.stub);
-        let mut baseline = Vec::new();
+        // What is asked of a function is compared with the same function by dynamic values.
+        let functions = case.direct.into_iter().chain([case.stub]);
+        let mut baselines: Vec<_> = functions.map(|function| (function, Vec::new())).collect();
         let mut values = vec![Vec::new(); runs.len()];
         let rounds = effort.choose(9, 2);
         // The first round warms all up; the others take turns, so that none has the quieter machine.
         for round in 0..=rounds {
-            let of_dynamic = self.nanoseconds(Way::Dynamic, case, dynamic)?;
-            let of_runs = runs
-                .iter()
-                .map(|(way, _, function, _)| self.nanoseconds(*way, case, function))
-                .collect::<Result<Vec<_>>>()?;
-            if round > 0 {
-                baseline.push(of_dynamic);
-                for (values, value) in values.iter_mut().zip(of_runs) {
-                    values.push(value);
-                }
+            for (function, values) in &mut baselines {
+                let value = self.nanoseconds(Way::Dynamic, case, function)?;
+                values.extend((round > 0).then_some(value));
+            }
+            for ((way, _, function, _), values) in runs.iter().zip(&mut values) {
+                let value = self.nanoseconds(*way, case, function)?;
+                values.extend((round > 0).then_some(value));
             }
         }
-        let baseline = median(baseline);
-        let rows = runs.iter().zip(values).map(|((way, word, ..), values)| {
-            let name = format!("link call, {}, {word}", case.name);
-            (
-                *way,
-                Row::new(name, median(values), "ns").against(BASELINE, baseline),
-            )
-        });
+        let baselines = baselines.into_iter();
+        let baselines: HashMap<_, _> = baselines
+            .map(|(function, values)| (function, median(values)))
+            .collect();
+        let rows = runs
+            .iter()
+            .zip(values)
+            .map(|((way, word, function, _), values)| {
+                let name = format!("link call, {}, {word}", case.name);
+                let row = Row::new(name, median(values), "ns");
+                (*way, row.against(BASELINE, baselines[function]))
+            });
         let mut targeted = Vec::new();
         for ((way, row), (.., at_most)) in rows.zip(&runs) {
             let row = match (way, at_most) {
