@@ -11,7 +11,7 @@
 //! the importer's future is dropped, so is everything it called.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, Func};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower};
 use weft_wire::FailureCode;
 
 use super::failure::of_callee;
@@ -69,7 +69,7 @@ impl LinkedFunction {
     /// `refused` for too long a chain of calls or a busy session that handles tie the importer to,
     /// `busy` at the target's limit, `deadline` if there is no time left.
     pub(crate) fn begin(&self, importer: &mut GuestState) -> Result<Callee, LinkFailure> {
-        let Some(activity) = importer.activity().cloned() else {
+        let Some(activity) = importer.activity() else {
             return Err(self.refusal(FailureCode::Refused, "its importer runs no request"));
         };
         let Some(entry) = activity.generation.entry(self.route.target) else {
@@ -191,10 +191,28 @@ impl Callee {
     async fn tell_apart(&mut self) -> Result<(), Failure> {
         static SESSIONS: AtomicU32 = AtomicU32::new(0);
         let tag = SESSIONS.fetch_add(1, Ordering::Relaxed);
-        let (deadline, open) = (self.deadline, self.export(Served::open)?);
+        let open = self.export(Served::open)?;
+        self.run::<_, ()>(open, (tag,)).await
+    }
+
+    /// Calls a function of the instance, within the deadline.
+    ///
+    /// # Errors
+    /// A trap, a limit, or the deadline; or that the function is of other types.
+    pub(super) async fn run<A, R>(&mut self, function: Func, arguments: A) -> Result<R, Failure>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let deadline = self.deadline;
         let store = self.store()?;
-        let result = match open.typed::<(u32,), ()>(&*store) {
-            Ok(open) => within(deadline, open.call_async(&mut *store, (tag,))).await,
+        let result = match function.typed::<A, R>(&*store) {
+            Ok(function) => {
+                // Pinned here: every function that it were handed to would have room for it besides, and the
+                // future of each call is moved once to where it stays.
+                let call = pin!(function.call_async(&mut *store, arguments));
+                within(deadline, call).await
+            }
             Err(error) => Some(Err(error)),
         };
         self.outcome(result)
@@ -238,9 +256,9 @@ impl Callee {
         self.deadline
     }
 
-    /// What came of a call that ran [`within`] the deadline: a trap, a limit or the deadline is a
+    /// What came of a call that ran within the deadline, if it did: a trap, a limit or the deadline is a
     /// failure.
-    pub(crate) fn outcome<R>(&self, result: Option<wasmtime::Result<R>>) -> Result<R, Failure> {
+    pub(super) fn outcome<R>(&self, result: Option<wasmtime::Result<R>>) -> Result<R, Failure> {
         match result {
             Some(Ok(reply)) => Ok(reply),
             Some(Err(error)) => Err(self.failure(Some(error))),
@@ -315,14 +333,14 @@ impl Callee {
 
 /// The result of a call, or none if the deadline came first. No timer is made for a call that does not
 /// wait, as most do not.
-pub(crate) async fn within<R>(
+async fn within<R>(
     deadline: Instant,
-    call: impl Future<Output = wasmtime::Result<R>>,
+    mut call: Pin<&mut impl Future<Output = wasmtime::Result<R>>>,
 ) -> Option<wasmtime::Result<R>> {
-    let mut call = pin!(call);
     match poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await {
         Poll::Ready(result) => Some(result),
-        Poll::Pending => timeout_at(deadline, call).await.ok(),
+        // Boxed, because few calls need it.
+        Poll::Pending => Box::pin(timeout_at(deadline, call)).await.ok(),
     }
 }
 

@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::call::{Callee, within};
+pub(crate) use self::call::Callee;
 pub(crate) use self::failure::LinkFailure;
 pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};
 pub(crate) use self::session::Sessions;

@@ -7,7 +7,6 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
-use super::call::within;
 use super::{Callee, Link, LinkFailure, in_task, wire};
 use crate::entry::Failure;
 use crate::guest::GuestState;
@@ -140,13 +139,8 @@ pub(super) async fn invoke(
 ) -> Result<Vec<u8>, Failure> {
     bounded("arguments", arguments)?;
     callee.ready().await?;
-    let (deadline, invoke) = (callee.deadline(), callee.invoke()?);
-    let store = callee.store()?;
-    let result = match invoke.typed::<(u32, &[u8]), (Invoked,)>(&*store) {
-        Ok(invoke) => within(deadline, invoke.call_async(&mut *store, (index, arguments))).await,
-        Err(error) => Some(Err(error)),
-    };
-    let (invoked,) = callee.outcome(result)?;
+    let invoke = callee.invoke()?;
+    let (invoked,): (Invoked,) = callee.run(invoke, (index, arguments)).await?;
     match invoked {
         // The skeleton's memory keeps the reply until its next call.
         Ok(reply) => {
@@ -161,16 +155,10 @@ pub(super) async fn invoke(
 /// Drops a handle in the callee's skeleton.
 pub(super) async fn release(callee: &mut Callee, handle: u32) -> Result<(), Failure> {
     callee.ready().await?;
-    let (deadline, release) = (callee.deadline(), callee.drop_handle()?);
-    let store = callee.store()?;
-    let result = match release.typed::<(u32,), (Result<(), u32>,)>(&*store) {
-        Ok(release) => within(deadline, release.call_async(&mut *store, (handle,))).await,
-        Err(error) => Some(Err(error)),
-    };
+    let release = callee.drop_handle()?;
     // A handle that the skeleton does not know is one of a session that has ended, and went with it.
-    callee
-        .outcome(result)
-        .map(|(Ok(()) | Err::<(), u32>(_),)| ())
+    let (_,): (Result<(), u32>,) = callee.run(release, (handle,)).await?;
+    Ok(())
 }
 
 /// Refuses more than a link carries, before anything of that size is allocated.

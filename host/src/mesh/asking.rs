@@ -192,9 +192,7 @@ impl Asking {
                 last.map_err(|_| Outcome::Lost)?
             }
         };
-        answered
-            .map(|message| message.payload)
-            .map_err(|error| outcome_of(&error))
+        answered.map_err(|error| outcome_of(&error))
     }
 
     /// Takes what a host answered, and fetches the rest if that is not all.

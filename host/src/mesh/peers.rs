@@ -152,7 +152,7 @@ impl Asker {
         let question = question.map_err(|_| PeerError::Other)?;
         let deadline = Instant::now() + ANSWER_WAIT_MAX;
         let answer = self.bus.request(&subject, Bytes::from(question), deadline);
-        let answer = Answer::decode(&answer.await?.payload, lattice)?;
+        let answer = Answer::decode(&answer.await?, lattice)?;
         if (answer.origin.host, answer.origin.sequence) != (peer, sequence) {
             return Err(PeerError::Other);
         }

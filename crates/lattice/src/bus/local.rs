@@ -224,7 +224,7 @@ impl Endpoint {
         subject: &Subject,
         payload: Bytes,
         deadline: Instant,
-    ) -> Result<Message, RequestError> {
+    ) -> Result<Bytes, RequestError> {
         let generation = lock(&self.shared.exchange).generation(self.number);
         let mut waiting = self
             .pending

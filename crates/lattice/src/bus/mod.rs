@@ -61,7 +61,7 @@ pub enum Lane {
     Heartbeats,
 }
 
-/// One message, as a subscriber or a requester gets it.
+/// One message, as a subscriber gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Where it was published.
@@ -271,7 +271,7 @@ impl Bus {
         }
     }
 
-    /// Publishes a request and waits for the first answer.
+    /// Publishes a request and waits for the payload of the first answer.
     ///
     /// Dropping the future gives up the answer; the request may have been sent.
     ///
@@ -282,7 +282,7 @@ impl Bus {
         subject: &Subject,
         payload: Bytes,
         deadline: Instant,
-    ) -> Result<Message, RequestError> {
+    ) -> Result<Bytes, RequestError> {
         match &self.transport {
             Transport::Nats(connections) => {
                 let connection = connections.for_request(self.lane, subject, payload.len());

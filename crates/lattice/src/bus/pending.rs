@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Message, RequestError, Subject};
+use super::{RequestError, Subject};
 
 /// The most requests that wait at once on one connection. Each holds some hundred bytes; a host with
 /// as many is not helped by more.
@@ -14,17 +15,17 @@ pub(super) const REQUESTS_PENDING_MAX: usize = 65_536;
 /// What becomes of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Answer(Message),
+    Answer(Bytes),
     NoResponders,
     ConnectionLost,
 }
 
 impl Outcome {
     /// What the requester is told.
-    pub(super) fn for_request(self, subject: &Subject) -> Result<Message, RequestError> {
+    pub(super) fn for_request(self, subject: &Subject) -> Result<Bytes, RequestError> {
         let subject = subject.clone();
         match self {
-            Self::Answer(message) => Ok(message),
+            Self::Answer(payload) => Ok(payload),
             Self::NoResponders => Err(RequestError::NoResponders { subject }),
             Self::ConnectionLost => Err(RequestError::ConnectionLost { subject }),
         }

@@ -238,7 +238,7 @@ async fn exchange(
     let lattice = bus.scope().lattice();
     let bytes = Bytes::from(message.encode(lattice)?);
     let answer = bus.request(subject, bytes, deadline).await?;
-    Ok(Message::decode(&answer.payload, lattice)?)
+    Ok(Message::decode(&answer, lattice)?)
 }
 
 // === impl Message ===

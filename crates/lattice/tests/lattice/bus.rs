@@ -149,7 +149,7 @@ async fn a_request_gets_its_answer(rig: Rig) {
     };
     let request = asking.request(&subject, Bytes::from("hello"), in_time());
     let (answer, ()) = tokio::join!(request, answer);
-    assert_eq!(answer.unwrap().payload, "hello");
+    assert_eq!(answer.unwrap(), "hello");
 }
 
 async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
@@ -176,7 +176,7 @@ async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
         let (asking, subject) = (&asking, &subject);
         async move {
             let answer = asking.request(subject, payload.clone(), in_time()).await;
-            assert_eq!(answer.unwrap().payload, payload);
+            assert_eq!(answer.unwrap(), payload);
         }
     });
     tokio::join!(futures_util::future::join_all(requests), answers);

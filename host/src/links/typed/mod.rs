@@ -16,7 +16,7 @@ use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BY
 
 use self::kinds::Returned;
 
-use super::{Callee, Link, LinkFailure, LinkedFunction, in_task, wire, within};
+use super::{Callee, Link, LinkFailure, LinkedFunction, in_task, wire};
 use crate::entry::Failure;
 use crate::guest::GuestState;
 
@@ -65,13 +65,7 @@ where
 {
     callee.ready().await?;
     let function = callee.function(target_index)?;
-    let deadline = callee.deadline();
-    let store = callee.store()?;
-    let result = match function.typed::<A, R>(&*store) {
-        Ok(function) => within(deadline, function.call_async(&mut *store, arguments)).await,
-        Err(error) => Some(Err(error)),
-    };
-    callee.outcome(result)
+    callee.run(function, arguments).await
 }
 
 /// Makes the call where something lies between the two stores: a task, or the wire.

@@ -169,7 +169,7 @@ impl Taker {
             .bus
             .request(piece.subject, question.into(), until)
             .await;
-        let answer = answer.map_err(TakeError::Bus)?.payload;
+        let answer = answer.map_err(TakeError::Bus)?;
         let Frame::Part(part) = Frame::decode(&answer).map_err(TakeError::Frame)? else {
             return Err(TakeError::Other);
         };

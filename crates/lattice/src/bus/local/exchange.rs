@@ -239,7 +239,7 @@ impl Exchange {
             }
             Target::Request(number) => {
                 let pending = &self.endpoints[transit.to].pending;
-                pending.resolve(number, Outcome::Answer(transit.message));
+                pending.resolve(number, Outcome::Answer(transit.message.payload));
             }
         }
     }

@@ -117,20 +117,16 @@ pub(super) fn gather(
 }
 
 /// Whether a message of the client is a batch, by its headers.
-pub(super) fn is_batch(headers: Option<&HeaderMap>) -> bool {
-    headers.is_some_and(|headers| headers.get(HEADER).is_some())
+pub(super) fn is_batch(headers: &HeaderMap) -> bool {
+    headers.get(HEADER).is_some()
 }
 
 /// The numbers and the payloads of a batch.
 ///
 /// # Errors
 /// A [`BatchError`]; nothing of such a batch is taken.
-pub(super) fn read(
-    headers: Option<&HeaderMap>,
-    payload: &Bytes,
-) -> Result<Vec<(u64, Bytes)>, BatchError> {
-    let found = headers.and_then(|headers| headers.get(HEADER));
-    let found = found.map_or("", HeaderValue::as_str);
+pub(super) fn read(headers: &HeaderMap, payload: &Bytes) -> Result<Vec<(u64, Bytes)>, BatchError> {
+    let found = headers.get(HEADER).map_or("", HeaderValue::as_str);
     if found != VERSION {
         let found = found.to_owned();
         return Err(BatchError::Version { found });

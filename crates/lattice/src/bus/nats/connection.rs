@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::super::pending::{Outcome, Pending, Waiting};
 use super::super::queue::{self, Feeder};
 use super::super::{
-    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, Message, PUBLISH_WAIT_MAX, Pattern, PublishError,
+    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
 };
 use super::batch::{Outgoing, To};
@@ -173,7 +173,7 @@ impl Connection {
         subject: &Subject,
         payload: Bytes,
         deadline: Instant,
-    ) -> Result<Message, RequestError> {
+    ) -> Result<Bytes, RequestError> {
         let max = self.max_payload();
         if payload.len() > max {
             let found = payload.len();
@@ -205,10 +205,12 @@ impl Connection {
     }
 
     async fn start_inbox(&self) {
-        let pattern = format!("{}*", self.shared.scope.inbox(&self.shared.inbox));
+        let inbox = self.shared.scope.inbox(&self.shared.inbox);
+        let pattern = format!("{inbox}*");
         // There is always one: the client's task was started a moment ago.
         if let Some(subscriber) = self.shared.subscriber(&pattern).await {
-            let to = Target::Requests(self.shared.pending.clone());
+            let pending = self.shared.pending.clone();
+            let to = Target::Requests { inbox, pending };
             *lock(&self.shared.inbox_pump) = Some(self.shared.pump(subscriber, to));
         }
     }

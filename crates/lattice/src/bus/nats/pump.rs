@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use async_nats::{HeaderMap, StatusCode, Subscriber};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::unconstrained;
 
@@ -35,8 +36,8 @@ pub(crate) struct Pump {
 pub(super) enum Target {
     /// A subscriber.
     Queue(Filler),
-    /// The requests that wait on this connection.
-    Requests(Pending),
+    /// The requests that wait on a connection, whose answers go to subjects that begin with this text.
+    Requests { inbox: String, pending: Pending },
 }
 
 impl Pump {
@@ -119,86 +120,74 @@ impl Pump {
     }
 
     fn deliver(&self, message: async_nats::Message) {
-        let is_refused = message.status == Some(StatusCode::NO_RESPONDERS);
-        let headers = message.headers;
+        match &self.to {
+            Target::Queue(filler) => self.queue(filler, message),
+            Target::Requests { inbox, pending } => {
+                let number = message.subject.strip_prefix(inbox.as_str());
+                if let Some(number) = number.and_then(|number| number.parse().ok()) {
+                    resolve(pending, number, message);
+                }
+            }
+        }
+    }
+
+    fn queue(&self, filler: &Filler, message: async_nats::Message) {
         let Some(subject) = self.scope.parse(&message.subject) else {
             tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
             return;
         };
-        if is_refused {
-            return self.refuse(subject);
+        if is_refused(&message) {
+            return filler.push_no_responders(subject);
         }
         let reply = message.reply.and_then(|reply| self.scope.parse(&reply));
-        let message = Message {
-            subject,
-            reply,
-            payload: message.payload,
+        let payload = message.payload;
+        let Some(headers) = message.headers.filter(batch::is_batch) else {
+            return filler.push(Message {
+                subject,
+                reply,
+                payload,
+            });
         };
-        if batch::is_batch(headers.as_ref()) {
-            self.take_apart(headers.as_ref(), &message);
-        } else {
-            self.take(message);
-        }
-    }
-
-    fn take(&self, message: Message) {
-        match &self.to {
-            Target::Queue(filler) => filler.push(message),
-            Target::Requests(pending) => {
-                if let Some((_, number)) = message.subject.as_answer() {
-                    pending.resolve(number, Outcome::Answer(message));
-                }
-            }
-        }
-    }
-
-    /// Takes note that nobody subscribes to where that went whose answers were to come to `subject`.
-    fn refuse(&self, subject: Subject) {
-        match &self.to {
-            Target::Queue(filler) => filler.push_no_responders(subject),
-            Target::Requests(pending) => {
-                if let Some((_, number)) = subject.as_answer() {
-                    pending.refuse(number);
-                }
-            }
-        }
-    }
-
-    /// Takes the messages of a batch, each with its own number in place of that of the batch.
-    fn take_apart(&self, headers: Option<&HeaderMap>, together: &Message) {
-        let entries = match batch::read(headers, &together.payload) {
-            Ok(entries) => entries,
-            Err(error) => {
-                let reason = error.source().map(ToString::to_string);
-                tracing::debug!(%error, reason, "a batch was not taken");
-                return;
-            }
+        // Each has its own number in place of that of the batch.
+        let Some((inbox, _)) = reply.as_ref().and_then(Subject::as_answer) else {
+            return;
         };
-        let (subject, reply) = (&together.subject, together.reply.as_ref());
-        let numbered = |subject: &Subject, number| {
-            let (inbox, _) = subject.as_answer()?;
-            Some(self.scope.answer(inbox, number))
-        };
-        for (number, payload) in entries {
-            let message = match reply {
-                // Requests: whose answers are to come to different places.
-                Some(reply) => numbered(reply, number).map(|reply| Message {
-                    subject: subject.clone(),
-                    reply: Some(reply),
-                    payload,
-                }),
-                // Answers: to different places.
-                None => numbered(subject, number).map(|subject| Message {
-                    subject,
-                    reply: None,
-                    payload,
-                }),
-            };
-            if let Some(message) = message {
-                self.take(message);
-            }
+        for (number, payload) in taken_apart(&headers, &payload) {
+            filler.push(Message {
+                subject: subject.clone(),
+                reply: Some(self.scope.answer(inbox, number)),
+                payload,
+            });
         }
     }
+}
+
+/// Hands answers to who waits for them.
+fn resolve(pending: &Pending, number: u64, message: async_nats::Message) {
+    if is_refused(&message) {
+        return pending.refuse(number);
+    }
+    let payload = message.payload;
+    let Some(headers) = message.headers.filter(batch::is_batch) else {
+        return pending.resolve(number, Outcome::Answer(payload));
+    };
+    for (number, payload) in taken_apart(&headers, &payload) {
+        pending.resolve(number, Outcome::Answer(payload));
+    }
+}
+
+/// Whether it says that nobody subscribes to where something went whose answer was to come here.
+fn is_refused(message: &async_nats::Message) -> bool {
+    message.status == Some(StatusCode::NO_RESPONDERS)
+}
+
+/// The messages of a batch; none of one that cannot be read.
+fn taken_apart(headers: &HeaderMap, payload: &Bytes) -> Vec<(u64, Bytes)> {
+    batch::read(headers, payload).unwrap_or_else(|error| {
+        let reason = error.source().map(ToString::to_string);
+        tracing::debug!(%error, reason, "a batch was not taken");
+        Vec::new()
+    })
 }
 
 impl Wake for Pump {

@@ -42,8 +42,8 @@ fn entries(parcel: &Parcel) -> Vec<(Option<u64>, Bytes)> {
         return vec![(parcel.first.number(), parcel.first.payload.clone())];
     }
     let (headers, payload) = parcel.batch().unwrap();
-    assert!(is_batch(Some(&headers)));
-    let entries = read(Some(&headers), &payload).unwrap();
+    assert!(is_batch(&headers));
+    let entries = read(&headers, &payload).unwrap();
     let entries = entries.into_iter();
     entries
         .map(|(number, payload)| (Some(number), payload))
@@ -95,7 +95,7 @@ fn a_batch_of_another_version_is_not_read() {
     let mut headers = HeaderMap::new();
     headers.insert(HEADER, "2");
     let found = "2".to_owned();
-    let error = read(Some(&headers), &Bytes::new()).unwrap_err();
+    let error = read(&headers, &Bytes::new()).unwrap_err();
     assert_eq!(error, BatchError::Version { found });
 }
 
@@ -103,7 +103,7 @@ fn a_batch_of_another_version_is_not_read() {
 fn a_batch_that_counts_more_than_there_are_or_may_be_is_not_read() {
     let parcel = gather([request("a", 1, b"x"), request("a", 2, b"y")], PAYLOAD_MAX);
     let (headers, payload) = parcel[0].batch().unwrap();
-    let headers = Some(&headers);
+    let headers = &headers;
     for count in [0, 1, 3, 127] {
         let mut payload = payload.to_vec();
         payload[0] = count;
@@ -219,7 +219,7 @@ proptest! {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, VERSION);
         let payload = Bytes::from(bytes);
-        if let Ok(entries) = read(Some(&headers), &payload) {
+        if let Ok(entries) = read(&headers, &payload) {
             let taken: usize = entries.iter().map(|(_, payload)| payload.len()).sum();
             prop_assert!(taken < payload.len() && entries.len() <= BATCH_MESSAGES_MAX);
         }
