@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     call::Call, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
-    events::Events, get::Get, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
+    events::Events, get::Get, hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
     status::Status, undeploy::Undeploy, up::Up,
 };
 
@@ -55,6 +55,7 @@ pub(crate) enum Command {
     Label(LabelCommand),
     Drill(Drill),
     Completions(Completions),
+    HangParent(HangParent),
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | [`commands`] | one file for each command |
 //! | [`environment`] | everything that comes from the environment |
 //! | [`output`] | everything that is printed |
+//! | [`faults`] | what a drill may do to the process of a host |
 //! | [`failure`] | what a user is told when a command fails, and the exit code |
 
 mod arguments;
@@ -14,6 +15,7 @@ mod commands;
 mod connection;
 mod environment;
 mod failure;
+mod faults;
 mod interfaces;
 mod logging;
 mod manifest;

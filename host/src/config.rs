@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::faults::Faults;
 use crate::logs::Logs;
 use crate::mesh::MeshConfig;
 
@@ -27,6 +29,8 @@ pub struct HostConfig {
     pub mesh: Option<MeshConfig>,
     /// Where the lines of guests are kept for `weft logs`.
     pub logs: Logs,
+    /// How the process breaks for a drill; none takes no drills.
+    pub faults: Option<Arc<dyn Faults>>,
 }
 
 impl HostConfig {
@@ -42,6 +46,7 @@ impl HostConfig {
             links_over_wire: false,
             mesh: None,
             logs: Logs::new(),
+            faults: None,
         }
     }
 

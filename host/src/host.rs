@@ -209,6 +209,7 @@ impl Host {
             registry,
             logs: config.logs,
             events,
+            faults: config.faults,
         };
         let admin = Admin::start(config.admin, sources)
             .await

@@ -21,6 +21,7 @@ mod controller;
 mod engine;
 mod entry;
 mod events;
+mod faults;
 mod files;
 mod guest;
 mod host;
@@ -33,6 +34,7 @@ mod mesh;
 mod ring;
 
 pub use config::HostConfig;
+pub use faults::{FaultError, Faults};
 pub use host::{Drained, Host, StartError};
 pub use labels::LabelsError;
 pub use mesh::{MeshConfig, MeshError};

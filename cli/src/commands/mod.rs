@@ -7,6 +7,7 @@ pub(crate) mod drain;
 pub(crate) mod drill;
 pub(crate) mod events;
 pub(crate) mod get;
+pub(crate) mod hang;
 pub(crate) mod inspect;
 pub(crate) mod label;
 pub(crate) mod link;
@@ -29,6 +30,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up.run(),
         Command::Completions(completions) => completions.run(),
+        Command::HangParent(hang) => client_runtime()?.block_on(hang.run()),
         Command::Deploy(deploy) => client_runtime()?.block_on(deploy.run()),
         Command::Undeploy(undeploy) => client_runtime()?.block_on(undeploy.run()),
         Command::Get(get) => client_runtime()?.block_on(get.run()),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -19,6 +20,7 @@ use weft_lattice_config::DurationText;
 use crate::commands::{deploy, host_runtime};
 use crate::environment::{DataDirectory, LatticeOptions, machine_name};
 use crate::failure::{Failure, Kind};
+use crate::faults::ThisProcess;
 use crate::logging::{self, LogFormat};
 use crate::manifest::{self, Manifest};
 use crate::output::{self, Format, Report};
@@ -67,6 +69,9 @@ pub(crate) struct Up {
     /// that frames carry all that a link does
     #[arg(long)]
     links_over_wire: bool,
+    /// Refuse `weft drill`, which kills or stops hosts to show what users notice
+    #[arg(long)]
+    no_drills: bool,
     #[command(flatten)]
     lattice: LatticeOptions,
 }
@@ -99,6 +104,9 @@ impl Up {
         config.links_over_wire = self.links_over_wire;
         config.mesh = self.lattice.mesh(&config.name);
         config.logs = logs;
+        if !self.no_drills {
+            config.faults = Some(Arc::new(ThisProcess));
+        }
         Ok(config)
     }
 }

@@ -65,7 +65,7 @@ impl Api {
             (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
                 self.pass_on(host, &rest.join("/"), request).await
             }
-            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
+            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels" | "fault")]) => {
                 self.operate(what, request).await
             }
             (&Method::GET, ["v1", what]) => self.rows(what),

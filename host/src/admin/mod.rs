@@ -5,6 +5,7 @@
 mod api;
 mod errors;
 mod events;
+mod fault;
 mod layout;
 mod lines;
 mod links;
@@ -35,6 +36,7 @@ use crate::compile::Compiler;
 use crate::connection::serve_until;
 use crate::controller::Controller;
 use crate::events::Events;
+use crate::faults::Faults;
 use crate::labels::HostLabels;
 use crate::logs::Logs;
 use crate::mesh::Joined;
@@ -74,6 +76,8 @@ pub(crate) struct Sources {
     pub(crate) registry: Registry,
     pub(crate) logs: Logs,
     pub(crate) events: Events,
+    /// How this process breaks for a drill, if it may.
+    pub(crate) faults: Option<Arc<dyn Faults>>,
 }
 
 /// Answers requests.

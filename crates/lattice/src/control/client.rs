@@ -24,8 +24,8 @@ pub use self::lines::Lines;
 use super::rows::LinkWhyRow;
 use super::{
     CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody,
-    EventRow, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest, LinkQuery, LogLine, PlanReport,
-    StatusReport, UndeployReport,
+    EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest,
+    LinkQuery, LogLine, PlanReport, StatusReport, UndeployReport,
 };
 use crate::buckets::{BucketOptions, StoreError};
 use crate::bus::Bus;
@@ -41,6 +41,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub struct Client {
     way: Way,
+    /// The host that the one on the way passes requests on to, if it is another one.
+    passed_on_to: Option<HostId>,
 }
 
 /// How a host is reached.
@@ -59,6 +61,7 @@ impl Client {
                 address: address.into(),
                 token: token.into(),
             }),
+            passed_on_to: None,
         }
     }
 
@@ -69,7 +72,35 @@ impl Client {
     pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
         let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
         let way = Way::Bus(Box::new(OverBus { bus, host, objects }));
-        Ok(Self { way })
+        Ok(Self {
+            way,
+            passed_on_to: None,
+        })
+    }
+
+    /// A client for another host of the lattice: over the bus it asks that host itself, over HTTP through the
+    /// host at the address, which it needs for that.
+    #[must_use]
+    pub fn for_host(&self, host: HostId) -> Self {
+        match &self.way {
+            Way::Http(_) => Self {
+                way: self.way.clone(),
+                passed_on_to: Some(host),
+            },
+            Way::Bus(bus) => Self {
+                way: Way::Bus(Box::new(OverBus {
+                    host,
+                    ..(**bus).clone()
+                })),
+                passed_on_to: None,
+            },
+        }
+    }
+
+    /// Whether requests go over the bus, and so need no host but the one that they are for.
+    #[must_use]
+    pub fn is_over_bus(&self) -> bool {
+        matches!(self.way, Way::Bus(_))
     }
 
     /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
@@ -246,6 +277,24 @@ impl Client {
         self.json(Method::POST, &path, self.encode(request)?).await
     }
 
+    /// Breaks the host, a moment after its answer.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a host that takes no drills refuses.
+    pub async fn fault(&self, request: &FaultRequest) -> Result<FaultReport, ClientError> {
+        self.json(Method::POST, "/v1/fault", self.encode(request)?)
+            .await
+    }
+
+    /// Whether the host would take a fault; nothing is broken.
+    ///
+    /// # Errors
+    /// As [`fault`](Self::fault).
+    pub async fn check_fault(&self, request: &FaultRequest) -> Result<FaultReport, ClientError> {
+        let path = "/v1/fault?check=true";
+        self.json(Method::POST, path, self.encode(request)?).await
+    }
+
     async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>, ClientError> {
         let answer = self.send(Method::GET, path, Bytes::new()).await?;
         if !answer.status.is_success() {
@@ -270,6 +319,11 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let passed_on = match (&self.passed_on_to, path.strip_prefix("/v1/")) {
+            (Some(host), Some(rest)) => Some(format!("/v1/hosts/{host}/{rest}")),
+            (None, _) | (_, None) => None,
+        };
+        let path = passed_on.as_deref().unwrap_or(path);
         match &self.way {
             Way::Http(http) => http.send(method, path, body).await,
             Way::Bus(bus) => bus.send(&method, path, body).await,

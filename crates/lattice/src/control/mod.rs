@@ -19,6 +19,7 @@
 //! | `GET /v1/drain` | | [`DrainReport`] |
 //! | `POST /v1/drain` | [`DrainRequest`] | [`DrainReport`] |
 //! | `POST /v1/labels` | [`LabelRequest`] | [`LabelReport`] |
+//! | `POST /v1/fault?check=` | [`FaultRequest`] | [`FaultReport`] |
 //! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
 //! | any of these as `/v1/hosts/{host}/…` ([`HostRef`]) | | what that host answers |
 //! | `GET /v1/logs?app=&component=&tail=&follow=` | | one [`LogLine`] as JSON per line |
@@ -28,6 +29,7 @@ use weft_lattice_config::App;
 
 pub mod client;
 pub mod courier;
+pub mod fault;
 mod host_ref;
 pub mod links;
 pub mod operating;
@@ -35,6 +37,7 @@ pub mod rows;
 pub mod token;
 
 pub use client::{Client, ClientError};
+pub use fault::{FaultReport, FaultRequest};
 pub use host_ref::{FindHostError, HostNameError, HostRef, check_host_name};
 pub use links::LinkQuery;
 pub use operating::{
