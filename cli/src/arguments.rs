@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     call::Call, completions::Completions, deploy::Deploy, drain::Drain, drill::Drill,
-    events::Events, get::Get, hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link, logs::Logs,
-    status::Status, undeploy::Undeploy, up::Up,
+    events::Events, get::Get, hang::HangParent, inspect::Inspect, label::LabelCommand, link::Link,
+    logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
 
 /// The widest help text: longer lines are hard to read.
@@ -98,6 +98,17 @@ mod tests {
         assert!(message.contains("`shop:catalog/pricing`"), "{message}");
         let message = refused(&why("shop:catalog/pricing@1"));
         assert!(message.contains("1.2.3"), "{message}");
+    }
+
+    #[test]
+    fn what_lets_a_host_hang_is_started_by_its_arguments_and_not_offered() {
+        use std::time::Duration;
+        let arguments =
+            HangParent::arguments(42, Duration::from_millis(250), Duration::from_secs(15));
+        let arguments = [vec!["weft".to_owned()], arguments].concat();
+        assert!(Arguments::try_parse_from(arguments).is_ok());
+        let help = Arguments::command().render_long_help().to_string();
+        assert!(!help.contains("hang-parent"), "{help}");
     }
 
     #[test]

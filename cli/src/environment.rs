@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use weft_host::MeshConfig;
 use weft_lattice::buckets::BucketOptions;
 use weft_lattice::bus::nats::{NatsOptions, TlsOptions};
@@ -170,6 +171,51 @@ pub(crate) struct HostOptions {
     pub(crate) data_directory: DataDirectory,
     #[command(flatten)]
     pub(crate) any: AnyHostOptions,
+}
+
+/// The same, and whether the command line names a host: the environment alone may be meant for other commands.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedHostOptions {
+    pub(crate) options: HostOptions,
+    /// The first option of them that is on the command line.
+    pub(crate) named_by: Option<&'static str>,
+}
+
+/// Those that say which host, by their names for `clap` and for people.
+const NAMING: [(&str, &str); 6] = [
+    ("admin", "--admin"),
+    ("data_dir", "--data-dir"),
+    ("nats", "--nats"),
+    ("lattice", "--lattice"),
+    ("nats_creds", "--nats-creds"),
+    ("nats_ca", "--nats-ca"),
+];
+
+impl Args for NamedHostOptions {
+    fn augment_args(command: Command) -> Command {
+        HostOptions::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        HostOptions::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for NamedHostOptions {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut naming = NAMING.into_iter();
+        let named_by =
+            naming.find(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine));
+        Ok(Self {
+            named_by: named_by.map(|(_, option)| option),
+            options: HostOptions::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl DataDirectory {

@@ -220,3 +220,34 @@ fn unused_address() -> String {
         .unwrap()
         .to_string()
 }
+
+#[test]
+fn a_server_is_killed_only_in_a_lattice_that_the_drill_starts() {
+    let run = Sandbox::new().weft(&["drill", "kill-nats"], "");
+    check(
+        &run,
+        2,
+        "error: a lattice that runs does not own its NATS servers, and cannot end one\n\
+         help: give a manifest with `-f FILE`: the drill then starts hosts and a server of its own",
+    );
+}
+
+#[test]
+fn only_a_host_lets_itself_hang() {
+    let nobody = u32::MAX.to_string();
+    let hang = [
+        "hang-parent",
+        "--after-ms",
+        "0",
+        "--for-ms",
+        "1",
+        "--parent",
+    ];
+    let run = Sandbox::new().weft(&[&hang[..], &[&nobody]].concat(), "");
+    assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
+    assert!(
+        run.stderr.contains("weft drill stop-host"),
+        "{}",
+        run.stderr
+    );
+}

@@ -65,7 +65,8 @@ impl Api {
             (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
                 self.pass_on(host, &rest.join("/"), request).await
             }
-            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels" | "fault")]) => {
+            (&Method::POST, ["v1", "fault"]) => self.fault(&request),
+            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
                 self.operate(what, request).await
             }
             (&Method::GET, ["v1", what]) => self.rows(what),

@@ -34,7 +34,6 @@ impl Api {
             (&Method::GET, "drain") => json(&self.drain_report(self.joined()?)?),
             (&Method::POST, "drain") => self.drain(request).await,
             (&Method::POST, "labels") => self.label(request).await,
-            (&Method::POST, "fault") => self.fault(&request),
             (method, _) => Err(ApiError::not_found(format!(
                 "there is no `{method} {what}`"
             ))),

@@ -13,7 +13,7 @@ use weft_lattice::control::rows::HostRow;
 use weft_lattice::control::{Client, token};
 
 use super::processes::{cannot, free_addresses, kill, listens, spawn};
-use super::topology::{Ports, Topology};
+use super::topology::{CLOUD_LABEL, Ports, Topology};
 use crate::commands::deploy;
 use crate::failure::{Failure, Kind};
 use crate::manifest;
@@ -151,15 +151,6 @@ impl Lab {
                 format!("{hosts} hosts in three clouds, {servers} NATS clusters joined by gateways")
             }
         }
-    }
-
-    /// The names of some hosts, or of the server if there are none.
-    pub(super) fn names(&self, hosts: &[usize]) -> String {
-        if hosts.is_empty() {
-            return "the NATS server".to_owned();
-        }
-        let names = hosts.iter().map(|index| self.hosts[*index].name.as_str());
-        names.collect::<Vec<_>>().join(", ")
     }
 
     /// A client for a host.
@@ -324,7 +315,7 @@ impl Lab {
             command.args(["up", "--lattice", "drill", "--name", &host.name]);
             command.args(["--nats", &format!("nats://{}", server.address)]);
             command.args(["--nats-replicas", &replicas]);
-            command.args(["--label", &format!("cloud={}", host.cloud)]);
+            command.args(["--label", &format!("{CLOUD_LABEL}={}", host.cloud)]);
             command.args(["--http", &host.http.to_string()]);
             command.args(["--admin", &host.admin.to_string()]);
             command.arg("--data-dir").arg(&host.data);

@@ -1,51 +1,58 @@
 //! `weft drill`: breaks a lattice on purpose, and tells what its users noticed.
 //!
-//! The lattice is one that the command starts itself, on loopback ([`lab`], as [`topology`] says, of [`processes`]),
-//! with the apps of the user. [`probes`] send requests through the hosts that are to survive, and [`writes`] make
-//! things there, both at a [`steady`] rate by [`requests`]; [`watcher`] sees when the lattice knows of the loss and
-//! when everything runs again, [`report`] is what is told.
+//! A drill takes its [`course`] on a lattice that the command starts itself, on loopback, with the apps of the user
+//! ([`own`]: a [`lab`], as [`topology`] says, of [`processes`]), or on one that runs ([`running`]), after somebody
+//! has agreed ([`confirming`]). [`probes`] send requests through the hosts that are to survive, at their
+//! [`address`]es, and [`writes`] make things there, both at a [`steady`] rate by [`requests`]; [`watcher`] sees when
+//! the lattice knows of the loss and when everything runs again, [`report`] is what is told.
 
+mod address;
+mod confirming;
+mod course;
 mod lab;
+mod own;
 mod probes;
 mod processes;
 mod report;
 mod requests;
+mod running;
 mod steady;
 mod topology;
 mod watcher;
 mod writes;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use tokio::time::{Instant, sleep, timeout};
+use weft_lattice::control::HostRef;
+use weft_lattice::control::fault::HANG_MAX;
 use weft_lattice_config::DurationText;
 
+use self::address::Address;
+use self::course::Course;
 use self::lab::Lab;
-use self::probes::Probes;
-use self::report::{DrillReport, Observed};
+use self::own::OwnLattice;
+use self::report::DrillReport;
+use self::running::{Order, RunningLattice};
 use self::topology::{CLOUDS, Topology};
-use self::watcher::Watcher;
-use self::writes::Writes;
+use crate::environment::NamedHostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format};
-
-/// How long a lattice may take to start and to run what it is given: a large component takes tens of seconds to
-/// compile on a small machine.
-const START_MAX: Duration = Duration::from_mins(3);
-
-/// How long requests go on before anything is broken: long enough to see that all is well.
-const BEFORE: Duration = Duration::from_secs(3);
-
-/// How long a NATS server that was killed stays away.
-const SERVER_AWAY: Duration = Duration::from_secs(3);
 
 /// The most requests a second: more would measure the prober.
 const RATE_MAX: u32 = 2_000;
 
+/// Requests a second on a lattice of its own, which has nothing else to do.
+const RATE_OWN: u32 = 500;
+
+/// Requests a second on a lattice that others use: enough to see what they notice, and no load.
+const RATE_RUNNING: u32 = 50;
+
+/// The cloud that is lost of a lattice of its own: not the one that keeps the desired state.
+const CLOUD_OWN: &str = CLOUDS[2];
+
 const AFTER_HELP: &str = "\
-Examples:
+On a lattice of its own on loopback, which needs `nats-server` and ends with the command:
   weft drill kill-host -f shop.yaml                        three hosts, one is killed
   weft drill stop-host -f shop.yaml --rate 200             one hangs, still subscribed
   weft drill kill-nats -f shop.yaml                        the NATS server is killed and restarted
@@ -53,27 +60,32 @@ Examples:
   weft drill kill-host -f shop.yaml --write /orders --body '{\"lines\":[{\"sku\":\"sencha\",\"quantity\":1}]}'
                                                            orders are taken all the while, and read at the end
 
-It needs `nats-server` in the path. All of it is on loopback, and ends with the command. Requests are
-GETs of `--path`, sent through every host that is to survive; one counts as lost if it is not
-answered with a status below 500 within ten seconds. What `--write` makes counts as made if it is
-answered with `201` and a `Location`, and as missing if that cannot be read at the end.";
+On a lattice that runs, after its name was typed:
+  weft drill kill-host --path /products                    the host that runs most is killed
+  weft drill stop-host --host north --for 20s              one host hangs for 20 s, and goes on
+  weft drill lose-cloud --cloud b --nats nats://10.0.0.7   all hosts labelled `cloud=b` are killed
 
-/// Break a lattice of this machine on purpose, and tell what its users noticed
+Requests are GETs of `--path`, sent through every host that is to survive; one counts as lost if it
+is not answered with a status below 500 within ten seconds. What `--write` makes counts as made if
+it is answered with `201` and a `Location`, and as missing if that cannot be read at the end.";
+
+/// Break a lattice on purpose, and tell what its users noticed
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Drill {
     /// What to break
     #[arg(value_enum)]
     fault: Fault,
-    /// Deploy this manifest before; may be given several times
-    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    /// Start a lattice of its own on this machine, and deploy this manifest there; may be given
+    /// several times. Without it, a lattice that runs is broken
+    #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The path of the requests
     #[arg(long, default_value = "/", value_parser = path)]
     path: String,
-    /// How many requests to send a second
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
-    rate: u32,
+    /// How many requests to send a second [default: 500 with `--file`, else 50]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
+    rate: Option<u32>,
     /// POST `--body` to this path besides, four times a second
     #[arg(long, value_name = "PATH", value_parser = path)]
     write: Option<String>,
@@ -83,16 +95,28 @@ pub(crate) struct Drill {
     /// How long to go on after something was broken
     #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
     lasting: DurationText,
-    /// The servers and hosts of the lattice
-    #[arg(long, value_enum, default_value_t)]
+    /// The servers and hosts of the lattice that is started
+    #[arg(long, value_enum, default_value_t, requires = "files")]
     topology: Topology,
-    /// The cloud to lose; `a` is the one that keeps the desired state where clouds are joined by
-    /// gateways
-    #[arg(long, value_name = "CLOUD", default_value = "c", value_parser = CLOUDS)]
-    cloud: String,
+    /// The cloud that `lose-cloud` loses: with `--file` `a`, `b` or `c` [default: c], where `a` keeps
+    /// the desired state if clouds are joined by gateways; else a value of the label `cloud`
+    #[arg(long, value_name = "CLOUD")]
+    cloud: Option<String>,
+    /// The host that is lost [default: the one that runs most, but not the first]
+    #[arg(long, value_name = "HOST", conflicts_with = "files")]
+    host: Option<HostRef>,
+    /// Send requests to this address, as in http://10.0.0.7:8080, in place of where hosts say that
+    /// they take them; may be given several times
+    #[arg(long = "probe", value_name = "URL", conflicts_with = "files")]
+    probes: Vec<Address>,
+    /// The name of the lattice, in place of typing it
+    #[arg(long, value_name = "NAME", conflicts_with = "files")]
+    confirm: Option<String>,
     /// The form of what is printed
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
+    #[command(flatten)]
+    access: NamedHostOptions,
 }
 
 /// What is broken.
@@ -102,9 +126,9 @@ pub(crate) enum Fault {
     KillHost,
     /// A host hangs: it is still subscribed, and answers nothing (SIGSTOP)
     StopHost,
-    /// A NATS server is killed, and started again after three seconds
+    /// A NATS server is killed, and started again after three seconds; only with `--file`
     KillNats,
-    /// All hosts and the server of one cloud end at once, and are started again
+    /// All hosts of one cloud end at once; with `--file` its server too, and all are started again
     LoseCloud,
 }
 
@@ -126,138 +150,126 @@ impl Drill {
     /// Runs the command.
     ///
     /// # Errors
-    /// The lattice cannot be started, or does not come back.
+    /// Its arguments do not fit together, the lattice cannot be started or found, or somebody does not want it
+    /// to be broken.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        if self.fault == Fault::LoseCloud && self.topology == Topology::One {
-            let message = "a lattice on one NATS server has no cloud that can be lost";
-            let help = "give `--topology stretched` or `--topology gateways`";
-            return Err(Failure::new(Kind::Input, message).or_help(help));
-        }
-        let mut lab = Lab::start(self.topology).await?;
-        let outcome = self.drill(&mut lab).await;
-        // Not before what it logged is told, if that says why.
-        let outcome = outcome.map_err(|failure| lab.explain(failure));
-        lab.end().await;
-        output::report(&outcome?, self.output)?;
+        self.check()?;
+        let report = match self.files.as_slice() {
+            [] => self.on_running().await?,
+            files => self.on_own(files).await?,
+        };
+        output::report(&report, self.output)?;
         Ok(())
     }
 
-    async fn drill(&self, lab: &mut Lab) -> Result<DrillReport, Failure> {
-        output::note("the lattice starts");
-        lab.wait_until_joined(START_MAX).await?;
-        for file in &self.files {
-            lab.deploy(file).await?;
-        }
-        let mut watcher = Watcher::new(lab)?;
-        output::note("waiting until every host answers");
-        let everyone: Vec<_> = lab.hosts().iter().map(|host| host.http).collect();
-        let ready = async {
-            watcher.settled().await;
-            probes::until_answered(&everyone, &self.path).await;
+    async fn on_own(&self, files: &[PathBuf]) -> Result<DrillReport, Failure> {
+        let mut lab = Lab::start(self.topology).await?;
+        let cloud = self.cloud.as_deref().unwrap_or(CLOUD_OWN);
+        let outcome = match OwnLattice::ready(&mut lab, files, self.fault, cloud).await {
+            Ok(mut lattice) => self.course(RATE_OWN).run(&mut lattice).await,
+            Err(failure) => Err(failure),
         };
-        if timeout(START_MAX, ready).await.is_err() {
+        // Not before what it logged is told, if that says why.
+        let outcome = outcome.map_err(|failure| lab.explain(failure));
+        lab.end().await;
+        outcome
+    }
+
+    async fn on_running(&self) -> Result<DrillReport, Failure> {
+        let order = Order {
+            fault: self.fault,
+            host: self.host.clone(),
+            cloud: self.cloud.clone(),
+            probes: self.probes.clone(),
+            confirmed: self.confirm.clone(),
+            lasting: self.lasting.get(),
+        };
+        let mut lattice = RunningLattice::find(&self.access.options, order).await?;
+        self.course(RATE_RUNNING).run(&mut lattice).await
+    }
+
+    fn course(&self, rate_default: u32) -> Course {
+        let write = self.write.clone();
+        Course {
+            fault: self.fault,
+            path: self.path.clone(),
+            rate: self.rate.unwrap_or(rate_default),
+            write: write.map(|path| (path, self.body.clone())),
+            lasting: self.lasting.get(),
+        }
+    }
+
+    /// Whether the arguments fit together, as far as nothing has to be asked for that.
+    fn check(&self) -> Result<(), Failure> {
+        let fault = self.fault.name();
+        if self.cloud.is_some() && self.fault != Fault::LoseCloud {
+            let message = format!("`--cloud` is for `lose-cloud`, found `{fault}`");
+            return wrong(message, "leave it out, or drill `lose-cloud`");
+        }
+        let loses_one = matches!(self.fault, Fault::KillHost | Fault::StopHost);
+        if self.host.is_some() && !loses_one {
+            let message = format!("`--host` is for `kill-host` and `stop-host`, found `{fault}`");
+            return wrong(message, "leave it out; `lose-cloud` has `--cloud`");
+        }
+        match self.files.as_slice() {
+            [] => self.check_running(),
+            _ => self.check_own(),
+        }
+    }
+
+    fn check_own(&self) -> Result<(), Failure> {
+        if let Some(option) = self.access.named_by {
             let message = format!(
-                "a GET of `{}` is not answered with a status below 500 by every host",
-                self.path
+                "`{option}` is for a lattice that runs, and `--file` starts one for the drill"
             );
-            return Err(Failure::new(Kind::Failed, message)
-                .or_help("give the path of a route of the app with `--path`"));
+            return wrong(message, "leave out one of them");
         }
-        let victims = self.victims(lab, &watcher).await;
-        watcher.remember(&victims).await;
-        let surviving: Vec<_> = (0..everyone.len())
-            .filter(|index| !victims.contains(index))
-            .map(|index| everyone[index])
-            .collect();
-        let writes = self.write.as_deref();
-        let writes = writes.map(|path| Writes::start(&surviving, path, &self.body));
-        let probes = Probes::start(&surviving, &self.path, self.rate);
-        sleep(BEFORE).await;
-        output::note(&format!("{}: {}", self.fault.name(), lab.names(&victims)));
-        let broken = Instant::now();
-        let back = self.break_it(lab, &victims, &mut watcher).await?;
-        sleep(self.lasting.get().saturating_sub(broken.elapsed())).await;
-        let after = match back {
-            Some(back) => Some(back),
-            None => self.undo(lab, &victims).await?,
-        };
-        let sent = probes.end().await;
-        let written = match writes {
-            Some(writes) => Some(writes.end().await),
-            None => None,
-        };
-        let returned = match after {
-            Some(back) => watcher.all_back(back).await,
-            None => None,
-        };
-        let observed = Observed {
-            broken,
-            back: after,
-            sent: &sent,
-            written: written.as_ref(),
-            seen: watcher.seen(),
-            all_back: returned,
-        };
-        Ok(DrillReport::new(
-            self.fault.name(),
-            lab.describe(),
-            &observed,
-        ))
+        if let Some(cloud) = self
+            .cloud
+            .as_ref()
+            .filter(|it| !CLOUDS.contains(&it.as_str()))
+        {
+            let message = format!("expected cloud `a`, `b` or `c`, found `{cloud}`");
+            return wrong(
+                message,
+                "these are the clouds of a lattice that `--file` starts",
+            );
+        }
+        if self.fault == Fault::LoseCloud && self.topology == Topology::One {
+            let message = "a lattice on one NATS server has no cloud that can be lost";
+            return wrong(
+                message,
+                "give `--topology stretched` or `--topology gateways`",
+            );
+        }
+        Ok(())
     }
 
-    /// The hosts that are to be lost.
-    async fn victims(&self, lab: &Lab, watcher: &Watcher) -> Vec<usize> {
-        let hosts = lab.hosts().iter().enumerate();
+    fn check_running(&self) -> Result<(), Failure> {
         match self.fault {
-            Fault::KillNats => Vec::new(),
-            Fault::KillHost | Fault::StopHost => {
-                watcher.busiest_but_first().await.into_iter().collect()
+            Fault::KillNats => wrong(
+                "a lattice that runs does not own its NATS servers, and cannot end one",
+                "give a manifest with `-f FILE`: the drill then starts hosts and a server of its own",
+            ),
+            Fault::LoseCloud if self.cloud.is_none() => wrong(
+                "which cloud is to be lost?",
+                "give a value of the label `cloud` with `--cloud`; `weft get hosts` shows labels",
+            ),
+            Fault::StopHost if self.lasting.get() > HANG_MAX || self.lasting.get().is_zero() => {
+                let (max, found) = (HANG_MAX, self.lasting.get());
+                wrong(
+                    format!("a host hangs for {max:?} at most, found `--for` {found:?}"),
+                    "it counts as dead after three seconds: `--for 15s` shows all there is",
+                )
             }
-            Fault::LoseCloud => hosts
-                .filter(|(_, host)| host.cloud == self.cloud)
-                .map(|(index, _)| index)
-                .collect(),
+            Fault::KillHost | Fault::StopHost | Fault::LoseCloud => Ok(()),
         }
-    }
-
-    /// Breaks it, and watches. Says when what was broken was whole again, if that was here.
-    async fn break_it(
-        &self,
-        lab: &mut Lab,
-        victims: &[usize],
-        watcher: &mut Watcher,
-    ) -> Result<Option<Instant>, Failure> {
-        match self.fault {
-            Fault::KillHost => lab.kill_hosts(victims).await?,
-            Fault::StopHost => lab.stop_hosts(victims).await?,
-            Fault::LoseCloud => {
-                lab.kill_hosts(victims).await?;
-                lab.kill_server(&self.cloud).await?;
-            }
-            Fault::KillNats => {
-                lab.kill_server(CLOUDS[0]).await?;
-                sleep(SERVER_AWAY).await;
-                lab.start_server(CLOUDS[0]).await?;
-                let back = Instant::now();
-                watcher.nothing_moved(self.lasting.get()).await;
-                return Ok(Some(back));
-            }
-        }
-        watcher.watch(Instant::now(), self.lasting.get()).await;
-        Ok(None)
-    }
-
-    /// Brings back what can come back. Says when.
-    async fn undo(&self, lab: &mut Lab, victims: &[usize]) -> Result<Option<Instant>, Failure> {
-        match self.fault {
-            Fault::KillHost | Fault::KillNats => return Ok(None),
-            Fault::StopHost => lab.go_on(victims).await?,
-            Fault::LoseCloud => {
-                lab.start_server(&self.cloud).await?;
-                lab.start_hosts(victims).await?;
-            }
-        }
-        output::note("what was lost is back");
-        Ok(Some(Instant::now()))
     }
 }
+
+fn wrong(message: impl Into<String>, help: &str) -> Result<(), Failure> {
+    Err(Failure::new(Kind::Input, message).or_help(help))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,12 @@
 //! Requests through several hosts, and what became of each.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::time::{Instant, sleep};
 
+use super::address::Address;
 use super::requests::Requests;
 use super::steady::Steady;
 
@@ -28,7 +29,7 @@ pub(super) struct Probes(Steady<Duration>);
 
 impl Probes {
     /// Starts to send `rate` requests a second, to each address in turn.
-    pub(super) fn start(addresses: &[SocketAddr], path: &str, rate: u32) -> Self {
+    pub(super) fn start(addresses: &[Address], path: &str, rate: u32) -> Self {
         let path: Arc<str> = path.into();
         let every = Duration::from_secs(1) / rate.max(1);
         Self(Steady::start(
@@ -36,7 +37,7 @@ impl Probes {
             Requests::to_all(addresses),
             move |host, at| {
                 let path = path.clone();
-                async move { host.is_answered(&path).await.then(|| at.elapsed()) }
+                async move { host.answered(&path).await.map(|_| at.elapsed()) }
             },
         ))
     }
@@ -48,19 +49,19 @@ impl Probes {
     }
 }
 
-/// Waits until every host answers, some times in a row.
-pub(super) async fn until_answered(addresses: &[SocketAddr], path: &str) {
-    for address in addresses {
-        let requests = Requests::to(*address);
-        let mut in_a_row = 0;
-        while in_a_row < ANSWERS_IN_A_ROW {
-            match requests.is_answered(path).await {
-                true => in_a_row += 1,
-                false => {
-                    in_a_row = 0;
-                    sleep(ASK_EVERY).await;
-                }
-            }
+/// Waits until a host answers, some times in a row. Says the status of the last answer.
+pub(super) async fn until_answered(address: &Address, path: &str) -> StatusCode {
+    let requests = Requests::to(address.clone());
+    let mut in_a_row = 0;
+    loop {
+        let Some(status) = requests.answered(path).await else {
+            in_a_row = 0;
+            sleep(ASK_EVERY).await;
+            continue;
+        };
+        in_a_row += 1;
+        if in_a_row == ANSWERS_IN_A_ROW {
+            return status;
         }
     }
 }

@@ -28,11 +28,21 @@ pub(super) struct Observed<'a> {
     pub(super) all_back: Option<Duration>,
 }
 
+/// What was drilled.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Setting {
+    pub(super) fault: String,
+    /// In words.
+    pub(super) lattice: String,
+    pub(super) hosts_lost: Vec<String>,
+}
+
 /// What a drill found; times in seconds are since something was broken, if nothing else is said.
 #[derive(Debug, Serialize)]
 pub(super) struct DrillReport {
     fault: String,
     lattice: String,
+    hosts_lost: Vec<String>,
     requests: usize,
     /// Not answered, or with a status of 500 and above.
     lost: usize,
@@ -48,6 +58,8 @@ pub(super) struct DrillReport {
     found_out_s: Option<f64>,
     all_runs_again_s: Option<f64>,
     anything_moved: Option<bool>,
+    /// When what was killed had been started again by whoever runs it.
+    restarted_s: Option<f64>,
     /// How long after their return all hosts were heard again.
     all_back_s: Option<f64>,
     writes: Option<WritesReport>,
@@ -69,7 +81,7 @@ struct WritesReport {
 const RETURN_GRACE: Duration = Duration::from_secs(2);
 
 impl DrillReport {
-    pub(super) fn new(fault: String, lattice: String, observed: &Observed<'_>) -> Self {
+    pub(super) fn new(setting: Setting, observed: &Observed<'_>) -> Self {
         let Observed {
             broken,
             back,
@@ -90,8 +102,9 @@ impl DrillReport {
             .last()
             .map(|sent| sent.at.saturating_duration_since(broken));
         Self {
-            fault,
-            lattice,
+            fault: setting.fault,
+            lattice: setting.lattice,
+            hosts_lost: setting.hosts_lost,
             requests: sent.len(),
             lost: lost.len(),
             lost_after_4s: lost_since(broken + GRACE),
@@ -103,6 +116,7 @@ impl DrillReport {
             found_out_s: seen.found_out.map(|after| after.as_secs_f64()),
             all_runs_again_s: seen.all_runs.map(|after| after.as_secs_f64()),
             anything_moved: seen.has_moved,
+            restarted_s: seen.restarted.map(|after| after.as_secs_f64()),
             all_back_s: all_back.map(|after| after.as_secs_f64()),
             writes: written.map(|written| WritesReport::new(written, broken)),
         }
@@ -125,6 +139,9 @@ impl Report for DrillReport {
     fn text(&self) -> String {
         let mut lines = vec![format!("{}: {}", self.fault, self.lattice)];
         let mut line = |what: &str, value: String| lines.push(format!("  {what:<24}{value}"));
+        if !self.hosts_lost.is_empty() {
+            line("lost", self.hosts_lost.join(", "));
+        }
         line(
             "requests",
             format!("{} sent, {} lost", self.requests, self.lost),
@@ -163,6 +180,9 @@ impl Report for DrillReport {
         if let Some(moved) = self.anything_moved {
             let text = if moved { "something moved" } else { "nothing" };
             line("moved", text.to_owned());
+        }
+        if let Some(after) = self.restarted_s {
+            line("started again after", seconds(after));
         }
         if let Some(after) = self.all_back_s {
             line(
@@ -206,6 +226,7 @@ mod tests {
         ];
         let seen = Seen {
             found_out: Some(Duration::from_secs(3)),
+            restarted: Some(Duration::from_secs(6)),
             ..Seen::default()
         };
         let written = Written {
@@ -220,15 +241,21 @@ mod tests {
             seen,
             ..nothing(broken)
         };
-        let report = DrillReport::new("kill-host".to_owned(), "3 hosts".to_owned(), &observed);
+        let setting = Setting {
+            hosts_lost: vec!["b2".to_owned(), "c3".to_owned()],
+            ..Setting::default()
+        };
+        let report = DrillReport::new(setting, &observed);
         assert_eq!(
             (report.requests, report.lost, report.lost_after_4s),
             (5, 3, 2)
         );
         assert_eq!(report.lost_after_return, Some(1));
         let text = report.text();
+        assert!(text.contains("lost                    b2, c3"), "{text}");
         assert!(text.contains("5 sent, 3 lost"), "{text}");
         assert!(text.contains("found out after         3.0 s"), "{text}");
+        assert!(text.contains("started again after     6.0 s"), "{text}");
         assert!(text.contains("40 made, 1 not; 2 missing"), "{text}");
         assert!(
             text.contains("last one not made       sent after 1.0 s"),
@@ -239,7 +266,7 @@ mod tests {
     #[test]
     fn a_drill_without_an_answer_has_no_times() {
         let broken = Instant::now();
-        let report = DrillReport::new(String::new(), String::new(), &nothing(broken));
+        let report = DrillReport::new(Setting::default(), &nothing(broken));
         assert_eq!(report.median_ms, None);
         assert!(!report.text().contains("answered in"));
     }

@@ -1,6 +1,5 @@
 //! Requests to one host, over connections that are used again.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,12 +12,14 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::address::Address;
+
 /// How long an answer is waited for.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// The way to one host.
 pub(super) struct Requests {
-    address: SocketAddr,
+    address: Address,
     /// Connections that no request uses.
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
     /// What moves their bytes; each ends with its connection.
@@ -26,7 +27,7 @@ pub(super) struct Requests {
 }
 
 impl Requests {
-    pub(super) fn to(address: SocketAddr) -> Self {
+    pub(super) fn to(address: Address) -> Self {
         Self {
             address,
             idle: Mutex::default(),
@@ -35,15 +36,16 @@ impl Requests {
     }
 
     /// The ways to several hosts.
-    pub(super) fn to_all(addresses: &[SocketAddr]) -> Vec<Arc<Self>> {
-        let ways = addresses.iter().map(|address| Self::to(*address));
+    pub(super) fn to_all(addresses: &[Address]) -> Vec<Arc<Self>> {
+        let ways = addresses.iter().map(|address| Self::to(address.clone()));
         ways.map(Arc::new).collect()
     }
 
-    /// Sends a GET, and says whether it was answered as it should be.
-    pub(super) async fn is_answered(&self, path: &str) -> bool {
+    /// Sends a GET, and answers the status of its answer if that is as it should be.
+    pub(super) async fn answered(&self, path: &str) -> Option<StatusCode> {
         let answer = self.send(Request::get(path), Bytes::new()).await;
-        answer.is_some_and(|(status, _)| status.as_u16() < 500)
+        let status = answer.map(|(status, _)| status);
+        status.filter(|status| status.as_u16() < 500)
     }
 
     /// Sends a GET, and says whether what it asks for is there.
@@ -81,7 +83,7 @@ impl Requests {
         };
         connection.ready().await.ok()?;
         let request = request
-            .header(header::HOST, self.address.to_string())
+            .header(header::HOST, self.address.as_str())
             .body(Full::new(body));
         let answer = connection.send_request(request.ok()?).await.ok()?;
         let (head, body) = answer.into_parts();
@@ -92,7 +94,7 @@ impl Requests {
     }
 
     async fn connect(&self) -> Option<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.address).await.ok()?;
+        let stream = TcpStream::connect(self.address.as_str()).await.ok()?;
         stream.set_nodelay(true).ok()?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);

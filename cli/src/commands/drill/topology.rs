@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
-/// The clouds that hosts are in, by the label `cloud`.
+/// The label that says in which cloud a host is.
+pub(super) const CLOUD_LABEL: &str = "cloud";
+
+/// The clouds that the hosts of a drill's own lattice are in.
 pub(super) const CLOUDS: [&str; 3] = ["a", "b", "c"];
 
 /// The servers and hosts of a lattice.

@@ -1,17 +1,19 @@
-//! Sees, through the hosts that survive, when they know of the loss, and when everything runs again.
+//! Sees, through the hosts that survive, when they know of the loss, when everything runs again, and when what was
+//! lost is back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout};
 use weft_lattice::control::Client;
 use weft_lattice::control::rows::{ComponentRow, HostRow};
 
-use super::lab::Lab;
-use crate::failure::Failure;
-
 /// How often the hosts are asked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a host may take to answer; one that takes longer counts as not asked.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 
 /// How long what runs where has to stay the same before it counts as settled.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
@@ -28,10 +30,21 @@ pub(super) struct Seen {
     pub(super) all_runs: Option<Duration>,
     /// Whether anything ran elsewhere than before, where nothing should.
     pub(super) has_moved: Option<bool>,
+    /// After how long what was killed answered again.
+    pub(super) restarted: Option<Duration>,
+}
+
+/// Whether somebody else may start again what is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Restarts {
+    /// Then it is seen.
+    Maybe,
+    /// Nobody does.
+    Never,
 }
 
 /// What runs, by host.
-type Running = BTreeMap<usize, BTreeSet<(String, String)>>;
+pub(super) type Running = BTreeMap<usize, BTreeSet<(String, String)>>;
 
 pub(super) struct Watcher {
     /// Of all hosts, in their order.
@@ -44,17 +57,14 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// # Errors
-    /// If a host has left no token.
-    pub(super) fn new(lab: &Lab) -> Result<Self, Failure> {
-        let clients = (0..lab.hosts().len()).map(|host| lab.client(host));
-        Ok(Self {
-            clients: clients.collect::<Result<_, _>>()?,
+    pub(super) fn new(clients: Vec<Client>) -> Self {
+        Self {
+            clients,
             victims: Vec::new(),
             victim_ids: BTreeSet::new(),
             before: Running::new(),
             seen: Seen::default(),
-        })
+        }
     }
 
     pub(super) fn seen(&self) -> Seen {
@@ -73,6 +83,11 @@ impl Watcher {
         }
     }
 
+    /// What runs on all hosts now.
+    pub(super) async fn runs_now(&self) -> Running {
+        self.running(&self.all()).await
+    }
+
     /// The host that runs most, of all but the first, which commands go through.
     pub(super) async fn busiest_but_first(&self) -> Option<usize> {
         let others = self.all().split_off(1);
@@ -85,33 +100,64 @@ impl Watcher {
         self.victims = victims.to_vec();
         self.before = self.running(&self.all()).await;
         for victim in &self.victims {
-            let rows: Vec<HostRow> = self.clients[*victim]
-                .rows("hosts")
-                .await
-                .unwrap_or_default();
-            // Only of itself does a host know for how long it runs.
-            let own = rows.into_iter().find(|row| row.uptime_s.is_some());
+            let own = self.own_row(*victim).await;
             self.victim_ids.extend(own.and_then(|row| row.id));
         }
     }
 
     /// Watches until all is well again, but not longer than `at_most`.
-    pub(super) async fn watch(&mut self, broken: Instant, at_most: Duration) {
+    pub(super) async fn watch(&mut self, broken: Instant, at_most: Duration, restarts: Restarts) {
+        let restarted = async {
+            match restarts {
+                Restarts::Maybe => self.restarted(broken, at_most).await,
+                Restarts::Never => None,
+            }
+        };
+        let (seen, restarted) = tokio::join!(self.taken_over(broken, at_most), restarted);
+        self.seen = Seen { restarted, ..seen };
+    }
+
+    /// When the survivors know of the loss, and when they run everything.
+    async fn taken_over(&self, broken: Instant, at_most: Duration) -> Seen {
         let survivors: Vec<_> = (0..self.clients.len())
             .filter(|host| !self.victims.contains(host))
             .collect();
+        let mut seen = Seen::default();
         while broken.elapsed() < at_most {
-            if self.seen.found_out.is_none() && self.is_found_out(&survivors).await {
-                self.seen.found_out = Some(broken.elapsed());
+            if seen.found_out.is_none() && self.is_found_out(&survivors).await {
+                seen.found_out = Some(broken.elapsed());
             }
-            if self.seen.all_runs.is_none() && self.runs_all(&survivors).await {
-                self.seen.all_runs = Some(broken.elapsed());
+            if seen.all_runs.is_none() && self.runs_all(&survivors).await {
+                seen.all_runs = Some(broken.elapsed());
             }
-            if self.seen.found_out.is_some() && self.seen.all_runs.is_some() {
-                return;
+            if seen.found_out.is_some() && seen.all_runs.is_some() {
+                break;
             }
             sleep(LOOK_EVERY).await;
         }
+        seen
+    }
+
+    /// When all that was killed had been started again.
+    async fn restarted(&self, broken: Instant, at_most: Duration) -> Option<Duration> {
+        let mut away = self.victims.clone();
+        while broken.elapsed() < at_most {
+            let mut still_away = Vec::new();
+            for victim in away {
+                let own = self.own_row(victim).await;
+                let uptime_s = own.and_then(|row| row.uptime_s);
+                // One that has run for longer is the process from before, about to be gone.
+                if uptime_s.is_none_or(|uptime_s| uptime_s > broken.elapsed().as_secs()) {
+                    still_away.push(victim);
+                }
+            }
+            if still_away.is_empty() {
+                return Some(broken.elapsed());
+            }
+            away = still_away;
+            sleep(LOOK_EVERY).await;
+        }
+        None
     }
 
     /// Sees whether anything moves, for so long.
@@ -129,8 +175,7 @@ impl Watcher {
     pub(super) async fn all_back(&self, back: Instant) -> Option<Duration> {
         let survivor = (0..self.clients.len()).find(|host| !self.victims.contains(host))?;
         while back.elapsed() < RETURN_MAX {
-            let rows = self.clients[survivor].rows("hosts").await;
-            let rows: Vec<HostRow> = rows.unwrap_or_default();
+            let rows: Vec<HostRow> = self.rows(survivor, "hosts").await.unwrap_or_default();
             let ready = rows.iter().filter(|row| row.status == "ready").count();
             if ready == self.clients.len() {
                 return Some(back.elapsed());
@@ -141,10 +186,12 @@ impl Watcher {
     }
 
     async fn is_found_out(&self, survivors: &[usize]) -> bool {
+        if self.victim_ids.len() < self.victims.len() {
+            return false;
+        }
         for host in survivors {
-            let rows: Vec<HostRow> = match self.clients[*host].rows("hosts").await {
-                Ok(rows) => rows,
-                Err(_) => return false,
+            let Some(rows) = self.rows::<HostRow>(*host, "hosts").await else {
+                return false;
             };
             let dead: BTreeSet<_> = rows
                 .into_iter()
@@ -171,14 +218,26 @@ impl Watcher {
     async fn running(&self, hosts: &[usize]) -> Running {
         let mut running = Running::new();
         for host in hosts {
-            let rows: Vec<ComponentRow> = self.clients[*host]
-                .rows("components")
-                .await
-                .unwrap_or_default();
-            let rows = rows.into_iter().map(|row| (row.app, row.component));
+            let rows = self.rows::<ComponentRow>(*host, "components").await;
+            let rows = rows
+                .unwrap_or_default()
+                .into_iter()
+                .map(|row| (row.app, row.component));
             running.insert(*host, rows.collect());
         }
         running
+    }
+
+    /// What a host says of itself.
+    async fn own_row(&self, host: usize) -> Option<HostRow> {
+        let rows = self.rows::<HostRow>(host, "hosts").await?;
+        // Only of itself does a host know for how long it runs.
+        rows.into_iter().find(|row| row.uptime_s.is_some())
+    }
+
+    async fn rows<R: DeserializeOwned>(&self, host: usize, what: &str) -> Option<Vec<R>> {
+        let asked = timeout(LOOK_MAX, self.clients[host].rows(what)).await;
+        asked.ok()?.ok()
     }
 
     fn all(&self) -> Vec<usize> {

@@ -1,13 +1,13 @@
 //! Things that are made while a lattice is broken, and whether they are there afterwards: what was acknowledged
 //! may not be lost.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::address::Address;
 use super::requests::Requests;
 use super::steady::Steady;
 
@@ -33,7 +33,7 @@ pub(super) struct Writes {
 
 impl Writes {
     /// Starts to post `body` to each host in turn.
-    pub(super) fn start(addresses: &[SocketAddr], path: &str, body: &str) -> Self {
+    pub(super) fn start(addresses: &[Address], path: &str, body: &str) -> Self {
         let hosts = Requests::to_all(addresses);
         let (path, body) = (Arc::<str>::from(path), Bytes::from(body.to_owned()));
         let made = Steady::start(MAKE_EVERY, hosts.clone(), move |host, _| {

@@ -84,16 +84,14 @@ impl Client {
     pub fn for_host(&self, host: HostId) -> Self {
         match &self.way {
             Way::Http(_) => Self {
-                way: self.way.clone(),
                 passed_on_to: Some(host),
+                ..self.clone()
             },
-            Way::Bus(bus) => Self {
-                way: Way::Bus(Box::new(OverBus {
-                    host,
-                    ..(**bus).clone()
-                })),
-                passed_on_to: None,
-            },
+            Way::Bus(bus) => {
+                let (bus, passed_on_to) = ((**bus).clone(), None);
+                let way = Way::Bus(Box::new(OverBus { host, ..bus }));
+                Self { way, passed_on_to }
+            }
         }
     }
 
