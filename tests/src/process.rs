@@ -1,6 +1,6 @@
 //! A program that a test runs: its output is kept for messages, and it ends with the test.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -45,10 +45,26 @@ impl Process {
     /// # Panics
     /// If it cannot be started.
     #[must_use]
-    pub fn spawn(mut command: Command) -> Self {
+    pub fn spawn(command: Command) -> Self {
+        Self::start(command, Stdio::null())
+    }
+
+    /// Starts the command, with this text on its standard input.
+    ///
+    /// # Panics
+    /// If it cannot be started, or does not take the text.
+    #[must_use]
+    pub fn spawn_typing(command: Command, text: &str) -> Self {
+        let mut process = Self::start(command, Stdio::piped());
+        let mut stdin = process.child.stdin.take().expect("stdin is piped");
+        stdin.write_all(text.as_bytes()).expect("stdin is open");
+        process
+    }
+
+    fn start(mut command: Command, stdin: Stdio) -> Self {
         let name = format!("{command:?}");
         let spawned = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();

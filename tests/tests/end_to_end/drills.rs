@@ -1,6 +1,8 @@
 //! What users notice when a part of a lattice is lost: `weft drill`, with fewer requests than its figures in
 //! `docs/failover.md` are of.
 
+mod running;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
