@@ -46,6 +46,7 @@ fn every_command_explains_itself_with_examples() {
         "events",
         "drain",
         "label",
+        "drill",
         "completions",
     ];
     for command in commands {

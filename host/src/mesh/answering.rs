@@ -78,7 +78,8 @@ impl Answering {
         };
         let kind = Envelope::open(&message.payload).map(|envelope| envelope.kind());
         match kind {
-            Ok(Kind::Held) => self.answer_held(&message.payload, arrived, reply).await,
+            // Boxed, as all that is seldom: every call's task would have room for it.
+            Ok(Kind::Held) => Box::pin(self.answer_held(&message.payload, arrived, reply)).await,
             Ok(_) => {
                 let answer = self.server.answer(&message.payload).await;
                 // Whoever asks is told at least that it was dealt with.
@@ -154,7 +155,7 @@ impl Answering {
         if answer.len() > self.bus.max_payload()
             && let Some(asked) = Asked::of(frame, arrived)
         {
-            return self.send_held(&asked, reply, answer).await;
+            return Box::pin(self.send_held(&asked, reply, answer)).await;
         }
         self.publish(reply, answer.into()).await;
     }
