@@ -47,8 +47,13 @@ impl FromStr for Address {
         if !is_plain {
             return Err(refused());
         }
-        let port = authority.port_u16().unwrap_or(PORT_DEFAULT);
-        Ok(Self(format!("{}:{port}", authority.host()).into()))
+        let host = authority.host();
+        let port = match authority.as_str().strip_prefix(host).unwrap_or_default() {
+            "" => PORT_DEFAULT,
+            // A port that is no number is none to this type.
+            _ => authority.port_u16().ok_or_else(refused)?,
+        };
+        Ok(Self(format!("{host}:{port}").into()))
     }
 }
 

@@ -107,7 +107,7 @@ const PRODUCTS: [&str; 2] = ["--path", "/products"];
 fn nobody_notices_that_a_named_host_is_killed_and_its_return_is_seen() {
     let clouds = [("north", "a"), ("south", "b"), ("west", "c")];
     let mut lattice = Lattice::start(&clouds).with_shop();
-    let killed = ["kill-host", "--host", "south", "--for", "30s"];
+    let killed = ["kill-host", "--host", "south", "--for", "20s"];
     let drill = lattice.drill(&[&killed[..], &PRODUCTS, &["--confirm", LATTICE]].concat());
     eventually("the host is dead", DRILL_MAX, || {
         match lattice.status("south").as_str() {
