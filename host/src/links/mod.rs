@@ -9,9 +9,11 @@
 //! - [`concurrent`]: calls of `async func`s, and streams and futures.
 //! - [`codec`]: dynamic values as bytes of the wire.
 //! - [`failure`]: what becomes of a call without a reply.
+//! - [`boxed`]: the futures of calls, on the heap.
 //!
 //! `docs/adr/0007-links-between-stores.md` says why it is so.
 
+mod boxed;
 mod call;
 pub(crate) mod codec;
 pub(crate) mod concurrent;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
+use self::boxed::boxed;
 pub(crate) use self::call::Callee;
 pub(crate) use self::failure::LinkFailure;
 pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};

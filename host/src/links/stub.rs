@@ -7,7 +7,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
-use super::{Callee, Link, LinkFailure, in_task, wire};
+use super::{Callee, Link, LinkFailure, boxed, in_task, wire};
 use crate::entry::Failure;
 use crate::guest::GuestState;
 
@@ -22,12 +22,12 @@ pub(crate) fn bind(
     let of_call = link.clone();
     linker.func_wrap_async("call", move |importer, (function, arguments)| {
         let link = of_call.clone();
-        Box::new(async move { Ok((call(&link, importer, function, arguments).await?,)) })
+        boxed(move || async move { Ok((call(&link, importer, function, arguments).await?,)) })
     })?;
     let of_drop = link.clone();
     linker.func_wrap_async("drop", move |importer, (handle,)| {
         let link = of_drop.clone();
-        Box::new(async move { drop_handle(&link, importer, handle).await })
+        boxed(move || async move { drop_handle(&link, importer, handle).await })
     })?;
     let of_malformed = link.clone();
     linker.func_wrap("malformed", move |_, (function, reason): (u32, u32)| {
@@ -47,14 +47,9 @@ async fn call(
     let reply = if let Some(frames) = &carrier.frames {
         let arguments = arguments.as_le_slice(&importer).to_vec();
         // Boxed: it is large, and would be moved with every call that goes the other way.
-        Box::pin(wire::call(
-            frames,
-            function,
-            importer.data_mut(),
-            &arguments,
-        ))
-        .await
-        .map(Vec::from)
+        let importer = importer.data_mut();
+        let call = boxed(|| wire::call(frames, function, importer, &arguments));
+        Box::into_pin(call).await.map(Vec::from)
     } else {
         let mut callee = match function.begin(importer.data_mut()) {
             Ok(callee) => callee,
@@ -93,13 +88,9 @@ async fn drop_handle(
     };
     let carrier = &function.route.carrier;
     let dropped = if let Some(frames) = &carrier.frames {
-        Box::pin(wire::drop_handle(
-            frames,
-            function,
-            importer.data_mut(),
-            handle,
-        ))
-        .await
+        let importer = importer.data_mut();
+        let telling = boxed(|| wire::drop_handle(frames, function, importer, handle));
+        Box::into_pin(telling).await
     } else if importer.data_mut().sessions().is_open(&function.route) {
         let mut callee = function
             .begin(importer.data_mut())

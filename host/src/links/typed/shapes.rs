@@ -17,7 +17,7 @@ use super::kinds::{Bytes, Param, Returned, Text};
 use super::{call, over_bytes, reader, writer};
 use crate::entry::Failure;
 use crate::guest::GuestState;
-use crate::links::{Callee, LinkedFunction};
+use crate::links::{Callee, LinkedFunction, boxed};
 
 /// The code of one signature.
 pub(super) struct Shape {
@@ -51,7 +51,7 @@ macro_rules! shape {
                 move |mut importer: StoreContextMut<'_, GuestState>,
                       lifted: ($(<$param as Param>::Lifted,)*)| {
                     let function = function.clone();
-                    Box::new(async move {
+                    boxed(move || async move {
                         let ($($name,)*) = lifted;
                         let returned = if function.route.carrier.is_inline() {
                             match function.begin(importer.data_mut()) {
@@ -76,7 +76,8 @@ macro_rules! shape {
                             })?;
                             let importer = importer.data_mut();
                             // Boxed: it is large, and would be moved with every call that goes the other way.
-                            Box::pin(over_bytes::<$returned>(&function, importer, arguments)).await
+                            let call = boxed(|| over_bytes::<$returned>(&function, importer, arguments));
+                            Box::into_pin(call).await
                         };
                         returned.or_else(|failure| <$returned as Returned>::failed(failure, &function))
                     })
