@@ -133,7 +133,12 @@ async fn requests_that_are_made_together_travel_together() {
     let subject = subject(&bus, &["together"]);
     let foreign = async_nats::connect(server.url()).await.unwrap();
     let mut seen = foreign.subscribe(subject.to_string()).await.unwrap();
-    foreign.flush().await.unwrap();
+    // What comes back shows that the server knows of the subscription.
+    foreign
+        .publish(subject.to_string(), Bytes::new())
+        .await
+        .unwrap();
+    soon(seen.next()).await.unwrap();
     let mut requests = (0..50).map(|number: u32| {
         let payload = Bytes::from(number.to_string());
         let (bus, subject) = (&bus, &subject);

@@ -5,13 +5,16 @@
 //! chunks of elements against credit, the end, and that one end is gone. A side never waits for the
 //! other, and a message is taken in at once, so whoever sends one holds no lock.
 //!
+//! Both ends of a stream are polled by stores that run at the same time, on threads of their own. What a
+//! side says is said in the order of the changes that had it say so ([`Side::change`]).
+//!
 //! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; each says by being dropped that
 //! it is over. A side that fails ([`Side::fail`]) tells the other that what it wrote is not complete.
 
 mod ends;
 mod flow;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -82,6 +85,10 @@ struct State {
     abandoned: bool,
     watcher: Option<Waker>,
     abandonment: Option<Waker>,
+    /// What is to be sent, in order.
+    said: VecDeque<Message>,
+    /// Whether some thread is sending that.
+    is_sending: bool,
 }
 
 enum Stream {
@@ -195,12 +202,7 @@ impl Side {
 
     /// Takes in what the other side sent. What is about a stream that is over here is late, and ignored.
     pub(super) fn receive(&self, message: Message) {
-        let mut wakers = Wakers::default();
-        let replies = self.state().receive(message, &mut wakers);
-        wakers.wake();
-        for reply in replies.into_iter().flatten() {
-            self.send(reply);
-        }
+        self.change(|state, wakers| state.receive(message, wakers));
     }
 
     /// Takes in that the other side is gone.
@@ -225,10 +227,33 @@ impl Side {
         wakers.wake();
     }
 
-    fn send(&self, message: Message) {
-        if let Some(peer) = self.peer.get() {
-            peer.send(message);
+    /// Makes a change, and sends what it has this side say. One thread sends at a time, and others leave to it
+    /// what they have to say: else the end of a stream, which one thread says, could overtake its last chunk,
+    /// which the credit that came on another one has let go.
+    fn change<R>(&self, change: impl FnOnce(&mut State, &mut Wakers) -> R) -> R {
+        let mut wakers = Wakers::default();
+        let mut state = self.state();
+        let result = change(&mut state, &mut wakers);
+        drop(state);
+        wakers.wake();
+        self.send_what_is_said();
+        result
+    }
+
+    fn send_what_is_said(&self) {
+        let mut state = self.state();
+        if state.is_sending {
+            return;
         }
+        while let Some(message) = state.said.pop_front() {
+            state.is_sending = true;
+            drop(state);
+            if let Some(peer) = self.peer.get() {
+                peer.send(message);
+            }
+            state = self.state();
+        }
+        state.is_sending = false;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -257,17 +282,16 @@ impl State {
         })
     }
 
-    /// Two messages may be the answer: what was held, and that it was all.
-    fn receive(&mut self, message: Message, wakers: &mut Wakers) -> [Option<Message>; 2] {
+    fn receive(&mut self, message: Message, wakers: &mut Wakers) {
         let number = message.stream();
-        let none = [None, None];
         match (self.streams.get_mut(&number), message) {
             (Some(Stream::In(incoming)), Message::Chunk { payload, .. }) => {
-                return [incoming.chunk(number, payload, wakers), None];
+                self.said.extend(incoming.chunk(number, payload, wakers));
+                return;
             }
             (Some(Stream::In(incoming)), Message::Trailers { fields, .. }) => {
                 incoming.trailers.get_or_insert(fields);
-                return none;
+                return;
             }
             (Some(Stream::In(incoming)), Message::Finish { .. }) => {
                 incoming.end(Ended::Complete, wakers);
@@ -279,13 +303,13 @@ impl State {
                 }
             }
             (Some(Stream::Out(outgoing)), Message::Credit { bytes, .. }) => {
-                let held = outgoing.credit(number, bytes, wakers);
-                let last = outgoing.last.take();
-                if last.is_some() {
-                    self.streams.remove(&number);
-                    self.notify(wakers);
-                }
-                return [held, last];
+                // What was held, and that it was all.
+                self.said.extend(outgoing.credit(number, bytes, wakers));
+                let Some(last) = outgoing.last.take() else {
+                    return;
+                };
+                self.said.push_back(last);
+                self.streams.remove(&number);
             }
             (Some(Stream::Out(outgoing)), Message::Cancel { by, .. }) => {
                 if by == CancelledBy::Reader {
@@ -295,10 +319,23 @@ impl State {
                     self.streams.remove(&number);
                 }
             }
-            _ => return none,
+            _ => return,
         }
         self.notify(wakers);
-        none
+    }
+
+    fn outgoing(&mut self, number: u32) -> Option<&mut Outgoing> {
+        match self.streams.get_mut(&number) {
+            Some(Stream::Out(outgoing)) => Some(outgoing),
+            Some(Stream::In(_)) | None => None,
+        }
+    }
+
+    fn incoming(&mut self, number: u32) -> Option<&mut Incoming> {
+        match self.streams.get_mut(&number) {
+            Some(Stream::In(incoming)) => Some(incoming),
+            Some(Stream::Out(_)) | None => None,
+        }
     }
 
     fn notify(&mut self, wakers: &mut Wakers) {

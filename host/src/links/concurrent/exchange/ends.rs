@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use weft_wire::CancelledBy;
 
-use super::flow::{CREDIT_STEP_BYTES, Incoming, Outgoing, Wakers};
+use super::flow::{CREDIT_STEP_BYTES, Incoming, Outgoing};
 use super::{Ended, Gone, Side, Stream, WINDOW_BYTES};
 use crate::links::concurrent::message::Message;
 
@@ -57,7 +57,8 @@ impl Sender {
     /// Sends what follows after a body.
     pub(in crate::links::concurrent) fn send_trailers(&self, fields: Vec<(String, Vec<u8>)>) {
         let stream = self.number;
-        self.side.send(Message::Trailers { stream, fields });
+        let trailers = Message::Trailers { stream, fields };
+        self.side.change(|state, _| state.said.push_back(trailers));
     }
 
     /// Ends the stream before it is complete.
@@ -73,58 +74,60 @@ impl Sender {
 
     /// Sends a chunk, for which there is credit.
     pub(in crate::links::concurrent) fn send(&self, payload: Vec<u8>) {
-        self.with(|outgoing| {
-            outgoing.credit -= payload.len() as i64;
-            outgoing.written = true;
+        self.side.change(|state, _| {
+            let stream = self.number;
+            if let Some(outgoing) = state.outgoing(stream) {
+                outgoing.credit -= payload.len() as i64;
+                outgoing.written = true;
+            }
+            state.said.push_back(Message::Chunk { stream, payload });
         });
-        let stream = self.number;
-        self.side.send(Message::Chunk { stream, payload });
     }
 
     /// Sends the only chunk, as soon as there is credit. For futures, whose one value is worth holding,
     /// since a writer that waits cannot be told that nobody reads.
     pub(in crate::links::concurrent) fn send_only(&self, payload: Vec<u8>) {
-        let mut payload = Some(payload);
-        self.with(|outgoing| {
+        self.side.change(|state, _| {
+            let stream = self.number;
+            let Some(outgoing) = state.outgoing(stream) else {
+                return;
+            };
             outgoing.written = true;
-            if outgoing.credit <= 0 && !outgoing.gone {
-                outgoing.held = payload.take();
+            if outgoing.gone {
+                return;
             }
+            if outgoing.credit <= 0 {
+                outgoing.held = Some(payload);
+                return;
+            }
+            outgoing.credit -= payload.len() as i64;
+            state.said.push_back(Message::Chunk { stream, payload });
         });
-        if let Some(payload) = payload {
-            self.send(payload);
-        }
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Outgoing) -> R) -> Option<R> {
-        match self.side.state().streams.get_mut(&self.number) {
-            Some(Stream::Out(outgoing)) => Some(change(outgoing)),
-            _ => None,
-        }
+        self.side.state().outgoing(self.number).map(change)
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        let mut wakers = Wakers::default();
-        let mut state = self.side.state();
-        let failed = state.failed;
-        let Some(Stream::Out(outgoing)) = state.streams.get_mut(&self.number) else {
-            return;
-        };
-        let last = outgoing.last_message(self.number, failed);
-        if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
-            outgoing.last = Some(last);
-            return;
-        }
-        let gone = outgoing.gone;
-        state.streams.remove(&self.number);
-        state.notify(&mut wakers);
-        drop(state);
-        wakers.wake();
-        if !gone {
-            self.side.send(last);
-        }
+        self.side.change(|state, wakers| {
+            let failed = state.failed;
+            let Some(outgoing) = state.outgoing(self.number) else {
+                return;
+            };
+            let last = outgoing.last_message(self.number, failed);
+            if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
+                outgoing.last = Some(last);
+                return;
+            }
+            if !outgoing.gone {
+                state.said.push_back(last);
+            }
+            state.streams.remove(&self.number);
+            state.notify(wakers);
+        });
     }
 }
 
@@ -136,28 +139,25 @@ impl Receiver {
         &self,
         context: &Context<'_>,
     ) -> Poll<Result<Vec<u8>, Ended>> {
-        let mut first_credit = false;
-        let poll = self.with(
-            |incoming| match (incoming.chunks.pop_front(), incoming.end) {
-                (Some(chunk), _) => Poll::Ready(Ok(chunk)),
-                (None, Some(end)) => Poll::Ready(Err(end)),
-                (None, None) => {
-                    incoming.waker = Some(context.waker().clone());
-                    if !incoming.wanted {
-                        incoming.wanted = true;
-                        incoming.credit = WINDOW_BYTES.into();
-                        first_credit = true;
-                    }
-                    Poll::Pending
-                }
-            },
-        );
-        if first_credit {
-            let (stream, bytes) = (self.number, WINDOW_BYTES);
-            // The answer may come at once, and wakes whoever polls here.
-            self.side.send(Message::Credit { stream, bytes });
-        }
-        poll.unwrap_or(Poll::Ready(Err(Ended::Broken)))
+        // The answer to the first credit may come at once, and wakes whoever polls here.
+        self.side.change(|state, _| {
+            let Some(incoming) = state.incoming(self.number) else {
+                return Poll::Ready(Err(Ended::Broken));
+            };
+            match (incoming.chunks.pop_front(), incoming.end) {
+                (Some(chunk), _) => return Poll::Ready(Ok(chunk)),
+                (None, Some(end)) => return Poll::Ready(Err(end)),
+                (None, None) => {}
+            }
+            incoming.waker = Some(context.waker().clone());
+            if !incoming.wanted {
+                incoming.wanted = true;
+                incoming.credit = WINDOW_BYTES.into();
+                let (stream, bytes) = (self.number, WINDOW_BYTES);
+                state.said.push_back(Message::Credit { stream, bytes });
+            }
+            Poll::Pending
+        })
     }
 
     /// The next chunk, if it is here.
@@ -172,57 +172,56 @@ impl Receiver {
 
     /// Takes nothing more from a writer that sent what it should not.
     pub(in crate::links::concurrent) fn refuse(&self) {
-        self.with(|incoming| {
-            incoming.chunks.clear();
-            incoming.end = Some(Ended::Broken);
-        });
-        self.side.send(Message::Cancel {
-            stream: self.number,
-            by: CancelledBy::Reader,
+        self.side.change(|state, _| {
+            if let Some(incoming) = state.incoming(self.number) {
+                incoming.chunks.clear();
+                incoming.end = Some(Ended::Broken);
+            }
+            state.said.push_back(self.cancel());
         });
     }
 
     /// Says that a chunk of so many bytes has been read, so that more may come.
     pub(in crate::links::concurrent) fn consumed(&self, bytes: usize) {
-        let due = self.with(|incoming| {
+        self.side.change(|state, _| {
+            let stream = self.number;
+            let Some(incoming) = state.incoming(stream) else {
+                return;
+            };
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
             incoming.owed = incoming.owed.saturating_add(bytes);
             if incoming.owed < CREDIT_STEP_BYTES || incoming.end.is_some() {
-                return None;
+                return;
             }
-            let due = std::mem::take(&mut incoming.owed);
-            incoming.credit += i64::from(due);
-            Some(due)
+            let bytes = std::mem::take(&mut incoming.owed);
+            incoming.credit += i64::from(bytes);
+            state.said.push_back(Message::Credit { stream, bytes });
         });
-        if let Some(bytes) = due.flatten() {
-            let stream = self.number;
-            self.side.send(Message::Credit { stream, bytes });
+    }
+
+    /// That nobody reads any more.
+    fn cancel(&self) -> Message {
+        Message::Cancel {
+            stream: self.number,
+            by: CancelledBy::Reader,
         }
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Incoming) -> R) -> Option<R> {
-        match self.side.state().streams.get_mut(&self.number) {
-            Some(Stream::In(incoming)) => Some(change(incoming)),
-            _ => None,
-        }
+        self.side.state().incoming(self.number).map(change)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        let mut wakers = Wakers::default();
-        let mut state = self.side.state();
-        let Some(Stream::In(incoming)) = state.streams.remove(&self.number) else {
-            return;
-        };
-        state.notify(&mut wakers);
-        drop(state);
-        wakers.wake();
-        if incoming.end.is_none() {
-            self.side.send(Message::Cancel {
-                stream: self.number,
-                by: CancelledBy::Reader,
-            });
-        }
+        self.side.change(|state, wakers| {
+            let Some(Stream::In(incoming)) = state.streams.remove(&self.number) else {
+                return;
+            };
+            if incoming.end.is_none() {
+                state.said.push_back(self.cancel());
+            }
+            state.notify(wakers);
+        });
     }
 }

@@ -345,3 +345,45 @@ proptest! {
         prop_assert!(!importer.is_open() && !exporter.is_open());
     }
 }
+
+/// Unparks a thread.
+struct Unpark(std::thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Reads as a store does that has a thread of its own.
+fn next_chunk(receiver: &Receiver) -> Result<Vec<u8>, Ended> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let context = Context::from_waker(&waker);
+    loop {
+        match receiver.poll_chunk(&context) {
+            Poll::Ready(chunk) => return chunk,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_future_never_overtakes_its_value() {
+    for way in WAYS {
+        for _ in 0..3_000 {
+            let (importer, exporter) = pair(way);
+            let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
+            let start = std::sync::Barrier::new(2);
+            let read = std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    sender.send_only(vec![7]);
+                    drop(sender);
+                });
+                start.wait();
+                next_chunk(&receiver)
+            });
+            assert_eq!(read, Ok(vec![7]), "{way:?}");
+        }
+    }
+}
