@@ -19,6 +19,14 @@ async fn host(server: &NatsServer) -> Bus {
     connect(scope, &options(server, "a")).await.unwrap()
 }
 
+/// A host that is connected, and its server.
+async fn connected_host() -> (NatsServer, Bus) {
+    let server = NatsServer::start("").await;
+    let bus = host(&server).await;
+    connected(&bus).await;
+    (server, bus)
+}
+
 #[tokio::test]
 async fn a_host_starts_while_its_server_is_away() {
     let mut server = NatsServer::start("").await;
@@ -40,9 +48,7 @@ async fn a_host_starts_while_its_server_is_away() {
 
 #[tokio::test]
 async fn a_server_that_hangs_counts_as_gone_within_seconds() {
-    let server = NatsServer::start("").await;
-    let bus = host(&server).await;
-    connected(&bus).await;
+    let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["hangs"]);
     let _silent = bus.subscribe(&Pattern::from(&subject)).await;
     server.freeze();
@@ -96,9 +102,7 @@ fn nkey_public(seed: &str) -> String {
 
 #[tokio::test]
 async fn what_no_host_writes_is_not_delivered() {
-    let server = NatsServer::start("").await;
-    let bus = host(&server).await;
-    connected(&bus).await;
+    let (server, bus) = connected_host().await;
     let everything = bus
         .scope()
         .pattern(&[weft_lattice::bus::Part::Rest])
@@ -127,9 +131,7 @@ async fn what_no_host_writes_is_not_delivered() {
 
 #[tokio::test]
 async fn requests_that_are_made_together_travel_together() {
-    let server = NatsServer::start("").await;
-    let bus = host(&server).await;
-    connected(&bus).await;
+    let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["together"]);
     let foreign = async_nats::connect(server.url()).await.unwrap();
     let mut seen = foreign.subscribe(subject.to_string()).await.unwrap();
@@ -170,9 +172,7 @@ async fn requests_that_are_made_together_travel_together() {
 
 #[tokio::test]
 async fn a_batch_that_no_host_writes_is_not_delivered_and_disturbs_nobody() {
-    let server = NatsServer::start("").await;
-    let bus = host(&server).await;
-    connected(&bus).await;
+    let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["calls"]);
     let mut received = bus.subscribe(&Pattern::from(&subject)).await;
     let foreign = async_nats::connect(server.url()).await.unwrap();

@@ -234,9 +234,13 @@ impl Side {
         let mut wakers = Wakers::default();
         let mut state = self.state();
         let result = change(&mut state, &mut wakers);
+        // Most looks at a stream say nothing.
+        let says_something = !state.said.is_empty();
         drop(state);
         wakers.wake();
-        self.send_what_is_said();
+        if says_something {
+            self.send_what_is_said();
+        }
         result
     }
 
