@@ -1,5 +1,6 @@
 //! For `cargo xtask bench`: makes and compiles the stub and the skeleton of an interface of twenty functions,
-//! as a deploy does that has a link between stores, and prints how long that took, as JSON.
+//! as a deploy does that has a link between stores, and prints how long that took, as JSON. Then it asks for them
+//! again, as a deploy of the same components does, and for those of other components with the same interface.
 
 #![allow(
     clippy::print_stdout,
@@ -7,12 +8,12 @@
     reason = "a program, whose output is its result"
 )]
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine, Error, Result};
-use weft_stub::plan::{Signature, View};
-use weft_stub::{Cache, Generated, skeleton_with, stub_with};
+use weft_stub::{Cache, Component as Linked, Generated};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
@@ -59,9 +60,9 @@ world exporter { export api; }
 fn main() -> Result<()> {
     let [importer, exporter] = [component("importer")?, component("exporter")?];
     let engine = engine()?;
-    let cache = Cache::default();
+    let cache = Cache::new(|_| false);
     let started = Instant::now();
-    let generated = generate(&cache, &importer, &exporter)?;
+    let generated = generate(&cache, "1", [&importer, &exporter])?;
     let generating = started.elapsed();
     for generated in &generated {
         let bytes = generated.bytes.as_ref();
@@ -69,34 +70,39 @@ fn main() -> Result<()> {
     }
     let cold = started.elapsed();
     let started = Instant::now();
-    let again = generate(&cache, &importer, &exporter)?;
+    let again = generate(&cache, "1", [&importer, &exporter])?;
     let cached = started.elapsed();
+    let started = Instant::now();
+    // What is known of the digest is what the host knows of a component.
+    let of_others = generate(&cache, "2", [&importer, &exporter])?;
+    let interface_cached = started.elapsed();
     // Plans are of one reading of the component each.
-    let same = |(one, other): (&Generated, &Generated)| one.bytes == other.bytes;
-    if !generated.iter().zip(&again).all(same) {
+    let code = |ends: &[Arc<Generated>; 2]| ends.each_ref().map(|end| end.bytes.clone());
+    if [&again, &of_others].map(code) != [code(&generated), code(&generated)] {
         return Err(Error::msg("the same interface gives other code"));
     }
     let functions = generated[0].plan.functions().count();
     let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
     println!(
-        r#"{{"functions": {functions}, "cold_ms": {}, "generate_ms": {}, "cached_ms": {}}}"#,
+        r#"{{"functions": {functions}, "cold_ms": {}, "generate_ms": {}, "cached_ms": {}, "interface_cached_ms": {}}}"#,
         milliseconds(cold),
         milliseconds(generating),
         milliseconds(cached),
+        milliseconds(interface_cached),
     );
     Ok(())
 }
 
-/// The stub and the skeleton, from the components' bytes.
-fn generate(cache: &Cache, importer: &[u8], exporter: &[u8]) -> Result<[Generated; 2]> {
-    let never = &|_: &Signature| false;
-    let stub = stub_with(cache, &view(importer)?, &[API], never);
-    let skeleton = skeleton_with(cache, &view(exporter)?, &[API], never);
+/// The stub and the skeleton of two components.
+fn generate(
+    cache: &Cache,
+    digest: &str,
+    [importer, exporter]: [&[u8]; 2],
+) -> Result<[Arc<Generated>; 2]> {
+    let linked = |bytes| Linked { digest, bytes };
+    let stub = cache.stub(linked(importer), &[API]);
+    let skeleton = cache.skeleton(linked(exporter), &[API]);
     Ok([stub.map_err(Error::new)?, skeleton.map_err(Error::new)?])
-}
-
-fn view(component: &[u8]) -> Result<View> {
-    View::of(component).map_err(Error::new)
 }
 
 /// A component of a world, whose functions trap.

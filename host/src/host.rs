@@ -365,7 +365,7 @@ fn open_blocking(
             compiler,
             artifacts: artifacts.clone(),
             transport,
-            stubs: Arc::default(),
+            stubs: Arc::new(weft_stub::Cache::new(crate::links::typed::contains)),
         },
         registry,
         providers_directory: paths.providers(),

@@ -1,55 +1,159 @@
-//! What was generated before, by the digest of the interfaces it was generated for.
+//! What was made before, so that it is not made again.
 //!
-//! A new version of a component mostly has the interfaces of the old one, and so its stubs and skeletons:
-//! only what depends on the plan alone is made again.
+//! A component that is deployed another time is known by its own digest, and nothing of it is looked at. A new version of
+//! one mostly has the interfaces of the old one, and so its stubs and skeletons: they are known by the digest of the
+//! interfaces, and what is made again is what depends on the plan alone.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::generate::{self, GenerateError};
-use crate::plan::{Plan, View};
+use crate::plan::{Plan, Signature, View};
+use crate::{Generated, StubError, skeleton_with, stub_with};
 
-/// The most components that are kept: some tens of kilobytes each, and more interfaces than one host's apps
-/// link. Beyond it all are dropped, for any of them is made again in a millisecond.
+/// The most that is kept of each kind: some tens of kilobytes each, and more than one host's apps link. Beyond it
+/// all are dropped, for any of them is made again in milliseconds.
 const KEPT_MAX: usize = 256;
 
-/// Generated components in memory. The empty one is as good as any other, and slower.
-#[derive(Debug, Default)]
-pub struct Cache {
-    made: Mutex<HashMap<[u8; 32], Vec<u8>>>,
+/// A component, and what tells it from every other one.
+#[derive(Debug, Clone, Copy)]
+pub struct Component<'a> {
+    /// The digest of the bytes, in a form that is always the same.
+    pub digest: &'a str,
+    /// The component.
+    pub bytes: &'a [u8],
 }
 
+/// Stubs and skeletons in memory. An empty one is as good as any other, and slower.
+#[derive(Debug)]
+pub struct Cache {
+    is_direct: fn(&Signature) -> bool,
+    ends: Kept<End, Arc<Generated>>,
+    interfaces: Interfaces,
+}
+
+/// One end of a link.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct End {
+    component: String,
+    side: Side,
+    names: Vec<String>,
+}
+
+/// Which end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Side {
+    Importer,
+    Exporter,
+}
+
+/// What is generated from nothing but interfaces and a plan, by the digest of both.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces(Kept<[u8; 32], Arc<[u8]>>);
+
+/// A bounded map.
+#[derive(Debug)]
+struct Kept<K, V>(Mutex<HashMap<K, V>>);
+
 impl Cache {
+    /// An empty cache. `is_direct` says which signatures the host has a typed function for. It must be the same at
+    /// both ends of a link.
+    #[must_use]
+    pub fn new(is_direct: fn(&Signature) -> bool) -> Self {
+        Self {
+            is_direct,
+            ends: Kept::default(),
+            interfaces: Interfaces::default(),
+        }
+    }
+
+    /// The stub for an importer: `names` are its imports of one target.
+    ///
+    /// # Errors
+    ///
+    /// If the component cannot be read, a link cannot carry what it imports, or nothing can be made of it.
+    pub fn stub(
+        &self,
+        importer: Component<'_>,
+        names: &[&str],
+    ) -> Result<Arc<Generated>, StubError> {
+        self.end(importer, Side::Importer, names)
+    }
+
+    /// The skeleton for an exporter: `names` are those of its exports that others reach.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::stub`].
+    pub fn skeleton(
+        &self,
+        exporter: Component<'_>,
+        names: &[&str],
+    ) -> Result<Arc<Generated>, StubError> {
+        self.end(exporter, Side::Exporter, names)
+    }
+
+    fn end(
+        &self,
+        component: Component<'_>,
+        side: Side,
+        names: &[&str],
+    ) -> Result<Arc<Generated>, StubError> {
+        let end = End {
+            component: component.digest.to_owned(),
+            side,
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+        };
+        self.ends.get_or_make(end, || {
+            let view = View::of(component.bytes)?;
+            let (made, is_direct) = (&self.interfaces, &self.is_direct);
+            let generated = match side {
+                Side::Importer => stub_with(made, &view, names, is_direct)?,
+                Side::Exporter => skeleton_with(made, &view, names, is_direct)?,
+            };
+            Ok(Arc::new(generated))
+        })
+    }
+}
+
+impl Interfaces {
     /// As [`generate::stub`].
-    pub(crate) fn stub(&self, view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    pub(crate) fn stub(&self, view: &View, plan: &Plan) -> Result<Arc<[u8]>, GenerateError> {
         let digest = generate::stub_digest(view, plan)?;
-        self.get_or_make(digest, || generate::stub(view, plan))
+        let stub = || Ok(generate::stub(view, plan)?.into());
+        self.0.get_or_make(digest, stub)
     }
 
     /// As [`generate::skeleton`].
-    pub(crate) fn skeleton(&self, view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    pub(crate) fn skeleton(&self, view: &View, plan: &Plan) -> Result<Arc<[u8]>, GenerateError> {
         let digest = generate::skeleton_digest(view, plan)?;
-        self.get_or_make(digest, || generate::skeleton(view, plan))
+        let skeleton = || Ok(generate::skeleton(view, plan)?.into());
+        self.0.get_or_make(digest, skeleton)
     }
+}
 
+impl<K: Eq + Hash, V: Clone> Kept<K, V> {
     /// What `make` makes is kept. Two that ask for the same at the same time may both make it.
-    fn get_or_make(
-        &self,
-        digest: [u8; 32],
-        make: impl FnOnce() -> Result<Vec<u8>, GenerateError>,
-    ) -> Result<Vec<u8>, GenerateError> {
+    fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         // Nothing panics while it is locked, and no state of the map is a wrong one.
-        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = made().get(&digest) {
-            return Ok(bytes.clone());
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = kept().get(&key) {
+            return Ok(value.clone());
         }
-        let bytes = make()?;
-        let mut made = made();
-        if made.len() >= KEPT_MAX {
-            made.clear();
+        let value = make()?;
+        let mut kept = kept();
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
         }
-        made.insert(digest, bytes.clone());
-        Ok(bytes)
+        kept.insert(key, value.clone());
+        Ok(value)
+    }
+}
+
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
@@ -57,31 +161,24 @@ impl Cache {
 mod tests {
     use super::*;
 
+    type Made = Result<usize, ()>;
+
     #[test]
     fn what_was_made_is_not_made_again_and_what_is_kept_is_bounded() {
-        let cache = Cache::default();
-        let never = || -> Result<Vec<u8>, GenerateError> { panic!("it was made before") };
+        let kept = Kept::default();
+        let never = || -> Made { panic!("it was made before") };
         for number in 0..KEPT_MAX {
-            let mut digest = [0; 32];
-            digest[..8].copy_from_slice(&number.to_le_bytes());
-            let bytes = digest.to_vec();
-            let made = cache.get_or_make(digest, || Ok(bytes.clone())).unwrap();
-            assert_eq!(made, bytes);
-            assert_eq!(cache.get_or_make(digest, never).unwrap(), bytes);
+            assert_eq!(kept.get_or_make(number, || Made::Ok(number)), Ok(number));
+            assert_eq!(kept.get_or_make(number, never), Ok(number));
         }
-        cache.get_or_make([1; 32], || Ok(Vec::new())).unwrap();
-        assert_eq!(cache.made.lock().unwrap().len(), 1);
+        assert_eq!(kept.get_or_make(KEPT_MAX, || Made::Ok(0)), Ok(0));
+        assert_eq!(kept.0.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn what_cannot_be_made_is_not_kept() {
-        let cache = Cache::default();
-        let fails = || {
-            Err(GenerateError::NoInterface {
-                name: String::new(),
-            })
-        };
-        assert!(cache.get_or_make([0; 32], fails).is_err());
-        assert_eq!(cache.get_or_make([0; 32], || Ok(vec![1])).unwrap(), [1]);
+        let kept = Kept::default();
+        assert_eq!(kept.get_or_make(0, || Made::Err(())), Err(()));
+        assert_eq!(kept.get_or_make(0, || Made::Ok(1)), Ok(1));
     }
 }

@@ -6,7 +6,7 @@
 //! exporter's bytes ─ View ─ plan::exports ─ generate::skeleton
 //! ```
 //!
-//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same without generating anything
+//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same without doing anything
 //! twice. What comes out is a component that is joined with the importer
 //! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
 
@@ -16,15 +16,17 @@ pub mod generate;
 pub mod plan;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use assemble::AssembleError;
-pub use cache::Cache;
+pub use cache::{Cache, Component};
 pub use generate::GenerateError;
 
 use assemble::Outside;
-use plan::{Path, Plan, Refusal, Signature, View};
+use cache::Interfaces;
+use plan::{Path, Plan, Refusal, Signature, View, ViewError};
 
 /// The instance that a skeleton exports to its host.
 const SERVE: &str = "weft:link/serve";
@@ -35,40 +37,50 @@ pub struct Generated {
     /// How each function crosses.
     pub plan: Plan,
     /// The component, unless the plan needs none.
-    pub bytes: Option<Vec<u8>>,
-}
-
-impl Generated {
+    pub bytes: Option<Arc<[u8]>>,
     /// The interfaces by which the component is to be joined with its importer or exporter, by their names.
     ///
     /// Those are not all of the plan: concurrent ones are the host's, and a skeleton has none of which it
     /// needs nothing.
-    #[must_use]
-    pub fn joined(&self) -> Vec<&str> {
-        let Some(bytes) = &self.bytes else {
-            return Vec::new();
-        };
-        let Outside { imports, exports } = Outside::of(bytes);
-        let is_skeleton = exports.contains(SERVE);
-        let interfaces = self.plan.interfaces.iter().filter(|interface| {
-            let name = interface.name.as_str();
-            if is_skeleton {
-                imports.contains(name)
-            } else {
-                // A stub may export the types of what the host defines as well.
-                !interface.concurrent && exports.contains(name)
-            }
-        });
-        interfaces
-            .map(|interface| interface.name.as_str())
-            .collect()
+    pub joined: Vec<String>,
+}
+
+impl Generated {
+    fn new(plan: Plan, bytes: Option<Arc<[u8]>>) -> Self {
+        let joined = bytes
+            .as_ref()
+            .map_or_else(Vec::new, |bytes| joined(&plan, bytes));
+        Self {
+            plan,
+            bytes,
+            joined,
+        }
     }
+}
+
+/// The interfaces of a plan that the component has which was made for it.
+fn joined(plan: &Plan, component: &[u8]) -> Vec<String> {
+    let Outside { imports, exports } = Outside::of(component);
+    let is_skeleton = exports.contains(SERVE);
+    let interfaces = plan.interfaces.iter().filter(|interface| {
+        let name = interface.name.as_str();
+        if is_skeleton {
+            imports.contains(name)
+        } else {
+            // A stub may export the types of what the host defines as well.
+            !interface.concurrent && exports.contains(name)
+        }
+    });
+    interfaces.map(|interface| interface.name.clone()).collect()
 }
 
 /// Why there is no stub or skeleton.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StubError {
+    /// The component has no world.
+    #[error("its interfaces cannot be read")]
+    View(#[from] ViewError),
     /// Links between stores do not carry what the interfaces have.
     #[error("no link between stores carries what it has: {}", first(.0))]
     Refused(Vec<Refusal>),
@@ -95,16 +107,11 @@ pub fn stub(
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
-    stub_with(&Cache::default(), importer, names, is_direct)
+    stub_with(&Interfaces::default(), importer, names, is_direct)
 }
 
-/// As [`stub`], with what `cache` has.
-///
-/// # Errors
-///
-/// As [`stub`].
-pub fn stub_with(
-    cache: &Cache,
+fn stub_with(
+    made: &Interfaces,
     importer: &View,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
@@ -116,11 +123,12 @@ pub fn stub_with(
         }
         let plan = assemble::complete(importer, &plan);
         let generated = assemble::is_generated(importer, &plan)
-            .then(|| cache.stub(importer, &plan))
+            .then(|| made.stub(importer, &plan))
             .transpose()?;
-        Ok(Some(assemble::stub(importer, &plan, generated.as_deref())?))
+        let stub = assemble::stub(importer, &plan, generated.as_deref())?;
+        Ok(Some(stub.into()))
     })?;
-    Ok(Generated { plan, bytes })
+    Ok(Generated::new(plan, bytes))
 }
 
 /// Makes the skeleton for an exporter: `names` are those of its exports that others reach.
@@ -135,16 +143,11 @@ pub fn skeleton(
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
-    skeleton_with(&Cache::default(), exporter, names, is_direct)
+    skeleton_with(&Interfaces::default(), exporter, names, is_direct)
 }
 
-/// As [`skeleton`], with what `cache` has.
-///
-/// # Errors
-///
-/// As [`skeleton`].
-pub fn skeleton_with(
-    cache: &Cache,
+fn skeleton_with(
+    made: &Interfaces,
     exporter: &View,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
@@ -155,11 +158,11 @@ pub fn skeleton_with(
         .any(|(_, function)| function.path == Path::Stub);
     let bytes = guarded(|| {
         is_served
-            .then(|| cache.skeleton(exporter, &plan))
+            .then(|| made.skeleton(exporter, &plan))
             .transpose()
             .map_err(StubError::from)
     })?;
-    Ok(Generated { plan, bytes })
+    Ok(Generated::new(plan, bytes))
 }
 
 /// The tools assert what their own output guarantees; a valid component of other tools may break that, and

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use weft_compose::{DescribeError, Description};
 use weft_lattice::artifacts::{ArtifactError, Artifacts};
-use weft_lattice_config::{App, ComponentSpec, Source};
+use weft_lattice_config::{App, ComponentSpec, Digest, Source};
 
 /// A component's bytes and what they say of themselves.
 #[derive(Debug, Clone)]
 pub(crate) struct Binary {
+    pub(crate) digest: Digest,
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) description: Arc<Description>,
 }
@@ -74,6 +75,7 @@ fn read_one(spec: &ComponentSpec, artifacts: &Artifacts) -> Result<Binary, Binar
         source,
     })?;
     Ok(Binary {
+        digest: digest.clone(),
         bytes: bytes.into(),
         description: Arc::new(description),
     })

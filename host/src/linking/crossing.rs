@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
-use weft_stub::plan::{Path, Plan, Signature, View};
-use weft_stub::{Cache, Generated, StubError};
+use weft_lattice_config::placement::ComponentId;
+use weft_stub::plan::Path;
+use weft_stub::{Cache, Component, Generated, StubError};
 
 use super::modes::{Choice, Mode};
 use super::resolve::ComponentLink;
 use super::served::{ServedFunction, ServedFunctions};
 use super::{AppInput, Problem, Problems, Share};
 use crate::entry::chain;
-use crate::links::{Carrier, Ends, Link, LinkedFunction, Route, typed};
+use crate::links::{Carrier, Ends, Link, LinkedFunction, Route};
 
 /// All that one component imports of one other over links between stores.
 #[derive(Debug)]
@@ -22,12 +23,8 @@ pub(crate) struct Crossing {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) interfaces: Vec<CrossedInterface>,
-    /// What the importer calls, by the names of its imports.
-    pub(crate) plan: Plan,
-    /// The stub; none if all goes over without.
-    pub(crate) stub: Option<Arc<[u8]>>,
-    /// The imports that the stub serves.
-    joined: Vec<String>,
+    /// What the importer calls, by the names of its imports, and its stub if not all goes over without.
+    importer: Arc<Generated>,
     /// For each function of the plan, by its index, the target's index of it.
     targets: Vec<u32>,
     pub(crate) mode: Mode,
@@ -45,11 +42,8 @@ pub(crate) struct CrossedInterface {
 /// What others reach of a component over links from their stores.
 #[derive(Debug)]
 pub(crate) struct Serving {
-    pub(crate) plan: Plan,
-    /// The skeleton; none if all is called by its own types.
-    pub(crate) skeleton: Option<Arc<[u8]>>,
-    /// The exports that the skeleton calls.
-    joined: Vec<String>,
+    /// What is called, and the skeleton if not all of it is called by its own types.
+    exporter: Arc<Generated>,
 }
 
 /// All links of an app that join two stores.
@@ -98,7 +92,7 @@ impl Crossings {
         let Some(crossing) = self.crossings.iter().find(of_link) else {
             return Vec::new();
         };
-        let functions = crossing.plan.functions();
+        let functions = crossing.importer.plan.functions();
         let functions = functions.filter(|(interface, _)| interface.name == link.edge.import);
         functions
             .map(|(_, function)| (function.name.clone(), path_name(&function.path)))
@@ -107,9 +101,14 @@ impl Crossings {
 }
 
 impl Crossing {
+    /// The stub; none if all goes over without.
+    pub(super) fn stub(&self) -> Option<&Arc<[u8]>> {
+        self.importer.bytes.as_ref()
+    }
+
     /// The edges from a part of a group to the crossing's stub, by their indices.
     pub(super) fn edges(&self, part: usize, stub: usize) -> impl Iterator<Item = Edge> {
-        self.joined.iter().map(move |interface| Edge {
+        self.importer.joined.iter().map(move |interface| Edge {
             from: part,
             import: interface.clone(),
             to: stub,
@@ -120,7 +119,7 @@ impl Crossing {
     /// Whether the importer's interface has concurrent functions, so that the host serves it as a
     /// whole.
     pub(super) fn is_concurrent(&self, import: &str) -> bool {
-        let mut interfaces = self.plan.interfaces.iter();
+        let mut interfaces = self.importer.plan.interfaces.iter();
         interfaces.any(|interface| interface.concurrent && interface.name == import)
     }
 
@@ -134,12 +133,16 @@ impl Crossing {
                 from: name(self.from),
                 to: name(self.to),
             },
+            target_id: ComponentId {
+                app: input.app.metadata.name.clone(),
+                component: spec.components[self.to].name.clone(),
+            },
             target: self.to,
             slot,
-            has_resources: self.plan.has_resources(),
+            has_resources: self.importer.plan.has_resources(),
             carrier,
         });
-        let functions = self.plan.functions().zip(&self.targets);
+        let functions = self.importer.plan.functions().zip(&self.targets);
         let functions = functions.map(|((interface, function), target_index)| {
             let crossed = self.interface(&interface.name);
             let export = crossed.map_or(interface.name.as_str(), |crossed| &crossed.export);
@@ -170,9 +173,14 @@ impl Crossing {
 }
 
 impl Serving {
+    /// The skeleton; none if all is called by its own types.
+    pub(super) fn skeleton(&self) -> Option<&Arc<[u8]>> {
+        self.exporter.bytes.as_ref()
+    }
+
     /// The edges from a skeleton to the entry, by the skeleton's index.
     pub(super) fn edges(&self, skeleton: usize) -> impl Iterator<Item = Edge> {
-        self.joined.iter().map(move |interface| Edge {
+        self.exporter.joined.iter().map(move |interface| Edge {
             from: skeleton,
             import: interface.clone(),
             to: 0,
@@ -182,7 +190,7 @@ impl Serving {
 
     /// What is looked up in the compiled component.
     pub(super) fn functions(&self) -> ServedFunctions {
-        let functions = self.plan.functions();
+        let functions = self.exporter.plan.functions();
         let functions = functions.map(|(interface, function)| ServedFunction {
             interface: interface.name.as_str().into(),
             name: function.name.as_str().into(),
@@ -190,7 +198,7 @@ impl Serving {
         });
         ServedFunctions {
             functions: functions.collect(),
-            has_resources: self.plan.has_resources(),
+            has_resources: self.exporter.plan.has_resources(),
         }
     }
 }
@@ -262,8 +270,8 @@ impl Planner<'_> {
                 .collect();
             let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
             let target = serving.get(&to)?;
-            let carried = match self.generate(from, &imports, Side::Importer) {
-                Ok(carried) => carried,
+            let importer = match self.stubs.stub(self.component(from), &imports) {
+                Ok(importer) => importer,
                 Err(error) => {
                     self.refuse(from, to, &links, error);
                     return None;
@@ -274,7 +282,7 @@ impl Planner<'_> {
                 .iter()
                 .map(|interface| (interface.import.as_str(), interface.export.as_str()))
                 .collect();
-            let targets = match carried.plan.served_by(&target.plan, &linked) {
+            let targets = match importer.plan.served_by(&target.exporter.plan, &linked) {
                 Ok(targets) => targets,
                 Err(unserved) => {
                     self.push(from, to, &links, &chain(&unserved));
@@ -285,9 +293,7 @@ impl Planner<'_> {
                 from,
                 to,
                 interfaces,
-                plan: carried.plan,
-                stub: carried.bytes,
-                joined: carried.joined,
+                importer,
                 targets,
                 mode,
             }))
@@ -327,35 +333,8 @@ impl Planner<'_> {
         let exports = links.iter().map(|joined| joined.link.edge.export.as_str());
         let exports: BTreeSet<_> = exports.collect();
         let exports: Vec<_> = exports.into_iter().collect();
-        let carried = self.generate(component, &exports, Side::Exporter)?;
-        Ok(Serving {
-            plan: carried.plan,
-            skeleton: carried.bytes,
-            joined: carried.joined,
-        })
-    }
-
-    /// Plans what one side of some links has to carry, and generates what carries it.
-    fn generate(
-        &mut self,
-        component: usize,
-        names: &[&str],
-        side: Side,
-    ) -> Result<Carried, StubError> {
-        let bytes = &self.part(component).bytes;
-        let view = View::of(bytes).map_err(|_| StubError::NotWit)?;
-        let is_direct = &|signature: &Signature| typed::contains(signature);
-        let generated = match side {
-            Side::Importer => weft_stub::stub_with(self.stubs, &view, names, is_direct)?,
-            Side::Exporter => weft_stub::skeleton_with(self.stubs, &view, names, is_direct)?,
-        };
-        let joined = generated.joined().into_iter().map(str::to_owned).collect();
-        let Generated { plan, bytes } = generated;
-        Ok(Carried {
-            plan,
-            bytes: bytes.map(Arc::from),
-            joined,
-        })
+        let exporter = self.stubs.skeleton(self.component(component), &exports)?;
+        Ok(Serving { exporter })
     }
 
     /// Says what links between stores cannot carry, and why they are such.
@@ -382,6 +361,19 @@ impl Planner<'_> {
         self.problems.push(Problem::with_help(message, help));
     }
 
+    fn component(&self, component: usize) -> Component<'_> {
+        self.input.binaries.get(self.input.name(component)).map_or(
+            Component {
+                digest: "",
+                bytes: &[],
+            },
+            |binary| Component {
+                digest: binary.digest.as_str(),
+                bytes: &binary.bytes,
+            },
+        )
+    }
+
     fn part(&self, component: usize) -> Part<'_> {
         let name = self.input.name(component);
         let bytes = self
@@ -391,22 +383,6 @@ impl Planner<'_> {
             .map_or(&[][..], |binary| &binary.bytes);
         Part { name, bytes }
     }
-}
-
-/// How one side carries its functions.
-struct Carried {
-    plan: Plan,
-    /// The stub or skeleton; none where none is needed.
-    bytes: Option<Arc<[u8]>>,
-    /// The interfaces that it is joined by.
-    joined: Vec<String>,
-}
-
-/// Which side of links something is generated for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Importer,
-    Exporter,
 }
 
 /// The word for it in output.

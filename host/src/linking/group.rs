@@ -77,7 +77,7 @@ impl Group {
     pub(super) fn crossing_of_stub(&self, part: usize) -> Option<usize> {
         let stub = part.checked_sub(self.parts.len())?;
         let crossings = self.crossings.iter().enumerate();
-        let mut with_stub = crossings.filter(|(_, (_, crossing))| crossing.stub.is_some());
+        let mut with_stub = crossings.filter(|(_, (_, crossing))| crossing.stub().is_some());
         with_stub.nth(stub).map(|(index, _)| index)
     }
 

@@ -312,14 +312,16 @@ fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
         .collect();
     let mut edges = group.edges.clone();
     for (part, crossing) in &group.crossings {
-        let Some(stub) = &crossing.stub else { continue };
+        let Some(stub) = crossing.stub() else {
+            continue;
+        };
         edges.extend(crossing.edges(*part, parts.len()));
         let name = input.name(crossing.to);
         parts.push(Part { name, bytes: stub });
     }
     let mut exporting = vec![0];
     if let Some(serving) = &group.serving
-        && let Some(skeleton) = &serving.skeleton
+        && let Some(skeleton) = serving.skeleton()
     {
         edges.extend(serving.edges(parts.len()));
         exporting.push(parts.len());

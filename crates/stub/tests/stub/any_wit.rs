@@ -223,7 +223,8 @@ fn check(
         Err(StubError::Refused(refusals)) if !refusals.is_empty() => return Ok(()),
         Err(error) => return Err(fail(crate::support::chain(&error))),
     };
-    let edges: Vec<_> = made.joined().iter().map(|name| (0, *name, 1)).collect();
+    let joined = made.joined.iter().map(String::as_str);
+    let edges: Vec<_> = joined.map(|name| (0, name, 1)).collect();
     if let Some(bytes) = &made.bytes {
         fuse(&[("importer", &importer), ("stub", bytes)], &edges, &[0]).map_err(fail)?;
     }
@@ -232,7 +233,8 @@ fn check(
     let export_names: Vec<_> = export_names.iter().map(String::as_str).collect();
     let served = skeleton(&view(&exporter)?, &export_names, is_direct)
         .map_err(|error| fail(crate::support::chain(&error)))?;
-    let edges: Vec<_> = served.joined().iter().map(|name| (1, *name, 0)).collect();
+    let joined = served.joined.iter().map(String::as_str);
+    let edges: Vec<_> = joined.map(|name| (1, name, 0)).collect();
     if let Some(bytes) = &served.bytes {
         let parts = [("exporter", &exporter[..]), ("skeleton", bytes)];
         fuse(&parts, &edges, &[0, 1]).map_err(fail)?;

@@ -103,7 +103,11 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     let again = stub(&view, &names, &is_direct).expect("it was made before");
     assert_eq!(again, made);
 
-    let edges: Vec<_> = made.joined().iter().map(|name| (0, *name, 1)).collect();
+    let edges: Vec<_> = made
+        .joined
+        .iter()
+        .map(|name| (0, name.as_str(), 1))
+        .collect();
     let fused = fuse(&[("importer", &importer), ("stub", bytes)], &edges, &[0])
         .unwrap_or_else(|error| panic!("{interfaces:?}: {error}"));
     validate(&fused.bytes);
@@ -180,7 +184,11 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
             .expect("there is something to be called");
         validate(bytes);
         let exported = weft_compose::describe(&exporter).unwrap().exports;
-        let edges: Vec<_> = made.joined().iter().map(|name| (1, *name, 0)).collect();
+        let edges: Vec<_> = made
+            .joined
+            .iter()
+            .map(|name| (1, name.as_str(), 0))
+            .collect();
         let fused = fuse(
             &[("exporter", &exporter), ("skeleton", bytes)],
             &edges,
@@ -210,8 +218,12 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
     let exporter = component(packages, &world("export"));
     let view = View::of(&exporter).unwrap();
     let made = skeleton(&view, &names, &any_signature).unwrap();
-    assert_eq!(made.joined(), names[..2]);
-    let edges: Vec<_> = made.joined().iter().map(|name| (1, *name, 0)).collect();
+    assert_eq!(made.joined, names[..2]);
+    let edges: Vec<_> = made
+        .joined
+        .iter()
+        .map(|name| (1, name.as_str(), 0))
+        .collect();
     let parts = [
         ("exporter", &exporter[..]),
         ("skeleton", made.bytes.as_deref().unwrap()),
@@ -222,7 +234,7 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
     let importer = component(packages, &world("import"));
     let view = View::of(&importer).unwrap();
     let made = stub(&view, &names, &any_signature).unwrap();
-    assert_eq!(made.joined(), names);
+    assert_eq!(made.joined, names);
 }
 
 #[test]

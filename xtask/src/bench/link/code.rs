@@ -18,8 +18,10 @@ struct Measured {
     cold_ms: f64,
     /// Of these, making them.
     generate_ms: f64,
-    /// Asking for both again.
+    /// Asking for both again, of the same components.
     cached_ms: f64,
+    /// And of other components with the same interface.
+    interface_cached_ms: f64,
 }
 
 pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
@@ -38,5 +40,6 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         row("made and compiled", |run| run.cold_ms).target(Target::ValueAtMost(100.0)),
         row("made", |run| run.generate_ms),
         row("asked for again", |run| run.cached_ms).target(Target::ValueAtMost(1.0)),
+        row("for other components", |run| run.interface_cached_ms),
     ])
 }
