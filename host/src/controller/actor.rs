@@ -336,7 +336,7 @@ impl Actor {
         let spec = components
             .into_iter()
             .find(|spec| spec.name.as_str() == component)?;
-        let elsewhere = Elsewhere::new(app.metadata.name.as_str(), spec, hosts);
+        let elsewhere = Elsewhere::new(&app.metadata.name, spec, hosts);
         Some(Place::Elsewhere(Arc::new(elsewhere)))
     }
 

@@ -45,13 +45,31 @@ impl Entry {
         deadline: Deadline,
         depth: u32,
     ) -> Result<Instance, Failure> {
-        let activity = self.activity(deadline, depth);
-        if let Some(mut instance) = self.core.idle.take() {
-            instance.store.data_mut().start_request(activity);
+        if let Some(instance) = self.idle_instance(deadline, depth) {
             return Ok(instance);
         }
         let code = self.core.code.get().await?;
+        let activity = self.activity(deadline, depth);
         self.instantiate(&code.pre, &code.served, activity).await
+    }
+
+    fn idle_instance(&self, deadline: Deadline, depth: u32) -> Option<Instance> {
+        let mut instance = self.core.idle.take()?;
+        let activity = self.activity(deadline, depth);
+        instance.store.data_mut().start_request(activity);
+        Some(instance)
+    }
+
+    /// An instance that waits for a call by name, as one of [`Entry::instance_for_call`].
+    pub(crate) fn idle_instance_for_call(
+        &self,
+        deadline: Deadline,
+        depth: u32,
+    ) -> Option<Instance> {
+        // Those of an HTTP handler wait for requests.
+        self.protocol()
+            .is_none()
+            .then(|| self.idle_instance(deadline, depth))?
     }
 
     /// Keeps an instance that served a request to its end, if it may serve another.

@@ -11,7 +11,8 @@ use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::Error;
-use weft_lattice_config::ComponentSpec;
+use weft_lattice_config::placement::ComponentId;
+use weft_lattice_config::{AppName, ComponentSpec};
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
 use super::beginning::{Beginning, Begun};
@@ -23,8 +24,7 @@ use crate::links::wire::{Hosts, Opening, number_call};
 
 /// A component of an app that does not run here.
 pub(crate) struct Elsewhere {
-    app: Arc<str>,
-    component: Arc<str>,
+    target: ComponentId,
     hosts: Arc<dyn Hosts>,
     deadline: Duration,
     body_bytes_max: u64,
@@ -53,10 +53,12 @@ impl From<LinkFailure> for Refused {
 }
 
 impl Elsewhere {
-    pub(crate) fn new(app: &str, component: &ComponentSpec, hosts: &Arc<dyn Hosts>) -> Self {
+    pub(crate) fn new(app: &AppName, component: &ComponentSpec, hosts: &Arc<dyn Hosts>) -> Self {
         Self {
-            app: app.into(),
-            component: component.name.as_str().into(),
+            target: ComponentId {
+                app: app.clone(),
+                component: component.name.clone(),
+            },
             hosts: hosts.clone(),
             deadline: deadline(component),
             body_bytes_max: body_bytes_max(component),
@@ -87,8 +89,7 @@ impl Elsewhere {
         // The request's body has the number that a frame gives it, because it is the first stream of its side.
         let body = outgoing.rest.map(|body| (side.give_body().1, body));
         let opening = Opening {
-            app: self.app.clone(),
-            component: self.component.clone(),
+            target: self.target.clone(),
             frame: outgoing.frame.into(),
             deadline: outgoing.deadline,
             is_idempotent: outgoing.is_idempotent,
@@ -127,8 +128,8 @@ impl Elsewhere {
         let authority = authority.or_else(|| head.headers.get(http::header::HOST)?.to_str().ok());
         let frame = Frame::HttpRequest(HttpRequest {
             call,
-            app: &self.app,
-            component: &self.component,
+            app: self.target.app.as_str(),
+            component: self.target.component.as_str(),
             deadline_ms: u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX),
             trace: None,
             method: head.method.as_str(),
@@ -179,13 +180,13 @@ impl Elsewhere {
     }
 
     fn unreadable(&self) -> LinkFailure {
-        let reason = format!("the answer of `{}` cannot be read", self.component);
+        let reason = format!("the answer of `{}` cannot be read", self.target.component);
         LinkFailure::new(FailureCode::MaybeExecuted, reason)
     }
 
     /// What the client is told when no host answers.
     fn failed(&self, failure: &LinkFailure) -> Response<Body> {
-        let name = format!("{}/{}", self.app, self.component);
+        let name = self.target.to_string();
         tracing::info!(component = name, %failure, "a request was not answered");
         match failure.code() {
             FailureCode::Busy => {

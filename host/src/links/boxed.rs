@@ -6,7 +6,7 @@
 
 /// A box of what `make` makes.
 #[inline(always)]
-pub(super) fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
+pub(crate) fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
     Box::write(Box::new_uninit(), make())
 }
 

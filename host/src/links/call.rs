@@ -24,7 +24,7 @@ use weft_wire::FailureCode;
 
 use super::failure::of_callee;
 use super::session::Taken;
-use super::{DEPTH_MAX, LinkFailure, LinkedFunction};
+use super::{DEPTH_MAX, LinkFailure, LinkedFunction, boxed};
 use crate::entry::{Admission, Entry, Exports, Failure, Instance, chain};
 use crate::guest::GuestState;
 use crate::linking::Served;
@@ -166,24 +166,28 @@ impl Callee {
     /// # Errors
     /// Why none could be made.
     pub(crate) async fn ready(&mut self) -> Result<(), Failure> {
-        if self.instance.is_none() {
+        if self.instance.is_some() {
+            return Ok(());
+        }
+        let idle = self.entry.idle_instance_for_call(self.deadline, self.depth);
+        let opened = match idle {
+            Some(instance) => instance,
             // Boxed, because all that making an instance may wait for would else be a part of every call's
             // future, and be moved with it each time.
-            Box::pin(self.open()).await?;
+            None => Box::into_pin(boxed(|| self.make())).await?,
+        };
+        let has_resources = opened.served.has_resources();
+        self.instance = Some(Box::new(opened));
+        if has_resources {
+            Box::into_pin(boxed(|| self.tell_apart())).await?;
         }
         Ok(())
     }
 
-    async fn open(&mut self) -> Result<(), Failure> {
-        let opening = self.entry.instance_for_call(self.deadline, self.depth);
-        let opened = timeout_at(self.deadline, opening).await;
-        let opened = opened.unwrap_or(Err(self.too_late()))?;
-        let has_resources = opened.served.has_resources();
-        self.instance = Some(Box::new(opened));
-        if has_resources {
-            self.tell_apart().await?;
-        }
-        Ok(())
+    async fn make(&mut self) -> Result<Instance, Failure> {
+        let making = self.entry.instance_for_call(self.deadline, self.depth);
+        let made = timeout_at(self.deadline, making).await;
+        made.unwrap_or(Err(self.too_late()))
     }
 
     /// Lets the handles of this instance begin with another number than those of any other, so that one

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
+use weft_lattice_config::placement::ComponentId;
 use weft_stub::plan::{FailureForm, Path};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
@@ -28,6 +29,8 @@ pub(crate) struct Link {
 #[derive(Clone)]
 pub(crate) struct Route {
     pub(crate) ends: Ends,
+    /// The target, as other hosts know it.
+    pub(crate) target_id: ComponentId,
     /// The target's index in the generation.
     pub(crate) target: usize,
     /// The place of the session among those of the importer's instance.

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
-use self::boxed::boxed;
+pub(crate) use self::boxed::boxed;
 pub(crate) use self::call::Callee;
 pub(crate) use self::failure::LinkFailure;
 pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};

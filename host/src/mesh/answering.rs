@@ -15,8 +15,8 @@ use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 use super::large::Large;
 use super::replays::Replays;
 use crate::entry::chain;
-use crate::links::LinkFailure;
 use crate::links::wire::{Refusal, Server, reply_frame};
+use crate::links::{LinkFailure, boxed};
 
 /// The most calls from other hosts at once. Each entry has its own limit far below it, and answers `busy`
 /// there; this one bounds what is held before it is known whom a call is for.
@@ -64,10 +64,12 @@ impl Answering {
                 return;
             };
             let answering = this.clone();
-            this.tasks.spawn(async move {
+            // Its future has some kilobytes, which would be moved three times on their way into the task.
+            let answering = boxed(move || async move {
                 answering.answer(message).await;
                 drop(permit);
             });
+            this.tasks.spawn(Box::into_pin(answering));
         }
     }
 

@@ -23,8 +23,8 @@ use super::members::Known;
 use super::subjects::Subjects;
 use super::ways::{Wanted, Ways};
 use crate::entry::chain;
-use crate::links::LinkFailure;
-use crate::links::wire::{Hosts, Opening, Outbound, Told, code_of};
+use crate::links::wire::{Exchange, Hosts, Opening, Outbound, Told, code_of};
+use crate::links::{LinkFailure, boxed};
 
 /// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
 /// on its way, by another connection than the news.
@@ -58,49 +58,8 @@ struct Attempted {
 
 #[async_trait]
 impl Hosts for Asking {
-    async fn exchange(
-        &self,
-        call: &Outbound,
-        pinned: Option<HostId>,
-    ) -> Result<(Bytes, HostId), LinkFailure> {
-        let sending = self.sending(call)?;
-        if let Some(host) = pinned {
-            let attempted = self.attempt(call, &sending, host, call.deadline).await?;
-            return match (attempted.outcome, attempted.reply) {
-                (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
-                (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
-            };
-        }
-        let ends = &call.function.route.ends;
-        let wanted = Wanted {
-            app: &ends.app,
-            component: &ends.to,
-            deadline: call.deadline,
-            is_idempotent: call.function.is_idempotent,
-        };
-        let Some(mut way) = self.ways.way(&wanted) else {
-            return Err(failure(call, FailureCode::Unreachable));
-        };
-        // What the last host said of it, if it was not sent on after that.
-        let mut last: Option<(Bytes, HostId)> = None;
-        loop {
-            let attempt = match way.next().await {
-                Ok(attempt) => attempt,
-                Err(code) => {
-                    return last
-                        .filter(|(reply, _)| code_of(reply) == Some(code))
-                        .ok_or_else(|| failure(call, code));
-                }
-            };
-            let until = self.ways.until(&attempt).min(call.deadline);
-            let Attempted { outcome, reply } =
-                self.attempt(call, &sending, attempt.host, until).await?;
-            way.outcome(outcome);
-            match (outcome, reply) {
-                (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
-                (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
-            }
-        }
+    fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a> {
+        Box::into_pin(boxed(move || self.call(call, pinned)))
     }
 
     async fn converse(&self, opening: Opening, answer: Told) {
@@ -129,6 +88,50 @@ impl Hosts for Asking {
 }
 
 impl Asking {
+    /// Sends a call where it can go, until a host has answered it.
+    ///
+    /// # Errors
+    /// If none does in time, or there is none to ask.
+    async fn call(
+        &self,
+        call: &Outbound,
+        pinned: Option<HostId>,
+    ) -> Result<(Bytes, HostId), LinkFailure> {
+        let sending = self.sending(call)?;
+        if let Some(host) = pinned {
+            let attempted = self.attempt(call, &sending, host, call.deadline).await?;
+            return match (attempted.outcome, attempted.reply) {
+                (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
+                (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
+            };
+        }
+        let mut way = self.ways.way(Wanted {
+            target: &call.function.route.target_id,
+            deadline: call.deadline,
+            is_idempotent: call.function.is_idempotent,
+        });
+        // What the last host said of it, if it was not sent on after that.
+        let mut last: Option<(Bytes, HostId)> = None;
+        loop {
+            let attempt = match way.next().await {
+                Ok(attempt) => attempt,
+                Err(code) => {
+                    return last
+                        .filter(|(reply, _)| code_of(reply) == Some(code))
+                        .ok_or_else(|| failure(call, code));
+                }
+            };
+            let until = self.ways.until(&attempt).min(call.deadline);
+            let Attempted { outcome, reply } =
+                self.attempt(call, &sending, attempt.host, until).await?;
+            way.outcome(outcome);
+            match (outcome, reply) {
+                (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
+                (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
+            }
+        }
+    }
+
     /// How a call's frame goes.
     ///
     /// # Errors

@@ -46,23 +46,18 @@ impl Conversing {
     /// Makes a call at a host that runs its target, and carries what its caller says until nothing is left of it.
     pub(super) async fn converse(&self, opening: Opening, told: Told) {
         let Opening {
-            app,
-            component,
+            target,
             frame,
             deadline,
             is_idempotent,
             mut away,
         } = opening;
-        let failed = |code| LinkFailure::new(code, why(&component, code));
-        let wanted = Wanted {
-            app: &app,
-            component: &component,
+        let failed = |code| LinkFailure::new(code, why(target.component.as_str(), code));
+        let mut way = self.ways.way(Wanted {
+            target: &target,
             deadline,
             is_idempotent,
-        };
-        let Some(mut way) = self.ways.way(&wanted) else {
-            return told(Err(failed(FailureCode::Unreachable)));
-        };
+        });
         // What the last host said of it, if it was not sent on after that.
         let mut last: Option<Bytes> = None;
         loop {

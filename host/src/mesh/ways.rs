@@ -38,9 +38,9 @@ pub(super) struct Ways {
 }
 
 /// What is called, and how.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted<'a> {
-    pub(super) app: &'a str,
-    pub(super) component: &'a str,
+    pub(super) target: &'a ComponentId,
     pub(super) deadline: Instant,
     pub(super) is_idempotent: bool,
 }
@@ -48,7 +48,7 @@ pub(super) struct Wanted<'a> {
 /// The way of one call.
 pub(super) struct Way<'a> {
     ways: &'a Ways,
-    target: ComponentId,
+    target: &'a ComponentId,
     call: Call,
     /// None as long as nobody is known who has the target.
     route: Option<Route>,
@@ -79,12 +79,8 @@ impl Ways {
         }
     }
 
-    /// The way of a call; none if what it calls can have no such name.
-    pub(super) fn way(&self, wanted: &Wanted<'_>) -> Option<Way<'_>> {
-        let target = ComponentId {
-            app: wanted.app.parse().ok()?,
-            component: wanted.component.parse().ok()?,
-        };
+    /// The way of a call.
+    pub(super) fn way<'a>(&'a self, wanted: Wanted<'a>) -> Way<'a> {
         let call = Call {
             deadline: self.clock.moment(wanted.deadline),
             repeat: match wanted.is_idempotent {
@@ -94,13 +90,13 @@ impl Ways {
         };
         let mut way = Way {
             ways: self,
-            target,
+            target: wanted.target,
             call,
             route: None,
             waiting: None,
         };
         way.renew();
-        Some(way)
+        way
     }
 
     /// Until when an attempt may take.
@@ -173,7 +169,7 @@ impl Way<'_> {
 
     /// Goes by what is known now.
     fn renew(&mut self) {
-        let candidates = self.ways.table.borrow().any(&self.target).cloned();
+        let candidates = self.ways.table.borrow().any(self.target).cloned();
         match (&mut self.route, candidates) {
             (Some(route), Some(candidates)) => route.renew(candidates),
             (None, Some(candidates)) => {
@@ -192,6 +188,7 @@ impl Way<'_> {
 mod tests {
     use std::future::Future;
     use std::pin::pin;
+    use std::sync::LazyLock;
 
     use futures_util::FutureExt;
     use weft_lattice::membership::HostId;
@@ -236,14 +233,14 @@ mod tests {
         }
     }
 
+    static CART: LazyLock<ComponentId> = LazyLock::new(|| "shop/cart".parse().unwrap());
+
     fn call(ways: &Ways, is_idempotent: bool) -> Way<'_> {
-        let wanted = Wanted {
-            app: "shop",
-            component: "cart",
+        ways.way(Wanted {
+            target: &CART,
             deadline: Instant::now() + Duration::from_secs(60),
             is_idempotent,
-        };
-        ways.way(&wanted).expect("a name that can be")
+        })
     }
 
     /// What comes of it without waiting.

@@ -216,10 +216,8 @@ impl Import {
         request: &[u8],
     ) -> Result<Running, LinkFailure> {
         let (frame, left) = self.frame(importer, away.call(), request)?;
-        let ends = &self.function.route.ends;
         let opening = Opening {
-            app: ends.app.clone(),
-            component: ends.to.clone(),
+            target: self.function.route.target_id.clone(),
             frame: frame.into(),
             deadline: Instant::now() + left,
             is_idempotent: self.function.is_idempotent,

@@ -90,7 +90,7 @@ macro_rules! shape {
             index: u32,
             bytes: &'a [u8],
         ) -> Serving<'a> {
-            Box::pin(async move {
+            Box::into_pin(boxed(move || async move {
                 #[allow(unused_mut, reason = "a shape without parameters reads nothing")]
                 let mut decoder = reader(bytes)?;
                 $(
@@ -101,7 +101,7 @@ macro_rules! shape {
                 let arguments = ($(<$param as Param>::lower(&$name),)*);
                 let returned: $returned = call(callee, index, arguments).await?;
                 writer(|encoder| Ok(returned.encode(encoder)?)).map_err(|error| super::too_large(&error))
-            })
+            }))
         }
 
         let signature = Signature {

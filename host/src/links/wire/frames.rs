@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use weft_lattice::membership::HostId;
+use weft_lattice_config::placement::ComponentId;
 use weft_wire::{FailureCode, Frame};
 
 use super::Server;
@@ -30,6 +32,9 @@ pub(crate) enum Peer {
     Host(HostId),
 }
 
+/// A reply that is waited for.
+pub(crate) type Exchange<'a> = BoxFuture<'a, Result<(Bytes, HostId), LinkFailure>>;
+
 /// The hosts of a lattice, as links see them.
 #[async_trait]
 pub(crate) trait Hosts: Send + Sync {
@@ -38,11 +43,7 @@ pub(crate) trait Hosts: Send + Sync {
     ///
     /// # Errors
     /// If nobody did in time, or there is nobody to ask.
-    async fn exchange(
-        &self,
-        call: &Outbound,
-        pinned: Option<HostId>,
-    ) -> Result<(Bytes, HostId), LinkFailure>;
+    fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a>;
 
     /// Makes a call that has streams, at a host that runs its target, and carries what its side says until
     /// there is nothing more to carry. `answer` is told the frame of the reply, once, as soon as it is there.
@@ -62,9 +63,8 @@ pub(crate) type Told = Box<dyn FnOnce(Result<Vec<u8>, LinkFailure>) + Send>;
 
 /// A call that has streams, on its way out.
 pub(crate) struct Opening {
-    /// The app of the component that is called.
-    pub(crate) app: Arc<str>,
-    pub(crate) component: Arc<str>,
+    /// What is called.
+    pub(crate) target: ComponentId,
     /// The frame that asks for it.
     pub(crate) frame: Bytes,
     /// Until when there has to be a reply.

@@ -12,6 +12,6 @@ mod server;
 
 pub(super) use self::client::{RemoteSession, call, drop_handle, request};
 pub(crate) use self::client::{encoded, number_call};
-pub(crate) use self::frames::{Frames, Hosts, Opening, Outbound, Peer, Told, code_of};
+pub(crate) use self::frames::{Exchange, Frames, Hosts, Opening, Outbound, Peer, Told, code_of};
 pub(crate) use self::refusals::{Refusal, Refusals};
 pub(crate) use self::server::{Server, reply_frame, too_large};

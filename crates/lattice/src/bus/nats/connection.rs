@@ -142,7 +142,11 @@ impl Connection {
             subject: subject.clone(),
             reply: reply.cloned(),
         };
-        let sent = self.shared.send(to, payload);
+        let outgoing = match self.shared.try_send(Outgoing { to, payload }) {
+            Ok(()) => return Ok(()),
+            Err(outgoing) => outgoing,
+        };
+        let sent = self.shared.send(outgoing);
         match timeout(PUBLISH_WAIT_MAX, sent).await {
             Ok(sent) => sent,
             Err(_) if self.is_connected() => Err(PublishError::Stalled),
@@ -228,7 +232,8 @@ impl Shared {
             subject: self.scope.answer(&self.inbox, waiting.number()),
             reply: None,
         };
-        let sent = self.send(to, Bytes::new()).await;
+        let payload = Bytes::new();
+        let sent = self.send(Outgoing { to, payload }).await;
         sent.is_ok() && matches!(waiting.outcome().await, Outcome::Answer(_))
     }
 
@@ -286,15 +291,25 @@ impl Shared {
             subject: subject.clone(),
             number: waiting.number(),
         };
-        match self.send(to, payload).await {
+        match self.send(Outgoing { to, payload }).await {
             Ok(()) => waiting.outcome().await,
             Err(_) => Outcome::ConnectionLost,
         }
     }
 
-    async fn send(&self, to: To, payload: Bytes) -> Result<(), PublishError> {
-        let sent = self.outbox.send(Outgoing { to, payload }).await;
+    async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        let Err(outgoing) = self.try_send(outgoing) else {
+            return Ok(());
+        };
+        let sent = self.outbox.send(outgoing).await;
         sent.map_err(|_| PublishError::Disconnected)
+    }
+
+    /// Sends at once, or gives back what cannot be sent at once. There is nearly always room, and what waits for it
+    /// has its turn first.
+    fn try_send(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let sent = self.outbox.try_send(outgoing);
+        sent.map_err(mpsc::error::TrySendError::into_inner)
     }
 
     async fn subscriber(&self, pattern: &str) -> Option<Subscriber> {
