@@ -27,13 +27,18 @@ const TOLD_BY_CARGO: [&str; 14] = [
     "CARGO_PRIMARY_PACKAGE",
 ];
 
+/// The profile of what is shipped and measured, and its folder below the target directory.
+pub(crate) const DIST: &str = "dist";
+
 /// How the `weft` binary is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     /// With everything else of the workspace and its tests: one set of features, built once.
     Dev,
-    /// As it is shipped.
+    /// Optimized, for those who try it.
     Release,
+    /// As it is shipped and measured.
+    Dist,
 }
 
 /// The folder that holds the workspace.
@@ -76,6 +81,10 @@ pub(crate) fn build_weft(build: Build) -> Result<PathBuf> {
         Build::Release => {
             run(command.args(["build", "--release", "-p", "weft-cli"]))?;
             "release"
+        }
+        Build::Dist => {
+            run(command.args(["build", "--profile", DIST, "-p", "weft-cli"]))?;
+            DIST
         }
     };
     Ok(target_directory()?.join(folder).join("weft"))

@@ -5,6 +5,8 @@
 
 #[path = "stub/any_wit.rs"]
 mod any_wit;
+#[path = "stub/caching.rs"]
+mod caching;
 #[path = "stub/fusing.rs"]
 mod fusing;
 #[path = "stub/generating.rs"]

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::command::{output, run};
 use crate::debian;
 use crate::guests;
-use crate::workspace::{Build, build_weft, cargo, root, target_directory};
+use crate::workspace::{Build, DIST, build_weft, cargo, root, target_directory};
 
 /// The version that the host is built with: a newer or older one would be another comparison.
 const WASMTIME_VERSION: &str = "48.0.8";
@@ -48,26 +48,28 @@ impl Tools {
     pub(super) fn prepare(weft: Option<&Path>) -> Result<Self> {
         let weft = match weft {
             Some(weft) => weft.to_owned(),
-            None => build_weft(Build::Release)?,
+            None => build_weft(Build::Dist)?,
         };
         let weft = weft
             .canonicalize()
             .with_context(|| format!("there is no {}", weft.display()))?;
-        run(cargo().args(["build", "--release", "-p", "weft-bench"]))?;
+        // With the same profile, so that none is ahead by how it was built.
+        let build = ["build", "--profile", DIST];
+        run(cargo().args(build).args(["-p", "weft-bench"]))?;
         let examples = ["-p", "weft-host", "-p", "weft-lattice", "--examples"];
-        run(cargo().args(["build", "--release"]).args(examples))?;
-        let release = root()?.join(target_directory()?).join("release");
+        run(cargo().args(build).args(examples))?;
+        let built = root()?.join(target_directory()?).join(DIST);
         let guests = guests::build(&guests::Options {
             only: GUESTS.map(str::to_owned).to_vec(),
             ..guests::Options::default()
         })?;
         Ok(Self {
             weft,
-            bare_hyper: release.join("bench-bare-hyper"),
-            compose: release.join("bench-compose"),
-            dynamic_link: release.join("examples/dynamic_link"),
-            link_code: release.join("examples/link_code"),
-            raw_requests: release.join("examples/raw_requests"),
+            bare_hyper: built.join("bench-bare-hyper"),
+            compose: built.join("bench-compose"),
+            dynamic_link: built.join("examples/dynamic_link"),
+            link_code: built.join("examples/link_code"),
+            raw_requests: built.join("examples/raw_requests"),
             shop: root()?.join("lattice-config/examples/shop.yaml"),
             guests,
         })
