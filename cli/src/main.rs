@@ -24,6 +24,7 @@ mod output;
 mod polling;
 mod providers;
 mod rows;
+mod signals;
 mod table;
 mod target;
 mod time;

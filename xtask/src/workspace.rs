@@ -27,7 +27,7 @@ const TOLD_BY_CARGO: [&str; 14] = [
     "CARGO_PRIMARY_PACKAGE",
 ];
 
-/// The profile of what is shipped and measured, and its folder below the target directory.
+/// The profile of what is measured and to be shipped, and its folder below the target directory.
 pub(crate) const DIST: &str = "dist";
 
 /// How the `weft` binary is built.
@@ -37,7 +37,7 @@ pub(crate) enum Build {
     Dev,
     /// Optimized, for those who try it.
     Release,
-    /// As it is shipped and measured.
+    /// As it is measured, and to be shipped.
     Dist,
 }
 

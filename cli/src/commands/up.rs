@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use weft_host::logs::Logs;
 use weft_host::{Drained, Host, HostConfig};
 use weft_lattice::control::rows::{AppRow, RouteRow};
@@ -25,6 +24,7 @@ use crate::logging::{self, LogFormat};
 use crate::manifest::{self, Manifest};
 use crate::output::{self, Format, Report};
 use crate::providers;
+use crate::signals::Signals;
 use crate::urls::{ServedRoute, reachable};
 
 const AFTER_HELP: &str = "\
@@ -192,34 +192,6 @@ async fn drain(host: Host, deadline: Duration, signals: &mut Signals) -> Result<
                 format!("the drain deadline of {deadline:?} cut off {in_flight} requests");
             Err(Failure::new(Kind::Failed, message)
                 .or_help("give them longer with `--drain-deadline`, or less with a component's `limits.deadline`"))
-        }
-    }
-}
-
-/// The signals that end a host. They are listened to before anything starts, so that none is missed.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Signals, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::new(Kind::Failed, "the operating system delivers no signals")
-                    .caused_by(&error)
-            })
-        };
-        Ok(Signals {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.interrupt.recv() => "SIGINT",
-            _ = self.terminate.recv() => "SIGTERM",
         }
     }
 }

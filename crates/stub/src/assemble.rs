@@ -10,6 +10,7 @@ mod outside;
 mod prefix;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use thiserror::Error;
 use wasm_encoder::{
@@ -76,11 +77,18 @@ pub fn is_needed(plan: &Plan) -> bool {
 /// # Errors
 ///
 /// Fails if the plan does not fit to the component or to what was generated.
-pub fn stub(view: &View, plan: &Plan, generated: Option<&[u8]>) -> Result<Vec<u8>, AssembleError> {
+pub fn stub(
+    view: &View,
+    plan: &Plan,
+    generated: Option<Arc<[u8]>>,
+) -> Result<Arc<[u8]>, AssembleError> {
     let has_direct = stubbed(plan).any(has_direct);
     match generated {
-        Some(generated) if !has_direct => Ok(generated.to_vec()),
-        _ => Assembly::new(view, plan, generated)?.finish(),
+        Some(generated) if !has_direct => Ok(generated),
+        generated => {
+            let assembly = Assembly::new(view, plan, generated.as_deref())?;
+            Ok(assembly.finish()?.into())
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use crate::generate::{self, GenerateError};
 use crate::plan::{Plan, Signature, View};
 use crate::{Generated, StubError, skeleton_with, stub_with};
 
-/// The most that is kept of each kind: some tens of kilobytes each, and more than one host's apps link. Beyond it
-/// all are dropped, for any of them is made again in milliseconds.
+/// The most that is kept of each kind: more than one host's apps link. Each has some tens of kilobytes, or as many
+/// as its interfaces have. Beyond it all are dropped, for any of them is made again in milliseconds.
 const KEPT_MAX: usize = 256;
 
 /// A component, and what tells it from every other one.

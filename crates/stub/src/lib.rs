@@ -6,8 +6,8 @@
 //! exporter's bytes ─ View ─ plan::exports ─ generate::skeleton
 //! ```
 //!
-//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same without doing anything
-//! twice. What comes out is a component that is joined with the importer
+//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same and keeps what it has made.
+//! What comes out is a component that is joined with the importer
 //! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
 
 pub mod assemble;
@@ -125,8 +125,7 @@ fn stub_with(
         let generated = assemble::is_generated(importer, &plan)
             .then(|| made.stub(importer, &plan))
             .transpose()?;
-        let stub = assemble::stub(importer, &plan, generated.as_deref())?;
-        Ok(Some(stub.into()))
+        Ok(Some(assemble::stub(importer, &plan, generated)?))
     })?;
     Ok(Generated::new(plan, bytes))
 }

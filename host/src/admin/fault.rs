@@ -17,7 +17,7 @@ use crate::faults::FaultError;
 impl Api {
     /// Has the process break a moment after the answer, or only says whether it would.
     pub(super) fn fault(&self, request: &Request<Bytes>) -> Answer {
-        let is_check = pairs(request.uri().query()).any(|pair| pair == ("check", "true"));
+        let is_check = is_check(request.uri().query())?;
         let fault: FaultRequest = read_json(request)?;
         let host = &self.sources.about.name;
         let Some(faults) = self.sources.faults.clone() else {
@@ -55,6 +55,19 @@ impl Api {
     }
 }
 
+/// Whether it is only asked what would be. What is not understood breaks nothing.
+fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
+    match pairs(query).collect::<Vec<_>>()[..] {
+        [] => Ok(false),
+        [("check", "true")] => Ok(true),
+        _ => {
+            let query = query.unwrap_or_default();
+            let message = format!("expected no query or `check=true`, found `{query}`");
+            Err(ApiError::bad_request(message))
+        }
+    }
+}
+
 /// How long the host is to hang.
 fn hang(for_ms: u64) -> Result<Duration, ApiError> {
     let lasting = Duration::from_millis(for_ms);
@@ -80,6 +93,16 @@ fn refusal(host: &str, error: &FaultError) -> ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_that_is_not_understood_breaks_nothing() {
+        assert_eq!(is_check(None).ok(), Some(false));
+        assert_eq!(is_check(Some("check=true")).ok(), Some(true));
+        for query in ["check", "check=1", "chek=true", "check=true&check=true"] {
+            let refused = is_check(Some(query)).map(drop).unwrap_err().courier();
+            assert_eq!(refused.status, 400, "{query}");
+        }
+    }
 
     #[test]
     fn a_host_hangs_within_bounds() {

@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use weft_lattice::control::Client;
 
 use super::Fault;
 use super::address::Address;
 use super::probes::{self, Probes};
-use super::report::{DrillReport, Observed, Setting};
+use super::report::{DrillReport, Observed, RETURN_GRACE, Setting};
 use super::watcher::{Restarts, Running, Watcher};
 use super::writes::Writes;
 use crate::failure::{Failure, Kind};
@@ -18,6 +18,9 @@ use crate::output;
 
 /// How long requests go on before anything is broken: long enough to see that all is well.
 const BEFORE: Duration = Duration::from_secs(3);
+
+/// How long requests go on after the return of what was lost: longer than some may be lost.
+const AFTER_RETURN: Duration = RETURN_GRACE.saturating_add(Duration::from_secs(5));
 
 /// A lattice in which something is broken.
 pub(super) trait Ground {
@@ -120,38 +123,44 @@ impl Course {
         ground.check(&victims).await?;
         let addresses = ground.addresses(&victims)?;
         self.until_answered(&addresses, ready_until).await?;
-        ground.agree(&victims, &watcher.runs_now().await).await?;
-        watcher.remember(&victims).await;
+        ground
+            .agree(&victims, &runs_now(&watcher, ground).await?)
+            .await?;
+        // Whoever was asked may have taken their time.
+        let running = runs_now(&watcher, ground).await?;
+        watcher.remember(&victims, running).await;
         let writes = self.write.as_ref();
         let writes = writes.map(|(path, body)| Writes::start(&addresses, path, body));
         let probes = Probes::start(&addresses, &self.path, self.rate);
         sleep(BEFORE).await;
         let lost = names(ground.members(), &victims);
-        let shown = match lost.is_empty() {
-            true => "the NATS server".to_owned(),
-            false => lost.join(", "),
+        let shown = match self.fault {
+            Fault::KillNats => "the NATS server".to_owned(),
+            Fault::KillHost | Fault::StopHost | Fault::LoseCloud => lost.join(", "),
         };
         output::note(&format!("{}: {shown}", self.fault.name()));
         let broken = ground.break_it(&victims).await?;
-        match broken.back {
-            Some(_) => watcher.nothing_moved(self.lasting).await,
+        let back = match broken.back {
+            Some(back) => {
+                watcher.nothing_moved(back, self.lasting).await;
+                Some(back)
+            }
             None => {
                 let restarts = ground.restarts();
                 watcher.watch(broken.at, self.lasting, restarts).await;
+                sleep(self.lasting.saturating_sub(broken.at.elapsed())).await;
+                ground.mend(&victims, broken.at).await?
             }
-        }
-        sleep(self.lasting.saturating_sub(broken.at.elapsed())).await;
-        let back = match broken.back {
-            Some(back) => Some(back),
-            None => ground.mend(&victims, broken.at).await?,
         };
+        if let Some(back) = back {
+            if broken.back.is_none() {
+                watcher.all_back(back).await;
+            }
+            sleep_until(back + AFTER_RETURN).await;
+        }
         let sent = probes.end().await;
         let written = match writes {
             Some(writes) => Some(writes.end().await),
-            None => None,
-        };
-        let all_back = match back {
-            Some(back) => watcher.all_back(back).await,
             None => None,
         };
         let setting = Setting {
@@ -165,7 +174,6 @@ impl Course {
             sent: &sent,
             written: written.as_ref(),
             seen: watcher.seen(),
-            all_back,
         };
         Ok(DrillReport::new(setting, &observed))
     }
@@ -192,6 +200,19 @@ impl Course {
         }
         Ok(())
     }
+}
+
+/// What runs in a lattice.
+///
+/// # Errors
+/// If a host does not say it.
+async fn runs_now<G: Ground>(watcher: &Watcher, ground: &G) -> Result<Running, Failure> {
+    watcher.runs_now().await.map_err(|silent| {
+        let silent = names(ground.members(), &[silent]).join("");
+        let message = format!("host `{silent}` does not say what it runs");
+        Failure::new(Kind::Host, message)
+            .or_help("`weft get components` of that host shows why; drill when all is well")
+    })
 }
 
 /// The names of some hosts.

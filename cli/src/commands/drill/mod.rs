@@ -3,13 +3,15 @@
 //! A drill takes its [`course`] on a lattice that the command starts itself, on loopback, with the apps of the user
 //! ([`own`]: a [`lab`], as [`topology`] says, of [`processes`]), or on one that runs ([`running`]), after somebody
 //! has agreed ([`confirming`]). [`probes`] send requests through the hosts that are to survive, at their
-//! [`address`]es, and [`writes`] make things there, both at a [`steady`] rate by [`requests`]; [`watcher`] sees when
+//! [`address`]es, and [`writes`] make things there, both at a [`steady`] rate by [`requests`] (as many at once as
+//! [`open_files`] allows); [`watcher`] sees when
 //! the lattice knows of the loss and when everything runs again, [`report`] is what is told.
 
 mod address;
 mod confirming;
 mod course;
 mod lab;
+mod open_files;
 mod own;
 mod probes;
 mod processes;
@@ -38,6 +40,7 @@ use self::topology::{CLOUDS, Topology};
 use crate::environment::NamedHostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format};
+use crate::signals::Signals;
 
 /// The most requests a second: more would measure the prober.
 const RATE_MAX: u32 = 2_000;
@@ -92,7 +95,7 @@ pub(crate) struct Drill {
     /// The JSON that is posted to the path of `--write`
     #[arg(long, value_name = "JSON", default_value = "{}", requires = "write")]
     body: String,
-    /// How long to go on after something was broken
+    /// How long to go on after the loss, or after the return of a NATS server
     #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
     lasting: DurationText,
     /// The servers and hosts of the lattice that is started
@@ -154,6 +157,7 @@ impl Drill {
     /// to be broken.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         self.check()?;
+        open_files::raise_limit();
         let report = match self.files.as_slice() {
             [] => self.on_running().await?,
             files => self.on_own(files).await?,
@@ -163,16 +167,25 @@ impl Drill {
     }
 
     async fn on_own(&self, files: &[PathBuf]) -> Result<DrillReport, Failure> {
+        let mut signals = Signals::listen()?;
         let mut lab = Lab::start(self.topology).await?;
-        let cloud = self.cloud.as_deref().unwrap_or(CLOUD_OWN);
-        let outcome = match OwnLattice::ready(&mut lab, files, self.fault, cloud).await {
-            Ok(mut lattice) => self.course(RATE_OWN).run(&mut lattice).await,
-            Err(failure) => Err(failure),
+        let outcome = tokio::select! {
+            outcome = self.in_lab(&mut lab, files) => outcome,
+            name = signals.next() => {
+                let message = format!("{name}: the drill is given up");
+                Err(Failure::new(Kind::Failed, message))
+            }
         };
         // Not before what it logged is told, if that says why.
         let outcome = outcome.map_err(|failure| lab.explain(failure));
         lab.end().await;
         outcome
+    }
+
+    async fn in_lab(&self, lab: &mut Lab, files: &[PathBuf]) -> Result<DrillReport, Failure> {
+        let cloud = self.cloud.as_deref().unwrap_or(CLOUD_OWN);
+        let mut lattice = OwnLattice::ready(lab, files, self.fault, cloud).await?;
+        self.course(RATE_OWN).run(&mut lattice).await
     }
 
     async fn on_running(&self) -> Result<DrillReport, Failure> {

@@ -24,8 +24,6 @@ pub(super) struct Observed<'a> {
     /// What was made meanwhile, if anything was to be.
     pub(super) written: Option<&'a Written>,
     pub(super) seen: Seen,
-    /// How long after the return all hosts were heard again.
-    pub(super) all_back: Option<Duration>,
 }
 
 /// What was drilled.
@@ -60,7 +58,7 @@ pub(super) struct DrillReport {
     anything_moved: Option<bool>,
     /// When what was killed had been started again by whoever runs it.
     restarted_s: Option<f64>,
-    /// How long after their return all hosts were heard again.
+    /// How long after the return all hosts were ready again.
     all_back_s: Option<f64>,
     writes: Option<WritesReport>,
 }
@@ -78,7 +76,7 @@ struct WritesReport {
 }
 
 /// From when on after the return no request may be lost any more.
-const RETURN_GRACE: Duration = Duration::from_secs(2);
+pub(super) const RETURN_GRACE: Duration = Duration::from_secs(2);
 
 impl DrillReport {
     pub(super) fn new(setting: Setting, observed: &Observed<'_>) -> Self {
@@ -88,7 +86,6 @@ impl DrillReport {
             sent,
             written,
             seen,
-            all_back,
         } = *observed;
         let lost: Vec<_> = sent.iter().filter(|sent| sent.took.is_none()).collect();
         let lost_since = |moment: Instant| lost.iter().filter(|sent| sent.at > moment).count();
@@ -117,7 +114,7 @@ impl DrillReport {
             all_runs_again_s: seen.all_runs.map(|after| after.as_secs_f64()),
             anything_moved: seen.has_moved,
             restarted_s: seen.restarted.map(|after| after.as_secs_f64()),
-            all_back_s: all_back.map(|after| after.as_secs_f64()),
+            all_back_s: seen.all_back.map(|after| after.as_secs_f64()),
             writes: written.map(|written| WritesReport::new(written, broken)),
         }
     }
@@ -186,7 +183,7 @@ impl Report for DrillReport {
         }
         if let Some(after) = self.all_back_s {
             line(
-                "all hosts heard again",
+                "all hosts ready again",
                 format!("{after:.1} s after the return"),
             );
         }
@@ -205,7 +202,6 @@ mod tests {
             sent: &[],
             written: None,
             seen: Seen::default(),
-            all_back: None,
         }
     }
 

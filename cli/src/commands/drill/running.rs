@@ -87,13 +87,15 @@ impl RunningLattice {
         let mut rows: Vec<HostRow> = self.members[0].client.rows("hosts").await?;
         rows.retain(|row| !row.is_gone());
         check_well(&self.name, &rows)?;
-        if rows.len() < self.members.len() {
+        let is_there = |found: &HostRow| rows.iter().any(|row| row.id == found.id);
+        if let Some(lost) = self.rows.iter().find(|found| !is_there(found)) {
             let message = format!(
-                "lattice `{}` lost a host while its name was typed: nothing was broken",
-                self.name
+                "lattice `{}` lost host {} meanwhile: nothing was broken",
+                self.name,
+                shown(lost)
             );
             return Err(Failure::new(Kind::Failed, message)
-                .or_help("`weft get hosts` shows which; drill when all is well"));
+                .or_help("`weft get hosts` shows all; drill when all is well"));
         }
         Ok(())
     }
@@ -125,7 +127,7 @@ impl Ground for RunningLattice {
     }
 
     async fn check(&self, victims: &[usize]) -> Result<(), Failure> {
-        if self.members.len() <= victims.len() {
+        if victims.is_empty() || self.members.len() <= victims.len() {
             let message = format!("no host of lattice `{}` would be left", self.name);
             return Err(Failure::new(Kind::Input, message)
                 .or_help("a drill shows what users notice while others take over"));
@@ -176,15 +178,11 @@ impl Ground for RunningLattice {
             running,
         };
         output::note(&warning.text());
-        match &self.order.confirmed {
-            // It was looked at before.
-            Some(_) => Ok(()),
-            None => {
-                confirming::ask(&self.name).await?;
-                // Whoever was asked may have taken their time.
-                self.check_still_well().await
-            }
+        // A name that was given was looked at before.
+        if self.order.confirmed.is_none() {
+            confirming::ask(&self.name).await?;
         }
+        self.check_still_well().await
     }
 
     async fn break_it(&mut self, victims: &[usize]) -> Result<Broken, Failure> {

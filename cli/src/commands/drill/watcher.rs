@@ -32,6 +32,8 @@ pub(super) struct Seen {
     pub(super) has_moved: Option<bool>,
     /// After how long what was killed answered again.
     pub(super) restarted: Option<Duration>,
+    /// How long after the return every host was ready again, as one sees it that was never lost.
+    pub(super) all_back: Option<Duration>,
 }
 
 /// Whether somebody else may start again what is killed.
@@ -43,15 +45,15 @@ pub(super) enum Restarts {
     Never,
 }
 
-/// What runs, by host.
+/// What runs, by host: by those that say it.
 pub(super) type Running = BTreeMap<usize, BTreeSet<(String, String)>>;
 
 pub(super) struct Watcher {
     /// Of all hosts, in their order.
     clients: Vec<Client>,
     victims: Vec<usize>,
-    /// By their ids in the lattice.
-    victim_ids: BTreeSet<String>,
+    /// The ids of all hosts in the lattice, as far as they say them.
+    ids: BTreeMap<usize, String>,
     before: Running,
     seen: Seen,
 }
@@ -61,7 +63,7 @@ impl Watcher {
         Self {
             clients,
             victims: Vec::new(),
-            victim_ids: BTreeSet::new(),
+            ids: BTreeMap::new(),
             before: Running::new(),
             seen: Seen::default(),
         }
@@ -71,10 +73,13 @@ impl Watcher {
         self.seen
     }
 
-    /// Waits until something runs, and nothing of it moves any more.
+    /// Waits until every host says what it runs, something runs, and nothing of it moves any more.
     pub(super) async fn settled(&self) {
         let (mut last, mut since) = (Running::new(), Instant::now());
-        while last.values().all(BTreeSet::is_empty) || since.elapsed() < SETTLED_AFTER {
+        let is_known = |running: &Running| {
+            running.len() == self.clients.len() && !running.values().all(BTreeSet::is_empty)
+        };
+        while !is_known(&last) || since.elapsed() < SETTLED_AFTER {
             sleep(LOOK_EVERY).await;
             let running = self.running(&self.all()).await;
             if running != last {
@@ -84,24 +89,38 @@ impl Watcher {
     }
 
     /// What runs on all hosts now.
-    pub(super) async fn runs_now(&self) -> Running {
-        self.running(&self.all()).await
+    ///
+    /// # Errors
+    /// The place of a host that does not say what it runs.
+    pub(super) async fn runs_now(&self) -> Result<Running, usize> {
+        let running = self.running(&self.all()).await;
+        match self
+            .all()
+            .into_iter()
+            .find(|host| !running.contains_key(host))
+        {
+            Some(silent) => Err(silent),
+            None => Ok(running),
+        }
     }
 
     /// The host that runs most, of all but the first, which commands go through.
     pub(super) async fn busiest_but_first(&self) -> Option<usize> {
         let others = self.all().split_off(1);
         let running = self.running(&others).await;
-        others.into_iter().max_by_key(|host| running[host].len())
+        others
+            .into_iter()
+            .max_by_key(|host| running.get(host).map_or(0, BTreeSet::len))
     }
 
     /// Remembers what runs where, and who is to be lost.
-    pub(super) async fn remember(&mut self, victims: &[usize]) {
+    pub(super) async fn remember(&mut self, victims: &[usize], running: Running) {
         self.victims = victims.to_vec();
-        self.before = self.running(&self.all()).await;
-        for victim in &self.victims {
-            let own = self.own_row(*victim).await;
-            self.victim_ids.extend(own.and_then(|row| row.id));
+        self.before = running;
+        for host in self.all() {
+            let own = self.own_row(host).await;
+            self.ids
+                .extend(own.and_then(|row| row.id).map(|id| (host, id)));
         }
     }
 
@@ -160,24 +179,40 @@ impl Watcher {
         None
     }
 
-    /// Sees whether anything moves, for so long.
-    pub(super) async fn nothing_moved(&mut self, lasting: Duration) {
+    /// Sees whether anything moves for so long, and when every host is ready again.
+    pub(super) async fn nothing_moved(&mut self, back: Instant, lasting: Duration) {
+        let (has_moved, all_back) = tokio::join!(self.moves(lasting), self.all_ready(back));
+        self.seen.has_moved = Some(has_moved);
+        self.seen.all_back = all_back;
+    }
+
+    /// Waits until every host is ready again, as one sees it that was never lost, but for a minute at most.
+    pub(super) async fn all_back(&mut self, back: Instant) {
+        self.seen.all_back = self.all_ready(back).await;
+    }
+
+    async fn moves(&self, lasting: Duration) -> bool {
         let until = Instant::now() + lasting;
         let mut has_moved = false;
         while Instant::now() < until {
-            has_moved |= self.running(&self.all()).await != self.before;
+            let running = self.running(&self.all()).await;
+            // A host that does not say what it runs may run what it did.
+            let differs = |(host, runs): (&usize, _)| self.before.get(host) != Some(runs);
+            has_moved |= running.iter().any(differs);
             sleep(LOOK_EVERY).await;
         }
-        self.seen.has_moved = Some(has_moved);
+        has_moved
     }
 
-    /// Waits until every host is heard again by one that was never lost. Says how long that took since `back`.
-    pub(super) async fn all_back(&self, back: Instant) -> Option<Duration> {
+    async fn all_ready(&self, back: Instant) -> Option<Duration> {
         let survivor = (0..self.clients.len()).find(|host| !self.victims.contains(host))?;
         while back.elapsed() < RETURN_MAX {
             let rows: Vec<HostRow> = self.rows(survivor, "hosts").await.unwrap_or_default();
-            let ready = rows.iter().filter(|row| row.status == "ready").count();
-            if ready == self.clients.len() {
+            let ready = rows.into_iter().filter(|row| row.status == "ready");
+            let ready: BTreeSet<_> = ready.filter_map(|row| row.id).collect();
+            if self.ids.len() == self.clients.len()
+                && self.ids.values().all(|id| ready.contains(id))
+            {
                 return Some(back.elapsed());
             }
             sleep(LOOK_EVERY).await;
@@ -186,9 +221,10 @@ impl Watcher {
     }
 
     async fn is_found_out(&self, survivors: &[usize]) -> bool {
-        if self.victim_ids.len() < self.victims.len() {
+        let ids = self.victims.iter().map(|victim| self.ids.get(victim));
+        let Some(victim_ids) = ids.collect::<Option<Vec<_>>>() else {
             return false;
-        }
+        };
         for host in survivors {
             let Some(rows) = self.rows::<HostRow>(*host, "hosts").await else {
                 return false;
@@ -198,7 +234,7 @@ impl Watcher {
                 .filter(|row| matches!(row.status.as_str(), "dead" | "left"))
                 .filter_map(|row| row.id)
                 .collect();
-            if !self.victim_ids.is_subset(&dead) {
+            if !victim_ids.iter().all(|id| dead.contains(*id)) {
                 return false;
             }
         }
@@ -218,11 +254,10 @@ impl Watcher {
     async fn running(&self, hosts: &[usize]) -> Running {
         let mut running = Running::new();
         for host in hosts {
-            let rows = self.rows::<ComponentRow>(*host, "components").await;
-            let rows = rows
-                .unwrap_or_default()
-                .into_iter()
-                .map(|row| (row.app, row.component));
+            let Some(rows) = self.rows::<ComponentRow>(*host, "components").await else {
+                continue;
+            };
+            let rows = rows.into_iter().map(|row| (row.app, row.component));
             running.insert(*host, rows.collect());
         }
         running

@@ -1,18 +1,24 @@
 //! Things that are made while a lattice is broken, and whether they are there afterwards: what was acknowledged
 //! may not be lost.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::address::Address;
 use super::requests::Requests;
 use super::steady::Steady;
+use crate::output;
 
 /// How often something is made: often enough to see for how long none can be, and no load.
 const MAKE_EVERY: Duration = Duration::from_millis(250);
+
+/// How long all that was made may take to be read at the end; what is not read by then counts as missing.
+const READ_MAX: Duration = Duration::from_mins(1);
 
 /// What became of all of them.
 #[derive(Debug, Clone, Default)]
@@ -45,20 +51,43 @@ impl Writes {
 
     /// Makes no more, and reads what was made.
     pub(super) async fn end(self) -> Written {
-        let mut written = Written::default();
+        let mut refused = Vec::new();
+        let mut made = Vec::new();
         for (at, location) in self.made.end().await {
-            let Some(location) = location else {
-                written.refused.push(at);
-                continue;
-            };
-            written.made += 1;
-            for host in &self.hosts {
-                if !host.is_there(&location).await {
-                    written.missing += 1;
-                    break;
-                }
+            match location {
+                Some(location) => made.push(location),
+                None => refused.push(at),
             }
         }
-        written
+        let made: Arc<[String]> = made.into();
+        let until = Instant::now() + READ_MAX;
+        let mut reading = JoinSet::new();
+        for host in self.hosts {
+            reading.spawn(missing(host, made.clone(), until));
+        }
+        let missing: BTreeSet<_> = reading.join_all().await.into_iter().flatten().collect();
+        if Instant::now() >= until {
+            let seconds = READ_MAX.as_secs();
+            output::note(&format!(
+                "what was made was not read within {seconds} s: what is left of it counts as missing"
+            ));
+        }
+        Written {
+            refused,
+            made: made.len(),
+            missing: missing.len(),
+        }
     }
+}
+
+/// The places of what a host does not have, or does not show in time.
+async fn missing(host: Arc<Requests>, made: Arc<[String]>, until: Instant) -> Vec<usize> {
+    let mut missing = Vec::new();
+    for (place, location) in made.iter().enumerate() {
+        let is_there = timeout_at(until, host.is_there(location)).await;
+        if !is_there.unwrap_or(false) {
+            missing.push(place);
+        }
+    }
+    missing
 }

@@ -4,8 +4,8 @@
 //! `tests/lattice/bus.rs` is one suite for both:
 //!
 //! 1. A message is delivered at most once to each subscription whose [`Pattern`] matches, in the order
-//!    of its publisher, lane and subject. It may be lost: when a connection goes down, or a subscriber
-//!    is slow. What a subscription may have missed is said in its place ([`Delivery::Gap`]).
+//!    of its publisher, lane and subject; requests are in no order. It may be lost: when a connection goes
+//!    down, or a subscriber is slow. What a subscription may have missed is said in its place ([`Delivery::Gap`]).
 //! 2. [`Bus::request`] is answered, or fails by its deadline, with an error that says whether anyone
 //!    may have got the request ([`RequestError::may_have_arrived`]).
 //! 3. No call waits without a bound, and no queue grows without one.
@@ -229,7 +229,8 @@ impl Bus {
     }
 
     /// Publishes a message. When this returns, the message is on its way: in the queue of the
-    /// connection, behind what was published before. It is lost if the connection goes down.
+    /// connection, behind what was published to the same subject before. It is lost if the connection goes
+    /// down.
     ///
     /// Dropping the future before it is done publishes nothing, or the whole message.
     ///

@@ -57,7 +57,8 @@ struct State {
 struct Entry {
     /// Which connection the request went out on, counted.
     generation: u64,
-    /// The number of the request that it went out together with, as one message.
+    /// The number of the first request of those that it went out together with, as one message: its own, if it is
+    /// the first.
     together_with: Option<u64>,
     sender: oneshot::Sender<Outcome>,
 }
@@ -98,9 +99,9 @@ impl Pending {
     /// Remembers that requests go out together with request `number`, as one message.
     pub(super) fn bind(&self, number: u64, others: impl IntoIterator<Item = u64>) {
         let mut state = self.lock();
-        for other in others {
+        for together in std::iter::once(number).chain(others) {
             // It may have been given up meanwhile.
-            if let Some(entry) = state.waiting.get_mut(&other) {
+            if let Some(entry) = state.waiting.get_mut(&together) {
                 entry.together_with = Some(number);
             }
         }
@@ -108,9 +109,20 @@ impl Pending {
 
     /// Fails request `number`, and what went out together with it, since nobody takes it.
     pub(super) fn refuse(&self, number: u64) {
-        self.fail(&Outcome::NoResponders, |found, entry| {
-            found == number || entry.together_with == Some(number)
-        });
+        let alone = {
+            let mut state = self.lock();
+            let is_alone = |entry: &Entry| entry.together_with.is_none();
+            let is_alone = state.waiting.get(&number).is_some_and(is_alone);
+            is_alone.then(|| state.waiting.remove(&number)).flatten()
+        };
+        match alone {
+            // An error means that the requester has gone in this moment.
+            Some(entry) => drop(entry.sender.send(Outcome::NoResponders)),
+            // Looks at all that wait: where many are refused, most are in a batch of many.
+            None => self.fail(&Outcome::NoResponders, |_, entry| {
+                entry.together_with == Some(number)
+            }),
+        }
     }
 
     /// Fails what went out on connections before the one numbered `generation`.

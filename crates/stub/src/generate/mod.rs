@@ -81,12 +81,18 @@ fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateErro
     let world = LinkWorld::new(&view.resolve, &carried, side)?;
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
-    // The world says everything but the indices, names of types included.
+    // The world says everything but the indices, names of types included. Its order of interfaces is its own, so
+    // each says of which function it is.
     hasher.update(world.encode()?);
-    for (index, name) in carried.iter().flat_map(|interface| &interface.functions) {
-        hasher.update(index.to_le_bytes());
-        hasher.update(name.as_bytes());
-        hasher.update([0]);
+    for interface in &carried {
+        let interface_name = view.resolve.name_world_key(&interface.key);
+        for (index, name) in &interface.functions {
+            hasher.update(index.to_le_bytes());
+            hasher.update(interface_name.as_bytes());
+            hasher.update([0]);
+            hasher.update(name.as_bytes());
+            hasher.update([0]);
+        }
     }
     Ok(hasher.finalize().into())
 }

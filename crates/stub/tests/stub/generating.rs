@@ -213,6 +213,20 @@ fn digests(packages: &str) -> [[u8; 32]; 2] {
 }
 
 #[test]
+fn functions_of_one_name_are_told_apart_by_their_interfaces() {
+    let packages = "interface first { record item { id: u32 } get: func(of: item) -> item; }
+        interface second { use first.{item}; get: func(of: item) -> item; }";
+    let importer = view(packages, "import first; import second;");
+    let digest = |names: &[&str]| {
+        let plan = plan::imports(&importer, names, &no_signature).expect("it is carried");
+        generate::stub_digest(&importer, &plan).expect("a digest")
+    };
+    let (first, second) = ("test:test/first", "test:test/second");
+    // The functions have other numbers.
+    assert_ne!(digest(&[first, second]), digest(&[second, first]));
+}
+
+#[test]
 fn what_makes_another_component_has_another_digest() {
     let functions = [
         "f: func(a: nested) -> wide;",

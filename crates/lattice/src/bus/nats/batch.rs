@@ -63,6 +63,9 @@ pub(super) enum To {
         subject: Subject,
         reply: Option<Subject>,
     },
+    /// A message to ourselves, which tells that all before it has arrived. It goes alone: in a batch it might go
+    /// before some of that.
+    Echo { subject: Subject },
 }
 
 /// Who gets a message, as far as messages may go together.
@@ -93,8 +96,9 @@ pub(super) enum BatchError {
     Malformed(#[from] DecodeError),
 }
 
-/// Puts messages together that may go together, into payloads that a server takes up to `payload_max`. The order
-/// of messages to one subject stays.
+/// Puts messages together that may go together, into payloads that a server takes up to `payload_max`. Small requests
+/// to one subject keep their order, and so do small answers to one inbox, and what is published to one subject. What
+/// goes together goes with its first message: before others that came between.
 pub(super) fn gather(
     messages: impl IntoIterator<Item = Outgoing>,
     payload_max: usize,
@@ -159,7 +163,7 @@ impl Outgoing {
                 subject,
                 reply: None,
             } => subject.as_answer().map(|(inbox, _)| Receiver::Inbox(inbox)),
-            To::Subject { .. } => None,
+            To::Subject { .. } | To::Echo { .. } => None,
         }
     }
 
@@ -168,6 +172,7 @@ impl Outgoing {
         match &self.to {
             To::Request { number, .. } => Some(*number),
             To::Subject { subject, .. } => subject.as_answer().map(|(_, number)| number),
+            To::Echo { .. } => None,
         }
     }
 }

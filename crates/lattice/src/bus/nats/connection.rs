@@ -228,9 +228,8 @@ impl Shared {
         let Some(mut waiting) = self.enter() else {
             return false;
         };
-        let to = To::Subject {
+        let to = To::Echo {
             subject: self.scope.answer(&self.inbox, waiting.number()),
-            reply: None,
         };
         let payload = Bytes::new();
         let sent = self.send(Outgoing { to, payload }).await;

@@ -10,8 +10,9 @@ use super::{
     CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, RECONNECT_PAUSE_MAX, TlsOptions,
 };
 
-/// How many commands wait for a connection: each is at most one payload, so with the usual limit of
-/// 1 MiB a connection that is stuck holds 256 MiB, until its pings end it.
+/// How many commands wait for a connection: each is at most one payload, and twice as many messages wait before
+/// them ([`outbox`](super::outbox)). So with the usual limit of 1 MiB a connection that is stuck holds 768 MiB at
+/// most, until its pings end it.
 const COMMANDS_QUEUED_MAX: usize = 256;
 
 /// How many messages wait between the connection's task and ours, which only moves them on. The first

@@ -16,9 +16,9 @@ use super::super::Subject;
 use super::super::pending::Pending;
 use super::batch::{BATCH_MESSAGES_MAX, Outgoing, Parcel, To, gather};
 
-/// How many messages wait to be handed to the client, before whoever publishes waits. The client has room for
-/// more of its own.
-const WAITING_MAX: usize = 1_024;
+/// How many messages wait to be handed to the client, before whoever publishes waits: one turn's worth. As many are
+/// on their way to the client, which has room for more of its own (`options.rs`).
+const WAITING_MAX: usize = BATCH_MESSAGES_MAX;
 
 /// What hands messages to the client of a connection.
 pub(super) struct Outbox {
@@ -34,7 +34,7 @@ pub(super) fn channel() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
 }
 
 impl Outbox {
-    /// Hands messages to the client in their order, until `stopping`.
+    /// Hands messages to the client, in the order of [`gather`], until `stopping`.
     pub(super) async fn run(
         self,
         mut waiting: mpsc::Receiver<Outgoing>,
@@ -123,6 +123,7 @@ impl Outbox {
                 (text(subject), Some(reply))
             }
             To::Subject { subject, reply } => (text(subject), reply.as_ref().map(text)),
+            To::Echo { subject } => (text(subject), None),
         }
     }
 }

@@ -32,6 +32,14 @@ fn answer(inbox: &str, number: u64, payload: &[u8]) -> Outgoing {
     message(scope().answer(inbox, number), None, payload)
 }
 
+fn echo() -> Outgoing {
+    let subject = scope().answer("own", 7);
+    Outgoing {
+        to: To::Echo { subject },
+        payload: Bytes::new(),
+    }
+}
+
 fn news(payload: &[u8]) -> Outgoing {
     message(scope().subject(&["news"]).unwrap(), None, payload)
 }
@@ -88,6 +96,14 @@ fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
         vec![Some(8)],
     ];
     assert_eq!(numbers, expected);
+}
+
+#[test]
+fn an_echo_never_goes_before_what_was_sent_before_it() {
+    let messages = [echo(), news(b"first"), answer("own", 3, b"yes"), echo()];
+    let parcels = gather(messages.clone(), PAYLOAD_MAX);
+    let sent: Vec<_> = parcels.into_iter().map(|parcel| parcel.first).collect();
+    assert_eq!(sent, messages);
 }
 
 #[test]
@@ -170,7 +186,7 @@ fn any_message() -> impl Strategy<Value = Outgoing> {
 /// Whom a message is for, as the server sees it.
 fn addressed(message: &Outgoing) -> String {
     match &message.to {
-        To::Request { subject, .. } | To::Subject { subject, .. } => {
+        To::Request { subject, .. } | To::Subject { subject, .. } | To::Echo { subject } => {
             let inbox = subject.as_answer().map(|(inbox, _)| inbox.to_owned());
             inbox.unwrap_or_else(|| subject.to_string())
         }
