@@ -167,11 +167,8 @@ fn nobody_notices_that_all_hosts_of_a_cloud_are_lost_once_the_name_was_typed() {
 #[test]
 fn a_lattice_that_runs_is_not_broken_by_mistake() {
     let mut lattice = Lattice::start(&[("north", "a")]);
-    let south = arguments(&lattice.nats, "south", "a");
-    lattice.hosts.push(start(&south, &["--no-drills"]));
-    lattice.wait_until_ready();
-    let (north, south) = (&lattice.hosts[0], &lattice.hosts[1]);
     let kill = ["kill-host", "--confirm", LATTICE];
+    let north = &lattice.hosts[0];
     let nothing = north.run(&drill(&kill)).expect_code(1);
     nothing.expect_stderr(&["nothing runs in lattice `test`", "weft deploy"]);
     let spec = "components:\n\
@@ -181,6 +178,12 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
     north
         .deploy(&lattice.files.app("probe", spec))
         .expect_code(0);
+    let only = north.run(&drill(&kill)).expect_code(2);
+    only.expect_stderr(&["no host of lattice `test` would be left"]);
+    let south = arguments(&lattice.nats, "south", "a");
+    lattice.hosts.push(start(&south, &["--no-drills"]));
+    lattice.wait_until_ready();
+    let (north, south) = (&lattice.hosts[0], &lattice.hosts[1]);
     north.run(&["status", "probe", "--wait"]).expect_code(0);
     let refused = |weft: &Weft, arguments: &[&str], code: i32, parts: &[&str]| {
         let finished: Finished = weft.run(&drill(arguments)).expect_code(code);
