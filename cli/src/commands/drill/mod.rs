@@ -169,15 +169,18 @@ impl Drill {
     async fn on_own(&self, files: &[PathBuf]) -> Result<DrillReport, Failure> {
         let mut signals = Signals::listen()?;
         let mut lab = Lab::start(self.topology).await?;
-        let outcome = tokio::select! {
-            outcome = self.in_lab(&mut lab, files) => outcome,
-            name = signals.next() => {
-                let message = format!("{name}: the drill is given up");
+        let ended = tokio::select! {
+            outcome = self.in_lab(&mut lab, files) => Ok(outcome),
+            name = signals.next() => Err(name),
+        };
+        let outcome = match ended {
+            // Not before what it logged is told, if that says why.
+            Ok(outcome) => outcome.map_err(|failure| lab.explain(failure)),
+            Err(name) => {
+                let message = format!("the drill was given up: {name}");
                 Err(Failure::new(Kind::Failed, message))
             }
         };
-        // Not before what it logged is told, if that says why.
-        let outcome = outcome.map_err(|failure| lab.explain(failure));
         lab.end().await;
         outcome
     }
