@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use weft_tests::{Files, Process, weft_command};
+use weft_tests::{Files, Process, eventually, weft_command};
 
 use crate::shop;
 
@@ -123,4 +123,40 @@ fn what_needs_no_store_goes_on_without_either_cloud_behind_gateways() {
         expect_unnoticed(&report);
         expect_return(&report);
     }
+}
+
+#[test]
+fn a_drill_that_is_told_to_end_takes_its_lattice_with_it() {
+    let files = Files::new();
+    let mut command = weft_command();
+    command.args(["drill", "kill-host", "-f"]);
+    command.arg(shop_in_clouds(&files, 1));
+    command.env("TMPDIR", files.path());
+    let drill = Process::spawn(command);
+    let directory = files.path().join(format!("weft-drill-{}", drill.id()));
+    let directory = directory.to_str().expect("it is text").to_owned();
+    eventually("hosts and a server run", DRILL_MAX, || {
+        let running = running_in(&directory);
+        (running.len() >= 4)
+            .then_some(())
+            .ok_or(format!("{running:?}"))
+    });
+    drill.terminate();
+    let ended = drill.wait(DRILL_MAX).expect_code(1);
+    ended.expect_stderr(&["given up", "SIGTERM"]);
+    assert_eq!(running_in(&directory), Vec::<String>::new());
+    assert!(!PathBuf::from(&directory).exists());
+}
+
+/// The commands of the processes that name a directory.
+fn running_in(directory: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").expect("Linux has it");
+    let commands = processes.filter_map(|process| {
+        // It may have ended meanwhile.
+        let command = std::fs::read(process.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&command).replace('\0', " "))
+    });
+    commands
+        .filter(|command| command.contains(directory))
+        .collect()
 }
