@@ -1,10 +1,12 @@
 //! Orders and stock over a store whose only atomic operation is adding to a counter.
 //!
 //! Stock is two counters that only grow: units taken and units given back. What is left is
-//! `stocked - taken + returned`. To take units, add them to `taken` first and look afterwards; whoever
+//! `stocked - taken + returned`. To take units, read what was given back, then add to `taken`; whoever
 //! went too far gives the units back. So the last unit is never sold twice, whatever else runs at the
-//! same time. The price is that two customers who reach for it at once may both be refused, and that a
-//! crash between the two steps leaves units set aside.
+//! same time: units given back before they were looked at were taken before that, so `taken` holds them.
+//! In the other order a customer could count as free what somebody took after it and gave back at once.
+//! The price is that two customers who reach for the last unit at once may both be refused, and that a
+//! crash after `taken` leaves units set aside.
 //!
 //! A counter is read by adding nothing to it, because how a store writes its counters is its own affair.
 
@@ -80,23 +82,18 @@ impl<B: Backend> Ledger<B> {
     }
 
     pub fn left(&self, sku: &str) -> Result<u32, OrderError> {
-        let taken = self.backend.increment(&taken_key(sku), 0)?;
-        self.left_after(sku, taken)
+        self.left_before_taking(sku, 0)
     }
 
     fn take(&self, line: &Line) -> Result<(), OrderError> {
-        let taken = self
-            .backend
-            .increment(&taken_key(&line.sku), u64::from(line.quantity))?;
-        let taken_before = taken.saturating_sub(u64::from(line.quantity));
-        let left = self.left_after(&line.sku, taken_before);
-        if matches!(left, Ok(left) if line.quantity <= left) {
+        let left = self.left_before_taking(&line.sku, line.quantity)?;
+        if line.quantity <= left {
             return Ok(());
         }
         self.give_back(std::slice::from_ref(line))?;
         Err(OrderError::OutOfStock(Shortage {
             sku: line.sku.clone(),
-            left: left?,
+            left,
         }))
     }
 
@@ -108,10 +105,16 @@ impl<B: Backend> Ledger<B> {
         Ok(())
     }
 
-    fn left_after(&self, sku: &str, taken: u64) -> Result<u32, OrderError> {
+    /// Takes units, and answers what was left before: never more than there was.
+    fn left_before_taking(&self, sku: &str, quantity: u32) -> Result<u32, OrderError> {
         let stocked = u64::from(self.backend.product(sku)?.stocked);
         let returned = self.backend.increment(&returned_key(sku), 0)?;
-        let left = stocked.saturating_add(returned).saturating_sub(taken);
+        let quantity = u64::from(quantity);
+        let taken = self.backend.increment(&taken_key(sku), quantity)?;
+        let taken_before = taken.saturating_sub(quantity);
+        let left = stocked
+            .saturating_add(returned)
+            .saturating_sub(taken_before);
         Ok(u32::try_from(left).unwrap_or(u32::MAX))
     }
 
@@ -152,7 +155,7 @@ fn returned_key(sku: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::collections::HashMap;
 
     use super::*;
@@ -220,6 +223,58 @@ mod tests {
                 .borrow_mut()
                 .insert(key.to_owned(), value.to_owned());
             Ok(())
+        }
+    }
+
+    /// A customer whom another one interrupts: it orders a teapot, and has its answer, before a certain
+    /// call of this customer. Nobody interrupts the other one.
+    struct Interrupted<'a> {
+        shop: &'a Memory,
+        calls_before: Cell<Option<u32>>,
+        sold_to_other: Cell<bool>,
+    }
+
+    impl<'a> Interrupted<'a> {
+        fn before(call: Option<u32>, shop: &'a Memory) -> Self {
+            Self {
+                shop,
+                calls_before: Cell::new(call),
+                sold_to_other: Cell::new(false),
+            }
+        }
+
+        fn shop(&self) -> &'a Memory {
+            let calls_before = self.calls_before.get();
+            self.calls_before
+                .set(calls_before.and_then(|calls| calls.checked_sub(1)));
+            if calls_before == Some(0) {
+                let other = Ledger::new(Self::before(None, self.shop));
+                let placed = other.place(&[line("teapot", 1)]);
+                self.sold_to_other.set(placed.is_ok());
+            }
+            self.shop
+        }
+    }
+
+    impl Backend for Interrupted<'_> {
+        fn product(&self, sku: &str) -> Result<Product, OrderError> {
+            self.shop().product(sku)
+        }
+
+        fn quote(&self, line: &Line) -> Result<Quote, OrderError> {
+            self.shop().quote(line)
+        }
+
+        fn increment(&self, key: &str, delta: u64) -> Result<u64, OrderError> {
+            self.shop().increment(key, delta)
+        }
+
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, OrderError> {
+            self.shop().get(key)
+        }
+
+        fn set(&self, key: &str, value: &[u8]) -> Result<(), OrderError> {
+            self.shop().set(key, value)
         }
     }
 
@@ -297,6 +352,34 @@ mod tests {
         let placed = ledger.place(&[line("teapot", 3), line("teapot", 3)]);
         assert_eq!(placed, Err(OrderError::OutOfStock(shortage)));
         assert_eq!(ledger.left("teapot"), Ok(5));
+    }
+
+    #[test]
+    fn nothing_is_sold_twice_at_whatever_moment_another_customer_comes() {
+        for sold_before in 0..=5 {
+            let mut interrupted = 0;
+            for call in 0.. {
+                let shop = Memory::default();
+                let earlier = Ledger::new(Interrupted::before(None, &shop));
+                for _ in 0..sold_before {
+                    earlier.place(&[line("teapot", 1)]).expect("one is left");
+                }
+                let customer = Ledger::new(Interrupted::before(Some(call), &shop));
+                let sold = customer.place(&[line("teapot", 1)]).is_ok();
+                let backend = &customer.backend;
+                if backend.calls_before.get().is_some() {
+                    break;
+                }
+                interrupted += 1;
+                let sold = sold_before + u32::from(sold) + u32::from(backend.sold_to_other.get());
+                let case = format!("{sold_before} were sold, before call {call}");
+                assert!(sold <= 5, "{sold} are sold; {case}");
+                assert_eq!(earlier.left("teapot"), Ok(5 - sold), "{case}");
+                // Customers who come one after the other are refused only by an empty shelf.
+                assert!(sold_before == 4 || sold == 5.min(sold_before + 2), "{case}");
+            }
+            assert!(interrupted >= 4, "{interrupted}");
+        }
     }
 
     #[test]
