@@ -28,6 +28,7 @@ pub(crate) struct Served {
     functions: ServedFunctions,
     open: Option<ComponentExportIndex>,
     invoke: Option<ComponentExportIndex>,
+    invoke_small: Option<ComponentExportIndex>,
     drop_handle: Option<ComponentExportIndex>,
     exports: Box<[Option<ComponentExportIndex>]>,
 }
@@ -44,6 +45,7 @@ impl Served {
             functions: functions.clone(),
             open: export(SERVE_INTERFACE, "open"),
             invoke: export(SERVE_INTERFACE, "invoke"),
+            invoke_small: export(SERVE_INTERFACE, "invoke-small"),
             drop_handle: export(SERVE_INTERFACE, "drop"),
             exports: exports
                 .map(|function| export(&function.interface, &function.name))
@@ -59,6 +61,11 @@ impl Served {
     /// The skeleton's call with bytes both ways.
     pub(crate) fn invoke(&self) -> Option<ComponentExportIndex> {
         self.invoke
+    }
+
+    /// The same for few bytes, in words.
+    pub(crate) fn invoke_small(&self) -> Option<ComponentExportIndex> {
+        self.invoke_small
     }
 
     /// The skeleton's release of a handle.

@@ -247,6 +247,14 @@ impl Callee {
         self.export(Served::invoke)
     }
 
+    /// `invoke-small` of the callee's skeleton.
+    ///
+    /// # Errors
+    /// As [`Callee::function`].
+    pub(super) fn invoke_small(&mut self) -> Result<Func, Failure> {
+        self.export(Served::invoke_small)
+    }
+
     /// `drop` of the callee's skeleton.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! - [`session`]: a callee's instance that belongs to an importer's instance.
 //! - [`call`]: one call: taking the session, running under the deadline, giving it back.
 //! - [`stub`]: the host functions that a generated stub imports.
+//! - [`bytes`]: bytes between host and stub or skeleton, in words if they are few.
 //! - [`task`]: the task that makes a call for an importer of the concurrent engine.
 //! - [`wire`]: the same calls as frames.
 //! - [`concurrent`]: calls of `async func`s, and streams and futures.
@@ -14,6 +15,7 @@
 //! `docs/adr/0007-links-between-stores.md` says why it is so.
 
 mod boxed;
+mod bytes;
 mod call;
 pub(crate) mod codec;
 pub(crate) mod concurrent;

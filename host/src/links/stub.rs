@@ -7,12 +7,13 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{LinkerInstance, WasmList};
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
+use super::bytes::{Arguments, Few, GivenBack, Reply};
 use super::{Callee, Link, LinkFailure, boxed, in_task, wire};
 use crate::entry::Failure;
 use crate::guest::GuestState;
 
 /// What `invoke` of a skeleton gives: the encoded result, or what was wrong with the arguments.
-type Invoked = Result<WasmList<u8>, u32>;
+type Invoked = Result<GivenBack<WasmList<u8>>, u32>;
 
 /// Puts the functions of `weft:link/call` into a linker, for one link.
 pub(crate) fn bind(
@@ -22,8 +23,24 @@ pub(crate) fn bind(
     let of_call = link.clone();
     linker.func_wrap_async("call", move |importer, (function, arguments)| {
         let link = of_call.clone();
-        boxed(move || async move { Ok((call(&link, importer, function, arguments).await?,)) })
+        let arguments = Arguments::Many(arguments);
+        boxed(move || async move {
+            let reply = call(&link, importer, function, arguments).await?;
+            Ok((reply.give_back(),))
+        })
     })?;
+    let of_call_small = link.clone();
+    linker.func_wrap_async(
+        "call-small",
+        move |importer, (function, length, a, b, c, d)| {
+            let link = of_call_small.clone();
+            boxed(move || async move {
+                let arguments = Arguments::Few(Few::given((length, a, b, c, d))?);
+                let reply = call(&link, importer, function, arguments).await?;
+                Ok((reply.give_back(),))
+            })
+        },
+    )?;
     let of_drop = link.clone();
     linker.func_wrap_async("drop", move |importer, (handle,)| {
         let link = of_drop.clone();
@@ -31,7 +48,8 @@ pub(crate) fn bind(
     })?;
     let of_malformed = link.clone();
     linker.func_wrap("malformed", move |_, (function, reason): (u32, u32)| {
-        Ok((malformed(&of_malformed, function, reason)?,))
+        let reply = malformed(&of_malformed, function, reason)?;
+        Ok((Reply::from(reply).give_back(),))
     })
 }
 
@@ -40,25 +58,24 @@ async fn call(
     link: &Link,
     mut importer: StoreContextMut<'_, GuestState>,
     function: u32,
-    arguments: WasmList<u8>,
-) -> wasmtime::Result<Vec<u8>> {
+    arguments: Arguments,
+) -> wasmtime::Result<Reply> {
     let function = link.function(function)?;
     let carrier = &function.route.carrier;
     let reply = if let Some(frames) = &carrier.frames {
-        let arguments = arguments.as_le_slice(&importer).to_vec();
+        let arguments = arguments.to_vec(&importer);
         // Boxed: it is large, and would be moved with every call that goes the other way.
         let importer = importer.data_mut();
         let call = boxed(|| wire::call(frames, function, importer, &arguments));
-        Box::into_pin(call).await.map(Vec::from)
+        Box::into_pin(call).await.map(Reply::from)
     } else {
         let mut callee = match function.begin(importer.data_mut()) {
             Ok(callee) => callee,
-            Err(failure) => return function.fail(failure),
+            Err(failure) => return function.fail(failure).map(Reply::from),
         };
         let index = function.target_index;
-        let arguments = arguments.as_le_slice(&importer);
         let outcome = if carrier.is_in_task() {
-            let arguments = arguments.to_vec();
+            let arguments = arguments.to_vec(&importer);
             let call = async move {
                 let outcome = invoke(&mut callee, index, &arguments).await;
                 (callee, outcome)
@@ -67,13 +84,18 @@ async fn call(
             (callee, outcome) = in_task(&carrier.tasks, call).await?;
             outcome
         } else {
-            invoke(&mut callee, index, arguments).await
+            match arguments {
+                Arguments::Few(few) => invoke_small(&mut callee, index, few).await,
+                Arguments::Many(list) => {
+                    invoke_large(&mut callee, index, list.as_le_slice(&importer)).await
+                }
+            }
         };
         function.end(importer.data_mut(), callee, outcome)
     };
     match reply {
         Ok(reply) => Ok(reply),
-        Err(failure) => function.fail(failure),
+        Err(failure) => function.fail(failure).map(Reply::from),
     }
 }
 
@@ -127,17 +149,41 @@ pub(super) async fn invoke(
     callee: &mut Callee,
     index: u32,
     arguments: &[u8],
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Reply, Failure> {
+    match Few::of(arguments) {
+        Some(few) => invoke_small(callee, index, few).await,
+        None => invoke_large(callee, index, arguments).await,
+    }
+}
+
+async fn invoke_small(callee: &mut Callee, index: u32, arguments: Few) -> Result<Reply, Failure> {
+    callee.ready().await?;
+    let invoke = callee.invoke_small()?;
+    let (length, a, b, c, d) = arguments.flat();
+    let arguments = (index, length, a, b, c, d);
+    let (invoked,) = callee.run(invoke, arguments).await?;
+    given_back(callee, invoked)
+}
+
+async fn invoke_large(callee: &mut Callee, index: u32, arguments: &[u8]) -> Result<Reply, Failure> {
     bounded("arguments", arguments)?;
     callee.ready().await?;
     let invoke = callee.invoke()?;
-    let (invoked,): (Invoked,) = callee.run(invoke, (index, arguments)).await?;
+    let (invoked,) = callee.run(invoke, (index, arguments)).await?;
+    given_back(callee, invoked)
+}
+
+fn given_back(callee: &mut Callee, invoked: Invoked) -> Result<Reply, Failure> {
     match invoked {
+        Ok((length, a, b, c, d, None)) => match Few::given((length, a, b, c, d)) {
+            Ok(few) => Ok(Reply::Few(few)),
+            Err(error) => Err(callee.failure(Some(error))),
+        },
         // The skeleton's memory keeps the reply until its next call.
-        Ok(reply) => {
+        Ok((.., Some(reply))) => {
             let reply = reply.as_le_slice(&*callee.store()?);
             bounded("result", reply)?;
-            Ok(reply.to_vec())
+            Ok(Reply::Many(reply.to_vec()))
         }
         Err(reason) => Err(Failure::BadRequest(describe(reason))),
     }

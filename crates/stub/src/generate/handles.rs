@@ -39,7 +39,12 @@ pub(crate) enum Handles {
         moved: u32,
     },
     /// Uses those of the exporter.
-    Skeleton { has_resources: bool, table: Table },
+    Skeleton {
+        has_resources: bool,
+        table: Table,
+        /// Is 1 when a call is over and what it gave back may still be read.
+        over: u32,
+    },
 }
 
 /// The intrinsics of a resource that a stub implements.
@@ -91,8 +96,17 @@ impl Handles {
             Self::Skeleton {
                 table,
                 has_resources: true,
+                ..
             } => Some(*table),
             _ => None,
+        }
+    }
+
+    /// The global that says that a skeleton's call is over.
+    pub(crate) fn over(&self) -> Option<u32> {
+        match self {
+            Self::Skeleton { over, .. } => Some(*over),
+            Self::Stub { .. } => None,
         }
     }
 }

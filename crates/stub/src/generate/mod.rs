@@ -32,7 +32,7 @@ use crate::plan::{Path, Plan, PlannedInterface, View};
 use world::{Carried, LinkWorld, Side};
 
 /// The version of the code that is generated: what is cached of another one is not used.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The part of a stub that is generated: a component that exports the interfaces of an importer's plan, with
 /// those functions that cross as bytes, and imports `weft:link/call`.

@@ -3,13 +3,13 @@
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
 
-use super::code::{Code, Label, at, global};
+use super::code::{Code, Label, Local, at, byte_at, global};
 use super::encode::{Sink, Source, load};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
 use super::handles::{Handles, Step, Table, intrinsic};
 use super::helpers::{GENERATION_MASK, Helper};
-use super::layout::RETURN_AREA;
+use super::layout::{ARGUMENTS_AREA, FEW, IN_RESULT, RETURN_AREA, WORDS, given_back};
 use super::module::{Func, FunctionType, Module};
 use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Shapes};
@@ -27,24 +27,26 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let imports: Vec<Func> = calls.iter().map(import).collect();
     let drops = import_drops(&mut module, world, &resources);
     let table = Table::new(&mut module);
+    let over = module.add_global(0);
     let handles = Handles::Skeleton {
         has_resources: !drops.is_empty(),
         table,
+        over,
     };
     let mut generator = Generator::new(module, shapes, handles);
     let served: Vec<_> = calls.iter().zip(imports).collect();
-    let invoke = generator.add_invoke(table, &served);
-    let post_return = generator.function(Key::Helper(Helper::PostReturn));
+    let invoke = generator.add_invoke((table, over), &served);
+    let invoke_small = generator.add_invoke_small(invoke);
     let drop = generator.add_drop(&drops);
     let open = generator.add_open(table);
     let exports = [
-        ("invoke", WasmExportKind::Normal, invoke),
-        ("invoke", WasmExportKind::PostReturn, post_return),
-        ("drop", WasmExportKind::Normal, drop),
-        ("open", WasmExportKind::Normal, open),
+        ("invoke", invoke),
+        ("invoke-small", invoke_small),
+        ("drop", drop),
+        ("open", open),
     ];
-    for (name, kind, func) in exports {
-        let name = world.link_export(name, kind);
+    for (name, func) in exports {
+        let name = world.link_export(name, WasmExportKind::Normal);
         generator.module.export(&name, func);
     }
     Ok(generator.finish())
@@ -84,7 +86,7 @@ fn import_type(shapes: &Shapes, call: &Call<'_>) -> FunctionType {
 
 impl Generator {
     /// `(function, arguments, length) -> where the outcome is`
-    fn add_invoke(&mut self, table: Table, served: &[(&Call<'_>, Func)]) -> Func {
+    fn add_invoke(&mut self, (table, over): (Table, u32), served: &[(&Call<'_>, Func)]) -> Func {
         let (function, pointer, length) = (0, 1, 2);
         let arms: Vec<(u32, Func)> = served
             .iter()
@@ -92,7 +94,9 @@ impl Generator {
             .collect();
         let mut code = Code::new(3);
         let (out, rest) = (code.take_i32(), code.take_i32());
+        let begin = self.helper(Helper::Begin);
         let mut add = code.add();
+        add.call(begin);
         add.global_get(table.stamp).i32_const(2).i32_add();
         add.global_set(table.stamp);
         dispatch(&mut code, function, &arms, |code, arm| match arm {
@@ -112,21 +116,36 @@ impl Generator {
         add.i32_store8(at(0, 1));
         code.add().local_get(out);
         code.when();
-        let mut add = code.add();
-        add.i32_const(RETURN_AREA)
-            .local_get(out)
-            .i32_store(at(4, 4));
-        add.i32_const(RETURN_AREA)
-            .local_get(rest)
-            .i32_store(at(8, 4));
+        give_back(&mut code, out, rest);
         code.otherwise();
         let mut add = code.add();
         add.i32_const(RETURN_AREA)
             .local_get(rest)
-            .i32_store(at(4, 4));
+            .i32_store(at(IN_RESULT, 4));
         code.end();
-        code.add().i32_const(RETURN_AREA);
+        let mut add = code.add();
+        add.i32_const(1).global_set(over);
+        add.i32_const(RETURN_AREA);
         let func = self.module.declare(&FunctionType::words(3, 1));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    /// `(function, length, words…) -> where the outcome is`
+    fn add_invoke_small(&mut self, invoke: Func) -> Func {
+        use ValType::{I32, I64};
+        let (function, length, first_word) = (0, 1, 2);
+        let mut code = Code::new(2 + WORDS as usize);
+        for word in 0..WORDS {
+            let mut add = code.add();
+            add.i32_const(ARGUMENTS_AREA).local_get(first_word + word);
+            add.i64_store(at(8 * word, 8));
+        }
+        let mut add = code.add();
+        add.local_get(function).i32_const(ARGUMENTS_AREA);
+        add.local_get(length).call(invoke.0);
+        let parameters = [I32, I32, I64, I64, I64, I64];
+        let func = self.module.declare(&FunctionType::new(&parameters, &[I32]));
         self.module.define(func, code.finish());
         func
     }
@@ -189,17 +208,18 @@ impl Generator {
                 offset: 0,
             },
         };
-        if let Some(shape) = call.result {
-            self.keep(code, shape, &source);
-        }
+        let Some(shape) = call.result else {
+            // No bytes, and a place where words can be read all the same.
+            code.add().i32_const(ARGUMENTS_AREA).i32_const(0);
+            return;
+        };
+        self.keep(code, shape, &source);
         let (p, start) = (code.take_i32(), code.take_i32());
         let mut add = code.add();
         add.global_get(global::TOP).local_tee(p).local_set(start);
-        if let Some(shape) = call.result {
-            let mut sink = Sink::new(p);
-            self.encode(code, &mut sink, shape, &source);
-            sink.settle(code);
-        }
+        let mut sink = Sink::new(p);
+        self.encode(code, &mut sink, shape, &source);
+        sink.settle(code);
         let mut add = code.add();
         add.local_get(start).local_get(p).local_get(start).i32_sub();
     }
@@ -290,6 +310,43 @@ impl Generator {
         self.module.define(func, code.finish());
         func
     }
+}
+
+/// Puts into the return area so many bytes from an address on: in words if they are few. Where a byte was
+/// written there is room for more than these.
+fn give_back(code: &mut Code, address: Local, length: Local) {
+    let to = RETURN_AREA + IN_RESULT.cast_signed();
+    code.add()
+        .local_get(length)
+        .i32_const(FEW.cast_signed())
+        .i32_le_u();
+    code.when();
+    let mut add = code.add();
+    add.i32_const(to).local_get(length);
+    add.i32_store(at(given_back::LENGTH, 4));
+    for word in 0..WORDS {
+        let mut add = code.add();
+        add.i32_const(to)
+            .local_get(address)
+            .i64_load(byte_at(8 * word));
+        add.i64_store(at(given_back::WORDS + 8 * word, 8));
+    }
+    let mut add = code.add();
+    add.i32_const(to)
+        .i32_const(0)
+        .i32_store8(at(given_back::IS_LIST, 1));
+    code.otherwise();
+    let mut add = code.add();
+    add.i32_const(to)
+        .i32_const(1)
+        .i32_store8(at(given_back::IS_LIST, 1));
+    add.i32_const(to)
+        .local_get(address)
+        .i32_store(at(given_back::LIST, 4));
+    add.i32_const(to)
+        .local_get(length)
+        .i32_store(at(given_back::LIST_LENGTH, 4));
+    code.end();
 }
 
 /// Chooses by a number between arms; the last is for all other numbers.

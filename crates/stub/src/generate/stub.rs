@@ -3,13 +3,13 @@
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
-use super::code::{Code, at, global};
+use super::code::{Code, Local, at, byte_at, global};
 use super::encode::{Sink, Source};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
 use super::handles::{Handles, Implemented, Step, intrinsic};
 use super::helpers::Helper;
-use super::layout::{RESULT_AREA, RETURN_AREA, SMALL_RESULT};
+use super::layout::{FEW, RESULT_AREA, RETURN_AREA, SMALL_RESULT, WORDS, given_back};
 use super::module::{Func, FunctionType, Module};
 use super::reason::Reason;
 use super::shape::{ShapeId, Shapes};
@@ -20,6 +20,7 @@ use super::world::{LinkWorld, MANGLING};
 #[derive(Debug, Clone, Copy)]
 struct Host {
     call: Func,
+    call_small: Func,
     drop: Func,
     malformed: Func,
 }
@@ -62,15 +63,17 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
 
 impl Host {
     fn import(module: &mut Module, world: &LinkWorld) -> Self {
-        let mut import = |name: &str, parameters: usize| {
-            let ty = FunctionType::words(parameters, 0);
+        use ValType::{I32, I64};
+        let mut import = |name: &str, parameters: &[ValType]| {
+            let ty = FunctionType::new(parameters, &[]);
             module.import(&world.link_import(name), &ty)
         };
         // Lists are pointer and length; the last word says where the result goes.
         Self {
-            call: import("call", 4),
-            drop: import("drop", 1),
-            malformed: import("malformed", 3),
+            call: import("call", &[I32; 4]),
+            call_small: import("call-small", &[I32, I32, I64, I64, I64, I64, I32]),
+            drop: import("drop", &[I32]),
+            malformed: import("malformed", &[I32; 3]),
         }
     }
 }
@@ -160,12 +163,7 @@ impl Generator {
         let mut sink = Sink::new(p);
         self.encode(&mut code, &mut sink, call.parameters, &source);
         sink.settle(&mut code);
-        let mut add = code.add();
-        add.i32_const(call.index.cast_signed())
-            .global_get(global::TOP);
-        add.local_get(p).global_get(global::TOP).i32_sub();
-        // The arguments are copied before there is a reply, which may take their place.
-        add.i32_const(RETURN_AREA).call(host.call.0);
+        send(&mut code, host, call, p);
         self.receive(&mut code, host, call);
         code.finish()
     }
@@ -222,9 +220,23 @@ impl Generator {
         let mut code = Code::new(1);
         let (p, end) = (code.take_i32(), code.take_i32());
         let mut add = code.add();
-        add.i32_const(RETURN_AREA).i32_load(at(0, 4)).local_tee(p);
-        add.local_get(p).i32_const(RETURN_AREA).i32_load(at(4, 4));
-        add.i32_add().local_tee(end);
+        add.i32_const(RETURN_AREA)
+            .i32_load8_u(byte_at(given_back::IS_LIST));
+        code.when();
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA).i32_load(at(given_back::LIST, 4));
+        add.local_tee(p).i32_const(RETURN_AREA);
+        add.i32_load(at(given_back::LIST_LENGTH, 4));
+        add.i32_add().local_set(end);
+        code.otherwise();
+        let mut add = code.add();
+        add.i32_const(RETURN_AREA + given_back::WORDS.cast_signed());
+        add.local_tee(p).i32_const(RETURN_AREA);
+        add.i32_load(at(given_back::LENGTH, 4));
+        add.i32_add().local_set(end);
+        code.end();
+        let mut add = code.add();
+        add.local_get(p).local_get(end);
         add.local_get(area).call(decode).local_tee(p).i32_eqz();
         code.when();
         code.add().global_get(global::REASON).return_();
@@ -234,4 +246,34 @@ impl Generator {
         add.local_get(p).local_get(end).i32_ne().select();
         code.finish()
     }
+}
+
+/// Gives the host the arguments, which end at `p`: in words if they are few.
+fn send(code: &mut Code, host: Host, call: &Call<'_>, p: Local) {
+    let index = call.index.cast_signed();
+    let length = code.take_i32();
+    let mut add = code.add();
+    add.local_get(p).global_get(global::TOP).i32_sub();
+    add.local_tee(length)
+        .i32_const(FEW.cast_signed())
+        .i32_le_u();
+    code.when();
+    code.add().i32_const(index).local_get(length);
+    // Where a byte was written there is room for more than these; where none was, nothing is in the arena.
+    for word in 0..WORDS {
+        code.add()
+            .global_get(global::TOP)
+            .i64_load(byte_at(8 * word));
+    }
+    let mut add = code.add();
+    add.i32_const(RETURN_AREA).call(host.call_small.0);
+    code.otherwise();
+    let mut add = code.add();
+    add.i32_const(index).global_get(global::TOP);
+    // The arguments are copied before there is a reply, which may take their place.
+    add.local_get(length)
+        .i32_const(RETURN_AREA)
+        .call(host.call.0);
+    code.end();
+    code.give_back(length);
 }

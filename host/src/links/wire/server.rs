@@ -303,7 +303,10 @@ async fn call(
     };
     match path {
         Path::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
-        Path::Stub => stub::invoke(callee, index, arguments).await,
+        Path::Stub => {
+            let reply = stub::invoke(callee, index, arguments).await?;
+            Ok(reply.into_vec())
+        }
         Path::Concurrent => Err(Failure::BadRequest(
             "a concurrent function is not called by one request".to_owned(),
         )),

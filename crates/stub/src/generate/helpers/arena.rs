@@ -88,8 +88,11 @@ impl Generator {
         let allocate = self.helper(Helper::Allocate);
         let mut code = Code::new(4);
         let new = code.take_i32();
-        let mut add = code.add();
-        add.local_get(old_size);
+        if self.handles.over().is_some() {
+            let begin = self.helper(Helper::Begin);
+            code.add().call(begin);
+        }
+        code.add().local_get(old_size);
         code.when();
         let mut add = code.add();
         add.local_get(new_size).local_get(old_size).i32_le_u();
@@ -126,6 +129,20 @@ impl Generator {
         let reset = self.helper(Helper::Reset);
         let mut code = Code::new(1);
         code.add().call(reset);
+        code.finish()
+    }
+
+    /// Nobody tells a skeleton that what it gave back was read: that would be a call of its own. So it keeps
+    /// that until arguments, or a call without any, come after it.
+    pub(super) fn make_begin(&mut self) -> Function {
+        let mut code = Code::new(0);
+        if let Some(over) = self.handles.over() {
+            let reset = self.helper(Helper::Reset);
+            code.add().global_get(over);
+            code.when();
+            code.add().call(reset).i32_const(0).global_set(over);
+            code.end();
+        }
         code.finish()
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Helper {
     Reset,
     /// Frees all that was allocated, when a result was taken from it: `(its address)`
     PostReturn,
+    /// Frees what the last call left, if this is the first that a skeleton hears of another one: `()`
+    Begin,
     /// `(p, value: i64) -> p`
     WriteUnsigned,
     /// `(p, value: i64) -> p`
@@ -72,7 +74,7 @@ impl Helper {
         use ValType::{I32, I64};
         match self {
             Self::PostReturn => FunctionType::words(1, 0),
-            Self::Reset | Self::GrowTable => FunctionType::words(0, 0),
+            Self::Reset | Self::Begin | Self::GrowTable => FunctionType::words(0, 0),
             Self::FindEntry | Self::TakeEntry => FunctionType::words(1, 1),
             Self::Room => FunctionType::words(2, 0),
             Self::Allocate | Self::WriteChar | Self::IsText | Self::AddEntry => {
@@ -100,6 +102,7 @@ impl Generator {
             Helper::Reallocate => self.make_reallocate(),
             Helper::Reset => self.make_reset(),
             Helper::PostReturn => self.make_post_return(),
+            Helper::Begin => self.make_begin(),
             Helper::WriteUnsigned => integers::write_unsigned(),
             Helper::WriteSigned => integers::write_signed(),
             Helper::WriteBytes => self.make_write_bytes(),

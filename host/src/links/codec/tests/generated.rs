@@ -14,6 +14,7 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 use super::super::{CodecError, Shape, decode, encode};
 use super::{Nothing, Ty, typed_values};
+use crate::links::bytes::{Few, GivenBack, Reply};
 use crate::links::{CALL_INTERFACE, SERVE_INTERFACE};
 
 const API: &str = "t:t/api";
@@ -168,18 +169,25 @@ impl Link {
         let mut linker = Linker::new(&engine);
         let mut call = linker.instance(CALL_INTERFACE).unwrap();
         let (to, record) = (skeleton.clone(), sent.clone());
-        let forward = move |_: wasmtime::StoreContextMut<'_, ()>,
-                            (index, arguments): (u32, Vec<u8>)| {
+        let forward = Arc::new(move |index: u32, arguments: Vec<u8>| {
             let reply = invoke(&mut to.lock().unwrap(), index, &arguments);
             *record.lock().unwrap() = arguments;
             let reason = |reason: u32| wasmtime::Error::msg(format!("refused for {reason}"));
-            Ok((reply.map_err(reason)?,))
-        };
-        call.func_wrap("call", forward).unwrap();
+            Ok((Reply::from(reply.map_err(reason)?).give_back(),))
+        });
+        let forward_small = forward.clone();
+        call.func_wrap("call", move |_, (index, arguments)| {
+            forward(index, arguments)
+        })
+        .unwrap();
+        call.func_wrap("call-small", move |_, (index, length, a, b, c, d)| {
+            forward_small(index, Few::given((length, a, b, c, d))?.to_vec())
+        })
+        .unwrap();
         call.func_wrap("drop", |_, (_,): (u32,)| Ok(())).unwrap();
         let malformed = |_: wasmtime::StoreContextMut<'_, ()>, (_, reason): (u32, u32)| {
             let error = format!("the reply is malformed for {reason}");
-            Err::<(Vec<u8>,), _>(wasmtime::Error::msg(error))
+            Err::<(GivenBack<Vec<u8>>,), _>(wasmtime::Error::msg(error))
         };
         call.func_wrap("malformed", malformed).unwrap();
         let mut stub = Generated::new(&engine, &stub.bytes.unwrap(), &linker);
@@ -223,13 +231,21 @@ fn back(given: &[Val]) -> Val {
 
 /// What the skeleton answers to bytes, or the number of what is wrong with them. It must not trap.
 fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<u8>, u32> {
-    type Invoked = (Result<Vec<u8>, u32>,);
-    let invoke = skeleton.function(SERVE_INTERFACE, "invoke");
-    let invoke = invoke.typed::<(u32, &[u8]), Invoked>(&skeleton.store);
-    let invoked = invoke
-        .unwrap()
-        .call(&mut skeleton.store, (index, arguments));
-    invoked.unwrap().0
+    type Invoked = (Result<GivenBack<Vec<u8>>, u32>,);
+    type Small = (u32, u32, u64, u64, u64, u64);
+    let invoked = if let Some(few) = Few::of(arguments) {
+        let invoke = skeleton.function(SERVE_INTERFACE, "invoke-small");
+        let invoke = invoke.typed::<Small, Invoked>(&skeleton.store).unwrap();
+        let (length, a, b, c, d) = few.flat();
+        invoke.call(&mut skeleton.store, (index, length, a, b, c, d))
+    } else {
+        let invoke = skeleton.function(SERVE_INTERFACE, "invoke");
+        let invoke = invoke.typed::<(u32, &[u8]), Invoked>(&skeleton.store);
+        let invoke = invoke.unwrap();
+        invoke.call(&mut skeleton.store, (index, arguments))
+    };
+    let (length, a, b, c, d, list) = invoked.unwrap().0?;
+    Ok(list.unwrap_or_else(|| Few::given((length, a, b, c, d)).unwrap().to_vec()))
 }
 
 fn parameters() -> impl Strategy<Value = (Vec<Ty>, Vec<Val>)> {
