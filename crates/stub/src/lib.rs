@@ -26,7 +26,7 @@ pub use generate::GenerateError;
 
 use assemble::Outside;
 use cache::Interfaces;
-use plan::{Path, Plan, Refusal, Signature, View, ViewError};
+use plan::{Plan, Refusal, Signature, View, ViewError};
 
 /// The instance that a skeleton exports to its host.
 const SERVE: &str = "weft:link/serve";
@@ -154,7 +154,7 @@ fn skeleton_with(
     let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Refused)?;
     let is_served = plan
         .functions()
-        .any(|(_, function)| function.path == Path::Stub);
+        .any(|(_, function)| function.path.is_generated());
     let bytes = guarded(|| {
         is_served
             .then(|| made.skeleton(exporter, &plan))

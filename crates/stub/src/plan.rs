@@ -17,7 +17,7 @@ use wit_parser::{Function, FunctionKind, InterfaceId, Resolve};
 
 pub use pair::Unserved;
 pub use refusal::{Reason, Refusal};
-pub use signature::{Kind, MAX_DIRECT_PARAMS, Outcome, Signature};
+pub use signature::{Kind, MAX_DIRECT_PARAMS, MAX_SCALARS, Outcome, Scalars, Signature};
 pub use view::{View, ViewError};
 
 use survey::{Item, Survey};
@@ -70,6 +70,8 @@ pub struct PlannedFunction {
 pub enum Path {
     /// As a typed function of the host, typed call of the export.
     Direct(Signature),
+    /// As numbers in generated code, where nothing lies between the two stores; else as for [`Path::Stub`].
+    Scalars(Scalars),
     /// As bytes that generated code makes and reads.
     Stub,
     /// Through the concurrent interface of the runtime.
@@ -88,6 +90,14 @@ pub enum FailureForm {
         /// The place of that case.
         index: u32,
     },
+}
+
+impl Path {
+    /// Whether generated code carries the call.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        matches!(self, Self::Scalars(_) | Self::Stub)
+    }
 }
 
 impl Plan {

@@ -11,6 +11,7 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use super::{Core, Entry, Failure, Reusable};
 use crate::guest::{Activity, GuestState};
 use crate::linking::{EntryPre, Served};
+use crate::links::Skeleton;
 
 /// An instance in its own store.
 pub(crate) struct Instance {
@@ -18,6 +19,8 @@ pub(crate) struct Instance {
     pub(crate) exports: Exports,
     /// What it exports for links.
     pub(crate) served: Arc<Served>,
+    /// What is known of its skeleton.
+    pub(crate) skeleton: Skeleton,
     requests: u32,
 }
 
@@ -128,6 +131,7 @@ impl Entry {
                 store,
                 exports,
                 served: served.clone(),
+                skeleton: Skeleton::default(),
                 requests: 0,
             }),
             Err(error) => Err(Failure::of(error, store.data())),

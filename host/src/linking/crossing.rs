@@ -389,6 +389,7 @@ impl Planner<'_> {
 fn path_name(path: &Path) -> &'static str {
     match path {
         Path::Direct(_) => "direct",
+        Path::Scalars(_) => "scalars",
         Path::Stub => "stub",
         Path::Concurrent => "concurrent",
     }

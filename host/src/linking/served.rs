@@ -29,6 +29,7 @@ pub(crate) struct Served {
     open: Option<ComponentExportIndex>,
     invoke: Option<ComponentExportIndex>,
     invoke_small: Option<ComponentExportIndex>,
+    invoke_scalars: Option<ComponentExportIndex>,
     drop_handle: Option<ComponentExportIndex>,
     exports: Box<[Option<ComponentExportIndex>]>,
 }
@@ -46,6 +47,7 @@ impl Served {
             open: export(SERVE_INTERFACE, "open"),
             invoke: export(SERVE_INTERFACE, "invoke"),
             invoke_small: export(SERVE_INTERFACE, "invoke-small"),
+            invoke_scalars: export(SERVE_INTERFACE, "invoke-scalars"),
             drop_handle: export(SERVE_INTERFACE, "drop"),
             exports: exports
                 .map(|function| export(&function.interface, &function.name))
@@ -66,6 +68,11 @@ impl Served {
     /// The same for few bytes, in words.
     pub(crate) fn invoke_small(&self) -> Option<ComponentExportIndex> {
         self.invoke_small
+    }
+
+    /// The same for functions of few scalars, each a word.
+    pub(crate) fn invoke_scalars(&self) -> Option<ComponentExportIndex> {
+        self.invoke_scalars
     }
 
     /// The skeleton's release of a handle.

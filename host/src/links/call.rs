@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower, TypedFunc};
 use weft_wire::FailureCode;
 
 use super::failure::of_callee;
 use super::session::Taken;
-use super::{DEPTH_MAX, LinkFailure, LinkedFunction, boxed};
+use super::{DEPTH_MAX, LinkFailure, LinkedFunction, Skeleton, boxed};
 use crate::entry::{Admission, Entry, Exports, Failure, Instance, chain};
 use crate::guest::GuestState;
 use crate::linking::Served;
@@ -208,18 +208,67 @@ impl Callee {
         A: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
+        let function = self.typed(function)?;
+        self.run_typed(function, arguments).await
+    }
+
+    /// Calls a function of the instance whose type is known, within the deadline.
+    ///
+    /// # Errors
+    /// A trap, a limit, or the deadline.
+    pub(super) async fn run_typed<A, R>(
+        &mut self,
+        function: TypedFunc<A, R>,
+        arguments: A,
+    ) -> Result<R, Failure>
+    where
+        A: ComponentNamedList + Lower + Send + Sync,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
         let deadline = self.deadline;
         let store = self.store()?;
-        let result = match function.typed::<A, R>(&*store) {
-            Ok(function) => {
-                // Pinned here: every function that it were handed to would have room for it besides, and the
-                // future of each call is moved once to where it stays.
-                let call = pin!(function.call_async(&mut *store, arguments));
-                within(deadline, call).await
-            }
-            Err(error) => Some(Err(error)),
+        let result = {
+            // Pinned here: every function that it were handed to would have room for it besides, and the
+            // future of each call is moved once to where it stays.
+            let call = pin!(function.call_async(&mut *store, arguments));
+            within(deadline, call).await
         };
         self.outcome(result)
+    }
+
+    /// An export of the callee by its type.
+    ///
+    /// # Errors
+    /// As [`Callee::function`], and if it is of another type.
+    pub(super) fn typed_export<A, R>(
+        &mut self,
+        index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
+    ) -> Result<TypedFunc<A, R>, Failure>
+    where
+        A: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let function = self.export(index)?;
+        self.typed(function)
+    }
+
+    fn typed<A, R>(&mut self, function: Func) -> Result<TypedFunc<A, R>, Failure>
+    where
+        A: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        let store = self.store()?;
+        let typed = function.typed::<A, R>(&*store);
+        typed.map_err(|error| self.failure(Some(error)))
+    }
+
+    /// What is known of the callee's skeleton.
+    ///
+    /// # Errors
+    /// If the callee is not ready.
+    pub(super) fn skeleton(&mut self) -> Result<&mut Skeleton, Failure> {
+        let instance = self.instance.as_mut();
+        Ok(&mut instance.ok_or_else(not_linked)?.skeleton)
     }
 
     /// The callee's store, once it is ready.
@@ -245,14 +294,6 @@ impl Callee {
     /// As [`Callee::function`].
     pub(super) fn invoke(&mut self) -> Result<Func, Failure> {
         self.export(Served::invoke)
-    }
-
-    /// `invoke-small` of the callee's skeleton.
-    ///
-    /// # Errors
-    /// As [`Callee::function`].
-    pub(super) fn invoke_small(&mut self) -> Result<Func, Failure> {
-        self.export(Served::invoke_small)
     }
 
     /// `drop` of the callee's skeleton.

@@ -4,6 +4,9 @@
 //! - [`session`]: a callee's instance that belongs to an importer's instance.
 //! - [`call`]: one call: taking the session, running under the deadline, giving it back.
 //! - [`stub`]: the host functions that a generated stub imports.
+//! - [`scalars`]: the same for functions of few scalars, which nobody encodes between two stores.
+//! - [`skeleton`]: the functions of a callee's skeleton, found once.
+//! - [`exchange`]: calls as bytes, where a task or the wire lies between the two stores.
 //! - [`bytes`]: bytes between host and stub or skeleton, in words if they are few.
 //! - [`task`]: the task that makes a call for an importer of the concurrent engine.
 //! - [`wire`]: the same calls as frames.
@@ -19,9 +22,12 @@ mod bytes;
 mod call;
 pub(crate) mod codec;
 pub(crate) mod concurrent;
+mod exchange;
 mod failure;
 mod link;
+mod scalars;
 mod session;
+mod skeleton;
 mod stub;
 mod task;
 pub(crate) mod typed;
@@ -36,6 +42,7 @@ pub(crate) use self::call::Callee;
 pub(crate) use self::failure::LinkFailure;
 pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};
 pub(crate) use self::session::Sessions;
+pub(crate) use self::skeleton::Skeleton;
 pub(crate) use self::stub::bind as bind_stub;
 use self::task::in_task;
 

@@ -4,16 +4,14 @@
 use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{LinkerInstance, WasmList};
+use wasmtime::component::LinkerInstance;
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
-use super::bytes::{Arguments, Few, GivenBack, Reply};
-use super::{Callee, Link, LinkFailure, boxed, in_task, wire};
+use super::bytes::{Arguments, Few, Reply};
+use super::skeleton::Invoked;
+use super::{Callee, Link, LinkFailure, boxed, in_task, scalars, wire};
 use crate::entry::Failure;
 use crate::guest::GuestState;
-
-/// What `invoke` of a skeleton gives: the encoded result, or what was wrong with the arguments.
-type Invoked = Result<GivenBack<WasmList<u8>>, u32>;
 
 /// Puts the functions of `weft:link/call` into a linker, for one link.
 pub(crate) fn bind(
@@ -41,6 +39,7 @@ pub(crate) fn bind(
             })
         },
     )?;
+    scalars::bind(linker, link)?;
     let of_drop = link.clone();
     linker.func_wrap_async("drop", move |importer, (handle,)| {
         let link = of_drop.clone();
@@ -161,7 +160,7 @@ async fn invoke_small(callee: &mut Callee, index: u32, arguments: Few) -> Result
     let invoke = callee.invoke_small()?;
     let (length, a, b, c, d) = arguments.flat();
     let arguments = (index, length, a, b, c, d);
-    let (invoked,) = callee.run(invoke, arguments).await?;
+    let (invoked,) = callee.run_typed(invoke, arguments).await?;
     given_back(callee, invoked)
 }
 

@@ -109,7 +109,7 @@ pub struct LinkWhyRow {
 pub struct LinkFunction {
     /// The function's name, as in WIT.
     pub function: String,
-    /// How its calls go: `fused`, `direct`, `stub`, `concurrent` or `host`.
+    /// How its calls go: `fused`, `direct`, `scalars`, `stub`, `concurrent` or `host`.
     pub path: String,
 }
 

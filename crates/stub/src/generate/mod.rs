@@ -29,7 +29,7 @@ use sha2::{Digest, Sha256};
 use wit_parser::{WorldItem, WorldKey};
 
 use crate::plan::{Path, Plan, PlannedInterface, View};
-use world::{Carried, LinkWorld, Side};
+use world::{Carried, CarriedFunction, LinkWorld, Side};
 
 /// The version of the code that is generated: what is cached of another one is not used.
 pub const VERSION: u32 = 3;
@@ -86,11 +86,11 @@ fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateErro
     hasher.update(world.encode()?);
     for interface in &carried {
         let interface_name = view.resolve.name_world_key(&interface.key);
-        for (index, name) in &interface.functions {
-            hasher.update(index.to_le_bytes());
+        for function in &interface.functions {
+            hasher.update(function.index.to_le_bytes());
             hasher.update(interface_name.as_bytes());
             hasher.update([0]);
-            hasher.update(name.as_bytes());
+            hasher.update(function.name.as_bytes());
             hasher.update([0]);
         }
     }
@@ -102,7 +102,7 @@ fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateErro
 fn carried(view: &View, plan: &Plan, side: Side) -> Result<Vec<Carried>, GenerateError> {
     let is_bytes = |interface: &PlannedInterface| {
         let mut functions = interface.functions.iter();
-        functions.any(|function| function.path == Path::Stub)
+        functions.any(|function| function.path.is_generated())
     };
     let interfaces = plan.interfaces.iter().filter(|interface| match side {
         Side::Stub => !interface.concurrent,
@@ -132,7 +132,7 @@ fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried,
     let known = &view.resolve.interfaces[planned.id].functions;
     let mut functions = Vec::new();
     for function in &planned.functions {
-        if function.path != Path::Stub {
+        if !function.path.is_generated() {
             continue;
         }
         if !known.contains_key(&function.name) {
@@ -141,7 +141,11 @@ fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried,
                 function: function.name.clone(),
             });
         }
-        functions.push((function.index, function.name.clone()));
+        functions.push(CarriedFunction {
+            index: function.index,
+            name: function.name.clone(),
+            is_scalars: matches!(function.path, Path::Scalars(_)),
+        });
     }
     Ok(Carried {
         key: key.clone(),

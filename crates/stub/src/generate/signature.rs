@@ -5,15 +5,17 @@ use wit_parser::{Function, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
 use super::error::GenerateError;
 use super::shape::{Flat, ShapeId, Shapes};
-use super::world::{LinkWorld, MANGLING};
+use super::world::{CarriedFunction, LinkWorld, MANGLING};
 
-/// A function that crosses as bytes.
+/// A function that generated code carries.
 #[derive(Debug)]
 pub(crate) struct Call<'w> {
     interface: &'w WorldKey,
     function: &'w Function,
     /// Its index on the link.
     pub(crate) index: u32,
+    /// Whether it is one of few scalars.
+    pub(crate) is_scalars: bool,
     /// The tuple of the parameters.
     pub(crate) parameters: ShapeId,
     pub(crate) result: Option<ShapeId>,
@@ -29,9 +31,9 @@ impl<'w> Call<'w> {
     ) -> Result<Vec<Self>, GenerateError> {
         let mut calls = Vec::new();
         for carried in &world.carried {
-            for (index, name) in &carried.functions {
-                let function = &world.resolve.interfaces[carried.id].functions[name];
-                calls.push(Self::new(world, shapes, (&carried.key, function, *index))?);
+            for of_link in &carried.functions {
+                let function = &world.resolve.interfaces[carried.id].functions[&of_link.name];
+                calls.push(Self::new(world, shapes, (&carried.key, function, of_link))?);
             }
         }
         Ok(calls)
@@ -40,7 +42,7 @@ impl<'w> Call<'w> {
     fn new(
         world: &LinkWorld,
         shapes: &mut Shapes,
-        (interface, function, index): (&'w WorldKey, &'w Function, u32),
+        (interface, function, of_link): (&'w WorldKey, &'w Function, &CarriedFunction),
     ) -> Result<Self, GenerateError> {
         let types = function.params.iter().map(|parameter| &parameter.ty);
         let parameters = shapes.add_tuple(&world.resolve, types)?;
@@ -55,7 +57,8 @@ impl<'w> Call<'w> {
         Ok(Self {
             interface,
             function,
-            index,
+            index: of_link.index,
+            is_scalars: of_link.is_scalars,
             parameters,
             result,
             reply,

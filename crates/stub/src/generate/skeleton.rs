@@ -3,7 +3,7 @@
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
 
-use super::code::{Code, Label, Local, at, byte_at, global};
+use super::code::{Code, Label, Local, at, byte_at, coerce, global};
 use super::encode::{Sink, Source, load};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
@@ -15,6 +15,7 @@ use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Shapes};
 use super::signature::Call;
 use super::world::{LinkWorld, MANGLING};
+use crate::plan::MAX_SCALARS;
 
 /// The module of a skeleton for a world that [`LinkWorld`] made.
 pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
@@ -37,11 +38,13 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let served: Vec<_> = calls.iter().zip(imports).collect();
     let invoke = generator.add_invoke((table, over), &served);
     let invoke_small = generator.add_invoke_small(invoke);
+    let invoke_scalars = generator.add_invoke_scalars(&served);
     let drop = generator.add_drop(&drops);
     let open = generator.add_open(table);
     let exports = [
         ("invoke", invoke),
         ("invoke-small", invoke_small),
+        ("invoke-scalars", invoke_scalars),
         ("drop", drop),
         ("open", open),
     ];
@@ -146,6 +149,40 @@ impl Generator {
         add.local_get(length).call(invoke.0);
         let parameters = [I32, I32, I64, I64, I64, I64];
         let func = self.module.declare(&FunctionType::new(&parameters, &[I32]));
+        self.module.define(func, code.finish());
+        func
+    }
+
+    /// `(function, words…) -> word`
+    fn add_invoke_scalars(&mut self, served: &[(&Call<'_>, Func)]) -> Func {
+        use ValType::{I32, I64};
+        let (function, first_word) = (0, 1);
+        let arms: Vec<_> = served
+            .iter()
+            .filter(|(call, _)| call.is_scalars)
+            .map(|(call, import)| (call.index, (*call, *import)))
+            .collect();
+        let mut code = Code::new(1 + MAX_SCALARS);
+        let word = code.take(I64);
+        dispatch(&mut code, function, &arms, |code, arm| {
+            let Some((call, import)) = arm else {
+                code.add().unreachable();
+                return;
+            };
+            let parameters = call.flat_parameters(&self.shapes).unwrap_or_default();
+            for (parameter, flat) in (first_word..).zip(parameters) {
+                code.add().local_get(parameter);
+                coerce(code, Flat::I64, *flat);
+            }
+            code.add().call(import.0);
+            if let Some(flat) = call.flat_result(&self.shapes) {
+                coerce(code, flat, Flat::I64);
+                code.add().local_set(word);
+            }
+        });
+        code.add().local_get(word);
+        let parameters = [I32, I64, I64, I64, I64];
+        let func = self.module.declare(&FunctionType::new(&parameters, &[I64]));
         self.module.define(func, code.finish());
         func
     }
@@ -350,11 +387,11 @@ fn give_back(code: &mut Code, address: Local, length: Local) {
 }
 
 /// Chooses by a number between arms; the last is for all other numbers.
-fn dispatch(
+fn dispatch<A: Copy>(
     code: &mut Code,
     number: u32,
-    arms: &[(u32, Func)],
-    mut arm: impl FnMut(&mut Code, Option<Func>),
+    arms: &[(u32, A)],
+    mut arm: impl FnMut(&mut Code, Option<A>),
 ) {
     let done = code.block();
     let labels: Vec<Label> = arms.iter().map(|_| code.block()).collect();
@@ -369,9 +406,9 @@ fn dispatch(
     code.end();
     arm(code, None);
     code.leave(done);
-    for (_, func) in arms.iter().rev() {
+    for (_, of_arm) in arms.iter().rev() {
         code.end();
-        arm(code, Some(*func));
+        arm(code, Some(*of_arm));
         code.leave(done);
     }
     code.end();

@@ -3,7 +3,7 @@
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
-use super::code::{Code, Local, at, byte_at, global};
+use super::code::{Code, Local, at, byte_at, coerce, global};
 use super::encode::{Sink, Source};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
@@ -12,15 +12,17 @@ use super::helpers::Helper;
 use super::layout::{FEW, RESULT_AREA, RETURN_AREA, SMALL_RESULT, WORDS, given_back};
 use super::module::{Func, FunctionType, Module};
 use super::reason::Reason;
-use super::shape::{ShapeId, Shapes};
+use super::shape::{Flat, ShapeId, Shapes};
 use super::signature::Call;
 use super::world::{LinkWorld, MANGLING};
+use crate::plan::MAX_SCALARS;
 
 /// The functions of the host that a stub imports.
 #[derive(Debug, Clone, Copy)]
 struct Host {
     call: Func,
     call_small: Func,
+    call_scalars: Func,
     drop: Func,
     malformed: Func,
 }
@@ -64,14 +66,17 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
 impl Host {
     fn import(module: &mut Module, world: &LinkWorld) -> Self {
         use ValType::{I32, I64};
-        let mut import = |name: &str, parameters: &[ValType]| {
-            let ty = FunctionType::new(parameters, &[]);
+        let mut import_for = |name: &str, parameters: &[ValType], results: &[ValType]| {
+            let ty = FunctionType::new(parameters, results);
             module.import(&world.link_import(name), &ty)
         };
+        let call_scalars = import_for("call-scalars", &[I32, I64, I64, I64, I64], &[I64]);
+        let mut import = |name, parameters| import_for(name, parameters, &[]);
         // Lists are pointer and length; the last word says where the result goes.
         Self {
             call: import("call", &[I32; 4]),
             call_small: import("call-small", &[I32, I32, I64, I64, I64, I64, I32]),
+            call_scalars,
             drop: import("drop", &[I32]),
             malformed: import("malformed", &[I32; 3]),
         }
@@ -144,7 +149,11 @@ impl Generator {
         };
         let ty = FunctionType::new(&parameters, &results);
         let func = self.module.declare(&ty);
-        let body = self.make_stub_function(host, call);
+        let body = if call.is_scalars {
+            make_scalars_function(&self.shapes, host, call)
+        } else {
+            self.make_stub_function(host, call)
+        };
         self.module.define(func, body);
         func
     }
@@ -246,6 +255,28 @@ impl Generator {
         add.local_get(p).local_get(end).i32_ne().select();
         code.finish()
     }
+}
+
+/// The function of a stub whose parameters and result are scalars.
+fn make_scalars_function(shapes: &Shapes, host: Host, call: &Call<'_>) -> Body {
+    let flat = call.flat_parameters(shapes).unwrap_or_default();
+    let mut code = Code::new(flat.len());
+    code.add().i32_const(call.index.cast_signed());
+    for (parameter, flat) in (0..).zip(flat) {
+        code.add().local_get(parameter);
+        coerce(&mut code, *flat, Flat::I64);
+    }
+    for _ in flat.len()..MAX_SCALARS {
+        code.add().i64_const(0);
+    }
+    code.add().call(host.call_scalars.0);
+    match call.flat_result(shapes) {
+        Some(flat) => coerce(&mut code, Flat::I64, flat),
+        None => {
+            code.add().drop();
+        }
+    }
+    code.finish()
 }
 
 /// Gives the host the arguments, which end at `p`: in words if they are few.

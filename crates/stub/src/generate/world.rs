@@ -16,13 +16,22 @@ pub(crate) const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi:
 /// What stubs import and skeletons export.
 const LINK: &str = include_str!("link.wit");
 
-/// One interface of a stub or skeleton, with the functions that take bytes.
+/// One interface of a stub or skeleton, with the functions that it carries.
 #[derive(Debug, Clone)]
 pub(crate) struct Carried {
     pub(crate) key: WorldKey,
     pub(crate) id: InterfaceId,
-    /// Each with its index on the link.
-    pub(crate) functions: Vec<(u32, String)>,
+    pub(crate) functions: Vec<CarriedFunction>,
+}
+
+/// A function of a [`Carried`] interface.
+#[derive(Debug, Clone)]
+pub(crate) struct CarriedFunction {
+    /// Its index on the link.
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    /// Whether it is one of few scalars, for which no bytes are made between two stores.
+    pub(crate) is_scalars: bool,
 }
 
 /// On which side of a link a component stands.
@@ -200,7 +209,7 @@ fn prune(resolve: &mut Resolve, carried: &[Carried]) {
     for (id, interface) in resolve.interfaces.iter_mut() {
         let of_this = || carried.iter().filter(|one| one.id == id);
         interface.functions.retain(|name, _| {
-            of_this().any(|one| one.functions.iter().any(|(_, function)| function == name))
+            of_this().any(|one| one.functions.iter().any(|function| function.name == *name))
         });
     }
 }

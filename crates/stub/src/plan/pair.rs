@@ -72,11 +72,14 @@ impl Plan {
             // A concurrent interface of the importer may have plain functions.
             (Path::Concurrent, _)
             | (Path::Stub, Path::Stub)
+            | (Path::Scalars(_), Path::Scalars(_))
             // A typed function is called by the export itself, whatever else serves the interface.
-            | (Path::Direct(_), Path::Direct(_) | Path::Stub) => Ok(found.index),
+            | (Path::Direct(_), Path::Direct(_) | Path::Scalars(_) | Path::Stub) => {
+                Ok(found.index)
+            }
             (_, Path::Concurrent) => Err(Unserved::Concurrent { function }),
             // Both ends ask the same predicate of the same signature.
-            (Path::Stub, Path::Direct(_)) => Err(self.not_served(export, function)),
+            (Path::Stub | Path::Scalars(_), _) => Err(self.not_served(export, function)),
         }
     }
 

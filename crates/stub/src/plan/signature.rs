@@ -1,4 +1,5 @@
-//! Signatures that a host can have as typed functions: what the table of typed shapes is made of.
+//! Signatures that cross without being made bytes: those that a host can have as typed functions, of which the
+//! table of typed shapes is made, and those of scalars.
 
 use wit_parser::{Function, FunctionKind, Resolve, Type, TypeDefKind};
 
@@ -6,6 +7,12 @@ use super::walk::peeled;
 
 /// The most parameters of a typed shape: the table grows with their power.
 pub const MAX_DIRECT_PARAMS: usize = 2;
+
+/// The most scalars that a call of [`Scalars`] has: each is a parameter of it, whether it is used or not.
+pub const MAX_SCALARS: usize = 4;
+
+/// How deeply scalars may be in records.
+const MAX_SCALARS_DEPTH: usize = 8;
 
 /// A type of a typed shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +65,62 @@ pub enum Outcome {
     Plain(Kind),
     /// `result<_, string>` or `result<T, string>`.
     Fallible(Option<Kind>),
+}
+
+/// A synchronous function of few scalars, alone or in records and tuples.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Scalars {
+    /// The parameters one after the other, [`MAX_SCALARS`] at most.
+    pub params: Vec<Kind>,
+    /// The result.
+    pub result: Option<Kind>,
+}
+
+impl Scalars {
+    /// The scalars of a function, if it has nothing else.
+    pub(super) fn of(resolve: &Resolve, function: &Function) -> Option<Self> {
+        let mut params = Vec::new();
+        for param in &function.params {
+            add_scalars(resolve, &param.ty, MAX_SCALARS_DEPTH, &mut params)?;
+        }
+        let mut results = Vec::new();
+        if let Some(ty) = &function.result {
+            add_scalars(resolve, ty, MAX_SCALARS_DEPTH, &mut results)?;
+        }
+        match results.as_slice() {
+            [] => Some(None),
+            [result] => Some(Some(*result)),
+            _ => None,
+        }
+        .map(|result| Self { params, result })
+    }
+}
+
+/// Adds the scalars of which a type consists, if it has nothing else and they are not too many.
+fn add_scalars(resolve: &Resolve, ty: &Type, depth: usize, scalars: &mut Vec<Kind>) -> Option<()> {
+    match Kind::of(resolve, ty) {
+        Some(Kind::String | Kind::Bytes) => None,
+        Some(_) if scalars.len() == MAX_SCALARS => None,
+        Some(scalar) => {
+            scalars.push(scalar);
+            Some(())
+        }
+        None => {
+            let (Type::Id(id), Some(depth)) = (peeled(resolve, ty), depth.checked_sub(1)) else {
+                return None;
+            };
+            let add = |ty: &Type| add_scalars(resolve, ty, depth, scalars);
+            match &resolve.types[id].kind {
+                TypeDefKind::Record(record) => record
+                    .fields
+                    .iter()
+                    .map(|field| &field.ty)
+                    .try_for_each(add),
+                TypeDefKind::Tuple(tuple) => tuple.types.iter().try_for_each(add),
+                _ => None,
+            }
+        }
+    }
 }
 
 impl Signature {

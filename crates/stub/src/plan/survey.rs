@@ -7,7 +7,7 @@ use wit_parser::{
 };
 
 use super::refusal::{Reason, Refusal};
-use super::signature::{Kind, Outcome, Signature};
+use super::signature::{Kind, Outcome, Scalars, Signature};
 use super::walk::{MAX_FLAGS, Special, definition, specials};
 use super::{Path, is_async, text};
 
@@ -156,10 +156,11 @@ impl<'a> Survey<'a> {
         }
         let signature = Signature::of(self.resolve, function);
         let signature = signature.filter(|_| !has_methods(item.interface));
-        Ok(match signature.filter(is_direct) {
-            Some(signature) => Path::Direct(signature),
-            None => Path::Stub,
-        })
+        if let Some(signature) = signature.filter(is_direct) {
+            return Ok(Path::Direct(signature));
+        }
+        let scalars = Scalars::of(self.resolve, function);
+        Ok(scalars.map_or(Path::Stub, Path::Scalars))
     }
 
     pub(super) fn is_concurrent(&self, function: &Function) -> bool {

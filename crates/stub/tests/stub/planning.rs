@@ -1,6 +1,6 @@
 //! Which way each function takes.
 
-use weft_stub::plan::{self, Kind, Outcome, Path, Signature};
+use weft_stub::plan::{self, Kind, Outcome, Path, Scalars, Signature};
 
 use crate::support::{any_signature, exports, imports, lines, no_signature, view};
 
@@ -54,10 +54,10 @@ fn a_function_of_few_values_without_structure_is_direct() {
 #[test]
 fn any_other_function_takes_the_stub() {
     for function in [
-        "f: func(a: u8, b: u8, c: u8);",
+        "f: func(a: u8, b: u8, c: u8, d: u8, e: u8);",
         "f: func(a: list<u16>);",
         "f: func(a: list<s8>);",
-        "f: func(a: tuple<u8>);",
+        "f: func(a: tuple<u8, string>);",
         "f: func(a: option<string>);",
         "f: func(a: result<u8, string>);",
         "f: func(a: item);",
@@ -73,6 +73,9 @@ fn any_other_function_takes_the_stub() {
         check(function, &["f: stub, or trap"]);
     }
     check("f: func() -> result<item, string>;", &["f: stub, or text"]);
+    for function in ["f: func(a: u8, b: u8, c: u8);", "f: func(a: tuple<u8>);"] {
+        check(function, &["f: scalars, or trap"]);
+    }
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_failure_goes_where_the_result_can_say_it() {
 }
 
 #[test]
-fn functions_of_resources_and_what_stands_beside_methods_take_the_stub() {
+fn nothing_of_an_interface_with_methods_is_direct() {
     check(
         "resource basket {
             constructor(size: u32);
@@ -109,11 +112,11 @@ fn functions_of_resources_and_what_stands_beside_methods_take_the_stub() {
         size: func() -> u32;",
         &[
             "[constructor]basket: stub, or trap",
-            "[static]basket.count: stub, or trap",
+            "[static]basket.count: scalars, or trap",
             "[method]basket.add: stub, or text",
             "open: stub, or trap",
             "pay: stub, or trap",
-            "size: stub, or trap",
+            "size: scalars, or trap",
         ],
     );
     check(
@@ -213,8 +216,53 @@ fn a_signature_is_what_the_host_is_asked_for() {
         plan.find(API, "plain").unwrap().path,
         Path::Direct(_)
     ));
+}
+
+#[test]
+fn few_scalars_cross_as_such_where_the_host_has_no_typed_function() {
+    let packages = "package a:b@0.1.0 { interface api {
+        type id = u64;
+        record point { x: f32, y: f32 }
+        resource r { of: static func(a: u8) -> r; count: static func(a: u8) -> u8; }
+        none: func();
+        named: func(a: id) -> id;
+        nested: func(a: tuple<point, tuple<bool>>, b: char) -> tuple<s64>;
+        four: func(a: u8, b: s16, c: f64, d: u32);
+        five: func(a: u8, b: s16, c: f64, d: u32, e: u8);
+        two-results: func() -> point;
+        text: func(a: string) -> u32;
+        maybe: func(a: option<u8>);
+        fallible: func() -> result<u32, string>;
+    } }";
+    let importer = view(packages, "import a:b/api@0.1.0;");
     let plan = plan::imports(&importer, &[API], &no_signature).unwrap();
-    assert_eq!(plan.find(API, "none").unwrap().path, Path::Stub);
+    let scalars = |name: &str| match &plan.find(API, name).unwrap().path {
+        Path::Scalars(scalars) => Some(scalars.clone()),
+        _ => None,
+    };
+    let are = |params: &[Kind], result| {
+        Some(Scalars {
+            params: params.to_vec(),
+            result,
+        })
+    };
+    assert_eq!(scalars("none"), are(&[], None));
+    assert_eq!(scalars("named"), are(&[Kind::U64], Some(Kind::U64)));
+    let nested = [Kind::F32, Kind::F32, Kind::Bool, Kind::Char];
+    assert_eq!(scalars("nested"), are(&nested, Some(Kind::S64)));
+    let four = [Kind::U8, Kind::S16, Kind::F64, Kind::U32];
+    assert_eq!(scalars("four"), are(&four, None));
+    assert_eq!(scalars("[static]r.count"), are(&[Kind::U8], Some(Kind::U8)));
+    for others in [
+        "five",
+        "two-results",
+        "text",
+        "maybe",
+        "fallible",
+        "[static]r.of",
+    ] {
+        assert_eq!(scalars(others), None, "{others}");
+    }
 }
 
 #[test]

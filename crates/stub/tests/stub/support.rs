@@ -64,6 +64,7 @@ pub(crate) fn lines(plan: &Plan) -> Vec<String> {
         .map(|(interface, function)| {
             let path = match function.path {
                 Path::Direct(_) => "direct",
+                Path::Scalars(_) => "scalars",
                 Path::Stub => "stub",
                 Path::Concurrent => "concurrent",
             };

@@ -9,14 +9,14 @@ mod shapes;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
 use weft_stub::plan::{Path, Signature};
-use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
+use weft_wire::{DecodeError, Decoder, Limits};
 
 use self::kinds::Returned;
 
-use super::{Callee, Link, LinkFailure, LinkedFunction, in_task, wire};
+use super::exchange::{exchange, read_reply};
+use super::{Callee, Link, LinkFailure, LinkedFunction};
 use crate::entry::Failure;
 use crate::guest::GuestState;
 
@@ -75,53 +75,7 @@ async fn over_bytes<R: Returned>(
     arguments: Vec<u8>,
 ) -> Result<R, LinkFailure> {
     let reply = exchange(function, importer, arguments).await?;
-    let decoded = Decoder::new(&reply, Limits::LINK).and_then(|mut decoder| {
-        let returned = R::decode(&mut decoder)?;
-        decoder.finish()?;
-        Ok(returned)
-    });
-    decoded.map_err(|error| {
-        let to = &function.route.ends.to;
-        let reason = format!("the reply of `{to}` cannot be read: {error}");
-        LinkFailure::new(FailureCode::MaybeExecuted, reason)
-    })
-}
-
-async fn exchange(
-    function: &Arc<LinkedFunction>,
-    importer: &mut GuestState,
-    arguments: Vec<u8>,
-) -> Result<Bytes, LinkFailure> {
-    let carrier = &function.route.carrier;
-    if let Some(frames) = &carrier.frames {
-        return wire::call(frames, function, importer, &arguments).await;
-    }
-    let mut callee = function.begin(importer)?;
-    let called = function.clone();
-    let call = async move {
-        let outcome = match &called.path {
-            Path::Direct(signature) => {
-                serve(signature, &mut callee, called.target_index, &arguments).await
-            }
-            Path::Stub | Path::Concurrent => Err(Failure::BadRequest(
-                "the function has no typed shape".to_owned(),
-            )),
-        };
-        (callee, outcome)
-    };
-    let (callee, outcome) = in_task(&carrier.tasks, call)
-        .await
-        .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
-    function.end(importer, callee, outcome).map(Bytes::from)
-}
-
-/// What `write` writes.
-fn writer(
-    write: impl FnOnce(&mut Encoder<'_>) -> wasmtime::Result<()>,
-) -> wasmtime::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    write(&mut Encoder::new(&mut bytes, MAX_VALUE_BYTES))?;
-    Ok(bytes)
+    read_reply(function, &reply, R::decode)
 }
 
 fn reader(bytes: &[u8]) -> Result<Decoder<'_>, Failure> {

@@ -14,9 +14,10 @@ use wasmtime::component::LinkerInstance;
 use weft_stub::plan::Signature;
 
 use super::kinds::{Bytes, Param, Returned, Text};
-use super::{call, over_bytes, reader, writer};
+use super::{call, over_bytes, reader};
 use crate::entry::Failure;
 use crate::guest::GuestState;
+use crate::links::exchange::written;
 use crate::links::{Callee, LinkedFunction, boxed};
 
 /// The code of one signature.
@@ -66,7 +67,7 @@ macro_rules! shape {
                                 Err(failure) => Err(failure),
                             }
                         } else {
-                            let arguments = writer(|encoder| {
+                            let arguments = written(|encoder| {
                                 let _ = &encoder;
                                 $(
                                     let $name = <$param as Param>::hold(&$name, &importer)?;
@@ -100,7 +101,7 @@ macro_rules! shape {
                 decoder.finish().map_err(super::malformed)?;
                 let arguments = ($(<$param as Param>::lower(&$name),)*);
                 let returned: $returned = call(callee, index, arguments).await?;
-                writer(|encoder| Ok(returned.encode(encoder)?)).map_err(|error| super::too_large(&error))
+                written(|encoder| Ok(returned.encode(encoder)?)).map_err(|error| super::too_large(&error))
             }))
         }
 

@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_stub::plan::Path;
 use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Reply, Request, SessionId, Target};
 
 use super::refusals::{Refusal, Refusals};
 use crate::entry::{Entry, Failure, Instance};
 use crate::links::call::{Asked, report_failure};
+use crate::links::exchange::serve;
 use crate::links::failure::of_callee;
-use crate::links::{Callee, LinkFailure, stub, typed};
+use crate::links::{Callee, LinkFailure, stub};
 
 /// How long a session waits for its importer: some missed renewals, and not so long that what a lost
 /// importer held piles up.
@@ -301,16 +301,7 @@ async fn call(
         let reason = format!("it serves no `{interface}.{function}` over links");
         return Err(Failure::BadRequest(reason));
     };
-    match path {
-        Path::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
-        Path::Stub => {
-            let reply = stub::invoke(callee, index, arguments).await?;
-            Ok(reply.into_vec())
-        }
-        Path::Concurrent => Err(Failure::BadRequest(
-            "a concurrent function is not called by one request".to_owned(),
-        )),
-    }
+    serve(path, callee, index, arguments).await
 }
 
 fn kept(id: SessionId) -> KeptSession {

@@ -8,17 +8,24 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use wasmtime::component::{Component, Func, Instance, Linker, Type, Val};
 use wasmtime::{Config, Engine, Store};
-use weft_stub::plan::View;
+use weft_stub::plan::{Path, View};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 use super::super::{CodecError, Shape, decode, encode};
-use super::{Nothing, Ty, typed_values};
+use super::{Nothing, PRIMITIVES, Ty, primitives, to_bytes, typed_values};
 use crate::links::bytes::{Few, GivenBack, Reply};
 use crate::links::{CALL_INTERFACE, SERVE_INTERFACE};
 
 const API: &str = "t:t/api";
 const FUNCTION: &str = "f";
+
+/// What a function gives back of what it is given: as a tuple if it is more than one.
+#[derive(Clone, Copy)]
+enum Returns {
+    All,
+    Last,
+}
 
 /// Writes an interface whose one function gives back what it is given.
 #[derive(Default)]
@@ -28,13 +35,13 @@ struct Wit {
 }
 
 impl Wit {
-    fn interface(types: &[Ty]) -> String {
+    fn interface(types: &[Ty], returns: Returns) -> String {
         let mut wit = Self::default();
         let names: Vec<_> = types.iter().map(|ty| wit.ty(ty)).collect();
         let parameters = numbered(names.iter(), |number, name| format!("p{number}: {name}"));
-        let result = match &names[..] {
-            [only] => only.clone(),
-            several => format!("tuple<{}>", several.join(", ")),
+        let result = match (&names[..], returns) {
+            ([only], _) | ([.., only], Returns::Last) => only.clone(),
+            (several, _) => format!("tuple<{}>", several.join(", ")),
         };
         let definitions = wit.definitions;
         format!(
@@ -139,39 +146,44 @@ impl Generated {
 struct Link {
     stub: Generated,
     skeleton: Arc<Mutex<Generated>>,
-    /// The arguments of the last call, as bytes.
-    sent: Arc<Mutex<Vec<u8>>>,
+    /// The arguments of the last call, as bytes; none if it was one of scalars.
+    sent: Arc<Mutex<Option<Vec<u8>>>>,
+    /// Whether the function is one of few scalars.
+    is_scalars: bool,
     /// What the codec makes of the parameters.
     shapes: Vec<Shape>,
 }
 
 impl Link {
-    fn new(types: &[Ty]) -> Self {
+    fn new(types: &[Ty], returns: Returns) -> Self {
         let mut config = Config::new();
         config.concurrency_support(false);
         let engine = Engine::new(&config).unwrap();
-        let wit = Wit::interface(types);
+        let wit = Wit::interface(types, returns);
         let never = &|_: &_| false;
         let stub = weft_stub::stub(&view(&wit, "importer"), &[API], never).unwrap();
+        let path = &stub.plan.find(API, FUNCTION).unwrap().path;
+        let is_scalars = matches!(path, Path::Scalars(_));
         let skeleton = weft_stub::skeleton(&view(&wit, "exporter"), &[API], never).unwrap();
 
         let mut linker = Linker::new(&engine);
         let mut api = linker.instance(API).unwrap();
-        let echo = |_: wasmtime::StoreContextMut<'_, ()>, _, given: &[Val], results: &mut [Val]| {
-            results[0] = back(given);
-            Ok(())
-        };
+        let echo =
+            move |_: wasmtime::StoreContextMut<'_, ()>, _, given: &[Val], results: &mut [Val]| {
+                results[0] = back(given, returns);
+                Ok(())
+            };
         api.func_new(FUNCTION, echo).unwrap();
         let skeleton = Generated::new(&engine, &skeleton.bytes.unwrap(), &linker);
         let skeleton = Arc::new(Mutex::new(skeleton));
 
-        let sent = Arc::new(Mutex::new(Vec::new()));
+        let sent = Arc::new(Mutex::new(None));
         let mut linker = Linker::new(&engine);
         let mut call = linker.instance(CALL_INTERFACE).unwrap();
         let (to, record) = (skeleton.clone(), sent.clone());
         let forward = Arc::new(move |index: u32, arguments: Vec<u8>| {
             let reply = invoke(&mut to.lock().unwrap(), index, &arguments);
-            *record.lock().unwrap() = arguments;
+            *record.lock().unwrap() = Some(arguments);
             let reason = |reason: u32| wasmtime::Error::msg(format!("refused for {reason}"));
             Ok((Reply::from(reply.map_err(reason)?).give_back(),))
         });
@@ -182,6 +194,11 @@ impl Link {
         .unwrap();
         call.func_wrap("call-small", move |_, (index, length, a, b, c, d)| {
             forward_small(index, Few::given((length, a, b, c, d))?.to_vec())
+        })
+        .unwrap();
+        let to = skeleton.clone();
+        call.func_wrap("call-scalars", move |_, call| {
+            Ok((invoke_scalars(&mut to.lock().unwrap(), call),))
         })
         .unwrap();
         call.func_wrap("drop", |_, (_,): (u32,)| Ok(())).unwrap();
@@ -199,6 +216,7 @@ impl Link {
             stub,
             skeleton,
             sent,
+            is_scalars,
             shapes,
         }
     }
@@ -222,10 +240,10 @@ impl Link {
     }
 }
 
-fn back(given: &[Val]) -> Val {
-    match given {
-        [only] => only.clone(),
-        several => Val::Tuple(several.to_vec()),
+fn back(given: &[Val], returns: Returns) -> Val {
+    match (given, returns) {
+        ([only], _) | ([.., only], Returns::Last) => only.clone(),
+        (several, _) => Val::Tuple(several.to_vec()),
     }
 }
 
@@ -248,6 +266,24 @@ fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<
     Ok(list.unwrap_or_else(|| Few::given((length, a, b, c, d)).unwrap().to_vec()))
 }
 
+/// A function and its words.
+type Scalars = (u32, u64, u64, u64, u64);
+
+fn invoke_scalars(skeleton: &mut Generated, call: Scalars) -> u64 {
+    let invoke = skeleton.function(SERVE_INTERFACE, "invoke-scalars");
+    let invoke = invoke.typed::<Scalars, (u64,)>(&skeleton.store).unwrap();
+    invoke.call(&mut skeleton.store, call).unwrap().0
+}
+
+fn typed_scalars() -> impl Strategy<Value = (Ty, Val)> {
+    let scalars: Vec<_> = PRIMITIVES
+        .into_iter()
+        .filter(|name| *name != "string")
+        .collect();
+    let scalar = proptest::sample::select(scalars);
+    scalar.prop_flat_map(|name| (Just(Ty::Primitive(name)), primitives(name)))
+}
+
 fn parameters() -> impl Strategy<Value = (Vec<Ty>, Vec<Val>)> {
     // Most functions have few parameters; with many, they do not fit flat.
     let count = prop_oneof![4 => 1..4_usize, 1 => 17..20_usize];
@@ -263,9 +299,10 @@ proptest! {
     fn a_stub_sends_the_bytes_of_the_codec_and_values_come_back_as_they_were(
         (types, values) in parameters(),
     ) {
-        let mut link = Link::new(&types);
+        let mut link = Link::new(&types, Returns::All);
         let result = link.call(&values);
-        prop_assert_eq!(&*link.sent.lock().unwrap(), &link.encode(&values));
+        let sent = link.sent.lock().unwrap().take();
+        prop_assert_eq!(sent, (!link.is_scalars).then(|| link.encode(&values)));
         // As bytes, which tell one NaN from another.
         let results = match result {
             Val::Tuple(results) if values.len() > 1 => results,
@@ -275,12 +312,40 @@ proptest! {
     }
 
     #[test]
+    fn scalars_cross_as_they_were_whatever_they_are_beside(
+        typed in vec(typed_scalars(), 1..=4),
+        in_tuple in any::<bool>(),
+    ) {
+        let (types, values): (Vec<_>, Vec<_>) = typed.into_iter().unzip();
+        // The last gives the result, so that is not in a tuple.
+        let mut link = match (&types[..], in_tuple) {
+            ([first @ .., last], true) if !first.is_empty() => {
+                Link::new(&[Ty::Tuple(first.to_vec()), last.clone()], Returns::Last)
+            }
+            _ => Link::new(&types, Returns::Last),
+        };
+        prop_assert!(link.is_scalars);
+        let arguments = match (&values[..], in_tuple) {
+            ([first @ .., last], true) if !first.is_empty() => {
+                vec![Val::Tuple(first.to_vec()), last.clone()]
+            }
+            _ => values.clone(),
+        };
+        let result = link.call(&arguments);
+        // As bytes, which tell one NaN from another.
+        let shape = link.shapes.pop().unwrap();
+        let last = values.last().unwrap();
+        prop_assert_eq!(to_bytes(&result, &shape).unwrap(), to_bytes(last, &shape).unwrap());
+        prop_assert!(link.sent.lock().unwrap().is_none());
+    }
+
+    #[test]
     fn a_skeleton_takes_what_the_codec_takes_and_refuses_what_it_refuses(
         (types, values) in parameters(),
         changes in vec(vec((any::<Index>(), any::<u8>()), 1..3), 20),
         cuts in vec(any::<Index>(), 4),
     ) {
-        let link = Link::new(&types);
+        let link = Link::new(&types, Returns::All);
         let sound = link.encode(&values);
         let changed = changes.iter().map(|changes| {
             let mut bytes = sound.clone();

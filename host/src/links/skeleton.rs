@@ -1,0 +1,53 @@
+//! The functions of a callee's skeleton. To find one and compare its type is a twentieth of a small call, so
+//! an instance remembers those that small calls are made of.
+
+use wasmtime::component::{TypedFunc, WasmList};
+
+use super::Callee;
+use super::bytes::GivenBack;
+use crate::entry::Failure;
+use crate::linking::Served;
+
+/// What `invoke` of a skeleton gives: the encoded result, or what was wrong with the arguments.
+pub(super) type Invoked = Result<GivenBack<WasmList<u8>>, u32>;
+
+/// `invoke-small`.
+pub(super) type InvokeSmall = TypedFunc<(u32, u32, u64, u64, u64, u64), (Invoked,)>;
+
+/// `invoke-scalars`.
+pub(super) type InvokeScalars = TypedFunc<(u32, u64, u64, u64, u64), (u64,)>;
+
+/// What is known of an instance's skeleton.
+#[derive(Default)]
+pub(crate) struct Skeleton {
+    small: Option<InvokeSmall>,
+    scalars: Option<InvokeScalars>,
+}
+
+impl Callee {
+    /// `invoke-small` of the callee's skeleton.
+    ///
+    /// # Errors
+    /// As [`Callee::function`].
+    pub(super) fn invoke_small(&mut self) -> Result<InvokeSmall, Failure> {
+        if let Some(known) = self.skeleton()?.small {
+            return Ok(known);
+        }
+        let found = self.typed_export(Served::invoke_small)?;
+        self.skeleton()?.small = Some(found);
+        Ok(found)
+    }
+
+    /// `invoke-scalars` of the callee's skeleton.
+    ///
+    /// # Errors
+    /// As [`Callee::function`].
+    pub(super) fn invoke_scalars(&mut self) -> Result<InvokeScalars, Failure> {
+        if let Some(known) = self.skeleton()?.scalars {
+            return Ok(known);
+        }
+        let found = self.typed_export(Served::invoke_scalars)?;
+        self.skeleton()?.scalars = Some(found);
+        Ok(found)
+    }
+}
