@@ -102,6 +102,7 @@ fn each_function_of_a_local_link_says_how_its_calls_go() {
         ("direct", "decode", "direct"),
         ("failures", "as-case", "stub"),
         ("resources", "make", "stub"),
+        ("resources", "[static]counter.dropped", "scalars"),
     ];
     for (interface, function, path) in cases {
         let row = why(&weft, &format!("fixture:conformance/{interface}"));
