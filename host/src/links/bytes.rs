@@ -1,7 +1,7 @@
 //! Bytes as they cross between the host and generated code: in four words if they are few.
 //!
-//! A list costs whoever receives it an allocation, which is a call into it. Words cost nothing: most calls have
-//! few bytes both ways, and are twice as fast so. The WIT of both forms is `link.wit` of `weft-stub`.
+//! A list costs whoever receives it an allocation, which is a call into it; words do not, and most calls have few
+//! bytes both ways. The WIT of both forms is `link.wit` of `weft-stub`.
 
 use bytes::Bytes;
 use wasmtime::AsContext;

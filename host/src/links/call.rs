@@ -11,7 +11,7 @@
 //! the importer's future is dropped, so is everything it called.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
@@ -60,6 +60,25 @@ enum Keeps {
     Session,
     Nothing,
 }
+
+/// Calls a function of a [`Callee`] by its type, within the deadline: a `Result<R, Failure>`, which fails for a
+/// trap, a limit or the deadline.
+///
+/// It is no function, because wasmtime's future of a call has three kilobytes and a half, and every `async fn`
+/// that it were made in would have room for it besides and move it there.
+macro_rules! run_in {
+    ($callee:expr, $function:expr, $arguments:expr) => {{
+        let deadline = $callee.deadline();
+        let store = $callee.store()?;
+        let result = {
+            let call = std::pin::pin!($function.call_async(&mut *store, $arguments));
+            $crate::links::call::within(deadline, call).await
+        };
+        $callee.outcome(result)
+    }};
+}
+
+pub(super) use run_in;
 
 impl LinkedFunction {
     /// Admits a call by the instance whose state `importer` is, and takes its session with the target.
@@ -208,32 +227,8 @@ impl Callee {
         A: ComponentNamedList + Lower + Send + Sync,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let function = self.typed(function)?;
-        self.run_typed(function, arguments).await
-    }
-
-    /// Calls a function of the instance whose type is known, within the deadline.
-    ///
-    /// # Errors
-    /// A trap, a limit, or the deadline.
-    pub(super) async fn run_typed<A, R>(
-        &mut self,
-        function: TypedFunc<A, R>,
-        arguments: A,
-    ) -> Result<R, Failure>
-    where
-        A: ComponentNamedList + Lower + Send + Sync,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        let deadline = self.deadline;
-        let store = self.store()?;
-        let result = {
-            // Pinned here: every function that it were handed to would have room for it besides, and the
-            // future of each call is moved once to where it stays.
-            let call = pin!(function.call_async(&mut *store, arguments));
-            within(deadline, call).await
-        };
-        self.outcome(result)
+        let function = self.typed::<A, R>(function)?;
+        run_in!(self, function, arguments)
     }
 
     /// An export of the callee by its type.
@@ -252,7 +247,11 @@ impl Callee {
         self.typed(function)
     }
 
-    fn typed<A, R>(&mut self, function: Func) -> Result<TypedFunc<A, R>, Failure>
+    /// A function of the callee by its type.
+    ///
+    /// # Errors
+    /// If it is of another type, or the callee is not ready.
+    pub(super) fn typed<A, R>(&mut self, function: Func) -> Result<TypedFunc<A, R>, Failure>
     where
         A: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
@@ -386,7 +385,7 @@ impl Callee {
 
 /// The result of a call, or none if the deadline came first. No timer is made for a call that does not
 /// wait, as most do not.
-async fn within<R>(
+pub(super) async fn within<R>(
     deadline: Instant,
     mut call: Pin<&mut impl Future<Output = wasmtime::Result<R>>>,
 ) -> Option<wasmtime::Result<R>> {

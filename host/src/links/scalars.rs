@@ -8,6 +8,7 @@ use wasmtime::component::LinkerInstance;
 use weft_stub::plan::{Kind, MAX_SCALARS, Path, Scalars};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 
+use super::call::run_in;
 use super::exchange::{exchange, read_reply, written};
 use super::{Callee, Link, LinkFailure, LinkedFunction, boxed};
 use crate::entry::Failure;
@@ -59,7 +60,7 @@ async fn call(
 async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<u64, Failure> {
     callee.ready().await?;
     let invoke = callee.invoke_scalars()?;
-    let (result,) = callee.run_typed(invoke, (index, a, b, c, d)).await?;
+    let (result,) = run_in!(callee, invoke, (index, a, b, c, d))?;
     Ok(result)
 }
 

@@ -8,6 +8,7 @@ use wasmtime::component::LinkerInstance;
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
 use super::bytes::{Arguments, Few, Reply};
+use super::call::run_in;
 use super::skeleton::Invoked;
 use super::{Callee, Link, LinkFailure, boxed, in_task, scalars, wire};
 use crate::entry::Failure;
@@ -160,7 +161,7 @@ async fn invoke_small(callee: &mut Callee, index: u32, arguments: Few) -> Result
     let invoke = callee.invoke_small()?;
     let (length, a, b, c, d) = arguments.flat();
     let arguments = (index, length, a, b, c, d);
-    let (invoked,) = callee.run_typed(invoke, arguments).await?;
+    let (invoked,) = run_in!(callee, invoke, arguments)?;
     given_back(callee, invoked)
 }
 

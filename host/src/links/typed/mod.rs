@@ -15,6 +15,7 @@ use weft_wire::{DecodeError, Decoder, Limits};
 
 use self::kinds::Returned;
 
+use super::call::run_in;
 use super::exchange::{exchange, read_reply};
 use super::{Callee, Link, LinkFailure, LinkedFunction};
 use crate::entry::Failure;
@@ -65,7 +66,8 @@ where
 {
     callee.ready().await?;
     let function = callee.function(target_index)?;
-    callee.run(function, arguments).await
+    let function = callee.typed::<A, R>(function)?;
+    run_in!(callee, function, arguments)
 }
 
 /// Makes the call where something lies between the two stores: a task, or the wire.
