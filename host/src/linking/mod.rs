@@ -4,7 +4,7 @@
 //!    all that does not fit is reported together. Pure.
 //! 2. [`modes`]: which links are fused, and which join two stores, and why. Pure.
 //! 3. [`crossing`]: for links that join two stores, stubs and skeletons. Pure.
-//! 4. [`group`]: for each component as an *entry*, the components that are fused with it. Pure.
+//! 4. [`mod@group`]: for each component as an *entry*, the components that are fused with it. Pure.
 //! 5. [`prepare`]: fuse, compile, link to the host's interfaces ([`imports`]), pre-instantiate.
 
 mod binary;

@@ -13,7 +13,7 @@
 //! - [`concurrent`]: calls of `async func`s, and streams and futures.
 //! - [`codec`]: dynamic values as bytes of the wire.
 //! - [`failure`]: what becomes of a call without a reply.
-//! - [`boxed`]: the futures of calls, on the heap.
+//! - [`mod@boxed`]: the futures of calls, on the heap.
 //!
 //! `docs/adr/0007-links-between-stores.md` says why it is so.
 
