@@ -111,9 +111,7 @@ fn used_first<'p>(view: &View, plan: &'p Plan) -> Vec<&'p PlannedInterface> {
 }
 
 fn has_generated(view: &View, interface: &PlannedInterface) -> bool {
-    let mut functions = interface.functions.iter();
-    functions.any(|function| function.path.is_generated())
-        || !view.resolve.interfaces[interface.id].types.is_empty()
+    interface.has_generated() || !view.resolve.interfaces[interface.id].types.is_empty()
 }
 
 fn has_direct(interface: &PlannedInterface) -> bool {

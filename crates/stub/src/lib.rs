@@ -26,7 +26,7 @@ pub use generate::GenerateError;
 
 use assemble::Outside;
 use cache::Interfaces;
-use plan::{Plan, Refusal, Signature, View, ViewError};
+use plan::{Plan, PlannedInterface, Refusal, Signature, View, ViewError};
 
 /// The instance that a skeleton exports to its host.
 const SERVE: &str = "weft:link/serve";
@@ -152,9 +152,7 @@ fn skeleton_with(
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
     let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Refused)?;
-    let is_served = plan
-        .functions()
-        .any(|(_, function)| function.path.is_generated());
+    let is_served = plan.interfaces.iter().any(PlannedInterface::has_generated);
     let bytes = guarded(|| {
         is_served
             .then(|| made.skeleton(exporter, &plan))

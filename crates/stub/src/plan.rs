@@ -48,6 +48,15 @@ pub struct PlannedInterface {
     pub functions: Vec<PlannedFunction>,
 }
 
+impl PlannedInterface {
+    /// Whether generated code carries calls of it.
+    #[must_use]
+    pub fn has_generated(&self) -> bool {
+        let mut functions = self.functions.iter();
+        functions.any(|function| function.path.is_generated())
+    }
+}
+
 /// A function of a [`PlannedInterface`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFunction {

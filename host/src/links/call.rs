@@ -231,22 +231,6 @@ impl Callee {
         run_in!(self, function, arguments)
     }
 
-    /// An export of the callee by its type.
-    ///
-    /// # Errors
-    /// As [`Callee::function`], and if it is of another type.
-    pub(super) fn typed_export<A, R>(
-        &mut self,
-        index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
-    ) -> Result<TypedFunc<A, R>, Failure>
-    where
-        A: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift,
-    {
-        let function = self.export(index)?;
-        self.typed(function)
-    }
-
     /// A function of the callee by its type.
     ///
     /// # Errors
@@ -368,7 +352,11 @@ impl Callee {
         }
     }
 
-    fn export(
+    /// An export of the callee.
+    ///
+    /// # Errors
+    /// As [`Callee::function`].
+    pub(super) fn export(
         &mut self,
         index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
     ) -> Result<Func, Failure> {

@@ -49,9 +49,10 @@ async fn call(
             Err(failure) => Err(failure),
         }
     } else {
+        let (arguments, result) = encoded(function, words)?;
         // Boxed: it is large, and would be moved with every call that goes the other way.
-        let call = boxed(|| over_bytes(function, importer, words));
-        Box::into_pin(call).await?
+        let call = boxed(|| over_bytes(function, importer, arguments, result));
+        Box::into_pin(call).await
     };
     result.map_err(|failure| function.trap(failure))
 }
@@ -64,31 +65,32 @@ async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<
     Ok(result)
 }
 
-/// Makes the call where something lies between the two stores: a task, or the wire.
-async fn over_bytes(
-    function: &Arc<LinkedFunction>,
-    importer: &mut GuestState,
-    words: Words,
-) -> wasmtime::Result<Result<u64, LinkFailure>> {
+/// The arguments as bytes, and what the result is.
+fn encoded(function: &LinkedFunction, words: Words) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
     let Path::Scalars(Scalars { params, result }) = &function.path else {
         let name = &function.name;
         let error = format!("`{name}` is no function of scalars");
         return Err(wasmtime::Error::msg(error));
     };
     let arguments = written(|encoder| {
-        for (kind, word) in params.iter().zip(words) {
-            encode(*kind, word, encoder)?;
-        }
-        Ok(())
+        let mut scalars = params.iter().zip(words);
+        scalars.try_for_each(|(kind, word)| encode(*kind, word, encoder))
     })?;
-    let reply = match exchange(function, importer, arguments).await {
-        Ok(reply) => reply,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    Ok(read_reply(function, &reply, |decoder| match result {
-        Some(kind) => decode(*kind, decoder),
+    Ok((arguments, *result))
+}
+
+/// Makes the call where something lies between the two stores: a task, or the wire.
+async fn over_bytes(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+    result: Option<Kind>,
+) -> Result<u64, LinkFailure> {
+    let reply = exchange(function, importer, arguments).await?;
+    read_reply(function, &reply, |decoder| match result {
+        Some(kind) => decode(kind, decoder),
         None => Ok(0),
-    }))
+    })
 }
 
 /// Writes a scalar that is in the low bits of a word.

@@ -1,7 +1,9 @@
 //! The functions of a callee's skeleton. To find one and compare its type is a twentieth of a small call, so
 //! an instance remembers those that small calls are made of.
 
-use wasmtime::component::{TypedFunc, WasmList};
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc, WasmList,
+};
 
 use super::Callee;
 use super::bytes::GivenBack;
@@ -30,12 +32,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke_small(&mut self) -> Result<InvokeSmall, Failure> {
-        if let Some(known) = self.skeleton()?.small {
-            return Ok(known);
-        }
-        let found = self.typed_export(Served::invoke_small)?;
-        self.skeleton()?.small = Some(found);
-        Ok(found)
+        self.remembered(|skeleton| &mut skeleton.small, Served::invoke_small)
     }
 
     /// `invoke-scalars` of the callee's skeleton.
@@ -43,11 +40,24 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke_scalars(&mut self) -> Result<InvokeScalars, Failure> {
-        if let Some(known) = self.skeleton()?.scalars {
-            return Ok(known);
+        self.remembered(|skeleton| &mut skeleton.scalars, Served::invoke_scalars)
+    }
+
+    fn remembered<A, R>(
+        &mut self,
+        place: impl Fn(&mut Skeleton) -> &mut Option<TypedFunc<A, R>>,
+        index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
+    ) -> Result<TypedFunc<A, R>, Failure>
+    where
+        A: ComponentNamedList + Lower,
+        R: ComponentNamedList + Lift,
+    {
+        if let Some(known) = place(self.skeleton()?) {
+            return Ok(*known);
         }
-        let found = self.typed_export(Served::invoke_scalars)?;
-        self.skeleton()?.scalars = Some(found);
+        let found = self.export(index)?;
+        let found = self.typed(found)?;
+        *place(self.skeleton()?) = Some(found);
         Ok(found)
     }
 }

@@ -9,6 +9,7 @@ use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
 use super::bytes::{Arguments, Few, Reply};
 use super::call::run_in;
+use super::exchange::exchange;
 use super::skeleton::Invoked;
 use super::{Callee, Link, LinkFailure, boxed, in_task, scalars, wire};
 use crate::entry::Failure;
@@ -61,42 +62,28 @@ async fn call(
     arguments: Arguments,
 ) -> wasmtime::Result<Reply> {
     let function = link.function(function)?;
-    let carrier = &function.route.carrier;
-    let reply = if let Some(frames) = &carrier.frames {
+    let reply = if function.route.carrier.is_inline() {
+        match function.begin(importer.data_mut()) {
+            Ok(mut callee) => {
+                let index = function.target_index;
+                let outcome = match arguments {
+                    Arguments::Few(few) => invoke_small(&mut callee, index, few).await,
+                    Arguments::Many(list) => {
+                        invoke_large(&mut callee, index, list.as_le_slice(&importer)).await
+                    }
+                };
+                function.end(importer.data_mut(), callee, outcome)
+            }
+            Err(failure) => Err(failure),
+        }
+    } else {
         let arguments = arguments.to_vec(&importer);
         // Boxed: it is large, and would be moved with every call that goes the other way.
         let importer = importer.data_mut();
-        let call = boxed(|| wire::call(frames, function, importer, &arguments));
+        let call = boxed(|| exchange(function, importer, arguments));
         Box::into_pin(call).await.map(Reply::from)
-    } else {
-        let mut callee = match function.begin(importer.data_mut()) {
-            Ok(callee) => callee,
-            Err(failure) => return function.fail(failure).map(Reply::from),
-        };
-        let index = function.target_index;
-        let outcome = if carrier.is_in_task() {
-            let arguments = arguments.to_vec(&importer);
-            let call = async move {
-                let outcome = invoke(&mut callee, index, &arguments).await;
-                (callee, outcome)
-            };
-            let outcome;
-            (callee, outcome) = in_task(&carrier.tasks, call).await?;
-            outcome
-        } else {
-            match arguments {
-                Arguments::Few(few) => invoke_small(&mut callee, index, few).await,
-                Arguments::Many(list) => {
-                    invoke_large(&mut callee, index, list.as_le_slice(&importer)).await
-                }
-            }
-        };
-        function.end(importer.data_mut(), callee, outcome)
     };
-    match reply {
-        Ok(reply) => Ok(reply),
-        Err(failure) => function.fail(failure).map(Reply::from),
-    }
+    reply.or_else(|failure| function.fail(failure).map(Reply::from))
 }
 
 /// Runs the destructor of a resource that the importer dropped.

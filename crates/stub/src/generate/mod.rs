@@ -35,7 +35,7 @@ use world::{Carried, CarriedFunction, LinkWorld, Side};
 pub const VERSION: u32 = 3;
 
 /// The part of a stub that is generated: a component that exports the interfaces of an importer's plan, with
-/// those functions that cross as bytes, and imports `weft:link/call`.
+/// those functions that generated code carries, and imports `weft:link/call`.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ pub fn stub(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
 }
 
 /// A skeleton: a component that imports the interfaces of an exporter's plan, with those functions that
-/// cross as bytes, and exports `weft:link/serve`.
+/// generated code carries, and exports `weft:link/serve`.
 ///
 /// # Errors
 ///
@@ -100,13 +100,9 @@ fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateErro
 /// The interfaces of a plan that a stub or skeleton has. One without a function in it may have types that
 /// others use.
 fn carried(view: &View, plan: &Plan, side: Side) -> Result<Vec<Carried>, GenerateError> {
-    let is_bytes = |interface: &PlannedInterface| {
-        let mut functions = interface.functions.iter();
-        functions.any(|function| function.path.is_generated())
-    };
     let interfaces = plan.interfaces.iter().filter(|interface| match side {
         Side::Stub => !interface.concurrent,
-        Side::Skeleton => !interface.concurrent || is_bytes(interface),
+        Side::Skeleton => !interface.concurrent || interface.has_generated(),
     });
     interfaces
         .map(|interface| carry(view, interface, side))

@@ -87,12 +87,12 @@ impl Scalars {
         if let Some(ty) = &function.result {
             add_scalars(resolve, ty, MAX_SCALARS_DEPTH, &mut results)?;
         }
-        match results.as_slice() {
-            [] => Some(None),
-            [result] => Some(Some(*result)),
-            _ => None,
-        }
-        .map(|result| Self { params, result })
+        let result = match results.as_slice() {
+            [] => None,
+            [result] => Some(*result),
+            _ => return None,
+        };
+        Some(Self { params, result })
     }
 }
 

@@ -284,6 +284,16 @@ fn typed_scalars() -> impl Strategy<Value = (Ty, Val)> {
     scalar.prop_flat_map(|name| (Just(Ty::Primitive(name)), primitives(name)))
 }
 
+/// All but the last as one tuple, if so: the last gives the result.
+fn grouped<T: Clone>(parameters: &[T], in_tuple: bool, tuple: fn(Vec<T>) -> T) -> Vec<T> {
+    match parameters {
+        [first @ .., last] if in_tuple && !first.is_empty() => {
+            vec![tuple(first.to_vec()), last.clone()]
+        }
+        parameters => parameters.to_vec(),
+    }
+}
+
 fn parameters() -> impl Strategy<Value = (Vec<Ty>, Vec<Val>)> {
     // Most functions have few parameters; with many, they do not fit flat.
     let count = prop_oneof![4 => 1..4_usize, 1 => 17..20_usize];
@@ -317,20 +327,9 @@ proptest! {
         in_tuple in any::<bool>(),
     ) {
         let (types, values): (Vec<_>, Vec<_>) = typed.into_iter().unzip();
-        // The last gives the result, so that is not in a tuple.
-        let mut link = match (&types[..], in_tuple) {
-            ([first @ .., last], true) if !first.is_empty() => {
-                Link::new(&[Ty::Tuple(first.to_vec()), last.clone()], Returns::Last)
-            }
-            _ => Link::new(&types, Returns::Last),
-        };
+        let mut link = Link::new(&grouped(&types, in_tuple, Ty::Tuple), Returns::Last);
         prop_assert!(link.is_scalars);
-        let arguments = match (&values[..], in_tuple) {
-            ([first @ .., last], true) if !first.is_empty() => {
-                vec![Val::Tuple(first.to_vec()), last.clone()]
-            }
-            _ => values.clone(),
-        };
+        let arguments = grouped(&values, in_tuple, Val::Tuple);
         let result = link.call(&arguments);
         // As bytes, which tell one NaN from another.
         let shape = link.shapes.pop().unwrap();
