@@ -7,12 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use weft_lattice::bus::nats::{self, NatsOptions};
-use weft_lattice::bus::{Lane, Scope, Status};
-use weft_lattice::control::rows::{AppRow, ComponentRow};
-use weft_lattice::control::{
-    ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, courier, token,
-};
+use weft_bus::nats::{self, NatsOptions};
+use weft_bus::{Lane, Scope, Status};
+use weft_control::rows::{AppRow, ComponentRow};
+use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, bus_rpc, token};
 
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -60,7 +58,7 @@ async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> 
         return Err(Failure::new(Kind::Host, message)
             .or_help("give the servers of the lattice as in `--nats nats://127.0.0.1:4222`"));
     }
-    let host = courier::seek(&bus, until).await.map_err(|error| {
+    let host = bus_rpc::seek(&bus, until).await.map_err(|error| {
         let message = format!("no host of lattice `{lattice}` answers on `{servers}`");
         let failure = Failure::new(Kind::Host, message).caused_by(&error);
         failure.or_help(

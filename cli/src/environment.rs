@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use weft_bus::nats::{NatsOptions, TlsOptions};
+use weft_control::check_host_name;
 use weft_host::MeshConfig;
-use weft_lattice::buckets::BucketOptions;
-use weft_lattice::bus::nats::{NatsOptions, TlsOptions};
-use weft_lattice::control::check_host_name;
-use weft_lattice::membership::message::MAX_HOST_NAME_BYTES;
+use weft_membership::message::MAX_HOST_NAME_BYTES;
+use weft_state::buckets::BucketOptions;
 
 use crate::failure::{Failure, Kind};
 

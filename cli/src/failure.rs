@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use weft_lattice::control::{ClientError, ErrorBody, ErrorCode};
+use weft_control::{ClientError, ErrorBody, ErrorCode};
 
 /// What kind of thing went wrong: what a script can tell apart by the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use weft_lattice::control::rows::{
+use weft_control::rows::{
     AppRow, ComponentRow, HostRow, InventoryRow, LinkRow, PinRow, PlacementRow, ProviderRow,
     RouteRow,
 };

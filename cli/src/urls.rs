@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
-use weft_lattice::control::rows::RouteRow;
+use weft_control::rows::RouteRow;
 
 /// A route, and where to try it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -9,7 +9,7 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::wasm_wave::parser::ParserError;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
-use weft_lattice::control::{CallReply, CallTimes};
+use weft_control::{CallReply, CallTimes};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 
 use crate::entry::{Entry, Exports, Failure};

@@ -2,7 +2,7 @@
 //! It is told to people; nothing is decided by it.
 
 use tokio::sync::broadcast;
-use weft_lattice::control::EventRow;
+use weft_control::EventRow;
 
 use crate::logs::now_ms;
 use crate::ring::{Numbered, Ring};

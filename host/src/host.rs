@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
-use weft_lattice::artifacts::{ArtifactError, Artifacts};
-use weft_lattice::control::{HostNameError, check_host_name, token};
-use weft_lattice::store::{Store, StoreError};
+use weft_control::{HostNameError, check_host_name, token};
 use weft_provider::Registry;
+use weft_state::artifacts::{ArtifactError, Artifacts};
+use weft_state::store::{Store, StoreError};
 
 use crate::admin::{About, Admin, Sources};
 use crate::compile::Compiler;

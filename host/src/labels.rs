@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use weft_lattice::membership::message::{LabelError, Labels, MAX_LABELS};
+use weft_membership::message::{LabelError, Labels, MAX_LABELS};
 
 use crate::files::write_whole;
 

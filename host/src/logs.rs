@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use weft_lattice::control::LogLine;
+use weft_control::LogLine;
 
 use crate::ring::{Numbered, Ring};
 

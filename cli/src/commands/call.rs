@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 use serde::Serialize;
-use weft_lattice::control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes};
+use weft_control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes};
 
 use crate::connection;
 use crate::environment::HostOptions;

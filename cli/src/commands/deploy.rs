@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::rows::HostRow;
-use weft_lattice::control::{Client, ClientError, DeployReport};
+use weft_control::rows::HostRow;
+use weft_control::{Client, ClientError, DeployReport};
 
 use crate::commands::plan;
 use crate::connection;
@@ -220,7 +220,7 @@ impl Deployed {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::control::rows::RouteRow;
+    use weft_control::rows::RouteRow;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::operating::Staying;
-use weft_lattice::control::{DrainReport, DrainRequest, HostRef};
+use weft_control::operating::Staying;
+use weft_control::{DrainReport, DrainRequest, HostRef};
 
 use crate::connection;
 use crate::environment::HostOptions;

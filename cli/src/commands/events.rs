@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::EventRow;
+use weft_control::EventRow;
 use weft_lattice_config::DurationText;
 
 use crate::connection;

@@ -5,10 +5,10 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use weft_lattice::control::rows::{
+use weft_control::rows::{
     AppRow, ComponentRow, HostRow, InventoryRow, LinkRow, PlacementRow, ProviderRow, RouteRow,
 };
-use weft_lattice::control::{Client, HostRef};
+use weft_control::{Client, HostRef};
 use weft_lattice_config::AppName;
 
 use crate::connection;

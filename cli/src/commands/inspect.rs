@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Args;
 use serde::Serialize;
 use weft_compose::Description;
-use weft_lattice::control::Client;
-use weft_lattice::control::rows::ComponentRow;
+use weft_control::Client;
+use weft_control::rows::ComponentRow;
 use weft_lattice_config::Digest;
 
 use crate::artifact::{Artifact, ArtifactError};

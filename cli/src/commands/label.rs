@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::{HostRef, LabelReport, LabelRequest};
+use weft_control::{HostRef, LabelReport, LabelRequest};
 
 use crate::connection;
 use crate::environment::HostOptions;

@@ -2,9 +2,9 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use weft_lattice::control::LinkQuery;
-use weft_lattice::control::links::ImportQuery;
-use weft_lattice::control::rows::LinkWhyRow;
+use weft_control::LinkQuery;
+use weft_control::links::ImportQuery;
+use weft_control::rows::LinkWhyRow;
 use weft_lattice_config::{AppName, ComponentName, LinkName};
 
 use crate::connection;
@@ -141,7 +141,7 @@ impl Report for Explained {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::control::rows::LinkFunction;
+    use weft_control::rows::LinkFunction;
 
     use super::*;
 

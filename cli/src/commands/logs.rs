@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::{Client, LOG_TAIL_DEFAULT, LogLine};
+use weft_control::{Client, LOG_TAIL_DEFAULT, LogLine};
 
 use crate::connection;
 use crate::environment::HostOptions;

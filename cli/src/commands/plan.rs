@@ -1,9 +1,9 @@
 //! `weft deploy --plan`: what a deploy would change, on which host.
 
 use serde::Serialize;
-use weft_lattice::control::operating::{ChangeKind, HostChange};
-use weft_lattice::control::rows::PlacementRow;
-use weft_lattice::control::{Client, PlanReport};
+use weft_control::operating::{ChangeKind, HostChange};
+use weft_control::rows::PlacementRow;
+use weft_control::{Client, PlanReport};
 
 use crate::commands::deploy::refused;
 use crate::failure::Failure;
@@ -113,7 +113,7 @@ fn placement(row: &PlacementRow) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::control::rows::PinRow;
+    use weft_control::rows::PinRow;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::operating::ComponentStatus;
-use weft_lattice::control::{Client, StatusReport};
+use weft_control::operating::ComponentStatus;
+use weft_control::{Client, StatusReport};
 use weft_lattice_config::AppName;
 
 use crate::connection;
@@ -134,8 +134,8 @@ fn cells(status: &ComponentStatus) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::control::operating::RevisionStatus;
-    use weft_lattice::control::rows::PlacementRow;
+    use weft_control::operating::RevisionStatus;
+    use weft_control::rows::PlacementRow;
 
     use super::*;
 

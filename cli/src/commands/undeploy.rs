@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use weft_lattice::control::UndeployReport;
+use weft_control::UndeployReport;
 use weft_lattice_config::AppName;
 
 use crate::connection;

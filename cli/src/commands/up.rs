@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
+use weft_control::rows::{AppRow, RouteRow};
+use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name};
 use weft_host::logs::Logs;
 use weft_host::{Drained, Host, HostConfig};
-use weft_lattice::control::rows::{AppRow, RouteRow};
-use weft_lattice::control::{
-    ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name,
-};
 use weft_lattice_config::DurationText;
 
 use crate::commands::{deploy, host_runtime};

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::routing::Outcome;
+use weft_membership::routing::Outcome;
 
 use crate::scenario::Change;
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use weft_lattice::Random;
+use weft_membership::Random;
 
 /// A generator for one purpose. Each purpose has its own, so that one more message does not change which
 /// apps there are.

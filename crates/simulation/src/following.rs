@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use weft_lattice::desired::said::{self, Said, app_key};
-use weft_lattice::desired::{HostCopy, Key, Records, Watched};
-use weft_lattice::membership::message::{Holding, Readiness};
-use weft_lattice::membership::{HostView, View};
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, ComponentId, Input, Plan};
 use weft_lattice_config::{App, AppName, ComponentName};
+use weft_membership::message::{Holding, Readiness};
+use weft_membership::{HostView, View};
+use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::{DesiredReplica, Key, Records, Watched};
+use weft_state::store::{Deployed, Record};
 
 use crate::rule::BrokenRule;
 
@@ -22,7 +22,7 @@ const REFILLS_MAX: usize = 64;
 /// The desired state as one process has it.
 #[derive(Debug)]
 pub(crate) struct Following {
-    pub(crate) copy: HostCopy,
+    pub(crate) copy: DesiredReplica,
     /// Whether something is to be done again.
     pub(crate) is_behind: bool,
     /// What the bucket has said since it began, for who obeys it too much.
@@ -43,7 +43,7 @@ impl Following {
         let apps = disk.iter();
         let apps = apps.map(|(app, record)| (app.clone(), Record::clone(record)));
         Self {
-            copy: HostCopy::new(apps, []),
+            copy: DesiredReplica::new(apps, []),
             is_behind: true,
             said: BTreeSet::new(),
         }
@@ -62,7 +62,7 @@ impl Following {
                 let apps: Vec<_> = apps
                     .map(|(app, record)| (app.clone(), Record::clone(record)))
                     .collect();
-                self.copy = HostCopy::new(apps, []);
+                self.copy = DesiredReplica::new(apps, []);
             }
             Watched::Complete | Watched::Erased { .. } | Watched::Away => {}
         }
@@ -152,7 +152,7 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
 
 /// What a record of the bucket says of an app.
 pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
-    match said::decode(key, value) {
+    match record_codec::decode(key, value) {
         Said::App(_, record) => Some(record),
         Said::Home(..) | Said::Unknown(_) => None,
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_lattice::store::Record;
 use weft_lattice_config::AppName;
+use weft_state::store::Record;
 
 /// The confirmed changes of each app, in the order in which the store confirmed them.
 #[derive(Debug, Default)]

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use weft_lattice::Moment;
-use weft_lattice::membership::message::{Contents, HostState};
-use weft_lattice::membership::{
-    DEAD_AFTER, HostView, Liveness, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, TICK_EVERY,
-};
-use weft_lattice::routing::{ATTEMPTS_MAX, Repeat};
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, Plan};
 use weft_lattice_config::{AppName, ComponentName, ComponentSpec};
+use weft_membership::Moment;
+use weft_membership::message::{Contents, HostState};
+use weft_membership::routing::{ATTEMPTS_MAX, Repeat};
+use weft_membership::{
+    DEAD_AFTER, HostView, Liveness, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, TICK_EVERY,
+};
+use weft_state::store::{Deployed, Record};
 
 use crate::following::component_id;
 use crate::ledger::{Call, End};

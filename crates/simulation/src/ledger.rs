@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use weft_lattice::membership::message::ComponentId;
-use weft_lattice::routing::Repeat;
+use weft_membership::message::ComponentId;
+use weft_membership::routing::Repeat;
 use weft_wire::FailureCode;
 
 /// All calls.

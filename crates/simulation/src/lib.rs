@@ -1,9 +1,9 @@
 //! A lattice of up to a hundred hosts under faults, from a seed: repeatable to the last message.
 //!
 //! A [world](run) has hosts in three clouds, apps that are deployed and changed, calls, and a schedule of faults,
-//! all drawn from its seed. What decides in a real host decides here too: `weft_lattice::membership`,
-//! `weft_lattice::routing` and `weft_lattice_config::placement`, with messages as the bytes that hosts send, and
-//! the desired state in the in-process `weft_lattice::desired::Records`. Only what moves bytes and runs
+//! all drawn from its seed. What decides in a real host decides here too: `weft_membership`,
+//! `weft_membership::routing` and `weft_lattice_config::placement`, with messages as the bytes that hosts send, and
+//! the desired state in the in-process `weft_state::desired::Records`. Only what moves bytes and runs
 //! components is played, by `world` and `network`: there is no clock, no task and no chance but the seed's, and
 //! one thing happens after another. So a seed always gives the same world, and one that fails is replayed by
 //! its number.

@@ -1,6 +1,6 @@
 //! What lies between hosts: delay, loss, doubling, overtaking, and cuts.
 //!
-//! It does what `weft_lattice::bus::local` does, with a queue that the simulation owns instead of tasks: a
+//! It does what `weft_bus::local` does, with a queue that the simulation owns instead of tasks: a
 //! hundred hosts send ten thousand heartbeats a second, and a subscription, a task and a timer for each would
 //! be most of the work. What a bus promises holds: order by sender unless a message may overtake, and no
 //! message twice to one subscriber. Heartbeats and inventories do come twice all the same, because a

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::Moment;
-use weft_lattice::bus::Bus;
-use weft_lattice::desired::{Records, Watch};
-use weft_lattice::membership::message::{ComponentId, Contents, Holding, Readiness, Revision};
-use weft_lattice::membership::{Freeze, Membership};
-use weft_lattice::routing::{Route, Router};
-use weft_lattice::store::{Deployed, Record};
+use weft_bus::Bus;
 use weft_lattice_config::{AppName, ComponentName};
+use weft_membership::Moment;
+use weft_membership::message::{ComponentId, Contents, Holding, Readiness, Revision};
+use weft_membership::routing::{Route, Router};
+use weft_membership::{Freeze, Membership};
+use weft_state::desired::{Records, Watch};
+use weft_state::store::{Deployed, Record};
 
 use crate::agenda::Event;
 use crate::following::{Following, Wanted};

@@ -5,9 +5,9 @@ mod faults;
 
 use std::time::Duration;
 
-use weft_lattice::membership::HostId;
-use weft_lattice::membership::message::{Contents, Labels};
 use weft_lattice_config::{App, AppName};
+use weft_membership::HostId;
+use weft_membership::message::{Contents, Labels};
 
 pub(crate) use self::faults::{Fault, FaultKind, Weather};
 use crate::draw::{Draw, Purpose};

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use weft_lattice::bus::Scope;
-use weft_lattice::bus::local::{LocalNetwork, LocalOptions, StoreContent};
-use weft_lattice::membership::HostId;
+use weft_bus::Scope;
+use weft_bus::local::{LocalNetwork, LocalOptions, StoreContent};
 use weft_lattice_config::placement;
+use weft_membership::HostId;
 
 use crate::agenda::{Agenda, Event, Happening, Payload, ProcessId};
 use crate::draw::{Draw, Purpose};
@@ -270,7 +270,7 @@ impl World {
         match event {
             Event::Beat => {
                 self.beat(id);
-                let next = self.now + weft_lattice::membership::HEARTBEAT_EVERY;
+                let next = self.now + weft_membership::HEARTBEAT_EVERY;
                 self.agenda.put(next, Happening::To(id, Event::Beat));
                 Ok(())
             }

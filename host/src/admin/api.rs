@@ -7,11 +7,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use weft_lattice::artifacts::ARTIFACT_BYTES_MAX;
-use weft_lattice::control::{
+use weft_control::{
     CALL_REPEAT_MAX, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
 };
 use weft_lattice_config::{App, AppName, Digest};
+use weft_state::artifacts::ARTIFACT_BYTES_MAX;
 
 use super::errors::ApiError;
 use super::layout::Layout;

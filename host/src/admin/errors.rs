@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use weft_lattice::artifacts::ArtifactError;
-use weft_lattice::control::courier::{self, AskError};
-use weft_lattice::control::{CallRequest, ErrorBody, ErrorCode, FindHostError};
-use weft_lattice::store::StoreError;
+use weft_control::bus_rpc::{self, AskError};
+use weft_control::{CallRequest, ErrorBody, ErrorCode, FindHostError};
+use weft_state::artifacts::ArtifactError;
+use weft_state::store::StoreError;
 
 use super::api::{Body, full};
 use crate::call::CallError;
@@ -93,8 +93,8 @@ impl ApiError {
     }
 
     /// The error as an answer over the bus.
-    pub(super) fn courier(&self) -> courier::Answer {
-        courier::Answer {
+    pub(super) fn bus_rpc(&self) -> bus_rpc::Answer {
+        bus_rpc::Answer {
             status: status(self.0.code).as_u16(),
             body: self.bytes(),
         }

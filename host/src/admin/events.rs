@@ -1,7 +1,7 @@
 //! `GET /v1/events`: what happened of late, and with `follow=true` what happens.
 
 use http::Response;
-use weft_lattice::control::EventRow;
+use weft_control::EventRow;
 
 use super::Api;
 use super::api::Body;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 use tokio::time::sleep;
-use weft_lattice::control::fault::{FAULT_AFTER, HANG_MAX};
-use weft_lattice::control::{FaultReport, FaultRequest};
+use weft_control::fault::{FAULT_AFTER, HANG_MAX};
+use weft_control::{FaultReport, FaultRequest};
 
 use super::Api;
 use super::api::{Answer, json, read_json};
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(is_check(None).ok(), Some(false));
         assert_eq!(is_check(Some("check=true")).ok(), Some(true));
         for query in ["check", "check=1", "chek=true", "check=true&check=true"] {
-            let refused = is_check(Some(query)).map(drop).unwrap_err().courier();
+            let refused = is_check(Some(query)).map(drop).unwrap_err().bus_rpc();
             assert_eq!(refused.status, 400, "{query}");
         }
     }
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(hang(1).ok(), Some(Duration::from_millis(1)));
         assert_eq!(hang(60_000).ok(), Some(HANG_MAX));
         for for_ms in [0, 60_001, u64::MAX] {
-            let refused = hang(for_ms).map(drop).unwrap_err().courier();
+            let refused = hang(for_ms).map(drop).unwrap_err().bus_rpc();
             assert_eq!(refused.status, 400, "{for_ms}");
             let text = String::from_utf8_lossy(&refused.body).into_owned();
             assert!(text.contains("1 to 60000"), "{text}");
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn who_cannot_hang_says_why_and_what_to_do() {
-        let refused = refusal("north", &FaultError::FirstProcess).courier();
+        let refused = refusal("north", &FaultError::FirstProcess).bus_rpc();
         assert_eq!(refused.status, 422);
         let text = String::from_utf8_lossy(&refused.body).into_owned();
         for part in ["`north`", "pid 1", "--init"] {

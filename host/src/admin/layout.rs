@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use weft_lattice::control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
-use weft_lattice::control::rows::{InventoryRow, PinRow, PlacementRow};
-use weft_lattice::control::{PlanReport, StatusReport};
-use weft_lattice::membership::message::{Holding, Readiness};
-use weft_lattice::store::Deployed;
+use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
+use weft_control::rows::{InventoryRow, PinRow, PlacementRow};
+use weft_control::{PlanReport, StatusReport};
 use weft_lattice_config::placement::{
     Assignments, Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves,
 };
 use weft_lattice_config::{App, AppName};
+use weft_membership::message::{Holding, Readiness};
+use weft_state::store::Deployed;
 
 use super::Sources;
 use super::errors::ApiError;

@@ -1,7 +1,7 @@
 //! Links as the control protocol says them: `GET /v1/links` and `GET /v1/links/why`.
 
-use weft_lattice::control::LinkQuery;
-use weft_lattice::control::rows::{LinkFunction, LinkRow, LinkWhyRow};
+use weft_control::LinkQuery;
+use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
 use weft_lattice_config::{App, LinkSpec, nearest};
 
 use super::errors::ApiError;
@@ -235,7 +235,7 @@ mod tests {
     use std::time::Duration;
 
     use http_body_util::BodyExt;
-    use weft_lattice::control::{ErrorBody, ErrorCode};
+    use weft_control::{ErrorBody, ErrorCode};
 
     use super::*;
     use crate::linking::Mode;

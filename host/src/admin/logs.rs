@@ -1,7 +1,7 @@
 //! `GET /v1/logs`: the newest lines of guests, and with `follow=true` those to come.
 
 use http::Response;
-use weft_lattice::control::{LOG_TAIL_DEFAULT, LogLine};
+use weft_control::{LOG_TAIL_DEFAULT, LogLine};
 
 use super::Api;
 use super::api::Body;

@@ -1,4 +1,4 @@
-//! The admin API: the server side of the control protocol (`weft_lattice::control`).
+//! The admin API: the server side of the control protocol (`weft_control`).
 //!
 //! It listens on loopback only and answers nobody without the token.
 
@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::artifacts::Artifacts;
+use weft_state::artifacts::Artifacts;
 
 use weft_provider::Registry;
 

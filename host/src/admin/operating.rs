@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
-use weft_lattice::control::operating::Staying;
-use weft_lattice::control::{
-    DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, courier,
+use weft_control::operating::Staying;
+use weft_control::{
+    DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
 };
-use weft_lattice::membership::HostId;
+use weft_membership::HostId;
 
 use super::api::{Answer, Body, checked, full, json, read_json};
 use super::errors::ApiError;
@@ -127,7 +127,7 @@ impl Api {
             );
         }
         let id: HostId = id.parse().map_err(|_| ApiError::internal())?;
-        let request = courier::Request {
+        let request = bus_rpc::Request {
             method: request.method().to_string(),
             path,
             body: request.into_body(),
@@ -162,8 +162,8 @@ impl Api {
 
     /// Answers a request that came over the bus, which whoever speaks on it may make. What has no end is
     /// refused.
-    pub(super) async fn answer_courier(&self, request: courier::Request) -> courier::Answer {
-        let response = match self.courier(request).await {
+    pub(super) async fn answer_bus_rpc(&self, request: bus_rpc::Request) -> bus_rpc::Answer {
+        let response = match self.bus_rpc(request).await {
             Ok(response) => response,
             Err(error) => error.response(),
         };
@@ -171,11 +171,11 @@ impl Api {
         // What this host makes itself does not fail to be read.
         let body = response.into_body().collect().await;
         let body = body.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
-        courier::Answer { status, body }
+        bus_rpc::Answer { status, body }
     }
 
-    async fn courier(&self, request: courier::Request) -> Answer {
-        let courier::Request { method, path, body } = request;
+    async fn bus_rpc(&self, request: bus_rpc::Request) -> Answer {
+        let bus_rpc::Request { method, path, body } = request;
         if path.contains("follow=true") {
             let message = "what is followed does not go over the bus".to_owned();
             return Err(
@@ -193,16 +193,16 @@ impl Api {
 }
 
 /// An answer that the bus does not carry, told as a refusal.
-pub(super) fn too_large(found: usize, max: usize) -> courier::Answer {
+pub(super) fn too_large(found: usize, max: usize) -> bus_rpc::Answer {
     let message = format!("the answer takes {found} bytes, and the bus carries {max}");
     let refusal = ApiError::refused(message)
         .help("ask the admin API of the host, with `--admin` in place of `--nats`");
-    refusal.courier()
+    refusal.bus_rpc()
 }
 
 /// The answer to what is no request.
-pub(super) fn malformed(error: &courier::MessageError) -> courier::Answer {
-    ApiError::bad_request(error.to_string()).courier()
+pub(super) fn malformed(error: &bus_rpc::MessageError) -> bus_rpc::Answer {
+    ApiError::bad_request(error.to_string()).bus_rpc()
 }
 
 #[cfg(test)]

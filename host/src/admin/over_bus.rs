@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use weft_lattice::bus;
-use weft_lattice::control::courier::{self, Message};
-use weft_lattice::membership::message::HostState;
+use weft_bus;
+use weft_control::bus_rpc::{self, Message};
+use weft_membership::message::HostState;
 
 use super::{Api, operating};
 use crate::mesh::Joined;
@@ -53,8 +53,8 @@ async fn answer(api: &Api, mesh: &Joined, message: bus::Message) {
     let Some(reply) = message.reply else { return };
     let answer = match Message::decode(&message.payload, &mesh.lattice) {
         Ok(Message::Request(request)) => {
-            let answer = api.answer_courier(request).await;
-            let (found, max) = (answer.body.len(), courier::body_max(&mesh.bus()));
+            let answer = api.answer_bus_rpc(request).await;
+            let (found, max) = (answer.body.len(), bus_rpc::body_max(&mesh.bus()));
             Message::Answer(if found > max {
                 operating::too_large(found, max)
             } else {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use weft_lattice::control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
-use weft_lattice::membership::message::{HostState, Labels, Trouble};
-use weft_lattice::membership::{HostView, Liveness};
+use weft_control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
+use weft_membership::message::{HostCondition, HostState, Labels};
+use weft_membership::{HostView, Liveness};
 
 use weft_provider::Registry;
 
@@ -249,11 +249,13 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
 fn notes(host: &HostView) -> Vec<String> {
     let contents = host.contents.clone().unwrap_or_default();
     let troubles = contents.troubles.iter().map(|trouble| match trouble {
-        Trouble::StoreAway => {
+        HostCondition::StoreAway => {
             "the store of the desired state is away; it goes on with its copy".to_owned()
         }
-        Trouble::Disk => "its disk does not take the desired state; it goes on without".to_owned(),
-        Trouble::Bytes => "it lacks the bytes of a component, and nobody has them".to_owned(),
+        HostCondition::Disk => {
+            "its disk does not take the desired state; it goes on without".to_owned()
+        }
+        HostCondition::Bytes => "it lacks the bytes of a component, and nobody has them".to_owned(),
     });
     let failures = contents.failures.iter().map(|failure| {
         let (app, revision) = (&failure.app, failure.revision.0);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use weft_lattice::store::{Deployed, Store, StoreError};
 use weft_lattice_config::{App, AppName, diff, routes};
+use weft_state::store::{Deployed, Store, StoreError};
 
 use super::build::{self, Built};
 use super::providers::{Maker, Providers};

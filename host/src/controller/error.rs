@@ -1,7 +1,7 @@
 //! Why an app cannot be deployed.
 
-use weft_lattice::store::StoreError;
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
+use weft_state::store::StoreError;
 
 use crate::linking::{BinaryError, PrepareError, Problems};
 use crate::mesh::ChangeError;

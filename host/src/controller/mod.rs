@@ -17,9 +17,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use weft_lattice::store::{Deployed, Record, Store};
 use weft_lattice_config::{App, AppName};
 use weft_provider::Registry;
+use weft_state::store::{Deployed, Record, Store};
 
 pub(crate) use self::error::DeployError;
 use crate::entry::Entry;

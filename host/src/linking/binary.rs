@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_compose::{DescribeError, Description};
-use weft_lattice::artifacts::{ArtifactError, Artifacts};
 use weft_lattice_config::{App, ComponentSpec, Digest, Source};
+use weft_state::artifacts::{ArtifactError, Artifacts};
 
 /// A component's bytes and what they say of themselves.
 #[derive(Debug, Clone)]

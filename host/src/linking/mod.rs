@@ -21,8 +21,8 @@ mod share;
 
 use std::sync::Arc;
 
-use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::{App, InterfaceName};
+use weft_state::artifacts::Artifacts;
 
 pub(crate) use self::binary::{Binaries, BinaryError};
 pub(crate) use self::crossing::Crossings;

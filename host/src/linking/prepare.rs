@@ -7,8 +7,8 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
-use weft_lattice::artifacts::Artifacts;
 use weft_lattice_config::App;
+use weft_state::artifacts::Artifacts;
 use weft_stub::Cache;
 
 use super::imports::{self, HostImport, Links};

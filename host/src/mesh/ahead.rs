@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weft_lattice::artifacts::Artifacts;
-use weft_lattice::desired::HostCopy;
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, ComponentId, HostId};
 use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
+use weft_state::artifacts::Artifacts;
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Deployed, Record};
 
 use super::fetching::Here;
 use super::following::digests;
@@ -39,7 +39,7 @@ const BYTES_MAX: u64 = 256 << 20;
 pub(super) struct Ahead {
     pub(super) me: HostId,
     pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) here: watch::Receiver<Here>,
     pub(super) controller: Controller,
     pub(super) builder: Builder,
@@ -116,7 +116,7 @@ impl Ahead {
 }
 
 fn components(
-    copy: &HostCopy,
+    copy: &DesiredReplica,
     known: &Known,
     local_stores: &BTreeSet<String>,
     me: &HostId,
@@ -131,7 +131,7 @@ fn components(
 
 /// What runs here and what would, app by app, where all bytes are here.
 fn tasks(
-    copy: &HostCopy,
+    copy: &DesiredReplica,
     components: &BTreeSet<ComponentId>,
     snapshot: &Snapshot,
     here: &BTreeSet<Digest>,

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::bus::{Bus, Message, Subject, Subscription};
+use weft_bus::{Bus, Message, Subject, Subscription};
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
 use super::large::Large;

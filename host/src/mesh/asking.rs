@@ -11,9 +11,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
-use weft_lattice::bus::{Bus, RequestError};
-use weft_lattice::membership::HostId;
-use weft_lattice::routing::Outcome;
+use weft_bus::{Bus, RequestError};
+use weft_membership::HostId;
+use weft_membership::routing::Outcome;
 use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
 use super::conversing::Conversing;

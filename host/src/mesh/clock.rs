@@ -1,7 +1,7 @@
 //! The host's own time, as the state machines of the lattice see it.
 
 use tokio::time::Instant;
-use weft_lattice::Moment;
+use weft_membership::Moment;
 
 /// Moments of one host.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout_at;
-use weft_lattice::bus::{Bus, PublishError};
-use weft_lattice::membership::HostId;
-use weft_lattice::routing::Outcome;
+use weft_bus::{Bus, PublishError};
+use weft_membership::HostId;
+use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
 use super::asking::why;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use weft_lattice::artifacts::Artifacts;
-use weft_lattice::buckets::StoreError;
-use weft_lattice::desired::said::{self, Said, app_key};
-use weft_lattice::desired::{HostCopy, PutError, Revision};
-use weft_lattice::objects::ObjectError;
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::{App, AppName};
+use weft_state::artifacts::Artifacts;
+use weft_state::buckets::StoreError;
+use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::{DesiredReplica, PutError, Revision};
+use weft_state::objects::ObjectError;
+use weft_state::store::{Deployed, Record};
 
 use super::desired::Desired;
 use super::following::digests;
@@ -74,7 +74,7 @@ pub(super) struct Deploying {
     pub(super) controller: Controller,
     pub(super) artifacts: Artifacts,
     /// What this host knows to be wanted.
-    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
 }
 
 impl Deploying {
@@ -148,7 +148,7 @@ impl Deploying {
         let Some(record) = self.desired.records.get(&key).await? else {
             return Ok((Revision::NONE, None));
         };
-        match said::decode(&key, &record.value) {
+        match record_codec::decode(&key, &record.value) {
             Said::App(_, known) => Ok((record.revision, Some(known))),
             Said::Unknown(reason) => Err(newer(reason)),
             Said::Home(..) => Err(newer("it is no app".to_owned())),
@@ -206,7 +206,7 @@ impl Deploying {
             reason,
         };
         let key = app_key(app).map_err(|error| newer(error.to_string()))?;
-        let value = said::encode_app(record).map_err(|error| newer(error.to_string()))?;
+        let value = record_codec::encode_app(record).map_err(|error| newer(error.to_string()))?;
         match self.desired.records.put(&key, value, expected).await {
             Ok(_) => Ok(()),
             Err(PutError::Conflict { .. }) => Err(ChangeError::Conflict { app: app.clone() }),

@@ -1,10 +1,10 @@
 //! The stores of the lattice: the bucket of its desired state, and the bytes of its components.
 
-use weft_lattice::buckets::{BucketOptions, StoreError};
-use weft_lattice::bus::Bus;
-use weft_lattice::desired::Records;
-use weft_lattice::desired::said::{OBJECTS, RECORDS};
-use weft_lattice::objects::Objects;
+use weft_bus::Bus;
+use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::desired::Records;
+use weft_state::desired::record_codec::{OBJECTS, RECORDS};
+use weft_state::objects::Objects;
 
 /// The buckets of a lattice.
 #[derive(Debug, Clone)]

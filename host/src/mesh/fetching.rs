@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weft_lattice::artifacts::{ARTIFACT_BYTES_MAX, ArtifactError, Artifacts};
-use weft_lattice::membership::HostId;
-use weft_lattice::objects::Objects;
 use weft_lattice_config::Digest;
+use weft_membership::HostId;
+use weft_state::artifacts::{ARTIFACT_BYTES_MAX, ArtifactError, Artifacts};
+use weft_state::objects::Objects;
 
 use super::members::Known;
 use super::peers::Asker;
@@ -186,9 +186,7 @@ impl Fetching {
         let known = self.known.borrow();
         let hosts = known.view.hosts();
         let alive = hosts.filter(|host| host.is_alive() && host.id != self.asker.me);
-        let runs = |contents: &weft_lattice::membership::message::Contents| {
-            !contents.components.is_empty()
-        };
+        let runs = |contents: &weft_membership::message::Contents| !contents.components.is_empty();
         let mut peers: Vec<_> = alive
             .map(|host| (!host.contents.as_deref().is_some_and(runs), host.id))
             .collect();

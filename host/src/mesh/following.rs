@@ -1,6 +1,6 @@
 //! The task that makes this host's share of the desired state what runs here.
 //!
-//! It knows what is wanted from the host's own [copy](HostCopy), which it keeps on [disk](super::kept), and who is
+//! It knows what is wanted from the host's own [copy](DesiredReplica), which it keeps on [disk](super::kept), and who is
 //! there from [`members`](super::members). From both it makes the plan that every other host makes too, and has
 //! its own share of it run. The copy follows the lattice's bucket, and other hosts while that is away.
 
@@ -11,13 +11,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_lattice::desired::said::Said;
-use weft_lattice::desired::{HostCopy, Notice, Records, Watch, Watched};
-use weft_lattice::membership::Freeze;
-use weft_lattice::membership::message::Trouble;
-use weft_lattice::store::Record;
 use weft_lattice_config::placement::{self, HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
+use weft_membership::Freeze;
+use weft_membership::message::HostCondition;
+use weft_state::desired::record_codec::Said;
+use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
+use weft_state::store::Record;
 
 use super::fetching::Here;
 use super::kept::Kept;
@@ -50,7 +50,7 @@ pub(super) struct Parts {
     pub(super) controller: Controller,
     pub(super) kept: Kept,
     /// What is kept, as it was read.
-    pub(super) copy: HostCopy,
+    pub(super) copy: DesiredReplica,
     /// The types of providers that keep what they store on the host that runs them.
     pub(super) local_stores: Arc<BTreeSet<String>>,
     pub(super) events: Events,
@@ -64,13 +64,13 @@ pub(super) struct Parts {
 /// What the task tells others.
 pub(super) struct Told {
     /// What is wanted, as far as this host knows.
-    pub(super) copy: watch::Sender<Arc<HostCopy>>,
+    pub(super) copy: watch::Sender<Arc<DesiredReplica>>,
     /// Whether the store of the desired state is away.
     pub(super) store_away: watch::Sender<bool>,
     /// The bytes that this host needs, the most urgent first.
     pub(super) wanted: watch::Sender<Arc<Vec<Digest>>>,
     /// What is wrong.
-    pub(super) troubles: watch::Sender<BTreeSet<Trouble>>,
+    pub(super) troubles: watch::Sender<BTreeSet<HostCondition>>,
 }
 
 pub(super) struct Following {
@@ -334,9 +334,9 @@ impl Following {
         let lacks_bytes = self.lacks_bytes;
         let lacks_bytes = lacks_bytes.is_some_and(|since| since.elapsed() >= LACKING_AFTER);
         let found = [
-            (Trouble::StoreAway, is_away),
-            (Trouble::Disk, disk_refuses),
-            (Trouble::Bytes, lacks_bytes),
+            (HostCondition::StoreAway, is_away),
+            (HostCondition::Disk, disk_refuses),
+            (HostCondition::Bytes, lacks_bytes),
         ];
         let found = found.into_iter().filter(|(_, is_found)| *is_found);
         let found: BTreeSet<_> = found.map(|(trouble, _)| trouble).collect();

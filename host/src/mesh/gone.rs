@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use weft_lattice::membership::HostId;
+use weft_membership::HostId;
 
 use super::members::Known;
 

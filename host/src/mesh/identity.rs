@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
-use weft_lattice::membership::HostId;
+use weft_membership::HostId;
 
 use crate::files::write_whole;
 use crate::logs::now_ms;

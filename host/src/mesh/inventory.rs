@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weft_lattice::membership::message::{
-    ComponentId, Contents, Failure, Holding, Labels, MAX_FAILURES, MAX_REASON_BYTES, Readiness,
-    Revision, Trouble,
+use weft_membership::message::{
+    ComponentId, Contents, Failure, Holding, HostCondition, Labels, MAX_FAILURES, MAX_REASON_BYTES,
+    Readiness, Revision,
 };
-use weft_lattice::store::Deployed;
+use weft_state::store::Deployed;
 
 use crate::controller::{AppState, Snapshot};
 use crate::linking::Share;
@@ -19,7 +19,7 @@ use crate::linking::Share;
 pub(super) async fn tell(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     mut labels: watch::Receiver<Labels>,
-    mut troubles: watch::Receiver<BTreeSet<Trouble>>,
+    mut troubles: watch::Receiver<BTreeSet<HostCondition>>,
     about: Contents,
     contents: watch::Sender<Contents>,
     stop: CancellationToken,

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use weft_lattice::desired::HostCopy;
-use weft_lattice::store::{Record, Store, StoreError};
 use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Record, Store, StoreError};
 
 use crate::entry::chain;
 
@@ -22,8 +22,8 @@ impl Kept {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub(super) fn read(store: Arc<Store>) -> Result<(Self, HostCopy), StoreError> {
-        let copy = HostCopy::new(store.all()?, store.homes()?);
+    pub(super) fn read(store: Arc<Store>) -> Result<(Self, DesiredReplica), StoreError> {
+        let copy = DesiredReplica::new(store.all()?, store.homes()?);
         let kept = Self {
             store,
             apps: copy.apps().clone(),
@@ -36,7 +36,7 @@ impl Kept {
     ///
     /// # Errors
     /// Why it could not be written, in words. It is new the next time too.
-    pub(super) async fn keep(&mut self, copy: &HostCopy) -> Result<(), String> {
+    pub(super) async fn keep(&mut self, copy: &DesiredReplica) -> Result<(), String> {
         let is_kept = |app: &AppName, record: &Arc<Record>| {
             let kept = self.apps.get(app);
             kept.is_some_and(|kept| Arc::ptr_eq(kept, record))

@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_lattice::Random;
-use weft_lattice::desired::HostCopy;
-use weft_lattice::desired::said::{self, Said};
-use weft_lattice::membership::HostId;
-use weft_lattice::peers::Catalog;
+use weft_membership::HostId;
+use weft_membership::Random;
+use weft_state::desired::DesiredReplica;
+use weft_state::desired::record_codec::{self, Said};
+use weft_state::peers::Catalog;
 
 use super::members::Known;
 use super::peers::{Asker, PeerError};
@@ -30,7 +30,7 @@ const RECORD_BYTES_MAX: usize = 1 << 20;
 pub(super) struct Learning {
     pub(super) asker: Asker,
     pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
     /// Whether the store is away.
     pub(super) store_away: watch::Receiver<bool>,
     /// Where what was learned goes.
@@ -97,7 +97,7 @@ impl Learning {
                 .asker
                 .bytes(peer, &record.digest, RECORD_BYTES_MAX)
                 .await?;
-            match said::decode(&record.key, &value) {
+            match record_codec::decode(&record.key, &value) {
                 Said::Unknown(reason) => {
                     tracing::debug!(reason, "a peer's record is not understood");
                 }

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
-use weft_lattice::membership::HostId;
+use weft_bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
+use weft_membership::HostId;
 use weft_wire::{Abandon, Frame};
 
 use super::conversing::Answering;

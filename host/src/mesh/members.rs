@@ -8,13 +8,11 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_lattice::Moment;
-use weft_lattice::bus::{Bus, Lane, Status, Subject, Subscription};
-use weft_lattice::membership::message::{Contents, HostState, Load, Message};
-use weft_lattice::membership::{
-    BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View,
-};
-use weft_lattice::routing::{Probe, Router, Table};
+use weft_bus::{Bus, Lane, Status, Subject, Subscription};
+use weft_membership::Moment;
+use weft_membership::message::{Contents, HostState, Load, Message};
+use weft_membership::routing::{Probe, Router, Table};
+use weft_membership::{BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View};
 
 use super::clock::Clock;
 use super::probing::PROBES_WAITING_MAX;

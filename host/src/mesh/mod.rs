@@ -55,15 +55,15 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::artifacts::Artifacts;
-use weft_lattice::buckets::{BucketOptions, StoreError};
-use weft_lattice::bus::nats::{self, NatsError, NatsOptions};
-use weft_lattice::bus::{Bus, Lane, Scope, SubjectError};
-use weft_lattice::desired::HostCopy;
-use weft_lattice::membership::message::{Contents, HostState, Load};
-use weft_lattice::membership::{HostId, Identity, Membership};
-use weft_lattice::store::{Store, StoreError as CopyError};
+use weft_bus::nats::{self, NatsError, NatsOptions};
+use weft_bus::{Bus, Lane, Scope, SubjectError};
 use weft_lattice_config::{App, AppName, NameError};
+use weft_membership::message::{Contents, HostState, Load};
+use weft_membership::{HostId, Identity, Membership};
+use weft_state::artifacts::Artifacts;
+use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Store, StoreError as CopyError};
 
 use self::answering::Answering;
 use self::asking::Asking;
@@ -159,7 +159,7 @@ pub(crate) struct Joined {
     pub(crate) me: HostId,
     pub(crate) known: watch::Receiver<Arc<Known>>,
     /// What is wanted, as far as this host has heard.
-    followed: watch::Receiver<Arc<HostCopy>>,
+    followed: watch::Receiver<Arc<DesiredReplica>>,
     local_stores: Arc<BTreeSet<String>>,
     deploying: Deploying,
     state: Arc<watch::Sender<HostState>>,

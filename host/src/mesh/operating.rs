@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use weft_lattice::bus::{Bus, Lane, SubjectError, Subscription};
-use weft_lattice::control::courier::{self, Answer, AskError, Request};
-use weft_lattice::membership::message::HostState;
-use weft_lattice::membership::{HostId, TICK_EVERY};
+use weft_bus::{Bus, Lane, SubjectError, Subscription};
+use weft_control::bus_rpc::{self, Answer, AskError, Request};
 use weft_lattice_config::placement;
+use weft_membership::message::HostState;
+use weft_membership::{HostId, TICK_EVERY};
 
 use super::inventory::holdings;
 use super::picture::Picture;
@@ -107,7 +107,7 @@ impl Joined {
     /// # Errors
     /// An [`AskError`]; what it refuses is an answer.
     pub(crate) async fn ask(&self, host: HostId, request: Request) -> Result<Answer, AskError> {
-        courier::ask(&self.bus(), host, request, Instant::now() + ASK_WAIT_MAX).await
+        bus_rpc::ask(&self.bus(), host, request, Instant::now() + ASK_WAIT_MAX).await
     }
 
     /// What others ask of this host, and where they seek one.
@@ -116,8 +116,8 @@ impl Joined {
     /// If the lattice's name leaves no room for the subjects.
     pub(crate) async fn control(&self) -> Result<(Subscription, Subscription), SubjectError> {
         let bus = self.bus();
-        let requests = courier::requests(bus.scope(), self.me)?;
-        let seeking = courier::seeking(bus.scope())?;
+        let requests = bus_rpc::requests(bus.scope(), self.me)?;
+        let seeking = bus_rpc::seeking(bus.scope())?;
         Ok((
             bus.subscribe(&requests).await,
             bus.subscribe(&seeking).await,

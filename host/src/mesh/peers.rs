@@ -12,16 +12,16 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::artifacts::Artifacts;
-use weft_lattice::bus::{Bus, Message, RequestError, Subscription};
-use weft_lattice::desired::HostCopy;
-use weft_lattice::membership::HostId;
-use weft_lattice::membership::message::{MessageError, Origin};
-use weft_lattice::peers::message::{
+use weft_bus::{Bus, Message, RequestError, Subscription};
+use weft_lattice_config::Digest;
+use weft_membership::HostId;
+use weft_membership::message::{MessageError, Origin};
+use weft_state::artifacts::Artifacts;
+use weft_state::desired::DesiredReplica;
+use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
 };
-use weft_lattice::peers::{Assembly, AssemblyError, Catalog, Chunk};
-use weft_lattice_config::Digest;
+use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
 
 use super::subjects::Subjects;
 use crate::entry::chain;
@@ -172,7 +172,7 @@ impl Asker {
 pub(super) struct Answerer {
     pub(super) asker: Asker,
     pub(super) artifacts: Artifacts,
-    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) tasks: TaskTracker,
 }
 

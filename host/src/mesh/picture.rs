@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weft_lattice::desired::HostCopy;
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, Plan};
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Deployed, Record};
 
 use super::members::Known;
 
@@ -14,7 +14,7 @@ use super::members::Known;
 #[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// What is wanted, as far as this host has heard.
-    pub(crate) copy: Arc<HostCopy>,
+    pub(crate) copy: Arc<DesiredReplica>,
     pub(crate) known: Arc<Known>,
     /// The types of providers that keep what they store on the host that runs them.
     pub(crate) local_stores: Arc<BTreeSet<String>>,
@@ -38,7 +38,7 @@ impl Picture {
 
     /// Where everything would run if this were what is wanted of an app.
     pub(crate) fn plan_with(&self, mut deployed: Deployed) -> Plan {
-        let mut copy = HostCopy::clone(&self.copy);
+        let mut copy = DesiredReplica::clone(&self.copy);
         let app = deployed.app.metadata.name.clone();
         // After a removal too, it has to be newer than what is known.
         let known = copy.apps().get(&app);

@@ -9,9 +9,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_lattice::Random;
-use weft_lattice::bus::{Bus, RequestError};
-use weft_lattice::routing::{Outcome, Probe};
+use weft_bus::{Bus, RequestError};
+use weft_membership::Random;
+use weft_membership::routing::{Outcome, Probe};
 use weft_wire::{Frame, Renew, SessionId};
 
 use super::clock::Clock;
@@ -92,9 +92,9 @@ impl Probing {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::bus::Scope;
-    use weft_lattice::bus::local::{LocalNetwork, LocalOptions};
-    use weft_lattice::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
+    use weft_bus::Scope;
+    use weft_bus::local::{LocalNetwork, LocalOptions};
+    use weft_membership::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
 
     use super::*;
     use crate::mesh::rig::{OTHER, OWN, Rig, cart, host};

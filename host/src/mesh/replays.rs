@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
-use weft_lattice::bus::Subject;
+use weft_bus::Subject;
 
 /// How many messages are remembered at least: at a hundred thousand a second those of the last second, in
 /// which a bus would repeat one, and some two megabytes.
@@ -38,7 +38,7 @@ impl Replays {
 
 #[cfg(test)]
 mod tests {
-    use weft_lattice::bus::Scope;
+    use weft_bus::Scope;
 
     use super::*;
 

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::Moment;
-use weft_lattice::membership::message::{
-    ComponentId, Contents, Holding, Load, Readiness, Revision,
-};
-use weft_lattice::membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
+use weft_membership::Moment;
+use weft_membership::message::{ComponentId, Contents, Holding, Load, Readiness, Revision};
+use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 
 use super::members::Known;
 

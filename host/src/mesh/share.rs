@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_lattice::desired;
-use weft_lattice::membership::{TICK_EVERY, View};
-use weft_lattice::store::Deployed;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 use weft_lattice_config::{App, ComponentName};
+use weft_membership::{TICK_EVERY, View};
+use weft_state::desired;
+use weft_state::store::Deployed;
 
 use crate::linking::Share;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use weft_lattice::bus::Lane;
-use weft_lattice::desired::HostCopy;
-use weft_lattice::membership::message::Trouble;
+use weft_bus::Lane;
 use weft_lattice_config::placement;
+use weft_membership::message::HostCondition;
+use weft_state::desired::DesiredReplica;
 
 use super::ahead::Ahead;
 use super::desired::Desired;
@@ -24,8 +24,8 @@ const LEARNED_WAITING_MAX: usize = 64;
 
 /// What the tasks that follow the desired state tell.
 pub(super) struct Heard {
-    pub(super) copy: watch::Receiver<Arc<HostCopy>>,
-    pub(super) troubles: watch::Receiver<BTreeSet<Trouble>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) troubles: watch::Receiver<BTreeSet<HostCondition>>,
 }
 
 impl Mesh {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use weft_lattice::bus::{Part, Pattern, Scope, Subject, SubjectError};
-use weft_lattice::membership::HostId;
+use weft_bus::{Part, Pattern, Scope, Subject, SubjectError};
+use weft_membership::HostId;
 
 /// Heartbeats, by the host that lives.
 const HEARTBEATS: &str = "heartbeats";

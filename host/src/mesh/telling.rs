@@ -1,9 +1,9 @@
 //! What is told of changes in the lattice: a line in the log, and an event for `weft events`.
 
-use weft_lattice::desired::HostCopy;
-use weft_lattice::membership::message::HostState;
-use weft_lattice::membership::{Change, Event, Freeze, HostId, View};
 use weft_lattice_config::placement::{self, Assignments, Plan, moves};
+use weft_membership::message::HostState;
+use weft_membership::{Change, Event, Freeze, HostId, View};
+use weft_state::desired::DesiredReplica;
 
 use crate::events::{About, Events, Kind};
 
@@ -27,7 +27,7 @@ impl Telling {
     }
 
     /// Tells whether the store of what is wanted is there, if that is news.
-    pub(super) fn tell_store(&mut self, copy: &HostCopy) {
+    pub(super) fn tell_store(&mut self, copy: &DesiredReplica) {
         // While it is read, it is neither.
         let has_store = match (copy.is_bucket_known(), copy.is_reading()) {
             (true, _) => true,

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, timeout_at};
-use weft_lattice::Random;
-use weft_lattice::bus::Status;
-use weft_lattice::membership::message::ComponentId;
-use weft_lattice::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
+use weft_bus::Status;
+use weft_membership::Random;
+use weft_membership::message::ComponentId;
+use weft_membership::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
 use weft_wire::FailureCode;
 
 use super::clock::Clock;
@@ -191,8 +191,8 @@ mod tests {
     use std::sync::LazyLock;
 
     use futures_util::FutureExt;
-    use weft_lattice::membership::HostId;
-    use weft_lattice::routing::Router;
+    use weft_membership::HostId;
+    use weft_membership::routing::Router;
 
     use super::*;
     use crate::mesh::rig::{OTHER, OWN, Rig, host};

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use weft_lattice::Random;
-use weft_lattice::desired::Revision;
-use weft_lattice::keyed::{Entry, EntryKey, KeyedBucket, Operation, WriteError};
+use weft_membership::Random;
 use weft_provider::keyvalue::{
     BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX, add_to_counter,
 };
+use weft_state::desired::Revision;
+use weft_state::kv::{Entry, EntryKey, KeyedBucket, Operation, WriteError};
 
 use crate::connections::Joined;
 use crate::page::Page;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use serde::Deserialize;
-use weft_lattice::buckets::{BucketOptions, Storage, StoreError, server_name_part};
-use weft_lattice::bus::SubjectError;
-use weft_lattice::bus::nats::{NatsError, NatsOptions, TlsIdentity, TlsOptions};
-use weft_lattice::keyed::BUCKET_NAME_BYTES_MAX;
+use weft_bus::SubjectError;
+use weft_bus::nats::{NatsError, NatsOptions, TlsIdentity, TlsOptions};
 use weft_provider::{ConfigProblem, Context};
+use weft_state::buckets::{BucketOptions, Storage, StoreError, server_name_part};
+use weft_state::kv::BUCKET_NAME_BYTES_MAX;
 
 /// What the names of Weft's own buckets begin with. A manifest does not name one: the desired state is in such
 /// a bucket, and so is what other apps store.

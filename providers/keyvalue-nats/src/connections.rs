@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use weft_lattice::bus::Scope;
-use weft_lattice::bus::nats::{NatsOptions, StoreConnection};
-use weft_lattice::keyed::KeyedBucket;
+use weft_bus::Scope;
+use weft_bus::nats::{NatsOptions, StoreConnection};
 use weft_provider::Context;
+use weft_state::kv::KeyedBucket;
 
 use crate::Lattice;
 use crate::config::{NatsConfig, StartError};

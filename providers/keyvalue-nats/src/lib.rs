@@ -31,7 +31,7 @@ mod problem;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use weft_lattice::bus::nats::NatsOptions;
+use weft_bus::nats::NatsOptions;
 use weft_provider::keyvalue;
 use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,

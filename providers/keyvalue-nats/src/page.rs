@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use weft_lattice::keyed::Operation;
 use weft_provider::keyvalue::KeyPage;
+use weft_state::kv::Operation;
 
 /// The first keys after a cursor of those that were seen; at most as many as a page holds.
 pub(crate) struct Page<'a> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use weft_lattice::buckets::StoreError;
-use weft_lattice::keyed::{KeyError, WriteError};
 use weft_provider::keyvalue::KeyValueError;
+use weft_state::buckets::StoreError;
+use weft_state::kv::{KeyError, WriteError};
 
 /// Why an operation failed.
 #[derive(Debug, thiserror::Error)]

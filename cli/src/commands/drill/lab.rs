@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
-use weft_lattice::control::rows::HostRow;
-use weft_lattice::control::{Client, token};
+use weft_control::rows::HostRow;
+use weft_control::{Client, token};
 
 use super::processes::{cannot, free_addresses, kill, listens, spawn};
 use super::topology::{CLOUD_LABEL, Ports, Topology};

@@ -26,8 +26,8 @@ mod writes;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use weft_lattice::control::HostRef;
-use weft_lattice::control::fault::HANG_MAX;
+use weft_control::HostRef;
+use weft_control::fault::HANG_MAX;
 use weft_lattice_config::DurationText;
 
 use self::address::Address;

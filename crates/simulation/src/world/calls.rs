@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use weft_lattice::membership::message::ComponentId;
-use weft_lattice::routing::{self, Decision, Outcome, Repeat, Route};
-use weft_lattice::{Moment, Random};
+use weft_membership::message::ComponentId;
+use weft_membership::routing::{self, Decision, Outcome, Repeat, Route};
+use weft_membership::{Moment, Random};
 use weft_wire::FailureCode;
 
 use super::World;

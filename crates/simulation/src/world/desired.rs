@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use weft_lattice::desired::said::{app_key, encode_app};
-use weft_lattice::desired::{Key, Revision, share};
-use weft_lattice::membership::{Freeze, STALL_MIN};
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::Plan;
 use weft_lattice_config::{AppName, ComponentName};
+use weft_membership::{Freeze, STALL_MIN};
+use weft_state::desired::record_codec::{app_key, encode_app};
+use weft_state::desired::{Key, Revision, share};
+use weft_state::store::{Deployed, Record};
 
 use super::World;
 use crate::agenda::{Event, Happening, ProcessId};

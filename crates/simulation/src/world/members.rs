@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use weft_lattice::membership::message::{Load, Message};
-use weft_lattice::membership::{Event as MemberEvent, Freeze, TICK_EVERY};
+use weft_membership::message::{Load, Message};
+use weft_membership::{Event as MemberEvent, Freeze, TICK_EVERY};
 
 use super::{LATTICE, World};
 use crate::agenda::{self, Event, Happening, Payload, ProcessId};

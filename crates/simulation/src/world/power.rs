@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use weft_lattice::buckets::BucketOptions;
-use weft_lattice::bus::local::StoreContent;
-use weft_lattice::desired::Records;
-use weft_lattice::desired::said::RECORDS;
-use weft_lattice::membership::message::HostState;
-use weft_lattice::membership::{BusStatus, Identity, Membership, STALL_MIN};
-use weft_lattice::routing::Router;
+use weft_bus::local::StoreContent;
+use weft_membership::message::HostState;
+use weft_membership::routing::Router;
+use weft_membership::{BusStatus, Identity, Membership, STALL_MIN};
+use weft_state::buckets::BucketOptions;
+use weft_state::desired::Records;
+use weft_state::desired::record_codec::RECORDS;
 
 use super::{LATTICE, World};
 use crate::agenda::{Event, Happening, ProcessId};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use weft_lattice::desired::said::app_key;
-use weft_lattice::membership::message::HostState;
-use weft_lattice::membership::{DAMPING_MAX, DEAD_AFTER};
-use weft_lattice::store::{Deployed, Record};
 use weft_lattice_config::placement::{self, Input, Plan};
 use weft_lattice_config::{AppName, ComponentName, Labels};
+use weft_membership::message::HostState;
+use weft_membership::{DAMPING_MAX, DEAD_AFTER};
+use weft_state::desired::record_codec::app_key;
+use weft_state::store::{Deployed, Record};
 
 use super::{LOOK_EVERY, World};
 use crate::agenda::Happening;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_lattice::store::{Deployed, Record};
+use weft_state::store::{Deployed, Record};
 
 use super::super::{AppState, DeployError, Refused, RunningApp, Wanted};
 use super::Actor;

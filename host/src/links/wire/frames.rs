@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
-use weft_lattice::membership::HostId;
 use weft_lattice_config::placement::ComponentId;
+use weft_membership::HostId;
 use weft_wire::{FailureCode, Frame};
 
 use super::Server;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
-use weft_lattice::bus::{Bus, Message, Subscription};
-use weft_lattice::membership::HostId;
+use weft_bus::{Bus, Message, Subscription};
+use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
 use super::part_bytes;

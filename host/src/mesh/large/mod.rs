@@ -11,8 +11,8 @@ mod taking;
 #[cfg(test)]
 mod tests;
 
-use weft_lattice::bus::Bus;
-use weft_lattice::membership::HostId;
+use weft_bus::Bus;
+use weft_membership::HostId;
 
 pub(super) use self::keeping::{KeepError, Keeper, Kept, serve};
 pub(super) use self::taking::{TakeError, Taker};

@@ -8,8 +8,8 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use weft_lattice::bus::{Bus, RequestError, Subject};
-use weft_lattice::membership::HostId;
+use weft_bus::{Bus, RequestError, Subject};
+use weft_membership::HostId;
 use weft_wire::{ClaimId, FailureCode, Fetch, Frame, FrameError, Held};
 
 use super::part_bytes;

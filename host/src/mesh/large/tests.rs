@@ -7,9 +7,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use weft_lattice::bus::local::{LocalNetwork, LocalOptions};
-use weft_lattice::bus::{Bus, Scope, Subscription};
-use weft_lattice::membership::HostId;
+use weft_bus::local::{LocalNetwork, LocalOptions};
+use weft_bus::{Bus, Scope, Subscription};
+use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
 use super::keeping::KEPT_BYTES_MAX;

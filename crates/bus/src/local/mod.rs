@@ -1,0 +1,332 @@
+//! The bus within one process: for a lattice of one process, for tests, and for the simulation.
+//!
+//! A [`LocalNetwork`] takes the place of the servers. Each host joins it and gets a [`Bus`] of its own;
+//! what lies between two hosts can then be made slow, lossy or cut, each way by itself, and a host can
+//! be disconnected ([`Faults`]). Nothing here looks at a clock but tokio's, so it runs under
+//! `tokio::time::pause`; chance is drawn from one generator that the caller seeds. On a runtime with
+//! one thread the same calls then give the same deliveries in the same order.
+//!
+//! Without faults a message is in its subscriber's queue when `publish` returns. What is delayed is
+//! kept by one task, in order of time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+pub use self::faults::{Faults, Random};
+use self::router::Exchange;
+use self::store::LocalStore;
+pub use self::store::StoreContent;
+use super::inflight::Pending;
+use super::queue::{self, Feeder};
+use super::{
+    Bounds, Bus, FlushError, Lane, Message, Pattern, PublishError, RequestError, Scope, Status,
+    Subject, Subscription, Transport,
+};
+
+mod faults;
+mod router;
+mod store;
+
+/// The payload limit of a NATS server that was not told otherwise.
+pub const MAX_PAYLOAD_DEFAULT: usize = 1 << 20;
+
+/// How a network is set up.
+pub struct LocalOptions {
+    /// The largest payload that it takes.
+    pub max_payload: usize,
+    /// Where chance comes from, for the faults.
+    pub random: Random,
+}
+
+/// What hosts of one process join in place of a server. A cheap handle; messages on their way are lost
+/// when the last one, and the last [`Bus`], is dropped.
+#[derive(Clone)]
+pub struct LocalNetwork {
+    shared: Arc<Shared>,
+}
+
+/// A host's place in a network.
+#[derive(Clone)]
+pub struct Endpoint {
+    shared: Arc<Shared>,
+    name: Arc<str>,
+    number: usize,
+    scope: Scope,
+    pending: Pending,
+    status: watch::Receiver<Status>,
+    closed: CancellationToken,
+}
+
+struct Shared {
+    exchange: Arc<Mutex<Exchange>>,
+    store: LocalStore,
+    max_payload: usize,
+    tasks: TaskTracker,
+    _stop_on_drop: DropGuard,
+}
+
+impl Default for LocalOptions {
+    /// The payload limit of NATS, and chance that always comes out the same.
+    fn default() -> Self {
+        Self {
+            max_payload: MAX_PAYLOAD_DEFAULT,
+            random: faults::seeded(0),
+        }
+    }
+}
+
+impl LocalNetwork {
+    /// A network without faults. It has to be made within a tokio runtime.
+    #[must_use]
+    pub fn new(options: LocalOptions) -> Self {
+        let stopping = CancellationToken::new();
+        let earlier = Arc::new(Notify::new());
+        let exchange = Exchange::new(options.random, earlier.clone());
+        let shared = Shared {
+            exchange: Arc::new(Mutex::new(exchange)),
+            store: LocalStore::new(),
+            max_payload: options.max_payload,
+            tasks: TaskTracker::new(),
+            _stop_on_drop: stopping.clone().drop_guard(),
+        };
+        let deliver = deliver(shared.exchange.clone(), earlier);
+        shared.tasks.spawn(async move {
+            tokio::select! {
+                () = deliver => {}
+                () = stopping.cancelled() => {}
+            }
+        });
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Joins as a host of a lattice, connected. A host of this name that joined before is left alone,
+    /// and faults by this name are about both.
+    #[must_use]
+    pub fn join(&self, name: &str, scope: &Scope) -> Bus {
+        let pending = Pending::default();
+        let (number, status) = self.lock().join(name, scope, pending.clone());
+        Bus {
+            lane: Lane::Control,
+            transport: Transport::Local(Endpoint {
+                shared: self.shared.clone(),
+                name: name.into(),
+                number,
+                scope: scope.clone(),
+                pending,
+                status,
+                closed: CancellationToken::new(),
+            }),
+        }
+    }
+
+    /// Cuts a host off from the network, as if its server had gone: it notices, its requests fail, and
+    /// what is published meanwhile does not reach it.
+    pub fn disconnect(&self, name: &str) {
+        self.lock().set_connected(name, false);
+        self.shared.store.tell_changed();
+    }
+
+    /// Ends what [`LocalNetwork::disconnect`] began. Its subscriptions are as they were, with a gap.
+    pub fn connect(&self, name: &str) {
+        self.lock().set_connected(name, true);
+        self.shared.store.tell_changed();
+    }
+
+    /// What happens to messages from any host to any other, where nothing else is said.
+    pub fn set_faults(&self, faults: Faults) {
+        self.lock().faults.set_all(faults);
+    }
+
+    /// What happens to messages from one host to another, and not back.
+    pub fn set_faults_between(&self, from: &str, to: &str, faults: Faults) {
+        self.lock().faults.set_between(from, to, faults);
+    }
+
+    /// Divides the hosts: those of different groups do not see each other, and a request across has no
+    /// responder. Hosts that are in none of the groups are one group of their own. All stay connected.
+    pub fn partition(&self, groups: &[&[&str]]) {
+        self.lock().faults.partition(groups);
+    }
+
+    /// Ends all faults and partitions. What is on its way arrives when it would have.
+    pub fn heal(&self) {
+        self.lock().faults.heal();
+    }
+
+    /// Takes the stores from these hosts, and gives them to all others, while all stay connected. A host
+    /// that is disconnected has none either.
+    pub fn set_store_away_from(&self, names: &[&str]) {
+        self.shared.store.set_away_from(names);
+    }
+
+    /// What the stores hold, for [`LocalNetwork::replace_store`].
+    #[must_use]
+    pub fn store_content(&self) -> StoreContent {
+        self.shared.store.content()
+    }
+
+    /// Has the stores come back with another content: an older one, or none (`StoreContent::default()`).
+    pub fn replace_store(&self, content: StoreContent) {
+        self.shared.store.replace(content);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Exchange> {
+        lock(&self.shared.exchange)
+    }
+}
+
+// === the calls of `Bus`, which says what they do ===
+
+impl Endpoint {
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    pub(super) fn publish(
+        &self,
+        subject: &Subject,
+        reply: Option<&Subject>,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        let (found, max) = (payload.len(), self.shared.max_payload);
+        if found > max {
+            return Err(PublishError::TooLarge { found, max });
+        }
+        let message = Message {
+            subject: subject.clone(),
+            reply: reply.cloned(),
+            payload,
+        };
+        let published = lock(&self.shared.exchange).publish(self.number, &message);
+        if published {
+            Ok(())
+        } else {
+            Err(PublishError::Disconnected)
+        }
+    }
+
+    pub(super) fn subscribe(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
+        let (filler, queue) = queue::queue(bounds);
+        lock(&self.shared.exchange).subscribe(self.number, pattern.clone(), filler);
+        Subscription::new(queue, Feeder::Publishers)
+    }
+
+    pub(super) async fn request(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, RequestError> {
+        let generation = lock(&self.shared.exchange).generation(self.number);
+        let mut waiting = self
+            .pending
+            .enter(generation)
+            .ok_or(RequestError::TooMany)?;
+        let reply = lock(&self.shared.exchange).answer_subject(self.number, waiting.number());
+        self.publish(subject, Some(&reply), payload)
+            .map_err(|error| match error {
+                PublishError::TooLarge { found, max } => RequestError::TooLarge { found, max },
+                PublishError::Disconnected | PublishError::Stalled => RequestError::Disconnected,
+            })?;
+        match timeout_at(deadline, waiting.outcome()).await {
+            Ok(outcome) => outcome.for_request(subject),
+            Err(_) => Err(RequestError::Deadline {
+                subject: subject.clone(),
+            }),
+        }
+    }
+
+    pub(super) fn flush(&self) -> Result<(), FlushError> {
+        if self.status.borrow().is_connected() {
+            Ok(())
+        } else {
+            Err(FlushError::Disconnected)
+        }
+    }
+
+    pub fn max_payload(&self) -> usize {
+        self.shared.max_payload
+    }
+
+    pub(super) fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    pub(super) fn close(&self) {
+        lock(&self.shared.exchange).leave(self.number);
+        self.closed.cancel();
+    }
+}
+
+// === for the stores ===
+
+impl Endpoint {
+    /// Calls `visit` with what the stores hold, if this host can reach them.
+    pub fn with_store<T>(&self, visit: impl FnOnce(&mut StoreContent) -> T) -> Option<T> {
+        if !self.status.borrow().is_connected() {
+            return None;
+        }
+        self.shared.store.visit(&self.name, visit)
+    }
+
+    pub fn tell_store_changed(&self) {
+        self.shared.store.tell_changed();
+    }
+
+    /// Changes when the stores' content does, or who can reach them.
+    pub fn store_changed(&self) -> watch::Receiver<u64> {
+        self.shared.store.changed()
+    }
+
+    /// Returns when the bus was closed.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+}
+
+/// Delivers what is on its way when it is due.
+async fn deliver(exchange: Arc<Mutex<Exchange>>, earlier: Arc<Notify>) {
+    loop {
+        let next = lock(&exchange).deliver_due(Instant::now());
+        match next {
+            Some(due) => {
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = earlier.notified() => {}
+                }
+            }
+            None => earlier.notified().await,
+        }
+    }
+}
+
+fn lock(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
+    // Nothing panics while it holds the lock.
+    exchange.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for LocalNetwork {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("LocalNetwork")
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Endpoint")
+            .field("number", &self.number)
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}

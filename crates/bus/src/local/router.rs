@@ -1,0 +1,390 @@
+//! The state of a network, and the way of a message through it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::faults::{Arrival, Order, Plan, Random};
+use crate::inflight::{Outcome, Pending};
+use crate::queue::Filler;
+use crate::{Gap, Message, Pattern, Scope, Status, Subject};
+
+/// How many subscriptions there are before the first look for those whose subscriber is gone.
+const SUBSCRIPTIONS_BEFORE_SWEEP: usize = 64;
+
+pub(super) struct Exchange {
+    pub(super) faults: Plan,
+    /// Told when something is on its way that may be due before all else.
+    earlier: Arc<Notify>,
+    endpoints: Vec<Endpoint>,
+    subscriptions: Subscriptions,
+    on_the_way: BinaryHeap<Reverse<Transit>>,
+    /// When the last message between two endpoints that keeps its order is due.
+    last_due: HashMap<(usize, usize), Instant>,
+    /// Counts the messages, so that those due at one time keep their order.
+    sent: u64,
+}
+
+struct Endpoint {
+    name: String,
+    scope: Scope,
+    status: watch::Sender<Status>,
+    /// Counts its connections; a message on its way is for one of them.
+    generation: u64,
+    pending: Pending,
+}
+
+#[derive(Default)]
+struct Subscriptions {
+    last: u64,
+    all: BTreeMap<u64, Subscribed>,
+    /// Those without a wildcard, by their text.
+    exact: HashMap<String, BTreeSet<u64>>,
+    wild: BTreeSet<u64>,
+    sweep_at: usize,
+}
+
+struct Subscribed {
+    endpoint: usize,
+    pattern: Pattern,
+    filler: Filler,
+}
+
+/// One copy of a message on its way.
+struct Transit {
+    due: Instant,
+    sequence: u64,
+    from: usize,
+    to: usize,
+    generation: u64,
+    target: Target,
+    message: Message,
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Subscription(u64),
+    Request(u64),
+}
+
+impl Exchange {
+    pub(super) fn new(random: Random, earlier: Arc<Notify>) -> Self {
+        Self {
+            earlier,
+            faults: Plan::new(random),
+            endpoints: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            on_the_way: BinaryHeap::new(),
+            last_due: HashMap::new(),
+            sent: 0,
+        }
+    }
+
+    pub(super) fn join(
+        &mut self,
+        name: &str,
+        scope: &Scope,
+        pending: Pending,
+    ) -> (usize, watch::Receiver<Status>) {
+        let since = Instant::now();
+        let (status, receiver) = watch::channel(Status::Connected { since });
+        self.endpoints.push(Endpoint {
+            name: name.to_owned(),
+            scope: scope.clone(),
+            status,
+            generation: 1,
+            pending,
+        });
+        (self.endpoints.len() - 1, receiver)
+    }
+
+    pub(super) fn leave(&mut self, endpoint: usize) {
+        self.disconnect(endpoint);
+        for filler in self.subscriptions.remove_of(endpoint) {
+            filler.end();
+        }
+    }
+
+    pub(super) fn set_connected(&mut self, name: &str, is_connected: bool) {
+        for endpoint in 0..self.endpoints.len() {
+            let is_meant = self.endpoints[endpoint].name == name;
+            if !is_meant || self.is_connected(endpoint) == is_connected {
+                continue;
+            }
+            if is_connected {
+                let since = Instant::now();
+                let status = &self.endpoints[endpoint].status;
+                status.send_replace(Status::Connected { since });
+                self.subscriptions.push_gap(endpoint, Gap::Reconnected);
+            } else {
+                self.disconnect(endpoint);
+            }
+        }
+    }
+
+    pub(super) fn generation(&self, endpoint: usize) -> u64 {
+        self.endpoints[endpoint].generation
+    }
+
+    /// Where the answer to an endpoint's request with this number goes.
+    pub(super) fn answer_subject(&self, endpoint: usize, number: u64) -> Subject {
+        self.endpoints[endpoint]
+            .scope
+            .answer(&endpoint.to_string(), number)
+    }
+
+    pub(super) fn subscribe(&mut self, endpoint: usize, pattern: Pattern, filler: Filler) {
+        self.subscriptions.add(Subscribed {
+            endpoint,
+            pattern,
+            filler,
+        });
+    }
+
+    /// Sends a message to all who asked for it; false if the publisher is disconnected.
+    pub(super) fn publish(&mut self, from: usize, message: &Message) -> bool {
+        if !self.is_connected(from) {
+            return false;
+        }
+        let mut has_responder = false;
+        for (id, to) in self.subscriptions.matching(&message.subject) {
+            if self.can_reach(from, to) {
+                has_responder = true;
+                self.send(from, to, Target::Subscription(id), message);
+            }
+        }
+        if let Some((to, number)) = self.asker(&message.subject) {
+            has_responder = true;
+            if self.can_reach(from, to) {
+                self.send(from, to, Target::Request(number), message);
+            }
+        }
+        if let (false, Some(reply)) = (has_responder, &message.reply) {
+            self.tell_no_responders(from, reply);
+        }
+        true
+    }
+
+    /// Delivers what is due, and says when the next is.
+    pub(super) fn deliver_due(&mut self, now: Instant) -> Option<Instant> {
+        while let Some(Reverse(next)) = self.on_the_way.peek() {
+            if next.due > now {
+                return Some(next.due);
+            }
+            if let Some(Reverse(transit)) = self.on_the_way.pop() {
+                self.arrive(transit);
+            }
+        }
+        // Nobody waits for a message that is not there.
+        self.last_due.clear();
+        None
+    }
+
+    fn send(&mut self, from: usize, to: usize, target: Target, message: &Message) {
+        let now = Instant::now();
+        let (name_from, name_to) = (&self.endpoints[from].name, &self.endpoints[to].name);
+        // What a host says to itself does not leave it.
+        let copies: Vec<_> = if from == to {
+            vec![Arrival::UNDISTURBED]
+        } else {
+            self.faults.copies(name_from, name_to).collect()
+        };
+        for copy in copies {
+            // While another is on the way between the two, none that keeps its order arrives at once, not
+            // even if that one is due and only not delivered yet.
+            let last = match copy.order {
+                Order::Kept => self.last_due.get(&(from, to)).copied(),
+                Order::Free => None,
+            };
+            let due = (now + copy.delay).max(last.unwrap_or(now));
+            self.sent += 1;
+            let mut message = message.clone();
+            // As over NATS: a subject of another lattice is no place to answer to.
+            let scope = &self.endpoints[to].scope;
+            message.reply = message.reply.filter(|reply| scope.owns(reply));
+            let transit = Transit {
+                due,
+                sequence: self.sent,
+                from,
+                to,
+                generation: self.endpoints[to].generation,
+                target,
+                message,
+            };
+            if due <= now && last.is_none() {
+                self.arrive(transit);
+                continue;
+            }
+            if copy.order == Order::Kept {
+                self.last_due.insert((from, to), due);
+            }
+            self.on_the_way.push(Reverse(transit));
+            self.earlier.notify_one();
+        }
+    }
+
+    fn arrive(&mut self, transit: Transit) {
+        let is_same_connection = self.endpoints[transit.to].generation == transit.generation;
+        if !is_same_connection || !self.can_reach(transit.from, transit.to) {
+            return;
+        }
+        match transit.target {
+            Target::Subscription(id) => {
+                if let Some(subscribed) = self.subscriptions.all.get(&id) {
+                    subscribed.filler.push(transit.message);
+                }
+            }
+            Target::Request(number) => {
+                let pending = &self.endpoints[transit.to].pending;
+                pending.resolve(number, Outcome::Answer(transit.message.payload));
+            }
+        }
+    }
+
+    /// As a server does: who said where to answer hears it there. That is never on the way, because the
+    /// publisher's own server says it.
+    fn tell_no_responders(&mut self, publisher: usize, reply: &Subject) {
+        match self.asker(reply) {
+            Some((asker, number)) if asker == publisher => {
+                let pending = &self.endpoints[asker].pending;
+                pending.resolve(number, Outcome::NoResponders);
+            }
+            _ => {
+                for (id, endpoint) in self.subscriptions.matching(reply) {
+                    if endpoint == publisher {
+                        let subscribed = self.subscriptions.all.get(&id);
+                        subscribed.inspect(|found| found.filler.push_no_responders(reply.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The endpoint and the request that a subject is the answer's of.
+    fn asker(&self, subject: &Subject) -> Option<(usize, u64)> {
+        let (inbox, number) = subject.as_answer()?;
+        let endpoint: usize = inbox.parse().ok()?;
+        let is_own = self.endpoints.get(endpoint)?.scope.owns(subject);
+        is_own.then_some((endpoint, number))
+    }
+
+    fn can_reach(&self, from: usize, to: usize) -> bool {
+        let names = (&self.endpoints[from].name, &self.endpoints[to].name);
+        let are_joined = from == to || self.faults.are_joined(names.0, names.1);
+        are_joined && self.is_connected(to)
+    }
+
+    fn is_connected(&self, endpoint: usize) -> bool {
+        self.endpoints[endpoint].status.borrow().is_connected()
+    }
+
+    fn disconnect(&mut self, endpoint: usize) {
+        let endpoint = &mut self.endpoints[endpoint];
+        endpoint.generation += 1;
+        endpoint.pending.fail_before(endpoint.generation);
+        endpoint.status.send_replace(Status::Disconnected {
+            since: Instant::now(),
+            reason: Some(Arc::from("disconnected by the test")),
+        });
+    }
+}
+
+impl Subscriptions {
+    fn add(&mut self, subscribed: Subscribed) {
+        if self.all.len() >= self.sweep_at.max(SUBSCRIPTIONS_BEFORE_SWEEP) {
+            self.remove_if(|subscribed| subscribed.filler.is_unwanted());
+            // Twice as many as are left: the work is spread over as many new ones.
+            self.sweep_at = self.all.len() * 2;
+        }
+        self.last += 1;
+        let text = subscribed.pattern.as_str();
+        if subscribed.pattern.has_wildcard() {
+            self.wild.insert(self.last);
+        } else {
+            self.exact
+                .entry(text.to_owned())
+                .or_default()
+                .insert(self.last);
+        }
+        self.all.insert(self.last, subscribed);
+    }
+
+    /// Those that ask for a subject and whose subscriber is there, oldest first, with their endpoints.
+    fn matching(&self, subject: &Subject) -> Vec<(u64, usize)> {
+        let exact = self.exact.get(subject.as_str()).into_iter().flatten();
+        let wild = self.wild.iter().filter(|id| {
+            let subscribed = self.all.get(id);
+            subscribed.is_some_and(|subscribed| subscribed.pattern.matches(subject))
+        });
+        let mut ids: Vec<u64> = exact.chain(wild).copied().collect();
+        ids.sort_unstable();
+        let wanted = ids.into_iter().filter_map(|id| {
+            let subscribed = self.all.get(&id)?;
+            (!subscribed.filler.is_unwanted()).then_some((id, subscribed.endpoint))
+        });
+        wanted.collect()
+    }
+
+    fn push_gap(&self, endpoint: usize, gap: Gap) {
+        let of_endpoint = self.all.values().filter(|each| each.endpoint == endpoint);
+        for subscribed in of_endpoint {
+            subscribed.filler.push_gap(gap);
+        }
+    }
+
+    fn remove_of(&mut self, endpoint: usize) -> Vec<Filler> {
+        self.remove_if(|subscribed| subscribed.endpoint == endpoint)
+    }
+
+    fn remove_if(&mut self, is_meant: impl Fn(&Subscribed) -> bool) -> Vec<Filler> {
+        let meant = self
+            .all
+            .extract_if(.., |_, subscribed| is_meant(subscribed));
+        let removed: Vec<(u64, Subscribed)> = meant.collect();
+        for (id, subscribed) in &removed {
+            self.wild.remove(id);
+            let text = subscribed.pattern.as_str();
+            if let Some(ids) = self.exact.get_mut(text) {
+                ids.remove(id);
+                if ids.is_empty() {
+                    self.exact.remove(text);
+                }
+            }
+        }
+        removed
+            .into_iter()
+            .map(|(_, subscribed)| subscribed.filler)
+            .collect()
+    }
+}
+
+// === the order in which messages arrive ===
+
+impl Transit {
+    fn order(&self) -> (Instant, u64) {
+        (self.due, self.sequence)
+    }
+}
+
+impl PartialEq for Transit {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Transit {}
+
+impl PartialOrd for Transit {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Transit {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}

@@ -1,0 +1,390 @@
+//! One connection: publishing, subscriptions, and an inbox for all answers.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use async_nats::{Client, Event, Subscriber};
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::batch::{Outgoing, To};
+use super::dispatch::{Pump, Target};
+use super::send_queue::{self, Outbox};
+use super::{NatsError, NatsOptions, options, supervisor};
+use crate::inflight::{Outcome, Pending, Waiting};
+use crate::queue::{self, Feeder};
+use crate::{
+    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, PUBLISH_WAIT_MAX, Pattern, PublishError,
+    RequestError, Scope, Status, Subject, Subscription,
+};
+
+/// Room for the random part of an inbox's name: two hosts never share one.
+const INBOX_RANDOM_BYTES: usize = 16;
+
+/// A connection to a server, remade for ever.
+#[derive(Clone)]
+pub struct Connection {
+    shared: Arc<Shared>,
+}
+
+pub(super) struct Shared {
+    client: Client,
+    outbox: mpsc::Sender<Outgoing>,
+    scope: Scope,
+    /// The random part of the subjects of answers: `weft-inbox.<lattice>.<random>.<number>`
+    inbox: String,
+    pending: Pending,
+    status: watch::Sender<Status>,
+    signals: Arc<Signals>,
+    /// Of the subscriptions, for gaps and for the end.
+    pumps: Mutex<Vec<Weak<Pump>>>,
+    inbox_pump: Mutex<Option<Arc<Pump>>>,
+    stopping: CancellationToken,
+}
+
+/// What the client's callback leaves for the supervisor.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// Something happened: look at the state.
+    changed: Notify,
+    /// How often the client threw a message away, for whatever subscription.
+    slow: AtomicU64,
+    /// What last went wrong.
+    reason: Mutex<Option<Arc<str>>>,
+}
+
+impl Connection {
+    pub(super) async fn open(
+        scope: Scope,
+        options: &NatsOptions,
+        purpose: &'static str,
+        tasks: &TaskTracker,
+        stopping: CancellationToken,
+    ) -> Result<Self, NatsError> {
+        let signals = Arc::new(Signals::default());
+        let for_callback = signals.clone();
+        let client = options::client(options, purpose)
+            .await?
+            .custom_inbox_prefix(scope.inbox("client").trim_end_matches('.'))
+            .event_callback(move |event| {
+                for_callback.take(event);
+                std::future::ready(())
+            })
+            .connect(options::addresses(options)?)
+            .await
+            .map_err(NatsError::Client)?;
+        let (status, _) = watch::channel(Status::Disconnected {
+            since: Instant::now(),
+            reason: None,
+        });
+        let (inbox, pending) = (random_token(), Pending::default());
+        let (outbox, outgoing) = send_queue::channel();
+        let handing_over = Outbox {
+            client: client.clone(),
+            inbox: scope.inbox(&inbox),
+            pending: pending.clone(),
+        };
+        tasks.spawn(handing_over.run(outgoing, stopping.clone()));
+        let shared = Arc::new(Shared {
+            inbox,
+            client,
+            outbox,
+            scope,
+            pending,
+            status,
+            signals,
+            pumps: Mutex::default(),
+            inbox_pump: Mutex::default(),
+            stopping,
+        });
+        let connection = Self { shared };
+        connection.start_inbox().await;
+        let supervisor = supervisor::run(connection.shared.clone());
+        tasks.spawn(supervisor);
+        Ok(connection)
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.shared.client
+    }
+
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.shared.status.subscribe()
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.shared.status.borrow().is_connected()
+    }
+
+    pub fn max_payload(&self) -> usize {
+        self.shared.client.max_payload()
+    }
+
+    pub(crate) async fn publish(
+        &self,
+        subject: &Subject,
+        reply: Option<&Subject>,
+        payload: Bytes,
+    ) -> Result<(), PublishError> {
+        let max = self.max_payload();
+        if payload.len() > max {
+            let found = payload.len();
+            return Err(PublishError::TooLarge { found, max });
+        }
+        if !self.is_connected() {
+            return Err(PublishError::Disconnected);
+        }
+        let to = To::Subject {
+            subject: subject.clone(),
+            reply: reply.cloned(),
+        };
+        let outgoing = match self.shared.try_send(Outgoing { to, payload }) {
+            Ok(()) => return Ok(()),
+            Err(outgoing) => outgoing,
+        };
+        let sent = self.shared.send(outgoing);
+        match timeout(PUBLISH_WAIT_MAX, sent).await {
+            Ok(sent) => sent,
+            Err(_) if self.is_connected() => Err(PublishError::Stalled),
+            Err(_) => Err(PublishError::Disconnected),
+        }
+    }
+
+    pub(crate) async fn subscribe(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
+        let Some(subscriber) = self.shared.subscriber(pattern.as_str()).await else {
+            return Subscription::ended();
+        };
+        let (filler, queue) = queue::queue(bounds);
+        let pump = self.shared.pump(subscriber, Target::Queue(filler));
+        let subscription = Subscription::new(queue, Feeder::Pump(pump));
+        if self.is_connected() {
+            // If this fails, the connection is about to be remade, and the subscription with it.
+            let _ = self.confirm().await;
+        }
+        subscription
+    }
+
+    pub(crate) async fn request(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Bytes, RequestError> {
+        let max = self.max_payload();
+        if payload.len() > max {
+            let found = payload.len();
+            return Err(RequestError::TooLarge { found, max });
+        }
+        if !self.is_connected() {
+            return Err(RequestError::Disconnected);
+        }
+        let waiting = self.shared.enter().ok_or(RequestError::TooMany)?;
+        let answered = self.shared.exchange(subject, payload, waiting);
+        let Ok(outcome) = timeout_at(deadline, answered).await else {
+            let subject = subject.clone();
+            return Err(RequestError::Deadline { subject });
+        };
+        outcome.for_request(subject)
+    }
+
+    /// Sends a message to the own inbox and waits for it. The server takes what a connection sends in
+    /// order, so it has taken all that was sent before.
+    pub(super) async fn confirm(&self) -> Result<(), FlushError> {
+        if !self.is_connected() {
+            return Err(FlushError::Disconnected);
+        }
+        match timeout(CONFIRM_WAIT_MAX, self.shared.echo()).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(FlushError::Disconnected),
+            Err(_) => Err(FlushError::Deadline),
+        }
+    }
+
+    async fn start_inbox(&self) {
+        let inbox = self.shared.scope.inbox(&self.shared.inbox);
+        let pattern = format!("{inbox}*");
+        // There is always one: the client's task was started a moment ago.
+        if let Some(subscriber) = self.shared.subscriber(&pattern).await {
+            let pending = self.shared.pending.clone();
+            let to = Target::Requests { inbox, pending };
+            *lock(&self.shared.inbox_pump) = Some(self.shared.pump(subscriber, to));
+        }
+    }
+}
+
+// === for the supervisor ===
+
+impl Shared {
+    /// Goes once to the server and back; false if the connection was lost.
+    pub(super) async fn echo(&self) -> bool {
+        let Some(mut waiting) = self.enter() else {
+            return false;
+        };
+        let to = To::Echo {
+            subject: self.scope.answer(&self.inbox, waiting.number()),
+        };
+        let payload = Bytes::new();
+        let sent = self.send(Outgoing { to, payload }).await;
+        sent.is_ok() && matches!(waiting.outcome().await, Outcome::Answer(_))
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// How often this was connected: what tells one connection from the next.
+    pub(super) fn generation(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    pub(super) fn status(&self) -> &watch::Sender<Status> {
+        &self.status
+    }
+
+    pub(super) fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    pub(super) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Marks a gap in every subscription.
+    pub(super) fn push_gap(&self, gap: Gap) {
+        for pump in self.pumps() {
+            pump.push_gap(gap);
+        }
+    }
+
+    /// Ends every subscription, and the inbox.
+    pub(super) fn end_pumps(&self) {
+        for pump in self.pumps() {
+            pump.end();
+        }
+    }
+
+    fn pumps(&self) -> Vec<Arc<Pump>> {
+        lock(&self.pumps).iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+impl Shared {
+    fn enter(&self) -> Option<Waiting> {
+        self.pending.enter(self.generation())
+    }
+
+    async fn exchange(&self, subject: &Subject, payload: Bytes, mut waiting: Waiting) -> Outcome {
+        let to = To::Request {
+            subject: subject.clone(),
+            number: waiting.number(),
+        };
+        match self.send(Outgoing { to, payload }).await {
+            Ok(()) => waiting.outcome().await,
+            Err(_) => Outcome::ConnectionLost,
+        }
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Result<(), PublishError> {
+        let Err(outgoing) = self.try_send(outgoing) else {
+            return Ok(());
+        };
+        let sent = self.outbox.send(outgoing).await;
+        sent.map_err(|_| PublishError::Disconnected)
+    }
+
+    /// Sends at once, or gives back what cannot be sent at once. There is nearly always room, and what waits for it
+    /// has its turn first.
+    fn try_send(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
+        let sent = self.outbox.try_send(outgoing);
+        sent.map_err(mpsc::error::TrySendError::into_inner)
+    }
+
+    async fn subscriber(&self, pattern: &str) -> Option<Subscriber> {
+        let subscribed = self.client.subscribe(pattern.to_owned());
+        tokio::select! {
+            subscriber = subscribed => subscriber.ok(),
+            () = self.stopping.cancelled() => None,
+        }
+    }
+
+    fn pump(&self, subscriber: Subscriber, to: Target) -> Arc<Pump> {
+        let pump = Pump::start(subscriber, self.scope.clone(), to);
+        let mut pumps = lock(&self.pumps);
+        pumps.retain(|pump| pump.strong_count() > 0);
+        pumps.push(Arc::downgrade(&pump));
+        pump
+    }
+}
+
+impl Signals {
+    fn take(&self, event: Event) {
+        match event {
+            Event::SlowConsumer(_) => {
+                self.slow.fetch_add(1, Ordering::Relaxed);
+            }
+            Event::ServerError(error) => self.set_reason(&error.to_string()),
+            Event::ClientError(error) => self.set_reason(&error.to_string()),
+            Event::Connected
+            | Event::Disconnected
+            | Event::LameDuckMode
+            | Event::Draining
+            | Event::Closed => {}
+        }
+        self.changed.notify_one();
+    }
+
+    fn set_reason(&self, reason: &str) {
+        *lock(&self.reason) = Some(reason.into());
+    }
+
+    pub(super) fn reason(&self) -> Option<Arc<str>> {
+        lock(&self.reason).clone()
+    }
+
+    pub(super) fn forget_reason(&self) {
+        *lock(&self.reason) = None;
+    }
+
+    /// How often the client threw a message away since this was asked last.
+    pub(super) fn take_slow(&self) -> u64 {
+        self.slow.swap(0, Ordering::Relaxed)
+    }
+
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it holds one of these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What tells the inbox of one connection from any other.
+fn random_token() -> String {
+    let mut random = [0; INBOX_RANDOM_BYTES];
+    // Without the system's source of randomness, what the hasher took at the start of the process is left.
+    if getrandom::fill(&mut random).is_err() {
+        use std::hash::{BuildHasher, RandomState};
+        let word = RandomState::new().hash_one(std::process::id());
+        random[..8].copy_from_slice(&word.to_le_bytes());
+    }
+    hex::encode(random)
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Connection")
+            .field("inbox", &self.shared.inbox)
+            .finish_non_exhaustive()
+    }
+}

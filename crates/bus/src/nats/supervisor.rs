@@ -1,0 +1,152 @@
+//! What a connection's status is, and what follows from a change of it.
+//!
+//! The client's events only wake the supervisor: they can be lost, so it looks at the client's state,
+//! and at how often it connected, and it looks again after a while without an event.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::Shared;
+use crate::{Gap, Status};
+
+/// How often the client's state is looked at without an event. Events come at once; this is for one
+/// that was lost.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a new connection has for the first message to come back. If it does not, the client's pings
+/// decide whether there is a server at all, and the attempt is made again.
+const FIRST_ECHO_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Keeps the status of one connection until the bus stops.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut seen = 0;
+    loop {
+        seen = step(&shared, seen).await;
+        tokio::select! {
+            () = shared.signals().changed() => {}
+            () = sleep(LOOK_INTERVAL) => {}
+            () = shared.stopping().cancelled() => break,
+        }
+    }
+    set_disconnected(&shared);
+    shared.pending().fail_before(u64::MAX);
+    shared.end_pumps();
+}
+
+/// Brings the status in line with the client's state, and returns which connection that was about.
+async fn step(shared: &Shared, seen: u64) -> u64 {
+    let slow = shared.signals().take_slow();
+    if slow > 0 {
+        // The client does not say whose it was; to look again does no harm.
+        shared.push_gap(Gap::Overflow { count: slow });
+    }
+    let generation = shared.generation();
+    if generation != seen {
+        set_disconnected(shared);
+        shared.pending().fail_before(generation);
+        if seen > 0 {
+            shared.push_gap(Gap::Reconnected);
+        }
+    }
+    let state = shared.client().connection_state();
+    if state != async_nats::connection::State::Connected {
+        set_disconnected(shared);
+        shared.pending().fail_before(generation + 1);
+        return generation;
+    }
+    if !shared.status().borrow().is_connected() {
+        let echoed = tokio::select! {
+            echoed = timeout(FIRST_ECHO_WAIT_MAX, shared.echo()) => echoed == Ok(true),
+            () = shared.stopping().cancelled() => false,
+        };
+        if echoed && shared.generation() == generation {
+            set_connected(shared);
+        }
+    }
+    generation
+}
+
+fn set_connected(shared: &Shared) {
+    shared.signals().forget_reason();
+    let since = Instant::now();
+    shared.status().send_replace(Status::Connected { since });
+}
+
+/// A connection that was down stays down since then; only the reason may be a newer one.
+fn set_disconnected(shared: &Shared) {
+    let reason = shared.signals().reason();
+    shared.status().send_if_modified(|status| {
+        let next = match status {
+            Status::Connected { .. } => Status::Disconnected {
+                since: Instant::now(),
+                reason,
+            },
+            Status::Disconnected { since, .. } => Status::Disconnected {
+                since: *since,
+                reason,
+            },
+        };
+        let is_new = *status != next;
+        *status = next;
+        is_new
+    });
+}
+
+/// One status for several connections: connected when all are, since the last of them was.
+pub(super) fn combined(
+    mut each: Vec<watch::Receiver<Status>>,
+    tasks: &TaskTracker,
+    stopping: &CancellationToken,
+) -> watch::Receiver<Status> {
+    if each.len() == 1 {
+        return each.remove(0);
+    }
+    let (sender, receiver) = watch::channel(worst(&mut each));
+    let stopping = stopping.clone();
+    tasks.spawn(async move {
+        loop {
+            let changed = select_all(each.iter_mut().map(|status| Box::pin(status.changed())));
+            let is_over = tokio::select! {
+                (changed, _, _) = changed => changed.is_err(),
+                () = stopping.cancelled() => true,
+            };
+            let now = if is_over { down() } else { worst(&mut each) };
+            sender.send_if_modified(|status| {
+                let is_new = *status != now;
+                *status = now;
+                is_new
+            });
+            if is_over {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+fn worst(each: &mut [watch::Receiver<Status>]) -> Status {
+    let now = each
+        .iter_mut()
+        .map(|status| status.borrow_and_update().clone());
+    let rank = |status: &Status| match status {
+        // Down first, and of those that are, the one that is so for longest.
+        Status::Disconnected { since, .. } => (1, std::cmp::Reverse(Some(*since)), None),
+        // Of those that are up, the last to come.
+        Status::Connected { since } => (0, std::cmp::Reverse(None), Some(*since)),
+    };
+    let worst = now.max_by_key(rank);
+    worst.unwrap_or_else(down)
+}
+
+fn down() -> Status {
+    Status::Disconnected {
+        since: Instant::now(),
+        reason: None,
+    }
+}

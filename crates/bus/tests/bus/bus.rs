@@ -1,0 +1,465 @@
+//! What every bus promises, run for each implementation.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, TestRunner};
+use tokio::time::Instant;
+use weft_bus::{
+    Bounds, Bus, Delivery, FlushError, Gap, Lane, Message, Part, Pattern, PublishError,
+    RequestError, Subscription,
+};
+
+use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, in_time, soon, subject};
+
+macro_rules! for_each_bus {
+    ($($behaviour:ident)*) => {
+        mod over_nats {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(super::Rig::nats().await).await;
+            })*
+        }
+
+        mod in_one_process {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(super::Rig::local().await).await;
+            })*
+        }
+    };
+}
+
+for_each_bus! {
+    messages_of_one_publisher_come_in_order
+    a_wildcard_gets_what_it_asks_for_and_nothing_else
+    every_subscriber_gets_every_message
+    a_request_gets_its_answer
+    requests_under_way_together_get_each_its_own_answer
+    a_request_that_nobody_takes_fails_at_once
+    requests_under_way_together_that_nobody_takes_fail_all_at_once
+    a_request_that_nobody_answers_fails_by_its_deadline
+    a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answer_was_to_come
+    a_subscriber_that_is_gone_gets_nothing_and_answers_nothing
+    what_a_slow_subscriber_missed_is_counted_and_told
+    a_payload_over_the_limit_is_refused_before_it_is_sent
+    hostile_names_reach_only_whom_they_name
+    lattices_on_one_server_do_not_see_each_other
+    an_answer_to_a_subject_of_another_lattice_is_not_asked_for
+    what_is_cut_off_says_so_and_comes_back_with_its_subscriptions
+    a_closed_bus_ends_what_it_was_used_for
+}
+
+async fn messages_of_one_publisher_come_in_order(rig: Rig) {
+    let (publisher, subscriber) = (rig.join("a").await, rig.join("b").await);
+    for lane in [Lane::Calls, Lane::Control, Lane::Heartbeats] {
+        let (publisher, subscriber) = (publisher.lane(lane), subscriber.lane(lane));
+        let subject = subject(&publisher, &["order"]);
+        let mut received = subscriber.subscribe(&Pattern::from(&subject)).await;
+        for number in 0..1000 {
+            let payload = Bytes::from(format!("{lane:?} {number}"));
+            publisher.publish(&subject, None, payload).await.unwrap();
+        }
+        for number in 0..1000 {
+            let message = message(&mut received).await;
+            assert_eq!(message.payload, format!("{lane:?} {number}"));
+        }
+    }
+}
+
+async fn a_wildcard_gets_what_it_asks_for_and_nothing_else(rig: Rig) {
+    use Part::{Any, Name, Rest};
+    let bus = rig.join("a").await;
+    for (parts, expected) in [
+        (vec![Name("a"), Any], vec!["a.b", "a.c"]),
+        (vec![Any, Name("b")], vec!["a.b"]),
+        (vec![Name("a"), Rest], vec!["a.b", "a.b.c", "a.c"]),
+        (vec![Name("a"), Name("b")], vec!["a.b"]),
+        (vec![Name("b"), Any], vec![]),
+    ] {
+        let pattern = bus.scope().pattern(&parts).unwrap();
+        let mut received = bus.subscribe(&pattern).await;
+        for names in [
+            &["a", "b"][..],
+            &["a", "b", "c"],
+            &["a", "c"],
+            &["a"],
+            &["end"],
+        ] {
+            let subject = subject(&bus, names);
+            bus.publish(&subject, None, Bytes::new()).await.unwrap();
+        }
+        received_until_now(&bus, &pattern, &mut received, &expected).await;
+    }
+}
+
+/// Asserts that exactly `expected` has come, by a last message that the pattern matches too.
+async fn received_until_now(
+    bus: &Bus,
+    pattern: &Pattern,
+    received: &mut Subscription,
+    expected: &[&str],
+) {
+    let last = pattern.as_str().replace(['*', '>'], "last");
+    let last = bus.scope().parse(&last).unwrap();
+    bus.publish(&last, None, Bytes::from("last")).await.unwrap();
+    let mut names = Vec::new();
+    loop {
+        let message = message(received).await;
+        if message.payload == "last" {
+            break;
+        }
+        names.push(message.subject.names().collect::<Vec<_>>().join("."));
+    }
+    assert_eq!(names, expected);
+}
+
+async fn every_subscriber_gets_every_message(rig: Rig) {
+    let (one, two) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&one, &["news"]);
+    let pattern = Pattern::from(&subject);
+    let mut all = [
+        one.subscribe(&pattern).await,
+        one.subscribe(&pattern).await,
+        two.subscribe(&pattern).await,
+    ];
+    one.publish(&subject, None, Bytes::from("first"))
+        .await
+        .unwrap();
+    for received in &mut all {
+        assert_eq!(message(received).await.payload, "first");
+    }
+}
+
+async fn a_request_gets_its_answer(rig: Rig) {
+    let (asking, answering) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&asking, &["echo"]);
+    let mut asked = answering.subscribe(&Pattern::from(&subject)).await;
+    let answer = async {
+        let request = message(&mut asked).await;
+        let reply = request.reply.unwrap();
+        answering
+            .publish(&reply, None, request.payload)
+            .await
+            .unwrap();
+        // Only the first answer counts; a second finds nobody.
+        answering
+            .publish(&reply, None, Bytes::from("again"))
+            .await
+            .unwrap();
+    };
+    let request = asking.request(&subject, Bytes::from("hello"), in_time());
+    let (answer, ()) = tokio::join!(request, answer);
+    assert_eq!(answer.unwrap(), "hello");
+}
+
+async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
+    let asking = rig.join("a").await.lane(Lane::Calls);
+    let answering = rig.join("b").await.lane(Lane::Calls);
+    let subject = subject(&asking, &["echo"]);
+    let mut asked = answering.subscribe(&Pattern::from(&subject)).await;
+    let answers = async {
+        let mut requests = Vec::new();
+        for _ in 0..100 {
+            requests.push(message(&mut asked).await);
+        }
+        // The last one that came is answered first.
+        for request in requests.into_iter().rev() {
+            let reply = request.reply.unwrap();
+            answering
+                .publish(&reply, None, request.payload)
+                .await
+                .unwrap();
+        }
+    };
+    let requests = (0..100).map(|number| {
+        let payload = Bytes::from(format!("number {number}"));
+        let (asking, subject) = (&asking, &subject);
+        async move {
+            let answer = asking.request(subject, payload.clone(), in_time()).await;
+            assert_eq!(answer.unwrap(), payload);
+        }
+    });
+    tokio::join!(futures_util::future::join_all(requests), answers);
+}
+
+async fn a_request_that_nobody_takes_fails_at_once(rig: Rig) {
+    let bus = rig.join("a").await;
+    let subject = subject(&bus, &["nobody"]);
+    let error = bus
+        .request(&subject, Bytes::new(), in_time())
+        .await
+        .unwrap_err();
+    assert_eq!(error, RequestError::NoResponders { subject });
+    assert!(!error.may_have_arrived());
+}
+
+async fn requests_under_way_together_that_nobody_takes_fail_all_at_once(rig: Rig) {
+    let (bus, other) = (rig.join("a").await, rig.join("b").await);
+    let (nobody, somebody) = (subject(&bus, &["nobody"]), subject(&bus, &["somebody"]));
+    let mut asked = other.subscribe(&Pattern::from(&somebody)).await;
+    let refused = (0..100).map(|_| bus.request(&nobody, Bytes::new(), in_time()));
+    let taken = bus.request(&somebody, Bytes::from("taken"), in_time());
+    let answer = async {
+        let reply = message(&mut asked).await.reply.unwrap();
+        other.publish(&reply, None, Bytes::new()).await.unwrap();
+    };
+    let refused = futures_util::future::join_all(refused);
+    let (refused, taken, ()) = soon(async { tokio::join!(refused, taken, answer) }).await;
+    taken.unwrap();
+    for error in refused {
+        let subject = nobody.clone();
+        assert_eq!(error, Err(RequestError::NoResponders { subject }));
+    }
+}
+
+async fn a_request_that_nobody_answers_fails_by_its_deadline(rig: Rig) {
+    let bus = rig.join("a").await;
+    let subject = subject(&bus, &["silence"]);
+    let mut silent = bus.subscribe(&Pattern::from(&subject)).await;
+    let deadline = Instant::now() + Duration::from_millis(50);
+    let error = bus
+        .request(&subject, Bytes::new(), deadline)
+        .await
+        .unwrap_err();
+    assert_eq!(error, RequestError::Deadline { subject });
+    assert!(error.may_have_arrived() && Instant::now() >= deadline);
+    // An answer that is too late disturbs nobody.
+    let reply = message(&mut silent).await.reply.unwrap();
+    bus.publish(&reply, None, Bytes::from("late"))
+        .await
+        .unwrap();
+    bus.flush().await.unwrap();
+}
+
+async fn a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answer_was_to_come(
+    rig: Rig,
+) {
+    let bus = rig.join("a").await;
+    let answers = subject(&bus, &["answers", "here"]);
+    let mut received = bus.subscribe(&Pattern::from(&answers)).await;
+    let nobody = subject(&bus, &["nobody"]);
+    bus.publish(&nobody, Some(&answers), Bytes::new())
+        .await
+        .unwrap();
+    let noted = soon(received.next()).await.unwrap();
+    assert_eq!(noted, Delivery::NoResponders { subject: answers });
+}
+
+async fn a_subscriber_that_is_gone_gets_nothing_and_answers_nothing(rig: Rig) {
+    let (asking, answering) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&asking, &["gone"]);
+    let pattern = Pattern::from(&subject);
+    // Closed: known at once.
+    let closed = answering.subscribe(&pattern).await;
+    soon(closed.close()).await;
+    answering.flush().await.unwrap();
+    let error = asking
+        .request(&subject, Bytes::new(), in_time())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, RequestError::NoResponders { .. }));
+    // Dropped: known soon.
+    drop(answering.subscribe(&pattern).await);
+    let refused = async {
+        loop {
+            let deadline = Instant::now() + Duration::from_millis(20);
+            match asking.request(&subject, Bytes::new(), deadline).await {
+                Err(RequestError::NoResponders { .. }) => break,
+                Err(RequestError::Deadline { .. }) => {}
+                other => panic!("expected no responder, found {other:?}"),
+            }
+        }
+    };
+    soon(refused).await;
+}
+
+async fn what_a_slow_subscriber_missed_is_counted_and_told(rig: Rig) {
+    let (publisher, subscriber) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&publisher, &["fast"]);
+    let bounds = Bounds {
+        messages: 10,
+        bytes: 1 << 20,
+    };
+    let mut slow = subscriber
+        .subscribe_within(&Pattern::from(&subject), bounds)
+        .await;
+    let mut quick = subscriber.subscribe(&Pattern::from(&subject)).await;
+    for number in 0..100 {
+        let payload = Bytes::from(format!("{number}"));
+        publisher.publish(&subject, None, payload).await.unwrap();
+    }
+    // The quick one has all, so all were given to the slow one too.
+    for number in 0..100 {
+        assert_eq!(message(&mut quick).await.payload, format!("{number}"));
+    }
+    soon(async {
+        while slow.lost() < 90 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    for number in 0..10 {
+        assert_eq!(message(&mut slow).await.payload, format!("{number}"));
+    }
+    let gap = Delivery::Gap(Gap::Overflow { count: 90 });
+    assert_eq!(soon(slow.next()).await, Some(gap));
+    assert_eq!((slow.lost(), quick.lost()), (90, 0));
+    publisher
+        .publish(&subject, None, Bytes::from("next"))
+        .await
+        .unwrap();
+    assert_eq!(message(&mut slow).await.payload, "next");
+}
+
+async fn a_payload_over_the_limit_is_refused_before_it_is_sent(rig: Rig) {
+    let bus = rig.join("a").await;
+    assert_eq!(bus.max_payload(), MAX_PAYLOAD);
+    let subject = subject(&bus, &["large"]);
+    let mut received = bus.subscribe(&Pattern::from(&subject)).await;
+    let (found, max) = (MAX_PAYLOAD + 1, MAX_PAYLOAD);
+    let large = Bytes::from(vec![7; found]);
+    let published = bus.publish(&subject, None, large.clone()).await;
+    assert_eq!(published, Err(PublishError::TooLarge { found, max }));
+    let requested = bus.request(&subject, large.clone(), in_time()).await;
+    assert_eq!(requested, Err(RequestError::TooLarge { found, max }));
+    let largest = large.slice(1..);
+    bus.publish(&subject, None, largest.clone()).await.unwrap();
+    assert_eq!(message(&mut received).await.payload, largest);
+}
+
+async fn hostile_names_reach_only_whom_they_name(rig: Rig) {
+    let bus = rig.join("a").await;
+    let plain = subject(&bus, &["to", "plain"]);
+    let mut bystander = bus.subscribe(&Pattern::from(&plain)).await;
+    let mut names: Vec<String> = [
+        "*", ">", ".", "..", "../x", "a.b", " ", "\r\n", "\0", "=2A", "ä",
+    ]
+    .map(str::to_owned)
+    .into();
+    names.push("n".repeat(255));
+    let mut runner = TestRunner::new(Config {
+        cases: 20,
+        ..Config::default()
+    });
+    for _ in 0..20 {
+        let name = "[ -~]{1,20}|\\PC{1,10}".new_tree(&mut runner).unwrap();
+        names.push(name.current());
+    }
+    for name in names.iter().filter(|name| *name != "plain") {
+        let subject = subject(&bus, &["to", name]);
+        let mut received = bus.subscribe(&Pattern::from(&subject)).await;
+        bus.publish(&subject, Some(&subject), Bytes::from(name.clone()))
+            .await
+            .unwrap();
+        let message = message(&mut received).await;
+        assert_eq!(message.subject.names().last(), Some(name.clone()));
+        assert_eq!(
+            (message.reply, message.payload),
+            (Some(subject), Bytes::from(name.clone()))
+        );
+    }
+    bus.publish(&plain, None, Bytes::from("plain"))
+        .await
+        .unwrap();
+    assert_eq!(message(&mut bystander).await.payload, "plain");
+}
+
+async fn lattices_on_one_server_do_not_see_each_other(rig: Rig) {
+    let ours = rig.join_lattice("a", "one").await;
+    for name in ["two", "one.*", "on", "*", ">"] {
+        let theirs = rig.join_lattice("b", name).await;
+        let everything = theirs.scope().pattern(&[Part::Rest]).unwrap();
+        let mut received = theirs.subscribe(&everything).await;
+        let subject_ours = subject(&ours, &["secret"]);
+        ours.publish(&subject_ours, None, Bytes::from("ours"))
+            .await
+            .unwrap();
+        let error = ours
+            .request(&subject_ours, Bytes::new(), in_time())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, RequestError::NoResponders { .. }), "{name}");
+        ours.flush().await.unwrap();
+        let subject_theirs = subject(&theirs, &["secret"]);
+        theirs
+            .publish(&subject_theirs, None, Bytes::from("theirs"))
+            .await
+            .unwrap();
+        assert_eq!(message(&mut received).await.payload, "theirs");
+    }
+}
+
+async fn an_answer_to_a_subject_of_another_lattice_is_not_asked_for(rig: Rig) {
+    let (ours, theirs) = (
+        rig.join_lattice("a", "one").await,
+        rig.join_lattice("b", "two").await,
+    );
+    let subject_ours = subject(&ours, &["question"]);
+    let mut received = ours.subscribe(&Pattern::from(&subject_ours)).await;
+    let subject_theirs = subject(&theirs, &["answer"]);
+    ours.publish(&subject_ours, Some(&subject_theirs), Bytes::new())
+        .await
+        .unwrap();
+    assert_eq!(message(&mut received).await.reply, None);
+}
+
+async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: Rig) {
+    let hosts = ["a", "b"];
+    let (one, two) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&one, &["kept"]);
+    let mut received = two.subscribe(&Pattern::from(&subject)).await;
+    let cut = async {
+        assert_eq!(message(&mut received).await.payload, "pending");
+        rig.cut(&hosts);
+    };
+    let request = one.request(&subject, Bytes::from("pending"), in_time());
+    let (lost, ()) = tokio::join!(request, cut);
+    let subject_lost = subject.clone();
+    assert_eq!(
+        lost,
+        Err(RequestError::ConnectionLost {
+            subject: subject_lost
+        })
+    );
+    disconnected(&one).await;
+    disconnected(&two).await;
+    let published = one.publish(&subject, None, Bytes::new()).await;
+    assert_eq!(published, Err(PublishError::Disconnected));
+    let requested = one.request(&subject, Bytes::new(), in_time()).await;
+    assert_eq!(requested, Err(RequestError::Disconnected));
+    assert_eq!(one.flush().await, Err(FlushError::Disconnected));
+    // Asked for while nobody listens, and in force afterwards.
+    let mut late = soon(two.subscribe(&Pattern::from(&subject))).await;
+
+    rig.restore(&hosts).await;
+    connected(&one).await;
+    connected(&two).await;
+    one.publish(&subject, None, Bytes::from("again"))
+        .await
+        .unwrap();
+    assert_eq!(
+        soon(received.next()).await,
+        Some(Delivery::Gap(Gap::Reconnected))
+    );
+    for received in [&mut received, &mut late] {
+        assert_eq!(message(received).await.payload, "again");
+    }
+}
+
+async fn a_closed_bus_ends_what_it_was_used_for(rig: Rig) {
+    let (closing, other) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&closing, &["closing"]);
+    let mut received = closing.subscribe(&Pattern::from(&subject)).await;
+    soon(closing.close()).await;
+    assert_eq!(soon(received.next()).await, None);
+    disconnected(&closing).await;
+    let published = closing.publish(&subject, None, Bytes::new()).await;
+    assert_eq!(published, Err(PublishError::Disconnected));
+    other.publish(&subject, None, Bytes::new()).await.unwrap();
+}
+
+async fn message(subscription: &mut Subscription) -> Message {
+    soon(subscription.next_message())
+        .await
+        .expect("the bus is open")
+}

@@ -1,0 +1,10 @@
+//! The bus as its users see it: one suite for all implementations, against a real NATS server.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test, as tests do"
+)]
+
+mod bus;
+mod local;
+mod nats;

@@ -1,0 +1,399 @@
+//! The client side of the control protocol, over HTTP or the bus, every wait bounded.
+
+mod bus;
+mod error;
+mod http;
+mod lines;
+
+use std::time::Duration;
+
+use ::http::{Method, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::task::JoinSet;
+use weft_lattice_config::{App, AppName, Digest};
+
+use self::bus::OverBus;
+pub use self::error::ClientError;
+use self::http::Http;
+pub use self::lines::Lines;
+
+use super::rows::LinkWhyRow;
+use super::{
+    CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody,
+    EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest,
+    LinkQuery, LogLine, PlanReport, StatusReport, UndeployReport,
+};
+use weft_bus::Bus;
+use weft_membership::HostId;
+use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::desired::record_codec::OBJECTS;
+use weft_state::objects::Objects;
+
+/// How long a host may take to answer. A deploy compiles, and a large component (a language runtime)
+/// takes tens of seconds on a small machine.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+
+/// A host's admin API, seen from outside.
+#[derive(Debug, Clone)]
+pub struct Client {
+    way: Way,
+    /// The host that the one on the way passes requests on to, if it is another one.
+    passed_on_to: Option<HostId>,
+}
+
+/// How a host is reached.
+#[derive(Debug, Clone)]
+enum Way {
+    Http(Http),
+    Bus(Box<OverBus>),
+}
+
+impl Client {
+    /// A client for the host at `address` (`host:port`), authorised by `token`.
+    #[must_use]
+    pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
+        Self {
+            way: Way::Http(Http {
+                address: address.into(),
+                token: token.into(),
+            }),
+            passed_on_to: None,
+        }
+    }
+
+    /// A client for a host of the lattice that the bus is for.
+    ///
+    /// # Errors
+    /// If the lattice cannot have a store for components.
+    pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
+        let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
+        let way = Way::Bus(Box::new(OverBus { bus, host, objects }));
+        Ok(Self {
+            way,
+            passed_on_to: None,
+        })
+    }
+
+    /// A client for another host of the lattice: over the bus it asks that host itself, over HTTP through the
+    /// host at the address, which it needs for that.
+    #[must_use]
+    pub fn for_host(&self, host: HostId) -> Self {
+        match &self.way {
+            Way::Http(_) => Self {
+                passed_on_to: Some(host),
+                ..self.clone()
+            },
+            Way::Bus(bus) => {
+                let (bus, passed_on_to) = ((**bus).clone(), None);
+                let way = Way::Bus(Box::new(OverBus { host, ..bus }));
+                Self { way, passed_on_to }
+            }
+        }
+    }
+
+    /// Whether requests go over the bus, and so need no host but the one that they are for.
+    #[must_use]
+    pub fn is_over_bus(&self) -> bool {
+        matches!(self.way, Way::Bus(_))
+    }
+
+    /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn rows<R: DeserializeOwned>(&self, what: &str) -> Result<Vec<R>, ClientError> {
+        self.json(Method::GET, &format!("/v1/{what}"), Bytes::new())
+            .await
+    }
+
+    /// How the link that `query` names works, and why not faster.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a link that is not there is [`ClientError::Refused`] with the code
+    /// `not-found`.
+    pub async fn link_why(&self, query: &LinkQuery) -> Result<LinkWhyRow, ClientError> {
+        let path = format!("/v1/links/why?{query}");
+        self.json(Method::GET, &path, Bytes::new()).await
+    }
+
+    /// Whether the host has the bytes of `digest`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but a refusal with `404`, which is the answer "no".
+    pub async fn has_artifact(&self, digest: &Digest) -> Result<bool, ClientError> {
+        let answer = self
+            .send(Method::HEAD, &artifact_path(digest), Bytes::new())
+            .await?;
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(true),
+            StatusCode::NOT_FOUND => Ok(false),
+            // An answer to HEAD has no body to say it.
+            StatusCode::UNAUTHORIZED => Err(ClientError::Refused {
+                status: answer.status,
+                body: ErrorBody::unauthorized(),
+            }),
+            _ => Err(self.refusal(answer).await),
+        }
+    }
+
+    /// Uploads the bytes of `digest`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn put_artifact(&self, digest: &Digest, bytes: Bytes) -> Result<(), ClientError> {
+        if let Way::Bus(bus) = &self.way {
+            return bus.put(bytes).await;
+        }
+        let answer = self
+            .send(Method::PUT, &artifact_path(digest), bytes)
+            .await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        Err(self.refusal(answer).await)
+    }
+
+    /// Downloads the bytes of `digest`.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn artifact(&self, digest: &Digest) -> Result<Bytes, ClientError> {
+        let answer = self
+            .send(Method::GET, &artifact_path(digest), Bytes::new())
+            .await?;
+        if answer.status.is_success() {
+            return self
+                .collect(answer, weft_state::artifacts::ARTIFACT_BYTES_MAX)
+                .await;
+        }
+        Err(self.refusal(answer).await)
+    }
+
+    /// Deploys `app`, whose sources are digests that were uploaded before.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a link or component that cannot be made is [`ClientError::Refused`].
+    pub async fn deploy(&self, app: &App) -> Result<DeployReport, ClientError> {
+        let request = DeployRequest { app: app.clone() };
+        self.json(Method::POST, "/v1/apps", self.encode(&request)?)
+            .await
+    }
+
+    /// Removes an app.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn undeploy(&self, app: &AppName) -> Result<UndeployReport, ClientError> {
+        self.json(Method::DELETE, &format!("/v1/apps/{app}"), Bytes::new())
+            .await
+    }
+
+    /// Calls a function of a deployed component.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a trap is [`ClientError::Refused`] with the code `trapped`.
+    pub async fn call(&self, request: &CallRequest) -> Result<CallReply, ClientError> {
+        self.json(Method::POST, "/v1/call", self.encode(request)?)
+            .await
+    }
+
+    /// Opens the stream of log lines that `query` selects (`app=…&component=…&tail=…&follow=true`).
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`ClientError::Follow`] if lines are followed over the bus.
+    pub async fn logs(&self, query: &str) -> Result<Lines<LogLine>, ClientError> {
+        self.lines(&format!("/v1/logs?{query}")).await
+    }
+
+    /// Opens the stream of events that `query` selects (`since_ms=…&follow=true`).
+    ///
+    /// # Errors
+    /// As [`logs`](Self::logs).
+    pub async fn events(&self, query: &str) -> Result<Lines<EventRow>, ClientError> {
+        self.lines(&format!("/v1/events?{query}")).await
+    }
+
+    /// Whether an app is as wanted.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn status(&self, app: &AppName) -> Result<StatusReport, ClientError> {
+        self.json(Method::GET, &format!("/v1/status?app={app}"), Bytes::new())
+            .await
+    }
+
+    /// What deploying `app` would change.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn plan(&self, app: &App) -> Result<PlanReport, ClientError> {
+        let request = DeployRequest { app: app.clone() };
+        self.json(Method::POST, "/v1/plan", self.encode(&request)?)
+            .await
+    }
+
+    /// How far a host is with its drain.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn drained(&self, host: &HostRef) -> Result<DrainReport, ClientError> {
+        self.json(
+            Method::GET,
+            &format!("/v1/hosts/{host}/drain"),
+            Bytes::new(),
+        )
+        .await
+    }
+
+    /// Has a host give its work to others, or take work again.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn drain(
+        &self,
+        host: &HostRef,
+        request: DrainRequest,
+    ) -> Result<DrainReport, ClientError> {
+        let path = format!("/v1/hosts/{host}/drain");
+        self.json(Method::POST, &path, self.encode(&request)?).await
+    }
+
+    /// Sets and removes labels of a host.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn label(
+        &self,
+        host: &HostRef,
+        request: &LabelRequest,
+    ) -> Result<LabelReport, ClientError> {
+        let path = format!("/v1/hosts/{host}/labels");
+        self.json(Method::POST, &path, self.encode(request)?).await
+    }
+
+    /// Breaks the host, a moment after its answer.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; a host that takes no drills refuses.
+    pub async fn fault(&self, request: &FaultRequest) -> Result<FaultReport, ClientError> {
+        self.json(Method::POST, "/v1/fault", self.encode(request)?)
+            .await
+    }
+
+    /// Whether the host would take a fault; nothing is broken.
+    ///
+    /// # Errors
+    /// As [`fault`](Self::fault).
+    pub async fn check_fault(&self, request: &FaultRequest) -> Result<FaultReport, ClientError> {
+        let path = "/v1/fault?check=true";
+        self.json(Method::POST, path, self.encode(request)?).await
+    }
+
+    async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>, ClientError> {
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
+        if !answer.status.is_success() {
+            return Err(self.refusal(answer).await);
+        }
+        Ok(Lines::new(self.clone(), answer))
+    }
+
+    async fn json<R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<R, ClientError> {
+        let answer = self.send(method, path, body).await?;
+        let status = answer.status;
+        if !status.is_success() {
+            return Err(self.refusal(answer).await);
+        }
+        let bytes = self.collect(answer, JSON_BYTES_MAX).await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.unexpected(status))
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let passed_on = match (&self.passed_on_to, path.strip_prefix("/v1/")) {
+            (Some(host), Some(rest)) => Some(format!("/v1/hosts/{host}/{rest}")),
+            (None, _) | (_, None) => None,
+        };
+        let path = passed_on.as_deref().unwrap_or(path);
+        match &self.way {
+            Way::Http(http) => http.send(method, path, body).await,
+            Way::Bus(bus) => bus.send(&method, path, body).await,
+        }
+    }
+
+    async fn collect(&self, answer: Answer, limit: usize) -> Result<Bytes, ClientError> {
+        let (body, _driver) = match answer.body {
+            Body::Whole(bytes) => return Ok(bytes),
+            Body::Streamed(body, driver) => (body, driver),
+        };
+        let collected = Limited::new(body, limit).collect().await;
+        let collected = collected.map_err(|source| self.protocol(source))?;
+        Ok(collected.to_bytes())
+    }
+
+    async fn refusal(&self, answer: Answer) -> ClientError {
+        let status = answer.status;
+        let bytes = match self.collect(answer, JSON_BYTES_MAX).await {
+            Ok(bytes) => bytes,
+            Err(error) => return error,
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(body) => ClientError::Refused { status, body },
+            Err(_) => self.unexpected(status),
+        }
+    }
+
+    fn encode(&self, value: &impl Serialize) -> Result<Bytes, ClientError> {
+        serde_json::to_vec(value)
+            .map(Bytes::from)
+            .map_err(|error| self.protocol(error))
+    }
+
+    fn protocol(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+        ClientError::Protocol {
+            address: self.address(),
+            source: source.into(),
+        }
+    }
+
+    fn unexpected(&self, status: StatusCode) -> ClientError {
+        ClientError::Unexpected {
+            address: self.address(),
+            status,
+        }
+    }
+
+    /// Who answers, for people.
+    fn address(&self) -> String {
+        match &self.way {
+            Way::Http(http) => http.address.clone(),
+            Way::Bus(bus) => bus.address(),
+        }
+    }
+}
+
+/// The head of an answer, and its body.
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    body: Body,
+}
+
+#[derive(Debug)]
+enum Body {
+    /// It comes, and the task that drives the connection: dropping it ends the task.
+    Streamed(Incoming, JoinSet<()>),
+    /// It came.
+    Whole(Bytes),
+}
+
+fn artifact_path(digest: &Digest) -> String {
+    format!("/v1/artifacts/{digest}")
+}

@@ -1,0 +1,405 @@
+//! Inventories: what a host has, and where it is. Sent when it changes, and to who asks.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use weft_lattice_config::AppName;
+pub use weft_lattice_config::placement::{ComponentId, StoreId};
+use weft_wire::{EncodeError, Encoder};
+
+use super::Origin;
+use super::error::FieldError;
+use super::fields::Reader;
+use super::labels::Labels;
+use super::limits::{
+    MAX_COMPONENTS, MAX_FAILURES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES,
+    MAX_LABELS, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
+};
+
+/// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
+/// nobody else can write an inventory for it once authenticators are checked.
+pub const INVENTORY_HASH_BYTES: usize = 16;
+
+/// The fewest bytes that a component takes: two empty names with their lengths, a revision, a readiness.
+const COMPONENT_BYTES_MIN: usize = 4;
+
+/// The fewest bytes that a failure takes: an empty name and reason with their lengths, a revision.
+const FAILURE_BYTES_MIN: usize = 3;
+
+/// The fewest bytes that a store takes: two empty names with their lengths.
+const STORE_BYTES_MIN: usize = 2;
+
+/// The fewest bytes that a label takes: the lengths of a name and a value.
+const LABEL_BYTES_MIN: usize = 2;
+
+/// What a host has and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// Who, and which of its inventories.
+    pub origin: Origin,
+    /// What is in it.
+    pub contents: Arc<Contents>,
+}
+
+/// What is in an inventory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// What people call the host. Several may have one name: nothing is decided by it.
+    pub name: String,
+    /// The release of weft that the host runs.
+    pub release: String,
+    /// Where the host is, and what it is for.
+    pub labels: Labels,
+    /// How much may be placed there, in the units of manifests; as much as one likes if nothing is said.
+    pub capacity: Option<u64>,
+    /// What providers store on it and nowhere else, in ascending order, each once: what is linked to those
+    /// can run nowhere else either.
+    pub stores: Vec<StoreId>,
+    /// What it holds, in ascending order of app, component and revision, each once.
+    pub components: Vec<Holding>,
+    /// What is wanted and does not run on it, in ascending order of apps, each once.
+    pub failures: Vec<Failure>,
+    /// What is wrong with it, in the order of their numbers, each once.
+    pub troubles: Vec<HostCondition>,
+}
+
+/// A revision of a component on a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// What it is.
+    pub component: ComponentId,
+    /// The revision of its app.
+    pub revision: Revision,
+    /// How far it is.
+    pub readiness: Readiness,
+}
+
+/// A revision of an app that does not start on a host. What served before still does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The app.
+    pub app: AppName,
+    /// The revision.
+    pub revision: Revision,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What is wrong with a host that serves all the same. The numbers are on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum HostCondition {
+    /// It does not reach the store of the desired state, and goes on with its copy.
+    StoreAway = 0,
+    /// Its disk does not take its copy of the desired state, or bytes of components.
+    Disk = 1,
+    /// It does not have the bytes of a component that it is to run, and nobody gave them to it yet.
+    Bytes = 2,
+}
+
+/// A revision of an app, as the desired state counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(pub u64);
+
+/// How far a host is with a component. The numbers are on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Readiness {
+    /// It is fetched, compiled or probed, and takes no calls yet.
+    Preparing = 0,
+    /// It takes calls.
+    Ready = 1,
+    /// It finishes the calls that it has.
+    Stopping = 2,
+    /// It could not be prepared.
+    Failed = 3,
+}
+
+/// The hash of an inventory's contents.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InventoryHash([u8; INVENTORY_HASH_BYTES]);
+
+// === impl Inventory ===
+
+impl Inventory {
+    pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        self.contents.write(encoder)
+    }
+
+    pub(super) fn read(origin: Origin, reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
+            origin,
+            contents: Arc::new(Contents::read(reader)?),
+        })
+    }
+}
+
+// === impl Contents ===
+
+impl Contents {
+    /// Brings what was gathered in any order into the order of inventories. Of a component's revision that
+    /// is there twice, the first stays.
+    #[must_use]
+    pub fn sorted(mut self) -> Self {
+        self.components
+            .sort_by(|left, right| left.key().cmp(&right.key()));
+        self.components
+            .dedup_by(|later, first| later.key() == first.key());
+        self.stores.sort();
+        self.stores.dedup();
+        self.failures.sort();
+        self.failures
+            .dedup_by(|later, first| later.app == first.app);
+        self.troubles.sort();
+        self.troubles.dedup();
+        self
+    }
+
+    /// The hash, which heartbeats carry.
+    ///
+    /// # Errors
+    /// If there is more than an inventory can hold.
+    pub fn hash(&self) -> Result<InventoryHash, EncodeError> {
+        let mut bytes = Vec::new();
+        self.write(&mut Encoder::new(&mut bytes, MAX_INVENTORY_BYTES))?;
+        let mut hash = [0; INVENTORY_HASH_BYTES];
+        hash.copy_from_slice(&Sha256::digest(&bytes)[..INVENTORY_HASH_BYTES]);
+        Ok(InventoryHash(hash))
+    }
+
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let name = self.name.as_bytes();
+        encoder.bytes_up_to(MAX_HOST_NAME_BYTES, "name", name)?;
+        let release = self.release.as_bytes();
+        encoder.bytes_up_to(MAX_RELEASE_BYTES, "release", release)?;
+        encoder.list_up_to(MAX_LABELS, "labels", self.labels.iter().len())?;
+        for (name, value) in self.labels.iter() {
+            encoder.bytes_up_to(MAX_LABEL_BYTES, "label", name.as_bytes())?;
+            encoder.bytes_up_to(MAX_LABEL_BYTES, "label", value.as_bytes())?;
+        }
+        match self.capacity {
+            None => encoder.none()?,
+            Some(capacity) => {
+                encoder.some()?;
+                encoder.u64(capacity)?;
+            }
+        }
+        encoder.list_up_to(MAX_STORES, "stores", self.stores.len())?;
+        for StoreId { app, provider } in &self.stores {
+            encoder.bytes_up_to(MAX_NAME_BYTES, "app", app.as_str().as_bytes())?;
+            let provider = provider.as_str().as_bytes();
+            encoder.bytes_up_to(MAX_NAME_BYTES, "provider", provider)?;
+        }
+        let count = self.components.len();
+        encoder.list_up_to(MAX_COMPONENTS, "components", count)?;
+        for holding in &self.components {
+            holding.write(encoder)?;
+        }
+        let count = self.failures.len();
+        encoder.list_up_to(MAX_FAILURES, "failures", count)?;
+        for failure in &self.failures {
+            failure.write(encoder)?;
+        }
+        let count = self.troubles.len();
+        encoder.list_up_to(HostCondition::ALL.len(), "troubles", count)?;
+        for trouble in &self.troubles {
+            encoder.discriminant(*trouble as u32, HostCondition::ALL.len() as u32)?;
+        }
+        Ok(())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let name = reader.text("name", MAX_HOST_NAME_BYTES)?.to_owned();
+        let release = reader.text("release", MAX_RELEASE_BYTES)?.to_owned();
+        Ok(Self {
+            name,
+            release,
+            labels: read_labels(reader)?,
+            capacity: reader.option(Reader::u64)?,
+            stores: read_stores(reader)?,
+            components: read_components(reader)?,
+            failures: read_failures(reader)?,
+            troubles: read_troubles(reader)?,
+        })
+    }
+}
+
+fn read_labels(reader: &mut Reader<'_>) -> Result<Labels, FieldError> {
+    let mut labels = Labels::default();
+    for _ in 0..reader.list("labels", MAX_LABELS, LABEL_BYTES_MIN)? {
+        let name = reader.text("label", MAX_LABEL_BYTES)?;
+        let value = reader.text("label", MAX_LABEL_BYTES)?;
+        if labels.last().is_some_and(|last| last >= name) {
+            return Err(FieldError::Order { field: "labels" });
+        }
+        labels.set(name, value)?;
+    }
+    Ok(labels)
+}
+
+fn read_stores(reader: &mut Reader<'_>) -> Result<Vec<StoreId>, FieldError> {
+    let mut stores: Vec<StoreId> = Vec::new();
+    for _ in 0..reader.list("stores", MAX_STORES, STORE_BYTES_MIN)? {
+        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
+        let provider = reader.text("provider", MAX_NAME_BYTES)?.parse()?;
+        let store = StoreId { app, provider };
+        if stores.last().is_some_and(|last| *last >= store) {
+            return Err(FieldError::Order { field: "stores" });
+        }
+        stores.push(store);
+    }
+    Ok(stores)
+}
+
+fn read_components(reader: &mut Reader<'_>) -> Result<Vec<Holding>, FieldError> {
+    let count = reader.list("components", MAX_COMPONENTS, COMPONENT_BYTES_MIN)?;
+    let mut components: Vec<Holding> = Vec::new();
+    for _ in 0..count {
+        let holding = Holding::read(reader)?;
+        let last = components.last();
+        if last.is_some_and(|last| last.key() >= holding.key()) {
+            return Err(FieldError::Order {
+                field: "components",
+            });
+        }
+        components.push(holding);
+    }
+    Ok(components)
+}
+
+fn read_failures(reader: &mut Reader<'_>) -> Result<Vec<Failure>, FieldError> {
+    let mut failures: Vec<Failure> = Vec::new();
+    for _ in 0..reader.list("failures", MAX_FAILURES, FAILURE_BYTES_MIN)? {
+        let failure = Failure::read(reader)?;
+        if failures.last().is_some_and(|last| last.app >= failure.app) {
+            return Err(FieldError::Order { field: "failures" });
+        }
+        failures.push(failure);
+    }
+    Ok(failures)
+}
+
+fn read_troubles(reader: &mut Reader<'_>) -> Result<Vec<HostCondition>, FieldError> {
+    let mut troubles: Vec<HostCondition> = Vec::new();
+    for _ in 0..reader.list("troubles", HostCondition::ALL.len(), 1)? {
+        let trouble = reader.case(&HostCondition::ALL)?;
+        if troubles.last().is_some_and(|last| *last >= trouble) {
+            return Err(FieldError::Order { field: "troubles" });
+        }
+        troubles.push(trouble);
+    }
+    Ok(troubles)
+}
+
+// === impl Holding ===
+
+impl Holding {
+    /// What inventories are ordered by.
+    fn key(&self) -> (&ComponentId, Revision) {
+        (&self.component, self.revision)
+    }
+
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let ComponentId { app, component } = &self.component;
+        encoder.bytes_up_to(MAX_NAME_BYTES, "app", app.as_str().as_bytes())?;
+        let component = component.as_str().as_bytes();
+        encoder.bytes_up_to(MAX_NAME_BYTES, "component", component)?;
+        encoder.u64(self.revision.0)?;
+        encoder.discriminant(self.readiness as u32, Readiness::ALL.len() as u32)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
+        let component = reader.text("component", MAX_NAME_BYTES)?.parse()?;
+        Ok(Self {
+            component: ComponentId { app, component },
+            revision: Revision(reader.u64()?),
+            readiness: reader.case(&Readiness::ALL)?,
+        })
+    }
+}
+
+// === impl Failure ===
+
+impl Failure {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        let app = self.app.as_str().as_bytes();
+        encoder.bytes_up_to(MAX_NAME_BYTES, "app", app)?;
+        encoder.u64(self.revision.0)?;
+        encoder.bytes_up_to(MAX_REASON_BYTES, "reason", self.reason.as_bytes())
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+        Ok(Self {
+            app: reader.text("app", MAX_NAME_BYTES)?.parse()?,
+            revision: Revision(reader.u64()?),
+            reason: reader.text("reason", MAX_REASON_BYTES)?.to_owned(),
+        })
+    }
+}
+
+// === impl HostCondition ===
+
+impl HostCondition {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::StoreAway, Self::Disk, Self::Bytes];
+
+    /// The name in messages, in kebab case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StoreAway => "store-away",
+            Self::Disk => "disk",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+// === impl Readiness ===
+
+impl Readiness {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Preparing, Self::Ready, Self::Stopping, Self::Failed];
+
+    /// The name in messages, in kebab case.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preparing => "preparing",
+            Self::Ready => "ready",
+            Self::Stopping => "stopping",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+// === impl InventoryHash ===
+
+impl InventoryHash {
+    /// The hash with these bytes.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; INVENTORY_HASH_BYTES]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; INVENTORY_HASH_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InventoryHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for InventoryHash {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "InventoryHash({self})")
+    }
+}

@@ -1,0 +1,361 @@
+//! The state machine: messages and time in, a view and its changes out.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use weft_wire::EncodeError;
+
+use super::connection::{BusStatus, Connection, Freeze};
+use super::event::{self, Change, Event};
+use super::host_id::HostId;
+use super::member::Member;
+use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, Load, Message};
+use super::rejected::{Ignored, Tally};
+use super::self_state::{Identity, Own};
+use super::timing::{ASKS_MAX, HOLDINGS_MAX, HOSTS_MAX, STALL_MIN};
+use super::view::{HostView, View};
+use crate::Moment;
+
+/// What a host knows of its lattice.
+///
+/// Messages, the state of the host's own bus and time come in as they occur; [`tick`](Self::tick) draws the
+/// conclusions, every [`TICK_EVERY`](super::TICK_EVERY). Time is the host's own and never runs backwards.
+/// Memory is bounded, whatever comes in.
+///
+/// ```
+/// use std::time::Duration;
+/// use weft_membership::Moment;
+/// use weft_membership::message::{Contents, HostState, Load};
+/// use weft_membership::{BusStatus, HostId, Identity, Liveness, Membership};
+///
+/// let identity = |key| Identity {
+///     lattice: "demo".to_owned(),
+///     host: HostId::from_key([key; 32]),
+///     incarnation: 1,
+/// };
+/// let mut own = Membership::new(identity(1), Contents::default())?;
+/// let mut other = Membership::new(identity(2), Contents::default())?;
+/// other.set_state(HostState::Ready);
+/// own.on_bus(Moment::START, BusStatus::Connected);
+///
+/// // The other one says that it lives for four seconds, and then no more.
+/// let mut now = Moment::START;
+/// for quarter in 0..40 {
+///     if quarter % 4 == 0 && quarter < 16 {
+///         own.on_heartbeat(now, other.heartbeat(0, Load::default()))?;
+///     }
+///     own.tick(now);
+///     now = now + Duration::from_millis(250);
+/// }
+/// let seen = own.view().host(HostId::from_key([2; 32]));
+/// assert_eq!(seen.map(|host| host.liveness), Some(Liveness::Dead));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Membership {
+    own: Own,
+    connection: Connection,
+    /// When anything was done last: a long time ago means that the host was stopped.
+    active: Moment,
+    members: BTreeMap<HostId, Member>,
+    /// How many components the inventories of the members have together.
+    holdings: usize,
+    /// What the last tick that was not frozen made of the members.
+    view: View,
+    told_freeze: Option<Freeze>,
+    superseded_by: Option<u64>,
+    tally: Tally,
+}
+
+impl Membership {
+    /// A host that has just started, with what it has. It is joining, and knows nobody.
+    ///
+    /// # Errors
+    /// If an inventory cannot hold that much.
+    pub fn new(identity: Identity, contents: Contents) -> Result<Self, EncodeError> {
+        let own = Own::new(identity, contents)?;
+        let freeze = Connection::Unconnected.freeze();
+        let mut view = View::default();
+        view.hosts
+            .insert(own.identity.host, own.view(Moment::START, freeze));
+        Ok(Self {
+            own,
+            connection: Connection::Unconnected,
+            active: Moment::START,
+            members: BTreeMap::new(),
+            holdings: 0,
+            view,
+            told_freeze: freeze,
+            superseded_by: None,
+            tally: Tally::default(),
+        })
+    }
+
+    // === what comes in ===
+
+    /// Takes a message as bytes. A question is handed back, to be answered with
+    /// [`inventory`](Self::inventory).
+    ///
+    /// # Errors
+    /// If it changes nothing; then it is counted.
+    pub fn on_bytes(&mut self, now: Moment, bytes: &[u8]) -> Result<Option<Ask>, Ignored> {
+        self.on_time(now);
+        let message = Message::decode(bytes, &self.own.identity.lattice);
+        match message.map_err(|error| self.count(Ignored::from(&error)))? {
+            Message::Heartbeat(heartbeat) => self.on_heartbeat(now, heartbeat).map(|()| None),
+            Message::Inventory(inventory) => self.on_inventory(now, inventory).map(|()| None),
+            Message::Ask(ask) => self.check_own(ask.origin.host).map(|()| Some(ask)),
+        }
+    }
+
+    /// Takes a heartbeat.
+    ///
+    /// # Errors
+    /// If it changes nothing; then it is counted.
+    pub fn on_heartbeat(&mut self, now: Moment, heartbeat: Heartbeat) -> Result<(), Ignored> {
+        self.on_time(now);
+        let origin = heartbeat.origin;
+        if origin.host == self.own.identity.host
+            && origin.incarnation > self.own.identity.incarnation
+        {
+            self.superseded_by = self.superseded_by.max(Some(origin.incarnation));
+        }
+        self.check_own(origin.host)?;
+        self.make_room(origin.host)?;
+        let taken = match self.members.entry(origin.host) {
+            Entry::Vacant(entry) => {
+                entry.insert(Member::new(now, heartbeat));
+                Ok(())
+            }
+            Entry::Occupied(mut entry) => {
+                let before = entry.get().holdings();
+                let taken = entry.get_mut().on_heartbeat(now, heartbeat);
+                // A new life begins without an inventory.
+                self.holdings = self.holdings - before + entry.get().holdings();
+                taken
+            }
+        };
+        taken.map_err(|reason| self.count(reason))
+    }
+
+    /// Takes an inventory.
+    ///
+    /// # Errors
+    /// If it changes nothing; then it is counted.
+    pub fn on_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Ignored> {
+        self.on_time(now);
+        let host = inventory.origin.host;
+        self.check_own(host)?;
+        let taken = self.take_inventory(now, inventory);
+        taken.map_err(|reason| self.count(reason))
+    }
+
+    /// Takes note of the host's own bus.
+    pub fn on_bus(&mut self, now: Moment, status: BusStatus) {
+        self.on_time(now);
+        self.connection.on_bus(now, status);
+    }
+
+    // === what goes out ===
+
+    /// Says what the host says of itself from now on. That it is frozen it says by itself.
+    pub fn set_state(&mut self, state: HostState) {
+        self.own.state = state;
+    }
+
+    /// Says what the host has from now on. If that is news, it is returned to be sent.
+    ///
+    /// # Errors
+    /// If an inventory cannot hold that much; then it stays as it was.
+    pub fn set_contents(&mut self, contents: Contents) -> Result<Option<Inventory>, EncodeError> {
+        let changed = self.own.set_contents(contents)?;
+        Ok(changed.then(|| self.own.inventory()))
+    }
+
+    /// The next heartbeat to send, with the wall clock for people; due every
+    /// [`HEARTBEAT_EVERY`](super::HEARTBEAT_EVERY).
+    pub fn heartbeat(&mut self, sent_ms: u64, load: Load) -> Heartbeat {
+        self.own.heartbeat(self.connection.freeze(), sent_ms, load)
+    }
+
+    /// The inventory, for who asks.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        self.own.inventory()
+    }
+
+    /// Which hosts have to be asked for their inventories now, each with the question; at most
+    /// [`ASKS_MAX`] at once. They count as asked for.
+    pub fn asks(&mut self, now: Moment) -> Vec<(HostId, Ask)> {
+        self.on_time(now);
+        if !self.connection.is_connected() {
+            return Vec::new();
+        }
+        let members = self.members.iter_mut();
+        let due = members.filter_map(|(host, member)| member.ask(now).then_some(*host));
+        let hosts: Vec<_> = due.take(ASKS_MAX).collect();
+        let with_question = |host| (host, self.own.ask());
+        hosts.into_iter().map(with_question).collect()
+    }
+
+    // === what is known ===
+
+    /// Draws the conclusions of what came in and of the time that passed, and says what changed in the view.
+    /// While the view is held, only the host's own entry changes.
+    pub fn tick(&mut self, now: Moment) -> Vec<Event> {
+        self.on_time(now);
+        let mut events = Vec::new();
+        if let Some(incarnation) = self.superseded_by.take() {
+            events.push(Event::Superseded { incarnation });
+        }
+        self.tell_freeze(&mut events);
+        let mut differs = self.show(self.own.view(now, self.connection.freeze()), None);
+        if self.connection == Connection::Settled {
+            self.members
+                .values_mut()
+                .for_each(|member| member.on_time(now));
+            differs |= self.forget(now, &mut events);
+            differs |= self.show_members(now, &mut events);
+        }
+        self.view.revision += u64::from(differs);
+        events
+    }
+
+    /// What is known of the lattice, this host among the others.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Why the view is held, and placement with it; nothing if it is not.
+    #[must_use]
+    pub fn freeze(&self) -> Option<Freeze> {
+        self.connection.freeze()
+    }
+
+    /// This host.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.own.identity
+    }
+
+    /// How many messages were not taken, by the reason.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    // === helpers ===
+
+    /// Notices that the host itself was stopped: before anything that came meanwhile is taken for news.
+    fn on_time(&mut self, now: Moment) {
+        if now.since(self.active) >= STALL_MIN {
+            self.connection.on_stall(now);
+        }
+        self.active = self.active.max(now);
+        self.connection.on_time(now);
+    }
+
+    fn check_own(&mut self, host: HostId) -> Result<(), Ignored> {
+        if host == self.own.identity.host {
+            return Err(self.count(Ignored::Own));
+        }
+        Ok(())
+    }
+
+    /// Makes room for one more host, by the one that is dead for longest.
+    fn make_room(&mut self, host: HostId) -> Result<(), Ignored> {
+        if self.members.len() < HOSTS_MAX || self.members.contains_key(&host) {
+            return Ok(());
+        }
+        let dead = self.members.iter().filter_map(|(host, member)| {
+            let since = member.dead_since()?;
+            Some((since, *host))
+        });
+        match dead.min() {
+            None => Err(self.count(Ignored::Full)),
+            Some((_, longest_dead)) => {
+                self.remove(longest_dead);
+                Ok(())
+            }
+        }
+    }
+
+    fn take_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Ignored> {
+        let host = inventory.origin.host;
+        let member = self.members.get_mut(&host).ok_or(Ignored::Early)?;
+        let before = member.holdings();
+        let holdings = self.holdings - before + inventory.contents.components.len();
+        if holdings > HOLDINGS_MAX {
+            return Err(Ignored::Full);
+        }
+        let hash = inventory.contents.hash().map_err(|_| Ignored::Malformed)?;
+        member.on_inventory(now, inventory, hash)?;
+        self.holdings = holdings;
+        Ok(())
+    }
+
+    fn tell_freeze(&mut self, events: &mut Vec<Event>) {
+        let freeze = self.connection.freeze();
+        if freeze != self.told_freeze {
+            events.push(freeze.map_or(Event::Thawed, Event::Froze));
+            self.told_freeze = freeze;
+        }
+    }
+
+    /// Removes who is dead for too long. Says whether there was anyone.
+    fn forget(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
+        let members = self.members.iter();
+        let forgotten = members.filter(|(_, member)| member.is_forgotten(now));
+        let forgotten: Vec<_> = forgotten.map(|(host, _)| *host).collect();
+        for host in &forgotten {
+            self.remove(*host);
+        }
+        // Who made room for another one is gone from the members already.
+        let (members, own) = (&self.members, self.own.identity.host);
+        let hosts = self.view.hosts.keys();
+        let gone = hosts.filter(|host| **host != own && !members.contains_key(host));
+        let gone: Vec<_> = gone.copied().collect();
+        for host in &gone {
+            self.view.hosts.remove(host);
+            let (host, change) = (*host, Change::Forgotten);
+            events.push(Event::Host { host, change });
+        }
+        !gone.is_empty()
+    }
+
+    fn remove(&mut self, host: HostId) {
+        if let Some(member) = self.members.remove(&host) {
+            self.holdings -= member.holdings();
+        }
+    }
+
+    /// Brings the members into the view. Says whether anything but loads and times is different.
+    fn show_members(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
+        let members = self.members.values();
+        let views: Vec<_> = members.map(|member| member.view(now)).collect();
+        let mut differs = false;
+        for view in views {
+            differs |= self.show(view, Some(events));
+        }
+        differs
+    }
+
+    /// Brings one host into the view. Says whether anything but loads and times is different.
+    fn show(&mut self, later: HostView, events: Option<&mut Vec<Event>>) -> bool {
+        let earlier = self.view.hosts.get(&later.id);
+        let differs = earlier.is_none_or(|earlier| later.differs_from(earlier));
+        if let Some(events) = events
+            && differs
+        {
+            event::changes(earlier, &later, events);
+        }
+        self.view.hosts.insert(later.id, later);
+        differs
+    }
+
+    fn count(&mut self, reason: Ignored) -> Ignored {
+        self.tally.add(reason);
+        reason
+    }
+}

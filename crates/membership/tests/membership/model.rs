@@ -1,0 +1,176 @@
+//! Membership against a model of it, a few lines long: whatever happens, both take the same hosts for alive.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use weft_membership::Moment;
+use weft_membership::message::HostState;
+use weft_membership::{DEAD_AFTER, Event, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN};
+
+use weft_testkit::membership::{OWN, Sender, Watcher, config, contents, id};
+
+const HOSTS: u8 = 4;
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// A heartbeat of a host is heard.
+    Hear(u8),
+    /// A host is started again, and heard.
+    Restart(u8),
+    /// A host says for good that it has left; nothing if it was never heard.
+    Leave(u8),
+    /// The host's own bus is lost.
+    Disconnect,
+    /// It is back.
+    Connect,
+    /// Time passes, with ticks.
+    Run(u64),
+    /// Time passes without ticks.
+    Pause(u64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        8 => (1..=HOSTS).prop_map(Step::Hear),
+        1 => (1..=HOSTS).prop_map(Step::Restart),
+        1 => (1..=HOSTS).prop_map(Step::Leave),
+        1 => Just(Step::Disconnect),
+        2 => Just(Step::Connect),
+        8 => (0..2_000_u64).prop_map(Step::Run),
+        1 => (0..8_000_u64).prop_map(Step::Pause),
+    ]
+}
+
+/// When each host was heard, and from when on that counts.
+#[derive(Default)]
+struct Model {
+    heard: BTreeMap<u8, Option<Moment>>,
+    connected_once: bool,
+    follows_from: Option<Moment>,
+    /// What the view of others has to be: whether each is alive.
+    alive: BTreeMap<u8, bool>,
+}
+
+impl Model {
+    fn tick(&mut self, now: Moment) {
+        if self.follows_from.is_none_or(|from| now < from) {
+            return;
+        }
+        for (key, heard) in &mut self.heard {
+            // Once dead, only a heartbeat helps.
+            *heard = heard.filter(|heard| now.since(*heard) < DEAD_AFTER);
+            self.alive.insert(*key, heard.is_some());
+        }
+    }
+
+    fn connect(&mut self, now: Moment) {
+        let settle = if self.connected_once {
+            SETTLE_AFTER_RETURN
+        } else {
+            SETTLE_AFTER_START
+        };
+        self.connected_once = true;
+        self.follows_from.get_or_insert(now + settle);
+    }
+}
+
+struct Run {
+    watcher: Watcher,
+    senders: BTreeMap<u8, (u64, Sender)>,
+    model: Model,
+}
+
+impl Run {
+    fn tick(&mut self) {
+        self.watcher.tick();
+        self.model.tick(self.watcher.now);
+        let view = self.watcher.membership.view();
+        let alive = view.hosts().filter(|host| host.id != id(OWN));
+        let alive: BTreeMap<_, _> = alive
+            .map(|host| (host.id.key()[0], host.is_alive()))
+            .collect();
+        assert_eq!(alive, self.model.alive, "at {}", self.watcher.now);
+        assert!(view.placeable().all(|host| host.is_alive()));
+        assert!(self.watcher.host(OWN).is_alive());
+        let follows = self.watcher.membership.freeze().is_none();
+        let expected = self.model.follows_from;
+        assert_eq!(
+            follows,
+            expected.is_some_and(|from| from <= self.watcher.now)
+        );
+    }
+
+    fn hear(&mut self, key: u8) {
+        let (_, sender) = &mut self.senders.get_mut(&key).expect("it is there");
+        self.watcher.hear(sender);
+        self.model.heard.insert(key, Some(self.watcher.now));
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Hear(key) => self.hear(key),
+            Step::Restart(key) => {
+                let (incarnation, sender) = self.senders.get_mut(&key).expect("it is there");
+                *incarnation += 1;
+                *sender = Sender::with(key, *incarnation, contents(&[], &[]));
+                self.hear(key);
+            }
+            Step::Leave(key) if self.model.heard.contains_key(&key) => {
+                let (_, sender) = self.senders.get_mut(&key).expect("it is there");
+                sender.set_state(HostState::Left);
+                self.watcher.hear(sender);
+                sender.set_state(HostState::Ready);
+                self.model.heard.insert(key, None);
+            }
+            Step::Leave(_) => {}
+            Step::Disconnect => {
+                self.watcher.disconnect();
+                self.model.follows_from = None;
+            }
+            Step::Connect => {
+                self.watcher.connect();
+                self.model.connect(self.watcher.now);
+            }
+            Step::Run(milliseconds) => {
+                let tick = Duration::from_millis(250);
+                let end = self.watcher.now + Duration::from_millis(milliseconds);
+                while self.watcher.now < end {
+                    self.watcher.now = end.min(self.watcher.now + tick);
+                    self.tick();
+                }
+            }
+            Step::Pause(milliseconds) => {
+                let pause = Duration::from_millis(milliseconds);
+                self.watcher.now = self.watcher.now + pause;
+                if pause >= STALL_MIN && self.model.follows_from.is_some() {
+                    self.model.follows_from = Some(self.watcher.now + SETTLE_AFTER_RETURN);
+                }
+            }
+        }
+        self.tick();
+    }
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn the_model_and_the_machine_take_the_same_hosts_for_alive(
+        steps in prop::collection::vec(any_step(), 1..80),
+    ) {
+        let senders = (1..=HOSTS).map(|key| (key, (1, Sender::new(key))));
+        let mut run = Run {
+            watcher: Watcher::unconnected(contents(&[], &[])),
+            senders: senders.collect(),
+            model: Model::default(),
+        };
+        run.tick();
+        for step in steps {
+            run.step(step);
+        }
+        let thaws = run.watcher.events.iter().filter(|event| **event == Event::Thawed);
+        let freezes = run.watcher.events.iter().filter(|event| matches!(event, Event::Froze(_)));
+        prop_assert!(thaws.count() <= freezes.count());
+    }
+}

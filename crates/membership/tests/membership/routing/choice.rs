@@ -1,0 +1,253 @@
+//! Which host is chosen: the nearest, the sound, the less busy.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use weft_membership::message::{HostState, Load, Readiness, Revision};
+use weft_membership::routing::{Level, Outcome, Repeat};
+
+use super::rig::{Replica, Rig, TARGET, host_of, replica, replicas, sent};
+use weft_testkit::membership::{OWN, Sender, component, config, contents, holding, id};
+
+const OWN_LABELS: [(&str, &str); 3] = [("cloud", "one"), ("region", "r"), ("zone", "a")];
+
+fn labelled(key: u8, labels: &[(&'static str, &'static str)]) -> Replica {
+    Replica {
+        labels: labels.to_vec(),
+        ..replica(key)
+    }
+}
+
+#[test]
+fn levels_are_told_by_labels_and_by_what_is_around_them() {
+    let cases: [(&[(&str, &str)], Level); 9] = [
+        (&OWN_LABELS, Level::Zone),
+        (
+            &[("cloud", "one"), ("region", "r"), ("zone", "b")],
+            Level::Region,
+        ),
+        (&[("cloud", "one"), ("region", "r")], Level::Region),
+        (
+            &[("cloud", "one"), ("region", "s"), ("zone", "a")],
+            Level::Cloud,
+        ),
+        (&[("cloud", "one")], Level::Cloud),
+        (
+            &[("cloud", "two"), ("region", "r"), ("zone", "a")],
+            Level::Any,
+        ),
+        (&[("region", "r"), ("zone", "a")], Level::Any),
+        (&[("zone", "a")], Level::Any),
+        (&[], Level::Any),
+    ];
+    for (labels, expected) in cases {
+        let rig = Rig::with_own(contents(&OWN_LABELS, &[]), &[labelled(1, labels)]);
+        let (own, other) = (rig.watcher.host(OWN), rig.watcher.host(1));
+        assert_eq!(Level::between(own, other), expected, "{labels:?}");
+        assert_eq!(Level::between(own, own), Level::Host);
+    }
+    let rig = Rig::with_own(
+        contents(&[("zone", "a")], &[]),
+        &[labelled(1, &[("zone", "a")])],
+    );
+    let level = Level::between(rig.watcher.host(OWN), rig.watcher.host(1));
+    assert_eq!(level, Level::Zone, "who names no clouds has but one");
+}
+
+#[test]
+fn what_this_host_has_stays_on_this_host() {
+    let near = labelled(1, &OWN_LABELS);
+    let mut rig = Rig::with_own(contents(&OWN_LABELS, &[TARGET]), &[near]);
+    for _ in 0..50 {
+        let mut route = rig.route(Repeat::Never);
+        assert_eq!(sent(route.next(rig.now())).host, id(OWN));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn attempts_go_from_the_nearest_level_outwards(
+        places in prop::collection::vec((0..3_usize, 0..3_usize, 0..3_usize), 1..9),
+    ) {
+        let values = ["one", "two", "three"];
+        let hosts: Vec<_> = (1..).zip(&places).map(|(key, (cloud, region, zone))| {
+            let label = |name, index: &usize| (name, values[*index]);
+            labelled(key, &[label("cloud", cloud), label("region", region), label("zone", zone)])
+        }).collect();
+        let own = contents(&[("cloud", "one"), ("region", "one"), ("zone", "one")], &[]);
+        let mut rig = Rig::with_own(own, &hosts);
+        let level = |rig: &Rig, host| {
+            let view = rig.watcher.membership.view();
+            Level::between(view.host(id(OWN)).expect("it"), view.host(host).expect("another"))
+        };
+        let mut route = rig.route(Repeat::Idempotent);
+        let now = rig.now();
+        let mut levels = Vec::new();
+        while let Some(host) = host_of(route.next(now)) {
+            levels.push(level(&rig, host));
+            route.outcome(Outcome::Lost, now);
+        }
+        let mut expected: Vec<_> = (1..).zip(&places).map(|(key, _)| level(&rig, id(key))).collect();
+        expected.sort();
+        expected.truncate(levels.len());
+        prop_assert_eq!(levels, expected);
+    }
+
+    #[test]
+    fn calls_are_balanced_by_what_each_host_takes(limits in prop::collection::vec(1_u32..4, 2..6)) {
+        let hosts: Vec<_> = (1..).zip(&limits).map(|(key, limit)| Replica {
+            load: Load { running: 0, limit: limit * 1_000 },
+            ..replica(key)
+        }).collect();
+        let mut rig = Rig::new(&hosts);
+        let total: u32 = limits.iter().sum();
+        let (_routes, counts) = rig.spread(1_000);
+        // Of two at random the less busy one: even a large host is not asked more often than that.
+        let pairs = 2.0 / limits.len() as f64;
+        for (limit, count) in limits.iter().zip(counts) {
+            let fair = (f64::from(*limit) / f64::from(total)).min(pairs) * 1_000.0;
+            prop_assert!((count as f64 - fair).abs() < 60.0 + fair * 0.25, "{count} of {fair}");
+        }
+    }
+}
+
+#[test]
+fn equal_hosts_share_calls_equally() {
+    let mut rig = Rig::new(&replicas(3));
+    let (_routes, counts) = rig.spread(3_000);
+    let (least, most) = (counts.iter().min(), counts.iter().max());
+    let difference = most.expect("three") - least.expect("three");
+    assert!(difference <= 4, "{counts:?}");
+}
+
+#[test]
+fn what_a_host_runs_for_others_counts_until_its_next_heartbeat() {
+    let mut hosts = replicas(2);
+    hosts[0].load.running = 90;
+    let mut rig = Rig::new(&hosts);
+    let (routes, counts) = rig.spread(80);
+    assert_eq!(counts, [0, 80]);
+    drop(routes);
+    rig.senders[0].load.running = 0;
+    rig.senders[1].load.running = 90;
+    rig.run(1, &[0, 1]);
+    let (_routes, counts) = rig.spread(80);
+    assert_eq!(counts, [80, 0]);
+}
+
+#[test]
+fn calls_that_nobody_waits_for_any_more_count_no_more() {
+    let mut rig = Rig::new(&replicas(2));
+    for _ in 0..100 {
+        let (routes, counts) = rig.spread(2);
+        assert_eq!(counts, [1, 1]);
+        drop(routes);
+    }
+}
+
+#[test]
+fn a_busy_host_counts_as_full_until_its_next_heartbeat() {
+    let mut rig = Rig::new(&replicas(2));
+    let mut route = rig.route(Repeat::Never);
+    let busy = sent(route.next(rig.now())).host;
+    let code = weft_wire::FailureCode::Busy;
+    route.outcome(Outcome::NotRun(code), rig.now());
+    let other = sent(route.next(rig.now())).host;
+    assert_ne!(busy, other);
+    route.outcome(Outcome::Answered, rig.now());
+    // Ticks without a heartbeat do not tell otherwise.
+    rig.refresh();
+    for _ in 0..20 {
+        let mut route = rig.route(Repeat::Never);
+        assert_eq!(sent(route.next(rig.now())).host, other);
+    }
+}
+
+#[test]
+fn who_is_suspected_damped_or_draining_gets_calls_only_without_a_sound_sibling() {
+    let suspect = |rig: &mut Rig| {
+        rig.run(1, &[1]);
+        rig.watcher.hear(&mut rig.senders[1]);
+        rig.watcher.run(std::time::Duration::from_millis(750));
+    };
+    let damp = |rig: &mut Rig| {
+        for incarnation in 2..5 {
+            let mut restarted = Sender::with(1, incarnation, contents(&OWN_LABELS, &[TARGET]));
+            rig.watcher.hear(&mut restarted);
+            rig.watcher.learn(restarted.inventory());
+        }
+    };
+    let drain = |rig: &mut Rig| {
+        rig.senders[0].set_state(HostState::Draining);
+        rig.watcher.hear(&mut rig.senders[0]);
+    };
+    let makes: [fn(&mut Rig); 3] = [suspect, damp, drain];
+    for make in makes {
+        // The doubtful one is near, and the sound one far away.
+        let hosts = [labelled(1, &OWN_LABELS), replica(2)];
+        let mut rig = Rig::with_own(contents(&OWN_LABELS, &[]), &hosts);
+        make(&mut rig);
+        rig.refresh();
+        let mut route = rig.route(Repeat::Never);
+        assert_eq!(sent(route.next(rig.now())).host, id(2));
+        route.outcome(Outcome::NoResponders, rig.now());
+        assert_eq!(sent(route.next(rig.now())).host, id(1));
+    }
+}
+
+#[test]
+fn the_dead_get_no_calls() {
+    let mut rig = Rig::new(&replicas(3));
+    rig.run(4, &[1, 2]);
+    let hosts: BTreeSet<_> = rig.candidates().hosts().collect();
+    assert_eq!(hosts, [id(2), id(3)].into());
+    rig.run(4, &[]);
+    let nobody = rig.router.table().any(&component(TARGET)).is_none();
+    assert!(nobody);
+}
+
+#[test]
+fn only_what_is_ready_is_called_in_the_revision_that_is_asked_for() {
+    let mut watched = Rig::new(&replicas(3));
+    let mut has = |index: usize, holdings: &[(u64, Readiness)]| {
+        let holdings = holdings.iter().map(|(revision, readiness)| {
+            let mut holding = holding(TARGET, *revision);
+            holding.readiness = *readiness;
+            holding
+        });
+        let mut news = contents(&[], &[]);
+        news.components = holdings.collect();
+        let inventory = watched.senders[index].change(news);
+        watched.watcher.learn(inventory);
+    };
+    has(0, &[(1, Readiness::Ready), (2, Readiness::Ready)]);
+    has(1, &[(1, Readiness::Stopping), (2, Readiness::Ready)]);
+    has(2, &[(1, Readiness::Failed), (2, Readiness::Preparing)]);
+    watched.refresh();
+    let table = watched.router.table();
+    let exactly = |revision| {
+        let candidates = table.exactly(&component(TARGET), Revision(revision))?;
+        Some(candidates.hosts().collect::<Vec<_>>())
+    };
+    assert_eq!(exactly(1), Some(vec![id(1)]));
+    assert_eq!(exactly(2), Some(vec![id(1), id(2)]));
+    assert_eq!(exactly(3), None);
+    let any = table.any(&component(TARGET)).expect("somebody has it");
+    assert_eq!(any.hosts().collect::<Vec<_>>(), [id(1), id(2)]);
+    assert!(table.any(&component("other")).is_none());
+}
+
+#[test]
+fn a_table_stays_as_it_is_while_the_next_one_is_made() {
+    let mut rig = Rig::new(&replicas(2));
+    let before = rig.router.table();
+    assert!(!rig.refresh(), "nothing has changed");
+    let mut route = rig.route(Repeat::Never);
+    rig.run(4, &[1]);
+    let hosts = before.any(&component(TARGET)).expect("two").len();
+    assert_eq!((hosts, rig.candidates().len()), (2, 1));
+    // A call that began before goes on by what it began with.
+    assert!(host_of(route.next(rig.now() + super::rig::DEADLINE)).is_none());
+}

@@ -1,0 +1,324 @@
+//! Whether a call is sent again, and what is told to whoever called.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use weft_membership::Moment;
+use weft_membership::routing::{
+    ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Decision, Outcome, RETRIES_SAVED_MAX, Repeat, Route,
+};
+use weft_wire::FailureCode;
+
+use super::rig::{DEADLINE, Rig, host_of, replica, replicas, sent};
+use weft_testkit::membership::config;
+
+const OUTCOMES: [Outcome; 8] = [
+    Outcome::NotRun(FailureCode::Busy),
+    Outcome::NotRun(FailureCode::Refused),
+    Outcome::NoResponders,
+    Outcome::NotSent,
+    Outcome::TimedOut,
+    Outcome::Lost,
+    Outcome::BusLost,
+    Outcome::Answered,
+];
+
+/// What is told to whoever called and does not wait.
+#[track_caller]
+fn told(decision: Decision) -> FailureCode {
+    match decision {
+        Decision::GiveUp(code) | Decision::Nobody(code) => code,
+        Decision::Send(attempt) => panic!("it is sent: {attempt:?}"),
+    }
+}
+
+/// The way of a call between two replicas after attempts that ended so.
+#[track_caller]
+fn after(repeat: Repeat, outcomes: &[Outcome]) -> (Moment, Route) {
+    let mut rig = Rig::new(&replicas(2));
+    let (now, mut route) = (rig.now(), rig.route(repeat));
+    for outcome in outcomes {
+        sent(route.next(now));
+        route.outcome(*outcome, now);
+    }
+    (now, route)
+}
+
+fn any_repeat() -> impl Strategy<Value = Repeat> {
+    prop::sample::select(vec![Repeat::Idempotent, Repeat::Never])
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    #[test]
+    fn every_call_ends_within_the_attempts_and_asks_nobody_twice(
+        count in 1_u8..8,
+        calls in prop::collection::vec(
+            (any_repeat(), prop::collection::vec((prop::sample::select(&OUTCOMES[..]), 0_u64..300), 9)),
+            1..20,
+        ),
+    ) {
+        let mut rig = Rig::new(&replicas(count));
+        for (repeat, outcomes) in calls {
+            let mut now = rig.now();
+            let mut route = rig.route(repeat);
+            let mut asked = BTreeSet::new();
+            let mut ran = false;
+            for (outcome, takes_ms) in outcomes {
+                let Decision::Send(attempt) = route.next(now) else {
+                    break;
+                };
+                prop_assert!(asked.insert(attempt.host), "nobody is asked twice");
+                prop_assert!(now < attempt.until && attempt.until <= rig.now() + DEADLINE);
+                prop_assert!(!(ran && repeat == Repeat::Never), "it may have run already");
+                now = attempt.until.min(now + Duration::from_millis(takes_ms));
+                ran |= outcome.may_have_run();
+                route.outcome(outcome, now);
+                if outcome == Outcome::Answered {
+                    break;
+                }
+            }
+            let bound = ATTEMPTS_MAX.min(usize::from(count));
+            prop_assert!(route.attempts() <= bound);
+            let (Decision::GiveUp(code) | Decision::Nobody(code)) = route.next(now) else {
+                prop_assert!(route.attempts() < bound, "there was more to try");
+                continue;
+            };
+            let may_have_run = [FailureCode::MaybeExecuted, FailureCode::Deadline];
+            prop_assert!(!ran || may_have_run.contains(&code), "{code}");
+        }
+    }
+
+    #[test]
+    fn the_same_random_numbers_lead_the_same_way(seed in 0_u64..1_000) {
+        let ways = [(); 2].map(|()| {
+            let mut rig = Rig::new(&replicas(5));
+            (0..seed % 7).for_each(|_| drop(rig.route(Repeat::Never)));
+            let (now, mut route) = (rig.now(), rig.route(Repeat::Idempotent));
+            let mut hosts = Vec::new();
+            while let Some(host) = host_of(route.next(now)) {
+                hosts.push(host);
+                route.outcome(Outcome::NoResponders, now);
+            }
+            hosts
+        });
+        prop_assert_eq!(&ways[0], &ways[1]);
+    }
+}
+
+#[test]
+fn what_is_told_is_what_is_known() {
+    use FailureCode::{Busy, Deadline, MaybeExecuted, Refused, Unreachable};
+    let [busy, refused, nobody, unsent, late, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], FailureCode); 15] = [
+        (Repeat::Never, &[nobody, nobody], Unreachable),
+        (Repeat::Never, &[unsent], Unreachable),
+        (Repeat::Never, &[nobody, unsent], Unreachable),
+        (Repeat::Never, &[cut], MaybeExecuted),
+        (Repeat::Never, &[busy, busy], Busy),
+        (Repeat::Never, &[busy, nobody], Busy),
+        (Repeat::Never, &[nobody, busy], Busy),
+        (Repeat::Never, &[refused, nobody], Refused),
+        (Repeat::Never, &[lost], MaybeExecuted),
+        (Repeat::Never, &[busy, lost], MaybeExecuted),
+        (Repeat::Never, &[late], Deadline),
+        (Repeat::Idempotent, &[lost, nobody], MaybeExecuted),
+        (Repeat::Idempotent, &[late, busy], MaybeExecuted),
+        (Repeat::Idempotent, &[lost, lost], MaybeExecuted),
+        (Repeat::Idempotent, &[cut], MaybeExecuted),
+    ];
+    for (repeat, outcomes, expected) in cases {
+        let (now, mut route) = after(repeat, outcomes);
+        let decision = route.next(now);
+        assert_eq!(told(decision), expected, "{repeat:?} {outcomes:?}");
+        assert_eq!(route.next(now), decision, "it stays so");
+    }
+}
+
+#[test]
+fn a_call_of_which_every_host_was_lost_is_not_over_and_one_that_was_answered_is() {
+    let [busy, refused, nobody, unsent, _, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], bool); 9] = [
+        (Repeat::Never, &[nobody, nobody], true),
+        (Repeat::Never, &[unsent], true),
+        (Repeat::Idempotent, &[lost, nobody], true),
+        (Repeat::Idempotent, &[cut], true),
+        (Repeat::Never, &[busy, nobody], false),
+        (Repeat::Never, &[refused, nobody], false),
+        (Repeat::Never, &[nobody, lost], false),
+        (Repeat::Never, &[cut], false),
+        (Repeat::Idempotent, &[busy, busy], false),
+    ];
+    for (repeat, outcomes, goes_on) in cases {
+        let (now, mut route) = after(repeat, outcomes);
+        let decision = route.next(now);
+        let waits = matches!(decision, Decision::Nobody(_));
+        assert_eq!(waits, goes_on, "{repeat:?} {outcomes:?}: {decision:?}");
+    }
+}
+
+#[test]
+fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
+    let mut rig = Rig::new(&replicas(1));
+    let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
+    let first = sent(route.next(now)).host;
+    route.outcome(Outcome::NoResponders, now);
+    route.renew(rig.candidates());
+    assert_eq!(
+        route.next(now),
+        Decision::Nobody(FailureCode::Unreachable),
+        "the same one is not asked again"
+    );
+    rig.learn(&replica(2));
+    rig.refresh();
+    route.renew(rig.candidates());
+    let now = rig.now();
+    assert_ne!(sent(route.next(now)).host, first);
+    route.outcome(Outcome::NoResponders, now);
+    route.renew(rig.candidates());
+    assert_eq!(told(route.next(now)), FailureCode::Unreachable);
+    assert_eq!(route.attempts(), 2);
+}
+
+#[test]
+fn when_the_bus_is_back_a_call_goes_where_it_was_to_go() {
+    for (repeat, outcome, attempts) in [
+        (Repeat::Never, Outcome::NotSent, 1),
+        (Repeat::Idempotent, Outcome::BusLost, 2),
+    ] {
+        let mut rig = Rig::new(&replicas(1));
+        let (now, mut route) = (rig.now(), rig.route(repeat));
+        let first = sent(route.next(now)).host;
+        route.outcome(outcome, now);
+        assert!(matches!(route.next(now), Decision::Nobody(_)));
+        route.renew(rig.candidates());
+        assert_eq!(sent(route.next(now)).host, first);
+        assert_eq!(route.attempts(), attempts, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_call_that_is_renewed_without_end_is_sent_no_more_often_than_another() {
+    let mut rig = Rig::new(&replicas(1));
+    let (now, mut route) = (rig.now(), rig.route(Repeat::Idempotent));
+    for _ in 0..ATTEMPTS_MAX {
+        sent(route.next(now));
+        route.outcome(Outcome::BusLost, now);
+        route.renew(rig.candidates());
+    }
+    assert_eq!(
+        route.next(now),
+        Decision::GiveUp(FailureCode::MaybeExecuted)
+    );
+}
+
+#[test]
+fn replies_with_a_failure_move_a_call_only_if_it_has_not_run() {
+    for code in FailureCode::ALL {
+        let outcome = Outcome::of_failure(code);
+        let expected = matches!(
+            code,
+            FailureCode::Unreachable | FailureCode::Busy | FailureCode::Refused
+        );
+        assert_eq!(!outcome.may_have_run(), expected, "{code}");
+    }
+}
+
+#[test]
+fn nothing_is_sent_when_the_time_is_over() {
+    let mut rig = Rig::new(&replicas(2));
+    let end = rig.now() + DEADLINE;
+    let mut route = rig.route(Repeat::Idempotent);
+    assert_eq!(route.next(end), Decision::GiveUp(FailureCode::Deadline));
+    let mut route = rig.route(Repeat::Never);
+    sent(route.next(rig.now()));
+    route.outcome(Outcome::NotRun(FailureCode::Busy), end);
+    assert_eq!(route.next(end), Decision::GiveUp(FailureCode::Deadline));
+}
+
+#[test]
+fn an_attempt_that_can_be_followed_by_another_takes_half_of_the_time_that_is_left() {
+    let mut rig = Rig::new(&replicas(3));
+    let start = rig.now();
+    let until = |now, repeat: Repeat, rig: &mut Rig| sent(rig.route(repeat).next(now)).until;
+    assert_eq!(until(start, Repeat::Never, &mut rig), start + DEADLINE);
+    assert_eq!(
+        until(start, Repeat::Idempotent, &mut rig),
+        start + DEADLINE / 2
+    );
+    let late = start + (DEADLINE - ATTEMPT_TIME_MIN / 2);
+    assert_eq!(until(late, Repeat::Idempotent, &mut rig), start + DEADLINE);
+
+    let mut route = rig.route(Repeat::Idempotent);
+    let mut now = start;
+    let mut ends = Vec::new();
+    while let Decision::Send(attempt) = route.next(now) {
+        now = attempt.until;
+        ends.push(now.since(start));
+        route.outcome(Outcome::TimedOut, now);
+    }
+    assert_eq!(ends, [DEADLINE / 2, DEADLINE / 4 * 3, DEADLINE]);
+}
+
+#[test]
+fn an_attempt_without_an_outcome_counts_as_lost() {
+    let mut rig = Rig::new(&replicas(2));
+    let now = rig.now();
+    let mut route = rig.route(Repeat::Never);
+    sent(route.next(now));
+    assert_eq!(
+        route.next(now),
+        Decision::GiveUp(FailureCode::MaybeExecuted)
+    );
+    let mut route = rig.route(Repeat::Idempotent);
+    let first = sent(route.next(now)).host;
+    assert_ne!(sent(route.next(now)).host, first);
+    // And an outcome without an attempt is none.
+    let mut route = rig.route(Repeat::Never);
+    route.outcome(Outcome::Lost, now);
+    sent(route.next(now));
+}
+
+/// How many of so many calls are sent a second time if the first host always says this.
+fn sent_again(outcome: Outcome, calls: u32) -> u32 {
+    let mut rig = Rig::new(&replicas(2));
+    let now = rig.now();
+    let again = (0..calls).filter(|_| {
+        let mut route = rig.route(Repeat::Idempotent);
+        sent(route.next(now));
+        route.outcome(outcome, now);
+        host_of(route.next(now)).is_some()
+    });
+    u32::try_from(again.count()).expect("not more than calls")
+}
+
+#[test]
+fn calls_that_are_sent_again_are_bounded_by_the_budget() {
+    for outcome in [Outcome::NotRun(FailureCode::Busy), Outcome::Lost] {
+        let again = sent_again(outcome, 5_000);
+        assert!(again <= RETRIES_SAVED_MAX + 1_000, "{outcome:?}: {again}");
+        assert!(again >= RETRIES_SAVED_MAX + 900, "{outcome:?}: {again}");
+    }
+    assert_eq!(
+        sent_again(Outcome::Lost, RETRIES_SAVED_MAX),
+        RETRIES_SAVED_MAX
+    );
+}
+
+#[test]
+fn a_budget_lasts_from_table_to_table() {
+    let mut rig = Rig::new(&replicas(3));
+    let fails = |rig: &mut Rig| {
+        let now = rig.now();
+        let mut route = rig.route(Repeat::Idempotent);
+        sent(route.next(now));
+        route.outcome(Outcome::Lost, now);
+        host_of(route.next(now)).is_none()
+    };
+    while !fails(&mut rig) {}
+    rig.run(4, &[0, 1]);
+    let failures = (0..4).filter(|_| fails(&mut rig)).count();
+    assert!(failures >= 3, "{failures}");
+}

@@ -1,0 +1,149 @@
+//! Lattices to route in: hosts with labels and components, as a view has them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_membership::HostId;
+use weft_membership::message::{Contents, HostState, Load};
+use weft_membership::routing::{Attempt, Call, Candidates, Decision, Repeat, Route, Router};
+use weft_membership::{Moment, Random};
+
+use weft_testkit::membership::{OWN, Sender, Watcher, component, contents, id};
+
+/// The component that is called.
+pub(crate) const TARGET: &str = "cart";
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
+
+/// A host with the target.
+pub(crate) struct Replica {
+    pub(crate) key: u8,
+    pub(crate) labels: Vec<(&'static str, &'static str)>,
+    pub(crate) load: Load,
+    pub(crate) state: HostState,
+}
+
+/// A replica somewhere, as any other.
+pub(crate) fn replica(key: u8) -> Replica {
+    Replica {
+        key,
+        labels: Vec::new(),
+        load: Load {
+            running: 0,
+            limit: 100,
+        },
+        state: HostState::Ready,
+    }
+}
+
+pub(crate) fn replicas(count: u8) -> Vec<Replica> {
+    (1..=count).map(replica).collect()
+}
+
+/// A membership with a router, and the senders of the replicas.
+pub(crate) struct Rig {
+    pub(crate) watcher: Watcher,
+    pub(crate) senders: Vec<Sender>,
+    pub(crate) router: Router,
+    seed: u64,
+}
+
+impl Rig {
+    /// A host with nothing of its own, that knows these.
+    pub(crate) fn new(replicas: &[Replica]) -> Self {
+        Self::with_own(Contents::default(), replicas)
+    }
+
+    pub(crate) fn with_own(own: Contents, replicas: &[Replica]) -> Self {
+        let mut watcher = Watcher::settled();
+        let news = watcher.membership.set_contents(own);
+        news.expect("within the bounds");
+        let mut rig = Self {
+            watcher,
+            senders: Vec::new(),
+            router: Router::new(id(OWN)),
+            seed: 0,
+        };
+        for replica in replicas {
+            rig.learn(replica);
+        }
+        rig.refresh();
+        rig
+    }
+
+    /// Hears of a replica.
+    pub(crate) fn learn(&mut self, replica: &Replica) {
+        let has = contents(&replica.labels, &[TARGET]);
+        let mut sender = Sender::with(replica.key, 1, has);
+        sender.load = replica.load;
+        sender.set_state(replica.state);
+        self.watcher.hear(&mut sender);
+        self.watcher.learn(sender.inventory());
+        self.senders.push(sender);
+    }
+
+    /// Brings the router up to date.
+    pub(crate) fn refresh(&mut self) -> bool {
+        self.watcher.tick();
+        self.router.refresh(self.watcher.membership.view())
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        self.watcher.now
+    }
+
+    /// Lets so many seconds pass, in which these replicas are heard, by their position.
+    pub(crate) fn run(&mut self, seconds: u64, heard: &[usize]) {
+        for _ in 0..seconds {
+            for index in heard {
+                self.watcher.hear(&mut self.senders[*index]);
+            }
+            self.watcher.run(Duration::from_secs(1));
+            self.refresh();
+        }
+    }
+
+    pub(crate) fn candidates(&self) -> Arc<Candidates> {
+        let table = self.router.table();
+        table
+            .any(&component(TARGET))
+            .expect("somebody has it")
+            .clone()
+    }
+
+    pub(crate) fn route(&mut self, repeat: Repeat) -> Route {
+        self.seed += 1;
+        let deadline = self.now() + DEADLINE;
+        let call = Call { deadline, repeat };
+        Route::new(self.candidates(), call, Random::from_seed(self.seed))
+    }
+
+    /// Where the first attempts of so many calls go that never end.
+    pub(crate) fn spread(&mut self, calls: usize) -> (Vec<Route>, Vec<usize>) {
+        let keys: Vec<_> = self.candidates().hosts().collect();
+        let mut counts = vec![0; keys.len()];
+        let routes = (0..calls).map(|_| {
+            let mut route = self.route(Repeat::Never);
+            let host = sent(route.next(self.now())).host;
+            let index = keys.iter().position(|key| *key == host);
+            counts[index.expect("a candidate")] += 1;
+            route
+        });
+        (routes.collect(), counts)
+    }
+}
+
+#[track_caller]
+pub(crate) fn sent(decision: Decision) -> Attempt {
+    match decision {
+        Decision::Send(attempt) => attempt,
+        Decision::GiveUp(code) | Decision::Nobody(code) => panic!("gave up: {code}"),
+    }
+}
+
+pub(crate) fn host_of(decision: Decision) -> Option<HostId> {
+    match decision {
+        Decision::Send(attempt) => Some(attempt.host),
+        Decision::GiveUp(_) | Decision::Nobody(_) => None,
+    }
+}

@@ -1,0 +1,243 @@
+//! Component bytes on disk, addressed by their sha256 digest.
+//!
+//! A file's name is its digest, so two deploys of one component share it, and a read proves what
+//! it returns: bytes that do not hash to their name are refused, never run.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use weft_lattice_config::Digest;
+
+use crate::atomic_file;
+
+/// The largest component accepted: language runtimes compiled to a component reach some 20 MiB. What
+/// looks into components (`weft-compose`) reads no larger ones.
+pub const ARTIFACT_BYTES_MAX: usize = 64 << 20;
+
+/// The directory of artifacts of one host.
+#[derive(Debug, Clone)]
+pub struct Artifacts {
+    directory: PathBuf,
+}
+
+/// Why an artifact could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// Nothing is stored under the digest.
+    #[error("no artifact `{digest}` is stored here; upload it first")]
+    Missing {
+        /// What was asked for.
+        digest: Digest,
+    },
+    /// The bytes do not hash to the digest they came with.
+    #[error("expected bytes with digest `{expected}`, found `{found}`")]
+    Mismatch {
+        /// What the name or the sender said.
+        expected: Digest,
+        /// What the bytes hash to.
+        found: Digest,
+    },
+    /// The bytes are more than [`ARTIFACT_BYTES_MAX`].
+    #[error("expected at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
+    TooLarge {
+        /// How many bytes there were.
+        found: usize,
+    },
+    /// The disk said no.
+    #[error("cannot use artifact file `{path}`")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Artifacts {
+    /// Opens (and creates) the directory, and removes what interrupted uploads left.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`] if the directory cannot be made or read.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
+        let directory = directory.into();
+        let prepared =
+            std::fs::create_dir_all(&directory).and_then(|()| atomic_file::sweep(&directory));
+        match prepared {
+            Ok(()) => Ok(Self { directory }),
+            Err(source) => Err(ArtifactError::Io {
+                path: directory,
+                source,
+            }),
+        }
+    }
+
+    /// Whether the bytes of `digest` are stored, undamaged. Reads and hashes them.
+    #[must_use]
+    pub fn contains(&self, digest: &Digest) -> bool {
+        self.get(digest).is_ok()
+    }
+
+    /// Stores `bytes` under `digest`, durably. Storing the same bytes twice is no error.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Mismatch`], [`ArtifactError::TooLarge`], or [`ArtifactError::Io`].
+    pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<(), ArtifactError> {
+        if bytes.len() > ARTIFACT_BYTES_MAX {
+            return Err(ArtifactError::TooLarge { found: bytes.len() });
+        }
+        verify(digest, bytes)?;
+        let path = self.path(digest);
+        // What is there may be damaged: only verified content is kept as it is.
+        if self.contains(digest) {
+            return Ok(());
+        }
+        atomic_file::write(&path, bytes).map_err(|source| ArtifactError::Io { path, source })
+    }
+
+    /// Reads and verifies the bytes stored under `digest`.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Missing`], [`ArtifactError::Mismatch`] if the file is damaged, or
+    /// [`ArtifactError::Io`].
+    pub fn get(&self, digest: &Digest) -> Result<Vec<u8>, ArtifactError> {
+        let path = self.path(digest);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ArtifactError::Missing {
+                    digest: digest.clone(),
+                });
+            }
+            Err(source) => return Err(ArtifactError::Io { path, source }),
+        };
+        verify(digest, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// A part of the bytes stored under `digest`, and how many there are; `None` if nothing is. They are not
+    /// verified: whoever gets the last part has to.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn part(
+        &self,
+        digest: &Digest,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, ArtifactError> {
+        let path = self.path(digest);
+        let read = || -> io::Result<(u64, Vec<u8>)> {
+            let mut file = File::open(&path)?;
+            let size = file.metadata()?.len();
+            file.seek(SeekFrom::Start(offset.min(size)))?;
+            let mut bytes = Vec::new();
+            file.take(length as u64).read_to_end(&mut bytes)?;
+            Ok((size, bytes))
+        };
+        match read() {
+            Ok(part) => Ok(Some(part)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ArtifactError::Io { path, source }),
+        }
+    }
+
+    /// Where the artifacts are.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        // A digest is 64 hexadecimal digits by construction: it cannot leave the directory.
+        self.directory.join(format!("{}.wasm", digest.hex()))
+    }
+}
+
+fn verify(expected: &Digest, bytes: &[u8]) -> Result<(), ArtifactError> {
+    let found = Digest::of(bytes);
+    if found == *expected {
+        return Ok(());
+    }
+    Err(ArtifactError::Mismatch {
+        expected: expected.clone(),
+        found,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn artifacts() -> (tempfile::TempDir, Artifacts) {
+        let directory = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::open(directory.path()).unwrap();
+        (directory, artifacts)
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back() {
+        let (_directory, artifacts) = artifacts();
+        let digest = Digest::of(b"bytes");
+        artifacts.put(&digest, b"bytes").unwrap();
+        artifacts.put(&digest, b"bytes").unwrap();
+        assert_eq!(artifacts.get(&digest).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn parts_of_what_is_stored_are_read_within_it() {
+        let (_directory, artifacts) = artifacts();
+        let digest = Digest::of(b"bytes");
+        artifacts.put(&digest, b"bytes").unwrap();
+        let cases: [(u64, usize, &[u8]); 5] = [
+            (0, 2, b"by"),
+            (2, 2, b"te"),
+            (4, 9, b"s"),
+            (5, 9, b""),
+            (u64::MAX, 9, b""),
+        ];
+        for (offset, length, expected) in cases {
+            let part = artifacts.part(&digest, offset, length).unwrap();
+            assert_eq!(part, Some((5, expected.to_vec())));
+        }
+        let missing = artifacts.part(&Digest::of(b"other"), 0, 1);
+        assert_eq!(missing.unwrap(), None);
+    }
+
+    #[test]
+    fn bytes_under_another_digest_are_refused() {
+        let (_directory, artifacts) = artifacts();
+        let error = artifacts.put(&Digest::of(b"one"), b"other").unwrap_err();
+        assert!(matches!(error, ArtifactError::Mismatch { .. }));
+        assert!(!artifacts.contains(&Digest::of(b"one")));
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_when_read_and_healed_when_stored_again() {
+        let (directory, artifacts) = artifacts();
+        let digest = Digest::of(b"bytes");
+        artifacts.put(&digest, b"bytes").unwrap();
+        let file = std::fs::read_dir(directory.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        std::fs::write(file.path(), b"bits flipped").unwrap();
+        assert!(matches!(
+            artifacts.get(&digest),
+            Err(ArtifactError::Mismatch { .. })
+        ));
+        artifacts.put(&digest, b"bytes").unwrap();
+        assert_eq!(artifacts.get(&digest).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn what_an_interrupted_write_left_is_swept_at_open() {
+        let (directory, _artifacts) = artifacts();
+        let left = directory.path().join(".partial-1-1");
+        std::fs::write(&left, b"half").unwrap();
+        Artifacts::open(directory.path()).unwrap();
+        assert!(!left.exists());
+    }
+}

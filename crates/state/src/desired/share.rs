@@ -1,0 +1,67 @@
+//! A host's share of what is wanted of an app.
+//!
+//! A plan says where everything is to run. What is to leave a host stays until it runs where it is going: an
+//! instance too many costs memory, one too few costs requests. Only where a component may not run at all, because
+//! it now requires a label that the host does not have, it does not stay.
+
+use std::collections::BTreeSet;
+
+use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
+use weft_lattice_config::{ComponentName, ComponentSpec};
+
+use crate::store::Deployed;
+use weft_membership::message::{Holding, Readiness};
+use weft_membership::{HostView, View};
+
+/// What is to run on a host of an app: what the plan says, and what `runs` there now, may stay there, and is
+/// not yet ready on every host that is to have it. Components are meant by their names, because a manifest may
+/// list them in another order than the one before it.
+#[must_use]
+pub fn share(
+    deployed: &Deployed,
+    me: &HostId,
+    assignments: &Assignments,
+    runs: &BTreeSet<ComponentName>,
+    view: &View,
+) -> BTreeSet<ComponentName> {
+    let own = host(view, me);
+    let components = deployed.app.spec.components.iter();
+    let mine = components.filter(|component| {
+        let id = ComponentId {
+            app: deployed.app.metadata.name.clone(),
+            component: component.name.clone(),
+        };
+        let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
+        let stays = runs.contains(&component.name) && own.is_some_and(|own| suits(own, component));
+        hosts.contains(me) || (stays && !is_ready(view, &id, deployed.revision, hosts))
+    });
+    mine.map(|component| component.name.clone()).collect()
+}
+
+/// Whether a host has all the labels that a component requires.
+fn suits(host: &HostView, component: &ComponentSpec) -> bool {
+    let mut require = component.placement.require.iter();
+    require.all(|(label, values)| {
+        let found = host.label(label.as_str());
+        let mut values = values.as_slice().iter();
+        values.any(|value| Some(value.as_str()) == found)
+    })
+}
+
+/// Whether a component is ready at a revision on all of these hosts, and there is one.
+fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
+    let is_it = |holding: &Holding| {
+        holding.component == *id
+            && holding.revision.0 >= revision
+            && holding.readiness == Readiness::Ready
+    };
+    let has = |host: &HostView| {
+        let contents = host.contents.as_ref();
+        host.is_alive() && contents.is_some_and(|contents| contents.components.iter().any(is_it))
+    };
+    !hosts.is_empty() && hosts.iter().all(|id| host(view, id).is_some_and(has))
+}
+
+fn host<'v>(view: &'v View, id: &HostId) -> Option<&'v HostView> {
+    view.host(id.as_str().parse::<weft_membership::HostId>().ok()?)
+}

@@ -1,0 +1,128 @@
+//! Component bytes for all hosts of a lattice, addressed by their sha256 digest.
+//!
+//! On NATS this is an object store that `nats object` reads; within one process it is memory of the
+//! network. As with [`crate::artifacts`], a read proves what it returns, and what is there twice is one.
+
+use bytes::Bytes;
+use weft_lattice_config::Digest;
+
+use crate::artifacts::ARTIFACT_BYTES_MAX;
+use crate::buckets::{BucketOptions, StoreError};
+use weft_bus::{Bus, Transport};
+
+mod jetstream;
+mod local;
+
+/// The objects of a lattice. A cheap handle.
+#[derive(Clone, Debug)]
+pub struct Objects(Store);
+
+#[derive(Clone, Debug)]
+enum Store {
+    JetStream(jetstream::Bucket),
+    Local(local::Bucket),
+}
+
+/// Why an object could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// Nothing is stored under the digest.
+    #[error("no object `{digest}` is stored in the lattice")]
+    Missing {
+        /// What was asked for.
+        digest: Digest,
+    },
+    /// What is stored does not hash to the digest. Storing the right bytes heals it.
+    #[error("expected an object with digest `{expected}`, found `{found}`")]
+    Damaged {
+        /// What was asked for.
+        expected: Digest,
+        /// What the bytes hash to.
+        found: Digest,
+    },
+    /// The bytes are more than [`ARTIFACT_BYTES_MAX`].
+    #[error("expected an object of at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
+    TooLarge {
+        /// How many there are.
+        found: usize,
+    },
+    /// The store said something else.
+    #[error("cannot reach the objects of the lattice")]
+    Store(#[source] StoreError),
+}
+
+impl Objects {
+    /// The objects in bucket `name` of the lattice that the bus is for. Nothing is sent: the bucket is
+    /// looked for, and made if it is not there, when it is used.
+    ///
+    /// # Errors
+    /// [`StoreError::Name`] if `name` is not 1 to 32 lower-case letters and digits.
+    pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, StoreError> {
+        crate::buckets::check_name(name)?;
+        Ok(Self(match bus.transport() {
+            Transport::Nats(connections) => {
+                Store::JetStream(jetstream::Bucket::new(connections.store(), name, options))
+            }
+            Transport::Local(endpoint) => Store::Local(local::Bucket::new(endpoint, name)),
+        }))
+    }
+
+    /// Stores bytes, unless they are there and undamaged, and returns their digest.
+    ///
+    /// Dropping the future stores the whole object or leaves it as it was; parts of one may take room in
+    /// the store until it is written again.
+    ///
+    /// # Errors
+    /// [`ObjectError::TooLarge`] or [`ObjectError::Store`].
+    pub async fn put(&self, bytes: Bytes) -> Result<Digest, ObjectError> {
+        if bytes.len() > ARTIFACT_BYTES_MAX {
+            let found = bytes.len();
+            return Err(ObjectError::TooLarge { found });
+        }
+        let digest = Digest::of(&bytes);
+        match self.get(&digest).await {
+            Ok(_) => return Ok(digest),
+            Err(ObjectError::Missing { .. } | ObjectError::Damaged { .. }) => {}
+            // What is stored under the digest is too large to be it.
+            Err(ObjectError::TooLarge { .. }) => {}
+            Err(error @ ObjectError::Store(_)) => return Err(error),
+        }
+        let written = match &self.0 {
+            Store::JetStream(bucket) => bucket.write(&digest, &bytes).await,
+            Store::Local(bucket) => bucket.write(&digest, bytes),
+        };
+        written.map(|()| digest).map_err(ObjectError::Store)
+    }
+
+    /// Reads bytes and verifies them.
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// An [`ObjectError`].
+    pub async fn get(&self, digest: &Digest) -> Result<Bytes, ObjectError> {
+        let bytes = match &self.0 {
+            Store::JetStream(bucket) => bucket.read(digest).await?,
+            Store::Local(bucket) => bucket.read(digest)?,
+        };
+        let found = Digest::of(&bytes);
+        if found != *digest {
+            let expected = digest.clone();
+            return Err(ObjectError::Damaged { expected, found });
+        }
+        Ok(bytes)
+    }
+
+    /// Whether bytes are stored under the digest. They are not read, and may be damaged.
+    ///
+    /// Dropping the future changes nothing.
+    ///
+    /// # Errors
+    /// A [`StoreError`].
+    pub async fn has(&self, digest: &Digest) -> Result<bool, StoreError> {
+        match &self.0 {
+            Store::JetStream(bucket) => bucket.has(digest).await,
+            Store::Local(bucket) => bucket.has(digest),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a host offers to peers of what it knows of the desired state.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use weft_lattice_config::Digest;
+
+use super::message::{Listed, MAX_ANSWER_BYTES, MAX_LISTED};
+use crate::desired::record_codec::{app_key, encode_app, encode_home, home_key};
+use crate::desired::{DesiredReplica, Key};
+use weft_membership::message::MAX_HEARTBEAT_BYTES;
+
+/// What a listed record takes beside its key: the length of that, a digest, a size.
+const LISTED_BYTES_MAX: usize = 64;
+
+/// The records of a copy, as they are sent.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    records: BTreeMap<Key, (Digest, Bytes)>,
+    keys: BTreeMap<Digest, Key>,
+}
+
+impl Catalog {
+    /// What is in a copy.
+    #[must_use]
+    pub fn of(copy: &DesiredReplica) -> Self {
+        let apps = copy.apps().iter();
+        let apps =
+            apps.filter_map(|(app, record)| Some((app_key(app).ok()?, encode_app(record).ok()?)));
+        let homes = copy.homes().iter();
+        let homes =
+            homes.filter_map(|(store, host)| Some((home_key(store).ok()?, encode_home(host))));
+        let mut catalog = Self::default();
+        for (key, value) in apps.chain(homes) {
+            let digest = Digest::of(&value);
+            catalog.keys.insert(digest.clone(), key.clone());
+            catalog.records.insert(key, (digest, value));
+        }
+        catalog
+    }
+
+    /// The records after a key, as many as fit into one answer, and whether there are more.
+    #[must_use]
+    pub fn list(&self, after: Option<&Key>) -> (Vec<Listed>, bool) {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.records.range((start, Bound::Unbounded));
+        let mut room = MAX_ANSWER_BYTES - MAX_HEARTBEAT_BYTES;
+        let mut records = Vec::new();
+        for (key, (digest, value)) in rest.by_ref() {
+            let needs = key.as_str().len() + LISTED_BYTES_MAX;
+            if needs > room || records.len() == MAX_LISTED {
+                return (records, true);
+            }
+            room -= needs;
+            records.push(Listed {
+                key: key.clone(),
+                digest: digest.clone(),
+                size: value.len() as u64,
+            });
+        }
+        (records, false)
+    }
+
+    /// The value that hashes to a digest.
+    #[must_use]
+    pub fn value(&self, digest: &Digest) -> Option<&Bytes> {
+        let key = self.keys.get(digest)?;
+        self.records.get(key).map(|(_, value)| value)
+    }
+
+    /// Whether a record that a peer has is here just so.
+    #[must_use]
+    pub fn has(&self, listed: &Listed) -> bool {
+        let known = self.records.get(&listed.key);
+        known.is_some_and(|(digest, _)| *digest == listed.digest)
+    }
+}

@@ -1,0 +1,233 @@
+//! The bytes of an example of each message, against the files in `tests/golden`. A file that differs means
+//! that hosts of two releases no longer understand each other: that takes a new version.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weft_membership::message::{
+    Ask, Contents, Envelope, Failure, Heartbeat, HostCondition, HostState, Inventory, Load,
+    Message, Origin, Readiness, Revision, StoreId,
+};
+
+use bytes::Bytes;
+use weft_lattice_config::Digest;
+use weft_state::desired::Key;
+use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
+
+use weft_testkit::membership::{LATTICE, contents, holding, id};
+
+/// How many bytes are in a line of a file.
+const LINE_BYTES: usize = 16;
+
+/// A message that is written down.
+pub(crate) struct Example {
+    pub(crate) name: &'static str,
+    about: &'static str,
+    authenticator: &'static [u8],
+    message: Message,
+}
+
+pub(crate) fn examples() -> [Example; 4] {
+    let origin = |sequence| Origin {
+        host: id(0xaa),
+        incarnation: 1_800_000_000_000,
+        sequence,
+    };
+    let contents = example_contents();
+    let heartbeat = Message::Heartbeat(Heartbeat {
+        origin: origin(300),
+        sent_ms: 1_800_000_300_000,
+        state: HostState::Ready,
+        load: Load {
+            running: 5,
+            limit: 200,
+        },
+        inventory: contents.hash().expect("short"),
+    });
+    let inventory = Message::Inventory(Inventory {
+        origin: origin(2),
+        contents: Arc::new(contents),
+    });
+    let example = |name, about, authenticator, message| Example {
+        name,
+        about,
+        authenticator,
+        message,
+    };
+    let ask = Message::Ask(Ask { origin: origin(7) });
+    [
+        example("heartbeat", "a host that works", &[], heartbeat.clone()),
+        example(
+            "heartbeat-authenticated",
+            "the same with an authenticator, here of three bytes",
+            &[0xa1, 0xa2, 0xa3],
+            heartbeat,
+        ),
+        example("inventory", "what that host has", &[], inventory),
+        example("ask", "that host asks another one", &[], ask),
+    ]
+}
+
+fn example_contents() -> Contents {
+    let mut contents = contents(&[("cloud", "one"), ("zone", "a")], &["cart"]);
+    contents.name = "north".to_owned();
+    contents.release = "0.1.0".to_owned();
+    contents.capacity = Some(500);
+    contents.stores.push(StoreId {
+        app: "shop".parse().expect("a name"),
+        provider: "orders".parse().expect("a name"),
+    });
+    let mut preparing = holding("cart", 2);
+    preparing.readiness = Readiness::Preparing;
+    contents.components.push(preparing);
+    contents.failures.push(Failure {
+        app: "blog".parse().expect("a name"),
+        revision: Revision(4),
+        reason: "no disk".to_owned(),
+    });
+    contents.troubles.push(HostCondition::StoreAway);
+    contents
+}
+
+#[test]
+fn messages_are_encoded_as_they_are_written_down() {
+    for example in examples() {
+        let bytes = example.message.encode_with(LATTICE, example.authenticator);
+        let found = text(example.about, &bytes.expect("within the bounds"));
+        assert_golden(example.name, &found);
+    }
+}
+
+#[test]
+fn messages_are_read_as_they_are_written_down() {
+    for example in examples() {
+        let text = golden_text(example.name);
+        let lines = text.lines().map(|line| line.split('#').next());
+        let digits: String = lines.flatten().flat_map(str::split_whitespace).collect();
+        let bytes = hex::decode(digits).expect("hexadecimal digits");
+        let envelope = Envelope::open(&bytes).expect("a message");
+        assert_eq!(envelope.authenticator(), example.authenticator);
+        assert_eq!(envelope.message(LATTICE), Ok(example.message));
+    }
+}
+
+/// What hosts ask each other where the stores are away: the name of a file, what is in it, and the bytes.
+pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
+    let origin = |host, sequence| Origin {
+        host: id(host),
+        incarnation: 1_800_000_000_000,
+        sequence,
+    };
+    let key = |app| Key::new(&["apps", app]).unwrap();
+    let digest = Digest::of(b"value");
+    let list_ask = Question {
+        origin: origin(0xaa, 8),
+        asked: Asked::List {
+            after: Some(key("blog")),
+        },
+    };
+    let listed = Listed {
+        key: key("shop"),
+        digest: digest.clone(),
+        size: 5,
+    };
+    let list = Answer {
+        origin: origin(0xbb, 8),
+        answered: Answered::List {
+            records: vec![listed],
+            more: false,
+        },
+    };
+    let bytes_ask = Question {
+        origin: origin(0xaa, 9),
+        asked: Asked::Bytes {
+            digest,
+            offset: 2,
+            length: 3,
+        },
+    };
+    let bytes = Answer {
+        origin: origin(0xbb, 9),
+        answered: Answered::Bytes(Some(Part {
+            size: 5,
+            bytes: Bytes::from_static(b"lue"),
+        })),
+    };
+    [
+        (
+            "list-ask",
+            "that host asks for the records after that of the app `blog`",
+            list_ask.encode(LATTICE).unwrap(),
+        ),
+        (
+            "list",
+            "another host has one, and no more",
+            list.encode(LATTICE).unwrap(),
+        ),
+        (
+            "bytes-ask",
+            "that host asks for three bytes of it, after the first two",
+            bytes_ask.encode(LATTICE).unwrap(),
+        ),
+        (
+            "bytes",
+            "there they are, of five",
+            bytes.encode(LATTICE).unwrap(),
+        ),
+    ]
+}
+
+#[test]
+fn questions_and_answers_of_peers_are_encoded_as_they_are_written_down() {
+    for (name, about, bytes) in peer_examples() {
+        assert_golden(name, &text(about, &bytes));
+    }
+}
+
+fn path(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/messages");
+    folder.join(format!("{name}.hex"))
+}
+
+/// The text of a file.
+pub(crate) fn golden_text(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_default()
+}
+
+/// What a file holds of so many bytes.
+fn text(about: &str, bytes: &[u8]) -> String {
+    let mut text = format!("# {about}\n");
+    for line in bytes.chunks(LINE_BYTES) {
+        let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shown = line.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        });
+        let width = LINE_BYTES * 3;
+        let shown: String = shown.collect();
+        text.push_str(&format!("{:<width$} # {shown}\n", hex.join(" ")));
+    }
+    text
+}
+
+#[track_caller]
+fn assert_golden(name: &str, found: &str) {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place of these tests that asks"
+    )]
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    if update {
+        let file = path(name);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
+        fs::write(&file, found).expect("writable");
+    }
+    assert_eq!(
+        found,
+        golden_text(name),
+        "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
+         other; if that is meant, change the version too, and run \
+         `UPDATE_GOLDEN=1 cargo nextest run -p weft-lattice`"
+    );
+}

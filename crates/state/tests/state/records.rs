@@ -1,0 +1,351 @@
+//! What every bucket of records promises, run for each implementation.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use weft_bus::Bus;
+use weft_bus::nats::connect;
+use weft_state::buckets::{BucketOptions, Storage, StoreError};
+use weft_state::desired::{Key, PutError, Records, Revision, Watch, Watched};
+
+use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, options, soon};
+use weft_testkit::nats_server::NatsServer;
+
+macro_rules! for_each_store {
+    ($($behaviour:ident)*) => {
+        mod over_nats {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(super::Rig::nats().await).await;
+            })*
+        }
+
+        mod in_one_process {
+            $(#[tokio::test] async fn $behaviour() {
+                super::$behaviour(super::Rig::local().await).await;
+            })*
+        }
+    };
+}
+
+for_each_store! {
+    a_record_is_read_as_it_was_written
+    of_two_who_write_at_once_one_is_told
+    keys_of_any_names_stay_apart
+    a_watch_begins_with_all_and_goes_on_with_changes
+    lattices_have_records_of_their_own
+    a_store_that_is_away_says_so_and_is_found_again
+    a_store_that_comes_back_empty_says_so_and_is_filled_again
+    a_record_over_the_limit_is_refused
+    the_name_of_a_bucket_is_plain
+}
+
+fn open(bus: &Bus) -> Records {
+    Records::open(bus, "desired", &BucketOptions::default()).unwrap()
+}
+
+fn key(names: &[&str]) -> Key {
+    Key::new(names).unwrap()
+}
+
+fn value(text: &str) -> Bytes {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+async fn a_record_is_read_as_it_was_written(rig: Rig) {
+    let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
+    let shop = key(&["apps", "shop"]);
+    assert_eq!(one.get(&shop).await.unwrap(), None);
+    assert_eq!(one.list().await.unwrap(), []);
+    let first = one.put(&shop, value("1"), Revision::NONE).await.unwrap();
+    let second = two.put(&shop, value("2"), first).await.unwrap();
+    assert!(second > first);
+    for records in [&one, &two] {
+        let record = records.get(&shop).await.unwrap().unwrap();
+        assert_eq!((record.revision, record.value), (second, value("2")));
+    }
+}
+
+async fn of_two_who_write_at_once_one_is_told(rig: Rig) {
+    let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
+    let shop = key(&["apps", "shop"]);
+    let mut at = Revision::NONE;
+    for round in 0..10 {
+        let (ours, theirs) = tokio::join!(
+            one.put(&shop, value(&format!("ours {round}")), at),
+            two.put(&shop, value(&format!("theirs {round}")), at),
+        );
+        let (winner, loser) = match (ours, theirs) {
+            (Ok(winner), Err(loser)) | (Err(loser), Ok(winner)) => (winner, loser),
+            other => panic!("expected one to win, found {other:?}"),
+        };
+        match loser {
+            PutError::Conflict {
+                expected, current, ..
+            } => {
+                assert_eq!((expected, current), (at, winner));
+            }
+            other => panic!("expected a conflict, found {other:?}"),
+        }
+        at = winner;
+    }
+    let other = key(&["apps", "other"]);
+    let missing = one.put(&other, value("x"), at).await.unwrap_err();
+    assert!(matches!(
+        missing,
+        PutError::Conflict {
+            current: Revision::NONE,
+            ..
+        }
+    ));
+}
+
+async fn keys_of_any_names_stay_apart(rig: Rig) {
+    let records = open(&rig.join("a").await);
+    let names = [
+        "a", "A", "a.b", "*", ">", ".", "../a", " ", "\n", "=2A", "ä", "$KV",
+    ];
+    let mut keys: Vec<Key> = names.iter().map(|name| key(&["apps", name])).collect();
+    keys.push(key(&["apps", "a", "b"]));
+    for (number, key) in keys.iter().enumerate() {
+        let written = records
+            .put(key, value(&number.to_string()), Revision::NONE)
+            .await;
+        written.unwrap();
+    }
+    let all: BTreeMap<Key, Bytes> = records
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|(key, record)| (key, record.value))
+        .collect();
+    assert_eq!(all.len(), keys.len());
+    for (number, key) in keys.iter().enumerate() {
+        assert_eq!(all[key], number.to_string());
+    }
+    for (key, name) in keys.iter().zip(names) {
+        assert_eq!(key.names().collect::<Vec<_>>(), ["apps", name]);
+    }
+}
+
+/// Reads up to [`Watched::Complete`], and gives what was there.
+async fn beginning(watch: &mut Watch) -> BTreeMap<Key, Bytes> {
+    let mut all = BTreeMap::new();
+    loop {
+        match soon(watch.next()).await.expect("the bus is open") {
+            Watched::Begins => all.clear(),
+            Watched::Record { key, record } => {
+                all.insert(key, record.value);
+            }
+            Watched::Complete => return all,
+            Watched::Away => {}
+            Watched::Erased { key } => panic!("{key} was erased"),
+        }
+    }
+}
+
+async fn changed(watch: &mut Watch) -> (Key, Revision, Bytes) {
+    match soon(watch.next()).await {
+        Some(Watched::Record { key, record }) => (key, record.revision, record.value),
+        other => panic!("expected a record, found {other:?}"),
+    }
+}
+
+async fn a_watch_begins_with_all_and_goes_on_with_changes(rig: Rig) {
+    let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
+    let mut of_nothing = two.watch();
+    assert!(beginning(&mut of_nothing).await.is_empty());
+    let (shop, blog) = (key(&["shop"]), key(&["blog"]));
+    let first = one.put(&shop, value("1"), Revision::NONE).await.unwrap();
+    assert_eq!(
+        changed(&mut of_nothing).await,
+        (shop.clone(), first, value("1"))
+    );
+    let mut of_one = two.watch();
+    let expected = BTreeMap::from([(shop.clone(), value("1"))]);
+    assert_eq!(beginning(&mut of_one).await, expected);
+    let second = one.put(&shop, value("2"), first).await.unwrap();
+    let third = one.put(&blog, value("3"), Revision::NONE).await.unwrap();
+    for watch in [&mut of_nothing, &mut of_one] {
+        assert_eq!(changed(watch).await, (shop.clone(), second, value("2")));
+        assert_eq!(changed(watch).await, (blog.clone(), third, value("3")));
+    }
+}
+
+async fn lattices_have_records_of_their_own(rig: Rig) {
+    let shop = key(&["shop"]);
+    let one = open(&rig.join_lattice("a", "one").await);
+    one.put(&shop, value("1"), Revision::NONE).await.unwrap();
+    for lattice in ["two", "one-", "on", "one.x", "*"] {
+        let other = open(&rig.join_lattice("b", lattice).await);
+        assert_eq!(other.get(&shop).await.unwrap(), None, "{lattice}");
+        assert_eq!(other.list().await.unwrap(), [], "{lattice}");
+    }
+}
+
+async fn a_store_that_is_away_says_so_and_is_found_again(mut rig: Rig) {
+    let bus = rig.join("a").await;
+    let records = open(&bus);
+    let shop = key(&["shop"]);
+    let first = records
+        .put(&shop, value("1"), Revision::NONE)
+        .await
+        .unwrap();
+    let mut watch = records.watch();
+    beginning(&mut watch).await;
+    rig.cut(&["a"]);
+    disconnected(&bus).await;
+    let away = soon(records.put(&shop, value("2"), first)).await;
+    assert!(matches!(
+        away,
+        Err(PutError::Store {
+            source: StoreError::Away { .. },
+            ..
+        })
+    ));
+    assert!(matches!(
+        soon(records.get(&shop)).await,
+        Err(StoreError::Away { .. })
+    ));
+    assert_eq!(soon(watch.next()).await, Some(Watched::Away));
+    rig.restore(&["a"]).await;
+    connected(&bus).await;
+    let expected = BTreeMap::from([(shop.clone(), value("1"))]);
+    assert_eq!(beginning(&mut watch).await, expected);
+    let second = until_there(&records, &shop, "2", first).await;
+    assert_eq!(changed(&mut watch).await, (shop, second, value("2")));
+}
+
+/// Writes as soon as the store is there: its connection is not the bus's.
+async fn until_there(records: &Records, key: &Key, text: &str, at: Revision) -> Revision {
+    let written = async {
+        loop {
+            match records.put(key, value(text), at).await {
+                Ok(revision) => return revision,
+                Err(PutError::Store { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    };
+    soon(written).await
+}
+
+async fn a_store_that_comes_back_empty_says_so_and_is_filled_again(mut rig: Rig) {
+    let bus = rig.join("a").await;
+    let records = open(&bus);
+    let shop = key(&["shop"]);
+    let old = records
+        .put(&shop, value("1"), Revision::NONE)
+        .await
+        .unwrap();
+    let mut watch = records.watch();
+    beginning(&mut watch).await;
+    rig.cut(&["a"]);
+    match &rig {
+        Rig::Nats(server) => server.lose_files(),
+        Rig::Local(network) => network.replace_store(Default::default()),
+    }
+    disconnected(&bus).await;
+    rig.restore(&["a"]).await;
+    connected(&bus).await;
+    assert!(beginning(&mut watch).await.is_empty());
+    let stale = records.put(&shop, value("2"), old).await;
+    assert!(matches!(
+        stale,
+        Err(PutError::Conflict {
+            current: Revision::NONE,
+            ..
+        })
+    ));
+    let filled = until_there(&records, &shop, "again", Revision::NONE).await;
+    assert_eq!(changed(&mut watch).await, (shop, filled, value("again")));
+}
+
+async fn a_record_over_the_limit_is_refused(rig: Rig) {
+    let records = open(&rig.join("a").await);
+    let large = Bytes::from(vec![7; MAX_PAYLOAD + 1]);
+    let refused = records.put(&key(&["large"]), large, Revision::NONE).await;
+    assert!(matches!(
+        refused,
+        Err(PutError::TooLarge {
+            max: MAX_PAYLOAD,
+            ..
+        })
+    ));
+}
+
+async fn the_name_of_a_bucket_is_plain(rig: Rig) {
+    let bus = rig.join("a").await;
+    for name in ["", "../x", "a.b", "a-b", ">"] {
+        let opened = Records::open(&bus, name, &BucketOptions::default());
+        assert!(matches!(opened, Err(StoreError::Name { .. })), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_jetstream_is_said_to_be_that() {
+    let server = NatsServer::start_bare("").await;
+    let scope = weft_bus::Scope::new("test").unwrap();
+    let bus = connect(scope, &options(&server, "a")).await.unwrap();
+    connected(&bus).await;
+    let records = open(&bus);
+    let refused = async {
+        loop {
+            match records.get(&key(&["shop"])).await {
+                // The store's connection is not the bus's.
+                Err(StoreError::Away { .. }) => tokio::task::yield_now().await,
+                other => return other,
+            }
+        }
+    };
+    let error = soon(refused).await.unwrap_err();
+    assert!(matches!(error, StoreError::NoJetStream { .. }), "{error:?}");
+    assert!(error.to_string().contains("nats-server -js"));
+}
+
+#[tokio::test]
+async fn a_deletion_by_a_foreign_hand_is_seen_and_written_over() {
+    let rig = Rig::nats().await;
+    let Rig::Nats(server) = &rig else {
+        unreachable!("it is over NATS")
+    };
+    let records = open(&rig.join("a").await);
+    let shop = key(&["shop"]);
+    let old = records
+        .put(&shop, value("1"), Revision::NONE)
+        .await
+        .unwrap();
+    let mut watch = records.watch();
+    beginning(&mut watch).await;
+    let foreign = async_nats::connect(server.url()).await.unwrap();
+    let foreign = async_nats::jetstream::new(foreign);
+    let bucket = foreign.get_key_value("weft-desired-test").await.unwrap();
+    assert_eq!(bucket.get("shop").await.unwrap(), Some(value("1")));
+    bucket.delete("shop").await.unwrap();
+    let erased = Watched::Erased { key: shop.clone() };
+    assert_eq!(soon(watch.next()).await, Some(erased));
+    assert_eq!(records.get(&shop).await.unwrap(), None);
+    let stale = records.put(&shop, value("2"), old).await;
+    assert!(matches!(stale, Err(PutError::Conflict { .. })));
+    records
+        .put(&shop, value("2"), Revision::NONE)
+        .await
+        .unwrap();
+    assert_eq!(records.get(&shop).await.unwrap().unwrap().value, "2");
+}
+
+#[tokio::test]
+async fn a_bucket_in_memory_with_more_replicas_than_servers_is_refused_with_the_reason() {
+    let rig = Rig::nats().await;
+    let bus = rig.join("a").await;
+    let three = BucketOptions {
+        replicas: 3,
+        storage: Storage::Memory,
+    };
+    let records = Records::open(&bus, "desired", &three).unwrap();
+    let refused = records.get(&key(&["shop"])).await;
+    assert!(
+        matches!(refused, Err(StoreError::Refused { .. })),
+        "{refused:?}"
+    );
+}
