@@ -5,9 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::faults::Faults;
-use crate::logs::Logs;
-use crate::mesh::MeshConfig;
+use weft_node::Faults;
+use weft_telemetry::logs::Logs;
+use weft_node::MeshConfig;
 
 /// The settings of a host; each default is what a developer on a laptop wants.
 #[derive(Debug, Clone)]

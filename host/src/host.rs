@@ -13,18 +13,18 @@ use weft_provider::Registry;
 use weft_state::artifacts::{ArtifactError, Artifacts};
 use weft_state::store::{Store, StoreError};
 
-use crate::admin::{About, Admin, Sources};
+use weft_node::admin::{About, Admin, Sources};
 use crate::compile::Compiler;
 use crate::config::HostConfig;
-use crate::controller::{Builder, Controller, Lattice, Parts};
+use weft_node::controller::{Builder, Controller, Lattice, Parts};
 use crate::engine::{Engines, PoolSize};
-use crate::events::Events;
+use weft_telemetry::events::Events;
 use crate::ingress::Server;
-use crate::labels::{HostLabels, LabelsError};
+use weft_node::{HostLabels, LabelsError};
 use crate::linking::Preparer;
 use crate::links::Transport;
-use crate::links::wire::{Frames, Server as FrameServer};
-use crate::mesh::{self, Files, Joined, Mesh, MeshError};
+use crate::links::remote::{Frames, Server as FrameServer};
+use weft_node::{self, Files, Joined, Mesh, MeshError};
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);

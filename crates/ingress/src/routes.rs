@@ -1,0 +1,95 @@
+//! Which component answers a request: the most specific host, then the longest path prefix.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use weft_lattice_config::{HostPattern, RouteSpec};
+
+use crate::{Handler, RemoteComponent};
+
+/// A route and where it leads.
+#[derive(Clone)]
+pub struct Route {
+    pub spec: RouteSpec,
+    pub target: RouteTarget,
+}
+
+/// The host that runs a component.
+#[derive(Clone)]
+pub enum RouteTarget {
+    /// This one.
+    Local(Arc<dyn Handler>),
+    /// Another one.
+    Remote(Arc<RemoteComponent>),
+}
+
+/// Every route of a host. Made anew when an app changes, never changed.
+#[derive(Default)]
+pub struct RouteTable {
+    exact: HashMap<String, Vec<Route>>,
+    /// The longest suffix first.
+    wildcards: Vec<(HostPattern, Vec<Route>)>,
+    any: Vec<Route>,
+}
+
+impl RouteTable {
+    /// Routes without collisions (see `weft_lattice_config::routes::collisions`), in any order.
+    pub fn new(mut routes: Vec<Route>) -> Self {
+        routes.sort_by(|left, right| {
+            weft_lattice_config::routes::most_specific_first(&left.spec, &right.spec)
+        });
+        let mut table = Self::default();
+        for route in routes {
+            table.add(route);
+        }
+        table
+    }
+
+    fn add(&mut self, route: Route) {
+        match route.spec.host.clone() {
+            None => self.any.push(route),
+            Some(host) if host.as_str().starts_with('*') => {
+                match self
+                    .wildcards
+                    .iter_mut()
+                    .find(|(pattern, _)| *pattern == host)
+                {
+                    Some((_, routes)) => routes.push(route),
+                    None => self.wildcards.push((host, vec![route])),
+                }
+            }
+            Some(host) => {
+                self.exact
+                    .entry(host.as_str().to_ascii_lowercase())
+                    .or_default()
+                    .push(route);
+            }
+        }
+    }
+
+    /// The place for a request to `host` (without port) and `path`.
+    pub fn find(&self, host: &str, path: &str) -> Option<&RouteTarget> {
+        self.routes_of(host)
+            .flatten()
+            .find(|route| route.spec.path.matches(path))
+            .map(|route| &route.target)
+    }
+
+    fn routes_of(&self, host: &str) -> impl Iterator<Item = &Vec<Route>> {
+        let exact = if self.exact.is_empty() {
+            None
+        } else if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.exact.get(&host.to_ascii_lowercase())
+        } else {
+            self.exact.get(host)
+        };
+        let wildcards = self
+            .wildcards
+            .iter()
+            .filter(|(pattern, _)| pattern.matches(host));
+        exact
+            .into_iter()
+            .chain(wildcards.map(|(_, routes)| routes))
+            .chain([&self.any])
+    }
+}

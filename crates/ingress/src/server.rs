@@ -1,0 +1,306 @@
+//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, bounds on everything a client sends,
+//! and a drain that finishes what has begun.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body as _, Incoming};
+use hyper::rt::Executor;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::handler::{Body, BodyError, Handler, RequestBody};
+use crate::{RouteTable, RouteTarget, error_response, serve_until, target_check};
+
+/// Connections at once; each costs a task, two buffers and a file descriptor.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The head of a request, in bytes; a longer one is answered with `431`.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Headers of a request; more are answered with `431`.
+const HEADERS_MAX: usize = 128;
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+
+/// How long to wait when accepting fails: the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The HTTP server of a host.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Context {
+    routes: watch::Receiver<Arc<RouteTable>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    connections: Arc<Semaphore>,
+    http: auto::Builder<Tracked>,
+}
+
+/// Runs the streams of HTTP/2 connections as tasks of the server, so that a drain waits for them.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+impl Server {
+    /// Listens on `address` and serves what `routes` lead to.
+    ///
+    /// # Errors
+    /// What the operating system says of the address.
+    pub async fn start(
+        address: SocketAddr,
+        routes: watch::Receiver<Arc<RouteTable>>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let context = Context {
+            routes,
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            http: http_settings(&tasks),
+        };
+        tasks.spawn(accept(listener, context));
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new connection, ends idle ones, and finishes the requests that have begun, for as
+    /// long as `deadline`. Returns whether all were finished.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        self.stop.cancel();
+        self.tasks.close();
+        tokio::time::timeout(deadline, self.tasks.wait())
+            .await
+            .is_ok()
+    }
+}
+
+fn http_settings(tasks: &TaskTracker) -> auto::Builder<Tracked> {
+    let mut http = auto::Builder::new(Tracked(tasks.clone()));
+    http.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(HEAD_TIMEOUT));
+    http
+}
+
+async fn accept(listener: TcpListener, context: Context) {
+    loop {
+        let accepted = tokio::select! {
+            () = context.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => serve(stream, &context),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn serve(stream: TcpStream, context: &Context) {
+    let Ok(permit) = context.connections.clone().try_acquire_owned() else {
+        tracing::warn!(
+            limit = CONNECTIONS_MAX,
+            "too many connections; closing the newest"
+        );
+        return;
+    };
+    // Answers are written whole; waiting for more to fill a packet only delays them.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let task_context = context.clone();
+    context.tasks.spawn(async move {
+        let _permit = permit;
+        connection(stream, task_context).await;
+    });
+}
+
+async fn connection(stream: TcpStream, context: Context) {
+    let Context {
+        routes,
+        tasks,
+        stop,
+        http,
+        ..
+    } = context;
+    let service = service_fn(move |request| {
+        let (routes, tasks) = (routes.borrow().clone(), tasks.clone());
+        async move { Ok::<_, Infallible>(respond(request, &routes, &tasks).await) }
+    });
+    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    routes: &RouteTable,
+    tasks: &TaskTracker,
+) -> Response<Body> {
+    // HTTP/1.1 connections refuse them while they read; HTTP/2 bounds only their bytes.
+    if request.headers().len() > HEADERS_MAX {
+        let reason = format!("expected at most {HEADERS_MAX} headers");
+        return error_response::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &reason);
+    }
+    let target = request.uri().path();
+    if let Err(error) = target_check::check(target) {
+        return error_response::text(StatusCode::BAD_REQUEST, &error.to_string());
+    }
+    let Some(host) = host_of(&request) else {
+        return error_response::text(
+            StatusCode::BAD_REQUEST,
+            "expected one `Host` with a host name or address, and perhaps a port",
+        );
+    };
+    match routes.find(host, target) {
+        Some(RouteTarget::Local(handler)) => {
+            let handler = handler.clone();
+            handle(&*handler, request, tasks).await
+        }
+        Some(RouteTarget::Remote(component)) => {
+            let component = component.clone();
+            // Boxed: it is large, and would be a part of every request that is answered here.
+            Box::pin(component.answer(request, tasks)).await
+        }
+        None => {
+            let reason = format!(
+                "no route matches host `{host}` and path `{target}`; see `weft get routes`"
+            );
+            error_response::text(StatusCode::NOT_FOUND, &reason)
+        }
+    }
+}
+
+/// Answers a request by a component of this host.
+async fn handle(
+    handler: &dyn Handler,
+    request: Request<Incoming>,
+    tasks: &TaskTracker,
+) -> Response<Body> {
+    let declared = request.body().size_hint().lower();
+    let limit = handler.body_bytes_max();
+    if declared > limit {
+        return error_response::body_too_large(declared, limit);
+    }
+    let request = request.map(|body| limited(body, limit));
+    let deadline = Instant::now() + handler.deadline();
+    match handler.handle(request, deadline, tasks).await {
+        Ok(response) => response,
+        Err(overloaded) => error_response::busy(&format!("`{}`: {overloaded}", handler.name())),
+    }
+}
+
+/// A body that ends in an error when it is longer than `limit`.
+fn limited(body: Incoming, limit: u64) -> RequestBody {
+    if body.is_end_stream() {
+        return body.map_err(BodyError::Connection).boxed_unsync();
+    }
+    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
+    Limited::new(body, limit_bytes)
+        .map_err(move |error| match error.downcast::<hyper::Error>() {
+            Ok(error) => BodyError::Connection(*error),
+            Err(_) => BodyError::TooLarge(limit),
+        })
+        .boxed_unsync()
+}
+
+/// The host that a request is for, without its port; none if it names none, several, or something
+/// else than a host (RFC 9112, section 3.2).
+fn host_of(request: &Request<Incoming>) -> Option<&str> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(authority.host());
+    }
+    let mut lines = request.headers().get_all(header::HOST).iter();
+    let (host, None) = (lines.next()?, lines.next()) else {
+        return None;
+    };
+    let host = host.to_str().ok()?;
+    is_host(host).then(|| without_port(host))
+}
+
+/// Whether the text has only what a host and a port are made of.
+fn is_host(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        // In `[::1]` the last colon is a part of the address.
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_host, without_port};
+
+    #[test]
+    fn only_hosts_are_hosts() {
+        for host in ["localhost", "shop.example.com:8080", "[::1]:80", "10.0.0.1"] {
+            assert!(is_host(host), "{host}");
+        }
+        for other in ["", "a b", "a/b", "user@host", "h\u{f6}st"] {
+            assert!(!is_host(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_cut_off_and_addresses_are_kept() {
+        assert_eq!(without_port("shop.example.com:8080"), "shop.example.com");
+        assert_eq!(without_port("shop.example.com"), "shop.example.com");
+        assert_eq!(without_port("[::1]:80"), "[::1]");
+        assert_eq!(without_port("[::1]"), "[::1]");
+    }
+}

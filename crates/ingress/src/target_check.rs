@@ -1,0 +1,84 @@
+//! Request targets that mean one thing to the router and another to a component are refused.
+
+/// Why a path is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    #[error("the path has a `.` or `..` segment")]
+    DotSegment,
+    #[error("the path has a NUL byte")]
+    Nul,
+    #[error("the path has a `%` that two hexadecimal digits do not follow")]
+    Encoding,
+}
+
+/// Checks the raw path of a request. It is decoded once, as a component would, only to be looked at:
+/// the component gets the path as it came.
+pub fn check(path: &str) -> Result<(), PathError> {
+    // Most paths have neither, and need not be decoded.
+    if !path.contains(['%', '.']) {
+        return Ok(());
+    }
+    let decoded = decode(path.as_bytes())?;
+    if decoded.contains(&0) {
+        return Err(PathError::Nul);
+    }
+    let mut segments = decoded.split(|byte| matches!(byte, b'/' | b'\\'));
+    if segments.any(|segment| matches!(segment, b"." | b"..")) {
+        return Err(PathError::DotSegment);
+    }
+    Ok(())
+}
+
+fn decode(path: &[u8]) -> Result<Vec<u8>, PathError> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut bytes = path.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            decoded.push(byte);
+            continue;
+        }
+        let mut digit = || char::from(bytes.next()?).to_digit(16);
+        let (Some(high), Some(low)) = (digit(), digit()) else {
+            return Err(PathError::Encoding);
+        };
+        decoded.push(u8::try_from(high * 16 + low).map_err(|_| PathError::Encoding)?);
+    }
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_paths_pass() {
+        for path in [
+            "/",
+            "/products/teapot",
+            "/a.b/..c/...",
+            "/caf%C3%A9",
+            "/%2Fx",
+            "*",
+        ] {
+            assert_eq!(check(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_paths_are_refused() {
+        let cases = [
+            ("/../etc/passwd", PathError::DotSegment),
+            ("/a/./b", PathError::DotSegment),
+            ("/a/%2e%2E/b", PathError::DotSegment),
+            ("/a/.%2e", PathError::DotSegment),
+            ("/a%2f..%2fb", PathError::DotSegment),
+            ("/a\\..\\b", PathError::DotSegment),
+            ("/a%00b", PathError::Nul),
+            ("/100%", PathError::Encoding),
+            ("/%zz", PathError::Encoding),
+        ];
+        for (path, error) in cases {
+            assert_eq!(check(path), Err(error), "{path}");
+        }
+    }
+}

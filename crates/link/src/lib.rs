@@ -1,0 +1,44 @@
+//! Calls over links, as far as no component runtime is needed.
+//!
+//! - [`transport`]: where the frames of a call go, and the traits that carry and answer them.
+//! - [`call_task`]: a call in a task of its own, and its caller that waits.
+//! - [`stream_table`]: the streams of one call, with their credit and their ends; [`stream_message`] is
+//!   what both sides exchange about them, [`remote_side`] a side whose peer is on another host.
+//! - [`http_body`]: HTTP bodies as streams of a call.
+//! - [`rejected_frames`]: counts of frames that were rejected.
+//! - [`reply`]: reply frames.
+//! - [`share`], [`report`]: the components of an app that a host runs, and how its links work.
+//!
+//! `docs/wire.md` specifies the frames.
+
+pub mod box_in_place;
+pub mod call_task;
+pub mod http_body;
+pub mod rejected_frames;
+pub mod remote_side;
+pub mod reply;
+pub mod report;
+pub mod share;
+pub mod stream_message;
+pub mod stream_table;
+pub mod transport;
+
+pub use box_in_place::boxed;
+pub use call_task::{Answer, Conversation};
+pub use rejected_frames::{Refusal, Refusals};
+pub use remote_side::Away;
+pub use reply::{code_of, encoded, number_call, reply_frame, too_large};
+pub use report::{LinkMode, LinkReport, Protocol};
+pub use share::Share;
+pub use stream_table::{Role, Side};
+pub use transport::{
+    AdmittedCall, CallEnd, CallServer, CallTarget, Exchange, Frames, Hosts, Opening, Outbound,
+    Peer, Told,
+};
+
+/// Failure of a call over a link, as its importer receives it; details stay in the log of the host.
+pub type LinkFailure = weft_wire::Failure;
+
+/// The most links in a chain of calls: room for any sensible chain, and a bound for components that
+/// call each other in a circle.
+pub const DEPTH_MAX: u32 = 16;

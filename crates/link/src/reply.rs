@@ -1,0 +1,80 @@
+//! Frames of calls and of their replies.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weft_wire::{FailureCode, Frame, KeptSession, Reply, Request};
+
+use crate::LinkFailure;
+
+/// Number of the next call of this process.
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// A number for a call: no two calls of a host have the same.
+pub fn number_call() -> u64 {
+    CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The bytes of a frame; empty, and logged, if it exceeds a bound that its fields were checked for
+/// before.
+#[must_use]
+pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(error) = frame.encode(&mut bytes) {
+        tracing::warn!(%error, kind = frame.kind().name(), "frame not encoded");
+    }
+    bytes
+}
+
+/// The failure code of a reply frame; `None` if the call succeeded.
+#[must_use]
+pub fn code_of(reply: &[u8]) -> Option<FailureCode> {
+    let failure = match Frame::decode(reply) {
+        Ok(Frame::Reply(reply)) => reply.outcome.err(),
+        Ok(Frame::HttpReply(reply)) => reply.outcome.err(),
+        _ => None,
+    };
+    failure.map(|failure| failure.code())
+}
+
+/// The reply frame to `request`.
+#[must_use]
+pub fn reply_frame(
+    request: &Request<'_>,
+    session: Option<KeptSession>,
+    outcome: &Result<Vec<u8>, LinkFailure>,
+) -> Vec<u8> {
+    let reply = |outcome| {
+        Frame::Reply(Reply {
+            call: request.call,
+            session,
+            outcome,
+        })
+    };
+    let mut frame = Vec::new();
+    let encoded = match outcome {
+        Ok(payload) => reply(Ok(payload)).encode(&mut frame),
+        Err(failure) => reply(Err(failure.clone())).encode(&mut frame),
+    };
+    if encoded.is_err() {
+        let to = request.target.component;
+        let reason = format!("the reply of `{to}` is too large for a frame");
+        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+        // The message of a failure is bounded, so this one fits.
+        let _ = reply(Err(failure)).encode(&mut frame);
+    }
+    frame
+}
+
+/// The reply in place of one that exceeds the largest message of the bus; `None` if `frame` is not a
+/// request.
+#[must_use]
+pub fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
+    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+        return None;
+    };
+    let to = request.target.component;
+    let reason =
+        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+    Some(reply_frame(&request, None, &Err(failure)))
+}

@@ -1,0 +1,231 @@
+//! Where the frames of a call go: to this host's own server, or to a host of the lattice.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use weft_lattice_config::placement::ComponentId;
+use weft_membership::HostId;
+use weft_wire::{FailureCode, Request};
+
+use crate::{Answer, Away, LinkFailure, Refusals, Side};
+
+/// The transport of a link's frames.
+#[derive(Clone)]
+pub enum Frames {
+    /// This host's own server, without a bus.
+    Loopback(Arc<dyn CallServer>),
+    /// The bus, to whichever host of the lattice runs the target.
+    Remote(Arc<dyn Hosts>),
+}
+
+/// The host that answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// This host, without the bus.
+    Itself,
+    /// Another host, or this one over the bus.
+    Host(HostId),
+}
+
+/// A pending reply, and the host that sent it.
+pub type Exchange<'a> = BoxFuture<'a, Result<(Bytes, HostId), LinkFailure>>;
+
+/// The other hosts of the lattice, as links see them.
+#[async_trait]
+pub trait Hosts: Send + Sync {
+    /// Sends a call to a host that runs its target and waits for the reply. With `pinned`, only that
+    /// host is tried: a session ties the importer to it.
+    ///
+    /// # Errors
+    /// If no host replied in time, or no host that runs the target is reachable.
+    fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a>;
+
+    /// Makes a streaming call at a host that runs its target, and carries the frames of its streams
+    /// until both sides are done. `reply` receives the reply frame, once, as soon as it arrives.
+    ///
+    /// Dropping the future cancels the call at its callee.
+    async fn converse(&self, opening: Opening, reply: Told);
+
+    /// Sends a frame without a reply, and waits until the host has processed it, or the deadline.
+    async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
+
+    /// Sends a frame without a reply, if the bus can take it now.
+    fn note(&self, host: HostId, frame: Vec<u8>);
+}
+
+/// Answers calls that come as frames. Nothing in a frame is trusted.
+#[async_trait]
+pub trait CallServer: Send + Sync {
+    /// Answers a frame; `None` for a frame that has no reply, or is rejected.
+    fn answer<'a>(&'a self, frame: &'a [u8]) -> BoxFuture<'a, Option<Vec<u8>>>;
+
+    /// Processes a frame that has no reply.
+    fn note(&self, frame: &[u8]);
+
+    /// Admits a call before its arguments are here, so that it has its place at the target while they
+    /// are fetched.
+    ///
+    /// # Errors
+    /// `unreachable` if the target does not run here, `busy` and the like as the target rejects it.
+    fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure>;
+
+    /// Makes the streaming call that a frame requests. `reply` receives its reply.
+    async fn serve_streams(
+        &self,
+        side: Arc<Side>,
+        frame: &[u8],
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    );
+
+    /// Counts of rejected frames.
+    fn rejected(&self) -> &Arc<Refusals>;
+
+    /// Ends the sessions whose lease has expired. Called about once a second.
+    fn drop_expired(&self);
+}
+
+/// A call that has its place at its target.
+#[async_trait]
+pub trait AdmittedCall: Send {
+    /// The end of the call's time.
+    fn deadline(&self) -> Instant;
+
+    /// Makes the call, and returns its reply frame.
+    async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8>;
+}
+
+/// Receives a reply frame, or the failure in its place.
+pub type Told = Box<dyn FnOnce(Result<Vec<u8>, LinkFailure>) + Send>;
+
+/// The end of a call over frames.
+#[derive(Debug)]
+pub enum CallEnd {
+    /// The frame of its reply.
+    Frame(Vec<u8>),
+    /// A failure without a reply.
+    Failed(LinkFailure),
+}
+
+/// The target of a call, by the name that messages use and by its id in the lattice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallTarget {
+    /// Name of the component in its app.
+    pub name: Arc<str>,
+    /// Its id in the lattice.
+    pub id: ComponentId,
+}
+
+/// A streaming call on its way out.
+pub struct Opening {
+    /// The target.
+    pub target: ComponentId,
+    /// The frame that requests the call.
+    pub frame: Bytes,
+    /// When the reply is due.
+    pub deadline: Instant,
+    /// Whether the call may be made twice.
+    pub is_idempotent: bool,
+    /// The caller's side of its streams.
+    pub away: Away,
+}
+
+/// A call on its way out.
+pub struct Outbound {
+    /// The target.
+    pub target: Arc<CallTarget>,
+    /// The frame that requests the call.
+    pub frame: Bytes,
+    /// When the reply is due.
+    pub deadline: Instant,
+    /// Whether the call may be made twice.
+    pub is_idempotent: bool,
+}
+
+// === impl CallEnd ===
+
+impl CallEnd {
+    /// Passes the reply of a call at another host on to its caller.
+    #[must_use]
+    pub fn forward(answer: oneshot::Sender<Answer<Self>>) -> Told {
+        Box::new(move |reply| {
+            // The caller may be gone.
+            let _ = answer.send(match reply {
+                Ok(reply) => Answer::GoesOn(reply),
+                Err(failure) => Answer::Over(Self::Failed(failure)),
+            });
+        })
+    }
+}
+
+// === impl Frames ===
+
+impl Frames {
+    /// Sends a call and waits for its reply frame; to the peer that has the importer's session, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// If no peer replied in time.
+    pub async fn exchange(
+        &self,
+        call: Outbound,
+        pinned: Option<Peer>,
+    ) -> Result<(Bytes, Peer), LinkFailure> {
+        match self {
+            Self::Loopback(server) => {
+                let answer = server.answer(&call.frame);
+                let to = &call.target.name;
+                match timeout_at(call.deadline, answer).await {
+                    Ok(Some(reply)) => Ok((reply.into(), Peer::Itself)),
+                    Ok(None) => {
+                        let reason = format!("the host of `{to}` rejected the frame of the call");
+                        Err(LinkFailure::new(FailureCode::Refused, reason))
+                    }
+                    Err(_) => Err(late(to)),
+                }
+            }
+            Self::Remote(hosts) => {
+                let pinned = match pinned {
+                    Some(Peer::Host(host)) => Some(host),
+                    Some(Peer::Itself) | None => None,
+                };
+                let (reply, host) = hosts.exchange(&call, pinned).await?;
+                Ok((reply, Peer::Host(host)))
+            }
+        }
+    }
+
+    /// Sends a frame that has no reply.
+    pub fn note(&self, peer: Peer, frame: Vec<u8>) {
+        match (self, peer) {
+            (Self::Remote(hosts), Peer::Host(host)) => hosts.note(host, frame),
+            (Self::Loopback(server), _) => server.note(&frame),
+            (Self::Remote(_), Peer::Itself) => {}
+        }
+    }
+
+    /// Releases a handle at a peer, and waits until that is done: later calls must not overtake it.
+    pub async fn drop_handle(&self, peer: Peer, frame: Vec<u8>, deadline: Instant) {
+        match self {
+            Self::Loopback(server) => {
+                // It has no reply; only its processing matters.
+                let _ = timeout_at(deadline, server.answer(&frame)).await;
+            }
+            Self::Remote(hosts) => {
+                if let Peer::Host(host) = peer {
+                    hosts.tell(host, frame, deadline).await;
+                }
+            }
+        }
+    }
+}
+
+fn late(to: &str) -> LinkFailure {
+    LinkFailure::new(
+        FailureCode::Deadline,
+        format!("`{to}` did not answer in time"),
+    )
+}

@@ -1,0 +1,186 @@
+//! Errors as the control protocol says them: a stable code, a message, what to do.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use weft_control::bus_rpc::{self, AskError};
+use weft_control::{ErrorBody, ErrorCode, FindHostError};
+use weft_state::artifacts::ArtifactError;
+use weft_state::store::StoreError;
+
+use super::router::{Body, full};
+use crate::controller::DeployError;
+use crate::desired_writer::ChangeError;
+use crate::runtime::{CallError, PrepareErrorKind};
+
+/// An answer that is not a success.
+pub(super) struct ApiError(ErrorBody);
+
+impl ApiError {
+    pub(super) fn unauthorized() -> Self {
+        Self(ErrorBody::unauthorized())
+    }
+
+    pub(super) fn bad_request(message: String) -> Self {
+        Self::new(ErrorCode::BadRequest, message)
+    }
+
+    pub(super) fn not_found(message: String) -> Self {
+        Self::new(ErrorCode::NotFound, message)
+    }
+
+    pub(super) fn refused(message: String) -> Self {
+        Self::new(ErrorCode::Refused, message)
+    }
+
+    pub(super) fn internal() -> Self {
+        Self::new(ErrorCode::Internal, "the host failed; its log says more")
+    }
+
+    /// The host could not do it, for this reason.
+    pub(super) fn failed(error: &dyn std::error::Error) -> Self {
+        Self::of(ErrorCode::Internal, error)
+    }
+
+    /// Another host did not answer.
+    pub(super) fn unreached(host: &str, error: &AskError) -> Self {
+        let mut refusal = Self::of(ErrorCode::Busy, error);
+        let cause = std::mem::replace(
+            &mut refusal.0.message,
+            format!("host `{host}` did not answer"),
+        );
+        refusal.0.causes.insert(0, cause);
+        refusal.help("`weft get hosts` shows whether it is there")
+    }
+
+    /// `what` has no `name`; `names` are those there are.
+    pub(super) fn no_such(what: &str, name: &str, names: &[&str]) -> Self {
+        let error = Self::not_found(format!("there is no {what} `{name}`"));
+        if names.is_empty() {
+            return error.help(format!(
+                "there is no {what} at all; deploy one with `weft deploy FILE`"
+            ));
+        }
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        error.help(format!("there is {}", names.join(", ")))
+    }
+
+    fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(ErrorBody {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            help: None,
+        })
+    }
+
+    /// The error's own message, and its sources as causes.
+    fn of(code: ErrorCode, error: &dyn std::error::Error) -> Self {
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        let causes = causes.map(ToString::to_string).collect();
+        Self(ErrorBody {
+            code,
+            message: error.to_string(),
+            causes,
+            help: None,
+        })
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The error as an answer over the bus.
+    pub(super) fn bus_rpc(&self) -> bus_rpc::Answer {
+        bus_rpc::Answer {
+            status: status(self.0.code).as_u16(),
+            body: self.bytes(),
+        }
+    }
+
+    fn bytes(&self) -> Bytes {
+        // An `ErrorBody` is made of strings: it cannot fail to serialise, and an empty body would
+        // still carry the status.
+        serde_json::to_vec(&self.0).map_or_else(|_| Bytes::new(), Bytes::from)
+    }
+
+    pub(super) fn response(&self) -> Response<Body> {
+        let mut response = Response::new(full(self.bytes()));
+        *response.status_mut() = status(self.0.code);
+        let json = HeaderValue::from_static("application/json");
+        response.headers_mut().insert(header::CONTENT_TYPE, json);
+        response
+    }
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Unauthorized => StatusCode::UNAUTHORIZED,
+        ErrorCode::BadRequest => StatusCode::BAD_REQUEST,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::Conflict => StatusCode::CONFLICT,
+        ErrorCode::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::Trapped => StatusCode::BAD_GATEWAY,
+        ErrorCode::Deadline => StatusCode::GATEWAY_TIMEOUT,
+        ErrorCode::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl From<DeployError> for ApiError {
+    fn from(error: DeployError) -> Self {
+        let code = match &error {
+            DeployError::Prepare(error) => match error.kind {
+                PrepareErrorKind::Malformed => ErrorCode::BadRequest,
+                PrepareErrorKind::Missing => ErrorCode::NotFound,
+                PrepareErrorKind::Refused => ErrorCode::Refused,
+                PrepareErrorKind::Internal => ErrorCode::Internal,
+            },
+            DeployError::RouteTaken { .. } => ErrorCode::Conflict,
+            DeployError::Store(StoreError::Missing { .. }) => ErrorCode::NotFound,
+            DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
+            DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
+            DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
+            | DeployError::Stopping => ErrorCode::Busy,
+            DeployError::Lattice(_) => ErrorCode::Internal,
+            DeployError::Store(_) | DeployError::Internal => ErrorCode::Internal,
+            DeployError::ProviderType { .. }
+            | DeployError::Provider(_)
+            | DeployError::ProviderLink(_) => ErrorCode::Refused,
+        };
+        Self::of(code, &error)
+    }
+}
+
+impl From<CallError> for ApiError {
+    fn from(error: CallError) -> Self {
+        let refusal = Self::of(error.code, &*error.source);
+        match error.help {
+            Some(help) => refusal.help(help),
+            None => refusal,
+        }
+    }
+}
+
+impl From<FindHostError> for ApiError {
+    fn from(error: FindHostError) -> Self {
+        let code = match &error {
+            FindHostError::Missing { .. } => ErrorCode::NotFound,
+            FindHostError::Ambiguous { .. } => ErrorCode::BadRequest,
+        };
+        Self::of(code, &error).help(error.help())
+    }
+}
+
+impl From<ArtifactError> for ApiError {
+    fn from(error: ArtifactError) -> Self {
+        let code = match &error {
+            ArtifactError::Missing { .. } => ErrorCode::NotFound,
+            ArtifactError::Mismatch { .. } | ArtifactError::TooLarge { .. } => {
+                ErrorCode::BadRequest
+            }
+            ArtifactError::Io { .. } => ErrorCode::Internal,
+        };
+        Self::of(code, &error)
+    }
+}

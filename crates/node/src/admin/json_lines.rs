@@ -1,0 +1,97 @@
+//! Answers that are one JSON object on each line: what is kept, and to who follows, what comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use serde::Serialize;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::Api;
+use super::router::Body;
+use weft_telemetry::event_log::Numbered;
+
+/// Lines on their way to one follower.
+const LINES_WAITING_MAX: usize = 64;
+
+/// Answers with `tail`, and then with what is `wanted` of what is followed, which began before the tail
+/// was read, so that nothing falls between them.
+pub(super) fn answer<T: Numbered + Serialize + Clone + Send + Sync + 'static>(
+    api: &Api,
+    tail: Vec<T>,
+    follow: Option<broadcast::Receiver<T>>,
+    wanted: impl Fn(&T) -> bool + Send + Sync + 'static,
+) -> Response<Body> {
+    let (lines, body) = mpsc::channel(LINES_WAITING_MAX);
+    let stop = api.stop.clone();
+    api.tasks.spawn(async move {
+        let last = tail.last().map(Numbered::sequence);
+        for line in &tail {
+            if lines.send(encode(line)).await.is_err() {
+                return;
+            }
+        }
+        if let Some(follow) = follow {
+            let is_new = |line: &T| last.is_none_or(|last| line.sequence() > last) && wanted(line);
+            pass_on(follow, is_new, &lines, &stop).await;
+        }
+    });
+    let mut response = Response::new(Lines(body).boxed_unsync());
+    let ndjson = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, ndjson);
+    response
+}
+
+/// Sends new lines until the client goes away or the host stops.
+async fn pass_on<T: Serialize + Clone>(
+    mut follow: broadcast::Receiver<T>,
+    is_wanted: impl Fn(&T) -> bool,
+    lines: &mpsc::Sender<Bytes>,
+    stop: &CancellationToken,
+) {
+    loop {
+        let line = tokio::select! {
+            line = follow.recv() => line,
+            () = lines.closed() => return,
+            () = stop.cancelled() => return,
+        };
+        match line {
+            Ok(line) if !is_wanted(&line) => {}
+            Ok(line) => {
+                if lines.send(encode(&line)).await.is_err() {
+                    return;
+                }
+            }
+            // The client is too slow: it misses lines, and their numbers show it.
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+fn encode(line: &impl Serialize) -> Bytes {
+    // A line is strings and numbers: it cannot fail to serialise.
+    let mut bytes = serde_json::to_vec(line).unwrap_or_default();
+    bytes.push(b'\n');
+    Bytes::from(bytes)
+}
+
+struct Lines(mpsc::Receiver<Bytes>);
+
+impl HttpBody for Lines {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0
+            .poll_recv(context)
+            .map(|line| line.map(|line| Ok(Frame::data(line))))
+    }
+}

@@ -1,0 +1,361 @@
+//! Links as the control protocol says them: `GET /v1/links` and `GET /v1/links/why`.
+
+use weft_control::LinkQuery;
+use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
+use weft_lattice_config::{App, LinkSpec, nearest};
+
+use super::errors::ApiError;
+use crate::controller::{AppState, RunningApp, Snapshot};
+use weft_link::LinkReport;
+
+/// What serves an import that a provider serves.
+const HOST: &str = "host";
+
+/// A row for each link of each app.
+pub(super) fn rows(snapshot: &Snapshot) -> Vec<LinkRow> {
+    let mut rows = Vec::new();
+    for running in snapshot.apps.values() {
+        let app = &running.deployed.app;
+        let links = app.spec.links.iter().enumerate();
+        rows.extend(links.map(|(place, link)| row(app, link, mode(running, place, link))));
+    }
+    rows
+}
+
+fn row(app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
+    LinkRow {
+        app: app.metadata.name.to_string(),
+        from: link.from.to_string(),
+        interface: link.interface.to_string(),
+        name: link.name.as_ref().map(ToString::to_string),
+        to: link.to.to_string(),
+        mode: mode.to_owned(),
+        locality: locality(app, link),
+    }
+}
+
+/// A link of a package serves several imports. They have one mode, for they have the same ends.
+fn mode(running: &RunningApp, place: usize, link: &LinkSpec) -> &'static str {
+    match &running.state {
+        AppState::Failed(_) => "",
+        AppState::Ready(_) if is_provider(&running.deployed.app, link) => HOST,
+        AppState::Ready(ready) => {
+            let mut reports = ready.links().iter();
+            let report = reports.find(|report| report.link == place);
+            report.map_or("", |report| report.mode.name())
+        }
+    }
+}
+
+fn is_provider(app: &App, link: &LinkSpec) -> bool {
+    let mut providers = app.spec.providers.iter();
+    providers.any(|provider| provider.name.as_str() == link.to.as_str())
+}
+
+fn locality(app: &App, link: &LinkSpec) -> Option<String> {
+    (!is_provider(app, link)).then(|| link.locality.as_str().to_owned())
+}
+
+/// How the link that `query` asks about works, and why not faster.
+///
+/// # Errors
+/// The query does not read, what it names is not there, or several links fit it.
+pub(super) fn why(snapshot: &Snapshot, query: &str) -> Result<LinkWhyRow, ApiError> {
+    let query: LinkQuery = query
+        .parse()
+        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+    let Some(running) = snapshot.apps.get(query.app.as_str()) else {
+        let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
+        return Err(ApiError::no_such("app", query.app.as_str(), &names));
+    };
+    match &running.state {
+        AppState::Failed(reason) => Err(ApiError::refused(format!(
+            "app `{}` does not run on this host: {reason}",
+            query.app
+        ))),
+        AppState::Ready(ready) => explained(&running.deployed.app, ready.links(), &query),
+    }
+}
+
+fn explained(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkWhyRow, ApiError> {
+    let components = app.spec.components.iter();
+    let names: Vec<_> = components
+        .map(|component| component.name.as_str())
+        .collect();
+    if !names.contains(&query.from.as_str()) {
+        return Err(ApiError::no_such("component", query.from.as_str(), &names));
+    }
+    let imports = imports(app, reports, query);
+    let wanted: Vec<_> = imports
+        .iter()
+        .filter(|import| import.is_wanted(query))
+        .collect();
+    match wanted.as_slice() {
+        [] => Err(no_link(query, &imports)),
+        [import] => Ok(import.row(app)),
+        several => Err(ambiguous(query, several)),
+    }
+}
+
+/// An import of a component, and what is known of its link.
+struct Import<'a> {
+    /// For a provider, the interface or package of the link: its imports are alike.
+    name: String,
+    link: &'a LinkSpec,
+    /// None for a provider.
+    report: Option<&'a LinkReport>,
+}
+
+/// The linked imports of the component that is asked about.
+fn imports<'a>(app: &'a App, reports: &'a [LinkReport], query: &LinkQuery) -> Vec<Import<'a>> {
+    let mut imports = Vec::new();
+    for (place, link) in app.spec.links.iter().enumerate() {
+        if link.from != query.from {
+            continue;
+        }
+        if is_provider(app, link) {
+            imports.push(Import {
+                name: link.interface.to_string(),
+                link,
+                report: None,
+            });
+        }
+        let of_link = reports.iter().filter(|report| report.link == place);
+        imports.extend(of_link.map(|report| Import {
+            name: report.import.clone(),
+            link,
+            report: Some(report),
+        }));
+    }
+    imports
+}
+
+impl Import<'_> {
+    fn is_wanted(&self, query: &LinkQuery) -> bool {
+        let is_named = query.name.is_none() || query.name == self.link.name;
+        is_named && query.import.matches(&self.name, &self.link.interface)
+    }
+
+    fn row(&self, app: &App) -> LinkWhyRow {
+        let link = self.link;
+        let LinkRow {
+            app,
+            from,
+            name,
+            to,
+            mode,
+            locality,
+            ..
+        } = row(
+            app,
+            link,
+            self.report.map_or(HOST, |report| report.mode.name()),
+        );
+        let why = match self.report {
+            Some(report) => report.reasons.clone(),
+            None => vec![format!(
+                "`{to}` is a provider: the host serves it, and the call enters no other store"
+            )],
+        };
+        let functions = self.report.map_or(&[][..], |report| &report.functions);
+        let functions = functions.iter().map(|(function, path)| LinkFunction {
+            function: function.clone(),
+            path: (*path).to_owned(),
+        });
+        let deadline = self.report.and_then(|report| report.deadline);
+        LinkWhyRow {
+            app,
+            from,
+            interface: self.name.clone(),
+            name,
+            to,
+            mode,
+            locality,
+            functions: functions.collect(),
+            why,
+            deadline_ms: deadline
+                .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// The import and the link's name, as `weft link why` takes them.
+    fn in_words(&self) -> String {
+        match &self.link.name {
+            Some(name) => format!("`{}` with `--name {name}`", self.name),
+            None => format!("`{}`", self.name),
+        }
+    }
+}
+
+fn no_link(query: &LinkQuery, imports: &[Import<'_>]) -> ApiError {
+    let LinkQuery {
+        app,
+        from,
+        import,
+        name,
+    } = query;
+    let named = name.as_ref();
+    let named = named.map_or(String::new(), |name| format!(" named `{name}`"));
+    let message = format!("component `{from}` of app `{app}` has no link for `{import}`{named}");
+    ApiError::not_found(message).help(instead(&import.to_string(), imports))
+}
+
+/// What to ask about in place of `asked`.
+fn instead(asked: &str, imports: &[Import<'_>]) -> String {
+    if imports.is_empty() {
+        return "it has no links at all".to_owned();
+    }
+    // Of two versions, the other one is no slip of the hand.
+    let unversioned = |name: &str| name.split('@').next().unwrap_or(name).to_owned();
+    let asked = unversioned(asked);
+    let names: Vec<_> = imports
+        .iter()
+        .map(|import| unversioned(&import.name))
+        .collect();
+    if !names.contains(&asked)
+        && let Some(meant) = nearest(&asked, names.iter().map(String::as_str))
+    {
+        return format!("did you mean `{meant}`?");
+    }
+    let all: Vec<_> = imports.iter().map(Import::in_words).collect();
+    format!("it has links for {}", all.join(", "))
+}
+
+fn ambiguous(query: &LinkQuery, several: &[&Import<'_>]) -> ApiError {
+    let message = format!(
+        "component `{}` of app `{}` has several links for `{}`",
+        query.from, query.app, query.import
+    );
+    let several: Vec<_> = several.iter().map(|import| import.in_words()).collect();
+    ApiError::bad_request(message).help(format!("ask for one of {}", several.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::BodyExt;
+    use weft_control::{ErrorBody, ErrorCode};
+
+    use super::*;
+    use weft_link::LinkMode;
+
+    const APP: &str = "
+apiVersion: weft.dev/v1alpha1
+kind: App
+metadata: {name: shop}
+spec:
+  components:
+  - {name: storefront, source: {file: a.wasm}}
+  - {name: pricing, source: {file: b.wasm}, isolate: true}
+  providers:
+  - {name: db, type: keyvalue-redb}
+  links:
+  - {from: storefront, interface: 'shop:catalog/pricing', to: pricing, deadline: 50ms}
+  - {from: storefront, interface: 'shop:stock', to: pricing}
+  - {from: storefront, interface: 'wasi:keyvalue', name: stock, to: db}
+  - {from: storefront, interface: 'wasi:keyvalue', name: orders, to: db}
+";
+
+    fn report(link: usize, import: &str) -> LinkReport {
+        LinkReport {
+            link,
+            import: import.to_owned(),
+            mode: LinkMode::Local,
+            reasons: vec!["component `pricing` is isolated".to_owned()],
+            functions: vec![("quote".into(), "stub")],
+            deadline: (link == 0).then_some(Duration::from_millis(50)),
+        }
+    }
+
+    fn ask(query: &str) -> Result<LinkWhyRow, ApiError> {
+        let app = App::from_yaml("shop.yaml", APP).unwrap();
+        let reports = [
+            report(0, "shop:catalog/pricing@0.1.0"),
+            report(1, "shop:stock/levels"),
+            report(1, "shop:stock/orders"),
+        ];
+        explained(&app, &reports, &query.parse().unwrap())
+    }
+
+    #[track_caller]
+    fn check(query: &str, interface: &str, mode: &str, deadline_ms: Option<u64>) {
+        let row = ask(&format!("app=shop&from=storefront&{query}"));
+        let row = row.unwrap_or_else(|_| panic!("{query} is refused"));
+        assert_eq!(
+            (row.interface.as_str(), row.mode.as_str(), row.deadline_ms),
+            (interface, mode, deadline_ms)
+        );
+        assert_eq!(row.functions.is_empty(), mode == HOST);
+        assert_eq!(row.locality.is_none(), mode == HOST);
+        assert_eq!(row.why.len(), 1);
+    }
+
+    #[test]
+    fn a_link_is_found_by_its_import_and_its_name() {
+        let (pricing, keyvalue) = ("shop:catalog/pricing@0.1.0", "wasi:keyvalue");
+        check("interface=shop:catalog/pricing", pricing, "local", Some(50));
+        check("interface=shop:catalog", pricing, "local", Some(50));
+        check(
+            "interface=shop:stock/levels",
+            "shop:stock/levels",
+            "local",
+            None,
+        );
+        check("interface=wasi:keyvalue&name=stock", keyvalue, HOST, None);
+        check(
+            "interface=wasi:keyvalue/store&name=orders",
+            keyvalue,
+            HOST,
+            None,
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_or_not_one_is_refused_with_what_there_is() {
+        let cases = [
+            (
+                "from=storefronts&interface=a:b/c",
+                ErrorCode::NotFound,
+                "`pricing`",
+            ),
+            (
+                "from=pricing&interface=a:b/c",
+                ErrorCode::NotFound,
+                "no links at all",
+            ),
+            (
+                "from=storefront&interface=shop:catalog/prices",
+                ErrorCode::NotFound,
+                "did you mean `shop:catalog/pricing`?",
+            ),
+            (
+                "from=storefront&interface=shop:catalog/pricing@0.2.0",
+                ErrorCode::NotFound,
+                "it has links for `shop:catalog/pricing@0.1.0`, ",
+            ),
+            (
+                "from=storefront&interface=wasi:keyvalue&name=carts",
+                ErrorCode::NotFound,
+                "`wasi:keyvalue` with `--name stock`",
+            ),
+            (
+                "from=storefront&interface=wasi:keyvalue",
+                ErrorCode::BadRequest,
+                "`wasi:keyvalue` with `--name orders`",
+            ),
+            (
+                "from=storefront&interface=shop:stock",
+                ErrorCode::BadRequest,
+                "`shop:stock/levels`, `shop:stock/orders`",
+            ),
+        ];
+        for (query, code, help) in cases {
+            let refused = ask(&format!("app=shop&{query}")).err().unwrap();
+            let body = refused.response().into_body().collect().await.unwrap();
+            let body: ErrorBody = serde_json::from_slice(&body.to_bytes()).unwrap();
+            assert_eq!(body.code, code, "{body:?}");
+            assert!(body.help.as_ref().unwrap().contains(help), "{body:?}");
+        }
+    }
+}

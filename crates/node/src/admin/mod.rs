@@ -1,0 +1,170 @@
+//! The admin API: the server side of the control protocol (`weft_control`).
+//!
+//! It listens on loopback only and answers nobody without the token.
+
+mod errors;
+mod events;
+mod fault;
+mod json_lines;
+mod links;
+mod logs;
+mod operator_routes;
+mod over_bus;
+mod placement_report;
+mod query;
+mod router;
+mod rows;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_state::artifacts::Artifacts;
+
+use weft_provider::Registry;
+
+use crate::Faults;
+use crate::HostLabels;
+use crate::Joined;
+use crate::controller::Controller;
+use crate::runtime::Runtime;
+use weft_ingress::serve_until;
+use weft_telemetry::events::Events;
+use weft_telemetry::logs::Logs;
+
+/// Connections at once: a few people and their scripts.
+const CONNECTIONS_MAX: usize = 64;
+
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the host says of itself.
+#[derive(Clone)]
+pub struct About {
+    pub name: String,
+    pub labels: HostLabels,
+    pub http: Option<SocketAddr>,
+    pub started: Instant,
+    pub runtime: Arc<dyn Runtime>,
+    pub token: String,
+}
+
+/// The server of the admin API.
+pub struct Admin {
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What requests are answered from.
+pub struct Sources {
+    pub about: About,
+    pub controller: Controller,
+    /// The lattice of many, if the host has joined one.
+    pub mesh: Option<Joined>,
+    pub artifacts: Artifacts,
+    pub registry: Registry,
+    pub logs: Logs,
+    pub events: Events,
+    /// How this process breaks for a drill, if it may.
+    pub faults: Option<Arc<dyn Faults>>,
+}
+
+/// Answers requests.
+struct Api {
+    sources: Sources,
+    address: SocketAddr,
+    /// Ends the streams of `weft logs -f`.
+    stop: CancellationToken,
+    /// Owns the tasks that feed them.
+    tasks: TaskTracker,
+}
+
+impl Admin {
+    /// Listens on `address`.
+    ///
+    /// # Errors
+    /// What the operating system says of the address.
+    pub async fn start(address: SocketAddr, sources: Sources) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let api_mesh = sources.mesh.clone();
+        let api = Api {
+            sources,
+            address,
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+        };
+        let (api, mesh) = (Arc::new(api), api_mesh);
+        if let Some(mesh) = mesh {
+            tasks.spawn(over_bus::run(api.clone(), mesh));
+        }
+        tasks.spawn(accept(listener, api));
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new request and finishes those that have begun.
+    pub async fn stop(self, deadline: Duration) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(deadline, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a request to the admin API was cut off");
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, api: Arc<Api>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(permit) = connections.clone().acquire_owned().await else {
+            return;
+        };
+        let accepted = tokio::select! {
+            () = api.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let task_api = api.clone();
+                api.tasks.spawn(async move {
+                    let _permit = permit;
+                    connection(stream, task_api).await;
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the admin API cannot accept a connection"),
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, api: Arc<Api>) {
+    let stop = api.stop.clone();
+    let service = service_fn(move |request| {
+        let api = api.clone();
+        async move { Ok::<_, Infallible>(api.answer(request).await) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT);
+    serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
+}

@@ -1,0 +1,393 @@
+//! Where everything is to run and what says that it does: the rows of placements and inventories, whether
+//! an app is as wanted, and what a deploy would change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
+use weft_control::rows::{InventoryRow, PinRow, PlacementRow};
+use weft_control::{PlanReport, StatusReport};
+use weft_lattice_config::placement::{
+    Assignments, Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves,
+};
+use weft_lattice_config::{App, AppName};
+use weft_membership::message::{Holding, Readiness};
+use weft_state::store::Deployed;
+
+use super::Sources;
+use super::errors::ApiError;
+use crate::cluster_view::Picture;
+use crate::controller::Snapshot;
+use crate::event_reporter::why as why_held;
+use crate::inventory_publisher::holdings;
+use weft_telemetry::logs::now_ms;
+
+/// The one host of a lattice of one, where a plan needs an id.
+const ONLY_HOST: &str = "local";
+
+/// Where everything is to run, and what runs.
+pub(super) struct Layout {
+    apps: BTreeMap<AppName, Deployed>,
+    plan: Plan,
+    hosts: BTreeMap<HostId, Named>,
+    /// What each host that lives says that it has.
+    holdings: Vec<(HostId, Holding)>,
+    /// Why this host cannot run an app, by its name.
+    failures: BTreeMap<String, String>,
+    /// What plans are made from; none for a lattice of one.
+    picture: Option<Picture>,
+    me: HostId,
+}
+
+/// What a host is called.
+struct Named {
+    name: String,
+    id: Option<String>,
+}
+
+impl Layout {
+    /// The layout now.
+    pub(super) fn of(sources: &Sources) -> Result<Self, ApiError> {
+        let snapshot = sources.controller.snapshot();
+        let failures = failures(&snapshot);
+        match &sources.mesh {
+            Some(mesh) => Self::of_many(mesh.picture(), &mesh.me.to_string(), failures),
+            None => Self::of_one(&sources.about.name, &snapshot, failures),
+        }
+    }
+
+    fn of_one(
+        name: &str,
+        snapshot: &Snapshot,
+        failures: BTreeMap<String, String>,
+    ) -> Result<Self, ApiError> {
+        let me: HostId = ONLY_HOST.parse().map_err(|_| ApiError::internal())?;
+        let apps = snapshot.apps.values().map(|running| {
+            let deployed = running.deployed.clone();
+            (deployed.app.metadata.name.clone(), deployed)
+        });
+        let apps: BTreeMap<_, _> = apps.collect();
+        let named = Named {
+            name: name.to_owned(),
+            id: None,
+        };
+        let holdings = holdings(snapshot);
+        Ok(Self {
+            plan: all_on(&me, apps.values().map(|deployed| &deployed.app)),
+            apps,
+            hosts: BTreeMap::from([(me.clone(), named)]),
+            holdings: holdings.into_iter().map(|it| (me.clone(), it)).collect(),
+            failures,
+            picture: None,
+            me,
+        })
+    }
+
+    fn of_many(
+        picture: Picture,
+        me: &str,
+        failures: BTreeMap<String, String>,
+    ) -> Result<Self, ApiError> {
+        let (mut hosts, mut holdings) = (BTreeMap::new(), Vec::new());
+        for view in picture.known.view.hosts() {
+            let id = view.id.to_string();
+            let Ok(host) = id.parse::<HostId>() else {
+                continue;
+            };
+            let contents = view.contents.clone().unwrap_or_default();
+            if view.is_alive() {
+                let held = contents.components.iter().cloned();
+                holdings.extend(held.map(|holding| (host.clone(), holding)));
+            }
+            let name = match contents.name.as_str() {
+                "" => view.id.short(),
+                name => name.to_owned(),
+            };
+            hosts.insert(host, Named { name, id: Some(id) });
+        }
+        Ok(Self {
+            apps: picture
+                .apps()
+                .map(|deployed| (deployed.app.metadata.name.clone(), deployed.clone()))
+                .collect(),
+            plan: picture.plan(),
+            hosts,
+            holdings,
+            failures,
+            picture: Some(picture),
+            me: me.parse().map_err(|_| ApiError::internal())?,
+        })
+    }
+
+    // === what is asked for ===
+
+    pub(super) fn placements(&self) -> Vec<PlacementRow> {
+        let apps = self.apps.values();
+        apps.flat_map(|deployed| self.placements_of(deployed, &self.plan))
+            .collect()
+    }
+
+    pub(super) fn inventory(&self) -> Vec<InventoryRow> {
+        let rows = self.holdings.iter().map(|(host, holding)| {
+            let app = holding.component.app.to_string();
+            let has_failed = holding.readiness == Readiness::Failed && *host == self.me;
+            InventoryRow {
+                host: self.name(host),
+                id: self.hosts.get(host).and_then(|named| named.id.clone()),
+                component: holding.component.component.to_string(),
+                revision: holding.revision.0,
+                readiness: holding.readiness.name().to_owned(),
+                reason: self.failures.get(&app).filter(|_| has_failed).cloned(),
+                app,
+            }
+        });
+        rows.collect()
+    }
+
+    /// Whether an app is as wanted.
+    pub(super) fn status(&self, app: &str) -> Result<StatusReport, ApiError> {
+        let names: Vec<_> = self.apps.keys().map(AppName::as_str).collect();
+        let deployed = self
+            .apps
+            .values()
+            .find(|deployed| deployed.app.metadata.name.as_str() == app)
+            .ok_or_else(|| ApiError::no_such("app", app, &names))?;
+        let placements = self.placements_of(deployed, &self.plan);
+        let components = placements.into_iter().map(|placement| ComponentStatus {
+            revisions: self.revisions(&placement),
+            placement,
+        });
+        let components: Vec<_> = components.collect();
+        let is_ready = |status: &ComponentStatus| status.placement.ready == status.placement.wanted;
+        Ok(StatusReport {
+            app: app.to_owned(),
+            revision: deployed.revision,
+            ready: components.iter().all(is_ready),
+            held: self.held(),
+            components,
+        })
+    }
+
+    /// What it would change if this were what is wanted of an app.
+    pub(super) fn plan(&self, app: &App, changes: Vec<String>) -> PlanReport {
+        let name = &app.metadata.name;
+        let old = self.apps.get(name);
+        let deployed = match old {
+            Some(old) if old.app == *app => old.clone(),
+            _ => Deployed {
+                revision: old.map_or(0, |old| old.revision) + 1,
+                changed_at_ms: now_ms(),
+                app: app.clone(),
+            },
+        };
+        let plan = match &self.picture {
+            Some(picture) => picture.plan_with(deployed.clone()),
+            None => {
+                let others = self.apps.values().map(|deployed| &deployed.app);
+                let others = others.filter(|it| it.metadata.name != *name);
+                all_on(&self.me, others.chain([app]))
+            }
+        };
+        let mut hosts: Vec<_> = moves(&self.plan.assignments, &plan.assignments)
+            .into_iter()
+            .map(|it| {
+                let change = match it.kind {
+                    MoveKind::Starts => ChangeKind::Starts,
+                    MoveKind::Stops => ChangeKind::Stops,
+                };
+                self.change(&it.component, &it.host, change, it.replicas)
+            })
+            .collect();
+        if let Some(old) = old {
+            hosts.extend(self.in_place(&old.app, app, &plan));
+        }
+        hosts.sort_by(|left, right| {
+            let key = |it: &HostChange| (it.app.clone(), it.component.clone(), it.host.clone());
+            key(left).cmp(&key(right))
+        });
+        PlanReport {
+            app: name.to_string(),
+            revision: old.map(|old| old.revision),
+            changes,
+            hosts,
+            placements: self.placements_of(&deployed, &plan),
+            held: self.held(),
+        }
+    }
+
+    /// What a host that drains still has: what is on its way to others, and why the rest is not.
+    pub(super) fn stays(&self, component: &ComponentId) -> Option<Vec<String>> {
+        let hosts = self.plan.assignments.get(component)?;
+        let is_wanted_elsewhere = hosts.iter().any(|host| *host != self.me);
+        (!is_wanted_elsewhere).then(|| self.why(component, &self.plan))
+    }
+
+    /// Why nothing is decided by what is heard of others.
+    fn held(&self) -> Option<String> {
+        let freeze = self.picture.as_ref()?.known.freeze?;
+        Some(why_held(freeze).to_owned())
+    }
+
+    // === helpers ===
+
+    fn placements_of(&self, deployed: &Deployed, plan: &Plan) -> Vec<PlacementRow> {
+        let app = &deployed.app;
+        let components = app.spec.components.iter().map(|component| {
+            let id = ComponentId {
+                app: app.metadata.name.clone(),
+                component: component.name.clone(),
+            };
+            let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
+            let is_ready =
+                |host: &&HostId| self.has(host, &id, deployed.revision, Readiness::Ready);
+            let placed = count(hosts.len());
+            let unplaced = plan.unplaced.iter().find(|it| it.component == id);
+            let pins = plan.pins.get(&id).map_or(&[][..], Vec::as_slice);
+            PlacementRow {
+                app: app.metadata.name.to_string(),
+                component: component.name.to_string(),
+                revision: deployed.revision,
+                wanted: unplaced.map_or(placed, |it| it.wanted),
+                placed,
+                ready: count(hosts.iter().filter(is_ready).count()),
+                hosts: hosts.iter().map(|host| self.name(host)).collect(),
+                why: self.why(&id, plan),
+                pins: pins
+                    .iter()
+                    .map(|pin| PinRow {
+                        store: pin.store.to_string(),
+                        host: self.name(&pin.host),
+                    })
+                    .collect(),
+            }
+        });
+        components.collect()
+    }
+
+    fn has(&self, host: &HostId, id: &ComponentId, revision: u64, readiness: Readiness) -> bool {
+        self.holdings.iter().any(|(holder, holding)| {
+            holder == host
+                && (&holding.component.app, &holding.component.component)
+                    == (&id.app, &id.component)
+                && (holding.revision.0, holding.readiness) == (revision, readiness)
+        })
+    }
+
+    fn revisions(&self, placement: &PlacementRow) -> Vec<RevisionStatus> {
+        let mut revisions: BTreeMap<u64, RevisionStatus> = BTreeMap::new();
+        for (_, holding) in &self.holdings {
+            let component = &holding.component;
+            if (component.app.as_str(), component.component.as_str())
+                != (placement.app.as_str(), placement.component.as_str())
+            {
+                continue;
+            }
+            let revision = holding.revision.0;
+            let status = revisions.entry(revision).or_insert(RevisionStatus {
+                revision,
+                ready: 0,
+                failed: 0,
+                other: 0,
+            });
+            match holding.readiness {
+                Readiness::Ready => status.ready += 1,
+                Readiness::Failed => status.failed += 1,
+                Readiness::Preparing | Readiness::Stopping => status.other += 1,
+            }
+        }
+        revisions.into_values().collect()
+    }
+
+    /// The components that run where they ran, with other code or settings.
+    fn in_place(&self, old: &App, new: &App, plan: &Plan) -> Vec<HostChange> {
+        let changed = new.spec.components.iter().filter(|component| {
+            let before = old.spec.components.iter();
+            let mut before = before.filter(|it| it.name == component.name);
+            before.next().is_some_and(|before| before != *component)
+        });
+        let changes = changed.flat_map(|component| {
+            let id = ComponentId {
+                app: new.metadata.name.clone(),
+                component: component.name.clone(),
+            };
+            let hosts = |plan: &Plan| plan.assignments.get(&id).cloned().unwrap_or_default();
+            let before: BTreeSet<_> = hosts(&self.plan).into_iter().collect();
+            let after = hosts(plan);
+            let stays: BTreeSet<_> = after.iter().filter(|host| before.contains(*host)).collect();
+            let changes = stays.into_iter().map(|host| {
+                let replicas = after.iter().filter(|it| *it == host).count();
+                self.change(&id, host, ChangeKind::Changes, replicas)
+            });
+            changes.collect::<Vec<_>>()
+        });
+        changes.collect()
+    }
+
+    fn change(
+        &self,
+        id: &ComponentId,
+        host: &HostId,
+        change: ChangeKind,
+        replicas: usize,
+    ) -> HostChange {
+        HostChange {
+            host: self.name(host),
+            id: self.hosts.get(host).and_then(|named| named.id.clone()),
+            change,
+            app: id.app.to_string(),
+            component: id.component.to_string(),
+            replicas,
+        }
+    }
+
+    fn why(&self, id: &ComponentId, plan: &Plan) -> Vec<String> {
+        let unplaced = plan.unplaced.iter().find(|it| it.component == *id);
+        let reasons = unplaced.map_or(&[][..], |it| it.reasons.as_slice());
+        reasons.iter().map(|reason| self.sentence(reason)).collect()
+    }
+
+    /// A reason with the names of hosts in place of their ids.
+    fn sentence(&self, reason: &Reason) -> String {
+        let text = reason.to_string();
+        match &reason.cause {
+            Cause::StoreAway { home, .. } | Cause::StoreElsewhere { home, .. } => {
+                text.replace(home.as_str(), &self.name(home))
+            }
+            _ => text,
+        }
+    }
+
+    fn name(&self, host: &HostId) -> String {
+        match self.hosts.get(host) {
+            Some(named) => named.name.clone(),
+            None => host.to_string(),
+        }
+    }
+}
+
+/// Everything on one host, whatever is asked of hosts: a lattice of one has no choice.
+fn all_on<'a>(host: &HostId, apps: impl Iterator<Item = &'a App>) -> Plan {
+    let assignments = apps.flat_map(|app| {
+        let components = app.spec.components.iter().map(|component| {
+            let id = ComponentId {
+                app: app.metadata.name.clone(),
+                component: component.name.clone(),
+            };
+            (id, vec![host.clone()])
+        });
+        components.collect::<Vec<_>>()
+    });
+    Plan {
+        assignments: assignments.collect::<Assignments>(),
+        ..Plan::default()
+    }
+}
+
+fn failures(snapshot: &Snapshot) -> BTreeMap<String, String> {
+    let refused = snapshot.refused.iter();
+    let failed = refused.map(|(app, refused)| (app.clone(), refused.reason.clone()));
+    failed.collect()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

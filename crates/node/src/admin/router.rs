@@ -1,0 +1,260 @@
+//! Which request does what.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use weft_control::{
+    CALL_REPEAT_MAX, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
+};
+use weft_lattice_config::{App, AppName, Digest};
+use weft_state::artifacts::ARTIFACT_BYTES_MAX;
+
+use super::errors::ApiError;
+use super::placement_report::Layout;
+use super::{Api, events, links, logs, rows};
+use crate::controller::AppState;
+use crate::runtime::RunningApp;
+
+/// The body of an answer.
+pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
+
+pub(super) type Answer = Result<Response<Body>, ApiError>;
+
+impl Api {
+    /// Answers one request; an error becomes an answer too.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let outcome = if self.is_authorized(&request) {
+            match whole(request).await {
+                Ok(request) => self.route(request).await,
+                Err(error) => Err(error),
+            }
+        } else {
+            Err(ApiError::unauthorized())
+        };
+        outcome.unwrap_or_else(|error| error.response())
+    }
+
+    fn is_authorized(&self, request: &Request<Incoming>) -> bool {
+        let Some(given) = request.headers().get(header::AUTHORIZATION) else {
+            return false;
+        };
+        let Some(given) = given.as_bytes().strip_prefix(b"Bearer ") else {
+            return false;
+        };
+        // Hashes compare in constant time, whatever was given.
+        blake3::hash(given) == blake3::hash(self.sources.about.token.as_bytes())
+    }
+
+    /// Answers a request of somebody who may make it.
+    pub(super) async fn route(&self, request: Request<Bytes>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match (request.method(), segments.as_slice()) {
+            (&Method::GET, ["v1", "logs"]) => logs::answer(self, request.uri().query()),
+            (&Method::GET, ["v1", "events"]) => events::answer(self, request.uri().query()),
+            (&Method::GET, ["v1", "links", "why"]) => {
+                let snapshot = self.sources.controller.snapshot();
+                let query = request.uri().query().unwrap_or_default();
+                json(&links::why(&snapshot, query)?)
+            }
+            (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
+                self.pass_on(host, &rest.join("/"), request).await
+            }
+            (&Method::POST, ["v1", "fault"]) => self.fault(&request),
+            (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
+                self.operate(what, request).await
+            }
+            (&Method::GET, ["v1", what]) => self.rows(what),
+            (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
+            (&Method::DELETE, ["v1", "apps", app]) => self.undeploy(app).await,
+            (&Method::POST, ["v1", "call"]) => self.call(request).await,
+            (method, ["v1", "artifacts", digest]) => {
+                let digest: Digest = digest
+                    .parse()
+                    .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+                self.artifact(&method.clone(), &digest, request).await
+            }
+            _ => Err(ApiError::not_found(format!(
+                "there is no `{} {path}`",
+                request.method()
+            ))),
+        }
+    }
+
+    fn rows(&self, what: &str) -> Answer {
+        let snapshot = self.sources.controller.snapshot();
+        match what {
+            "apps" => json(&rows::apps(&snapshot)),
+            "components" => json(&rows::components(&snapshot)),
+            "links" => json(&links::rows(&snapshot)),
+            "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
+            "routes" => json(&rows::routes(&snapshot)),
+            "placements" => json(&Layout::of(&self.sources)?.placements()),
+            "inventory" => json(&Layout::of(&self.sources)?.inventory()),
+            "hosts" => {
+                let (about, mesh) = (&self.sources.about, &self.sources.mesh);
+                json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
+            }
+            _ => Err(ApiError::not_found(format!("there is no list of `{what}`"))),
+        }
+    }
+
+    async fn deploy(&self, request: Request<Bytes>) -> Answer {
+        let DeployRequest { app } = read_json(&request)?;
+        let app = checked(&app)?;
+        let name = app.metadata.name.to_string();
+        let deployment = match &self.sources.mesh {
+            Some(mesh) => mesh.deploy(app).await?,
+            None => self.sources.controller.deploy(app).await?,
+        };
+        let routes = rows::routes(&self.sources.controller.snapshot());
+        json(&DeployReport {
+            revision: deployment.deployed.revision,
+            changes: deployment.changes,
+            routes: routes
+                .into_iter()
+                .filter(|route| route.app == name)
+                .collect(),
+            app: name,
+        })
+    }
+
+    async fn undeploy(&self, app: &str) -> Answer {
+        let name: AppName = app
+            .parse()
+            .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+        let revision = match &self.sources.mesh {
+            Some(mesh) => mesh.undeploy(name).await?,
+            None => self.sources.controller.undeploy(name).await?,
+        };
+        json(&UndeployReport {
+            app: app.to_owned(),
+            revision,
+        })
+    }
+
+    async fn call(&self, request: Request<Bytes>) -> Answer {
+        let wanted: CallRequest = read_json(&request)?;
+        if !(1..=CALL_REPEAT_MAX).contains(&wanted.repeat) {
+            let repeat = wanted.repeat;
+            let message = format!("`repeat` is {repeat}; expected 1 to {CALL_REPEAT_MAX}");
+            return Err(ApiError::bad_request(message));
+        }
+        let app = self.callee(&wanted)?;
+        let (expression, repeat) = (&wanted.expression, wanted.repeat);
+        json(&app.call(&wanted.component, expression, repeat).await?)
+    }
+
+    /// The app that a call is for, which runs the component.
+    fn callee(&self, wanted: &CallRequest) -> Result<Arc<dyn RunningApp>, ApiError> {
+        let snapshot = self.sources.controller.snapshot();
+        let Some(app) = snapshot.apps.get(&wanted.app) else {
+            let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
+            return Err(ApiError::no_such("app", &wanted.app, &names));
+        };
+        let running = match &app.state {
+            AppState::Ready(running) => running,
+            AppState::Failed(reason) => {
+                let app = &wanted.app;
+                let reason = format!("app `{app}` does not run on this host: {reason}");
+                return Err(ApiError::refused(reason));
+            }
+        };
+        let components = running.components();
+        let mut names = components.iter().map(|component| component.name.as_str());
+        if !names.clone().any(|name| name == wanted.component) {
+            let names: Vec<_> = names.by_ref().collect();
+            return Err(ApiError::no_such("component", &wanted.component, &names));
+        }
+        Ok(running.clone())
+    }
+
+    async fn artifact(&self, method: &Method, digest: &Digest, request: Request<Bytes>) -> Answer {
+        let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
+        match *method {
+            Method::HEAD => {
+                let stored = blocking(move || artifacts.contains(&digest)).await?;
+                let status = if stored {
+                    StatusCode::NO_CONTENT
+                } else {
+                    StatusCode::NOT_FOUND
+                };
+                Ok(empty(status))
+            }
+            Method::GET => {
+                let bytes = blocking(move || artifacts.get(&digest)).await??;
+                let mut response = Response::new(full(Bytes::from(bytes)));
+                let wasm = HeaderValue::from_static("application/wasm");
+                response.headers_mut().insert(header::CONTENT_TYPE, wasm);
+                Ok(response)
+            }
+            Method::PUT => {
+                let bytes = request.into_body();
+                blocking(move || artifacts.put(&digest, &bytes)).await??;
+                Ok(empty(StatusCode::NO_CONTENT))
+            }
+            _ => Err(ApiError::not_found(
+                "an artifact takes GET, HEAD and PUT".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The manifest as the rules of manifests see it: whoever speaks to the API may not have checked it.
+pub(super) fn checked(app: &App) -> Result<App, ApiError> {
+    let text = app
+        .to_json()
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    App::from_json("manifest", &text).map_err(|errors| ApiError::bad_request(errors.to_string()))
+}
+
+async fn blocking<R: Send + 'static>(
+    operation: impl FnOnce() -> R + Send + 'static,
+) -> Result<R, ApiError> {
+    tokio::task::spawn_blocking(operation)
+        .await
+        .map_err(|_| ApiError::internal())
+}
+
+/// The request with its body, of the size that it may have.
+async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, ApiError> {
+    let limit = match *request.method() {
+        Method::PUT => ARTIFACT_BYTES_MAX,
+        _ => JSON_BYTES_MAX,
+    };
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, limit).collect().await;
+    let body =
+        body.map_err(|error| ApiError::bad_request(format!("cannot read the body: {error}")))?;
+    Ok(Request::from_parts(head, body.to_bytes()))
+}
+
+pub(super) fn read_json<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, ApiError> {
+    serde_json::from_slice(request.body())
+        .map_err(|error| ApiError::bad_request(format!("the body does not read: {error}")))
+}
+
+/// An answer with a JSON body.
+pub(super) fn json(value: &impl Serialize) -> Answer {
+    let bytes = serde_json::to_vec(value).map_err(|_| ApiError::internal())?;
+    let mut response = Response::new(full(Bytes::from(bytes)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    Ok(response)
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(full(Bytes::new()));
+    *response.status_mut() = status;
+    response
+}
+
+pub(super) fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed_unsync()
+}

@@ -1,0 +1,333 @@
+//! The ways of calls to other hosts: where each can go (`lattice::routing` decides), and the wait for others
+//! when everyone it could go to was lost. A host that dies is found out within seconds, and what it ran is
+//! started elsewhere: a call that can wait for that has not failed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+use weft_bus::Status;
+use weft_membership::Random;
+use weft_membership::message::ComponentId;
+use weft_membership::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
+use weft_wire::FailureCode;
+
+use crate::clock::Clock;
+use crate::mesh::random_seed;
+
+/// How long a call waits at most, within its deadline, for a host that takes it: longer than a lost host is
+/// found out and replaced, or a server restarted (`docs/failover.md`), and not so long that a component that
+/// nobody can run holds up whoever calls it.
+pub(super) const NOBODY_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// How many calls of this host wait for others at once; more fail at once. Each holds a request or an
+/// instance, of which components that are well need some too.
+pub(super) const WAITING_MAX: usize = 1_024;
+
+/// Where calls can go.
+#[derive(Clone)]
+pub(super) struct Ways {
+    table: watch::Receiver<Arc<Table>>,
+    bus: watch::Receiver<Status>,
+    clock: Clock,
+    /// Of the random numbers of the next way.
+    seed: Arc<AtomicU64>,
+    places: Arc<Semaphore>,
+}
+
+/// What is called, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) target: &'a ComponentId,
+    pub(super) deadline: Instant,
+    pub(super) is_idempotent: bool,
+}
+
+/// The way of one call.
+pub(super) struct Way<'a> {
+    ways: &'a Ways,
+    target: &'a ComponentId,
+    call: Call,
+    /// None as long as nobody is known who has the target.
+    route: Option<Route>,
+    /// There from the first time that nobody is left.
+    waiting: Option<Waiting>,
+}
+
+/// What a call waits for.
+struct Waiting {
+    table: watch::Receiver<Arc<Table>>,
+    bus: watch::Receiver<Status>,
+    until: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Ways {
+    pub(super) fn new(
+        table: watch::Receiver<Arc<Table>>,
+        bus: watch::Receiver<Status>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            table,
+            bus,
+            clock,
+            seed: Arc::new(AtomicU64::new(random_seed())),
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+        }
+    }
+
+    /// The way of a call.
+    pub(super) fn way<'a>(&'a self, wanted: Wanted<'a>) -> Way<'a> {
+        let call = Call {
+            deadline: self.clock.moment(wanted.deadline),
+            repeat: match wanted.is_idempotent {
+                true => Repeat::Idempotent,
+                false => Repeat::Never,
+            },
+        };
+        let mut way = Way {
+            ways: self,
+            target: wanted.target,
+            call,
+            route: None,
+            waiting: None,
+        };
+        way.renew();
+        way
+    }
+
+    /// Until when an attempt may take.
+    pub(super) fn until(&self, attempt: &Attempt) -> Instant {
+        self.clock.instant(attempt.until)
+    }
+}
+
+impl Way<'_> {
+    /// Whom to ask now, as soon as there is someone.
+    ///
+    /// # Errors
+    /// The code that the call fails with if there is nobody in time, or nothing more to be done.
+    pub(super) async fn next(&mut self) -> Result<Attempt, FailureCode> {
+        loop {
+            let decision = match &mut self.route {
+                Some(route) => route.next(self.ways.clock.now()),
+                None => Decision::Nobody(FailureCode::Unreachable),
+            };
+            match decision {
+                Decision::Send(attempt) => return Ok(attempt),
+                Decision::GiveUp(code) => return Err(code),
+                Decision::Nobody(code) => {
+                    self.wait().await.ok_or(code)?;
+                    self.renew();
+                }
+            }
+        }
+    }
+
+    /// Tells how the attempt ended.
+    pub(super) fn outcome(&mut self, outcome: Outcome) {
+        if let Some(route) = &mut self.route {
+            route.outcome(outcome, self.ways.clock.now());
+        }
+    }
+
+    /// Returns when something has changed; none if that takes too long.
+    async fn wait(&mut self) -> Option<()> {
+        if self.waiting.is_none() {
+            self.waiting = Some(self.begin_to_wait()?);
+        }
+        let waiting = self.waiting.as_mut()?;
+        let news = async {
+            tokio::select! {
+                changed = waiting.table.changed() => changed,
+                changed = waiting.bus.changed() => changed,
+            }
+        };
+        // Without a sender this host is about to end.
+        timeout_at(waiting.until, news).await.ok()?.ok()
+    }
+
+    fn begin_to_wait(&self) -> Option<Waiting> {
+        let Ok(place) = self.ways.places.clone().try_acquire_owned() else {
+            tracing::debug!(limit = WAITING_MAX, "too many calls wait for a host");
+            return None;
+        };
+        let deadline = self.ways.clock.instant(self.call.deadline);
+        let mut waiting = Waiting {
+            table: self.ways.table.clone(),
+            bus: self.ways.bus.clone(),
+            until: deadline.min(Instant::now() + NOBODY_WAIT_MAX),
+            _place: place,
+        };
+        // What has changed since the way began counts too.
+        waiting.table.mark_changed();
+        Some(waiting)
+    }
+
+    /// Goes by what is known now.
+    fn renew(&mut self) {
+        let candidates = self.ways.table.borrow().any(self.target).cloned();
+        match (&mut self.route, candidates) {
+            (Some(route), Some(candidates)) => route.renew(candidates),
+            (None, Some(candidates)) => {
+                // What the generator makes of numbers in a row has no order.
+                let seed = self.ways.seed.fetch_add(1, Ordering::Relaxed);
+                let random = Random::from_seed(seed);
+                self.route = Some(Route::new(candidates, self.call, random));
+            }
+            // Those of before are all that there is.
+            (_, None) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::LazyLock;
+
+    use futures_util::FutureExt;
+    use weft_membership::HostId;
+    use weft_membership::routing::Router;
+
+    use super::*;
+    use crate::test_support::{OTHER, OWN, Rig, host};
+
+    const THIRD: HostId = HostId::from_key([3; 32]);
+
+    /// A host that learns of others, and calls them.
+    struct Caller {
+        rig: Rig,
+        router: Router,
+        table: watch::Sender<Arc<Table>>,
+        bus: watch::Sender<Status>,
+        ways: Ways,
+    }
+
+    impl Caller {
+        fn new() -> Self {
+            let router = Router::new(OWN);
+            let table = watch::Sender::new(router.table());
+            let since = Instant::now();
+            let bus = watch::Sender::new(Status::Connected { since });
+            Self {
+                rig: Rig::new(),
+                ways: Ways::new(table.subscribe(), bus.subscribe(), Clock::start()),
+                router,
+                table,
+                bus,
+            }
+        }
+
+        /// Learns that a host has the target.
+        fn learn(&mut self, id: HostId) {
+            let mut others = [host(id, 1)];
+            self.rig.pass(Duration::from_secs(3), &mut others);
+            self.rig.learn(&others[0]);
+            self.router.refresh(self.rig.own.view());
+            self.table.send_replace(self.router.table());
+        }
+    }
+
+    static CART: LazyLock<ComponentId> = LazyLock::new(|| "shop/cart".parse().unwrap());
+
+    fn call(ways: &Ways, is_idempotent: bool) -> Way<'_> {
+        ways.way(Wanted {
+            target: &CART,
+            deadline: Instant::now() + Duration::from_secs(60),
+            is_idempotent,
+        })
+    }
+
+    /// What comes of it without waiting.
+    fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+        pin!(future).as_mut().now_or_never()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_waits_for_the_first_host_that_has_what_it_calls() {
+        let mut caller = Caller::new();
+        let ways = caller.ways.clone();
+        let mut way = call(&ways, false);
+        assert_eq!(now(way.next()), None);
+        caller.learn(OTHER);
+        let attempt = now(way.next()).expect("somebody is there");
+        assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_whose_host_was_lost_goes_to_the_one_that_takes_its_place() {
+        for (is_idempotent, outcome) in [(false, Outcome::NoResponders), (true, Outcome::Lost)] {
+            let mut caller = Caller::new();
+            caller.learn(OTHER);
+            let ways = caller.ways.clone();
+            let mut way = call(&ways, is_idempotent);
+            assert!(now(way.next()).is_some());
+            way.outcome(outcome);
+            assert_eq!(now(way.next()), None, "nobody is left");
+            caller.learn(THIRD);
+            let attempt = now(way.next()).expect("somebody is there");
+            assert_eq!(attempt.map(|attempt| attempt.host), Ok(THIRD));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_may_have_run_waits_for_nobody() {
+        let mut caller = Caller::new();
+        caller.learn(OTHER);
+        let ways = caller.ways.clone();
+        let mut way = call(&ways, false);
+        assert!(now(way.next()).is_some());
+        way.outcome(Outcome::Lost);
+        assert_eq!(now(way.next()), Some(Err(FailureCode::MaybeExecuted)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_goes_on_when_the_bus_is_back() {
+        let mut caller = Caller::new();
+        caller.learn(OTHER);
+        let ways = caller.ways.clone();
+        let mut way = call(&ways, false);
+        assert!(now(way.next()).is_some());
+        way.outcome(Outcome::NotSent);
+        // What may have changed before is looked at once.
+        assert!(now(way.next()).is_some());
+        way.outcome(Outcome::NotSent);
+        assert_eq!(now(way.next()), None, "the bus is away");
+        let since = Instant::now();
+        caller.bus.send_replace(Status::Connected { since });
+        let attempt = now(way.next()).expect("the bus is there");
+        assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_call_waits_longer_than_it_may() {
+        let caller = Caller::new();
+        let began = Instant::now();
+        let told = call(&caller.ways, true).next().await;
+        assert_eq!(told, Err(FailureCode::Unreachable));
+        assert!(began.elapsed() >= NOBODY_WAIT_MAX);
+        assert!(began.elapsed() < NOBODY_WAIT_MAX + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_so_many_calls_wait_at_once() {
+        let caller = Caller::new();
+        let mut waiting: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let mut way = call(&caller.ways, false);
+                assert_eq!(now(way.next()), None);
+                way
+            })
+            .collect();
+        let mut one_more = call(&caller.ways, false);
+        assert_eq!(now(one_more.next()), Some(Err(FailureCode::Unreachable)));
+        waiting.pop();
+        let mut another = call(&caller.ways, false);
+        assert_eq!(now(another.next()), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! Frames that wait to be fetched: each is kept for as long as its [`Claim`] is, and may be fetched by
+//! whoever knows that.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use weft_bus::{Bus, Message, Subscription};
+use weft_membership::HostId;
+use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
+
+use super::part_bytes;
+use weft_link::{Refusal, Refusals};
+
+/// The most bytes of frames that wait to be fetched: those of four calls of the largest size, or of some
+/// hundred of an ordinary large one. What comes beyond it is refused and not queued.
+pub(crate) const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// The frames that wait to be fetched.
+#[derive(Clone)]
+pub(crate) struct Keeper {
+    me: HostId,
+    frames: Arc<Mutex<HashMap<ClaimId, Claimed>>>,
+    /// A permit for each byte.
+    room: Arc<Semaphore>,
+}
+
+/// A frame behind a claim.
+struct Claimed {
+    frame: Bytes,
+    /// How many bytes nobody has asked for, at least: none of them twice, nobody has more than the others.
+    unasked: usize,
+    all_asked: Arc<Notify>,
+}
+
+/// A frame for which there is room; its claims are made one after the other.
+pub(crate) struct Kept {
+    keeper: Keeper,
+    frame: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+/// A receiver's claim on a frame. Dropping it ends it.
+pub(crate) struct Claim<'a> {
+    kept: &'a Kept,
+    id: ClaimId,
+    all_asked: Arc<Notify>,
+}
+
+/// Why a frame is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum KeepError {
+    /// There is no room.
+    #[error(
+        "expected room for {found} bytes that the bus cannot carry at once, found less left of the \
+         {KEPT_BYTES_MAX} that this host keeps for others"
+    )]
+    Full {
+        /// How large the frame is.
+        found: usize,
+    },
+    /// The system has no random bytes.
+    #[error("the system has no random bytes for the name of a claim")]
+    Random,
+    /// It is more than a frame may be.
+    #[error("the frame cannot be announced")]
+    Frame(#[source] weft_wire::EncodeError),
+}
+
+impl Keeper {
+    pub(super) fn new(me: HostId) -> Self {
+        Self {
+            me,
+            frames: Arc::default(),
+            room: Arc::new(Semaphore::new(KEPT_BYTES_MAX)),
+        }
+    }
+
+    /// Takes room for a frame.
+    ///
+    /// # Errors
+    /// [`KeepError::Full`] if there is none now.
+    pub(crate) fn keep(&self, frame: Bytes) -> Result<Kept, KeepError> {
+        let full = KeepError::Full { found: frame.len() };
+        let permits = u32::try_from(frame.len()).map_err(|_| full)?;
+        let room = self.room.clone().try_acquire_many_owned(permits);
+        Ok(Kept {
+            keeper: self.clone(),
+            frame,
+            _room: room.map_err(|_| full)?,
+        })
+    }
+
+    /// The part that is asked for, no longer than `most`; none if there is no such claim, or nothing there.
+    pub(super) fn part(&self, fetch: &Fetch, most: usize) -> Option<Bytes> {
+        let mut frames = self.frames();
+        let claimed = frames.get_mut(&fetch.claim)?;
+        let start = usize::try_from(fetch.offset).ok()?;
+        let length = usize::try_from(fetch.at_most).ok()?.min(most);
+        let end = start.saturating_add(length).min(claimed.frame.len());
+        if start >= end {
+            return None;
+        }
+        claimed.unasked = claimed.unasked.saturating_sub(end - start);
+        if claimed.unasked == 0 {
+            claimed.all_asked.notify_one();
+        }
+        Some(claimed.frame.slice(start..end))
+    }
+
+    fn frames(&self) -> MutexGuard<'_, HashMap<ClaimId, Claimed>> {
+        // Nothing panics while it holds the lock.
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// A claim for one receiver, and the frame that tells of it.
+    ///
+    /// # Errors
+    /// A [`KeepError`] if it cannot be told.
+    pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim<'_>, Bytes), KeepError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| KeepError::Random)?;
+        let id = ClaimId(id);
+        let first = part_bytes(bus).min(self.frame.len().saturating_sub(1));
+        let held = Frame::Held(Held {
+            host: *self.keeper.me.key(),
+            claim: id,
+            total: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
+            bytes: &self.frame[..first],
+        });
+        let mut told = Vec::new();
+        held.encode(&mut told).map_err(KeepError::Frame)?;
+        let all_asked = Arc::new(Notify::new());
+        let claimed = Claimed {
+            frame: self.frame.clone(),
+            unasked: self.frame.len() - first,
+            all_asked: all_asked.clone(),
+        };
+        self.keeper.frames().insert(id, claimed);
+        let claim = Claim {
+            kept: self,
+            id,
+            all_asked,
+        };
+        Ok((claim, told.into()))
+    }
+}
+
+impl Claim<'_> {
+    /// Ends the claim. Says whether anyone may have got all of the frame: from now on nobody gets more.
+    pub(crate) fn withdraw(self) -> bool {
+        let claimed = self.kept.keeper.frames().remove(&self.id);
+        claimed.is_none_or(|claimed| claimed.unasked == 0)
+    }
+
+    /// Waits until all of the frame was asked for. What was asked for is on its way.
+    pub(crate) async fn all_asked(&self) {
+        self.all_asked.notified().await;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        self.kept.keeper.frames().remove(&self.id);
+    }
+}
+
+/// Hands out what this host keeps, until the bus is closed: what was called before this host leaves is
+/// answered. One part after the other, for what is handed out waits in the queue of one connection anyway.
+pub(crate) async fn serve(
+    mut fetches: Subscription,
+    bus: Bus,
+    keeper: Keeper,
+    refusals: Arc<Refusals>,
+) {
+    while let Some(message) = fetches.next_message().await {
+        hand_out(&bus, &keeper, &refusals, &message).await;
+    }
+}
+
+async fn hand_out(bus: &Bus, keeper: &Keeper, refusals: &Refusals, message: &Message) {
+    let fetch = match Frame::decode(&message.payload) {
+        Ok(Frame::Fetch(fetch)) => fetch,
+        Ok(other) => return refusals.count(Refusal::Unexpected, other.kind().name()),
+        Err(error) => return refusals.count_frame(&error),
+    };
+    let Some(reply) = &message.reply else {
+        return refusals.count(Refusal::Unanswerable, "`fetch`");
+    };
+    let bytes = keeper.part(&fetch, part_bytes(bus));
+    let part = Frame::Part(Part {
+        claim: fetch.claim,
+        offset: fetch.offset,
+        bytes: bytes.as_deref(),
+    });
+    let mut answer =
+        Vec::with_capacity(super::AROUND_A_PART + bytes.as_ref().map_or(0, Bytes::len));
+    // A part is bounded by the message, so it is no longer than a frame may be.
+    let encoded = part.encode(&mut answer);
+    if let Err(error) = encoded {
+        return tracing::warn!(%error, "a part of a frame cannot be written");
+    }
+    if let Err(error) = bus.publish(reply, None, answer.into()).await {
+        // Whoever asked waits for it within a bound.
+        tracing::debug!(%error, "a part of a frame was not sent");
+    }
+}

@@ -1,0 +1,390 @@
+//! The task behind a [`Controller`](super::Controller): its state, and what each command does to it.
+
+mod reconcile;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+use weft_lattice_config::{App, AppName, diff, routes};
+use weft_state::store::{Deployed, Store, StoreError};
+
+use super::providers::{Maker, Providers, bound};
+use super::{
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Lattice, Parts, Refused, RunningApp,
+    Snapshot,
+};
+use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
+use weft_link::{CallServer, Hosts};
+use weft_telemetry::chain;
+use weft_telemetry::events::{Events, Kind};
+
+use crate::runtime::{PreparedApp, RunningApp as Running, Runtime};
+use weft_link::Share;
+use weft_telemetry::logs::now_ms;
+
+/// How long requests of a removed app may go on. Longer would hold up every other change.
+const FINISH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether they are done.
+const FINISH_POLL: Duration = Duration::from_millis(10);
+
+pub(super) struct Actor {
+    store: Arc<Store>,
+    runtime: Arc<dyn Runtime>,
+    server: Arc<dyn CallServer>,
+    hosts: Option<Arc<dyn Hosts>>,
+    maker: Maker,
+    apps: BTreeMap<String, Arc<RunningApp>>,
+    refused: BTreeMap<String, Arc<Refused>>,
+    /// By app.
+    providers: BTreeMap<String, Providers>,
+    publish: watch::Sender<Arc<Snapshot>>,
+    publish_routes: watch::Sender<Arc<RouteTable>>,
+    lattice: Lattice,
+    events: Events,
+}
+
+impl Actor {
+    /// Starts what the store says is wanted.
+    pub(super) async fn restore(
+        parts: Parts,
+        publish: watch::Sender<Arc<Snapshot>>,
+        publish_routes: watch::Sender<Arc<RouteTable>>,
+    ) -> Result<Self, DeployError> {
+        let maker = Maker {
+            registry: parts.registry,
+            directory: parts.providers_directory,
+        };
+        let mut actor = Self {
+            store: parts.store,
+            runtime: parts.runtime,
+            server: parts.server,
+            hosts: parts.hosts,
+            maker,
+            apps: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            publish,
+            publish_routes,
+            lattice: parts.lattice,
+            events: parts.events,
+        };
+        if parts.lattice == Lattice::OfMany {
+            // What of it is to run here depends on who else there is.
+            return Ok(actor);
+        }
+        for stored in actor.with_store(Store::apps).await? {
+            match stored {
+                Ok(deployed) => {
+                    let share = actor.all_of(&deployed.app);
+                    actor.start(deployed, share).await;
+                }
+                Err(error) => tracing::error!(error = chain(&error), "an app cannot be read"),
+            }
+        }
+        actor.publish();
+        Ok(actor)
+    }
+
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut expiry = tokio::time::interval(EXPIRY_PERIOD);
+        expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Stop { reply }) => {
+                        self.stop().await;
+                        let _ = reply.send(());
+                        return;
+                    }
+                    Some(command) => self.obey(command).await,
+                    None => return self.stop().await,
+                },
+                _ = expiry.tick() => self.drop_expired(),
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        // Whoever asked may be gone; the change is made all the same.
+        match command {
+            Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
+            Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
+            Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
+            Command::Follow { wanted, reply } => {
+                for wanted in wanted {
+                    self.follow(wanted).await;
+                }
+                let _ = reply.send(());
+            }
+            Command::Undeploy { app, reply } => drop(reply.send(self.undeploy(&app).await)),
+            Command::Stop { reply } => drop(reply.send(())),
+        }
+    }
+
+    async fn deploy(&mut self, app: &App) -> Result<Deployment, DeployError> {
+        let name = app.metadata.name.as_str();
+        self.check_routes(app)?;
+        let old = self.apps.get(name);
+        let changes = old.map_or_else(Vec::new, |old| diff(&old.deployed.app, app));
+        if let Some(old) = old
+            && changes.is_empty()
+            && old.deployed.app == *app
+            && matches!(old.state, AppState::Ready(_))
+        {
+            return Ok(Deployment {
+                deployed: old.deployed.clone(),
+                changes: Vec::new(),
+            });
+        }
+        let changes = match old {
+            Some(_) => changes.iter().map(ToString::to_string).collect(),
+            None => vec![format!("new app `{name}`")],
+        };
+        let share = self.all_of(app);
+        let built = self.prepare(app, &share).await?;
+        self.check_providers(app).await?;
+        let running = self.bind(app, built).await?;
+        let deployed = {
+            let app = app.clone();
+            self.with_store(move |store| store.put(&app, now_ms()))
+                .await?
+        };
+        self.run_app(deployed.clone(), share, AppState::Ready(running));
+        self.publish();
+        tracing::info!(app = name, revision = deployed.revision, "deployed");
+        self.tell_deployed(name, deployed.revision);
+        Ok(Deployment { deployed, changes })
+    }
+
+    /// What a change of an app would be, if it can be made.
+    async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
+        self.check_routes(app)?;
+        // What compiles here is in the cache when it is to run here.
+        self.prepare(app, &self.all_of(app)).await?;
+        self.check_providers(app).await?;
+        Ok(self.changes(app))
+    }
+
+    /// What a change of an app would be, if what it consists of fits together.
+    fn plan(&self, app: &App) -> Result<Vec<String>, DeployError> {
+        self.check_routes(app)?;
+        Ok(self.changes(app))
+    }
+
+    fn changes(&self, app: &App) -> Vec<String> {
+        let name = app.metadata.name.as_str();
+        match self.apps.get(name) {
+            Some(old) => {
+                let changes = diff(&old.deployed.app, app);
+                changes.iter().map(ToString::to_string).collect()
+            }
+            None => vec![format!("new app `{name}`")],
+        }
+    }
+
+    fn tell_deployed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` is deployed at revision {revision}");
+        self.events.of_app(Kind::AppDeployed, app, message);
+    }
+
+    fn tell_removed(&self, app: &str, revision: u64) {
+        let message = format!("`{app}` was removed at revision {revision}");
+        self.events.of_app(Kind::AppRemoved, app, message);
+    }
+
+    fn tell_failed(&self, app: &str, reason: &str) {
+        let message = format!("`{app}` does not start: {reason}");
+        self.events.of_app(Kind::AppFailed, app, message);
+    }
+
+    /// What a host runs of an app that no other host runs.
+    fn all_of(&self, app: &App) -> Share {
+        match self.lattice {
+            Lattice::OfOne => Share::Whole,
+            Lattice::OfMany => Share::Part((0..app.spec.components.len()).collect()),
+        }
+    }
+
+    async fn undeploy(&mut self, app: &AppName) -> Result<u64, DeployError> {
+        let revision = {
+            let app = app.clone();
+            self.with_store(move |store| store.remove(&app, now_ms()))
+                .await?
+        };
+        self.end(app.as_str()).await;
+        tracing::info!(app = app.as_str(), revision, "undeployed");
+        self.tell_removed(app.as_str(), revision);
+        Ok(revision)
+    }
+
+    /// Ends what runs of an app, once its requests are done.
+    async fn end(&mut self, app: &str) {
+        let removed = self.apps.remove(app);
+        self.refused.remove(app);
+        self.publish();
+        if let Some(removed) = removed {
+            finish_requests(&removed).await;
+        }
+        if let Some(providers) = self.providers.remove(app) {
+            Maker::close_left(&providers, &Providers::new()).await;
+        }
+    }
+
+    async fn prepare(&self, app: &App, share: &Share) -> Result<Box<dyn PreparedApp>, DeployError> {
+        Ok(self.runtime.prepare(app, share).await?)
+    }
+
+    async fn bind(
+        &mut self,
+        app: &App,
+        prepared: Box<dyn PreparedApp>,
+    ) -> Result<Arc<dyn Running>, DeployError> {
+        let name = app.metadata.name.to_string();
+        let old = self.providers.get(&name).cloned().unwrap_or_default();
+        let mut left = old.clone();
+        let bound = match self.maker.make(app, &mut left).await {
+            Ok(new) => match prepared.bind(&bound(&new)) {
+                Ok(running) => Ok((new, running)),
+                Err(error) => {
+                    Maker::close_left(&new, &left).await;
+                    Err(error.into())
+                }
+            },
+            Err(error) => Err(error),
+        };
+        match bound {
+            Ok((new, running)) => {
+                Maker::close_left(&left, &new).await;
+                self.providers.insert(name, new);
+                Ok(running)
+            }
+            Err(error) => {
+                let is_whole = left.len() == old.len();
+                self.providers.insert(name.clone(), left);
+                if !is_whole {
+                    self.recover(&name).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
+        let none = Providers::new();
+        let old = self.providers.get(app.metadata.name.as_str());
+        self.maker.check(app, old.unwrap_or(&none)).await
+    }
+
+    fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
+        let name = deployed.app.metadata.name.to_string();
+        self.refused.remove(&name);
+        let app = RunningApp {
+            deployed,
+            share,
+            state,
+        };
+        self.apps.insert(name, Arc::new(app));
+    }
+
+    /// Refuses an app whose routes another app has.
+    fn check_routes(&self, app: &App) -> Result<(), DeployError> {
+        let name = &app.metadata.name;
+        let others = self.apps.values().map(|other| &other.deployed.app);
+        let routes = others
+            .filter(|other| other.metadata.name != *name)
+            .chain([app])
+            .flat_map(|app| {
+                app.spec
+                    .routes
+                    .iter()
+                    .map(|route| (app.metadata.name.clone(), route))
+            });
+        match routes::collisions(routes).into_iter().next() {
+            None => Ok(()),
+            Some(collision) => Err(DeployError::RouteTaken {
+                host: collision
+                    .host
+                    .map_or_else(|| "*".to_owned(), |host| host.as_str().to_owned()),
+                path: collision.path.as_str().to_owned(),
+                owner: format!("{}/{}", collision.first.app, collision.first.component),
+                wanted_by: format!("{}/{}", collision.second.app, collision.second.component),
+            }),
+        }
+    }
+
+    fn publish(&self) {
+        let routes = self.apps.values().flat_map(|app| {
+            let routes = app.deployed.app.spec.routes.iter();
+            routes.filter_map(|spec| {
+                let target = self.place(app, spec.to.as_str())?;
+                let spec = spec.clone();
+                Some(Route { spec, target })
+            })
+        });
+        let routes = RouteTable::new(routes.collect());
+        self.publish_routes.send_replace(Arc::new(routes));
+        self.publish.send_replace(Arc::new(Snapshot {
+            apps: self.apps.clone(),
+            refused: self.refused.clone(),
+        }));
+    }
+
+    /// The host that answers requests to a component: this one, or another one if there may be one.
+    fn place(&self, app: &RunningApp, component: &str) -> Option<RouteTarget> {
+        let handler = app.running().and_then(|running| running.handler(component));
+        if let Some(handler) = handler {
+            return Some(RouteTarget::Local(handler));
+        }
+        let hosts = self.hosts.as_ref()?;
+        let app = &app.deployed.app;
+        let mut components = app.spec.components.iter();
+        let spec = components.find(|spec| spec.name.as_str() == component)?;
+        let remote = RemoteComponent::new(&app.metadata.name, spec, hosts);
+        Some(RouteTarget::Remote(Arc::new(remote)))
+    }
+
+    fn drop_expired(&self) {
+        let running = self.apps.values().filter_map(|app| app.running());
+        running.for_each(|running| running.drop_expired());
+        self.server.drop_expired();
+    }
+
+    async fn stop(&mut self) {
+        for providers in std::mem::take(&mut self.providers).into_values() {
+            Maker::close_left(&providers, &Providers::new()).await;
+        }
+    }
+
+    /// Runs a blocking operation of the store off the async threads.
+    async fn with_store<R: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, DeployError> {
+        let store = self.store.clone();
+        let outcome = tokio::task::spawn_blocking(move || operation(&store)).await;
+        outcome
+            .map_err(|_| DeployError::Internal)?
+            .map_err(DeployError::Store)
+    }
+}
+
+/// Waits until the requests of an app that takes no new ones are done, for as long as
+/// [`FINISH_DEADLINE`]: their providers are closed after it.
+async fn finish_requests(app: &RunningApp) {
+    let idle = async {
+        while app.running().is_some_and(|running| running.in_flight() > 0) {
+            tokio::time::sleep(FINISH_POLL).await;
+        }
+    };
+    if tokio::time::timeout(FINISH_DEADLINE, idle).await.is_err() {
+        let app = app.deployed.app.metadata.name.as_str();
+        tracing::warn!(
+            app,
+            "requests were still running when the app's providers were closed"
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! The providers that run: one for each provider of each app, kept from revision to revision as long
+//! as its part of the manifest stays the same.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use weft_lattice_config::{App, ProviderSpec};
+use weft_provider::{Context, Factory, Provider, Registry};
+
+use super::DeployError;
+use crate::runtime::BoundProviders;
+
+/// The providers of one app, by name.
+pub(super) type Providers = BTreeMap<String, Running>;
+
+/// A provider, and what it was made from.
+#[derive(Clone)]
+pub(super) struct Running {
+    spec: ProviderSpec,
+    provider: Arc<dyn Provider>,
+}
+
+/// The providers alone, for links to be bound to.
+pub(super) fn bound(providers: &Providers) -> BoundProviders {
+    let bound = providers.iter();
+    bound
+        .map(|(name, running)| (name.clone(), running.provider.clone()))
+        .collect()
+}
+
+/// Makes providers.
+pub(super) struct Maker {
+    pub(super) registry: Registry,
+    pub(super) directory: PathBuf,
+}
+
+impl Maker {
+    /// The providers of `app`: those of `old` whose spec is the same, and new ones for the rest. An
+    /// old provider whose spec changed is closed first, because it holds what the new one needs (its
+    /// file), and is then none of `old` any more.
+    ///
+    /// # Errors
+    /// If one does not start. Those that were made are closed again; what is in `old` still works.
+    pub(super) async fn make(
+        &self,
+        app: &App,
+        old: &mut Providers,
+    ) -> Result<Providers, DeployError> {
+        let mut made = Providers::new();
+        for spec in &app.spec.providers {
+            let name = spec.name.as_str();
+            let kept = old.get(name).filter(|running| running.spec == *spec);
+            let running = match kept {
+                Some(running) => Ok(running.clone()),
+                None => {
+                    if let Some(running) = old.remove(name) {
+                        running.provider.close().await;
+                    }
+                    self.make_one(app, spec).await
+                }
+            };
+            match running {
+                Ok(running) => drop(made.insert(name.to_owned(), running)),
+                Err(error) => {
+                    Self::close_left(&made, old).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Whether the providers of `app` could be made. Those that are in `old` as they are to be were made.
+    pub(super) async fn check(&self, app: &App, old: &Providers) -> Result<(), DeployError> {
+        for spec in &app.spec.providers {
+            if matches!(old.get(spec.name.as_str()), Some(running) if running.spec == *spec) {
+                continue;
+            }
+            let data_dir = self.data_dir(app, spec);
+            let context = context(app, spec, &data_dir);
+            self.factory(spec)?.check(&context, &spec.config).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes those of `old` that `new` does not have.
+    pub(super) async fn close_left(old: &Providers, new: &Providers) {
+        for (name, running) in old {
+            let kept = new
+                .get(name)
+                .is_some_and(|new| Arc::ptr_eq(&new.provider, &running.provider));
+            if !kept {
+                running.provider.close().await;
+            }
+        }
+    }
+
+    async fn make_one(&self, app: &App, spec: &ProviderSpec) -> Result<Running, DeployError> {
+        let data_dir = self.data_dir(app, spec);
+        let context = context(app, spec, &data_dir);
+        let factory = self.factory(spec)?;
+        let provider = factory.make(&context, &spec.config).await?;
+        Ok(Running {
+            spec: spec.clone(),
+            provider,
+        })
+    }
+
+    fn factory(&self, spec: &ProviderSpec) -> Result<&Arc<dyn Factory>, DeployError> {
+        let factory = self.registry.get(&spec.kind);
+        factory.map_err(|source| DeployError::ProviderType {
+            provider: spec.name.to_string(),
+            source,
+        })
+    }
+
+    /// Names are DNS labels: they cannot leave the directory.
+    fn data_dir(&self, app: &App, spec: &ProviderSpec) -> PathBuf {
+        let directory: &Path = &self.directory;
+        directory
+            .join(app.metadata.name.as_str())
+            .join(spec.name.as_str())
+    }
+}
+
+fn context<'a>(app: &'a App, spec: &'a ProviderSpec, data_dir: &'a Path) -> Context<'a> {
+    Context {
+        app: app.metadata.name.as_str(),
+        provider: spec.name.as_str(),
+        data_dir,
+    }
+}

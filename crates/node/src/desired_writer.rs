@@ -1,0 +1,236 @@
+//! A change of the lattice's desired state: checked here, written to the bucket by compare-and-set, and then
+//! waited for until this host follows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use weft_lattice_config::{App, AppName};
+use weft_state::artifacts::Artifacts;
+use weft_state::buckets::StoreError;
+use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::{DesiredReplica, PutError, Revision};
+use weft_state::objects::ObjectError;
+use weft_state::store::{Deployed, Record};
+
+use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::lattice_stores::Desired;
+use crate::reconciler::digests;
+use weft_telemetry::chain;
+use weft_telemetry::logs::now_ms;
+
+/// How long this host may take to follow a change before whoever made it is told anyway.
+const FOLLOW_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// Why the lattice's desired state was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// The store cannot be used.
+    #[error("the lattice takes no change now; what runs goes on")]
+    Store(#[from] StoreError),
+    /// Somebody else changed the app at the same time.
+    #[error(
+        "app `{app}` was changed by somebody else at the same time; look at what is there now, and \
+         deploy again"
+    )]
+    Conflict {
+        /// The app.
+        app: AppName,
+    },
+    /// The record cannot be written.
+    #[error("what is wanted of app `{app}` cannot be stored")]
+    Put {
+        /// The app.
+        app: AppName,
+        /// Why not.
+        #[source]
+        source: PutError,
+    },
+    /// The bytes of a component cannot be stored.
+    #[error("a component cannot be stored in the lattice")]
+    Object(#[from] ObjectError),
+    /// What is there was written by a newer version.
+    #[error("what is wanted of app `{app}` is not readable by this version of weft: {reason}")]
+    Newer {
+        /// The app.
+        app: AppName,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is not there.
+    #[error("no app `{app}` is deployed")]
+    Missing {
+        /// The app.
+        app: AppName,
+    },
+}
+
+/// Changes the desired state.
+#[derive(Clone)]
+pub(super) struct Deploying {
+    pub(super) desired: Desired,
+    pub(super) controller: Controller,
+    pub(super) artifacts: Artifacts,
+    /// What this host knows to be wanted.
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+}
+
+impl Deploying {
+    /// Makes `app` what is wanted, if it can run.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; what is wanted is then as it was, unless the store was lost in the middle.
+    pub(super) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        let name = app.metadata.name.clone();
+        self.download(&app).await;
+        let changes = self.controller.check(app.clone()).await?;
+        let (expected, old) = self.read(&name).await?;
+        if let Some(Record::Deployed(old)) = &old
+            && old.app == app
+        {
+            return Ok(Deployment {
+                deployed: old.clone(),
+                changes: Vec::new(),
+            });
+        }
+        self.upload(&app).await?;
+        let deployed = Deployed {
+            revision: self.next(&name, old.as_ref()),
+            changed_at_ms: now_ms(),
+            app,
+        };
+        let record = Record::Deployed(deployed.clone());
+        self.write(&name, &record, expected).await?;
+        self.followed(|snapshot| {
+            let running = snapshot.apps.get(name.as_str());
+            let refused = snapshot.refused.get(name.as_str());
+            let revisions = running.map(|running| running.deployed.revision);
+            let revisions = revisions
+                .into_iter()
+                .chain(refused.map(|refused| refused.deployed.revision));
+            revisions.max() >= Some(deployed.revision)
+        })
+        .await;
+        Ok(Deployment { deployed, changes })
+    }
+
+    /// Makes an app one that is not wanted, and answers the revision of that.
+    ///
+    /// # Errors
+    /// As [`deploy`](Self::deploy), and if it is not wanted.
+    pub(super) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        let (expected, old) = self.read(&app).await?;
+        let Some(Record::Deployed(_)) = &old else {
+            return Err(ChangeError::Missing { app }.into());
+        };
+        let revision = self.next(&app, old.as_ref());
+        let removed = Record::Removed {
+            revision,
+            changed_at_ms: now_ms(),
+        };
+        self.write(&app, &removed, expected).await?;
+        self.followed(|snapshot| {
+            let running = snapshot.apps.get(app.as_str());
+            running.is_none_or(|running| running.deployed.revision > revision)
+        })
+        .await;
+        Ok(revision)
+    }
+
+    async fn read(&self, app: &AppName) -> Result<(Revision, Option<Record>), ChangeError> {
+        let newer = |reason: String| ChangeError::Newer {
+            app: app.clone(),
+            reason,
+        };
+        let key = app_key(app).map_err(|error| newer(error.to_string()))?;
+        let Some(record) = self.desired.records.get(&key).await? else {
+            return Ok((Revision::NONE, None));
+        };
+        match record_codec::decode(&key, &record.value) {
+            Said::App(_, known) => Ok((record.revision, Some(known))),
+            Said::Unknown(reason) => Err(newer(reason)),
+            Said::Home(..) => Err(newer("it is no app".to_owned())),
+        }
+    }
+
+    /// Takes from the lattice the components that this host does not have: who deploys over the bus has put
+    /// them there. What cannot be had is told by the check.
+    async fn download(&self, app: &App) {
+        for digest in digests(app) {
+            if self.artifacts.contains(digest) {
+                continue;
+            }
+            let Ok(bytes) = self.desired.objects.get(digest).await else {
+                continue;
+            };
+            let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
+            let kept = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
+            if let Ok(Err(error)) = kept {
+                tracing::warn!(error = chain(&error), "a component cannot be kept");
+            }
+        }
+    }
+
+    async fn upload(&self, app: &App) -> Result<(), DeployError> {
+        for digest in digests(app) {
+            if self
+                .desired
+                .objects
+                .has(digest)
+                .await
+                .map_err(ChangeError::Store)?
+            {
+                continue;
+            }
+            let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
+            let read = tokio::task::spawn_blocking(move || artifacts.get(&digest)).await;
+            let bytes = read.map_err(|_| DeployError::Internal)?;
+            // The check has read them a moment ago.
+            let bytes = bytes.map_err(|_| DeployError::Internal)?;
+            let put = self.desired.objects.put(Bytes::from(bytes)).await;
+            put.map_err(ChangeError::Object)?;
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        app: &AppName,
+        record: &Record,
+        expected: Revision,
+    ) -> Result<(), ChangeError> {
+        let newer = |reason: String| ChangeError::Newer {
+            app: app.clone(),
+            reason,
+        };
+        let key = app_key(app).map_err(|error| newer(error.to_string()))?;
+        let value = record_codec::encode_app(record).map_err(|error| newer(error.to_string()))?;
+        match self.desired.records.put(&key, value, expected).await {
+            Ok(_) => Ok(()),
+            Err(PutError::Conflict { .. }) => Err(ChangeError::Conflict { app: app.clone() }),
+            Err(source) => Err(ChangeError::Put {
+                app: app.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// The revision after the last one. A bucket that came back older is not refilled yet, perhaps, and a
+    /// change of it goes before what was known.
+    fn next(&self, app: &AppName, old: Option<&Record>) -> u64 {
+        let copy = self.copy.borrow();
+        let known = copy.apps().get(app).map(AsRef::as_ref);
+        let revisions = old.into_iter().chain(known).map(Record::revision);
+        revisions.max().unwrap_or(0) + 1
+    }
+
+    /// Waits until this host follows a change. One that does not is told by its inventory.
+    async fn followed(&self, is_there: impl Fn(&Snapshot) -> bool) {
+        let mut snapshots = self.controller.watch();
+        let following = snapshots.wait_for(|snapshot| is_there(snapshot));
+        // Late is no failure: the change is made.
+        let _ = timeout(FOLLOW_WAIT_MAX, following).await;
+    }
+}

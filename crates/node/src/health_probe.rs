@@ -1,0 +1,175 @@
+//! Questions to ejected hosts whether they answer again: without them, one that serves no calls that may be
+//! made twice would never come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_bus::{Bus, RequestError};
+use weft_membership::Random;
+use weft_membership::routing::{Outcome, Probe};
+use weft_wire::{Frame, Renew, SessionId};
+
+use crate::clock::Clock;
+use crate::subjects::Subjects;
+use weft_link::encoded;
+
+/// How many probes wait to be sent: more hosts than that are not ejected at once but by a fault of this
+/// host's own. What finds no place is due again at the next tick.
+pub(super) const PROBES_WAITING_MAX: usize = 64;
+
+/// How many probes are on their way at once.
+const PROBES_IN_FLIGHT_MAX: usize = 16;
+
+/// How long a probe waits for its answer: a host that takes longer for a question without work is not one
+/// to send calls to.
+const PROBE_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What sends probes.
+pub(super) struct Probing {
+    pub(super) bus: Bus,
+    pub(super) subjects: Subjects,
+    pub(super) clock: Clock,
+    /// Owns the tasks that wait for answers.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Probing {
+    /// Sends the probes that come, until `stop`.
+    pub(super) async fn run(self, mut probes: mpsc::Receiver<Probe>, stop: CancellationToken) {
+        let this = Arc::new(self);
+        let places = Arc::new(Semaphore::new(PROBES_IN_FLIGHT_MAX));
+        loop {
+            let next = async {
+                let place = places.clone().acquire_owned().await.ok()?;
+                Some((probes.recv().await?, place))
+            };
+            let next = tokio::select! {
+                next = next => next,
+                () = stop.cancelled() => return,
+            };
+            let Some((probe, place)) = next else { return };
+            let asking = this.clone();
+            this.tasks.spawn(async move {
+                asking.ask(probe).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn ask(&self, probe: Probe) {
+        let Some(subject) = self.subjects.calls_of(probe.host()) else {
+            return;
+        };
+        // It goes the way of calls and does nothing: there is no such session.
+        let question = encoded(&Frame::Renew(Renew {
+            session: SessionId([0; 16]),
+        }));
+        let until = Instant::now() + PROBE_TIME_MAX;
+        let answered = self.bus.request(&subject, Bytes::from(question), until);
+        let outcome = match answered.await {
+            Ok(_) => Outcome::Answered,
+            Err(RequestError::NoResponders { .. }) => Outcome::NoResponders,
+            Err(RequestError::Deadline { .. }) => Outcome::TimedOut,
+            Err(RequestError::ConnectionLost { .. }) => Outcome::BusLost,
+            Err(
+                RequestError::Disconnected | RequestError::TooMany | RequestError::TooLarge { .. },
+            ) => Outcome::NotSent,
+        };
+        let mut random = Random::from_seed(crate::mesh::random_seed());
+        tracing::debug!(
+            host = probe.host().short(),
+            ?outcome,
+            "an ejected host was probed"
+        );
+        probe.outcome(outcome, self.clock.now(), &mut random);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_bus::Scope;
+    use weft_bus::local::{LocalNetwork, LocalOptions};
+    use weft_membership::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
+
+    use super::*;
+    use crate::test_support::{OTHER, OWN, Rig, cart, host};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// A router that has ejected a host, and its time.
+    fn ejected() -> (Rig, Router) {
+        let mut rig = Rig::new();
+        let mut other = [host(OTHER, 1)];
+        rig.pass(Duration::from_secs(3), &mut other);
+        rig.learn(&other[0]);
+        let mut router = Router::new(OWN);
+        router.refresh(rig.own.view());
+        let call = Call {
+            deadline: rig.now + LONG,
+            repeat: Repeat::Never,
+        };
+        let table = router.table();
+        let candidates = table.any(&cart()).unwrap().clone();
+        let mut route = Route::new(candidates, call, Random::from_seed(1));
+        assert!(matches!(route.next(rig.now), Decision::Send(_)));
+        route.outcome(Outcome::NoResponders, rig.now);
+        (rig, router)
+    }
+
+    fn probing(network: &LocalNetwork, scope: &Scope) -> Probing {
+        Probing {
+            bus: network.join("own", scope),
+            subjects: Subjects::new(scope, OWN).unwrap(),
+            clock: Clock::start(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_answers_its_probes_is_back() {
+        let network = LocalNetwork::new(LocalOptions::default());
+        let scope = Scope::new("test").unwrap();
+        let bus = network.join("other", &scope);
+        let calls = Subjects::new(&scope, OTHER).unwrap().calls;
+        let mut asked = bus.subscribe(&calls).await;
+        let answering = async {
+            while let Some(message) = asked.next_message().await {
+                let reply = message.reply.unwrap();
+                bus.publish(&reply, None, Bytes::new()).await.unwrap();
+            }
+        };
+        let (rig, router) = ejected();
+        let probing = probing(&network, &scope);
+        let asking = async {
+            for _ in 0..PROBES_TO_RETURN {
+                let mut probes = router.probes(rig.now + LONG);
+                assert_eq!(probes.len(), 1, "one at a time");
+                assert!(router.probes(rig.now + LONG).is_empty());
+                probing.ask(probes.remove(0)).await;
+            }
+        };
+        tokio::select! {
+            () = answering => panic!("the bus was closed"),
+            () = asking => {}
+        }
+        assert!(router.probes(rig.now + LONG).is_empty(), "it needs no more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_does_not_listen_stays_away() {
+        let network = LocalNetwork::new(LocalOptions::default());
+        let scope = Scope::new("test").unwrap();
+        let (rig, router) = ejected();
+        let probing = probing(&network, &scope);
+        for _ in 0..2 * PROBES_TO_RETURN {
+            let mut probes = router.probes(rig.now + LONG);
+            assert_eq!(probes.len(), 1, "it is asked again");
+            probing.ask(probes.remove(0)).await;
+        }
+    }
+}

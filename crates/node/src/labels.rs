@@ -1,0 +1,271 @@
+//! The labels of this host: those that it was started with, and over them what `weft label` said since, which
+//! is kept in the data directory.
+//!
+//! What `weft label` said wins, at a later start too: `--label` stands in a file that was written once, and
+//! somebody has looked at the running host after it. So that a label can be taken away, that it was is kept
+//! as well.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use weft_membership::message::{LabelError, Labels, MAX_LABELS};
+
+use crate::atomic_file::write_whole;
+
+/// The largest file that is read: far beyond what labels within their bounds take.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
+
+/// The most labels that `weft label` may have said something about: each that there may be is replaced, and
+/// as many again are removed.
+const SAID_MAX: usize = 2 * MAX_LABELS;
+
+/// The labels of a host. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HostLabels(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// What the host was started with.
+    given: BTreeMap<String, String>,
+    /// Held while the file is written, never across an await.
+    said: Mutex<Said>,
+    current: watch::Sender<Labels>,
+}
+
+/// What `weft label` said: for each name the value, or that there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Said {
+    labels: BTreeMap<String, Option<String>>,
+}
+
+/// Why labels cannot be used or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelsError {
+    /// One cannot be a label, or there are too many.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// More was said than is remembered.
+    #[error("expected at most {SAID_MAX} labels that were ever set or removed with `weft label`")]
+    TooMany,
+    /// What was said before cannot be read.
+    #[error("cannot read the labels in `{path}`; correct the file, or remove it to forget them")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// What was said cannot be kept.
+    #[error("cannot keep the labels in `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl HostLabels {
+    /// The labels of a host that was started with `given`, and keeps what is said in `path`.
+    ///
+    /// # Errors
+    /// A [`LabelsError`].
+    pub fn open(path: PathBuf, given: &BTreeMap<String, String>) -> Result<Self, LabelsError> {
+        let said = read(&path).map_err(|source| LabelsError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        for (name, value) in &said.labels {
+            if let Some(given) = given
+                .get(name)
+                .filter(|given| Some(*given) != value.as_ref())
+            {
+                tracing::info!(
+                    name,
+                    given,
+                    value = value.as_deref().unwrap_or("none"),
+                    "a label is as `weft label` said, not as `--label` does"
+                );
+            }
+        }
+        let current = merged(given, &said)?;
+        Ok(Self(Arc::new(Shared {
+            path,
+            given: given.clone(),
+            said: Mutex::new(said),
+            current: watch::Sender::new(current),
+        })))
+    }
+
+    /// The labels now.
+    pub fn current(&self) -> Labels {
+        self.0.current.borrow().clone()
+    }
+
+    /// The labels, now and later.
+    pub fn watch(&self) -> watch::Receiver<Labels> {
+        self.0.current.subscribe()
+    }
+
+    /// Sets the labels that have a value and removes those that have none, all of them or none; on disk when
+    /// it returns. Blocks.
+    ///
+    /// # Errors
+    /// A [`LabelsError`]; then nothing is changed.
+    pub fn change(
+        &self,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Labels, LabelsError> {
+        let shared = &self.0;
+        let mut said = shared.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = said.clone();
+        for (name, value) in changes {
+            // What is removed is remembered as a name, which has to be one too.
+            Labels::default().set(name, value.as_deref().unwrap_or_default())?;
+            if value.is_none() && !shared.given.contains_key(name) {
+                next.labels.remove(name);
+            } else {
+                next.labels.insert(name.clone(), value.clone());
+            }
+        }
+        if next.labels.len() > SAID_MAX {
+            return Err(LabelsError::TooMany);
+        }
+        let current = merged(&shared.given, &next)?;
+        if next != *said {
+            write(&shared.path, &next).map_err(|source| LabelsError::Write {
+                path: shared.path.clone(),
+                source,
+            })?;
+            *said = next;
+        }
+        shared.current.send_if_modified(|labels| {
+            let changed = *labels != current;
+            labels.clone_from(&current);
+            changed
+        });
+        Ok(current)
+    }
+}
+
+fn merged(given: &BTreeMap<String, String>, said: &Said) -> Result<Labels, LabelError> {
+    let kept = given
+        .iter()
+        .filter(|(name, _)| !said.labels.contains_key(*name));
+    let set = said.labels.iter();
+    let set = set.filter_map(|(name, value)| Some((name, value.as_ref()?)));
+    let mut labels = Labels::default();
+    for (name, value) in kept.chain(set) {
+        labels.set(name, value)?;
+    }
+    Ok(labels)
+}
+
+fn read(path: &Path) -> io::Result<Said> {
+    match std::fs::metadata(path) {
+        Ok(file) if file.len() > FILE_BYTES_MAX => {
+            let found = file.len();
+            let message = format!("expected at most {FILE_BYTES_MAX} bytes, found {found}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Said::default()),
+        Err(error) => return Err(error),
+    }
+    Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+}
+
+fn write(path: &Path, said: &Said) -> io::Result<()> {
+    write_whole(path, &serde_json::to_vec_pretty(said)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn change(labels: &HostLabels, changes: &[(&str, Option<&str>)]) -> Result<String, String> {
+        let changes = changes.iter().map(|(name, value)| {
+            let value = value.map(str::to_owned);
+            ((*name).to_owned(), value)
+        });
+        let changed = labels.change(&changes.collect());
+        changed
+            .map(|labels| text(&labels))
+            .map_err(|error| error.to_string())
+    }
+
+    fn text(labels: &Labels) -> String {
+        let pairs = labels.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_was_said_is_there_after_a_restart_and_wins_over_what_the_host_is_started_with() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("labels.json");
+        let open = |given: &[(&str, &str)]| HostLabels::open(path.clone(), &map(given)).unwrap();
+        let labels = open(&[("cloud", "a"), ("zone", "a1")]);
+        assert_eq!(text(&labels.current()), "cloud=a zone=a1");
+        let said = [("zone", Some("a2")), ("cloud", None), ("gpu", Some("yes"))];
+        assert_eq!(change(&labels, &said).unwrap(), "gpu=yes zone=a2");
+        assert_eq!(text(&labels.watch().borrow()), "gpu=yes zone=a2");
+        let again = open(&[("cloud", "a"), ("zone", "a3"), ("rack", "7")]);
+        assert_eq!(text(&again.current()), "gpu=yes rack=7 zone=a2");
+        // What nobody asks for at the start is gone when it is removed.
+        assert_eq!(change(&again, &[("gpu", None)]).unwrap(), "rack=7 zone=a2");
+        assert_eq!(text(&open(&[]).current()), "zone=a2");
+    }
+
+    #[test]
+    fn a_change_with_a_mistake_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("labels.json");
+        let labels = HostLabels::open(path.clone(), &map(&[("cloud", "a")])).unwrap();
+        for (name, value) in [("", Some("a")), ("a b", None), ("zone", Some("a b"))] {
+            let error = change(&labels, &[("cloud", Some("b")), (name, value)]).unwrap_err();
+            assert!(error.contains("expected"), "{error}");
+        }
+        let many: Vec<_> = (0..=MAX_LABELS)
+            .map(|number| format!("l{number}"))
+            .collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), Some("x"))).collect();
+        assert!(change(&labels, &many).unwrap_err().contains("at most"));
+        assert_eq!(text(&labels.current()), "cloud=a");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_does_not_read_is_named_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("labels.json");
+        std::fs::write(&path, "{torn").unwrap();
+        let error = HostLabels::open(path.clone(), &BTreeMap::new()).unwrap_err();
+        assert!(error.to_string().contains("labels.json"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"{torn");
+    }
+
+    #[test]
+    fn a_change_that_cannot_be_kept_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("gone/labels.json");
+        let labels = HostLabels::open(path, &BTreeMap::new()).unwrap();
+        let error = change(&labels, &[("cloud", Some("a"))]).unwrap_err();
+        assert!(error.contains("cannot keep"), "{error}");
+        assert_eq!(text(&labels.current()), "");
+    }
+}

@@ -1,0 +1,66 @@
+//! A host as a member of a lattice, without what runs its components.
+//!
+//! The runtime is behind one trait, [`runtime::Runtime`]; in tests and simulations a small fake stands in.
+//!
+//! Start and end:
+//! - [`mesh`]: joining and leaving a lattice, and the tasks in between; [`identity`], [`subjects`], [`clock`].
+//! - [`membership_task`]: heartbeats and inventories; [`inventory_publisher`] is this host's own,
+//!   [`health_probe`] probes ejected hosts, [`liveness`] reports deaths to waiting calls.
+//!
+//! Desired state:
+//! - [`controller`]: the task that owns what runs on this host.
+//! - [`reconciler`]: the task that reconciles this host's share of the desired state; [`local_assignment`]
+//!   computes the share, [`replica_file`] stores the replica, [`precompile`] compiles ahead.
+//! - [`desired_writer`]: changes of the desired state; [`lattice_stores`] are the lattice's buckets.
+//! - [`artifact_fetcher`], [`peer_sync`], [`peer_rpc`]: artifacts and records from buckets and peers.
+//!
+//! Calls:
+//! - [`call_client`], [`call_server`]: unary calls; [`claim_check`] carries what exceeds a message.
+//! - [`stream_client`], [`stream_server`]: streaming calls and forwarded requests over [`bus_channel`].
+//! - [`call_routing`]: attempts of a call; [`dedup`] drops messages that were delivered twice.
+//!
+//! Operators:
+//! - [`admin`]: the admin API; [`cluster_view`] and [`drain`] are what it reads and does in a lattice.
+//! - [`event_reporter`]: membership changes as events; [`labels`], [`fault_injection`], [`atomic_file`].
+
+mod artifact_fetcher;
+mod atomic_file;
+mod bus_channel;
+mod call_client;
+mod call_routing;
+mod call_server;
+mod claim_check;
+mod clock;
+mod cluster_view;
+mod dedup;
+mod desired_writer;
+mod drain;
+mod event_reporter;
+mod fault_injection;
+mod health_probe;
+mod identity;
+mod inventory_publisher;
+mod labels;
+mod lattice_stores;
+mod liveness;
+mod local_assignment;
+mod membership_task;
+mod mesh;
+mod peer_rpc;
+mod peer_sync;
+mod precompile;
+mod reconciler;
+mod replica_file;
+mod stream_client;
+mod stream_server;
+mod subjects;
+#[cfg(test)]
+mod test_support;
+
+pub mod admin;
+pub mod controller;
+pub mod runtime;
+
+pub use fault_injection::{FaultError, Faults};
+pub use labels::{HostLabels, LabelsError};
+pub use mesh::{Files, Joined, Mesh, MeshConfig, MeshError, Parts};

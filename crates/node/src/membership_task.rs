@@ -1,0 +1,257 @@
+//! The task that knows who is in the lattice: it hears heartbeats and inventories, sends this host's own, and
+//! publishes what it makes of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use weft_bus::{Bus, Lane, Status, Subject, Subscription};
+use weft_membership::Moment;
+use weft_membership::message::{Contents, HostState, Load, Message};
+use weft_membership::routing::{Probe, Router, Table};
+use weft_membership::{BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View};
+
+use crate::clock::Clock;
+use crate::event_reporter;
+use crate::health_probe::PROBES_WAITING_MAX;
+use crate::subjects::Subjects;
+use weft_telemetry::events::Events;
+use weft_telemetry::logs::now_ms;
+
+/// What this host says of itself, by whoever knows.
+pub(super) struct Said {
+    pub(super) contents: watch::Receiver<Contents>,
+    pub(super) state: watch::Receiver<HostState>,
+    pub(super) load: Box<dyn Fn() -> Load + Send + Sync>,
+}
+
+/// What is known of the lattice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) view: View,
+    /// Why the view is held as it is, if it is.
+    pub(crate) freeze: Option<Freeze>,
+}
+
+pub(super) struct Members {
+    membership: Membership,
+    lattice: String,
+    bus: Bus,
+    subjects: Subjects,
+    said: Said,
+    clock: Clock,
+    router: Router,
+    known: watch::Sender<Arc<Known>>,
+    table: watch::Sender<Arc<Table>>,
+    events: Events,
+    /// Who sends the questions to ejected hosts; none if nobody does.
+    probes: Option<mpsc::Sender<Probe>>,
+}
+
+impl Members {
+    pub(super) fn new(
+        membership: Membership,
+        bus: Bus,
+        subjects: Subjects,
+        said: Said,
+        events: Events,
+    ) -> Self {
+        let router = Router::new(membership.identity().host);
+        let known = Known {
+            view: membership.view().clone(),
+            freeze: membership.freeze(),
+        };
+        Self {
+            lattice: membership.identity().lattice.clone(),
+            membership,
+            bus,
+            subjects,
+            said,
+            clock: Clock::start(),
+            table: watch::Sender::new(router.table()),
+            router,
+            known: watch::Sender::new(Arc::new(known)),
+            events,
+            probes: None,
+        }
+    }
+
+    /// The questions to ejected hosts, for whoever sends them.
+    pub(super) fn probes(&mut self) -> mpsc::Receiver<Probe> {
+        let (sender, receiver) = mpsc::channel(PROBES_WAITING_MAX);
+        self.probes = Some(sender);
+        receiver
+    }
+
+    /// Where calls can go, now and later.
+    pub(super) fn table(&self) -> watch::Receiver<Arc<Table>> {
+        self.table.subscribe()
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Says from now on how busy this host is.
+    pub(super) fn measure(&mut self, load: impl Fn() -> Load + Send + Sync + 'static) {
+        self.said.load = Box::new(load);
+    }
+
+    /// What is known, now and later.
+    pub(super) fn known(&self) -> watch::Receiver<Arc<Known>> {
+        self.known.subscribe()
+    }
+
+    /// Takes part until `stop`, and then says that this host has left.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let heartbeats = self.bus.lane(Lane::Heartbeats);
+        let control = self.bus.lane(Lane::Control);
+        let subjects = self.subjects.clone();
+        let mut heard = heartbeats.subscribe(&subjects.heartbeats).await;
+        let mut told = control.subscribe(&subjects.inventories).await;
+        let mut asked = control.subscribe(&subjects.asks).await;
+        let mut status = heartbeats.status();
+        self.take_status(&status.borrow_and_update().clone());
+        let mut beat = ticks(HEARTBEAT_EVERY);
+        let mut tick = ticks(TICK_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = beat.tick() => self.beat(&heartbeats).await,
+                _ = tick.tick() => self.conclude(&control).await,
+                bytes = payload(&mut heard) => self.take(&control, &bytes).await,
+                bytes = payload(&mut told) => self.take(&control, &bytes).await,
+                bytes = payload(&mut asked) => self.take(&control, &bytes).await,
+                Ok(()) = status.changed() => {
+                    let status = status.borrow_and_update().clone();
+                    self.take_status(&status);
+                }
+                Ok(()) = self.said.contents.changed() => self.tell_contents(&control).await,
+                Ok(()) = self.said.state.changed() => {
+                    let state = *self.said.state.borrow_and_update();
+                    self.membership.set_state(state);
+                    self.beat(&heartbeats).await;
+                }
+            }
+        }
+        self.membership.set_state(HostState::Left);
+        self.beat(&heartbeats).await;
+        // Others find out by themselves if it is not heard.
+        let _ = heartbeats.flush().await;
+    }
+
+    async fn beat(&mut self, heartbeats: &Bus) {
+        let heartbeat = self.membership.heartbeat(now_ms(), (self.said.load)());
+        let message = Message::Heartbeat(heartbeat);
+        self.send(heartbeats, &self.subjects.heartbeat, &message)
+            .await;
+    }
+
+    async fn take(&mut self, control: &Bus, bytes: &[u8]) {
+        match self.membership.on_bytes(self.now(), bytes) {
+            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(None) => {}
+            Err(ignored) => tracing::debug!(?ignored, "a message of a host was ignored"),
+        }
+    }
+
+    fn take_status(&mut self, status: &Status) {
+        let status = match status {
+            Status::Connected { .. } => BusStatus::Connected,
+            Status::Disconnected { .. } => BusStatus::Disconnected,
+        };
+        self.membership.on_bus(self.now(), status);
+    }
+
+    /// Draws conclusions, publishes them, and asks for what is missing.
+    async fn conclude(&mut self, control: &Bus) {
+        let now = self.now();
+        for event in self.membership.tick(now) {
+            event_reporter::tell(&self.events, self.membership.view(), &event);
+        }
+        if self.router.refresh(self.membership.view()) {
+            self.table.send_replace(self.router.table());
+        }
+        let (view, freeze) = (self.membership.view(), self.membership.freeze());
+        self.known.send_if_modified(|known| {
+            if known.freeze == freeze && known.view.revision() == view.revision() {
+                return false;
+            }
+            *known = Arc::new(Known {
+                view: view.clone(),
+                freeze,
+            });
+            true
+        });
+        self.probe();
+        for (host, ask) in self.membership.asks(now) {
+            if let Some(subject) = self.subjects.asks_of(host) {
+                self.send(control, &subject, &Message::Ask(ask)).await;
+            }
+        }
+    }
+
+    /// Has those asked that are due. What finds no place among the questions is due again.
+    fn probe(&self) {
+        let Some(probes) = &self.probes else {
+            return;
+        };
+        let view = self.membership.view();
+        for probe in self.router.probes(self.now()) {
+            // A dead host does not answer, and one that is back is asked at once.
+            if view.host(probe.host()).is_some_and(HostView::is_alive) {
+                let _ = probes.try_send(probe);
+            }
+        }
+    }
+
+    async fn tell_contents(&mut self, control: &Bus) {
+        let contents = self.said.contents.borrow_and_update().clone();
+        match self.membership.set_contents(contents) {
+            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "this host's inventory cannot be told"),
+        }
+    }
+
+    async fn tell_inventory(&mut self, control: &Bus) {
+        let inventory = Message::Inventory(self.membership.inventory());
+        self.send(control, &self.subjects.inventory, &inventory)
+            .await;
+    }
+
+    /// What cannot be sent now is asked for, or said again.
+    async fn send(&self, bus: &Bus, subject: &Subject, message: &Message) {
+        match message.encode(&self.lattice) {
+            Ok(bytes) => {
+                if let Err(error) = bus.publish(subject, None, Bytes::from(bytes)).await {
+                    tracing::debug!(%error, kind = message.kind().name(), "not sent");
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, kind = message.kind().name(), "cannot be encoded");
+            }
+        }
+    }
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The next payload; never returns once the bus is closed.
+async fn payload(subscription: &mut Subscription) -> Bytes {
+    match subscription.next_message().await {
+        Some(message) => message.payload,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,297 @@
+//! Other hosts as a source of records and of bytes, where the stores of the lattice are away; and this host as
+//! one for them. What is asked and answered is in `docs/lattice.md`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_bus::{Bus, Message, RequestError, Subscription};
+use weft_lattice_config::Digest;
+use weft_membership::HostId;
+use weft_membership::message::{MessageError, Origin};
+use weft_state::artifacts::Artifacts;
+use weft_state::desired::DesiredReplica;
+use weft_state::peers::message::{
+    Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
+};
+use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
+
+use crate::subjects::Subjects;
+use weft_telemetry::chain;
+
+/// How long a peer may take for one answer: a chunk over a slow line between clouds.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How many chunks are asked for at once: enough for one to be on its way while another is read, and 2 MiB of
+/// memory at most.
+const CHUNKS_IN_FLIGHT: usize = 4;
+
+/// How many questions are answered at once. Each holds a chunk; more wait in the subscription.
+const ANSWERS_MAX: usize = 16;
+
+/// The most records that are taken from one peer: several times what a lattice has.
+const LISTED_MAX: usize = 100_000;
+
+/// Asks other hosts.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) bus: Bus,
+    pub(super) subjects: Subjects,
+    pub(super) me: HostId,
+    pub(super) incarnation: u64,
+    /// Of the last question.
+    pub(super) sequence: Arc<AtomicU64>,
+}
+
+/// Why a peer is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PeerError {
+    /// It cannot be asked.
+    #[error("it cannot be asked")]
+    Request(#[from] RequestError),
+    /// What it said is no answer.
+    #[error("it did not answer as it has to")]
+    Message(#[from] MessageError),
+    /// It answered another question.
+    #[error("it answered another question")]
+    Other,
+    /// It does not have what it was asked for.
+    #[error("it does not have it")]
+    Missing,
+    /// What it sent is not what it was asked for.
+    #[error("it sent something else")]
+    Assembly(#[from] AssemblyError),
+    /// It has more records than any lattice.
+    #[error("expected a list of at most {LISTED_MAX} records, found a longer one")]
+    TooMany,
+}
+
+impl Asker {
+    /// Which records a peer has.
+    pub(super) async fn list(&self, peer: HostId) -> Result<Vec<Listed>, PeerError> {
+        let mut all: Vec<Listed> = Vec::new();
+        loop {
+            let last = all.last().map(|last| last.key.clone());
+            let Answered::List { records, more } = self
+                .ask(
+                    peer,
+                    Asked::List {
+                        after: last.clone(),
+                    },
+                )
+                .await?
+            else {
+                return Err(PeerError::Other);
+            };
+            let goes_on = records.first().map(|first| &first.key) > last.as_ref();
+            if all.len() + records.len() > LISTED_MAX {
+                return Err(PeerError::TooMany);
+            }
+            all.extend(records);
+            if !more {
+                return Ok(all);
+            }
+            if !goes_on {
+                return Err(PeerError::Other);
+            }
+        }
+    }
+
+    /// The bytes that hash to `digest`, from one peer.
+    pub(super) async fn bytes(
+        &self,
+        peer: HostId,
+        digest: &Digest,
+        size_max: usize,
+    ) -> Result<Bytes, PeerError> {
+        let length = MAX_CHUNK_BYTES.min(self.bus.max_payload() / 2);
+        let mut assembly = Assembly::new(digest.clone(), size_max);
+        while !assembly.is_complete() {
+            let chunks = assembly.next(CHUNKS_IN_FLIGHT, length);
+            let parts = stream::iter(chunks).map(|chunk| async move {
+                let part = self.part(peer, digest, chunk).await;
+                part.map(|part| (chunk, part))
+            });
+            // In the order in which they were asked for.
+            let mut parts = std::pin::pin!(parts.buffered(CHUNKS_IN_FLIGHT));
+            while let Some(part) = parts.next().await {
+                let (chunk, part) = part?;
+                assembly.take(chunk, &part)?;
+            }
+        }
+        Ok(assembly.finish()?)
+    }
+
+    async fn part(&self, peer: HostId, digest: &Digest, chunk: Chunk) -> Result<Part, PeerError> {
+        let asked = Asked::Bytes {
+            digest: digest.clone(),
+            offset: chunk.offset,
+            length: chunk.length,
+        };
+        match self.ask(peer, asked).await? {
+            Answered::Bytes(Some(part)) => Ok(part),
+            Answered::Bytes(None) => Err(PeerError::Missing),
+            Answered::List { .. } => Err(PeerError::Other),
+        }
+    }
+
+    async fn ask(&self, peer: HostId, asked: Asked) -> Result<Answered, PeerError> {
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
+        let origin = self.origin(sequence);
+        let lattice = self.bus.scope().lattice();
+        let subject = self.subjects.questions_of(peer).ok_or(PeerError::Other)?;
+        let question = Question { origin, asked }.encode(lattice);
+        // What is asked is within the bounds by construction.
+        let question = question.map_err(|_| PeerError::Other)?;
+        let deadline = Instant::now() + ANSWER_WAIT_MAX;
+        let answer = self.bus.request(&subject, Bytes::from(question), deadline);
+        let answer = Answer::decode(&answer.await?, lattice)?;
+        if (answer.origin.host, answer.origin.sequence) != (peer, sequence) {
+            return Err(PeerError::Other);
+        }
+        Ok(answer.answered)
+    }
+
+    fn origin(&self, sequence: u64) -> Origin {
+        Origin {
+            host: self.me,
+            incarnation: self.incarnation,
+            sequence,
+        }
+    }
+}
+
+/// Answers other hosts.
+pub(super) struct Answerer {
+    pub(super) asker: Asker,
+    pub(super) artifacts: Artifacts,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Answerer {
+    /// Answers what comes to `questions` until `stop`.
+    pub(super) async fn run(mut self, mut questions: Subscription, stop: CancellationToken) {
+        let permits = Arc::new(Semaphore::new(ANSWERS_MAX));
+        // Made when it is first asked for after a change: mostly nobody asks.
+        let mut catalog: Option<Arc<Catalog>> = None;
+        let mut refused = 0_u64;
+        loop {
+            let message = tokio::select! {
+                message = questions.next_message() => message,
+                () = stop.cancelled() => return,
+            };
+            let Some(message) = message else { return };
+            let lattice = self.asker.bus.scope().lattice();
+            let question = match Question::decode(&message.payload, lattice) {
+                Ok(question) => question,
+                Err(error) => {
+                    refused += 1;
+                    tracing::warn!(
+                        error = chain(&error),
+                        refused,
+                        "a question of a host is refused"
+                    );
+                    continue;
+                }
+            };
+            if self.copy.has_changed().unwrap_or(false) {
+                catalog = None;
+            }
+            let copy = &mut self.copy;
+            let known = catalog.get_or_insert_with(|| {
+                let copy = copy.borrow_and_update().clone();
+                Arc::new(Catalog::of(&copy))
+            });
+            let known = known.clone();
+            let Ok(permit) = permits.clone().acquire_owned().await else {
+                return;
+            };
+            let (asker, artifacts) = (self.asker.clone(), self.artifacts.clone());
+            self.tasks.spawn(async move {
+                answer(&asker, artifacts, &known, question, message).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn answer(
+    asker: &Asker,
+    artifacts: Artifacts,
+    catalog: &Catalog,
+    question: Question,
+    message: Message,
+) {
+    let Some(reply) = message.reply else { return };
+    let answered = match question.asked {
+        Asked::List { after } => {
+            let (records, more) = catalog.list(after.as_ref());
+            Answered::List { records, more }
+        }
+        Asked::Bytes {
+            digest,
+            offset,
+            length,
+        } => {
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
+            let length = length.min(MAX_CHUNK_BYTES);
+            Answered::Bytes(match catalog.value(&digest) {
+                Some(value) => Some(part_of(value, offset, length)),
+                None => part_on_disk(artifacts, digest, offset, length).await,
+            })
+        }
+    };
+    let origin = asker.origin(question.origin.sequence);
+    let answer = Answer { origin, answered };
+    match answer.encode(asker.bus.scope().lattice()) {
+        Ok(bytes) => {
+            debug_assert!(bytes.len() <= MAX_ANSWER_BYTES);
+            if let Err(error) = asker.bus.publish(&reply, None, Bytes::from(bytes)).await {
+                // Whoever asked has a deadline.
+                tracing::debug!(error = chain(&error), "a host was not answered");
+            }
+        }
+        Err(error) => tracing::error!(error = chain(&error), "an answer cannot be encoded"),
+    }
+}
+
+fn part_of(value: &Bytes, offset: u64, length: usize) -> Part {
+    let start = usize::try_from(offset)
+        .unwrap_or(usize::MAX)
+        .min(value.len());
+    let end = start.saturating_add(length).min(value.len());
+    Part {
+        size: value.len() as u64,
+        bytes: value.slice(start..end),
+    }
+}
+
+async fn part_on_disk(
+    artifacts: Artifacts,
+    digest: Digest,
+    offset: u64,
+    length: usize,
+) -> Option<Part> {
+    let read = tokio::task::spawn_blocking(move || artifacts.part(&digest, offset, length));
+    match read.await.ok()? {
+        Ok(part) => part.map(|(size, bytes)| Part {
+            size,
+            bytes: Bytes::from(bytes),
+        }),
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "the bytes of a component cannot be read"
+            );
+            None
+        }
+    }
+}

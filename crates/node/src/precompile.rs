@@ -1,0 +1,183 @@
+//! The task that compiles ahead: what this host would run if any one other host left, or all hosts of any one
+//! cloud. Then taking over costs no compilation.
+//!
+//! An app is compiled as it would be with all of that at once. Its components are linked in another way if only
+//! some of them come, and what of it is not in the cache then is compiled when it comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use weft_lattice_config::placement::{self, ComponentId, HostId};
+use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
+use weft_state::artifacts::Artifacts;
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Deployed, Record};
+
+use crate::artifact_fetcher::Here;
+use crate::controller::{Controller, Snapshot};
+use crate::membership_task::Known;
+use crate::reconciler::digests;
+use crate::runtime::Runtime;
+use weft_link::Share;
+use weft_telemetry::chain;
+
+/// The label whose values are lost together.
+const LOST_TOGETHER: &str = "cloud";
+
+/// How long nothing has to change before it is looked ahead: what has to run now goes first.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// The most components that are compiled ahead: beyond it the loss of a host costs compilations, but keeping
+/// ready for it does not cost all of the machine.
+const COMPONENTS_MAX: usize = 256;
+
+/// The most bytes of components that are compiled ahead; machine code is some four times as large.
+const BYTES_MAX: u64 = 256 << 20;
+
+pub(super) struct Ahead {
+    pub(super) me: HostId,
+    pub(super) known: watch::Receiver<Arc<Known>>,
+    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) here: watch::Receiver<Here>,
+    pub(super) controller: Controller,
+    pub(super) runtime: Arc<dyn Runtime>,
+    pub(super) artifacts: Artifacts,
+    pub(super) local_stores: Arc<BTreeSet<String>>,
+}
+
+/// What of an app is compiled ahead.
+struct Task {
+    deployed: Deployed,
+    share: Share,
+}
+
+impl Ahead {
+    /// Compiles until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        // Which share of which revision was compiled, whatever came of it.
+        let mut done: BTreeMap<AppName, (u64, Share)> = BTreeMap::new();
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                Ok(()) = self.known.changed() => {}
+                Ok(()) = self.copy.changed() => {}
+                Ok(()) = self.here.changed() => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(QUIET) => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.round(&mut done) => {}
+            }
+        }
+    }
+
+    async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, Share)>) {
+        let known = self.known.borrow_and_update().clone();
+        let copy = self.copy.borrow_and_update().clone();
+        // Whoever does not see the others does not know what it would run without them.
+        if known.freeze.is_some() {
+            return;
+        }
+        let (me, local_stores) = (self.me.clone(), self.local_stores.clone());
+        let snapshot = self.controller.snapshot();
+        let here = self.here.borrow_and_update().digests.clone();
+        let artifacts = self.artifacts.clone();
+        let planned = tokio::task::spawn_blocking(move || {
+            let components = components(&copy, &known, &local_stores, &me);
+            bounded(tasks(&copy, &components, &snapshot, &here), &artifacts)
+        });
+        let Ok(tasks) = planned.await else { return };
+        for Task { deployed, share } in tasks {
+            let app = deployed.app.metadata.name.clone();
+            let doing = (deployed.revision, share.clone());
+            if done.get(&app) == Some(&doing) {
+                continue;
+            }
+            // It is looked at anew, and what has to run now goes first.
+            if self.known.has_changed().unwrap_or(false) || self.copy.has_changed().unwrap_or(false)
+            {
+                return;
+            }
+            let compiled = self.runtime.prepare(&deployed.app, &share).await.map(drop);
+            match compiled {
+                Ok(()) => tracing::debug!(%app, "compiled ahead"),
+                Err(error) => {
+                    tracing::warn!(%app, error = chain(&error), "an app cannot be compiled ahead");
+                }
+            }
+            done.insert(app, doing);
+        }
+    }
+}
+
+fn components(
+    copy: &DesiredReplica,
+    known: &Known,
+    local_stores: &BTreeSet<String>,
+    me: &HostId,
+) -> BTreeSet<ComponentId> {
+    let Ok(label) = LOST_TOGETHER.parse::<LabelName>() else {
+        return BTreeSet::new();
+    };
+    copy.with_input(&known.view, local_stores, |input| {
+        placement::ahead(input, me, &label)
+    })
+}
+
+/// What runs here and what would, app by app, where all bytes are here.
+fn tasks(
+    copy: &DesiredReplica,
+    components: &BTreeSet<ComponentId>,
+    snapshot: &Snapshot,
+    here: &BTreeSet<Digest>,
+) -> Vec<Task> {
+    let apps: BTreeSet<_> = components.iter().map(|component| &component.app).collect();
+    let tasks = apps.into_iter().filter_map(|app| {
+        let Record::Deployed(deployed) = &**copy.apps().get(app)? else {
+            return None;
+        };
+        let is_here = digests(&deployed.app).all(|digest| here.contains(digest));
+        is_here.then_some(())?;
+        // A manifest may list its components in another order than the one before it.
+        let runs = snapshot.apps.get(app.as_str());
+        let runs = |name: &ComponentName| {
+            runs.is_some_and(|runs| {
+                let mut specs = runs.deployed.app.spec.components.iter();
+                let index = specs.position(|spec| spec.name == *name);
+                index.is_some_and(|index| runs.share.has(index))
+            })
+        };
+        let specs = deployed.app.spec.components.iter().enumerate();
+        let share = specs.filter(|(_, spec)| {
+            let id = ComponentId {
+                app: app.clone(),
+                component: spec.name.clone(),
+            };
+            components.contains(&id) || runs(&spec.name)
+        });
+        Some(Task {
+            share: Share::Part(share.map(|(index, _)| index).collect()),
+            deployed: deployed.clone(),
+        })
+    });
+    tasks.collect()
+}
+
+/// As many as may be.
+fn bounded(tasks: Vec<Task>, artifacts: &Artifacts) -> Vec<Task> {
+    let (mut components, mut bytes) = (0, 0);
+    let mut fits = |task: &Task| {
+        components += task.deployed.app.spec.components.len();
+        let sizes = digests(&task.deployed.app)
+            .filter_map(|digest| artifacts.part(digest, 0, 0).ok().flatten());
+        bytes += sizes.map(|(size, _)| size).sum::<u64>();
+        components <= COMPONENTS_MAX && bytes <= BYTES_MAX
+    };
+    tasks.into_iter().take_while(|task| fits(task)).collect()
+}

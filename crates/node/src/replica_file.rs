@@ -1,0 +1,70 @@
+//! The copy of the desired state on this host's own disk: what it starts from when nobody else is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use weft_lattice_config::AppName;
+use weft_lattice_config::placement::{HostId, StoreId};
+use weft_state::desired::DesiredReplica;
+use weft_state::store::{Record, Store, StoreError};
+
+use weft_telemetry::chain;
+
+/// What is on the disk.
+pub(super) struct Kept {
+    store: Arc<Store>,
+    apps: BTreeMap<AppName, Arc<Record>>,
+    homes: BTreeMap<StoreId, HostId>,
+}
+
+impl Kept {
+    /// Reads what is there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(super) fn read(store: Arc<Store>) -> Result<(Self, DesiredReplica), StoreError> {
+        let copy = DesiredReplica::new(store.all()?, store.homes()?);
+        let kept = Self {
+            store,
+            apps: copy.apps().clone(),
+            homes: copy.homes().clone(),
+        };
+        Ok((kept, copy))
+    }
+
+    /// Writes what is new, off the async threads.
+    ///
+    /// # Errors
+    /// Why it could not be written, in words. It is new the next time too.
+    pub(super) async fn keep(&mut self, copy: &DesiredReplica) -> Result<(), String> {
+        let is_kept = |app: &AppName, record: &Arc<Record>| {
+            let kept = self.apps.get(app);
+            kept.is_some_and(|kept| Arc::ptr_eq(kept, record))
+        };
+        let apps = copy.apps().iter();
+        let apps = apps.filter(|(app, record)| !is_kept(app, record));
+        let apps: Vec<_> = apps
+            .map(|(app, record)| (app.clone(), record.clone()))
+            .collect();
+        let homes = copy.homes().iter();
+        let homes = homes.filter(|(store, host)| self.homes.get(*store) != Some(*host));
+        let homes: Vec<_> = homes
+            .map(|(store, host)| (store.clone(), host.clone()))
+            .collect();
+        if apps.is_empty() && homes.is_empty() {
+            return Ok(());
+        }
+        let store = self.store.clone();
+        let written =
+            tokio::task::spawn_blocking(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
+        match written.await {
+            Ok(Ok((apps, homes))) => {
+                self.apps.extend(apps);
+                self.homes.extend(homes);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(chain(&error)),
+            Err(_) => Err("the host is stopping".to_owned()),
+        }
+    }
+}

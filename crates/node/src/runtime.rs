@@ -1,0 +1,169 @@
+//! The seam between a host as a member of a lattice and what runs its components.
+//!
+//! [`Runtime`] is implemented by `weft_runtime` over wasmtime, and by a small fake in tests and simulations.
+//! It works in two steps, so that a revision that cannot run takes nothing from the one that serves:
+//!
+//! 1. [`Runtime::prepare`] checks, links and compiles the share of an app that this host runs.
+//! 2. [`PreparedApp::bind`] binds the links to providers; the result serves until it is dropped.
+//!
+//! Calls of other hosts reach components through [`weft_link::CallServer`], requests through
+//! [`weft_ingress::Handler`].
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use weft_control::{CallReply, ErrorCode};
+use weft_ingress::Handler;
+use weft_lattice_config::App;
+use weft_link::{LinkReport, Protocol, Share};
+use weft_provider::{ConfigProblem, Provider};
+
+/// The providers of one app, by name.
+pub type BoundProviders = BTreeMap<String, Arc<dyn Provider>>;
+
+/// Runs components.
+#[async_trait]
+pub trait Runtime: Send + Sync {
+    /// Checks, links and compiles what `share` has of an app. Compiled code is cached, so preparing the same
+    /// share again is cheap. Dropping the future stops after the current component.
+    ///
+    /// # Errors
+    /// If a component, a link or a route cannot work.
+    async fn prepare(&self, app: &App, share: &Share)
+    -> Result<Box<dyn PreparedApp>, PrepareError>;
+
+    /// The most instances at once.
+    fn instances_max(&self) -> u32;
+
+    /// Number of compilations since the start.
+    fn compilations(&self) -> u64;
+}
+
+/// A share of an app that is compiled and linked.
+pub trait PreparedApp: Send {
+    /// Binds its links to `providers`.
+    ///
+    /// # Errors
+    /// If a provider rejects the settings of a link.
+    fn bind(
+        self: Box<Self>,
+        providers: &BoundProviders,
+    ) -> Result<Arc<dyn RunningApp>, ConfigProblem>;
+}
+
+/// A share of an app that serves.
+#[async_trait]
+pub trait RunningApp: Any + Send + Sync {
+    /// Its components, by name, in ascending order.
+    fn components(&self) -> Vec<RunningComponent>;
+
+    /// How its links work.
+    fn links(&self) -> &[LinkReport];
+
+    /// Requests and calls in flight.
+    fn in_flight(&self) -> u64;
+
+    /// Drops instances and code that were idle for too long. Called about once a second.
+    fn drop_expired(&self);
+
+    /// The handler of a component's requests; `None` if this host does not run the component.
+    fn handler(&self, component: &str) -> Option<Arc<dyn Handler>>;
+
+    /// The HTTP interface that a component exports.
+    fn protocol(&self, component: &str) -> Option<Protocol>;
+
+    /// Calls a function with arguments in WAVE, `repeat` times one after another.
+    ///
+    /// # Errors
+    /// Of the first call that fails, or if this host does not run the component.
+    async fn call(
+        &self,
+        component: &str,
+        expression: &str,
+        repeat: u32,
+    ) -> Result<CallReply, CallError>;
+}
+
+/// A component of a [`RunningApp`].
+#[derive(Debug, Clone)]
+pub struct RunningComponent {
+    /// Its name.
+    pub name: String,
+    /// Size of its artifact.
+    pub bytes: u64,
+    /// The components that are composed into one with it, itself first.
+    pub fused: Vec<String>,
+    /// Whether its code is in memory.
+    pub is_loaded: bool,
+    /// Requests and calls in flight.
+    pub in_flight: u64,
+    /// Requests and calls so far.
+    pub requests: u64,
+    /// Traps so far.
+    pub traps: u64,
+    /// The most linear memory of an instance.
+    pub memory_bytes_max: u64,
+    /// The longest duration of a request.
+    pub deadline: Duration,
+    /// The most requests at once.
+    pub concurrency_max: u32,
+}
+
+/// Why an app cannot be prepared.
+#[derive(Debug)]
+pub struct PrepareError {
+    /// What the error is to those who deploy.
+    pub kind: PrepareErrorKind,
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// Kind of a [`PrepareError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrepareErrorKind {
+    /// The request is malformed.
+    Malformed,
+    /// An artifact is missing.
+    Missing,
+    /// The app does not fit together, or cannot run here.
+    Refused,
+    /// The host failed.
+    Internal,
+}
+
+/// Why a call has no result.
+#[derive(Debug)]
+pub struct CallError {
+    /// What the error is to the caller.
+    pub code: ErrorCode,
+    /// The next step, if there is one.
+    pub help: Option<String>,
+    /// The error itself.
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+// === impl PrepareError ===
+
+impl PrepareError {
+    /// An error of a runtime.
+    pub fn new(kind: PrepareErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into();
+        Self { kind, source }
+    }
+}
+
+impl fmt::Display for PrepareError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(formatter)
+    }
+}
+
+impl Error for PrepareError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}

@@ -1,0 +1,85 @@
+//! What tests of this folder share: a host's own membership, and others that it hears.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use weft_membership::Moment;
+use weft_membership::message::{ComponentId, Contents, Holding, Load, Readiness, Revision};
+use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
+
+use crate::membership_task::Known;
+
+/// The host that looks at others.
+pub(super) const OWN: HostId = HostId::from_key([1; 32]);
+/// One of these.
+pub(super) const OTHER: HostId = HostId::from_key([2; 32]);
+
+/// A host and its time.
+pub(super) struct Rig {
+    pub(super) own: Membership,
+    pub(super) now: Moment,
+}
+
+/// A host in one of its lives, with a component `shop/cart`.
+pub(super) fn host(host: HostId, incarnation: u64) -> Membership {
+    let contents = Contents {
+        components: vec![Holding {
+            component: cart(),
+            revision: Revision(1),
+            readiness: Readiness::Ready,
+        }],
+        ..Contents::default()
+    };
+    let identity = Identity {
+        lattice: "test".to_owned(),
+        host,
+        incarnation,
+    };
+    Membership::new(identity, contents).unwrap()
+}
+
+pub(super) fn cart() -> ComponentId {
+    ComponentId {
+        app: "shop".parse().unwrap(),
+        component: "cart".parse().unwrap(),
+    }
+}
+
+impl Rig {
+    /// A host that has just connected.
+    pub(super) fn new() -> Self {
+        let mut own = host(OWN, 1);
+        own.set_contents(Contents::default()).unwrap();
+        own.on_bus(Moment::START, BusStatus::Connected);
+        Self {
+            own,
+            now: Moment::START,
+        }
+    }
+
+    /// Lets time pass, in which these are heard.
+    pub(super) fn pass(&mut self, duration: Duration, heard: &mut [Membership]) {
+        let end = self.now + duration;
+        while self.now < end {
+            for other in heard.iter_mut() {
+                let heartbeat = other.heartbeat(0, Load::default());
+                self.own.on_heartbeat(self.now, heartbeat).unwrap();
+            }
+            self.now = self.now + TICK_EVERY;
+            self.own.tick(self.now);
+        }
+    }
+
+    /// Takes note of what a host that was heard has.
+    pub(super) fn learn(&mut self, other: &Membership) {
+        self.own.on_inventory(self.now, other.inventory()).unwrap();
+        self.pass(TICK_EVERY, &mut []);
+    }
+
+    pub(super) fn known(&self) -> Arc<Known> {
+        Arc::new(Known {
+            view: self.own.view().clone(),
+            freeze: self.own.freeze(),
+        })
+    }
+}

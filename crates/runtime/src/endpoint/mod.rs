@@ -1,0 +1,157 @@
+//! An entry: a component at which requests and calls come in, with all that is fused to it.
+//!
+//! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go
+//! wrong with a request, [`generation`] joins the entries of an app that were made together.
+
+mod code_cache;
+mod failure;
+mod revision_set;
+mod instances;
+mod settings;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use wasmtime::component::Component;
+
+pub(crate) use self::code_cache::Code;
+pub(crate) use self::failure::{Failure, chain};
+pub(crate) use self::revision_set::Generation;
+use self::instances::IdleInstances;
+pub(crate) use self::instances::{Exports, Instance};
+pub(crate) use self::settings::{EntrySettings, Reusable, body_bytes_max, deadline, store_limits};
+use crate::guest::Shape;
+use weft_link::Protocol;
+
+/// A component that takes requests, among the entries that it is linked to.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    core: Arc<Core>,
+    generation: Arc<Generation>,
+}
+
+/// An entry without those it is linked to: entries do not hold each other, so links in a circle keep
+/// nothing alive.
+pub(crate) struct Core {
+    shape: Arc<Shape>,
+    settings: EntrySettings,
+    /// The size of the component, without what is fused to it.
+    bytes: u64,
+    code: Code,
+    idle: IdleInstances,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    in_flight: AtomicU64,
+    requests: AtomicU64,
+    traps: AtomicU64,
+}
+
+/// What an entry has done so far.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) in_flight: u64,
+    pub(crate) requests: u64,
+    pub(crate) traps: u64,
+}
+
+/// The right to run one request, given back on drop.
+pub(crate) struct Admission(Arc<Core>);
+
+impl Core {
+    pub(crate) fn new(shape: Shape, settings: EntrySettings, bytes: u64, code: Code) -> Self {
+        let idle = IdleInstances::new(settings.reuse);
+        let shape = Arc::new(shape);
+        Self {
+            shape,
+            settings,
+            bytes,
+            code,
+            idle,
+            counters: Counters::default(),
+        }
+    }
+}
+
+impl Entry {
+    /// Admits one more request, unless as many run as may.
+    pub(crate) fn admit(&self) -> Result<Admission, Failure> {
+        let core = &self.core;
+        let before = core.counters.in_flight.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission(core.clone());
+        if before >= u64::from(core.settings.concurrency_max) {
+            return Err(Failure::Full {
+                limit: core.settings.concurrency_max,
+            });
+        }
+        core.counters.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(admission)
+    }
+
+    pub(crate) fn component(&self) -> &str {
+        &self.core.shape.parts[0].component
+    }
+
+    pub(crate) fn app(&self) -> &str {
+        &self.core.shape.app
+    }
+
+    pub(crate) fn shape(&self) -> &Arc<Shape> {
+        &self.core.shape
+    }
+
+    pub(crate) fn settings(&self) -> &EntrySettings {
+        &self.core.settings
+    }
+
+    /// The size of the component, without what is fused to it.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.core.bytes
+    }
+
+    /// None for an entry that does not handle HTTP.
+    pub(crate) fn protocol(&self) -> Option<Protocol> {
+        self.core.code.recipe.protocol
+    }
+
+    /// The entry's component, loaded if it is not.
+    ///
+    /// # Errors
+    /// [`Failure::NotLoaded`].
+    pub(crate) async fn component_code(&self) -> Result<Component, Failure> {
+        let code = self.core.code.get().await?;
+        Ok(code.pre.instance_pre().component().clone())
+    }
+
+    /// Whether its code is in memory.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.core.code.is_loaded()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let counters = &self.core.counters;
+        Counts {
+            in_flight: counters.in_flight.load(Ordering::Relaxed),
+            requests: counters.requests.load(Ordering::Relaxed),
+            traps: counters.traps.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn count_trap(&self) {
+        self.core.counters.traps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Drops instances, and code, that were idle for too long. Called now and then.
+    pub(crate) fn drop_expired(&self) {
+        self.core.idle.drop_expired();
+        self.core.code.drop_if_idle();
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.0.counters.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+}

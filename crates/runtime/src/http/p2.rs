@@ -1,0 +1,29 @@
+//! `wasi:http/incoming-handler` 0.2.
+
+use http::Request;
+use wasmtime::Store;
+use wasmtime_wasi_http::WasiHttpView;
+use wasmtime_wasi_http::p2::bindings::Proxy;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+
+use super::run::{Head, RequestBody};
+use crate::endpoint::Failure;
+use crate::guest::GuestState;
+
+/// Runs the guest to its end; the head of the answer goes to `head` when the guest sets it.
+pub(super) async fn call(
+    store: &mut Store<GuestState>,
+    proxy: &Proxy,
+    request: Request<RequestBody>,
+    head: Head,
+) -> wasmtime::Result<()> {
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme::Http, request)?;
+    let response = http.new_response_outparam_from_callback(move |response| {
+        let answer = response.map_err(|code| Failure::ErrorCode(format!("{code:?}")));
+        // The client may be gone.
+        let _ = head.send(answer);
+    })?;
+    let handler = proxy.wasi_http_incoming_handler();
+    handler.call_handle(store, request, response).await
+}

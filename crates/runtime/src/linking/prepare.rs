@@ -1,0 +1,351 @@
+//! From a group of components to something that can be instantiated in microseconds.
+
+use std::sync::Arc;
+
+use wasmtime::ResourcesRequired;
+use wasmtime::component::{Component, InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p3::bindings::ServicePre;
+use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
+use weft_lattice_config::App;
+use weft_state::artifacts::Artifacts;
+use weft_stub::Cache;
+
+use super::imports::{self, HostImport, Links};
+use super::link_exports::{Served, ServedFunctions};
+use super::{AppInput, BinaryError, Group};
+use crate::bindings;
+use crate::compile::{CacheKey, CompileError, Compiler};
+use crate::engine::{EngineKind, Engines};
+use crate::guest::GuestState;
+use crate::links::{CALL_INTERFACE, DIRECT_INTERFACE, Transport};
+
+/// An entry, ready to be instantiated.
+pub(crate) struct Prepared {
+    pub(crate) recipe: Recipe,
+    pub(crate) loaded: Loaded,
+}
+
+/// An entry's code in memory.
+pub(crate) struct Loaded {
+    pub(crate) pre: EntryPre,
+    pub(crate) served: Arc<Served>,
+}
+
+/// What it takes to load an entry's code again when it was dropped: small, where code is not.
+pub(crate) struct Recipe {
+    /// `app/component`, for messages.
+    name: String,
+    pub(crate) kind: EngineKind,
+    /// None for an entry that does not handle HTTP.
+    pub(crate) protocol: Option<Protocol>,
+    /// Linear memories that one instance takes from the pool.
+    pub(crate) memories: u32,
+    key: CacheKey,
+    imports: Box<[HostImport]>,
+    served: ServedFunctions,
+    /// To fuse and compile again, should the compile cache have lost the code.
+    app: Arc<App>,
+    group: Group,
+}
+
+/// How an entry is called.
+#[derive(Clone)]
+pub(crate) enum EntryPre {
+    /// It handles HTTP by WASI 0.2.
+    HttpP2(ProxyPre<GuestState>),
+    /// It handles HTTP by WASI 0.3.
+    HttpP3(ServicePre<GuestState>),
+    /// It exports other functions only.
+    Plain(InstancePre<GuestState>),
+}
+
+/// The protocol of an HTTP entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    HttpP2,
+    HttpP3,
+}
+
+/// Why a group cannot be instantiated.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PrepareError {
+    /// The components cannot be joined.
+    #[error("cannot fuse what component `{entry}` is linked to")]
+    Fuse {
+        /// The component at which requests enter.
+        entry: String,
+        /// Which link, and what was expected and found.
+        #[source]
+        source: Box<FuseError>,
+    },
+    /// A component's bytes cannot be had.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// The components cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// An import does not match what the host offers.
+    #[error("component `{entry}` does not fit the host")]
+    Link {
+        /// The component at which requests enter.
+        entry: String,
+        /// Which import.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Two parts pass a handle of an interface that each has under other bindings.
+    #[error(
+        "components {parts} pass handles of `{interface}` to each other, so they share it; link them \
+         to the same provider with the same name and config"
+    )]
+    SharedDiffers {
+        /// The interface.
+        interface: String,
+        /// The components.
+        parts: String,
+    },
+    /// One instance needs more than the whole pool.
+    #[error(
+        "component `{entry}` needs {needed} {what} at once, and this host's pool has {available}; link \
+         fewer components, or run on a machine with more memory"
+    )]
+    Pool {
+        /// The component at which requests enter.
+        entry: String,
+        /// `memories` or `tables`.
+        what: &'static str,
+        /// How many one instance needs.
+        needed: u32,
+        /// How many there are.
+        available: u32,
+    },
+}
+
+/// Prepares the groups of apps, and loads them again.
+#[derive(Clone)]
+pub(crate) struct Preparer {
+    pub(crate) engines: Arc<Engines>,
+    pub(crate) compiler: Compiler,
+    pub(crate) artifacts: Artifacts,
+    pub(crate) transport: Transport,
+    /// Stubs and skeletons that were generated before.
+    pub(crate) stubs: Arc<Cache>,
+}
+
+impl Preparer {
+    /// Fuses, compiles and links one group.
+    ///
+    /// # Errors
+    /// Any [`PrepareError`].
+    pub(crate) async fn prepare(
+        &self,
+        input: &Arc<AppInput>,
+        group: &Group,
+    ) -> Result<Prepared, PrepareError> {
+        let entry = input.name(group.parts[0]);
+        let name = format!("{}/{entry}", input.app.metadata.name);
+        let kind = engine_kind(input, group);
+        let fused = {
+            let (input, group) = (input.clone(), group.clone());
+            let joined = tokio::task::spawn_blocking(move || fuse(&input, &group));
+            joined
+                .await
+                .map_err(|_| CompileError::Interrupted { name: name.clone() })??
+        };
+        let links = Links::of(input, group, kind, &self.transport);
+        let imports = imports::bind(fused.imports, input, group, &links)?;
+        let served = group.served();
+        let bytes: Arc<[u8]> = fused.bytes.into();
+        let key = self.compiler.key(kind, &bytes);
+        let component = self.compiler.compile(kind, &name, &key, bytes).await?;
+        let memories = self.pool_needs(entry, &component)?;
+        let loaded = self.link(&name, kind, &component, &imports, &served)?;
+        let recipe = Recipe {
+            name,
+            kind,
+            protocol: loaded.pre.protocol(),
+            memories,
+            key,
+            imports,
+            served,
+            app: input.app.clone(),
+            group: group.clone(),
+        };
+        Ok(Prepared { recipe, loaded })
+    }
+
+    /// Loads what was prepared before: from the compile cache, or, if that has lost it, from the
+    /// component's bytes.
+    ///
+    /// # Errors
+    /// Any [`PrepareError`].
+    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<Loaded, PrepareError> {
+        let cached = self.compiler.cached(recipe.kind, &recipe.name, &recipe.key);
+        if let Some(component) = cached.await? {
+            let Recipe {
+                name,
+                kind,
+                imports,
+                served,
+                ..
+            } = recipe;
+            return self.link(name, *kind, &component, imports, served);
+        }
+        let (app, artifacts) = (recipe.app.clone(), self.artifacts.clone());
+        let read = tokio::task::spawn_blocking(move || AppInput::read(app, &artifacts));
+        let input = read.await.map_err(|_| CompileError::Interrupted {
+            name: recipe.name.clone(),
+        })??;
+        Ok(self.prepare(&Arc::new(input), &recipe.group).await?.loaded)
+    }
+
+    fn link(
+        &self,
+        name: &str,
+        kind: EngineKind,
+        component: &Component,
+        imports: &[HostImport],
+        served: &ServedFunctions,
+    ) -> Result<Loaded, PrepareError> {
+        let linked = || {
+            let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
+            linker.allow_shadowing(true);
+            for import in imports {
+                import.put(&mut linker)?;
+            }
+            linker.instantiate_pre(component)
+        };
+        let pre = linked().map_err(|error| PrepareError::Link {
+            entry: name.to_owned(),
+            source: error.into_boxed_dyn_error(),
+        })?;
+        Ok(Loaded {
+            pre: EntryPre::of(pre, kind),
+            served: Arc::new(Served::of(component, served)),
+        })
+    }
+
+    fn pool_needs(&self, entry: &str, component: &Component) -> Result<u32, PrepareError> {
+        let pool = self.engines.pool();
+        let Some(ResourcesRequired {
+            num_memories,
+            num_tables,
+            ..
+        }) = component.resources_required()
+        else {
+            return Ok(1);
+        };
+        let needs = [
+            ("memories", num_memories, pool.instances),
+            ("tables", num_tables, pool.tables()),
+        ];
+        for (what, needed, available) in needs {
+            if needed > available {
+                let entry = entry.to_owned();
+                return Err(PrepareError::Pool {
+                    entry,
+                    what,
+                    needed,
+                    available,
+                });
+            }
+        }
+        Ok(num_memories.max(1))
+    }
+}
+
+impl EntryPre {
+    fn of(pre: InstancePre<GuestState>, kind: EngineKind) -> Self {
+        if let Ok(http) = ProxyPre::new(pre.clone()) {
+            Self::HttpP2(http)
+        } else if kind == EngineKind::Concurrent
+            && let Ok(http) = ServicePre::new(pre.clone())
+        {
+            Self::HttpP3(http)
+        } else {
+            Self::Plain(pre)
+        }
+    }
+
+    fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::HttpP2(_) => Some(Protocol::HttpP2),
+            Self::HttpP3(_) => Some(Protocol::HttpP3),
+            Self::Plain(_) => None,
+        }
+    }
+
+    pub(crate) fn instance_pre(&self) -> &InstancePre<GuestState> {
+        match self {
+            Self::HttpP2(pre) => pre.instance_pre(),
+            Self::HttpP3(pre) => pre.instance_pre(),
+            Self::Plain(pre) => pre,
+        }
+    }
+}
+
+fn engine_kind(input: &AppInput, group: &Group) -> EngineKind {
+    let uses_async = group.parts.iter().any(|part| {
+        input
+            .binaries
+            .get(input.name(*part))
+            .is_some_and(|binary| binary.description.uses_async)
+    });
+    if uses_async {
+        EngineKind::Concurrent
+    } else {
+        EngineKind::Synchronous
+    }
+}
+
+/// Joins the parts of a group, its stubs and its skeleton.
+fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
+    let mut parts: Vec<Part<'_>> = group
+        .parts
+        .iter()
+        .filter_map(|part| {
+            let name = input.name(*part);
+            let bytes = &input.binaries.get(name)?.bytes;
+            Some(Part { name, bytes })
+        })
+        .collect();
+    let mut edges = group.edges.clone();
+    for (part, crossing) in &group.crossings {
+        let Some(stub) = crossing.stub() else {
+            continue;
+        };
+        edges.extend(crossing.edges(*part, parts.len()));
+        let name = input.name(crossing.to);
+        parts.push(Part { name, bytes: stub });
+    }
+    let mut exporting = vec![0];
+    if let Some(serving) = &group.serving
+        && let Some(skeleton) = serving.skeleton()
+    {
+        edges.extend(serving.edges(parts.len()));
+        exporting.push(parts.len());
+        let name = input.name(group.parts[0]);
+        parts.push(Part {
+            name,
+            bytes: skeleton,
+        });
+    }
+    let is_private = |import: &str| {
+        bindings::is_private(import)
+            || [CALL_INTERFACE, DIRECT_INTERFACE].contains(&import)
+            || group.is_concurrent(import)
+    };
+    let options = FuseOptions {
+        is_private: &is_private,
+        // The group is bounded by itself; each part may have some stubs.
+        max_parts: parts.len(),
+        max_bytes: MAX_FUSED_BYTES,
+    };
+    weft_compose::fuse_exporting(&parts, &edges, &exporting, &options).map_err(|source| {
+        PrepareError::Fuse {
+            entry: input.name(group.parts[0]).to_owned(),
+            source: Box::new(source),
+        }
+    })
+}

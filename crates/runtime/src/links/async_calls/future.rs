@@ -1,0 +1,85 @@
+//! Futures between a store and the other side of a call.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::{FutureConsumer, FutureProducer, Source};
+
+use super::element::{Carried, decode_chunk, encode_chunk};
+use weft_link::{Receiver, Sender};
+
+/// What a future is told, or its reader trapped with, whose writer is gone.
+const BROKEN: &str = "whoever was to write the future is gone: it trapped, or had no more time";
+
+/// Sends on the value that this store writes.
+pub(super) struct Consumer<T> {
+    sender: Sender,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Writes the value that comes in to this store.
+pub(super) struct Producer<T> {
+    receiver: Receiver,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Consumer<T> {
+    pub(super) fn new(sender: Sender) -> Self {
+        let of = PhantomData;
+        Self { sender, of }
+    }
+}
+
+impl<T: Carried, D: 'static> FutureConsumer<D> for Consumer<T> {
+    type Item = T;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        mut source: Source<'_, T>,
+        _finish: bool,
+    ) -> Poll<wasmtime::Result<()>> {
+        let mut value = None;
+        source.read(store, &mut value)?;
+        if let Some(value) = value {
+            self.sender.send_only(encode_chunk(&[value])?);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Producer<T> {
+    pub(super) fn new(receiver: Receiver) -> Self {
+        let of = PhantomData;
+        Self { receiver, of }
+    }
+}
+
+impl<T: Carried, D: 'static> FutureProducer<D> for Producer<T> {
+    type Item = T;
+
+    fn poll_produce(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        _store: StoreContextMut<'_, D>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<Option<T>>> {
+        let reason = match self.receiver.poll_chunk(context) {
+            Poll::Ready(Ok(chunk)) => match decode_chunk::<T>(&chunk) {
+                Ok(mut values) if values.len() == 1 => return Poll::Ready(Ok(values.pop())),
+                Ok(values) => format!("the future has {} values", values.len()),
+                Err(error) => format!("the value of the future cannot be decoded: {error}"),
+            },
+            Poll::Ready(Err(_)) => BROKEN.to_owned(),
+            Poll::Pending if finish => return Poll::Ready(Ok(None)),
+            Poll::Pending => return Poll::Pending,
+        };
+        Poll::Ready(match T::failure(&reason) {
+            Some(failure) => Ok(Some(failure)),
+            None => Err(wasmtime::Error::msg(reason)),
+        })
+    }
+}

@@ -1,0 +1,353 @@
+//! Streams between a store and the other side of a call, as typed elements.
+//!
+//! A write is taken as far as there is credit, and is done when it was taken: the writer does not wait
+//! for the reader as long as the window has room. `stream<u8>` is copied whole from one memory into the
+//! chunk, and from there into the other; all others are encoded one by one.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use wasmtime::component::{
+    Destination, DirectDestination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
+};
+use wasmtime::{AsContextMut, StoreContextMut};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
+
+use super::element::{Carried, decode_chunk, encode_chunk};
+use weft_link::{Gone, Receiver, Sender};
+
+/// The longest chunk of bytes: a few are under way at a time, so that both sides have something to do.
+pub(super) const BYTES_PER_CHUNK: usize = 64 << 10;
+
+/// What the number of bytes before those of a chunk takes at most.
+const LENGTH_BYTES_MAX: usize = 5;
+
+/// Sends on what this store writes.
+pub(super) struct Consumer<T> {
+    sender: Sender,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Writes what comes in to this store.
+pub(super) struct Producer<T> {
+    receiver: Receiver,
+    /// A chunk that was asked about, and not for.
+    ahead: Option<Vec<u8>>,
+    /// The size of the chunk that the store has, and delivers.
+    delivering: usize,
+    of: PhantomData<fn() -> T>,
+}
+
+/// Sends on the bytes that this store writes.
+pub(super) struct BytesConsumer {
+    sender: Sender,
+}
+
+/// Writes the bytes that come in to this store.
+pub(super) struct BytesProducer {
+    receiver: Receiver,
+    /// Bytes that were not asked for yet.
+    current: Option<Bytes>,
+}
+
+/// A chunk of bytes, of which some have been read.
+struct Bytes {
+    payload: Vec<u8>,
+    read: usize,
+}
+
+// === impl Consumer ===
+
+impl<T> Consumer<T> {
+    pub(super) fn new(sender: Sender) -> Self {
+        let of = PhantomData;
+        Self { sender, of }
+    }
+}
+
+impl<T: Carried, D: 'static> StreamConsumer<D> for Consumer<T> {
+    type Item = T;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut store: StoreContextMut<'_, D>,
+        mut source: Source<'_, T>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        if let Some(early) = ready!(wait_for_credit(&self.sender, context, finish)) {
+            return Poll::Ready(Ok(early));
+        }
+        let count = source.remaining(&mut store).min(T::PER_CHUNK);
+        if count > 0 {
+            let mut elements: Vec<T> = Vec::with_capacity(count);
+            source.read(&mut store, &mut elements)?;
+            self.sender.send(encode_chunk(&elements)?);
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+// === impl Producer ===
+
+impl<T> Producer<T> {
+    pub(super) fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            ahead: None,
+            delivering: 0,
+            of: PhantomData,
+        }
+    }
+
+    /// The next chunk, or what there is to say in place of one.
+    fn poll_chunk(
+        &mut self,
+        context: &Context<'_>,
+        finish: bool,
+    ) -> Poll<Result<Vec<u8>, StreamResult>> {
+        match self.ahead.take() {
+            Some(chunk) => Poll::Ready(Ok(chunk)),
+            None => wait_for_chunk(&self.receiver, context, finish),
+        }
+    }
+}
+
+impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
+    type Item = T;
+    type Buffer = VecBuffer<T>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, T, VecBuffer<T>>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        // It asks again only when all was delivered.
+        let delivered = std::mem::take(&mut self.delivering);
+        if delivered > 0 {
+            self.receiver.consumed(delivered);
+        }
+        loop {
+            let chunk = match ready!(self.poll_chunk(context, finish)) {
+                Ok(chunk) => chunk,
+                Err(instead) => return Poll::Ready(Ok(instead)),
+            };
+            if destination.remaining(store.as_context_mut()) == Some(0) {
+                self.ahead = Some(chunk);
+                return Poll::Ready(Ok(StreamResult::Completed));
+            }
+            return match decode_chunk::<T>(&chunk) {
+                // There has to be something in what is delivered.
+                Ok(elements) if elements.is_empty() => {
+                    self.receiver.consumed(chunk.len());
+                    continue;
+                }
+                Ok(elements) => {
+                    self.delivering = chunk.len();
+                    destination.set_buffer(elements.into());
+                    Poll::Ready(Ok(StreamResult::Completed))
+                }
+                Err(error) => Poll::Ready(Ok(malformed(&error))),
+            };
+        }
+    }
+}
+
+// === impl BytesConsumer ===
+
+impl BytesConsumer {
+    pub(super) fn new(sender: Sender) -> Self {
+        Self { sender }
+    }
+}
+
+impl<D: 'static> StreamConsumer<D> for BytesConsumer {
+    type Item = u8;
+
+    fn poll_consume(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        store: StoreContextMut<'_, D>,
+        source: Source<'_, u8>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        if let Some(early) = ready!(wait_for_credit(&self.sender, context, finish)) {
+            return Poll::Ready(Ok(early));
+        }
+        let mut source = source.as_direct(store);
+        let written = source.remaining();
+        let mut taken = 0;
+        while taken < written.len() {
+            let room = self.sender.credit().min(BYTES_PER_CHUNK);
+            if room == 0 {
+                break;
+            }
+            let end = written.len().min(taken + room);
+            self.sender.send(bytes_chunk(&written[taken..end])?);
+            taken = end;
+        }
+        source.mark_read(taken);
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+// === impl BytesProducer ===
+
+impl BytesProducer {
+    pub(super) fn new(receiver: Receiver) -> Self {
+        Self {
+            receiver,
+            current: None,
+        }
+    }
+
+    /// Bytes that have not been read, at least one, or what there is to say in place of them.
+    fn poll_bytes(
+        &mut self,
+        context: &Context<'_>,
+        finish: bool,
+    ) -> Poll<Result<Bytes, StreamResult>> {
+        loop {
+            let bytes = match self.current.take() {
+                Some(bytes) => Ok(bytes),
+                None => ready!(wait_for_bytes(&self.receiver, context, finish)),
+            };
+            match bytes {
+                Ok(bytes) if bytes.left().is_empty() => {
+                    self.receiver.consumed(bytes.payload.len());
+                }
+                bytes => return Poll::Ready(bytes),
+            }
+        }
+    }
+
+    /// Copies what is here into the room that a reader has, and keeps the rest.
+    fn fill<D: 'static>(
+        &mut self,
+        mut bytes: Bytes,
+        mut room: usize,
+        mut destination: DirectDestination<'_, D>,
+    ) {
+        loop {
+            let count = room.min(bytes.left().len());
+            destination.remaining()[..count].copy_from_slice(&bytes.left()[..count]);
+            destination.mark_written(count);
+            bytes.read += count;
+            room -= count;
+            if !bytes.left().is_empty() {
+                self.current = Some(bytes);
+                return;
+            }
+            self.receiver.consumed(bytes.payload.len());
+            if room == 0 {
+                return;
+            }
+            match self.receiver.chunk().map(Bytes::of) {
+                Some(Ok(next)) => bytes = next,
+                Some(Err(error)) => {
+                    // What was copied is delivered before the end.
+                    malformed(&error);
+                    return self.receiver.refuse();
+                }
+                None => return,
+            }
+        }
+    }
+}
+
+impl<D: 'static> StreamProducer<D> for BytesProducer {
+    type Item = u8;
+    type Buffer = VecBuffer<u8>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        mut store: StoreContextMut<'a, D>,
+        destination: Destination<'a, u8, VecBuffer<u8>>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let bytes = match ready!(self.poll_bytes(context, finish)) {
+            Ok(bytes) => bytes,
+            Err(instead) => return Poll::Ready(Ok(instead)),
+        };
+        match destination.remaining(store.as_context_mut()) {
+            // It only asks whether there is something.
+            Some(0) => self.current = Some(bytes),
+            room => {
+                // A reader that is the host takes one chunk at a time.
+                let room = room.unwrap_or(bytes.left().len());
+                self.fill(bytes, room, destination.as_direct(store, room));
+            }
+        }
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}
+
+// === impl Bytes ===
+
+impl Bytes {
+    fn of(payload: Vec<u8>) -> Result<Self, DecodeError> {
+        let mut decoder = Decoder::new(&payload, Limits::LINK)?;
+        let length = decoder.bytes()?.len();
+        decoder.finish()?;
+        let read = payload.len() - length;
+        Ok(Self { payload, read })
+    }
+
+    fn left(&self) -> &[u8] {
+        &self.payload[self.read..]
+    }
+}
+
+pub(super) fn bytes_chunk(bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
+    let mut payload = Vec::with_capacity(LENGTH_BYTES_MAX + bytes.len());
+    Encoder::new(&mut payload, MAX_VALUE_BYTES).bytes(bytes)?;
+    Ok(payload)
+}
+
+/// None once a chunk may be sent, or what there is to say in place of it.
+fn wait_for_credit(
+    sender: &Sender,
+    context: &Context<'_>,
+    finish: bool,
+) -> Poll<Option<StreamResult>> {
+    match sender.poll_credit(context) {
+        Poll::Ready(Ok(())) => Poll::Ready(None),
+        Poll::Ready(Err(Gone)) => Poll::Ready(Some(StreamResult::Dropped)),
+        Poll::Pending if finish => Poll::Ready(Some(StreamResult::Cancelled)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// The next chunk, or what there is to say in place of it.
+fn wait_for_chunk(
+    receiver: &Receiver,
+    context: &Context<'_>,
+    finish: bool,
+) -> Poll<Result<Vec<u8>, StreamResult>> {
+    match receiver.poll_chunk(context) {
+        Poll::Ready(Ok(chunk)) => Poll::Ready(Ok(chunk)),
+        // A stream has no way to say that it is not complete.
+        Poll::Ready(Err(_)) => Poll::Ready(Err(StreamResult::Dropped)),
+        Poll::Pending if finish => Poll::Ready(Err(StreamResult::Cancelled)),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+fn wait_for_bytes(
+    receiver: &Receiver,
+    context: &Context<'_>,
+    finish: bool,
+) -> Poll<Result<Bytes, StreamResult>> {
+    let chunk = ready!(wait_for_chunk(receiver, context, finish));
+    Poll::Ready(chunk.and_then(|chunk| Bytes::of(chunk).map_err(|error| malformed(&error))))
+}
+
+/// A stream that is not what it should be ends.
+fn malformed(error: &DecodeError) -> StreamResult {
+    tracing::warn!(%error, "a chunk of a stream cannot be decoded");
+    StreamResult::Dropped
+}

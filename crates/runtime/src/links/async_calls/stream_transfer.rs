@@ -1,0 +1,228 @@
+//! Streams and futures as parameters and results: each store keeps its own, and the other side is told
+//! a number.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamReader};
+use wasmtime::{AsContextMut, StoreContextMut};
+
+use super::element::Carried;
+use weft_link::{Event, Kind, Receiver, Sender, Side};
+use super::{future, stream};
+use crate::links::codec::{CodecError, Element, FutureValue, Handover};
+
+/// Hands over the streams and futures of one store's side of a call.
+pub(super) struct Ends<'a, D: 'static> {
+    pub(super) store: StoreContextMut<'a, D>,
+    pub(super) side: &'a Arc<Side>,
+    pub(super) given: &'a mut Given,
+}
+
+/// The futures that were given away and may come to be unwanted.
+#[derive(Default)]
+pub(super) struct Given(Vec<(u32, FutureAny)>);
+
+/// Does something with the type of Rust that an element is of.
+macro_rules! with_element {
+    ($element:expr, $ty:ident => $body:expr) => {
+        match $element {
+            Element::Bool => {
+                type $ty = bool;
+                $body
+            }
+            Element::U8 => {
+                type $ty = u8;
+                $body
+            }
+            Element::S8 => {
+                type $ty = i8;
+                $body
+            }
+            Element::U16 => {
+                type $ty = u16;
+                $body
+            }
+            Element::S16 => {
+                type $ty = i16;
+                $body
+            }
+            Element::U32 => {
+                type $ty = u32;
+                $body
+            }
+            Element::S32 => {
+                type $ty = i32;
+                $body
+            }
+            Element::U64 => {
+                type $ty = u64;
+                $body
+            }
+            Element::S64 => {
+                type $ty = i64;
+                $body
+            }
+            Element::F32 => {
+                type $ty = f32;
+                $body
+            }
+            Element::F64 => {
+                type $ty = f64;
+                $body
+            }
+            Element::Char => {
+                type $ty = char;
+                $body
+            }
+            Element::String => {
+                type $ty = String;
+                $body
+            }
+            Element::Bytes => {
+                type $ty = Vec<u8>;
+                $body
+            }
+        }
+    };
+}
+
+macro_rules! with_value {
+    ($value:expr, $ty:ident => $body:expr) => {
+        match $value {
+            FutureValue::Plain(element) => with_element!(element, $ty => $body),
+            FutureValue::Fallible(None) => { type $ty = Result<(), String>; $body }
+            FutureValue::Fallible(Some(element)) => {
+                with_element!(element, Ok => { type $ty = Result<Ok, String>; $body })
+            }
+        }
+    };
+}
+
+impl<D: 'static> Handover for Ends<'_, D> {
+    fn give_stream(&mut self, stream: &StreamAny, element: Element) -> Result<u32, CodecError> {
+        let (number, sender) = self.side.give(Kind::Stream);
+        let (store, stream) = (self.store.as_context_mut(), stream.clone());
+        let piped = match element {
+            Element::U8 => send_bytes(store, stream, sender),
+            other => with_element!(other, T => send_stream::<T, D>(store, stream, sender)),
+        };
+        piped.map_err(CodecError::store)?;
+        Ok(number)
+    }
+
+    fn give_future(&mut self, future: &FutureAny, value: FutureValue) -> Result<u32, CodecError> {
+        let (number, sender) = self.side.give(Kind::Future);
+        let store = self.store.as_context_mut();
+        let is_guests = with_value!(value, T => send_future::<T, D>(store, future.clone(), sender));
+        if is_guests.map_err(CodecError::store)? {
+            self.given.0.push((number, future.clone()));
+        }
+        Ok(number)
+    }
+
+    fn take_stream(&mut self, number: u32, element: Element) -> Result<StreamAny, CodecError> {
+        let receiver = self.receiver(number)?;
+        let store = self.store.as_context_mut();
+        let stream = match element {
+            Element::U8 => receive_bytes(store, receiver),
+            other => with_element!(other, T => receive_stream::<T, D>(store, receiver)),
+        };
+        stream.map_err(CodecError::store)
+    }
+
+    fn take_future(&mut self, number: u32, value: FutureValue) -> Result<FutureAny, CodecError> {
+        let receiver = self.receiver(number)?;
+        let store = self.store.as_context_mut();
+        let future = with_value!(value, T => receive_future::<T, D>(store, receiver));
+        future.map_err(CodecError::store)
+    }
+}
+
+impl<D: 'static> Ends<'_, D> {
+    fn receiver(&self, number: u32) -> Result<Receiver, CodecError> {
+        let receiver = self.side.take(number);
+        receiver.ok_or(CodecError::Handover(
+            "expected the number of a stream that was handed over, found another",
+        ))
+    }
+}
+
+/// Sees to it that a future that nobody reads any more is closed in the store that writes it, until all
+/// streams and futures of the call are over.
+pub(super) async fn attend<D: Send + 'static>(
+    accessor: &Accessor<D>,
+    side: &Side,
+    mut given: Given,
+) -> wasmtime::Result<()> {
+    loop {
+        let event = std::future::poll_fn(|context| side.poll_event(context)).await;
+        let number = match event {
+            Event::Closed => return Ok(()),
+            Event::Unwanted(number) => number,
+        };
+        let futures = given.0.iter_mut();
+        if let Some((_, future)) = futures.into_iter().find(|(given, _)| *given == number) {
+            // It has not been written, so the store still has it.
+            accessor.with(|store| future.close(store))?;
+        }
+    }
+}
+
+fn send_bytes<D: 'static>(
+    store: StoreContextMut<'_, D>,
+    stream: StreamAny,
+    sender: Sender,
+) -> wasmtime::Result<()> {
+    let reader = stream.try_into_stream_reader::<u8>()?;
+    reader.pipe(store, stream::BytesConsumer::new(sender))
+}
+
+fn send_stream<T: Carried, D: 'static>(
+    store: StoreContextMut<'_, D>,
+    stream: StreamAny,
+    sender: Sender,
+) -> wasmtime::Result<()> {
+    let reader = stream.try_into_stream_reader::<T>()?;
+    reader.pipe(store, stream::Consumer::<T>::new(sender))
+}
+
+/// Says whether a guest is to write the future. One that the host writes cannot be closed once it is
+/// read: the runtime would look for it when its value comes.
+fn send_future<T: Carried, D: 'static>(
+    mut store: StoreContextMut<'_, D>,
+    future: FutureAny,
+    sender: Sender,
+) -> wasmtime::Result<bool> {
+    let lifted = future.clone();
+    let reader = future.try_into_future_reader::<T>()?;
+    // Converted back, it has the type of where it was made, and the host's is none of a guest's.
+    let future = reader.try_into_future_any(&mut store)?;
+    let is_guests = future == lifted;
+    let reader = future.try_into_future_reader::<T>()?;
+    reader.pipe(store, future::Consumer::<T>::new(sender))?;
+    Ok(is_guests)
+}
+
+fn receive_bytes<D: 'static>(
+    mut store: StoreContextMut<'_, D>,
+    receiver: Receiver,
+) -> wasmtime::Result<StreamAny> {
+    let reader = StreamReader::new(&mut store, stream::BytesProducer::new(receiver))?;
+    reader.try_into_stream_any(store)
+}
+
+fn receive_stream<T: Carried, D: 'static>(
+    mut store: StoreContextMut<'_, D>,
+    receiver: Receiver,
+) -> wasmtime::Result<StreamAny> {
+    let reader = StreamReader::new(&mut store, stream::Producer::<T>::new(receiver))?;
+    reader.try_into_stream_any(store)
+}
+
+fn receive_future<T: Carried, D: 'static>(
+    mut store: StoreContextMut<'_, D>,
+    receiver: Receiver,
+) -> wasmtime::Result<FutureAny> {
+    let reader = FutureReader::new(&mut store, future::Producer::<T>::new(receiver))?;
+    reader.try_into_future_any(store)
+}

@@ -1,0 +1,92 @@
+//! Calls as bytes, where something lies between the two stores: a task, or the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use weft_stub::plan::Path;
+use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
+
+use super::inline_bytes::Reply;
+use super::{Callee, LinkFailure, LinkedFunction, in_task, stub, typed, wire};
+use crate::endpoint::Failure;
+use crate::guest::GuestState;
+
+/// Makes a call with encoded arguments; answers its encoded result.
+///
+/// # Errors
+/// The failure of the call.
+pub(super) async fn exchange(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+) -> Result<Bytes, LinkFailure> {
+    let carrier = &function.route.carrier;
+    if let Some(frames) = &carrier.frames {
+        return wire::call(frames, function, importer, &arguments).await;
+    }
+    let mut callee = function.begin(importer)?;
+    let called = function.clone();
+    let call = async move {
+        let outcome = serve(&called.path, &mut callee, called.target_index, &arguments).await;
+        (callee, outcome)
+    };
+    let (callee, outcome) = in_task(&carrier.tasks, call)
+        .await
+        .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
+    function.end(importer, callee, outcome).map(Bytes::from)
+}
+
+/// Calls a function of the callee, by the target's index and path of it, with encoded arguments.
+///
+/// # Errors
+/// A failure of the callee; or that the arguments cannot be read, or the function is not called so.
+pub(super) async fn serve(
+    path: &Path,
+    callee: &mut Callee,
+    index: u32,
+    arguments: &[u8],
+) -> Result<Vec<u8>, Failure> {
+    match path {
+        Path::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
+        Path::Scalars(_) | Path::Stub => {
+            let reply = stub::invoke(callee, index, arguments).await;
+            reply.map(Reply::into_vec)
+        }
+        Path::Concurrent => Err(Failure::BadRequest(
+            "a concurrent function is not called by one request".to_owned(),
+        )),
+    }
+}
+
+/// What `write` writes.
+///
+/// # Errors
+/// What it says, and that it is more than a link carries.
+pub(super) fn written(
+    write: impl FnOnce(&mut Encoder<'_>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    write(&mut Encoder::new(&mut bytes, MAX_VALUE_BYTES))?;
+    Ok(bytes)
+}
+
+/// What `decode` reads of the reply to a call, and nothing beyond it.
+///
+/// # Errors
+/// That the call ran, and its result is lost.
+pub(super) fn read_reply<T>(
+    function: &LinkedFunction,
+    reply: &[u8],
+    decode: impl FnOnce(&mut Decoder<'_>) -> Result<T, DecodeError>,
+) -> Result<T, LinkFailure> {
+    let decoded = Decoder::new(reply, Limits::LINK).and_then(|mut decoder| {
+        let value = decode(&mut decoder)?;
+        decoder.finish()?;
+        Ok(value)
+    });
+    decoded.map_err(|error| {
+        let to = &function.route.ends.to;
+        let reason = format!("the reply of `{to}` cannot be read: {error}");
+        LinkFailure::new(FailureCode::MaybeExecuted, reason)
+    })
+}

@@ -1,0 +1,354 @@
+//! The target's side: from the bytes of a frame to those of its reply.
+//!
+//! Whoever asks is elsewhere, so nothing of it is trusted: names are looked up, limits are those of
+//! the target, and an instance that is kept for an importer (a *session*, for the resources that it
+//! holds handles of) has a lease, and ends when nobody renews it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Reply, Request, SessionId, Target};
+
+use super::refusals::{Refusal, Refusals};
+use crate::endpoint::{Entry, Failure, Instance};
+use crate::links::local_call::{Asked, report_failure};
+use crate::links::encoded_call::serve;
+use crate::links::failure::of_callee;
+use crate::links::{Callee, LinkFailure, stub};
+
+/// How long a session waits for its importer: some missed renewals, and not so long that what a lost
+/// importer held piles up.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// The most sessions that are kept; each is an instance of the pool.
+const SESSIONS_MAX: usize = 1_000;
+
+/// Finds the entry of an app's component.
+pub(crate) type Directory = Box<dyn Fn(&str, &str) -> Option<Entry> + Send + Sync>;
+
+/// What answers frames.
+#[derive(Default)]
+pub(crate) struct Server {
+    /// Set once, when there is something to be found.
+    directory: OnceLock<Directory>,
+    sessions: Mutex<HashMap<SessionId, Session>>,
+    refusals: Arc<Refusals>,
+}
+
+/// An instance that is kept for an importer.
+struct Session {
+    app: Arc<str>,
+    component: Arc<str>,
+    /// None while a call has it.
+    instance: Option<Box<Instance>>,
+    expires: Instant,
+}
+
+/// A session that a call has. If the call does not come to its end, the session ends with it.
+struct Taken<'a> {
+    server: &'a Server,
+    id: SessionId,
+}
+
+impl Server {
+    /// Tells where entries are found.
+    pub(crate) fn find_entries_in(&self, directory: Directory) {
+        // Said once, at the start of the host.
+        let _ = self.directory.set(directory);
+    }
+
+    /// The entry of an app's component, if it is here.
+    pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
+        (self.directory.get()?)(app, component)
+    }
+
+    /// Answers a frame. None for one that has no reply, or that nobody understands.
+    pub(crate) async fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        match Frame::decode(frame) {
+            Ok(Frame::Request(request)) => Some(self.reply(&request).await),
+            Ok(Frame::Drop(dropped)) => {
+                self.drop_handle(dropped).await;
+                None
+            }
+            _ => {
+                self.note(frame);
+                None
+            }
+        }
+    }
+
+    /// Takes note of a frame that has no reply.
+    pub(crate) fn note(&self, frame: &[u8]) {
+        match Frame::decode(frame) {
+            Ok(Frame::Renew(renewed)) => {
+                if let Some(session) = self.sessions().get_mut(&renewed.session) {
+                    session.expires = Instant::now() + LEASE;
+                }
+            }
+            Ok(Frame::End(ended)) => drop(self.sessions().remove(&ended.session)),
+            Ok(other) => self
+                .refusals
+                .count(Refusal::Unexpected, other.kind().name()),
+            Err(error) => self.refusals.count_frame(&error),
+        }
+    }
+
+    /// What was refused, for others that read frames.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
+    }
+
+    /// Ends the sessions that nobody has renewed, and says what was refused. Called now and then.
+    pub(crate) fn drop_expired(&self) {
+        self.refusals.tell();
+        let now = Instant::now();
+        let mut sessions = self.sessions();
+        let expired =
+            sessions.extract_if(|_, session| session.expires <= now && session.instance.is_some());
+        let expired: Vec<_> = expired.collect();
+        // Ending an instance takes long enough to do it without the lock.
+        drop(sessions);
+        drop(expired);
+    }
+
+    async fn reply(&self, request: &Request<'_>) -> Vec<u8> {
+        match self.admit(request) {
+            Ok(callee) => self.reply_of(callee, request).await,
+            Err(failure) => reply_frame(request, None, &Err(failure)),
+        }
+    }
+
+    /// Answers a request that was admitted.
+    pub(crate) async fn reply_of(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
+        let (session, outcome) = match self.serve(callee, request).await {
+            Ok(served) => served,
+            Err(failure) => (None, Err(failure)),
+        };
+        reply_frame(request, session, &outcome)
+    }
+
+    /// Makes the call. A session outlives a call that was refused, for its instance did nothing.
+    ///
+    /// # Errors
+    /// Why there is no instance for the call.
+    async fn serve(
+        &self,
+        mut callee: Callee,
+        request: &Request<'_>,
+    ) -> Result<(Option<KeptSession>, Result<Vec<u8>, LinkFailure>), LinkFailure> {
+        let target = &request.target;
+        let entry = callee.entry().clone();
+        let taken = match request.session {
+            Some(id) => Some(self.take(id, &mut callee)?),
+            None => None,
+        };
+        let outcome = call(&mut callee, target, request.payload).await;
+        if let Err(failure) = &outcome {
+            let name = format!("{}.{}", target.interface, target.function);
+            report_failure(&entry, &name, request.importer.component, failure);
+        }
+        let is_whole = outcome
+            .as_ref()
+            .err()
+            .is_none_or(Failure::leaves_instance_whole);
+        let outcome = outcome.map_err(|failure| of_callee(target.component, &failure));
+        let instance = callee.into_instance().filter(|_| is_whole);
+        let session = match (taken, instance) {
+            (Some(taken), Some(instance)) => Some(taken.keep(instance)),
+            (None, Some(instance)) if instance.served.has_resources() => {
+                Some(self.open(&entry, instance)?)
+            }
+            (None, Some(instance)) => {
+                entry.give_back(*instance);
+                None
+            }
+            (_, None) => None,
+        };
+        Ok((session, outcome))
+    }
+
+    /// Admits a call at the target that a request names.
+    ///
+    /// # Errors
+    /// `unreachable` if it is not here, and what the target refuses.
+    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
+        let target = &request.target;
+        let entry = self.entry(target.app, target.component);
+        let entry =
+            entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
+        let asked = Asked {
+            deadline: Instant::now() + Duration::from_millis(u64::from(request.deadline_ms)),
+            at_most: None,
+            depth: request.depth,
+        };
+        Callee::admit(entry, asked)
+    }
+
+    async fn drop_handle(&self, dropped: DropHandle) {
+        let Some(entry) = self.entry_of(dropped.session) else {
+            // It has ended, and the resource with it.
+            return;
+        };
+        let asked = Asked {
+            deadline: Instant::now() + LEASE,
+            at_most: None,
+            depth: 0,
+        };
+        let released = async {
+            let mut callee = Callee::admit(entry.clone(), asked)?;
+            let taken = self.take(dropped.session, &mut callee)?;
+            let released = stub::release(&mut callee, dropped.handle).await;
+            released.map_err(|failure| of_callee(entry.component(), &failure))?;
+            if let Some(instance) = callee.into_instance() {
+                taken.keep(instance);
+            }
+            Ok::<_, LinkFailure>(())
+        };
+        if let Err(failure) = released.await {
+            tracing::warn!(component = entry.component(), %failure, "a handle was not dropped");
+        }
+    }
+
+    fn entry_of(&self, id: SessionId) -> Option<Entry> {
+        let (app, component) = {
+            let sessions = self.sessions();
+            let session = sessions.get(&id)?;
+            (session.app.clone(), session.component.clone())
+        };
+        self.entry(&app, &component)
+    }
+
+    /// Takes a session for a call.
+    fn take(&self, id: SessionId, callee: &mut Callee) -> Result<Taken<'_>, LinkFailure> {
+        let mut sessions = self.sessions();
+        let to = callee.entry().component();
+        let refused =
+            |reason: &str| LinkFailure::new(FailureCode::Refused, format!("`{to}`: {reason}"));
+        let Some(session) = sessions.get_mut(&id) else {
+            return Err(refused("its session has ended, and what its handles meant"));
+        };
+        if (&*session.app, &*session.component) != (callee.entry().app(), to) {
+            return Err(refused("the session is of another component"));
+        }
+        let Some(instance) = session.instance.take() else {
+            let reason = "its instance is busy, and handles tie the importer to that instance";
+            return Err(refused(reason));
+        };
+        drop(sessions);
+        callee.enter(instance);
+        Ok(Taken { server: self, id })
+    }
+
+    /// Keeps an instance for its importer, under a new name.
+    fn open(&self, entry: &Entry, mut instance: Box<Instance>) -> Result<KeptSession, LinkFailure> {
+        instance.store.data_mut().end_request();
+        let mut id = [0; 16];
+        let random = getrandom::fill(&mut id);
+        let mut sessions = self.sessions();
+        if random.is_err() || sessions.len() >= SESSIONS_MAX {
+            let reason = format!("the host keeps {SESSIONS_MAX} sessions already");
+            return Err(LinkFailure::new(FailureCode::Busy, reason));
+        }
+        let id = SessionId(id);
+        let session = Session {
+            app: entry.app().into(),
+            component: entry.component().into(),
+            instance: Some(instance),
+            expires: Instant::now() + LEASE,
+        };
+        sessions.insert(id, session);
+        Ok(kept(id))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken<'_> {
+    /// Puts the instance back for the next call.
+    fn keep(self, mut instance: Box<Instance>) -> KeptSession {
+        instance.store.data_mut().end_request();
+        let id = self.id;
+        if let Some(session) = self.server.sessions().get_mut(&id) {
+            session.expires = Instant::now() + LEASE;
+            session.instance = Some(instance);
+        }
+        // The session goes on.
+        std::mem::forget(self);
+        kept(id)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.server.sessions().remove(&self.id);
+    }
+}
+
+/// Calls what the importer names.
+async fn call(
+    callee: &mut Callee,
+    target: &Target<'_>,
+    arguments: &[u8],
+) -> Result<Vec<u8>, Failure> {
+    callee.ready().await?;
+    let served = callee.served()?;
+    let Some((index, path)) = served.find(target.interface, target.function) else {
+        let (interface, function) = (target.interface, target.function);
+        let reason = format!("it serves no `{interface}.{function}` over links");
+        return Err(Failure::BadRequest(reason));
+    };
+    serve(path, callee, index, arguments).await
+}
+
+fn kept(id: SessionId) -> KeptSession {
+    let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
+    KeptSession { id, lease_ms }
+}
+
+/// The frame that says how a call ended.
+pub(crate) fn reply_frame(
+    request: &Request<'_>,
+    session: Option<KeptSession>,
+    outcome: &Result<Vec<u8>, LinkFailure>,
+) -> Vec<u8> {
+    let reply = |outcome| {
+        Frame::Reply(Reply {
+            call: request.call,
+            session,
+            outcome,
+        })
+    };
+    let mut frame = Vec::new();
+    let encoded = match outcome {
+        Ok(payload) => reply(Ok(payload)).encode(&mut frame),
+        Err(failure) => reply(Err(failure.clone())).encode(&mut frame),
+    };
+    if encoded.is_err() {
+        let to = request.target.component;
+        let reason = format!("the reply of `{to}` is too large for a frame");
+        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+        // A failure's message is bounded, so this one fits.
+        let _ = reply(Err(failure)).encode(&mut frame);
+    }
+    frame
+}
+
+/// The reply in the place of one that is larger than what carries it; none if `frame` is no request.
+pub(crate) fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
+    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+        return None;
+    };
+    let to = request.target.component;
+    let reason =
+        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+    Some(reply_frame(&request, None, &Err(failure)))
+}
+
+fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {
+    LinkFailure::new(code, format!("`{}`: {reason}", target.component))
+}

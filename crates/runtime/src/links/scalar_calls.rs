@@ -1,0 +1,191 @@
+//! Functions of few scalars that have no typed shape: a stub gives each scalar as a word, and so does a
+//! skeleton take it. Between two stores nothing is encoded.
+
+use std::sync::Arc;
+
+use wasmtime::StoreContextMut;
+use wasmtime::component::LinkerInstance;
+use weft_stub::plan::{Kind, MAX_SCALARS, Path, Scalars};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
+
+use super::local_call::run_in;
+use super::encoded_call::{exchange, read_reply, written};
+use super::{Callee, Link, LinkFailure, LinkedFunction, boxed};
+use crate::endpoint::Failure;
+use crate::guest::GuestState;
+
+/// Each in the low bits of a word.
+type Words = [u64; MAX_SCALARS];
+
+/// Puts `call-scalars` of `weft:link/call` into a linker, for one link.
+pub(super) fn bind(
+    linker: &mut LinkerInstance<'_, GuestState>,
+    link: &Arc<Link>,
+) -> wasmtime::Result<()> {
+    let link = link.clone();
+    linker.func_wrap_async("call-scalars", move |importer, (index, a, b, c, d)| {
+        let link = link.clone();
+        boxed(move || async move {
+            let function = link.function(index)?;
+            let result = call(function, importer, [a, b, c, d]).await?;
+            Ok((result,))
+        })
+    })
+}
+
+/// The result, or the trap of an importer: no scalar can say that a call has failed.
+async fn call(
+    function: &Arc<LinkedFunction>,
+    mut importer: StoreContextMut<'_, GuestState>,
+    words: Words,
+) -> wasmtime::Result<u64> {
+    let importer = importer.data_mut();
+    let result = if function.route.carrier.is_inline() {
+        match function.begin(importer) {
+            Ok(mut callee) => {
+                let outcome = invoke(&mut callee, function.target_index, words).await;
+                function.end(importer, callee, outcome)
+            }
+            Err(failure) => Err(failure),
+        }
+    } else {
+        let (arguments, result) = encoded(function, words)?;
+        // Boxed: it is large, and would be moved with every call that goes the other way.
+        let call = boxed(|| over_bytes(function, importer, arguments, result));
+        Box::into_pin(call).await
+    };
+    result.map_err(|failure| function.trap(failure))
+}
+
+/// Calls the callee's skeleton.
+async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<u64, Failure> {
+    callee.ready().await?;
+    let invoke = callee.invoke_scalars()?;
+    let (result,) = run_in!(callee, invoke, (index, a, b, c, d))?;
+    Ok(result)
+}
+
+/// The arguments as bytes, and what the result is.
+fn encoded(function: &LinkedFunction, words: Words) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
+    let Path::Scalars(Scalars { params, result }) = &function.path else {
+        let name = &function.name;
+        let error = format!("`{name}` is no function of scalars");
+        return Err(wasmtime::Error::msg(error));
+    };
+    let arguments = written(|encoder| {
+        let mut scalars = params.iter().zip(words);
+        scalars.try_for_each(|(kind, word)| encode(*kind, word, encoder))
+    })?;
+    Ok((arguments, *result))
+}
+
+/// Makes the call where something lies between the two stores: a task, or the wire.
+async fn over_bytes(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+    result: Option<Kind>,
+) -> Result<u64, LinkFailure> {
+    let reply = exchange(function, importer, arguments).await?;
+    read_reply(function, &reply, |decoder| match result {
+        Some(kind) => decode(kind, decoder),
+        None => Ok(0),
+    })
+}
+
+/// Writes a scalar that is in the low bits of a word.
+fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<()> {
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the bits above those of the scalar mean nothing"
+    )]
+    let written: Result<(), EncodeError> = match kind {
+        Kind::Bool => encoder.bool(word as u32 != 0),
+        Kind::U8 => encoder.u8(word as u8),
+        Kind::S8 => encoder.s8(word as i8),
+        Kind::U16 => encoder.u16(word as u16),
+        Kind::S16 => encoder.s16(word as i16),
+        Kind::U32 => encoder.u32(word as u32),
+        Kind::S32 => encoder.s32(word as i32),
+        Kind::U64 => encoder.u64(word),
+        Kind::S64 => encoder.s64(word.cast_signed()),
+        Kind::F32 => encoder.f32(f32::from_bits(word as u32)),
+        Kind::F64 => encoder.f64(f64::from_bits(word)),
+        Kind::Char => match char::from_u32(word as u32) {
+            Some(char) => encoder.char(char),
+            None => return Err(wasmtime::Error::msg("a stub gave what is no character")),
+        },
+        Kind::String | Kind::Bytes => {
+            return Err(wasmtime::Error::msg("a list is no scalar"));
+        }
+    };
+    Ok(written?)
+}
+
+/// Reads a scalar into the low bits of a word.
+fn decode(kind: Kind, decoder: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    Ok(match kind {
+        Kind::Bool => decoder.bool()?.into(),
+        Kind::U8 => decoder.u8()?.into(),
+        Kind::S8 => i64::from(decoder.s8()?).cast_unsigned(),
+        Kind::U16 => decoder.u16()?.into(),
+        Kind::S16 => i64::from(decoder.s16()?).cast_unsigned(),
+        Kind::U32 => decoder.u32()?.into(),
+        Kind::S32 => i64::from(decoder.s32()?).cast_unsigned(),
+        Kind::U64 => decoder.u64()?,
+        Kind::S64 => decoder.s64()?.cast_unsigned(),
+        Kind::F32 => decoder.f32()?.to_bits().into(),
+        Kind::F64 => decoder.f64()?.to_bits(),
+        Kind::Char => u32::from(decoder.char()?).into(),
+        // A plan has none of them.
+        Kind::String | Kind::Bytes => 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use weft_wire::Limits;
+
+    use super::*;
+
+    const KINDS: [(Kind, u32); 12] = [
+        (Kind::Bool, 1),
+        (Kind::U8, 8),
+        (Kind::S8, 8),
+        (Kind::U16, 16),
+        (Kind::S16, 16),
+        (Kind::U32, 32),
+        (Kind::S32, 32),
+        (Kind::U64, 64),
+        (Kind::S64, 64),
+        (Kind::F32, 32),
+        (Kind::F64, 64),
+        (Kind::Char, 16),
+    ];
+
+    proptest! {
+        #[test]
+        fn scalars_come_back_from_their_bytes_as_they_were(word in any::<u64>()) {
+            for (kind, bits) in KINDS {
+                let low = |word: u64| word & (u64::MAX >> (64 - bits));
+                // No character is one half of two.
+                let given = if kind == Kind::Char { low(word) & 0x7fff } else { low(word) };
+                let bytes = written(|encoder| encode(kind, given, encoder)).unwrap();
+                let mut decoder = Decoder::new(&bytes, Limits::LINK).unwrap();
+                let found = decode(kind, &mut decoder).unwrap();
+                prop_assert_eq!(low(found), given, "{:?}", kind);
+                prop_assert!(decoder.finish().is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_character_is_not_sent() {
+        let sent = written(|encoder| encode(Kind::Char, 0xd800, encoder));
+        assert_eq!(
+            sent.unwrap_err().to_string(),
+            "a stub gave what is no character"
+        );
+    }
+}

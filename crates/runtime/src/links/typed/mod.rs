@@ -1,0 +1,93 @@
+//! Functions that go over a link by their own types, without stub and skeleton: those whose signature is
+//! in the table of [`shapes`].
+//!
+//! Their strings and byte lists are copied in bulk, from one store's memory to the other's. The importer's
+//! side is a typed function of the host, and the target's side a typed call of the export.
+
+mod values;
+mod signatures;
+
+use std::sync::Arc;
+
+use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
+use weft_stub::plan::{Path, Signature};
+use weft_wire::{DecodeError, Decoder, Limits};
+
+use self::values::Returned;
+
+use super::local_call::run_in;
+use super::encoded_call::{exchange, read_reply};
+use super::{Callee, Link, LinkFailure, LinkedFunction};
+use crate::endpoint::Failure;
+use crate::guest::GuestState;
+
+/// Whether the table has a signature.
+pub(crate) fn contains(signature: &Signature) -> bool {
+    shapes::find(signature).is_some()
+}
+
+/// Puts the typed functions of a link into a linker, by their index: `f3`.
+pub(crate) fn bind_all(
+    linker: &mut LinkerInstance<'_, GuestState>,
+    link: &Arc<Link>,
+) -> wasmtime::Result<()> {
+    for (index, function) in link.functions.iter().enumerate() {
+        let Path::Direct(signature) = &function.path else {
+            continue;
+        };
+        let Some(shape) = shapes::find(signature) else {
+            return Err(wasmtime::Error::msg("the signature is not in the table"));
+        };
+        (shape.bind)(linker, &format!("f{index}"), function.clone())?;
+    }
+    Ok(())
+}
+
+/// Calls a function whose arguments came as bytes.
+pub(crate) async fn serve(
+    signature: &Signature,
+    callee: &mut Callee,
+    target_index: u32,
+    arguments: &[u8],
+) -> Result<Vec<u8>, Failure> {
+    match shapes::find(signature) {
+        Some(shape) => (shape.serve)(callee, target_index, arguments).await,
+        None => Err(Failure::BadRequest(
+            "its signature is not in the table".to_owned(),
+        )),
+    }
+}
+
+/// Makes the call in the callee's store.
+async fn call<A, R>(callee: &mut Callee, target_index: u32, arguments: A) -> Result<R, Failure>
+where
+    A: ComponentNamedList + Lower + Send + Sync,
+    R: Returned,
+{
+    callee.ready().await?;
+    let function = callee.function(target_index)?;
+    let function = callee.typed::<A, R>(function)?;
+    run_in!(callee, function, arguments)
+}
+
+/// Makes the call where something lies between the two stores: a task, or the wire.
+async fn over_bytes<R: Returned>(
+    function: &Arc<LinkedFunction>,
+    importer: &mut GuestState,
+    arguments: Vec<u8>,
+) -> Result<R, LinkFailure> {
+    let reply = exchange(function, importer, arguments).await?;
+    read_reply(function, &reply, R::decode)
+}
+
+fn reader(bytes: &[u8]) -> Result<Decoder<'_>, Failure> {
+    Decoder::new(bytes, Limits::LINK).map_err(malformed)
+}
+
+fn malformed(error: DecodeError) -> Failure {
+    Failure::BadRequest(format!("its arguments cannot be read: {error}"))
+}
+
+fn too_large(error: &wasmtime::Error) -> Failure {
+    Failure::BadRequest(format!("its result cannot be written: {error}"))
+}

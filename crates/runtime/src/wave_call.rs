@@ -1,0 +1,426 @@
+//! Calling one function of a component with WAVE values, as `weft call` does.
+//!
+//! Values are dynamic here by nature; links between components never come this way.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::wasm_wave::parser::ParserError;
+use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
+use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
+use weft_control::{CallReply, CallTimes};
+use weft_lattice_config::{InterfaceName, InterfaceRef};
+
+use crate::endpoint::{Entry, Exports, Failure};
+
+/// The longest expression that is parsed.
+const EXPRESSION_BYTES_MAX: usize = 1 << 20;
+
+/// How much of a wrong expression a message repeats.
+const EXPRESSION_SHOWN_CHARS: usize = 80;
+
+/// How deep the types of a function may be nested; deeper ones are looked at no further.
+const TYPE_DEPTH_MAX: usize = 64;
+
+/// Why a call has no result.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The expression does not read.
+    #[error("`{expression}` is not a call: {problem}")]
+    Expression {
+        /// What was given, shortened.
+        expression: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The component exports no such function.
+    #[error("component `{component}` exports no function `{function}`; it exports {exports}")]
+    NoFunction {
+        /// The component.
+        component: String,
+        /// What was asked for.
+        function: String,
+        /// What there is.
+        exports: String,
+    },
+    /// The arguments are not of the function's types.
+    #[error("the arguments do not fit `{function}`: {problem}")]
+    Arguments {
+        /// The function.
+        function: String,
+        /// Which argument, and why.
+        problem: String,
+    },
+    /// A type that has no text form.
+    #[error("`{function}` takes or returns a {found}, which has no text form; call it over a link")]
+    NoText {
+        /// The function.
+        function: String,
+        /// The type.
+        found: &'static str,
+    },
+    /// The guest failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// A parsed expression: `ns:pkg/iface[@version].func(args)` or `func(args)`.
+#[derive(Debug, PartialEq, Eq)]
+struct Expression<'a> {
+    interface: Option<InterfaceRef>,
+    function: &'a str,
+    /// With the parentheses.
+    arguments: &'a str,
+}
+
+/// A function that was found, with its arguments.
+struct Target {
+    index: ComponentExportIndex,
+    arguments: Vec<Val>,
+    results: usize,
+}
+
+/// What came of one call, or of several.
+pub(crate) struct Called {
+    /// The last result, in WAVE.
+    result: Option<String>,
+    /// How long each call took. Never empty.
+    durations: Vec<Duration>,
+}
+
+impl Called {
+    /// What is told of it.
+    pub(crate) fn reply(mut self) -> CallReply {
+        let elapsed: Duration = self.durations.iter().sum();
+        self.durations.sort_unstable();
+        CallReply {
+            result: self.result,
+            elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            times: times(&self.durations),
+        }
+    }
+}
+
+/// The distribution of several durations, the shortest first; none of a single one.
+fn times(sorted: &[Duration]) -> Option<CallTimes> {
+    let [min, .., max] = sorted else { return None };
+    let nanoseconds = |duration: &Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    // The nearest rank: the smallest that so many percent do not exceed.
+    let percentile = |percent: usize| {
+        let rank = (sorted.len() * percent).div_ceil(100);
+        sorted.get(rank.saturating_sub(1)).map_or(0, nanoseconds)
+    };
+    Some(CallTimes {
+        calls: u32::try_from(sorted.len()).unwrap_or(u32::MAX),
+        min_ns: nanoseconds(min),
+        median_ns: percentile(50),
+        p99_ns: percentile(99),
+        max_ns: nanoseconds(max),
+    })
+}
+
+/// Calls the function that `text` names in `entry`'s component, `repeat` times one after another, each
+/// within the entry's deadline, and returns its last result in WAVE.
+///
+/// # Errors
+/// Any [`CallError`], of the first call that fails. If the future is dropped, so is the guest.
+pub(crate) async fn call(entry: &Entry, text: &str, repeat: u32) -> Result<Called, CallError> {
+    let expression = Expression::parse(text)?;
+    let component = entry.component_code().await?;
+    let target = find(entry, &component, &expression)?;
+    let mut durations = Vec::new();
+    let mut result = None;
+    for _ in 0..repeat {
+        let started = Instant::now();
+        result = request(entry, &target).await?;
+        durations.push(started.elapsed());
+    }
+    let result = result
+        .map(|value| render(expression.function, &value))
+        .transpose()?;
+    Ok(Called { result, durations })
+}
+
+/// One call, as a request of its own.
+async fn request(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
+    let _admission = entry.admit()?;
+    let limit = entry.settings().deadline;
+    let deadline = Instant::now() + limit;
+    let outcome = tokio::time::timeout_at(deadline, run(entry, target, deadline)).await;
+    let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
+    if outcome.as_ref().is_err_and(Failure::is_guests) {
+        entry.count_trap();
+    }
+    outcome
+}
+
+async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option<Val>, Failure> {
+    let mut instance = entry.instance_for_call(deadline, 0).await?;
+    let Exports::Plain(exports) = &instance.exports else {
+        return Err(Failure::BadRequest(
+            "the component takes HTTP requests only".to_owned(),
+        ));
+    };
+    let Some(function) = exports.get_func(&mut instance.store, target.index) else {
+        return Err(Failure::BadRequest(
+            "the function is not exported".to_owned(),
+        ));
+    };
+    let mut results = vec![Val::Bool(false); target.results];
+    match function
+        .call_async(&mut instance.store, &target.arguments, &mut results)
+        .await
+    {
+        Ok(()) => {
+            entry.give_back(instance);
+            Ok(results.into_iter().next())
+        }
+        Err(error) => Err(Failure::of(error, instance.store.data())),
+    }
+}
+
+fn find(
+    entry: &Entry,
+    component: &Component,
+    expression: &Expression<'_>,
+) -> Result<Target, CallError> {
+    let engine = component.engine();
+    let component_type = component.component_type();
+    let mut parent = None;
+    let mut signature = None;
+    for (name, item) in component_type.exports(engine) {
+        match (&expression.interface, item.ty) {
+            (Some(wanted), ComponentItem::ComponentInstance(instance)) => {
+                let matches = name
+                    .parse::<InterfaceName>()
+                    .is_ok_and(|name| wanted.matches(&name));
+                if matches && let Some(export) = instance.get_export(engine, expression.function) {
+                    parent = component.get_export_index(None, name);
+                    signature = function_type(export.ty);
+                }
+            }
+            (None, item @ ComponentItem::ComponentFunc(_)) if name == expression.function => {
+                signature = function_type(item);
+            }
+            _ => {}
+        }
+    }
+    let index = component.get_export_index(parent.as_ref(), expression.function);
+    let (Some(signature), Some(index)) = (signature, index) else {
+        return Err(no_function(entry, component, expression));
+    };
+    let types: Vec<Type> = signature.params().map(|(_, ty)| ty).collect();
+    for ty in types.iter().cloned().chain(signature.results()) {
+        has_text(expression.function, &ty, 0)?;
+    }
+    let arguments = parse_arguments(expression, &types)?;
+    Ok(Target {
+        index,
+        arguments,
+        results: signature.results().len(),
+    })
+}
+
+fn function_type(item: ComponentItem) -> Option<ComponentFunc> {
+    match item {
+        ComponentItem::ComponentFunc(function) => Some(function),
+        _ => None,
+    }
+}
+
+fn no_function(entry: &Entry, component: &Component, expression: &Expression<'_>) -> CallError {
+    let engine = component.engine();
+    let component_type = component.component_type();
+    let mut exports = Vec::new();
+    for (name, item) in component_type.exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                let functions = instance.exports(engine).filter_map(|(function, item)| {
+                    function_type(item.ty).map(|_| format!("`{name}.{function}`"))
+                });
+                exports.extend(functions);
+            }
+            ComponentItem::ComponentFunc(_) => exports.push(format!("`{name}`")),
+            _ => {}
+        }
+    }
+    let function = match &expression.interface {
+        Some(interface) => format!("{interface}.{}", expression.function),
+        None => expression.function.to_owned(),
+    };
+    CallError::NoFunction {
+        component: entry.component().to_owned(),
+        function,
+        exports: if exports.is_empty() {
+            "none".to_owned()
+        } else {
+            exports.join(", ")
+        },
+    }
+}
+
+fn parse_arguments(expression: &Expression<'_>, types: &[Type]) -> Result<Vec<Val>, CallError> {
+    let wrong = |problem: String| CallError::Arguments {
+        function: expression.function.to_owned(),
+        problem,
+    };
+    // WAVE's function names are kebab-case words; the real one may be a keyword, so it is left out.
+    let text = format!("call{}", expression.arguments);
+    let refuse = |error: &ParserError| wrong(explain(&text, error, types.len()));
+    let parsed = UntypedFuncCall::parse(&text).map_err(|error| refuse(&error))?;
+    parsed.to_wasm_params(types).map_err(|error| refuse(&error))
+}
+
+/// What is wrong, with the piece of the text that it is about: its place counts in a text that the
+/// user did not write.
+fn explain(text: &str, error: &ParserError, parameters: usize) -> String {
+    let expected = count(parameters, "argument");
+    match text.get(error.span()).filter(|piece| !piece.is_empty()) {
+        Some(piece) => format!("{} at `{piece}`; it takes {expected}", error.kind()),
+        None => format!("{}; it takes {expected}", error.kind()),
+    }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}
+
+fn render(function: &str, value: &Val) -> Result<String, CallError> {
+    value.to_wave().map_err(|error| CallError::Arguments {
+        function: function.to_owned(),
+        problem: format!("its result has no text form: {error}"),
+    })
+}
+
+/// Refuses types without a text form before anything runs.
+fn has_text(function: &str, ty: &Type, depth: usize) -> Result<(), CallError> {
+    let none = |found| {
+        Err(CallError::NoText {
+            function: function.to_owned(),
+            found,
+        })
+    };
+    if depth > TYPE_DEPTH_MAX {
+        return none("type nested too deeply");
+    }
+    let inner = |ty: &Type| has_text(function, ty, depth + 1);
+    match ty {
+        Type::Own(_) | Type::Borrow(_) => none("resource"),
+        Type::Stream(_) => none("stream"),
+        Type::Future(_) => none("future"),
+        Type::ErrorContext => none("error context"),
+        Type::List(list) => inner(&list.ty()),
+        Type::Option(option) => inner(&option.ty()),
+        Type::Tuple(tuple) => tuple.types().try_for_each(|ty| inner(&ty)),
+        Type::Record(record) => record.fields().try_for_each(|field| inner(&field.ty)),
+        Type::Variant(variant) => variant
+            .cases()
+            .filter_map(|case| case.ty)
+            .try_for_each(|ty| inner(&ty)),
+        Type::Result(result) => [result.ok(), result.err()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|ty| inner(&ty)),
+        _ => Ok(()),
+    }
+}
+
+impl<'a> Expression<'a> {
+    fn parse(text: &'a str) -> Result<Self, CallError> {
+        let wrong = |problem: &str| CallError::Expression {
+            expression: text.chars().take(EXPRESSION_SHOWN_CHARS).collect(),
+            problem: problem.to_owned(),
+        };
+        if text.len() > EXPRESSION_BYTES_MAX {
+            return Err(wrong("it is longer than 1 MiB"));
+        }
+        let text = text.trim();
+        let open = text
+            .find('(')
+            .ok_or_else(|| wrong("expected `ns:pkg/iface.func(arguments)`, found no `(`"))?;
+        let (path, arguments) = text.split_at(open);
+        if !arguments.ends_with(')') {
+            return Err(wrong("expected `)` at the end"));
+        }
+        // The last dot: versions have dots too, functions have none.
+        match path.rsplit_once('.') {
+            Some((interface, function)) => {
+                let interface = interface
+                    .parse()
+                    .map_err(|error| wrong(&format!("{error}")))?;
+                Ok(Self {
+                    interface: Some(interface),
+                    function,
+                    arguments,
+                })
+            }
+            None => Ok(Self {
+                interface: None,
+                function: path,
+                arguments,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_split_into_interface_function_and_arguments() {
+        let call = Expression::parse(r#"shop:catalog/pricing.quote("a.b(c", 3)"#).unwrap();
+        assert_eq!(call.interface.unwrap().to_string(), "shop:catalog/pricing");
+        assert_eq!(
+            (call.function, call.arguments),
+            ("quote", r#"("a.b(c", 3)"#)
+        );
+
+        let call = Expression::parse("shop:catalog/pricing@0.1.0.quote()").unwrap();
+        assert_eq!(
+            call.interface.unwrap().to_string(),
+            "shop:catalog/pricing@0.1.0"
+        );
+
+        let call = Expression::parse("run()").unwrap();
+        assert_eq!((call.interface, call.function), (None, "run"));
+    }
+
+    #[test]
+    fn several_calls_are_told_by_their_distribution_and_one_is_not() {
+        let reply = |nanoseconds: Vec<u64>| {
+            let durations = nanoseconds.into_iter().map(Duration::from_nanos).collect();
+            let result = Some("7".to_owned());
+            Called { result, durations }.reply()
+        };
+        let one = reply(vec![7_999]);
+        assert_eq!((one.elapsed_us, one.times), (7, None));
+        let several = reply((1..=200).rev().map(|number| number * 1_000).collect());
+        assert_eq!(several.elapsed_us, 20_100);
+        let expected = CallTimes {
+            calls: 200,
+            min_ns: 1_000,
+            median_ns: 100_000,
+            p99_ns: 198_000,
+            max_ns: 200_000,
+        };
+        assert_eq!(several.times, Some(expected));
+    }
+
+    #[test]
+    fn what_is_not_a_call_is_refused_with_what_was_expected() {
+        for (text, expected) in [
+            ("quote", "found no `(`"),
+            ("quote(1", "expected `)`"),
+            ("pricing.quote(1)", "pricing"),
+        ] {
+            let error = Expression::parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

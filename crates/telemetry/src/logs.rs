@@ -1,0 +1,194 @@
+//! The log lines of guests: written as `tracing` events of one target, and kept, the newest of them,
+//! for `weft logs`.
+
+use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use weft_control::LogLine;
+
+use crate::event_log::{Numbered, Ring};
+
+/// The `tracing` target of everything guests say, through whatever channel.
+pub const GUEST_TARGET: &str = "weft::guest";
+
+/// How many lines are kept: some megabytes at most.
+const LINES_KEPT: usize = 10_000;
+
+/// The kept lines of a host, and the way to follow new ones. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Logs(Ring<LogLine>);
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuestStream {
+    Stdout,
+    Stderr,
+    /// What the host says of the guest, for example that it trapped.
+    Host,
+}
+
+/// Logs a line of a guest's output.
+pub fn guest_line(app: &str, component: &str, stream: GuestStream, message: &str) {
+    match stream {
+        GuestStream::Stdout => {
+            tracing::info!(target: GUEST_TARGET, app, component, stream = "stdout", "{message}");
+        }
+        GuestStream::Stderr => {
+            tracing::warn!(target: GUEST_TARGET, app, component, stream = "stderr", "{message}");
+        }
+        GuestStream::Host => {
+            tracing::error!(target: GUEST_TARGET, app, component, stream = "host", "{message}");
+        }
+    }
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Logs {
+    /// No lines yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Ring::new(LINES_KEPT))
+    }
+
+    /// A layer that keeps guests' lines. It prints nothing.
+    #[must_use]
+    pub fn layer<S: Subscriber>(&self) -> impl Layer<S> + use<S> {
+        KeepGuestLines(self.clone())
+    }
+
+    /// The newest `count` lines that `wanted` holds for, oldest first.
+    pub fn tail(&self, count: usize, wanted: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
+        self.0.tail(count, wanted)
+    }
+
+    /// The lines that come from now on.
+    pub fn follow(&self) -> broadcast::Receiver<LogLine> {
+        self.0.follow()
+    }
+
+    fn push(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        self.0.push(|sequence| LogLine {
+            sequence,
+            time_ms: now_ms(),
+            level: event.metadata().level().as_str().to_ascii_lowercase(),
+            app: fields.app,
+            component: fields.component,
+            stream: if fields.stream.is_empty() {
+                "log".to_owned()
+            } else {
+                fields.stream
+            },
+            message: fields.message,
+        });
+    }
+}
+
+impl Numbered for LogLine {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+/// Milliseconds since the Unix epoch; 0 on a machine whose clock is before it.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+struct KeepGuestLines(Logs);
+
+impl<S: Subscriber> Layer<S> for KeepGuestLines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        if event.metadata().target() == GUEST_TARGET {
+            self.0.push(event);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    app: String,
+    component: String,
+    stream: String,
+    message: String,
+}
+
+impl Fields {
+    fn slot(&mut self, field: &Field) -> Option<&mut String> {
+        match field.name() {
+            "app" => Some(&mut self.app),
+            "component" => Some(&mut self.component),
+            "stream" => Some(&mut self.stream),
+            "message" => Some(&mut self.message),
+            _ => None,
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(slot) = self.slot(field) {
+            value.clone_into(slot);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if let Some(slot) = self.slot(field) {
+            *slot = format!("{value:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing_subscriber::prelude::*;
+
+    #[test]
+    fn lines_of_guests_are_kept_and_others_are_not() {
+        let logs = Logs::new();
+        let subscriber = tracing_subscriber::registry().with(logs.layer());
+        tracing::subscriber::with_default(subscriber, || {
+            guest_line("shop", "orders", GuestStream::Stdout, "hello");
+            tracing::info!("from the host itself");
+        });
+        let lines = logs.tail(10, |_| true);
+        assert_eq!(lines.len(), 1);
+        assert_eq!(
+            (lines[0].app.as_str(), lines[0].message.as_str()),
+            ("shop", "hello")
+        );
+        assert_eq!(lines[0].stream, "stdout");
+    }
+
+    #[test]
+    fn the_tail_is_the_newest_lines_oldest_first() {
+        let logs = Logs::new();
+        let subscriber = tracing_subscriber::registry().with(logs.layer());
+        tracing::subscriber::with_default(subscriber, || {
+            for number in 0..5 {
+                guest_line("shop", "orders", GuestStream::Stdout, &number.to_string());
+            }
+        });
+        let tail: Vec<_> = logs
+            .tail(2, |_| true)
+            .into_iter()
+            .map(|line| line.message)
+            .collect();
+        assert_eq!(tail, ["3", "4"]);
+    }
+}
