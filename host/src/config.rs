@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft_node::Faults;
-use weft_telemetry::logs::Logs;
 use weft_node::MeshConfig;
+use weft_telemetry::logs::Logs;
 
 /// The settings of a host; each default is what a developer on a laptop wants.
 #[derive(Debug, Clone)]

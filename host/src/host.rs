@@ -13,18 +13,16 @@ use weft_provider::Registry;
 use weft_state::artifacts::{ArtifactError, Artifacts};
 use weft_state::store::{Store, StoreError};
 
+use weft_ingress::Server;
+use weft_link::CallServer;
 use weft_node::admin::{About, Admin, Sources};
-use crate::compile::Compiler;
-use crate::config::HostConfig;
-use weft_node::controller::{Builder, Controller, Lattice, Parts};
-use crate::engine::{Engines, PoolSize};
+use weft_node::controller::{Controller, Lattice, Parts};
+use weft_node::runtime::Runtime;
+use weft_node::{Files, HostLabels, Joined, LabelsError, Mesh, MeshError};
+use weft_runtime::{FrameServer, RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
 use weft_telemetry::events::Events;
-use crate::ingress::Server;
-use weft_node::{HostLabels, LabelsError};
-use crate::linking::Preparer;
-use crate::links::Transport;
-use crate::links::remote::{Frames, Server as FrameServer};
-use weft_node::{self, Files, Joined, Mesh, MeshError};
+
+use crate::config::HostConfig;
 
 /// How long a command that has begun, and the admin API, may take to end at shutdown.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -83,9 +81,12 @@ pub enum StartError {
         #[source]
         source: MeshError,
     },
-    /// The engines cannot be made.
-    #[error("cannot set up the WebAssembly engines")]
-    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The runtime does not start.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The data directory was not opened: the task that opens it panicked.
+    #[error("the data directory was not opened: its task failed")]
+    Open(#[source] tokio::task::JoinError),
     /// The desired state cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -142,44 +143,53 @@ impl Host {
         let labels = HostLabels::open(config.paths().labels(), &config.labels);
         let labels = labels.map_err(StartError::Labels)?;
         let mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
-        let server: Arc<FrameServer> = Arc::default();
-        let transport = Transport {
+        let server = FrameServer::default();
+        let hosts = mesh.as_ref().map(Mesh::hosts);
+        let links = RuntimeLinks {
             tasks: tasks.clone(),
-            loopback: config
-                .links_over_wire
-                .then(|| Frames::Loopback(server.clone())),
-            server,
-            remote: mesh.as_ref().map(|mesh| Frames::Remote(mesh.hosts())),
+            server: server.clone(),
+            over_frames: config.links_over_wire,
+            hosts: hosts.clone(),
         };
-        let opened = open(&config, registry.clone(), transport.clone(), events.clone());
-        let (parts, artifacts) = opened.await?;
-        let pool_instances = parts.preparer.engines.pool().instances;
-        let (store, builder) = (parts.store.clone(), Builder::of(&parts));
-        let compiler = parts.preparer.compiler.clone();
-        tracing::info!(
-            pool_instances,
-            memory_mib = parts.preparer.engines.pool().memory_bytes >> 20,
-            "the instance pool is sized from the machine"
-        );
+        let opened = open(&config, registry.clone(), links).await?;
+        let Opened {
+            store,
+            artifacts,
+            runtime,
+        } = opened;
+        let call_server: Arc<dyn CallServer> = Arc::new(server.clone());
+        let parts = Parts {
+            store: store.clone(),
+            runtime: runtime.clone(),
+            server: call_server.clone(),
+            hosts,
+            registry: registry.clone(),
+            providers_directory: config.paths().providers(),
+            events: events.clone(),
+            lattice: match config.mesh {
+                Some(_) => Lattice::OfMany,
+                None => Lattice::OfOne,
+            },
+        };
         let controller = Controller::start(parts, &tasks)
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
         let snapshots = controller.watch();
-        transport
-            .server
-            .find_entries_in(Box::new(move |app, component| {
-                snapshots.borrow().entry(app, component)
-            }));
+        server.find_in(move |app| snapshots.borrow().running(app).cloned());
         let mesh = match mesh {
             Some(mesh) => {
-                let parts = mesh::Parts {
+                let snapshots = controller.watch();
+                let parts = weft_node::Parts {
                     controller: controller.clone(),
-                    server: transport.server.clone(),
+                    server: call_server,
+                    find_handler: Arc::new(move |app, component| {
+                        snapshots.borrow().handler(app, component)
+                    }),
                     artifacts: artifacts.clone(),
                     store,
-                    builder,
+                    runtime: runtime.clone(),
                     local_stores: Arc::new(local_stores(&registry)),
-                    calls_max: pool_instances,
+                    calls_max: runtime.instances_max(),
                 };
                 let lattice = config.mesh.as_ref().map(|mesh| mesh.lattice.clone());
                 let joined = mesh.join(parts).await;
@@ -197,8 +207,7 @@ impl Host {
             labels,
             http: http.as_ref().map(Server::address),
             started: Instant::now(),
-            pool_instances,
-            compiler,
+            runtime,
             token: token.clone(),
         };
         let sources = Sources {
@@ -262,17 +271,7 @@ impl Host {
             Some(server) => server.drain(deadline).await,
             None => true,
         };
-        let in_flight = self
-            .controller
-            .snapshot()
-            .apps
-            .values()
-            .flat_map(|app| {
-                app.entries()
-                    .map(|entry| entry.counts().in_flight)
-                    .collect::<Vec<_>>()
-            })
-            .sum();
+        let in_flight = self.controller.snapshot().in_flight();
         self.admin.stop(STOP_DEADLINE).await;
         if let Some(mesh) = &self.mesh {
             mesh.leave().await;
@@ -328,54 +327,46 @@ async fn prepare_mesh(
     })
 }
 
+/// What a data directory holds, opened.
+struct Opened {
+    store: Arc<Store>,
+    artifacts: Artifacts,
+    runtime: Arc<dyn Runtime>,
+}
+
 /// Opens everything in the data directory, off the async threads.
 async fn open(
     config: &HostConfig,
     registry: Registry,
-    transport: Transport,
-    events: Events,
-) -> Result<(Parts, Artifacts), StartError> {
+    links: RuntimeLinks,
+) -> Result<Opened, StartError> {
     let config = config.clone();
-    let opening = move || open_blocking(&config, registry, transport, events);
+    let opening = move || open_blocking(&config, registry, links);
     let opened = tokio::task::spawn_blocking(opening).await;
-    opened.map_err(|error| StartError::Engine(Box::new(error)))?
+    opened.map_err(StartError::Open)?
 }
 
 fn open_blocking(
     config: &HostConfig,
     registry: Registry,
-    transport: Transport,
-    events: Events,
-) -> Result<(Parts, Artifacts), StartError> {
+    links: RuntimeLinks,
+) -> Result<Opened, StartError> {
     let paths = config.paths();
-    let unusable = |path: PathBuf| move |source| StartError::DataDirectory { path, source };
-    std::fs::create_dir_all(&config.data_dir).map_err(unusable(config.data_dir.clone()))?;
-    // First, because it tells whether another host uses the directory.
+    // First: it is locked while another host uses the directory.
     let store = Store::open(paths.state())?;
     let artifacts = Artifacts::open(paths.artifacts())?;
-    let engines = Engines::new(PoolSize::of_machine())
-        .map_err(|error| StartError::Engine(error.into_boxed_dyn_error()))?;
-    let engines = Arc::new(engines);
-    let compiler = Compiler::open(engines.clone(), &paths.cache(), &paths.cache_key())
-        .map_err(unusable(paths.cache()))?;
-    let parts = Parts {
-        store: Arc::new(store),
-        preparer: Preparer {
-            engines,
-            compiler,
-            artifacts: artifacts.clone(),
-            transport,
-            stubs: Arc::new(weft_stub::Cache::new(crate::links::typed::contains)),
-        },
+    let runtime = WasmRuntime::start(RuntimeConfig {
+        cache: paths.cache(),
+        cache_key: paths.cache_key(),
+        artifacts: artifacts.clone(),
         registry,
-        providers_directory: paths.providers(),
-        events,
-        lattice: match config.mesh {
-            Some(_) => Lattice::OfMany,
-            None => Lattice::OfOne,
-        },
-    };
-    Ok((parts, artifacts))
+        links,
+    })?;
+    Ok(Opened {
+        store: Arc::new(store),
+        artifacts,
+        runtime: Arc::new(runtime),
+    })
 }
 
 /// The types of providers that keep what they store on the host that runs them.
@@ -395,7 +386,7 @@ async fn start_http(
     let Some(address) = config.http else {
         return Ok(None);
     };
-    let server = Server::start(address, controller.watch()).await;
+    let server = Server::start(address, controller.routes()).await;
     server
         .map(Some)
         .map_err(|source| listen_error("HTTP", "http", address, source))

@@ -14,6 +14,16 @@ pub enum Answer<O> {
     GoesOn(Vec<u8>),
 }
 
+impl<O> Answer<O> {
+    /// The answer with its end converted.
+    pub fn map<P>(self, convert: impl FnOnce(O) -> P) -> Answer<P> {
+        match self {
+            Self::Over(end) => Answer::Over(convert(end)),
+            Self::GoesOn(reply) => Answer::GoesOn(reply),
+        }
+    }
+}
+
 /// A call that runs. Dropped before there is an answer, it ends: nobody waits for it.
 pub struct Conversation<O> {
     task: AbortOnDropHandle<()>,

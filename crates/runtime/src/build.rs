@@ -3,20 +3,181 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use weft_control::{CallReply, ErrorCode};
+use weft_ingress::Handler;
 use weft_lattice_config::{App, ComponentSpec, LinkSpec};
-use weft_provider::{Capability, LinkContext, Registry};
-
-use super::providers::Providers;
-use super::{DeployError, Running};
-use crate::endpoint::{Code, Core, EntrySettings, Generation, store_limits};
-use crate::guest::{PartShape, Shape};
-use crate::linking::{
-    AppInput, Crossings, Group, LinkReport, Prepared, Preparer, Resolved, Resolver, Share, choose,
-    group,
+use weft_link::Protocol;
+use weft_node::runtime::{
+    BoundProviders, CallError, PrepareError, PrepareErrorKind, PreparedApp, RunningApp,
+    RunningComponent, Runtime,
 };
+use weft_provider::{Capability, ConfigProblem, LinkContext, Registry, UnknownKind};
+use weft_state::artifacts::ArtifactError;
+
+use crate::endpoint::{Code, Core, Entry, EntrySettings, Generation, store_limits};
+use crate::guest::{PartShape, Shape};
+use crate::http::EndpointHandler;
+use crate::linking::{
+    AppInput, BinaryError, Crossings, Group, LinkReport, PrepareError as LinkError, Prepared,
+    Preparer, Problems, Resolved, Resolver, Share, choose, group, link_reports,
+};
+use crate::wave_call;
+
+/// Runs components on wasmtime. Cheap to clone.
+#[derive(Clone)]
+pub struct WasmRuntime {
+    pub(crate) preparer: Preparer,
+    pub(crate) registry: Registry,
+}
+
+/// A share of an app that serves: an endpoint for each component.
+pub(crate) struct Serving {
+    endpoints: BTreeMap<String, Entry>,
+    links: Vec<LinkReport>,
+}
+
+/// Why an app cannot be prepared.
+#[derive(Debug, thiserror::Error)]
+enum BuildError {
+    /// The bytes of a component cannot be used.
+    #[error(transparent)]
+    Binary(#[from] BinaryError),
+    /// Links and imports do not fit.
+    #[error("the app cannot be linked\n{0}")]
+    Link(Problems),
+    /// A group of components cannot be instantiated.
+    #[error(transparent)]
+    Prepare(#[from] LinkError),
+    /// The type of a provider is unknown.
+    #[error("provider `{provider}`: {source}")]
+    ProviderType {
+        provider: String,
+        source: UnknownKind,
+    },
+    /// A route leads to a component that does not handle HTTP.
+    #[error(
+        "a route leads to component `{component}`, which does not handle HTTP; expected an export of \
+         `wasi:http/incoming-handler@0.2` or `wasi:http/handler@0.3`, found {found}"
+    )]
+    RouteTarget { component: String, found: String },
+    /// A background task of the host panicked.
+    #[error("the host failed while it worked on the app; its log says more")]
+    Internal,
+}
+
+impl From<BuildError> for PrepareError {
+    fn from(error: BuildError) -> Self {
+        let kind = match &error {
+            BuildError::Binary(BinaryError::SourceIsFile { .. }) => PrepareErrorKind::Malformed,
+            BuildError::Binary(BinaryError::Artifact {
+                source: ArtifactError::Missing { .. },
+                ..
+            }) => PrepareErrorKind::Missing,
+            BuildError::Internal => PrepareErrorKind::Internal,
+            BuildError::Binary(_)
+            | BuildError::Link(_)
+            | BuildError::Prepare(_)
+            | BuildError::ProviderType { .. }
+            | BuildError::RouteTarget { .. } => PrepareErrorKind::Refused,
+        };
+        Self::new(kind, error)
+    }
+}
+
+#[async_trait]
+impl Runtime for WasmRuntime {
+    async fn prepare(
+        &self,
+        app: &App,
+        share: &Share,
+    ) -> Result<Box<dyn PreparedApp>, PrepareError> {
+        let built = build(app, share, &self.registry, &self.preparer).await?;
+        Ok(Box::new(built))
+    }
+
+    fn instances_max(&self) -> u32 {
+        self.preparer.engines.pool().instances
+    }
+
+    fn compilations(&self) -> u64 {
+        self.preparer.compiler.compilations()
+    }
+}
+
+impl Serving {
+    pub(crate) fn endpoint(&self, component: &str) -> Option<&Entry> {
+        self.endpoints.get(component)
+    }
+}
+
+#[async_trait]
+impl RunningApp for Serving {
+    fn components(&self) -> Vec<RunningComponent> {
+        self.endpoints.values().map(running_component).collect()
+    }
+
+    fn links(&self) -> &[LinkReport] {
+        &self.links
+    }
+
+    fn in_flight(&self) -> u64 {
+        let endpoints = self.endpoints.values();
+        endpoints.map(|endpoint| endpoint.counts().in_flight).sum()
+    }
+
+    fn drop_expired(&self) {
+        self.endpoints.values().for_each(Entry::drop_expired);
+    }
+
+    fn handler(&self, component: &str) -> Option<Arc<dyn Handler>> {
+        let endpoint = self.endpoint(component)?.clone();
+        Some(Arc::new(EndpointHandler(endpoint)))
+    }
+
+    fn protocol(&self, component: &str) -> Option<Protocol> {
+        self.endpoint(component)?.protocol()
+    }
+
+    async fn call(
+        &self,
+        component: &str,
+        expression: &str,
+        repeat: u32,
+    ) -> Result<CallReply, CallError> {
+        let Some(endpoint) = self.endpoint(component) else {
+            return Err(CallError {
+                code: ErrorCode::NotFound,
+                help: None,
+                source: format!("component `{component}` does not run on this host").into(),
+            });
+        };
+        let called = wave_call::call(endpoint, expression, repeat).await;
+        let called = called.map_err(|error| error.for_caller(endpoint))?;
+        Ok(called.reply())
+    }
+}
+
+fn running_component(endpoint: &Entry) -> RunningComponent {
+    let counts = endpoint.counts();
+    let parts = endpoint.shape().parts.iter();
+    RunningComponent {
+        name: endpoint.component().to_owned(),
+        bytes: endpoint.bytes(),
+        fused: parts.map(|part| part.component.to_string()).collect(),
+        is_loaded: endpoint.is_loaded(),
+        in_flight: counts.in_flight,
+        requests: counts.requests,
+        traps: counts.traps,
+        memory_bytes_max: endpoint.shape().limits.memory_bytes_max,
+        deadline: endpoint.settings().deadline,
+        concurrency_max: endpoint.settings().concurrency_max,
+    }
+}
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
-pub(super) struct Built {
+struct Built {
+    preparer: Preparer,
     input: Arc<AppInput>,
     plan: Plan,
     /// One for each component that this host runs, by its index.
@@ -30,12 +191,12 @@ struct Plan {
 }
 
 /// Reads, links and compiles an app.
-pub(super) async fn build(
+async fn build(
     app: &App,
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<Built, DeployError> {
+) -> Result<Built, BuildError> {
     let (input, plan, groups) = planned(app, share, registry, preparer).await?;
     let mut prepared = BTreeMap::new();
     for group in groups {
@@ -43,6 +204,7 @@ pub(super) async fn build(
         prepared.insert(group.parts[0], (group, ready));
     }
     let built = Built {
+        preparer: preparer.clone(),
         input,
         plan,
         groups: prepared,
@@ -56,11 +218,11 @@ async fn planned(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
+) -> Result<(Arc<AppInput>, Plan, Vec<Group>), BuildError> {
     let (app, registry) = (Arc::new(app.clone()), registry.clone());
     let (preparer, share) = (preparer.clone(), share.clone());
     let planned = tokio::task::spawn_blocking(move || plan_of(app, &share, &registry, &preparer));
-    planned.await.map_err(|_| DeployError::Internal)?
+    planned.await.map_err(|_| BuildError::Internal)?
 }
 
 fn plan_of(
@@ -68,11 +230,11 @@ fn plan_of(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, Plan, Vec<Group>), DeployError> {
+) -> Result<(Arc<AppInput>, Plan, Vec<Group>), BuildError> {
     for provider in &app.spec.providers {
         registry
             .get(&provider.kind)
-            .map_err(|source| DeployError::ProviderType {
+            .map_err(|source| BuildError::ProviderType {
                 provider: provider.name.to_string(),
                 source,
             })?;
@@ -81,15 +243,15 @@ fn plan_of(
     let AppInput { app, binaries } = &input;
     let resolved = Resolver::new(app, binaries, registry)
         .resolve()
-        .map_err(DeployError::Link)?;
-    let choices = choose(app, &resolved.links, share).map_err(DeployError::Link)?;
+        .map_err(BuildError::Link)?;
+    let choices = choose(app, &resolved.links, share).map_err(BuildError::Link)?;
     let crossings = Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
-        .map_err(DeployError::Link)?;
+        .map_err(BuildError::Link)?;
     let groups: Vec<_> = (0..app.spec.components.len())
         .filter(|entry| share.has(*entry))
         .map(|entry| group(&resolved.links, &choices, &crossings, entry))
         .collect();
-    let mut reports = LinkReport::all(app, &resolved.links, &choices, &crossings);
+    let mut reports = link_reports(app, &resolved.links, &choices, &crossings);
     // What lies behind no entry of this host is another's to tell.
     let runs = |component: usize| {
         groups
@@ -108,14 +270,14 @@ fn plan_of(
 }
 
 impl Built {
-    fn check_routes(&self) -> Result<(), DeployError> {
+    fn check_routes(&self) -> Result<(), BuildError> {
         for route in &self.input.app.spec.routes {
             let index = self.index(route.to.as_str());
             let Some((_, prepared)) = index.and_then(|index| self.groups.get(&index)) else {
                 continue;
             };
             if prepared.recipe.protocol.is_none() {
-                return Err(DeployError::RouteTarget {
+                return Err(BuildError::RouteTarget {
                     component: route.to.to_string(),
                     found: self.exports(route.to.as_str()),
                 });
@@ -149,13 +311,14 @@ impl Built {
             .iter()
             .position(|spec| spec.name.as_str() == component)
     }
+}
 
-    /// Binds the links to the providers, and makes the entries.
-    pub(super) fn bind(
-        self,
-        providers: &Providers,
-        preparer: &Preparer,
-    ) -> Result<Running, DeployError> {
+impl PreparedApp for Built {
+    fn bind(
+        self: Box<Self>,
+        providers: &BoundProviders,
+    ) -> Result<Arc<dyn RunningApp>, ConfigProblem> {
+        let preparer = &self.preparer;
         let app = &self.input.app;
         let mut cores = BTreeMap::new();
         for (component, (group, prepared)) in self.groups {
@@ -179,12 +342,12 @@ impl Built {
         }
         let generation = Generation::new(cores);
         let entries = generation.entries();
-        Ok(Running {
-            entries: entries
+        Ok(Arc::new(Serving {
+            endpoints: entries
                 .map(|entry| (entry.component().to_owned(), entry))
                 .collect(),
             links: self.plan.reports,
-        })
+        }))
     }
 }
 
@@ -192,8 +355,8 @@ fn part_shape(
     app: &App,
     part: usize,
     resolved: &Resolved,
-    providers: &Providers,
-) -> Result<PartShape, DeployError> {
+    providers: &BoundProviders,
+) -> Result<PartShape, ConfigProblem> {
     let spec: &ComponentSpec = &app.spec.components[part];
     let mut shape = PartShape {
         component: spec.name.as_str().into(),
@@ -209,13 +372,10 @@ fn part_shape(
     };
     for link in resolved.providers.iter().filter(|link| link.from == part) {
         let link = &app.spec.links[link.link];
-        let Some(running) = providers.get(link.to.as_str()) else {
+        let Some(provider) = providers.get(link.to.as_str()) else {
             continue;
         };
-        match running
-            .provider
-            .bind(&link_context(app, link), &link.config)?
-        {
+        match provider.bind(&link_context(app, link), &link.config)? {
             Capability::KeyValue(keyvalue) => shape.keyvalue.push(keyvalue),
             Capability::Config(config) => shape.config = Some(config),
             Capability::Logging(logging) => shape.logging = Some(logging),

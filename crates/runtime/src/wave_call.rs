@@ -9,8 +9,9 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::wasm_wave::parser::ParserError;
 use wasmtime::component::wasm_wave::untyped::UntypedFuncCall;
 use wasmtime::component::{Component, ComponentExportIndex, Type, Val};
-use weft_control::{CallReply, CallTimes};
+use weft_control::{CallReply, CallTimes, ErrorCode};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
+use weft_node::runtime;
 
 use crate::endpoint::{Entry, Exports, Failure};
 
@@ -63,6 +64,47 @@ pub(crate) enum CallError {
     /// The guest failed.
     #[error(transparent)]
     Failed(#[from] Failure),
+}
+
+impl CallError {
+    /// The error as the caller receives it, with the next step.
+    pub(crate) fn for_caller(self, endpoint: &Entry) -> runtime::CallError {
+        let code = match &self {
+            Self::Expression { .. } | Self::Arguments { .. } | Self::NoText { .. } => {
+                ErrorCode::BadRequest
+            }
+            Self::NoFunction { .. } => ErrorCode::NotFound,
+            Self::Failed(failure) => match failure {
+                Failure::Full { .. } | Failure::PoolFull => ErrorCode::Busy,
+                Failure::Deadline { .. } => ErrorCode::Deadline,
+                Failure::BadRequest(_) => ErrorCode::BadRequest,
+                Failure::NotLoaded(_) => ErrorCode::Internal,
+                Failure::Limit(_)
+                | Failure::Link { .. }
+                | Failure::Trapped(_)
+                | Failure::NoResponse
+                | Failure::ErrorCode(_) => ErrorCode::Trapped,
+            },
+        };
+        let help = match &self {
+            Self::NoFunction { .. } | Self::Arguments { .. } => {
+                let target = format!("{}/{}", endpoint.app(), endpoint.component());
+                Some(format!(
+                    "`weft inspect {target}` shows its functions and their types"
+                ))
+            }
+            Self::Expression { .. } => Some(
+                "write `ns:pkg/iface.func(arguments)`, arguments in WAVE: `\"text\", 3, {a: 1}`"
+                    .to_owned(),
+            ),
+            Self::NoText { .. } | Self::Failed(_) => None,
+        };
+        runtime::CallError {
+            code,
+            help,
+            source: Box::new(self),
+        }
+    }
 }
 
 /// A parsed expression: `ns:pkg/iface[@version].func(args)` or `func(args)`.

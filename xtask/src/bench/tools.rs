@@ -56,7 +56,15 @@ impl Tools {
         // With the same profile, so that none is ahead by how it was built.
         let build = ["build", "--profile", DIST];
         run(cargo().args(build).args(["-p", "weft-bench"]))?;
-        let examples = ["-p", "weft-host", "-p", "weft-lattice", "--examples"];
+        let examples = [
+            "-p",
+            "weft-runtime",
+            "-p",
+            "weft-bus",
+            "-p",
+            "weft-membership",
+            "--examples",
+        ];
         run(cargo().args(build).args(examples))?;
         let built = root()?.join(target_directory()?).join(DIST);
         let guests = guests::build(&guests::Options {

@@ -12,9 +12,9 @@ wasmtime::component::bindgen!({
         }
     ",
     path: [
-        "../wit/deps/wasi-keyvalue-0.2.0-draft",
-        "../wit/deps/wasi-config-0.2.0-rc.1",
-        "../wit/deps/wasi-logging-0.1.0-draft",
+        "../../wit/deps/wasi-keyvalue-0.2.0-draft",
+        "../../wit/deps/wasi-config-0.2.0-rc.1",
+        "../../wit/deps/wasi-logging-0.1.0-draft",
     ],
     imports: { default: async | trappable },
     // Their functions get the index of the part that calls.

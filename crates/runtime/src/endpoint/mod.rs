@@ -5,8 +5,8 @@
 
 mod code_cache;
 mod failure;
-mod revision_set;
 mod instances;
+mod revision_set;
 mod settings;
 
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::component::Component;
 
 pub(crate) use self::code_cache::Code;
-pub(crate) use self::failure::{Failure, chain};
-pub(crate) use self::revision_set::Generation;
+pub(crate) use self::failure::Failure;
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
-pub(crate) use self::settings::{EntrySettings, Reusable, body_bytes_max, deadline, store_limits};
+pub(crate) use self::revision_set::Generation;
+pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
 use crate::guest::Shape;
 use weft_link::Protocol;
 

@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use weft_lattice_config::{ComponentSpec, Instances};
 
+use weft_ingress::limits::{body_bytes_max, deadline};
+
 use crate::guest::StoreLimits;
 
 /// A web handler of some megabytes, with room; a language runtime needs a limit of its own choice.
 const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
-
-/// Longer than any answer a person waits for.
-const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
-
-/// A form or a JSON document, not a video.
-const BODY_BYTES_DEFAULT: u64 = 16 << 20;
 
 /// Requests of one entry at once, if the pool has room for them.
 const CONCURRENCY_DEFAULT: u32 = 1000;
@@ -58,18 +54,6 @@ impl EntrySettings {
             },
         }
     }
-}
-
-/// How long a request to a component may take.
-pub(crate) fn deadline(spec: &ComponentSpec) -> Duration {
-    let deadline = spec.limits.deadline;
-    deadline.map_or(DEADLINE_DEFAULT, |deadline| deadline.get())
-}
-
-/// How many bytes the body of a request to a component may have.
-pub(crate) fn body_bytes_max(spec: &ComponentSpec) -> u64 {
-    let body = spec.limits.body;
-    body.map_or(BODY_BYTES_DEFAULT, |body| body.bytes())
 }
 
 /// The bounds of a store that a component enters.

@@ -21,8 +21,8 @@ use weft_provider::logging::Logging;
 use super::limits::{LimitExceeded, Meter, StoreLimits};
 use super::outgoing::Hooks;
 use super::output::GuestOutput;
-use crate::engine::EngineKind;
 use crate::endpoint::Generation;
+use crate::engine::EngineKind;
 use crate::links::Sessions;
 use weft_telemetry::logs::GuestStream;
 

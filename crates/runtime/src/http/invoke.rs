@@ -10,15 +10,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::{Method, Request, Response};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use wasmtime_wasi_http::Error;
 
-use super::body::{self, Progress};
-use super::{Body, answer, p2, p3};
+use weft_ingress::Body;
+
+use super::response_body::{self, Progress};
+use super::{GuestBody, failure, p2, p3};
 use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
 
 /// A guest that runs; it sends the head of the answer when it has it.
@@ -31,32 +30,9 @@ struct Broken {
 }
 
 /// Where the head of the answer goes.
-pub(super) type Head = oneshot::Sender<Result<Response<Body>, Failure>>;
+pub(super) type Head = oneshot::Sender<Result<Response<GuestBody>, Failure>>;
 
-type HeadReceiver = oneshot::Receiver<Result<Response<Body>, Failure>>;
-
-/// The body of a request as guests read it.
-pub(super) type RequestBody = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, Error>;
-
-/// Answers `request` by `entry`, or by the host if the entry cannot. If the future is dropped (the
-/// client went away) before the head is there, the guest is dropped with it.
-pub(super) async fn answer(
-    entry: &Entry,
-    request: Request<Incoming>,
-    tasks: &TaskTracker,
-) -> Response<Body> {
-    let declared = request.body().size_hint().lower();
-    let limit = entry.settings().body_bytes_max;
-    if declared > limit {
-        return answer::body_too_large(declared, limit);
-    }
-    let request = request.map(|body| limited(body, limit));
-    let deadline = Instant::now() + entry.settings().deadline;
-    match run(entry, request, deadline, tasks).await {
-        Ok(response) => response,
-        Err(failure) => answer::failure(entry, &failure),
-    }
-}
+type HeadReceiver = oneshot::Receiver<Result<Response<GuestBody>, Failure>>;
 
 /// Answers `request` by `entry`, by a deadline.
 ///
@@ -64,7 +40,7 @@ pub(super) async fn answer(
 /// Why there is no answer.
 pub(super) async fn run(
     entry: &Entry,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     deadline: Instant,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
@@ -83,7 +59,7 @@ pub(super) async fn run(
         Ok(head) = &mut received => {
             let progress = Arc::new(Progress::default());
             tasks.spawn(finish(entry.clone(), guest, deadline, progress.clone()));
-            head.map(|response| body::watched(response, &progress, head_only))
+            head.map(|response| response_body::watched(response, &progress, head_only))
         }
         outcome = &mut guest => finished(entry, outcome, &mut received),
         () = &mut expired => Err(Failure::Deadline { limit: entry.settings().deadline }),
@@ -93,7 +69,7 @@ pub(super) async fn run(
 fn start(
     entry: &Entry,
     deadline: Instant,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     head: Head,
 ) -> Result<Guest, Failure> {
     let admission = entry.admit()?;
@@ -111,7 +87,7 @@ async fn serve(
     entry: Entry,
     deadline: Instant,
     _admission: Admission,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     head: Head,
 ) -> Result<(), Broken> {
     let mut instance = entry.instance(deadline, 0).await?;
@@ -153,13 +129,13 @@ fn finished(
     received: &mut HeadReceiver,
 ) -> Result<Response<Body>, Failure> {
     match (received.try_recv(), outcome) {
-        (Ok(head), Ok(())) => head,
+        (Ok(head), Ok(())) => head.map(response_body::plain),
         (Ok(head), Err(broken)) => {
             // The answer has begun; its body ends in an error, and the log says why.
             let progress = Arc::new(Progress::default());
             progress.break_off();
-            answer::report(entry, &broken.failure);
-            head.map(|response| body::watched(response, &progress, false))
+            failure::report(entry, &broken.failure);
+            head.map(|response| response_body::watched(response, &progress, false))
         }
         (Err(_), Err(broken)) => Err(broken.failure),
         (Err(_), Ok(())) => Err(Failure::NoResponse),
@@ -180,19 +156,5 @@ async fn finish(entry: Entry, mut guest: Guest, deadline: Instant, progress: Arc
     };
     // Before the guest and its instance are dropped, at the end of this function.
     progress.break_off();
-    answer::report(&entry, &broken.failure);
-}
-
-/// A body that ends in an error when it is longer than `limit`.
-fn limited(body: Incoming, limit: u64) -> RequestBody {
-    if body.is_end_stream() {
-        return body.map_err(Error::from).boxed_unsync();
-    }
-    let limit_bytes = usize::try_from(limit).unwrap_or(usize::MAX);
-    http_body_util::Limited::new(body, limit_bytes)
-        .map_err(move |error| match error.downcast::<hyper::Error>() {
-            Ok(error) => Error::Hyper(*error),
-            Err(_) => Error::HttpRequestBodySize(Some(limit)),
-        })
-        .boxed_unsync()
+    failure::report(&entry, &broken.failure);
 }

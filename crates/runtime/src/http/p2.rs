@@ -6,7 +6,8 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
-use super::run::{Head, RequestBody};
+use super::GuestBody;
+use super::invoke::Head;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -14,7 +15,7 @@ use crate::guest::GuestState;
 pub(super) async fn call(
     store: &mut Store<GuestState>,
     proxy: &Proxy,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     head: Head,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();

@@ -15,8 +15,8 @@ use wasmtime_wasi_http::p3::Request as GuestRequest;
 use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiHttpView};
 
-use super::Body;
-use super::run::{Head, RequestBody};
+use super::GuestBody;
+use super::invoke::Head;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -27,7 +27,7 @@ type RequestIo = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 pub(super) async fn call(
     store: &mut Store<GuestState>,
     service: &Service,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     head: Head,
 ) -> wasmtime::Result<()> {
     store
@@ -38,7 +38,7 @@ pub(super) async fn call(
 async fn handle(
     store: &Accessor<GuestState>,
     service: &Service,
-    request: Request<RequestBody>,
+    request: Request<GuestBody>,
     head: Head,
 ) -> wasmtime::Result<()> {
     let (request, request_io) = store.with(|mut access| {
@@ -65,12 +65,12 @@ async fn handle(
 }
 
 /// A response whose body drops `read` when it is dropped itself.
-fn watched(response: Response<Body>, read: oneshot::Sender<()>) -> Response<Body> {
+fn watched(response: Response<GuestBody>, read: oneshot::Sender<()>) -> Response<GuestBody> {
     response.map(|body| Watched { body, _read: read }.boxed_unsync())
 }
 
 struct Watched {
-    body: Body,
+    body: GuestBody,
     _read: oneshot::Sender<()>,
 }
 

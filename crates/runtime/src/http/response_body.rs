@@ -16,7 +16,9 @@ use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use wasmtime_wasi_http::Error;
 
-use super::Body;
+use weft_ingress::{Body, BodyError};
+
+use super::GuestBody;
 
 /// What a guest and the reader of its answer know of each other.
 #[derive(Debug, Default)]
@@ -27,7 +29,7 @@ pub(super) struct Progress {
 
 /// A body that is read while its guest runs.
 struct Watched {
-    body: Body,
+    body: GuestBody,
     progress: Arc<Progress>,
     /// Bytes that the head promised and that have not come yet; none if it promised no number.
     promised: Option<u64>,
@@ -51,7 +53,7 @@ impl Progress {
 /// The response, with a body that tells `progress` of its reader. `head_only` is for an answer to
 /// `HEAD`, whose body nobody reads.
 pub(super) fn watched(
-    response: Response<Body>,
+    response: Response<GuestBody>,
     progress: &Arc<Progress>,
     head_only: bool,
 ) -> Response<Body> {
@@ -71,6 +73,15 @@ pub(super) fn watched(
         }
         .boxed_unsync()
     })
+}
+
+/// The response of a guest that has returned.
+pub(super) fn plain(response: Response<GuestBody>) -> Response<Body> {
+    response.map(|body| body.map_err(body_error).boxed_unsync())
+}
+
+fn body_error(error: Error) -> BodyError {
+    BodyError::Component(Box::new(error))
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -94,25 +105,25 @@ impl Watched {
 
 impl HttpBody for Watched {
     type Data = Bytes;
-    type Error = Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
             Poll::Ready(None) => {
                 self.ended = true;
                 if self.progress.broken.load(Ordering::Acquire) {
-                    return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+                    return Poll::Ready(Some(Err(BodyError::Incomplete)));
                 }
             }
             Poll::Ready(Some(Ok(frame))) => self.note(frame),
             Poll::Ready(Some(Err(_))) => self.ended = true,
             Poll::Pending => {}
         }
-        polled
+        polled.map_err(body_error)
     }
 
     fn is_end_stream(&self) -> bool {

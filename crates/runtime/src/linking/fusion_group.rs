@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use weft_compose::Edge;
 
-use super::store_crossing::{Crossing, Crossings, Serving};
-use super::modes::{Choice, Mode, reachable};
-use super::resolve::ComponentLink;
+use super::Mode;
 use super::link_exports::ServedFunctions;
+use super::modes::{Choice, reachable};
+use super::resolve::ComponentLink;
+use super::store_crossing::{Crossing, Crossings, Serving};
 
 /// An entry and what is joined with it.
 #[derive(Debug, Clone)]

@@ -69,7 +69,7 @@ impl HostImport {
             Source::Hosted(hosted, part) => (hosted.bind)(&mut instance, *part),
             Source::Call(link) => links::bind_stub(&mut instance, link),
             Source::Direct(link) => links::typed::bind_all(&mut instance, link),
-            Source::Concurrent(functions) => links::concurrent::bind_all(&mut instance, functions),
+            Source::Concurrent(functions) => links::async_calls::bind_all(&mut instance, functions),
         }
     }
 }

@@ -8,16 +8,15 @@
 //! 5. [`prepare`]: fuse, compile, link to the host's interfaces ([`imports`]), pre-instantiate.
 
 mod component_binary;
-mod store_crossing;
 mod fusion_group;
 mod imports;
+mod link_errors;
+mod link_exports;
 mod modes;
 mod prepare;
-mod link_errors;
 mod report;
 mod resolve;
-mod link_exports;
-mod share;
+mod store_crossing;
 
 use std::sync::Arc;
 
@@ -25,18 +24,16 @@ use weft_lattice_config::{App, InterfaceName};
 use weft_state::artifacts::Artifacts;
 
 pub(crate) use self::component_binary::{Binaries, BinaryError};
-pub(crate) use self::store_crossing::Crossings;
 pub(crate) use self::fusion_group::{Group, group};
-pub(crate) use self::modes::Mode;
-pub(crate) use self::modes::choose;
-pub(crate) use self::prepare::{
-    EntryPre, Loaded, PrepareError, Prepared, Preparer, Protocol, Recipe,
-};
 pub(crate) use self::link_errors::{Problem, Problems};
-pub(crate) use self::report::LinkReport;
-pub(crate) use self::resolve::{Resolved, Resolver};
 pub(crate) use self::link_exports::Served;
-pub(crate) use self::share::Share;
+pub(crate) use self::modes::choose;
+pub(crate) use self::prepare::{EntryPre, Loaded, PrepareError, Prepared, Preparer, Recipe};
+pub(crate) use self::report::link_reports;
+pub(crate) use self::resolve::{Resolved, Resolver};
+pub(crate) use self::store_crossing::Crossings;
+use weft_link::{LinkMode as Mode, Protocol};
+pub(crate) use weft_link::{LinkReport, Share};
 
 /// An app and the bytes of its components.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ impl AppInput {
     /// # Errors
     /// The first component whose bytes cannot be had, or are none of a component.
     pub(crate) fn read(app: Arc<App>, artifacts: &Artifacts) -> Result<Self, BinaryError> {
-        let binaries = binary::read(&app, artifacts)?;
+        let binaries = component_binary::read(&app, artifacts)?;
         Ok(Self { app, binaries })
     }
 

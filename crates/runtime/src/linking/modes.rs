@@ -9,19 +9,8 @@ use std::collections::BTreeSet;
 use weft_lattice_config::{App, ComponentSpec, Locality, links};
 
 use super::resolve::ComponentLink;
-use super::{Problem, Problems, Share};
+use super::{Mode, Problem, Problems, Share};
 use crate::bindings::MAX_PARTS;
-
-/// How a link between two components works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// Both ends are one component, in one store.
-    Fused,
-    /// Each end has a store of its own.
-    Local,
-    /// Each end has a host of its own.
-    Remote,
-}
 
 /// The mode of a link, and what speaks against the faster one.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,8 @@ use weft_lattice_config::App;
 use weft_state::artifacts::Artifacts;
 use weft_stub::Cache;
 
+use weft_link::Protocol;
+
 use super::imports::{self, HostImport, Links};
 use super::link_exports::{Served, ServedFunctions};
 use super::{AppInput, BinaryError, Group};
@@ -58,13 +60,6 @@ pub(crate) enum EntryPre {
     HttpP3(ServicePre<GuestState>),
     /// It exports other functions only.
     Plain(InstancePre<GuestState>),
-}
-
-/// The protocol of an HTTP entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Protocol {
-    HttpP2,
-    HttpP3,
 }
 
 /// Why a group cannot be instantiated.

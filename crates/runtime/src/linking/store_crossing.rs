@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
 use weft_lattice_config::placement::ComponentId;
+use weft_link::CallTarget;
 use weft_stub::plan::Path;
 use weft_stub::{Cache, Component, Generated, StubError};
 
-use super::modes::{Choice, Mode};
-use super::resolve::ComponentLink;
+use super::Mode;
 use super::link_exports::{ServedFunction, ServedFunctions};
+use super::modes::Choice;
+use super::resolve::ComponentLink;
 use super::{AppInput, Problem, Problems, Share};
-use weft_telemetry::chain;
 use crate::links::{Carrier, Ends, Link, LinkedFunction, Route};
+use weft_telemetry::chain;
 
 /// All that one component imports of one other over links between stores.
 #[derive(Debug)]
@@ -126,17 +128,21 @@ impl Crossing {
     /// The link as the host's functions see it; `slot` is the place of its session.
     pub(super) fn link(&self, input: &AppInput, slot: usize, carrier: Carrier) -> Link {
         let spec = &input.app.spec;
-        let name = |component: usize| Arc::from(spec.components[component].name.as_str());
+        let name = |component: usize| Arc::<str>::from(spec.components[component].name.as_str());
+        let call_target = CallTarget {
+            name: name(self.to),
+            id: ComponentId {
+                app: input.app.metadata.name.clone(),
+                component: spec.components[self.to].name.clone(),
+            },
+        };
         let route = Arc::new(Route {
             ends: Ends {
                 app: input.app.metadata.name.as_str().into(),
                 from: name(self.from),
                 to: name(self.to),
             },
-            target_id: ComponentId {
-                app: input.app.metadata.name.clone(),
-                component: spec.components[self.to].name.clone(),
-            },
+            call_target: Arc::new(call_target),
             target: self.to,
             slot,
             has_resources: self.importer.plan.has_resources(),

@@ -7,7 +7,7 @@ use weft_stub::plan::Path;
 use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
 
 use super::inline_bytes::Reply;
-use super::{Callee, LinkFailure, LinkedFunction, in_task, stub, typed, wire};
+use super::{Callee, LinkFailure, LinkedFunction, in_task, remote, stub_imports, typed};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -22,7 +22,7 @@ pub(super) async fn exchange(
 ) -> Result<Bytes, LinkFailure> {
     let carrier = &function.route.carrier;
     if let Some(frames) = &carrier.frames {
-        return wire::call(frames, function, importer, &arguments).await;
+        return remote::call(frames, function, importer, &arguments).await;
     }
     let mut callee = function.begin(importer)?;
     let called = function.clone();
@@ -49,7 +49,7 @@ pub(super) async fn serve(
     match path {
         Path::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
         Path::Scalars(_) | Path::Stub => {
-            let reply = stub::invoke(callee, index, arguments).await;
+            let reply = stub_imports::invoke(callee, index, arguments).await;
             reply.map(Reply::into_vec)
         }
         Path::Concurrent => Err(Failure::BadRequest(

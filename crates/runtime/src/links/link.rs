@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
-use weft_lattice_config::placement::ComponentId;
+use weft_link::{CallTarget, Frames};
 use weft_stub::plan::{FailureForm, Path};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
 use super::LinkFailure;
-use super::remote::Frames;
 
 /// The two components of a link, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +29,7 @@ pub(crate) struct Link {
 pub(crate) struct Route {
     pub(crate) ends: Ends,
     /// The target, as other hosts know it.
-    pub(crate) target_id: ComponentId,
+    pub(crate) call_target: Arc<CallTarget>,
     /// The target's index in the generation.
     pub(crate) target: usize,
     /// The place of the session among those of the importer's instance.

@@ -25,9 +25,10 @@ use weft_wire::FailureCode;
 use super::failure::of_callee;
 use super::session::Taken;
 use super::{DEPTH_MAX, LinkFailure, LinkedFunction, Skeleton, boxed};
-use crate::endpoint::{Admission, Entry, Exports, Failure, Instance, chain};
+use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
 use crate::guest::GuestState;
 use crate::linking::Served;
+use weft_telemetry::chain;
 use weft_telemetry::logs::{self, GuestStream};
 
 /// A call that was admitted, and the instance that it is made in.

@@ -17,34 +17,33 @@
 //!
 //! `docs/adr/0007-links-between-stores.md` says why it is so.
 
-mod boxed;
-mod inline_bytes;
-mod local_call;
-pub(crate) mod codec;
 pub(crate) mod async_calls;
+pub(crate) mod codec;
 mod encoded_call;
 mod failure;
+mod inline_bytes;
 mod link;
+mod local_call;
+pub(crate) mod remote;
 mod scalar_calls;
 mod session;
 mod skeleton_exports;
-mod stub_imports;
 mod spawned_call;
+mod stub_imports;
 pub(crate) mod typed;
-pub(crate) mod remote;
 
 use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
+use weft_link::Frames;
 
-pub(crate) use self::boxed::boxed;
-pub(crate) use self::local_call::Callee;
-pub(crate) use self::failure::LinkFailure;
 pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};
+pub(crate) use self::local_call::Callee;
 pub(crate) use self::session::Sessions;
 pub(crate) use self::skeleton_exports::Skeleton;
-pub(crate) use self::stub_imports::bind as bind_stub;
 use self::spawned_call::in_task;
+pub(crate) use self::stub_imports::bind as bind_stub;
+pub(crate) use weft_link::{DEPTH_MAX, LinkFailure, boxed};
 
 /// The interfaces between generated components and the host.
 pub(crate) const CALL_INTERFACE: &str = "weft:link/call";
@@ -53,19 +52,13 @@ pub(crate) const DIRECT_INTERFACE: &str = "weft:link/direct";
 /// What a skeleton exports.
 pub(crate) const SERVE_INTERFACE: &str = "weft:link/serve";
 
-/// The most links that may lead to a call, one after another: room for any sensible chain, and a bound
-/// for components that call each other in a circle.
-pub(crate) const DEPTH_MAX: u32 = 16;
-
 /// What carries the calls of a host's links.
 #[derive(Clone, Default)]
 pub(crate) struct Transport {
     /// Owns the tasks that calls run in.
     pub(crate) tasks: TaskTracker,
-    /// Answers calls that come as frames.
-    pub(crate) server: Arc<wire::Server>,
     /// The way of the links between two components of this host, if they go as frames.
-    pub(crate) loopback: Option<wire::Frames>,
+    pub(crate) loopback: Option<Frames>,
     /// The way to other hosts, if there may be some.
-    pub(crate) remote: Option<wire::Frames>,
+    pub(crate) remote: Option<Frames>,
 }

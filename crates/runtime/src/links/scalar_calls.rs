@@ -8,8 +8,8 @@ use wasmtime::component::LinkerInstance;
 use weft_stub::plan::{Kind, MAX_SCALARS, Path, Scalars};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 
-use super::local_call::run_in;
 use super::encoded_call::{exchange, read_reply, written};
+use super::local_call::run_in;
 use super::{Callee, Link, LinkFailure, LinkedFunction, boxed};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;

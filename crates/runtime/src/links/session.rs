@@ -7,10 +7,11 @@
 
 use std::sync::Arc;
 
+use weft_link::Peer;
 use weft_wire::SessionId;
 
 use super::Route;
-use super::remote::{Peer, RemoteSession};
+use super::remote::RemoteSession;
 use crate::endpoint::{Generation, Instance};
 
 /// The sessions of one importing instance, by their place.

@@ -7,11 +7,11 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
+use super::encoded_call::exchange;
 use super::inline_bytes::{Arguments, Few, Reply};
 use super::local_call::run_in;
-use super::encoded_call::exchange;
 use super::skeleton_exports::Invoked;
-use super::{Callee, Link, LinkFailure, boxed, in_task, scalars, wire};
+use super::{Callee, Link, LinkFailure, boxed, in_task, remote, scalar_calls};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -41,7 +41,7 @@ pub(crate) fn bind(
             })
         },
     )?;
-    scalars::bind(linker, link)?;
+    scalar_calls::bind(linker, link)?;
     let of_drop = link.clone();
     linker.func_wrap_async("drop", move |importer, (handle,)| {
         let link = of_drop.clone();
@@ -98,7 +98,7 @@ async fn drop_handle(
     let carrier = &function.route.carrier;
     let dropped = if let Some(frames) = &carrier.frames {
         let importer = importer.data_mut();
-        let telling = boxed(|| wire::drop_handle(frames, function, importer, handle));
+        let telling = boxed(|| remote::drop_handle(frames, function, importer, handle));
         Box::into_pin(telling).await
     } else if importer.data_mut().sessions().is_open(&function.route) {
         let mut callee = function

@@ -13,17 +13,18 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_wire::{FailureCode, Frame};
 
-use weft_link::Away;
-use weft_link::{Answer, Conversation};
-use weft_link::{Role, Side};
-use super::import;
-use weft_link::Post;
-use super::callee_task::{self, Asked, Over};
-use weft_telemetry::chain;
+use super::callee_task::{self, Asked, StoreEnd};
+use super::caller_codec;
 use crate::guest::GuestState;
 use crate::links::codec::{CodecError, FunctionShape};
-use crate::links::remote::{self, Frames, Hosts, Opening, Server};
+use crate::links::remote;
 use crate::links::{LinkFailure, LinkedFunction};
+use weft_link::stream_message::Post;
+use weft_link::{
+    Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, Opening, Role, Side,
+    number_call,
+};
+use weft_telemetry::chain;
 
 /// Defines functions of a concurrent interface in a linker.
 ///
@@ -84,10 +85,20 @@ struct Begun {
     call: Result<Running, LinkFailure>,
 }
 
-struct Running {
-    conversation: Conversation<Over>,
-    /// Whether the call has the importer's session.
-    has_session: bool,
+enum Running {
+    /// In a store of this host. `has_session` if the call has the importer's session.
+    Store {
+        conversation: Conversation<StoreEnd>,
+        has_session: bool,
+    },
+    /// Over frames.
+    Frames(Conversation<CallEnd>),
+}
+
+/// The end of a call.
+enum Over {
+    Store(StoreEnd),
+    Frames(CallEnd),
 }
 
 /// The exporter's side of a call.
@@ -109,10 +120,20 @@ impl Begun {
     async fn wait(self) -> Ended {
         let mut has_session = false;
         let answer = match self.call {
-            Ok(running) => {
-                has_session = running.has_session;
-                Ok(running.conversation.answer().await)
+            Ok(Running::Store {
+                conversation,
+                has_session: has,
+            }) => {
+                has_session = has;
+                Ok(conversation
+                    .answer()
+                    .await
+                    .map(|answer| answer.map(Over::Store)))
             }
+            Ok(Running::Frames(conversation)) => Ok(conversation
+                .answer()
+                .await
+                .map(|answer| answer.map(Over::Frames))),
             Err(failure) => Err(failure),
         };
         Ended {
@@ -142,11 +163,11 @@ impl Import {
                 self.shape.get_or_init(|| Arc::new(shape)).clone()
             }
         };
-        let call = wire::number_call();
+        let call = number_call();
         let frames = self.function.route.carrier.frames.as_ref();
         // Whoever drops a side tells the other: what does not come to a call is let go.
         let (side, other) = self.sides(call);
-        let request = import::request(store.as_context_mut(), &side, &shape, arguments);
+        let request = caller_codec::request(store.as_context_mut(), &side, &shape, arguments);
         let importer = store.data_mut();
         let call = match (request, other, frames) {
             (Err(error), ..) => Err(self.refused(&error)),
@@ -199,9 +220,9 @@ impl Import {
         };
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| {
-            target::of_store(callee, side, function, asked, answer)
+            callee_task::of_store(callee, side, function, asked, answer)
         });
-        Ok(Running {
+        Ok(Running::Store {
             conversation,
             has_session,
         })
@@ -217,7 +238,7 @@ impl Import {
     ) -> Result<Running, LinkFailure> {
         let (frame, left) = self.frame(importer, away.call(), request)?;
         let opening = Opening {
-            target: self.function.route.target_id.clone(),
+            target: self.function.route.call_target.id.clone(),
             frame: frame.into(),
             deadline: Instant::now() + left,
             is_idempotent: self.function.is_idempotent,
@@ -226,12 +247,9 @@ impl Import {
         let hosts = hosts.clone();
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
-            hosts.converse(opening, Over::tell(answer)).await;
+            hosts.converse(opening, CallEnd::forward(answer)).await;
         });
-        Ok(Running {
-            conversation,
-            has_session: false,
-        })
+        Ok(Running::Frames(conversation))
     }
 
     /// The frame of a call, and how long its importer waits.
@@ -248,7 +266,7 @@ impl Import {
         let left = activity.deadline.saturating_duration_since(Instant::now());
         let at_most = self.function.deadline.unwrap_or(Duration::MAX);
         let (left, depth) = (left.min(at_most), activity.depth);
-        let frame = wire::request(&self.function, call, None, left, depth, request);
+        let frame = remote::request(&self.function, call, None, left, depth, request);
         Ok((frame, left))
     }
 
@@ -256,7 +274,7 @@ impl Import {
         &self,
         importer: &mut GuestState,
         side: Arc<Side>,
-        server: &Arc<Server>,
+        server: &Arc<dyn CallServer>,
         call: u64,
         request: &[u8],
     ) -> Result<Running, LinkFailure> {
@@ -264,12 +282,9 @@ impl Import {
         let server = server.clone();
         let tasks = &self.function.route.carrier.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
-            target::of_frame(&server, side, &frame, answer).await;
+            server.serve_streams(side, &frame, answer).await;
         });
-        Ok(Running {
-            conversation,
-            has_session: false,
-        })
+        Ok(Running::Frames(conversation))
     }
 
     /// Gives the importer its result.
@@ -287,13 +302,13 @@ impl Import {
             .answer
             .and_then(|answer| self.reply(store.data_mut(), answer, ended.has_session));
         let values = reply.and_then(|reply| {
-            let values = import::reply(store.as_context_mut(), side, shape, &reply);
+            let values = caller_codec::reply(store.as_context_mut(), side, shape, &reply);
             values.map_err(|error| self.unreadable(&error))
         });
         let values = match values {
             Ok(values) => values,
             Err(failure) => match self.function.encoded(&failure) {
-                Some(reply) => import::reply(store, side, shape, &reply)
+                Some(reply) => caller_codec::reply(store, side, shape, &reply)
                     .map_err(|_| self.function.trap(failure))?,
                 None => return Err(self.function.trap(failure)),
             },
@@ -332,9 +347,11 @@ impl Import {
             }
         };
         match over {
-            Over::Store(callee, outcome) => self.function.end(importer, *callee, outcome),
-            Over::Frame(frame) => self.read(&frame),
-            Over::Failed(failure) => Err(failure),
+            Over::Store(StoreEnd { callee, outcome }) => {
+                self.function.end(importer, *callee, outcome)
+            }
+            Over::Frames(CallEnd::Frame(frame)) => self.read(&frame),
+            Over::Frames(CallEnd::Failed(failure)) => Err(failure),
         }
     }
 

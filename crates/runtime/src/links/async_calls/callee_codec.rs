@@ -7,9 +7,9 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, Func, Val};
 use wasmtime::{AsContextMut, Store};
 
-use weft_link::Side;
 use super::stream_transfer::{Ends, Given, attend};
 use crate::links::codec::{CodecError, FunctionShape, decode, encode};
+use weft_link::Side;
 
 /// A call as the exporter's store is to make it.
 pub(super) struct Call {

@@ -8,37 +8,20 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 use weft_wire::{Frame, Request};
 
-use weft_link::Answer;
-use weft_link::Side;
 use super::callee_codec::{self, Broken, Call, Replied};
-use crate::endpoint::{Failure, chain};
-use crate::links::local_call::report_failure;
+use crate::endpoint::Failure;
 use crate::links::codec::FunctionShape;
 use crate::links::failure::of_callee;
-use crate::links::remote::{Server, Told, reply_frame};
+use crate::links::local_call::report_failure;
+use crate::links::remote::Server;
 use crate::links::{Callee, LinkFailure, LinkedFunction};
+use weft_link::{Answer, CallEnd, Side, reply_frame};
+use weft_telemetry::chain;
 
-/// How a call ended, of which the importer was told nothing yet.
-pub(crate) enum Over {
-    /// With its result, and the callee for the importer to keep.
-    Store(Box<Callee>, Result<Vec<u8>, Failure>),
-    /// The frame of its reply.
-    Frame(Vec<u8>),
-    /// Without having run, or nobody knows how.
-    Failed(LinkFailure),
-}
-
-impl Over {
-    /// Hands the reply of a call that another host makes to whoever waits for it here.
-    pub(crate) fn tell(answer: oneshot::Sender<Answer<Self>>) -> Told {
-        Box::new(move |reply| {
-            // Whoever waited may be gone.
-            let _ = answer.send(match reply {
-                Ok(reply) => Answer::GoesOn(reply),
-                Err(failure) => Answer::Over(Self::Failed(failure)),
-            });
-        })
-    }
+/// The end of a call in a store of this host, and the callee for the importer to keep.
+pub(crate) struct StoreEnd {
+    pub(super) callee: Box<Callee>,
+    pub(super) outcome: Result<Vec<u8>, Failure>,
 }
 
 /// How a call in a callee's store ended.
@@ -64,14 +47,14 @@ pub(super) async fn of_store(
     side: Arc<Side>,
     function: Arc<LinkedFunction>,
     asked: Asked,
-    answer: oneshot::Sender<Answer<Over>>,
+    answer: oneshot::Sender<Answer<StoreEnd>>,
 ) {
     let mut answer = Some(answer);
     let made = make(&mut callee, &side, asked, |reply| {
         tell(&mut answer, Answer::GoesOn(reply));
     });
-    let over = match made.await {
-        Made::Replied(Replied::Now(reply)) => Over::Store(Box::new(callee), Ok(reply)),
+    let (callee, outcome) = match made.await {
+        Made::Replied(Replied::Now(reply)) => (callee, Ok(reply)),
         Made::Replied(Replied::Before) => return give_back(callee),
         Made::Abandoned => return,
         Made::Failed(failure) if answer.is_none() => {
@@ -82,10 +65,11 @@ pub(super) async fn of_store(
         Made::Failed(failure) => {
             // The importer's store is no place to end another in.
             callee.discard();
-            Over::Store(Box::new(callee), Err(failure))
+            (callee, Err(failure))
         }
     };
-    tell(&mut answer, Answer::Over(over));
+    let callee = Box::new(callee);
+    tell(&mut answer, Answer::Over(StoreEnd { callee, outcome }));
 }
 
 /// Makes the call that a frame asks for.
@@ -93,7 +77,7 @@ pub(crate) async fn of_frame(
     server: &Server,
     side: Arc<Side>,
     frame: &[u8],
-    answer: oneshot::Sender<Answer<Over>>,
+    answer: oneshot::Sender<Answer<CallEnd>>,
 ) {
     let Ok(Frame::Request(request)) = Frame::decode(frame) else {
         tracing::warn!("a frame that is to be a call is none");
@@ -106,7 +90,7 @@ pub(crate) async fn of_frame(
     });
     if let Some(outcome) = made.await {
         let reply = reply_frame(&request, None, &outcome);
-        tell(&mut answer, Answer::Over(Over::Frame(reply)));
+        tell(&mut answer, Answer::Over(CallEnd::Frame(reply)));
     }
 }
 
@@ -117,7 +101,7 @@ async fn make_of_frame(
     request: &Request<'_>,
     mut early: impl FnMut(Vec<u8>) + Send,
 ) -> Option<Result<Vec<u8>, LinkFailure>> {
-    let mut callee = match server.admit(request) {
+    let mut callee = match server.admitted(request) {
         Ok(callee) => callee,
         Err(failure) => return Some(Err(failure)),
     };
@@ -185,10 +169,10 @@ async fn make(
         Ok(store) => store,
         Err(failure) => return Made::Failed(failure),
     };
-    let guard = serve::Guard::new(side);
+    let guard = callee_codec::Guard::new(side);
     let ran = tokio::select! {
         biased;
-        ran = timeout_at(deadline, serve::run(store, side, call, early)) => ran,
+        ran = timeout_at(deadline, callee_codec::run(store, side, call, early)) => ran,
         () = poll_fn(|context| side.poll_abandoned(context)) => return Made::Abandoned,
     };
     let failure = match ran {
@@ -228,7 +212,7 @@ fn give_back(callee: Callee) {
 }
 
 /// Says it once. The importer may be gone.
-fn tell(answer: &mut Option<oneshot::Sender<Answer<Over>>>, what: Answer<Over>) {
+fn tell<O>(answer: &mut Option<oneshot::Sender<Answer<O>>>, what: Answer<O>) {
     if let Some(answer) = answer.take() {
         let _ = answer.send(what);
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, AccessorTask, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 
-use weft_link::Side;
 use super::stream_transfer::{Ends, Given, attend};
 use crate::links::codec::{CodecError, FunctionShape, decode, encode};
+use weft_link::Side;
 
 /// The arguments of a call, encoded. Their streams and futures belong to `side` from here on.
 ///

@@ -8,7 +8,7 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureConsumer, FutureProducer, Source};
 
 use super::element::{Carried, decode_chunk, encode_chunk};
-use weft_link::{Receiver, Sender};
+use weft_link::stream_table::{Receiver, Sender};
 
 /// What a future is told, or its reader trapped with, whose writer is gone.
 const BROKEN: &str = "whoever was to write the future is gone: it trapped, or had no more time";

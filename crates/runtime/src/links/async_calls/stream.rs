@@ -15,13 +15,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
 
 use super::element::{Carried, decode_chunk, encode_chunk};
-use weft_link::{Gone, Receiver, Sender};
-
-/// The longest chunk of bytes: a few are under way at a time, so that both sides have something to do.
-pub(super) const BYTES_PER_CHUNK: usize = 64 << 10;
-
-/// What the number of bytes before those of a chunk takes at most.
-const LENGTH_BYTES_MAX: usize = 5;
+use weft_link::stream_table::{BYTES_PER_CHUNK, Gone, Receiver, Sender, bytes_chunk};
 
 /// Sends on what this store writes.
 pub(super) struct Consumer<T> {
@@ -300,12 +294,6 @@ impl Bytes {
     fn left(&self) -> &[u8] {
         &self.payload[self.read..]
     }
-}
-
-pub(super) fn bytes_chunk(bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
-    let mut payload = Vec::with_capacity(LENGTH_BYTES_MAX + bytes.len());
-    Encoder::new(&mut payload, MAX_VALUE_BYTES).bytes(bytes)?;
-    Ok(payload)
 }
 
 /// None once a chunk may be sent, or what there is to say in place of it.

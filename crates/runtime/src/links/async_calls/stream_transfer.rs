@@ -7,9 +7,9 @@ use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamRe
 use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::element::Carried;
-use weft_link::{Event, Kind, Receiver, Sender, Side};
 use super::{future, stream};
 use crate::links::codec::{CodecError, Element, FutureValue, Handover};
+use weft_link::stream_table::{Event, Kind, Receiver, Sender, Side};
 
 /// Hands over the streams and futures of one store's side of a call.
 pub(super) struct Ends<'a, D: 'static> {

@@ -1,7 +1,6 @@
 //! The importer's side: a call becomes a request, and its reply a result.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,15 +8,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
 
-use super::frames::{Frames, Outbound, Peer};
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction, in_task};
+use weft_link::{Frames, Outbound, Peer, encoded, number_call};
 
 /// How many renewals fit into a lease: two may be lost.
 const RENEWALS_PER_LEASE: u32 = 3;
-
-/// Numbers calls: no two of a host's calls have the same.
-static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// A session that the target keeps for an importer's instance; dropping it ends it.
 pub(crate) struct RemoteSession {
@@ -95,12 +91,13 @@ pub(crate) async fn call(
         arguments,
     );
     let outbound = Outbound {
-        function: function.clone(),
+        target: function.route.call_target.clone(),
         frame: frame.into(),
         deadline: now + left,
+        is_idempotent: function.is_idempotent,
     };
     let pinned = session.map(|(_, peer)| peer);
-    let (answer, peer) = exchange(frames, outbound, pinned).await?;
+    let (answer, peer) = exchange(frames, function, outbound, pinned).await?;
     let Ok(Frame::Reply(reply)) = Frame::decode(&answer) else {
         let reason = format!("the reply of `{to}` cannot be read");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
@@ -148,10 +145,10 @@ pub(crate) async fn drop_handle(
 /// Sends a frame and waits for its answer.
 async fn exchange(
     frames: &Frames,
+    function: &LinkedFunction,
     call: Outbound,
     pinned: Option<Peer>,
 ) -> Result<(Bytes, Peer), LinkFailure> {
-    let function = call.function.clone();
     let route = &function.route;
     if !route.carrier.is_in_task() {
         return frames.exchange(call, pinned).await;
@@ -163,11 +160,6 @@ async fn exchange(
         let reason = format!("`{}`: this host is going away", route.ends.to);
         Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
     })
-}
-
-/// A number for a call.
-pub(crate) fn number_call() -> u64 {
-    CALLS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The frame of a call, by an importer that has so much time left and is at the end of `depth` links.
@@ -198,13 +190,4 @@ pub(in crate::links) fn request(
         },
         payload,
     }))
-}
-
-/// A frame that cannot be written is none, which nobody understands: what is in it was bounded before.
-pub(crate) fn encoded(frame: &Frame<'_>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Err(error) = frame.encode(&mut bytes) {
-        tracing::warn!(%error, "a frame cannot be written");
-    }
-    bytes
 }

@@ -4,6 +4,7 @@
 //! the target, and an instance that is kept for an importer (a *session*, for the resources that it
 //! holds handles of) has a lease, and ends when nobody renews it.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -11,12 +12,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Reply, Request, SessionId, Target};
 
-use super::refusals::{Refusal, Refusals};
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use weft_link::{
+    AdmittedCall, Answer, CallEnd, CallServer, Refusal, Refusals, Side, boxed, reply_frame,
+};
+use weft_node::runtime::RunningApp;
+
+use crate::build::Serving;
 use crate::endpoint::{Entry, Failure, Instance};
-use crate::links::local_call::{Asked, report_failure};
+use crate::links::async_calls;
 use crate::links::encoded_call::serve;
 use crate::links::failure::of_callee;
-use crate::links::{Callee, LinkFailure, stub};
+use crate::links::local_call::{Asked, report_failure};
+use crate::links::{Callee, LinkFailure, stub_imports};
 
 /// How long a session waits for its importer: some missed renewals, and not so long that what a lost
 /// importer held piles up.
@@ -53,68 +63,13 @@ struct Taken<'a> {
 }
 
 impl Server {
-    /// Tells where entries are found.
-    pub(crate) fn find_entries_in(&self, directory: Directory) {
-        // Said once, at the start of the host.
-        let _ = self.directory.set(directory);
-    }
-
     /// The entry of an app's component, if it is here.
     pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
         (self.directory.get()?)(app, component)
     }
 
-    /// Answers a frame. None for one that has no reply, or that nobody understands.
-    pub(crate) async fn answer(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        match Frame::decode(frame) {
-            Ok(Frame::Request(request)) => Some(self.reply(&request).await),
-            Ok(Frame::Drop(dropped)) => {
-                self.drop_handle(dropped).await;
-                None
-            }
-            _ => {
-                self.note(frame);
-                None
-            }
-        }
-    }
-
-    /// Takes note of a frame that has no reply.
-    pub(crate) fn note(&self, frame: &[u8]) {
-        match Frame::decode(frame) {
-            Ok(Frame::Renew(renewed)) => {
-                if let Some(session) = self.sessions().get_mut(&renewed.session) {
-                    session.expires = Instant::now() + LEASE;
-                }
-            }
-            Ok(Frame::End(ended)) => drop(self.sessions().remove(&ended.session)),
-            Ok(other) => self
-                .refusals
-                .count(Refusal::Unexpected, other.kind().name()),
-            Err(error) => self.refusals.count_frame(&error),
-        }
-    }
-
-    /// What was refused, for others that read frames.
-    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
-        &self.refusals
-    }
-
-    /// Ends the sessions that nobody has renewed, and says what was refused. Called now and then.
-    pub(crate) fn drop_expired(&self) {
-        self.refusals.tell();
-        let now = Instant::now();
-        let mut sessions = self.sessions();
-        let expired =
-            sessions.extract_if(|_, session| session.expires <= now && session.instance.is_some());
-        let expired: Vec<_> = expired.collect();
-        // Ending an instance takes long enough to do it without the lock.
-        drop(sessions);
-        drop(expired);
-    }
-
     async fn reply(&self, request: &Request<'_>) -> Vec<u8> {
-        match self.admit(request) {
+        match self.admitted(request) {
             Ok(callee) => self.reply_of(callee, request).await,
             Err(failure) => reply_frame(request, None, &Err(failure)),
         }
@@ -173,7 +128,7 @@ impl Server {
     ///
     /// # Errors
     /// `unreachable` if it is not here, and what the target refuses.
-    pub(crate) fn admit(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
+    pub(crate) fn admitted(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
         let entry = self.entry(target.app, target.component);
         let entry =
@@ -199,7 +154,7 @@ impl Server {
         let released = async {
             let mut callee = Callee::admit(entry.clone(), asked)?;
             let taken = self.take(dropped.session, &mut callee)?;
-            let released = stub::release(&mut callee, dropped.handle).await;
+            let released = stub_imports::release(&mut callee, dropped.handle).await;
             released.map_err(|failure| of_callee(entry.component(), &failure))?;
             if let Some(instance) = callee.into_instance() {
                 taken.keep(instance);
@@ -267,6 +222,107 @@ impl Server {
     }
 }
 
+/// The server of a host's frames. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct FrameServer(pub(crate) Arc<Server>);
+
+impl FrameServer {
+    /// Sets where endpoints are found, by app and component. Later calls have no effect.
+    pub fn find_in(
+        &self,
+        running: impl Fn(&str) -> Option<Arc<dyn RunningApp>> + Send + Sync + 'static,
+    ) {
+        let directory: Directory = Box::new(move |app, component| {
+            let app: Arc<dyn Any + Send + Sync> = running(app)?;
+            let app = app.downcast::<Serving>().ok()?;
+            app.endpoint(component).cloned()
+        });
+        // Set once, at the start of the host.
+        let _ = self.0.directory.set(directory);
+    }
+}
+
+#[async_trait]
+impl CallServer for FrameServer {
+    fn answer<'a>(&'a self, frame: &'a [u8]) -> BoxFuture<'a, Option<Vec<u8>>> {
+        Box::into_pin(boxed(move || async move {
+            match Frame::decode(frame) {
+                Ok(Frame::Request(request)) => Some(self.0.reply(&request).await),
+                Ok(Frame::Drop(dropped)) => {
+                    self.0.drop_handle(dropped).await;
+                    None
+                }
+                _ => {
+                    self.note(frame);
+                    None
+                }
+            }
+        }))
+    }
+
+    fn note(&self, frame: &[u8]) {
+        let refusals = &self.0.refusals;
+        match Frame::decode(frame) {
+            Ok(Frame::Renew(renewed)) => {
+                if let Some(session) = self.0.sessions().get_mut(&renewed.session) {
+                    session.expires = Instant::now() + LEASE;
+                }
+            }
+            Ok(Frame::End(ended)) => drop(self.0.sessions().remove(&ended.session)),
+            Ok(other) => refusals.count(Refusal::Unexpected, other.kind().name()),
+            Err(error) => refusals.count_frame(&error),
+        }
+    }
+
+    fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
+        let callee = self.0.admitted(head)?;
+        let server = self.0.clone();
+        Ok(Box::new(Admitted { server, callee }))
+    }
+
+    async fn serve_streams(
+        &self,
+        side: Arc<Side>,
+        frame: &[u8],
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    ) {
+        async_calls::of_frame(&self.0, side, frame, reply).await;
+    }
+
+    fn rejected(&self) -> &Arc<Refusals> {
+        &self.0.refusals
+    }
+
+    fn drop_expired(&self) {
+        self.0.refusals.tell();
+        let now = Instant::now();
+        let mut sessions = self.0.sessions();
+        let expired =
+            sessions.extract_if(|_, session| session.expires <= now && session.instance.is_some());
+        let expired: Vec<_> = expired.collect();
+        // Ending an instance takes long enough to do it without the lock.
+        drop(sessions);
+        drop(expired);
+    }
+}
+
+/// A call that has its place at its target.
+pub(crate) struct Admitted {
+    server: Arc<Server>,
+    callee: Callee,
+}
+
+#[async_trait]
+impl AdmittedCall for Admitted {
+    fn deadline(&self) -> Instant {
+        self.callee.deadline()
+    }
+
+    async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8> {
+        self.server.reply_of(self.callee, request).await
+    }
+}
+
 impl Taken<'_> {
     /// Puts the instance back for the next call.
     fn keep(self, mut instance: Box<Instance>) -> KeptSession {
@@ -307,46 +363,6 @@ async fn call(
 fn kept(id: SessionId) -> KeptSession {
     let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
     KeptSession { id, lease_ms }
-}
-
-/// The frame that says how a call ended.
-pub(crate) fn reply_frame(
-    request: &Request<'_>,
-    session: Option<KeptSession>,
-    outcome: &Result<Vec<u8>, LinkFailure>,
-) -> Vec<u8> {
-    let reply = |outcome| {
-        Frame::Reply(Reply {
-            call: request.call,
-            session,
-            outcome,
-        })
-    };
-    let mut frame = Vec::new();
-    let encoded = match outcome {
-        Ok(payload) => reply(Ok(payload)).encode(&mut frame),
-        Err(failure) => reply(Err(failure.clone())).encode(&mut frame),
-    };
-    if encoded.is_err() {
-        let to = request.target.component;
-        let reason = format!("the reply of `{to}` is too large for a frame");
-        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
-        // A failure's message is bounded, so this one fits.
-        let _ = reply(Err(failure)).encode(&mut frame);
-    }
-    frame
-}
-
-/// The reply in the place of one that is larger than what carries it; none if `frame` is no request.
-pub(crate) fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
-    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-        return None;
-    };
-    let to = request.target.component;
-    let reason =
-        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
-    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
-    Some(reply_frame(&request, None, &Err(failure)))
 }
 
 fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {

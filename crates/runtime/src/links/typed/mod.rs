@@ -4,8 +4,8 @@
 //! Their strings and byte lists are copied in bulk, from one store's memory to the other's. The importer's
 //! side is a typed function of the host, and the target's side a typed call of the export.
 
-mod values;
 mod signatures;
+mod values;
 
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use weft_wire::{DecodeError, Decoder, Limits};
 
 use self::values::Returned;
 
-use super::local_call::run_in;
 use super::encoded_call::{exchange, read_reply};
+use super::local_call::run_in;
 use super::{Callee, Link, LinkFailure, LinkedFunction};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
 /// Whether the table has a signature.
 pub(crate) fn contains(signature: &Signature) -> bool {
-    shapes::find(signature).is_some()
+    signatures::find(signature).is_some()
 }
 
 /// Puts the typed functions of a link into a linker, by their index: `f3`.
@@ -35,7 +35,7 @@ pub(crate) fn bind_all(
         let Path::Direct(signature) = &function.path else {
             continue;
         };
-        let Some(shape) = shapes::find(signature) else {
+        let Some(shape) = signatures::find(signature) else {
             return Err(wasmtime::Error::msg("the signature is not in the table"));
         };
         (shape.bind)(linker, &format!("f{index}"), function.clone())?;
@@ -50,7 +50,7 @@ pub(crate) async fn serve(
     target_index: u32,
     arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
-    match shapes::find(signature) {
+    match signatures::find(signature) {
         Some(shape) => (shape.serve)(callee, target_index, arguments).await,
         None => Err(Failure::BadRequest(
             "its signature is not in the table".to_owned(),

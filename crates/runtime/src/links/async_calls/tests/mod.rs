@@ -8,7 +8,7 @@ mod stores;
 use std::sync::Arc;
 
 use weft_link::Side;
-use weft_link::Post;
+use weft_link::stream_message::Post;
 
 /// How messages go.
 #[derive(Debug, Clone, Copy)]

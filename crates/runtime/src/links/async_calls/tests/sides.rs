@@ -8,9 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_wire::CancelledBy;
 
-use super::super::exchange::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
-use super::super::message::Message;
 use super::{WAYS, Way, pair};
+use weft_link::stream_message::Message;
+use weft_link::stream_table::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
 
 const WINDOW: usize = WINDOW_BYTES as usize;
 

@@ -14,12 +14,12 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
 
+use super::super::caller_codec;
 use super::super::element::Carried;
-use super::super::exchange::{Event, Gone, Kind, Side};
 use super::super::stream_transfer::{Ends, Given};
-use super::super::import;
 use super::{WAYS, Way, pair};
 use crate::links::codec::{Element, FunctionShape, FutureValue, Handover, Shape, decode};
+use weft_link::stream_table::{Event, Gone, Kind, Side};
 
 /// How long something that happens at once may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,7 +46,8 @@ fn hand_over(
     value: Val,
 ) -> Val {
     let function = function(shape);
-    let request = import::request(near.as_context_mut(), importer, &function, &[value]).unwrap();
+    let request =
+        caller_codec::request(near.as_context_mut(), importer, &function, &[value]).unwrap();
     let mut ends = Ends {
         store: far.as_context_mut(),
         side: exporter,

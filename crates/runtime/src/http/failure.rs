@@ -1,0 +1,65 @@
+//! Responses in place of those of a component that failed.
+
+use http::{Response, StatusCode};
+use weft_ingress::{Body, error_response};
+use weft_telemetry::chain;
+use weft_telemetry::logs::{self, GuestStream};
+use weft_wire::FailureCode;
+
+use crate::endpoint::{Entry, Failure};
+
+/// The answer in place of the one that the entry did not give. What is the guest's own fault gets an
+/// id, and the details go to the log under that id: they are not for the outside.
+pub(super) fn response(entry: &Entry, failure: &Failure) -> Response<Body> {
+    let name = format!("{}/{}", entry.app(), entry.component());
+    match failure {
+        Failure::Full { .. } | Failure::PoolFull => {
+            error_response::busy(&format!("`{name}`: {failure}"))
+        }
+        Failure::Link {
+            code: FailureCode::Busy,
+            ..
+        } => {
+            report(entry, failure);
+            error_response::busy(&format!("`{name}`: what it is linked to is busy"))
+        }
+        Failure::Link {
+            code: FailureCode::Deadline,
+            ..
+        } => {
+            report(entry, failure);
+            let reason = format!("`{name}`: what it is linked to did not answer in time");
+            error_response::late(&reason)
+        }
+        Failure::Deadline { .. } => {
+            logs::guest_line(
+                entry.app(),
+                entry.component(),
+                GuestStream::Host,
+                &failure.to_string(),
+            );
+            error_response::late(&format!("`{name}`: {failure}"))
+        }
+        Failure::BadRequest(reason) => error_response::text(StatusCode::BAD_REQUEST, reason),
+        Failure::Limit(_)
+        | Failure::Link { .. }
+        | Failure::Trapped(_)
+        | Failure::NotLoaded(_)
+        | Failure::NoResponse
+        | Failure::ErrorCode(_) => {
+            let id = report(entry, failure);
+            error_response::component_failed(&name, id)
+        }
+    }
+}
+
+/// Logs the failure under a new id.
+pub(super) fn report(entry: &Entry, failure: &Failure) -> String {
+    if failure.is_guests() {
+        entry.count_trap();
+    }
+    let id = error_response::error_id();
+    let message = format!("error {id}: {}", chain(failure));
+    logs::guest_line(entry.app(), entry.component(), GuestStream::Host, &message);
+    id
+}

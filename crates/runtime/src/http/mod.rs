@@ -1,0 +1,72 @@
+//! HTTP requests handled by components: [`invoke`] runs the guest by the interface that it exports ([`p2`],
+//! [`p3`]), [`response_body`] streams its response, [`failure`] makes a response of its failure.
+
+mod failure;
+mod invoke;
+mod p2;
+mod p3;
+mod response_body;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use weft_ingress::{Body, BodyError, Handler, Overloaded, RequestBody};
+use weft_link::boxed;
+
+use crate::endpoint::{Entry, Failure};
+
+/// The body of a guest's response, as wasmtime gives it.
+type GuestBody = UnsyncBoxBody<bytes::Bytes, wasmtime_wasi_http::Error>;
+
+/// An endpoint as a handler of HTTP requests.
+pub(crate) struct EndpointHandler(pub(crate) Entry);
+
+impl Handler for EndpointHandler {
+    fn name(&self) -> String {
+        format!("{}/{}", self.0.app(), self.0.component())
+    }
+
+    fn body_bytes_max(&self) -> u64 {
+        self.0.settings().body_bytes_max
+    }
+
+    fn deadline(&self) -> Duration {
+        self.0.settings().deadline
+    }
+
+    fn handle<'a>(
+        &'a self,
+        request: Request<RequestBody>,
+        deadline: Instant,
+        tasks: &'a TaskTracker,
+    ) -> BoxFuture<'a, Result<Response<Body>, Overloaded>> {
+        Box::into_pin(boxed(move || async move {
+            let request = request.map(guest_body);
+            match invoke::run(&self.0, request, deadline, tasks).await {
+                Ok(response) => Ok(response),
+                Err(failure @ (Failure::Full { .. } | Failure::PoolFull)) => {
+                    Err(Overloaded(failure.to_string()))
+                }
+                Err(failure) => Ok(failure::response(&self.0, &failure)),
+            }
+        }))
+    }
+}
+
+/// A request body as guests read it.
+fn guest_body(body: RequestBody) -> GuestBody {
+    use wasmtime_wasi_http::Error;
+    body.map_err(|error| match error {
+        BodyError::Connection(error) => Error::Hyper(error),
+        BodyError::TooLarge(limit) => Error::HttpRequestBodySize(Some(limit)),
+        BodyError::Incomplete | BodyError::Forwarding | BodyError::Component(_) => {
+            Error::HttpProtocolError
+        }
+    })
+    .boxed_unsync()
+}
