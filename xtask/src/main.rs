@@ -12,9 +12,11 @@ mod host;
 mod http;
 #[cfg(test)]
 mod layers;
+mod lint;
 mod shop;
 mod signals;
 mod simulate;
+mod sources;
 mod test;
 mod workspace;
 
@@ -39,6 +41,8 @@ enum Task {
     Simulate(simulate::Options),
     /// Measures Weft against baselines that are measured in the same run.
     Bench(bench::Options),
+    /// Check the comments of all crates against the rules of prose, or the subjects of commits.
+    Lint(lint::Options),
     /// Builds the guest components under `components/` from source.
     Guests(guests::Options),
     /// Builds guests one way, describes each, and runs the example shop with them.
@@ -63,6 +67,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test(options) => test::run(&options),
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Lint(options) => lint::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
         Task::GuestsCheck(options) => guests_check::run(&options),
     }
