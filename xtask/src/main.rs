@@ -12,6 +12,7 @@ mod host;
 mod http;
 #[cfg(test)]
 mod layers;
+mod lines;
 mod lint;
 mod shop;
 mod signals;
@@ -43,6 +44,8 @@ enum Task {
     Bench(bench::Options),
     /// Check the comments of all crates against the rules of prose, or the subjects of commits.
     Lint(lint::Options),
+    /// Count the lines of code without tests, for each crate and in all.
+    Lines(lines::Options),
     /// Builds the guest components under `components/` from source.
     Guests(guests::Options),
     /// Builds guests one way, describes each, and runs the example shop with them.
@@ -68,6 +71,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Simulate(options) => simulate::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Lint(options) => lint::run(&options),
+        Task::Lines(options) => lines::run(&options),
         Task::Guests(options) => guests::build(&options).map(drop),
         Task::GuestsCheck(options) => guests_check::run(&options),
     }
