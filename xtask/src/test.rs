@@ -21,12 +21,35 @@ const DEBIAN_TOOLS: [&str; 4] = [
     "/usr/lib/wasm32-wasi",
 ];
 
-/// What to test.
-#[derive(Args, Debug)]
+/// The test target that runs hosts and loads guests.
+const END_TO_END: &str = "end_to_end";
+
+/// The tests to run.
+#[derive(Args, Debug, Default)]
 pub(crate) struct Options {
+    /// Run only tests of the workspace whose names contain this.
+    filter: Option<String>,
+    /// Run only tests of the workspace that match this expression of nextest.
+    #[arg(short = 'E', long, value_name = "EXPRESSION")]
+    expression: Option<String>,
+    /// Build and run only the test targets with this name, for example `wire` or `end_to_end`.
+    #[arg(long = "test", value_name = "TARGET")]
+    targets: Vec<String>,
     /// Leave out examples in the documentation, and guests that are built with Debian's packages.
     #[arg(long)]
     quick: bool,
+}
+
+impl Options {
+    /// True if only some tests of the workspace are to run.
+    fn selects(&self) -> bool {
+        self.filter.is_some() || self.expression.is_some() || !self.targets.is_empty()
+    }
+
+    /// True if a selected test may run a host.
+    fn includes_end_to_end(&self) -> bool {
+        self.targets.is_empty() || self.targets.iter().any(|target| target == END_TO_END)
+    }
 }
 
 /// What runs tests. Both find the same ones; nextest runs each in a process of its own.
@@ -43,17 +66,17 @@ struct Ran {
     outcome: Result<()>,
 }
 
-/// Runs all tests, also if some have failed, and says how many there were.
+/// Runs all tests, also if some have failed, and says how many there were. With a filter or a target,
+/// runs those tests of the workspace, after building no more than they need.
 ///
 /// # Errors
 /// If something cannot be built, or a test fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let runner = runner();
-    ensure_nats_server()?;
-    guests::build(&guests::Options {
-        foreign: true,
-        ..guests::Options::default()
-    })?;
+    if options.selects() {
+        return run_selected(options, runner);
+    }
+    prepare()?;
     let weft = build_weft(Build::Dev)?;
     if !options.quick {
         check_debian_way(&weft)?;
@@ -63,6 +86,44 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         ran.push(doc_tests());
     }
     report(ran)
+}
+
+fn run_selected(options: &Options, runner: Runner) -> Result<()> {
+    if options.includes_end_to_end() {
+        prepare()?;
+    }
+    if options.targets.iter().any(|target| target == END_TO_END) {
+        // The target alone does not build the program that it runs; tests of the whole workspace do.
+        let weft_and_tests = [
+            "build",
+            "--workspace",
+            "--bin",
+            "weft",
+            "--test",
+            END_TO_END,
+        ];
+        crate::command::run(cargo().args(weft_and_tests))?;
+    }
+    let arguments = selection(options, runner)?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    report(vec![ran(runner, "of the workspace", &arguments)])
+}
+
+/// The arguments of the runner. All packages stay selected, so that their dependencies have the
+/// features that everything else is built with.
+fn selection(options: &Options, runner: Runner) -> Result<Vec<String>> {
+    let mut arguments = vec!["--workspace".to_owned()];
+    for target in &options.targets {
+        arguments.extend(["--test".to_owned(), target.clone()]);
+    }
+    if let Some(expression) = &options.expression {
+        if runner == Runner::Cargo {
+            bail!("`-E` needs cargo-nextest, which is not installed");
+        }
+        arguments.extend(["-E".to_owned(), expression.clone()]);
+    }
+    arguments.extend(options.filter.clone());
+    Ok(arguments)
 }
 
 fn report(ran: Vec<Ran>) -> Result<()> {
@@ -97,9 +158,14 @@ fn runner() -> Runner {
     }
 }
 
-/// Tests of the lattice run against a real server.
-fn ensure_nats_server() -> Result<()> {
-    debian::ensure("nats-server", "tests of the lattice need `nats-server`")
+/// Installs the bus server and builds the guests that tests load.
+fn prepare() -> Result<()> {
+    debian::ensure("nats-server", "tests of the lattice need `nats-server`")?;
+    guests::build(&guests::Options {
+        foreign: true,
+        ..guests::Options::default()
+    })?;
+    Ok(())
 }
 
 /// Builds guests with Debian's packages and runs them. Where the packages cannot be had, this is
@@ -143,6 +209,7 @@ fn ran(runner: Runner, kind: &'static str, which: &[&str]) -> Ran {
     let mut command = cargo();
     match runner {
         Runner::Nextest => command.args(["nextest", "run", "--no-fail-fast"]),
+        Runner::Cargo if which.contains(&"--test") => command.args(["test", "--no-fail-fast"]),
         Runner::Cargo => command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]),
     };
     count(command.args(which), runner, kind)
@@ -217,6 +284,43 @@ mod tests {
             Some(4)
         );
         assert_eq!(cargo("test limits ... ok"), None);
+    }
+
+    #[test]
+    fn a_selection_keeps_all_packages_and_names_targets_first() {
+        let filtered = Options {
+            filter: Some("fuzz".to_owned()),
+            targets: vec!["wire".to_owned()],
+            ..Options::default()
+        };
+        let expected = ["--workspace", "--test", "wire", "fuzz"];
+        for runner in [Runner::Nextest, Runner::Cargo] {
+            assert_eq!(selection(&filtered, runner).unwrap(), expected);
+        }
+        let expression = Options {
+            expression: Some("test(fuzz)".to_owned()),
+            ..Options::default()
+        };
+        assert_eq!(
+            selection(&expression, Runner::Nextest).unwrap(),
+            ["--workspace", "-E", "test(fuzz)"]
+        );
+        assert!(selection(&expression, Runner::Cargo).is_err());
+    }
+
+    #[test]
+    fn guests_are_needed_unless_only_other_targets_run() {
+        for (targets, needed) in [
+            (&[][..], true),
+            (&["wire"], false),
+            (&["wire", "end_to_end"], true),
+        ] {
+            let options = Options {
+                targets: targets.iter().map(|name| (*name).to_owned()).collect(),
+                ..Options::default()
+            };
+            assert_eq!(options.includes_end_to_end(), needed, "{targets:?}");
+        }
     }
 
     #[test]
