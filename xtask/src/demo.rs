@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// of its own.
     #[arg(long)]
     exit: bool,
-    /// Use a debug build: much faster to make, much slower to answer.
+    /// Use the debug build of the tests: no further build after `cargo xtask test`, but slow answers.
     #[arg(long)]
     dev: bool,
     /// Forget the orders of earlier demos.
@@ -34,11 +34,7 @@ pub(crate) struct Options {
 /// If something does not build, the host does not start, or an answer is wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
     guests::build(&guests::Options::default())?;
-    let build = if options.dev {
-        Build::Dev
-    } else {
-        Build::Release
-    };
+    let build = if options.dev { Build::Dev } else { Build::Demo };
     let weft = build_weft(build)?;
     let data = data_directory(options)?;
     let signals = Signals::listen()?;
@@ -56,8 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn data_directory(options: &Options) -> Result<PathBuf> {
-    let demo = target_directory()?.join("demo");
-    let data = demo.join(if options.exit { "check" } else { "data" });
+    // Not `demo`: cargo builds the profile of that name there, and `cargo clean` empties it.
+    let folder = target_directory()?.join("demo-data");
+    let data = folder.join(if options.exit { "check" } else { "shop" });
     let wipe = options.exit || options.fresh;
     if wipe && data.exists() {
         fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;

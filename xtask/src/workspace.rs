@@ -27,17 +27,20 @@ const TOLD_BY_CARGO: [&str; 14] = [
     "CARGO_PRIMARY_PACKAGE",
 ];
 
-/// The profile of what is measured and to be shipped, and its folder below the target directory.
+/// The profile of measured and shipped programs, and its folder below the target directory.
 pub(crate) const DIST: &str = "dist";
+
+/// The profile of the demo, and its folder below the target directory.
+const DEMO: &str = "demo";
 
 /// How the `weft` binary is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
     /// With everything else of the workspace and its tests: one set of features, built once.
     Dev,
-    /// Optimized, for those who try it.
-    Release,
-    /// As it is measured, and to be shipped.
+    /// Optimized a little, for people who try it: quick to build.
+    Demo,
+    /// Optimized as a whole, to be measured and shipped.
     Dist,
 }
 
@@ -78,9 +81,9 @@ pub(crate) fn build_weft(build: Build) -> Result<PathBuf> {
             run(command.args(["build", "--workspace", "--all-targets"]))?;
             "debug"
         }
-        Build::Release => {
-            run(command.args(["build", "--release", "-p", "weft-cli"]))?;
-            "release"
+        Build::Demo => {
+            run(command.args(["build", "--profile", DEMO, "-p", "weft-cli"]))?;
+            DEMO
         }
         Build::Dist => {
             run(command.args(["build", "--profile", DIST, "-p", "weft-cli"]))?;
