@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::dep_info;
 use crate::http::{Request, Response};
 use crate::process::{Finished, Process};
 use crate::wait::{PATIENCE, eventually};
@@ -269,24 +270,33 @@ impl Drop for Weft {
 /// The `weft` of this build, with nothing of the environment's own settings.
 ///
 /// # Panics
-/// If it was not built.
+/// If it was not built from the sources as they are.
 #[must_use]
 pub fn weft_command() -> Command {
-    let test = std::env::current_exe().expect("the test has a file");
-    // `target/PROFILE/deps/TEST`
-    let profile = test.ancestors().nth(2).expect("the test is in `deps`");
-    let weft = profile.join("weft");
-    assert!(
-        weft.is_file(),
-        "{} is not there: build the whole workspace before its end-to-end tests",
-        weft.display()
-    );
+    static WEFT: LazyLock<Result<PathBuf, String>> = LazyLock::new(fresh_weft);
+    let weft = WEFT.as_ref().unwrap_or_else(|stale| panic!("{stale}"));
     let mut command = Command::new(weft);
     for name in ["WEFT_DATA_DIR", "WEFT_ADMIN", "WEFT_LOG", "XDG_DATA_HOME"] {
         command.env_remove(name);
     }
     command.env("NO_COLOR", "1");
     command
+}
+
+/// The `weft` beside the tests, unless it is stale.
+fn fresh_weft() -> Result<PathBuf, String> {
+    let test = std::env::current_exe().expect("the test has a file");
+    // `target/PROFILE/deps/TEST`
+    let profile = test.ancestors().nth(2).expect("the test is in `deps`");
+    let weft = profile.join("weft");
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/src/main.rs");
+    match dep_info::check(&weft, &profile.join("weft.d"), &main) {
+        Ok(()) => Ok(weft),
+        Err(stale) => Err(format!(
+            "stale {}: {stale}; run `cargo xtask test`, or `cargo build --workspace --all-targets` first",
+            weft.display()
+        )),
+    }
 }
 
 fn spawn(options: &Options<'_>, data: &Path) -> Process {

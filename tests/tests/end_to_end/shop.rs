@@ -6,9 +6,14 @@ use serde_json::{Value, json};
 use weft_tests::http::{Request, Response};
 use weft_tests::{Files, Weft, guest};
 
+/// The components that the manifest names.
+const GUESTS: [&str; 3] = ["storefront", "pricing", "orders"];
+
 pub(crate) fn manifest() -> PathBuf {
-    // Panics with what to do where the guests are not built.
-    guest("storefront");
+    for name in GUESTS {
+        // Panics if it is missing or stale.
+        guest(name);
+    }
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../lattice-config/examples/shop.yaml")
 }
 
@@ -26,7 +31,7 @@ fn changed(files: &Files, old: &str, new: &str) -> PathBuf {
         "`{old}` stands in the manifest once"
     );
     let mut text = text.replace(old, new);
-    for name in ["storefront", "pricing", "orders"] {
+    for name in GUESTS {
         let relative = format!("../../components/target/wasm/{name}.wasm");
         text = text.replace(&relative, &guest(name).to_string_lossy());
     }

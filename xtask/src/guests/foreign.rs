@@ -7,10 +7,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 
 use super::Folders;
+use super::dep_info::Sources;
 use crate::command::{output, run, say};
 
 /// The components that [`build`] knows.
@@ -46,7 +48,8 @@ fn python(folders: &Folders) -> Result<()> {
             .arg(&requirements))
     })?;
     let component = folders.wasm.join("text-python.wasm");
-    make(
+    make_component(
+        folders,
         &[
             &requirements,
             &sources.join("app.py"),
@@ -90,7 +93,8 @@ fn javascript(folders: &Folders) -> Result<()> {
             .current_dir(&work))
     })?;
     let component = folders.wasm.join("text-javascript.wasm");
-    make(
+    make_component(
+        folders,
         &[&packages, &script, &source, &wit.join("text.wit")],
         &component,
         || {
@@ -119,6 +123,22 @@ fn node_is_new_enough() -> Result<()> {
         "node {version} is older than {NODE_MAJOR_MIN}"
     );
     output(Command::new("npm").arg("--version")).map(drop)
+}
+
+/// Makes a component, and lists its sources beside it.
+fn make_component(
+    folders: &Folders,
+    inputs: &[&Path],
+    component: &Path,
+    work: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let started = SystemTime::now();
+    make(inputs, component, work)?;
+    let inputs: Vec<PathBuf> = inputs.iter().map(|input| input.to_path_buf()).collect();
+    Sources::default()
+        .with(&[folders.components.join("Cargo.toml")])
+        .with(&inputs)
+        .write(component, started)
 }
 
 /// Does the work unless its product was made from the same inputs before. The inputs are kept beside the

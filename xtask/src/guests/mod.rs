@@ -5,18 +5,21 @@
 //! rustup installs, or with Debian's packages where rustup's server is out of reach.
 
 mod debian;
+mod dep_info;
 mod foreign;
 mod rustup;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::command::{output, run, say};
+use dep_info::Sources;
 
 /// What guests are compiled for.
 const TARGET: &str = "wasm32-wasip2";
@@ -55,26 +58,36 @@ pub(crate) enum Way {
 /// If a name is unknown, a tool is missing, or a guest does not compile.
 pub(crate) fn build(options: &Options) -> Result<PathBuf> {
     let folders = Folders::new(options.way)?;
-    let names = rust_guests(&folders)?;
-    check_names(options, &names)?;
-    let wanted: Vec<&str> = names
+    let packages = rust_packages(&folders)?;
+    let names: Vec<&str> = packages
         .iter()
-        .map(String::as_str)
-        .filter(|name| options.wants(name))
+        .map(|package| package.name.as_str())
         .collect();
-    if !wanted.is_empty() {
-        let built = build_rust(options.way, &folders, &wanted)?;
-        collect(&built, &folders.wasm, &wanted)?;
+    check_names(options, &names)?;
+    let selected: Vec<&str> = names
+        .into_iter()
+        .filter(|name| options.selects(name))
+        .collect();
+    let started = SystemTime::now();
+    if !selected.is_empty() {
+        let built = build_rust(options.way, &folders, &selected)?;
+        collect(&built, &folders.wasm, &selected)?;
+        let manifests = folders.manifests(&packages);
+        for name in selected {
+            let sources = Sources::of_cargo(&built_file(&built, name))?;
+            let component = folders.wasm.join(name).with_extension("wasm");
+            sources.with(&manifests).write(&component, started)?;
+        }
     }
     if options.foreign {
-        foreign::build(&folders, |name| options.wants(name))?;
+        foreign::build(&folders, |name| options.selects(name))?;
     }
     say(&format!("guests are in {}", folders.wasm.display()));
     Ok(folders.wasm)
 }
 
 impl Options {
-    fn wants(&self, name: &str) -> bool {
+    fn selects(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
 }
@@ -107,6 +120,14 @@ impl Folders {
             target,
             wasm,
         })
+    }
+
+    /// The files that decide how packages are built, of all packages: the workspace's own manifest is
+    /// first.
+    fn manifests(&self, packages: &[Package]) -> Vec<PathBuf> {
+        let of_workspace = ["Cargo.toml", "Cargo.lock"].map(|name| self.components.join(name));
+        let of_packages = packages.iter().map(|package| package.manifest_path.clone());
+        of_workspace.into_iter().chain(of_packages).collect()
     }
 
     /// A cargo that is not told anything by the cargo that runs this task: what was meant for the host's
@@ -165,33 +186,28 @@ fn cargo_build(command: &mut Command, target_dir: &Path, names: &[&str]) -> Resu
     Ok(target_dir.join(TARGET).join("release"))
 }
 
-fn rust_guests(folders: &Folders) -> Result<Vec<String>> {
+/// A package of the guests' workspace.
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+}
+
+fn rust_packages(folders: &Folders) -> Result<Vec<Package>> {
     #[derive(Deserialize)]
     struct Metadata {
         packages: Vec<Package>,
-    }
-    #[derive(Deserialize)]
-    struct Package {
-        name: String,
     }
     let mut command = folders.cargo("cargo");
     let metadata = output(command.args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Metadata =
         serde_json::from_str(&metadata).context("`cargo metadata` does not read as expected")?;
-    Ok(metadata
-        .packages
-        .into_iter()
-        .map(|package| package.name)
-        .collect())
+    Ok(metadata.packages)
 }
 
-fn check_names(options: &Options, rust_guests: &[String]) -> Result<()> {
+fn check_names(options: &Options, rust_guests: &[&str]) -> Result<()> {
     let foreign = if options.foreign { foreign::NAMES } else { &[] };
-    let known: Vec<&str> = rust_guests
-        .iter()
-        .map(String::as_str)
-        .chain(foreign.iter().copied())
-        .collect();
+    let known: Vec<&str> = rust_guests.iter().chain(foreign).copied().collect();
     for name in &options.only {
         if foreign::NAMES.contains(&name.as_str()) && !options.foreign {
             bail!("`{name}` is not written in Rust; add --foreign");
@@ -207,7 +223,7 @@ fn check_names(options: &Options, rust_guests: &[String]) -> Result<()> {
 /// already keeps its time, so whoever watches the folder sees only what changed.
 fn collect(built: &Path, wasm: &Path, names: &[&str]) -> Result<()> {
     for name in names {
-        let from = built.join(name.replace('-', "_")).with_extension("wasm");
+        let from = built_file(built, name);
         let to = wasm.join(name).with_extension("wasm");
         let bytes = fs::read(&from).with_context(|| format!("cannot read {}", from.display()))?;
         if fs::read(&to).is_ok_and(|present| present == bytes) {
@@ -216,4 +232,9 @@ fn collect(built: &Path, wasm: &Path, names: &[&str]) -> Result<()> {
         fs::write(&to, bytes).with_context(|| format!("cannot write {}", to.display()))?;
     }
     Ok(())
+}
+
+/// The file that cargo makes of a package.
+fn built_file(built: &Path, name: &str) -> PathBuf {
+    built.join(name.replace('-', "_")).with_extension("wasm")
 }
