@@ -1,5 +1,5 @@
-//! Running other programs, in sight: every command that does something is printed before it runs, the way
-//! it could be typed, and its output goes where ours goes.
+//! Runs other programs. A command with effects is printed before it runs, ready to paste into a
+//! shell, and shares the output of this process.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -7,9 +7,12 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// Prints the command, runs it, and fails if it does.
+/// Prints a command and runs it.
+///
+/// # Errors
+/// If it cannot be started, or fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    say(&format!("$ {}", command_line(command)));
+    print_line(&format!("$ {}", command_line(command)));
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
         bail!("`{}` failed: {status}", command_line(command));
@@ -17,21 +20,23 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Prints the command and starts it.
+/// Prints a command and starts it.
 pub(crate) fn start(command: &mut Command) -> Result<Child> {
-    say(&format!("$ {}", command_line(command)));
+    print_line(&format!("$ {}", command_line(command)));
     command.spawn().with_context(|| cannot_start(command))
 }
 
-/// Where a program prints.
+/// An output stream of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     Output,
     Error,
 }
 
-/// Prints the command, runs it, and fails if it does. What it prints on `stream` is passed on, and each
-/// line is given to `read`.
+/// Prints a command and runs it. Each line of `stream` is printed and passed to `read`.
+///
+/// # Errors
+/// If it cannot be started or read, or fails.
 pub(crate) fn run_and_read(
     command: &mut Command,
     stream: Stream,
@@ -50,7 +55,7 @@ pub(crate) fn run_and_read(
     for line in BufReader::new(pipe).split(b'\n') {
         let line = line.with_context(|| format!("cannot read from `{}`", program(command)))?;
         let line = String::from_utf8_lossy(&line);
-        say(&line);
+        print_line(&line);
         read(&line);
     }
     let status = child.wait()?;
@@ -60,7 +65,10 @@ pub(crate) fn run_and_read(
     Ok(())
 }
 
-/// Runs a command that only asks something, and answers what it printed. Not shown: it changes nothing.
+/// Runs a command without effects and returns its standard output. It is not printed.
+///
+/// # Errors
+/// If it cannot be started, fails, or prints something that is not UTF-8.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command
         .stderr(Stdio::null())
@@ -69,29 +77,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     if !output.status.success() {
         bail!("`{}` failed: {}", command_line(command), output.status);
     }
-    String::from_utf8(output.stdout).with_context(|| {
-        format!(
-            "`{}` printed something else than text",
-            command_line(command)
-        )
-    })
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("output of `{}` is not UTF-8", command_line(command)))
 }
 
-/// Prints a line for whoever runs the task.
-#[expect(
-    clippy::print_stdout,
-    reason = "what a task does is told on standard output"
-)]
-pub(crate) fn say(line: &str) {
+/// Prints a line of progress or results.
+#[expect(clippy::print_stdout, reason = "progress goes to standard output")]
+pub(crate) fn print_line(line: &str) {
     println!("{line}");
 }
 
-/// Prints why a task failed: each cause on a line of its own.
-#[expect(
-    clippy::print_stderr,
-    reason = "why a task failed is told on standard error"
-)]
-pub(crate) fn complain(error: &anyhow::Error) {
+/// Prints an error, with each cause on a line of its own.
+#[expect(clippy::print_stderr, reason = "errors go to standard error")]
+pub(crate) fn print_error(error: &anyhow::Error) {
     eprintln!("error: {error}");
     for cause in error.chain().skip(1) {
         eprintln!("  caused by: {cause}");
@@ -124,7 +122,7 @@ fn command_line(command: &Command) -> String {
         .join(" ")
 }
 
-/// A word as a shell reads it.
+/// A word in the syntax of a shell.
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -140,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_as_it_could_be_typed() {
+    fn a_command_is_printed_in_the_syntax_of_a_shell() {
         let mut command = Command::new("cargo");
         command
             .current_dir("components")
@@ -152,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_prints_is_read_line_by_line() {
+    fn output_is_read_line_by_line() {
         for (script, stream) in [
             ("echo one; echo two", Stream::Output),
             ("(echo one; echo two) >&2", Stream::Error),

@@ -1,4 +1,4 @@
-//! Programs that come from Debian's packages, installed where that can be done.
+//! Installs programs from Debian's packages.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,12 @@ use anyhow::{Result, bail};
 
 use crate::command::{output, run};
 
-/// Sees to it that there is a program, of the package of its name; `why` begins the message where it cannot be
-/// installed.
+/// Installs the package of a program if the program is missing. The error starts with `reason`.
 ///
 /// # Errors
-/// If it is not there and this is no Debian, or the user is not root.
-pub(crate) fn ensure(program: &str, why: &str) -> Result<()> {
-    // Not every program has an option that only tells something and succeeds; that it starts is enough.
+/// If the program is missing, and the system is not Debian or the user is not root.
+pub(crate) fn ensure(program: &str, reason: &str) -> Result<()> {
+    // Some programs fail with this option; it is enough that they start.
     if Command::new(program).arg("--version").output().is_ok() {
         return Ok(());
     }
@@ -21,7 +20,7 @@ pub(crate) fn ensure(program: &str, why: &str) -> Result<()> {
     let is_root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     if !is_root || !Path::new("/etc/debian_version").exists() {
         bail!(
-            "{why}: install it, on Debian with `sudo apt-get {}`",
+            "{reason}: install it, on Debian with `sudo apt-get {}`",
             install.join(" ")
         );
     }

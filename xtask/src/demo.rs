@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from a fresh clone to an answer of the example app, and what to try then.
+//! `cargo xtask demo`: builds and runs the example shop from a fresh clone.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,32 +6,33 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::command::say;
+use crate::command::print_line;
 use crate::guests;
 use crate::host::{Event, Host};
 use crate::shop;
 use crate::signals::Signals;
 use crate::workspace::{Build, build_weft, target_directory};
 
-/// How to show it.
+/// The build and the data of the demo.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// End after the answers; fails if they were wrong. Starts with an empty shop in a data directory
-    /// of its own.
+    /// End after the order, and fail if a response is wrong. Uses an empty data directory of its
+    /// own.
     #[arg(long)]
     exit: bool,
-    /// Use the debug build of the tests: no further build after `cargo xtask test`, but slow answers.
+    /// Use the debug build of the tests: no further build after `cargo xtask test`, but slow
+    /// answers.
     #[arg(long)]
     dev: bool,
-    /// Forget the orders of earlier demos.
+    /// Delete the orders of earlier demos.
     #[arg(long)]
     fresh: bool,
 }
 
-/// Builds all there is to build, runs the shop, buys something, and stays until Ctrl-C.
+/// Builds and runs the shop, places an order, and waits for Ctrl-C.
 ///
 /// # Errors
-/// If something does not build, the host does not start, or an answer is wrong.
+/// If a build fails, the host does not start, or a response is wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
     guests::build(&guests::Options::default())?;
     let build = if options.dev { Build::Dev } else { Build::Demo };
@@ -41,42 +42,42 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let host = Host::start(&weft, &data, &signals)?;
     host.weft(&["deploy", shop::MANIFEST])?;
     host.weft(&["get", "links"])?;
-    shop::visit(host.http)?;
+    shop::place_order(host.http)?;
     if options.exit {
         host.stop(&signals)?;
-        say("the answers are right");
+        print_line("all responses are right");
         return Ok(());
     }
-    suggest(&host);
-    stay(host, &signals)
+    print_examples(&host);
+    run_until_signal(host, &signals)
 }
 
 fn data_directory(options: &Options) -> Result<PathBuf> {
     // Not `demo`: cargo builds the profile of that name there, and `cargo clean` empties it.
     let folder = target_directory()?.join("demo-data");
     let data = folder.join(if options.exit { "check" } else { "shop" });
-    let wipe = options.exit || options.fresh;
-    if wipe && data.exists() {
+    let is_fresh = options.exit || options.fresh;
+    if is_fresh && data.exists() {
         fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
     }
     fs::create_dir_all(&data).with_context(|| format!("cannot create {}", data.display()))?;
-    if !wipe {
-        say(&format!(
-            "orders are kept in {}; --fresh forgets them",
+    if !is_fresh {
+        print_line(&format!(
+            "orders are stored in {}; --fresh deletes them",
             data.display()
         ));
     }
     Ok(data)
 }
 
-fn suggest(host: &Host) {
+fn print_examples(host: &Host) {
     let shop = format!("http://{}", host.http);
     let order = r#"-d '{"lines":[{"sku":"cup","quantity":4}]}'"#;
-    say("");
-    say("the shop is open. From another terminal:");
-    say(&format!("  curl {shop}/"));
-    say(&format!("  curl {shop}/products"));
-    say(&format!("  curl {shop}/orders {order}"));
+    print_line("");
+    print_line("the shop is running; from another terminal:");
+    print_line(&format!("  curl {shop}/"));
+    print_line(&format!("  curl {shop}/products"));
+    print_line(&format!("  curl {shop}/orders {order}"));
     for line in [
         "get components",
         "get routes",
@@ -85,18 +86,18 @@ fn suggest(host: &Host) {
         "undeploy shop",
         &format!("deploy {}", shop::MANIFEST),
     ] {
-        say(&format!("  {}", host.weft_line(line)));
+        print_line(&format!("  {}", host.weft_line(line)));
     }
-    say("Ctrl-C drains the host and ends it");
+    print_line("Ctrl-C drains the host and stops it");
 }
 
-/// Stays until the host ends, or until it has been asked to.
-fn stay(mut host: Host, signals: &Signals) -> Result<()> {
+/// Waits until the host ends, or stops it at the first signal.
+fn run_until_signal(mut host: Host, signals: &Signals) -> Result<()> {
     loop {
-        match host.ended(signals)? {
-            Event::Nothing => {}
+        match host.poll(signals)? {
+            Event::Running => {}
             Event::Signal => return host.stop(signals),
-            Event::Ended(status) => anyhow::bail!("the host ended by itself: {status}"),
+            Event::Ended(status) => anyhow::bail!("the host ended without a signal: {status}"),
         }
     }
 }

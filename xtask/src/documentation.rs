@@ -1,5 +1,4 @@
-//! A test of the guides: a link from one file of the workspace to another leads somewhere, and so does the
-//! heading it names.
+//! Tests the links between guides: their files and headings exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::workspace::root;
 
 #[test]
-fn links_between_guides_lead_somewhere() {
+fn links_between_guides_have_targets() {
     let mut guides = guides_in(root().unwrap());
     guides.extend(guides_in(&root().unwrap().join("docs")));
     guides.extend(guides_in(&root().unwrap().join("docs/adr")));
@@ -15,7 +14,7 @@ fn links_between_guides_lead_somewhere() {
     for guide in guides {
         let text = fs::read_to_string(&guide).unwrap();
         for link in links(&text) {
-            assert!(leads_somewhere(&guide, link), "{}: {link}", guide.display());
+            assert!(has_target(&guide, link), "{}: {link}", guide.display());
         }
     }
 }
@@ -29,7 +28,7 @@ fn guides_in(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What stands in the parentheses of `[text](link)`, if it is no address.
+/// The targets of `[text](target)` that are files.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let after_text = text.split("](").skip(1);
     after_text
@@ -37,7 +36,7 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
         .filter(|link| !link.contains("://"))
 }
 
-fn leads_somewhere(guide: &Path, link: &str) -> bool {
+fn has_target(guide: &Path, link: &str) -> bool {
     let (file, heading) = link.split_once('#').unwrap_or((link, ""));
     let target = match file {
         "" => guide.to_owned(),
@@ -51,13 +50,13 @@ fn leads_somewhere(guide: &Path, link: &str) -> bool {
     headings.any(|line| anchor(line) == heading)
 }
 
-/// The name that is made of a heading.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let title = heading.trim_start_matches('#').trim().to_lowercase();
-    let kept = title
+    let letters = title
         .chars()
         .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    letters.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 #[test]

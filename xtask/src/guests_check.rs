@@ -1,4 +1,4 @@
-//! `cargo xtask guests-check`: whether guests built one way can be described and run by this host.
+//! `cargo xtask guests-check`: inspects and runs the guests of one toolchain with the current host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,39 +8,39 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::Value;
 
-use crate::command::{output, say};
-use crate::guests::{self, Way};
+use crate::command::{output, print_line};
+use crate::guests::{self, Toolchain};
 use crate::host::Host;
 use crate::shop;
 use crate::signals::Signals;
 use crate::workspace::{Build, build_weft, target_directory};
 
-/// Where the manifest of the shop looks for its components.
+/// The folder of components in the manifest of the shop.
 const COMPONENTS_IN_MANIFEST: &str = "../../components/target/wasm/";
 
-/// Which guests to check.
+/// The guests to check.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// How to build them.
-    #[arg(long, value_enum, default_value_t)]
-    way: Way,
+    /// The toolchain to build them with.
+    #[arg(long = "way", value_enum, default_value_t)]
+    toolchain: Toolchain,
 }
 
-/// Builds guests, looks into each, and runs the shop with them.
+/// Builds guests, inspects each, and runs the shop with them.
 ///
 /// # Errors
-/// If a guest does not build or cannot be described, or the shop answers wrongly.
+/// If a guest cannot be built or inspected, or a response of the shop is wrong.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let guests = guests::build(&guests::Options {
-        way: options.way,
+        toolchain: options.toolchain,
         ..guests::Options::default()
     })?;
     check(&guests, &build_weft(Build::Dev)?)
 }
 
-/// Checks the components in a folder with a `weft` binary.
+/// Inspects and runs the components of a folder with a `weft` binary.
 pub(crate) fn check(guests: &Path, weft: &Path) -> Result<()> {
-    let described = describe_all(guests, weft)?;
+    let inspected = inspect_all(guests, weft)?;
     let folder = target_directory()?.join("guests-check");
     if folder.exists() {
         fs::remove_dir_all(&folder)
@@ -51,57 +51,54 @@ pub(crate) fn check(guests: &Path, weft: &Path) -> Result<()> {
     let signals = Signals::listen()?;
     let host = Host::start(weft, &folder.join("data"), &signals)?;
     host.weft(&["deploy", &manifest.display().to_string()])?;
-    shop::visit(host.http)?;
+    shop::place_order(host.http)?;
     host.stop(&signals)?;
     let guests = guests.display();
-    say(&format!(
-        "{described} components of {guests} can be described, and the shop of them answers rightly"
+    print_line(&format!(
+        "{inspected} components in {guests} can be inspected, and the shop of them works"
     ));
     Ok(())
 }
 
-fn describe_all(guests: &Path, weft: &Path) -> Result<usize> {
+fn inspect_all(guests: &Path, weft: &Path) -> Result<usize> {
     let files =
         fs::read_dir(guests).with_context(|| format!("cannot read {}", guests.display()))?;
-    let mut described = 0;
+    let mut inspected = 0;
     for file in files {
         let file = file?.path();
         if file
             .extension()
             .is_some_and(|extension| extension == "wasm")
         {
-            describe(&file, weft).with_context(|| format!("cannot check {}", file.display()))?;
-            described += 1;
+            inspect(&file, weft).with_context(|| format!("cannot check {}", file.display()))?;
+            inspected += 1;
         }
     }
-    ensure!(
-        described > 0,
-        "there is no component in {}",
-        guests.display()
-    );
-    Ok(described)
+    ensure!(inspected > 0, "no component in {}", guests.display());
+    Ok(inspected)
 }
 
-fn describe(file: &Path, weft: &Path) -> Result<()> {
+fn inspect(file: &Path, weft: &Path) -> Result<()> {
     let text = output(
         Command::new(weft)
             .arg("inspect")
             .arg(file)
             .args(["-o", "json"]),
     )?;
-    let description: Value = serde_json::from_str(&text).context("the description is not JSON")?;
+    let description: Value =
+        serde_json::from_str(&text).context("output of `weft inspect` is not JSON")?;
     let exports = description["exports"].as_array().map_or(0, Vec::len);
-    ensure!(exports > 0, "it exports nothing");
+    ensure!(exports > 0, "the component exports nothing");
     Ok(())
 }
 
-/// Writes the shop's manifest with these components in place of the usual ones.
+/// Writes the shop's manifest with the components in `guests`.
 fn manifest(guests: &Path, folder: &Path) -> Result<PathBuf> {
     let text = fs::read_to_string(shop::MANIFEST)
         .with_context(|| format!("cannot read {}", shop::MANIFEST))?;
     ensure!(
         text.contains(COMPONENTS_IN_MANIFEST),
-        "{} does not look for its components in `{COMPONENTS_IN_MANIFEST}`",
+        "{} does not name components in `{COMPONENTS_IN_MANIFEST}`",
         shop::MANIFEST
     );
     let text = text.replace(COMPONENTS_IN_MANIFEST, &format!("{}/", guests.display()));

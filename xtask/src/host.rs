@@ -1,4 +1,4 @@
-//! A host as a process of its own: started, waited for, spoken to with `weft`, drained.
+//! A host as a process of its own, and `weft` commands against it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -11,31 +11,31 @@ use anyhow::{Context, Result, bail};
 use crate::command::{run, start};
 use crate::signals::Signals;
 
-/// How long a host may take to listen. A debug build that compiles an app anew takes some seconds.
+/// The time for a host to listen: a debug build takes some seconds to compile an app.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// How long a host may take to end: its drain deadline, and room.
+/// The time for a host to end: its drain deadline, with a margin.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
-/// How often it is looked whether something has happened.
-const LOOK_PERIOD: Duration = Duration::from_millis(50);
+/// The time between two checks of the process.
+const POLL_PERIOD: Duration = Duration::from_millis(50);
 
-/// A running host. It is ended when this is dropped.
+/// A running host, killed on drop.
 pub(crate) struct Host {
     child: Child,
     weft: PathBuf,
-    /// Where it takes requests.
+    /// The address for HTTP requests.
     pub(crate) http: SocketAddr,
-    /// Where `weft` reaches it.
+    /// The address for `weft` commands.
     pub(crate) admin: SocketAddr,
     data: PathBuf,
 }
 
 impl Host {
-    /// Starts `weft up` on ports that are free, and waits until it listens.
+    /// Starts `weft up` on free ports, and waits until it listens.
     ///
     /// # Errors
-    /// If it ends or does not listen in time, or a signal comes.
+    /// If it ends or does not listen in time, or at a signal.
     pub(crate) fn start(weft: &Path, data: &Path, signals: &Signals) -> Result<Self> {
         let http = free_address(8080)?;
         let admin = free_address(7411)?;
@@ -46,8 +46,8 @@ impl Host {
             .arg("--data-dir")
             .arg(data)
             .stdin(Stdio::null())
-            // A terminal sends Ctrl-C to a whole process group. The host hears of it from us, once: a
-            // second signal would cut its requests off.
+            // A terminal sends Ctrl-C to a whole process group. This process forwards it once: a
+            // second signal would abort requests.
             .process_group(0);
         let mut host = Self {
             child: start(&mut command)?,
@@ -56,82 +56,82 @@ impl Host {
             admin,
             data: data.to_owned(),
         };
-        host.listens(signals)?;
+        host.wait_until_listening(signals)?;
         Ok(host)
     }
 
-    /// Runs `weft ARGUMENTS`, spoken to this host.
+    /// Runs a `weft` command against this host.
     pub(crate) fn weft(&self, arguments: &[&str]) -> Result<()> {
         run(Command::new(&self.weft)
             .args(arguments)
-            .args(self.reach())
+            .args(self.address_flags())
             .stdin(Stdio::null()))
     }
 
-    /// How a command is typed that is spoken to this host.
+    /// The command line of a `weft` command against this host.
     pub(crate) fn weft_line(&self, arguments: &str) -> String {
-        let reach = self.reach().join(" ");
-        format!("{} {arguments} {reach}", self.weft.display())
+        let flags = self.address_flags().join(" ");
+        format!("{} {arguments} {flags}", self.weft.display())
     }
 
-    /// Says whether it has ended, and waits a little before that if it has not.
-    pub(crate) fn ended(&mut self, signals: &Signals) -> Result<Event> {
-        let signal = signals.wait(LOOK_PERIOD);
+    /// Waits for a signal for a short time, then checks the process.
+    pub(crate) fn poll(&mut self, signals: &Signals) -> Result<Event> {
+        let signal = signals.wait(POLL_PERIOD);
         Ok(match self.child.try_wait()? {
             Some(status) => Event::Ended(status),
             None if signal => Event::Signal,
-            None => Event::Nothing,
+            None => Event::Running,
         })
     }
 
-    /// Asks it to end, as Ctrl-C does.
+    /// Sends SIGINT, like Ctrl-C.
     pub(crate) fn interrupt(&self) -> Result<()> {
         // A shell has `kill` even where there is no such program.
         let mut command = Command::new("sh");
         command.args(["-c", "kill -s INT \"$0\"", &self.child.id().to_string()]);
         let status = command.status().context("cannot start `sh`")?;
         if !status.success() {
-            bail!("the host cannot be told to end: {status}");
+            bail!("cannot send SIGINT to the host: {status}");
         }
         Ok(())
     }
 
-    /// Ends it, and waits until it has finished its requests.
+    /// Sends SIGINT, and waits until the host has drained.
     ///
     /// # Errors
-    /// If it does not end in time, or says that it did not end well.
+    /// If it does not end in time, or fails.
     pub(crate) fn stop(mut self, signals: &Signals) -> Result<()> {
         self.interrupt()?;
-        let late = Instant::now() + STOP_MAX;
-        while Instant::now() < late {
-            match self.ended(signals)? {
+        let deadline = Instant::now() + STOP_MAX;
+        while Instant::now() < deadline {
+            match self.poll(signals)? {
                 Event::Ended(status) if status.success() => return Ok(()),
                 Event::Ended(status) => bail!("the host ended with {status}"),
-                // Whoever asks a second time does not want to wait for requests.
+                // A second signal aborts requests.
                 Event::Signal => self.interrupt()?,
-                Event::Nothing => {}
+                Event::Running => {}
             }
         }
         bail!("the host did not end within {STOP_MAX:?}");
     }
 
-    fn listens(&mut self, signals: &Signals) -> Result<()> {
-        let late = Instant::now() + START_MAX;
-        let listens = |address| TcpStream::connect_timeout(&address, LOOK_PERIOD).is_ok();
-        while Instant::now() < late {
+    fn wait_until_listening(&mut self, signals: &Signals) -> Result<()> {
+        let deadline = Instant::now() + START_MAX;
+        let listens = |address| TcpStream::connect_timeout(&address, POLL_PERIOD).is_ok();
+        while Instant::now() < deadline {
             if listens(self.admin) && listens(self.http) {
                 return Ok(());
             }
-            match self.ended(signals)? {
+            match self.poll(signals)? {
                 Event::Ended(status) => bail!("the host ended while it started: {status}"),
                 Event::Signal => bail!("interrupted while the host started"),
-                Event::Nothing => {}
+                Event::Running => {}
             }
         }
         bail!("the host does not listen after {START_MAX:?}");
     }
 
-    fn reach(&self) -> [String; 4] {
+    fn address_flags(&self) -> [String; 4] {
         [
             "--admin".to_owned(),
             self.admin.to_string(),
@@ -144,29 +144,27 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         if matches!(self.child.try_wait(), Ok(None)) {
-            // Something has failed already; what matters is that no process is left behind.
+            // The error that led here is reported; this only leaves no process behind.
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
     }
 }
 
-/// What happened to a host.
+/// The state of a host after a short wait.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// It has ended.
     Ended(ExitStatus),
-    /// It runs, and this process was asked to end.
+    /// It runs, and this process received a signal.
     Signal,
-    /// It runs.
-    Nothing,
+    Running,
 }
 
-/// The address with the usual port, or with a free one if that is taken.
+/// A local address with the usual port, or with a free one if that is taken.
 fn free_address(usual: u16) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, usual))
         .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .context("there is no free port")?;
+        .context("cannot bind a free port")?;
     Ok(listener.local_addr()?)
 }
 

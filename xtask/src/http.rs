@@ -1,4 +1,4 @@
-//! As much of an HTTP client as asking our own host takes.
+//! A minimal HTTP client for requests to the demo's host.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,52 +6,51 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-/// How long the host may take for anything: longer than the deadline of a component.
+/// Longer than the deadline of a component.
 const TIMEOUT: Duration = Duration::from_secs(40);
 
-/// No answer that is asked for here is longer.
-const ANSWER_BYTES_MAX: u64 = 1 << 20;
+/// More than any response of the shop.
+const RESPONSE_BYTES_MAX: u64 = 1 << 20;
 
-/// An answer.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
-    ask(address, "GET", path, "")
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Response> {
+    send(address, "GET", path, "")
 }
 
-pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Result<Answer> {
-    ask(address, "POST", path, body)
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Result<Response> {
+    send(address, "POST", path, body)
 }
 
-fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Answer> {
-    let exchange = || -> Result<Answer> {
+fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<Response> {
+    let exchange = || -> Result<Response> {
         let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
-        // HTTP/1.0: the answer ends with the connection, so there is nothing to decode.
+        // HTTP/1.0: the response ends with the connection and is not chunked.
         let request = format!(
             "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes())?;
         let mut text = String::new();
-        stream.take(ANSWER_BYTES_MAX).read_to_string(&mut text)?;
+        stream.take(RESPONSE_BYTES_MAX).read_to_string(&mut text)?;
         parse(&text)
     };
-    exchange().with_context(|| format!("no answer to {method} http://{address}{path}"))
+    exchange().with_context(|| format!("no response to {method} http://{address}{path}"))
 }
 
-fn parse(text: &str) -> Result<Answer> {
+fn parse(text: &str) -> Result<Response> {
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        bail!("the answer ends within its head");
+        bail!("the head of the response is incomplete");
     };
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Ok(Answer {
-        status: status.context("the answer has no status")?,
+    Ok(Response {
+        status: status.context("the response has no status")?,
         body: body.to_owned(),
     })
 }
@@ -61,11 +60,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_a_status_and_a_body() {
-        let answer = parse("HTTP/1.0 201 Created\r\nlocation: /orders/1\r\n\r\n{}\n").unwrap();
+    fn a_response_is_a_status_and_a_body() {
+        let response = parse("HTTP/1.0 201 Created\r\nlocation: /orders/1\r\n\r\n{}\n").unwrap();
         assert_eq!(
-            answer,
-            Answer {
+            response,
+            Response {
                 status: 201,
                 body: "{}\n".to_owned()
             }
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_answer_is_none() {
+    fn an_incomplete_response_is_an_error() {
         assert!(parse("HTTP/1.0 200 OK\r\n").is_err());
         assert!(parse("").is_err());
         assert!(parse("220 mail ready\r\n\r\n").is_err());

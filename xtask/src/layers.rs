@@ -1,6 +1,6 @@
-//! A test of the workspace's shape: dependencies point down the list of layers only, and what a layer
-//! must not know it does not reach, not even through others. `deny.toml` says a part of it again; this
-//! holds where cargo-deny is not installed.
+//! Tests of the layers of the workspace: dependencies only point down the list, and a layer does
+//! not reach its forbidden crates, not even through others. `deny.toml` has a part of these rules
+//! too; these tests also run where cargo-deny is not installed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::command::output;
 use crate::workspace::{cargo, root};
 
-/// The folders of the workspace, lowest first. A crate may depend on crates of folders above its own in
-/// this table, never on one beside it.
+/// The folders of the workspace, lowest first. A crate may depend on crates of folders above its
+/// own in this table, never on one beside it.
 const LAYERS: [Layer; 13] = [
     layer(
         "lattice-config",
@@ -24,7 +24,7 @@ const LAYERS: [Layer; 13] = [
     layer("crates/stub", &["tokio", "async-nats"]),
     layer("crates/identity", &["async-nats", "wasmtime*"]),
     layer("crates/lattice", &["wasmtime*", "clap"]),
-    // It plays what a host does; nothing that ships depends on it.
+    // It simulates hosts; no shipped crate depends on it.
     layer("crates/simulation", &["wasmtime*", "weft-host"]),
     layer("crates/provider", &["wasmtime*", "weft-lattice"]),
     layer("host", &["kube*", "clap"]),
@@ -35,10 +35,10 @@ const LAYERS: [Layer; 13] = [
     layer("tests", &["wasmtime*", "weft-host"]),
 ];
 
-/// Automation, which nothing else depends on and which depends on nothing else.
+/// Automation: no crate depends on it, and it depends on none of the layers.
 const AUTOMATION: [&str; 2] = ["xtask", "bench"];
 
-/// Who alone may name a crate as a dependency.
+/// The only folders that may name a crate as a dependency.
 const OWNERS: [(&str, &[&str]); 3] = [
     ("wasmtime*", &["host"]),
     ("async-nats", &["crates/lattice", "providers/*"]),
@@ -118,7 +118,7 @@ fn rank(folder: &str) -> Option<usize> {
         .position(|layer| matches(layer.folder, folder))
 }
 
-/// Whether a name is meant; `*` at the end stands for anything.
+/// True if the pattern matches; `*` at its end stands for anything.
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(start) => name.starts_with(start),
@@ -126,12 +126,12 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// What cargo says of the workspace, for this machine. Dependencies of tests and benchmarks are left out:
-/// they ship nothing.
+/// The output of `cargo metadata`, for the current machine. Dependencies of tests and benchmarks
+/// are left out, since they are not shipped.
 struct Workspace {
     /// The folder of each crate of the workspace.
     folders: BTreeMap<String, String>,
-    /// The names of what each package of the graph depends on.
+    /// The names of the dependencies of each package in the graph.
     depends_on: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -155,7 +155,7 @@ impl Workspace {
             .collect();
         let mut depends_on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in &metadata.resolve.nodes {
-            // Two versions of a crate are one here: what either depends on counts.
+            // Two versions of a crate are one entry with the dependencies of both.
             let all = depends_on
                 .entry(names[node.id.as_str()].to_owned())
                 .or_default();
@@ -197,7 +197,7 @@ impl Workspace {
     }
 }
 
-// === what is read of `cargo metadata` ===
+// === `cargo metadata` ===
 
 #[derive(Deserialize)]
 struct Metadata {

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::command::say;
+use crate::command::print_line;
 use crate::sources::{self, Kind, Source, scan};
 
 /// The most lines of code in one crate: more takes too long to read, and to compile after a change.
 const CRATE_MAX: usize = 12_000;
 
-/// The most lines of code in all. There were 63,441 (62,426 without the test kit) when this was set.
+/// The most lines of code in all. There were 63,441 (62,426 without the test kit) when this was
+/// set.
 const TOTAL_MAX: usize = 58_000;
 
 /// The lines to count.
@@ -33,7 +34,7 @@ pub(crate) struct Options {
 /// If `--check` is given and there are too many.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let counts = count(&sources::read()?);
-    say(&table(&counts));
+    print_line(&table(&counts));
     if options.check {
         check(&counts)?;
     }

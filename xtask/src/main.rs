@@ -1,4 +1,4 @@
-//! `cargo xtask`: what has to be done around the code, written in the language of the code.
+//! `cargo xtask`: builds, tests, checks and measurements of the workspace.
 
 mod bench;
 mod command;
@@ -26,7 +26,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Automation for the Weft workspace")]
+#[command(
+    name = "cargo xtask",
+    about = "Build, test, check and measure the Weft workspace"
+)]
 struct Cli {
     #[command(subcommand)]
     task: Task,
@@ -34,21 +37,21 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Builds everything, runs the example shop on a host, buys something, and stays until Ctrl-C.
+    /// Build a host and the example shop, place an order, and run until Ctrl-C.
     Demo(demo::Options),
-    /// Installs and builds what tests need, then runs all tests and says how many.
+    /// Install and build everything that tests need, and run all tests or a selection.
     Test(test::Options),
-    /// Runs simulated lattices under faults, one for each seed, or one of them again.
+    /// Run simulated lattices under faults, one for each seed, or replay a seed.
     Simulate(simulate::Options),
-    /// Measures Weft against baselines that are measured in the same run.
+    /// Measure Weft against baselines in the same run.
     Bench(bench::Options),
     /// Check the comments of all crates against the rules of prose, or the subjects of commits.
     Lint(lint::Options),
     /// Count the lines of code without tests, for each crate and in all.
     Lines(lines::Options),
-    /// Builds the guest components under `components/` from source.
+    /// Build the guest components under `components/`.
     Guests(guests::Options),
-    /// Builds guests one way, describes each, and runs the example shop with them.
+    /// Build guests with one toolchain, inspect each, and run the example shop with them.
     GuestsCheck(guests_check::Options),
 }
 
@@ -56,14 +59,14 @@ fn main() -> ExitCode {
     match run(Cli::parse().task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            command::complain(&error);
+            command::print_error(&error);
             ExitCode::FAILURE
         }
     }
 }
 
 fn run(task: Task) -> anyhow::Result<()> {
-    // So that a command is shown as it can be typed at the top of the workspace.
+    // Printed commands can be pasted at the top of the workspace.
     std::env::set_current_dir(workspace::root()?)?;
     match task {
         Task::Demo(options) => demo::run(&options),

@@ -1,115 +1,120 @@
-//! What a customer of the example shop does, and whether the shop's answers are right.
+//! Places an order in the example shop and checks the responses.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::command::say;
-use crate::http::{self, Answer};
+use crate::command::print_line;
+use crate::http::{self, Response};
 
 /// The manifest of the shop.
 pub(crate) const MANIFEST: &str = "lattice-config/examples/shop.yaml";
 
-/// What may be bought, and what it costs with the discount. Stock is small, and orders are kept: the
-/// first of these that is left is bought.
-const WISHES: [Wish; 4] = [
-    wish("teapot", 2, 9_800),
-    wish("cup", 4, 3_750),
-    wish("sencha", 2, 2_379),
-    wish("strainer", 2, 1_300),
+/// Possible orders, with their price after the discount. Stock is small and orders are stored: the
+/// first one that is still in stock is placed.
+const PURCHASES: [Purchase; 4] = [
+    purchase("teapot", 2, 9_800),
+    purchase("cup", 4, 3_750),
+    purchase("sencha", 2, 2_379),
+    purchase("strainer", 2, 1_300),
 ];
 
-struct Wish {
+struct Purchase {
     sku: &'static str,
     quantity: u64,
     cents: u64,
 }
 
-const fn wish(sku: &'static str, quantity: u64, cents: u64) -> Wish {
-    Wish {
+const fn purchase(sku: &'static str, quantity: u64, cents: u64) -> Purchase {
+    Purchase {
         sku,
         quantity,
         cents,
     }
 }
 
-/// Asks for a price, orders, and reads the order back. Each request and answer is printed.
+/// Requests a price, places an order, and reads the order back. Prints each request and response.
 ///
 /// # Errors
-/// If an answer is not what a shop should say, or everything is sold out.
-pub(crate) fn visit(address: SocketAddr) -> Result<()> {
-    let (wish, left) = choose(address)?;
-    let order = order(address, wish)?;
+/// If a response is wrong, or everything is sold out.
+pub(crate) fn place_order(address: SocketAddr) -> Result<()> {
+    let (purchase, left) = choose(address)?;
+    let order = order(address, purchase)?;
     let id = &order["id"];
     let read_back = get(address, &format!("/orders/{id}"), 200)?;
     ensure!(
         read_back == order,
-        "order {id} reads back as {read_back}, and was {order}"
+        "expected order {id} as {order}, found {read_back}"
     );
-    let quote = get(address, &quote_path(wish), 200)?;
+    let quote = get(address, &quote_path(purchase), 200)?;
     let left_after = number(&quote, "/left")?;
     ensure!(
-        left_after == left - wish.quantity,
-        "{} of {left} `{}` were bought, and {left_after} are left",
-        wish.quantity,
-        wish.sku
+        left_after == left - purchase.quantity,
+        "{} of {left} `{}` were ordered, but {left_after} are in stock",
+        purchase.quantity,
+        purchase.sku
     );
     Ok(())
 }
 
-fn choose(address: SocketAddr) -> Result<(&'static Wish, u64)> {
-    for wish in &WISHES {
-        let quote = get(address, &quote_path(wish), 200)?;
-        check_total(&quote, wish)?;
+fn choose(address: SocketAddr) -> Result<(&'static Purchase, u64)> {
+    for purchase in &PURCHASES {
+        let quote = get(address, &quote_path(purchase), 200)?;
+        check_total(&quote, purchase)?;
         let left = number(&quote, "/left")?;
-        if left >= wish.quantity {
-            return Ok((wish, left));
+        if left >= purchase.quantity {
+            return Ok((purchase, left));
         }
     }
-    bail!("the shop is sold out: it keeps its orders; `cargo xtask demo --fresh` starts a new one");
+    bail!("the shop is sold out by earlier orders; `cargo xtask demo --fresh` deletes them");
 }
 
-fn order(address: SocketAddr, wish: &Wish) -> Result<Value> {
-    let body = json!({ "lines": [{ "sku": wish.sku, "quantity": wish.quantity }] }).to_string();
-    say(&format!("POST http://{address}/orders {body}"));
+fn order(address: SocketAddr, purchase: &Purchase) -> Result<Value> {
+    let body =
+        json!({ "lines": [{ "sku": purchase.sku, "quantity": purchase.quantity }] }).to_string();
+    print_line(&format!("POST http://{address}/orders {body}"));
     let order = expect(&http::post(address, "/orders", &body)?, 201)?;
-    check_total(&order, wish)?;
+    check_total(&order, purchase)?;
     Ok(order)
 }
 
 fn get(address: SocketAddr, path: &str, status: u16) -> Result<Value> {
-    say(&format!("GET http://{address}{path}"));
+    print_line(&format!("GET http://{address}{path}"));
     expect(&http::get(address, path)?, status)
 }
 
-fn expect(answer: &Answer, status: u16) -> Result<Value> {
-    say(&format!("  → {} {}", answer.status, answer.body.trim_end()));
+fn expect(response: &Response, status: u16) -> Result<Value> {
+    print_line(&format!(
+        "  → {} {}",
+        response.status,
+        response.body.trim_end()
+    ));
     ensure!(
-        answer.status == status,
+        response.status == status,
         "expected status {status}, found {}",
-        answer.status
+        response.status
     );
-    serde_json::from_str(&answer.body).context("the answer is not JSON")
+    serde_json::from_str(&response.body).context("the response is not JSON")
 }
 
-fn check_total(answer: &Value, wish: &Wish) -> Result<()> {
-    let cents = number(answer, "/total/cents")?;
+fn check_total(response: &Value, purchase: &Purchase) -> Result<()> {
+    let cents = number(response, "/total/cents")?;
     ensure!(
-        cents == wish.cents,
-        "{} `{}` cost {} cents, and the shop says {cents}",
-        wish.quantity,
-        wish.sku,
-        wish.cents
+        cents == purchase.cents,
+        "expected {} `{}` to cost {} cents, found {cents}",
+        purchase.quantity,
+        purchase.sku,
+        purchase.cents
     );
     Ok(())
 }
 
-fn number(answer: &Value, pointer: &str) -> Result<u64> {
-    let number = answer.pointer(pointer).and_then(Value::as_u64);
-    number.with_context(|| format!("the answer has no number at `{pointer}`"))
+fn number(response: &Value, pointer: &str) -> Result<u64> {
+    let number = response.pointer(pointer).and_then(Value::as_u64);
+    number.with_context(|| format!("missing number at `{pointer}` of the response"))
 }
 
-fn quote_path(wish: &Wish) -> String {
-    format!("/products/{}?quantity={}", wish.sku, wish.quantity)
+fn quote_path(purchase: &Purchase) -> String {
+    format!("/products/{}?quantity={}", purchase.sku, purchase.quantity)
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, as something to wait for: a task that started a host has to end it.
+//! Waits for Ctrl-C and SIGTERM, so that a task can stop its host.
 
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
@@ -7,19 +7,19 @@ use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator;
 
-/// The signals that ask this process to end. As long as this exists, they do nothing else.
+/// Received signals. They do not end this process as long as this exists.
 pub(crate) struct Signals(Receiver<()>);
 
 impl Signals {
-    /// Listens from now on.
+    /// Installs the handlers.
     pub(crate) fn listen() -> Result<Self> {
-        let mut signals = iterator::Signals::new([SIGINT, SIGTERM])
-            .context("the operating system delivers no signals")?;
+        let mut signals =
+            iterator::Signals::new([SIGINT, SIGTERM]).context("cannot install signal handlers")?;
         let (received, receiver) = mpsc::channel();
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 if received.send(()).is_err() {
-                    // Nobody waits any more, so it means what it always means.
+                    // The receiver was dropped: the signal has its default effect again.
                     let _ = signal_hook::low_level::emulate_default_handler(signal);
                 }
             }
@@ -27,7 +27,7 @@ impl Signals {
         Ok(Self(receiver))
     }
 
-    /// Waits for a signal, for at most `time`; says whether one came.
+    /// Waits for a signal for at most `time`; returns whether one was received.
     pub(crate) fn wait(&self, time: Duration) -> bool {
         self.0.recv_timeout(time).is_ok()
     }

@@ -8,22 +8,22 @@ use clap::Args;
 use crate::command;
 use crate::workspace::{cargo, target_directory};
 
-/// Which simulations to run.
+/// The seeds to run.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// How many seeds to run.
+    /// Run this number of seeds.
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// The first seed.
+    /// Start with this seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Run this seed alone.
+    /// Replay this seed only.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Print what happens in it.
+    /// Print the events of the simulation.
     #[arg(long, requires = "seed")]
     trace: bool,
-    /// The most hosts of a lattice.
+    /// Limit the number of hosts in a lattice.
     #[arg(long)]
     hosts: Option<u32>,
 }
@@ -31,9 +31,9 @@ pub(crate) struct Options {
 /// Builds the simulation and runs it.
 ///
 /// # Errors
-/// If an invariant does not hold; what failed is printed, with how to replay it.
+/// If an invariant is violated; the simulation prints it, with the command that replays it.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    // Of the whole workspace, so that its features are those that everything else is built with.
+    // With the features of the whole workspace, dependencies are not built a second time.
     command::run(cargo().args(["build", "--workspace", "--bin", "weft-simulation"]))?;
     let program = target_directory()?.join("debug").join("weft-simulation");
     command::run(Command::new(program).args(arguments(options)))

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: everything that tests need is installed and built, then all tests run and are
-//! counted.
+//! `cargo xtask test`: installs and builds everything that tests need, then runs and counts all
+//! tests.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,13 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::command::{Stream, output, run_and_read, say};
+use crate::command::{Stream, output, print_line, run_and_read};
 use crate::debian;
-use crate::guests::{self, Way};
+use crate::guests::{self, Toolchain};
 use crate::guests_check;
 use crate::workspace::{Build, build_weft, cargo};
 
-/// What the Debian way of building guests cannot do without.
+/// The tools of the Debian toolchain for guests.
 const DEBIAN_TOOLS: [&str; 4] = [
     "/usr/bin/rustc",
     "/usr/bin/cargo",
@@ -27,15 +27,15 @@ const END_TO_END: &str = "end_to_end";
 /// The tests to run.
 #[derive(Args, Debug, Default)]
 pub(crate) struct Options {
-    /// Run only tests of the workspace whose names contain this.
+    /// Run only the tests of the workspace with this in their names.
     filter: Option<String>,
-    /// Run only tests of the workspace that match this expression of nextest.
+    /// Run only the tests of the workspace that match this nextest expression.
     #[arg(short = 'E', long, value_name = "EXPRESSION")]
     expression: Option<String>,
     /// Build and run only the test targets with this name, for example `wire` or `end_to_end`.
     #[arg(long = "test", value_name = "TARGET")]
     targets: Vec<String>,
-    /// Leave out examples in the documentation, and guests that are built with Debian's packages.
+    /// Skip doc tests, and the build of guests with Debian's packages.
     #[arg(long)]
     quick: bool,
 }
@@ -52,25 +52,25 @@ impl Options {
     }
 }
 
-/// What runs tests. Both find the same ones; nextest runs each in a process of its own.
+/// The program that runs tests. Both find the same tests; nextest starts a process for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Runner {
     Nextest,
     Cargo,
 }
 
-/// Tests of one kind, after they ran.
-struct Ran {
+/// The result of the tests of one kind.
+struct TestRun {
     kind: &'static str,
     count: u64,
     outcome: Result<()>,
 }
 
-/// Runs all tests, also if some have failed, and says how many there were. With a filter or a target,
-/// runs those tests of the workspace, after building no more than they need.
+/// Runs and counts all tests, also after failures. With a filter or a target, only those tests of
+/// the workspace are built and run.
 ///
 /// # Errors
-/// If something cannot be built, or a test fails.
+/// If a build or a test fails.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let runner = runner();
     if options.selects() {
@@ -79,13 +79,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     prepare()?;
     let weft = build_weft(Build::Dev)?;
     if !options.quick {
-        check_debian_way(&weft)?;
+        check_debian_guests(&weft)?;
     }
-    let mut ran = vec![workspace_tests(runner), guest_tests(runner)];
+    let mut runs = vec![workspace_tests(runner), guest_tests(runner)];
     if !options.quick {
-        ran.push(doc_tests());
+        runs.push(doc_tests());
     }
-    report(ran)
+    report(runs)
 }
 
 fn run_selected(options: &Options, runner: Runner) -> Result<()> {
@@ -93,7 +93,8 @@ fn run_selected(options: &Options, runner: Runner) -> Result<()> {
         prepare()?;
     }
     if options.targets.iter().any(|target| target == END_TO_END) {
-        // The target alone does not build the program that it runs; tests of the whole workspace do.
+        // The target alone does not build the program that it runs; tests of the whole workspace
+        // do.
         let weft_and_tests = [
             "build",
             "--workspace",
@@ -106,7 +107,7 @@ fn run_selected(options: &Options, runner: Runner) -> Result<()> {
     }
     let arguments = selection(options, runner)?;
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    report(vec![ran(runner, "of the workspace", &arguments)])
+    report(vec![run_tests(runner, "of the workspace", &arguments)])
 }
 
 /// The arguments of the runner. All packages stay selected, so that their dependencies have the
@@ -126,20 +127,23 @@ fn selection(options: &Options, runner: Runner) -> Result<Vec<String>> {
     Ok(arguments)
 }
 
-fn report(ran: Vec<Ran>) -> Result<()> {
-    let parts: Vec<String> = ran
+fn report(runs: Vec<TestRun>) -> Result<()> {
+    let parts: Vec<String> = runs
         .iter()
-        .map(|ran| format!("{} {}", ran.count, ran.kind))
+        .map(|run| format!("{} {}", run.count, run.kind))
         .collect();
-    let total: u64 = ran.iter().map(|ran| ran.count).sum();
-    say(&format!("{total} tests ran ({})", parts.join(", ")));
-    if let Some(empty) = ran.iter().find(|ran| ran.count == 0 && ran.outcome.is_ok()) {
-        bail!("no test was counted among those {}", empty.kind);
+    let total: u64 = runs.iter().map(|run| run.count).sum();
+    print_line(&format!("{total} tests ran ({})", parts.join(", ")));
+    if let Some(empty) = runs
+        .iter()
+        .find(|run| run.count == 0 && run.outcome.is_ok())
+    {
+        bail!("found no test {}", empty.kind);
     }
-    ran.into_iter().try_for_each(|ran| ran.outcome)
+    runs.into_iter().try_for_each(|run| run.outcome)
 }
 
-// === what tests need ===
+// === prerequisites ===
 
 fn runner() -> Runner {
     if output(cargo().args(["nextest", "--version"])).is_ok() {
@@ -150,7 +154,7 @@ fn runner() -> Runner {
     match crate::command::run(&mut install) {
         Ok(()) => Runner::Nextest,
         Err(error) => {
-            say(&format!(
+            print_line(&format!(
                 "cargo-nextest cannot be installed ({error:#}): running `cargo test`, which is slower"
             ));
             Runner::Cargo
@@ -168,19 +172,19 @@ fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Builds guests with Debian's packages and runs them. Where the packages cannot be had, this is
-/// skipped: the guests that tests load were built another way.
-fn check_debian_way(weft: &Path) -> Result<()> {
+/// Builds guests with Debian's packages and runs them. Skipped if the packages are not available:
+/// tests load the guests of the other toolchain.
+fn check_debian_guests(weft: &Path) -> Result<()> {
     let debian = guests::Options {
-        way: Way::Debian,
+        toolchain: Toolchain::Debian,
         ..guests::Options::default()
     };
     match guests::build(&debian) {
         Ok(guests) => guests_check::check(&guests, weft),
         Err(error) if DEBIAN_TOOLS.iter().all(|tool| Path::new(tool).exists()) => Err(error),
         Err(error) => {
-            say(&format!(
-                "skipped: guests built with Debian's packages, which are not installed: {error:#}"
+            print_line(&format!(
+                "skipped guests built with Debian's packages, which are not installed: {error:#}"
             ));
             Ok(())
         }
@@ -189,33 +193,33 @@ fn check_debian_way(weft: &Path) -> Result<()> {
 
 // === tests ===
 
-fn workspace_tests(runner: Runner) -> Ran {
-    ran(runner, "of the workspace", &["--workspace"])
+fn workspace_tests(runner: Runner) -> TestRun {
+    run_tests(runner, "of the workspace", &["--workspace"])
 }
 
-/// The logic of guests, natively.
-fn guest_tests(runner: Runner) -> Ran {
-    let of_guests = ["--lib", "--manifest-path", "components/Cargo.toml"];
-    ran(runner, "of the guests", &of_guests)
+/// The unit tests of guests, which run natively.
+fn guest_tests(runner: Runner) -> TestRun {
+    let guests = ["--lib", "--manifest-path", "components/Cargo.toml"];
+    run_tests(runner, "of the guests", &guests)
 }
 
-fn doc_tests() -> Ran {
+fn doc_tests() -> TestRun {
     let mut command = cargo();
     command.args(["test", "--doc", "--workspace"]);
     count(&mut command, Runner::Cargo, "in the documentation")
 }
 
-fn ran(runner: Runner, kind: &'static str, which: &[&str]) -> Ran {
+fn run_tests(runner: Runner, kind: &'static str, selected: &[&str]) -> TestRun {
     let mut command = cargo();
     match runner {
         Runner::Nextest => command.args(["nextest", "run", "--no-fail-fast"]),
-        Runner::Cargo if which.contains(&"--test") => command.args(["test", "--no-fail-fast"]),
+        Runner::Cargo if selected.contains(&"--test") => command.args(["test", "--no-fail-fast"]),
         Runner::Cargo => command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]),
     };
-    count(command.args(which), runner, kind)
+    count(command.args(selected), runner, kind)
 }
 
-fn count(command: &mut Command, runner: Runner, kind: &'static str) -> Ran {
+fn count(command: &mut Command, runner: Runner, kind: &'static str) -> TestRun {
     let stream = match runner {
         Runner::Nextest => Stream::Error,
         Runner::Cargo => Stream::Output,
@@ -224,14 +228,14 @@ fn count(command: &mut Command, runner: Runner, kind: &'static str) -> Ran {
     let outcome = run_and_read(command, stream, |line| {
         count += tests_in(line, runner).unwrap_or(0);
     });
-    Ran {
+    TestRun {
         kind,
         count,
         outcome,
     }
 }
 
-/// The number of tests that a line sums up.
+/// The number of tests in a line that summarizes a run.
 fn tests_in(line: &str, runner: Runner) -> Option<u64> {
     match runner {
         // `     Summary [   1.234s] 10/12 tests run: 9 passed, 1 failed, 2 skipped`
@@ -246,8 +250,8 @@ fn tests_in(line: &str, runner: Runner) -> Option<u64> {
         // `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; …`
         Runner::Cargo => {
             let (_, summary) = line.strip_prefix("test result: ")?.split_once(". ")?;
-            let number_of = |what: &str| {
-                let part = summary.split("; ").find(|part| part.ends_with(what))?;
+            let number_of = |outcome: &str| {
+                let part = summary.split("; ").find(|part| part.ends_with(outcome))?;
                 part.split(' ').next()?.parse::<u64>().ok()
             };
             Some(number_of("passed")? + number_of("failed")?)
@@ -325,7 +329,7 @@ mod tests {
 
     #[test]
     fn no_tests_at_all_is_a_failure() {
-        let empty = Ran {
+        let empty = TestRun {
             kind: "of nothing",
             count: 0,
             outcome: Ok(()),

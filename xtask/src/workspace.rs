@@ -1,4 +1,4 @@
-//! Where things are in this workspace, and cargo as it builds them.
+//! Paths of the workspace, and builds with cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use crate::command::{output, run};
 
-/// What cargo tells a program that it runs. Build scripts may look at it (that of `ring` does), so a
-/// cargo inside a task would build anew what the cargo outside has built.
-const TOLD_BY_CARGO: [&str; 14] = [
+/// Variables that cargo sets for a program it runs. Build scripts may read them (that of `ring`
+/// does), so they would make a cargo inside a task rebuild crates.
+const CARGO_VARIABLES: [&str; 14] = [
     "CARGO_BIN_NAME",
     "CARGO_MANIFEST_DIR",
     "CARGO_MANIFEST_PATH",
@@ -33,10 +33,10 @@ pub(crate) const DIST: &str = "dist";
 /// The profile of the demo, and its folder below the target directory.
 const DEMO: &str = "demo";
 
-/// How the `weft` binary is built.
+/// A build of the `weft` binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// With everything else of the workspace and its tests: one set of features, built once.
+    /// The debug build, together with all tests: one set of features for all.
     Dev,
     /// Optimized a little, for people who try it: quick to build.
     Demo,
@@ -44,14 +44,14 @@ pub(crate) enum Build {
     Dist,
 }
 
-/// The folder that holds the workspace.
+/// The folder of the workspace.
 pub(crate) fn root() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("xtask has no parent folder")
 }
 
-/// Where cargo builds, relative to [`root`] if it is below it.
+/// The target directory of cargo, relative to [`root`] if it is below it.
 pub(crate) fn target_directory() -> Result<PathBuf> {
     #[derive(Deserialize)]
     struct Metadata {
@@ -59,21 +59,21 @@ pub(crate) fn target_directory() -> Result<PathBuf> {
     }
     let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let Metadata { target_directory } =
-        serde_json::from_str(&metadata).context("`cargo metadata` does not read as expected")?;
+        serde_json::from_str(&metadata).context("unexpected output of `cargo metadata`")?;
     let relative = target_directory.strip_prefix(root()?).map(Path::to_owned);
     Ok(relative.unwrap_or(target_directory))
 }
 
-/// A cargo for the workspace.
+/// A cargo command for the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new("cargo");
-    for name in TOLD_BY_CARGO {
+    for name in CARGO_VARIABLES {
         command.env_remove(name);
     }
     command
 }
 
-/// Builds the `weft` binary and answers where it is.
+/// Builds the `weft` binary and returns its path.
 pub(crate) fn build_weft(build: Build) -> Result<PathBuf> {
     let mut command = cargo();
     let folder = match build {

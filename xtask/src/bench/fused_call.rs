@@ -1,5 +1,5 @@
-//! What a call over a fused link costs: the same two components, fused by the host at deploy and
-//! composed ahead of time, run in one host process; the loop that calls is inside the guest.
+//! Calls over a fused link: the same two components, fused by the host at deploy and composed ahead
+//! of time, run in one host process. The loop of calls is inside the guest.
 
 use std::process::Command;
 
@@ -18,13 +18,13 @@ const TARGET: Target = Target::RatioAtMost(1.1);
 
 const BASELINE: &str = "composed ahead of time";
 
-/// One kind of argument, and how often to call so that making the instance does not count.
+/// A kind of argument, with enough calls that the start of the instance does not count.
 struct Case {
     name: &'static str,
     calls: u32,
-    /// Of the calling loop in `fixture:links/relay`.
+    /// The loop in `fixture:links/relay`.
     function: &'static str,
-    /// Of the argument; nothing for a loop that takes no length.
+    /// The length of the argument; `None` for a loop without one.
     bytes: Option<u32>,
 }
 
@@ -74,7 +74,8 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 fn row(weft: &Weft, case: &Case, effort: Effort) -> Result<Row> {
     let rounds = effort.choose(15, 3);
     let (mut fused, mut composed) = (Vec::new(), Vec::new());
-    // The first round warms both up; the others take turns, so that neither has the quieter machine.
+    // The first round warms both up. The measurements alternate, so that both have the same
+    // machine.
     for round in 0..=rounds {
         let of_fused = nanoseconds_per_call(weft, "fused/caller", case)?;
         let of_composed = nanoseconds_per_call(weft, "composed/caller", case)?;
@@ -92,29 +93,29 @@ fn nanoseconds_per_call(weft: &Weft, component: &str, case: &Case) -> Result<f64
     let calls = case.calls;
     let (arguments, expected) = match case.bytes {
         Some(bytes) => (format!("{calls}, {bytes}"), bytes),
-        // The last sum is that of the last index and one.
+        // The last sum is the last index plus one.
         None => (calls.to_string(), calls),
     };
     let expression = format!("fixture:links/relay.{}({arguments})", case.function);
     let called = weft.call(component, &expression)?;
     ensure!(
         called.result.as_deref() == Some(expected.to_string().as_str()),
-        "`{expression}` answered {:?}, not {expected}",
+        "`{expression}` returned {:?}, expected {expected}",
         called.result
     );
     let elapsed_us = u32::try_from(called.elapsed_us)?;
     Ok(f64::from(elapsed_us) * 1000.0 / f64::from(calls))
 }
 
-/// Both apps have the same surroundings, though the calls need none of them. Without a callee, the
-/// caller is the composition.
+/// The manifest of an app. Both apps have the same providers, though the calls do not use them.
+/// Without a callee, the caller is the composition.
 fn manifest(app: &str, caller: &std::path::Path, callee: Option<&std::path::Path>) -> String {
     let mut components = vec![component("caller", caller)];
-    let mut links = surroundings("caller");
+    let mut links = provider_links("caller");
     if let Some(callee) = callee {
         components.push(component("callee", callee));
         links.push("{from: caller, interface: 'fixture:links', to: callee}".to_owned());
-        links.extend(surroundings("callee"));
+        links.extend(provider_links("callee"));
     }
     let providers = [
         "{name: values, type: config-values}",
@@ -133,7 +134,7 @@ fn component(name: &str, file: &std::path::Path) -> String {
     format!("{{name: {name}, source: {{file: '{}'}}}}", file.display())
 }
 
-fn surroundings(component: &str) -> Vec<String> {
+fn provider_links(component: &str) -> Vec<String> {
     ["wasi:config, to: values", "wasi:keyvalue, to: memory"]
         .iter()
         .map(|rest| {

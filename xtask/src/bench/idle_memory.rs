@@ -1,5 +1,4 @@
-//! Memory per deployed component that has nothing to do, at a number of components with bytes of their
-//! own in one host.
+//! Memory per idle component, with a number of distinct components on one host.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,25 +7,25 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::Effort;
-use super::get;
+use super::http_client;
 use super::process::{Resident, resident};
 use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median_ms;
 use super::tools::Tools;
-use super::wait::{self, Patience};
+use super::wait::{self, Polling};
 use super::weft::Weft;
 
 const TARGET_KIB: f64 = 200.0;
 
 const COMPONENTS_PER_APP: u32 = 50;
 
-/// For a host to start with all components compiled before.
-const START_PATIENCE: Patience = Patience::of(Duration::from_secs(300));
+/// For the start of a host with all code in its cache.
+const START_POLLING: Polling = Polling::of(Duration::from_secs(300));
 
-/// For a host to drop the code of components that nobody calls.
-const IDLE_PATIENCE: Patience = Patience {
-    bound: Duration::from_secs(180),
+/// For a host to drop the code of idle components.
+const IDLE_POLLING: Polling = Polling {
+    timeout: Duration::from_secs(180),
     period: Duration::from_secs(1),
 };
 
@@ -46,7 +45,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     weft.end()?;
 
     let mut weft = Weft::spawn(&tools.weft, &data, &[])?;
-    weft.wait_for(&path_of(count - 1), START_PATIENCE)?;
+    weft.wait_for(&path_of(count - 1), START_POLLING)?;
     until_idle(&weft)?;
     let restarted = resident(weft.id())?;
     let of_idle = call_each(&weft, count)?;
@@ -75,7 +74,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     ])
 }
 
-/// What rows of memory have in common.
+/// The common values of the memory rows.
 struct Memory {
     count: u32,
     /// The host without components.
@@ -85,7 +84,7 @@ struct Memory {
 }
 
 impl Memory {
-    /// What the components added, each its share: all of it, and what is no file's.
+    /// The memory that each component added: all of it, and anonymous memory.
     fn rows(&self, state: &str, after: Resident) -> [Row; 2] {
         let Self {
             count,
@@ -104,15 +103,15 @@ impl Memory {
     }
 }
 
-/// Waits until the host has dropped the code of every component.
+/// Waits until the host has dropped the code of all components.
 fn until_idle(weft: &Weft) -> Result<()> {
-    wait::until("every component is idle", IDLE_PATIENCE, || {
+    wait::until("all components are idle", IDLE_POLLING, || {
         let loaded = weft.components()?.iter().any(|component| component.loaded);
         Ok((!loaded).then_some(()))
     })
 }
 
-/// Components that differ in a custom section, and apps of some of them, each with a route of its own.
+/// Writes components that differ in a custom section, and apps with a route for each component.
 fn write_apps(tools: &Tools, scratch: &Scratch, count: u32) -> Result<Vec<PathBuf>> {
     let file = tools.guest("hello-http");
     let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -132,7 +131,7 @@ fn distinct(component: &[u8], number: u32) -> Vec<u8> {
     const NAME: &[u8] = b"bench";
     let mut bytes = component.to_vec();
     let length = 1 + NAME.len() + size_of_val(&number);
-    // Section 0 is custom; both lengths are below 128 and so one byte each.
+    // Section 0 is custom. Both lengths are below 128, so each takes one byte.
     bytes.extend([0, length as u8, NAME.len() as u8]);
     bytes.extend(NAME);
     bytes.extend(number.to_le_bytes());
@@ -155,23 +154,23 @@ fn path_of(number: u32) -> String {
     format!("/c{number}")
 }
 
-/// Calls one after the other; answers the median time of a call in milliseconds.
+/// Calls all components in turn; returns the median time of a call in milliseconds.
 fn call_each(weft: &Weft, count: u32) -> Result<f64> {
     let mut times = Vec::new();
     for path in (0..count).map(path_of) {
         let start = Instant::now();
-        let answer = get::try_get(weft.http, &path)?;
+        let response = http_client::try_get(weft.http, &path)?;
         times.push(start.elapsed());
         ensure!(
-            answer.is_some_and(|answer| answer.status == 200),
-            "`{path}` is not answered"
+            response.is_some_and(|response| response.status == 200),
+            "missing response or status 200 for `{path}`"
         );
     }
     Ok(median_ms(&times))
 }
 
 fn per_component(kib: u64, count: u32) -> f64 {
-    // Beyond 2^52 KiB a digit would be lost.
+    // Exact up to 2^52 KiB.
     kib as f64 / f64::from(count)
 }
 

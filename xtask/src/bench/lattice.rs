@@ -1,13 +1,12 @@
-//! What a call to another host costs, beside requests by the bare client of NATS, over one server and by
-//! turns.
+//! Calls to another host, against requests of the bare NATS client over the same server.
 //!
-//! The loop that calls is inside the guest, on one host; the callee is on another, in a process of its own, as
-//! is the program that answers bare requests. A call is one message each way. Each value is the time that one
-//! of many took, all of them through their number; its median is that of the rounds. What is *in flight* are
-//! guests that call at the same time, each started by a request to its host, which is a part of the time of a
-//! hundred calls. What answers in the bare client makes no instance for each request, so a callee is measured too
-//! whose instances are reused. An argument and a result of 1 MiB are larger than a message, as the fields of a frame are
-//! around them; those of the bare client fit exactly.
+//! The loop of calls is inside a guest on one host. The callee is on another host, in a process of
+//! its own, like the responder of the bare client. A call is one message each way. A value is the
+//! time of all calls divided by their number, and the median over the rounds. Calls *in flight*
+//! come from guests that run at the same time; each is started by a request to its host, which is
+//! included in the time of its hundred calls. The bare responder has no instance for each request,
+//! so one callee has reused instances. An argument or result of 1 MiB with the fields of its frame
+//! exceeds a message; that of the bare client fits exactly.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -23,22 +22,22 @@ use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median;
 use super::tools::{Tools, ensure_wrk};
-use super::wait::{self, Patience};
+use super::wait::{self, Polling};
 use super::weft::Weft;
 use super::wrk;
 use crate::command::output;
 use crate::debian;
 
-/// How long hosts may take to know of each other, and to have compiled what they run.
+/// The time for hosts to see each other and to compile their components.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// How many guests call at the same time.
+/// The number of guests that call at the same time.
 const IN_FLIGHT: u32 = 64;
 
-/// How many calls a guest makes for one request that has it call.
+/// The number of calls that a guest makes for one request.
 const CALLS_PER_REQUEST: u32 = 100;
 
-/// How large a small argument is: about as many bytes as the two numbers and the names around them.
+/// The size of a small message: about that of two numbers and the names around them.
 const SMALL_BYTES: u32 = 150;
 
 const LARGE_BYTES: u32 = 1 << 20;
@@ -47,11 +46,11 @@ const BASELINE: &str = "async-nats request";
 
 /// A server, two hosts, and the bare client.
 struct Setup {
-    near: Weft,
-    far: Weft,
-    /// Where the near host takes commands, and what it wants to see for them.
+    caller_host: Weft,
+    callee_host: Weft,
+    /// The admin address of the caller's host.
     admin: SocketAddr,
-    /// That have `wrk` ask for calls of either callee.
+    /// Scripts for `wrk`, one for each callee.
     script: PathBuf,
     script_reused: PathBuf,
     bare: PathBuf,
@@ -61,18 +60,18 @@ struct Setup {
     _scratch: Scratch,
 }
 
-/// What is measured both ways.
+/// A load for both clients.
 #[derive(Clone, Copy)]
 enum Load {
-    /// Small, one after the other, so many.
+    /// A number of small calls, one after the other.
     Latency(u32),
-    /// Small, [`IN_FLIGHT`] at a time, for so many seconds.
+    /// Small calls, [`IN_FLIGHT`] at a time, for a number of seconds.
     Throughput(Callee, u32),
-    /// Large, one after the other, so many.
+    /// A number of large calls, one after the other.
     Large(u32),
 }
 
-/// What is called.
+/// The instances of the callee.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Callee {
     /// A new instance for each call.
@@ -81,7 +80,7 @@ enum Callee {
     Reused,
 }
 
-/// The callers, and whom each calls.
+/// Callers with their callees.
 const PAIRS: [(&str, &str, Callee); 2] = [
     ("caller", "callee", Callee::Fresh),
     ("caller-of-reused", "callee-reused", Callee::Reused),
@@ -97,11 +96,11 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         Load::Throughput(Callee::Reused, effort.choose(5, 1)),
         Load::Large(effort.choose(100, 5)),
     ];
-    let mut found = [const { (Vec::new(), Vec::new()) }; 4];
+    let mut measured = [const { (Vec::new(), Vec::new()) }; 4];
     let rounds = effort.choose(9, 1);
-    // The first round warms all up; the others take turns, so that none has the quieter machine.
+    // The first round warms all up. The measurements alternate, so that both have the same machine.
     for round in 0..=rounds {
-        for (load, (bare, calls)) in loads.iter().zip(&mut found) {
+        for (load, (bare, calls)) in loads.iter().zip(&mut measured) {
             let (of_bare, of_calls) = (setup.bare(*load)?, setup.calls(*load)?);
             if round > 0 {
                 bare.push(of_bare);
@@ -110,7 +109,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         }
     }
     setup.end()?;
-    let rows = loads.iter().zip(found);
+    let rows = loads.iter().zip(measured);
     Ok(rows
         .map(|(load, (bare, calls))| load.row(median(bare), median(calls)))
         .collect())
@@ -155,15 +154,15 @@ impl Setup {
             let flags = ["--nats", &url, "--lattice", "bench", "--label", &label];
             Weft::start_with(&tools.weft, &scratch.path().join(name), &flags)
         };
-        let (near, far) = (host("caller")?, host("callee")?);
+        let (caller_host, callee_host) = (host("caller")?, host("callee")?);
         let mut command = Command::new(&tools.raw_requests);
         let log = scratch.path().join("responder.log");
         let responder = Process::start("`raw_requests`", command.args([&url, "serve"]), log)?;
         let admin = fs::read_to_string(scratch.path().join("caller/admin.address"))?;
         let token = fs::read_to_string(scratch.path().join("caller/admin.token"))?;
         let mut setup = Self {
-            near,
-            far,
+            caller_host,
+            callee_host,
             admin: admin.trim().parse().context("the admin address")?,
             script: scratch.write("call.lua", script(token.trim(), Callee::Fresh))?,
             script_reused: scratch.write("reused.lua", script(token.trim(), Callee::Reused))?,
@@ -177,41 +176,45 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Deploys caller and callee, and waits until one reaches the other.
+    /// Deploys callers and callees, and waits until calls succeed.
     fn deploy(&mut self, tools: &Tools) -> Result<()> {
         let manifest = self._scratch.write("apart.yaml", app(tools))?;
         wait::until(
-            "the hosts know of each other",
-            Patience::of(READY_TIMEOUT),
+            "the hosts see each other",
+            Polling::of(READY_TIMEOUT),
             || {
-                self.near.check()?;
-                self.far.check()?;
+                self.caller_host.check()?;
+                self.callee_host.check()?;
                 self.responder.check()?;
                 self.nats.check()?;
-                Ok((self.near.ready_hosts()? == 2).then_some(()))
+                Ok((self.caller_host.ready_hosts()? == 2).then_some(()))
             },
         )?;
-        self.near.deploy(&[manifest])?;
+        self.caller_host.deploy(&[manifest])?;
         for (caller, ..) in PAIRS {
             let caller = format!("apart/{caller}");
-            wait::until("the caller calls", Patience::of(READY_TIMEOUT), || {
-                Ok(self
-                    .near
-                    .call(&caller, "fixture:links/relay.add(1, 2)")
-                    .ok())
-            })?;
+            wait::until(
+                "the caller reaches the callee",
+                Polling::of(READY_TIMEOUT),
+                || {
+                    Ok(self
+                        .caller_host
+                        .call(&caller, "fixture:links/relay.add(1, 2)")
+                        .ok())
+                },
+            )?;
         }
         Ok(())
     }
 
     fn end(self) -> Result<()> {
-        self.near.end()?;
-        self.far.end()?;
-        // The others are ended as they are dropped: they have nothing to finish.
+        self.caller_host.end()?;
+        self.callee_host.end()?;
+        // The other processes have nothing to finish and are killed on drop.
         Ok(())
     }
 
-    /// What the bare client finds.
+    /// Measures the bare client.
     fn bare(&self, load: Load) -> Result<f64> {
         let (bytes, count, in_flight) = match load {
             Load::Latency(count) => (SMALL_BYTES, count, 1),
@@ -222,14 +225,17 @@ impl Setup {
         command.args([&self.url, "measure"]);
         command.args([bytes, count, in_flight].map(|number| number.to_string()));
         let printed = output(&mut command)?;
-        let nanoseconds: f64 = printed.trim().parse().context("it prints no number")?;
+        let nanoseconds: f64 = printed
+            .trim()
+            .parse()
+            .context("`raw_requests` does not print a number")?;
         Ok(match load {
             Load::Latency(_) | Load::Large(_) => nanoseconds / 1e3,
             Load::Throughput(..) => 1e9 / nanoseconds,
         })
     }
 
-    /// What the caller finds.
+    /// Measures the calls of the guest.
     fn calls(&self, load: Load) -> Result<f64> {
         match load {
             Load::Latency(count) => self.in_a_row(&format!("add-many({count})"), count),
@@ -249,17 +255,17 @@ impl Setup {
         }
     }
 
-    /// Microseconds for each of `count` calls that one guest makes.
+    /// Microseconds for each of `count` calls of one guest.
     fn in_a_row(&self, function: &str, count: u32) -> Result<f64> {
         let expression = format!("fixture:links/relay.{function}");
-        let called = self.near.call("apart/caller", &expression)?;
-        ensure!(called.result.is_some(), "`{expression}` answered nothing");
+        let called = self.caller_host.call("apart/caller", &expression)?;
+        ensure!(called.result.is_some(), "`{expression}` returned no result");
         let elapsed_us = u32::try_from(called.elapsed_us)?;
         Ok(f64::from(elapsed_us) / f64::from(count))
     }
 }
 
-/// Has `wrk` ask a host for calls.
+/// The script with which `wrk` requests calls from a host.
 fn script(token: &str, callee: Callee) -> String {
     let caller = PAIRS.iter().find(|(.., of_pair)| *of_pair == callee);
     let caller = caller.map_or("caller", |(caller, ..)| caller);
@@ -273,7 +279,7 @@ fn script(token: &str, callee: Callee) -> String {
     )
 }
 
-/// Callers and callees, each on the host that is labelled for it and with stores of its own.
+/// The manifest of callers and callees, each on the host with its label and in stores of its own.
 fn app(tools: &Tools) -> String {
     let component = |name: &str, guest: &str, instances: &str| {
         let file = tools.guest(guest);
@@ -283,7 +289,7 @@ fn app(tools: &Tools) -> String {
             file.display()
         )
     };
-    let surroundings = |name: &str, guest: &str| {
+    let provider_links = |name: &str, guest: &str| {
         format!(
             "{{from: {name}, interface: 'wasi:config', to: values}}, {{from: {name}, interface: \
              'wasi:keyvalue', to: memory-of-{guest}}}"
@@ -300,8 +306,8 @@ fn app(tools: &Tools) -> String {
         links.push(format!(
             "{{from: {caller}, interface: 'fixture:links', to: {callee}}}"
         ));
-        links.push(surroundings(caller, "caller"));
-        links.push(surroundings(callee, "callee"));
+        links.push(provider_links(caller, "caller"));
+        links.push(provider_links(callee, "callee"));
     }
     format!(
         "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {{name: apart}}\nspec:\n  \

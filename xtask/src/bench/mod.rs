@@ -1,11 +1,12 @@
-//! Measures what Weft promises, each number beside a baseline that was measured in the same run.
+//! `cargo xtask bench`: measures Weft, each number beside a baseline from the same run.
 //!
-//! A file per group makes [`Row`]s; this one chooses groups and prints what they found. Baseline
-//! programs are installed into a folder of the user's cache ([`tools`]), which is nothing for CI.
+//! Each group of [`Row`]s is a module; this one selects groups and prints their rows. Baseline
+//! programs are installed into a folder of the user's cache ([`tools`]), so this is not a step of
+//! CI.
 
 mod fused_call;
-mod get;
 mod http;
+mod http_client;
 mod idle_memory;
 mod lattice;
 mod link;
@@ -28,18 +29,18 @@ use clap::{Args, ValueEnum};
 
 use self::row::Row;
 use self::tools::Tools;
-use crate::command::say;
+use crate::command::print_line;
 
-/// What to measure, and where to leave it.
+/// The groups to measure, and the file for their rows.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Measure only these.
+    /// Measure only these groups.
     #[arg(long, value_enum, value_name = "NAME", num_args = 1..)]
     only: Vec<Group>,
-    /// Write the rows to this file too, as JSON; relative to the top of the workspace.
+    /// Write the rows to this file as JSON; the path is relative to the top of the workspace.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Measure briefly: shows that everything works, proves nothing.
+    /// Measure briefly: a check that everything works, with numbers of no use.
     #[arg(long)]
     quick: bool,
     /// Measure this `weft` instead of building one.
@@ -50,26 +51,26 @@ pub(crate) struct Options {
 /// The groups of rows, in the order of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Group {
-    /// A call over a fused link, against the same components composed ahead of time.
+    /// Calls over a fused link, against the same components composed ahead of time.
     FusedCall,
-    /// Links in each mode, against a link of dynamic values, and what they need.
+    /// Links in each mode, against a link of dynamic values; their sessions, streams and stubs.
     Link,
     /// Calls to another host, against bare requests over the same NATS server.
     Lattice,
     /// HTTP requests, against bare hyper and `wasmtime serve`.
     Http,
-    /// From starting `weft up` to the first answer.
+    /// Time from the start of `weft up` to the first response.
     WarmStart,
-    /// Memory per deployed component that does nothing.
+    /// Memory per idle component.
     IdleMemory,
 }
 
-/// How long to measure.
+/// The length of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effort {
     /// Long enough for a median that can be trusted on a quiet machine.
     Full,
-    /// Long enough to see that it works.
+    /// Long enough to check that the measurement works.
     Quick,
 }
 
@@ -101,7 +102,7 @@ impl Group {
     }
 }
 
-/// Measures and prints the table. A missed target is no error: the table says so.
+/// Measures and prints the table. A missed target is marked there and is not an error.
 ///
 /// # Errors
 ///
@@ -120,16 +121,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut rows = Vec::new();
     for group in groups {
         let name = group.name();
-        say(&format!("measuring {name}"));
+        print_line(&format!("measuring {name}"));
         let measured = group.measure(&tools, effort, &mut rows);
-        // What was measured is not lost if something later fails.
+        // A later failure does not lose earlier rows.
         write_json(options, &rows)?;
         if let Err(error) = measured {
-            say(&table::render(&rows));
+            print_line(&table::render(&rows));
             return Err(error.context(format!("cannot measure `{name}`")));
         }
     }
-    say(&table::render(&rows));
+    print_line(&table::render(&rows));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Server processes: started with their output in a file, ended by their id, none left behind.
+//! Server processes: their output goes to a file, and they end with the measurement.
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::wait::{self, Patience};
+use super::wait::{self, Polling};
 use crate::command::output;
 
-/// How long a server may take to end when it is asked to.
+/// The time for a server to end after SIGTERM.
 const END_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How much of a server's output an error repeats.
+/// The last lines of a server's output that an error repeats.
 const OUTPUT_SHOWN_LINES: usize = 20;
 
-/// A running process. Dropped, it is killed.
+/// A running process, killed on drop.
 pub(super) struct Process {
     child: Child,
     name: String,
@@ -45,28 +45,28 @@ impl Process {
         self.child.id()
     }
 
-    /// Fails, with what the process said last, if it has ended.
+    /// Fails with the last lines of output if the process has ended.
     pub(super) fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
             None => Ok(()),
-            Some(status) => bail!("{} ended ({status}): {}", self.name, self.last_words()),
+            Some(status) => bail!("{} ended ({status}): {}", self.name, self.last_lines()),
         }
     }
 
-    /// Asks the process to end and waits until it has.
+    /// Sends SIGTERM and waits for the end of the process.
     pub(super) fn end(mut self) -> Result<()> {
         output(Command::new("kill").args(["-TERM", &self.id().to_string()]))?;
-        let what = format!("{} ends", self.name);
-        let status = wait::until(&what, Patience::of(END_TIMEOUT), || {
+        let event = format!("end of {}", self.name);
+        let status = wait::until(&event, Polling::of(END_TIMEOUT), || {
             Ok(self.child.try_wait()?)
         })?;
         if !status.success() {
-            bail!("{} ended ({status}): {}", self.name, self.last_words());
+            bail!("{} ended ({status}): {}", self.name, self.last_lines());
         }
         Ok(())
     }
 
-    fn last_words(&self) -> String {
+    fn last_lines(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(OUTPUT_SHOWN_LINES)..].join("\n")
@@ -75,33 +75,32 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already, and then there is nothing to do.
+        // Both fail if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// An address of this machine at which nobody listens. Between this and the server's listening another
-/// process could take it; then the server says so and the run fails.
+/// A free local address. Another process could take the port before the server does; then the
+/// server reports it and the run fails.
 pub(super) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr()?)
 }
 
-/// The memory of a process that is in the machine's.
+/// The resident memory of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Resident {
-    /// All of it.
     pub(super) all_kib: u64,
-    /// What is no file's: it cannot be dropped and read again.
+    /// Memory without a file behind it, which the system cannot drop and read again.
     pub(super) anonymous_kib: u64,
 }
 
-/// Reads `/proc`.
+/// Reads the memory of a process from `/proc`.
 pub(super) fn resident(process: u32) -> Result<Resident> {
     let file = format!("/proc/{process}/status");
     let status = fs::read_to_string(&file).with_context(|| format!("cannot read {file}"))?;
-    parse_resident(&status).with_context(|| format!("{file} does not tell the memory"))
+    parse_resident(&status).with_context(|| format!("missing `VmRSS` or `RssAnon` in {file}"))
 }
 
 fn parse_resident(status: &str) -> Option<Resident> {

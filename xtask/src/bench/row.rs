@@ -1,23 +1,23 @@
-//! A row of the table: a value, what it is compared with, and what it should be.
+//! A row of the table: a value, its baseline and its target.
 
 use serde::{Serialize, Serializer};
 
-/// A measured value. What is not there is `null` in JSON and `-` in the table.
+/// A measured value. Missing fields are `null` in JSON and `-` in the table.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) value: f64,
     pub(super) unit: &'static str,
-    /// What the value is compared with; its value has the same unit.
+    /// The name of the baseline; its value has the same unit.
     pub(super) baseline: Option<String>,
     pub(super) baseline_value: Option<f64>,
-    /// The value through the baseline's.
+    /// The value divided by that of the baseline.
     pub(super) ratio: Option<f64>,
     pub(super) target: Option<Target>,
     pub(super) met: Option<bool>,
 }
 
-/// What a row should be.
+/// The limit for a value or its ratio.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Target {
     /// The ratio to the baseline is at most this.
@@ -31,7 +31,7 @@ pub(super) enum Target {
 }
 
 impl Row {
-    /// A value that stands alone.
+    /// A value without baseline and target.
     pub(super) fn new(name: impl Into<String>, value: f64, unit: &'static str) -> Self {
         Self {
             name: name.into(),
@@ -54,7 +54,7 @@ impl Row {
         self
     }
 
-    /// Says what the row should be. A target for a ratio that is not there is missed.
+    /// Sets the target. A target for a ratio is missed without a baseline.
     pub(super) fn target(mut self, target: Target) -> Self {
         self.met = Some(match target {
             Target::RatioAtMost(limit) => self.ratio.is_some_and(|ratio| ratio <= limit),
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_flat_in_json_with_null_for_what_is_not_there() {
+    fn a_row_is_flat_in_json_with_null_for_missing_fields() {
         let row = Row::new("start", 120.0, "ms").target(Target::ValueAtMost(150.0));
         let json = serde_json::to_value(&row).expect("a row serializes");
         let expected = serde_json::json!({

@@ -1,15 +1,15 @@
-//! A folder for one group's files, deleted when the group is done.
+//! A temporary folder for the files of one group.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// Dropped, the folder is deleted.
+/// A folder that is deleted on drop.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// An empty folder in the system's folder for such things.
+    /// Creates an empty folder in the system's temporary folder.
     pub(super) fn new(name: &str) -> Result<Self> {
         let folder = std::env::temp_dir().join(format!("weft-bench-{}-{name}", std::process::id()));
         fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -20,7 +20,7 @@ impl Scratch {
         &self.0
     }
 
-    /// Writes a file and answers where.
+    /// Writes a file and returns its path.
     pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
         let file = self.0.join(name);
         fs::write(&file, content).with_context(|| format!("cannot write {}", file.display()))?;
@@ -30,7 +30,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What is left is in the system's folder for what may be left.
+        // The system cleans its temporary folder.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

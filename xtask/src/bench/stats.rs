@@ -1,8 +1,8 @@
-//! What to make of several measurements of one thing.
+//! Medians of repeated measurements.
 
 use std::time::Duration;
 
-/// The middle of the values; of an even number, the mean of the two in the middle. Zero if there are none.
+/// The median; zero without values.
 pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;

@@ -1,4 +1,4 @@
-//! The rows as people read them.
+//! Prints rows as a table.
 
 use super::row::Row;
 
@@ -6,10 +6,10 @@ const HEADER: [&str; 8] = [
     "name", "value", "unit", "baseline", "value", "ratio", "target", "met",
 ];
 
-/// Which columns are numbers, and so end at the right.
+/// True for columns of numbers, which are aligned at the right.
 const RIGHT: [bool; 8] = [false, true, false, false, true, true, false, false];
 
-/// One line for each row below a header, in columns.
+/// Renders a header and one line for each row.
 pub(super) fn render(rows: &[Row]) -> String {
     let lines: Vec<[String; 8]> = std::iter::once(HEADER.map(str::to_owned))
         .chain(rows.iter().map(cells))
@@ -38,7 +38,7 @@ fn cells(row: &Row) -> [String; 8] {
     ]
 }
 
-/// Three digits that say something; more would be noise.
+/// Renders three significant digits; more would be noise.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         magnitude if magnitude >= 100.0 => 0,

@@ -1,4 +1,4 @@
-//! The programs and components that take part, built or installed before anything is measured.
+//! The programs and components to measure, built or installed beforehand.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::debian;
 use crate::guests;
 use crate::workspace::{Build, DIST, build_weft, cargo, root, target_directory};
 
-/// The version that the host is built with: a newer or older one would be another comparison.
+/// The version that the host is built with, so that the comparison is of hosts and not of versions.
 const WASMTIME_VERSION: &str = "48.0.8";
 
-/// The guests that are measured.
+/// The measured guests.
 const GUESTS: [&str; 8] = [
     "callee",
     "caller",
@@ -27,7 +27,7 @@ const GUESTS: [&str; 8] = [
     "storefront",
 ];
 
-/// Where everything is.
+/// Paths of all programs and components.
 pub(super) struct Tools {
     pub(super) weft: PathBuf,
     pub(super) bare_hyper: PathBuf,
@@ -36,7 +36,7 @@ pub(super) struct Tools {
     pub(super) dynamic_link: PathBuf,
     /// Makes and compiles the stub and the skeleton of an interface.
     pub(super) link_code: PathBuf,
-    /// Requests by the bare client of NATS.
+    /// Sends requests with the bare NATS client.
     pub(super) raw_requests: PathBuf,
     /// The manifest of the shop.
     pub(super) shop: PathBuf,
@@ -44,7 +44,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    /// Builds and installs what is missing; measures `weft` if it is given, else one built now.
+    /// Builds and installs missing programs; builds `weft` too unless a path is given.
     pub(super) fn prepare(weft: Option<&Path>) -> Result<Self> {
         let weft = match weft {
             Some(weft) => weft.to_owned(),
@@ -52,8 +52,8 @@ impl Tools {
         };
         let weft = weft
             .canonicalize()
-            .with_context(|| format!("there is no {}", weft.display()))?;
-        // With the same profile, so that none is ahead by how it was built.
+            .with_context(|| format!("missing {}", weft.display()))?;
+        // With the profile of `weft`, so that no program is faster by its build.
         let build = ["build", "--profile", DIST];
         run(cargo().args(build).args(["-p", "weft-bench"]))?;
         let examples = [
@@ -89,7 +89,7 @@ impl Tools {
     }
 }
 
-/// `wasmtime` itself, installed if it is not there, which takes some minutes.
+/// The path of `wasmtime`, which is installed if missing: that takes some minutes.
 pub(super) fn ensure_wasmtime() -> Result<PathBuf> {
     let folder = cache_folder()?;
     let wasmtime = folder.join("bin/wasmtime");
@@ -106,12 +106,12 @@ pub(super) fn ensure_wasmtime() -> Result<PathBuf> {
     Ok(wasmtime)
 }
 
-/// Sees to it that there is a `wrk`.
+/// Installs `wrk` if it is missing.
 pub(super) fn ensure_wrk() -> Result<()> {
-    debian::ensure("wrk", "the load comes from `wrk`")
+    debian::ensure("wrk", "benchmarks need `wrk`")
 }
 
-/// Where baseline programs are kept from run to run.
+/// The folder of installed baseline programs, which later runs use again.
 fn cache_folder() -> Result<PathBuf> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     let cache = match set("XDG_CACHE_HOME") {

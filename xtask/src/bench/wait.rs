@@ -1,53 +1,53 @@
-//! Waiting for what other processes do, with a bound.
+//! Waits for the effects of other processes, with a timeout.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// How long to wait, and how often to look.
+/// The timeout of a wait, and the time between two checks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Patience {
-    pub(super) bound: Duration,
+pub(super) struct Polling {
+    pub(super) timeout: Duration,
     pub(super) period: Duration,
 }
 
-impl Patience {
-    /// For what is not timed: looking rarely disturbs nobody.
-    pub(super) const fn of(bound: Duration) -> Self {
+impl Polling {
+    /// For waits that are not measured: rare checks leave the processor to others.
+    pub(super) const fn of(timeout: Duration) -> Self {
         Self {
-            bound,
+            timeout,
             period: Duration::from_millis(20),
         }
     }
 }
 
-/// Looks until there is something, at most for the bound.
+/// Repeats a check until it returns a value.
 ///
 /// # Errors
 ///
-/// If looking fails, or `what` did not happen in time.
+/// If the check fails, or returns `None` until the timeout.
 pub(super) fn until<T>(
-    what: &str,
-    patience: Patience,
-    mut look: impl FnMut() -> Result<Option<T>>,
+    event: &str,
+    polling: Polling,
+    mut check: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let start = Instant::now();
     loop {
-        if let Some(found) = look()? {
+        if let Some(found) = check()? {
             return Ok(found);
         }
-        if start.elapsed() > patience.bound {
-            bail!("{what}: not within {:?}", patience.bound);
+        if start.elapsed() > polling.timeout {
+            bail!("timed out after {:?}: {event}", polling.timeout);
         }
-        pause(patience.period);
+        pause(polling.period);
     }
 }
 
-/// Lets time pass where another process has no way to tell us.
+/// Sleeps where another process cannot notify this one.
 pub(super) fn pause(duration: Duration) {
     let (_sender, receiver) = mpsc::channel::<()>();
-    // Nothing is ever sent: only the time can run out.
+    // The sender stays silent: only the timeout ends this.
     let _ = receiver.recv_timeout(duration);
 }
 
@@ -56,18 +56,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waiting_ends_when_there_is_something_or_the_bound_is_reached() {
-        let patience = Patience {
-            bound: Duration::from_millis(20),
+    fn waiting_ends_with_a_value_or_at_the_timeout() {
+        let polling = Polling {
+            timeout: Duration::from_millis(20),
             period: Duration::from_millis(1),
         };
-        let mut looks = 0;
-        let found = until("a third look", patience, || {
-            looks += 1;
-            Ok((looks == 3).then_some(looks))
+        let mut checks = 0;
+        let found = until("a third check", polling, || {
+            checks += 1;
+            Ok((checks == 3).then_some(checks))
         });
         assert_eq!(found.ok(), Some(3));
-        let error = until::<()>("never", patience, || Ok(None)).expect_err("it never happens");
-        assert!(error.to_string().starts_with("never"), "{error}");
+        let error = until::<()>("never", polling, || Ok(None)).expect_err("it never happens");
+        assert!(error.to_string().ends_with("never"), "{error}");
     }
 }

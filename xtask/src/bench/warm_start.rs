@@ -1,5 +1,5 @@
-//! From starting `weft up` to its first answer, when the host has run before: the apps are in its state
-//! and what was compiled is in its cache. The baseline has neither.
+//! The time from the start of `weft up` to its first response, on the data of an earlier run: apps
+//! are in its state and compiled code is in its cache. The baseline starts without both.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median_ms;
 use super::tools::Tools;
-use super::wait::Patience;
+use super::wait::Polling;
 use super::weft::Weft;
 
 const TARGET_MS: f64 = 150.0;
 
-/// Asks again this soon: the error of each start, and little enough load to leave the start alone.
-const PATIENCE: Patience = Patience {
-    bound: Duration::from_secs(60),
+/// The period is the error of each measurement, and long enough not to slow the start down.
+const POLLING: Polling = Polling {
+    timeout: Duration::from_secs(60),
     period: Duration::from_micros(200),
 };
 
@@ -28,14 +28,14 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         let data = scratch.path().join(format!("cold-{round}"));
         let start = Instant::now();
         let weft = Weft::spawn(&tools.weft, &data, &[&tools.shop])?;
-        cold.push(until_answered(weft, start)?);
+        cold.push(until_response(weft, start)?);
     }
     let data = scratch.path().join("cold-0");
     let mut warm = Vec::new();
     for _ in 0..effort.choose(15, 7) {
         let start = Instant::now();
         let weft = Weft::spawn(&tools.weft, &data, &[])?;
-        warm.push(until_answered(weft, start)?);
+        warm.push(until_response(weft, start)?);
     }
     let row = Row::new("warm start of the shop", median_ms(&warm), "ms")
         .against("first start", median_ms(&cold))
@@ -43,8 +43,8 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-fn until_answered(mut weft: Weft, start: Instant) -> Result<Duration> {
-    weft.wait_for("/", PATIENCE)?;
+fn until_response(mut weft: Weft, start: Instant) -> Result<Duration> {
+    weft.wait_for("/", POLLING)?;
     let elapsed = start.elapsed();
     weft.end()?;
     Ok(elapsed)

@@ -1,4 +1,4 @@
-//! A host under measurement, and the commands that speak to it.
+//! A host under measurement, and `weft` commands against it.
 
 use std::ffi::OsStr;
 use std::net::SocketAddr;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::get;
+use super::http_client;
 use super::process::{Process, free_address};
-use super::wait::{self, Patience};
+use super::wait::{self, Polling};
 use crate::command::{output, run};
 
-/// How long a host may take to listen, with all that it has to compile.
+/// The time for a host to listen, compilation included.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A running `weft up`.
@@ -25,16 +25,16 @@ pub(super) struct Weft {
     pub(super) http: SocketAddr,
 }
 
-/// What `weft call -o json` answers.
+/// The output of `weft call -o json`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Called {
+pub(super) struct CallReport {
     pub(super) result: Option<String>,
     pub(super) elapsed_us: u64,
 }
 
-/// What `weft call --repeat -o json` answers.
+/// The output of `weft call --repeat -o json`.
 #[derive(Debug, Deserialize)]
-struct Repeated {
+struct RepeatReport {
     times: Times,
 }
 
@@ -46,7 +46,7 @@ struct Times {
 /// A row of `weft get components -o json`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ComponentRow {
-    /// Whether its code is in memory.
+    /// True while its code is in memory.
     pub(super) loaded: bool,
 }
 
@@ -57,7 +57,7 @@ struct HostRow {
 }
 
 impl Weft {
-    /// Starts a host that keeps its data in `data`, and does not wait for it.
+    /// Starts a host with the data directory `data`, without waiting for it.
     pub(super) fn spawn(binary: &Path, data: &Path, manifests: &[&Path]) -> Result<Self> {
         let files = manifests
             .iter()
@@ -91,7 +91,7 @@ impl Weft {
     pub(super) fn start_with(binary: &Path, data: &Path, flags: &[&str]) -> Result<Self> {
         let flags: Vec<_> = flags.iter().map(OsStr::new).collect();
         let mut weft = Self::spawn_with(binary, data, &flags)?;
-        wait::until("`weft up` starts", Patience::of(START_TIMEOUT), || {
+        wait::until("start of `weft up`", Polling::of(START_TIMEOUT), || {
             weft.process.check()?;
             Ok(weft.command(&["get", "hosts"]).ok())
         })?;
@@ -110,54 +110,54 @@ impl Weft {
     /// Deploys apps whose manifests are these files.
     pub(super) fn deploy(&self, manifests: &[PathBuf]) -> Result<()> {
         let mut command = self.prepare(&["deploy"]);
-        // What it prints has a line for every component and every route; mistakes go elsewhere.
+        // Standard output has a line for every component and route; errors go to standard error.
         run(command.args(manifests).stdout(Stdio::null()))
     }
 
-    /// Calls a function; answers its result and the time it took on the host.
-    pub(super) fn call(&self, component: &str, expression: &str) -> Result<Called> {
+    /// Calls a function; returns its result and its time on the host.
+    pub(super) fn call(&self, component: &str, expression: &str) -> Result<CallReport> {
         let reply = self.command(&["call", component, expression, "-o", "json"])?;
-        serde_json::from_str(&reply).context("`weft call` does not answer as expected")
+        serde_json::from_str(&reply).context("unexpected output of `weft call`")
     }
 
-    /// Calls a function so many times, each time as a request of its own; answers the median of the
-    /// nanoseconds that one took on the host.
+    /// Calls a function `count` times, each time as a request of its own; returns the median of the
+    /// nanoseconds of a call on the host.
     pub(super) fn median_call(&self, component: &str, expression: &str, count: u32) -> Result<f64> {
         let count = count.to_string();
         let arguments = [
             "call", component, expression, "--repeat", &count, "-o", "json",
         ];
         let reply = self.command(&arguments)?;
-        let repeated: Repeated = serde_json::from_str(&reply)
-            .context("`weft call --repeat` does not answer as expected")?;
+        let repeated: RepeatReport =
+            serde_json::from_str(&reply).context("unexpected output of `weft call --repeat`")?;
         Ok(f64::from(u32::try_from(repeated.times.median_ns)?))
     }
 
-    /// How many hosts of the lattice are ready, as this one sees it.
+    /// The number of ready hosts in this host's view of the lattice.
     pub(super) fn ready_hosts(&self) -> Result<usize> {
         let rows = self.command(&["get", "hosts", "-o", "json"])?;
         let rows: Vec<HostRow> =
-            serde_json::from_str(&rows).context("`weft get hosts` does not answer as expected")?;
+            serde_json::from_str(&rows).context("unexpected output of `weft get hosts`")?;
         Ok(rows.iter().filter(|row| row.status == "ready").count())
     }
 
     /// The deployed components.
     pub(super) fn components(&self) -> Result<Vec<ComponentRow>> {
         let rows = self.command(&["get", "components", "-o", "json"])?;
-        serde_json::from_str(&rows).context("`weft get components` does not answer as expected")
+        serde_json::from_str(&rows).context("unexpected output of `weft get components`")
     }
 
-    /// Waits until a path is answered with 200.
-    pub(super) fn wait_for(&mut self, path: &str, patience: Patience) -> Result<()> {
+    /// Waits until the status of a path is 200.
+    pub(super) fn wait_for(&mut self, path: &str, polling: Polling) -> Result<()> {
         let (process, http) = (&mut self.process, self.http);
-        wait::until(&format!("`{path}` is served"), patience, || {
+        wait::until(&format!("status 200 of `{path}`"), polling, || {
             process.check()?;
-            Ok(get::try_get(http, path)?.filter(|answer| answer.status == 200))
+            Ok(http_client::try_get(http, path)?.filter(|response| response.status == 200))
         })?;
         Ok(())
     }
 
-    /// Ends the host in order.
+    /// Drains the host and waits for its end.
     pub(super) fn end(self) -> Result<()> {
         self.process.end()
     }
@@ -169,7 +169,7 @@ impl Weft {
     fn prepare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).arg("--data-dir").arg(&self.data);
-        // An address meant for another host must not be asked.
+        // It may be the address of another host.
         command.env_remove("WEFT_ADMIN");
         command
     }

@@ -1,4 +1,4 @@
-//! Load by `wrk`, and what its report says.
+//! Runs `wrk` and parses its report.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::output;
 
-/// What one run found.
+/// The result of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Report {
     pub(super) requests_per_second: f64,
@@ -17,7 +17,8 @@ pub(super) struct Report {
     pub(super) p99_us: f64,
 }
 
-/// Asks for `path` over so many connections for so long, from one thread: the machine is the server's.
+/// Requests `path` in a loop over a number of connections, from one thread: the other cores are the
+/// server's.
 pub(super) fn load(
     address: SocketAddr,
     path: &str,
@@ -25,10 +26,10 @@ pub(super) fn load(
     duration: Duration,
 ) -> Result<Report> {
     let mut command = prepare(connections, duration);
-    ask(command.arg(format!("http://{address}{path}")))
+    run(command.arg(format!("http://{address}{path}")))
 }
 
-/// Asks for what a script of `wrk` says, in the same way.
+/// Sends the request of a `wrk` script in the same way.
 pub(super) fn load_by(
     script: &Path,
     address: SocketAddr,
@@ -37,7 +38,7 @@ pub(super) fn load_by(
 ) -> Result<Report> {
     let mut command = prepare(connections, duration);
     command.arg("--script").arg(script);
-    ask(command.arg(format!("http://{address}")))
+    run(command.arg(format!("http://{address}")))
 }
 
 fn prepare(connections: u32, duration: Duration) -> Command {
@@ -49,7 +50,7 @@ fn prepare(connections: u32, duration: Duration) -> Command {
     command
 }
 
-fn ask(command: &mut Command) -> Result<Report> {
+fn run(command: &mut Command) -> Result<Report> {
     let report = output(command)?;
     parse(&report).with_context(|| format!("in the report of `wrk`:\n{report}"))
 }
@@ -62,12 +63,12 @@ fn parse(report: &str) -> Result<Report> {
     }
     let requests_per_second = field(report, "Requests/sec:")
         .and_then(|value| value.parse().ok())
-        .context("there is no `Requests/sec`")?;
-    ensure!(requests_per_second > 0.0, "no request was answered");
+        .context("missing `Requests/sec`")?;
+    ensure!(requests_per_second > 0.0, "no request succeeded");
     let latency = |percentile: &str| {
         field(report, percentile)
             .and_then(microseconds)
-            .with_context(|| format!("there is no latency for `{percentile}`"))
+            .with_context(|| format!("missing latency for `{percentile}`"))
     };
     Ok(Report {
         requests_per_second,
@@ -76,7 +77,7 @@ fn parse(report: &str) -> Result<Report> {
     })
 }
 
-/// What follows a word at the start of a line.
+/// The rest of the line that starts with `name`.
 fn field<'a>(report: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = report.lines().map(str::trim);
     lines.find_map(|line| Some(line.strip_prefix(name)?.trim()))

@@ -1,5 +1,5 @@
-//! The way without rustup's server: Debian's compiler, which brings the standard library as source, and
-//! Debian's `wasi-libc` and linker.
+//! The toolchain of Debian's packages: the compiler with the source of its standard library,
+//! `wasi-libc`, and the linker. It needs no server of rustup.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use super::{Folders, cargo_build};
 use crate::command::{output, run};
 
-/// What has to be installed. `rustc-web` is the compiler Debian keeps current for browsers, beside which
-/// any other may be installed.
+/// The required packages. `rustc-web` is the compiler that Debian updates for browsers; other
+/// compilers may be installed beside it.
 const PACKAGES: [&str; 5] = [
     "rustc-web",
     "cargo-web",
@@ -20,7 +20,7 @@ const PACKAGES: [&str; 5] = [
     "lld-22",
 ];
 
-/// Debian's compiler by its path: `rustc` may well be rustup's.
+/// Debian's compiler by its path, since `rustc` may be that of rustup.
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
 const WASM_LD: &str = "/usr/bin/wasm-ld-22";
@@ -34,7 +34,7 @@ pub(super) fn build(folders: &Folders, names: &[&str]) -> Result<PathBuf> {
         linker.display()
     );
     let mut cargo = folders.cargo(CARGO);
-    // The standard library is built here, which stable compilers allow only when asked like this.
+    // Stable compilers build the standard library only with this variable.
     cargo
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTC", RUSTC)
@@ -71,8 +71,8 @@ fn is_installed(package: &str) -> bool {
     status.is_ok_and(|status| status == "installed")
 }
 
-/// The program that turns a core module into a component while linking. Rust's own toolchains bring it,
-/// Debian's does not.
+/// The linker that makes a component from a core module. Rust's own toolchains include it, Debian's
+/// does not.
 fn component_linker(folders: &Folders) -> Result<PathBuf> {
     if let Some(linker) = linker_of_toolchain(folders) {
         return Ok(linker);
@@ -84,7 +84,7 @@ fn component_linker(folders: &Folders) -> Result<PathBuf> {
         run(cargo
             .args(["install", "wasm-component-ld", "--root"])
             .arg(&tools))
-        .context("cannot get the linker for components")?;
+        .context("cannot install `wasm-component-ld`, the linker for components")?;
     }
     Ok(linker)
 }

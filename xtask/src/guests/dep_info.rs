@@ -1,7 +1,7 @@
 //! The list of sources beside each component, in the format of make, as cargo writes it.
 //!
-//! The end-to-end tests compare it with the sources: its time is the start of the build, so any later
-//! edit is newer. It is written anew also if the component is the same as before.
+//! The end-to-end tests compare it with the sources: its time is the start of the build, so any
+//! later edit is newer. It is written anew also if the component is the same as before.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
-//! Components that are not written in Rust: the same interface from Python and from JavaScript.
+//! Components in Python and JavaScript, with the same interface.
 //!
-//! Their toolchains are installed into folders under `components/target/`, never into the system. Each
-//! step is skipped while the inputs it was last made from are the same; a language whose tools are not
-//! installed is skipped with the reason.
+//! Their toolchains are installed into folders under `components/target/`, not into the system. A
+//! step is skipped while its inputs are unchanged. A language without its tools is skipped with the
+//! reason.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use anyhow::{Context, Result};
 
 use super::Folders;
 use super::dep_info::Sources;
-use crate::command::{output, run, say};
+use crate::command::{output, print_line, run};
 
-/// The components that [`build`] knows.
+/// The components of [`build`].
 pub(super) const NAMES: &[&str] = &["text-python", "text-javascript"];
 
 /// The oldest node that `componentize-js` runs on.
 const NODE_MAJOR_MIN: u32 = 20;
 
-pub(super) fn build(folders: &Folders, wanted: impl Fn(&str) -> bool) -> Result<()> {
-    if wanted("text-python") {
+pub(super) fn build(folders: &Folders, is_selected: impl Fn(&str) -> bool) -> Result<()> {
+    if is_selected("text-python") {
         python(folders).context("cannot build `text-python`")?;
     }
-    if wanted("text-javascript") {
+    if is_selected("text-javascript") {
         javascript(folders).context("cannot build `text-javascript`")?;
     }
     Ok(())
@@ -33,7 +33,7 @@ pub(super) fn build(folders: &Folders, wanted: impl Fn(&str) -> bool) -> Result<
 
 fn python(folders: &Folders) -> Result<()> {
     if output(Command::new("python3").args(["-c", "import ensurepip, venv"])).is_err() {
-        say("skipped text-python: there is no python3 with venv");
+        print_line("skipped text-python: missing python3 with venv");
         return Ok(());
     }
     let sources = folders.components.join("fixtures/python");
@@ -48,7 +48,7 @@ fn python(folders: &Folders) -> Result<()> {
             .arg(&requirements))
     })?;
     let component = folders.wasm.join("text-python.wasm");
-    make_component(
+    build_component(
         folders,
         &[
             &requirements,
@@ -70,7 +70,7 @@ fn python(folders: &Folders) -> Result<()> {
 
 fn javascript(folders: &Folders) -> Result<()> {
     if let Err(reason) = node_is_new_enough() {
-        say(&format!("skipped text-javascript: {reason:#}"));
+        print_line(&format!("skipped text-javascript: {reason:#}"));
         return Ok(());
     }
     let sources = folders.components.join("fixtures/javascript");
@@ -81,7 +81,8 @@ fn javascript(folders: &Folders) -> Result<()> {
     let work = folders.target.join("javascript");
     let modules = work.join("node_modules");
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
-    // A script finds its modules in the folder it lies in, and those are not to lie beside the sources.
+    // A script loads modules from its own folder, and they must not be installed beside the
+    // sources.
     for file in [&packages, &script] {
         let name = file.file_name().context("a script has a name")?;
         fs::copy(file, work.join(name))
@@ -93,7 +94,7 @@ fn javascript(folders: &Folders) -> Result<()> {
             .current_dir(&work))
     })?;
     let component = folders.wasm.join("text-javascript.wasm");
-    make_component(
+    build_component(
         folders,
         &[&packages, &script, &source, &wit.join("text.wit")],
         &component,
@@ -117,7 +118,7 @@ fn node_is_new_enough() -> Result<()> {
         .split('.')
         .next()
         .and_then(|major| major.parse().ok());
-    let found = major.with_context(|| format!("node says `{version}` for its version"))?;
+    let found = major.with_context(|| format!("malformed version of node: `{version}`"))?;
     anyhow::ensure!(
         NODE_MAJOR_MIN <= found,
         "node {version} is older than {NODE_MAJOR_MIN}"
@@ -125,8 +126,8 @@ fn node_is_new_enough() -> Result<()> {
     output(Command::new("npm").arg("--version")).map(drop)
 }
 
-/// Makes a component, and lists its sources beside it.
-fn make_component(
+/// Builds a component, and lists its sources beside it.
+fn build_component(
     folders: &Folders,
     inputs: &[&Path],
     component: &Path,
@@ -141,8 +142,8 @@ fn make_component(
         .write(component, started)
 }
 
-/// Does the work unless its product was made from the same inputs before. The inputs are kept beside the
-/// product, as they were: what is compared is their content, not their times.
+/// Does the work unless the product was made from the same inputs. A copy of the inputs is stored
+/// beside the product, so contents are compared and not times.
 fn make(inputs: &[&Path], product: &Path, work: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut content = Vec::new();
     for input in inputs {

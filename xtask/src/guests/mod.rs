@@ -1,8 +1,8 @@
-//! Builds the guest components under `components/` from source, and says where they are.
+//! Builds the guest components under `components/` from source.
 //!
-//! Which guests there are is what the workspace in `components/Cargo.toml` says; components in other
-//! languages are listed in [`foreign`]. There are two ways to build the Rust ones: with the target that
-//! rustup installs, or with Debian's packages where rustup's server is out of reach.
+//! Rust guests are the packages of the workspace `components/Cargo.toml`; those in other languages
+//! are listed in [`foreign`]. Two toolchains build the Rust guests: that of rustup with its
+//! installed target, or that of Debian's packages where rustup's server cannot be reached.
 
 mod debian;
 mod dep_info;
@@ -18,19 +18,19 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::command::{output, run, say};
+use crate::command::{output, print_line, run};
 use dep_info::Sources;
 
-/// What guests are compiled for.
+/// The target of Rust guests.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What to build, and how.
+/// The guests to build, and their toolchain.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Options {
-    /// How to build the Rust guests.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) way: Way,
-    /// Build only these, by name.
+    /// The toolchain to build the Rust guests with.
+    #[arg(long = "way", value_enum, default_value_t)]
+    pub(crate) toolchain: Toolchain,
+    /// Build only the guests with these names.
     #[arg(long, value_name = "NAME", num_args = 1..)]
     pub(crate) only: Vec<String>,
     /// Build the components in Python and JavaScript too.
@@ -38,26 +38,26 @@ pub(crate) struct Options {
     pub(crate) foreign: bool,
 }
 
-/// Where the compiler for the Rust guests comes from.
+/// The toolchain for Rust guests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Way {
-    /// rustup's target if it is there or can be added, else Debian's packages.
+pub(crate) enum Toolchain {
+    /// rustup's target if it is installed or can be added, else Debian's packages.
     #[default]
     Auto,
     /// The target `wasm32-wasip2` of the toolchain in use.
     Rustup,
-    /// Debian's compiler, which builds the standard library itself. Its components go to a folder of
-    /// their own, so that both can be compared.
+    /// Debian's compiler, which builds the standard library itself. Its components go to a folder
+    /// of their own.
     Debian,
 }
 
-/// Builds guests and answers with the folder that holds `<name>.wasm` for each.
+/// Builds guests and returns the folder of their `<name>.wasm` files.
 ///
 /// # Errors
 ///
 /// If a name is unknown, a tool is missing, or a guest does not compile.
 pub(crate) fn build(options: &Options) -> Result<PathBuf> {
-    let folders = Folders::new(options.way)?;
+    let folders = Folders::new(options.toolchain)?;
     let packages = rust_packages(&folders)?;
     let names: Vec<&str> = packages
         .iter()
@@ -70,7 +70,7 @@ pub(crate) fn build(options: &Options) -> Result<PathBuf> {
         .collect();
     let started = SystemTime::now();
     if !selected.is_empty() {
-        let built = build_rust(options.way, &folders, &selected)?;
+        let built = build_rust(options.toolchain, &folders, &selected)?;
         collect(&built, &folders.wasm, &selected)?;
         let manifests = folders.manifests(&packages);
         for name in selected {
@@ -82,7 +82,7 @@ pub(crate) fn build(options: &Options) -> Result<PathBuf> {
     if options.foreign {
         foreign::build(&folders, |name| options.selects(name))?;
     }
-    say(&format!("guests are in {}", folders.wasm.display()));
+    print_line(&format!("guests are in {}", folders.wasm.display()));
     Ok(folders.wasm)
 }
 
@@ -92,27 +92,27 @@ impl Options {
     }
 }
 
-/// The places that building has to do with.
+/// The folders of a build.
 struct Folders {
     /// The guests' workspace.
     components: PathBuf,
-    /// Everything that can be deleted and made again.
+    /// Everything that a build can make again.
     target: PathBuf,
-    /// Where the finished components are put.
+    /// The folder of the finished components.
     wasm: PathBuf,
 }
 
 impl Folders {
-    fn new(way: Way) -> Result<Self> {
+    fn new(toolchain: Toolchain) -> Result<Self> {
         let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
         let components = xtask
             .parent()
             .context("xtask has no parent folder")?
             .join("components");
         let target = components.join("target");
-        let wasm = target.join(match way {
-            Way::Auto | Way::Rustup => "wasm",
-            Way::Debian => "wasm-debian",
+        let wasm = target.join(match toolchain {
+            Toolchain::Auto | Toolchain::Rustup => "wasm",
+            Toolchain::Debian => "wasm-debian",
         });
         fs::create_dir_all(&wasm).with_context(|| format!("cannot create {}", wasm.display()))?;
         Ok(Self {
@@ -122,16 +122,15 @@ impl Folders {
         })
     }
 
-    /// The files that decide how packages are built, of all packages: the workspace's own manifest is
-    /// first.
+    /// The manifests of the workspace and of all packages, and the lock file.
     fn manifests(&self, packages: &[Package]) -> Vec<PathBuf> {
         let of_workspace = ["Cargo.toml", "Cargo.lock"].map(|name| self.components.join(name));
         let of_packages = packages.iter().map(|package| package.manifest_path.clone());
         of_workspace.into_iter().chain(of_packages).collect()
     }
 
-    /// A cargo that is not told anything by the cargo that runs this task: what was meant for the host's
-    /// build, flags above all, must not reach the guests.
+    /// A cargo command without the variables of the cargo that runs this task: flags for the host's
+    /// build must not reach the guests.
     fn cargo(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.components);
@@ -141,7 +140,7 @@ impl Folders {
             "CARGO_BUILD_TARGET_DIR",
             "CARGO_ENCODED_RUSTFLAGS",
             "CARGO_TARGET_DIR",
-            // Names the outer toolchain's libraries, which another compiler must not load.
+            // Libraries of the outer toolchain, which another compiler must not load.
             "LD_LIBRARY_PATH",
             "RUSTC",
             "RUSTC_BOOTSTRAP",
@@ -154,18 +153,18 @@ impl Folders {
     }
 }
 
-/// Builds by the chosen way and answers where cargo left the components.
-fn build_rust(way: Way, folders: &Folders, names: &[&str]) -> Result<PathBuf> {
-    match way {
-        Way::Rustup => {
+/// Builds with a toolchain and returns the folder of cargo's components.
+fn build_rust(toolchain: Toolchain, folders: &Folders, names: &[&str]) -> Result<PathBuf> {
+    match toolchain {
+        Toolchain::Rustup => {
             rustup::ensure_target(folders)?;
             rustup::build(folders, names)
         }
-        Way::Debian => debian::build(folders, names),
-        Way::Auto => match rustup::ensure_target(folders) {
+        Toolchain::Debian => debian::build(folders, names),
+        Toolchain::Auto => match rustup::ensure_target(folders) {
             Ok(()) => rustup::build(folders, names),
             Err(error) => {
-                say(&format!(
+                print_line(&format!(
                     "{error:#}; building with Debian's packages instead"
                 ));
                 debian::build(folders, names)
@@ -174,7 +173,7 @@ fn build_rust(way: Way, folders: &Folders, names: &[&str]) -> Result<PathBuf> {
     }
 }
 
-/// Runs `cargo build` with what both ways have in common.
+/// Runs `cargo build` with the arguments of both toolchains.
 fn cargo_build(command: &mut Command, target_dir: &Path, names: &[&str]) -> Result<PathBuf> {
     command
         .args(["--release", "--target", TARGET, "--target-dir"])
@@ -201,7 +200,7 @@ fn rust_packages(folders: &Folders) -> Result<Vec<Package>> {
     let mut command = folders.cargo("cargo");
     let metadata = output(command.args(["metadata", "--no-deps", "--format-version", "1"]))?;
     let metadata: Metadata =
-        serde_json::from_str(&metadata).context("`cargo metadata` does not read as expected")?;
+        serde_json::from_str(&metadata).context("unexpected output of `cargo metadata`")?;
     Ok(metadata.packages)
 }
 
@@ -213,14 +212,17 @@ fn check_names(options: &Options, rust_guests: &[&str]) -> Result<()> {
             bail!("`{name}` is not written in Rust; add --foreign");
         }
         if !known.contains(&name.as_str()) {
-            bail!("there is no guest `{name}`; there are {}", known.join(", "));
+            bail!(
+                "unknown guest `{name}`; the guests are {}",
+                known.join(", ")
+            );
         }
     }
     Ok(())
 }
 
-/// Copies what cargo built to one folder, under the components' own names. A file that is the same
-/// already keeps its time, so whoever watches the folder sees only what changed.
+/// Copies cargo's components to one folder, under their own names. An unchanged file keeps its
+/// time, so that watchers of the folder see only changes.
 fn collect(built: &Path, wasm: &Path, names: &[&str]) -> Result<()> {
     for name in names {
         let from = built_file(built, name);
@@ -234,7 +236,7 @@ fn collect(built: &Path, wasm: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The file that cargo makes of a package.
+/// The component that cargo builds from a package.
 fn built_file(built: &Path, name: &str) -> PathBuf {
     built.join(name.replace('-', "_")).with_extension("wasm")
 }

@@ -1,4 +1,4 @@
-//! The ordinary way: the toolchain in use, with the standard library that rustup installs for the target.
+//! The current toolchain, with the standard library that rustup installs for the target.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 use super::{Folders, TARGET, cargo_build};
 use crate::command::{output, run};
 
-/// Installs the target where it is missing.
+/// Installs the target if it is missing.
 ///
 /// # Errors
 ///
-/// If there is no rustup, or it cannot reach its server.
+/// If rustup is missing or cannot reach its server.
 pub(super) fn ensure_target(folders: &Folders) -> Result<()> {
     if is_installed(folders) {
         return Ok(());
@@ -29,7 +29,7 @@ pub(super) fn build(folders: &Folders, names: &[&str]) -> Result<PathBuf> {
     )
 }
 
-/// Asks the compiler and not rustup: a toolchain may have come another way.
+/// True if the compiler has the target; the toolchain may not be one of rustup.
 fn is_installed(folders: &Folders) -> bool {
     let mut command = folders.cargo("rustc");
     let libraries = output(command.args(["--print", "target-libdir", "--target", TARGET]));

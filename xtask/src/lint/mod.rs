@@ -1,7 +1,7 @@
 //! `cargo xtask lint`: the rules of prose and of commit subjects that can be counted.
 //!
-//! Comments of all crates are read, except those of guests and of tests. Some rules have a budget for
-//! each crate, since a rule of words has rightful exceptions.
+//! Comments of all crates are read, except those of guests and of tests. Some rules have a budget
+//! for each crate, since a rule of words has rightful exceptions.
 
 mod report;
 mod rules;
@@ -10,7 +10,7 @@ mod subjects;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use crate::command::say;
+use crate::command::print_line;
 use crate::sources::{self, GUESTS};
 use report::Report;
 
@@ -42,9 +42,9 @@ fn check_comments() -> Result<()> {
     let report = Report::of(&sources);
     let over: Vec<_> = report.over().collect();
     for (folder, rule) in &over {
-        say(&report.places(folder, *rule));
+        print_line(&report.places(folder, *rule));
     }
-    say(&report.table());
+    print_line(&report.table());
     if !over.is_empty() {
         bail!("{} budgets of crates are exceeded; see above", over.len());
     }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::command::{output, say};
+use crate::command::{output, print_line};
 
 /// The longest subject: it fits a line of `git log` with some indentation.
 const CHARACTERS_MAX: usize = 72;
@@ -23,13 +23,13 @@ pub(super) fn check(base: &str) -> Result<()> {
         let (_, subject) = line.split_once(' ').unwrap_or((line, ""));
         if let Err(reason) = check_subject(subject) {
             wrong += 1;
-            say(&format!("{line}\n  {reason}"));
+            print_line(&format!("{line}\n  {reason}"));
         }
     }
     if wrong > 0 {
         bail!("{wrong} of {checked} commit subjects break a rule; `git rebase -i {base}` rewords");
     }
-    say(&format!("{checked} commit subjects are fine"));
+    print_line(&format!("{checked} commit subjects are fine"));
     Ok(())
 }
 

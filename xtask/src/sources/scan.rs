@@ -1,8 +1,8 @@
-//! Splits Rust source text into lines of code, comment lines and blank lines, and marks the lines of
-//! test modules.
+//! Splits Rust source text into lines of code, comment lines and blank lines, and marks the lines
+//! of test modules.
 //!
-//! A scanner of characters, not a parser: it knows strings, comments and braces, which is enough for
-//! text that rustfmt has formatted.
+//! A scanner of characters, not a parser: it knows strings, comments and braces, which is enough
+//! for text that rustfmt has formatted.
 
 use std::iter::Peekable;
 use std::str::Chars;
@@ -181,7 +181,8 @@ fn block_comment(c: char, rest: &mut Peekable<Chars<'_>>, depth: usize) -> Scann
     }
 }
 
-/// Skips the rest of a character literal; a lifetime has no second quote right behind its first letter.
+/// Skips the rest of a character literal; a lifetime has no second quote right behind its first
+/// letter.
 fn character(rest: &mut Peekable<Chars<'_>>) {
     let mut ahead = rest.clone();
     match (ahead.next(), ahead.next()) {
@@ -279,7 +280,8 @@ fn after_braces(open: usize, code: &str) -> usize {
 mod tests {
     use super::*;
 
-    /// `c` for a comment, `.` for code, `_` for a blank line; in capitals or as `:` and `-` in tests.
+    /// `c` for a comment, `.` for code, `_` for a blank line; in capitals or as `:` and `-` in
+    /// tests.
     fn kinds(text: &str) -> String {
         let letter = |line: &Line<'_>| match (line.kind, line.in_tests) {
             (Kind::Blank, false) => '_',

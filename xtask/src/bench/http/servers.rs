@@ -1,4 +1,4 @@
-//! The servers that answer `hello`, all of them running while they are measured in turn.
+//! The HTTP servers under measurement. All of them run the whole time.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,22 +8,22 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use crate::bench::get;
+use crate::bench::http_client;
 use crate::bench::process::{Process, free_address};
 use crate::bench::scratch::Scratch;
 use crate::bench::tools::{Tools, ensure_wasmtime};
-use crate::bench::wait::Patience;
+use crate::bench::wait::Polling;
 use crate::bench::weft::Weft;
 
-const START_PATIENCE: Patience = Patience::of(Duration::from_secs(60));
+const START_POLLING: Polling = Polling::of(Duration::from_secs(60));
 
-/// More requests than a run has, so that no instance ends before its time.
+/// More requests than a run has, so that instances last for the run.
 const REQUESTS_PER_INSTANCE: &str = "1000000";
 
-/// Longer than one server waits for its turn.
+/// Longer than a server is idle between two turns.
 const IDLE_SECONDS: &str = "60s";
 
-/// A server and how it runs the guest.
+/// A server, and the lifetime of its instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A new instance for every request.
@@ -38,16 +38,16 @@ pub(super) enum Kind {
     WasmtimeReuse,
 }
 
-/// Running servers; they end when this is dropped.
+/// The running servers, which end on drop.
 pub(super) struct Servers {
     weft: [(Kind, Weft); 2],
     others: [(Kind, Process, SocketAddr); 3],
-    // After the processes that write into it.
+    // Dropped after the processes that write into it.
     _scratch: Scratch,
 }
 
 impl Servers {
-    /// Starts all of them and sees that they give the same answer.
+    /// Starts all servers and checks that they send the same response.
     pub(super) fn start(tools: &Tools) -> Result<Self> {
         let scratch = Scratch::new("http")?;
         let reuse = format!(
@@ -64,15 +64,15 @@ impl Servers {
             ],
             _scratch: scratch,
         };
-        servers.check_answers()?;
+        servers.check_responses()?;
         Ok(servers)
     }
 
-    /// All servers, with Weft and what it is compared with next to each other.
+    /// The addresses of all servers, each Weft beside its baselines.
     ///
     /// # Errors
     ///
-    /// If one has ended.
+    /// If a server has ended.
     pub(super) fn all(&mut self) -> Result<[(Kind, SocketAddr); 5]> {
         for (_, weft) in &mut self.weft {
             weft.check()?;
@@ -92,16 +92,16 @@ impl Servers {
         [fresh, serve_fresh, reuse, hyper, serve_reuse]
     }
 
-    /// Bodies and headers are the same, or the comparison would be one of sizes.
-    fn check_answers(&self) -> Result<()> {
+    /// Compares bodies and headers: responses of different sizes would not be comparable.
+    fn check_responses(&self) -> Result<()> {
         let mut first: Option<(Kind, Vec<String>)> = None;
         for (kind, address) in self.addresses() {
-            let answer = shape(&get::until_ok(address, "/", START_PATIENCE)?.text);
+            let response = shape(&http_client::until_ok(address, "/", START_POLLING)?.text);
             match &first {
-                None => first = Some((kind, answer)),
+                None => first = Some((kind, response)),
                 Some((other, expected)) => ensure!(
-                    answer == *expected,
-                    "{kind} answers {answer:?}, {other} answers {expected:?}"
+                    response == *expected,
+                    "{kind} sends {response:?}, {other} sends {expected:?}"
                 ),
             }
         }
@@ -161,9 +161,9 @@ fn other(tools: &Tools, scratch: &Scratch, kind: Kind) -> Result<(Kind, Process,
     Ok((kind, Process::start(&name, &mut command, log)?, address))
 }
 
-/// An answer without its date, its headers in one order.
-fn shape(answer: &str) -> Vec<String> {
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((answer, ""));
+/// A response without its date, its headers sorted.
+fn shape(response: &str) -> Vec<String> {
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((response, ""));
     let mut lines: Vec<String> = head.lines().map(str::to_ascii_lowercase).collect();
     lines.retain(|line| !line.starts_with("date:"));
     lines.sort();
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_that_differ_in_date_and_order_have_the_same_shape() {
+    fn responses_that_differ_in_date_and_order_have_the_same_shape() {
         let one = "HTTP/1.1 200 OK\r\nDate: now\r\nA: 1\r\nb: 2\r\n\r\nhello";
         let other = "HTTP/1.1 200 OK\r\nb: 2\r\na: 1\r\ndate: then\r\n\r\nhello";
         assert_eq!(shape(one), shape(other));

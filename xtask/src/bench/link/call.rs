@@ -1,10 +1,10 @@
-//! What a call over a link costs in each mode, beside the link of dynamic values that Weft does not have
-//! (`func_new_async` and `Val`, two stores), measured by turns in one run.
+//! Calls over a link in each mode, against a link of dynamic values (`func_new_async` and `Val`,
+//! two stores), which Weft does not use.
 //!
-//! The loop that calls is inside the guest, and it calls one instance: the session is warm. Where a
-//! function's signature is in the table of typed shapes, the same call is also made with a type that is
-//! not, so that both ways over a local link are seen; each is compared with the same function by dynamic
-//! values.
+//! The loop of calls is inside the guest, and it calls one instance: the session is warm. For a
+//! signature in the table of typed shapes, a similar function outside the table is called too, so
+//! that both routes over a local link are measured. Each is compared with the same function over
+//! dynamic values.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -22,19 +22,19 @@ use crate::command::output;
 
 const BASELINE: &str = "func_new_async + Val";
 
-/// A kind of argument, and how often to call so that making the instance does not count.
+/// A kind of argument, with enough calls that the start of the instance does not count.
 struct Case {
     name: &'static str,
     calls: u32,
-    /// How often by dynamic values: they take so much longer.
+    /// The number of calls with dynamic values, which take much longer.
     dynamic_calls: u32,
-    /// The loop whose function has a typed shape; none if none can.
+    /// The loop of the function with a typed shape; `None` without one.
     direct: Option<&'static str>,
-    /// The loop whose function takes the stub.
+    /// The loop of the function that needs the stub.
     stub: &'static str,
-    /// How large the argument is; nothing for a loop that takes no size.
+    /// The size of the argument; `None` for a loop without one.
     size: Option<u32>,
-    /// In nanoseconds, for the faster way that there is.
+    /// The target in nanoseconds, for the faster route.
     at_most: Option<f64>,
 }
 
@@ -86,7 +86,7 @@ const CASES: [Case; 5] = [
     },
 ];
 
-/// The two hosts and what runs on them.
+/// The two hosts with their apps.
 struct Setup<'a> {
     tools: &'a Tools,
     /// With the apps `fused` and `local`.
@@ -95,9 +95,9 @@ struct Setup<'a> {
     wire: Weft,
 }
 
-/// A way to make the calls of a case.
+/// The mode of the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Mode {
     Dynamic,
     Fused,
     Local,
@@ -131,30 +131,31 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 impl Setup<'_> {
     fn rows(&self, case: &Case, effort: Effort) -> Result<Vec<Row>> {
         let mut runs = Vec::new();
-        for (way, word) in [
-            (Way::Fused, "fused"),
-            (Way::Local, "local"),
-            (Way::Wire, "wire"),
+        for (mode, word) in [
+            (Mode::Fused, "fused"),
+            (Mode::Local, "local"),
+            (Mode::Wire, "wire"),
         ] {
             if let Some(direct) = case.direct {
-                runs.push((way, format!("{word}, typed shape"), direct, case.at_most));
+                runs.push((mode, format!("{word}, typed shape"), direct, case.at_most));
             }
             let at_most = case.at_most.filter(|_| case.direct.is_none());
-            runs.push((way, format!("{word}, stub"), case.stub, at_most));
+            runs.push((mode, format!("{word}, stub"), case.stub, at_most));
         }
-        // What is asked of a function is compared with the same function by dynamic values.
+        // Each function has a baseline of its own.
         let functions = case.direct.into_iter().chain([case.stub]);
         let mut baselines: Vec<_> = functions.map(|function| (function, Vec::new())).collect();
         let mut values = vec![Vec::new(); runs.len()];
         let rounds = effort.choose(9, 2);
-        // The first round warms all up; the others take turns, so that none has the quieter machine.
+        // The first round warms all up. The measurements alternate, so that all have the same
+        // machine.
         for round in 0..=rounds {
             for (function, values) in &mut baselines {
-                let value = self.nanoseconds(Way::Dynamic, case, function)?;
+                let value = self.nanoseconds(Mode::Dynamic, case, function)?;
                 values.extend((round > 0).then_some(value));
             }
-            for ((way, _, function, _), values) in runs.iter().zip(&mut values) {
-                let value = self.nanoseconds(*way, case, function)?;
+            for ((mode, _, function, _), values) in runs.iter().zip(&mut values) {
+                let value = self.nanoseconds(*mode, case, function)?;
                 values.extend((round > 0).then_some(value));
             }
         }
@@ -165,16 +166,16 @@ impl Setup<'_> {
         let rows = runs
             .iter()
             .zip(values)
-            .map(|((way, word, function, _), values)| {
+            .map(|((mode, word, function, _), values)| {
                 let name = format!("link call, {}, {word}", case.name);
                 let row = Row::new(name, median(values), "ns");
-                (*way, row.against(BASELINE, baselines[function]))
+                (*mode, row.against(BASELINE, baselines[function]))
             });
         let mut targeted = Vec::new();
-        for ((way, row), (.., at_most)) in rows.zip(&runs) {
-            let row = match (way, at_most) {
-                (Way::Local, Some(limit)) => row.target(Target::ValueAtMost(*limit)),
-                (Way::Local, None) => row.target(Target::RatioAtMost(1.0)),
+        for ((mode, row), (.., at_most)) in rows.zip(&runs) {
+            let row = match (mode, at_most) {
+                (Mode::Local, Some(limit)) => row.target(Target::ValueAtMost(*limit)),
+                (Mode::Local, None) => row.target(Target::RatioAtMost(1.0)),
                 _ => row,
             };
             targeted.push(row);
@@ -182,24 +183,24 @@ impl Setup<'_> {
         Ok(targeted)
     }
 
-    fn nanoseconds(&self, way: Way, case: &Case, function: &str) -> Result<f64> {
-        let (weft, app, calls) = match way {
-            Way::Dynamic => return self.dynamic(case, function),
-            Way::Fused => (&self.weft, "fused", case.calls),
-            Way::Local => (&self.weft, "local", case.calls),
-            // Each of them has an instance made for it.
-            Way::Wire => (&self.wire, "local", (case.calls / 20).max(10)),
+    fn nanoseconds(&self, mode: Mode, case: &Case, function: &str) -> Result<f64> {
+        let (weft, app, calls) = match mode {
+            Mode::Dynamic => return self.dynamic(case, function),
+            Mode::Fused => (&self.weft, "fused", case.calls),
+            Mode::Local => (&self.weft, "local", case.calls),
+            // Each call needs a new instance.
+            Mode::Wire => (&self.wire, "local", (case.calls / 20).max(10)),
         };
         let (arguments, expected) = match case.size {
             Some(size) => (format!("{calls}, {size}"), size),
-            // The last sum is that of the last index and one.
+            // The last sum is the last index plus one.
             None => (calls.to_string(), calls),
         };
         let expression = format!("fixture:links/relay.{function}({arguments})");
         let called = weft.call(&format!("{app}/caller"), &expression)?;
         ensure!(
             called.result.as_deref() == Some(expected.to_string().as_str()),
-            "`{expression}` answered {:?}, not {expected}",
+            "`{expression}` returned {:?}, expected {expected}",
             called.result
         );
         let elapsed_us = u32::try_from(called.elapsed_us)?;
@@ -216,6 +217,6 @@ impl Setup<'_> {
             .args(case.size.map(|size| size.to_string()));
         let printed = output(&mut command)?;
         let printed = printed.trim().parse();
-        printed.context("the program of the baseline does not print a number")
+        printed.context("`dynamic_link` does not print a number")
     }
 }

@@ -1,7 +1,7 @@
-//! Async functions and streams: calls by the concurrent engine, in a loop inside one request.
+//! Async functions and streams, in a loop inside one request.
 //!
-//! Between stores their parameters go by the dynamic codec, and the callee runs in a task of its own. The
-//! baseline is the same guests, fused: there, one store's own event loop does it all.
+//! Between stores their parameters pass the dynamic codec, and the callee runs in a task of its
+//! own. The baseline is the same guests, fused, in the event loop of a single store.
 
 use anyhow::{Result, ensure};
 
@@ -18,10 +18,10 @@ const BASELINE: &str = "fused";
 /// A gigabyte a second is the target.
 const STREAM_GB_PER_SECOND: f64 = 1.0;
 
-/// Enough that what is read ahead does not count.
+/// Enough that bytes read ahead do not count.
 const STREAM_BYTES: u32 = 1_000_000_000;
 
-/// What is called, in a loop of `relay-loops`.
+/// Names of rows, loops in `relay-loops`, numbers of calls, and lengths of arguments.
 const CALLS: [(&str, &str, u32, Option<u32>); 4] = [
     ("two u32", "add", 20_000, None),
     ("16-byte string", "echo-text", 20_000, Some(16)),
@@ -44,14 +44,14 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
             None => count.to_string(),
         };
         let expression = format!("fixture:conformance/relay-loops.{function}({arguments})");
-        let [fused, local] = by_turns(&weft, &expression, effort)?;
+        let [fused, local] = alternating(&weft, &expression, effort)?;
         let per_call = |microseconds: f64| microseconds * 1000.0 / f64::from(count);
         let name = format!("async call, {name}, local");
         rows.push(Row::new(name, per_call(local), "ns").against(BASELINE, per_call(fused)));
     }
     let bytes = effort.choose(STREAM_BYTES, STREAM_BYTES / 10);
     let expression = format!("fixture:conformance/relay-loops.read-bytes({bytes})");
-    let [fused, local] = by_turns(&weft, &expression, effort)?;
+    let [fused, local] = alternating(&weft, &expression, effort)?;
     let rate = |microseconds: f64| f64::from(bytes) / microseconds / 1000.0;
     rows.push(
         Row::new("stream<u8>, local", rate(local), "GB/s")
@@ -63,13 +63,13 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 }
 
 /// The median of the microseconds that an expression takes in the fused app and in the local one.
-fn by_turns(weft: &Weft, expression: &str, effort: Effort) -> Result<[f64; 2]> {
+fn alternating(weft: &Weft, expression: &str, effort: Effort) -> Result<[f64; 2]> {
     let mut values = [Vec::new(), Vec::new()];
     // The first round warms all up.
     for round in 0..=effort.choose(5, 2) {
         for (app, values) in ["fused", "local"].iter().zip(&mut values) {
             let called = weft.call(&format!("{app}/importer"), expression)?;
-            ensure!(called.result.is_some(), "`{expression}` answers nothing");
+            ensure!(called.result.is_some(), "`{expression}` returned no result");
             if round > 0 {
                 values.push(f64::from(u32::try_from(called.elapsed_us)?));
             }
@@ -78,7 +78,7 @@ fn by_turns(weft: &Weft, expression: &str, effort: Effort) -> Result<[f64; 2]> {
     Ok(values.map(median))
 }
 
-/// The app of both ends, linked in a mode that is also the app's name.
+/// The manifest of both ends, linked in the mode that names the app.
 fn manifest(tools: &Tools, mode: &str) -> String {
     let end = |name: &str| {
         let file = tools.guest(&format!("conformance-concurrent-{name}"));

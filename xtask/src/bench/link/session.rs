@@ -1,8 +1,8 @@
-//! What a request pays for a link between stores before its first call: it needs an instance of the callee,
-//! an idle one if the manifest lets instances be reused, else a new one.
+//! The start of a link between stores in a request. It needs an instance of the callee: an idle one
+//! if the manifest allows reuse, else a new one.
 //!
-//! Each request makes one call; the caller's own instance is reused, so it costs every app the same. The
-//! baseline is the same request over a fused link. What a row tells is the difference.
+//! Each request makes one call. The caller's own instance is reused, so its cost is the same for
+//! all apps. The baseline is the same request over a fused link, and a row is the difference to it.
 
 use anyhow::Result;
 
@@ -16,9 +16,9 @@ use crate::bench::weft::Weft;
 
 const REUSE: &str = ", instances: {reuse: {max-requests: 1000000, max-idle: 60s}}";
 
-/// The app, the mode of its link, the callee's fields, what the row is called and how many nanoseconds
-/// are allowed.
-const WAYS: [(&str, &str, &str, &str, f64); 2] = [
+/// The app, the mode of its link, the callee's fields, the name of the row, and its target in
+/// nanoseconds.
+const CASES: [(&str, &str, &str, &str, f64); 2] = [
     (
         "warm",
         "local",
@@ -33,7 +33,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let scratch = Scratch::new("link-session")?;
     let mut manifests =
         vec![scratch.write("fused.yaml", app(tools, "fused", "fused", [REUSE, REUSE]))?];
-    for (name, locality, fields, ..) in WAYS {
+    for (name, locality, fields, ..) in CASES {
         let manifest = app(tools, name, locality, [REUSE, fields]);
         manifests.push(scratch.write(&format!("{name}.yaml"), manifest)?);
     }
@@ -45,11 +45,11 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         weft.median_call(&caller, "fixture:links/relay.add(1, 2)", count)
     };
     let mut fused = Vec::new();
-    let mut added = vec![Vec::new(); WAYS.len()];
+    let mut added = vec![Vec::new(); CASES.len()];
     // The first round warms all up.
     for round in 0..=effort.choose(9, 2) {
         let baseline = request("fused")?;
-        for ((app, ..), added) in WAYS.iter().zip(&mut added) {
+        for ((app, ..), added) in CASES.iter().zip(&mut added) {
             let elapsed = request(app)?;
             if round > 0 {
                 added.push(elapsed - baseline);
@@ -61,7 +61,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     }
     weft.end()?;
     let fused = median(fused);
-    let rows = WAYS.iter().zip(added).map(|((.., name, at_most), added)| {
+    let rows = CASES.iter().zip(added).map(|((.., name, at_most), added)| {
         Row::new(
             format!("first call of a request adds, {name}"),
             median(added),

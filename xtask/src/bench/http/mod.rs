@@ -1,5 +1,5 @@
-//! HTTP requests to a guest that only answers: what a host makes of the machine, against hyper without
-//! a guest and against wasmtime's own server with the same guest.
+//! HTTP requests to a minimal guest, against hyper without a guest and against wasmtime's own
+//! server with the same guest.
 
 mod servers;
 
@@ -13,14 +13,14 @@ use super::row::{Row, Target};
 use super::stats::median;
 use super::tools::{Tools, ensure_wrk};
 use super::wrk::{self, Report};
-use crate::command::say;
+use crate::command::print_line;
 
 const CONNECTIONS: [u32; 3] = [1, 8, 64];
 
-/// The number of connections that targets are for: enough to keep every core busy.
+/// The number of connections for the targets: enough to keep every core busy.
 const CONNECTIONS_OF_TARGETS: u32 = 64;
 
-/// What Weft is compared with, in which of its ways to run, and the target for the rate.
+/// A configuration of Weft, its baseline, and the target for the rate.
 const COMPARISONS: [(Kind, Kind, Option<Target>); 3] = [
     (
         Kind::WeftFresh,
@@ -35,7 +35,7 @@ const COMPARISONS: [(Kind, Kind, Option<Target>); 3] = [
     (Kind::WeftReuse, Kind::WasmtimeReuse, None),
 ];
 
-/// What one run of the load found of one server.
+/// One run of the load against one server.
 struct Run {
     kind: Kind,
     connections: u32,
@@ -52,8 +52,8 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 }
 
 impl Servers {
-    /// Every server in turn, again and again, so that what else the machine does hits them alike. Only
-    /// one has load at a time; the others wait and take nothing.
+    /// Measures all servers in turn, in several rounds, so that other work of the machine affects
+    /// them alike. Only one has load at a time; the others are idle.
     fn load(mut self, effort: Effort) -> Result<Vec<Run>> {
         let duration = Duration::from_secs(effort.choose(5, 1));
         for (_, address) in self.all()? {
@@ -62,7 +62,7 @@ impl Servers {
         let mut runs = Vec::new();
         let rounds = effort.choose(5, 1);
         for round in 1..=rounds {
-            say(&format!("  round {round} of {rounds}"));
+            print_line(&format!("  round {round} of {rounds}"));
             for connections in CONNECTIONS {
                 for (kind, address) in self.all()? {
                     runs.push(Run {
@@ -81,7 +81,7 @@ fn rows(runs: &[Run], connections: u32) -> Vec<Row> {
     let mut rows = Vec::new();
     for (kind, baseline, target) in COMPARISONS {
         let row = |measure: &str, unit, of: fn(&Report) -> f64| {
-            let value = |kind| middle(runs, kind, connections, of);
+            let value = |kind| median_of(runs, kind, connections, of);
             let plural = if connections == 1 { "" } else { "s" };
             Row::new(
                 format!("{kind}, {connections} connection{plural}: {measure}"),
@@ -101,7 +101,7 @@ fn rows(runs: &[Run], connections: u32) -> Vec<Row> {
     rows
 }
 
-fn middle(runs: &[Run], kind: Kind, connections: u32, of: fn(&Report) -> f64) -> f64 {
+fn median_of(runs: &[Run], kind: Kind, connections: u32, of: fn(&Report) -> f64) -> f64 {
     let of_kind = |run: &&Run| run.kind == kind && run.connections == connections;
     median(
         runs.iter()

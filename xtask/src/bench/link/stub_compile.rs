@@ -1,4 +1,4 @@
-//! How long it takes to make and to compile the stub and the skeleton of an interface of twenty functions.
+//! Generation and compilation of the stub and the skeleton of an interface with twenty functions.
 
 use std::process::Command;
 
@@ -11,16 +11,16 @@ use crate::bench::stats::median;
 use crate::bench::tools::Tools;
 use crate::command::output;
 
-/// What the program prints.
+/// The output of the program `link_code`.
 #[derive(Debug, Deserialize)]
 struct Measured {
-    /// Making both, and compiling both.
+    /// Generation and compilation of both.
     cold_ms: f64,
-    /// Of these, making them.
+    /// The part of the generation.
     generate_ms: f64,
-    /// Asking for both again, of the same components.
+    /// A lookup of both for the same components.
     cached_ms: f64,
-    /// And of other components with the same interface.
+    /// A lookup for other components with the same interface.
     interface_cached_ms: f64,
 }
 
@@ -29,7 +29,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let runs = (0..effort.choose(9, 2)).map(|_| {
         let printed = output(&mut Command::new(&tools.link_code))?;
         let measured: Result<Measured, _> = serde_json::from_str(&printed);
-        measured.context("the program that makes stubs does not print what is expected")
+        measured.context("unexpected output of `link_code`")
     });
     let runs = runs.collect::<Result<Vec<_>>>()?;
     let row = |name: &str, of: fn(&Measured) -> f64| {
