@@ -227,8 +227,9 @@ fn a_server_is_killed_only_in_a_lattice_that_the_drill_starts() {
     check(
         &run,
         2,
-        "error: a lattice that runs does not own its NATS servers, and cannot end one\n\
-         help: give a manifest with `-f FILE`: the drill then starts hosts and a server of its own",
+        "error: `kill-nats` needs a local lattice: the NATS servers of a live lattice are not managed \
+         by weft\n\
+         help: start a local lattice for the drill with `-f FILE`",
     );
 }
 

@@ -1,4 +1,4 @@
-//! Where requests of a drill are sent.
+//! Addresses that a drill sends requests to.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,15 +8,15 @@ use std::sync::Arc;
 use http::Uri;
 use http::uri::Scheme;
 
-/// What answers HTTP at an address, if nobody says its port.
+/// The port of an address without one.
 const PORT_DEFAULT: u16 = 80;
 
-/// A name or an IP address, and a port, of plain HTTP.
+/// A name or an IP address, and a port, for plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address(Arc<str>);
 
 impl Address {
-    /// As in the header `host`.
+    /// The address as in the header `host`.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,7 +50,7 @@ impl FromStr for Address {
         let host = authority.host();
         let port = match authority.as_str().strip_prefix(host).unwrap_or_default() {
             "" => PORT_DEFAULT,
-            // A port that is no number is none to this type.
+            // `None` for a port that is not a number.
             _ => authority.port_u16().ok_or_else(refused)?,
         };
         Ok(Self(format!("{host}:{port}").into()))

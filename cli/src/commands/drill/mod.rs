@@ -1,26 +1,30 @@
-//! `weft drill`: breaks a lattice on purpose, and tells what its users noticed.
+//! `weft drill`: injects a fault into a lattice and measures its effect on requests.
 //!
-//! A drill takes its [`course`] on a lattice that the command starts itself, on loopback, with the apps of the user
-//! ([`own`]: a [`lab`], as [`topology`] says, of [`processes`]), or on one that runs ([`running`]), after somebody
-//! has agreed ([`confirming`]). [`probes`] send requests through the hosts that are to survive, at their
-//! [`address`]es, and [`writes`] make things there, both at a [`steady`] rate by [`requests`] (as many at once as
-//! [`open_files`] allows); [`watcher`] sees when
-//! the lattice knows of the loss and when everything runs again, [`report`] is what is told.
+//! | module | owns |
+//! | --- | --- |
+//! | [`scenario`] | the steps of a drill, and the trait of its targets |
+//! | [`local_target`] | a drill on a lattice that the command starts on loopback |
+//! | [`local_lattice`], [`topology`], [`processes`] | the servers and hosts of that lattice |
+//! | [`live_target`], [`confirm`] | a drill on a lattice in use, after confirmation |
+//! | [`probes`], [`writes`] | requests through the surviving hosts during the drill |
+//! | [`load`], [`requests`], [`address`], [`open_files`] | sending them at a steady rate |
+//! | [`observer`] | when the lattice detects the loss and recovers |
+//! | [`report`] | the result |
 
 mod address;
-mod confirming;
-mod course;
-mod lab;
+mod confirm;
+mod live_target;
+mod load;
+mod local_lattice;
+mod local_target;
+mod observer;
 mod open_files;
-mod own;
 mod probes;
 mod processes;
 mod report;
 mod requests;
-mod running;
-mod steady;
+mod scenario;
 mod topology;
-mod watcher;
 mod writes;
 
 use std::path::PathBuf;
@@ -31,107 +35,107 @@ use weft_control::fault::HANG_MAX;
 use weft_lattice_config::DurationText;
 
 use self::address::Address;
-use self::course::Course;
-use self::lab::Lab;
-use self::own::OwnLattice;
+use self::live_target::{LiveOptions, LiveTarget};
+use self::local_lattice::LocalLattice;
+use self::local_target::LocalTarget;
 use self::report::DrillReport;
-use self::running::{Order, RunningLattice};
+use self::scenario::Scenario;
 use self::topology::{CLOUDS, Topology};
 use crate::environment::NamedHostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format};
 use crate::signals::Signals;
 
-/// The most requests a second: more would measure the prober.
+/// The maximum number of requests per second: more would measure the sender.
 const RATE_MAX: u32 = 2_000;
 
-/// Requests a second on a lattice of its own, which has nothing else to do.
-const RATE_OWN: u32 = 500;
+/// Requests per second on a local lattice, which has no other load.
+const RATE_LOCAL: u32 = 500;
 
-/// Requests a second on a lattice that others use: enough to see what they notice, and no load.
-const RATE_RUNNING: u32 = 50;
+/// Requests per second on a live lattice: enough to measure the effect, without much load.
+const RATE_LIVE: u32 = 50;
 
-/// The cloud that is lost of a lattice of its own: not the one that keeps the desired state.
-const CLOUD_OWN: &str = CLOUDS[2];
+/// The cloud that a local lattice loses: not the one that stores the desired state.
+const CLOUD_LOCAL: &str = CLOUDS[2];
 
 const AFTER_HELP: &str = "\
-On a lattice of its own on loopback, which needs `nats-server` and ends with the command:
-  weft drill kill-host -f shop.yaml                        three hosts, one is killed
-  weft drill stop-host -f shop.yaml --rate 200             one hangs, still subscribed
-  weft drill kill-nats -f shop.yaml                        the NATS server is killed and restarted
-  weft drill lose-cloud -f shop.yaml --topology stretched  one of three clouds is gone, and returns
-  weft drill kill-host -f shop.yaml --write /orders --body '{\"lines\":[{\"sku\":\"sencha\",\"quantity\":1}]}'
-                                                           orders are taken all the while, and read at the end
+Local lattice (on loopback, needs `nats-server`, ends with the command):
+  weft drill kill-host -f shop.yaml                        kill one of three hosts
+  weft drill stop-host -f shop.yaml --rate 200             suspend one host
+  weft drill kill-nats -f shop.yaml                        kill and restart the NATS server
+  weft drill lose-cloud -f shop.yaml --topology stretched  kill and restart one of three clouds
+  weft drill kill-host -f shop.yaml --write /orders \\
+    --body '{\"lines\":[{\"sku\":\"sencha\",\"quantity\":1}]}'     place orders, and read them at the end
 
-On a lattice that runs, after its name was typed:
-  weft drill kill-host --path /products                    the host that runs most is killed
-  weft drill stop-host --host north --for 20s              one host hangs for 20 s, and goes on
-  weft drill lose-cloud --cloud b --nats nats://10.0.0.7   all hosts labelled `cloud=b` are killed
+Live lattice (after confirmation by name):
+  weft drill kill-host --path /products                    kill the busiest host
+  weft drill stop-host --host north --for 20s              suspend one host for 20 s
+  weft drill lose-cloud --cloud b --nats nats://10.0.0.7   kill all hosts labelled `cloud=b`
 
-Requests are GETs of `--path`, sent through every host that is to survive; one counts as lost if it
-is not answered with a status below 500 within ten seconds. What `--write` makes counts as made if
-it is answered with `201` and a `Location`, and as missing if that cannot be read at the end.";
+Requests are GETs of `--path`, sent through every surviving host. A request is lost if no response
+with a status below 500 arrives within ten seconds. A write is acknowledged by `201` and a
+`Location`, and missing if that location cannot be read at the end.";
 
-/// Break a lattice on purpose, and tell what its users noticed
+/// Inject a fault into a lattice and measure its effect on requests
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Drill {
-    /// What to break
+    /// Fault to inject
     #[arg(value_enum)]
     fault: Fault,
-    /// Start a lattice of its own on this machine, and deploy this manifest there; may be given
-    /// several times. Without it, a lattice that runs is broken
+    /// Start a local lattice on this machine and deploy this manifest to it; repeatable. Without
+    /// `--file`, the drill is on a live lattice
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// The path of the requests
+    /// Request this path
     #[arg(long, default_value = "/", value_parser = path)]
     path: String,
-    /// How many requests to send a second [default: 500 with `--file`, else 50]
+    /// Send this many requests per second [default: 500 with `--file`, else 50]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(RATE_MAX)))]
     rate: Option<u32>,
-    /// POST `--body` to this path besides, four times a second
+    /// Also POST `--body` to this path, four times per second
     #[arg(long, value_name = "PATH", value_parser = path)]
     write: Option<String>,
-    /// The JSON that is posted to the path of `--write`
+    /// Send this JSON as the body of writes
     #[arg(long, value_name = "JSON", default_value = "{}", requires = "write")]
     body: String,
-    /// How long to go on after the loss, or after the return of a NATS server
+    /// Send requests for this long after the fault, or after the restart of a NATS server
     #[arg(long = "for", value_name = "DURATION", default_value = "15s")]
-    lasting: DurationText,
-    /// The servers and hosts of the lattice that is started
+    duration: DurationText,
+    /// Start the local lattice with these NATS servers and hosts
     #[arg(long, value_enum, default_value_t, requires = "files")]
     topology: Topology,
-    /// The cloud that `lose-cloud` loses: with `--file` `a`, `b` or `c` [default: c], where `a` keeps
-    /// the desired state if clouds are joined by gateways; else a value of the label `cloud`
+    /// Kill this cloud with `lose-cloud`: with `--file`, `a`, `b` or `c` [default: c], where `a`
+    /// stores the desired state if clouds are joined by gateways; else a value of the label `cloud`
     #[arg(long, value_name = "CLOUD")]
     cloud: Option<String>,
-    /// The host that is lost [default: the one that runs most, but not the first]
+    /// Kill or suspend this host [default: the busiest one but the first]
     #[arg(long, value_name = "HOST", conflicts_with = "files")]
     host: Option<HostRef>,
-    /// Send requests to this address, as in http://10.0.0.7:8080, in place of where hosts say that
-    /// they take them; may be given several times
+    /// Send requests to this address, as in http://10.0.0.7:8080, instead of the addresses that
+    /// hosts report; repeatable
     #[arg(long = "probe", value_name = "URL", conflicts_with = "files")]
     probes: Vec<Address>,
-    /// The name of the lattice, in place of typing it
+    /// Confirm the drill with the name of the lattice, instead of typing it
     #[arg(long, value_name = "NAME", conflicts_with = "files")]
     confirm: Option<String>,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     access: NamedHostOptions,
 }
 
-/// What is broken.
+/// The faults to inject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Fault {
-    /// A host ends at once, as by `kill -9`
+    /// Kill a host, as `kill -9` does
     KillHost,
-    /// A host hangs: it is still subscribed, and answers nothing (SIGSTOP)
+    /// Suspend a host (SIGSTOP): connected, but not responding
     StopHost,
-    /// A NATS server is killed, and started again after three seconds; only with `--file`
+    /// Kill a NATS server, and restart it after three seconds; only with `--file`
     KillNats,
-    /// All hosts of one cloud end at once; with `--file` its server too, and all are started again
+    /// Kill all hosts of one cloud; with `--file` also its NATS server, and restart all of them
     LoseCloud,
 }
 
@@ -153,92 +157,95 @@ impl Drill {
     /// Runs the command.
     ///
     /// # Errors
-    /// Its arguments do not fit together, the lattice cannot be started or found, or somebody does not want it
-    /// to be broken.
+    /// The arguments contradict each other, the lattice cannot be started or found, or the user
+    /// does not confirm the drill.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         self.check()?;
         open_files::raise_limit();
         let report = match self.files.as_slice() {
-            [] => self.on_running().await?,
-            files => self.on_own(files).await?,
+            [] => self.run_live().await?,
+            files => self.run_local(files).await?,
         };
         output::report(&report, self.output)?;
         Ok(())
     }
 
-    async fn on_own(&self, files: &[PathBuf]) -> Result<DrillReport, Failure> {
+    async fn run_local(&self, files: &[PathBuf]) -> Result<DrillReport, Failure> {
         let mut signals = Signals::listen()?;
-        let mut lab = Lab::start(self.topology).await?;
+        let mut lattice = LocalLattice::start(self.topology).await?;
         let ended = tokio::select! {
-            outcome = self.in_lab(&mut lab, files) => Ok(outcome),
+            outcome = self.run_on(&mut lattice, files) => Ok(outcome),
             name = signals.next() => Err(name),
         };
         let outcome = match ended {
-            // Not before what it logged is told, if that says why.
-            Ok(outcome) => outcome.map_err(|failure| lab.explain(failure)),
+            // Before the end of the lattice, which removes its logs.
+            Ok(outcome) => outcome.map_err(|failure| lattice.explain(failure)),
             Err(name) => {
-                let message = format!("the drill was given up: {name}");
+                let message = format!("drill given up: {name} received");
                 Err(Failure::new(Kind::Failed, message))
             }
         };
-        lab.end().await;
+        lattice.end().await;
         outcome
     }
 
-    async fn in_lab(&self, lab: &mut Lab, files: &[PathBuf]) -> Result<DrillReport, Failure> {
-        let cloud = self.cloud.as_deref().unwrap_or(CLOUD_OWN);
-        let mut lattice = OwnLattice::ready(lab, files, self.fault, cloud).await?;
-        self.course(RATE_OWN).run(&mut lattice).await
+    async fn run_on(
+        &self,
+        lattice: &mut LocalLattice,
+        files: &[PathBuf],
+    ) -> Result<DrillReport, Failure> {
+        let cloud = self.cloud.as_deref().unwrap_or(CLOUD_LOCAL);
+        let mut target = LocalTarget::prepare(lattice, files, self.fault, cloud).await?;
+        self.scenario(RATE_LOCAL).run(&mut target).await
     }
 
-    async fn on_running(&self) -> Result<DrillReport, Failure> {
-        let order = Order {
+    async fn run_live(&self) -> Result<DrillReport, Failure> {
+        let options = LiveOptions {
             fault: self.fault,
             host: self.host.clone(),
             cloud: self.cloud.clone(),
             probes: self.probes.clone(),
             confirmed: self.confirm.clone(),
-            lasting: self.lasting.get(),
+            duration: self.duration.get(),
         };
-        let mut lattice = RunningLattice::find(&self.access.options, order).await?;
-        self.course(RATE_RUNNING).run(&mut lattice).await
+        let mut target = LiveTarget::find(&self.access.options, options).await?;
+        self.scenario(RATE_LIVE).run(&mut target).await
     }
 
-    fn course(&self, rate_default: u32) -> Course {
+    fn scenario(&self, rate_default: u32) -> Scenario {
         let write = self.write.clone();
-        Course {
+        Scenario {
             fault: self.fault,
             path: self.path.clone(),
             rate: self.rate.unwrap_or(rate_default),
             write: write.map(|path| (path, self.body.clone())),
-            lasting: self.lasting.get(),
+            duration: self.duration.get(),
         }
     }
 
-    /// Whether the arguments fit together, as far as nothing has to be asked for that.
+    /// Checks combinations of arguments, without a request to a host.
     fn check(&self) -> Result<(), Failure> {
         let fault = self.fault.name();
         if self.cloud.is_some() && self.fault != Fault::LoseCloud {
             let message = format!("`--cloud` is for `lose-cloud`, found `{fault}`");
-            return wrong(message, "leave it out, or drill `lose-cloud`");
+            return invalid(message, "omit `--cloud`, or drill `lose-cloud`");
         }
         let loses_one = matches!(self.fault, Fault::KillHost | Fault::StopHost);
         if self.host.is_some() && !loses_one {
             let message = format!("`--host` is for `kill-host` and `stop-host`, found `{fault}`");
-            return wrong(message, "leave it out; `lose-cloud` has `--cloud`");
+            return invalid(message, "omit `--host`; `lose-cloud` has `--cloud`");
         }
         match self.files.as_slice() {
-            [] => self.check_running(),
-            _ => self.check_own(),
+            [] => self.check_live(),
+            _ => self.check_local(),
         }
     }
 
-    fn check_own(&self) -> Result<(), Failure> {
+    fn check_local(&self) -> Result<(), Failure> {
         if let Some(option) = self.access.named_by {
-            let message = format!(
-                "`{option}` is for a lattice that runs, and `--file` starts one for the drill"
-            );
-            return wrong(message, "leave out one of them");
+            let message =
+                format!("`{option}` is for a live lattice, but `--file` starts a local lattice");
+            return invalid(message, "omit one of the two options");
         }
         if let Some(cloud) = self
             .cloud
@@ -246,14 +253,11 @@ impl Drill {
             .filter(|it| !CLOUDS.contains(&it.as_str()))
         {
             let message = format!("expected cloud `a`, `b` or `c`, found `{cloud}`");
-            return wrong(
-                message,
-                "these are the clouds of a lattice that `--file` starts",
-            );
+            return invalid(message, "a local lattice (`--file`) has these three clouds");
         }
         if self.fault == Fault::LoseCloud && self.topology == Topology::One {
-            let message = "a lattice on one NATS server has no cloud that can be lost";
-            return wrong(
+            let message = "`lose-cloud` needs a NATS server in each cloud, found `--topology one`";
+            return invalid(
                 message,
                 "give `--topology stretched` or `--topology gateways`",
             );
@@ -261,21 +265,24 @@ impl Drill {
         Ok(())
     }
 
-    fn check_running(&self) -> Result<(), Failure> {
+    fn check_live(&self) -> Result<(), Failure> {
         match self.fault {
-            Fault::KillNats => wrong(
-                "a lattice that runs does not own its NATS servers, and cannot end one",
-                "give a manifest with `-f FILE`: the drill then starts hosts and a server of its own",
+            Fault::KillNats => invalid(
+                "`kill-nats` needs a local lattice: the NATS servers of a live lattice are not \
+                 managed by weft",
+                "start a local lattice for the drill with `-f FILE`",
             ),
-            Fault::LoseCloud if self.cloud.is_none() => wrong(
-                "which cloud is to be lost?",
-                "give a value of the label `cloud` with `--cloud`; `weft get hosts` shows labels",
+            Fault::LoseCloud if self.cloud.is_none() => invalid(
+                "`lose-cloud` on a live lattice needs `--cloud`",
+                "give a value of the label `cloud` with `--cloud`; `weft get hosts` lists labels",
             ),
-            Fault::StopHost if self.lasting.get() > HANG_MAX || self.lasting.get().is_zero() => {
-                let (max, found) = (HANG_MAX, self.lasting.get());
-                wrong(
-                    format!("a host hangs for {max:?} at most, found `--for` {found:?}"),
-                    "it counts as dead after three seconds: `--for 15s` shows all there is",
+            Fault::StopHost if self.duration.get() > HANG_MAX || self.duration.get().is_zero() => {
+                let (max, found) = (HANG_MAX, self.duration.get());
+                invalid(
+                    format!(
+                        "`--for` of `stop-host` must be above zero and {max:?} at most, found {found:?}"
+                    ),
+                    "a host counts as dead after three seconds: `--for 15s` shows the whole effect",
                 )
             }
             Fault::KillHost | Fault::StopHost | Fault::LoseCloud => Ok(()),
@@ -283,7 +290,7 @@ impl Drill {
     }
 }
 
-fn wrong(message: impl Into<String>, help: &str) -> Result<(), Failure> {
+fn invalid(message: impl Into<String>, help: &str) -> Result<(), Failure> {
     Err(Failure::new(Kind::Input, message).or_help(help))
 }
 

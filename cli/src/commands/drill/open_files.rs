@@ -1,11 +1,11 @@
-//! How many connections a drill may have open.
+//! The limit of open connections of a drill.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::output;
 
-/// Raises the limit of open files of this process, and of those it starts, as far as that goes: each request under
-/// way has a connection, and one that cannot be made would be counted as lost by the lattice.
+/// Raises the limit of open files of this process and its children to the maximum. Each request
+/// in flight has a connection, and a failed connect would count as a request lost by the lattice.
 pub(super) fn raise_limit() {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -14,7 +14,7 @@ pub(super) fn raise_limit() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         output::note(&format!(
-            "the limit of open files stays as it is ({error}): many requests at once may fail here"
+            "cannot raise the limit of open files: {error}; requests may fail on this machine"
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to one host, over connections that are used again.
+//! HTTP requests to one host over pooled connections.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,15 +14,15 @@ use tokio::time::timeout;
 
 use super::address::Address;
 
-/// How long an answer is waited for.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// The time limit for a response.
+const RESPONSE_MAX: Duration = Duration::from_secs(10);
 
-/// The way to one host.
+/// An HTTP client of one host.
 pub(super) struct Requests {
     address: Address,
-    /// Connections that no request uses.
+    /// Idle connections.
     idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
-    /// What moves their bytes; each ends with its connection.
+    /// The tasks that drive connections; each ends with its connection.
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -35,59 +35,61 @@ impl Requests {
         }
     }
 
-    /// The ways to several hosts.
+    /// Creates clients of several hosts.
     pub(super) fn to_all(addresses: &[Address]) -> Vec<Arc<Self>> {
-        let ways = addresses.iter().map(|address| Self::to(address.clone()));
-        ways.map(Arc::new).collect()
+        let hosts = addresses.iter().map(|address| Self::to(address.clone()));
+        hosts.map(Arc::new).collect()
     }
 
-    /// Sends a GET, and answers the status of its answer if that is as it should be.
-    pub(super) async fn answered(&self, path: &str) -> Option<StatusCode> {
-        let answer = self.send(Request::get(path), Bytes::new()).await;
-        let status = answer.map(|(status, _)| status);
+    /// Sends a GET, and returns the status; `None` if the request is lost.
+    pub(super) async fn get(&self, path: &str) -> Option<StatusCode> {
+        let response = self.send(Request::get(path), Bytes::new()).await;
+        let status = response.map(|(status, _)| status);
         status.filter(|status| status.as_u16() < 500)
     }
 
-    /// Sends a GET, and says whether what it asks for is there.
-    pub(super) async fn is_there(&self, path: &str) -> bool {
-        let answer = self.send(Request::get(path), Bytes::new()).await;
-        answer.is_some_and(|(status, _)| status == StatusCode::OK)
+    /// Sends a GET, and returns whether the status is 200.
+    pub(super) async fn exists(&self, path: &str) -> bool {
+        let response = self.send(Request::get(path), Bytes::new()).await;
+        response.is_some_and(|(status, _)| status == StatusCode::OK)
     }
 
-    /// Sends a POST with JSON; answers where the thing is that it made, if it made one.
-    pub(super) async fn make(&self, path: &str, body: Bytes) -> Option<String> {
+    /// Sends a POST with JSON, and returns the location of the created resource, if acknowledged.
+    pub(super) async fn create(&self, path: &str, body: Bytes) -> Option<String> {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         let (status, headers) = self.send(request, body).await?;
         let location = headers.get(header::LOCATION)?.to_str().ok()?;
         (status == StatusCode::CREATED).then(|| location.to_owned())
     }
 
-    /// None if there is no whole answer in time.
+    /// Sends a request; `None` without a complete response in time.
     async fn send(
         &self,
         request: http::request::Builder,
         body: Bytes,
     ) -> Option<(StatusCode, HeaderMap)> {
-        timeout(ANSWER_MAX, self.ask(request, body)).await.ok()?
+        timeout(RESPONSE_MAX, self.exchange(request, body))
+            .await
+            .ok()?
     }
 
-    async fn ask(
+    async fn exchange(
         &self,
         request: http::request::Builder,
         body: Bytes,
     ) -> Option<(StatusCode, HeaderMap)> {
-        let kept = self.idle().pop().filter(|kept| !kept.is_closed());
-        let mut connection = match kept {
-            Some(kept) => kept,
+        let idle = self.idle().pop().filter(|idle| !idle.is_closed());
+        let mut connection = match idle {
+            Some(idle) => idle,
             None => self.connect().await?,
         };
         connection.ready().await.ok()?;
         let request = request
             .header(header::HOST, self.address.as_str())
             .body(Full::new(body));
-        let answer = connection.send_request(request.ok()?).await.ok()?;
-        let (head, body) = answer.into_parts();
-        // The answer is there when all of it is.
+        let response = connection.send_request(request.ok()?).await.ok()?;
+        let (head, body) = response.into_parts();
+        // A response counts only with its whole body.
         body.collect().await.ok()?;
         self.idle().push(connection);
         Some((head.status, head.headers))
@@ -100,14 +102,14 @@ impl Requests {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
-            // A request that it breaks is lost, and that is counted.
+            // If the connection fails, its request counts as lost.
             let _ = connection.await;
         });
         Some(sender)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
-        // Nothing panics while it holds the lock.
+        // No code panics while it holds the lock.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

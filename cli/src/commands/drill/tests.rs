@@ -1,4 +1,4 @@
-//! Which arguments fit together.
+//! Tests of combinations of arguments.
 
 use clap::Parser;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::arguments::{Arguments, Command};
 use crate::failure::Message;
 
-/// What is wrong with these arguments; nothing, if they fit together.
+/// The error message for these arguments; `None` if they are valid.
 fn mistake(arguments: &[&str]) -> Option<String> {
     let arguments = [&["weft", "drill"], arguments].concat();
     let drill = match Arguments::try_parse_from(arguments) {
@@ -25,7 +25,7 @@ fn mistake(arguments: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn a_drill_is_on_a_lattice_of_its_own_or_on_one_that_runs() {
+fn a_drill_is_on_a_local_or_a_live_lattice() {
     for arguments in [
         &["kill-host", "-f", "shop.yaml"][..],
         &["kill-nats", "-f", "shop.yaml"],
@@ -41,8 +41,8 @@ fn a_drill_is_on_a_lattice_of_its_own_or_on_one_that_runs() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_said_with_what_does() {
-    let own = ["-f", "shop.yaml"];
+fn contradicting_arguments_are_refused_with_valid_ones_as_help() {
+    let local = ["-f", "shop.yaml"];
     for (arguments, part) in [
         (&["kill-nats"][..], "-f FILE"),
         (&["lose-cloud"], "`--cloud`"),
@@ -70,7 +70,7 @@ fn what_does_not_fit_together_is_said_with_what_does() {
         (&["lose-cloud"], "`--topology stretched`"),
         (&["lose-cloud", "--cloud", "z"], "`a`, `b` or `c`"),
     ] {
-        let arguments = [arguments, &own].concat();
+        let arguments = [arguments, &local].concat();
         let mistake = mistake(&arguments).unwrap_or_default();
         assert!(mistake.contains(part), "{arguments:?}: {mistake}");
     }

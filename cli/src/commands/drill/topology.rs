@@ -1,30 +1,30 @@
-//! Which NATS servers and hosts a drill's lattice has, and the servers' configurations.
+//! The NATS servers and hosts of a local lattice, and the configurations of the servers.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
-/// The label that says in which cloud a host is.
+/// The label with the cloud of a host.
 pub(super) const CLOUD_LABEL: &str = "cloud";
 
-/// The clouds that the hosts of a drill's own lattice are in.
+/// The clouds of a local lattice.
 pub(super) const CLOUDS: [&str; 3] = ["a", "b", "c"];
 
 /// The servers and hosts of a lattice.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Topology {
-    /// One NATS server, a host in each of three clouds
+    /// One NATS server, one host in each of three clouds
     #[default]
     One,
-    /// One NATS cluster with a server in each of three clouds, two hosts each; what is stored has
+    /// One NATS cluster with a server in each of three clouds, two hosts each; stored data has
     /// three replicas
     Stretched,
     /// Three NATS clusters of one server each, joined by gateways, two hosts each
     Gateways,
 }
 
-/// Where a server listens.
+/// The addresses of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ports {
     pub(super) client: SocketAddr,
@@ -50,7 +50,7 @@ impl Topology {
         CLOUDS.iter().flat_map(|cloud| vec![*cloud; each]).collect()
     }
 
-    /// On how many servers what is stored is kept.
+    /// Number of servers that store each stream.
     pub(super) fn replicas(self) -> usize {
         match self {
             Self::Stretched => 3,
@@ -58,7 +58,7 @@ impl Topology {
         }
     }
 
-    /// The configuration of the server in a cloud, which stores in `directory`.
+    /// The configuration of the server in a cloud, with `directory` for JetStream.
     pub(super) fn configuration(self, cloud: &str, ports: &[Ports], directory: &str) -> String {
         let index = CLOUDS.iter().position(|known| *known == cloud);
         let own = ports[index.unwrap_or_default()];
@@ -73,14 +73,14 @@ impl Topology {
                 cluster(&mut text, "stretched", own, &routes);
             }
             Self::Gateways => {
-                // JetStream beside gateways wants a cluster with a route: to itself will do.
+                // JetStream with gateways requires a cluster with a route; one to itself is enough.
                 cluster(&mut text, cloud, own, &[url(own.cluster)]);
                 let others = CLOUDS.iter().zip(ports);
                 let others = others.map(|(cloud, ports)| {
                     format!("{{ name: {cloud}, url: \"{}\" }}", url(ports.gateway))
                 });
                 let others: Vec<_> = others.collect();
-                // Writing to text does not fail.
+                // A write to a string does not fail.
                 let _ = writeln!(
                     text,
                     "gateway {{ name: {cloud}, listen: \"{}\", gateways: [{}] }}",

@@ -170,7 +170,7 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
     let kill = ["kill-host", "--confirm", LATTICE];
     let north = &lattice.hosts[0];
     let nothing = north.run(&drill(&kill)).expect_code(1);
-    nothing.expect_stderr(&["nothing runs in lattice `test`", "weft deploy"]);
+    nothing.expect_stderr(&["no component runs in lattice `test`", "weft deploy"]);
     let spec = "components:\n\
         - {name: web, source: {file: guest:hello-http-p3}, replicas: 2}\n\
         routes:\n\
@@ -179,7 +179,7 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
         .deploy(&lattice.files.app("probe", spec))
         .expect_code(0);
     let only = north.run(&drill(&kill)).expect_code(2);
-    only.expect_stderr(&["no host of lattice `test` would be left"]);
+    only.expect_stderr(&["no host of lattice `test` would survive"]);
     let south = arguments(&lattice.nats, "south", "a");
     lattice.hosts.push(start(&south, &["--no-drills"]));
     lattice.wait_until_ready();
@@ -197,14 +197,14 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
         1,
         &no_drills,
     );
-    let asked = ["`north` is the one that is asked", "--nats"];
-    refused(north, &host("north"), 2, &asked);
+    let relay = ["`north` relays the commands of this drill", "--nats"];
+    refused(north, &host("north"), 2, &relay);
     let other = [&host("north")[..], &["--confirm", "prod"]].concat();
     refused(
         south,
         &other,
         2,
-        &["`test`, found `prod`", "nothing was broken"],
+        &["`test`, found `prod`", "no fault was injected"],
     );
     let untyped = [
         "host `north`",
@@ -219,7 +219,7 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
         north,
         &cloud("a"),
         2,
-        &["no host of lattice `test` would be left"],
+        &["no host of lattice `test` would survive"],
     );
     refused(north, &cloud("z"), 2, &["`cloud=z`", "`a`"]);
     refused(north, &["kill-nats"], 2, &["-f FILE"]);
@@ -230,5 +230,5 @@ fn a_lattice_that_runs_is_not_broken_by_mistake() {
         assert!(!log.contains("a drill"), "{log}");
     }
     let alone = Weft::empty();
-    refused(&alone, &["kill-host"], 2, &["has joined no lattice"]);
+    refused(&alone, &["kill-host"], 2, &["has not joined a lattice"]);
 }

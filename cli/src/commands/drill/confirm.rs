@@ -1,23 +1,23 @@
-//! What is said before a lattice that others use is broken, and the name that has to be typed.
+//! The warning before a fault is injected into a live lattice, and its confirmation by name.
 
 use std::io::{BufRead, Read, stdin};
 
 use super::Fault;
-use super::watcher::Running;
+use super::observer::ComponentsByHost;
 use crate::failure::{Failure, Kind};
 use crate::output;
 
-/// The most bytes of a line that are read: the name of a lattice is shorter.
+/// The maximum number of bytes to read of a line: lattice names are shorter.
 const LINE_BYTES_MAX: u64 = 1024;
 
-/// What is to be lost.
+/// A planned fault and its effects.
 pub(super) struct Warning<'a> {
     pub(super) fault: Fault,
     pub(super) lattice: &'a str,
-    /// All hosts, as people tell them apart.
+    /// The display names of all hosts.
     pub(super) hosts: &'a [String],
     pub(super) victims: &'a [usize],
-    pub(super) running: &'a Running,
+    pub(super) running: &'a ComponentsByHost,
 }
 
 impl Warning<'_> {
@@ -25,33 +25,35 @@ impl Warning<'_> {
         let Self { fault, lattice, .. } = self;
         let hosts = self.hosts.len();
         let mut lines = vec![format!(
-            "{} on lattice `{lattice}` of {hosts} hosts, which is in use",
+            "{} on live lattice `{lattice}` of {hosts} hosts",
             fault.name()
         )];
-        let what = match fault {
-            Fault::StopHost => "hangs",
+        let effect = match fault {
+            Fault::StopHost => "is suspended",
             Fault::KillHost | Fault::LoseCloud | Fault::KillNats => {
-                "ends at once; whoever runs it has to start it again"
+                "is killed; its operator must restart it"
             }
         };
         for victim in self.victims {
-            lines.push(format!("  host {} {what}", self.hosts[*victim]));
+            lines.push(format!("  host {} {effect}", self.hosts[*victim]));
             lines.extend(self.running.get(victim).into_iter().flatten().map(|it| {
                 let (app, component) = it;
                 let elsewhere = self.elsewhere(it);
                 match elsewhere.as_str() {
-                    "" => format!("    {app}/{component} runs nowhere else"),
+                    "" => format!("    {app}/{component} has no other replica"),
                     hosts => format!("    {app}/{component} also runs on {hosts}"),
                 }
             }));
         }
         if *fault == Fault::LoseCloud {
-            lines.push("  NATS servers of the cloud go on: `weft` does not run them".to_owned());
+            lines.push(
+                "  NATS servers of the cloud keep running: weft does not manage them".to_owned(),
+            );
         }
         lines.join("\n")
     }
 
-    /// The hosts that have a component and survive.
+    /// The surviving hosts that run a component.
     fn elsewhere(&self, component: &(String, String)) -> String {
         let has = self
             .running
@@ -62,36 +64,33 @@ impl Warning<'_> {
     }
 }
 
-/// Asks for the name of the lattice on standard error, and reads it from standard input.
+/// Prompts for the name of the lattice on standard error, and reads it from standard input.
 ///
 /// # Errors
-/// If it is another one, or nothing is typed.
-pub(super) async fn ask(lattice: &str) -> Result<(), Failure> {
-    output::note(&format!(
-        "type the name of the lattice, `{lattice}`, to go on:"
-    ));
-    // While nobody types, the bus goes on.
+/// The name is missing or different.
+pub(super) async fn prompt(lattice: &str) -> Result<(), Failure> {
+    output::note(&format!("type the lattice name, `{lattice}`, to continue:"));
+    // The read blocks, and the bus connection must not stall meanwhile.
     let read = tokio::task::spawn_blocking(line).await;
     let typed = read.ok().and_then(Result::ok).unwrap_or_default();
     check(&typed, lattice)
 }
 
-/// Whether what was typed is the name of the lattice.
+/// Checks the typed name of the lattice.
 ///
 /// # Errors
-/// If it is not.
+/// The name is missing or different.
 pub(super) fn check(typed: &str, lattice: &str) -> Result<(), Failure> {
     let message = match typed.trim() {
         typed if typed == lattice => return Ok(()),
-        "" => format!("the name of the lattice, `{lattice}`, was not typed: nothing was broken"),
+        "" => format!("lattice name `{lattice}` was not typed: no fault was injected"),
         typed => {
-            format!(
-                "expected the name of the lattice, `{lattice}`, found `{typed}`: nothing was broken"
-            )
+            format!("expected lattice name `{lattice}`, found `{typed}`: no fault was injected")
         }
     };
-    Err(Failure::new(Kind::Input, message)
-        .or_help(format!("type it when asked, or give `--confirm {lattice}`")))
+    Err(Failure::new(Kind::Input, message).or_help(format!(
+        "type the name at the prompt, or give `--confirm {lattice}`"
+    )))
 }
 
 fn line() -> std::io::Result<String> {
@@ -107,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_name_of_the_lattice_agrees() {
+    fn only_the_name_of_the_lattice_confirms_a_drill() {
         for typed in ["prod", "prod\n", " prod \r\n"] {
             assert!(check(typed, "prod").is_ok(), "{typed:?}");
         }
@@ -118,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn who_is_asked_sees_what_is_lost_and_what_of_it_runs_nowhere_else() {
+    fn the_warning_lists_lost_components_and_their_other_replicas() {
         let runs = |names: &[&str]| -> BTreeSet<_> {
             let names = names.iter();
             names
                 .map(|name| ("shop".to_owned(), (*name).to_owned()))
                 .collect()
         };
-        let running = Running::from([
+        let running = ComponentsByHost::from([
             (0, runs(&["cart"])),
             (1, runs(&["cart", "orders"])),
             (2, runs(&["orders"])),
@@ -143,13 +142,19 @@ mod tests {
         };
         assert_eq!(
             text(Fault::StopHost, &[1]),
-            "stop-host on lattice `prod` of 3 hosts, which is in use\n  \
-               host `b2` hangs\n    \
+            "stop-host on live lattice `prod` of 3 hosts\n  \
+            host `b2` is suspended\n    \
                  shop/cart also runs on `a1`\n    \
                  shop/orders also runs on `c3`"
         );
         let cloud = text(Fault::LoseCloud, &[1, 2]);
-        assert!(cloud.contains("shop/orders runs nowhere else"), "{cloud}");
-        assert!(cloud.contains("NATS servers of the cloud go on"), "{cloud}");
+        assert!(
+            cloud.contains("shop/orders has no other replica"),
+            "{cloud}"
+        );
+        assert!(
+            cloud.contains("NATS servers of the cloud keep running"),
+            "{cloud}"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! Requests at a steady rate, to each host in turn. One is sent when its time has come, whether those before it
-//! were answered or not: that is what users do.
+//! Open-loop load: requests at a steady rate, to each host in turn. As with real users, a request
+//! does not wait for the responses to earlier ones.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,20 +11,20 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::requests::Requests;
 
-/// The most requests at once; one more counts as lost, for nobody could have answered it.
+/// The maximum number of requests in flight. Further requests count as lost without being sent.
 const IN_FLIGHT_MAX: usize = 4_000;
 
-/// When each request was sent, and what came of it; nothing, if it was lost.
+/// The time and the result of each request; the result is `None` if the request was lost.
 type Sent<T> = Vec<(Instant, Option<T>)>;
 
-/// Requests that go on until they are ended.
-pub(super) struct Steady<T> {
+/// Requests at a steady rate, until [`end`](Self::end).
+pub(super) struct Load<T> {
     stop: oneshot::Sender<()>,
     sender: JoinSet<Sent<T>>,
 }
 
-impl<T: Send + 'static> Steady<T> {
-    /// Starts to send one by `send`, which is told its time, each time that `every` has passed.
+impl<T: Send + 'static> Load<T> {
+    /// Starts to send a request each `every`; `send` receives the host and the time.
     pub(super) fn start<F>(
         every: Duration,
         hosts: Vec<Arc<Requests>>,
@@ -39,9 +39,10 @@ impl<T: Send + 'static> Steady<T> {
         Self { stop, sender }
     }
 
-    /// Sends no more, waits for what was sent, and answers what came of it, in the order of sending.
+    /// Stops sending, waits for requests in flight, and returns all results in the order of
+    /// sending.
     pub(super) async fn end(mut self) -> Sent<T> {
-        // It has ended only if it panicked, and then there is nothing to tell.
+        // The receiver is closed only if the task panicked.
         let _ = self.stop.send(());
         let sent = self.sender.join_next().await;
         sent.and_then(Result::ok).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! What an order means in a lattice, and what it is refused for.
+//! Tests of the selection of victims, and of the checks before a drill.
 
 use std::collections::BTreeMap;
 
@@ -34,14 +34,14 @@ fn rows() -> Vec<HostRow> {
     ]
 }
 
-fn order(fault: Fault, host: Option<&str>, cloud: Option<&str>) -> Order {
-    Order {
+fn options(fault: Fault, host: Option<&str>, cloud: Option<&str>) -> LiveOptions {
+    LiveOptions {
         fault,
         host: host.map(|host| host.parse().unwrap()),
         cloud: cloud.map(str::to_owned),
         probes: Vec::new(),
         confirmed: None,
-        lasting: Duration::from_secs(15),
+        duration: Duration::from_secs(15),
     }
 }
 
@@ -62,33 +62,33 @@ fn member(name: &str) -> Member {
 }
 
 #[test]
-fn what_is_to_be_lost_is_a_host_by_its_name_or_all_hosts_of_a_cloud() {
+fn victims_are_one_host_by_name_or_all_hosts_of_a_cloud() {
     let rows = rows();
-    let found = |order: &Order| chosen(order, &rows).unwrap();
-    assert_eq!(found(&order(Fault::KillHost, None, None)), None);
-    let south = order(Fault::StopHost, Some("south"), None);
-    assert_eq!(found(&south), Some(vec![1]));
-    let cloud = order(Fault::LoseCloud, None, Some("b"));
-    assert_eq!(found(&cloud), Some(vec![1, 2]));
-    let nowhere = order(Fault::LoseCloud, None, Some("z"));
-    let refused = chosen(&nowhere, &rows).unwrap_err();
+    let selected = |options: &LiveOptions| select(options, &rows).unwrap();
+    assert_eq!(selected(&options(Fault::KillHost, None, None)), None);
+    let south = options(Fault::StopHost, Some("south"), None);
+    assert_eq!(selected(&south), Some(vec![1]));
+    let cloud = options(Fault::LoseCloud, None, Some("b"));
+    assert_eq!(selected(&cloud), Some(vec![1, 2]));
+    let nowhere = options(Fault::LoseCloud, None, Some("z"));
+    let refused = select(&nowhere, &rows).unwrap_err();
     assert_eq!(refused.kind(), Kind::Input);
     let refused = text(&refused);
     assert!(refused.contains("`cloud=z`"), "{refused}");
     assert!(refused.contains("`a`, `b`"), "{refused}");
-    let missing = order(Fault::KillHost, Some("east"), None);
-    let refused = text(&chosen(&missing, &rows).unwrap_err());
+    let missing = options(Fault::KillHost, Some("east"), None);
+    let refused = text(&select(&missing, &rows).unwrap_err());
     assert!(refused.contains("there is no host `east`"), "{refused}");
 }
 
 #[test]
-fn a_lattice_is_drilled_only_if_all_is_well() {
+fn a_drill_needs_ready_hosts_and_running_components() {
     assert_eq!(name_of(&rows()).unwrap(), "prod");
-    assert!(check_well("prod", &rows()).is_ok());
+    assert!(check_ready("prod", &rows()).is_ok());
     for status in ["suspected", "frozen", "draining", "joining"] {
         let mut rows = rows();
         rows[1].status = status.to_owned();
-        let refused = text(&check_well("prod", &rows).unwrap_err());
+        let refused = text(&check_ready("prod", &rows).unwrap_err());
         assert!(
             refused.contains(&format!("`south` is {status}")),
             "{refused}"
@@ -98,8 +98,8 @@ fn a_lattice_is_drilled_only_if_all_is_well() {
     for row in &mut idle {
         row.components = 0;
     }
-    let refused = text(&check_well("prod", &idle).unwrap_err());
-    assert!(refused.contains("nothing runs"), "{refused}");
+    let refused = text(&check_ready("prod", &idle).unwrap_err());
+    assert!(refused.contains("no component runs"), "{refused}");
     let mut alone = rows();
     alone[0].lattice = None;
     let refused = name_of(&alone[..1]).unwrap_err();
@@ -108,17 +108,17 @@ fn a_lattice_is_drilled_only_if_all_is_well() {
 }
 
 #[test]
-fn hosts_that_cannot_be_told_apart_by_their_addresses_are_not_asked() {
+fn hosts_with_the_same_address_are_refused() {
     let members = [member("north"), member("south")];
-    let said = |south: &str| [Some("0.0.0.0:8080".to_owned()), Some(south.to_owned())];
-    let found = told_apart(&members, &said("10.0.0.7:8080")).unwrap();
+    let reported = |south: &str| [Some("0.0.0.0:8080".to_owned()), Some(south.to_owned())];
+    let found = distinct_addresses(&members, &reported("10.0.0.7:8080")).unwrap();
     let found: Vec<_> = found.into_iter().flatten().collect();
     let shown: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["http://127.0.0.1:8080", "http://10.0.0.7:8080"]);
     for south in ["0.0.0.0:8080", "127.0.0.1:8080"] {
-        let refused = told_apart(&members, &said(south)).unwrap_err();
+        let refused = distinct_addresses(&members, &reported(south)).unwrap_err();
         assert!(text(&refused).contains("--probe"), "{south}");
     }
-    let none = told_apart(&members, &[None, None]).unwrap();
+    let none = distinct_addresses(&members, &[None, None]).unwrap();
     assert_eq!(none, [None, None]);
 }

@@ -1,5 +1,5 @@
-//! A lattice of its own on loopback: NATS servers and hosts as processes, with their files in a directory that
-//! goes with it.
+//! A local lattice on loopback: processes of NATS servers and hosts, with their files in a
+//! directory that is removed at the end.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,34 +12,35 @@ use tokio::time::{Instant, sleep};
 use weft_control::rows::HostRow;
 use weft_control::{Client, token};
 
-use super::processes::{cannot, free_addresses, kill, listens, spawn};
+use super::processes::{cannot, free_addresses, kill, spawn, wait_until_listening};
 use super::topology::{CLOUD_LABEL, Ports, Topology};
 use crate::commands::deploy;
 use crate::failure::{Failure, Kind};
 use crate::manifest;
 
-/// How often something is looked at that is waited for.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The interval of polls.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often the lattice is started: somebody else may take a port that was free a moment ago.
+/// The number of attempts to start the lattice: another process may take a port that was free a
+/// moment ago.
 const STARTS_MAX: usize = 3;
 
-/// How long a deployment may be refused: servers that were just started have no leader for what they store yet.
+/// The time limit of retries of a deploy: new servers have no leader for their streams yet.
 const DEPLOY_MAX: Duration = Duration::from_secs(30);
 
-/// How long to wait before a deployment is tried again.
-const DEPLOY_EVERY: Duration = Duration::from_millis(500);
+/// The pause before the retry of a deploy.
+const DEPLOY_PAUSE: Duration = Duration::from_millis(500);
 
-/// The end of a log that is shown when something failed.
+/// Number of lines at the end of a log that a failure includes.
 const LOG_LINES_SHOWN: usize = 12;
 
-/// A running lattice.
-pub(super) struct Lab {
+/// A running local lattice.
+pub(super) struct LocalLattice {
     topology: Topology,
     directory: PathBuf,
     program: PathBuf,
     servers: Vec<Server>,
-    hosts: Vec<LabHost>,
+    hosts: Vec<LocalHost>,
 }
 
 struct Server {
@@ -49,8 +50,8 @@ struct Server {
     process: Option<Child>,
 }
 
-/// One host.
-pub(super) struct LabHost {
+/// A host process.
+pub(super) struct LocalHost {
     pub(super) name: String,
     pub(super) cloud: &'static str,
     pub(super) http: SocketAddr,
@@ -59,11 +60,11 @@ pub(super) struct LabHost {
     process: Option<Child>,
 }
 
-impl Lab {
+impl LocalLattice {
     /// Starts the servers and the hosts.
     ///
     /// # Errors
-    /// If one cannot be started.
+    /// A server or a host cannot be started.
     pub(super) async fn start(topology: Topology) -> Result<Self, Failure> {
         let mut starts = 1;
         loop {
@@ -75,19 +76,21 @@ impl Lab {
     }
 
     async fn start_once(topology: Topology) -> Result<Self, Failure> {
-        let directory = scratch().map_err(|error| cannot("make a directory", &error))?;
-        let program = std::env::current_exe().map_err(|error| cannot("find `weft`", &error))?;
-        let mut lab = Self {
+        let directory =
+            temporary_directory().map_err(|error| cannot("create a directory", &error))?;
+        let program =
+            std::env::current_exe().map_err(|error| cannot("locate the `weft` binary", &error))?;
+        let mut lattice = Self {
             topology,
             directory,
             program,
             servers: Vec::new(),
             hosts: Vec::new(),
         };
-        match lab.start_all().await {
-            Ok(()) => Ok(lab),
+        match lattice.start_all().await {
+            Ok(()) => Ok(lattice),
             Err(failure) => {
-                lab.end().await;
+                lattice.end().await;
                 Err(failure)
             }
         }
@@ -112,7 +115,8 @@ impl Lab {
             let store = store.to_string_lossy().into_owned();
             let text = self.topology.configuration(cloud, &ports, &store);
             let configuration = self.directory.join(format!("nats-{cloud}.conf"));
-            fs::write(&configuration, text).map_err(|error| cannot("write a file", &error))?;
+            fs::write(&configuration, text)
+                .map_err(|error| cannot("write a NATS configuration", &error))?;
             self.servers.push(Server {
                 cloud,
                 address: own.client,
@@ -122,7 +126,7 @@ impl Lab {
             self.start_server(cloud).await?;
         }
         for (index, (cloud, own)) in hosts.into_iter().zip(of_hosts.chunks_exact(2)).enumerate() {
-            self.hosts.push(LabHost {
+            self.hosts.push(LocalHost {
                 name: format!("{cloud}{}", index + 1),
                 cloud,
                 http: own[0],
@@ -135,11 +139,11 @@ impl Lab {
         self.start_hosts(&all).await
     }
 
-    pub(super) fn hosts(&self) -> &[LabHost] {
+    pub(super) fn hosts(&self) -> &[LocalHost] {
         &self.hosts
     }
 
-    /// What the lattice is, in words.
+    /// The description of the lattice for the report.
     pub(super) fn describe(&self) -> String {
         let (hosts, servers) = (self.hosts.len(), self.servers.len());
         match self.topology {
@@ -153,23 +157,23 @@ impl Lab {
         }
     }
 
-    /// A client for a host.
+    /// Creates a client for a host.
     ///
     /// # Errors
-    /// If the host has left no token.
+    /// The token of the host cannot be read.
     pub(super) fn client(&self, host: usize) -> Result<Client, Failure> {
         let host = &self.hosts[host];
         let token =
-            token::read(&host.data).map_err(|error| cannot("read a host's token", &error))?;
+            token::read(&host.data).map_err(|error| cannot("read the token of a host", &error))?;
         Ok(Client::new(host.admin.to_string(), token))
     }
 
-    /// Waits until every host knows of every other.
+    /// Waits until every host reports all hosts as ready.
     ///
     /// # Errors
-    /// If one does not within `at_most`.
-    pub(super) async fn wait_until_joined(&self, at_most: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + at_most;
+    /// The timeout expires.
+    pub(super) async fn wait_until_joined(&self, timeout: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + timeout;
         for host in 0..self.hosts.len() {
             loop {
                 let rows: Vec<HostRow> = match self.client(host) {
@@ -183,13 +187,13 @@ impl Lab {
                 if Instant::now() > deadline {
                     let name = &self.hosts[host].name;
                     let message = format!(
-                        "host `{name}` knows of {ready} of {} hosts after {} s",
+                        "host `{name}` reports {ready} of {} hosts as ready after {} s",
                         self.hosts.len(),
-                        at_most.as_secs()
+                        timeout.as_secs()
                     );
                     return Err(Failure::new(Kind::Failed, message));
                 }
-                sleep(LOOK_EVERY).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
         Ok(())
@@ -198,22 +202,22 @@ impl Lab {
     /// Deploys a manifest through the first host.
     ///
     /// # Errors
-    /// If it has mistakes, or is refused.
+    /// The manifest is invalid, or the host rejects it.
     pub(super) async fn deploy(&self, file: &Path) -> Result<(), Failure> {
         let deadline = Instant::now() + DEPLOY_MAX;
         loop {
             let manifests = manifest::read_all(&[file.to_owned()])?;
             match deploy::deploy_quietly(&self.client(0)?, manifests).await {
-                Err(_) if Instant::now() < deadline => sleep(DEPLOY_EVERY).await,
+                Err(_) if Instant::now() < deadline => sleep(DEPLOY_PAUSE).await,
                 deployed => return deployed,
             }
         }
     }
 
-    /// Ends hosts as `kill -9` does.
+    /// Kills hosts, as `kill -9` does.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// A signal cannot be sent.
     pub(super) async fn kill_hosts(&mut self, hosts: &[usize]) -> Result<(), Failure> {
         for host in hosts {
             kill(&mut self.hosts[*host].process).await?;
@@ -221,19 +225,19 @@ impl Lab {
         Ok(())
     }
 
-    /// Lets hosts hang.
+    /// Suspends hosts.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub(super) async fn stop_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
+    /// A signal cannot be sent.
+    pub(super) async fn suspend_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
         self.signal(hosts, "-STOP").await
     }
 
-    /// Lets hosts go on that hung.
+    /// Resumes suspended hosts.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub(super) async fn go_on(&self, hosts: &[usize]) -> Result<(), Failure> {
+    /// A signal cannot be sent.
+    pub(super) async fn resume_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
         self.signal(hosts, "-CONT").await
     }
 
@@ -257,10 +261,10 @@ impl Lab {
         Ok(())
     }
 
-    /// Ends the server of a cloud as `kill -9` does.
+    /// Kills the server of a cloud, as `kill -9` does.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// A signal cannot be sent.
     pub(super) async fn kill_server(&mut self, cloud: &str) -> Result<(), Failure> {
         for server in self
             .servers
@@ -275,7 +279,7 @@ impl Lab {
     /// Starts the server of a cloud, and waits until it listens.
     ///
     /// # Errors
-    /// If it does not.
+    /// The server does not start or listen.
     pub(super) async fn start_server(&mut self, cloud: &str) -> Result<(), Failure> {
         let log = self.log(&format!("nats-{cloud}"))?;
         for server in self
@@ -287,26 +291,26 @@ impl Lab {
             command.arg("-c").arg(&server.configuration);
             let mut process = spawn(command, log.try_clone()).map_err(|error| {
                 let failure = cannot("start `nats-server`", &error);
-                failure.or_help("install it, and see that it is in the path")
+                failure.or_help("install `nats-server` and add it to `PATH`")
             })?;
-            let listening = listens(server.address, "a NATS server", &mut process).await;
+            let listening = wait_until_listening(server.address, "NATS server", &mut process).await;
             server.process = Some(process);
             listening?;
         }
         Ok(())
     }
 
-    /// Starts hosts, with the files that they had, and waits until they listen.
+    /// Starts hosts with their existing data directories, and waits until they listen.
     ///
     /// # Errors
-    /// If one does not.
+    /// A host does not start or listen.
     pub(super) async fn start_hosts(&mut self, hosts: &[usize]) -> Result<(), Failure> {
         let replicas = self.topology.replicas().to_string();
         for host in hosts {
             let log = self.log(&format!("host-{}", host + 1))?;
             let host = &self.hosts[*host];
             let servers = self.servers.iter();
-            // A host uses the server of its own cloud, if there is one.
+            // A host uses the server of its own cloud, if that has one.
             let own = servers.clone().find(|server| server.cloud == host.cloud);
             let Some(server) = own.or_else(|| self.servers.first()) else {
                 continue;
@@ -328,32 +332,35 @@ impl Lab {
         }
         for host in hosts {
             let host = &mut self.hosts[*host];
-            let what = format!("host `{}`", host.name);
+            let name = format!("host `{}`", host.name);
             if let Some(process) = &mut host.process {
-                listens(host.admin, &what, process).await?;
+                wait_until_listening(host.admin, &name, process).await?;
             }
         }
         Ok(())
     }
 
-    /// A failure, with what the first host logged last.
+    /// Adds the last log lines of the first host to a failure.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
         let log = fs::read_to_string(self.directory.join("host-1.log")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-        failure.or_help(format!("the first host logged last:\n{}", shown.join("\n")))
+        failure.or_help(format!(
+            "see the last log lines of the first host:\n{}",
+            shown.join("\n")
+        ))
     }
 
-    /// Ends every process, and removes the files.
+    /// Kills every process, and removes the files.
     pub(super) async fn end(mut self) {
         let hosts = self.hosts.iter_mut().map(|host| &mut host.process);
         let servers = self.servers.iter_mut().map(|server| &mut server.process);
         for process in hosts.chain(servers) {
-            // One that ended by itself is no failure.
+            // A process that has ended by itself is not a failure.
             let _ = kill(process).await;
         }
         if let Err(error) = fs::remove_dir_all(&self.directory) {
-            tracing::warn!(%error, "the files of the drill are left behind");
+            tracing::warn!(%error, "cannot remove the files of the drill");
         }
     }
 
@@ -364,8 +371,8 @@ impl Lab {
     }
 }
 
-/// A directory that only this user can read: there are tokens in it.
-fn scratch() -> io::Result<PathBuf> {
+/// Creates a directory that only this user can read, because hosts store tokens in it.
+fn temporary_directory() -> io::Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt as _;
     let directory = std::env::temp_dir().join(format!("weft-drill-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&directory)?;
