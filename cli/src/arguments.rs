@@ -1,4 +1,4 @@
-//! The command line. Each command's own arguments stand in its file.
+//! The command line. The arguments of a command are in the file of that command.
 
 use clap::{Parser, Subcommand};
 
@@ -8,23 +8,23 @@ use crate::commands::{
     logs::Logs, status::Status, undeploy::Undeploy, up::Up,
 };
 
-/// The widest help text: longer lines are hard to read.
+/// The maximum width of help texts: longer lines are hard to read.
 const HELP_COLUMNS_MAX: usize = 100;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  the command did what it was asked to
-  1  it failed: the host refused, or a drain did not finish
-  2  a mistake in the arguments, a manifest, a file or an expression
-  3  no host answers there, or it does not accept the token
-  4  the called component trapped or did not finish in time
+  0  success
+  1  failure: rejected by the host, app not ready, or drain not finished
+  2  invalid arguments, manifest, file or expression
+  3  no host reachable, or token rejected
+  4  the called component trapped or exceeded its deadline
 
 A first app:
   weft up                                 start a host on this machine
   weft deploy shop.yaml                   deploy an app from another terminal
-  weft get routes                         see where it answers";
+  weft get routes                         list the HTTP routes of the app";
 
-/// A mesh for WebAssembly components: hosts run them, links join them.
+/// Run WebAssembly components on a mesh of hosts and connect them by links.
 #[derive(Debug, Parser)]
 #[command(
     name = "weft",
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Up(Up),
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_does_not_read_is_refused_with_the_accepted_form() {
+    fn an_invalid_component_name_is_refused_with_the_accepted_form() {
         let message = refused(&["weft", "call", "shop", "f()"]);
         assert!(message.contains("`APP/COMPONENT`"), "{message}");
     }
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lets_a_host_hang_is_started_by_its_arguments_and_not_offered() {
+    fn the_hang_helper_parses_its_arguments_and_is_hidden() {
         use std::time::Duration;
         let arguments =
             HangParent::arguments(42, Duration::from_millis(250), Duration::from_secs(15));

@@ -1,4 +1,4 @@
-//! The bytes of a component on this machine: read with a bound, and looked at before they are used.
+//! Component artifacts on this machine: read with a size limit, and parsed before they are used.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,32 +8,23 @@ use bytes::Bytes;
 use weft_compose::{DescribeError, Description};
 use weft_lattice_config::Digest;
 
-/// The bytes of a component and what they say of themselves.
+/// The bytes of a component and their description.
 #[derive(Debug)]
 pub(crate) struct Artifact {
-    /// The digest of the bytes.
     pub(crate) digest: Digest,
-    /// The bytes.
     pub(crate) bytes: Bytes,
-    /// What the component imports and exports.
+    /// The imports and exports of the component, and its WIT.
     pub(crate) description: Description,
 }
 
-/// Why a file is no component that can be used.
+/// The reasons why a file cannot be used as a component.
 #[derive(Debug)]
 pub(crate) enum ArtifactError {
     /// The file cannot be read.
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The file is no component.
+    Read { path: PathBuf, source: io::Error },
+    /// The file is not a valid component.
     Describe {
-        /// The file.
         path: PathBuf,
-        /// What it is instead, or what is wrong with it.
         source: DescribeError,
     },
 }
@@ -42,7 +33,7 @@ impl Artifact {
     /// Reads a component from a file.
     ///
     /// # Errors
-    /// The file cannot be read, or is no component.
+    /// The file cannot be read, or is not a component.
     pub(crate) fn read(path: &Path) -> Result<Artifact, ArtifactError> {
         let bytes = read_at_most(path, weft_compose::MAX_COMPONENT_BYTES).map_err(|source| {
             ArtifactError::Read {
@@ -56,10 +47,10 @@ impl Artifact {
         })
     }
 
-    /// Looks at the bytes of a component.
+    /// Parses the bytes of a component.
     ///
     /// # Errors
-    /// The bytes are no component.
+    /// The bytes are not a component.
     pub(crate) fn new(bytes: Bytes) -> Result<Artifact, DescribeError> {
         let description = weft_compose::describe(&bytes)?;
         Ok(Artifact {
@@ -70,7 +61,7 @@ impl Artifact {
     }
 }
 
-/// The content of a file, or the first `limit` bytes and one more, which proves that it is too large.
+/// Reads a file, but at most `limit + 1` bytes: the extra byte proves that the file is too large.
 pub(crate) fn read_at_most(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();

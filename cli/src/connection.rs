@@ -1,4 +1,4 @@
-//! How a command finds the host it speaks to, and explains that something is not there.
+//! Client connections to a host, and errors that suggest existing names for missing ones.
 
 use std::error::Error;
 use std::fs;
@@ -12,20 +12,21 @@ use weft_bus::{Lane, Scope, Status};
 use weft_control::rows::{AppRow, ComponentRow};
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, bus_rpc, token};
 
+use crate::did_you_mean::suggest;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
-use crate::nearest::nearest;
 use crate::target::AppTarget;
 use crate::urls::reachable;
 
-/// How long it may take to connect to a lattice and to find a host of it: a hand-shake over any distance
-/// takes less, and hosts answer at once.
-const FIND_WAIT_MAX: Duration = Duration::from_secs(5);
+/// The time limit to connect to NATS and discover a host of the lattice. A handshake over any
+/// distance takes less, and hosts reply at once.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A client for the host that the options mean, authorised by the token in its data directory.
+/// Connects to the host that the options select, with the token in its data directory.
 ///
 /// # Errors
-/// There is no token: no host has run with that data directory. Of a lattice: no host can be found.
+/// The token is missing because no host has run with that data directory; or no host of the
+/// lattice is discovered.
 pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
     if let Some((lattice, nats)) = options.any.lattice() {
         return any_host(lattice, &nats).await;
@@ -39,36 +40,36 @@ pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
     Ok(Client::new(address, token))
 }
 
-/// A client for a host of the lattice, whichever says first that it is there.
+/// Connects over the bus to the first host of the lattice that replies.
 async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> {
     let servers = nats.servers.join(",");
     let unusable = |error: &dyn Error| {
-        let message = format!("cannot look for lattice `{lattice}` on `{servers}`");
+        let message = format!("cannot search for lattice `{lattice}` on NATS servers `{servers}`");
         Failure::new(Kind::Input, message).caused_by(error)
     };
     let scope = Scope::new(lattice).map_err(|error| unusable(&error))?;
     let bus = nats::connect(scope, nats).await;
     let bus = bus.map_err(|error| unusable(&error))?.lane(Lane::Control);
-    let until = Instant::now() + FIND_WAIT_MAX;
+    let until = Instant::now() + DISCOVERY_TIMEOUT;
     let mut status = bus.status();
     let connected = status.wait_for(Status::is_connected);
     if timeout_at(until, connected).await.is_err() {
-        let seconds = FIND_WAIT_MAX.as_secs();
-        let message = format!("cannot reach a NATS server at `{servers}` within {seconds} s");
+        let seconds = DISCOVERY_TIMEOUT.as_secs();
+        let message = format!("cannot connect to NATS servers `{servers}` within {seconds} s");
         return Err(Failure::new(Kind::Host, message)
-            .or_help("give the servers of the lattice as in `--nats nats://127.0.0.1:4222`"));
+            .or_help("give the servers of the lattice, as in `--nats nats://127.0.0.1:4222`"));
     }
     let host = bus_rpc::seek(&bus, until).await.map_err(|error| {
-        let message = format!("no host of lattice `{lattice}` answers on `{servers}`");
+        let message = format!("no host of lattice `{lattice}` replied on NATS servers `{servers}`");
         let failure = Failure::new(Kind::Host, message).caused_by(&error);
         failure.or_help(
-            "give the lattice's name with `--lattice`, or start a host with `weft up --nats URL --lattice NAME`",
+            "check the lattice name (`--lattice`), or start a host with `weft up --nats URL --lattice NAME`",
         )
     })?;
     Client::over_bus(bus, host).map_err(|error| unusable(&error))
 }
 
-/// Where the host that uses this data directory said it listens.
+/// Reads the admin address that a host recorded in its data directory.
 fn recorded_address(data_directory: &Path) -> String {
     let recorded = fs::read_to_string(data_directory.join(token::ADDRESS_FILE)).unwrap_or_default();
     match (recorded.trim(), recorded.trim().parse()) {
@@ -86,8 +87,8 @@ fn no_token(data_directory: &Path, error: &io::Error) -> Failure {
             format!("no host has run with the data directory `{directory}`"),
         )
         .or_help(
-            "start one with `weft up`; if a host runs with another data directory, \
-                 give it with `--data-dir` or `WEFT_DATA_DIR`",
+            "start a host with `weft up`, or select the data directory of a running host with \
+                 `--data-dir` or `WEFT_DATA_DIR`",
         );
     }
     let file = token::path(data_directory);
@@ -96,10 +97,10 @@ fn no_token(data_directory: &Path, error: &io::Error) -> Failure {
         format!("cannot read the admin token `{}`", file.display()),
     )
     .caused_by(error)
-    .or_help("run the command as the user who runs the host")
+    .or_help("run the command as the user that runs the host")
 }
 
-/// The failure for a request about `target`; if that is not there, it names what is.
+/// Turns an error about `target` into a failure; for a missing target it suggests existing names.
 pub(crate) async fn explain(client: &Client, target: &AppTarget, error: ClientError) -> Failure {
     let is_missing = matches!(
         &error,
@@ -109,18 +110,20 @@ pub(crate) async fn explain(client: &Client, target: &AppTarget, error: ClientEr
     if !is_missing {
         return failure;
     }
-    match what_is_there(client, target).await {
+    match missing_target_help(client, target).await {
         Some(help) => failure.with_help(help),
-        None => failure.or_help("`weft get apps` and `weft get components` list what is deployed"),
+        None => failure.or_help(
+            "list deployed apps and components with `weft get apps` and `weft get components`",
+        ),
     }
 }
 
-/// What to try instead of a target that is not there; `None` if it is there, or the host does not say.
-pub(crate) async fn what_is_there(client: &Client, target: &AppTarget) -> Option<String> {
+/// Suggests existing names for a missing target; `None` if the target exists or the host fails.
+pub(crate) async fn missing_target_help(client: &Client, target: &AppTarget) -> Option<String> {
     let apps: Vec<AppRow> = client.rows("apps").await.ok()?;
     let app = target.app.as_str();
     if !apps.iter().any(|row| row.app == app) {
-        return Some(instead(
+        return Some(suggestion(
             app,
             apps.iter().map(|row| row.app.as_str()).collect(),
             "apps",
@@ -133,23 +136,23 @@ pub(crate) async fn what_is_there(client: &Client, target: &AppTarget) -> Option
         .filter(|row| row.app == app)
         .map(|row| row.component.as_str());
     let names: Vec<&str> = names.collect();
-    (!names.contains(&component)).then(|| instead(component, names, "components"))
+    (!names.contains(&component)).then(|| suggestion(component, names, "components"))
 }
 
-fn instead(written: &str, mut names: Vec<&str>, what: &str) -> String {
-    /// More names than this are a table's job.
+fn suggestion(written: &str, mut names: Vec<&str>, resources: &str) -> String {
+    /// Longer lists belong in the table of `weft get`.
     const NAMES_MAX: usize = 10;
     names.sort_unstable();
-    if let Some(name) = nearest(written, names.iter().copied()) {
-        return format!("did you mean `{name}`? `weft get {what}` lists all there are");
+    if let Some(name) = suggest(written, names.iter().copied()) {
+        return format!("did you mean `{name}`? list all {resources} with `weft get {resources}`");
     }
     match names.len() {
-        0 => "nothing is deployed; deploy an app with `weft deploy FILE`".to_owned(),
+        0 => format!("no {resources} are deployed; deploy an app with `weft deploy FILE`"),
         1..=NAMES_MAX => {
             let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("the {what} there are: {}", quoted.join(", "))
+            format!("deployed {resources}: {}", quoted.join(", "))
         }
-        _ => format!("`weft get {what}` lists what there is"),
+        _ => format!("list all {resources} with `weft get {resources}`"),
     }
 }
 
@@ -158,24 +161,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_is_compared_with_what_is_there() {
+    fn a_missing_name_is_compared_with_the_existing_ones() {
         let check = |written, names: &[&str], expected| {
-            assert_eq!(instead(written, names.to_vec(), "apps"), expected);
+            assert_eq!(suggestion(written, names.to_vec(), "apps"), expected);
         };
         check(
             "shp",
             &["shop", "bank"],
-            "did you mean `shop`? `weft get apps` lists all there are",
+            "did you mean `shop`? list all apps with `weft get apps`",
         );
         check(
             "inventory",
             &["shop", "bank"],
-            "the apps there are: `bank`, `shop`",
+            "deployed apps: `bank`, `shop`",
         );
         check(
             "shop",
             &[],
-            "nothing is deployed; deploy an app with `weft deploy FILE`",
+            "no apps are deployed; deploy an app with `weft deploy FILE`",
         );
     }
 

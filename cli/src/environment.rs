@@ -1,4 +1,5 @@
-//! Everything the command takes from the environment: this is the one module that reads it.
+//! Settings from the environment, and the options shared by commands. No other module reads the
+//! environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -14,19 +15,20 @@ use weft_state::buckets::BucketOptions;
 
 use crate::failure::{Failure, Kind};
 
-/// Which lines of the log are shown when `WEFT_LOG` is not set.
+/// The log filter if `WEFT_LOG` is not set.
 const LOG_FILTER_DEFAULT: &str = "info,weft=info";
 
-/// The name of a host on a machine that does not say its own.
+/// The host name if the name of the machine is missing or unusable.
 const HOST_NAME_DEFAULT: &str = "local";
 
-/// What NATS servers call a command in their lists of connections.
+/// The name of a command in the connection lists of NATS servers.
 const CLIENT_NAME: &str = "weft";
 
-/// Where a host keeps its data.
+/// The option for the data directory of a host.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DataDirectory {
-    /// The host's data directory [default: $XDG_DATA_HOME/weft or $HOME/.local/share/weft]
+    /// Use this data directory of the host [default: $XDG_DATA_HOME/weft or
+    /// $HOME/.local/share/weft]
     #[arg(
         long,
         value_name = "DIR",
@@ -36,12 +38,12 @@ pub(crate) struct DataDirectory {
     data_dir: Option<PathBuf>,
 }
 
-/// Which lattice a host joins.
+/// The options for the lattice that a host joins.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Lattice of many hosts")]
+#[command(next_help_heading = "Join a lattice")]
 pub(crate) struct LatticeOptions {
-    /// Join the hosts on these NATS servers, separated by commas, as in nats://127.0.0.1:4222; they
-    /// need not be there yet
+    /// Join the lattice on these NATS servers (comma-separated), as in nats://127.0.0.1:4222; the
+    /// servers may start later
     #[arg(
         long,
         value_name = "URL",
@@ -51,7 +53,7 @@ pub(crate) struct LatticeOptions {
         value_parser = NonEmptyStringValueParser::new()
     )]
     nats: Vec<String>,
-    /// The lattice to join; hosts of others on the same servers are not seen
+    /// Join the lattice of this name; other lattices on the same servers are ignored
     #[arg(
         long,
         value_name = "NAME",
@@ -60,7 +62,7 @@ pub(crate) struct LatticeOptions {
         requires = "nats"
     )]
     lattice: String,
-    /// On how many servers of a cluster the desired state is kept: 1, 3 or 5
+    /// Store the desired state on this many servers of the NATS cluster
     #[arg(
         long,
         value_name = "COUNT",
@@ -73,19 +75,19 @@ pub(crate) struct LatticeOptions {
     access: NatsAccess,
 }
 
-/// How a host or a command shows NATS servers who it is, and knows them.
+/// The options to authenticate to NATS servers and to verify them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NatsAccess {
-    /// A credentials file for the servers, as `nsc` makes it
+    /// Authenticate to NATS with this credentials file, as written by `nsc`
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_creds: Option<PathBuf>,
-    /// A file with the certificates (PEM) that sign the servers'; turns on TLS
+    /// Verify NATS servers with the CA certificates (PEM) in this file; enables TLS
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_ca: Option<PathBuf>,
 }
 
 impl NatsAccess {
-    /// The options for these servers, which are to call this `name`.
+    /// Builds the options for a connection of this name to these servers.
     fn options(&self, servers: &[String], name: &str) -> NatsOptions {
         let tls = self.nats_ca.clone().map(|ca| TlsOptions {
             ca: Some(ca),
@@ -102,14 +104,14 @@ impl NatsAccess {
 }
 
 impl LatticeOptions {
-    /// The lattice that a host of this name is to join, if one is given.
+    /// The lattice that a host of this name joins; `None` without `--nats`.
     pub(crate) fn mesh(self, name: &str) -> Option<MeshConfig> {
         if self.nats.is_empty() {
             return None;
         }
         Some(MeshConfig {
             buckets: BucketOptions {
-                // One of the three above.
+                // `value_parser` has checked the value.
                 replicas: self.nats_replicas.parse().unwrap_or(1),
                 ..BucketOptions::default()
             },
@@ -120,12 +122,12 @@ impl LatticeOptions {
     }
 }
 
-/// A lattice in which any host will do for a command.
+/// The options to send a command to any host of a lattice.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Any host of a lattice")]
+#[command(next_help_heading = "Connect over NATS")]
 pub(crate) struct AnyHostOptions {
-    /// Ask any host of the lattice on these NATS servers, separated by commas, in place of the one at
-    /// `--admin`
+    /// Connect to any host of the lattice on these NATS servers (comma-separated), instead of the
+    /// host at `--admin`
     #[arg(
         long,
         value_name = "URL",
@@ -133,7 +135,7 @@ pub(crate) struct AnyHostOptions {
         value_parser = NonEmptyStringValueParser::new()
     )]
     nats: Vec<String>,
-    /// The lattice
+    /// Connect to the lattice of this name
     #[arg(
         long,
         value_name = "NAME",
@@ -146,7 +148,7 @@ pub(crate) struct AnyHostOptions {
 }
 
 impl AnyHostOptions {
-    /// The lattice's name and its servers, if a host is to be found there.
+    /// The name of the lattice and its servers; `None` without `--nats`.
     pub(crate) fn lattice(&self) -> Option<(&str, NatsOptions)> {
         if self.nats.is_empty() {
             return None;
@@ -155,10 +157,10 @@ impl AnyHostOptions {
     }
 }
 
-/// Which host a command speaks to.
+/// The options that select the host of a command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HostOptions {
-    /// The admin address of the host [default: where the host of the data directory listens]
+    /// Connect to this admin address [default: the address recorded in the data directory]
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -173,15 +175,16 @@ pub(crate) struct HostOptions {
     pub(crate) any: AnyHostOptions,
 }
 
-/// The same, and whether the command line names a host: the environment alone may be meant for other commands.
+/// The same options, and the first of them on the command line. The environment does not count:
+/// its variables may be meant for other commands.
 #[derive(Debug, Clone)]
 pub(crate) struct NamedHostOptions {
     pub(crate) options: HostOptions,
-    /// The first option of them that is on the command line.
+    /// The first of these options on the command line.
     pub(crate) named_by: Option<&'static str>,
 }
 
-/// Those that say which host, by their names for `clap` and for people.
+/// The options that select a host: their `clap` ids and their names on the command line.
 const NAMING: [(&str, &str); 6] = [
     ("admin", "--admin"),
     ("data_dir", "--data-dir"),
@@ -219,42 +222,39 @@ impl FromArgMatches for NamedHostOptions {
 }
 
 impl DataDirectory {
-    /// The directory given, or the user's default.
+    /// The given directory, or the user's default.
     ///
     /// # Errors
-    /// None is given, and the environment names no home directory.
+    /// The option is missing, and `HOME` is not set.
     pub(crate) fn path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.data_dir {
             return Ok(path.clone());
         }
         default_path(variable("XDG_DATA_HOME"), variable("HOME")).ok_or_else(|| {
-            Failure::new(
-                Kind::Input,
-                "there is no default data directory: `HOME` is not set",
-            )
-            .or_help("give one with `--data-dir DIR` or `WEFT_DATA_DIR`")
+            Failure::new(Kind::Input, "no default data directory: `HOME` is not set")
+                .or_help("set `--data-dir DIR` or `WEFT_DATA_DIR`")
         })
     }
 }
 
-/// Which lines of the log are shown, in the syntax of `tracing-subscriber`.
+/// The log filter, in the syntax of `tracing-subscriber`.
 pub(crate) fn log_filter() -> String {
     let given = variable("WEFT_LOG").and_then(|value| value.into_string().ok());
     given.unwrap_or_else(|| LOG_FILTER_DEFAULT.to_owned())
 }
 
-/// Whether the user asks for no colour (<https://no-color.org>).
+/// True if the user disables colour (<https://no-color.org>).
 pub(crate) fn no_colour() -> bool {
     variable("NO_COLOR").is_some()
 }
 
-/// The name of this machine, which names its host unless the user does.
+/// The default host name: the name of this machine.
 pub(crate) fn machine_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     host_name(name.trim())
 }
 
-/// What a host is called on a machine of this name, which may be anything.
+/// Turns the name of a machine, which may be any text, into a valid host name.
 fn host_name(machine: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name = machine.chars().map(|c| if allowed(c) { c } else { '-' });
@@ -265,7 +265,7 @@ fn host_name(machine: &str) -> String {
     }
 }
 
-/// A variable that is set and not empty.
+/// The value of a variable; `None` if the variable is not set or empty.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the module that reads the environment"
@@ -274,7 +274,7 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
-/// The XDG base directory specification: a path that is not absolute counts as not set.
+/// The default data directory. The XDG base directory specification ignores relative paths.
 fn default_path(xdg_data_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     let data_home = xdg_data_home
         .map(PathBuf::from)
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_of_any_name_has_a_host_with_one_that_commands_take() {
+    fn every_machine_name_becomes_a_valid_host_name() {
         let cases = [
             ("north-1", "north-1"),
             ("north 1/a", "north-1-a"),

@@ -1,54 +1,53 @@
-//! What a user is told when a command does not succeed, and the exit code it ends with.
+//! Failures of commands: the messages for the user and the exit code.
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use weft_control::{ClientError, ErrorBody, ErrorCode};
 
-/// What kind of thing went wrong: what a script can tell apart by the exit code.
+/// The kinds of failures that scripts distinguish by the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// The host refused, or the command could not do its work.
+    /// The host rejected the request, or the command could not finish.
     Failed,
-    /// What the user gave cannot be used: a manifest, a file, an expression.
+    /// The user's input is invalid: an argument, a manifest, a file, an expression.
     Input,
-    /// No host answers there, or it does not accept the token.
+    /// The host is not reachable, or rejects the token.
     Host,
-    /// The called guest trapped or did not finish in time.
+    /// The called guest trapped or exceeded its deadline.
     Guest,
 }
 
-/// Why a command did not succeed: one kind, and a message for each mistake.
+/// The failure of a command: one kind, and a message for each error.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
     messages: Vec<Message>,
 }
 
-/// One mistake, in the form in which it is printed.
+/// One error, in the form in which it is printed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// A sentence, what led to it, and what to do next.
+    /// A message with causes and help.
     Plain(Plain),
-    /// Text that has a form of its own: the mistakes of a manifest, shown as a compiler does.
+    /// Preformatted text: the diagnostics of a manifest.
     Formatted(String),
 }
 
-/// A sentence, what led to it (outermost first), and what to do next.
+/// A message, its causes and the next step.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plain {
-    /// What happened.
     pub(crate) message: String,
-    /// What led to it.
+    /// The causes, outermost first.
     pub(crate) causes: Vec<String>,
-    /// What to do next.
+    /// The next step for the user.
     pub(crate) help: Option<String>,
 }
 
 // === impl Kind ===
 
 impl Kind {
-    /// The exit code; `weft --help` and `docs/cli.md` list them.
+    /// The exit code, as listed in `weft --help` and `docs/cli.md`.
     pub(crate) fn exit_code(self) -> ExitCode {
         ExitCode::from(self.number())
     }
@@ -56,7 +55,7 @@ impl Kind {
     fn number(self) -> u8 {
         match self {
             Kind::Failed => 1,
-            // The code `clap` uses for a mistake in the arguments.
+            // The same code as `clap` uses for invalid arguments.
             Kind::Input => 2,
             Kind::Host => 3,
             Kind::Guest => 4,
@@ -82,22 +81,22 @@ impl From<ErrorCode> for Kind {
 // === impl Failure ===
 
 impl Failure {
-    /// A failure that one sentence explains.
+    /// Creates a failure with one message.
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Failure {
         Failure::all(kind, vec![Plain::new(message).into()])
     }
 
-    /// A failure with a message for each of several mistakes.
+    /// Creates a failure with a message for each of several errors.
     pub(crate) fn all(kind: Kind, messages: Vec<Message>) -> Failure {
         Failure { kind, messages }
     }
 
-    /// An error and everything that led to it.
+    /// Creates a failure from an error and its sources.
     pub(crate) fn from_error(kind: Kind, error: &dyn Error) -> Failure {
         Failure::all(kind, vec![Plain::from_error(error).into()])
     }
 
-    /// The kind, which decides the exit code.
+    /// The kind, which determines the exit code.
     pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
@@ -107,7 +106,7 @@ impl Failure {
         &self.messages
     }
 
-    /// Adds what led to it.
+    /// Appends an error and its sources as causes.
     pub(crate) fn caused_by(mut self, cause: &dyn Error) -> Failure {
         if let Some(plain) = self.last_plain() {
             plain.causes.extend(chain(cause));
@@ -115,7 +114,7 @@ impl Failure {
         self
     }
 
-    /// Puts the failure into a larger one: what it said becomes the cause.
+    /// Adds an outer message; the current message becomes its cause.
     pub(crate) fn within(mut self, message: impl Into<String>) -> Failure {
         if let Some(plain) = self.last_plain() {
             let cause = std::mem::replace(&mut plain.message, message.into());
@@ -124,7 +123,7 @@ impl Failure {
         self
     }
 
-    /// Says what to do next, unless that is said already.
+    /// Adds help unless the failure has help already.
     pub(crate) fn or_help(mut self, help: impl Into<String>) -> Failure {
         if let Some(plain) = self.last_plain() {
             plain.help.get_or_insert_with(|| help.into());
@@ -132,7 +131,7 @@ impl Failure {
         self
     }
 
-    /// Says what to do next, in place of what was said before.
+    /// Replaces the help.
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Failure {
         if let Some(plain) = self.last_plain() {
             plain.help = Some(help.into());
@@ -151,27 +150,30 @@ impl Failure {
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
         match error {
-            ClientError::Refused { body, .. } => refused(body),
+            ClientError::Refused { body, .. } => from_host(body),
             ClientError::Unreachable { .. } => Failure::from_error(Kind::Host, &error).or_help(
-                "start a host with `weft up`, or say where one runs with `--admin HOST:PORT`",
+                "start a host with `weft up`, or give the address of a running host with \
+                     `--admin HOST:PORT`",
             ),
-            ClientError::Bus { .. } => Failure::from_error(Kind::Host, &error)
-                .or_help("`weft get hosts` shows whether it is there; ask again for another host"),
+            ClientError::Bus { .. } => Failure::from_error(Kind::Host, &error).or_help(
+                "check the host with `weft get hosts`; repeat the command to use another host",
+            ),
             ClientError::Objects { .. } => Failure::from_error(Kind::Failed, &error).or_help(
-                "component bytes go to JetStream over the bus; with `--admin` they go to a host",
+                "over NATS, artifacts are uploaded to JetStream; use `--admin HOST:PORT` to upload \
+                     to a host",
             ),
-            ClientError::Follow => Failure::from_error(Kind::Input, &error).or_help(
-                "leave out `-f`, or give `--admin HOST:PORT` of a host in place of `--nats`",
-            ),
+            ClientError::Follow => Failure::from_error(Kind::Input, &error)
+                .or_help("omit `-f`, or use `--admin HOST:PORT` instead of `--nats`"),
             ClientError::Timeout { .. }
             | ClientError::Protocol { .. }
             | ClientError::Unexpected { .. } => Failure::from_error(Kind::Host, &error)
-                .or_help("check with `weft get hosts` that it is a host of this version of weft"),
+                .or_help("check with `weft get hosts` that the host runs this version of weft"),
         }
     }
 }
 
-fn refused(body: ErrorBody) -> Failure {
+/// The failure for an error reply of a host.
+fn from_host(body: ErrorBody) -> Failure {
     let ErrorBody {
         code,
         message,
@@ -191,10 +193,11 @@ fn refused(body: ErrorBody) -> Failure {
     );
     match code {
         ErrorCode::Unauthorized => failure.or_help(
-            "give the data directory of that host with `--data-dir` or `WEFT_DATA_DIR`: it holds the token",
+            "select the data directory of that host, which contains its token, with `--data-dir` or \
+                 `WEFT_DATA_DIR`",
         ),
-        ErrorCode::Busy => failure.or_help("try again in a moment"),
-        ErrorCode::Internal => failure.or_help("the log of the host says more"),
+        ErrorCode::Busy => failure.or_help("retry in a moment"),
+        ErrorCode::Internal => failure.or_help("see the log of the host"),
         ErrorCode::BadRequest
         | ErrorCode::NotFound
         | ErrorCode::Conflict
@@ -213,7 +216,7 @@ impl From<Plain> for Message {
 }
 
 impl Plain {
-    /// A sentence alone.
+    /// Creates a message without causes and help.
     pub(crate) fn new(message: impl Into<String>) -> Plain {
         Plain {
             message: message.into(),
@@ -221,7 +224,7 @@ impl Plain {
         }
     }
 
-    /// An error and everything that led to it.
+    /// Creates a message from an error and its sources.
     pub(crate) fn from_error(error: &dyn Error) -> Plain {
         Plain {
             message: error.to_string(),
@@ -247,7 +250,7 @@ mod tests {
     use super::*;
 
     fn refusal(code: ErrorCode, help: Option<&str>) -> Failure {
-        refused(ErrorBody {
+        from_host(ErrorBody {
             code,
             message: "no app `shp` is deployed".to_owned(),
             causes: vec!["it was never there".to_owned()],
@@ -274,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_is_not_there_is_exit_code_3_and_says_how_to_start_one() {
+    fn an_unreachable_host_is_exit_code_3_with_help_to_start_one() {
         let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
         let failure = Failure::from(ClientError::Unreachable {
             address: "a:1".to_owned(),
@@ -294,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_host_advises_is_kept() {
+    fn the_help_of_a_host_is_not_replaced() {
         let failure = refusal(ErrorCode::Unauthorized, Some("ask"));
         let [Message::Plain(plain)] = failure.messages() else {
             panic!("{failure:?}")

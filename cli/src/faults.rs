@@ -1,6 +1,6 @@
-//! What a drill may do to the process of `weft up`: end it as `kill -9` does, or have it hang. A process that is
-//! stopped cannot start itself again, so this same program does it, as a child
-//! ([`hang-parent`](crate::commands::hang)).
+//! Fault injection into the process of `weft up`: a drill may kill it, as `kill -9` does, or
+//! suspend it. A suspended process cannot resume itself, so this program runs again as a child
+//! that sends the signals ([`hang-parent`](crate::commands::hang)).
 
 use std::process::{Stdio, exit, id};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use weft_host::{FaultError, Faults};
 
 use crate::commands::hang::HangParent;
 
-/// What a shell says of a process that SIGKILL ended.
+/// The exit code of a process killed by SIGKILL, as shells report it.
 const KILLED: i32 = 137;
 
-/// The first process of a container: SIGKILL and SIGSTOP from within do nothing to it.
+/// The first process of a container: the kernel ignores SIGKILL and SIGSTOP from within.
 const FIRST_PROCESS: u32 = 1;
 
 /// The process of this host.
@@ -23,7 +23,7 @@ pub(crate) struct ThisProcess;
 
 impl Faults for ThisProcess {
     fn kill(&self) {
-        // Nothing is left to say that it failed, and then the process ends all the same.
+        // If the signal cannot be sent, the process exits all the same.
         let _ = kill_process(getpid(), Signal::KILL);
         exit(KILLED);
     }
@@ -32,18 +32,18 @@ impl Faults for ThisProcess {
         can_hang(id())
     }
 
-    fn hang(&self, after: Duration, lasting: Duration) -> Result<(), FaultError> {
+    fn hang(&self, after: Duration, duration: Duration) -> Result<(), FaultError> {
         can_hang(id())?;
         let program = std::env::current_exe().map_err(FaultError::Helper)?;
         let mut helper = Command::new(program);
-        helper.args(HangParent::arguments(id(), after, lasting));
-        // A Ctrl-C for the host is not one for what lets it go on.
+        helper.args(HangParent::arguments(id(), after, duration));
+        // Ctrl-C in the terminal of the host must not end the helper, which resumes the host.
         helper.process_group(0);
         helper
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // It ends by itself, and the runtime reaps it.
+        // The helper ends by itself, and the runtime reaps it.
         helper.spawn().map(drop).map_err(FaultError::Helper)
     }
 }

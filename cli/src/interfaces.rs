@@ -1,11 +1,11 @@
-//! What the imports of a component need, and what its exports are good for.
+//! Classification of imports by what satisfies them, and of exports by their use.
 
 use serde::Serialize;
 use weft_compose::{Extern, ExternKind};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 use weft_provider::Registry;
 
-/// The packages whose interfaces every host offers to every component.
+/// The packages whose interfaces every host provides to every component.
 const BASELINE_PACKAGES: [&str; 6] = [
     "wasi:cli",
     "wasi:clocks",
@@ -15,64 +15,60 @@ const BASELINE_PACKAGES: [&str; 6] = [
     "wasi:sockets",
 ];
 
-/// Interfaces of other packages that come with the host: types and no capability.
+/// Interfaces of other packages that every host provides: types without a capability.
 const BASELINE_INTERFACES: [&str; 1] = ["wasi:http/types"];
 
-/// The interfaces a route can lead to.
+/// The interfaces that can be the target of a route.
 const HTTP_HANDLERS: [&str; 2] = ["wasi:http/incoming-handler", "wasi:http/handler"];
 
-/// An import of a component and who can serve it.
+/// An import of a component and what can serve it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Import {
     /// The name in the component.
     pub(crate) name: String,
-    /// The interface, if the name is another one.
+    /// The interface, if the name is a plain name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) interface: Option<String>,
-    /// What it takes to satisfy it.
     pub(crate) need: Need,
-    /// The types of provider that can serve it.
+    /// The types of provider that can serve the import.
     pub(crate) providers: Vec<String>,
-    /// Its functions.
     pub(crate) functions: Vec<Function>,
 }
 
-/// What it takes to satisfy an import.
+/// The requirement of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Need {
     /// A link in the manifest.
     Link,
-    /// Nothing: every host offers it.
+    /// Nothing: every host provides the interface.
     Baseline,
-    /// Nothing: it has types and no functions.
+    /// Nothing: the interface has types and no functions.
     Types,
-    /// It is no interface, and links are for interfaces.
+    /// The import is not an interface, and links connect interfaces only.
     Unlinkable,
 }
 
-/// An export of a component and what it is good for.
+/// An export of a component and its use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Export {
     /// The name in the component.
     pub(crate) name: String,
-    /// What can lead to it.
     pub(crate) use_by: Use,
-    /// Its functions.
     pub(crate) functions: Vec<Function>,
 }
 
-/// What can lead to an export.
+/// The possible callers of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Use {
-    /// A route: it answers HTTP requests.
+    /// A route: the export handles HTTP requests.
     Route,
     /// A link from another component, and `weft call`.
     Link,
-    /// Only `weft call`: it is a function outside any interface.
+    /// Only `weft call`: the export is a function outside any interface.
     Call,
-    /// Nothing: it has no functions.
+    /// Nothing: the export has no functions.
     Types,
 }
 
@@ -84,7 +80,7 @@ pub(crate) struct Function {
 }
 
 impl Import {
-    /// Says who can serve an import, on a host with these providers.
+    /// Classifies an import for a host with these providers.
     pub(crate) fn new(import: &Extern, providers: &Registry) -> Import {
         let interface = interface_of(import);
         let need = need(import, interface.as_ref());
@@ -101,13 +97,13 @@ impl Import {
         }
     }
 
-    /// Who serves it, for people.
+    /// The possible servers of the import, in words.
     pub(crate) fn served_by(&self) -> String {
         match (self.need, self.providers.as_slice()) {
             (Need::Baseline, _) => "every host".to_owned(),
-            (Need::Types, _) => "nobody: it has only types".to_owned(),
+            (Need::Types, _) => "nothing: types only".to_owned(),
             (Need::Unlinkable, _) => {
-                "nobody: links are for interfaces, and this is none; import it in an interface"
+                "nothing: links connect interfaces only; move the import into an interface"
                     .to_owned()
             }
             (Need::Link, []) => "a component that exports it".to_owned(),
@@ -123,7 +119,7 @@ impl Import {
 }
 
 impl Export {
-    /// Says what an export is good for.
+    /// Classifies an export.
     pub(crate) fn new(export: &Extern) -> Export {
         let interface = interface_of(export);
         let is_handler =
@@ -141,13 +137,13 @@ impl Export {
         }
     }
 
-    /// What leads to it, for people.
+    /// The possible callers of the export, in words.
     pub(crate) fn used_by(&self) -> &'static str {
         match self.use_by {
             Use::Route => "HTTP requests, through a route",
             Use::Link => "a link from another component, or `weft call`",
             Use::Call => "`weft call`",
-            Use::Types => "nothing: it has no functions",
+            Use::Types => "nothing: no functions",
         }
     }
 }
@@ -274,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn types_need_no_link_and_a_function_of_the_world_can_have_none() {
+    fn types_need_no_link_and_a_function_of_the_world_cannot_be_linked() {
         check_import(
             &item("shop:catalogue/types", ExternKind::Instance, &[]),
             Need::Types,

@@ -1,4 +1,4 @@
-//! The log of a host process: which lines, in which form, and the copy that `weft logs` reads.
+//! The log of a host process: filter, format, and the buffer that `weft logs` reads.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::environment;
 use crate::failure::{Failure, Kind};
 use crate::output::{Colour, colour_on_stderr};
 
-/// The form of the log on standard error.
+/// The format of the log on standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     // A line of text for each event.
@@ -23,30 +23,34 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts the log of this process: to standard error, and the guests' lines also to `logs`.
+/// Starts logging to standard error, and copies the lines of guests to `logs`.
 ///
-/// Lines of the `log` crate are left out: to take them, every `log::trace!` of the wasm runtime would
-/// have to be asked about, and some of them stand on the path of a request.
+/// Records of the `log` crate are not bridged: every `log::trace!` of the wasm runtime would
+/// then pass the filter, and some are on the path of a request.
 ///
 /// # Errors
-/// `WEFT_LOG` is no filter.
+/// `WEFT_LOG` is not a valid filter.
 pub(crate) fn start(format: LogFormat, logs: &Logs) -> Result<(), Failure> {
     let directives = environment::log_filter();
     let filter = EnvFilter::try_new(&directives).map_err(|error| {
         Failure::new(
             Kind::Input,
-            format!("`WEFT_LOG` is no filter: `{directives}`"),
+            format!("invalid log filter in `WEFT_LOG`: `{directives}`"),
         )
         .caused_by(&error)
         .or_help("expected levels by target, as in `info` or `warn,weft=debug`")
     })?;
-    // What people see on the console has no say in what `weft logs` has.
+    // The console filter does not apply to `weft logs`.
     let guests = Targets::new().with_target(GUEST_TARGET, LevelFilter::TRACE);
     let subscriber = tracing_subscriber::registry()
         .with(logs.layer().with_filter(guests))
         .with(console(format).with_filter(filter));
     tracing::subscriber::set_global_default(subscriber).map_err(|error| {
-        Failure::new(Kind::Failed, "the log of this process was started before").caused_by(&error)
+        Failure::new(
+            Kind::Failed,
+            "logging is already initialized in this process",
+        )
+        .caused_by(&error)
     })
 }
 
@@ -54,7 +58,7 @@ fn console<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    // A closed standard error must not stop a host: reporting the failed write would panic.
+    // A closed standard error must not stop a host: a report of the failed write would panic.
     let layer = fmt::layer()
         .with_writer(io::stderr)
         .log_internal_errors(false);

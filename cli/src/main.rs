@@ -1,34 +1,34 @@
-//! The `weft` command: reads its arguments, runs one command, ends with a documented exit code.
+//! The `weft` command: parses arguments, runs one command, exits with a documented code.
 //!
 //! | module | owns |
 //! | --- | --- |
 //! | [`arguments`] | the command line, help texts included |
 //! | [`commands`] | one file for each command |
-//! | [`environment`] | everything that comes from the environment |
-//! | [`output`] | everything that is printed |
-//! | [`faults`] | what a drill may do to the process of a host |
-//! | [`failure`] | what a user is told when a command fails, and the exit code |
+//! | [`environment`] | settings from the environment and shared options |
+//! | [`output`] | printing to standard output and standard error |
+//! | [`faults`] | fault injection into the process of a host |
+//! | [`failure`] | error messages and exit codes |
 
 mod arguments;
 mod artifact;
 mod commands;
 mod connection;
+mod did_you_mean;
 mod environment;
 mod failure;
 mod faults;
+mod get_columns;
 mod interfaces;
 mod logging;
 mod manifest;
-mod nearest;
 mod output;
-mod polling;
 mod providers;
-mod rows;
 mod signals;
 mod table;
 mod target;
 mod time;
 mod urls;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -37,12 +37,12 @@ use mimalloc::MiMalloc;
 
 use crate::arguments::Arguments;
 
-/// What it brings is in `docs/performance.md`.
+/// Measured in `docs/performance.md`.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    // A mistake in the arguments ends the process here, with exit code 2.
+    // Invalid arguments end the process here, with exit code 2.
     let arguments = Arguments::parse();
     match commands::run(arguments.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,5 @@
-//! A manifest as a file: read, checked, and its component files replaced by their digests, so that a
-//! host can take it. Everything that can be wrong on this machine is found here, before a host hears
-//! of it.
+//! Manifest files: read, validated, and with component files replaced by their digests. All
+//! errors that this machine can detect are reported here, before a request to a host.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,39 +10,38 @@ use bytes::Bytes;
 use weft_lattice_config::{App, Digest, Source};
 
 use crate::artifact::{Artifact, ArtifactError, read_at_most};
+use crate::did_you_mean::suggest;
 use crate::failure::{Failure, Kind, Message, Plain, chain};
-use crate::nearest::nearest;
 
-/// The largest manifest read; `weft-lattice-config` refuses what is longer than its own limit.
+/// The maximum size to read; the limit of `weft-lattice-config` for a manifest is lower.
 const MANIFEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The name that stands for standard input.
+/// The file name that means standard input.
 const STDIN: &str = "-";
 
-/// An app that is ready to be sent to a host.
+/// An app that is ready for a deploy.
 #[derive(Debug)]
 pub(crate) struct Manifest {
-    /// The file it was read from, as given.
+    /// The name of the file, as given.
     pub(crate) file: String,
-    /// The app, every source a digest.
+    /// The app, in which every source is a digest.
     pub(crate) app: App,
-    /// The bytes that its files held.
+    /// The content of its component files.
     pub(crate) artifacts: BTreeMap<Digest, Upload>,
 }
 
-/// Bytes that a host may not have yet.
+/// An artifact that the host may not have yet.
 #[derive(Debug)]
 pub(crate) struct Upload {
     /// The first component with these bytes.
     pub(crate) component: String,
-    /// The bytes.
     pub(crate) bytes: Bytes,
 }
 
-/// Reads manifests; if any of them has mistakes, reports the mistakes of all.
+/// Reads manifests; if any is invalid, reports the errors of all.
 ///
 /// # Errors
-/// A file cannot be read, is no manifest, or names a file that is no component.
+/// A file cannot be read, is not a valid manifest, or names a file that is not a component.
 pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<Manifest>, Failure> {
     let mut manifests = Vec::new();
     let mut mistakes = Vec::new();
@@ -96,16 +94,16 @@ fn text(file: &Path, name: &str) -> Result<String, Plain> {
     let bytes = bytes.map_err(|error| unreadable(file, name, &error))?;
     if bytes.starts_with(b"\0asm") {
         return Err(Plain {
-            message: format!("`{name}` is WebAssembly, expected a manifest in YAML"),
+            message: format!("`{name}` is a WebAssembly file, expected a YAML manifest"),
             help: Some(format!(
-                "name it in a manifest as `source: {{ file: {name} }}` of a component, and deploy that; \
-                 `weft inspect {name}` shows what it needs"
+                "reference the file in a manifest as `source: {{ file: {name} }}` of a component, and \
+                 deploy the manifest; `weft inspect {name}` lists its imports"
             )),
             ..Plain::default()
         });
     }
     String::from_utf8(bytes).map_err(|error| Plain {
-        message: format!("`{name}` is not text, expected a manifest in YAML"),
+        message: format!("`{name}` is not UTF-8 text, expected a YAML manifest"),
         causes: vec![error.to_string()],
         help: Some("give the path of a manifest, as in `weft deploy shop.yaml`".to_owned()),
     })
@@ -140,7 +138,7 @@ fn unreadable(file: &Path, name: &str, error: &io::Error) -> Plain {
     }
 }
 
-/// A YAML file beside the missing one whose name is close to it.
+/// A YAML file in the same directory with a similar name.
 fn similar_file(file: &Path) -> Option<PathBuf> {
     let directory = file
         .parent()
@@ -150,7 +148,7 @@ fn similar_file(file: &Path) -> Option<PathBuf> {
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
         .collect();
-    let similar = nearest(
+    let similar = suggest(
         file.file_name()?.to_str()?,
         names.iter().map(String::as_str),
     )?;
@@ -207,10 +205,11 @@ fn unusable(component: &str, manifest: &str, error: &ArtifactError) -> Message {
     let help = match error {
         ArtifactError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             Some(format!(
-                "build the component, or correct `source.file` in `{manifest}`: it is relative to the manifest"
+                "build the component, or correct `source.file` in `{manifest}`; the path is relative to \
+                 the manifest"
             ))
         }
-        // What a file is instead says what to do about it.
+        // The cause names what the file contains instead, and the next step.
         ArtifactError::Read { .. } | ArtifactError::Describe { .. } => None,
     };
     let message = format!("component `{component}` of `{manifest}` cannot be deployed");

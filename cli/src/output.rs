@@ -1,7 +1,7 @@
-//! Everything the command prints: the one place that writes to standard output and standard error.
+//! Printing. No other module writes to standard output and standard error.
 //!
-//! A command yields a value, a [`Report`]; here it becomes text or JSON. What comes from hosts and
-//! guests is not trusted with the terminal: control characters are shown escaped.
+//! A command returns a [`Report`], which is printed as text or JSON. Text from hosts and guests is
+//! not trusted: control characters are escaped.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -12,41 +12,40 @@ use serde::Serialize;
 use crate::environment;
 use crate::failure::{Failure, Kind, Message, Plain};
 
-/// The form of what a command prints on standard output.
+/// The output format on standard output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    // Plain comments: doc comments would become six lines in the help of every command.
-    // For people; it may change from version to version.
+    // Plain comments: doc comments would add six lines to the help of every command.
+    // For people; may change between versions.
     #[default]
     Text,
     // For programs: fields are added, never renamed.
     Json,
 }
 
-/// What a command yields.
+/// The result of a command.
 pub(crate) trait Report: Serialize {
-    /// The form for people.
+    /// The text for people.
     fn text(&self) -> String;
 
-    /// What is said on standard error beside it: why there is nothing, and what to do next.
+    /// A note for standard error: why the result is empty, and the next step.
     fn note(&self) -> Option<String> {
         None
     }
 }
 
-/// Whether somebody still reads what is printed.
+/// The state of the reader of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// More may be printed.
-    Listening,
-    /// The other end of the pipe is closed (`weft logs | head`): that is no mistake of anyone.
-    Gone,
+    Open,
+    /// The other end of the pipe is closed (`weft logs | head`), which is not an error.
+    Closed,
 }
 
-/// Prints what a command yields.
+/// Prints the result of a command.
 ///
 /// # Errors
-/// Standard output cannot be written, for another reason than a closed pipe.
+/// Standard output cannot be written for a reason other than a closed pipe.
 pub(crate) fn report(report: &impl Report, format: Format) -> Result<Reader, Failure> {
     let reader = match format {
         Format::Text => write_stdout(&printable(&report.text())),
@@ -58,7 +57,7 @@ pub(crate) fn report(report: &impl Report, format: Format) -> Result<Reader, Fai
     Ok(reader)
 }
 
-/// Prints one of many values: a line of text, or of JSON.
+/// Prints one value of a stream: a line of text or of JSON.
 ///
 /// # Errors
 /// As [`report`].
@@ -69,17 +68,17 @@ pub(crate) fn line(report: &impl Report, format: Format) -> Result<Reader, Failu
     }
 }
 
-/// Says something on standard error that is not a failure.
+/// Prints a note, which is not a failure, on standard error.
 pub(crate) fn note(text: &str) {
     stderr_line(&printable(text));
 }
 
-/// Prints why the command did not succeed.
+/// Prints the failure of a command on standard error.
 pub(crate) fn failure(failure: &Failure) {
     stderr_line(&failure_text(failure, colour_on_stderr()));
 }
 
-/// Whether standard error understands, and the user wants, colour.
+/// Colour, if standard error is a terminal and the user has not disabled it.
 pub(crate) fn colour_on_stderr() -> Colour {
     if io::stderr().is_terminal() && !environment::no_colour() {
         Colour::On
@@ -88,12 +87,10 @@ pub(crate) fn colour_on_stderr() -> Colour {
     }
 }
 
-/// Whether text is coloured.
+/// Colour of text on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Colour {
-    /// With escape sequences.
     On,
-    /// Without.
     Off,
 }
 
@@ -122,7 +119,7 @@ fn plain_text(plain: &Plain, colour: Colour) -> String {
     text
 }
 
-/// The text with control characters escaped, so that a guest cannot steer the terminal.
+/// Escapes control characters, so that a guest cannot control the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
     if text.chars().all(is_harmless) {
@@ -144,7 +141,7 @@ fn json<T: Serialize>(
     render: fn(&T) -> serde_json::Result<String>,
 ) -> Result<String, Failure> {
     render(value).map_err(|error| {
-        Failure::new(Kind::Failed, "cannot write the result as JSON").caused_by(&error)
+        Failure::new(Kind::Failed, "cannot encode the result as JSON").caused_by(&error)
     })
 }
 
@@ -152,17 +149,17 @@ fn json<T: Serialize>(
 
 fn write_stdout(text: &str) -> Result<Reader, Failure> {
     if text.is_empty() {
-        return Ok(Reader::Listening);
+        return Ok(Reader::Open);
     }
     match write_line(io::stdout().lock(), text) {
-        Ok(()) => Ok(Reader::Listening),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Ok(()) => Ok(Reader::Open),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Closed),
         Err(error) => Err(Failure::from_error(Kind::Failed, &StdoutError(error))),
     }
 }
 
 fn stderr_line(text: &str) {
-    // There is nowhere left to say that standard error is closed.
+    // If standard error is closed, the error cannot be reported anywhere.
     let _ = write_line(io::stderr().lock(), text);
 }
 
@@ -174,7 +171,7 @@ fn write_line(mut stream: impl Write, text: &str) -> io::Result<()> {
     stream.flush()
 }
 
-/// Standard output cannot be written.
+/// A failed write to standard output.
 #[derive(Debug)]
 struct StdoutError(io::Error);
 
@@ -207,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_its_message_its_causes_and_what_to_do() {
+    fn a_failure_is_printed_with_message_causes_and_help() {
         let expected = "error: cannot read `a.yaml`\n  caused by: not found\nhelp: create it\n\
                         error: and `b\\u{1b}[2J`";
         assert_eq!(failure_text(&example(), Colour::Off), expected);
@@ -228,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_and_tabs_stay_and_other_control_characters_are_shown() {
+    fn line_ends_and_tabs_stay_and_other_control_characters_are_escaped() {
         assert_eq!(printable("a\tb\n"), "a\tb\n");
         assert_eq!(printable("a\rb\u{7}"), "a\\rb\\u{7}");
     }

@@ -1,11 +1,11 @@
-//! The kinds of providers that this build of weft has.
+//! The types of providers in this build of weft.
 
 use weft_host::MeshConfig;
 use weft_keyvalue_nats::Lattice;
 use weft_provider::Registry;
 
-/// Every kind there is, for a host that joins `mesh`, or none. A new kind is a crate under `providers/` and a
-/// line here.
+/// All types of providers, for a host that joins `mesh`, if given. A new type is a crate under
+/// `providers/` and a line here.
 pub(crate) fn registry(mesh: Option<&MeshConfig>) -> Registry {
     let lattice = mesh.map(|mesh| Lattice {
         name: mesh.lattice.clone(),

@@ -1,25 +1,24 @@
-//! The signals that ask a command to end: SIGINT (Ctrl-C) and SIGTERM.
+//! The shutdown signals: SIGINT (Ctrl-C) and SIGTERM.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::{Failure, Kind};
 
-/// Both signals. They are listened to before anything starts, so that none is missed.
+/// A listener for both signals, installed before anything starts, so that no signal is missed.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
-    /// If the operating system has no such thing.
+    /// The operating system does not deliver signals.
     pub(crate) fn listen() -> Result<Signals, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|error| {
-                Failure::new(Kind::Failed, "the operating system delivers no signals")
-                    .caused_by(&error)
+                Failure::new(Kind::Failed, "cannot listen for SIGINT and SIGTERM").caused_by(&error)
             })
         };
         Ok(Signals {
@@ -28,7 +27,7 @@ impl Signals {
         })
     }
 
-    /// Waits for one of them, and says which.
+    /// Waits for a signal, and returns its name.
     pub(crate) async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What an empty cell shows, so that columns can be counted.
+/// The text of an empty cell, so that scripts can count columns.
 const EMPTY_CELL: &str = "-";
 
 /// A table with a heading for each column.
@@ -12,14 +12,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table of these columns and no rows.
+    /// Creates a table without rows.
     pub(crate) fn new(headings: &[&str]) -> Table {
         Table {
             lines: vec![headings.iter().map(|&heading| heading.to_owned()).collect()],
         }
     }
 
-    /// Adds a row, with a cell for each column. A cell is one line: line ends become spaces.
+    /// Adds a row with a cell for each column. Line ends in a cell become spaces.
     pub(crate) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.lines[0].len(), "a cell for each column");
         let one_line = |cell: String| match cell.trim() {

@@ -1,4 +1,4 @@
-//! What a command is about: a component of an app, or an app with or without a component.
+//! Command-line targets: a component of an app, or an app with an optional component.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,14 @@ use weft_lattice_config::{AppName, ComponentName};
 /// A component of an app, written `APP/COMPONENT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ComponentTarget {
-    /// The app.
     pub(crate) app: AppName,
-    /// Its component.
     pub(crate) component: ComponentName,
 }
 
 /// An app or a component of it, written `APP` or `APP/COMPONENT`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AppTarget {
-    /// The app.
     pub(crate) app: AppName,
-    /// Its component, if only that is meant.
     pub(crate) component: Option<ComponentName>,
 }
 
@@ -82,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_is_refused() {
+    fn an_invalid_target_is_refused() {
         for text in [
             "",
             "shop",

@@ -1,10 +1,10 @@
-//! How times are shown: moments in UTC as RFC 3339 has them, spans in their largest unit.
+//! Formats of times: points in time in UTC as in RFC 3339, spans in their largest unit.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const MS_PER_DAY: u64 = 24 * 60 * 60 * 1000;
 
-/// Milliseconds since the Unix epoch, now.
+/// The current time in milliseconds since the Unix epoch.
 pub(crate) fn now_ms() -> u64 {
     let since_epoch = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -12,7 +12,7 @@ pub(crate) fn now_ms() -> u64 {
     u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A moment, as `2026-01-31T23:59:59.123Z`.
+/// Formats a point in time, as `2026-01-31T23:59:59.123Z`.
 pub(crate) fn utc(time_ms: u64) -> String {
     let (year, month, day) = date(time_ms / MS_PER_DAY);
     let ms = time_ms % MS_PER_DAY;
@@ -23,7 +23,7 @@ pub(crate) fn utc(time_ms: u64) -> String {
     )
 }
 
-/// A span in its largest unit: `3d`, `5h`, `12m`, `7s`.
+/// Formats a span in its largest unit: `3d`, `5h`, `12m`, `7s`.
 pub(crate) fn span(seconds: u64) -> String {
     let units = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60)];
     let largest = units.into_iter().find(|(_, unit_s)| seconds >= *unit_s);
@@ -31,7 +31,7 @@ pub(crate) fn span(seconds: u64) -> String {
     format!("{}{unit}", seconds / unit_s)
 }
 
-/// Year, month and day of a day since the Unix epoch, in the Gregorian calendar.
+/// The Gregorian year, month and day of a number of days since the Unix epoch.
 ///
 /// Years are counted from March, so that the leap day is the last of its year; 400 years are
 /// 146,097 days.
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_shown_in_utc() {
+    fn a_point_in_time_is_shown_in_utc() {
         let cases = [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_400_000, "2000-02-29T00:00:00.000Z"),

@@ -1,21 +1,21 @@
-//! Where a route can be tried from this machine: the URL of a route on a host.
+//! URLs of routes, as reachable from this machine.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::Serialize;
 use weft_control::rows::RouteRow;
 
-/// A route, and where to try it.
+/// A route with its URL.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct ServedRoute {
-    /// The URL on the host that was asked; none if it takes no HTTP requests.
+    /// The URL on the host of the command; `None` if that host does not serve HTTP.
     pub(crate) url: Option<String>,
     #[serde(flatten)]
     route: RouteRow,
 }
 
 impl ServedRoute {
-    /// The route of a host that takes HTTP requests at `http`.
+    /// Creates the route of a host that serves HTTP at `http`.
     pub(crate) fn new(route: RouteRow, http: Option<&str>) -> ServedRoute {
         ServedRoute {
             url: http.map(|http| url(&route, http)),
@@ -23,18 +23,18 @@ impl ServedRoute {
         }
     }
 
-    /// The routes of such a host.
+    /// Creates the routes of such a host.
     pub(crate) fn all(routes: Vec<RouteRow>, http: Option<&str>) -> Vec<ServedRoute> {
         let served = |route| ServedRoute::new(route, http);
         routes.into_iter().map(served).collect()
     }
 
-    /// One line for people who know the app: `http://127.0.0.1:8080/ → storefront`.
+    /// A line without the app: `http://127.0.0.1:8080/ → storefront`.
     pub(crate) fn line(&self) -> String {
         format!("{} → {}", self.place(), self.route.to)
     }
 
-    /// One line for people among several apps: `http://127.0.0.1:8080/ → shop/storefront`.
+    /// A line with the app: `http://127.0.0.1:8080/ → shop/storefront`.
     pub(crate) fn full_line(&self) -> String {
         format!("{} → {}/{}", self.place(), self.route.app, self.route.to)
     }
@@ -43,13 +43,13 @@ impl ServedRoute {
         let RouteRow { host, path, .. } = &self.route;
         match &self.url {
             Some(url) => url.clone(),
-            None => format!("{host}{path} (this host takes no HTTP requests)"),
+            None => format!("{host}{path} (this host does not serve HTTP)"),
         }
     }
 }
 
-/// The address with which this machine reaches what listens on `address`: an address that means
-/// "all of mine" is no destination.
+/// The address to connect to for a listener on `address`: an unspecified address, which means all
+/// addresses of the machine, cannot be a destination.
 pub(crate) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -14,8 +14,8 @@ use crate::http::{Request, Response};
 use crate::process::{Finished, Process};
 use crate::wait::{PATIENCE, eventually};
 
-/// What `weft up` prints last when it serves all that it was given.
-const UP: &str = "Ctrl-C ends it";
+/// The last line that `weft up` prints once its manifests are deployed.
+const UP: &str = "press Ctrl-C to stop";
 
 /// The last lines of a host's log that a failed test shows.
 const LOG_LINES_SHOWN: usize = 60;

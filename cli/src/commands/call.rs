@@ -19,25 +19,25 @@ Examples:
   weft call shop/pricing 'shop:catalog/pricing.find(\"teapot\")' --repeat 1000
 
 Arguments and results are written in WAVE: numbers, true, 'c', \"text\", [1, 2], (1, \"a\"),
-{field: 1}, case(1), some(1), none, ok(1), err(\"why\"). Put the expression in single quotes, so
-that the shell leaves it alone. `weft inspect APP/COMPONENT` shows the functions there are.";
+{field: 1}, case(1), some(1), none, ok(1), err(\"why\"). Single quotes protect the expression from
+the shell. `weft inspect APP/COMPONENT` lists the functions of a component.";
 
-/// What a call looks like, for one that does not.
+/// The help for an invalid expression.
 const ACCEPTED_FORM: &str = "\
     expected a function with its arguments in parentheses, as in \
-    'shop:catalog/pricing.find(\"teapot\")'; `weft inspect APP/COMPONENT` shows the functions there are";
+    'shop:catalog/pricing.find(\"teapot\")'; `weft inspect APP/COMPONENT` lists the functions";
 
 /// Call a function of a deployed component
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Call {
-    /// The component to call
+    /// Component to call
     #[arg(value_name = "APP/COMPONENT")]
     component: ComponentTarget,
-    /// The function and its arguments in WAVE
+    /// Function and its arguments in WAVE
     #[arg(value_name = "EXPRESSION")]
     expression: String,
-    /// Call it so many times, each as a request of its own, and tell how long they took
+    /// Repeat the call, each time as a separate request, and print the latencies
     #[arg(
         long,
         value_name = "COUNT",
@@ -45,14 +45,14 @@ pub(crate) struct Call {
         value_parser = value_parser!(u32).range(1..=i64::from(CALL_REPEAT_MAX))
     )]
     repeat: u32,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// What the function returned.
+/// The result of the call.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Returned(CallReply);
@@ -61,7 +61,7 @@ impl Call {
     /// Runs the command.
     ///
     /// # Errors
-    /// The component or the function is not there, the arguments do not fit, or the guest fails.
+    /// The component or the function is missing, the arguments are invalid, or the guest fails.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         check_form(&self.expression)?;
         let client = connection::client(&self.host).await?;
@@ -89,7 +89,7 @@ impl Call {
     }
 }
 
-/// Finds what the host, which knows the types, need not be asked about.
+/// Rejects expressions that are invalid whatever the types, without a request to the host.
 fn check_form(expression: &str) -> Result<(), Failure> {
     let text = expression.trim();
     let has_name = text.find('(').is_some_and(|parenthesis| parenthesis > 0);
@@ -100,7 +100,7 @@ fn check_form(expression: &str) -> Result<(), Failure> {
 }
 
 impl Report for Returned {
-    /// A function that returns nothing prints nothing.
+    /// The result in WAVE; empty for a function without a result.
     fn text(&self) -> String {
         let result = self.0.result.clone();
         let times = self.0.times.as_ref().map(distribution);
@@ -109,7 +109,7 @@ impl Report for Returned {
     }
 }
 
-/// How long several calls took, for people.
+/// The latencies of repeated calls, in words.
 fn distribution(times: &CallTimes) -> String {
     let CallTimes {
         calls,
@@ -119,10 +119,7 @@ fn distribution(times: &CallTimes) -> String {
         max_ns,
     } = *times;
     let [min, median, p99, max] = [min_ns, median_ns, p99_ns, max_ns].map(Duration::from_nanos);
-    format!(
-        "{calls} calls took {median:.1?} each (median; at least {min:.1?}, 99 % at most {p99:.1?}, all at \
-         most {max:.1?})"
-    )
+    format!("{calls} calls: median {median:.1?}, min {min:.1?}, p99 {p99:.1?}, max {max:.1?}")
 }
 
 #[cfg(test)]
@@ -144,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_is_printed_alone_and_nothing_for_nothing() {
+    fn only_the_result_and_the_latencies_are_printed() {
         let returned = |result: Option<&str>| {
             Returned(CallReply {
                 result: result.map(str::to_owned),
@@ -164,7 +161,7 @@ mod tests {
         });
         assert_eq!(
             Returned(several).text(),
-            "7\n100 calls took 1.2µs each (median; at least 900.0ns, 99 % at most 50.0µs, all at most 2.0ms)"
+            "7\n100 calls: median 1.2µs, min 900.0ns, p99 50.0µs, max 2.0ms"
         );
         let expected = serde_json::json!({"result": null, "elapsed_us": 7});
         assert_eq!(serde_json::to_value(returned(None)).unwrap(), expected);

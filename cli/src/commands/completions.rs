@@ -1,4 +1,4 @@
-//! `weft completions`: the script that lets a shell complete the command line.
+//! `weft completions`: prints completion scripts for shells.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -14,16 +14,16 @@ Examples:
   weft completions zsh > \"${fpath[1]}/_weft\"
   weft completions fish > ~/.config/fish/completions/weft.fish";
 
-/// Print a script that completes `weft` in a shell
+/// Print a completion script for a shell
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell to complete in
     #[arg(value_enum)]
     shell: Shell,
 }
 
-/// The script.
+/// A completion script.
 #[derive(Debug, Serialize)]
 struct Script(String);
 

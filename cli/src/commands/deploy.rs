@@ -1,4 +1,4 @@
-//! `weft deploy`: sends apps and the bytes of their components to a host.
+//! `weft deploy`: uploads artifacts and deploys apps.
 
 use std::path::PathBuf;
 
@@ -11,39 +11,39 @@ use crate::commands::plan;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
+use crate::get_columns::size;
 use crate::manifest::{self, Manifest};
 use crate::output::{self, Format, Report};
-use crate::rows::size;
 use crate::urls::ServedRoute;
 
 const AFTER_HELP: &str = "\
 Examples:
   weft deploy shop.yaml                   deploy one app
-  weft deploy shop.yaml billing.yaml      deploy two; nothing is sent if either has a mistake
+  weft deploy shop.yaml billing.yaml      deploy two apps, or none if a manifest is invalid
   generate-manifest | weft deploy -       read the manifest from standard input
-  weft deploy shop.yaml --plan            show what would change, on which host; change nothing
+  weft deploy shop.yaml --plan            print the changes on each host without applying them
 
-Component files are looked for beside the manifest and uploaded when the host does not have them.
-Deploying what is deployed already changes nothing.";
+Paths of component files are relative to the manifest. Components that the host does not have are
+uploaded. A repeated deploy of an unchanged app changes nothing.";
 
-/// Deploy apps, or change them to what their manifests say
+/// Deploy or update apps from manifests
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Deploy {
-    /// Manifests in YAML; `-` reads standard input
+    /// YAML manifests; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Show what would change, on which host, and change nothing
+    /// Print the changes on each host without applying them
     #[arg(long)]
     plan: bool,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// What the deploy of one manifest did.
+/// The result of the deploy of one manifest.
 #[derive(Debug, Serialize)]
 pub(crate) struct Deployed {
     file: String,
@@ -54,7 +54,7 @@ pub(crate) struct Deployed {
     routes: Vec<ServedRoute>,
 }
 
-/// The bytes of a component that the host did not have.
+/// An artifact that the host did not have.
 #[derive(Debug, Serialize)]
 struct Uploaded {
     component: String,
@@ -62,7 +62,7 @@ struct Uploaded {
     bytes: usize,
 }
 
-/// What a deploy of several manifests did, up to the first that was refused.
+/// The results of a deploy of several manifests, up to the first that the host rejected.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 pub(crate) struct Deployment(Vec<Deployed>);
@@ -71,7 +71,7 @@ impl Deploy {
     /// Runs the command.
     ///
     /// # Errors
-    /// A manifest has mistakes, or the host refuses one.
+    /// A manifest is invalid, or the host rejects one.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
         let client = connection::client(&self.host).await?;
@@ -82,17 +82,16 @@ impl Deploy {
     }
 }
 
-/// Deploys the manifests in order and prints what that did; what was done before a refusal is
-/// printed too.
+/// Deploys the manifests in order and prints the results, also those before a rejected manifest.
 ///
 /// # Errors
-/// The host refuses one.
+/// The host rejects one.
 pub(crate) async fn deploy(
     client: &Client,
     manifests: Vec<Manifest>,
     format: Format,
 ) -> Result<(), Failure> {
-    // Asked first: the answer to a wrong token has a body here, and none when asking for an artifact.
+    // First, because the reply to a wrong token has a body here, but not for an artifact.
     let http = http_address(client).await?;
     let mut deployment = Deployment::default();
     for manifest in manifests {
@@ -103,7 +102,7 @@ pub(crate) async fn deploy(
                 if !deployment.0.is_empty() {
                     output::report(&deployment, format)?;
                 }
-                return Err(refused(&file, error));
+                return Err(rejected(&file, error));
             }
         }
     }
@@ -111,10 +110,10 @@ pub(crate) async fn deploy(
     Ok(())
 }
 
-/// Deploys the manifests in order, and prints nothing.
+/// Deploys the manifests in order without printing.
 ///
 /// # Errors
-/// The host refuses one.
+/// The host rejects one.
 pub(crate) async fn deploy_quietly(
     client: &Client,
     manifests: Vec<Manifest>,
@@ -122,7 +121,7 @@ pub(crate) async fn deploy_quietly(
     for manifest in manifests {
         let file = manifest.file.clone();
         let deployed = deploy_one(client, manifest, None).await;
-        deployed.map_err(|error| refused(&file, error))?;
+        deployed.map_err(|error| rejected(&file, error))?;
     }
     Ok(())
 }
@@ -161,18 +160,18 @@ async fn deploy_one(
     })
 }
 
-/// Where the host takes HTTP requests.
+/// The HTTP address of the host.
 async fn http_address(client: &Client) -> Result<Option<String>, ClientError> {
     let hosts: Vec<HostRow> = client.rows("hosts").await?;
     Ok(hosts.into_iter().find_map(|host| host.http))
 }
 
-/// A host's refusal says what is wrong; this says in which file.
-pub(crate) fn refused(file: &str, error: ClientError) -> Failure {
+/// Adds the name of the manifest to the error of a host.
+pub(crate) fn rejected(file: &str, error: ClientError) -> Failure {
     let failure = Failure::from(error);
     match failure.kind() {
         Kind::Failed | Kind::Input | Kind::Guest => {
-            failure.within(format!("the host refused `{file}`"))
+            failure.within(format!("manifest `{file}` was rejected by the host"))
         }
         Kind::Host => failure,
     }
@@ -247,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn people_see_changes_uploads_and_urls() {
+    fn the_text_lists_changes_uploads_and_urls() {
         let expected = "shop: revision 2 (shop.yaml)\n  component `storefront` changed\n  \
                         uploaded storefront, 2.0 KiB\n  http://127.0.0.1:8080/ → storefront";
         assert_eq!(example().text(), expected);
     }
 
     #[test]
-    fn programs_see_one_array_of_flat_objects() {
+    fn the_json_is_one_array_of_flat_objects() {
         let json = serde_json::to_value(example()).unwrap();
         assert_eq!(json[0]["revision"], 2);
         assert_eq!(json[0]["routes"][0]["url"], "http://127.0.0.1:8080/");

@@ -1,4 +1,4 @@
-//! `weft drain`: has a host give its work to others.
+//! `weft drain`: drains a host.
 
 use clap::Args;
 use serde::Serialize;
@@ -9,40 +9,40 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling::{self, AtMost};
+use crate::wait::{self, WaitTimeout};
 
 const AFTER_HELP: &str = "\
 Examples:
-  weft drain north --wait                 move what runs on a host elsewhere, and wait until it has
-  weft drain north --undo                 let it take work again
+  weft drain north --wait                 move all components to other hosts, and wait until done
+  weft drain north --undo                 let the host take work again
 
-The host goes on running, takes calls only if no other host has the component, and keeps what no
-other host may run, such as components linked to a store on its disk. A host that is told to end
-(SIGTERM) drains by itself. A host that is started again is not drained any more.";
+A drained host keeps running. It takes calls only if no other host has the component, and keeps
+components that no other host may run, such as those linked to a store on its disk. SIGTERM drains
+a host before it ends. A restart undoes the drain.";
 
-/// Have a host give its work to others
+/// Drain a host: move its components to other hosts
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Drain {
-    /// The host: its name, or the beginning of its id
+    /// Name or id prefix of the host
     #[arg(value_name = "HOST")]
     host: HostRef,
-    /// Let the host take work again
+    /// Undo the drain: let the host take work again
     #[arg(long, conflicts_with_all = ["wait", "timeout"])]
     undo: bool,
-    /// Wait until nothing runs there any more
+    /// Wait until the host is drained
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    at_most: AtMost,
-    /// The form of what is printed
+    timeout: WaitTimeout,
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     options: HostOptions,
 }
 
-/// How far a host is.
+/// The progress of a drain.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Shown(DrainReport);
@@ -51,21 +51,24 @@ impl Drain {
     /// Runs the command.
     ///
     /// # Errors
-    /// The host is not there, or something still runs there when the time is over.
+    /// The host is missing, or not drained when the timeout expires.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.options).await?;
         let request = DrainRequest { undo: self.undo };
         let mut report = client.drain(&self.host, request).await?;
         if self.wait {
-            let look = async || Ok(client.drained(&self.host).await?);
-            report = polling::until(self.at_most.get(), look, DrainReport::is_done).await?;
+            let poll = async || Ok(client.drained(&self.host).await?);
+            report = wait::until(self.timeout.get(), poll, DrainReport::is_done).await?;
         }
         let (is_done, name) = (report.is_done(), report.host.clone());
         output::report(&Shown(report), self.output)?;
         if self.wait && !is_done {
-            let message = format!("`{name}` is not drained after {:?}", self.at_most.get());
+            let message = format!(
+                "host `{name}` is not drained after {:?}",
+                self.timeout.get()
+            );
             return Err(Failure::new(Kind::Failed, message).or_help(
-                "`weft get placements` says where its components are to run, and what is in the way",
+                "`weft get placements` shows the hosts of its components, and what blocks a move",
             ));
         }
         Ok(())
@@ -82,12 +85,12 @@ impl Report for Shown {
             ..
         } = &self.0;
         let mut lines = vec![match (status.as_str(), self.0.is_done()) {
-            ("draining", true) => format!("{host}: drained, nothing runs there"),
+            ("draining", true) => format!("{host}: drained, no components left"),
             _ => format!("{host}: {status}"),
         }];
         if status == "draining" {
             let leaving = leaving.iter();
-            lines.extend(leaving.map(|component| format!("  {component} goes to other hosts")));
+            lines.extend(leaving.map(|component| format!("  {component} moves to other hosts")));
             lines.extend(staying.iter().map(|Staying { component, why }| {
                 format!("  {component} stays: {}", why.join("; "))
             }));
@@ -116,13 +119,13 @@ mod tests {
     }
 
     #[test]
-    fn people_see_what_is_left_and_why() {
+    fn the_text_lists_the_remaining_components_with_reasons() {
         assert_eq!(
             report("draining", &[], &[]),
-            "north: drained, nothing runs there"
+            "north: drained, no components left"
         );
         assert_eq!(report("ready", &["shop/cart"], &[]), "north: ready");
-        let expected = "north: draining\n  shop/cart goes to other hosts\n  \
+        let expected = "north: draining\n  shop/cart moves to other hosts\n  \
                         shop/orders stays: 1 host: about to leave";
         assert_eq!(
             report("draining", &["shop/cart"], &["shop/orders"]),

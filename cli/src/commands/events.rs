@@ -1,4 +1,4 @@
-//! `weft events`: what happened to a lattice, as one host saw it.
+//! `weft events`: lists events of a lattice, as observed by one host.
 
 use clap::Args;
 use serde::Serialize;
@@ -13,23 +13,23 @@ use crate::time::utc;
 
 const AFTER_HELP: &str = "\
 Examples:
-  weft events                             what the host remembers since it started
-  weft events --since 10m -f              the last ten minutes, and what happens from now on
+  weft events                             the newest events since the host started
+  weft events --since 10m -f              events of the last ten minutes, then new ones
   weft events -o json | jq 'select(.kind == \"host-died\")'
 
-Each host remembers the newest events, and tells what it saw itself.";
+Each host keeps the newest events in memory, and reports only events that it observed itself.";
 
-/// Show what happened to hosts, apps and placements
+/// List events of hosts, apps and placements
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Events {
-    /// Wait for new events until interrupted
+    /// Follow new events until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// Only what happened within this time, as in 10m
+    /// List only events of this last period, as in 10m
     #[arg(long, value_name = "DURATION")]
     since: Option<DurationText>,
-    /// The form of what is printed: JSON is one object for each line
+    /// Print in this format; JSON is one object per line
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -45,19 +45,19 @@ impl Events {
     /// Runs the command.
     ///
     /// # Errors
-    /// The host goes away.
+    /// The connection to the host is lost.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
         let mut events = client.events(&self.query()).await?;
         let mut is_empty = true;
         while let Some(event) = events.next().await? {
             is_empty = false;
-            if output::line(&Line(event), self.output)? == Reader::Gone {
+            if output::line(&Line(event), self.output)? == Reader::Closed {
                 return Ok(());
             }
         }
         if is_empty {
-            output::note("the host remembers no event of that time");
+            output::note("the host has no events of that time");
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_says_when_what_kind_and_what() {
+    fn the_text_of_an_event_is_its_time_kind_and_message() {
         let event = Line(EventRow {
             sequence: 1,
             time_ms: 1_767_225_600_000,

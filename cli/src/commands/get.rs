@@ -1,4 +1,4 @@
-//! `weft get`: lists what a host has.
+//! `weft get`: lists resources of a lattice.
 
 use std::error::Error;
 use std::str::FromStr;
@@ -14,8 +14,8 @@ use weft_lattice_config::AppName;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
+use crate::get_columns::Row;
 use crate::output::{self, Format, Report};
-use crate::rows::Row;
 use crate::table::Table;
 use crate::target::AppTarget;
 use crate::time::now_ms;
@@ -24,56 +24,56 @@ const AFTER_HELP: &str = "\
 Examples:
   weft get apps
   weft get links shop
-  weft get placements shop                where each component is to run, and why not elsewhere
-  weft get inventory north                what one host says that it runs
+  weft get placements shop                hosts of each component, and what blocks missing replicas
+  weft get inventory north                components that one host runs
   weft get components -o json | jq '.[] | select(.traps > 0)'";
 
 /// List apps, components, links, providers, routes, placements, hosts or inventories
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Get {
-    /// What to list
+    /// Resources to list
     #[arg(value_enum)]
-    what: What,
-    /// Only what belongs to this app; for hosts and inventory, only this host: its name or the
-    /// beginning of its id
+    resource: Resource,
+    /// List only resources of this app; for hosts and inventory, only the host with this name or id
+    /// prefix
     #[arg(value_name = "APP|HOST", conflicts_with = "app")]
     name: Option<String>,
-    /// Only what belongs to this app
+    /// List only resources of this app
     #[arg(long)]
     app: Option<AppName>,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// What can be listed.
+/// The resources of a lattice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
-    /// What is deployed, and whether it runs
+enum Resource {
+    /// Deployed apps and their status
     #[value(alias = "app")]
     Apps,
-    /// The components of apps, their limits and how busy they are
+    /// Components of apps, their limits and load
     #[value(alias = "component")]
     Components,
-    /// Who serves which import of which component, and how
+    /// Links: the importing component, the target and the mode
     #[value(alias = "link")]
     Links,
-    /// The capabilities that apps asked for
+    /// Providers of apps
     #[value(alias = "provider")]
     Providers,
-    /// Which HTTP requests go where
+    /// HTTP routes and their components
     #[value(alias = "route")]
     Routes,
-    /// How many replicas of each component are wanted and where they are to run
+    /// Desired and ready replicas of each component, and their hosts
     #[value(alias = "placement")]
     Placements,
-    /// The hosts of the lattice
+    /// Hosts of the lattice
     #[value(alias = "host")]
     Hosts,
-    /// What each host says that it runs
+    /// Components on each host, as reported by the host
     Inventory,
 }
 
@@ -81,37 +81,37 @@ impl Get {
     /// Runs the command.
     ///
     /// # Errors
-    /// The host does not answer.
+    /// The host is not reachable, or the named host is missing.
     pub(crate) async fn run(mut self) -> Result<(), Failure> {
         let mut host = None;
         if let Some(name) = self.name.take() {
-            if self.what.is_by_host() {
-                host = Some(named::<HostRef>(&name)?);
+            if self.resource.is_by_host() {
+                host = Some(parse::<HostRef>(&name)?);
             } else {
-                self.app = Some(named(&name)?);
+                self.app = Some(parse(&name)?);
             }
         }
-        if self.what == What::Hosts && self.app.is_some() {
+        if self.resource == Resource::Hosts && self.app.is_some() {
             return Err(Failure::new(
                 Kind::Input,
-                "`weft get hosts` has no `--app`: hosts belong to no app",
+                "`--app` does not apply to `weft get hosts`: hosts do not belong to an app",
             )
-            .or_help("`weft get components --app APP` lists what an app consists of"));
+            .or_help("list the components of an app with `weft get components --app APP`"));
         }
         let client = connection::client(&self.host).await?;
         let host = match host {
             Some(host) => Some(one_host(&client, &host).await?),
             None => None,
         };
-        match self.what {
-            What::Apps => self.list::<AppRow>(&client).await,
-            What::Components => self.list::<ComponentRow>(&client).await,
-            What::Links => self.list::<LinkRow>(&client).await,
-            What::Providers => self.list::<ProviderRow>(&client).await,
-            What::Routes => self.list::<RouteRow>(&client).await,
-            What::Placements => self.list::<PlacementRow>(&client).await,
-            What::Hosts => self.show(&client, host.map(|host| vec![host])).await,
-            What::Inventory => self.inventory(&client, host).await,
+        match self.resource {
+            Resource::Apps => self.list::<AppRow>(&client).await,
+            Resource::Components => self.list::<ComponentRow>(&client).await,
+            Resource::Links => self.list::<LinkRow>(&client).await,
+            Resource::Providers => self.list::<ProviderRow>(&client).await,
+            Resource::Routes => self.list::<RouteRow>(&client).await,
+            Resource::Placements => self.list::<PlacementRow>(&client).await,
+            Resource::Hosts => self.show(&client, host.map(|host| vec![host])).await,
+            Resource::Inventory => self.inventory(&client, host).await,
         }
     }
 
@@ -119,73 +119,73 @@ impl Get {
         self.show::<R>(client, None).await
     }
 
-    /// What hosts say that they run; of one host, as it says itself, which knows why something failed.
+    /// Prints the inventory of all hosts, or of one. A live host is queried itself, because only
+    /// its own report has the reasons of failures.
     async fn inventory(&self, client: &Client, host: Option<HostRow>) -> Result<(), Failure> {
         let rows = match host {
             None => None,
             Some(host) => {
                 let id = host.id.clone();
-                let said = match &id {
+                let inventory = match &id {
                     Some(id) if !host.is_gone() => {
                         client.rows(&format!("hosts/{id}/inventory")).await?
                     }
                     _ => client.rows::<InventoryRow>("inventory").await?,
                 };
-                let of_host = said.into_iter().filter(|row| row.id == id);
+                let of_host = inventory.into_iter().filter(|row| row.id == id);
                 Some(of_host.collect())
             }
         };
         self.show(client, rows).await
     }
 
-    /// Prints rows, those that are given or all there are.
+    /// Prints the given rows, or requests all rows of the resource.
     async fn show<R: Row>(&self, client: &Client, rows: Option<Vec<R>>) -> Result<(), Failure> {
         let mut rows = match rows {
             Some(rows) => rows,
-            None => client.rows(self.what.plural()).await?,
+            None => client.rows(self.resource.plural()).await?,
         };
         let mut note = None;
         if let Some(app) = &self.app {
             rows.retain(|row| row.app() == Some(app.as_str()));
             if rows.is_empty() {
-                note = Some(nothing_of(client, self.what, app).await);
+                note = Some(empty_app_note(client, self.resource, app).await);
             }
         } else if rows.is_empty() {
-            note = Some(self.what.nothing().to_owned());
+            note = Some(self.resource.empty_note().to_owned());
         }
         output::report(&Listing { rows, note }, self.output)?;
         Ok(())
     }
 }
 
-/// What was written as the name of something.
-fn named<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
+fn parse<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
     name.parse()
         .map_err(|error| Failure::from_error(Kind::Input, &error))
 }
 
-/// The host that is meant.
-async fn one_host(client: &Client, wanted: &HostRef) -> Result<HostRow, Failure> {
+/// Resolves the name or the beginning of an id of a host.
+async fn one_host(client: &Client, reference: &HostRef) -> Result<HostRow, Failure> {
     let hosts: Vec<HostRow> = client.rows("hosts").await?;
-    let host = wanted.find(&hosts);
+    let host = reference.find(&hosts);
     let host =
         host.map_err(|error| Failure::from_error(Kind::Failed, &error).or_help(error.help()))?;
     Ok(host.clone())
 }
 
-/// Why an app has no rows.
-async fn nothing_of(client: &Client, what: What, app: &AppName) -> String {
+/// The reason for the empty result of an app.
+async fn empty_app_note(client: &Client, resource: Resource, app: &AppName) -> String {
     let target = AppTarget {
         app: app.clone(),
         component: None,
     };
-    match connection::what_is_there(client, &target).await {
-        Some(instead) => format!("no app `{app}` is deployed; {instead}"),
-        None => format!("app `{app}` has no {}", what.plural()),
+    match connection::missing_target_help(client, &target).await {
+        Some(help) => format!("no app `{app}` is deployed; {help}"),
+        None => format!("app `{app}` has no {}", resource.plural()),
     }
 }
 
-/// Rows of one kind.
+/// The rows of one resource.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Listing<R> {
@@ -212,40 +212,48 @@ impl<R: Row> Report for Listing<R> {
     }
 }
 
-impl What {
-    /// Whether its rows are of hosts, so that one is asked for by its host.
+impl Resource {
+    /// True if the name argument selects a host.
     fn is_by_host(self) -> bool {
-        matches!(self, What::Hosts | What::Inventory)
+        matches!(self, Resource::Hosts | Resource::Inventory)
     }
 
-    /// What the control protocol calls it.
+    /// The name in the control protocol.
     fn plural(self) -> &'static str {
         match self {
-            What::Apps => "apps",
-            What::Components => "components",
-            What::Links => "links",
-            What::Providers => "providers",
-            What::Routes => "routes",
-            What::Placements => "placements",
-            What::Hosts => "hosts",
-            What::Inventory => "inventory",
+            Resource::Apps => "apps",
+            Resource::Components => "components",
+            Resource::Links => "links",
+            Resource::Providers => "providers",
+            Resource::Routes => "routes",
+            Resource::Placements => "placements",
+            Resource::Hosts => "hosts",
+            Resource::Inventory => "inventory",
         }
     }
 
-    /// What to say when there are none.
-    fn nothing(self) -> &'static str {
+    /// The note for an empty result, with the next step.
+    fn empty_note(self) -> &'static str {
         match self {
-            What::Apps => "no app is deployed; deploy one with `weft deploy FILE`",
-            What::Components => "no component is deployed; deploy an app with `weft deploy FILE`",
-            What::Links => "there are no links; a manifest makes them under `spec.links`",
-            What::Providers => {
-                "there are no providers; a manifest asks for them under `spec.providers`"
+            Resource::Apps => "no app is deployed; deploy one with `weft deploy FILE`",
+            Resource::Components => {
+                "no component is deployed; deploy an app with `weft deploy FILE`"
             }
-            What::Routes => "there are no routes; a manifest makes them under `spec.routes`",
-            What::Placements => "nothing is to run; deploy an app with `weft deploy FILE`",
-            What::Hosts => "there is no host; start one with `weft up`",
-            What::Inventory => {
-                "no host runs anything; `weft get placements` shows what is to run where"
+            Resource::Links => {
+                "no link is deployed; declare links in a manifest under `spec.links`"
+            }
+            Resource::Providers => {
+                "no provider is deployed; declare providers in a manifest under `spec.providers`"
+            }
+            Resource::Routes => {
+                "no route is deployed; declare routes in a manifest under `spec.routes`"
+            }
+            Resource::Placements => {
+                "no component is deployed; deploy an app with `weft deploy FILE`"
+            }
+            Resource::Hosts => "no host is running; start one with `weft up`",
+            Resource::Inventory => {
+                "no host runs a component; `weft get placements` lists the desired placements"
             }
         }
     }
@@ -296,8 +304,8 @@ shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused  auto
     }
 
     #[test]
-    fn nothing_is_an_empty_array_and_a_sentence_that_says_what_to_do() {
-        let note = Some(What::Apps.nothing().to_owned());
+    fn an_empty_result_is_an_empty_array_and_a_note_with_the_next_step() {
+        let note = Some(Resource::Apps.empty_note().to_owned());
         let listing = Listing::<AppRow> {
             rows: Vec::new(),
             note,

@@ -1,5 +1,5 @@
-//! `weft hang-parent`, which no user needs: a host that hangs for a drill has started it. It stops the process
-//! that started it, and lets it go on again.
+//! `weft hang-parent`: suspends the parent process and resumes it later. Hidden from users: a host
+//! starts this command when a drill suspends the host.
 
 use std::os::unix::process::parent_id;
 use std::time::Duration;
@@ -10,38 +10,38 @@ use tokio::time::{Instant, sleep};
 
 use crate::failure::{Failure, Kind};
 
-/// How often it looks whether its parent is still there: it does not outlive it by long.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The interval of checks that the parent lives, so that the helper does not outlive it by long.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Stop the process that starts this, and let it go on again: what a host does that hangs for a drill
+/// Suspend the parent process and resume it later; used by hosts for `weft drill stop-host`
 #[derive(Debug, Args)]
 #[command(hide = true)]
 pub(crate) struct HangParent {
-    /// The id of the parent: it may be gone by now
+    /// Check that the parent has this process id
     #[arg(long, value_name = "PID")]
     parent: u32,
-    /// After so many milliseconds
+    /// Suspend the parent after this many milliseconds
     #[arg(long, value_name = "MS")]
     after_ms: u64,
-    /// For so many milliseconds
+    /// Resume the parent after this many milliseconds more
     #[arg(long, value_name = "MS")]
     for_ms: u64,
 }
 
 impl HangParent {
-    /// What starts this command, for a process that is to hang after a while, for so long.
-    pub(crate) fn arguments(parent: u32, after: Duration, lasting: Duration) -> Vec<String> {
+    /// The arguments of this command, to suspend `parent` once `after` has passed, for `duration`.
+    pub(crate) fn arguments(parent: u32, after: Duration, duration: Duration) -> Vec<String> {
         let mut arguments = vec!["hang-parent".to_owned()];
         arguments.extend(["--parent".to_owned(), parent.to_string()]);
         arguments.extend(["--after-ms".to_owned(), after.as_millis().to_string()]);
-        arguments.extend(["--for-ms".to_owned(), lasting.as_millis().to_string()]);
+        arguments.extend(["--for-ms".to_owned(), duration.as_millis().to_string()]);
         arguments
     }
 
     /// Runs the command.
     ///
     /// # Errors
-    /// The parent is another process, or a signal cannot be sent.
+    /// The parent has another process id, or a signal cannot be sent.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let until = Instant::now() + Duration::from_millis(self.after_ms);
         self.wait(until).await?;
@@ -58,21 +58,18 @@ impl HangParent {
             if left.is_zero() {
                 return Ok(());
             }
-            sleep(left.min(LOOK_EVERY)).await;
+            sleep(left.min(CHECK_INTERVAL)).await;
         }
     }
 
-    /// The id of a process that has ended may be that of another one.
+    /// Checks the parent before a signal: the id of an ended process may be reused.
     fn check_parent(&self) -> Result<(), Failure> {
         match parent_id() {
             parent if parent == self.parent => Ok(()),
             parent => {
-                let message = format!(
-                    "expected to be started by process {}, found {parent}",
-                    self.parent
-                );
+                let message = format!("parent has process id {parent}, expected {}", self.parent);
                 Err(Failure::new(Kind::Input, message)
-                    .or_help("`weft drill stop-host` lets a host hang"))
+                    .or_help("suspend a host with `weft drill stop-host`"))
             }
         }
     }
@@ -80,11 +77,11 @@ impl HangParent {
     fn signal(&self, signal: Signal) -> Result<(), Failure> {
         let process = i32::try_from(self.parent).ok().and_then(Pid::from_raw);
         let Some(process) = process else {
-            let message = format!("`{}` is not the id of a process", self.parent);
+            let message = format!("invalid process id `{}`", self.parent);
             return Err(Failure::new(Kind::Input, message));
         };
         kill_process(process, signal).map_err(|error| {
-            Failure::new(Kind::Failed, "the parent takes no signal").caused_by(&error)
+            Failure::new(Kind::Failed, "cannot send a signal to the parent").caused_by(&error)
         })
     }
 }

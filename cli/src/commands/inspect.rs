@@ -1,4 +1,4 @@
-//! `weft inspect`: what a component needs and offers, and its WIT.
+//! `weft inspect`: shows the imports, exports and WIT of a component.
 
 use std::path::Path;
 
@@ -13,10 +13,10 @@ use crate::artifact::{Artifact, ArtifactError};
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
+use crate::get_columns::size;
 use crate::interfaces::{Export, Import, Need};
 use crate::output::{self, Format, Report};
 use crate::providers;
-use crate::rows::size;
 use crate::target::{AppTarget, ComponentTarget};
 
 const AFTER_HELP: &str = "\
@@ -25,24 +25,24 @@ Examples:
   weft inspect shop/storefront
   weft inspect shop/storefront -o json | jq -r .wit
 
-What is a file is read from this machine and needs no host; anything else is a component that is
-deployed.";
+A path that exists is read from this machine, without a host; any other argument names a deployed
+component.";
 
-/// Show what a component needs and offers, and its WIT
+/// Show the imports, exports and WIT of a component
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Inspect {
-    /// A `.wasm` file, or a component that is deployed
+    /// A `.wasm` file or a deployed component
     #[arg(value_name = "FILE|APP/COMPONENT")]
-    what: String,
-    /// The form of what is printed
+    component: String,
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// What a component is.
+/// The description of a component.
 #[derive(Debug, Serialize)]
 struct Inspection {
     component: String,
@@ -58,17 +58,17 @@ impl Inspect {
     /// Runs the command.
     ///
     /// # Errors
-    /// It is neither a component file nor a deployed component.
+    /// The argument is neither a component file nor a deployed component.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let path = Path::new(&self.what);
-        let artifact = match self.what.parse::<ComponentTarget>() {
+        let path = Path::new(&self.component);
+        let artifact = match self.component.parse::<ComponentTarget>() {
             Ok(target) if !path.exists() => {
                 let client = connection::client(&self.host).await?;
                 download(&client, target).await?
             }
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,
         };
-        output::report(&Inspection::new(self.what, artifact), self.output)?;
+        output::report(&Inspection::new(self.component, artifact), self.output)?;
         Ok(())
     }
 }
@@ -77,7 +77,7 @@ fn unusable(error: &ArtifactError) -> Failure {
     let failure = Failure::from_error(Kind::Input, error);
     match error {
         ArtifactError::Read { .. } => failure.or_help(
-            "give the path of a component, a `.wasm` file, or `APP/COMPONENT` for one that is deployed",
+            "give the path of a `.wasm` file, or `APP/COMPONENT` for a deployed component",
         ),
         ArtifactError::Describe { .. } => failure,
     }
@@ -94,7 +94,7 @@ async fn download(client: &Client, target: ComponentTarget) -> Result<Artifact, 
     let digest: Digest = row.digest.parse().map_err(|error| {
         Failure::new(
             Kind::Host,
-            "the host gave a digest that is none; do versions differ?",
+            "invalid digest from the host; check that the host runs this version of weft",
         )
         .caused_by(&error)
     })?;
@@ -102,22 +102,23 @@ async fn download(client: &Client, target: ComponentTarget) -> Result<Artifact, 
     Artifact::new(bytes).map_err(|error| {
         Failure::new(
             Kind::Failed,
-            format!("the host holds something else than a component as `{target}`"),
+            format!("artifact of `{target}` is not a component"),
         )
         .caused_by(&error)
     })
 }
 
 async fn missing(client: &Client, target: ComponentTarget) -> Failure {
-    let message = format!("no file and no deployed component is called `{target}`");
+    let message = format!("`{target}` is neither a file nor a deployed component");
     let target = AppTarget {
         app: target.app,
         component: Some(target.component),
     };
-    let help = connection::what_is_there(client, &target).await;
+    let help = connection::missing_target_help(client, &target).await;
     let failure = Failure::new(Kind::Failed, message);
-    failure
-        .or_help(help.unwrap_or_else(|| "`weft get components` lists what is deployed".to_owned()))
+    failure.or_help(
+        help.unwrap_or_else(|| "list deployed components with `weft get components`".to_owned()),
+    )
 }
 
 impl Inspection {
@@ -156,12 +157,12 @@ impl Inspection {
             format!("digest     {}", self.digest),
         ];
         if self.uses_async {
-            lines.push("async      yes: it uses `async` functions, streams or futures".to_owned());
+            lines.push("async      yes: uses `async` functions, streams or futures".to_owned());
         }
         lines.join("\n")
     }
 
-    /// The imports that somebody must serve, each with who can.
+    /// The imports that need a link, each with its possible servers.
     fn links_text(&self) -> Vec<String> {
         let is_open = |import: &&Import| matches!(import.need, Need::Link | Need::Unlinkable);
         let imports = self.imports.iter().filter(is_open);
@@ -171,7 +172,7 @@ impl Inspection {
                 .map(|name| format!(" (`{name}`)"))
                 .unwrap_or_default();
             format!(
-                "  {}{interface}\n    from {}",
+                "  {}{interface}\n    served by: {}",
                 import.name,
                 import.served_by()
             )
@@ -180,7 +181,8 @@ impl Inspection {
     }
 
     fn exports_text(&self) -> Vec<String> {
-        let line = |export: &Export| format!("  {}\n    for {}", export.name, export.used_by());
+        let line =
+            |export: &Export| format!("  {}\n    used by: {}", export.name, export.used_by());
         self.exports.iter().map(line).collect()
     }
 
@@ -193,10 +195,10 @@ impl Inspection {
 impl Report for Inspection {
     fn text(&self) -> String {
         let sections = [
-            ("to be linked in the manifest", self.links_text()),
-            ("comes with every host", self.names(Need::Baseline)),
-            ("types only, nothing to link", self.names(Need::Types)),
-            ("offers", self.exports_text()),
+            ("imports to link in the manifest", self.links_text()),
+            ("imports provided by every host", self.names(Need::Baseline)),
+            ("imports of types only", self.names(Need::Types)),
+            ("exports", self.exports_text()),
         ];
         let mut text = self.head();
         for (title, lines) in sections {

@@ -17,20 +17,20 @@ Examples:
   weft label north zone=a2 gpu=yes        set two labels
   weft label north gpu-                   remove one
 
-Placement follows at once. The host keeps what is said here in its data directory, and it goes
-before `--label` of `weft up` when the host is started again.";
+Placement follows at once. The host stores these changes in its data directory; they override
+`--label` of `weft up` when the host restarts.";
 
 /// Set and remove labels of a host
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct LabelCommand {
-    /// The host: its name, or the beginning of its id
+    /// Name or id prefix of the host
     #[arg(value_name = "HOST")]
     host: HostRef,
     /// `KEY=VALUE` to set a label, `KEY-` to remove it
     #[arg(required = true, value_name = "LABEL")]
     labels: Vec<LabelChange>,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -53,7 +53,7 @@ impl LabelCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// A label is given twice, or the host is not there or refuses.
+    /// A label is given twice, or the host is missing or rejects a label.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let mut labels = BTreeMap::new();
         for LabelChange { key, value } in self.labels {

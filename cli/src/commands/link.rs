@@ -1,4 +1,4 @@
-//! `weft link why`: which mode a link has, and why not a faster one.
+//! `weft link why`: explains the mode of a link.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -10,8 +10,8 @@ use weft_lattice_config::{AppName, ComponentName, LinkName};
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::Failure;
+use crate::get_columns::duration;
 use crate::output::{self, Format, Report};
-use crate::rows::duration;
 use crate::target::AppTarget;
 
 const AFTER_HELP: &str = "\
@@ -25,44 +25,44 @@ Examples:
   weft link why shop storefront shop:catalog/pricing
   weft link why shop orders wasi:keyvalue --name stock -o json
 
-The interface may have a version or not. For an import that has a plain name (WIT's
-`import left: …`), that name will do.";
+The version of the interface is optional. An import with a plain name (WIT's `import left: …`) is
+selected by that name.";
 
 /// Explain a link
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP, disable_help_subcommand = true)]
 pub(crate) struct Link {
     #[command(subcommand)]
-    question: Question,
+    command: LinkCommand,
 }
 
-/// What is asked of a link.
+/// The commands about links.
 #[derive(Debug, Subcommand)]
-enum Question {
+enum LinkCommand {
     Why(Why),
 }
 
-/// Say which mode a link has, and why not a faster one
+/// Explain the mode of a link, and why no faster mode applies
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP_WHY)]
 struct Why {
-    /// The app
+    /// App of the link
     app: AppName,
-    /// The component that imports
+    /// Importing component
     from: ComponentName,
-    /// What it imports
+    /// Imported interface, or plain name of the import
     interface: ImportQuery,
-    /// The link's name, where several links are for one interface
+    /// Select the link of this name, if several links are for one interface
     #[arg(long)]
     name: Option<LinkName>,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// What the host says of the link.
+/// The explanation from the host.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Explained(LinkWhyRow);
@@ -71,10 +71,10 @@ impl Link {
     /// Runs the command.
     ///
     /// # Errors
-    /// The link is not there, or no host answers.
+    /// The link is missing, or the host is not reachable.
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        match self.question {
-            Question::Why(why) => why.run().await,
+        match self.command {
+            LinkCommand::Why(why) => why.run().await,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Report for Explained {
         };
         lines.extend(row.why.iter().map(|why| format!("{reason_of}: {why}")));
         if row.why.is_empty() {
-            lines.push("why: nothing is faster".to_owned());
+            lines.push("why: no faster mode exists".to_owned());
         }
         if let Some(locality) = &row.locality {
             lines.push(format!("locality: {locality}"));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_local_link_says_why_it_is_not_fused_and_how_calls_go() {
+    fn a_local_link_is_explained_with_the_paths_of_its_calls() {
         let function = |function: &str, path: &str| LinkFunction {
             function: function.to_owned(),
             path: path.to_owned(),
@@ -183,17 +183,17 @@ functions: quote: stub; price: direct";
     }
 
     #[test]
-    fn nothing_is_faster_than_a_fused_link() {
+    fn a_fused_link_has_no_faster_mode() {
         let expected = "\
 shop: storefront → pricing (shop:catalog/pricing@0.1.0)
 mode: fused
-why: nothing is faster
+why: no faster mode exists
 locality: auto";
         assert_eq!(Explained(row("fused")).text(), expected);
     }
 
     #[test]
-    fn a_link_to_a_provider_says_that_the_host_serves_it() {
+    fn a_link_to_a_provider_has_mode_host() {
         let explained = Explained(LinkWhyRow {
             from: "orders".to_owned(),
             interface: "wasi:keyvalue".to_owned(),

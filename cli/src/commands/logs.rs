@@ -1,4 +1,4 @@
-//! `weft logs`: what components print and log.
+//! `weft logs`: prints the output and logs of components.
 
 use clap::Args;
 use serde::Serialize;
@@ -14,24 +14,24 @@ use crate::time::utc;
 const AFTER_HELP: &str = "\
 Examples:
   weft logs                               the newest lines of every app
-  weft logs shop -f                       the newest lines of an app, and new ones as they come
+  weft logs shop -f                       the newest lines of an app, then new ones
   weft logs shop/pricing --tail 10        the newest ten lines of one component
   weft logs shop -o json | jq .message    one JSON object for each line";
 
-/// Show what components print and log
+/// Print the output and logs of components
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Logs {
-    /// An app, or a component of it; without it, everything
+    /// App or component; all apps if omitted
     #[arg(value_name = "APP[/COMPONENT]")]
-    what: Option<AppTarget>,
-    /// Wait for new lines until interrupted
+    target: Option<AppTarget>,
+    /// Follow new lines until interrupted
     #[arg(short, long)]
     follow: bool,
-    /// How many of the newest lines to begin with
+    /// Start with this many of the newest lines
     #[arg(long, value_name = "N", default_value_t = LOG_TAIL_DEFAULT)]
     tail: usize,
-    /// The form of what is printed: JSON is one object for each line
+    /// Print in this format; JSON is one object per line
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
@@ -47,10 +47,10 @@ impl Logs {
     /// Runs the command.
     ///
     /// # Errors
-    /// The app is not there, or the host goes away.
+    /// The app is missing, or the connection to the host is lost.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
-        let mut lines = match (client.logs(&self.query()).await, &self.what) {
+        let mut lines = match (client.logs(&self.query()).await, &self.target) {
             (Ok(lines), _) => lines,
             (Err(error), Some(target)) => {
                 return Err(connection::explain(&client, target, error).await);
@@ -60,20 +60,20 @@ impl Logs {
         let mut is_empty = true;
         while let Some(line) = lines.next().await? {
             is_empty = false;
-            if output::line(&Line(line), self.output)? == Reader::Gone {
+            if output::line(&Line(line), self.output)? == Reader::Closed {
                 return Ok(());
             }
         }
         if is_empty && self.tail > 0 {
-            output::note(&nothing(&client, self.what.as_ref()).await);
+            output::note(&empty_note(&client, self.target.as_ref()).await);
         }
         Ok(())
     }
 
-    /// Names are DNS labels, so nothing in the query needs escaping.
+    /// The query string. Names are DNS labels, which need no escaping.
     fn query(&self) -> String {
         let mut query = format!("tail={}&follow={}", self.tail, self.follow);
-        if let Some(AppTarget { app, component }) = &self.what {
+        if let Some(AppTarget { app, component }) = &self.target {
             query += &format!("&app={app}");
             if let Some(component) = component {
                 query += &format!("&component={component}");
@@ -83,14 +83,14 @@ impl Logs {
     }
 }
 
-/// Why there are no lines.
-async fn nothing(client: &Client, what: Option<&AppTarget>) -> String {
-    let Some(target) = what else {
-        return "no component has logged anything since the host started".to_owned();
+/// The reason for an empty result.
+async fn empty_note(client: &Client, target: Option<&AppTarget>) -> String {
+    let Some(target) = target else {
+        return "no component has logged a line since the host started".to_owned();
     };
-    match connection::what_is_there(client, target).await {
-        Some(instead) => format!("`{target}` is not deployed; {instead}"),
-        None => format!("`{target}` has logged nothing since the host started"),
+    match connection::missing_target_help(client, target).await {
+        Some(help) => format!("`{target}` is not deployed; {help}"),
+        None => format!("`{target}` has not logged a line since the host started"),
     }
 }
 
@@ -135,14 +135,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_when_how_bad_who_and_what() {
+    fn the_text_of_a_line_is_its_time_level_source_and_message() {
         let expected = "2026-01-01T00:00:00.000Z INFO  shop/pricing stdout: ready";
         assert_eq!(line("shop").text(), expected);
         assert!(line("").text().contains(" host stdout: "));
     }
 
     #[test]
-    fn programs_get_the_line_as_it_is() {
+    fn the_json_of_a_line_is_that_of_the_host() {
         let json = serde_json::to_string(&line("shop")).unwrap();
         assert!(
             json.starts_with(r#"{"sequence":1,"time_ms":1767225600000,"level":"info""#),

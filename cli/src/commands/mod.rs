@@ -1,4 +1,4 @@
-//! The commands: one file each, and the runtime they run on.
+//! The commands, one file each, and the async runtimes that run them.
 
 pub(crate) mod call;
 pub(crate) mod completions;
@@ -22,10 +22,10 @@ use tokio::runtime::{Builder, Runtime};
 use crate::arguments::Command;
 use crate::failure::{Failure, Kind};
 
-/// Runs one command to its end.
+/// Runs one command to completion.
 ///
 /// # Errors
-/// What the command says.
+/// The failure of the command.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Up(up) => up.run(),
@@ -46,22 +46,19 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// One thread: a client waits for one answer at a time, and starts faster without a pool.
+/// The runtime of client commands. One thread: a client waits for one reply at a time, and starts
+/// faster without a pool.
 fn client_runtime() -> Result<Runtime, Failure> {
-    built(Builder::new_current_thread())
+    build(Builder::new_current_thread())
 }
 
-/// A worker for each core: what a host runs on.
+/// The runtime of a host, with a worker for each core.
 fn host_runtime() -> Result<Runtime, Failure> {
-    built(Builder::new_multi_thread())
+    build(Builder::new_multi_thread())
 }
 
-fn built(mut builder: Builder) -> Result<Runtime, Failure> {
+fn build(mut builder: Builder) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|error| {
-        Failure::new(
-            Kind::Failed,
-            "the operating system gives no threads or timers",
-        )
-        .caused_by(&error)
+        Failure::new(Kind::Failed, "cannot start the async runtime").caused_by(&error)
     })
 }

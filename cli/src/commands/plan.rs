@@ -1,17 +1,17 @@
-//! `weft deploy --plan`: what a deploy would change, on which host.
+//! `weft deploy --plan`: prints the changes that a deploy would make on each host.
 
 use serde::Serialize;
 use weft_control::operating::{ChangeKind, HostChange};
 use weft_control::rows::PlacementRow;
 use weft_control::{Client, PlanReport};
 
-use crate::commands::deploy::refused;
+use crate::commands::deploy::rejected;
 use crate::failure::Failure;
+use crate::get_columns::pins;
 use crate::manifest::Manifest;
 use crate::output::{self, Format, Report};
-use crate::rows::pins;
 
-/// What the deploy of one manifest would change.
+/// The planned changes of one manifest.
 #[derive(Debug, Serialize)]
 struct Planned {
     file: String,
@@ -19,15 +19,15 @@ struct Planned {
     report: PlanReport,
 }
 
-/// What the deploys of several manifests would change, each as if it were the only one.
+/// The planned changes of several manifests, each as if deployed alone.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 struct Plans(Vec<Planned>);
 
-/// Prints what deploying the manifests would change.
+/// Prints the changes that a deploy of the manifests would make.
 ///
 /// # Errors
-/// The host refuses one.
+/// The host rejects one.
 pub(crate) async fn plan(
     client: &Client,
     manifests: Vec<Manifest>,
@@ -36,7 +36,7 @@ pub(crate) async fn plan(
     let mut plans = Plans::default();
     for Manifest { file, app, .. } in manifests {
         let report = client.plan(&app).await;
-        let report = report.map_err(|error| refused(&file, error))?;
+        let report = report.map_err(|error| rejected(&file, error))?;
         plans.0.push(Planned { file, report });
     }
     output::report(&plans, format)?;
@@ -67,13 +67,13 @@ impl Planned {
         lines.extend(report.hosts.iter().map(|it| format!("  {}", change(it))));
         lines.extend(report.placements.iter().flat_map(placement));
         if let Some(held) = &report.held {
-            lines.push(format!("  nothing moves now: {held}"));
+            lines.push(format!("  placement is paused: {held}"));
         }
         lines.join("\n")
     }
 }
 
-/// One line: `+ shop/cart on north`.
+/// Formats a change as a line: `+ shop/cart on north`.
 fn change(change: &HostChange) -> String {
     let sign = match change.change {
         ChangeKind::Starts => '+',
@@ -93,7 +93,7 @@ fn change(change: &HostChange) -> String {
     format!("{sign} {app}/{component} on {host}{times}")
 }
 
-/// What is worth knowing of where a component would run.
+/// Lines about pins and missing replicas of a component.
 fn placement(row: &PlacementRow) -> Vec<String> {
     let mut lines = Vec::new();
     let component = format!("{}/{}", row.app, row.component);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn people_see_what_each_host_would_do_and_why_not_more() {
+    fn the_text_lists_changes_by_host_pins_and_missing_replicas() {
         let expected = "\
 shop: now at revision 2 (shop.yaml)
   component `cart` changed
@@ -174,7 +174,7 @@ shop: now at revision 2 (shop.yaml)
     }
 
     #[test]
-    fn programs_see_one_object_for_each_manifest() {
+    fn the_json_has_one_object_for_each_manifest() {
         let json = serde_json::to_value(example()).unwrap();
         assert_eq!(json[0]["file"], "shop.yaml");
         assert_eq!(json[0]["hosts"][1]["change"], "starts");

@@ -1,4 +1,4 @@
-//! `weft status`: whether an app is as wanted, now or in a while.
+//! `weft status`: shows whether an app is ready, and waits until it is.
 
 use std::time::Duration;
 
@@ -12,35 +12,35 @@ use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
-use crate::polling::{self, AtMost};
 use crate::table::Table;
 use crate::target::AppTarget;
+use crate::wait::{self, WaitTimeout};
 
 const AFTER_HELP: &str = "\
 Examples:
-  weft status shop                        exit code 0 if all that is wanted is ready, else 1
-  weft status shop --wait --timeout 2m    wait until it is, for so long at most";
+  weft status shop                        exit with 0 if all desired replicas are ready, else 1
+  weft status shop --wait --timeout 2m    wait until all are ready, two minutes at most";
 
-/// Show whether an app is as wanted
+/// Show whether an app is ready: all replicas of its desired revision
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Status {
-    /// The app
+    /// App to check
     #[arg(value_name = "APP")]
     app: AppName,
-    /// Wait until the app is as wanted
+    /// Wait until the app is ready
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    at_most: AtMost,
-    /// The form of what is printed
+    timeout: WaitTimeout,
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// Whether an app is as wanted.
+/// The status of an app.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 struct Shown(StatusReport);
@@ -49,31 +49,31 @@ impl Status {
     /// Runs the command.
     ///
     /// # Errors
-    /// The app is not there, or not as wanted.
+    /// The app is missing or not ready.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
-        let wait = if self.wait {
-            self.at_most.get()
+        let timeout = if self.wait {
+            self.timeout.get()
         } else {
             Duration::ZERO
         };
-        let look = async || self.ask(&client).await;
-        let report = polling::until(wait, look, |report| report.ready).await?;
+        let poll = async || self.fetch(&client).await;
+        let report = wait::until(timeout, poll, |report| report.ready).await?;
         let is_ready = report.ready;
         output::report(&Shown(report), self.output)?;
         if is_ready {
             return Ok(());
         }
         let message = match self.wait {
-            true => format!("app `{}` is not as wanted after {wait:?}", self.app),
-            false => format!("app `{}` is not as wanted", self.app),
+            true => format!("app `{}` is not ready after {timeout:?}", self.app),
+            false => format!("app `{}` is not ready", self.app),
         };
         Err(Failure::new(Kind::Failed, message).or_help(
-            "`weft get placements` says what is in the way, `weft get inventory HOST` why something failed",
+            "`weft get placements` shows what blocks replicas, `weft get inventory HOST` why one failed",
         ))
     }
 
-    async fn ask(&self, client: &Client) -> Result<StatusReport, Failure> {
+    async fn fetch(&self, client: &Client) -> Result<StatusReport, Failure> {
         match client.status(&self.app).await {
             Ok(report) => Ok(report),
             Err(error) => {
@@ -94,12 +94,12 @@ impl Report for Shown {
             held,
             components,
         } = &self.0;
-        let is = if *ready { "ready" } else { "not ready" };
-        let mut text = format!("{app}: revision {revision}, {is}\n");
+        let readiness = if *ready { "ready" } else { "not ready" };
+        let mut text = format!("{app}: revision {revision}, {readiness}\n");
         if let Some(held) = held {
-            text += &format!("nothing moves now: {held}\n");
+            text += &format!("placement is paused: {held}\n");
         }
-        let mut table = Table::new(&["COMPONENT", "READY", "HOSTS", "REVISIONS", "WHY"]);
+        let mut table = Table::new(&["COMPONENT", "READY", "HOSTS", "REVISIONS", "REASON"]);
         for component in components {
             table.row(cells(component));
         }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_see_what_is_ready_where_and_at_which_revision() {
+    fn the_text_lists_readiness_hosts_and_revisions_of_each_component() {
         let placement = PlacementRow {
             app: "shop".to_owned(),
             component: "cart".to_owned(),
@@ -170,7 +170,7 @@ mod tests {
         };
         let expected = "\
 shop: revision 2, not ready
-COMPONENT  READY  HOSTS        REVISIONS                      WHY
+COMPONENT  READY  HOSTS        REVISIONS                      REASON
 cart       1/3    north,south  1: 1 ready; 2: 1 ready, 1 failed  2 hosts: one runs there already
 ";
         let text = Shown(report.clone()).text();

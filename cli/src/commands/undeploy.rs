@@ -1,4 +1,4 @@
-//! `weft undeploy`: removes apps from a host.
+//! `weft undeploy`: removes apps.
 
 use clap::Args;
 use serde::Serialize;
@@ -16,23 +16,23 @@ Examples:
   weft undeploy shop
   weft undeploy shop billing
 
-What an app's providers stored stays: an app that is deployed again finds it.";
+Data that providers of the app stored is kept for a later deploy.";
 
 /// Remove apps
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Undeploy {
-    /// Names of apps, as in `weft get apps`
+    /// Apps to remove
     #[arg(required = true, value_name = "APP")]
     apps: Vec<AppName>,
-    /// The form of what is printed
+    /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
     #[command(flatten)]
     host: HostOptions,
 }
 
-/// The apps that were removed, up to the first that was not.
+/// The removed apps, up to the first failure.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
 struct Removed(Vec<UndeployReport>);
@@ -41,7 +41,7 @@ impl Undeploy {
     /// Runs the command.
     ///
     /// # Errors
-    /// An app is not there.
+    /// An app is missing.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
         let mut removed = Removed::default();

@@ -1,4 +1,4 @@
-//! `weft up`: runs a host in this process, from its start to its drain.
+//! `weft up`: runs a host in this process, from start to drain.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,42 +32,42 @@ Examples:
   weft up --http 0.0.0.0:80 --label cloud=a --label zone=a1
   WEFT_LOG=debug weft up --log-format json
 
-The host runs until SIGINT (Ctrl-C) or SIGTERM; then it takes no new requests, finishes those in
-flight and ends, with exit code 1 if the drain deadline cut some off. A second signal ends it at
-once. WEFT_LOG filters the log on standard error, as in `warn,weft=debug`.";
+The host runs until SIGINT (Ctrl-C) or SIGTERM, then stops accepting requests, finishes requests in
+flight and exits, with code 1 if the drain deadline cut requests off. A second signal ends the host
+at once. WEFT_LOG filters the log on standard error, as in `warn,weft=debug`.";
 
 /// Start a host on this machine
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Up {
-    /// Deploy this manifest when the host is up; may be given several times
+    /// Deploy this manifest once the host is up; repeatable
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where to take HTTP requests
+    /// Listen for HTTP requests on this address
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
-    /// Where `weft deploy` and the other commands reach the host
+    /// Listen for `weft` commands (the admin API) on this address
     #[arg(long, value_name = "IP:PORT", default_value = ADMIN_ADDRESS_DEFAULT)]
     admin: SocketAddr,
     #[command(flatten)]
     data_directory: DataDirectory,
-    /// What people call the host [default: the name of this machine]
+    /// Name the host [default: the name of this machine]
     #[arg(long, value_parser = host_name)]
     name: Option<String>,
-    /// What to know the host by, such as cloud=a; may be given several times
+    /// Label the host, as in cloud=a; repeatable
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// The form of the log on standard error
+    /// Log to standard error in this format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     log_format: LogFormat,
-    /// How long requests in flight may take to finish when the host is told to end
+    /// Wait at most this long for requests in flight when the host ends
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     drain_deadline: DurationText,
-    /// Carry calls between stores as frames of the wire, within this process: slower, and a proof
-    /// that frames carry all that a link does
+    /// Encode local calls between stores in the wire format, as between hosts: slower, for tests of
+    /// the wire format
     #[arg(long)]
     links_over_wire: bool,
-    /// Refuse `weft drill`, which kills or stops hosts to show what users notice
+    /// Reject `weft drill`, which kills or suspends hosts to test failover
     #[arg(long)]
     no_drills: bool,
     #[command(flatten)]
@@ -78,8 +78,8 @@ impl Up {
     /// Runs the command.
     ///
     /// # Errors
-    /// A manifest has mistakes, the host cannot start or refuses a manifest, or requests were cut
-    /// off at the end.
+    /// A manifest is invalid, the host cannot start or rejects a manifest, or requests were cut off
+    /// at shutdown.
     pub(crate) fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
         let logs = Logs::new();
@@ -88,7 +88,7 @@ impl Up {
         let config = self.config(logs)?;
         let runtime = host_runtime()?;
         let outcome = runtime.block_on(serve(config, manifests, deadline));
-        // What is still compiling when the host ends is of no use to anyone.
+        // Compilations that still run when the host ends are abandoned.
         runtime.shutdown_background();
         outcome
     }
@@ -131,9 +131,10 @@ fn distinct(labels: Vec<(String, String)>) -> Result<BTreeMap<String, String>, F
     Ok(distinct)
 }
 
-// === the life of the host ===
+// === lifecycle of the host ===
 
-/// Start, deploy, announce, wait for a signal, drain. A signal ends each of these but the drain.
+/// Starts the host, deploys, prints the summary, waits for a signal, drains. A signal interrupts
+/// every step but the drain.
 async fn serve(
     config: HostConfig,
     manifests: Vec<Manifest>,
@@ -146,14 +147,14 @@ async fn serve(
             started.map_err(|error| Failure::from_error(Kind::Failed, &error))?
         }
         name = signals.next() => {
-            tracing::info!("{name} while starting: nothing to drain");
+            tracing::info!("{name} received during startup: nothing to drain");
             return Ok(());
         }
     };
     let served = tokio::select! {
-        refused = run(&host, manifests) => refused.map(|never| match never {}),
+        failed = run(&host, manifests) => failed.map(|never| match never {}),
         name = signals.next() => {
-            tracing::info!("{name}: finishing the requests in flight, for {deadline:?} at most");
+            tracing::info!("{name} received: draining requests in flight for at most {deadline:?}");
             Ok(())
         }
     };
@@ -161,14 +162,14 @@ async fn serve(
     served.and(drained)
 }
 
-/// Nothing: a host serves until it is told to end.
+/// A result that never occurs: a host serves until a signal.
 enum Never {}
 
-/// Deploys, says what is served, and serves until the future is dropped.
+/// Deploys the manifests, prints the summary, and serves until the future is dropped.
 async fn run(host: &Host, manifests: Vec<Manifest>) -> Result<Never, Failure> {
     let client = Client::new(reachable(host.admin_address()).to_string(), host.token());
     deploy::deploy(&client, manifests, Format::Text).await?;
-    output::report(&Serving::ask(host, &client).await?, Format::Text)?;
+    output::report(&Summary::fetch(host, &client).await?, Format::Text)?;
     std::future::pending().await
 }
 
@@ -189,16 +190,16 @@ async fn drain(host: Host, deadline: Duration, signals: &mut Signals) -> Result<
             let message =
                 format!("the drain deadline of {deadline:?} cut off {in_flight} requests");
             Err(Failure::new(Kind::Failed, message)
-                .or_help("give them longer with `--drain-deadline`, or less with a component's `limits.deadline`"))
+                .or_help("raise `--drain-deadline`, or lower `limits.deadline` of the component"))
         }
     }
 }
 
-// === what is served ===
+// === summary at startup ===
 
-/// What a host serves once it is up, what it had before included.
+/// The addresses, apps and routes of a host once it is up, including apps from earlier runs.
 #[derive(Debug, Serialize)]
-struct Serving {
+struct Summary {
     version: &'static str,
     http: Option<SocketAddr>,
     admin: SocketAddr,
@@ -206,11 +207,11 @@ struct Serving {
     routes: Vec<ServedRoute>,
 }
 
-impl Serving {
-    async fn ask(host: &Host, client: &Client) -> Result<Serving, ClientError> {
+impl Summary {
+    async fn fetch(host: &Host, client: &Client) -> Result<Summary, ClientError> {
         let http = host.http_address().map(|address| address.to_string());
         let routes: Vec<RouteRow> = client.rows("routes").await?;
-        Ok(Serving {
+        Ok(Summary {
             version: env!("CARGO_PKG_VERSION"),
             http: host.http_address(),
             admin: host.admin_address(),
@@ -220,14 +221,14 @@ impl Serving {
     }
 }
 
-impl Report for Serving {
+impl Report for Summary {
     fn text(&self) -> String {
         let mut lines = vec![format!("weft {} is up", self.version)];
         lines.extend(self.http.map(|http| format!("  HTTP   http://{http}")));
         lines.push(format!("  admin  {}", self.admin));
         for AppRow { app, reason, .. } in self.apps.iter().filter(|app| app.status != "ready") {
             lines.push(format!(
-                "  app `{app}` does not run: {}",
+                "  app `{app}` is not running: {}",
                 reason.as_deref().unwrap_or("no reason given")
             ));
         }
@@ -237,9 +238,9 @@ impl Report for Serving {
                 .map(|route| format!("  {}", route.full_line())),
         );
         if self.apps.is_empty() {
-            lines.push("  nothing is deployed yet: `weft deploy FILE` deploys an app".to_owned());
+            lines.push("  no app is deployed; deploy one with `weft deploy FILE`".to_owned());
         }
-        lines.push("Ctrl-C ends it".to_owned());
+        lines.push("press Ctrl-C to stop".to_owned());
         lines.join("\n")
     }
 }

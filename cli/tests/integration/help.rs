@@ -1,4 +1,4 @@
-//! The help texts, against the files in `tests/help`. `UPDATE_GOLDEN=1` rewrites the files.
+//! Compares the help texts with the files in `tests/help`. `UPDATE_GOLDEN=1` rewrites the files.
 
 use std::path::Path;
 
@@ -55,7 +55,7 @@ fn every_command_explains_itself_with_examples() {
 }
 
 #[test]
-fn every_question_about_a_link_explains_itself_with_examples() {
+fn every_command_about_links_explains_itself_with_examples() {
     check("link.txt", &["link", "--help"]);
     check("link-why.txt", &["link", "why", "--help"]);
 }

@@ -1,5 +1,5 @@
-//! The built `weft` command, seen from outside: what it prints and the code it ends with. What needs
-//! a host is tested in the `tests` crate.
+//! Tests of the output and exit codes of the built `weft` command. Commands that need a host are
+//! tested in the `tests` crate.
 
 #![expect(
     clippy::unwrap_used,

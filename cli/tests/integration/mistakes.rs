@@ -1,4 +1,5 @@
-//! What a user is told who makes a mistake: the wording is the feature here, so it is compared whole.
+//! Error messages for mistakes of users: the wording is the feature here, so the whole text is
+//! compared.
 
 use std::net::TcpListener;
 
@@ -12,7 +13,7 @@ fn manifest(file: &str) -> String {
     )
 }
 
-/// The run failed with this code, printed nothing on standard output, and said this.
+/// Checks that the run failed with this code, and printed this text on standard error alone.
 #[track_caller]
 fn check(run: &Run, code: i32, stderr: &str) {
     assert_eq!(run.stderr.trim_end(), stderr.trim_end());
@@ -20,7 +21,7 @@ fn check(run: &Run, code: i32, stderr: &str) {
 }
 
 #[test]
-fn a_manifest_that_is_not_there_is_named_with_the_accepted_form() {
+fn a_missing_manifest_is_named_with_the_accepted_form() {
     let run = Sandbox::new().weft(&["deploy", "missing.yaml"], "");
     check(
         &run,
@@ -32,7 +33,7 @@ fn a_manifest_that_is_not_there_is_named_with_the_accepted_form() {
 }
 
 #[test]
-fn a_manifest_of_nearly_that_name_is_offered() {
+fn a_manifest_with_a_similar_name_is_suggested() {
     let sandbox = Sandbox::new();
     sandbox.write("apps/shop.yaml", manifest("storefront.wasm"));
     let run = sandbox.weft(&["deploy", "apps/shop.yml"], "");
@@ -87,7 +88,7 @@ fn the_mistakes_of_several_manifests_are_shown_together() {
 }
 
 #[test]
-fn a_component_file_that_is_not_there_is_named_with_its_component() {
+fn a_missing_component_file_is_named_with_its_component() {
     let sandbox = Sandbox::new();
     sandbox.write("apps/shop.yaml", manifest("build/storefront.wasm"));
     let run = sandbox.weft(&["deploy", "apps/shop.yaml"], "");
@@ -97,13 +98,13 @@ fn a_component_file_that_is_not_there_is_named_with_its_component() {
         "error: component `storefront` of `apps/shop.yaml` cannot be deployed\n  \
            caused by: cannot read `apps/build/storefront.wasm`\n  \
            caused by: No such file or directory (os error 2)\n\
-         help: build the component, or correct `source.file` in `apps/shop.yaml`: \
-         it is relative to the manifest",
+         help: build the component, or correct `source.file` in `apps/shop.yaml`; \
+         the path is relative to the manifest",
     );
 }
 
 #[test]
-fn a_core_module_is_told_from_a_component_before_a_host_is_asked() {
+fn a_core_module_is_rejected_without_a_host() {
     let sandbox = Sandbox::new();
     sandbox.write("shop.yaml", manifest("core.wasm"));
     sandbox.write("core.wasm", b"\0asm\x01\0\0\0");
@@ -121,7 +122,7 @@ fn webassembly_in_place_of_a_manifest_is_recognised() {
     sandbox.write("shop.wasm", b"\0asm\x0d\0\x01\0");
     let run = sandbox.weft(&["deploy", "shop.wasm"], "");
     assert_eq!(run.code, Some(2));
-    let expected = "error: `shop.wasm` is WebAssembly, expected a manifest in YAML\nhelp: ";
+    let expected = "error: `shop.wasm` is a WebAssembly file, expected a YAML manifest\nhelp: ";
     assert!(run.stderr.starts_with(expected), "{}", run.stderr);
 }
 
@@ -133,19 +134,19 @@ fn a_manifest_is_read_from_standard_input_too() {
 }
 
 #[test]
-fn without_a_host_a_user_is_told_to_start_one() {
+fn without_a_host_the_help_is_to_start_one() {
     let run = Sandbox::new().weft(&["get", "apps"], "");
     check(
         &run,
         3,
         "error: no host has run with the data directory `~/.local/share/weft`\n\
-         help: start one with `weft up`; if a host runs with another data directory, \
-         give it with `--data-dir` or `WEFT_DATA_DIR`",
+         help: start a host with `weft up`, or select the data directory of a running host with \
+         `--data-dir` or `WEFT_DATA_DIR`",
     );
 }
 
 #[test]
-fn a_host_that_is_gone_is_not_reached() {
+fn a_host_that_has_ended_is_not_reached() {
     let address = unused_address();
     let sandbox = Sandbox::new();
     sandbox.write(".local/share/weft/admin.token", "secret");
@@ -157,7 +158,8 @@ fn a_host_that_is_gone_is_not_reached() {
         &format!(
             "error: cannot reach a host's admin API at `{address}`; is `weft up` running there?\n  \
                caused by: Connection refused (os error 111)\n\
-             help: start a host with `weft up`, or say where one runs with `--admin HOST:PORT`",
+             help: start a host with `weft up`, or give the address of a running host with \
+             `--admin HOST:PORT`",
         ),
     );
     assert!(!run.stderr.contains("secret"));
@@ -183,7 +185,7 @@ fn a_mistake_in_the_arguments_is_exit_code_2() {
 }
 
 #[test]
-fn a_call_that_is_none_is_shown_the_accepted_form() {
+fn an_invalid_call_is_shown_with_the_accepted_form() {
     let run = Sandbox::new().weft(&["call", "shop/pricing", "quote"], "");
     check(
         &run,
@@ -191,12 +193,12 @@ fn a_call_that_is_none_is_shown_the_accepted_form() {
         "error: `quote` is not a call\n\
          help: expected a function with its arguments in parentheses, as in \
          'shop:catalog/pricing.find(\"teapot\")'; \
-         `weft inspect APP/COMPONENT` shows the functions there are",
+         `weft inspect APP/COMPONENT` lists the functions",
     );
 }
 
 #[test]
-fn what_cannot_be_inspected_is_named_with_both_accepted_forms() {
+fn an_argument_that_cannot_be_inspected_is_named_with_both_accepted_forms() {
     let sandbox = Sandbox::new();
     let run = sandbox.weft(&["inspect", "storefront.wasm"], "");
     check(
@@ -204,7 +206,7 @@ fn what_cannot_be_inspected_is_named_with_both_accepted_forms() {
         2,
         "error: cannot read `storefront.wasm`\n  \
            caused by: No such file or directory (os error 2)\n\
-         help: give the path of a component, a `.wasm` file, or `APP/COMPONENT` for one that is deployed",
+         help: give the path of a `.wasm` file, or `APP/COMPONENT` for a deployed component",
     );
     sandbox.write("notes.txt", "hello");
     let run = sandbox.weft(&["inspect", "notes.txt"], "");
@@ -212,7 +214,7 @@ fn what_cannot_be_inspected_is_named_with_both_accepted_forms() {
     assert!(run.stderr.contains("not WebAssembly"), "{}", run.stderr);
 }
 
-/// An address nobody listens on: the port was free a moment ago.
+/// An address without a listener: the port was free a moment ago.
 fn unused_address() -> String {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -234,8 +236,8 @@ fn a_server_is_killed_only_in_a_lattice_that_the_drill_starts() {
 }
 
 #[test]
-fn only_a_host_lets_itself_hang() {
-    let nobody = u32::MAX.to_string();
+fn only_a_child_of_the_host_can_suspend_the_host() {
+    let other = u32::MAX.to_string();
     let hang = [
         "hang-parent",
         "--after-ms",
@@ -244,7 +246,7 @@ fn only_a_host_lets_itself_hang() {
         "1",
         "--parent",
     ];
-    let run = Sandbox::new().weft(&[&hang[..], &[&nobody]].concat(), "");
+    let run = Sandbox::new().weft(&[&hang[..], &[&other]].concat(), "");
     assert_eq!((run.code, run.stdout.as_str()), (Some(2), ""));
     assert!(
         run.stderr.contains("weft drill stop-host"),

@@ -1,5 +1,5 @@
-//! Runs the built command in a directory of its own, with nothing of the caller's environment that
-//! it reads.
+//! Runs the built command in a fresh directory, without the variables of the caller's environment
+//! that the command reads.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// A directory in which the command runs, and which is its home.
+/// A directory that is the working and home directory of the command.
 pub(crate) struct Sandbox {
     directory: TempDir,
 }
 
-/// What a run of the command came to.
+/// The result of a run of the command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
@@ -37,7 +37,7 @@ impl Sandbox {
         std::fs::write(path, content).unwrap();
     }
 
-    /// Runs `weft` with these arguments and this on standard input.
+    /// Runs `weft` with these arguments and this standard input.
     pub(crate) fn weft(&self, arguments: &[&str], stdin: &str) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
         command
@@ -65,7 +65,7 @@ impl Sandbox {
 }
 
 impl Run {
-    /// The directory's name differs from run to run, so it is shown as `~`.
+    /// Replaces the directory, whose name differs between runs, by `~`.
     fn new(output: Output, directory: &Path) -> Run {
         let text = |bytes| {
             let text = String::from_utf8(bytes).unwrap();

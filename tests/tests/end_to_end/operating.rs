@@ -164,7 +164,7 @@ fn it_is_shown_where_components_are_to_run_what_runs_and_why_not() {
     );
     let late = north.run(&["status", "apart", "--wait", "--timeout", "200ms"]);
     late.expect_code(1)
-        .expect_stderr(&["not as wanted after 200ms"]);
+        .expect_stderr(&["not ready after 200ms"]);
     let missing = north.run(&["status", "aprt"]).expect_code(1);
     missing.expect_stderr(&["`aprt`", "did you mean `apart`"]);
 }

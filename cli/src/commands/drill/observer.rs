@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout};
-use weft_lattice::control::Client;
-use weft_lattice::control::rows::{ComponentRow, HostRow};
+use weft_control::Client;
+use weft_control::rows::{ComponentRow, HostRow};
 
 /// The interval of polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

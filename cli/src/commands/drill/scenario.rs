@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use weft_lattice::control::Client;
+use weft_control::Client;
 
 use super::Fault;
 use super::address::Address;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
-use weft_lattice::control::rows::HostRow;
-use weft_lattice::control::{Client, FaultRequest, HostRef};
-use weft_lattice::membership::HostId;
+use weft_control::rows::HostRow;
+use weft_control::{Client, FaultRequest, HostRef};
+use weft_membership::HostId;
 
 use super::Fault;
 use super::address::Address;

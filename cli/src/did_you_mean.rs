@@ -1,10 +1,10 @@
-//! The candidate closest to what was written, for "did you mean".
+//! Suggestions for misspelled names.
 
-/// Longer input is no slip of the hand, and comparing it takes time.
+/// Longer input is not a typing error, and takes long to compare.
 const WRITTEN_CHARACTERS_MAX: usize = 256;
 
-/// The candidate closest to `written`, if a third of its characters or fewer differ.
-pub(crate) fn nearest<'a>(
+/// The candidate closest to `written`, if at most a third of its characters differ.
+pub(crate) fn suggest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
@@ -26,11 +26,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_of_the_hand_finds_its_name_and_another_word_does_not() {
+    fn a_typing_error_finds_the_name_and_another_word_does_not() {
         let names = ["shop", "storefront", "billing"];
-        assert_eq!(nearest("shp", names), Some("shop"));
-        assert_eq!(nearest("stroefront", names), Some("storefront"));
-        assert_eq!(nearest("inventory", names), None);
-        assert_eq!(nearest("shop", []), None);
+        assert_eq!(suggest("shp", names), Some("shop"));
+        assert_eq!(suggest("stroefront", names), Some("storefront"));
+        assert_eq!(suggest("inventory", names), None);
+        assert_eq!(suggest("shop", []), None);
     }
 }

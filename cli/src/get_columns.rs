@@ -1,4 +1,4 @@
-//! The rows of `weft get` as cells of a table.
+//! The columns of the tables that `weft get` prints.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,13 +10,13 @@ use weft_lattice_config::ByteSize;
 
 use crate::time::span;
 
-/// How many digits of a digest a table shows: enough to be unique in any lattice.
+/// Number of digits of a digest in a table: enough to be unique in any lattice.
 const DIGEST_DIGITS: usize = 12;
 
-/// How many characters of a host's id a table shows: enough to be unique in any lattice.
+/// Number of characters of a host id in a table: enough to be unique in any lattice.
 const ID_CHARACTERS: usize = 9;
 
-/// A row that a table can show.
+/// A row of a table.
 pub(crate) trait Row: Serialize + DeserializeOwned {
     /// The headings of the table.
     const HEADINGS: &'static [&'static str];
@@ -24,7 +24,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
     /// A cell for each heading.
     fn cells(&self, now_ms: u64) -> Vec<String>;
 
-    /// The app the row belongs to; none for a row that belongs to no app.
+    /// The app of the row; `None` for the row of a host.
     fn app(&self) -> Option<&str>;
 }
 
@@ -208,12 +208,12 @@ impl Row for PlacementRow {
     const HEADINGS: &'static [&'static str] = &[
         "APP",
         "COMPONENT",
-        "WANTED",
+        "DESIRED",
         "PLACED",
         "READY",
         "HOSTS",
         "PINNED BY",
-        "WHY",
+        "REASON",
     ];
 
     fn cells(&self, _: u64) -> Vec<String> {
@@ -262,25 +262,25 @@ impl Row for InventoryRow {
     }
 }
 
-/// The stores that bind a component to a host.
+/// The stores that pin a component to a host, in words.
 pub(crate) fn pins(pins: &[PinRow]) -> String {
     let pins = pins.iter();
     let pins = pins.map(|PinRow { store, host }| format!("{store} on {host}"));
     pins.collect::<Vec<_>>().join(",")
 }
 
-/// The first characters of a host's id.
+/// Shortens a host id.
 fn short_id(id: &str) -> String {
     id.chars().take(ID_CHARACTERS).collect()
 }
 
-/// The first digits of a digest, without `sha256:`.
+/// Shortens a digest, without the prefix `sha256:`.
 fn short(digest: &str) -> String {
     let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
     digits.chars().take(DIGEST_DIGITS).collect()
 }
 
-/// A size with three digits or so: `812 B`, `86.3 KiB`, `17.9 MiB`.
+/// Formats a size with about three digits: `812 B`, `86.3 KiB`, `17.9 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let tenths = |unit: u64| {
         let tenths = bytes.saturating_mul(10) / unit;
@@ -293,7 +293,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// Milliseconds, in seconds where they are whole.
+/// Formats milliseconds, as whole seconds if possible.
 pub(crate) fn duration(ms: u64) -> String {
     if ms.is_multiple_of(1000) {
         format!("{}s", ms / 1000)
