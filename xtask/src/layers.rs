@@ -10,51 +10,233 @@ use crate::command::output;
 use crate::workspace::{cargo, root};
 
 /// The folders of the workspace, lowest first. A crate may depend on crates of folders above its
-/// own in this table, never on one beside it.
-const LAYERS: [Layer; 13] = [
-    layer(
-        "lattice-config",
-        &["tokio", "async-nats", "wasmtime*", "clap"],
-    ),
-    layer(
-        "crates/compose",
-        &["tokio", "async-nats", "wasmtime*", "weft-lattice-config"],
-    ),
-    layer("crates/wire", &["async-nats", "wasmtime*"]),
-    layer("crates/stub", &["tokio", "async-nats"]),
-    layer("crates/identity", &["async-nats", "wasmtime*"]),
-    layer("crates/lattice", &["wasmtime*", "clap"]),
-    // It simulates hosts; no shipped crate depends on it.
-    layer("crates/simulation", &["wasmtime*", "weft-host"]),
-    layer("crates/provider", &["wasmtime*", "weft-lattice"]),
-    layer("host", &["kube*", "clap"]),
-    layer("providers/*", &["wasmtime*", "weft-host"]),
-    layer("cli", &["kube*"]),
-    layer("operator", &["wasmtime*"]),
-    // They see processes and files from outside, as users do.
-    layer("tests", &["wasmtime*", "weft-host"]),
+/// own in this table, never on one beside it. The table of `ARCHITECTURE.md` is made of it.
+const LAYERS: [Layer; 24] = [
+    Layer {
+        folder: "lattice-config",
+        owns: "names, the manifest model, validation with positions, differences, placement; \
+               `schemas/` (generated) and `examples/` (loaded by its tests)",
+        must_not_reach: &["tokio", "async-nats", "wasmtime*", "clap"],
+    },
+    Layer {
+        folder: "crates/compose",
+        owns: "components as bytes: describing them, and fusing linked ones into one",
+        must_not_reach: &["tokio", "async-nats", "wasmtime*", "weft-lattice-config"],
+    },
+    Layer {
+        folder: "crates/wire",
+        owns: "bytes of links: values, frames, failures; specified by `docs/wire.md`",
+        must_not_reach: &["async-nats", "wasmtime*"],
+    },
+    Layer {
+        folder: "crates/stub",
+        owns: "from the WIT of a link to its stub and skeleton components",
+        must_not_reach: &["tokio", "async-nats"],
+    },
+    Layer {
+        folder: "crates/membership",
+        owns: "membership of hosts and routing of calls: state machines without clocks, sockets or \
+               tasks; specified by `docs/lattice.md`",
+        must_not_reach: &["tokio", "async-nats", "wasmtime*"],
+    },
+    Layer {
+        folder: "crates/bus",
+        owns: "messages between hosts: over NATS, and within one process",
+        must_not_reach: &["wasmtime*", "weft-membership"],
+    },
+    Layer {
+        folder: "crates/state",
+        owns: "desired state, key-value buckets, artifacts, and what hosts send each other of these",
+        must_not_reach: &["wasmtime*", "clap"],
+    },
+    Layer {
+        folder: "crates/control",
+        owns: "the control protocol of hosts, and its client",
+        must_not_reach: &["wasmtime*", "clap"],
+    },
+    Layer {
+        folder: "crates/telemetry",
+        owns: "log lines of guests, events of a host",
+        must_not_reach: &["wasmtime*", "clap"],
+    },
+    Layer {
+        folder: "crates/provider",
+        owns: "what a provider is written against: a plain trait for each capability",
+        must_not_reach: &["wasmtime*", "weft-state", "weft-bus"],
+    },
+    Layer {
+        folder: "crates/link",
+        owns: "calls over links without a runtime: transport, streaming calls and their flow control",
+        must_not_reach: &["wasmtime*", "weft-bus"],
+    },
+    Layer {
+        folder: "crates/ingress",
+        owns: "HTTP server, routes, forwarding to other hosts, responses of the host itself",
+        must_not_reach: &["wasmtime*"],
+    },
+    Layer {
+        folder: "crates/node",
+        owns: "a host as a member of a lattice: membership task, reconciler, controller, calls \
+               between hosts, admin API; the trait that a runtime implements",
+        must_not_reach: &["wasmtime*", "weft-runtime", "clap"],
+    },
+    Layer {
+        folder: "crates/simulation",
+        owns: "lattices of up to 100 hosts under faults, from a seed",
+        must_not_reach: &["wasmtime*", "weft-runtime", "weft-host"],
+    },
+    Layer {
+        folder: "crates/runtime",
+        owns: "everything that names wasmtime: engines, compile cache, linking, instances, hosted \
+               interfaces, calls between stores",
+        must_not_reach: &["clap", "kube*"],
+    },
+    Layer {
+        folder: "host",
+        owns: "the parts of a host put together, from start to drain",
+        must_not_reach: &["clap", "kube*"],
+    },
+    Layer {
+        folder: "providers/*",
+        owns: "one backend of a capability each",
+        must_not_reach: &["wasmtime*", "weft-host", "weft-node"],
+    },
+    Layer {
+        folder: "cli",
+        owns: "the `weft` binary: commands, output, the list of providers; embeds the host",
+        must_not_reach: &["kube*"],
+    },
+    Layer {
+        folder: "crates/testkit",
+        owns: "servers and state machines that tests of several crates share",
+        must_not_reach: &["wasmtime*", "weft-host"],
+    },
+    Layer {
+        folder: "tests",
+        owns: "end-to-end tests: real processes, real sockets",
+        must_not_reach: &["wasmtime*", "weft-host", "weft-node"],
+    },
+    Layer {
+        folder: "crates/identity",
+        owns: "(to come) ed25519 keys and signatures",
+        must_not_reach: &["async-nats", "wasmtime*"],
+    },
+    Layer {
+        folder: "crates/json",
+        owns: "(to come) JSON of WIT values",
+        must_not_reach: &["async-nats", "wasmtime*"],
+    },
+    Layer {
+        folder: "operator",
+        owns: "(to come) Kubernetes resources and their reconcilers",
+        must_not_reach: &["wasmtime*"],
+    },
+    Layer {
+        folder: "deploy",
+        owns: "(to come) images, kustomize, NATS configurations",
+        must_not_reach: &[],
+    },
 ];
 
 /// Automation: no crate depends on it, and it depends on none of the layers.
 const AUTOMATION: [&str; 2] = ["xtask", "bench"];
 
-/// The only folders that may name a crate as a dependency.
-const OWNERS: [(&str, &[&str]); 3] = [
-    ("wasmtime*", &["host"]),
-    ("async-nats", &["crates/lattice", "providers/*"]),
-    ("kube*", &["operator"]),
+/// Crates that only some folders may depend on. The bans of `deny.toml` are made of it.
+const OWNED: [Owned; 3] = [
+    Owned {
+        crates: &[
+            "wasmtime",
+            "wasmtime-wasi",
+            "wasmtime-wasi-http",
+            "wasmtime-wasi-io",
+        ],
+        owners: &["crates/runtime"],
+        reason: "only the runtime runs components",
+    },
+    Owned {
+        crates: &["async-nats"],
+        owners: &["crates/bus", "crates/state"],
+        reason: "NATS belongs to the bus and the state; a NATS-backed provider is added here",
+    },
+    Owned {
+        crates: &["kube"],
+        owners: &["operator"],
+        reason: "only the operator knows Kubernetes",
+    },
 ];
 
 struct Layer {
     folder: &'static str,
-    must_not_know: &'static [&'static str],
+    owns: &'static str,
+    must_not_reach: &'static [&'static str],
 }
 
-const fn layer(folder: &'static str, must_not_know: &'static [&'static str]) -> Layer {
-    Layer {
-        folder,
-        must_not_know,
+struct Owned {
+    /// They may depend on each other.
+    crates: &'static [&'static str],
+    owners: &'static [&'static str],
+    reason: &'static str,
+}
+
+#[test]
+fn the_table_of_the_architecture_and_the_bans_of_dependencies_are_those_of_the_layers() {
+    check_block(
+        "ARCHITECTURE.md",
+        "<!-- layers -->\n",
+        "<!-- end -->",
+        &table(),
+    );
+    check_block("deny.toml", "# layers\n", "    # end", &bans());
+}
+
+/// Checks the text between two markers of a file; `UPDATE_GOLDEN=1` writes it.
+fn check_block(file: &str, start: &str, end: &str, expected: &str) {
+    let path = root().unwrap().join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(start).expect("the start marker");
+    let (found, after) = rest.split_once(end).expect("the end marker");
+    if found == expected {
+        return;
     }
+    #[expect(clippy::disallowed_methods, reason = "a switch of this test alone")]
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    assert!(
+        update,
+        "`{file}` differs from LAYERS; `UPDATE_GOLDEN=1 cargo nextest run -p xtask layers` rewrites it"
+    );
+    std::fs::write(path, format!("{before}{start}{expected}{end}{after}")).unwrap();
+}
+
+fn table() -> String {
+    let mut text = "\n| folder | owns | must not reach |\n| --- | --- | --- |\n".to_owned();
+    for layer in &LAYERS {
+        let names = layer.must_not_reach.iter().map(|name| format!("`{name}`"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        text += &format!("| `{}` | {} | {names} |\n", layer.folder, layer.owns);
+    }
+    text + "\n"
+}
+
+fn bans() -> String {
+    let mut text = String::new();
+    for owned in &OWNED {
+        for name in owned.crates {
+            let owners = owned.owners.iter().map(|folder| package_of(folder));
+            let others = owned.crates.iter().filter(|other| *other != name);
+            let wrappers = owners.chain(others.map(|other| (*other).to_owned()));
+            let wrappers: Vec<_> = wrappers.map(|wrapper| format!("\"{wrapper}\"")).collect();
+            let (wrappers, reason) = (wrappers.join(", "), owned.reason);
+            text += &format!(
+                "    {{ crate = \"{name}\", wrappers = [{wrappers}], reason = \"{reason}\" }},\n"
+            );
+        }
+    }
+    text
+}
+
+fn package_of(folder: &str) -> String {
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    format!("weft-{name}")
 }
 
 #[test]
@@ -89,9 +271,9 @@ fn no_layer_reaches_what_it_must_not_know() {
     for (name, folder) in &workspace.folders {
         let Some(rank) = rank(folder) else { continue };
         let reached = workspace.reached_from(name);
-        for pattern in LAYERS[rank].must_not_know {
-            let known = reached.iter().find(|reached| matches(pattern, reached));
-            assert_eq!(known, None, "`{name}` must not know `{pattern}`");
+        for pattern in LAYERS[rank].must_not_reach {
+            let found = reached.iter().find(|reached| matches(pattern, reached));
+            assert_eq!(found, None, "`{name}` must not reach `{pattern}`");
         }
     }
 }
@@ -101,11 +283,12 @@ fn only_its_owner_depends_on_an_owned_crate() {
     let workspace = Workspace::read();
     for (name, folder) in &workspace.folders {
         for dependency in &workspace.depends_on[name] {
-            for (pattern, owners) in OWNERS {
-                let allowed = owners.iter().any(|owner| matches(owner, folder));
+            for owned in &OWNED {
+                let allowed = owned.owners.contains(&folder.as_str());
                 assert!(
-                    allowed || !matches(pattern, dependency),
-                    "`{name}` depends on `{dependency}`, which only {owners:?} may"
+                    allowed || !owned.crates.contains(&dependency.as_str()),
+                    "`{name}` depends on `{dependency}`, which only {:?} may",
+                    owned.owners
                 );
             }
         }
