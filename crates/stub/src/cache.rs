@@ -9,12 +9,12 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::generate::{self, GenerateError};
-use crate::plan::{Plan, Signature, View};
+use crate::plan::{ComponentWorld, Plan, Signature};
 use crate::{Generated, StubError, skeleton_with, stub_with};
 
 /// The most that is kept of each kind: more than one host's apps link. Each has some tens of kilobytes, or as many
 /// as its interfaces have. Beyond it all are dropped, for any of them is made again in milliseconds.
-const KEPT_MAX: usize = 256;
+const MAX_ENTRIES: usize = 256;
 
 /// A component, and what tells it from every other one.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub struct Component<'a> {
 #[derive(Debug)]
 pub struct Cache {
     is_direct: fn(&Signature) -> bool,
-    ends: Kept<End, Arc<Generated>>,
+    ends: BoundedMap<End, Arc<Generated>>,
     interfaces: Interfaces,
 }
 
@@ -50,11 +50,11 @@ enum Side {
 
 /// What is generated from nothing but interfaces and a plan, by the digest of both.
 #[derive(Debug, Default)]
-pub(crate) struct Interfaces(Kept<[u8; 32], Arc<[u8]>>);
+pub(crate) struct Interfaces(BoundedMap<[u8; 32], Arc<[u8]>>);
 
 /// A bounded map.
 #[derive(Debug)]
-struct Kept<K, V>(Mutex<HashMap<K, V>>);
+struct BoundedMap<K, V>(Mutex<HashMap<K, V>>);
 
 impl Cache {
     /// An empty cache. `is_direct` says which signatures the host has a typed function for. It must be the same at
@@ -63,7 +63,7 @@ impl Cache {
     pub fn new(is_direct: fn(&Signature) -> bool) -> Self {
         Self {
             is_direct,
-            ends: Kept::default(),
+            ends: BoundedMap::default(),
             interfaces: Interfaces::default(),
         }
     }
@@ -106,11 +106,11 @@ impl Cache {
             names: names.iter().map(|&name| name.to_owned()).collect(),
         };
         self.ends.get_or_make(end, || {
-            let view = View::of(component.bytes)?;
+            let world = ComponentWorld::of(component.bytes)?;
             let (made, is_direct) = (&self.interfaces, &self.is_direct);
             let generated = match side {
-                Side::Importer => stub_with(made, &view, names, is_direct)?,
-                Side::Exporter => skeleton_with(made, &view, names, is_direct)?,
+                Side::Importer => stub_with(made, &world, names, is_direct)?,
+                Side::Exporter => skeleton_with(made, &world, names, is_direct)?,
             };
             Ok(Arc::new(generated))
         })
@@ -119,39 +119,47 @@ impl Cache {
 
 impl Interfaces {
     /// As [`generate::stub`].
-    pub(crate) fn stub(&self, view: &View, plan: &Plan) -> Result<Arc<[u8]>, GenerateError> {
-        let digest = generate::stub_digest(view, plan)?;
-        let stub = || Ok(generate::stub(view, plan)?.into());
+    pub(crate) fn stub(
+        &self,
+        world: &ComponentWorld,
+        plan: &Plan,
+    ) -> Result<Arc<[u8]>, GenerateError> {
+        let digest = generate::stub_digest(world, plan)?;
+        let stub = || Ok(generate::stub(world, plan)?.into());
         self.0.get_or_make(digest, stub)
     }
 
     /// As [`generate::skeleton`].
-    pub(crate) fn skeleton(&self, view: &View, plan: &Plan) -> Result<Arc<[u8]>, GenerateError> {
-        let digest = generate::skeleton_digest(view, plan)?;
-        let skeleton = || Ok(generate::skeleton(view, plan)?.into());
+    pub(crate) fn skeleton(
+        &self,
+        world: &ComponentWorld,
+        plan: &Plan,
+    ) -> Result<Arc<[u8]>, GenerateError> {
+        let digest = generate::skeleton_digest(world, plan)?;
+        let skeleton = || Ok(generate::skeleton(world, plan)?.into());
         self.0.get_or_make(digest, skeleton)
     }
 }
 
-impl<K: Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Eq + Hash, V: Clone> BoundedMap<K, V> {
     /// What `make` makes is kept. Two that ask for the same at the same time may both make it.
     fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         // Nothing panics while it is locked, and no state of the map is a wrong one.
-        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(value) = kept().get(&key) {
+        let map = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = map().get(&key) {
             return Ok(value.clone());
         }
         let value = make()?;
-        let mut kept = kept();
-        if kept.len() >= KEPT_MAX {
-            kept.clear();
+        let mut map = map();
+        if map.len() >= MAX_ENTRIES {
+            map.clear();
         }
-        kept.insert(key, value.clone());
+        map.insert(key, value.clone());
         Ok(value)
     }
 }
 
-impl<K, V> Default for Kept<K, V> {
+impl<K, V> Default for BoundedMap<K, V> {
     fn default() -> Self {
         Self(Mutex::default())
     }
@@ -165,20 +173,20 @@ mod tests {
 
     #[test]
     fn what_was_made_is_not_made_again_and_what_is_kept_is_bounded() {
-        let kept = Kept::default();
+        let map = BoundedMap::default();
         let never = || -> Made { panic!("it was made before") };
-        for number in 0..KEPT_MAX {
-            assert_eq!(kept.get_or_make(number, || Made::Ok(number)), Ok(number));
-            assert_eq!(kept.get_or_make(number, never), Ok(number));
+        for number in 0..MAX_ENTRIES {
+            assert_eq!(map.get_or_make(number, || Made::Ok(number)), Ok(number));
+            assert_eq!(map.get_or_make(number, never), Ok(number));
         }
-        assert_eq!(kept.get_or_make(KEPT_MAX, || Made::Ok(0)), Ok(0));
-        assert_eq!(kept.0.lock().unwrap().len(), 1);
+        assert_eq!(map.get_or_make(MAX_ENTRIES, || Made::Ok(0)), Ok(0));
+        assert_eq!(map.0.lock().unwrap().len(), 1);
     }
 
     #[test]
     fn what_cannot_be_made_is_not_kept() {
-        let kept = Kept::default();
-        assert_eq!(kept.get_or_make(0, || Made::Err(())), Err(()));
-        assert_eq!(kept.get_or_make(0, || Made::Ok(1)), Ok(1));
+        let map = BoundedMap::default();
+        assert_eq!(map.get_or_make(0, || Made::Err(())), Err(()));
+        assert_eq!(map.get_or_make(0, || Made::Ok(1)), Ok(1));
     }
 }

@@ -2,11 +2,11 @@
 //! skeleton for whoever exports them ([ADR 7](../../../docs/adr/0007-links-between-stores.md)).
 //!
 //! ```text
-//! importer's bytes ─ View ─ plan::imports ─ generate::stub ─ assemble::stub
-//! exporter's bytes ─ View ─ plan::exports ─ generate::skeleton
+//! importer's bytes ─ ComponentWorld ─ plan::imports ─ generate::stub ─ assemble::stub
+//! exporter's bytes ─ ComponentWorld ─ plan::exports ─ generate::skeleton
 //! ```
 //!
-//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same and keeps what it has made.
+//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same and keeps what it has cache.
 //! What comes out is a component that is joined with the importer
 //! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
 
@@ -24,9 +24,9 @@ pub use assemble::AssembleError;
 pub use cache::{Cache, Component};
 pub use generate::GenerateError;
 
-use assemble::Outside;
+use assemble::ComponentNames;
 use cache::Interfaces;
-use plan::{Plan, PlannedInterface, Refusal, Signature, View, ViewError};
+use plan::{ComponentWorld, Plan, PlannedInterface, Signature, Unsupported, WorldError};
 
 /// The instance that a skeleton exports to its host.
 const SERVE: &str = "weft:link/serve";
@@ -60,7 +60,7 @@ impl Generated {
 
 /// The interfaces of a plan that the component has which was made for it.
 fn joined(plan: &Plan, component: &[u8]) -> Vec<String> {
-    let Outside { imports, exports } = Outside::of(component);
+    let ComponentNames { imports, exports } = ComponentNames::of(component);
     let is_skeleton = exports.contains(SERVE);
     let interfaces = plan.interfaces.iter().filter(|interface| {
         let name = interface.name.as_str();
@@ -80,11 +80,11 @@ fn joined(plan: &Plan, component: &[u8]) -> Vec<String> {
 pub enum StubError {
     /// The component has no world.
     #[error("its interfaces cannot be read")]
-    View(#[from] ViewError),
+    World(#[from] WorldError),
     /// Links between stores do not carry what the interfaces have.
     #[error("no link between stores carries what it has: {}", first(.0))]
-    Refused(Vec<Refusal>),
-    /// No code could be made.
+    Unsupported(Vec<Unsupported>),
+    /// No code could be cache.
     #[error("its code cannot be generated")]
     Generate(#[from] GenerateError),
     /// Generated and typed functions could not be mixed.
@@ -103,7 +103,7 @@ pub enum StubError {
 ///
 /// Fails if the plan does, or no component can be made of it.
 pub fn stub(
-    importer: &View,
+    importer: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
@@ -111,19 +111,19 @@ pub fn stub(
 }
 
 fn stub_with(
-    made: &Interfaces,
-    importer: &View,
+    cache: &Interfaces,
+    importer: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
-    let plan = plan::imports(importer, names, is_direct).map_err(StubError::Refused)?;
+    let plan = plan::imports(importer, names, is_direct).map_err(StubError::Unsupported)?;
     let bytes = guarded(|| {
         if !assemble::is_needed(&plan) {
             return Ok(None);
         }
-        let plan = assemble::complete(importer, &plan);
+        let plan = assemble::add_shared_types(importer, &plan);
         let generated = assemble::is_generated(importer, &plan)
-            .then(|| made.stub(importer, &plan))
+            .then(|| cache.stub(importer, &plan))
             .transpose()?;
         Ok(Some(assemble::stub(importer, &plan, generated)?))
     })?;
@@ -138,7 +138,7 @@ fn stub_with(
 ///
 /// Fails if the plan does, or no component can be made of it.
 pub fn skeleton(
-    exporter: &View,
+    exporter: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
@@ -146,16 +146,16 @@ pub fn skeleton(
 }
 
 fn skeleton_with(
-    made: &Interfaces,
-    exporter: &View,
+    cache: &Interfaces,
+    exporter: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
 ) -> Result<Generated, StubError> {
-    let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Refused)?;
+    let plan = plan::exports(exporter, names, is_direct).map_err(StubError::Unsupported)?;
     let is_served = plan.interfaces.iter().any(PlannedInterface::has_generated);
     let bytes = guarded(|| {
         is_served
-            .then(|| made.skeleton(exporter, &plan))
+            .then(|| cache.skeleton(exporter, &plan))
             .transpose()
             .map_err(StubError::from)
     })?;
@@ -169,8 +169,8 @@ fn guarded<R>(make: impl FnOnce() -> Result<R, StubError>) -> Result<R, StubErro
     catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(StubError::NotWit))
 }
 
-fn first(refusals: &[Refusal]) -> String {
-    match refusals {
+fn first(unsupported: &[Unsupported]) -> String {
+    match unsupported {
         [only] => only.to_string(),
         [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
         [] => "nothing".to_owned(),

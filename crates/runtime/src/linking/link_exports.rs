@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::{Component, ComponentExportIndex};
-use weft_stub::plan::Path;
+use weft_stub::plan::CallPath;
 
 use crate::links::SERVE_INTERFACE;
 
@@ -20,7 +20,7 @@ pub(crate) struct ServedFunctions {
 pub(crate) struct ServedFunction {
     pub(super) interface: Box<str>,
     pub(super) name: Box<str>,
-    pub(super) path: Path,
+    pub(super) path: CallPath,
 }
 
 /// The exports that links use.
@@ -86,7 +86,7 @@ impl Served {
     }
 
     /// The index of a function, and how its calls go.
-    pub(crate) fn find(&self, interface: &str, name: &str) -> Option<(u32, &Path)> {
+    pub(crate) fn find(&self, interface: &str, name: &str) -> Option<(u32, &CallPath)> {
         let mut functions = self.functions.functions.iter().zip(0..);
         let (function, index) = functions
             .find(|(function, _)| *function.interface == *interface && *function.name == *name)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use weft_compose::{Edge, Linkable, Part};
 use weft_lattice_config::placement::ComponentId;
 use weft_link::CallTarget;
-use weft_stub::plan::Path;
+use weft_stub::plan::CallPath;
 use weft_stub::{Cache, Component, Generated, StubError};
 
 use super::Mode;
@@ -346,7 +346,7 @@ impl Planner<'_> {
     /// Says what links between stores cannot carry, and why they are such.
     fn refuse(&mut self, from: usize, to: usize, links: &[Joined<'_>], error: StubError) {
         match error {
-            StubError::Refused(refusals) => {
+            StubError::Unsupported(refusals) => {
                 for refusal in refusals {
                     self.push(from, to, links, &refusal.to_string());
                 }
@@ -392,11 +392,11 @@ impl Planner<'_> {
 }
 
 /// The word for it in output.
-fn path_name(path: &Path) -> &'static str {
+fn path_name(path: &CallPath) -> &'static str {
     match path {
-        Path::Direct(_) => "direct",
-        Path::Scalars(_) => "scalars",
-        Path::Stub => "stub",
-        Path::Concurrent => "concurrent",
+        CallPath::Direct(_) => "direct",
+        CallPath::Scalars(_) => "scalars",
+        CallPath::Stub => "stub",
+        CallPath::Concurrent => "concurrent",
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use weft_stub::plan::Path;
+use weft_stub::plan::CallPath;
 use weft_wire::{DecodeError, Decoder, Encoder, FailureCode, Limits, MAX_VALUE_BYTES};
 
 use super::inline_bytes::Reply;
@@ -41,18 +41,18 @@ pub(super) async fn exchange(
 /// # Errors
 /// A failure of the callee; or that the arguments cannot be read, or the function is not called so.
 pub(super) async fn serve(
-    path: &Path,
+    path: &CallPath,
     callee: &mut Callee,
     index: u32,
     arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     match path {
-        Path::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
-        Path::Scalars(_) | Path::Stub => {
+        CallPath::Direct(signature) => typed::serve(signature, callee, index, arguments).await,
+        CallPath::Scalars(_) | CallPath::Stub => {
             let reply = stub_imports::invoke(callee, index, arguments).await;
             reply.map(Reply::into_vec)
         }
-        Path::Concurrent => Err(Failure::BadRequest(
+        CallPath::Concurrent => Err(Failure::BadRequest(
             "a concurrent function is not called by one request".to_owned(),
         )),
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 use weft_link::{CallTarget, Frames};
-use weft_stub::plan::{FailureForm, Path};
+use weft_stub::plan::{CallPath, FailureForm};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
 use super::LinkFailure;
@@ -84,7 +84,7 @@ pub(crate) struct LinkedFunction {
     /// How the importer can learn of a failure.
     pub(crate) failure: FailureForm,
     /// How its calls go.
-    pub(crate) path: Path,
+    pub(crate) path: CallPath,
     /// Whether it is an `async func`.
     pub(crate) is_async: bool,
     /// How long a call may take, by the manifest.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
-use weft_stub::plan::{Kind, MAX_SCALARS, Path, Scalars};
+use weft_stub::plan::{CallPath, Kind, MAX_SCALARS, Scalars};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 
 use super::encoded_call::{exchange, read_reply, written};
@@ -67,7 +67,7 @@ async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<
 
 /// The arguments as bytes, and what the result is.
 fn encoded(function: &LinkedFunction, words: Words) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
-    let Path::Scalars(Scalars { params, result }) = &function.path else {
+    let CallPath::Scalars(Scalars { params, result }) = &function.path else {
         let name = &function.name;
         let error = format!("`{name}` is no function of scalars");
         return Err(wasmtime::Error::msg(error));

@@ -2,7 +2,7 @@
 
 use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, ValType};
 
-use super::reason::Reason;
+use super::decode_error::DecodeError;
 use super::shape::Flat;
 
 /// A local variable or parameter.
@@ -19,7 +19,7 @@ pub(crate) mod global {
     /// Where the memory ends.
     pub(crate) const END: u32 = 1;
     /// What was wrong with the bytes that were read last.
-    pub(crate) const REASON: u32 = 2;
+    pub(crate) const ERROR: u32 = 2;
     /// Where the arena begins.
     pub(crate) const BASE: u32 = 3;
     /// How many of these there are.
@@ -54,7 +54,7 @@ impl Code {
     }
 
     /// A local of this type that nobody else uses, until it is given back.
-    pub(crate) fn take(&mut self, ty: ValType) -> Local {
+    pub(crate) fn local(&mut self, ty: ValType) -> Local {
         let place = self
             .free
             .iter()
@@ -66,12 +66,12 @@ impl Code {
         self.parameters + u32::try_from(self.locals.len() - 1).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn take_i32(&mut self) -> Local {
-        self.take(ValType::I32)
+    pub(crate) fn local_i32(&mut self) -> Local {
+        self.local(ValType::I32)
     }
 
     /// A local may be used for something else from here on.
-    pub(crate) fn give_back(&mut self, local: Local) {
+    pub(crate) fn release(&mut self, local: Local) {
         self.free.push(local);
     }
 
@@ -80,17 +80,17 @@ impl Code {
         self.opened()
     }
 
-    pub(crate) fn repeat(&mut self) -> Label {
+    pub(crate) fn loop_(&mut self) -> Label {
         self.add().loop_(BlockType::Empty);
         self.opened()
     }
 
-    pub(crate) fn when(&mut self) -> Label {
+    pub(crate) fn if_(&mut self) -> Label {
         self.add().if_(BlockType::Empty);
         self.opened()
     }
 
-    pub(crate) fn otherwise(&mut self) {
+    pub(crate) fn else_(&mut self) {
         self.add().else_();
     }
 
@@ -99,34 +99,34 @@ impl Code {
         self.add().end();
     }
 
-    pub(crate) fn leave(&mut self, label: Label) {
+    pub(crate) fn branch(&mut self, label: Label) {
         let depth = self.depth - label.0;
         self.add().br(depth);
     }
 
-    pub(crate) fn leave_if(&mut self, label: Label) {
+    pub(crate) fn branch_if(&mut self, label: Label) {
         let depth = self.depth - label.0;
         self.add().br_if(depth);
     }
 
-    pub(crate) fn leave_by_table(&mut self, labels: &[Label], default: Label) {
+    pub(crate) fn branch_table(&mut self, labels: &[Label], default: Label) {
         let depths: Vec<u32> = labels.iter().map(|label| self.depth - label.0).collect();
         let default = self.depth - default.0;
         self.add().br_table(depths, default);
     }
 
     /// If the condition on the stack holds, returns 0 from a function that returns an `i32`, with a reason.
-    pub(crate) fn fail_if(&mut self, reason: Reason) {
-        self.when();
+    pub(crate) fn fail_if(&mut self, reason: DecodeError) {
+        self.if_();
         self.fail(reason);
         self.end();
     }
 
     /// Returns 0 from a function that returns an `i32`, with a reason.
-    pub(crate) fn fail(&mut self, reason: Reason) {
+    pub(crate) fn fail(&mut self, reason: DecodeError) {
         self.add()
             .i32_const(reason.code())
-            .global_set(global::REASON)
+            .global_set(global::ERROR)
             .i32_const(0)
             .return_();
     }

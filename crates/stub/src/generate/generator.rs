@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use wasm_encoder::{Function, ValType};
 
-use super::handles::{Handles, Step};
+use super::handles::{HandleConversion, Handles};
 use super::helpers::Helper;
 use super::module::{Func, FunctionType, Module};
 use super::shape::{Flat, Shape, ShapeId, Shapes};
@@ -30,9 +30,9 @@ pub(crate) enum Key {
     /// `(address) -> (flat…)`
     LoadFlat(ShapeId),
     /// Exchanges the handles in memory for others: `(address)`
-    Exchange(Step, ShapeId),
+    ConvertHandles(HandleConversion, ShapeId),
     /// Exchanges one handle: `(handle) -> handle`
-    ExchangeOne(Step, u32),
+    ConvertHandle(HandleConversion, u32),
     /// Decodes the bytes that a host function has returned: `(address) -> reason`, or 0
     Receive(ShapeId),
 }
@@ -43,7 +43,7 @@ pub(crate) struct Generator {
     pub(crate) module: Module,
     pub(crate) shapes: Shapes,
     pub(crate) handles: Handles,
-    known: HashMap<Key, Func>,
+    functions: HashMap<Key, Func>,
     /// Declared, and not yet made.
     queue: VecDeque<Key>,
 }
@@ -54,19 +54,19 @@ impl Generator {
             module,
             shapes,
             handles,
-            known: HashMap::new(),
+            functions: HashMap::new(),
             queue: VecDeque::new(),
         }
     }
 
     /// The function behind a key, which is made if it is new.
     pub(crate) fn function(&mut self, key: Key) -> Func {
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.functions.get(&key) {
             return *known;
         }
         let ty = self.signature(key);
         let func = self.module.declare(&ty);
-        self.known.insert(key, func);
+        self.functions.insert(key, func);
         self.queue.push_back(key);
         func
     }
@@ -98,8 +98,10 @@ impl Generator {
             Key::Decode(shape) => self.make_decode(shape),
             Key::DecodeList(element) => self.make_decode_list(element),
             Key::LoadFlat(shape) => self.make_load_flat(shape),
-            Key::Exchange(step, shape) => self.make_exchange(step, shape),
-            Key::ExchangeOne(step, resource) => self.make_exchange_one(step, resource),
+            Key::ConvertHandles(conversion, shape) => self.make_convert_handles(conversion, shape),
+            Key::ConvertHandle(conversion, resource) => {
+                self.make_convert_handle(conversion, resource)
+            }
             Key::Receive(shape) => self.make_receive(shape),
         }
     }
@@ -118,20 +120,24 @@ impl Generator {
                 let flat = self.flat(shape).iter().map(|flat| ValType::from(*flat));
                 FunctionType::new(&[ValType::I32], &flat.collect::<Vec<_>>())
             }
-            Key::Exchange(..) => FunctionType::words(1, 0),
-            Key::ExchangeOne(..) | Key::Receive(_) => FunctionType::words(1, 1),
+            Key::ConvertHandles(..) => FunctionType::words(1, 0),
+            Key::ConvertHandle(..) | Key::Receive(_) => FunctionType::words(1, 1),
         }
     }
 
     /// The flat form of a shape that is known to have one.
     pub(crate) fn flat(&self, shape: ShapeId) -> &[Flat] {
-        self.shapes.facts(shape).flat.as_deref().unwrap_or_default()
+        self.shapes
+            .layout(shape)
+            .flat
+            .as_deref()
+            .unwrap_or_default()
     }
 
     /// Whether the code for a shape stands where it is used, and not in a function of its own.
     pub(crate) fn is_inline(&self, shape: ShapeId) -> bool {
         match self.shapes.shape(shape) {
-            Shape::Record(_) => self.shapes.facts(shape).weight <= INLINE_WEIGHT,
+            Shape::Record(_) => self.shapes.layout(shape).weight <= INLINE_WEIGHT,
             Shape::Variant(_, cases) => cases.iter().all(Option::is_none),
             _ => true,
         }

@@ -2,7 +2,7 @@
 //!
 //! A stub implements the resources of its interfaces: what represents one is the number that the other side
 //! knows it by. A skeleton is given handles by the exporter and keeps them in a table, whose places are those
-//! numbers. Either takes a value as a whole first, and exchanges the handles in it after that: a value that
+//! numbers. Either takes a value as a whole first, and converts the handles in it after that: a value that
 //! turns out to be malformed has changed nothing.
 
 use wasm_encoder::Function;
@@ -12,21 +12,21 @@ use super::generator::{Generator, Key};
 use super::helpers::Helper;
 use super::module::{Func, FunctionType, Module};
 use super::shape::{Shape, ShapeId};
-use super::switch::Switch;
+use super::variant_cases::CaseSwitch;
 
-/// An exchange of handles.
+/// A conversion of handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Step {
+pub(crate) enum HandleConversion {
     /// A stub has received a number and makes a resource of it.
-    Adopt,
+    Create,
     /// A stub is given a resource, which it gives away: only its number is left.
-    GiveAway,
+    Transfer,
     /// A skeleton has received a number and looks for the exporter's resource, which is lent.
-    Lend,
+    Borrow,
     /// A skeleton has received a number and returns the exporter's resource to it.
-    Return,
+    Take,
     /// A skeleton is given a resource by the exporter and makes a number for it.
-    Keep,
+    Store,
 }
 
 /// What a module can do with resources.
@@ -34,7 +34,7 @@ pub(crate) enum Step {
 pub(crate) enum Handles {
     /// Implements them.
     Stub {
-        resources: Vec<Implemented>,
+        resources: Vec<ResourceIntrinsics>,
         /// Is 1 while a resource is dropped that lives on, on the other side.
         moved: u32,
     },
@@ -43,13 +43,13 @@ pub(crate) enum Handles {
         has_resources: bool,
         table: Table,
         /// Is 1 when a call is over and what it gave back may still be read.
-        over: u32,
+        call_finished: u32,
     },
 }
 
 /// The intrinsics of a resource that a stub implements.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Implemented {
+pub(crate) struct ResourceIntrinsics {
     pub(crate) new: Func,
     pub(crate) representation: Func,
     pub(crate) drop: Func,
@@ -75,7 +75,7 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn new(module: &mut Module) -> Self {
         Self {
-            start: module.add_global(super::layout::HOME),
+            start: module.add_global(super::memory_layout::ARENA_START),
             length: module.add_global(0),
             capacity: module.add_global(0),
             unused: module.add_global(0),
@@ -103,52 +103,56 @@ impl Handles {
     }
 
     /// The global that says that a skeleton's call is over.
-    pub(crate) fn over(&self) -> Option<u32> {
+    pub(crate) fn call_finished(&self) -> Option<u32> {
         match self {
-            Self::Skeleton { over, .. } => Some(*over),
+            Self::Skeleton { call_finished, .. } => Some(*call_finished),
             Self::Stub { .. } => None,
         }
     }
 }
 
 impl Generator {
-    pub(crate) fn make_exchange(&mut self, step: Step, shape: ShapeId) -> Function {
+    pub(crate) fn make_convert_handles(
+        &mut self,
+        conversion: HandleConversion,
+        shape: ShapeId,
+    ) -> Function {
         let mut code = Code::new(1);
-        self.exchange(&mut code, step, shape, (0, 0));
+        self.convert_handles(&mut code, conversion, shape, (0, 0));
         code.finish()
     }
 
     /// Exchanges the handles in a value: its fields, the payload of its case, its elements.
-    pub(crate) fn exchange(
+    pub(crate) fn convert_handles(
         &mut self,
         code: &mut Code,
-        step: Step,
+        conversion: HandleConversion,
         shape: ShapeId,
         (address, offset): (Local, u32),
     ) {
-        if !self.shapes.facts(shape).handles {
+        if !self.shapes.layout(shape).has_handles {
             return;
         }
         match self.shapes.shape(shape).clone() {
             Shape::Handle { resource, owned } => {
-                let step = match step {
-                    Step::Return if !owned => Step::Lend,
-                    step => step,
+                let conversion = match conversion {
+                    HandleConversion::Take if !owned => HandleConversion::Borrow,
+                    conversion => conversion,
                 };
-                let exchange = self.index(Key::ExchangeOne(step, resource));
+                let convert = self.index(Key::ConvertHandle(conversion, resource));
                 let mut add = code.add();
                 add.local_get(address).local_get(address);
-                add.i32_load(at(offset, 4)).call(exchange);
+                add.i32_load(at(offset, 4)).call(convert);
                 add.i32_store(at(offset, 4));
             }
             Shape::Record(fields) => {
                 for (at, field) in self.shapes.fields(&fields) {
-                    self.exchange_apart(code, step, field, (address, offset + at));
+                    self.convert_part(code, conversion, field, (address, offset + at));
                 }
             }
             Shape::Variant(_, cases) => {
                 let layout = self.shapes.variant_layout(&cases);
-                let tag = code.take_i32();
+                let tag = code.local_i32();
                 super::encode::load(
                     code,
                     address,
@@ -157,109 +161,118 @@ impl Generator {
                     layout.tag_bytes,
                 );
                 code.add().local_set(tag);
-                Switch::new(&cases).emit(code, tag, |code, payload| {
-                    self.exchange_apart(code, step, payload, (address, offset + layout.payload));
+                CaseSwitch::new(&cases).emit(code, tag, |code, payload| {
+                    self.convert_part(
+                        code,
+                        conversion,
+                        payload,
+                        (address, offset + layout.payload),
+                    );
                 });
-                code.give_back(tag);
+                code.release(tag);
             }
-            Shape::List(element) => self.exchange_list(code, step, element, (address, offset)),
+            Shape::List(element) => self.convert_list(code, conversion, element, (address, offset)),
             // No handles in them.
             _ => {}
         }
     }
 
     /// Exchanges handles here if there is one, else by a function of the type.
-    fn exchange_apart(
+    fn convert_part(
         &mut self,
         code: &mut Code,
-        step: Step,
+        conversion: HandleConversion,
         shape: ShapeId,
         (address, offset): (Local, u32),
     ) {
         if matches!(self.shapes.shape(shape), Shape::Handle { .. }) {
-            return self.exchange(code, step, shape, (address, offset));
+            return self.convert_handles(code, conversion, shape, (address, offset));
         }
-        if self.shapes.facts(shape).handles {
-            let exchange = self.index(Key::Exchange(step, shape));
+        if self.shapes.layout(shape).has_handles {
+            let convert = self.index(Key::ConvertHandles(conversion, shape));
             let mut add = code.add();
             add.local_get(address).i32_const(offset.cast_signed());
-            add.i32_add().call(exchange);
+            add.i32_add().call(convert);
         }
     }
 
-    fn exchange_list(
+    fn convert_list(
         &mut self,
         code: &mut Code,
-        step: Step,
+        conversion: HandleConversion,
         element: ShapeId,
         (address, offset): (Local, u32),
     ) {
-        let size = self.shapes.facts(element).size.cast_signed();
-        let (cursor, stop) = (code.take_i32(), code.take_i32());
+        let size = self.shapes.layout(element).size.cast_signed();
+        let (cursor, stop) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.local_get(address).i32_load(at(offset, 4));
         add.local_tee(cursor).local_get(address);
         add.i32_load(at(offset + 4, 4)).i32_const(size).i32_mul();
         add.i32_add().local_set(stop);
         let done = code.block();
-        let next = code.repeat();
+        let next = code.loop_();
         code.add().local_get(cursor).local_get(stop).i32_eq();
-        code.leave_if(done);
-        self.exchange_apart(code, step, element, (cursor, 0));
+        code.branch_if(done);
+        self.convert_part(code, conversion, element, (cursor, 0));
         let mut add = code.add();
         add.local_get(cursor).i32_const(size).i32_add();
         add.local_set(cursor);
-        code.leave(next);
+        code.branch(next);
         code.end();
         code.end();
-        code.give_back(cursor);
-        code.give_back(stop);
+        code.release(cursor);
+        code.release(stop);
     }
 
-    pub(crate) fn make_exchange_one(&mut self, step: Step, resource: u32) -> Function {
+    pub(crate) fn make_convert_handle(
+        &mut self,
+        conversion: HandleConversion,
+        resource: u32,
+    ) -> Function {
         let handle = 0;
         let mut code = Code::new(1);
-        match (step, self.implemented(resource)) {
-            (Step::Adopt, Some((implemented, _))) => {
-                code.add().local_get(handle).call(implemented.new.0);
+        match (conversion, self.resource_intrinsics(resource)) {
+            (HandleConversion::Create, Some((intrinsics, _))) => {
+                code.add().local_get(handle).call(intrinsics.new.0);
             }
-            (Step::GiveAway, Some((implemented, moved))) => {
-                let number = code.take_i32();
+            (HandleConversion::Transfer, Some((intrinsics, moved))) => {
+                let number = code.local_i32();
                 let mut add = code.add();
-                add.local_get(handle).call(implemented.representation.0);
+                add.local_get(handle).call(intrinsics.representation.0);
                 add.local_set(number);
                 // Its destructor sees that there is nothing to tell.
                 add.i32_const(1).global_set(moved);
-                add.local_get(handle).call(implemented.drop.0);
+                add.local_get(handle).call(intrinsics.drop.0);
                 add.i32_const(0).global_set(moved).local_get(number);
             }
-            (Step::Lend, _) => {
+            (HandleConversion::Borrow, _) => {
                 let find = self.helper(Helper::FindEntry);
                 code.add().local_get(handle).call(find).i32_load(at(0, 4));
             }
-            (Step::Return, _) => {
+            (HandleConversion::Take, _) => {
                 let take = self.helper(Helper::TakeEntry);
                 code.add().local_get(handle).call(take);
             }
-            (Step::Keep, _) => {
+            (HandleConversion::Store, _) => {
                 let keep = self.helper(Helper::AddEntry);
                 let resource = resource.cast_signed();
                 code.add().local_get(handle).i32_const(resource).call(keep);
             }
             // A skeleton implements no resource.
-            (Step::Adopt | Step::GiveAway, None) => {
+            (HandleConversion::Create | HandleConversion::Transfer, None) => {
                 code.add().unreachable();
             }
         }
         code.finish()
     }
 
-    fn implemented(&self, resource: u32) -> Option<(Implemented, u32)> {
+    fn resource_intrinsics(&self, resource: u32) -> Option<(ResourceIntrinsics, u32)> {
         let Handles::Stub { resources, moved } = &self.handles else {
             return None;
         };
-        let implemented = resources.get(resource as usize)?;
-        Some((*implemented, *moved))
+        let intrinsics = resources.get(resource as usize)?;
+        Some((*intrinsics, *moved))
     }
 }
 
@@ -267,7 +280,7 @@ impl Generator {
 pub(crate) mod intrinsic {
     use super::FunctionType;
 
-    pub(crate) fn exchanges() -> FunctionType {
+    pub(crate) fn converts() -> FunctionType {
         FunctionType::words(1, 1)
     }
 

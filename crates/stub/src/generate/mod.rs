@@ -7,20 +7,20 @@
 
 mod code;
 mod decode;
+mod decode_error;
 mod encode;
 mod error;
-mod flat;
+mod flat_abi;
 mod generator;
 mod handles;
 mod helpers;
-mod layout;
+mod memory_layout;
 mod module;
-mod reason;
 mod shape;
 mod signature;
 mod skeleton;
 mod stub;
-mod switch;
+mod variant_cases;
 mod world;
 
 pub use error::GenerateError;
@@ -28,8 +28,8 @@ pub use error::GenerateError;
 use sha2::{Digest, Sha256};
 use wit_parser::{WorldItem, WorldKey};
 
-use crate::plan::{Path, Plan, PlannedInterface, View};
-use world::{Carried, CarriedFunction, LinkWorld, Side};
+use crate::plan::{CallPath, ComponentWorld, Plan, PlannedInterface};
+use world::{CarriedFunction, CarriedInterface, LinkWorld, Side};
 
 /// The version of the code that is generated: what is cached of another one is not used.
 pub const VERSION: u32 = 3;
@@ -40,9 +40,9 @@ pub const VERSION: u32 = 3;
 /// # Errors
 ///
 /// If a type has no encoding, or the tools cannot make a component of the code.
-pub fn stub(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
-    let carried = carried(view, plan, Side::Stub)?;
-    let world = LinkWorld::new(&view.resolve, &carried, Side::Stub)?;
+pub fn stub(component: &ComponentWorld, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    let carried = carried(component, plan, Side::Stub)?;
+    let world = LinkWorld::new(&component.resolve, &carried, Side::Stub)?;
     world.componentize(stub::module(&world)?)
 }
 
@@ -52,9 +52,9 @@ pub fn stub(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
 /// # Errors
 ///
 /// If a type has no encoding, or the tools cannot make a component of the code.
-pub fn skeleton(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
-    let carried = carried(view, plan, Side::Skeleton)?;
-    let world = LinkWorld::new(&view.resolve, &carried, Side::Skeleton)?;
+pub fn skeleton(component: &ComponentWorld, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
+    let carried = carried(component, plan, Side::Skeleton)?;
+    let world = LinkWorld::new(&component.resolve, &carried, Side::Skeleton)?;
     world.componentize(skeleton::module(&world)?)
 }
 
@@ -63,8 +63,8 @@ pub fn skeleton(view: &View, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
 /// # Errors
 ///
 /// If the plan is not of this component, or the tools cannot write its types.
-pub fn stub_digest(view: &View, plan: &Plan) -> Result<[u8; 32], GenerateError> {
-    digest(view, plan, Side::Stub)
+pub fn stub_digest(component: &ComponentWorld, plan: &Plan) -> Result<[u8; 32], GenerateError> {
+    digest(component, plan, Side::Stub)
 }
 
 /// Says which component [`skeleton`] makes, without making it.
@@ -72,20 +72,20 @@ pub fn stub_digest(view: &View, plan: &Plan) -> Result<[u8; 32], GenerateError> 
 /// # Errors
 ///
 /// If the plan is not of this component, or the tools cannot write its types.
-pub fn skeleton_digest(view: &View, plan: &Plan) -> Result<[u8; 32], GenerateError> {
-    digest(view, plan, Side::Skeleton)
+pub fn skeleton_digest(component: &ComponentWorld, plan: &Plan) -> Result<[u8; 32], GenerateError> {
+    digest(component, plan, Side::Skeleton)
 }
 
-fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateError> {
-    let carried = carried(view, plan, side)?;
-    let world = LinkWorld::new(&view.resolve, &carried, side)?;
+fn digest(component: &ComponentWorld, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateError> {
+    let carried = carried(component, plan, side)?;
+    let world = LinkWorld::new(&component.resolve, &carried, side)?;
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
     // The world says everything but the indices, names of types included. Its order of interfaces is its own, so
     // each says of which function it is.
     hasher.update(world.encode()?);
     for interface in &carried {
-        let interface_name = view.resolve.name_world_key(&interface.key);
+        let interface_name = component.resolve.name_world_key(&interface.key);
         for function in &interface.functions {
             hasher.update(function.index.to_le_bytes());
             hasher.update(interface_name.as_bytes());
@@ -99,25 +99,33 @@ fn digest(view: &View, plan: &Plan, side: Side) -> Result<[u8; 32], GenerateErro
 
 /// The interfaces of a plan that a stub or skeleton has. One without a function in it may have types that
 /// others use.
-fn carried(view: &View, plan: &Plan, side: Side) -> Result<Vec<Carried>, GenerateError> {
+fn carried(
+    component: &ComponentWorld,
+    plan: &Plan,
+    side: Side,
+) -> Result<Vec<CarriedInterface>, GenerateError> {
     let interfaces = plan.interfaces.iter().filter(|interface| match side {
         Side::Stub => !interface.concurrent,
         Side::Skeleton => !interface.concurrent || interface.has_generated(),
     });
     interfaces
-        .map(|interface| carry(view, interface, side))
+        .map(|interface| carry(component, interface, side))
         .collect()
 }
 
-fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried, GenerateError> {
-    let world = &view.resolve.worlds[view.world];
+fn carry(
+    component: &ComponentWorld,
+    planned: &PlannedInterface,
+    side: Side,
+) -> Result<CarriedInterface, GenerateError> {
+    let world = &component.resolve.worlds[component.world];
     let items = match side {
         Side::Stub => &world.imports,
         Side::Skeleton => &world.exports,
     };
     let is_it = |(key, item): &(&WorldKey, &WorldItem)| {
         matches!(item, WorldItem::Interface { id, .. } if *id == planned.id)
-            && view.resolve.name_world_key(key) == planned.name
+            && component.resolve.name_world_key(key) == planned.name
     };
     let (key, _) = items
         .iter()
@@ -125,7 +133,7 @@ fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried,
         .ok_or_else(|| GenerateError::NoInterface {
             name: planned.name.clone(),
         })?;
-    let known = &view.resolve.interfaces[planned.id].functions;
+    let known = &component.resolve.interfaces[planned.id].functions;
     let mut functions = Vec::new();
     for function in &planned.functions {
         if !function.path.is_generated() {
@@ -140,10 +148,10 @@ fn carry(view: &View, planned: &PlannedInterface, side: Side) -> Result<Carried,
         functions.push(CarriedFunction {
             index: function.index,
             name: function.name.clone(),
-            is_scalars: matches!(function.path, Path::Scalars(_)),
+            is_scalars: matches!(function.path, CallPath::Scalars(_)),
         });
     }
-    Ok(Carried {
+    Ok(CarriedInterface {
         key: key.clone(),
         id: planned.id,
         functions,

@@ -8,7 +8,7 @@ use wasm_encoder::{
 };
 
 use super::code::global;
-use super::layout;
+use super::memory_layout;
 
 /// The most pages, so that the end of the memory is an address of 32 bits too.
 const MAX_PAGES: u64 = 0xffff;
@@ -94,7 +94,7 @@ impl Module {
         }
         let mut memories = MemorySection::new();
         memories.memory(MemoryType {
-            minimum: layout::INITIAL_PAGES,
+            minimum: memory_layout::INITIAL_PAGES,
             maximum: Some(MAX_PAGES),
             memory64: false,
             shared: false,
@@ -121,7 +121,12 @@ impl Module {
     fn globals(&self) -> GlobalSection {
         let mut globals = GlobalSection::new();
         // In the order of their indices: top, end, reason, base.
-        let common = [layout::HOME, layout::INITIAL_END, 0, layout::HOME];
+        let common = [
+            memory_layout::ARENA_START,
+            memory_layout::INITIAL_END,
+            0,
+            memory_layout::ARENA_START,
+        ];
         for initial in common.iter().chain(&self.more_globals) {
             let ty = GlobalType {
                 val_type: ValType::I32,

@@ -31,9 +31,14 @@ impl<'w> Call<'w> {
     ) -> Result<Vec<Self>, GenerateError> {
         let mut calls = Vec::new();
         for carried in &world.carried {
-            for of_link in &carried.functions {
-                let function = &world.resolve.interfaces[carried.id].functions[&of_link.name];
-                calls.push(Self::new(world, shapes, (&carried.key, function, of_link))?);
+            for carried_function in &carried.functions {
+                let function =
+                    &world.resolve.interfaces[carried.id].functions[&carried_function.name];
+                calls.push(Self::new(
+                    world,
+                    shapes,
+                    (&carried.key, function, carried_function),
+                )?);
             }
         }
         Ok(calls)
@@ -42,7 +47,7 @@ impl<'w> Call<'w> {
     fn new(
         world: &LinkWorld,
         shapes: &mut Shapes,
-        (interface, function, of_link): (&'w WorldKey, &'w Function, &CarriedFunction),
+        (interface, function, carried_function): (&'w WorldKey, &'w Function, &CarriedFunction),
     ) -> Result<Self, GenerateError> {
         let types = function.params.iter().map(|parameter| &parameter.ty);
         let parameters = shapes.add_tuple(&world.resolve, types)?;
@@ -57,8 +62,8 @@ impl<'w> Call<'w> {
         Ok(Self {
             interface,
             function,
-            index: of_link.index,
-            is_scalars: of_link.is_scalars,
+            index: carried_function.index,
+            is_scalars: carried_function.is_scalars,
             parameters,
             result,
             reply,
@@ -86,12 +91,12 @@ impl<'w> Call<'w> {
 
     /// The flat parameters, unless they go through memory.
     pub(crate) fn flat_parameters<'s>(&self, shapes: &'s Shapes) -> Option<&'s [Flat]> {
-        shapes.facts(self.parameters).flat.as_deref()
+        shapes.layout(self.parameters).flat.as_deref()
     }
 
     /// The one flat result, if there is a result and it does not go through memory.
     pub(crate) fn flat_result(&self, shapes: &Shapes) -> Option<Flat> {
-        match shapes.facts(self.result?).flat.as_deref() {
+        match shapes.layout(self.result?).flat.as_deref() {
             Some([flat]) => Some(*flat),
             _ => None,
         }

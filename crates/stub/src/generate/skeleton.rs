@@ -4,14 +4,16 @@ use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, Label, Local, at, byte_at, coerce, global};
+use super::decode_error::DecodeError;
 use super::encode::{Sink, Source, load};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
-use super::handles::{Handles, Step, Table, intrinsic};
+use super::handles::{HandleConversion, Handles, Table, intrinsic};
 use super::helpers::{GENERATION_MASK, Helper};
-use super::layout::{ARGUMENTS_AREA, FEW, IN_RESULT, RETURN_AREA, WORDS, given_back};
+use super::memory_layout::{
+    ARGUMENTS_AREA, INLINE_WORDS, MAX_INLINE_BYTES, RESULT_PAYLOAD, RETURN_AREA, returned_bytes,
+};
 use super::module::{Func, FunctionType, Module};
-use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Shapes};
 use super::signature::Call;
 use super::world::{LinkWorld, MANGLING};
@@ -28,15 +30,15 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let imports: Vec<Func> = calls.iter().map(import).collect();
     let drops = import_drops(&mut module, world, &resources);
     let table = Table::new(&mut module);
-    let over = module.add_global(0);
+    let call_finished = module.add_global(0);
     let handles = Handles::Skeleton {
         has_resources: !drops.is_empty(),
         table,
-        over,
+        call_finished,
     };
     let mut generator = Generator::new(module, shapes, handles);
     let served: Vec<_> = calls.iter().zip(imports).collect();
-    let invoke = generator.add_invoke((table, over), &served);
+    let invoke = generator.add_invoke((table, call_finished), &served);
     let invoke_small = generator.add_invoke_small(invoke);
     let invoke_scalars = generator.add_invoke_scalars(&served);
     let drop = generator.add_drop(&drops);
@@ -89,15 +91,19 @@ fn import_type(shapes: &Shapes, call: &Call<'_>) -> FunctionType {
 
 impl Generator {
     /// `(function, arguments, length) -> where the outcome is`
-    fn add_invoke(&mut self, (table, over): (Table, u32), served: &[(&Call<'_>, Func)]) -> Func {
+    fn add_invoke(
+        &mut self,
+        (table, call_finished): (Table, u32),
+        served: &[(&Call<'_>, Func)],
+    ) -> Func {
         let (function, pointer, length) = (0, 1, 2);
         let arms: Vec<(u32, Func)> = served
             .iter()
             .map(|(call, import)| (call.index, self.add_served(call, *import)))
             .collect();
         let mut code = Code::new(3);
-        let (out, rest) = (code.take_i32(), code.take_i32());
-        let begin = self.helper(Helper::Begin);
+        let (out, rest) = (code.local_i32(), code.local_i32());
+        let begin = self.helper(Helper::BeginCall);
         let mut add = code.add();
         add.call(begin);
         add.global_get(table.stamp).i32_const(2).i32_add();
@@ -110,7 +116,7 @@ impl Generator {
                 add.local_set(rest).local_set(out);
             }
             None => {
-                let unknown = Reason::UnknownFunction.code();
+                let unknown = DecodeError::UnknownFunction.code();
                 code.add().i32_const(unknown).local_set(rest);
             }
         });
@@ -118,16 +124,16 @@ impl Generator {
         add.i32_const(RETURN_AREA).local_get(out).i32_eqz();
         add.i32_store8(at(0, 1));
         code.add().local_get(out);
-        code.when();
-        give_back(&mut code, out, rest);
-        code.otherwise();
+        code.if_();
+        return_bytes(&mut code, out, rest);
+        code.else_();
         let mut add = code.add();
         add.i32_const(RETURN_AREA)
             .local_get(rest)
-            .i32_store(at(IN_RESULT, 4));
+            .i32_store(at(RESULT_PAYLOAD, 4));
         code.end();
         let mut add = code.add();
-        add.i32_const(1).global_set(over);
+        add.i32_const(1).global_set(call_finished);
         add.i32_const(RETURN_AREA);
         let func = self.module.declare(&FunctionType::words(3, 1));
         self.module.define(func, code.finish());
@@ -138,8 +144,8 @@ impl Generator {
     fn add_invoke_small(&mut self, invoke: Func) -> Func {
         use ValType::{I32, I64};
         let (function, length, first_word) = (0, 1, 2);
-        let mut code = Code::new(2 + WORDS as usize);
-        for word in 0..WORDS {
+        let mut code = Code::new(2 + INLINE_WORDS as usize);
+        for word in 0..INLINE_WORDS {
             let mut add = code.add();
             add.i32_const(ARGUMENTS_AREA).local_get(first_word + word);
             add.i64_store(at(8 * word, 8));
@@ -163,7 +169,7 @@ impl Generator {
             .map(|(call, import)| (call.index, (*call, *import)))
             .collect();
         let mut code = Code::new(1 + MAX_SCALARS);
-        let word = code.take(I64);
+        let word = code.local(I64);
         dispatch(&mut code, function, &arms, |code, arm| {
             let Some((call, import)) = arm else {
                 code.add().unreachable();
@@ -199,25 +205,25 @@ impl Generator {
         let (p, end) = (0, 1);
         let parameters = call.parameters;
         let mut code = Code::new(2);
-        let (area, result) = (code.take_i32(), code.take_i32());
-        if self.shapes.facts(parameters).size > 0 {
+        let (area, result) = (code.local_i32(), code.local_i32());
+        if self.shapes.layout(parameters).size > 0 {
             self.allocate_or_fail(&mut code, parameters, area);
         }
         let decode = self.index(Key::Decode(parameters));
         let mut add = code.add();
         add.local_get(p).local_get(end).local_get(area);
         add.call(decode).local_tee(p).i32_eqz();
-        code.when();
+        code.if_();
         let mut add = code.add();
-        add.i32_const(0).global_get(global::REASON).return_();
+        add.i32_const(0).global_get(global::ERROR).return_();
         code.end();
         code.add().local_get(p).local_get(end).i32_ne();
-        fail_if(&mut code, Reason::Trailing);
+        fail_if(&mut code, DecodeError::Trailing);
         let in_memory = call.result_in_memory(&self.shapes);
         if let Some(shape) = in_memory {
             self.allocate_or_fail(&mut code, shape, result);
         }
-        self.exchange(&mut code, Step::Return, parameters, (area, 0));
+        self.convert_handles(&mut code, HandleConversion::Take, parameters, (area, 0));
         match call.flat_parameters(&self.shapes).map(<[_]>::to_vec) {
             Some(flat) => self.load_flat(&mut code, parameters, (area, 0), &flat),
             None => {
@@ -228,15 +234,15 @@ impl Generator {
             code.add().local_get(result);
         }
         code.add().call(import.0);
-        self.answer(&mut code, call, result);
+        self.encode_reply(&mut code, call, result);
         code.finish()
     }
 
     /// Encodes what the exporter has returned, on the stack or in memory at `area`.
-    fn answer(&mut self, code: &mut Code, call: &Call<'_>, area: u32) {
+    fn encode_reply(&mut self, code: &mut Code, call: &Call<'_>, area: u32) {
         let source = match call.flat_result(&self.shapes) {
             Some(flat) => {
-                let value = code.take(flat.into());
+                let value = code.local(flat.into());
                 code.add().local_set(value);
                 Source::Flat(vec![(value, flat)])
             }
@@ -250,28 +256,28 @@ impl Generator {
             code.add().i32_const(ARGUMENTS_AREA).i32_const(0);
             return;
         };
-        self.keep(code, shape, &source);
-        let (p, start) = (code.take_i32(), code.take_i32());
+        self.store_handles(code, shape, &source);
+        let (p, start) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.global_get(global::TOP).local_tee(p).local_set(start);
         let mut sink = Sink::new(p);
         self.encode(code, &mut sink, shape, &source);
-        sink.settle(code);
+        sink.flush(code);
         let mut add = code.add();
         add.local_get(start).local_get(p).local_get(start).i32_sub();
     }
 
     /// Exchanges the handles in a result for numbers.
-    fn keep(&mut self, code: &mut Code, shape: ShapeId, source: &Source) {
+    fn store_handles(&mut self, code: &mut Code, shape: ShapeId, source: &Source) {
         match source {
             Source::Memory { address, offset } => {
-                self.exchange(code, Step::Keep, shape, (*address, *offset));
+                self.convert_handles(code, HandleConversion::Store, shape, (*address, *offset));
             }
             // One flat value with a handle in it is the handle.
             Source::Flat(slots) => {
                 if let (Some(resource), [(local, _)]) = (self.only_handle(shape), slots.as_slice())
                 {
-                    let keep = self.index(Key::ExchangeOne(Step::Keep, resource));
+                    let keep = self.index(Key::ConvertHandle(HandleConversion::Store, resource));
                     code.add().local_get(*local).call(keep).local_set(*local);
                 }
             }
@@ -288,13 +294,13 @@ impl Generator {
     }
 
     fn allocate_or_fail(&mut self, code: &mut Code, shape: ShapeId, area: u32) {
-        let facts = self.shapes.facts(shape);
-        let (size, align) = (facts.size.cast_signed(), facts.align.cast_signed());
+        let layout = self.shapes.layout(shape);
+        let (size, align) = (layout.size.cast_signed(), layout.align.cast_signed());
         let allocate = self.helper(Helper::Allocate);
         let mut add = code.add();
         add.i32_const(size).i32_const(align).call(allocate);
         add.local_tee(area).i32_eqz();
-        fail_if(code, Reason::Bytes);
+        fail_if(code, DecodeError::Bytes);
     }
 
     /// `(handle) -> where the outcome is`
@@ -307,9 +313,9 @@ impl Generator {
             self.helper(Helper::TakeEntry),
         );
         let mut code = Code::new(1);
-        let (entry, taken, kind) = (code.take_i32(), code.take_i32(), code.take_i32());
+        let (entry, taken, kind) = (code.local_i32(), code.local_i32(), code.local_i32());
         code.add().local_get(handle).call(find).local_tee(entry);
-        code.when();
+        code.if_();
         load(&mut code, entry, 8, Flat::I32, 4);
         code.add().local_set(kind).local_get(handle).call(take);
         code.add().local_set(taken);
@@ -320,11 +326,11 @@ impl Generator {
         });
         let mut add = code.add();
         add.i32_const(RETURN_AREA).i32_const(0).i32_store8(at(0, 1));
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
         add.i32_const(RETURN_AREA).i32_const(1).i32_store8(at(0, 1));
         add.i32_const(RETURN_AREA);
-        add.i32_const(Reason::UnknownHandle.code())
+        add.i32_const(DecodeError::UnknownHandle.code())
             .i32_store(at(4, 4));
         code.end();
         code.add().i32_const(RETURN_AREA);
@@ -338,7 +344,7 @@ impl Generator {
         let tag = 0;
         let mut code = Code::new(1);
         code.add().global_get(table.length).i32_eqz();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(tag).i32_const(GENERATION_MASK).i32_rem_u();
         add.i32_const(1).i32_add().global_set(table.first);
@@ -351,38 +357,38 @@ impl Generator {
 
 /// Puts into the return area so many bytes from an address on: in words if they are few. Where a byte was
 /// written there is room for more than these.
-fn give_back(code: &mut Code, address: Local, length: Local) {
-    let to = RETURN_AREA + IN_RESULT.cast_signed();
+fn return_bytes(code: &mut Code, address: Local, length: Local) {
+    let to = RETURN_AREA + RESULT_PAYLOAD.cast_signed();
     code.add()
         .local_get(length)
-        .i32_const(FEW.cast_signed())
+        .i32_const(MAX_INLINE_BYTES.cast_signed())
         .i32_le_u();
-    code.when();
+    code.if_();
     let mut add = code.add();
     add.i32_const(to).local_get(length);
-    add.i32_store(at(given_back::LENGTH, 4));
-    for word in 0..WORDS {
+    add.i32_store(at(returned_bytes::LENGTH, 4));
+    for word in 0..INLINE_WORDS {
         let mut add = code.add();
         add.i32_const(to)
             .local_get(address)
             .i64_load(byte_at(8 * word));
-        add.i64_store(at(given_back::WORDS + 8 * word, 8));
+        add.i64_store(at(returned_bytes::WORDS + 8 * word, 8));
     }
     let mut add = code.add();
     add.i32_const(to)
         .i32_const(0)
-        .i32_store8(at(given_back::IS_LIST, 1));
-    code.otherwise();
+        .i32_store8(at(returned_bytes::IS_LIST, 1));
+    code.else_();
     let mut add = code.add();
     add.i32_const(to)
         .i32_const(1)
-        .i32_store8(at(given_back::IS_LIST, 1));
+        .i32_store8(at(returned_bytes::IS_LIST, 1));
     add.i32_const(to)
         .local_get(address)
-        .i32_store(at(given_back::LIST, 4));
+        .i32_store(at(returned_bytes::LIST, 4));
     add.i32_const(to)
         .local_get(length)
-        .i32_store(at(given_back::LIST_LENGTH, 4));
+        .i32_store(at(returned_bytes::LIST_LENGTH, 4));
     code.end();
 }
 
@@ -402,21 +408,21 @@ fn dispatch<A: Copy>(
         table[*index as usize] = *label;
     }
     code.add().local_get(number);
-    code.leave_by_table(&table, none);
+    code.branch_table(&table, none);
     code.end();
     arm(code, None);
-    code.leave(done);
+    code.branch(done);
     for (_, of_arm) in arms.iter().rev() {
         code.end();
         arm(code, Some(*of_arm));
-        code.leave(done);
+        code.branch(done);
     }
     code.end();
 }
 
 /// If the condition on the stack holds, returns 0 and the reason.
-fn fail_if(code: &mut Code, reason: Reason) {
-    code.when();
+fn fail_if(code: &mut Code, reason: DecodeError) {
+    code.if_();
     let mut add = code.add();
     add.i32_const(0).i32_const(reason.code()).return_();
     code.end();

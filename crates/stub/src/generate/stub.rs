@@ -4,14 +4,16 @@ use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, Local, at, byte_at, coerce, global};
+use super::decode_error::DecodeError;
 use super::encode::{Sink, Source};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
-use super::handles::{Handles, Implemented, Step, intrinsic};
+use super::handles::{HandleConversion, Handles, ResourceIntrinsics, intrinsic};
 use super::helpers::Helper;
-use super::layout::{FEW, RESULT_AREA, RETURN_AREA, SMALL_RESULT, WORDS, given_back};
+use super::memory_layout::{
+    INLINE_WORDS, MAX_INLINE_BYTES, RESULT_AREA, RESULT_AREA_BYTES, RETURN_AREA, returned_bytes,
+};
 use super::module::{Func, FunctionType, Module};
-use super::reason::Reason;
 use super::shape::{Flat, ShapeId, Shapes};
 use super::signature::Call;
 use super::world::{LinkWorld, MANGLING};
@@ -19,7 +21,7 @@ use crate::plan::MAX_SCALARS;
 
 /// The functions of the host that a stub imports.
 #[derive(Debug, Clone, Copy)]
-struct Host {
+struct HostFunctions {
     call: Func,
     call_small: Func,
     call_scalars: Func,
@@ -33,7 +35,7 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
     let calls = Call::all(world, &mut shapes)?;
     let mut module = Module::default();
-    let host = Host::import(&mut module, world);
+    let host = HostFunctions::import(&mut module, world);
     let implemented = import_intrinsics(&mut module, world, &resources);
     let moved = module.add_global(0);
     let handles = Handles::Stub {
@@ -63,7 +65,7 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     Ok(generator.finish())
 }
 
-impl Host {
+impl HostFunctions {
     fn import(module: &mut Module, world: &LinkWorld) -> Self {
         use ValType::{I32, I64};
         let mut import_for = |name: &str, parameters: &[ValType], results: &[ValType]| {
@@ -87,7 +89,7 @@ fn import_intrinsics(
     module: &mut Module,
     world: &LinkWorld,
     resources: &[(WorldKey, TypeId)],
-) -> Vec<Implemented> {
+) -> Vec<ResourceIntrinsics> {
     let mut import = |interface: &WorldKey, resource: TypeId, intrinsic, ty: &FunctionType| {
         let import = WasmImport::ResourceIntrinsic {
             interface: Some(interface),
@@ -96,21 +98,21 @@ fn import_intrinsics(
         };
         module.import(&world.resolve.wasm_import_name(MANGLING, import), ty)
     };
-    let (exchanges, drops) = (intrinsic::exchanges(), intrinsic::drops());
+    let (converts, drops) = (intrinsic::converts(), intrinsic::drops());
     let intrinsics = |(interface, resource): &(WorldKey, TypeId)| {
         let resource = *resource;
-        Implemented {
+        ResourceIntrinsics {
             new: import(
                 interface,
                 resource,
                 ResourceIntrinsic::ExportedNew,
-                &exchanges,
+                &converts,
             ),
             representation: import(
                 interface,
                 resource,
                 ResourceIntrinsic::ExportedRep,
-                &exchanges,
+                &converts,
             ),
             drop: import(interface, resource, ResourceIntrinsic::ExportedDrop, &drops),
         }
@@ -128,11 +130,11 @@ impl Generator {
     }
 
     /// The destructor of a resource: the other side is told, unless the resource lives on there.
-    fn add_destructor(&mut self, host: Host, moved: u32) -> Func {
+    fn add_destructor(&mut self, host: HostFunctions, moved: u32) -> Func {
         let number = 0;
         let mut code = Code::new(1);
         code.add().global_get(moved).i32_eqz();
-        code.when();
+        code.if_();
         code.add().local_get(number).call(host.drop.0);
         code.end();
         let func = self.module.declare(&FunctionType::words(1, 0));
@@ -140,7 +142,7 @@ impl Generator {
         func
     }
 
-    fn add_stub_function(&mut self, host: Host, call: &Call<'_>) -> Func {
+    fn add_stub_function(&mut self, host: HostFunctions, call: &Call<'_>) -> Func {
         let parameters = call.core_parameters(&self.shapes);
         let results: Vec<ValType> = match (call.flat_result(&self.shapes), call.result) {
             (Some(flat), _) => vec![flat.into()],
@@ -158,9 +160,9 @@ impl Generator {
         func
     }
 
-    fn make_stub_function(&mut self, host: Host, call: &Call<'_>) -> Body {
+    fn make_stub_function(&mut self, host: HostFunctions, call: &Call<'_>) -> Body {
         let mut code = Code::new(call.core_parameters(&self.shapes).len());
-        let p = code.take_i32();
+        let p = code.local_i32();
         let source = match call.flat_parameters(&self.shapes) {
             Some(flat) => Source::Flat((0..).zip(flat.iter().copied()).collect()),
             None => Source::Memory {
@@ -171,31 +173,31 @@ impl Generator {
         code.add().global_get(global::TOP).local_set(p);
         let mut sink = Sink::new(p);
         self.encode(&mut code, &mut sink, call.parameters, &source);
-        sink.settle(&mut code);
+        sink.flush(&mut code);
         send(&mut code, host, call, p);
         self.receive(&mut code, host, call);
         code.finish()
     }
 
     /// Decodes the reply, and returns what is in it.
-    fn receive(&mut self, code: &mut Code, host: Host, call: &Call<'_>) {
+    fn receive(&mut self, code: &mut Code, host: HostFunctions, call: &Call<'_>) {
         let result = call.reply;
         let receive = self.index(Key::Receive(result));
         let reset = self.helper(Helper::Reset);
-        let (area, reason) = (code.take_i32(), code.take_i32());
+        let (area, reason) = (code.local_i32(), code.local_i32());
         self.make_result_area(code, result, area);
         let received = code.block();
         code.add().local_get(area).call(receive).local_tee(reason);
         code.add().i32_eqz();
-        code.leave_if(received);
+        code.branch_if(received);
         let mut add = code.add();
         add.i32_const(call.index.cast_signed()).local_get(reason);
         add.i32_const(RETURN_AREA).call(host.malformed.0);
         add.local_get(area).call(receive).i32_eqz();
-        code.leave_if(received);
+        code.branch_if(received);
         code.add().unreachable();
         code.end();
-        self.exchange(code, Step::Adopt, result, (area, 0));
+        self.convert_handles(code, HandleConversion::Create, result, (area, 0));
         if let Some(flat) = call.flat_result(&self.shapes) {
             self.load_flat(code, result, (area, 0), &[flat]);
             code.add().call(reset);
@@ -208,9 +210,9 @@ impl Generator {
 
     /// Leaves in a local where a result goes.
     pub(crate) fn make_result_area(&mut self, code: &mut Code, result: ShapeId, area: u32) {
-        let facts = self.shapes.facts(result);
-        let (size, align) = (facts.size, facts.align.cast_signed());
-        if size <= SMALL_RESULT {
+        let layout = self.shapes.layout(result);
+        let (size, align) = (layout.size, layout.align.cast_signed());
+        if size <= RESULT_AREA_BYTES {
             code.add().i32_const(RESULT_AREA).local_set(area);
             return;
         }
@@ -218,7 +220,7 @@ impl Generator {
         let mut add = code.add();
         add.i32_const(size.cast_signed()).i32_const(align);
         add.call(allocate).local_tee(area).i32_eqz();
-        code.when();
+        code.if_();
         code.add().unreachable();
         code.end();
     }
@@ -227,38 +229,39 @@ impl Generator {
         let area = 0;
         let decode = self.index(Key::Decode(shape));
         let mut code = Code::new(1);
-        let (p, end) = (code.take_i32(), code.take_i32());
+        let (p, end) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.i32_const(RETURN_AREA)
-            .i32_load8_u(byte_at(given_back::IS_LIST));
-        code.when();
+            .i32_load8_u(byte_at(returned_bytes::IS_LIST));
+        code.if_();
         let mut add = code.add();
-        add.i32_const(RETURN_AREA).i32_load(at(given_back::LIST, 4));
+        add.i32_const(RETURN_AREA)
+            .i32_load(at(returned_bytes::LIST, 4));
         add.local_tee(p).i32_const(RETURN_AREA);
-        add.i32_load(at(given_back::LIST_LENGTH, 4));
+        add.i32_load(at(returned_bytes::LIST_LENGTH, 4));
         add.i32_add().local_set(end);
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
-        add.i32_const(RETURN_AREA + given_back::WORDS.cast_signed());
+        add.i32_const(RETURN_AREA + returned_bytes::WORDS.cast_signed());
         add.local_tee(p).i32_const(RETURN_AREA);
-        add.i32_load(at(given_back::LENGTH, 4));
+        add.i32_load(at(returned_bytes::LENGTH, 4));
         add.i32_add().local_set(end);
         code.end();
         let mut add = code.add();
         add.local_get(p).local_get(end);
         add.local_get(area).call(decode).local_tee(p).i32_eqz();
-        code.when();
-        code.add().global_get(global::REASON).return_();
+        code.if_();
+        code.add().global_get(global::ERROR).return_();
         code.end();
         let mut add = code.add();
-        add.i32_const(Reason::Trailing.code()).i32_const(0);
+        add.i32_const(DecodeError::Trailing.code()).i32_const(0);
         add.local_get(p).local_get(end).i32_ne().select();
         code.finish()
     }
 }
 
 /// The function of a stub whose parameters and result are scalars.
-fn make_scalars_function(shapes: &Shapes, host: Host, call: &Call<'_>) -> Body {
+fn make_scalars_function(shapes: &Shapes, host: HostFunctions, call: &Call<'_>) -> Body {
     let flat = call.flat_parameters(shapes).unwrap_or_default();
     let mut code = Code::new(flat.len());
     code.add().i32_const(call.index.cast_signed());
@@ -280,25 +283,25 @@ fn make_scalars_function(shapes: &Shapes, host: Host, call: &Call<'_>) -> Body {
 }
 
 /// Gives the host the arguments, which end at `p`: in words if they are few.
-fn send(code: &mut Code, host: Host, call: &Call<'_>, p: Local) {
+fn send(code: &mut Code, host: HostFunctions, call: &Call<'_>, p: Local) {
     let index = call.index.cast_signed();
-    let length = code.take_i32();
+    let length = code.local_i32();
     let mut add = code.add();
     add.local_get(p).global_get(global::TOP).i32_sub();
     add.local_tee(length)
-        .i32_const(FEW.cast_signed())
+        .i32_const(MAX_INLINE_BYTES.cast_signed())
         .i32_le_u();
-    code.when();
+    code.if_();
     code.add().i32_const(index).local_get(length);
     // Where a byte was written there is room for more than these; where none was, nothing is in the arena.
-    for word in 0..WORDS {
+    for word in 0..INLINE_WORDS {
         code.add()
             .global_get(global::TOP)
             .i64_load(byte_at(8 * word));
     }
     let mut add = code.add();
     add.i32_const(RETURN_AREA).call(host.call_small.0);
-    code.otherwise();
+    code.else_();
     let mut add = code.add();
     add.i32_const(index).global_get(global::TOP);
     // The arguments are copied before there is a reply, which may take their place.
@@ -306,5 +309,5 @@ fn send(code: &mut Code, host: Host, call: &Call<'_>, p: Local) {
         .i32_const(RETURN_AREA)
         .call(host.call.0);
     code.end();
-    code.give_back(length);
+    code.release(length);
 }

@@ -18,13 +18,13 @@ const LINK: &str = include_str!("link.wit");
 
 /// One interface of a stub or skeleton, with the functions that it carries.
 #[derive(Debug, Clone)]
-pub(crate) struct Carried {
+pub(crate) struct CarriedInterface {
     pub(crate) key: WorldKey,
     pub(crate) id: InterfaceId,
     pub(crate) functions: Vec<CarriedFunction>,
 }
 
-/// A function of a [`Carried`] interface.
+/// A function of a [`CarriedInterface`].
 #[derive(Debug, Clone)]
 pub(crate) struct CarriedFunction {
     /// Its index on the link.
@@ -48,13 +48,13 @@ pub(crate) struct LinkWorld {
     world: WorldId,
     /// `weft:link/call` or `weft:link/serve`.
     link: (WorldKey, InterfaceId),
-    pub(crate) carried: Vec<Carried>,
+    pub(crate) carried: Vec<CarriedInterface>,
 }
 
 impl LinkWorld {
     pub(crate) fn new(
         resolve: &Resolve,
-        carried: &[Carried],
+        carried: &[CarriedInterface],
         side: Side,
     ) -> Result<Self, GenerateError> {
         let mut resolve = resolve.clone();
@@ -142,43 +142,38 @@ impl LinkWorld {
 
     /// Adds the interfaces to the world, and as imports those of which they use types.
     fn fill(&mut self, side: Side) {
-        let mut places = Places::default();
+        let mut items = WorldItems::default();
         for interface in &self.carried {
-            self.place(
-                &interface.key,
-                interface.id,
-                side == Side::Stub,
-                &mut places,
-            );
+            self.place(&interface.key, interface.id, side == Side::Stub, &mut items);
         }
         let world = &mut self.resolve.worlds[self.world];
-        world.imports.extend(places.imports);
-        world.exports.extend(places.exports);
+        world.imports.extend(items.imports);
+        world.exports.extend(items.exports);
     }
 
     /// Places an interface, and before it those that it uses: one that is exported uses what is exported
     /// beside it, and imports everything else.
-    fn place(&self, key: &WorldKey, id: InterfaceId, is_export: bool, places: &mut Places) {
-        if places.of(is_export).iter().any(|(placed, _)| placed == key) {
+    fn place(&self, key: &WorldKey, id: InterfaceId, is_export: bool, items: &mut WorldItems) {
+        if items.of(is_export).iter().any(|(placed, _)| placed == key) {
             return;
         }
         for used in self.resolve.interface_direct_deps(id) {
             let key = WorldKey::Interface(used);
             let is_carried = self.carried.iter().any(|carried| carried.key == key);
-            self.place(&key, used, is_export && is_carried, places);
+            self.place(&key, used, is_export && is_carried, items);
         }
-        places.of(is_export).push((key.clone(), item(id)));
+        items.of(is_export).push((key.clone(), item(id)));
     }
 }
 
 /// What a world is going to have, each after what it uses.
 #[derive(Debug, Default)]
-struct Places {
+struct WorldItems {
     imports: Vec<(WorldKey, WorldItem)>,
     exports: Vec<(WorldKey, WorldItem)>,
 }
 
-impl Places {
+impl WorldItems {
     fn of(&mut self, is_export: bool) -> &mut Vec<(WorldKey, WorldItem)> {
         if is_export {
             &mut self.exports
@@ -205,7 +200,7 @@ fn item(id: InterfaceId) -> WorldItem {
 }
 
 /// Leaves only the functions that are carried: of other interfaces only types are wanted.
-fn prune(resolve: &mut Resolve, carried: &[Carried]) {
+fn prune(resolve: &mut Resolve, carried: &[CarriedInterface]) {
     for (id, interface) in resolve.interfaces.iter_mut() {
         let of_this = || carried.iter().filter(|one| one.id == id);
         interface.functions.retain(|name, _| {

@@ -3,7 +3,7 @@
 
 use wit_parser::{Function, FunctionKind, Resolve, Type, TypeDefKind};
 
-use super::walk::peeled;
+use super::type_walk::without_aliases;
 
 /// The most parameters of a typed shape: the table grows with their power.
 pub const MAX_DIRECT_PARAMS: usize = 2;
@@ -106,7 +106,8 @@ fn add_scalars(resolve: &Resolve, ty: &Type, depth: usize, scalars: &mut Vec<Kin
             Some(())
         }
         None => {
-            let (Type::Id(id), Some(depth)) = (peeled(resolve, ty), depth.checked_sub(1)) else {
+            let (Type::Id(id), Some(depth)) = (without_aliases(resolve, ty), depth.checked_sub(1))
+            else {
                 return None;
             };
             let add = |ty: &Type| add_scalars(resolve, ty, depth, scalars);
@@ -150,7 +151,7 @@ impl Outcome {
         if let Some(kind) = Kind::of(resolve, ty) {
             return Some(Self::Plain(kind));
         }
-        let Type::Id(id) = peeled(resolve, ty) else {
+        let Type::Id(id) = without_aliases(resolve, ty) else {
             return None;
         };
         let TypeDefKind::Result(result) = &resolve.types[id].kind else {
@@ -169,7 +170,7 @@ impl Outcome {
 impl Kind {
     /// The kind that a type is, by whichever name.
     pub(super) fn of(resolve: &Resolve, ty: &Type) -> Option<Self> {
-        Some(match peeled(resolve, ty) {
+        Some(match without_aliases(resolve, ty) {
             Type::Bool => Self::Bool,
             Type::U8 => Self::U8,
             Type::S8 => Self::S8,
@@ -185,7 +186,9 @@ impl Kind {
             Type::String => Self::String,
             Type::ErrorContext => return None,
             Type::Id(id) => match &resolve.types[id].kind {
-                TypeDefKind::List(element) if peeled(resolve, element) == Type::U8 => Self::Bytes,
+                TypeDefKind::List(element) if without_aliases(resolve, element) == Type::U8 => {
+                    Self::Bytes
+                }
                 _ => return None,
             },
         })

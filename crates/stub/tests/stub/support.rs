@@ -5,12 +5,12 @@ use std::error::Error as StdError;
 use weft_compose::{
     Edge, FuseOptions, Fused, MAX_FUSED_BYTES, MAX_FUSED_PARTS, Part, fuse_exporting,
 };
-use weft_stub::plan::{self, FailureForm, Path, Plan, Refusal, Signature, View};
+use weft_stub::plan::{self, CallPath, ComponentWorld, FailureForm, Plan, Signature, Unsupported};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-/// A view of a world as its WIT has it, without a component.
-pub(crate) fn view_of_wit(packages: &str, world: &str) -> Option<View> {
+/// A component of a world as its WIT has it, without a component.
+pub(crate) fn world_of_wit(packages: &str, world: &str) -> Option<ComponentWorld> {
     let source = format!("package test:test;\nworld test {{\n{world}\n}}\n{packages}");
     let mut resolve = Resolve {
         all_features: true,
@@ -18,12 +18,12 @@ pub(crate) fn view_of_wit(packages: &str, world: &str) -> Option<View> {
     };
     let package = resolve.push_str("test.wit", &source).ok()?;
     let world = resolve.select_world(&[package], Some("test")).ok()?;
-    Some(View { resolve, world })
+    Some(ComponentWorld { resolve, world })
 }
 
 /// A component with the imports and exports of a world, whose functions trap.
 pub(crate) fn component_if_valid(packages: &str, world: &str) -> Option<Vec<u8>> {
-    let View { resolve, world } = view_of_wit(packages, world)?;
+    let ComponentWorld { resolve, world } = world_of_wit(packages, world)?;
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
@@ -44,8 +44,8 @@ pub(crate) fn component(packages: &str, world: &str) -> Vec<u8> {
 }
 
 /// What the binary of such a component says.
-pub(crate) fn view(packages: &str, world: &str) -> View {
-    View::of(&component(packages, world)).expect("a component has a world")
+pub(crate) fn component_world(packages: &str, world: &str) -> ComponentWorld {
+    ComponentWorld::of(&component(packages, world)).expect("a component has a world")
 }
 
 /// A host that has every typed shape.
@@ -63,10 +63,10 @@ pub(crate) fn lines(plan: &Plan) -> Vec<String> {
     plan.functions()
         .map(|(interface, function)| {
             let path = match function.path {
-                Path::Direct(_) => "direct",
-                Path::Scalars(_) => "scalars",
-                Path::Stub => "stub",
-                Path::Concurrent => "concurrent",
+                CallPath::Direct(_) => "direct",
+                CallPath::Scalars(_) => "scalars",
+                CallPath::Stub => "stub",
+                CallPath::Concurrent => "concurrent",
             };
             let failure = match function.failure {
                 FailureForm::Trap => "trap".to_owned(),
@@ -80,17 +80,17 @@ pub(crate) fn lines(plan: &Plan) -> Vec<String> {
 }
 
 /// The plan of an importer, for a host that has every typed shape.
-pub(crate) fn imports(view: &View, names: &[&str]) -> Plan {
-    plan::imports(view, names, &any_signature).expect("the plan of a test can be carried")
+pub(crate) fn imports(component: &ComponentWorld, names: &[&str]) -> Plan {
+    plan::imports(component, names, &any_signature).expect("the plan of a test can be carried")
 }
 
 /// The plan of an exporter, for a host that has every typed shape.
-pub(crate) fn exports(view: &View, names: &[&str]) -> Plan {
-    plan::exports(view, names, &any_signature).expect("the exports of a test are there")
+pub(crate) fn exports(component: &ComponentWorld, names: &[&str]) -> Plan {
+    plan::exports(component, names, &any_signature).expect("the exports of a test are there")
 }
 
 /// Refusals as a deploy prints them.
-pub(crate) fn texts(refusals: &[Refusal]) -> Vec<String> {
+pub(crate) fn texts(refusals: &[Unsupported]) -> Vec<String> {
     refusals.iter().map(|refusal| chain(refusal)).collect()
 }
 

@@ -10,7 +10,7 @@ mod values;
 use std::sync::Arc;
 
 use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
-use weft_stub::plan::{Path, Signature};
+use weft_stub::plan::{CallPath, Signature};
 use weft_wire::{DecodeError, Decoder, Limits};
 
 use self::values::Returned;
@@ -32,7 +32,7 @@ pub(crate) fn bind_all(
     link: &Arc<Link>,
 ) -> wasmtime::Result<()> {
     for (index, function) in link.functions.iter().enumerate() {
-        let Path::Direct(signature) = &function.path else {
+        let CallPath::Direct(signature) = &function.path else {
             continue;
         };
         let Some(shape) = signatures::find(signature) else {

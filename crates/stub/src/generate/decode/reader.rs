@@ -3,8 +3,8 @@
 use wasm_encoder::Function;
 
 use crate::generate::code::{Code, Label, Local, global};
-use crate::generate::reason::Reason;
-use crate::generate::switch::Writes;
+use crate::generate::decode_error::DecodeError;
+use crate::generate::variant_cases::HasCode;
 
 /// Where a reading function keeps its state: its parameters.
 pub(super) const P: Local = 0;
@@ -17,14 +17,14 @@ pub(super) struct Reader {
     /// Bytes behind `P` that are read already.
     pub(super) pending: u32,
     /// Bytes behind those that are known to be there.
-    pub(super) known: u32,
+    pub(super) available: u32,
     /// Leads to the end of the function, with the reason `truncated`.
     pub(super) truncated: Label,
     /// Leads to the end of the function; the reason is known.
     pub(super) failed: Label,
 }
 
-impl Writes for Reader {
+impl HasCode for Reader {
     fn code(&mut self) -> &mut Code {
         &mut self.code
     }
@@ -38,28 +38,28 @@ impl Reader {
         Self {
             code,
             pending: 0,
-            known: 0,
+            available: 0,
             truncated,
             failed,
         }
     }
 
     pub(super) fn finish(mut self) -> Function {
-        self.settle();
+        self.flush();
         self.code.add().local_get(P).return_();
         self.code.end();
-        let truncated = Reason::Truncated.code();
+        let truncated = DecodeError::Truncated.code();
         self.code
             .add()
             .i32_const(truncated)
-            .global_set(global::REASON);
+            .global_set(global::ERROR);
         self.code.end();
         self.code.add().i32_const(0);
         self.code.finish()
     }
 
     /// Makes `P` the address of the next byte.
-    pub(super) fn settle(&mut self) {
+    pub(super) fn flush(&mut self) {
         if self.pending > 0 {
             let pending = self.pending.cast_signed();
             let mut add = self.code.add();
@@ -69,17 +69,17 @@ impl Reader {
     }
 
     /// Makes sure of `bytes`; if a check is needed, it is for all of `run`, which are needed next.
-    pub(super) fn need(&mut self, bytes: u32, run: u32) {
-        if self.known < bytes {
-            self.settle();
+    pub(super) fn require(&mut self, bytes: u32, run: u32) {
+        if self.available < bytes {
+            self.flush();
             let run = run.max(bytes);
             let mut add = self.code.add();
             add.local_get(END).local_get(P).i32_sub();
             add.i32_const(run.cast_signed()).i32_lt_u();
-            self.code.leave_if(self.truncated);
-            self.known = run;
+            self.code.branch_if(self.truncated);
+            self.available = run;
         }
-        self.known -= bytes;
+        self.available -= bytes;
     }
 
     /// The place of the next bytes, which are counted as read.
@@ -91,7 +91,7 @@ impl Reader {
     /// Takes the new `P` from the stack, which is 0 after a failure.
     pub(super) fn continue_at(&mut self) {
         self.code.add().local_tee(P).i32_eqz();
-        self.code.leave_if(self.failed);
-        self.known = 0;
+        self.code.branch_if(self.failed);
+        self.available = 0;
     }
 }

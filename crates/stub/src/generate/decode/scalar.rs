@@ -5,9 +5,9 @@ use wasm_encoder::ValType;
 use super::reader::{END, P, Reader};
 use super::store;
 use crate::generate::code::{Code, Local, byte_at};
+use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 use crate::generate::helpers::Helper;
-use crate::generate::reason::Reason;
 use crate::generate::shape::{Flat, Shape};
 
 impl Generator {
@@ -47,35 +47,35 @@ impl Generator {
         run: u32,
         (address, offset): (Local, u32),
     ) {
-        reader.need(1, run);
+        reader.require(1, run);
         let number = self.decode_integer(reader, integer);
         reader.code.add().local_get(address).local_get(number);
         store(&mut reader.code, offset, integer.flat(), integer.bits / 8);
-        reader.code.give_back(number);
+        reader.code.release(number);
     }
 
     /// Reads an integer that is mostly small: one byte here, which is known to be there, more by a helper.
     pub(super) fn decode_integer(&mut self, reader: &mut Reader, integer: Integer) -> Local {
-        let number = reader.code.take(ValType::from(integer.flat()));
-        let byte = reader.code.take_i32();
+        let number = reader.code.local(ValType::from(integer.flat()));
+        let byte = reader.code.local_i32();
         let place = reader.advance(0);
         let mut add = reader.code.add();
         add.local_get(P).i32_load8_u(byte_at(place));
         add.local_tee(byte).i32_const(0x80).i32_lt_u();
-        reader.code.when();
+        reader.code.if_();
         integer.put_byte(&mut reader.code, byte);
         let mut add = reader.code.add();
         add.local_set(number).local_get(P);
         add.i32_const(place.cast_signed() + 1);
         add.i32_add().local_set(P);
-        reader.code.otherwise();
+        reader.code.else_();
         let read = self.helper(integer.helper());
-        let wide = reader.code.take(ValType::I64);
+        let wide = reader.code.local(ValType::I64);
         let mut add = reader.code.add();
         add.local_get(P).i32_const(place.cast_signed()).i32_add();
         add.local_get(END).i32_const(integer.bits.cast_signed());
         add.call(read).local_set(wide).local_tee(P).i32_eqz();
-        reader.code.leave_if(reader.failed);
+        reader.code.branch_if(reader.failed);
         let mut add = reader.code.add();
         add.local_get(wide);
         if integer.flat() == Flat::I32 {
@@ -84,23 +84,23 @@ impl Generator {
         add.local_set(number);
         reader.code.end();
         reader.pending = 0;
-        reader.known = 0;
-        reader.code.give_back(wide);
-        reader.code.give_back(byte);
+        reader.available = 0;
+        reader.code.release(wide);
+        reader.code.release(byte);
         number
     }
 
     fn decode_char(&mut self, reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
-        reader.need(1, run);
-        reader.settle();
+        reader.require(1, run);
+        reader.flush();
         let read = self.helper(Helper::ReadChar);
-        let value = reader.code.take_i32();
+        let value = reader.code.local_i32();
         let mut add = reader.code.add();
         add.local_get(P).local_get(END).call(read).local_set(value);
         reader.continue_at();
         reader.code.add().local_get(address).local_get(value);
         store(&mut reader.code, offset, Flat::I32, 4);
-        reader.code.give_back(value);
+        reader.code.release(value);
     }
 
     /// Leaves the number of the wire in memory: it becomes a handle when all else was read too. A skeleton
@@ -112,13 +112,13 @@ impl Generator {
         run: u32,
         (address, offset): (Local, u32),
     ) {
-        reader.need(5, run);
+        reader.require(5, run);
         let place = reader.advance(5);
-        let number = reader.code.take_i32();
+        let number = reader.code.local_i32();
         let mut add = reader.code.add();
         add.local_get(P).i32_load8_u(byte_at(place));
         add.i32_const(4).i32_ne();
-        reader.code.fail_if(Reason::Handle);
+        reader.code.fail_if(DecodeError::Handle);
         let mut add = reader.code.add();
         add.local_get(P).i32_load(byte_at(place + 1));
         add.local_set(number);
@@ -127,11 +127,11 @@ impl Generator {
             let mut add = reader.code.add();
             add.local_get(number).i32_const(resource.cast_signed());
             add.i32_const(i32::from(owned)).call(check).i32_eqz();
-            reader.code.fail_if(Reason::UnknownHandle);
+            reader.code.fail_if(DecodeError::UnknownHandle);
         }
         reader.code.add().local_get(address).local_get(number);
         store(&mut reader.code, offset, Flat::I32, 4);
-        reader.code.give_back(number);
+        reader.code.release(number);
     }
 }
 
@@ -142,7 +142,7 @@ fn decode_copy(
     run: u32,
     (address, offset): (Local, u32),
 ) {
-    reader.need(bytes, run);
+    reader.require(bytes, run);
     let place = byte_at(reader.advance(bytes));
     let mut add = reader.code.add();
     add.local_get(address).local_get(P);
@@ -155,30 +155,30 @@ fn decode_copy(
 }
 
 fn decode_bool(reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
-    reader.need(1, run);
+    reader.require(1, run);
     let place = byte_at(reader.advance(1));
-    let byte = reader.code.take_i32();
+    let byte = reader.code.local_i32();
     let mut add = reader.code.add();
     add.local_get(P).i32_load8_u(place);
     add.local_tee(byte).i32_const(1).i32_gt_u();
-    reader.code.fail_if(Reason::Bool);
+    reader.code.fail_if(DecodeError::Bool);
     reader.code.add().local_get(address).local_get(byte);
     store(&mut reader.code, offset, Flat::I32, 1);
-    reader.code.give_back(byte);
+    reader.code.release(byte);
 }
 
 fn decode_flags(reader: &mut Reader, count: u32, run: u32, (address, offset): (Local, u32)) {
     let wire = count.div_ceil(8);
-    reader.need(wire, run);
+    reader.require(wire, run);
     let place = reader.advance(wire);
-    let bits = reader.code.take_i32();
+    let bits = reader.code.local_i32();
     load_bytes(&mut reader.code, place, wire);
     reader.code.add().local_set(bits);
     if !count.is_multiple_of(8) {
         let mut add = reader.code.add();
         add.local_get(bits).i32_const(count.cast_signed());
         add.i32_shr_u();
-        reader.code.fail_if(Reason::Flags);
+        reader.code.fail_if(DecodeError::Flags);
     }
     reader.code.add().local_get(address).local_get(bits);
     store(
@@ -187,7 +187,7 @@ fn decode_flags(reader: &mut Reader, count: u32, run: u32, (address, offset): (L
         Flat::I32,
         wire.next_power_of_two(),
     );
-    reader.code.give_back(bits);
+    reader.code.release(bits);
 }
 
 /// Puts 1 to 4 of the next bytes onto the stack as one number.

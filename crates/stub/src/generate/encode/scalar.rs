@@ -5,7 +5,7 @@ use wasm_encoder::ValType;
 use super::{Sink, Source, push};
 use crate::generate::code::{Code, Local, byte_at};
 use crate::generate::generator::{Generator, Key};
-use crate::generate::handles::Step;
+use crate::generate::handles::HandleConversion;
 use crate::generate::helpers::Helper;
 use crate::generate::shape::{Flat, Shape};
 
@@ -66,7 +66,7 @@ impl Generator {
         value: impl FnOnce(&mut Code),
     ) {
         // Of three bytes a fourth is written and written over.
-        sink.need(self, code, bytes.next_power_of_two());
+        sink.reserve(self, code, bytes.next_power_of_two());
         let place = byte_at(sink.advance(bytes));
         code.add().local_get(sink.p);
         value(code);
@@ -79,7 +79,7 @@ impl Generator {
 
     fn encode_float(&mut self, code: &mut Code, sink: &mut Sink, flat: Flat, source: &Source) {
         let bytes = if flat == Flat::F32 { 4 } else { 8 };
-        sink.need(self, code, bytes);
+        sink.reserve(self, code, bytes);
         let place = byte_at(sink.advance(bytes));
         code.add().local_get(sink.p);
         push(code, source, 0, flat, bytes);
@@ -97,7 +97,7 @@ impl Generator {
         flat: Flat,
         value: impl FnOnce(&mut Code),
     ) {
-        let number = code.take(ValType::from(flat));
+        let number = code.local(ValType::from(flat));
         value(code);
         let mut add = code.add();
         add.local_tee(number);
@@ -115,7 +115,7 @@ impl Generator {
         flat: Flat,
         value: impl FnOnce(&mut Code),
     ) {
-        let number = code.take(ValType::from(flat));
+        let number = code.local(ValType::from(flat));
         value(code);
         let mut add = code.add();
         add.local_tee(number);
@@ -135,12 +135,12 @@ impl Generator {
         slow: Helper,
     ) {
         const MOST: u32 = 10;
-        let is_small = code.take_i32();
+        let is_small = code.local_i32();
         code.add().local_set(is_small);
-        sink.need(self, code, MOST);
+        sink.reserve(self, code, MOST);
         let place = sink.advance(0);
         code.add().local_get(is_small);
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(sink.p).local_get(number);
         match flat {
@@ -150,7 +150,7 @@ impl Generator {
         add.i32_const(0x7f).i32_and().i32_store8(byte_at(place));
         add.local_get(sink.p).i32_const(place.cast_signed() + 1);
         add.i32_add().local_set(sink.p);
-        code.otherwise();
+        code.else_();
         let slow_index = self.helper(slow);
         let mut add = code.add();
         add.local_get(sink.p)
@@ -165,14 +165,14 @@ impl Generator {
         add.call(slow_index).local_set(sink.p);
         code.end();
         sink.pending = 0;
-        code.give_back(is_small);
-        code.give_back(number);
+        code.release(is_small);
+        code.release(number);
     }
 
     fn encode_char(&mut self, code: &mut Code, sink: &mut Sink, source: &Source) {
         const MOST: u32 = 4;
-        sink.need(self, code, MOST);
-        sink.settle(code);
+        sink.reserve(self, code, MOST);
+        sink.flush(code);
         let write = self.helper(Helper::WriteChar);
         code.add().local_get(sink.p);
         push(code, source, 0, Flat::I32, 4);
@@ -188,14 +188,14 @@ impl Generator {
         source: &Source,
     ) {
         let give_away = self.handles.is_stub() && owned;
-        let number = code.take_i32();
+        let number = code.local_i32();
         push(code, source, 0, Flat::I32, 4);
         if give_away {
-            let give_away = self.index(Key::ExchangeOne(Step::GiveAway, resource));
+            let give_away = self.index(Key::ConvertHandle(HandleConversion::Transfer, resource));
             code.add().call(give_away);
         }
         code.add().local_set(number);
-        sink.need(self, code, 5);
+        sink.reserve(self, code, 5);
         let place = sink.advance(5);
         let mut add = code.add();
         add.local_get(sink.p)
@@ -203,6 +203,6 @@ impl Generator {
             .i32_store8(byte_at(place));
         add.local_get(sink.p).local_get(number);
         add.i32_store(byte_at(place + 1));
-        code.give_back(number);
+        code.release(number);
     }
 }

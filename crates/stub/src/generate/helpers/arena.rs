@@ -2,11 +2,11 @@
 
 use wasm_encoder::{Function, ValType};
 
-use super::{Helper, STRETCH};
+use super::{Helper, RESERVED_BYTES};
 use crate::generate::code::{Code, at, byte_at, global};
+use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
-use crate::generate::layout::SLACK;
-use crate::generate::reason::Reason;
+use crate::generate::memory_layout::SLACK;
 
 /// Bytes of a page, as a power of two.
 const PAGE: i64 = 16;
@@ -15,7 +15,7 @@ const PAGE: i64 = 16;
 pub(super) fn grow() -> Function {
     let bytes = 0;
     let mut code = Code::new(1);
-    let (pages, now) = (code.take_i32(), code.take_i32());
+    let (pages, now) = (code.local_i32(), code.local_i32());
     let mut add = code.add();
     add.local_get(bytes).global_get(global::END);
     add.i64_extend_i32_u().i64_sub();
@@ -27,10 +27,10 @@ pub(super) fn grow() -> Function {
     add.local_get(pages).local_get(now).local_get(pages);
     add.i32_gt_u().select();
     add.memory_grow(0).i32_const(-1).i32_eq();
-    code.when();
+    code.if_();
     let mut add = code.add();
     add.local_get(pages).memory_grow(0).i32_const(-1).i32_eq();
-    code.when();
+    code.if_();
     code.add().i32_const(0).return_();
     code.end();
     code.end();
@@ -45,8 +45,8 @@ impl Generator {
         let (size, align) = (0, 1);
         let grow = self.helper(Helper::Grow);
         let mut code = Code::new(2);
-        let start = code.take_i32();
-        let needed = code.take(ValType::I64);
+        let start = code.local_i32();
+        let needed = code.local(ValType::I64);
         let mut add = code.add();
         add.global_get(global::TOP).local_get(align).i32_add();
         add.i32_const(1).i32_sub();
@@ -55,9 +55,9 @@ impl Generator {
         add.local_get(size).i64_extend_i32_u().i64_add();
         add.i64_const(i64::from(SLACK)).i64_add().local_tee(needed);
         add.global_get(global::END).i64_extend_i32_u().i64_gt_u();
-        code.when();
+        code.if_();
         code.add().local_get(needed).call(grow).i32_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(0).return_();
         code.end();
         code.end();
@@ -67,7 +67,7 @@ impl Generator {
         code.finish()
     }
 
-    pub(super) fn make_room(&mut self) -> Function {
+    pub(super) fn make_reserve(&mut self) -> Function {
         let (p, bytes) = (0, 1);
         let grow = self.helper(Helper::Grow);
         let mut code = Code::new(2);
@@ -75,7 +75,7 @@ impl Generator {
         add.local_get(p).i64_extend_i32_u();
         add.local_get(bytes).i64_extend_i32_u().i64_add();
         add.call(grow).i32_eqz();
-        code.when();
+        code.if_();
         code.add().unreachable();
         code.end();
         code.finish()
@@ -87,36 +87,36 @@ impl Generator {
         let (old, old_size, align, new_size) = (0, 1, 2, 3);
         let allocate = self.helper(Helper::Allocate);
         let mut code = Code::new(4);
-        let new = code.take_i32();
-        if self.handles.over().is_some() {
-            let begin = self.helper(Helper::Begin);
+        let new = code.local_i32();
+        if self.handles.call_finished().is_some() {
+            let begin = self.helper(Helper::BeginCall);
             code.add().call(begin);
         }
         code.add().local_get(old_size);
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(new_size).local_get(old_size).i32_le_u();
-        code.when();
+        code.if_();
         code.add().local_get(old).return_();
         code.end();
         // The last that was allocated is extended where it is.
         let mut add = code.add();
         add.local_get(old).local_get(old_size).i32_add();
         add.global_get(global::TOP).i32_eq();
-        code.when();
+        code.if_();
         code.add().local_get(old).global_set(global::TOP);
         code.end();
         code.end();
         let mut add = code.add();
         add.local_get(new_size).local_get(align).call(allocate);
         add.local_tee(new).i32_eqz();
-        code.when();
+        code.if_();
         code.add().unreachable();
         code.end();
         let mut add = code.add();
         add.local_get(new).local_get(old).i32_ne();
         add.local_get(old_size).i32_const(0).i32_ne().i32_and();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(new).local_get(old).local_get(old_size);
         add.memory_copy(0, 0);
@@ -134,13 +134,16 @@ impl Generator {
 
     /// Nobody tells a skeleton that what it gave back was read: that would be a call of its own. So it keeps
     /// that until arguments, or a call without any, come after it.
-    pub(super) fn make_begin(&mut self) -> Function {
+    pub(super) fn make_begin_call(&mut self) -> Function {
         let mut code = Code::new(0);
-        if let Some(over) = self.handles.over() {
+        if let Some(call_finished) = self.handles.call_finished() {
             let reset = self.helper(Helper::Reset);
-            code.add().global_get(over);
-            code.when();
-            code.add().call(reset).i32_const(0).global_set(over);
+            code.add().global_get(call_finished);
+            code.if_();
+            code.add()
+                .call(reset)
+                .i32_const(0)
+                .global_set(call_finished);
             code.end();
         }
         code.finish()
@@ -149,16 +152,16 @@ impl Generator {
     pub(super) fn make_write_bytes(&mut self) -> Function {
         let (p, pointer, length, bytes) = (0, 1, 2, 3);
         let (room, write) = (
-            self.helper(Helper::Room),
+            self.helper(Helper::Reserve),
             self.helper(Helper::WriteUnsigned),
         );
         // The length takes five bytes at most.
-        let beside = STRETCH.cast_signed() + 5;
+        let beside = RESERVED_BYTES.cast_signed() + 5;
         let mut code = Code::new(4);
         let mut add = code.add();
         add.global_get(global::END).local_get(p).i32_sub();
         add.local_get(bytes).i32_const(beside).i32_add().i32_lt_u();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(p)
             .local_get(bytes)
@@ -167,11 +170,11 @@ impl Generator {
         add.call(room);
         code.end();
         code.add().local_get(length).i32_const(0x80).i32_lt_u();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(p).local_get(length).i32_store8(byte_at(0));
         add.local_get(p).i32_const(1).i32_add().local_set(p);
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
         add.local_get(p).local_get(length).i64_extend_i32_u();
         add.call(write).local_set(p);
@@ -185,29 +188,29 @@ impl Generator {
         let (p, end, address, count, size, align) = (0, 1, 2, 3, 4, 5);
         let reserve = self.helper(Helper::ReserveList);
         let mut code = Code::new(6);
-        let (bytes, pointer) = (code.take(ValType::I64), code.take_i32());
+        let (bytes, pointer) = (code.local(ValType::I64), code.local_i32());
         let mut add = code.add();
         add.local_get(count).i64_extend_i32_u();
         add.local_get(size).i64_extend_i32_u().i64_mul();
         add.local_tee(bytes).local_get(end).local_get(p);
         add.i32_sub().i64_extend_i32_u().i64_gt_u();
-        code.fail_if(Reason::Truncated);
+        code.fail_if(DecodeError::Truncated);
         // Where it happens to be aligned it stays.
         let mut add = code.add();
         add.local_get(p).local_get(align).i32_const(1).i32_sub();
         add.i32_and();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(address).local_get(count).local_get(size);
         add.local_get(align).call(reserve);
         add.local_tee(pointer).i32_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(0).return_();
         code.end();
         let mut add = code.add();
         add.local_get(pointer).local_get(p);
         add.local_get(bytes).i32_wrap_i64().memory_copy(0, 0);
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
         add.local_get(address).local_get(p).i32_store(at(0, 4));
         add.local_get(address).local_get(count).i32_store(at(4, 4));
@@ -221,18 +224,18 @@ impl Generator {
         let (address, count, size, align) = (0, 1, 2, 3);
         let allocate = self.helper(Helper::Allocate);
         let mut code = Code::new(4);
-        let (bytes, pointer) = (code.take(ValType::I64), code.take_i32());
+        let (bytes, pointer) = (code.local(ValType::I64), code.local_i32());
         let mut add = code.add();
         add.local_get(count).i64_extend_i32_u();
         add.local_get(size).i64_extend_i32_u().i64_mul();
         add.local_tee(bytes).i64_const(32).i64_shr_u();
         add.i64_const(0).i64_ne();
-        code.fail_if(Reason::Bytes);
+        code.fail_if(DecodeError::Bytes);
         let mut add = code.add();
         add.local_get(bytes).i32_wrap_i64();
         add.local_get(align).call(allocate);
         add.local_tee(pointer).i32_eqz();
-        code.fail_if(Reason::Bytes);
+        code.fail_if(DecodeError::Bytes);
         let mut add = code.add();
         add.local_get(address).local_get(pointer);
         add.i32_store(at(0, 4));
@@ -248,15 +251,15 @@ fn copy(code: &mut Code, (p, pointer, bytes): (u32, u32, u32)) {
     let mut add = code.add();
     add.local_get(bytes).i32_const(1).i32_sub();
     add.i32_const(SLACK).i32_lt_u();
-    code.when();
+    code.if_();
     for word in [0, 8] {
         let mut add = code.add();
         add.local_get(p).local_get(pointer);
         add.i64_load(byte_at(word)).i64_store(byte_at(word));
     }
-    code.otherwise();
+    code.else_();
     code.add().local_get(bytes);
-    code.when();
+    code.if_();
     let mut add = code.add();
     add.local_get(p).local_get(pointer).local_get(bytes);
     add.memory_copy(0, 0);

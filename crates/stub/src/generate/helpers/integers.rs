@@ -3,23 +3,23 @@
 use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::generate::code::{Code, byte_at, global};
-use crate::generate::reason::Reason;
+use crate::generate::decode_error::DecodeError;
 
 pub(super) fn write_unsigned() -> Function {
     let (p, value) = (0, 1);
     let mut code = Code::new(2);
     let done = code.block();
-    let next = code.repeat();
+    let next = code.loop_();
     let mut add = code.add();
     add.local_get(value).i64_const(0x80).i64_lt_u();
-    code.leave_if(done);
+    code.branch_if(done);
     write_marked(&mut code);
     let mut add = code.add();
     add.local_get(value)
         .i64_const(7)
         .i64_shr_u()
         .local_set(value);
-    code.leave(next);
+    code.branch(next);
     code.end();
     code.end();
     finish_write(code, (p, value))
@@ -29,18 +29,18 @@ pub(super) fn write_signed() -> Function {
     let (p, value) = (0, 1);
     let mut code = Code::new(2);
     let done = code.block();
-    let next = code.repeat();
+    let next = code.loop_();
     let mut add = code.add();
     add.local_get(value).i64_const(0x40).i64_add();
     add.i64_const(0x80).i64_lt_u();
-    code.leave_if(done);
+    code.branch_if(done);
     write_marked(&mut code);
     let mut add = code.add();
     add.local_get(value)
         .i64_const(7)
         .i64_shr_s()
         .local_set(value);
-    code.leave(next);
+    code.branch(next);
     code.end();
     code.end();
     finish_write(code, (p, value))
@@ -65,7 +65,7 @@ fn finish_write(mut code: Code, (p, value): (u32, u32)) -> Function {
 }
 
 /// The parameters and variables of both ways to read.
-struct Reading {
+struct IntegerReader {
     code: Code,
     value: u32,
     /// The bits of the byte at hand, without the mark.
@@ -79,14 +79,14 @@ const END: u32 = 1;
 const BITS: u32 = 2;
 
 pub(super) fn read_unsigned() -> Function {
-    let mut reading = Reading::begin();
-    let (value, payload, shift) = (reading.value, reading.payload, reading.shift);
-    let code = &mut reading.code;
-    let next = code.repeat();
-    reading.take_byte();
-    let code = &mut reading.code;
+    let mut reader = IntegerReader::begin();
+    let (value, payload, shift) = (reader.value, reader.payload, reader.shift);
+    let code = &mut reader.code;
+    let next = code.loop_();
+    reader.take_byte();
+    let code = &mut reader.code;
     let mut add = code.add();
-    add.local_get(reading.byte).i32_const(0x7f).i32_and();
+    add.local_get(reader.byte).i32_const(0x7f).i32_and();
     add.i64_extend_i32_u().local_set(payload);
     // At most as many bits as there is room for.
     add.local_get(BITS).local_get(shift).i32_sub();
@@ -96,33 +96,30 @@ pub(super) fn read_unsigned() -> Function {
     add.i32_sub().i64_extend_i32_u().i64_shr_u();
     add.i64_const(0).i64_ne();
     add.else_().i32_const(0).end();
-    fail_if(code, Reason::Integer);
-    reading.add_payload();
-    let code = &mut reading.code;
-    code.add()
-        .local_get(reading.byte)
-        .i32_const(0x80)
-        .i32_lt_u();
-    code.when();
+    fail_if(code, DecodeError::Integer);
+    reader.add_payload();
+    let code = &mut reader.code;
+    code.add().local_get(reader.byte).i32_const(0x80).i32_lt_u();
+    code.if_();
     code.add().local_get(P).local_get(value).return_();
     code.end();
-    reading.go_on();
-    reading.code.leave(next);
-    reading.code.end();
-    reading.code.add().unreachable();
-    reading.code.finish()
+    reader.next_byte();
+    reader.code.branch(next);
+    reader.code.end();
+    reader.code.add().unreachable();
+    reader.code.finish()
 }
 
 pub(super) fn read_signed() -> Function {
-    let mut reading = Reading::begin();
-    let (value, payload, shift) = (reading.value, reading.payload, reading.shift);
-    let code = &mut reading.code;
-    let next = code.repeat();
-    reading.take_byte();
-    let code = &mut reading.code;
+    let mut reader = IntegerReader::begin();
+    let (value, payload, shift) = (reader.value, reader.payload, reader.shift);
+    let code = &mut reader.code;
+    let next = code.loop_();
+    reader.take_byte();
+    let code = &mut reader.code;
     let mut add = code.add();
     // The seven bits with their own sign.
-    add.local_get(reading.byte).i64_extend_i32_u();
+    add.local_get(reader.byte).i64_extend_i32_u();
     add.i64_const(57).i64_shl().i64_const(57).i64_shr_s();
     add.local_set(payload);
     // What is beyond the type repeats the sign.
@@ -134,10 +131,10 @@ pub(super) fn read_signed() -> Function {
     add.i64_shr_s().i64_const(1).i64_add();
     add.i64_const(2).i64_ge_u();
     add.else_().i32_const(0).end();
-    fail_if(code, Reason::Integer);
+    fail_if(code, DecodeError::Integer);
     let mut add = code.add();
-    add.local_get(reading.byte).i32_const(0x80).i32_lt_u();
-    code.when();
+    add.local_get(reader.byte).i32_const(0x80).i32_lt_u();
+    code.if_();
     // The last byte spreads its sign over all that is above.
     let mut add = code.add();
     add.local_get(P).local_get(value).local_get(payload);
@@ -147,19 +144,19 @@ pub(super) fn read_signed() -> Function {
     let mut add = code.add();
     add.local_get(payload).i64_const(0x7f).i64_and();
     add.local_set(payload);
-    reading.add_payload();
-    reading.go_on();
-    reading.code.leave(next);
-    reading.code.end();
-    reading.code.add().unreachable();
-    reading.code.finish()
+    reader.add_payload();
+    reader.next_byte();
+    reader.code.branch(next);
+    reader.code.end();
+    reader.code.add().unreachable();
+    reader.code.finish()
 }
 
-impl Reading {
+impl IntegerReader {
     fn begin() -> Self {
         let mut code = Code::new(3);
-        let (value, payload) = (code.take(ValType::I64), code.take(ValType::I64));
-        let (byte, shift) = (code.take_i32(), code.take_i32());
+        let (value, payload) = (code.local(ValType::I64), code.local(ValType::I64));
+        let (byte, shift) = (code.local_i32(), code.local_i32());
         Self {
             code,
             value,
@@ -172,7 +169,7 @@ impl Reading {
     fn take_byte(&mut self) {
         let code = &mut self.code;
         code.add().local_get(P).local_get(END).i32_eq();
-        fail_if(code, Reason::Truncated);
+        fail_if(code, DecodeError::Truncated);
         let mut add = code.add();
         add.local_get(P)
             .i32_load8_u(byte_at(0))
@@ -188,19 +185,19 @@ impl Reading {
     }
 
     /// To the next byte, if the type has bits for one.
-    fn go_on(&mut self) {
+    fn next_byte(&mut self) {
         let mut add = self.code.add();
         add.local_get(self.shift).i32_const(7).i32_add();
         add.local_tee(self.shift).local_get(BITS).i32_ge_u();
-        fail_if(&mut self.code, Reason::Integer);
+        fail_if(&mut self.code, DecodeError::Integer);
     }
 }
 
 /// If the condition on the stack holds, returns no place and no value, with a reason.
-fn fail_if(code: &mut Code, reason: Reason) {
-    code.when();
+fn fail_if(code: &mut Code, reason: DecodeError) {
+    code.if_();
     let mut add = code.add();
-    add.i32_const(reason.code()).global_set(global::REASON);
+    add.i32_const(reason.code()).global_set(global::ERROR);
     add.i32_const(0).i64_const(0).return_();
     code.end();
 }

@@ -13,8 +13,8 @@ use wasm_encoder::{Function, ValType};
 use super::generator::Generator;
 use super::module::FunctionType;
 
-/// For how many bytes there is room after what [`Helper::Room`] and [`Helper::WriteBytes`] make room for.
-pub(crate) const STRETCH: u32 = 128;
+/// For how many bytes there is room after what [`Helper::Reserve`] and [`Helper::WriteBytes`] make room for.
+pub(crate) const RESERVED_BYTES: u32 = 128;
 
 /// A function that depends on no type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +24,7 @@ pub(crate) enum Helper {
     /// Makes the memory so large: `(bytes: i64) -> bool`
     Grow,
     /// Makes room for `bytes` at `p`, or traps: `(p, bytes)`
-    Room,
+    Reserve,
     /// The canonical `(old, old size, align, new size) -> pointer`
     Reallocate,
     /// Frees all that was allocated: `()`
@@ -32,7 +32,7 @@ pub(crate) enum Helper {
     /// Frees all that was allocated, when a result was taken from it: `(its address)`
     PostReturn,
     /// Frees what the last call left, if this is the first that a skeleton hears of another one: `()`
-    Begin,
+    BeginCall,
     /// `(p, value: i64) -> p`
     WriteUnsigned,
     /// `(p, value: i64) -> p`
@@ -74,9 +74,9 @@ impl Helper {
         use ValType::{I32, I64};
         match self {
             Self::PostReturn => FunctionType::words(1, 0),
-            Self::Reset | Self::Begin | Self::GrowTable => FunctionType::words(0, 0),
+            Self::Reset | Self::BeginCall | Self::GrowTable => FunctionType::words(0, 0),
             Self::FindEntry | Self::TakeEntry => FunctionType::words(1, 1),
-            Self::Room => FunctionType::words(2, 0),
+            Self::Reserve => FunctionType::words(2, 0),
             Self::Allocate | Self::WriteChar | Self::IsText | Self::AddEntry => {
                 FunctionType::words(2, 1)
             }
@@ -98,11 +98,11 @@ impl Generator {
         match helper {
             Helper::Allocate => self.make_allocate(),
             Helper::Grow => arena::grow(),
-            Helper::Room => self.make_room(),
+            Helper::Reserve => self.make_reserve(),
             Helper::Reallocate => self.make_reallocate(),
             Helper::Reset => self.make_reset(),
             Helper::PostReturn => self.make_post_return(),
-            Helper::Begin => self.make_begin(),
+            Helper::BeginCall => self.make_begin_call(),
             Helper::WriteUnsigned => integers::write_unsigned(),
             Helper::WriteSigned => integers::write_signed(),
             Helper::WriteBytes => self.make_write_bytes(),

@@ -13,7 +13,7 @@ use super::Helper;
 use crate::generate::code::{Code, Local, at, global};
 use crate::generate::generator::Generator;
 use crate::generate::handles::Table;
-use crate::generate::layout::HOME;
+use crate::generate::memory_layout::ARENA_START;
 
 /// Bits of a handle that are an index. It bounds how many resources there are at a time.
 const INDEX_BITS: i32 = 20;
@@ -40,17 +40,19 @@ impl Generator {
         let mut code = Code::new(0);
         if let Some(table) = self.handles.table() {
             let mut add = code.add();
-            add.global_get(table.start).i32_const(HOME).i32_ne();
-            code.when();
+            add.global_get(table.start).i32_const(ARENA_START).i32_ne();
+            code.if_();
             let mut add = code.add();
-            add.i32_const(HOME).global_get(table.start);
+            add.i32_const(ARENA_START).global_get(table.start);
             add.global_get(table.length).i32_const(ENTRY).i32_mul();
             add.memory_copy(0, 0);
-            add.i32_const(HOME).global_set(table.start);
+            add.i32_const(ARENA_START).global_set(table.start);
             code.end();
             let mut add = code.add();
             add.global_get(table.capacity).i32_const(ENTRY).i32_mul();
-            add.i32_const(HOME).i32_add().global_set(global::BASE);
+            add.i32_const(ARENA_START)
+                .i32_add()
+                .global_set(global::BASE);
         }
         let mut add = code.add();
         add.global_get(global::BASE).global_set(global::TOP);
@@ -66,7 +68,7 @@ impl Generator {
             code.add().i32_const(0);
             return code.finish();
         };
-        let (entry, stamp) = (code.take_i32(), code.take_i32());
+        let (entry, stamp) = (code.local_i32(), code.local_i32());
         code.add().local_get(handle).call(find).local_tee(entry);
         code.add().i32_eqz();
         return_zero(&mut code);
@@ -94,7 +96,7 @@ impl Generator {
             code.add().i32_const(0);
             return code.finish();
         };
-        let (index, entry) = (code.take_i32(), code.take_i32());
+        let (index, entry) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.local_get(handle).i32_const(INDEX_MASK).i32_and();
         add.local_tee(index).global_get(table.length).i32_ge_u();
@@ -118,7 +120,7 @@ impl Generator {
             code.add().unreachable();
             return code.finish();
         };
-        let (index, entry, taken) = (code.take_i32(), code.take_i32(), code.take_i32());
+        let (index, entry, taken) = (code.local_i32(), code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.local_get(handle).i32_const(INDEX_MASK).i32_and();
         add.local_set(index);
@@ -127,7 +129,7 @@ impl Generator {
         add.local_tee(entry).i32_load(at(0, 4)).local_set(taken);
         add.local_get(entry).i32_const(0).i32_store(at(RESOURCE, 4));
         // The next generation, behind the last of which there is 1.
-        let generation = code.take_i32();
+        let generation = code.local_i32();
         let mut add = code.add();
         add.local_get(entry).i32_load(at(GENERATION, 4));
         add.i32_const(GENERATION_MASK).i32_rem_u();
@@ -135,7 +137,7 @@ impl Generator {
         add.local_get(entry).local_get(generation);
         add.i32_store(at(GENERATION, 4));
         add.local_get(generation).global_get(table.first).i32_ne();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(entry).global_get(table.unused);
         add.i32_store(at(0, 4));
@@ -154,20 +156,20 @@ impl Generator {
             code.add().unreachable();
             return code.finish();
         };
-        let (index, entry) = (code.take_i32(), code.take_i32());
+        let (index, entry) = (code.local_i32(), code.local_i32());
         code.add().global_get(table.unused);
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.global_get(table.unused).i32_const(1).i32_sub();
         add.local_set(index);
         put_entry(&mut code, table, index);
         let mut add = code.add();
         add.i32_load(at(0, 4)).global_set(table.unused);
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
         add.global_get(table.length).local_tee(index);
         add.global_get(table.capacity).i32_eq();
-        code.when();
+        code.if_();
         code.add().call(grow);
         code.end();
         let mut add = code.add();
@@ -199,22 +201,22 @@ impl Generator {
             code.add().unreachable();
             return code.finish();
         };
-        let (capacity, start) = (code.take_i32(), code.take_i32());
+        let (capacity, start) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.global_get(table.capacity).i32_const(1).i32_shl();
         add.local_tee(capacity).i32_const(INDEX_MASK + 1).i32_gt_u();
-        code.when();
+        code.if_();
         code.add().unreachable();
         code.end();
         code.add().local_get(capacity).i32_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(FIRST_CAPACITY).local_set(capacity);
         code.end();
         let mut add = code.add();
         add.local_get(capacity).i32_const(ENTRY).i32_mul();
         add.i32_const(4).call(allocate);
         add.local_tee(start).i32_eqz();
-        code.when();
+        code.if_();
         code.add().unreachable();
         code.end();
         let mut add = code.add();
@@ -236,7 +238,7 @@ fn put_entry(code: &mut Code, table: Table, index: Local) {
 
 /// If the condition on the stack holds, returns 0.
 fn return_zero(code: &mut Code) {
-    code.when();
+    code.if_();
     code.add().i32_const(0).return_();
     code.end();
 }

@@ -4,8 +4,8 @@ use wasm_encoder::Function;
 
 use super::Helper;
 use crate::generate::code::{Code, at, byte_at, global};
+use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
-use crate::generate::reason::Reason;
 
 /// The bits of a word of eight bytes that ASCII leaves empty.
 const BEYOND_ASCII: i64 = 0x8080_8080_8080_8080_u64.cast_signed();
@@ -17,7 +17,7 @@ pub(super) fn write_char() -> Function {
     // The first number that takes more bytes, and the mark of the first byte.
     for (limit, bytes, mark) in [(0x80, 1, 0), (0x800, 2, 0xc0), (0x1_0000, 3, 0xe0)] {
         code.add().local_get(char).i32_const(limit).i32_lt_u();
-        code.when();
+        code.if_();
         write_bytes_of_char(&mut code, (p, char), bytes, mark);
         let mut add = code.add();
         add.local_get(p).i32_const(bytes).i32_add().return_();
@@ -47,11 +47,11 @@ fn write_bytes_of_char(code: &mut Code, (p, char): (u32, u32), bytes: i32, mark:
 pub(super) fn read_char() -> Function {
     let (p, end) = (0, 1);
     let mut code = Code::new(2);
-    let (byte, value, bytes) = (code.take_i32(), code.take_i32(), code.take_i32());
+    let (byte, value, bytes) = (code.local_i32(), code.local_i32(), code.local_i32());
     let mut add = code.add();
     add.local_get(p).i32_load8_u(byte_at(0));
     add.local_tee(byte).i32_const(0x80).i32_lt_u();
-    code.when();
+    code.if_();
     let mut add = code.add();
     add.local_get(p).i32_const(1).i32_add();
     add.local_get(byte).return_();
@@ -60,14 +60,14 @@ pub(super) fn read_char() -> Function {
     let mut add = code.add();
     add.local_get(byte).i32_const(0xc2).i32_sub();
     add.i32_const(0xf4 - 0xc2).i32_gt_u();
-    fail_if(&mut code, Reason::Char);
+    fail_if(&mut code, DecodeError::Char);
     let mut add = code.add();
     add.i32_const(2).local_get(byte).i32_const(0xe0);
     add.i32_ge_u().i32_add();
     add.local_get(byte).i32_const(0xf0);
     add.i32_ge_u().i32_add().local_tee(bytes);
     add.local_get(end).local_get(p).i32_sub().i32_gt_u();
-    fail_if(&mut code, Reason::Truncated);
+    fail_if(&mut code, DecodeError::Truncated);
     // The first byte has 7 - bytes bits of its own.
     let mut add = code.add();
     add.local_get(byte).i32_const(0x7f).local_get(bytes);
@@ -76,13 +76,13 @@ pub(super) fn read_char() -> Function {
         if index > 1 {
             let needed = index.cast_signed();
             code.add().local_get(bytes).i32_const(needed).i32_gt_u();
-            code.when();
+            code.if_();
         }
         let mut add = code.add();
         add.local_get(p).i32_load8_u(byte_at(index));
         add.i32_const(0x80).i32_xor().local_tee(byte);
         add.i32_const(0x3f).i32_gt_u();
-        fail_if(&mut code, Reason::Char);
+        fail_if(&mut code, DecodeError::Char);
         let mut add = code.add();
         add.local_get(value).i32_const(6).i32_shl();
         add.local_get(byte).i32_or().local_set(value);
@@ -103,19 +103,19 @@ fn check_scalar(code: &mut Code, (value, bytes): (u32, u32)) {
     add.local_get(value).i32_const(0x800).i32_lt_u();
     add.local_get(value).i32_const(0xd800).i32_sub();
     add.i32_const(0x800).i32_lt_u().i32_or().i32_and();
-    fail_if(code, Reason::Char);
+    fail_if(code, DecodeError::Char);
     let mut add = code.add();
     add.local_get(bytes).i32_const(4).i32_eq();
     add.local_get(value).i32_const(0x1_0000).i32_sub();
     add.i32_const(0x10_0000).i32_ge_u().i32_and();
-    fail_if(code, Reason::Char);
+    fail_if(code, DecodeError::Char);
 }
 
 /// If the condition on the stack holds, returns no place and no character, with a reason.
-fn fail_if(code: &mut Code, reason: Reason) {
-    code.when();
+fn fail_if(code: &mut Code, reason: DecodeError) {
+    code.if_();
     let mut add = code.add();
-    add.i32_const(reason.code()).global_set(global::REASON);
+    add.i32_const(reason.code()).global_set(global::ERROR);
     add.i32_const(0).i32_const(0).return_();
     code.end();
 }
@@ -126,43 +126,43 @@ impl Generator {
         let (pointer, length) = (0, 1);
         let read = self.helper(Helper::ReadChar);
         let mut code = Code::new(2);
-        let (end, left) = (code.take_i32(), code.take_i32());
+        let (end, left) = (code.local_i32(), code.local_i32());
         let mut add = code.add();
         add.local_get(pointer).local_get(length).i32_add();
         add.local_set(end);
-        let next = code.repeat();
+        let next = code.loop_();
         let mut add = code.add();
         add.local_get(end).local_get(pointer).i32_sub();
         add.local_tee(left).i32_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(1).return_();
         code.end();
         code.add().local_get(left).i32_const(8).i32_ge_u();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(pointer).i64_load(byte_at(0));
         add.i64_const(BEYOND_ASCII).i64_and().i64_eqz();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(pointer).i32_const(8).i32_add();
         add.local_set(pointer);
-        code.leave(next);
+        code.branch(next);
         code.end();
-        code.otherwise();
+        code.else_();
         // The last bytes, without those behind them, which may be read.
         let mut add = code.add();
         add.local_get(pointer).i64_load(byte_at(0));
         add.i64_const(64).local_get(left).i64_extend_i32_u();
         add.i64_const(3).i64_shl().i64_sub().i64_shl();
         add.i64_const(BEYOND_ASCII).i64_and().i64_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(1).return_();
         code.end();
         code.end();
         let mut add = code.add();
         add.local_get(pointer).local_get(end).call(read);
         add.drop().local_tee(pointer);
-        code.leave_if(next);
+        code.branch_if(next);
         code.end();
         code.add().i32_const(0);
         code.finish()
@@ -173,21 +173,21 @@ impl Generator {
         let is_text = self.helper(Helper::IsText);
         let read = self.helper(Helper::ReadUnsigned);
         let mut code = Code::new(3);
-        let length = code.take_i32();
-        let wide = code.take(wasm_encoder::ValType::I64);
+        let length = code.local_i32();
+        let wide = code.local(wasm_encoder::ValType::I64);
         code.add().local_get(p).local_get(end).i32_eq();
-        code.fail_if(Reason::Truncated);
+        code.fail_if(DecodeError::Truncated);
         let mut add = code.add();
         add.local_get(p).i32_load8_u(byte_at(0));
         add.local_tee(length).i32_const(0x80).i32_lt_u();
-        code.when();
+        code.if_();
         let mut add = code.add();
         add.local_get(p).i32_const(1).i32_add().local_set(p);
-        code.otherwise();
+        code.else_();
         let mut add = code.add();
         add.local_get(p).local_get(end).i32_const(32).call(read);
         add.local_set(wide).local_tee(p).i32_eqz();
-        code.when();
+        code.if_();
         code.add().i32_const(0).return_();
         code.end();
         let mut add = code.add();
@@ -196,10 +196,10 @@ impl Generator {
         let mut add = code.add();
         add.local_get(end).local_get(p).i32_sub();
         add.local_get(length).i32_lt_u();
-        code.fail_if(Reason::Truncated);
+        code.fail_if(DecodeError::Truncated);
         let mut add = code.add();
         add.local_get(p).local_get(length).call(is_text).i32_eqz();
-        code.fail_if(Reason::Utf8);
+        code.fail_if(DecodeError::Utf8);
         let mut add = code.add();
         add.local_get(address).local_get(p).i32_store(at(0, 4));
         add.local_get(address).local_get(length);

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use wasmtime::component::{Component, Func, Instance, Linker, Type, Val};
 use wasmtime::{Config, Engine, Store};
-use weft_stub::plan::{Path, View};
+use weft_stub::plan::{CallPath, ComponentWorld};
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
@@ -107,7 +107,7 @@ fn numbered<T>(
 }
 
 /// What a component of a world says, whose functions trap.
-fn view(wit: &str, world: &str) -> View {
+fn view(wit: &str, world: &str) -> ComponentWorld {
     let mut resolve = Resolve::default();
     let package = resolve.push_source("test.wit", wit);
     let package = package.unwrap_or_else(|error| panic!("{error:#}\n{wit}"));
@@ -117,7 +117,7 @@ fn view(wit: &str, world: &str) -> View {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let mut encoder = ComponentEncoder::default();
     let encoder = encoder.module(&module).unwrap();
-    View::of(&encoder.encode().unwrap()).unwrap()
+    ComponentWorld::of(&encoder.encode().unwrap()).unwrap()
 }
 
 /// A generated component in a store of its own, between dynamic functions.
@@ -163,7 +163,7 @@ impl Link {
         let never = &|_: &_| false;
         let stub = weft_stub::stub(&view(&wit, "importer"), &[API], never).unwrap();
         let path = &stub.plan.find(API, FUNCTION).unwrap().path;
-        let is_scalars = matches!(path, Path::Scalars(_));
+        let is_scalars = matches!(path, CallPath::Scalars(_));
         let skeleton = weft_stub::skeleton(&view(&wit, "exporter"), &[API], never).unwrap();
 
         let mut linker = Linker::new(&engine);

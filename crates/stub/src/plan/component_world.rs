@@ -9,17 +9,17 @@ use wit_parser::{Resolve, WorldId};
 
 /// The world of a component, decoded once.
 #[derive(Debug, Clone)]
-pub struct View {
+pub struct ComponentWorld {
     /// Its interfaces and types.
     pub resolve: Resolve,
     /// The world, in `resolve`.
     pub world: WorldId,
 }
 
-/// Why a component has no [`View`].
+/// Why a component has no [`ComponentWorld`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ViewError {
+pub enum WorldError {
     /// It is something else, or nothing.
     #[error("it is no component")]
     NotAComponent,
@@ -37,27 +37,27 @@ pub enum ViewError {
     NotWit,
 }
 
-impl View {
+impl ComponentWorld {
     /// Reads the world of a component, which is expected to be valid and to have types of bounded size:
     /// whoever describes components sees to that.
     ///
     /// # Errors
     ///
     /// Fails if the component has no world that WIT could say.
-    pub fn of(component: &[u8]) -> Result<Self, ViewError> {
+    pub fn of(component: &[u8]) -> Result<Self, WorldError> {
         if !Parser::is_component(component) {
-            return Err(ViewError::NotAComponent);
+            return Err(WorldError::NotAComponent);
         }
         // The decoder asserts what its own encoder guarantees; a valid component of other tools may break
         // that, and a host must survive it. Nothing outlives the closure.
         let decoded = catch_unwind(AssertUnwindSafe(|| wit_component::decode(component)))
-            .map_err(|_| ViewError::NotWit)?
-            .map_err(|error| ViewError::Decode {
+            .map_err(|_| WorldError::NotWit)?
+            .map_err(|error| WorldError::Decode {
                 message: format!("{error:#}"),
             })?;
         match decoded {
             DecodedWasm::Component(resolve, world) => Ok(Self { resolve, world }),
-            DecodedWasm::WitPackage(..) => Err(ViewError::NoCode),
+            DecodedWasm::WitPackage(..) => Err(WorldError::NoCode),
         }
     }
 }

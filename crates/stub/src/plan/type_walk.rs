@@ -9,7 +9,7 @@ pub(super) const MAX_FLAGS: usize = 32;
 
 /// A type that is more than a value with an encoding.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Special {
+pub(super) enum SpecialType {
     /// A handle of a resource.
     Handle {
         /// The resource itself, not an alias of it.
@@ -27,7 +27,7 @@ pub(super) enum Special {
     Flags(usize),
 }
 
-impl Special {
+impl SpecialType {
     /// Whether only a concurrent function can have it.
     pub(super) fn is_concurrent(self) -> bool {
         matches!(self, Self::Stream(_) | Self::Future(_) | Self::Nested)
@@ -36,15 +36,15 @@ impl Special {
 
 /// The special types of a function, in the order in which they are first met, each with the type as it is
 /// written.
-pub(super) fn specials(resolve: &Resolve, function: &Function) -> Vec<(Type, Special)> {
+pub(super) fn special_types(resolve: &Resolve, function: &Function) -> Vec<(Type, SpecialType)> {
     let mut walk = Walk {
         resolve,
         seen: HashSet::new(),
-        waiting: Vec::new(),
+        pending: Vec::new(),
         found: Vec::new(),
     };
     for param in &function.params {
-        walk.place(&param.ty);
+        walk.outer(&param.ty);
     }
     if let Some(result) = &function.result {
         walk.result(result);
@@ -53,7 +53,7 @@ pub(super) fn specials(resolve: &Resolve, function: &Function) -> Vec<(Type, Spe
 }
 
 /// The type behind all its other names.
-pub(super) fn peeled(resolve: &Resolve, ty: &Type) -> Type {
+pub(super) fn without_aliases(resolve: &Resolve, ty: &Type) -> Type {
     let mut ty = *ty;
     while let Type::Id(id) = ty {
         match resolve.types[id].kind {
@@ -66,7 +66,7 @@ pub(super) fn peeled(resolve: &Resolve, ty: &Type) -> Type {
 
 /// The definition behind all names of a type.
 pub(super) fn definition(resolve: &Resolve, id: TypeId) -> TypeId {
-    match peeled(resolve, &Type::Id(id)) {
+    match without_aliases(resolve, &Type::Id(id)) {
         Type::Id(id) => id,
         _ => id,
     }
@@ -77,30 +77,30 @@ struct Walk<'a> {
     /// A type of a hundred nested pairs of one type is walked in a hundred steps.
     seen: HashSet<TypeId>,
     /// Types yet to be walked. A list, as hostile types may be nested deeper than the stack.
-    waiting: Vec<Type>,
-    found: Vec<(Type, Special)>,
+    pending: Vec<Type>,
+    found: Vec<(Type, SpecialType)>,
 }
 
 impl Walk<'_> {
     /// A result: where it is a tuple, its members may be streams.
     fn result(&mut self, ty: &Type) {
-        if let Type::Id(id) = peeled(self.resolve, ty)
+        if let Type::Id(id) = without_aliases(self.resolve, ty)
             && let TypeDefKind::Tuple(tuple) = &self.resolve.types[id].kind
         {
             for member in &tuple.types {
-                self.place(member);
+                self.outer(member);
             }
         } else {
-            self.place(ty);
+            self.outer(ty);
         }
     }
 
     /// A place in which there may be a stream.
-    fn place(&mut self, ty: &Type) {
-        if let Type::Id(id) = peeled(self.resolve, ty) {
+    fn outer(&mut self, ty: &Type) {
+        if let Type::Id(id) = without_aliases(self.resolve, ty) {
             let special = match &self.resolve.types[id].kind {
-                TypeDefKind::Stream(element) => Some(Special::Stream(*element)),
-                TypeDefKind::Future(value) => Some(Special::Future(*value)),
+                TypeDefKind::Stream(element) => Some(SpecialType::Stream(*element)),
+                TypeDefKind::Future(value) => Some(SpecialType::Future(*value)),
                 _ => None,
             };
             if let Some(special) = special {
@@ -108,8 +108,8 @@ impl Walk<'_> {
                 return;
             }
         }
-        self.waiting.push(*ty);
-        while let Some(ty) = self.waiting.pop() {
+        self.pending.push(*ty);
+        while let Some(ty) = self.pending.pop() {
             self.inner(ty);
         }
     }
@@ -117,50 +117,50 @@ impl Walk<'_> {
     fn inner(&mut self, ty: Type) {
         let id = match ty {
             Type::Id(id) => id,
-            Type::ErrorContext => return self.found.push((ty, Special::Unknown)),
+            Type::ErrorContext => return self.found.push((ty, SpecialType::Unknown)),
             _ => return,
         };
         if !self.seen.insert(id) {
             return;
         }
-        let before = self.waiting.len();
+        let before = self.pending.len();
         match &self.resolve.types[id].kind {
             TypeDefKind::Type(ty) | TypeDefKind::List(ty) | TypeDefKind::Option(ty) => {
-                self.waiting.push(*ty);
+                self.pending.push(*ty);
             }
             TypeDefKind::Record(record) => {
                 let fields = record.fields.iter().map(|field| field.ty);
-                self.waiting.extend(fields);
+                self.pending.extend(fields);
             }
-            TypeDefKind::Tuple(tuple) => self.waiting.extend(&tuple.types),
+            TypeDefKind::Tuple(tuple) => self.pending.extend(&tuple.types),
             TypeDefKind::Variant(variant) => {
                 let payloads = variant.cases.iter().filter_map(|case| case.ty);
-                self.waiting.extend(payloads);
+                self.pending.extend(payloads);
             }
             TypeDefKind::Result(result) => {
-                self.waiting
+                self.pending
                     .extend(result.ok.iter().chain(&result.err).copied());
             }
             TypeDefKind::Enum(_) => {}
             TypeDefKind::Flags(flags) => {
                 let found = flags.flags.len();
                 if found > MAX_FLAGS {
-                    self.found.push((ty, Special::Flags(found)));
+                    self.found.push((ty, SpecialType::Flags(found)));
                 }
             }
             TypeDefKind::Handle(Handle::Own(id) | Handle::Borrow(id)) => {
                 let resource = definition(self.resolve, *id);
-                self.found.push((ty, Special::Handle { resource }));
+                self.found.push((ty, SpecialType::Handle { resource }));
             }
             TypeDefKind::Stream(_) | TypeDefKind::Future(_) => {
-                self.found.push((ty, Special::Nested));
+                self.found.push((ty, SpecialType::Nested));
             }
             TypeDefKind::Resource
             | TypeDefKind::Map(..)
             | TypeDefKind::FixedLengthList(..)
-            | TypeDefKind::Unknown => self.found.push((ty, Special::Unknown)),
+            | TypeDefKind::Unknown => self.found.push((ty, SpecialType::Unknown)),
         }
         // What was pushed last is walked first: turned, the first member is.
-        self.waiting[before..].reverse();
+        self.pending[before..].reverse();
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weft_stub::plan::{Signature, View};
+use weft_stub::plan::{ComponentWorld, Signature};
 use weft_stub::{StubError, skeleton, stub};
 
 use crate::support::{component_if_valid, fuse};
@@ -194,7 +194,8 @@ fn check(
         return Err(TestCaseError::reject("such a world cannot be"));
     };
     let fail = |error: String| TestCaseError::fail(format!("{error}\n{packages}\n{indices:?}"));
-    let view = |bytes: &[u8]| View::of(bytes).map_err(|error| fail(error.to_string()));
+    let component_world =
+        |bytes: &[u8]| ComponentWorld::of(bytes).map_err(|error| fail(error.to_string()));
     let described = |bytes: &[u8]| weft_compose::describe(bytes).expect("it is valid");
 
     // What is empty is left out by the tools.
@@ -218,9 +219,9 @@ fn check(
     };
     let import_names = names(&imported);
     let import_names: Vec<_> = import_names.iter().map(String::as_str).collect();
-    let made = match stub(&view(&importer)?, &import_names, is_direct) {
+    let made = match stub(&component_world(&importer)?, &import_names, is_direct) {
         Ok(made) => made,
-        Err(StubError::Refused(refusals)) if !refusals.is_empty() => return Ok(()),
+        Err(StubError::Unsupported(refusals)) if !refusals.is_empty() => return Ok(()),
         Err(error) => return Err(fail(crate::support::chain(&error))),
     };
     let joined = made.joined.iter().map(String::as_str);
@@ -231,7 +232,7 @@ fn check(
 
     let export_names = names(&exported);
     let export_names: Vec<_> = export_names.iter().map(String::as_str).collect();
-    let served = skeleton(&view(&exporter)?, &export_names, is_direct)
+    let served = skeleton(&component_world(&exporter)?, &export_names, is_direct)
         .map_err(|error| fail(crate::support::chain(&error)))?;
     let joined = served.joined.iter().map(String::as_str);
     let edges: Vec<_> = joined.map(|name| (1, name, 0)).collect();

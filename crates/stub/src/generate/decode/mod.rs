@@ -10,11 +10,11 @@ mod scalar;
 use wasm_encoder::Function;
 
 use super::code::{Code, Local, at, byte_at};
+use super::decode_error::DecodeError;
 use super::generator::{Generator, Key};
 use super::helpers::Helper;
-use super::reason::Reason;
 use super::shape::{Flat, Shape, ShapeId, Tag};
-use super::switch::Switch;
+use super::variant_cases::CaseSwitch;
 use reader::{ADDRESS, END, P, Reader};
 use scalar::Integer;
 
@@ -36,35 +36,35 @@ impl Generator {
 
     pub(crate) fn make_decode_list(&mut self, element: ShapeId) -> Function {
         let mut reader = Reader::new();
-        let facts = self.shapes.facts(element).clone();
+        let layout = self.shapes.layout(element).clone();
         let count = self.decode_length(&mut reader);
-        let base = reader.code.take_i32();
-        if facts.plain {
+        let base = reader.code.local_i32();
+        if layout.is_plain {
             let read = self.helper(Helper::ReadPlain);
             let mut add = reader.code.add();
             add.local_get(P).local_get(END).local_get(ADDRESS);
-            add.local_get(count).i32_const(facts.size.cast_signed());
-            add.i32_const(facts.align.cast_signed()).call(read);
+            add.local_get(count).i32_const(layout.size.cast_signed());
+            add.i32_const(layout.align.cast_signed()).call(read);
             reader.continue_at();
             return reader.finish();
         }
         let mut add = reader.code.add();
         add.local_get(count).i32_const(MAX_ELEMENTS).i32_gt_u();
-        reader.code.fail_if(Reason::Elements);
+        reader.code.fail_if(DecodeError::Elements);
         let reserve = self.helper(Helper::ReserveList);
         let mut add = reader.code.add();
         // The fewest bytes are those of the elements, so a longer list cannot be there.
         add.local_get(count).i64_extend_i32_u();
-        add.i64_const(i64::from(facts.least)).i64_mul();
+        add.i64_const(i64::from(layout.encoded_min)).i64_mul();
         add.local_get(END).local_get(P).i32_sub().i64_extend_i32_u();
         add.i64_gt_u();
-        reader.code.leave_if(reader.truncated);
+        reader.code.branch_if(reader.truncated);
         let mut add = reader.code.add();
         add.local_get(ADDRESS).local_get(count);
-        add.i32_const(facts.size.cast_signed());
-        add.i32_const(facts.align.cast_signed());
+        add.i32_const(layout.size.cast_signed());
+        add.i32_const(layout.align.cast_signed());
         add.call(reserve).local_tee(base).i32_eqz();
-        reader.code.leave_if(reader.failed);
+        reader.code.branch_if(reader.failed);
         self.decode_elements(&mut reader, element, (base, count));
         reader.finish()
     }
@@ -75,25 +75,25 @@ impl Generator {
         element: ShapeId,
         (cursor, count): (Local, Local),
     ) {
-        let size = self.shapes.facts(element).size.cast_signed();
-        let stop = reader.code.take_i32();
+        let size = self.shapes.layout(element).size.cast_signed();
+        let stop = reader.code.local_i32();
         let mut add = reader.code.add();
         add.local_get(cursor).local_get(count).i32_const(size);
         add.i32_mul().i32_add().local_set(stop);
         let done = reader.code.block();
-        let next = reader.code.repeat();
+        let next = reader.code.loop_();
         reader.code.add().local_get(cursor).local_get(stop).i32_eq();
-        reader.code.leave_if(done);
-        reader.known = 0;
+        reader.code.branch_if(done);
+        reader.available = 0;
         self.decode_inline(reader, element, (cursor, 0));
-        reader.settle();
+        reader.flush();
         let mut add = reader.code.add();
         add.local_get(cursor).i32_const(size).i32_add();
         add.local_set(cursor);
-        reader.code.leave(next);
+        reader.code.branch(next);
         reader.code.end();
         reader.code.end();
-        reader.known = 0;
+        reader.available = 0;
     }
 
     /// Reads a value here, if it is small, or by a function of its own.
@@ -125,9 +125,9 @@ impl Generator {
         const LONGEST: u32 = 256;
         let mut run = 0;
         for (_, leaf) in leaves {
-            let facts = self.shapes.facts(*leaf);
-            run += facts.least.min(LONGEST);
-            if facts.most != Some(facts.least) || run >= LONGEST {
+            let layout = self.shapes.layout(*leaf);
+            run += layout.encoded_min.min(LONGEST);
+            if layout.encoded_max != Some(layout.encoded_min) || run >= LONGEST {
                 break;
             }
         }
@@ -144,9 +144,9 @@ impl Generator {
         let place = (address, offset);
         match self.shapes.shape(shape).clone() {
             Shape::Variant(tag, cases) if self.is_inline(shape) => {
-                reader.need(1, run);
+                reader.require(1, run);
                 let tag = self.decode_tag(reader, tag, &cases, place);
-                reader.code.give_back(tag);
+                reader.code.release(tag);
             }
             Shape::Variant(..) | Shape::Record(_) => {
                 self.decode_by(reader, Key::Decode(shape), place);
@@ -159,7 +159,7 @@ impl Generator {
 
     /// Reads a part by a function of its own.
     fn decode_by(&mut self, reader: &mut Reader, key: Key, (address, offset): (Local, u32)) {
-        reader.settle();
+        reader.flush();
         let function = self.index(key);
         let mut add = reader.code.add();
         add.local_get(P).local_get(END).local_get(address);
@@ -177,20 +177,20 @@ impl Generator {
         cases: &[Option<ShapeId>],
         (address, offset): (Local, u32),
     ) {
-        reader.need(1, 1);
+        reader.require(1, 1);
         let tag = self.decode_tag(reader, form, cases, (address, offset));
         let payload_at = offset + self.shapes.variant_layout(cases).payload;
-        reader.settle();
-        let known = reader.known;
+        reader.flush();
+        let known = reader.available;
         let mut least_known = known;
-        Switch::new(cases).emit(reader, tag, |reader, payload| {
-            reader.known = known;
+        CaseSwitch::new(cases).emit(reader, tag, |reader, payload| {
+            reader.available = known;
             self.decode_inline(reader, payload, (address, payload_at));
-            reader.settle();
-            least_known = least_known.min(reader.known);
+            reader.flush();
+            least_known = least_known.min(reader.available);
         });
-        reader.code.give_back(tag);
-        reader.known = least_known;
+        reader.code.release(tag);
+        reader.available = least_known;
     }
 
     /// Reads which case it is, stores it and leaves it in a local. One byte is known to be there.
@@ -203,7 +203,7 @@ impl Generator {
     ) -> Local {
         let tag = match form {
             Tag::Byte => {
-                let tag = reader.code.take_i32();
+                let tag = reader.code.local_i32();
                 let place = byte_at(reader.advance(1));
                 let mut add = reader.code.add();
                 add.local_get(P).i32_load8_u(place).local_set(tag);
@@ -215,7 +215,7 @@ impl Generator {
         let count = i32::try_from(cases.len()).unwrap_or(i32::MAX);
         let mut add = reader.code.add();
         add.local_get(tag).i32_const(count).i32_ge_u();
-        reader.code.fail_if(Reason::Discriminant);
+        reader.code.fail_if(DecodeError::Discriminant);
         let bytes = self.shapes.variant_layout(cases).tag_bytes;
         reader.code.add().local_get(address).local_get(tag);
         store(&mut reader.code, offset, Flat::I32, bytes);
@@ -224,7 +224,7 @@ impl Generator {
 
     /// Reads the length of a list.
     fn decode_length(&mut self, reader: &mut Reader) -> Local {
-        reader.need(1, 1);
+        reader.require(1, 1);
         self.decode_integer(reader, Integer::UNSIGNED_32)
     }
 }

@@ -14,7 +14,7 @@ use super::AssembleError;
 /// Sections number what they define from the beginning of the component, so at the beginning of another
 /// one they mean the same.
 #[derive(Debug, Default)]
-pub(super) struct Prefix<'a> {
+pub(super) struct ImportSections<'a> {
     pub(super) sections: Vec<RawSection<'a>>,
     /// The interfaces that are imported, with their indices.
     pub(super) imports: Vec<(&'a str, u32)>,
@@ -23,7 +23,7 @@ pub(super) struct Prefix<'a> {
     pub(super) instances: u32,
 }
 
-impl<'a> Prefix<'a> {
+impl<'a> ImportSections<'a> {
     pub(super) fn read(component: &'a [u8]) -> Result<Self, AssembleError> {
         let mut read = Self::default();
         let mut prefix = Self::default();
@@ -43,7 +43,7 @@ impl<'a> Prefix<'a> {
                                 read.imports.push((import.name.name, read.instances));
                                 read.instances += 1;
                             }
-                            _ => return Err(odd("import that is no interface")),
+                            _ => return Err(unexpected("import that is no interface")),
                         }
                     }
                 }
@@ -75,7 +75,7 @@ impl<'a> Prefix<'a> {
                     kind: ComponentExternalKind::Type,
                     ..
                 } => self.types += 1,
-                _ => return Err(odd("alias of what is no type")),
+                _ => return Err(unexpected("alias of what is no type")),
             }
         }
         Ok(())
@@ -88,9 +88,9 @@ fn bytes(component: &[u8], range: Range<u64>) -> Result<&[u8], AssembleError> {
     start
         .zip(end)
         .and_then(|(start, end)| component.get(start..end))
-        .ok_or_else(|| odd("section beyond its end"))
+        .ok_or_else(|| unexpected("section beyond its end"))
 }
 
-fn odd(found: &'static str) -> AssembleError {
-    AssembleError::Prefix { found }
+fn unexpected(found: &'static str) -> AssembleError {
+    AssembleError::UnexpectedSection { found }
 }

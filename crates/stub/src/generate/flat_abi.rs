@@ -6,7 +6,7 @@ use super::code::{Code, Local, coerce};
 use super::encode::load;
 use super::generator::{Generator, Key};
 use super::shape::{Flat, Shape, ShapeId};
-use super::switch::Switch;
+use super::variant_cases::CaseSwitch;
 
 impl Generator {
     pub(crate) fn make_load_flat(&mut self, shape: ShapeId) -> Function {
@@ -17,12 +17,15 @@ impl Generator {
             return code.finish();
         };
         let slots = self.flat(shape).to_vec();
-        let locals: Vec<Local> = slots.iter().map(|flat| code.take((*flat).into())).collect();
+        let locals: Vec<Local> = slots
+            .iter()
+            .map(|flat| code.local((*flat).into()))
+            .collect();
         let layout = self.shapes.variant_layout(&cases);
         let tag = locals.first().copied().unwrap_or_default();
         load(&mut code, 0, 0, Flat::I32, layout.tag_bytes);
         code.add().local_set(tag);
-        Switch::new(&cases).emit(&mut code, tag, |code, payload| {
+        CaseSwitch::new(&cases).emit(&mut code, tag, |code, payload| {
             let count = self.flat(payload).len();
             self.load_flat(code, payload, (0, layout.payload), &slots[1..=count]);
             for local in locals[1..=count].iter().rev() {
@@ -67,7 +70,7 @@ impl Generator {
             }
             scalar => {
                 let flat = self.flat(shape)[0];
-                let size = self.shapes.facts(shape).size;
+                let size = self.shapes.layout(shape).size;
                 load(code, address, offset, flat, size);
                 match scalar {
                     Shape::S8 => code.add().i32_extend8_s(),
@@ -85,14 +88,14 @@ impl Generator {
         if flat == slots {
             return;
         }
-        let locals: Vec<Local> = flat.iter().map(|flat| code.take((*flat).into())).collect();
+        let locals: Vec<Local> = flat.iter().map(|flat| code.local((*flat).into())).collect();
         for local in locals.iter().rev() {
             code.add().local_set(*local);
         }
         for ((local, from), to) in locals.iter().zip(flat).zip(slots) {
             code.add().local_get(*local);
             coerce(code, from, *to);
-            code.give_back(*local);
+            code.release(*local);
         }
     }
 }

@@ -4,7 +4,7 @@
 /// A reason why bytes are no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
-pub(crate) enum Reason {
+pub(crate) enum DecodeError {
     Truncated = 1,
     Integer = 2,
     Bool = 3,
@@ -20,7 +20,7 @@ pub(crate) enum Reason {
     UnknownFunction = 14,
 }
 
-impl Reason {
+impl DecodeError {
     pub(crate) const fn code(self) -> i32 {
         self as i32
     }
@@ -30,24 +30,24 @@ impl Reason {
 mod tests {
     use weft_wire::Malformed;
 
-    use super::Reason;
+    use super::DecodeError;
 
     #[test]
     fn the_numbers_are_those_of_the_wire() {
         let pairs = [
-            (Reason::Truncated, Malformed::Truncated),
-            (Reason::Integer, Malformed::Integer),
-            (Reason::Bool, Malformed::Bool),
-            (Reason::Char, Malformed::Char),
-            (Reason::Utf8, Malformed::Utf8),
-            (Reason::Discriminant, Malformed::Discriminant),
-            (Reason::Flags, Malformed::Flags),
-            (Reason::Elements, Malformed::Elements),
-            (Reason::Bytes, Malformed::Bytes),
-            (Reason::Trailing, Malformed::Trailing),
-            (Reason::Handle, Malformed::Handle),
-            (Reason::UnknownHandle, Malformed::UnknownHandle),
-            (Reason::UnknownFunction, Malformed::UnknownFunction),
+            (DecodeError::Truncated, Malformed::Truncated),
+            (DecodeError::Integer, Malformed::Integer),
+            (DecodeError::Bool, Malformed::Bool),
+            (DecodeError::Char, Malformed::Char),
+            (DecodeError::Utf8, Malformed::Utf8),
+            (DecodeError::Discriminant, Malformed::Discriminant),
+            (DecodeError::Flags, Malformed::Flags),
+            (DecodeError::Elements, Malformed::Elements),
+            (DecodeError::Bytes, Malformed::Bytes),
+            (DecodeError::Trailing, Malformed::Trailing),
+            (DecodeError::Handle, Malformed::Handle),
+            (DecodeError::UnknownHandle, Malformed::UnknownHandle),
+            (DecodeError::UnknownFunction, Malformed::UnknownFunction),
         ];
         for (ours, theirs) in pairs {
             assert_eq!(u32::try_from(ours.code()), Ok(theirs.code()), "{theirs}");

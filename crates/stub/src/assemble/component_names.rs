@@ -6,15 +6,15 @@ use wasmparser::{Parser, Payload};
 
 /// The names of the imports and exports of a component.
 #[derive(Debug, Default)]
-pub(crate) struct Outside<'a> {
+pub(crate) struct ComponentNames<'a> {
     pub(crate) imports: HashSet<&'a str>,
     pub(crate) exports: HashSet<&'a str>,
 }
 
-impl<'a> Outside<'a> {
+impl<'a> ComponentNames<'a> {
     /// Reads a component that this crate has made.
     pub(crate) fn of(component: &'a [u8]) -> Self {
-        let mut outside = Self::default();
+        let mut names = Self::default();
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
             match payload {
@@ -23,19 +23,15 @@ impl<'a> Outside<'a> {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(imports) if depth == 0 => {
                     let imports = imports.into_iter().map_while(Result::ok);
-                    outside
-                        .imports
-                        .extend(imports.map(|import| import.name.name));
+                    names.imports.extend(imports.map(|import| import.name.name));
                 }
                 Payload::ComponentExportSection(exports) if depth == 0 => {
                     let exports = exports.into_iter().map_while(Result::ok);
-                    outside
-                        .exports
-                        .extend(exports.map(|export| export.name.name));
+                    names.exports.extend(exports.map(|export| export.name.name));
                 }
                 _ => {}
             }
         }
-        outside
+        names
     }
 }

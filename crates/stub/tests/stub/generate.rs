@@ -3,9 +3,9 @@
 use sha2::{Digest, Sha256};
 use wasmparser::{Validator, WasmFeatures};
 use weft_stub::generate::{self, GenerateError};
-use weft_stub::plan::{self, View};
+use weft_stub::plan::{self, ComponentWorld};
 
-use crate::support::{no_signature, view, view_of_wit};
+use crate::support::{component_world, no_signature, world_of_wit};
 
 /// Types by what is particular about them; each stands as a parameter, a result, and inside others.
 const TYPES: [(&str, &str); 30] = [
@@ -93,8 +93,8 @@ fn generate_both(packages: &str, names: &[&str]) -> Result<[Vec<u8>; 2], Generat
         let items = names.iter().map(|name| format!("{word} {name}; "));
         items.collect()
     };
-    let importer = view(packages, &world("import"));
-    let exporter = view(packages, &world("export"));
+    let importer = component_world(packages, &world("import"));
+    let exporter = component_world(packages, &world("export"));
     let imports = plan::imports(&importer, names, &no_signature).expect("it is carried");
     let exports = plan::exports(&exporter, names, &no_signature).expect("it is carried");
     let stub = generate::stub(&importer, &imports)?;
@@ -168,10 +168,10 @@ fn interfaces_with_plain_names_are_carried_under_them() {
     };
     let packages = "package a:b { interface types { record item { a: string } } }";
     let names = ["left", "right"];
-    let importer = view(packages, &world("import"));
+    let importer = component_world(packages, &world("import"));
     let plan = plan::imports(&importer, &names, &no_signature).expect("it is carried");
     assert_valid(&generate::stub(&importer, &plan).expect("a stub"), "stub");
-    let exporter = view(packages, &world("export"));
+    let exporter = component_world(packages, &world("export"));
     let plan = plan::exports(&exporter, &names, &no_signature).expect("it is carried");
     let skeleton = generate::skeleton(&exporter, &plan).expect("a skeleton");
     assert_valid(&skeleton, "skeleton");
@@ -183,10 +183,10 @@ fn an_interface_under_two_names_is_carried_under_both() {
         "package a:b { interface store { get: func(key: list<string>) -> list<string>; } }";
     let world = |word: &str| format!("{word} left: a:b/store; {word} right: a:b/store;");
     let names = ["left", "right"];
-    let importer = view(packages, &world("import"));
+    let importer = component_world(packages, &world("import"));
     let plan = plan::imports(&importer, &names, &no_signature).expect("it is carried");
     assert_valid(&generate::stub(&importer, &plan).expect("a stub"), "stub");
-    let exporter = view(packages, &world("export"));
+    let exporter = component_world(packages, &world("export"));
     let plan = plan::exports(&exporter, &names, &no_signature).expect("it is carried");
     let skeleton = generate::skeleton(&exporter, &plan).expect("a skeleton");
     assert_valid(&skeleton, "skeleton");
@@ -202,8 +202,8 @@ fn the_same_interfaces_make_the_same_bytes_and_the_same_digest() {
 }
 
 fn digests(packages: &str) -> [[u8; 32]; 2] {
-    let importer = view(packages, &format!("import {API};"));
-    let exporter = view(packages, &format!("export {API};"));
+    let importer = component_world(packages, &format!("import {API};"));
+    let exporter = component_world(packages, &format!("export {API};"));
     let imports = plan::imports(&importer, &[API], &no_signature).expect("it is carried");
     let exports = plan::exports(&exporter, &[API], &no_signature).expect("it is carried");
     [
@@ -216,7 +216,7 @@ fn digests(packages: &str) -> [[u8; 32]; 2] {
 fn functions_of_one_name_are_told_apart_by_their_interfaces() {
     let packages = "interface first { record item { id: u32 } get: func(of: item) -> item; }
         interface second { use first.{item}; get: func(of: item) -> item; }";
-    let importer = view(packages, "import first; import second;");
+    let importer = component_world(packages, "import first; import second;");
     let digest = |names: &[&str]| {
         let plan = plan::imports(&importer, names, &no_signature).expect("it is carried");
         generate::stub_digest(&importer, &plan).expect("a digest")
@@ -288,9 +288,10 @@ fn types_that_are_nested_too_deeply_are_refused_and_do_not_end_the_process() {
 
 /// The stub of a world as WIT has it: the tools refuse to make components of some.
 fn generate_view(packages: &str) -> Result<Vec<u8>, GenerateError> {
-    let view: View = view_of_wit(packages, &format!("import {API};")).expect("it is WIT");
-    let plan = plan::imports(&view, &[API], &no_signature).expect("it is planned");
-    generate::stub(&view, &plan)
+    let component: ComponentWorld =
+        world_of_wit(packages, &format!("import {API};")).expect("it is WIT");
+    let plan = plan::imports(&component, &[API], &no_signature).expect("it is planned");
+    generate::stub(&component, &plan)
 }
 
 #[test]

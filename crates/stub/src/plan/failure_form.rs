@@ -3,13 +3,13 @@
 use wit_parser::{Function, Resolve, Type, TypeDefKind};
 
 use super::FailureForm;
-use super::walk::peeled;
+use super::type_walk::without_aliases;
 
 /// The case of an error that the mesh fills in.
 const LINK_FAILURE: &str = "link-failure";
 
 /// The form of failures that a function's result can have.
-pub(super) fn form(resolve: &Resolve, function: &Function) -> FailureForm {
+pub(super) fn of(resolve: &Resolve, function: &Function) -> FailureForm {
     let error = function.result.as_ref().and_then(|ty| error(resolve, ty));
     match error {
         Some(Type::String) => FailureForm::Text,
@@ -17,7 +17,7 @@ pub(super) fn form(resolve: &Resolve, function: &Function) -> FailureForm {
             let TypeDefKind::Variant(variant) = &resolve.types[id].kind else {
                 return FailureForm::Trap;
             };
-            let is_failure = |ty: &Type| peeled(resolve, ty) == Type::String;
+            let is_failure = |ty: &Type| without_aliases(resolve, ty) == Type::String;
             let index = (0..).zip(&variant.cases).find_map(|(index, case)| {
                 let fits = case.name == LINK_FAILURE && case.ty.as_ref().is_some_and(is_failure);
                 fits.then_some(index)
@@ -30,11 +30,11 @@ pub(super) fn form(resolve: &Resolve, function: &Function) -> FailureForm {
 
 /// The `E` of a `result<_, E>`.
 fn error(resolve: &Resolve, ty: &Type) -> Option<Type> {
-    let Type::Id(id) = peeled(resolve, ty) else {
+    let Type::Id(id) = without_aliases(resolve, ty) else {
         return None;
     };
     match &resolve.types[id].kind {
-        TypeDefKind::Result(result) => result.err.as_ref().map(|ty| peeled(resolve, ty)),
+        TypeDefKind::Result(result) => result.err.as_ref().map(|ty| without_aliases(resolve, ty)),
         _ => None,
     }
 }

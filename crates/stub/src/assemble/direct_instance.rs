@@ -3,7 +3,7 @@
 use wasm_encoder::{ComponentTypeRef, ComponentValType, InstanceType, PrimitiveValType};
 
 use super::AssembleError;
-use crate::plan::{Kind, Outcome, Path, PlannedInterface, Signature, View};
+use crate::plan::{CallPath, ComponentWorld, Kind, Outcome, PlannedInterface, Signature};
 
 /// The name of the function of this index.
 pub(super) fn name(index: u32) -> String {
@@ -12,14 +12,14 @@ pub(super) fn name(index: u32) -> String {
 
 /// The type of the instance with all direct functions of some interfaces.
 pub(super) fn instance<'a>(
-    view: &View,
+    importer: &ComponentWorld,
     interfaces: impl Iterator<Item = &'a PlannedInterface>,
 ) -> Result<InstanceType, AssembleError> {
     let mut types = Types::default();
     for interface in interfaces {
-        let known = &view.resolve.interfaces[interface.id].functions;
+        let known = &importer.resolve.interfaces[interface.id].functions;
         for function in &interface.functions {
-            let Path::Direct(signature) = &function.path else {
+            let CallPath::Direct(signature) = &function.path else {
                 continue;
             };
             // The names of parameters are a part of the type.

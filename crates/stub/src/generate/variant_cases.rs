@@ -4,12 +4,12 @@ use super::code::{Code, Label, Local};
 use super::shape::ShapeId;
 
 /// What code is written through.
-pub(crate) trait Writes {
+pub(crate) trait HasCode {
     /// The body that is being written.
     fn code(&mut self) -> &mut Code;
 }
 
-impl Writes for Code {
+impl HasCode for Code {
     fn code(&mut self) -> &mut Code {
         self
     }
@@ -17,16 +17,16 @@ impl Writes for Code {
 
 /// The cases of a variant by what they carry: cases with equal payloads share their code.
 #[derive(Debug)]
-pub(crate) struct Switch {
+pub(crate) struct CaseSwitch {
     payloads: Vec<ShapeId>,
     /// For each case its place in `payloads`.
-    places: Vec<Option<usize>>,
+    arms: Vec<Option<usize>>,
 }
 
-impl Switch {
+impl CaseSwitch {
     pub(crate) fn new(cases: &[Option<ShapeId>]) -> Self {
         let mut payloads = Vec::new();
-        let place_of = |payload: &Option<ShapeId>| {
+        let arm_of = |payload: &Option<ShapeId>| {
             let payload = (*payload)?;
             let known = payloads.iter().position(|known| *known == payload);
             Some(known.unwrap_or_else(|| {
@@ -34,26 +34,26 @@ impl Switch {
                 payloads.len() - 1
             }))
         };
-        let places = cases.iter().map(place_of).collect();
-        Self { payloads, places }
+        let arms = cases.iter().map(arm_of).collect();
+        Self { payloads, arms }
     }
 
     /// Writes the code of each payload by `arm`, and the choice between them by the case in `tag`, which
     /// is known to be one.
-    pub(crate) fn emit<W: Writes>(
+    pub(crate) fn emit<W: HasCode>(
         &self,
         writer: &mut W,
         tag: Local,
         mut arm: impl FnMut(&mut W, ShapeId),
     ) {
-        if let ([payload], [first, second]) = (self.payloads.as_slice(), self.places.as_slice())
+        if let ([payload], [first, second]) = (self.payloads.as_slice(), self.arms.as_slice())
             && first.is_some() != second.is_some()
         {
             writer.code().add().local_get(tag);
             if first.is_some() {
                 writer.code().add().i32_eqz();
             }
-            writer.code().when();
+            writer.code().if_();
             arm(writer, *payload);
             writer.code().end();
             return;
@@ -66,16 +66,16 @@ impl Switch {
             .collect();
         let nothing = writer.code().block();
         let label_of = |place: &Option<usize>| place.map_or(nothing, |place| labels[place]);
-        let table: Vec<Label> = self.places.iter().map(label_of).collect();
+        let table: Vec<Label> = self.arms.iter().map(label_of).collect();
         writer.code().add().local_get(tag);
-        writer.code().leave_by_table(&table, nothing);
+        writer.code().branch_table(&table, nothing);
         writer.code().end();
-        writer.code().leave(done);
+        writer.code().branch(done);
         // The innermost block ends first, so the arms stand in reverse.
         for payload in self.payloads.iter().rev() {
             writer.code().end();
             arm(writer, *payload);
-            writer.code().leave(done);
+            writer.code().branch(done);
         }
         writer.code().end();
     }

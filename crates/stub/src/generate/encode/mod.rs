@@ -1,7 +1,7 @@
 //! Code that writes values as bytes.
 //!
 //! Bytes go to the free end of the arena in one pass. The room for them is not measured before: there is
-//! a check before what may not fit, for a stretch of [`STRETCH`] bytes at once, and the memory grows when it
+//! a check before what may not fit, for a stretch of [`RESERVED_BYTES`] bytes at once, and the memory grows when it
 //! fails. Nothing is allocated meanwhile.
 
 mod scalar;
@@ -10,9 +10,9 @@ use wasm_encoder::Function;
 
 use super::code::{Code, Local, at, byte_at, coerce, global};
 use super::generator::{Generator, Key};
-use super::helpers::{Helper, STRETCH};
+use super::helpers::{Helper, RESERVED_BYTES};
 use super::shape::{Flat, Shape, ShapeId, Tag};
-use super::switch::Switch;
+use super::variant_cases::CaseSwitch;
 
 /// Where a value is that is being written.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ impl Sink {
     }
 
     /// Makes `p` the address.
-    pub(crate) fn settle(&mut self, code: &mut Code) {
+    pub(crate) fn flush(&mut self, code: &mut Code) {
         if self.pending > 0 {
             let pending = self.pending.cast_signed();
             code.add()
@@ -52,22 +52,22 @@ impl Sink {
         }
     }
 
-    /// Makes room for so many bytes, at most [`STRETCH`].
-    fn need(&mut self, generator: &mut Generator, code: &mut Code, bytes: u32) {
+    /// Makes room for so many bytes, at most [`RESERVED_BYTES`].
+    fn reserve(&mut self, generator: &mut Generator, code: &mut Code, bytes: u32) {
         if self.room < bytes {
-            self.settle(code);
-            let stretch = STRETCH.cast_signed();
+            self.flush(code);
+            let stretch = RESERVED_BYTES.cast_signed();
             code.add()
                 .global_get(global::END)
                 .local_get(self.p)
                 .i32_sub()
                 .i32_const(stretch)
                 .i32_lt_u();
-            code.when();
-            let room = generator.helper(Helper::Room);
+            code.if_();
+            let room = generator.helper(Helper::Reserve);
             code.add().local_get(self.p).i32_const(stretch).call(room);
             code.end();
-            self.room = STRETCH;
+            self.room = RESERVED_BYTES;
         }
         self.room -= bytes;
     }
@@ -85,8 +85,8 @@ impl Generator {
         let mut code = Code::new(2);
         let mut sink = Sink::new(p);
         let source = Source::Memory { address, offset: 0 };
-        self.encode_apart(&mut code, &mut sink, shape, &source);
-        sink.settle(&mut code);
+        self.encode_here(&mut code, &mut sink, shape, &source);
+        sink.flush(&mut code);
         code.add().local_get(p);
         code.finish()
     }
@@ -97,8 +97,8 @@ impl Generator {
         let mut code = Code::new(1 + flat.len());
         let mut sink = Sink::new(p);
         let source = Source::Flat((1..).zip(flat).collect());
-        self.encode_apart(&mut code, &mut sink, shape, &source);
-        sink.settle(&mut code);
+        self.encode_here(&mut code, &mut sink, shape, &source);
+        sink.flush(&mut code);
         code.add().local_get(p);
         code.finish()
     }
@@ -106,8 +106,8 @@ impl Generator {
     pub(crate) fn make_encode_list(&mut self, element: ShapeId) -> Function {
         let (p, pointer, count) = (0, 1, 2);
         let mut code = Code::new(3);
-        let size = self.shapes.facts(element).size.cast_signed();
-        if self.shapes.facts(element).plain {
+        let size = self.shapes.layout(element).size.cast_signed();
+        if self.shapes.layout(element).is_plain {
             let write = self.helper(Helper::WriteBytes);
             let mut add = code.add();
             add.local_get(p).local_get(pointer).local_get(count);
@@ -118,25 +118,25 @@ impl Generator {
         self.encode_unsigned(&mut code, &mut sink, Flat::I32, |code| {
             code.add().local_get(count);
         });
-        let stop = code.take_i32();
+        let stop = code.local_i32();
         let mut add = code.add();
         add.local_get(pointer).local_get(count).i32_const(size);
         add.i32_mul().i32_add().local_set(stop);
         let done = code.block();
-        let next = code.repeat();
+        let next = code.loop_();
         code.add().local_get(pointer).local_get(stop).i32_eq();
-        code.leave_if(done);
+        code.branch_if(done);
         let mut inner = Sink::new(p);
         let source = Source::Memory {
             address: pointer,
             offset: 0,
         };
         self.encode(&mut code, &mut inner, element, &source);
-        inner.settle(&mut code);
+        inner.flush(&mut code);
         let mut add = code.add();
         add.local_get(pointer).i32_const(size).i32_add();
         add.local_set(pointer);
-        code.leave(next);
+        code.branch(next);
         code.end();
         code.end();
         code.add().local_get(p);
@@ -157,9 +157,9 @@ impl Generator {
                 (Source::Flat(_), Shape::Record(_))
             )
         {
-            return self.encode_apart(code, sink, shape, source);
+            return self.encode_here(code, sink, shape, source);
         }
-        sink.settle(code);
+        sink.flush(code);
         code.add().local_get(sink.p);
         let key = match source {
             Source::Memory { address, offset } => {
@@ -184,25 +184,25 @@ impl Generator {
     }
 
     /// Writes a value here.
-    fn encode_apart(&mut self, code: &mut Code, sink: &mut Sink, shape: ShapeId, source: &Source) {
+    fn encode_here(&mut self, code: &mut Code, sink: &mut Sink, shape: ShapeId, source: &Source) {
         match self.shapes.shape(shape).clone() {
             Shape::Record(fields) => self.encode_record(code, sink, &fields, source),
             Shape::Variant(tag, cases) => self.encode_variant(code, sink, tag, &cases, source),
             Shape::String => {
-                sink.settle(code);
+                sink.flush(code);
                 let write = self.helper(Helper::WriteBytes);
                 code.add().local_get(sink.p);
-                let count = code.take_i32();
+                let count = code.local_i32();
                 push(code, source, 0, Flat::I32, 4);
                 push(code, source, 1, Flat::I32, 4);
                 let mut add = code.add();
                 add.local_tee(count).local_get(count);
                 add.call(write).local_set(sink.p);
-                code.give_back(count);
-                sink.room = STRETCH;
+                code.release(count);
+                sink.room = RESERVED_BYTES;
             }
             Shape::List(element) => {
-                sink.settle(code);
+                sink.flush(code);
                 let write = self.index(Key::EncodeList(element));
                 code.add().local_get(sink.p);
                 push(code, source, 0, Flat::I32, 4);
@@ -248,11 +248,11 @@ impl Generator {
         source: &Source,
     ) {
         let layout = self.shapes.variant_layout(cases);
-        let tag = code.take_i32();
+        let tag = code.local_i32();
         push(code, source, 0, Flat::I32, layout.tag_bytes);
         code.add().local_set(tag);
         if form == Tag::Byte || cases.len() <= 0x80 {
-            sink.need(self, code, 1);
+            sink.reserve(self, code, 1);
             let place = byte_at(sink.advance(1));
             code.add()
                 .local_get(sink.p)
@@ -270,18 +270,18 @@ impl Generator {
             },
             Source::Flat(slots) => Source::Flat(slots.get(1..).unwrap_or_default().to_vec()),
         };
-        let switch = Switch::new(cases);
+        let switch = CaseSwitch::new(cases);
         if cases.iter().any(Option::is_some) {
-            sink.settle(code);
+            sink.flush(code);
             let before = *sink;
             switch.emit(code, tag, |code, payload| {
                 let mut arm = before;
                 self.encode(code, &mut arm, payload, &of_payload);
-                arm.settle(code);
+                arm.flush(code);
                 sink.room = sink.room.min(arm.room);
             });
         }
-        code.give_back(tag);
+        code.release(tag);
     }
 }
 

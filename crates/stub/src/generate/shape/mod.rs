@@ -4,15 +4,15 @@
 //! Everything with cases is a [`Shape::Variant`] (`option`, `result` and `enum` too) and everything with
 //! fields a [`Shape::Record`], because memory knows no difference; the wire knows one, in the [`Tag`].
 
-mod measure;
+mod type_layout;
 
 use std::collections::HashMap;
 
 use wit_parser::{Handle, Resolve, Type, TypeDefKind, TypeId};
 
 use super::error::GenerateError;
-pub(crate) use measure::Facts;
-use measure::MAX_SIZE;
+use type_layout::MAX_SIZE;
+pub(crate) use type_layout::TypeLayout;
 
 /// How deeply types may be nested. Generated code calls itself this deeply, and the generator too.
 pub(crate) const MAX_DEPTH: u32 = 100;
@@ -69,7 +69,7 @@ pub(crate) enum Flat {
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     shapes: Vec<Shape>,
-    facts: Vec<Facts>,
+    layout: Vec<TypeLayout>,
     known: HashMap<Shape, ShapeId>,
     of_types: HashMap<TypeId, ShapeId>,
     /// The resources that handles may be of; their place is their number.
@@ -89,8 +89,8 @@ impl Shapes {
         &self.shapes[id.0 as usize]
     }
 
-    pub(crate) fn facts(&self, id: ShapeId) -> &Facts {
-        &self.facts[id.0 as usize]
+    pub(crate) fn layout(&self, id: ShapeId) -> &TypeLayout {
+        &self.layout[id.0 as usize]
     }
 
     /// Adds a WIT type.
@@ -203,14 +203,14 @@ impl Shapes {
         if let Some(known) = self.known.get(&shape) {
             return Ok(*known);
         }
-        let facts = self.measure(&shape)?;
-        if facts.depth > MAX_DEPTH {
+        let layout = self.measure(&shape)?;
+        if layout.depth > MAX_DEPTH {
             return Err(GenerateError::TooDeep { limit: MAX_DEPTH });
         }
         let too_many = |_| GenerateError::TooLarge { limit: MAX_SIZE };
         let id = ShapeId(u32::try_from(self.shapes.len()).map_err(too_many)?);
         self.shapes.push(shape.clone());
-        self.facts.push(facts);
+        self.layout.push(layout);
         self.known.insert(shape, id);
         Ok(id)
     }

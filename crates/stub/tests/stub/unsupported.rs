@@ -1,8 +1,10 @@
 //! What links between stores cannot carry, and how they say it.
 
-use weft_stub::plan::{self, Reason, View, ViewError};
+use weft_stub::plan::{self, ComponentWorld, Reason, WorldError};
 
-use crate::support::{any_signature, component, exports, lines, texts, view, view_of_wit};
+use crate::support::{
+    any_signature, component, component_world, exports, lines, texts, world_of_wit,
+};
 
 const PACKAGES: &str = include_str!("packages.wit");
 
@@ -10,11 +12,11 @@ const PACKAGES: &str = include_str!("packages.wit");
 fn refused(interfaces: &str, names: &[&str]) -> Vec<String> {
     let packages = format!("package a:b@0.1.0 {{ {interfaces} }} {PACKAGES}");
     let world: String = names.iter().map(|name| format!("import {name};")).collect();
-    refused_of(&view(&packages, &world), names)
+    refused_of(&component_world(&packages, &world), names)
 }
 
-fn refused_of(view: &View, names: &[&str]) -> Vec<String> {
-    match plan::imports(view, names, &any_signature) {
+fn refused_of(component: &ComponentWorld, names: &[&str]) -> Vec<String> {
+    match plan::imports(component, names, &any_signature) {
         Err(refusals) => texts(&refusals),
         Ok(plan) => panic!("it is carried: {plan:?}"),
     }
@@ -47,7 +49,7 @@ fn handles_of_resources_that_the_link_does_not_reach_are_refused() {
         interface api { use baskets.{basket}; pay: func(basket: basket); }";
     let names = ["a:b/api@0.1.0", "a:b/baskets@0.1.0"];
     let packages = format!("package a:b@0.1.0 {{ {shared} }}");
-    let both = view(&packages, "import a:b/api@0.1.0; import a:b/baskets@0.1.0;");
+    let both = component_world(&packages, "import a:b/api@0.1.0; import a:b/baskets@0.1.0;");
     plan::imports(&both, &names, &any_signature).unwrap();
     assert_eq!(
         refused_of(&both, &names[..1]),
@@ -144,9 +146,9 @@ fn types_without_an_encoding_are_refused() {
     for ty in ["error-context", "map<string, u8>", "list<u8, 4>"] {
         let functions = format!("f: func(a: option<{ty}>);");
         let packages = format!("package a:b@0.1.0 {{ interface api {{ {functions} }} }}");
-        let view = view_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
+        let component = world_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
         assert_eq!(
-            refused_of(&view, &["a:b/api@0.1.0"]),
+            refused_of(&component, &["a:b/api@0.1.0"]),
             [format!("`f` of `a:b/api@0.1.0`: `{ty}` {wrong}")]
         );
     }
@@ -155,16 +157,16 @@ fn types_without_an_encoding_are_refused() {
     let packages = format!(
         "package a:b@0.1.0 {{ interface api {{ flags many {{ {flags} }} f: func(a: many); }} }}"
     );
-    let view = view_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
+    let component = world_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
     assert_eq!(
-        refused_of(&view, &["a:b/api@0.1.0"]),
+        refused_of(&component, &["a:b/api@0.1.0"]),
         ["`f` of `a:b/api@0.1.0`: `many` has 33 flags: expected at most 32"]
     );
 }
 
 #[test]
 fn what_is_no_interface_of_the_component_is_refused_with_what_there_is() {
-    let importer = view(
+    let importer = component_world(
         "package a:b@0.1.0 { interface api { f: func(); } }",
         "import a:b/api@0.1.0; import lonely: func();",
     );
@@ -177,7 +179,7 @@ fn what_is_no_interface_of_the_component_is_refused_with_what_there_is() {
     );
     let refusals = plan::exports(&importer, &["a:b/api@0.1.0"], &any_signature).unwrap_err();
     let found = Vec::new();
-    assert_eq!(refusals[0].reason, Reason::NotThere { found });
+    assert_eq!(refusals[0].reason, Reason::Missing { found });
 }
 
 #[test]
@@ -187,7 +189,7 @@ fn one_interface_of_resources_under_two_names_is_refused() {
     let twice = |interface: &str| {
         let world =
             format!("import left: a:b/{interface}@0.1.0; import right: a:b/{interface}@0.1.0;");
-        view_of_wit(packages, &world).unwrap()
+        world_of_wit(packages, &world).unwrap()
     };
     assert_eq!(
         refused_of(&twice("api"), &["left", "right"]),
@@ -212,16 +214,16 @@ fn what_an_exporter_has_and_nobody_can_reach_is_left_out() {
     }";
     let packages = format!("package a:b@0.1.0 {{ {interfaces} }} {PACKAGES}");
     let plan = exports(
-        &view(&packages, "export a:b/api@0.1.0;"),
+        &component_world(&packages, "export a:b/api@0.1.0;"),
         &["a:b/api@0.1.0"],
     );
     assert_eq!(lines(&plan), ["0 a:b/api@0.1.0#fine: stub, or trap"]);
-    let left_out: Vec<_> = plan
-        .left_out
+    let unsupported: Vec<_> = plan
+        .unsupported
         .iter()
         .map(|one| one.function.as_deref())
         .collect();
-    assert_eq!(left_out, [Some("write"), Some("feed")]);
+    assert_eq!(unsupported, [Some("write"), Some("feed")]);
 }
 
 #[test]
@@ -235,8 +237,8 @@ fn a_type_of_any_size_is_refused_in_bounded_time_and_words() {
     let packages = format!(
         "package a:b@0.1.0 {{ interface api {{ {types} f: func(a: t59); g: func(a: {nested}); }} }}"
     );
-    let view = view_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
-    let refusals = refused_of(&view, &["a:b/api@0.1.0"]);
+    let component = world_of_wit(&packages, "import a:b/api@0.1.0;").unwrap();
+    let refusals = refused_of(&component, &["a:b/api@0.1.0"]);
     assert_eq!(refusals.len(), 2, "{refusals:?}");
     assert!(refusals.iter().all(|refusal| refusal.len() < 2048));
 }
@@ -245,14 +247,20 @@ fn a_type_of_any_size_is_refused_in_bounded_time_and_words() {
 fn what_is_no_component_has_no_view() {
     let module = wasm_encoder::Module::new().finish();
     for bytes in [&b""[..], b"\0asm", &module, &[0xff; 64]] {
-        assert!(matches!(View::of(bytes), Err(ViewError::NotAComponent)));
+        assert!(matches!(
+            ComponentWorld::of(bytes),
+            Err(WorldError::NotAComponent)
+        ));
     }
     let cut = &component("", "export f: func();")[..64];
-    assert!(matches!(View::of(cut), Err(ViewError::Decode { .. })));
+    assert!(matches!(
+        ComponentWorld::of(cut),
+        Err(WorldError::Decode { .. })
+    ));
     let mut resolve = wit_parser::Resolve::default();
     let package = resolve
         .push_str("a.wit", "package a:b; interface c { f: func(); }")
         .unwrap();
     let wit = wit_component::encode(&resolve, package).unwrap();
-    assert!(matches!(View::of(&wit), Err(ViewError::NoCode)));
+    assert!(matches!(ComponentWorld::of(&wit), Err(WorldError::NoCode)));
 }

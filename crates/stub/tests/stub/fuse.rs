@@ -1,7 +1,7 @@
 //! What is made can be joined with the importers and exporters that it was made for.
 
 use wasmparser::{Validator, WasmFeatures};
-use weft_stub::plan::View;
+use weft_stub::plan::ComponentWorld;
 use weft_stub::{skeleton, stub};
 
 use crate::support::{any_signature, chain, component, fuse, no_signature};
@@ -85,7 +85,7 @@ fn validate(bytes: &[u8]) {
 /// Makes a stub, joins it with its importer, and says what remains to be imported.
 fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     let importer = component(PACKAGES, &world("import", interfaces));
-    let view = View::of(&importer).expect("a component has a world");
+    let decoded = ComponentWorld::of(&importer).expect("a component has a world");
     let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let is_direct = if is_typed {
@@ -93,14 +93,14 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     } else {
         no_signature
     };
-    let made = stub(&view, &names, &is_direct)
+    let made = stub(&decoded, &names, &is_direct)
         .unwrap_or_else(|error| panic!("{interfaces:?}: {}", chain(&error)));
     let bytes = made
         .bytes
         .as_ref()
         .expect("there is something to be called");
     validate(bytes);
-    let again = stub(&view, &names, &is_direct).expect("it was made before");
+    let again = stub(&decoded, &names, &is_direct).expect("it was made before");
     assert_eq!(again, made);
 
     let edges: Vec<_> = made
@@ -174,10 +174,10 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
         &["types", "checkout", "baskets", "feed"],
     ] {
         let exporter = component(PACKAGES, &world("export", interfaces));
-        let view = View::of(&exporter).unwrap();
+        let decoded = ComponentWorld::of(&exporter).unwrap();
         let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let made = skeleton(&view, &names, &any_signature).unwrap();
+        let made = skeleton(&decoded, &names, &any_signature).unwrap();
         let bytes = made
             .bytes
             .as_ref()
@@ -216,8 +216,8 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
         items.collect()
     };
     let exporter = component(packages, &world("export"));
-    let view = View::of(&exporter).unwrap();
-    let made = skeleton(&view, &names, &any_signature).unwrap();
+    let decoded = ComponentWorld::of(&exporter).unwrap();
+    let made = skeleton(&decoded, &names, &any_signature).unwrap();
     assert_eq!(made.joined, names[..2]);
     let edges: Vec<_> = made
         .joined
@@ -232,30 +232,35 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
     assert_eq!(fused.imports, []);
 
     let importer = component(packages, &world("import"));
-    let view = View::of(&importer).unwrap();
-    let made = stub(&view, &names, &any_signature).unwrap();
+    let decoded = ComponentWorld::of(&importer).unwrap();
+    let made = stub(&decoded, &names, &any_signature).unwrap();
     assert_eq!(made.joined, names);
 }
 
 #[test]
 fn nothing_is_made_where_nothing_is_called() {
     let importer = component(PACKAGES, &world("import", &["feed"]));
-    let view = View::of(&importer).unwrap();
-    let made = stub(&view, &["shop:catalog/feed@0.2.0"], &any_signature).unwrap();
+    let decoded = ComponentWorld::of(&importer).unwrap();
+    let made = stub(&decoded, &["shop:catalog/feed@0.2.0"], &any_signature).unwrap();
     assert_eq!(made.bytes, None);
     assert_eq!(made.plan.functions().count(), 2);
 
     let exporter = component(PACKAGES, &world("export", &["stock"]));
-    let view = View::of(&exporter).unwrap();
-    let made = skeleton(&view, &["shop:catalog/stock@0.2.0"], &any_signature).unwrap();
+    let decoded = ComponentWorld::of(&exporter).unwrap();
+    let made = skeleton(&decoded, &["shop:catalog/stock@0.2.0"], &any_signature).unwrap();
     assert_eq!(made.bytes, None);
 }
 
 #[test]
 fn stubs_of_two_targets_stand_beside_each_other() {
     let importer = component(PACKAGES, &world("import", &["pricing", "stock", "flat"]));
-    let view = View::of(&importer).unwrap();
-    let make = |names: &[&str]| stub(&view, names, &any_signature).unwrap().bytes.unwrap();
+    let decoded = ComponentWorld::of(&importer).unwrap();
+    let make = |names: &[&str]| {
+        stub(&decoded, names, &any_signature)
+            .unwrap()
+            .bytes
+            .unwrap()
+    };
     let (pricing, stock) = ("shop:catalog/pricing@0.2.0", "shop:catalog/stock@0.2.0");
     let one = make(&[pricing, "flat"]);
     let other = make(&[stock]);

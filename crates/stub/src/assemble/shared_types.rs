@@ -8,43 +8,44 @@ use std::collections::HashSet;
 
 use wit_parser::{InterfaceId, WorldItem, WorldKey};
 
-use crate::plan::{Plan, PlannedInterface, View};
+use crate::plan::{ComponentWorld, Plan, PlannedInterface};
 
-/// The interfaces of an importer's plan that a stub has, and those between them without their functions.
-pub(crate) fn complete(view: &View, plan: &Plan) -> Plan {
+/// The interfaces of an importer's plan that a stub has, and those connecting them without their functions.
+pub(crate) fn add_shared_types(importer: &ComponentWorld, plan: &Plan) -> Plan {
     let interfaces = plan.interfaces.iter();
     let mut interfaces: Vec<_> = interfaces
         .filter(|interface| !interface.concurrent)
         .cloned()
         .collect();
     let stubbed = interfaces.iter().map(|interface| interface.id).collect();
-    interfaces.extend(
-        between(view, &stubbed)
-            .into_iter()
-            .map(|(key, id)| PlannedInterface {
-                name: view.resolve.name_world_key(key),
-                id,
-                concurrent: false,
-                resources: false,
-                functions: Vec::new(),
-            }),
-    );
+    interfaces.extend(connecting(importer, &stubbed).into_iter().map(|(key, id)| {
+        PlannedInterface {
+            name: importer.resolve.name_world_key(key),
+            id,
+            concurrent: false,
+            resources: false,
+            functions: Vec::new(),
+        }
+    }));
     Plan {
         interfaces,
-        left_out: Vec::new(),
+        unsupported: Vec::new(),
     }
 }
 
 /// The imports that are not stubbed, use what is, and are used by what is.
-fn between<'a>(view: &'a View, stubbed: &HashSet<InterfaceId>) -> Vec<(&'a WorldKey, InterfaceId)> {
-    let imports = view.resolve.worlds[view.world].imports.iter();
+fn connecting<'a>(
+    importer: &'a ComponentWorld,
+    stubbed: &HashSet<InterfaceId>,
+) -> Vec<(&'a WorldKey, InterfaceId)> {
+    let imports = importer.resolve.worlds[importer.world].imports.iter();
     let imports: Vec<_> = imports
         .filter_map(|(key, item)| match item {
             WorldItem::Interface { id, .. } => Some((key, *id)),
             WorldItem::Function(_) | WorldItem::Type { .. } => None,
         })
         .collect();
-    let uses = |id| view.resolve.interface_direct_deps(id);
+    let uses = |id| importer.resolve.interface_direct_deps(id);
     // A component imports an interface before those that use its types: one way through is enough.
     let mut above = stubbed.clone();
     for (_, id) in &imports {
@@ -58,9 +59,9 @@ fn between<'a>(view: &'a View, stubbed: &HashSet<InterfaceId>) -> Vec<(&'a World
             below.extend(uses(*id));
         }
     }
-    let is_between =
+    let connects =
         |id: &InterfaceId| !stubbed.contains(id) && above.contains(id) && below.contains(id);
     let mut known = HashSet::new();
-    let between = imports.into_iter().filter(|(_, id)| is_between(id));
-    between.filter(|(_, id)| known.insert(*id)).collect()
+    let connecting = imports.into_iter().filter(|(_, id)| connects(id));
+    connecting.filter(|(_, id)| known.insert(*id)).collect()
 }

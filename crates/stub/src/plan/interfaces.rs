@@ -6,47 +6,47 @@ use wit_parser::{
     Function, Interface, InterfaceId, Resolve, TypeDefKind, TypeId, TypeOwner, WorldItem, WorldKey,
 };
 
-use super::refusal::{Reason, Refusal};
 use super::signature::{Kind, Outcome, Scalars, Signature};
-use super::walk::{MAX_FLAGS, Special, definition, specials};
-use super::{Path, is_async, text};
+use super::type_walk::{MAX_FLAGS, SpecialType, definition, special_types};
+use super::unsupported::{Reason, Unsupported};
+use super::{CallPath, is_async, wit_text};
 
 /// An interface of a set.
-pub(super) struct Item<'a> {
+pub(super) struct NamedInterface<'a> {
     pub(super) name: &'a str,
     pub(super) id: InterfaceId,
     pub(super) interface: &'a Interface,
 }
 
 /// A set of interfaces.
-pub(super) struct Survey<'a> {
+pub(super) struct InterfaceSet<'a> {
     resolve: &'a Resolve,
-    items: Vec<Item<'a>>,
+    items: Vec<NamedInterface<'a>>,
     ids: HashSet<InterfaceId>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> InterfaceSet<'a> {
     /// Finds the named interfaces among the items of a world; a name that is there twice counts once.
     pub(super) fn new<'w>(
         resolve: &'a Resolve,
         world: impl IntoIterator<Item = (&'w WorldKey, &'w WorldItem)>,
         names: &[&'a str],
-    ) -> Result<Self, Vec<Refusal>> {
+    ) -> Result<Self, Vec<Unsupported>> {
         let world: HashMap<_, _> = world
             .into_iter()
             .map(|(key, item)| (resolve.name_world_key(key), item))
             .collect();
         let mut refusals = Vec::new();
-        let mut items: Vec<Item<'_>> = Vec::new();
+        let mut items: Vec<NamedInterface<'_>> = Vec::new();
         let mut known = HashSet::new();
         for name in names.iter().copied().filter(|name| known.insert(*name)) {
             match find(&world, name) {
-                Ok(id) => items.push(Item {
+                Ok(id) => items.push(NamedInterface {
                     name,
                     id,
                     interface: &resolve.interfaces[id],
                 }),
-                Err(reason) => refusals.push(about(name, reason)),
+                Err(reason) => refusals.push(interface_unsupported(name, reason)),
             }
         }
         if !refusals.is_empty() {
@@ -60,13 +60,13 @@ impl<'a> Survey<'a> {
         })
     }
 
-    pub(super) fn items(&self) -> impl Iterator<Item = &Item<'a>> {
+    pub(super) fn items(&self) -> impl Iterator<Item = &NamedInterface<'a>> {
         self.items.iter()
     }
 
     /// Interfaces that are there under two names and define resources: nothing would say of which of the
     /// two a handle is.
-    pub(super) fn ambiguous(&self) -> Vec<Refusal> {
+    pub(super) fn defined_twice(&self) -> Vec<Unsupported> {
         let mut first: HashMap<InterfaceId, &str> = HashMap::new();
         let mut refusals = Vec::new();
         for item in &self.items {
@@ -77,19 +77,19 @@ impl<'a> Survey<'a> {
                     first: first.to_owned(),
                     resource: resource.to_owned(),
                 };
-                refusals.push(about(item.name, reason));
+                refusals.push(interface_unsupported(item.name, reason));
             }
         }
         refusals
     }
 
     /// Whether an interface defines resources.
-    pub(super) fn has_resources(&self, item: &Item<'a>) -> bool {
+    pub(super) fn has_resources(&self, item: &NamedInterface<'a>) -> bool {
         resources(self.resolve, item).next().is_some()
     }
 
     /// The first concurrent function of an interface.
-    pub(super) fn concurrent(&self, item: &Item<'a>) -> Option<&'a str> {
+    pub(super) fn concurrent(&self, item: &NamedInterface<'a>) -> Option<&'a str> {
         let functions = item.interface.functions.values();
         functions
             .filter(|function| self.is_concurrent(function))
@@ -98,21 +98,25 @@ impl<'a> Survey<'a> {
     }
 
     /// A resource that an interface with concurrent functions defines, and that none of its functions
-    /// mentions; those that do are refused by [`Survey::classify`].
-    pub(super) fn idle_resources(&self, item: &Item<'a>, concurrent: &str) -> Vec<Refusal> {
+    /// mentions; those that do are refused by [`InterfaceSet::classify`].
+    pub(super) fn unused_resources(
+        &self,
+        item: &NamedInterface<'a>,
+        concurrent: &str,
+    ) -> Vec<Unsupported> {
         let functions = item.interface.functions.values();
         let mentioned: HashSet<_> = functions
-            .flat_map(|function| specials(self.resolve, function))
+            .flat_map(|function| special_types(self.resolve, function))
             .filter_map(|(_, special)| match special {
-                Special::Handle { resource } => Some(resource),
+                SpecialType::Handle { resource } => Some(resource),
                 _ => None,
             })
             .collect();
         resources(self.resolve, item)
             .filter(|(_, id)| !mentioned.contains(id))
-            .map(|(name, _)| Refusal {
+            .map(|(name, _)| Unsupported {
                 ty: Some(name.to_owned()),
-                ..about(
+                ..interface_unsupported(
                     item.name,
                     Reason::ResourceBesideConcurrent {
                         concurrent: concurrent.to_owned(),
@@ -127,20 +131,20 @@ impl<'a> Survey<'a> {
     /// `concurrent` is the function that makes the interface concurrent, if one does.
     pub(super) fn classify(
         &self,
-        item: &Item<'a>,
+        item: &NamedInterface<'a>,
         function: &Function,
         concurrent: Option<&str>,
         is_direct: &dyn Fn(&Signature) -> bool,
-    ) -> Result<Path, Vec<Refusal>> {
-        let specials = specials(self.resolve, function);
+    ) -> Result<CallPath, Vec<Unsupported>> {
+        let special_types = special_types(self.resolve, function);
         let mut reported = BTreeSet::new();
-        let refusals: Vec<_> = specials
+        let refusals: Vec<_> = special_types
             .iter()
             .filter_map(|(ty, special)| {
                 let reason = self.reason(*special, concurrent)?;
-                let ty = text::value(self.resolve, ty);
+                let ty = wit_text::value(self.resolve, ty);
                 // A handle is met under each name that its resource has.
-                reported.insert(ty.clone()).then_some(Refusal {
+                reported.insert(ty.clone()).then_some(Unsupported {
                     interface: item.name.to_owned(),
                     function: Some(function.name.clone()),
                     ty: Some(ty),
@@ -152,26 +156,26 @@ impl<'a> Survey<'a> {
             return Err(refusals);
         }
         if self.is_concurrent(function) {
-            return Ok(Path::Concurrent);
+            return Ok(CallPath::Concurrent);
         }
         let signature = Signature::of(self.resolve, function);
         let signature = signature.filter(|_| !has_methods(item.interface));
         if let Some(signature) = signature.filter(is_direct) {
-            return Ok(Path::Direct(signature));
+            return Ok(CallPath::Direct(signature));
         }
         let scalars = Scalars::of(self.resolve, function);
-        Ok(scalars.map_or(Path::Stub, Path::Scalars))
+        Ok(scalars.map_or(CallPath::Stub, CallPath::Scalars))
     }
 
     pub(super) fn is_concurrent(&self, function: &Function) -> bool {
-        let mut specials = specials(self.resolve, function).into_iter();
-        is_async(&function.kind) || specials.any(|(_, special)| special.is_concurrent())
+        let mut special_types = special_types(self.resolve, function).into_iter();
+        is_async(&function.kind) || special_types.any(|(_, special)| special.is_concurrent())
     }
 
     /// What is against a type.
-    fn reason(&self, special: Special, concurrent: Option<&str>) -> Option<Reason> {
+    fn reason(&self, special: SpecialType, concurrent: Option<&str>) -> Option<Reason> {
         match special {
-            Special::Handle { resource } => {
+            SpecialType::Handle { resource } => {
                 let owner = self.resolve.types[resource].owner;
                 match (owner, concurrent) {
                     (TypeOwner::Interface(id), concurrent) if self.ids.contains(&id) => concurrent
@@ -179,30 +183,30 @@ impl<'a> Survey<'a> {
                             concurrent: concurrent.to_owned(),
                         }),
                     (owner, _) => Some(Reason::ForeignResource {
-                        owner: self.owner(owner),
+                        owner: self.owner_name(owner),
                     }),
                 }
             }
-            Special::Stream(element) => {
+            SpecialType::Stream(element) => {
                 let is_carried =
                     element.is_some_and(|element| Kind::of(self.resolve, &element).is_some());
                 (!is_carried).then_some(Reason::StreamElement)
             }
-            Special::Future(value) => {
+            SpecialType::Future(value) => {
                 let is_carried =
                     value.is_some_and(|value| Outcome::of(self.resolve, &value).is_some());
                 (!is_carried).then_some(Reason::FutureValue)
             }
-            Special::Nested => Some(Reason::Nested),
-            Special::Unknown => Some(Reason::Kind),
-            Special::Flags(found) => Some(Reason::TooManyFlags {
+            SpecialType::Nested => Some(Reason::Nested),
+            SpecialType::Unknown => Some(Reason::Kind),
+            SpecialType::Flags(found) => Some(Reason::TooManyFlags {
                 limit: MAX_FLAGS,
                 found,
             }),
         }
     }
 
-    fn owner(&self, owner: TypeOwner) -> String {
+    fn owner_name(&self, owner: TypeOwner) -> String {
         let name = match owner {
             TypeOwner::Interface(id) => self.resolve.id_of(id),
             TypeOwner::World(_) | TypeOwner::None => None,
@@ -222,7 +226,10 @@ fn has_methods(interface: &Interface) -> bool {
 }
 
 /// The resources that an interface defines, with their names.
-fn resources<'a>(resolve: &'a Resolve, item: &Item<'a>) -> impl Iterator<Item = (&'a str, TypeId)> {
+fn resources<'a>(
+    resolve: &'a Resolve,
+    item: &NamedInterface<'a>,
+) -> impl Iterator<Item = (&'a str, TypeId)> {
     let id = item.id;
     let types = item.interface.types.iter();
     types
@@ -241,14 +248,14 @@ fn find(world: &HashMap<String, &WorldItem>, name: &str) -> Result<InterfaceId, 
         None => {
             let mut found: Vec<_> = world.keys().cloned().collect();
             found.sort();
-            Err(Reason::NotThere { found })
+            Err(Reason::Missing { found })
         }
     }
 }
 
 /// A refusal of an interface as a whole.
-fn about(name: &str, reason: Reason) -> Refusal {
-    Refusal {
+fn interface_unsupported(name: &str, reason: Reason) -> Unsupported {
+    Unsupported {
         interface: name.to_owned(),
         function: None,
         ty: None,

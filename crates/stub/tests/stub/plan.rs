@@ -1,8 +1,8 @@
 //! Which way each function takes.
 
-use weft_stub::plan::{self, Kind, Outcome, Path, Scalars, Signature};
+use weft_stub::plan::{self, CallPath, Kind, Outcome, Scalars, Signature};
 
-use crate::support::{any_signature, exports, imports, lines, no_signature, view};
+use crate::support::{any_signature, component_world, exports, imports, lines, no_signature};
 
 /// A name for the functions of a test.
 const API: &str = "a:b/api@0.1.0";
@@ -29,9 +29,9 @@ fn check(interface: &str, expected: &[&str]) {
             format!("{index} {API}#{name}: {path}")
         })
         .collect();
-    let importer = view(&packages, "import a:b/api@0.1.0;");
+    let importer = component_world(&packages, "import a:b/api@0.1.0;");
     assert_eq!(lines(&imports(&importer, &[API])), expected, "{interface}");
-    let exporter = view(&packages, "export a:b/api@0.1.0;");
+    let exporter = component_world(&packages, "export a:b/api@0.1.0;");
     assert_eq!(lines(&exports(&exporter, &[API])), expected, "{interface}");
 }
 
@@ -134,7 +134,7 @@ fn an_interface_with_a_concurrent_function_is_concurrent_as_a_whole_to_its_impor
         fourth: func() -> stream<u8>;
     } interface other { f: func() -> u32; } }";
     let world = "import a:b/api@0.1.0; import a:b/other@0.1.0;";
-    let plan = imports(&view(packages, world), &[API, "a:b/other@0.1.0"]);
+    let plan = imports(&component_world(packages, world), &[API, "a:b/other@0.1.0"]);
     assert_eq!(
         lines(&plan),
         [
@@ -149,7 +149,7 @@ fn an_interface_with_a_concurrent_function_is_concurrent_as_a_whole_to_its_impor
     assert_eq!(concurrent, [true, false]);
 
     // An importer that uses the first and the third alone knows nothing of the others.
-    let plan = exports(&view(packages, "export a:b/api@0.1.0;"), &[API]);
+    let plan = exports(&component_world(packages, "export a:b/api@0.1.0;"), &[API]);
     assert_eq!(
         lines(&plan),
         [
@@ -186,10 +186,10 @@ fn a_signature_is_what_the_host_is_asked_for() {
         none: func();
         plain: func(a: char) -> u64;
     } }";
-    let importer = view(packages, "import a:b/api@0.1.0;");
+    let importer = component_world(packages, "import a:b/api@0.1.0;");
     let plan = imports(&importer, &[API]);
     let signature = |name: &str| match &plan.find(API, name).map(|function| &function.path) {
-        Some(Path::Direct(signature)) => signature.clone(),
+        Some(CallPath::Direct(signature)) => signature.clone(),
         other => panic!("`{name}` is {other:?}"),
     };
     let expect = |params: &[Kind], outcome| Signature {
@@ -211,10 +211,10 @@ fn a_signature_is_what_the_host_is_asked_for() {
 
     let without_text = |signature: &Signature| !signature.params.contains(&Kind::String);
     let plan = plan::imports(&importer, &[API], &without_text).unwrap();
-    assert_eq!(plan.find(API, "both").unwrap().path, Path::Stub);
+    assert_eq!(plan.find(API, "both").unwrap().path, CallPath::Stub);
     assert!(matches!(
         plan.find(API, "plain").unwrap().path,
-        Path::Direct(_)
+        CallPath::Direct(_)
     ));
 }
 
@@ -234,10 +234,10 @@ fn few_scalars_cross_as_such_where_the_host_has_no_typed_function() {
         maybe: func(a: option<u8>);
         fallible: func() -> result<u32, string>;
     } }";
-    let importer = view(packages, "import a:b/api@0.1.0;");
+    let importer = component_world(packages, "import a:b/api@0.1.0;");
     let plan = plan::imports(&importer, &[API], &no_signature).unwrap();
     let scalars = |name: &str| match &plan.find(API, name).unwrap().path {
-        Path::Scalars(scalars) => Some(scalars.clone()),
+        CallPath::Scalars(scalars) => Some(scalars.clone()),
         _ => None,
     };
     let are = |params: &[Kind], result| {
@@ -273,7 +273,7 @@ fn functions_are_numbered_in_the_order_of_the_names_and_of_the_interface() {
     }";
     let world = "import a:b/first@0.1.0; import a:b/second@0.1.0;
         import plain: interface { only: func(); %type: func(%list: u8); }";
-    let importer = view(packages, world);
+    let importer = component_world(packages, world);
     let names = ["a:b/second@0.1.0", "plain", "a:b/first@0.1.0"];
     let plan = imports(&importer, &names);
     assert_eq!(
@@ -307,7 +307,7 @@ fn a_function_is_written_as_its_wit() {
     interface feed { watch: async func(a: stream<u8>) -> tuple<future<result<u8, string>>, bool>; } }";
     let world = "import a:b/api@0.1.0; import a:b/feed@0.1.0;";
     let plan = plan::imports(
-        &view(packages, world),
+        &component_world(packages, world),
         &[API, "a:b/feed@0.1.0"],
         &any_signature,
     )
@@ -327,7 +327,7 @@ fn a_function_is_written_as_its_wit() {
     );
     assert!(plan.has_resources());
     let without = imports(
-        &view(packages, "import a:b/feed@0.1.0;"),
+        &component_world(packages, "import a:b/feed@0.1.0;"),
         &["a:b/feed@0.1.0"],
     );
     assert!(!without.has_resources());
@@ -337,6 +337,6 @@ fn a_function_is_written_as_its_wit() {
 fn a_plan_is_the_same_each_time() {
     let packages = "package a:b@0.1.0 { interface api { f: func(a: list<string>); g: func(); } }";
     let world = "import a:b/api@0.1.0;";
-    let view = view(packages, world);
-    assert_eq!(imports(&view, &[API]), imports(&view, &[API]));
+    let component = component_world(packages, world);
+    assert_eq!(imports(&component, &[API]), imports(&component, &[API]));
 }

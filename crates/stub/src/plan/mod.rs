@@ -1,26 +1,26 @@
 //! Decides for each function of a set of interfaces how it crosses between stores.
 //!
 //! The set is what one importer has of one target, or what others reach of one exporter. Nothing is
-//! generated here: a [`Plan`] says what has to be, and what cannot be carried is a [`Refusal`] with the
+//! generated here: a [`Plan`] says what has to be, and what cannot be carried is a [`Unsupported`] with the
 //! function and the type named, so that a deploy can say it.
 
-mod failure;
-mod pair;
-mod refusal;
+mod component_world;
+mod failure_form;
+mod interfaces;
+mod match_functions;
 mod signature;
-mod survey;
-mod text;
-mod view;
-mod walk;
+mod type_walk;
+mod unsupported;
+mod wit_text;
 
 use wit_parser::{Function, FunctionKind, InterfaceId, Resolve};
 
-pub use pair::Unserved;
-pub use refusal::{Reason, Refusal};
+pub use component_world::{ComponentWorld, WorldError};
+pub use match_functions::MatchError;
 pub use signature::{Kind, MAX_DIRECT_PARAMS, MAX_SCALARS, Outcome, Scalars, Signature};
-pub use view::{View, ViewError};
+pub use unsupported::{Reason, Unsupported};
 
-use survey::{Item, Survey};
+use interfaces::{InterfaceSet, NamedInterface};
 
 /// How the functions of a set of interfaces cross between stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Plan {
     pub interfaces: Vec<PlannedInterface>,
     /// What an exporter has and no link can carry. It matters to those alone who import it. Always empty in
     /// the plan of an importer, which is refused instead.
-    pub left_out: Vec<Refusal>,
+    pub unsupported: Vec<Unsupported>,
 }
 
 /// An interface of a [`Plan`].
@@ -37,7 +37,7 @@ pub struct Plan {
 pub struct PlannedInterface {
     /// The name of the import or export in the component.
     pub name: String,
-    /// The interface in the [`View`].
+    /// The interface in the [`ComponentWorld`].
     pub id: InterfaceId,
     /// Whether a function of it is concurrent. At the importer's side all of them are then, and the host
     /// defines the whole instance.
@@ -65,7 +65,7 @@ pub struct PlannedFunction {
     /// The number of the function, which is private to this plan.
     pub index: u32,
     /// How a call crosses.
-    pub path: Path,
+    pub path: CallPath,
     /// Whether it is an `async func`. A concurrent interface may have others.
     pub is_async: bool,
     /// How the caller learns that a call has failed.
@@ -76,10 +76,10 @@ pub struct PlannedFunction {
 
 /// How a call crosses between stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Path {
+pub enum CallPath {
     /// As a typed function of the host, typed call of the export.
     Direct(Signature),
-    /// As numbers in generated code, where nothing lies between the two stores; else as for [`Path::Stub`].
+    /// As numbers in generated code, where nothing lies between the two stores; else as for [`CallPath::Stub`].
     Scalars(Scalars),
     /// As bytes that generated code makes and reads.
     Stub,
@@ -101,7 +101,7 @@ pub enum FailureForm {
     },
 }
 
-impl Path {
+impl CallPath {
     /// Whether generated code carries the call.
     #[must_use]
     pub fn is_generated(&self) -> bool {
@@ -150,38 +150,38 @@ impl Plan {
 /// that are not of the set, resources beside concurrent functions. Fails too for a name that is no import,
 /// or no interface.
 pub fn imports(
-    view: &View,
+    component: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
-) -> Result<Plan, Vec<Refusal>> {
-    let world = &view.resolve.worlds[view.world];
-    let survey = Survey::new(&view.resolve, &world.imports, names)?;
-    let mut refusals = survey.ambiguous();
-    let mut numbering = Numbering::new(view);
+) -> Result<Plan, Vec<Unsupported>> {
+    let world = &component.resolve.worlds[component.world];
+    let set = InterfaceSet::new(&component.resolve, &world.imports, names)?;
+    let mut unsupported = set.defined_twice();
+    let mut numbering = Numbering::new(component);
     let mut interfaces = Vec::new();
-    for item in survey.items() {
-        let concurrent = survey.concurrent(item);
+    for item in set.items() {
+        let concurrent = set.concurrent(item);
         if let Some(concurrent) = concurrent {
-            refusals.extend(survey.idle_resources(item, concurrent));
+            unsupported.extend(set.unused_resources(item, concurrent));
         }
         let mut functions = Vec::new();
         for function in item.interface.functions.values() {
-            match survey.classify(item, function, concurrent, is_direct) {
+            match set.classify(item, function, concurrent, is_direct) {
                 Ok(_) if concurrent.is_some() => {
-                    functions.push(numbering.planned(function, Path::Concurrent));
+                    functions.push(numbering.planned(function, CallPath::Concurrent));
                 }
                 Ok(path) => functions.push(numbering.planned(function, path)),
-                Err(reasons) => refusals.extend(reasons),
+                Err(found) => unsupported.extend(found),
             }
         }
-        interfaces.push(item.planned(&survey, concurrent.is_some(), functions));
+        interfaces.push(item.planned(&set, concurrent.is_some(), functions));
     }
-    if !refusals.is_empty() {
-        return Err(refusals);
+    if !unsupported.is_empty() {
+        return Err(unsupported);
     }
     Ok(Plan {
         interfaces,
-        left_out: Vec::new(),
+        unsupported: Vec::new(),
     })
 }
 
@@ -193,44 +193,44 @@ pub fn imports(
 /// # Errors
 ///
 /// Fails for a name that is no export, or no interface. What cannot be carried is in
-/// [`Plan::left_out`].
+/// [`Plan::unsupported`].
 pub fn exports(
-    view: &View,
+    component: &ComponentWorld,
     names: &[&str],
     is_direct: &dyn Fn(&Signature) -> bool,
-) -> Result<Plan, Vec<Refusal>> {
-    let world = &view.resolve.worlds[view.world];
-    let survey = Survey::new(&view.resolve, &world.exports, names)?;
-    let ambiguous = survey.ambiguous();
-    if !ambiguous.is_empty() {
-        return Err(ambiguous);
+) -> Result<Plan, Vec<Unsupported>> {
+    let world = &component.resolve.worlds[component.world];
+    let set = InterfaceSet::new(&component.resolve, &world.exports, names)?;
+    let defined_twice = set.defined_twice();
+    if !defined_twice.is_empty() {
+        return Err(defined_twice);
     }
     let mut plan = Plan {
         interfaces: Vec::new(),
-        left_out: Vec::new(),
+        unsupported: Vec::new(),
     };
-    let mut numbering = Numbering::new(view);
-    for item in survey.items() {
+    let mut numbering = Numbering::new(component);
+    for item in set.items() {
         let mut functions = Vec::new();
         for function in item.interface.functions.values() {
-            let is_concurrent = survey.is_concurrent(function);
+            let is_concurrent = set.is_concurrent(function);
             let concurrent = is_concurrent.then_some(function.name.as_str());
-            match survey.classify(item, function, concurrent, is_direct) {
+            match set.classify(item, function, concurrent, is_direct) {
                 Ok(path) => functions.push(numbering.planned(function, path)),
-                Err(reasons) => plan.left_out.extend(reasons),
+                Err(found) => plan.unsupported.extend(found),
             }
         }
-        let concurrent = survey.concurrent(item).is_some();
+        let concurrent = set.concurrent(item).is_some();
         plan.interfaces
-            .push(item.planned(&survey, concurrent, functions));
+            .push(item.planned(&set, concurrent, functions));
     }
     Ok(plan)
 }
 
-impl Item<'_> {
+impl NamedInterface<'_> {
     fn planned(
         &self,
-        survey: &Survey<'_>,
+        set: &InterfaceSet<'_>,
         concurrent: bool,
         functions: Vec<PlannedFunction>,
     ) -> PlannedInterface {
@@ -238,7 +238,7 @@ impl Item<'_> {
             name: self.name.to_owned(),
             id: self.id,
             concurrent,
-            resources: survey.has_resources(self),
+            resources: set.has_resources(self),
             functions,
         }
     }
@@ -251,14 +251,14 @@ struct Numbering<'a> {
 }
 
 impl<'a> Numbering<'a> {
-    fn new(view: &'a View) -> Self {
+    fn new(component: &'a ComponentWorld) -> Self {
         Self {
-            resolve: &view.resolve,
+            resolve: &component.resolve,
             next: 0,
         }
     }
 
-    fn planned(&mut self, function: &Function, path: Path) -> PlannedFunction {
+    fn planned(&mut self, function: &Function, path: CallPath) -> PlannedFunction {
         let index = self.next;
         // The bound on the size of a component keeps this far below the end of the range.
         self.next = index.saturating_add(1);
@@ -267,8 +267,8 @@ impl<'a> Numbering<'a> {
             index,
             path,
             is_async: is_async(&function.kind),
-            failure: failure::form(self.resolve, function),
-            text: text::function(self.resolve, function),
+            failure: failure_form::of(self.resolve, function),
+            text: wit_text::function(self.resolve, function),
         }
     }
 }

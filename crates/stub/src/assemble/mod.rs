@@ -4,10 +4,10 @@
 //! under the names of the importer's imports, instances that have both. A function is passed on as it is:
 //! a call of a typed one reaches the host without a stop in generated code.
 
-mod between;
-mod direct;
-mod outside;
-mod prefix;
+mod component_names;
+mod direct_instance;
+mod import_sections;
+mod shared_types;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use wasm_encoder::{
     ComponentTypeSection, RawSection,
 };
 
-use crate::plan::{Path, Plan, PlannedInterface, View};
-pub(crate) use between::complete;
-pub(crate) use outside::Outside;
-use prefix::Prefix;
+use crate::plan::{CallPath, ComponentWorld, Plan, PlannedInterface};
+pub(crate) use component_names::ComponentNames;
+use import_sections::ImportSections;
+pub(crate) use shared_types::add_shared_types;
 
 /// The instance of the host's typed functions, in which the function of index 3 is `f3`.
 pub const DIRECT: &str = "weft:link/direct";
@@ -38,7 +38,7 @@ pub enum AssembleError {
     #[error(
         "the generated component has a {found} before its last import: expected types and interfaces"
     )]
-    Prefix {
+    UnexpectedSection {
         /// What there is.
         found: &'static str,
     },
@@ -61,8 +61,8 @@ pub enum AssembleError {
 /// Whether a stub of this plan has parts that must be generated: functions, or types, which other
 /// interfaces of the importer may mean.
 #[must_use]
-pub fn is_generated(view: &View, plan: &Plan) -> bool {
-    stubbed(plan).any(|interface| has_generated(view, interface))
+pub fn is_generated(importer: &ComponentWorld, plan: &Plan) -> bool {
+    stubbed(plan).any(|interface| has_generated(importer, interface))
 }
 
 /// Whether there is a stub at all: the host defines interfaces with concurrent functions itself.
@@ -78,7 +78,7 @@ pub fn is_needed(plan: &Plan) -> bool {
 ///
 /// Fails if the plan does not fit to the component or to what was generated.
 pub fn stub(
-    view: &View,
+    importer: &ComponentWorld,
     plan: &Plan,
     generated: Option<Arc<[u8]>>,
 ) -> Result<Arc<[u8]>, AssembleError> {
@@ -86,7 +86,7 @@ pub fn stub(
     match generated {
         Some(generated) if !has_direct => Ok(generated),
         generated => {
-            let assembly = Assembly::new(view, plan, generated.as_deref())?;
+            let assembly = Assembly::new(importer, plan, generated.as_deref())?;
             Ok(assembly.finish()?.into())
         }
     }
@@ -101,22 +101,22 @@ fn stubbed(plan: &Plan) -> impl Iterator<Item = &PlannedInterface> {
 
 /// The interfaces that a stub has, in the order in which the importer imports them: those first whose types
 /// others use. What is made of a type can be exported only after it.
-fn used_first<'p>(view: &View, plan: &'p Plan) -> Vec<&'p PlannedInterface> {
-    let imports = view.resolve.worlds[view.world].imports.keys();
-    let names = imports.map(|key| view.resolve.name_world_key(key));
+fn used_first<'p>(importer: &ComponentWorld, plan: &'p Plan) -> Vec<&'p PlannedInterface> {
+    let imports = importer.resolve.worlds[importer.world].imports.keys();
+    let names = imports.map(|key| importer.resolve.name_world_key(key));
     let places: HashMap<_, _> = names.zip(0_usize..).collect();
     let mut interfaces: Vec<_> = stubbed(plan).collect();
     interfaces.sort_by_key(|interface| places.get(&interface.name));
     interfaces
 }
 
-fn has_generated(view: &View, interface: &PlannedInterface) -> bool {
-    interface.has_generated() || !view.resolve.interfaces[interface.id].types.is_empty()
+fn has_generated(importer: &ComponentWorld, interface: &PlannedInterface) -> bool {
+    interface.has_generated() || !importer.resolve.interfaces[interface.id].types.is_empty()
 }
 
 fn has_direct(interface: &PlannedInterface) -> bool {
     let mut functions = interface.functions.iter();
-    functions.any(|function| matches!(function.path, Path::Direct(_)))
+    functions.any(|function| matches!(function.path, CallPath::Direct(_)))
 }
 
 /// An item of an instance: its name, what it is, and its place among the items of that kind.
@@ -124,7 +124,7 @@ type Item<'a> = (&'a str, ComponentExportKind, u32);
 
 /// The outer component, as far as it is made.
 struct Assembly<'a> {
-    view: &'a View,
+    importer: &'a ComponentWorld,
     plan: &'a Plan,
     component: Component,
     /// How many there are of each, which is the index of the next.
@@ -140,35 +140,41 @@ struct Assembly<'a> {
 impl<'a> Assembly<'a> {
     /// Imports everything, and makes an instance of the generated component.
     fn new(
-        view: &'a View,
+        importer: &'a ComponentWorld,
         plan: &'a Plan,
         generated: Option<&[u8]>,
     ) -> Result<Self, AssembleError> {
-        let prefix = generated.map(Prefix::read).transpose()?.unwrap_or_default();
+        let imports = generated
+            .map(ImportSections::read)
+            .transpose()?
+            .unwrap_or_default();
         let mut component = Component::new();
-        for section in &prefix.sections {
+        for section in &imports.sections {
             component.section(section);
         }
         let mut assembly = Self {
-            view,
+            importer,
             plan,
             component,
-            types: prefix.types,
-            instances: prefix.instances,
+            types: imports.types,
+            instances: imports.instances,
             funcs: 0,
             direct: 0,
             generated: None,
         };
         assembly.import_direct()?;
         if let Some(generated) = generated {
-            assembly.instantiate(generated, &prefix);
+            assembly.instantiate(generated, &imports);
         }
         Ok(assembly)
     }
 
     fn import_direct(&mut self) -> Result<(), AssembleError> {
         let mut types = ComponentTypeSection::new();
-        types.instance(&direct::instance(self.view, stubbed(self.plan))?);
+        types.instance(&direct_instance::instance(
+            self.importer,
+            stubbed(self.plan),
+        )?);
         let mut imports = ComponentImportSection::new();
         imports.import(DIRECT, ComponentTypeRef::Instance(self.types));
         self.component.section(&types).section(&imports);
@@ -178,12 +184,12 @@ impl<'a> Assembly<'a> {
     }
 
     /// The generated component is given what it imports: the outer one imports the same.
-    fn instantiate(&mut self, generated: &[u8], prefix: &Prefix<'_>) {
+    fn instantiate(&mut self, generated: &[u8], imports: &ImportSections<'_>) {
         self.component.section(&RawSection {
             id: ComponentSectionId::Component.into(),
             data: generated,
         });
-        let imports = prefix.imports.iter();
+        let imports = imports.imports.iter();
         let arguments: Vec<_> = imports
             .map(|(name, instance)| (*name, ComponentExportKind::Instance, *instance))
             .collect();
@@ -194,7 +200,7 @@ impl<'a> Assembly<'a> {
     }
 
     fn finish(mut self) -> Result<Vec<u8>, AssembleError> {
-        for interface in used_first(self.view, self.plan) {
+        for interface in used_first(self.importer, self.plan) {
             self.add(interface)?;
         }
         Ok(self.component.finish())
@@ -240,8 +246,8 @@ impl<'a> Assembly<'a> {
     ) -> Result<Vec<Item<'a>>, AssembleError> {
         let mut items = Vec::new();
         if let Some(generated) = generated {
-            let view = self.view;
-            for name in view.resolve.interfaces[interface.id].types.keys() {
+            let importer = self.importer;
+            for name in importer.resolve.interfaces[interface.id].types.keys() {
                 let index = self.alias(aliases, generated, ComponentExportKind::Type, name);
                 items.push((name.as_str(), ComponentExportKind::Type, index));
             }
@@ -249,9 +255,12 @@ impl<'a> Assembly<'a> {
         for function in &interface.functions {
             let kind = ComponentExportKind::Func;
             let index = match (&function.path, generated) {
-                (Path::Direct(_), _) => {
-                    self.alias(aliases, self.direct, kind, &direct::name(function.index))
-                }
+                (CallPath::Direct(_), _) => self.alias(
+                    aliases,
+                    self.direct,
+                    kind,
+                    &direct_instance::name(function.index),
+                ),
                 (_, Some(generated)) => self.alias(aliases, generated, kind, &function.name),
                 (_, None) => return Err(nothing_generated(interface)),
             };
@@ -266,7 +275,7 @@ impl<'a> Assembly<'a> {
         interface: &PlannedInterface,
         aliases: &mut ComponentAliasSection,
     ) -> Result<Option<u32>, AssembleError> {
-        if !has_generated(self.view, interface) {
+        if !has_generated(self.importer, interface) {
             return Ok(None);
         }
         let generated = self.generated.ok_or_else(|| nothing_generated(interface))?;

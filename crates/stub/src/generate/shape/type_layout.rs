@@ -12,19 +12,19 @@ const SMALL: u32 = 64;
 
 /// What is known of a shape before code is made for it.
 #[derive(Debug, Clone)]
-pub(crate) struct Facts {
+pub(crate) struct TypeLayout {
     pub(crate) size: u32,
     pub(crate) align: u32,
     /// The flat form, unless it is longer than [`MAX_FLAT`].
     pub(crate) flat: Option<Vec<Flat>>,
     /// The fewest bytes an encoded value has.
-    pub(crate) least: u32,
+    pub(crate) encoded_min: u32,
     /// The most bytes an encoded value has, where there is a bound that is small.
-    pub(crate) most: Option<u32>,
+    pub(crate) encoded_max: Option<u32>,
     /// Encoded bytes and bytes in memory are the same, and each pattern is a value.
-    pub(crate) plain: bool,
+    pub(crate) is_plain: bool,
     /// There are handles of resources in it.
-    pub(crate) handles: bool,
+    pub(crate) has_handles: bool,
     /// A measure of the code that reads or writes one where it stands.
     pub(crate) weight: u32,
     pub(super) depth: u32,
@@ -38,32 +38,32 @@ pub(crate) struct VariantLayout {
 }
 
 impl Shapes {
-    pub(super) fn measure(&self, shape: &Shape) -> Result<Facts, GenerateError> {
+    pub(super) fn measure(&self, shape: &Shape) -> Result<TypeLayout, GenerateError> {
         use Flat::{F32, F64, I32, I64};
         Ok(match shape {
-            Shape::Bool => Facts::scalar(1, I32, 1, 1),
-            Shape::U8 | Shape::S8 => Facts::scalar(1, I32, 1, 1).plain(),
-            Shape::U16 | Shape::S16 => Facts::scalar(2, I32, 1, 3),
-            Shape::U32 | Shape::S32 => Facts::scalar(4, I32, 1, 5),
-            Shape::U64 | Shape::S64 => Facts::scalar(8, I64, 1, 10),
-            Shape::F32 => Facts::scalar(4, F32, 4, 4).plain(),
-            Shape::F64 => Facts::scalar(8, F64, 8, 8).plain(),
-            Shape::Char => Facts::scalar(4, I32, 1, 4),
+            Shape::Bool => TypeLayout::scalar(1, I32, 1, 1),
+            Shape::U8 | Shape::S8 => TypeLayout::scalar(1, I32, 1, 1).plain(),
+            Shape::U16 | Shape::S16 => TypeLayout::scalar(2, I32, 1, 3),
+            Shape::U32 | Shape::S32 => TypeLayout::scalar(4, I32, 1, 5),
+            Shape::U64 | Shape::S64 => TypeLayout::scalar(8, I64, 1, 10),
+            Shape::F32 => TypeLayout::scalar(4, F32, 4, 4).plain(),
+            Shape::F64 => TypeLayout::scalar(8, F64, 8, 8).plain(),
+            Shape::Char => TypeLayout::scalar(4, I32, 1, 4),
             Shape::Flags(count) => {
                 let bytes = count.div_ceil(8);
-                Facts::scalar(bytes.next_power_of_two(), I32, bytes, bytes)
+                TypeLayout::scalar(bytes.next_power_of_two(), I32, bytes, bytes)
             }
-            Shape::Handle { .. } => Facts {
-                handles: true,
-                ..Facts::scalar(4, I32, 5, 5)
+            Shape::Handle { .. } => TypeLayout {
+                has_handles: true,
+                ..TypeLayout::scalar(4, I32, 5, 5)
             },
-            Shape::String => Facts::list(),
+            Shape::String => TypeLayout::list(),
             Shape::List(element) => {
-                let element = self.facts(*element);
-                Facts {
+                let element = self.layout(*element);
+                TypeLayout {
                     depth: element.depth + 1,
-                    handles: element.handles,
-                    ..Facts::list()
+                    has_handles: element.has_handles,
+                    ..TypeLayout::list()
                 }
             }
             Shape::Record(fields) => self.measure_record(fields)?,
@@ -71,63 +71,64 @@ impl Shapes {
         })
     }
 
-    fn measure_record(&self, fields: &[ShapeId]) -> Result<Facts, GenerateError> {
-        let mut facts = Facts {
-            plain: true,
-            ..Facts::nothing()
+    fn measure_record(&self, fields: &[ShapeId]) -> Result<TypeLayout, GenerateError> {
+        let mut layout = TypeLayout {
+            is_plain: true,
+            ..TypeLayout::nothing()
         };
         let mut size = 0;
         for field in fields {
-            let field = self.facts(*field);
+            let field = self.layout(*field);
             let offset = align_to(size, field.align);
-            facts.plain &= field.plain && offset == size;
+            layout.is_plain &= field.is_plain && offset == size;
             size = offset + u64::from(field.size);
-            facts.align = facts.align.max(field.align);
-            facts.flat = facts.flat.and_then(|flat| append(flat, &field.flat));
-            facts.least = facts.least.saturating_add(field.least);
-            facts.most = bounded_sum(facts.most, field.most);
-            facts.handles |= field.handles;
-            facts.weight = facts.weight.saturating_add(field.weight);
-            facts.depth = facts.depth.max(field.depth + 1);
+            layout.align = layout.align.max(field.align);
+            layout.flat = layout.flat.and_then(|flat| append(flat, &field.flat));
+            layout.encoded_min = layout.encoded_min.saturating_add(field.encoded_min);
+            layout.encoded_max = bounded_sum(layout.encoded_max, field.encoded_max);
+            layout.has_handles |= field.has_handles;
+            layout.weight = layout.weight.saturating_add(field.weight);
+            layout.depth = layout.depth.max(field.depth + 1);
         }
-        facts.plain &= align_to(size, facts.align) == size;
-        facts.size = fits(align_to(size, facts.align))?;
-        Ok(facts)
+        layout.is_plain &= align_to(size, layout.align) == size;
+        layout.size = fits(align_to(size, layout.align))?;
+        Ok(layout)
     }
 
-    fn measure_variant(&self, cases: &[Option<ShapeId>]) -> Result<Facts, GenerateError> {
+    fn measure_variant(&self, cases: &[Option<ShapeId>]) -> Result<TypeLayout, GenerateError> {
         let tag = tag_bytes(cases.len());
-        let layout = self.variant_layout(cases);
-        let mut facts = Facts {
+        let variant = self.variant_layout(cases);
+        let mut layout = TypeLayout {
             align: tag,
-            ..Facts::nothing()
+            ..TypeLayout::nothing()
         };
         let (mut size, mut payload_most) = (0, Some(0));
         let mut slots = Some(Vec::new());
-        for payload in cases.iter().flatten().map(|case| self.facts(*case)) {
+        for payload in cases.iter().flatten().map(|case| self.layout(*case)) {
             size = size.max(u64::from(payload.size));
-            facts.align = facts.align.max(payload.align);
+            layout.align = layout.align.max(payload.align);
             slots = slots.and_then(|slots| join(slots, &payload.flat));
-            payload_most = payload_most.zip(payload.most).map(|(a, b)| a.max(b));
-            facts.handles |= payload.handles;
-            facts.depth = facts.depth.max(payload.depth + 1);
+            payload_most = payload_most.zip(payload.encoded_max).map(|(a, b)| a.max(b));
+            layout.has_handles |= payload.has_handles;
+            layout.depth = layout.depth.max(payload.depth + 1);
         }
-        facts.size = fits(align_to(u64::from(layout.payload) + size, facts.align))?;
-        facts.flat = append(vec![Flat::I32], &slots);
-        facts.least = 1;
-        facts.most = bounded_sum(Some(if cases.len() <= 0x80 { 1 } else { 5 }), payload_most);
-        facts.weight = if cases.iter().all(Option::is_none) {
+        layout.size = fits(align_to(u64::from(variant.payload) + size, layout.align))?;
+        layout.flat = append(vec![Flat::I32], &slots);
+        layout.encoded_min = 1;
+        layout.encoded_max =
+            bounded_sum(Some(if cases.len() <= 0x80 { 1 } else { 5 }), payload_most);
+        layout.weight = if cases.iter().all(Option::is_none) {
             1
         } else {
             4
         };
-        Ok(facts)
+        Ok(layout)
     }
 
     /// Where the parts of a variant with these cases are in memory.
     pub(crate) fn variant_layout(&self, cases: &[Option<ShapeId>]) -> VariantLayout {
         let tag = tag_bytes(cases.len());
-        let aligns = cases.iter().flatten().map(|case| self.facts(*case).align);
+        let aligns = cases.iter().flatten().map(|case| self.layout(*case).align);
         VariantLayout {
             tag_bytes: tag,
             payload: aligns.max().unwrap_or(1).max(tag),
@@ -138,38 +139,38 @@ impl Shapes {
     pub(crate) fn fields(&self, fields: &[ShapeId]) -> Vec<(u32, ShapeId)> {
         let mut end = 0;
         let place = |field: &ShapeId| {
-            let facts = self.facts(*field);
+            let layout = self.layout(*field);
             // The sum was checked when the record was measured.
-            let offset = u32::try_from(align_to(end, facts.align)).unwrap_or(u32::MAX);
-            end = u64::from(offset) + u64::from(facts.size);
+            let offset = u32::try_from(align_to(end, layout.align)).unwrap_or(u32::MAX);
+            end = u64::from(offset) + u64::from(layout.size);
             (offset, *field)
         };
         fields.iter().map(place).collect()
     }
 }
 
-impl Facts {
+impl TypeLayout {
     fn nothing() -> Self {
         Self {
             size: 0,
             align: 1,
             flat: Some(Vec::new()),
-            least: 0,
-            most: Some(0),
-            plain: false,
-            handles: false,
+            encoded_min: 0,
+            encoded_max: Some(0),
+            is_plain: false,
+            has_handles: false,
             weight: 0,
             depth: 0,
         }
     }
 
-    fn scalar(size: u32, flat: Flat, least: u32, most: u32) -> Self {
+    fn scalar(size: u32, flat: Flat, encoded_min: u32, encoded_max: u32) -> Self {
         Self {
             size,
             align: size,
             flat: Some(vec![flat]),
-            least,
-            most: Some(most),
+            encoded_min,
+            encoded_max: Some(encoded_max),
             weight: 1,
             ..Self::nothing()
         }
@@ -180,8 +181,8 @@ impl Facts {
             size: 8,
             align: 4,
             flat: Some(vec![Flat::I32, Flat::I32]),
-            least: 1,
-            most: None,
+            encoded_min: 1,
+            encoded_max: None,
             weight: 2,
             ..Self::nothing()
         }
@@ -189,7 +190,7 @@ impl Facts {
 
     fn plain(self) -> Self {
         Self {
-            plain: true,
+            is_plain: true,
             ..self
         }
     }

@@ -1,22 +1,22 @@
 //! Which function of the exporter answers which of the importer.
 
-use weft_stub::plan::{Plan, Unserved};
+use weft_stub::plan::{MatchError, Plan};
 
-use crate::support::{chain, exports, imports, view};
+use crate::support::{chain, component_world, exports, imports};
 
 const API: &str = "a:b/api@0.1.0";
 
 fn importer(interface: &str) -> Plan {
     let packages = format!("package a:b@0.1.0 {{ interface api {{ {interface} }} }}");
-    imports(&view(&packages, "import a:b/api@0.1.0;"), &[API])
+    imports(&component_world(&packages, "import a:b/api@0.1.0;"), &[API])
 }
 
 fn exporter(interface: &str) -> Plan {
     let world = format!("export serve: interface {{ {interface} }}");
-    exports(&view("", &world), &["serve"])
+    exports(&component_world("", &world), &["serve"])
 }
 
-fn pair(importing: &str, exporting: &str) -> Result<Vec<u32>, Unserved> {
+fn pair(importing: &str, exporting: &str) -> Result<Vec<u32>, MatchError> {
     importer(importing).served_by(&exporter(exporting), &[(API, "serve")])
 }
 
@@ -57,12 +57,12 @@ fn a_function_that_is_not_served_is_named_with_the_reason() {
         concurrent.to_string(),
         "`f` is a concurrent function of the exporter and none of the importer"
     );
-    let left_out = pair(plain, "f: async func(a: stream<list<u32>>);").unwrap_err();
+    let unsupported = pair(plain, "f: async func(a: stream<list<u32>>);").unwrap_err();
     assert!(
-        chain(&left_out)
+        chain(&unsupported)
             .starts_with("the exporter cannot serve `f` between stores: `f` of `serve`: "),
         "{}",
-        chain(&left_out)
+        chain(&unsupported)
     );
     let unlinked = importer(plain)
         .served_by(&exporter(plain), &[])

@@ -6,7 +6,7 @@ use wasm_encoder::{
     ComponentOuterAliasKind, ComponentTypeRef, ComponentTypeSection, ComponentValType,
     InstanceType, PrimitiveValType, TypeBounds,
 };
-use weft_stub::plan::View;
+use weft_stub::plan::ComponentWorld;
 use weft_stub::{StubError, skeleton, stub};
 use wit_parser::{WorldItem, WorldKey};
 
@@ -27,19 +27,21 @@ fn sample() -> Vec<u8> {
 
 /// Makes what can be made of all interfaces of a component.
 fn make(bytes: &[u8]) {
-    let Ok(view) = View::of(bytes) else { return };
-    let world = &view.resolve.worlds[view.world];
+    let Ok(component) = ComponentWorld::of(bytes) else {
+        return;
+    };
+    let world = &component.resolve.worlds[component.world];
     let names = |items: &mut dyn Iterator<Item = (&WorldKey, &WorldItem)>| -> Vec<String> {
         items
-            .map(|(key, _)| view.resolve.name_world_key(key))
+            .map(|(key, _)| component.resolve.name_world_key(key))
             .collect()
     };
     let imports = names(&mut world.imports.iter());
     let imports: Vec<_> = imports.iter().map(String::as_str).collect();
     let exports = names(&mut world.exports.iter());
     let exports: Vec<_> = exports.iter().map(String::as_str).collect();
-    let _ = stub(&view, &imports, &any_signature);
-    let _ = skeleton(&view, &exports, &any_signature);
+    let _ = stub(&component, &imports, &any_signature);
+    let _ = skeleton(&component, &exports, &any_signature);
 }
 
 /// A component with interfaces of which each uses the type of the one before, in a function.
@@ -88,8 +90,8 @@ fn chain_of_interfaces(count: u32) -> Vec<u8> {
 #[test]
 fn interfaces_that_use_each_other_without_end_are_refused() {
     let of = |count: u32, linked: u32| {
-        let view = View::of(&chain_of_interfaces(count)).expect("it is valid");
-        stub(&view, &[&format!("a:b/i{linked}")], &any_signature)
+        let component = ComponentWorld::of(&chain_of_interfaces(count)).expect("it is valid");
+        stub(&component, &[&format!("a:b/i{linked}")], &any_signature)
     };
     of(50, 49).expect("that is nothing unusual");
     assert!(matches!(of(900, 899), Err(StubError::Generate(_))));

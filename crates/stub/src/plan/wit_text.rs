@@ -10,7 +10,7 @@ const MAX_TEXT_BYTES: usize = 1 << 10;
 
 /// A function: `total: func(items: list<item>) -> u32`.
 pub(super) fn function(resolve: &Resolve, function: &Function) -> String {
-    let mut text = Text::new(resolve);
+    let mut text = WitWriter::new(resolve);
     text.push(&function.name);
     text.push(if is_async(&function.kind) {
         ": async func("
@@ -33,17 +33,17 @@ pub(super) fn function(resolve: &Resolve, function: &Function) -> String {
 
 /// A type: `list<item>`.
 pub(super) fn value(resolve: &Resolve, ty: &Type) -> String {
-    let mut text = Text::new(resolve);
+    let mut text = WitWriter::new(resolve);
     text.value(ty);
     text.finish()
 }
 
-struct Text<'a> {
+struct WitWriter<'a> {
     resolve: &'a Resolve,
     out: String,
 }
 
-impl<'a> Text<'a> {
+impl<'a> WitWriter<'a> {
     fn new(resolve: &'a Resolve) -> Self {
         Self {
             resolve,

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// Why an interface, a function or a type cannot be on a link between stores.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct Refusal {
+pub struct Unsupported {
     /// The import or export.
     pub interface: String,
     /// The function, unless it is the interface as a whole.
@@ -17,7 +17,7 @@ pub struct Refusal {
     pub reason: Reason,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Unsupported {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
             Some(function) => write!(out, "`{function}` of `{}`: ", self.interface)?,
@@ -30,13 +30,13 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What is wrong with what a [`Refusal`] names.
+/// What is wrong with what a [`Unsupported`] names.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
     /// The component does not have this interface.
     #[error("is not among what the component has: {}", list(.found))]
-    NotThere {
+    Missing {
         /// What there is.
         found: Vec<String>,
     },

@@ -34,7 +34,7 @@ fn a_component_that_was_there_is_known_by_its_digest_and_not_read() {
     };
     assert!(matches!(
         cache.stub(other, &[NAME]),
-        Err(StubError::View(_))
+        Err(StubError::World(_))
     ));
 }
 
