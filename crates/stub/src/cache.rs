@@ -1,8 +1,9 @@
-//! What was made before, so that it is not made again.
+//! A cache of generated stubs and skeletons.
 //!
-//! A component that is deployed another time is known by its own digest, and nothing of it is looked at. A new version of
-//! one mostly has the interfaces of the old one, and so its stubs and skeletons: they are known by the digest of the
-//! interfaces, and what is made again is what depends on the plan alone.
+//! A component that is deployed again has the same digest, and is not decoded again. A new version
+//! of a component mostly has the interfaces of the old one, and so the same generated code: that is
+//! cached by the digest of the interfaces, and only the parts that depend on the plan are made
+//! again.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -12,20 +13,21 @@ use crate::generate::{self, GenerateError};
 use crate::plan::{ComponentWorld, Plan, Signature};
 use crate::{Generated, StubError, skeleton_with, stub_with};
 
-/// The most that is kept of each kind: more than one host's apps link. Each has some tens of kilobytes, or as many
-/// as its interfaces have. Beyond it all are dropped, for any of them is made again in milliseconds.
+/// The maximum number of entries of each kind: more than the apps of one host link. An entry has
+/// some tens of kilobytes, and more for very large interfaces. A full map is cleared, as an entry
+/// takes milliseconds to make again.
 const MAX_ENTRIES: usize = 256;
 
-/// A component, and what tells it from every other one.
+/// A component and its identity.
 #[derive(Debug, Clone, Copy)]
 pub struct Component<'a> {
-    /// The digest of the bytes, in a form that is always the same.
+    /// The digest of the bytes, always in the same form.
     pub digest: &'a str,
-    /// The component.
+    /// The bytes of the component.
     pub bytes: &'a [u8],
 }
 
-/// Stubs and skeletons in memory. An empty one is as good as any other, and slower.
+/// Stubs and skeletons in memory. The contents affect speed only.
 #[derive(Debug)]
 pub struct Cache {
     is_direct: fn(&Signature) -> bool,
@@ -41,14 +43,13 @@ struct End {
     names: Vec<String>,
 }
 
-/// Which end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Side {
     Importer,
     Exporter,
 }
 
-/// What is generated from nothing but interfaces and a plan, by the digest of both.
+/// Code that depends on interfaces and a plan only, by the digest of both.
 #[derive(Debug, Default)]
 pub(crate) struct Interfaces(BoundedMap<[u8; 32], Arc<[u8]>>);
 
@@ -57,8 +58,8 @@ pub(crate) struct Interfaces(BoundedMap<[u8; 32], Arc<[u8]>>);
 struct BoundedMap<K, V>(Mutex<HashMap<K, V>>);
 
 impl Cache {
-    /// An empty cache. `is_direct` says which signatures the host has a typed function for. It must be the same at
-    /// both ends of a link.
+    /// Creates an empty cache. `is_direct` returns whether the host has a typed function for a
+    /// signature. Its results must be the same at both ends of a link.
     #[must_use]
     pub fn new(is_direct: fn(&Signature) -> bool) -> Self {
         Self {
@@ -68,11 +69,12 @@ impl Cache {
         }
     }
 
-    /// The stub for an importer: `names` are its imports of one target.
+    /// Returns the stub for an importer: `names` are its imports that one target serves.
     ///
     /// # Errors
     ///
-    /// If the component cannot be read, a link cannot carry what it imports, or nothing can be made of it.
+    /// Fails if the component cannot be decoded, links between stores do not support its imports,
+    /// or no component can be generated.
     pub fn stub(
         &self,
         importer: Component<'_>,
@@ -81,7 +83,7 @@ impl Cache {
         self.end(importer, Side::Importer, names)
     }
 
-    /// The skeleton for an exporter: `names` are those of its exports that others reach.
+    /// Returns the skeleton for an exporter: `names` are its exports that other components call.
     ///
     /// # Errors
     ///
@@ -142,9 +144,10 @@ impl Interfaces {
 }
 
 impl<K: Eq + Hash, V: Clone> BoundedMap<K, V> {
-    /// What `make` makes is kept. Two that ask for the same at the same time may both make it.
+    /// Returns the cached value, or caches the result of `make`. Concurrent callers with the same
+    /// key may both run `make`.
     fn get_or_make<E>(&self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        // Nothing panics while it is locked, and no state of the map is a wrong one.
+        // No code panics while the lock is held, and every state of the map is valid.
         let map = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = map().get(&key) {
             return Ok(value.clone());
@@ -172,9 +175,9 @@ mod tests {
     type Made = Result<usize, ()>;
 
     #[test]
-    fn what_was_made_is_not_made_again_and_what_is_kept_is_bounded() {
+    fn a_cached_value_is_not_made_again_and_the_map_is_bounded() {
         let map = BoundedMap::default();
-        let never = || -> Made { panic!("it was made before") };
+        let never = || -> Made { panic!("the value is cached") };
         for number in 0..MAX_ENTRIES {
             assert_eq!(map.get_or_make(number, || Made::Ok(number)), Ok(number));
             assert_eq!(map.get_or_make(number, never), Ok(number));
@@ -184,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_made_is_not_kept() {
+    fn an_error_is_not_cached() {
         let map = BoundedMap::default();
         assert_eq!(map.get_or_make(0, || Made::Err(())), Err(()));
         assert_eq!(map.get_or_make(0, || Made::Ok(1)), Ok(1));

@@ -1,14 +1,14 @@
-//! Generates the components that carry calls between stores: a stub for whoever imports interfaces, a
-//! skeleton for whoever exports them ([ADR 7](../../../docs/adr/0007-links-between-stores.md)).
+//! Generates the components that carry calls between stores: a stub for an importer of interfaces,
+//! a skeleton for an exporter ([ADR 7](../../../docs/adr/0007-links-between-stores.md)).
 //!
 //! ```text
 //! importer's bytes ─ ComponentWorld ─ plan::imports ─ generate::stub ─ assemble::stub
 //! exporter's bytes ─ ComponentWorld ─ plan::exports ─ generate::skeleton
 //! ```
 //!
-//! [`stub`] and [`skeleton`] go the whole way, and [`Cache`] does the same and keeps what it has cache.
-//! What comes out is a component that is joined with the importer
-//! or exporter like any other part; what it imports of the host, or exports to it, is `weft:link`.
+//! [`stub`] and [`skeleton`] run all steps, and [`Cache`] runs them once per input. The result is a
+//! component to be fused with the importer or exporter like any other part; `weft:link` is its
+//! interface to the host.
 
 pub mod assemble;
 mod cache;
@@ -31,17 +31,17 @@ use plan::{ComponentWorld, Plan, PlannedInterface, Signature, Unsupported, World
 /// The instance that a skeleton exports to its host.
 const SERVE: &str = "weft:link/serve";
 
-/// What is made for one end of a link.
+/// The result for one end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// How each function crosses.
+    /// The call path of each function.
     pub plan: Plan,
-    /// The component, unless the plan needs none.
+    /// The component; `None` if the plan needs no generated code.
     pub bytes: Option<Arc<[u8]>>,
-    /// The interfaces by which the component is to be joined with its importer or exporter, by their names.
+    /// Names of the interfaces to fuse with the importer or exporter.
     ///
-    /// Those are not all of the plan: concurrent ones are the host's, and a skeleton has none of which it
-    /// needs nothing.
+    /// A subset of the plan: the host defines concurrent interfaces itself, and a skeleton omits
+    /// interfaces from which it needs nothing.
     pub joined: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Generated {
     }
 }
 
-/// The interfaces of a plan that the component has which was made for it.
+/// The interfaces of a plan that are present in its generated component.
 fn joined(plan: &Plan, component: &[u8]) -> Vec<String> {
     let ComponentNames { imports, exports } = ComponentNames::of(component);
     let is_skeleton = exports.contains(SERVE);
@@ -67,41 +67,42 @@ fn joined(plan: &Plan, component: &[u8]) -> Vec<String> {
         if is_skeleton {
             imports.contains(name)
         } else {
-            // A stub may export the types of what the host defines as well.
+            // A stub may also export the types of interfaces that the host defines.
             !interface.concurrent && exports.contains(name)
         }
     });
     interfaces.map(|interface| interface.name.clone()).collect()
 }
 
-/// Why there is no stub or skeleton.
+/// The reason a stub or skeleton could not be generated.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StubError {
-    /// The component has no world.
-    #[error("its interfaces cannot be read")]
+    /// The component's world could not be decoded.
+    #[error("cannot decode the interfaces of the component")]
     World(#[from] WorldError),
-    /// Links between stores do not carry what the interfaces have.
-    #[error("no link between stores carries what it has: {}", first(.0))]
+    /// The interfaces have types or functions that links between stores do not support.
+    #[error("unsupported on links between stores: {}", first(.0))]
     Unsupported(Vec<Unsupported>),
-    /// No code could be cache.
-    #[error("its code cannot be generated")]
+    /// Code generation failed.
+    #[error("cannot generate the code of the link")]
     Generate(#[from] GenerateError),
-    /// Generated and typed functions could not be mixed.
-    #[error("it cannot be put together")]
+    /// Generated and typed functions could not be combined in one component.
+    #[error("cannot assemble the stub")]
     Assemble(#[from] AssembleError),
-    /// The tools gave up on the types.
-    #[error("the interfaces have a shape that WIT does not have")]
+    /// The WIT tools panicked on the types.
+    #[error("the interfaces of the component cannot be expressed in WIT")]
     NotWit,
 }
 
-/// Makes the stub for an importer: `names` are its imports of one target.
+/// Generates the stub for an importer: `names` are its imports that one target serves.
 ///
-/// `is_direct` says which signatures the host has a typed function for. It must be the same at both ends.
+/// `is_direct` returns whether the host has a typed function for a signature. Its results must be
+/// the same at both ends.
 ///
 /// # Errors
 ///
-/// Fails if the plan does, or no component can be made of it.
+/// Fails if planning fails, or if no component can be generated for the plan.
 pub fn stub(
     importer: &ComponentWorld,
     names: &[&str],
@@ -130,13 +131,14 @@ fn stub_with(
     Ok(Generated::new(plan, bytes))
 }
 
-/// Makes the skeleton for an exporter: `names` are those of its exports that others reach.
+/// Generates the skeleton for an exporter: `names` are its exports that other components call.
 ///
-/// It serves what crosses as bytes; typed and concurrent functions are called on the export itself.
+/// The skeleton serves the calls that cross as bytes or scalars; the host calls typed and
+/// concurrent functions on the export itself.
 ///
 /// # Errors
 ///
-/// Fails if the plan does, or no component can be made of it.
+/// Fails if planning fails, or if no component can be generated for the plan.
 pub fn skeleton(
     exporter: &ComponentWorld,
     names: &[&str],
@@ -162,9 +164,11 @@ fn skeleton_with(
     Ok(Generated::new(plan, bytes))
 }
 
-/// The tools assert what their own output guarantees; a valid component of other tools may break that, and
-/// a host must survive it. Nothing outlives the closure
-/// but what a cache keeps, which is whole or not there.
+/// Runs `make`, with a panic turned into an error.
+///
+/// The WIT tools assert the guarantees of their own encoder. A valid component of other tools may
+/// break those, and the host must survive that. The only state that outlives the closure is the
+/// cache, which stores complete entries only.
 fn guarded<R>(make: impl FnOnce() -> Result<R, StubError>) -> Result<R, StubError> {
     catch_unwind(AssertUnwindSafe(make)).unwrap_or(Err(StubError::NotWit))
 }

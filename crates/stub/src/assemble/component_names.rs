@@ -1,10 +1,9 @@
-//! What a component imports and exports, by names alone.
+//! The names of a component's imports and exports.
 
 use std::collections::HashSet;
 
 use wasmparser::{Parser, Payload};
 
-/// The names of the imports and exports of a component.
 #[derive(Debug, Default)]
 pub(crate) struct ComponentNames<'a> {
     pub(crate) imports: HashSet<&'a str>,
@@ -12,14 +11,14 @@ pub(crate) struct ComponentNames<'a> {
 }
 
 impl<'a> ComponentNames<'a> {
-    /// Reads a component that this crate has made.
+    /// Reads a component that this crate generated.
     pub(crate) fn of(component: &'a [u8]) -> Self {
         let mut names = Self::default();
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(component).map_while(Result::ok) {
             match payload {
                 Payload::ComponentSection { .. } | Payload::ModuleSection { .. } => depth += 1,
-                // That of the component itself is the last payload.
+                // The component's own end is the last payload.
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(imports) if depth == 0 => {
                     let imports = imports.into_iter().map_while(Result::ok);

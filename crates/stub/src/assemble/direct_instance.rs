@@ -1,16 +1,16 @@
-//! The type of `weft:link/direct`: the typed functions that a stub has of its host.
+//! The type of `weft:link/direct`, the instance of typed host functions that a stub imports.
 
 use wasm_encoder::{ComponentTypeRef, ComponentValType, InstanceType, PrimitiveValType};
 
 use super::AssembleError;
 use crate::plan::{CallPath, ComponentWorld, Kind, Outcome, PlannedInterface, Signature};
 
-/// The name of the function of this index.
+/// The name of the function with this index.
 pub(super) fn name(index: u32) -> String {
     format!("f{index}")
 }
 
-/// The type of the instance with all direct functions of some interfaces.
+/// The type of the instance with all direct functions of the interfaces.
 pub(super) fn instance<'a>(
     importer: &ComponentWorld,
     interfaces: impl Iterator<Item = &'a PlannedInterface>,
@@ -22,7 +22,7 @@ pub(super) fn instance<'a>(
             let CallPath::Direct(signature) = &function.path else {
                 continue;
             };
-            // The names of parameters are a part of the type.
+            // Parameter names are a part of a component function's type.
             let params = known.get(&function.name).map(|known| &known.params);
             let params = params.filter(|params| params.len() == signature.params.len());
             let params = params.ok_or_else(|| AssembleError::NotDirect {
@@ -36,11 +36,11 @@ pub(super) fn instance<'a>(
     Ok(types.instance)
 }
 
-/// An instance type, as far as it is made.
+/// An instance type under construction.
 #[derive(Default)]
 struct Types {
     instance: InstanceType,
-    /// The index of `list<u8>`, once it is there.
+    /// The index of `list<u8>`, once it is defined.
     bytes: Option<u32>,
 }
 

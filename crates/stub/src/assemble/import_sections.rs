@@ -1,4 +1,4 @@
-//! The imports of a component as the bytes they are, to be imported once more by a component around it.
+//! The raw import sections of a component, to be repeated in a component around it.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use wasmparser::{
 
 use super::AssembleError;
 
-/// The sections of a component up to its last import, and what they define.
+/// The sections of a component up to its last import, and the items they define.
 ///
-/// Sections number what they define from the beginning of the component, so at the beginning of another
-/// one they mean the same.
+/// Sections number items from the start of the component, so they mean the same at the start of
+/// another component.
 #[derive(Debug, Default)]
 pub(super) struct ImportSections<'a> {
     pub(super) sections: Vec<RawSection<'a>>,
-    /// The interfaces that are imported, with their indices.
+    /// The imported interfaces, with their indices.
     pub(super) imports: Vec<(&'a str, u32)>,
-    /// How many types and instances the sections define.
+    /// Numbers of types and instances that the sections define.
     pub(super) types: u32,
     pub(super) instances: u32,
 }
@@ -43,11 +43,11 @@ impl<'a> ImportSections<'a> {
                                 read.imports.push((import.name.name, read.instances));
                                 read.instances += 1;
                             }
-                            _ => return Err(unexpected("import that is no interface")),
+                            _ => return Err(unexpected("an import that is not an interface")),
                         }
                     }
                 }
-                // The tools write the imports first.
+                // The tools write imports first.
                 _ => break,
             }
             if let Some((id, range)) = section {
@@ -75,7 +75,7 @@ impl<'a> ImportSections<'a> {
                     kind: ComponentExternalKind::Type,
                     ..
                 } => self.types += 1,
-                _ => return Err(unexpected("alias of what is no type")),
+                _ => return Err(unexpected("an alias that is not of a type")),
             }
         }
         Ok(())
@@ -88,9 +88,9 @@ fn bytes(component: &[u8], range: Range<u64>) -> Result<&[u8], AssembleError> {
     start
         .zip(end)
         .and_then(|(start, end)| component.get(start..end))
-        .ok_or_else(|| unexpected("section beyond its end"))
+        .ok_or_else(|| unexpected("a section beyond its end"))
 }
 
 fn unexpected(found: &'static str) -> AssembleError {
-    AssembleError::UnexpectedSection { found }
+    AssembleError::UnexpectedItem { found }
 }

@@ -1,8 +1,9 @@
-//! Mixes generated and typed functions in the interfaces that an importer sees.
+//! Combines generated and typed functions in the interfaces that an importer imports.
 //!
-//! The generated component is nested in one that imports the typed functions of the host too, and exports,
-//! under the names of the importer's imports, instances that have both. A function is passed on as it is:
-//! a call of a typed one reaches the host without a stop in generated code.
+//! The generated component is nested in an outer one. The outer component also imports the typed
+//! functions of the host, and exports instances with both kinds of functions under the names of the
+//! importer's imports. Functions are passed on as they are: a call of a typed function runs no
+//! generated code.
 
 mod component_names;
 mod direct_instance;
@@ -24,32 +25,34 @@ pub(crate) use component_names::ComponentNames;
 use import_sections::ImportSections;
 pub(crate) use shared_types::add_shared_types;
 
-/// The instance of the host's typed functions, in which the function of index 3 is `f3`.
+/// The instance of typed host functions. The function with index 3 is named `f3`.
 pub const DIRECT: &str = "weft:link/direct";
 
-/// Why a stub could not be put together.
+/// The reason a stub could not be assembled.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AssembleError {
     /// The generated component cannot be read.
-    #[error("the generated component cannot be read")]
+    #[error("cannot parse the generated component")]
     Read(#[from] wasmparser::BinaryReaderError),
-    /// The generated component imports what cannot be passed on.
+    /// The generated component imports an item that the outer component cannot repeat.
     #[error(
-        "the generated component has a {found} before its last import: expected types and interfaces"
+        "the generated component has {found} before its last import: expected types and interfaces"
     )]
-    UnexpectedSection {
-        /// What there is.
+    UnexpectedItem {
+        /// The kind of the item.
         found: &'static str,
     },
-    /// A plan needs generated functions or types, and there is no generated component.
-    #[error("the interface `{interface}` has generated parts, and nothing was generated")]
+    /// The plan needs generated functions or types, and the generated component is missing.
+    #[error("no component was generated for interface `{interface}`")]
     NothingGenerated {
         /// The interface.
         interface: String,
     },
-    /// The plan is not of this component.
-    #[error("the interface `{interface}` has no function `{function}` of typed shape")]
+    /// The plan was not made for this component.
+    #[error(
+        "function `{function}` of interface `{interface}` does not match its planned signature"
+    )]
     NotDirect {
         /// The interface.
         interface: String,
@@ -58,25 +61,25 @@ pub enum AssembleError {
     },
 }
 
-/// Whether a stub of this plan has parts that must be generated: functions, or types, which other
-/// interfaces of the importer may mean.
+/// True if a stub of this plan needs generated parts: functions, or types that other interfaces of
+/// the importer may use.
 #[must_use]
 pub fn is_generated(importer: &ComponentWorld, plan: &Plan) -> bool {
     stubbed(plan).any(|interface| has_generated(importer, interface))
 }
 
-/// Whether there is a stub at all: the host defines interfaces with concurrent functions itself.
+/// True if the plan needs a stub: the host itself defines interfaces with concurrent functions.
 #[must_use]
 pub fn is_needed(plan: &Plan) -> bool {
     stubbed(plan).next().is_some()
 }
 
-/// The stub of an importer's plan, around the `generated` component, which exports all interfaces of the
-/// plan that have no concurrent functions.
+/// Assembles the stub of an importer's plan around the `generated` component. That component
+/// exports all interfaces of the plan without concurrent functions.
 ///
 /// # Errors
 ///
-/// Fails if the plan does not fit to the component or to what was generated.
+/// Fails if the plan does not match the component or the generated component.
 pub fn stub(
     importer: &ComponentWorld,
     plan: &Plan,
@@ -92,15 +95,15 @@ pub fn stub(
     }
 }
 
-/// The interfaces of a plan that a stub has.
+/// The interfaces of a plan that are part of its stub.
 fn stubbed(plan: &Plan) -> impl Iterator<Item = &PlannedInterface> {
     plan.interfaces
         .iter()
         .filter(|interface| !interface.concurrent)
 }
 
-/// The interfaces that a stub has, in the order in which the importer imports them: those first whose types
-/// others use. What is made of a type can be exported only after it.
+/// The interfaces of a stub in the order of the importer's imports. That puts an interface before
+/// those that use its types: a type that depends on another can only be exported after it.
 fn used_first<'p>(importer: &ComponentWorld, plan: &'p Plan) -> Vec<&'p PlannedInterface> {
     let imports = importer.resolve.worlds[importer.world].imports.keys();
     let names = imports.map(|key| importer.resolve.name_world_key(key));
@@ -119,26 +122,24 @@ fn has_direct(interface: &PlannedInterface) -> bool {
     functions.any(|function| matches!(function.path, CallPath::Direct(_)))
 }
 
-/// An item of an instance: its name, what it is, and its place among the items of that kind.
+/// An item of an instance: its name, its kind, and its index among the items of that kind.
 type Item<'a> = (&'a str, ComponentExportKind, u32);
 
-/// The outer component, as far as it is made.
+/// The outer component under construction.
 struct Assembly<'a> {
     importer: &'a ComponentWorld,
     plan: &'a Plan,
     component: Component,
-    /// How many there are of each, which is the index of the next.
+    /// Number of items of each kind, and so the index of the next.
     types: u32,
     instances: u32,
     funcs: u32,
-    /// The instance of the host's typed functions.
     direct: u32,
-    /// The instance of the generated component.
     generated: Option<u32>,
 }
 
 impl<'a> Assembly<'a> {
-    /// Imports everything, and makes an instance of the generated component.
+    /// Writes all imports, and instantiates the generated component.
     fn new(
         importer: &'a ComponentWorld,
         plan: &'a Plan,
@@ -183,7 +184,7 @@ impl<'a> Assembly<'a> {
         Ok(())
     }
 
-    /// The generated component is given what it imports: the outer one imports the same.
+    /// Passes the outer component's imports on to the generated component, which has the same.
     fn instantiate(&mut self, generated: &[u8], imports: &ImportSections<'_>) {
         self.component.section(&RawSection {
             id: ComponentSectionId::Component.into(),
@@ -206,7 +207,8 @@ impl<'a> Assembly<'a> {
         Ok(self.component.finish())
     }
 
-    /// Exports an interface: as it was generated, or as an instance of parts.
+    /// Exports an interface: the generated instance, or a new instance of generated and direct
+    /// items.
     fn add(&mut self, interface: &'a PlannedInterface) -> Result<(), AssembleError> {
         let mut aliases = ComponentAliasSection::new();
         let generated = self.generated_interface(interface, &mut aliases)?;
@@ -227,7 +229,7 @@ impl<'a> Assembly<'a> {
         let mut exports = ComponentExportSection::new();
         exports.export(&interface.name, kind, instance, None);
         self.component.section(&exports);
-        // An export is one more instance.
+        // Each export also defines an instance.
         self.next_instance();
         Ok(())
     }
@@ -237,7 +239,7 @@ impl<'a> Assembly<'a> {
         self.instances - 1
     }
 
-    /// The items of an interface, its types before the functions that they occur in.
+    /// The items of an interface, with types before the functions that use them.
     fn items(
         &mut self,
         interface: &'a PlannedInterface,
@@ -269,7 +271,7 @@ impl<'a> Assembly<'a> {
         Ok(items)
     }
 
-    /// The instance that the generated component has of an interface, if anything of it is wanted.
+    /// The generated instance of an interface; `None` if no part of the interface is generated.
     fn generated_interface(
         &mut self,
         interface: &PlannedInterface,
@@ -283,7 +285,7 @@ impl<'a> Assembly<'a> {
         Ok(Some(self.alias(aliases, generated, kind, &interface.name)))
     }
 
-    /// Names an export of an instance, and gives its index.
+    /// Aliases an export of an instance, and returns its index.
     fn alias(
         &mut self,
         aliases: &mut ComponentAliasSection,

@@ -1,8 +1,9 @@
-//! Interfaces by way of which those of a stub share types.
+//! Interfaces through which the interfaces of a stub share types.
 //!
-//! A component that exports two interfaces has to export each third one that uses types of the first and
-//! is used by the second. Where that third one is no part of the stub (another link reaches it, or the
-//! host defines it because it is concurrent), the stub exports its types alone, for nobody to import.
+//! A component that exports two interfaces must also export each third interface that uses types of
+//! the first and is used by the second. Such an interface may not be part of the stub: another link
+//! serves it, or the host defines it because it is concurrent. Then the stub exports only its
+//! types, and no component imports them.
 
 use std::collections::HashSet;
 
@@ -10,7 +11,8 @@ use wit_parser::{InterfaceId, WorldItem, WorldKey};
 
 use crate::plan::{ComponentWorld, Plan, PlannedInterface};
 
-/// The interfaces of an importer's plan that a stub has, and those connecting them without their functions.
+/// The stub's interfaces of an importer's plan, and the connecting interfaces without their
+/// functions.
 pub(crate) fn add_shared_types(importer: &ComponentWorld, plan: &Plan) -> Plan {
     let interfaces = plan.interfaces.iter();
     let mut interfaces: Vec<_> = interfaces
@@ -33,7 +35,7 @@ pub(crate) fn add_shared_types(importer: &ComponentWorld, plan: &Plan) -> Plan {
     }
 }
 
-/// The imports that are not stubbed, use what is, and are used by what is.
+/// The imports outside the stub that use its interfaces and are used by them.
 fn connecting<'a>(
     importer: &'a ComponentWorld,
     stubbed: &HashSet<InterfaceId>,
@@ -46,7 +48,7 @@ fn connecting<'a>(
         })
         .collect();
     let uses = |id| importer.resolve.interface_direct_deps(id);
-    // A component imports an interface before those that use its types: one way through is enough.
+    // A component imports an interface before those that use its types, so one pass is enough.
     let mut above = stubbed.clone();
     for (_, id) in &imports {
         if uses(*id).any(|used| above.contains(&used)) {

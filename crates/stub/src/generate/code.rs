@@ -1,4 +1,4 @@
-//! The body of one generated function: instructions, its locals, and how deeply its blocks are nested.
+//! The body of one generated function: its instructions, its locals, and the depth of its blocks.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, ValType};
 
@@ -8,25 +8,25 @@ use super::shape::Flat;
 /// A local variable or parameter.
 pub(crate) type Local = u32;
 
-/// A block that can be left from within.
+/// A block that a branch can leave.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Label(u32);
 
-/// Globals that every generated module has, by index.
+/// Globals of every generated module, by index.
 pub(crate) mod global {
-    /// Where the free part of the arena begins.
+    /// The start of the free part of the arena.
     pub(crate) const TOP: u32 = 0;
-    /// Where the memory ends.
+    /// The end of the memory.
     pub(crate) const END: u32 = 1;
-    /// What was wrong with the bytes that were read last.
+    /// The reason of the last decoding error.
     pub(crate) const ERROR: u32 = 2;
-    /// Where the arena begins.
+    /// The start of the arena.
     pub(crate) const BASE: u32 = 3;
-    /// How many of these there are.
+    /// Number of these globals.
     pub(crate) const COUNT: u32 = 4;
 }
 
-/// The body of a function.
+/// The body of a function under construction.
 #[derive(Debug)]
 pub(crate) struct Code {
     bytes: Vec<u8>,
@@ -40,7 +40,7 @@ impl Code {
     pub(crate) fn new(parameters: usize) -> Self {
         Self {
             bytes: Vec::new(),
-            // A function of the plan has 17 parameters at most.
+            // A planned function has at most 17 parameters.
             parameters: u32::try_from(parameters).unwrap_or(u32::MAX),
             locals: Vec::new(),
             free: Vec::new(),
@@ -48,12 +48,12 @@ impl Code {
         }
     }
 
-    /// Where instructions go that neither open nor close a block.
+    /// The sink for instructions that neither open nor close a block.
     pub(crate) fn add(&mut self) -> InstructionSink<'_> {
         InstructionSink::new(&mut self.bytes)
     }
 
-    /// A local of this type that nobody else uses, until it is given back.
+    /// Reserves a local of this type until it is released.
     pub(crate) fn local(&mut self, ty: ValType) -> Local {
         let place = self
             .free
@@ -70,7 +70,7 @@ impl Code {
         self.local(ValType::I32)
     }
 
-    /// A local may be used for something else from here on.
+    /// Makes a local available for other uses.
     pub(crate) fn release(&mut self, local: Local) {
         self.free.push(local);
     }
@@ -115,23 +115,23 @@ impl Code {
         self.add().br_table(depths, default);
     }
 
-    /// If the condition on the stack holds, returns 0 from a function that returns an `i32`, with a reason.
-    pub(crate) fn fail_if(&mut self, reason: DecodeError) {
+    /// Returns 0 with an error from a function that returns an `i32`, if the condition on the stack
+    /// holds.
+    pub(crate) fn fail_if(&mut self, error: DecodeError) {
         self.if_();
-        self.fail(reason);
+        self.fail(error);
         self.end();
     }
 
-    /// Returns 0 from a function that returns an `i32`, with a reason.
-    pub(crate) fn fail(&mut self, reason: DecodeError) {
+    /// Returns 0 with an error from a function that returns an `i32`.
+    pub(crate) fn fail(&mut self, error: DecodeError) {
         self.add()
-            .i32_const(reason.code())
+            .i32_const(error.code())
             .global_set(global::ERROR)
             .i32_const(0)
             .return_();
     }
 
-    /// The function with these instructions.
     pub(crate) fn finish(mut self) -> Function {
         self.add().end();
         let mut function = Function::new_with_locals_types(self.locals);
@@ -145,7 +145,7 @@ impl Code {
     }
 }
 
-/// An access to canonical memory, which is aligned to its size.
+/// An access to canonical memory, aligned to its size.
 pub(crate) fn at(offset: u32, bytes: u32) -> MemArg {
     MemArg {
         offset: u64::from(offset),
@@ -154,7 +154,7 @@ pub(crate) fn at(offset: u32, bytes: u32) -> MemArg {
     }
 }
 
-/// An access to encoded bytes, which are not aligned.
+/// An unaligned access to encoded bytes.
 pub(crate) fn byte_at(offset: u32) -> MemArg {
     at(offset, 1)
 }
@@ -170,7 +170,7 @@ impl From<Flat> for ValType {
     }
 }
 
-/// Makes the value on the stack, of type `from`, one of type `to`, where one of them is the slot that the
+/// Converts the value on the stack from type `from` to type `to`. One of them is a slot that the
 /// cases of a variant share.
 pub(crate) fn coerce(code: &mut Code, from: Flat, to: Flat) {
     let mut add = code.add();
@@ -183,7 +183,7 @@ pub(crate) fn coerce(code: &mut Code, from: Flat, to: Flat) {
         (Flat::I64, Flat::F32) => add.i32_wrap_i64().f32_reinterpret_i32(),
         (Flat::F64, Flat::I64) => add.i64_reinterpret_f64(),
         (Flat::I64, Flat::F64) => add.f64_reinterpret_i64(),
-        // Equal, or a pair that no two joined slots make.
+        // Equal types, or a pair that no joined slots have.
         _ => return,
     };
 }

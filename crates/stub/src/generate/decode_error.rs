@@ -1,7 +1,7 @@
-//! What generated code says is wrong with bytes, by number. The numbers are the wire's
-//! (`weft_wire::Malformed`); a test holds both together.
+//! The numbers by which generated code reports decoding errors. They equal those of
+//! `weft_wire::Malformed`; a test compares both.
 
-/// A reason why bytes are no value.
+/// The reason that bytes are not a valid value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum DecodeError {

@@ -1,65 +1,65 @@
-//! Why no stub or skeleton could be generated.
+//! The error of code generation.
 
 use thiserror::Error;
 
-/// Why no stub or skeleton could be generated.
+/// The reason a stub or skeleton could not be generated.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum GenerateError {
     /// A type that has no encoding.
-    #[error("a stub cannot carry the type `{name}`")]
+    #[error("type `{name}` has no encoding")]
     Unsupported {
-        /// The kind of type.
+        /// The kind of the type.
         name: String,
     },
-    /// A handle of a resource that none of the interfaces defines.
-    #[error("the resource `{resource}` is of an interface that the link does not carry")]
+    /// A handle of a resource that no carried interface defines.
+    #[error("resource `{resource}` is defined by an interface outside the link")]
     ForeignResource {
-        /// Its name.
+        /// The name of the resource.
         resource: String,
     },
     /// Types are nested too deeply.
     #[error("types are nested too deeply: expected at most {limit} levels")]
     TooDeep {
-        /// The bound.
+        /// The maximum number of levels.
         limit: u32,
     },
     /// A value takes too much memory.
     #[error("a type is too large: expected at most {limit} bytes for one value")]
     TooLarge {
-        /// The bound.
+        /// The maximum number of bytes.
         limit: u64,
     },
-    /// The plan names what the world does not have.
-    #[error("the component's world has no interface `{name}`")]
+    /// The plan has an interface that the component's world does not have.
+    #[error("interface `{name}` is missing from the world of the component")]
     NoInterface {
-        /// The interface, or the interface and the function.
+        /// The interface.
         name: String,
     },
-    /// The plan names a function that the interface does not have.
-    #[error("the interface `{interface}` has no function `{function}`")]
+    /// The plan has a function that the interface does not have.
+    #[error("function `{function}` is missing from interface `{interface}`")]
     NoFunction {
         /// The interface.
         interface: String,
         /// The function.
         function: String,
     },
-    /// Two of the interfaces cannot be in one component.
-    #[error("the interface `{name}` is there twice; one stub cannot tell its resources apart")]
+    /// Two copies of an interface with resources cannot be in one component.
+    #[error("interface `{name}` occurs twice: one stub cannot tell its resources apart")]
     Twice {
         /// The interface.
         name: String,
     },
-    /// The component has a package with the name that links use.
-    #[error("the package `weft:link` is reserved: {message}")]
+    /// The component has a package with the reserved name of the link interfaces.
+    #[error("package name `weft:link` is reserved: {message}")]
     Reserved {
-        /// What the tools say.
+        /// The message of the tools.
         message: String,
     },
-    /// The generated code could not be made a component.
-    #[error("the generated module could not be made a component: {message}")]
+    /// The generated module could not be turned into a component.
+    #[error("cannot turn the generated module into a component: {message}")]
     Componentize {
-        /// What the tools say.
+        /// The message of the tools.
         message: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Code that takes values in memory apart into flat ones.
+//! Code that loads values from memory in their flat form.
 
 use wasm_encoder::Function;
 
@@ -38,7 +38,7 @@ impl Generator {
         code.finish()
     }
 
-    /// Puts a value in memory onto the stack in its flat form, in slots of these types.
+    /// Pushes the flat form of a value in memory onto the stack, converted to slots of these types.
     pub(crate) fn load_flat(
         &mut self,
         code: &mut Code,
@@ -82,7 +82,7 @@ impl Generator {
         }
     }
 
-    /// Makes the flat form of `shape` on the stack one in slots of these types.
+    /// Converts the flat form of `shape` on the stack to slots of these types.
     fn coerce_all(&mut self, code: &mut Code, shape: ShapeId, slots: &[Flat]) {
         let flat = self.flat(shape).to_vec();
         if flat == slots {

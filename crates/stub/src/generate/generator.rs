@@ -1,4 +1,4 @@
-//! Makes each function of a module once, when another first needs it.
+//! A queue of functions to generate: each is generated once, after its first use.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,13 +9,14 @@ use super::helpers::Helper;
 use super::module::{Func, FunctionType, Module};
 use super::shape::{Flat, Shape, ShapeId, Shapes};
 
-/// A function that is made for a type, or for all.
+/// A generated function, for one type or for all types.
 ///
-/// `p` is where encoded bytes are written or read. What writes returns where it ended. What reads is given
-/// the end of the bytes, and returns where it ended, or 0 after it has left a reason.
+/// `p` is the address at which encoded bytes are written or read. A writer returns the end of its
+/// bytes. A reader also takes the end of the input, and returns the end of its bytes, or 0 with an
+/// error stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Key {
-    /// One for all types.
+    /// For all types.
     Helper(Helper),
     /// `(p, address) -> p`
     EncodeMemory(ShapeId),
@@ -29,22 +30,22 @@ pub(crate) enum Key {
     DecodeList(ShapeId),
     /// `(address) -> (flat…)`
     LoadFlat(ShapeId),
-    /// Exchanges the handles in memory for others: `(address)`
+    /// Converts the handles in memory: `(address)`
     ConvertHandles(HandleConversion, ShapeId),
-    /// Exchanges one handle: `(handle) -> handle`
+    /// Converts one handle: `(handle) -> handle`
     ConvertHandle(HandleConversion, u32),
-    /// Decodes the bytes that a host function has returned: `(address) -> reason`, or 0
+    /// Decodes the bytes that a host function has returned: `(address) -> error`, or 0
     Receive(ShapeId),
 }
 
-/// A module in the making.
+/// A module under construction.
 #[derive(Debug)]
 pub(crate) struct Generator {
     pub(crate) module: Module,
     pub(crate) shapes: Shapes,
     pub(crate) handles: Handles,
     functions: HashMap<Key, Func>,
-    /// Declared, and not yet made.
+    /// Functions that are declared and not yet defined.
     queue: VecDeque<Key>,
 }
 
@@ -59,7 +60,7 @@ impl Generator {
         }
     }
 
-    /// The function behind a key, which is made if it is new.
+    /// Returns the function for a key, and queues it if it is new.
     pub(crate) fn function(&mut self, key: Key) -> Func {
         if let Some(known) = self.functions.get(&key) {
             return *known;
@@ -80,7 +81,7 @@ impl Generator {
         self.index(Key::Helper(helper))
     }
 
-    /// Makes all functions that were asked for, and those that they ask for.
+    /// Generates all queued functions, and those that they queue in turn.
     pub(crate) fn make_all(&mut self) {
         while let Some(key) = self.queue.pop_front() {
             let body = self.make(key);
@@ -125,7 +126,7 @@ impl Generator {
         }
     }
 
-    /// The flat form of a shape that is known to have one.
+    /// The flat form of a shape that has one.
     pub(crate) fn flat(&self, shape: ShapeId) -> &[Flat] {
         self.shapes
             .layout(shape)
@@ -134,7 +135,7 @@ impl Generator {
             .unwrap_or_default()
     }
 
-    /// Whether the code for a shape stands where it is used, and not in a function of its own.
+    /// True if the code for a shape is repeated at each use rather than a function.
     pub(crate) fn is_inline(&self, shape: ShapeId) -> bool {
         match self.shapes.shape(shape) {
             Shape::Record(_) => self.shapes.layout(shape).weight <= INLINE_WEIGHT,
@@ -143,8 +144,8 @@ impl Generator {
         }
     }
 
-    /// The parts of a value that have code of their own, with their offsets: the fields of records that
-    /// are inline, the fields of those, and so on. `shape` itself is taken apart in any case.
+    /// The parts of a value that have code of their own, with their offsets: the fields of inline
+    /// records, recursively. `shape` itself is always taken apart.
     pub(crate) fn leaves(&self, shape: ShapeId) -> Vec<(u32, ShapeId)> {
         let mut leaves = Vec::new();
         match self.shapes.shape(shape) {
@@ -166,6 +167,6 @@ impl Generator {
     }
 }
 
-/// Up to how many scalars a record's code is repeated wherever there is one. It bounds the size of what is
-/// generated: types that are nested `n` levels would else make code for 2ⁿ values.
+/// The maximum weight of an inline record. It bounds the size of the generated code: `n` levels of
+/// nested types would otherwise produce code for 2ⁿ values.
 const INLINE_WEIGHT: u32 = 12;

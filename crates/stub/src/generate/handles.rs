@@ -1,9 +1,9 @@
-//! What becomes of the handles of resources on their way through a stub or skeleton.
+//! Conversion of resource handles in stubs and skeletons.
 //!
-//! A stub implements the resources of its interfaces: what represents one is the number that the other side
-//! knows it by. A skeleton is given handles by the exporter and keeps them in a table, whose places are those
-//! numbers. Either takes a value as a whole first, and converts the handles in it after that: a value that
-//! turns out to be malformed has changed nothing.
+//! A stub implements the resources of its interfaces: the representation of one is its number on
+//! the other side. A skeleton receives handles from the exporter and stores them in a table, whose
+//! indices make up those numbers. Both decode a value completely before they convert the handles in
+//! it, so a malformed value has no side effects.
 
 use wasm_encoder::Function;
 
@@ -17,32 +17,33 @@ use super::variant_cases::CaseSwitch;
 /// A conversion of handles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum HandleConversion {
-    /// A stub has received a number and makes a resource of it.
+    /// Stub: makes a resource for a received number.
     Create,
-    /// A stub is given a resource, which it gives away: only its number is left.
+    /// Stub: drops an owned resource that moves to the other side, and returns its number.
     Transfer,
-    /// A skeleton has received a number and looks for the exporter's resource, which is lent.
+    /// Skeleton: looks up the exporter's resource for a number that the caller lends.
     Borrow,
-    /// A skeleton has received a number and returns the exporter's resource to it.
+    /// Skeleton: removes the exporter's resource from the table for a number that the caller gives
+    /// back.
     Take,
-    /// A skeleton is given a resource by the exporter and makes a number for it.
+    /// Skeleton: stores a resource of the exporter in the table, and returns a number for it.
     Store,
 }
 
-/// What a module can do with resources.
+/// The way a module handles resources.
 #[derive(Debug)]
 pub(crate) enum Handles {
-    /// Implements them.
+    /// Implements the resources.
     Stub {
         resources: Vec<ResourceIntrinsics>,
-        /// Is 1 while a resource is dropped that lives on, on the other side.
+        /// A global that is 1 while a resource is dropped that moves to the other side.
         moved: u32,
     },
-    /// Uses those of the exporter.
+    /// Uses the exporter's resources.
     Skeleton {
         has_resources: bool,
         table: Table,
-        /// Is 1 when a call is over and what it gave back may still be read.
+        /// A global that is 1 after a call, while its result may still be read.
         call_finished: u32,
     },
 }
@@ -58,17 +59,17 @@ pub(crate) struct ResourceIntrinsics {
 /// The globals of a skeleton's table of handles.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
-    /// Where it is.
+    /// The address of the table.
     pub(crate) start: u32,
-    /// How many entries it has, used or not.
+    /// Number of entries, used or not.
     pub(crate) length: u32,
-    /// For how many entries there is room.
+    /// Number of entries that fit.
     pub(crate) capacity: u32,
-    /// The first unused entry, as its index plus 1; 0 if there is none.
+    /// The first unused entry, as its index plus 1; 0 if all are used.
     pub(crate) unused: u32,
-    /// The generation that entries begin with.
+    /// The first generation of entries.
     pub(crate) first: u32,
-    /// Tells the handles that this call uses from those of earlier ones; even.
+    /// An even number that distinguishes the handles of this call from those of earlier calls.
     pub(crate) stamp: u32,
 }
 
@@ -90,7 +91,7 @@ impl Handles {
         matches!(self, Self::Stub { .. })
     }
 
-    /// The table of a skeleton that has resources.
+    /// The table of a skeleton with resources.
     pub(crate) fn table(&self) -> Option<Table> {
         match self {
             Self::Skeleton {
@@ -102,7 +103,7 @@ impl Handles {
         }
     }
 
-    /// The global that says that a skeleton's call is over.
+    /// The global that is 1 after a skeleton's call.
     pub(crate) fn call_finished(&self) -> Option<u32> {
         match self {
             Self::Skeleton { call_finished, .. } => Some(*call_finished),
@@ -122,7 +123,7 @@ impl Generator {
         code.finish()
     }
 
-    /// Exchanges the handles in a value: its fields, the payload of its case, its elements.
+    /// Converts the handles in a value: its fields, the payload of its case, its elements.
     pub(crate) fn convert_handles(
         &mut self,
         code: &mut Code,
@@ -172,12 +173,12 @@ impl Generator {
                 code.release(tag);
             }
             Shape::List(element) => self.convert_list(code, conversion, element, (address, offset)),
-            // No handles in them.
+            // Types without handles.
             _ => {}
         }
     }
 
-    /// Exchanges handles here if there is one, else by a function of the type.
+    /// Converts a single handle in place, others through a function of the type.
     fn convert_part(
         &mut self,
         code: &mut Code,
@@ -241,7 +242,7 @@ impl Generator {
                 let mut add = code.add();
                 add.local_get(handle).call(intrinsics.representation.0);
                 add.local_set(number);
-                // Its destructor sees that there is nothing to tell.
+                // The destructor skips its message to the other side.
                 add.i32_const(1).global_set(moved);
                 add.local_get(handle).call(intrinsics.drop.0);
                 add.i32_const(0).global_set(moved).local_get(number);
@@ -259,7 +260,7 @@ impl Generator {
                 let resource = resource.cast_signed();
                 code.add().local_get(handle).i32_const(resource).call(keep);
             }
-            // A skeleton implements no resource.
+            // A skeleton implements no resources.
             (HandleConversion::Create | HandleConversion::Transfer, None) => {
                 code.add().unreachable();
             }
@@ -276,7 +277,7 @@ impl Generator {
     }
 }
 
-/// The types of the intrinsics.
+/// The types of the resource intrinsics.
 pub(crate) mod intrinsic {
     use super::FunctionType;
 

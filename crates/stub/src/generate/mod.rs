@@ -1,9 +1,10 @@
-//! Generates the code of stubs and skeletons: core modules that turn values in canonical memory into the
-//! bytes of the wire, and back.
+//! Generates the code of stubs and skeletons: core modules that convert values in canonical memory
+//! to the bytes of the wire, and back.
 //!
-//! The way through: `shape` makes a table of the types, [`stub`] or [`skeleton`] the functions of the
-//! interfaces, which ask a `generator` for a function of each type; `encode`, `decode`, `flat` and
-//! `handles` make those, and `helpers` what depends on no type. `world` makes a component of it.
+//! `shape` builds a table of the types. [`stub`] or [`skeleton`] generate the functions of the
+//! interfaces and request a function per type from the `generator`. `encode`, `decode`, `flat_abi`
+//! and `handles` generate those, and `helpers` the type-independent ones. `world` turns the module
+//! into a component.
 
 mod code;
 mod decode;
@@ -31,47 +32,47 @@ use wit_parser::{WorldItem, WorldKey};
 use crate::plan::{CallPath, ComponentWorld, Plan, PlannedInterface};
 use world::{CarriedFunction, CarriedInterface, LinkWorld, Side};
 
-/// The version of the code that is generated: what is cached of another one is not used.
+/// The version of the generated code. Cached artifacts of other versions are not used.
 pub const VERSION: u32 = 3;
 
-/// The part of a stub that is generated: a component that exports the interfaces of an importer's plan, with
-/// those functions that generated code carries, and imports `weft:link/call`.
+/// Generates the generated part of a stub: a component that exports the interfaces of an importer's
+/// plan with the functions that generated code carries, and imports `weft:link/call`.
 ///
 /// # Errors
 ///
-/// If a type has no encoding, or the tools cannot make a component of the code.
+/// Fails if a type has no encoding, or the tools cannot turn the code into a component.
 pub fn stub(component: &ComponentWorld, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
     let carried = carried(component, plan, Side::Stub)?;
     let world = LinkWorld::new(&component.resolve, &carried, Side::Stub)?;
     world.componentize(stub::module(&world)?)
 }
 
-/// A skeleton: a component that imports the interfaces of an exporter's plan, with those functions that
-/// generated code carries, and exports `weft:link/serve`.
+/// Generates a skeleton: a component that imports the interfaces of an exporter's plan with the
+/// functions that generated code carries, and exports `weft:link/serve`.
 ///
 /// # Errors
 ///
-/// If a type has no encoding, or the tools cannot make a component of the code.
+/// Fails if a type has no encoding, or the tools cannot turn the code into a component.
 pub fn skeleton(component: &ComponentWorld, plan: &Plan) -> Result<Vec<u8>, GenerateError> {
     let carried = carried(component, plan, Side::Skeleton)?;
     let world = LinkWorld::new(&component.resolve, &carried, Side::Skeleton)?;
     world.componentize(skeleton::module(&world)?)
 }
 
-/// Says which component [`stub`] makes, without making it.
+/// Identifies the component that [`stub`] generates, without generating it.
 ///
 /// # Errors
 ///
-/// If the plan is not of this component, or the tools cannot write its types.
+/// Fails if the plan was not made for this component, or the tools cannot encode its types.
 pub fn stub_digest(component: &ComponentWorld, plan: &Plan) -> Result<[u8; 32], GenerateError> {
     digest(component, plan, Side::Stub)
 }
 
-/// Says which component [`skeleton`] makes, without making it.
+/// Identifies the component that [`skeleton`] generates, without generating it.
 ///
 /// # Errors
 ///
-/// If the plan is not of this component, or the tools cannot write its types.
+/// Fails if the plan was not made for this component, or the tools cannot encode its types.
 pub fn skeleton_digest(component: &ComponentWorld, plan: &Plan) -> Result<[u8; 32], GenerateError> {
     digest(component, plan, Side::Skeleton)
 }
@@ -81,8 +82,8 @@ fn digest(component: &ComponentWorld, plan: &Plan, side: Side) -> Result<[u8; 32
     let world = LinkWorld::new(&component.resolve, &carried, side)?;
     let mut hasher = Sha256::new();
     hasher.update(VERSION.to_le_bytes());
-    // The world says everything but the indices, names of types included. Its order of interfaces is its own, so
-    // each says of which function it is.
+    // The encoded world covers everything but the indices, names of types included. It orders
+    // interfaces by its own rules, so each index is hashed with the names of its function.
     hasher.update(world.encode()?);
     for interface in &carried {
         let interface_name = component.resolve.name_world_key(&interface.key);
@@ -97,8 +98,8 @@ fn digest(component: &ComponentWorld, plan: &Plan, side: Side) -> Result<[u8; 32
     Ok(hasher.finalize().into())
 }
 
-/// The interfaces of a plan that a stub or skeleton has. One without a function in it may have types that
-/// others use.
+/// The interfaces of a plan that are part of a stub or skeleton. An interface without carried
+/// functions may have types that others use.
 fn carried(
     component: &ComponentWorld,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! Collects the parts of a core module and writes it.
+//! A builder for core modules.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use wasm_encoder::{
 use super::code::global;
 use super::memory_layout;
 
-/// The most pages, so that the end of the memory is an address of 32 bits too.
+/// The maximum number of pages: the end of the memory is an address of 32 bits too.
 const MAX_PAGES: u64 = 0xffff;
 
-/// The types of the parameters and results of a function.
+/// The core type of a function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FunctionType {
     pub(crate) parameters: Vec<ValType>,
@@ -21,7 +21,7 @@ pub(crate) struct FunctionType {
 }
 
 impl FunctionType {
-    /// All of it `i32`.
+    /// A type with `i32` parameters and results only.
     pub(crate) fn words(parameters: usize, results: usize) -> Self {
         Self {
             parameters: vec![ValType::I32; parameters],
@@ -37,11 +37,11 @@ impl FunctionType {
     }
 }
 
-/// A function in the index space of the module.
+/// The index of a function in the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Func(pub(crate) u32);
 
-/// A core module that is being made. All imports come before the first function.
+/// A core module under construction. All imports precede the first function.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     types: TypeSection,
@@ -64,7 +64,7 @@ impl Module {
         Func(self.imported - 1)
     }
 
-    /// A function whose body is given later.
+    /// Declares a function to be defined later.
     pub(crate) fn declare(&mut self, ty: &FunctionType) -> Func {
         let ty = self.type_index(ty);
         self.function_types.push(ty);
@@ -80,13 +80,13 @@ impl Module {
         self.exports.export(name, ExportKind::Func, func.0);
     }
 
-    /// A global `i32` beyond those that every module has.
+    /// Adds a global `i32` to those of every module.
     pub(crate) fn add_global(&mut self, initial: i32) -> u32 {
         self.more_globals.push(initial);
         global::COUNT + count(self.more_globals.len()) - 1
     }
 
-    /// The bytes of the module.
+    /// Encodes the module.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let mut functions = FunctionSection::new();
         for ty in &self.function_types {
@@ -151,7 +151,8 @@ impl Module {
     }
 }
 
-/// A number of things that are each at least a byte of a component, whose size has a bound far below.
+/// Converts a number of items. Each takes at least a byte of a component, so the limit on the size
+/// of components keeps it far below the maximum.
 fn count(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }

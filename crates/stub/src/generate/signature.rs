@@ -1,4 +1,4 @@
-//! The functions of an interface, as shapes and as core types.
+//! The signatures of an interface's functions, as shapes and as core types.
 
 use wasm_encoder::ValType;
 use wit_parser::{Function, WasmExport, WasmExportKind, WasmImport, WorldKey};
@@ -12,19 +12,19 @@ use super::world::{CarriedFunction, LinkWorld, MANGLING};
 pub(crate) struct Call<'w> {
     interface: &'w WorldKey,
     function: &'w Function,
-    /// Its index on the link.
+    /// The index on the link.
     pub(crate) index: u32,
-    /// Whether it is one of few scalars.
+    /// True for a function of few scalars.
     pub(crate) is_scalars: bool,
     /// The tuple of the parameters.
     pub(crate) parameters: ShapeId,
     pub(crate) result: Option<ShapeId>,
-    /// What a reply is: the result, or a tuple of nothing.
+    /// The shape of a reply: the result, or an empty tuple.
     pub(crate) reply: ShapeId,
 }
 
 impl<'w> Call<'w> {
-    /// All functions of a world's interfaces.
+    /// All functions of a world's carried interfaces.
     pub(crate) fn all(
         world: &'w LinkWorld,
         shapes: &mut Shapes,
@@ -70,7 +70,7 @@ impl<'w> Call<'w> {
         })
     }
 
-    /// The name of the function for who imports it.
+    /// The name of the function as an import.
     pub(crate) fn import_name(&self, world: &LinkWorld) -> (String, String) {
         let import = WasmImport::Func {
             interface: Some(self.interface),
@@ -79,7 +79,7 @@ impl<'w> Call<'w> {
         world.resolve.wasm_import_name(MANGLING, import)
     }
 
-    /// The name of the function for who exports it, or of what belongs to it.
+    /// The name of the function as an export, or of its `post-return`.
     pub(crate) fn export_name(&self, world: &LinkWorld, kind: WasmExportKind) -> String {
         let export = WasmExport::Func {
             interface: Some(self.interface),
@@ -89,12 +89,12 @@ impl<'w> Call<'w> {
         world.resolve.wasm_export_name(MANGLING, export)
     }
 
-    /// The flat parameters, unless they go through memory.
+    /// The flat parameters; `None` if they go through memory.
     pub(crate) fn flat_parameters<'s>(&self, shapes: &'s Shapes) -> Option<&'s [Flat]> {
         shapes.layout(self.parameters).flat.as_deref()
     }
 
-    /// The one flat result, if there is a result and it does not go through memory.
+    /// The single flat result; `None` without a result or if it goes through memory.
     pub(crate) fn flat_result(&self, shapes: &Shapes) -> Option<Flat> {
         match shapes.layout(self.result?).flat.as_deref() {
             Some([flat]) => Some(*flat),

@@ -1,4 +1,4 @@
-//! The module of a skeleton: it imports interfaces, and calls them for whoever sends bytes.
+//! The module of a skeleton: it imports interfaces, and calls them with decoded arguments.
 
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
@@ -19,7 +19,7 @@ use super::signature::Call;
 use super::world::{LinkWorld, MANGLING};
 use crate::plan::MAX_SCALARS;
 
-/// The module of a skeleton for a world that [`LinkWorld`] made.
+/// Generates the module of a skeleton for a [`LinkWorld`].
 pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let resources = world.resources();
     let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
@@ -57,7 +57,7 @@ pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     Ok(generator.finish())
 }
 
-/// For each resource what drops one.
+/// Imports the drop function of each resource.
 fn import_drops(
     module: &mut Module,
     world: &LinkWorld,
@@ -75,7 +75,7 @@ fn import_drops(
     resources.iter().map(import).collect()
 }
 
-/// The core type of a function that is imported.
+/// The core type of an imported function.
 fn import_type(shapes: &Shapes, call: &Call<'_>) -> FunctionType {
     let mut parameters = call.core_parameters(shapes);
     if call.result_in_memory(shapes).is_some() {
@@ -90,7 +90,7 @@ fn import_type(shapes: &Shapes, call: &Call<'_>) -> FunctionType {
 }
 
 impl Generator {
-    /// `(function, arguments, length) -> where the outcome is`
+    /// `(function, arguments, length) -> address of the outcome`
     fn add_invoke(
         &mut self,
         (table, call_finished): (Table, u32),
@@ -140,7 +140,7 @@ impl Generator {
         func
     }
 
-    /// `(function, length, words…) -> where the outcome is`
+    /// `(function, length, words…) -> address of the outcome`
     fn add_invoke_small(&mut self, invoke: Func) -> Func {
         use ValType::{I32, I64};
         let (function, length, first_word) = (0, 1, 2);
@@ -193,7 +193,7 @@ impl Generator {
         func
     }
 
-    /// `(arguments, end) -> (result, length)`, or 0 and a reason
+    /// `(arguments, end) -> (result, length)`, or 0 and an error
     fn add_served(&mut self, call: &Call<'_>, import: Func) -> Func {
         let func = self.module.declare(&FunctionType::words(2, 2));
         let body = self.make_served(call, import);
@@ -238,7 +238,7 @@ impl Generator {
         code.finish()
     }
 
-    /// Encodes what the exporter has returned, on the stack or in memory at `area`.
+    /// Encodes the exporter's result, on the stack or in memory at `area`.
     fn encode_reply(&mut self, code: &mut Code, call: &Call<'_>, area: u32) {
         let source = match call.flat_result(&self.shapes) {
             Some(flat) => {
@@ -252,7 +252,7 @@ impl Generator {
             },
         };
         let Some(shape) = call.result else {
-            // No bytes, and a place where words can be read all the same.
+            // An empty reply still needs an address from which words can be loaded.
             code.add().i32_const(ARGUMENTS_AREA).i32_const(0);
             return;
         };
@@ -267,13 +267,13 @@ impl Generator {
         add.local_get(start).local_get(p).local_get(start).i32_sub();
     }
 
-    /// Exchanges the handles in a result for numbers.
+    /// Converts the handles in a result to numbers.
     fn store_handles(&mut self, code: &mut Code, shape: ShapeId, source: &Source) {
         match source {
             Source::Memory { address, offset } => {
                 self.convert_handles(code, HandleConversion::Store, shape, (*address, *offset));
             }
-            // One flat value with a handle in it is the handle.
+            // A single flat value that contains a handle is that handle.
             Source::Flat(slots) => {
                 if let (Some(resource), [(local, _)]) = (self.only_handle(shape), slots.as_slice())
                 {
@@ -284,7 +284,7 @@ impl Generator {
         }
     }
 
-    /// The resource of the handle that a value of one slot is.
+    /// The resource of the handle in a value of one slot.
     fn only_handle(&self, shape: ShapeId) -> Option<u32> {
         match self.shapes.shape(shape) {
             Shape::Handle { resource, .. } => Some(*resource),
@@ -303,10 +303,10 @@ impl Generator {
         fail_if(code, DecodeError::Bytes);
     }
 
-    /// `(handle) -> where the outcome is`
+    /// `(handle) -> address of the outcome`
     fn add_drop(&mut self, drops: &[Func]) -> Func {
         let handle = 0;
-        // In the table resources are numbered from 1.
+        // The table numbers resources from 1.
         let arms: Vec<(u32, Func)> = (1..).zip(drops.iter().copied()).collect();
         let (find, take) = (
             self.helper(Helper::FindEntry),
@@ -339,7 +339,7 @@ impl Generator {
         func
     }
 
-    /// `(tag)`: all bits of it go into the first generation, which is not 0.
+    /// `(tag)`: all bits of the tag go into the first generation, which is not 0.
     fn add_open(&mut self, table: Table) -> Func {
         let tag = 0;
         let mut code = Code::new(1);
@@ -355,8 +355,8 @@ impl Generator {
     }
 }
 
-/// Puts into the return area so many bytes from an address on: in words if they are few. Where a byte was
-/// written there is room for more than these.
+/// Stores `length` bytes at `address` in the return area, in words if they are few. An encoded
+/// value is followed by enough slack to load all words.
 fn return_bytes(code: &mut Code, address: Local, length: Local) {
     let to = RETURN_AREA + RESULT_PAYLOAD.cast_signed();
     code.add()
@@ -392,7 +392,7 @@ fn return_bytes(code: &mut Code, address: Local, length: Local) {
     code.end();
 }
 
-/// Chooses by a number between arms; the last is for all other numbers.
+/// Selects one of the arms by a number; `None` is the arm for all other numbers.
 fn dispatch<A: Copy>(
     code: &mut Code,
     number: u32,
@@ -420,10 +420,10 @@ fn dispatch<A: Copy>(
     code.end();
 }
 
-/// If the condition on the stack holds, returns 0 and the reason.
-fn fail_if(code: &mut Code, reason: DecodeError) {
+/// Returns 0 and the error if the condition on the stack holds.
+fn fail_if(code: &mut Code, error: DecodeError) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(0).i32_const(reason.code()).return_();
+    add.i32_const(0).i32_const(error.code()).return_();
     code.end();
 }

@@ -1,4 +1,4 @@
-//! The module of a stub: it exports interfaces, and turns each call into one of bytes.
+//! The module of a stub: it exports interfaces, and sends each call to the host as bytes.
 
 use wasm_encoder::{Function as Body, ValType};
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
@@ -29,7 +29,7 @@ struct HostFunctions {
     malformed: Func,
 }
 
-/// The module of a stub for a world that [`LinkWorld`] made.
+/// Generates the module of a stub for a [`LinkWorld`].
 pub(crate) fn module(world: &LinkWorld) -> Result<Vec<u8>, GenerateError> {
     let resources = world.resources();
     let mut shapes = Shapes::new(resources.iter().map(|(_, id)| *id).collect());
@@ -74,7 +74,7 @@ impl HostFunctions {
         };
         let call_scalars = import_for("call-scalars", &[I32, I64, I64, I64, I64], &[I64]);
         let mut import = |name, parameters| import_for(name, parameters, &[]);
-        // Lists are pointer and length; the last word says where the result goes.
+        // A list is a pointer and a length; the last word is the address of the result.
         Self {
             call: import("call", &[I32; 4]),
             call_small: import("call-small", &[I32, I32, I64, I64, I64, I64, I32]),
@@ -121,7 +121,7 @@ fn import_intrinsics(
 }
 
 impl Generator {
-    /// The bytes of the module, with what every module exports.
+    /// Encodes the module, with the exports of every module.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         let reallocate = self.function(Key::Helper(Helper::Reallocate));
         self.module.export("cabi_realloc", reallocate);
@@ -129,7 +129,7 @@ impl Generator {
         self.module.finish()
     }
 
-    /// The destructor of a resource: the other side is told, unless the resource lives on there.
+    /// The destructor of a resource: it notifies the other side, unless the resource moves there.
     fn add_destructor(&mut self, host: HostFunctions, moved: u32) -> Func {
         let number = 0;
         let mut code = Code::new(1);
@@ -179,19 +179,19 @@ impl Generator {
         code.finish()
     }
 
-    /// Decodes the reply, and returns what is in it.
+    /// Decodes the reply and returns its value.
     fn receive(&mut self, code: &mut Code, host: HostFunctions, call: &Call<'_>) {
         let result = call.reply;
         let receive = self.index(Key::Receive(result));
         let reset = self.helper(Helper::Reset);
-        let (area, reason) = (code.local_i32(), code.local_i32());
+        let (area, error) = (code.local_i32(), code.local_i32());
         self.make_result_area(code, result, area);
         let received = code.block();
-        code.add().local_get(area).call(receive).local_tee(reason);
+        code.add().local_get(area).call(receive).local_tee(error);
         code.add().i32_eqz();
         code.branch_if(received);
         let mut add = code.add();
-        add.i32_const(call.index.cast_signed()).local_get(reason);
+        add.i32_const(call.index.cast_signed()).local_get(error);
         add.i32_const(RETURN_AREA).call(host.malformed.0);
         add.local_get(area).call(receive).i32_eqz();
         code.branch_if(received);
@@ -208,7 +208,7 @@ impl Generator {
         }
     }
 
-    /// Leaves in a local where a result goes.
+    /// Sets `area` to the address of the result.
     pub(crate) fn make_result_area(&mut self, code: &mut Code, result: ShapeId, area: u32) {
         let layout = self.shapes.layout(result);
         let (size, align) = (layout.size, layout.align.cast_signed());
@@ -260,7 +260,7 @@ impl Generator {
     }
 }
 
-/// The function of a stub whose parameters and result are scalars.
+/// A stub function with scalar parameters and a scalar result.
 fn make_scalars_function(shapes: &Shapes, host: HostFunctions, call: &Call<'_>) -> Body {
     let flat = call.flat_parameters(shapes).unwrap_or_default();
     let mut code = Code::new(flat.len());
@@ -282,7 +282,7 @@ fn make_scalars_function(shapes: &Shapes, host: HostFunctions, call: &Call<'_>) 
     code.finish()
 }
 
-/// Gives the host the arguments, which end at `p`: in words if they are few.
+/// Passes the arguments, which end at `p`, to the host: in words if they are few.
 fn send(code: &mut Code, host: HostFunctions, call: &Call<'_>, p: Local) {
     let index = call.index.cast_signed();
     let length = code.local_i32();
@@ -293,7 +293,8 @@ fn send(code: &mut Code, host: HostFunctions, call: &Call<'_>, p: Local) {
         .i32_le_u();
     code.if_();
     code.add().i32_const(index).local_get(length);
-    // Where a byte was written there is room for more than these; where none was, nothing is in the arena.
+    // Encoded arguments are followed by enough slack to load all words; without any, the arena is
+    // empty.
     for word in 0..INLINE_WORDS {
         code.add()
             .global_get(global::TOP)
@@ -304,7 +305,7 @@ fn send(code: &mut Code, host: HostFunctions, call: &Call<'_>, p: Local) {
     code.else_();
     let mut add = code.add();
     add.i32_const(index).global_get(global::TOP);
-    // The arguments are copied before there is a reply, which may take their place.
+    // The host copies the arguments before it stores a reply, which may overwrite them.
     add.local_get(length)
         .i32_const(RETURN_AREA)
         .call(host.call.0);

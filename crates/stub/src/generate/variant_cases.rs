@@ -1,11 +1,10 @@
-//! Code that depends on the case of a variant.
+//! Code that branches on the case of a variant.
 
 use super::code::{Code, Label, Local};
 use super::shape::ShapeId;
 
-/// What code is written through.
+/// A writer with a function body.
 pub(crate) trait HasCode {
-    /// The body that is being written.
     fn code(&mut self) -> &mut Code;
 }
 
@@ -15,11 +14,11 @@ impl HasCode for Code {
     }
 }
 
-/// The cases of a variant by what they carry: cases with equal payloads share their code.
+/// The cases of a variant by payload: cases with equal payloads share their code.
 #[derive(Debug)]
 pub(crate) struct CaseSwitch {
     payloads: Vec<ShapeId>,
-    /// For each case its place in `payloads`.
+    /// For each case the index of its payload.
     arms: Vec<Option<usize>>,
 }
 
@@ -38,8 +37,8 @@ impl CaseSwitch {
         Self { payloads, arms }
     }
 
-    /// Writes the code of each payload by `arm`, and the choice between them by the case in `tag`, which
-    /// is known to be one.
+    /// Writes the code of each payload by `arm`, and the branch to it by the valid discriminant in
+    /// `tag`.
     pub(crate) fn emit<W: HasCode>(
         &self,
         writer: &mut W,
@@ -71,7 +70,7 @@ impl CaseSwitch {
         writer.code().branch_table(&table, nothing);
         writer.code().end();
         writer.code().branch(done);
-        // The innermost block ends first, so the arms stand in reverse.
+        // The innermost block ends first, so the arms are in reverse order.
         for payload in self.payloads.iter().rev() {
             writer.code().end();
             arm(writer, *payload);

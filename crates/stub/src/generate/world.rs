@@ -1,4 +1,4 @@
-//! The WIT worlds of stubs and skeletons, and how a module becomes a component of one.
+//! The WIT worlds of stubs and skeletons, and the conversion of a module to a component.
 
 use std::collections::HashSet;
 
@@ -10,13 +10,13 @@ use wit_parser::{
 
 use super::error::GenerateError;
 
-/// How the tools name what modules import and export.
+/// The name mangling of the tools for imports and exports.
 pub(crate) const MANGLING: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 
-/// What stubs import and skeletons export.
+/// The interfaces between generated components and the host.
 const LINK: &str = include_str!("link.wit");
 
-/// One interface of a stub or skeleton, with the functions that it carries.
+/// An interface of a stub or skeleton, with the functions that generated code carries.
 #[derive(Debug, Clone)]
 pub(crate) struct CarriedInterface {
     pub(crate) key: WorldKey,
@@ -27,21 +27,21 @@ pub(crate) struct CarriedInterface {
 /// A function of a [`CarriedInterface`].
 #[derive(Debug, Clone)]
 pub(crate) struct CarriedFunction {
-    /// Its index on the link.
+    /// The index on the link.
     pub(crate) index: u32,
     pub(crate) name: String,
-    /// Whether it is one of few scalars, for which no bytes are made between two stores.
+    /// True for a function of few scalars, which need no encoding between two stores.
     pub(crate) is_scalars: bool,
 }
 
-/// On which side of a link a component stands.
+/// The end of a link that a component serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Stub,
     Skeleton,
 }
 
-/// A world with the interfaces of a link and nothing else.
+/// A world with the interfaces of a link only.
 #[derive(Debug)]
 pub(crate) struct LinkWorld {
     pub(crate) resolve: Resolve,
@@ -87,7 +87,7 @@ impl LinkWorld {
         Ok(new)
     }
 
-    /// The name of a function of the host, for who imports it.
+    /// The name of a host function as an import.
     pub(crate) fn link_import(&self, name: &str) -> (String, String) {
         let import = WasmImport::Func {
             interface: Some(&self.link.0),
@@ -96,7 +96,7 @@ impl LinkWorld {
         self.resolve.wasm_import_name(MANGLING, import)
     }
 
-    /// The name of a function for the host, or of what belongs to it.
+    /// The name of a function for the host as an export, or of its `post-return`.
     pub(crate) fn link_export(&self, name: &str, kind: WasmExportKind) -> String {
         let export = WasmExport::Func {
             interface: Some(&self.link.0),
@@ -110,7 +110,7 @@ impl LinkWorld {
         &self.resolve.interfaces[self.link.1].functions[name]
     }
 
-    /// The resources that the interfaces define, each with its interface.
+    /// The resources of the carried interfaces, each with its interface.
     pub(crate) fn resources(&self) -> Vec<(WorldKey, TypeId)> {
         let mut resources = Vec::new();
         for interface in &self.carried {
@@ -123,7 +123,7 @@ impl LinkWorld {
         resources
     }
 
-    /// Makes a component of a module for this world.
+    /// Turns a module for this world into a component.
     pub(crate) fn componentize(&self, mut module: Vec<u8>) -> Result<Vec<u8>, GenerateError> {
         module.extend(self.encode()?);
         ComponentEncoder::default()
@@ -132,7 +132,7 @@ impl LinkWorld {
             .map_err(|error| failed(&error))
     }
 
-    /// The world in binary form.
+    /// Encodes the world.
     pub(crate) fn encode(&self) -> Result<Vec<u8>, GenerateError> {
         let mut bytes = Vec::new();
         embed_component_metadata(&mut bytes, &self.resolve, self.world, StringEncoding::UTF8)
@@ -140,7 +140,8 @@ impl LinkWorld {
         Ok(bytes)
     }
 
-    /// Adds the interfaces to the world, and as imports those of which they use types.
+    /// Adds the carried interfaces to the world, and the interfaces whose types they use as
+    /// imports.
     fn fill(&mut self, side: Side) {
         let mut items = WorldItems::default();
         for interface in &self.carried {
@@ -151,8 +152,8 @@ impl LinkWorld {
         world.exports.extend(items.exports);
     }
 
-    /// Places an interface, and before it those that it uses: one that is exported uses what is exported
-    /// beside it, and imports everything else.
+    /// Adds an interface after those that it uses. An exported interface uses exported ones if they
+    /// are carried too, and imports all others.
     fn place(&self, key: &WorldKey, id: InterfaceId, is_export: bool, items: &mut WorldItems) {
         if items.of(is_export).iter().any(|(placed, _)| placed == key) {
             return;
@@ -166,7 +167,7 @@ impl LinkWorld {
     }
 }
 
-/// What a world is going to have, each after what it uses.
+/// The items of a world, each after those that it uses.
 #[derive(Debug, Default)]
 struct WorldItems {
     imports: Vec<(WorldKey, WorldItem)>,
@@ -184,7 +185,7 @@ impl WorldItems {
 }
 
 fn failed(error: &impl std::fmt::Display) -> GenerateError {
-    // The tools put the whole chain into the alternate form.
+    // The alternate form includes the chain of causes.
     let message = format!("{error:#}");
     GenerateError::Componentize { message }
 }
@@ -199,7 +200,7 @@ fn item(id: InterfaceId) -> WorldItem {
     }
 }
 
-/// Leaves only the functions that are carried: of other interfaces only types are wanted.
+/// Removes the functions that are not carried: other interfaces are only needed for their types.
 fn prune(resolve: &mut Resolve, carried: &[CarriedInterface]) {
     for (id, interface) in resolve.interfaces.iter_mut() {
         let of_this = || carried.iter().filter(|one| one.id == id);

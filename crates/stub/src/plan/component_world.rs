@@ -1,4 +1,4 @@
-//! The world of a component as its own binary has it.
+//! The world of a component, decoded from its binary.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,49 +7,49 @@ use wasmparser::Parser;
 use wit_component::DecodedWasm;
 use wit_parser::{Resolve, WorldId};
 
-/// The world of a component, decoded once.
+/// The decoded world of a component.
 #[derive(Debug, Clone)]
 pub struct ComponentWorld {
-    /// Its interfaces and types.
+    /// The interfaces and types of the world.
     pub resolve: Resolve,
     /// The world, in `resolve`.
     pub world: WorldId,
 }
 
-/// Why a component has no [`ComponentWorld`].
+/// The reason a component could not be decoded to a [`ComponentWorld`].
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WorldError {
-    /// It is something else, or nothing.
-    #[error("it is no component")]
+    /// The bytes are not a component.
+    #[error("not a component")]
     NotAComponent,
-    /// The tools cannot say what it is in WIT.
-    #[error("its world cannot be read: {message}")]
+    /// The tools cannot express the component in WIT.
+    #[error("cannot decode the world of the component: {message}")]
     Decode {
-        /// What the tools say.
+        /// The message of the tools.
         message: String,
     },
-    /// It is a WIT package in binary form.
-    #[error("it holds WIT and no code")]
+    /// The bytes are a WIT package in binary form.
+    #[error("a WIT package without code: expected a component")]
     NoCode,
-    /// It is valid, and no component of WIT.
-    #[error("it has a shape that WIT does not have")]
+    /// The component is valid, and the tools panicked on it.
+    #[error("the world of the component cannot be expressed in WIT")]
     NotWit,
 }
 
 impl ComponentWorld {
-    /// Reads the world of a component, which is expected to be valid and to have types of bounded size:
-    /// whoever describes components sees to that.
+    /// Decodes the world of a component. The component is expected to be valid and to have types of
+    /// bounded size, which `weft-compose` checks when it describes one.
     ///
     /// # Errors
     ///
-    /// Fails if the component has no world that WIT could say.
+    /// Fails if the bytes are not a component, or its world cannot be expressed in WIT.
     pub fn of(component: &[u8]) -> Result<Self, WorldError> {
         if !Parser::is_component(component) {
             return Err(WorldError::NotAComponent);
         }
-        // The decoder asserts what its own encoder guarantees; a valid component of other tools may break
-        // that, and a host must survive it. Nothing outlives the closure.
+        // The decoder asserts the guarantees of its own encoder. A valid component of other tools
+        // may break those, and the host must survive that. Nothing outlives the closure.
         let decoded = catch_unwind(AssertUnwindSafe(|| wit_component::decode(component)))
             .map_err(|_| WorldError::NotWit)?
             .map_err(|error| WorldError::Decode {

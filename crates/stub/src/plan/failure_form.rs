@@ -1,14 +1,14 @@
-//! Whether the result of a function can say that a call over a link has failed.
+//! The form in which the result of a function can carry a failed call.
 
 use wit_parser::{Function, Resolve, Type, TypeDefKind};
 
 use super::FailureForm;
 use super::type_walk::without_aliases;
 
-/// The case of an error that the mesh fills in.
+/// The error case that the mesh fills in.
 const LINK_FAILURE: &str = "link-failure";
 
-/// The form of failures that a function's result can have.
+/// Returns the form of failure that a function's result has room for.
 pub(super) fn of(resolve: &Resolve, function: &Function) -> FailureForm {
     let error = function.result.as_ref().and_then(|ty| error(resolve, ty));
     match error {

@@ -1,4 +1,5 @@
-//! The interfaces of a set, looked at together: which resources are theirs, and what each function needs.
+//! The interfaces of one link end as a set: the resources they define, and the call path of each
+//! function.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -26,7 +27,7 @@ pub(super) struct InterfaceSet<'a> {
 }
 
 impl<'a> InterfaceSet<'a> {
-    /// Finds the named interfaces among the items of a world; a name that is there twice counts once.
+    /// Finds the named interfaces among the items of a world; duplicate names count once.
     pub(super) fn new<'w>(
         resolve: &'a Resolve,
         world: impl IntoIterator<Item = (&'w WorldKey, &'w WorldItem)>,
@@ -64,8 +65,8 @@ impl<'a> InterfaceSet<'a> {
         self.items.iter()
     }
 
-    /// Interfaces that are there under two names and define resources: nothing would say of which of the
-    /// two a handle is.
+    /// Interfaces with resources that occur under two names: a handle would not identify its
+    /// interface.
     pub(super) fn defined_twice(&self) -> Vec<Unsupported> {
         let mut first: HashMap<InterfaceId, &str> = HashMap::new();
         let mut refusals = Vec::new();
@@ -83,7 +84,7 @@ impl<'a> InterfaceSet<'a> {
         refusals
     }
 
-    /// Whether an interface defines resources.
+    /// True if an interface defines resources.
     pub(super) fn has_resources(&self, item: &NamedInterface<'a>) -> bool {
         resources(self.resolve, item).next().is_some()
     }
@@ -97,8 +98,8 @@ impl<'a> InterfaceSet<'a> {
             .next()
     }
 
-    /// A resource that an interface with concurrent functions defines, and that none of its functions
-    /// mentions; those that do are refused by [`InterfaceSet::classify`].
+    /// Resources that an interface with concurrent functions defines and none of its functions
+    /// uses. [`InterfaceSet::classify`] reports the used ones.
     pub(super) fn unused_resources(
         &self,
         item: &NamedInterface<'a>,
@@ -126,9 +127,9 @@ impl<'a> InterfaceSet<'a> {
             .collect()
     }
 
-    /// How a function crosses, taken by itself, or all that is against it.
+    /// Chooses the call path of one function, or collects the reasons against any.
     ///
-    /// `concurrent` is the function that makes the interface concurrent, if one does.
+    /// `concurrent` is the name of a concurrent function of the interface, if it has one.
     pub(super) fn classify(
         &self,
         item: &NamedInterface<'a>,
@@ -143,7 +144,7 @@ impl<'a> InterfaceSet<'a> {
             .filter_map(|(ty, special)| {
                 let reason = self.reason(*special, concurrent)?;
                 let ty = wit_text::value(self.resolve, ty);
-                // A handle is met under each name that its resource has.
+                // A handle occurs under each alias of its resource.
                 reported.insert(ty.clone()).then_some(Unsupported {
                     interface: item.name.to_owned(),
                     function: Some(function.name.clone()),
@@ -172,7 +173,7 @@ impl<'a> InterfaceSet<'a> {
         is_async(&function.kind) || special_types.any(|(_, special)| special.is_concurrent())
     }
 
-    /// What is against a type.
+    /// The reason a link cannot carry a type; `None` if it can.
     fn reason(&self, special: SpecialType, concurrent: Option<&str>) -> Option<Reason> {
         match special {
             SpecialType::Handle { resource } => {
@@ -215,11 +216,12 @@ impl<'a> InterfaceSet<'a> {
     }
 }
 
-/// Whether functions are named for a resource.
+/// True if functions are named for a resource.
 ///
-/// Such functions exist only in the instance of the component that has the resource: typed functions
-/// cannot be mixed in, so all of the interface takes the stub. An importer has no more functions than its
-/// exporter, so what takes the stub at the importer's side does at the exporter's too.
+/// Such functions exist only in the component instance that defines the resource. Typed functions
+/// cannot be mixed in, so the whole interface takes the stub. An importer has a subset of its
+/// exporter's functions, so a function that takes the stub at the importer also does at the
+/// exporter.
 fn has_methods(interface: &Interface) -> bool {
     let mut functions = interface.functions.values();
     functions.any(|function| function.kind.resource().is_some())
@@ -253,7 +255,7 @@ fn find(world: &HashMap<String, &WorldItem>, name: &str) -> Result<InterfaceId, 
     }
 }
 
-/// A refusal of an interface as a whole.
+/// Reports an interface as a whole.
 fn interface_unsupported(name: &str, reason: Reason) -> Unsupported {
     Unsupported {
         interface: name.to_owned(),

@@ -1,40 +1,38 @@
-//! Which function of an exporter's plan answers which of an importer's.
+//! Matches the functions of an importer's plan with those of an exporter's.
 
 use thiserror::Error;
 
 use super::{CallPath, Plan, PlannedFunction, Unsupported};
 
-/// Why a function that an importer calls is not served by the exporter.
+/// The reason a function of an importer has no counterpart in the exporter.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MatchError {
-    /// The exporter's plan does not have it.
-    #[error(
-        "`{export}` of the exporter has no function `{function}` that a link between stores can serve"
-    )]
+    /// The exporter's plan does not have the function.
+    #[error("`{export}` of the exporter has no function `{function}`")]
     Missing {
         /// The interface in the exporter.
         export: String,
         /// The function.
         function: String,
     },
-    /// The exporter has it, and it cannot be carried.
-    #[error("the exporter cannot serve `{function}` between stores")]
+    /// The exporter has the function, and links between stores do not support it.
+    #[error("`{function}` of the exporter is unsupported on links between stores")]
     Unsupported {
         /// The function.
         function: String,
-        /// What the plan says of it.
+        /// The entry of [`Plan::unsupported`].
         #[source]
-        refusal: Box<Unsupported>,
+        unsupported: Box<Unsupported>,
     },
-    /// The two ends take it for functions of different kinds.
-    #[error("`{function}` is a concurrent function of the exporter and none of the importer")]
+    /// The function is concurrent in the exporter only.
+    #[error("`{function}` is concurrent in the exporter and synchronous in the importer")]
     Concurrent {
         /// The function.
         function: String,
     },
-    /// No export was named for an import.
-    #[error("nothing of the exporter is linked to `{import}`")]
+    /// No export is linked to the import.
+    #[error("import `{import}` is not linked to an export")]
     NotLinked {
         /// The interface in the importer.
         import: String,
@@ -42,14 +40,14 @@ pub enum MatchError {
 }
 
 impl Plan {
-    /// For each function of this plan, an importer's, by its index: the index of the function that serves
-    /// it in `exporter`.
+    /// Returns, for each function of this importer's plan in the order of the indices, the index of
+    /// the function of `exporter` that serves it.
     ///
     /// `links` are pairs of an import of this plan and the export that it is linked to.
     ///
     /// # Errors
     ///
-    /// Says which function is served by nobody.
+    /// Fails with the first function that the exporter does not serve.
     pub fn served_by(
         &self,
         exporter: &Self,
@@ -61,40 +59,41 @@ impl Plan {
                 let (_, export) = link.ok_or_else(|| MatchError::NotLinked {
                     import: interface.name.clone(),
                 })?;
-                exporter.server(export, function)
+                exporter.matching(export, function)
             })
             .collect()
     }
 
-    /// The index of the function that serves an importer's.
-    fn server(&self, export: &str, wanted: &PlannedFunction) -> Result<u32, MatchError> {
-        let function = wanted.name.clone();
-        let Some(found) = self.find(export, &wanted.name) else {
-            return Err(self.not_served(export, function));
+    /// Returns the index of the function that serves an importer's function.
+    fn matching(&self, export: &str, imported: &PlannedFunction) -> Result<u32, MatchError> {
+        let function = imported.name.clone();
+        let Some(found) = self.find(export, &imported.name) else {
+            return Err(self.unmatched(export, function));
         };
-        match (&wanted.path, &found.path) {
+        match (&imported.path, &found.path) {
             // A concurrent interface of the importer may have plain functions.
             (CallPath::Concurrent, _)
             | (CallPath::Stub, CallPath::Stub)
             | (CallPath::Scalars(_), CallPath::Scalars(_))
-            // A typed function is called by the export itself, whatever else serves the interface.
+            // The host calls a typed function on the export itself, even if a skeleton serves the
+            // rest of the interface.
             | (CallPath::Direct(_), CallPath::Direct(_) | CallPath::Scalars(_) | CallPath::Stub) => {
                 Ok(found.index)
             }
             (_, CallPath::Concurrent) => Err(MatchError::Concurrent { function }),
-            // Both ends ask the same predicate of the same signature.
-            (CallPath::Stub | CallPath::Scalars(_), _) => Err(self.not_served(export, function)),
+            // Both ends apply the same predicate to the same signature.
+            (CallPath::Stub | CallPath::Scalars(_), _) => Err(self.unmatched(export, function)),
         }
     }
 
-    fn not_served(&self, export: &str, function: String) -> MatchError {
-        let is_it = |refusal: &&Unsupported| {
-            refusal.interface == export && refusal.function.as_deref() == Some(function.as_str())
+    fn unmatched(&self, export: &str, function: String) -> MatchError {
+        let is_function = |entry: &&Unsupported| {
+            entry.interface == export && entry.function.as_deref() == Some(function.as_str())
         };
-        match self.unsupported.iter().find(is_it).cloned() {
-            Some(refusal) => MatchError::Unsupported {
+        match self.unsupported.iter().find(is_function).cloned() {
+            Some(unsupported) => MatchError::Unsupported {
                 function,
-                refusal: Box::new(refusal),
+                unsupported: Box::new(unsupported),
             },
             None => MatchError::Missing {
                 export: export.to_owned(),

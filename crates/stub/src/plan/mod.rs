@@ -1,8 +1,9 @@
-//! Decides for each function of a set of interfaces how it crosses between stores.
+//! Chooses for each function of a set of interfaces the way a call crosses between stores.
 //!
-//! The set is what one importer has of one target, or what others reach of one exporter. Nothing is
-//! generated here: a [`Plan`] says what has to be, and what cannot be carried is a [`Unsupported`] with the
-//! function and the type named, so that a deploy can say it.
+//! The set is the imports of one importer that one target serves, or the exports of one exporter
+//! that others import. No code is generated here: a [`Plan`] describes the work, and an
+//! [`Unsupported`] names the function and the type that a link cannot carry, for the deploy's
+//! error.
 
 mod component_world;
 mod failure_form;
@@ -22,13 +23,13 @@ pub use unsupported::{Reason, Unsupported};
 
 use interfaces::{InterfaceSet, NamedInterface};
 
-/// How the functions of a set of interfaces cross between stores.
+/// The call paths of the functions of a set of interfaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The interfaces, in the order in which they were named.
     pub interfaces: Vec<PlannedInterface>,
-    /// What an exporter has and no link can carry. It matters to those alone who import it. Always empty in
-    /// the plan of an importer, which is refused instead.
+    /// Functions of an exporter that no link can carry. They matter only to components that import
+    /// them. Always empty for an importer, as [`imports`] fails instead.
     pub unsupported: Vec<Unsupported>,
 }
 
@@ -39,17 +40,17 @@ pub struct PlannedInterface {
     pub name: String,
     /// The interface in the [`ComponentWorld`].
     pub id: InterfaceId,
-    /// Whether a function of it is concurrent. At the importer's side all of them are then, and the host
-    /// defines the whole instance.
+    /// True if a function of the interface is concurrent. Then the host defines the whole instance
+    /// for an importer.
     pub concurrent: bool,
-    /// Whether it defines resources.
+    /// True if the interface defines resources.
     pub resources: bool,
-    /// The functions that can cross, in the order of the interface.
+    /// The supported functions, in the order of the interface.
     pub functions: Vec<PlannedFunction>,
 }
 
 impl PlannedInterface {
-    /// Whether generated code carries calls of it.
+    /// True if generated code carries any call of the interface.
     #[must_use]
     pub fn has_generated(&self) -> bool {
         let mut functions = self.functions.iter();
@@ -62,47 +63,48 @@ impl PlannedInterface {
 pub struct PlannedFunction {
     /// The name in the interface: `total`, `[method]basket.add`.
     pub name: String,
-    /// The number of the function, which is private to this plan.
+    /// The number of the function in this plan.
     pub index: u32,
-    /// How a call crosses.
+    /// The way a call crosses.
     pub path: CallPath,
-    /// Whether it is an `async func`. A concurrent interface may have others.
+    /// True for an `async func`. A concurrent interface may have others.
     pub is_async: bool,
-    /// How the caller learns that a call has failed.
+    /// The form in which the caller receives a failed call.
     pub failure: FailureForm,
     /// The function as WIT, for messages: `total: func(items: list<item>) -> u32`.
     pub text: String,
 }
 
-/// How a call crosses between stores.
+/// The way a call crosses between stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallPath {
-    /// As a typed function of the host, typed call of the export.
+    /// A typed function of the host calls the export by its own types.
     Direct(Signature),
-    /// As numbers in generated code, where nothing lies between the two stores; else as for [`CallPath::Stub`].
+    /// As words if the link connects two stores of one host directly, else as
+    /// [`CallPath::Stub`].
     Scalars(Scalars),
-    /// As bytes that generated code makes and reads.
+    /// As bytes that generated code encodes and decodes.
     Stub,
-    /// Through the concurrent interface of the runtime.
+    /// Through the runtime's concurrent calls.
     Concurrent,
 }
 
-/// How the caller of a function learns that a call over a link has failed.
+/// The form in which the caller of a function receives a failed call over a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureForm {
-    /// The result cannot say it: the caller traps.
+    /// The result has no room for an error: the caller traps.
     Trap,
     /// The result is `result<_, string>`: the error is the message.
     Text,
-    /// The result is `result<_, E>`, of which `E` has a case `link-failure(string)`.
+    /// The result is `result<_, E>`, with a case `link-failure(string)` in `E`.
     Case {
-        /// The place of that case.
+        /// The index of that case.
         index: u32,
     },
 }
 
 impl CallPath {
-    /// Whether generated code carries the call.
+    /// True if generated code carries the call.
     #[must_use]
     pub fn is_generated(&self) -> bool {
         matches!(self, Self::Scalars(_) | Self::Stub)
@@ -110,7 +112,7 @@ impl CallPath {
 }
 
 impl Plan {
-    /// The interface of this name.
+    /// Finds an interface by name.
     #[must_use]
     pub fn interface(&self, name: &str) -> Option<&PlannedInterface> {
         self.interfaces
@@ -118,20 +120,20 @@ impl Plan {
             .find(|interface| interface.name == name)
     }
 
-    /// The function of this name, in the interface of this name.
+    /// Finds a function by the names of its interface and its own.
     #[must_use]
     pub fn find(&self, interface: &str, function: &str) -> Option<&PlannedFunction> {
         let functions = &self.interface(interface)?.functions;
         functions.iter().find(|planned| planned.name == function)
     }
 
-    /// Whether handles of resources may cross.
+    /// True if handles of resources may cross.
     #[must_use]
     pub fn has_resources(&self) -> bool {
         self.interfaces.iter().any(|interface| interface.resources)
     }
 
-    /// All functions with their interfaces, by their indices.
+    /// All functions with their interfaces, in the order of their indices.
     pub fn functions(&self) -> impl Iterator<Item = (&PlannedInterface, &PlannedFunction)> {
         self.interfaces.iter().flat_map(|interface| {
             let functions = interface.functions.iter();
@@ -140,15 +142,15 @@ impl Plan {
     }
 }
 
-/// Plans the calls of an importer: `names` are its imports of one target.
+/// Plans the calls of an importer: `names` are its imports that one target serves.
 ///
-/// `is_direct` says which signatures the host has a typed function for.
+/// `is_direct` returns whether the host has a typed function for a signature.
 ///
 /// # Errors
 ///
-/// Says all that links between stores cannot carry: types without an encoding, resources of interfaces
-/// that are not of the set, resources beside concurrent functions. Fails too for a name that is no import,
-/// or no interface.
+/// Returns everything that links between stores do not support: types without an encoding,
+/// resources of interfaces outside the set, resources beside concurrent functions. Also fails for a
+/// name that is not an imported interface.
 pub fn imports(
     component: &ComponentWorld,
     names: &[&str],
@@ -185,14 +187,14 @@ pub fn imports(
     })
 }
 
-/// Plans what is served of an exporter: `names` are those of its exports that others reach.
+/// Plans the calls that an exporter serves: `names` are its exports that other components import.
 ///
-/// Functions are taken one by one: an importer that uses but a part of an interface may have no concurrent
-/// function of it, and reach the others by a stub.
+/// Each function is planned by itself: an importer of a part of an interface may have none of its
+/// concurrent functions, and then calls the others through a stub.
 ///
 /// # Errors
 ///
-/// Fails for a name that is no export, or no interface. What cannot be carried is in
+/// Fails for a name that is not an exported interface. Unsupported functions are in
 /// [`Plan::unsupported`].
 pub fn exports(
     component: &ComponentWorld,
@@ -244,7 +246,7 @@ impl NamedInterface<'_> {
     }
 }
 
-/// Numbers functions in the order in which they are planned.
+/// Numbers functions in the order of planning.
 struct Numbering<'a> {
     resolve: &'a Resolve,
     next: u32,
@@ -260,7 +262,7 @@ impl<'a> Numbering<'a> {
 
     fn planned(&mut self, function: &Function, path: CallPath) -> PlannedFunction {
         let index = self.next;
-        // The bound on the size of a component keeps this far below the end of the range.
+        // The limit on the size of a component keeps this far below the end of the range.
         self.next = index.saturating_add(1);
         PlannedFunction {
             name: function.name.clone(),
@@ -273,7 +275,7 @@ impl<'a> Numbering<'a> {
     }
 }
 
-/// Whether a function is `async`.
+/// True for an `async` function.
 fn is_async(kind: &FunctionKind) -> bool {
     match kind {
         FunctionKind::AsyncFreestanding

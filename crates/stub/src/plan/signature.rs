@@ -1,20 +1,21 @@
-//! Signatures that cross without being made bytes: those that a host can have as typed functions, of which the
-//! table of typed shapes is made, and those of scalars.
+//! Signatures that cross without an encoding: those of the host's table of typed functions, and
+//! those of scalars.
 
 use wit_parser::{Function, FunctionKind, Resolve, Type, TypeDefKind};
 
 use super::type_walk::without_aliases;
 
-/// The most parameters of a typed shape: the table grows with their power.
+/// The maximum number of parameters of a typed function: the table grows exponentially with it.
 pub const MAX_DIRECT_PARAMS: usize = 2;
 
-/// The most scalars that a call of [`Scalars`] has: each is a parameter of it, whether it is used or not.
+/// The maximum number of scalars of a [`Scalars`] call: the host function for such calls has that
+/// many parameters, used or not.
 pub const MAX_SCALARS: usize = 4;
 
-/// How deeply scalars may be in records.
+/// The maximum depth of records around scalars.
 const MAX_SCALARS_DEPTH: usize = 8;
 
-/// A type of a typed shape.
+/// A parameter or result type of a typed function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// `bool`
@@ -47,10 +48,10 @@ pub enum Kind {
     Bytes,
 }
 
-/// A synchronous function of few parameters, none of which has a structure.
+/// A synchronous function with few parameters, all of them without structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signature {
-    /// The parameters, [`MAX_DIRECT_PARAMS`] at most.
+    /// The parameters, at most [`MAX_DIRECT_PARAMS`].
     pub params: Vec<Kind>,
     /// The result.
     pub outcome: Outcome,
@@ -59,9 +60,9 @@ pub struct Signature {
 /// The result of a [`Signature`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Outcome {
-    /// There is none.
+    /// No result.
     Nothing,
-    /// A value.
+    /// A plain value.
     Plain(Kind),
     /// `result<_, string>` or `result<T, string>`.
     Fallible(Option<Kind>),
@@ -70,14 +71,14 @@ pub enum Outcome {
 /// A synchronous function of few scalars, alone or in records and tuples.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scalars {
-    /// The parameters one after the other, [`MAX_SCALARS`] at most.
+    /// The parameters, flattened, at most [`MAX_SCALARS`].
     pub params: Vec<Kind>,
     /// The result.
     pub result: Option<Kind>,
 }
 
 impl Scalars {
-    /// The scalars of a function, if it has nothing else.
+    /// The scalars of a function; `None` if the function has other types.
     pub(super) fn of(resolve: &Resolve, function: &Function) -> Option<Self> {
         let mut params = Vec::new();
         for param in &function.params {
@@ -96,7 +97,7 @@ impl Scalars {
     }
 }
 
-/// Adds the scalars of which a type consists, if it has nothing else and they are not too many.
+/// Appends the scalars of a type; `None` if it has other types or too many scalars.
 fn add_scalars(resolve: &Resolve, ty: &Type, depth: usize, scalars: &mut Vec<Kind>) -> Option<()> {
     match Kind::of(resolve, ty) {
         Some(Kind::String | Kind::Bytes) => None,
@@ -125,10 +126,9 @@ fn add_scalars(resolve: &Resolve, ty: &Type, depth: usize, scalars: &mut Vec<Kin
 }
 
 impl Signature {
-    /// The signature of a function, if it is one of typed shapes.
+    /// The typed signature of a function; `None` if it has other types.
     ///
-    /// A method has a handle for a parameter, and a static function belongs to a resource too: those are
-    /// the stub's.
+    /// Methods and static functions are excluded: both belong to a resource, so they take the stub.
     pub(super) fn of(resolve: &Resolve, function: &Function) -> Option<Self> {
         let params = &function.params;
         if function.kind != FunctionKind::Freestanding || params.len() > MAX_DIRECT_PARAMS {
@@ -146,7 +146,7 @@ impl Signature {
 }
 
 impl Outcome {
-    /// The outcome that is a value of this type.
+    /// The outcome for a result of this type.
     pub(super) fn of(resolve: &Resolve, ty: &Type) -> Option<Self> {
         if let Some(kind) = Kind::of(resolve, ty) {
             return Some(Self::Plain(kind));
@@ -168,7 +168,7 @@ impl Outcome {
 }
 
 impl Kind {
-    /// The kind that a type is, by whichever name.
+    /// The kind of a type, behind its aliases.
     pub(super) fn of(resolve: &Resolve, ty: &Type) -> Option<Self> {
         Some(match without_aliases(resolve, ty) {
             Type::Bool => Self::Bool,

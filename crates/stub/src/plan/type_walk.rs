@@ -1,40 +1,40 @@
-//! Walks the types of a function, each once, for what a link between stores has to know of them.
+//! Visits the types of a function once each, and collects those that need more than an encoding.
 
 use std::collections::HashSet;
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
 
-/// The most flags of one type: the tools take no more, so neither does generated code.
+/// The maximum number of flags in one type, for the tools and so for generated code.
 pub(super) const MAX_FLAGS: usize = 32;
 
-/// A type that is more than a value with an encoding.
+/// A type that needs more than an encoding, or has none.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum SpecialType {
     /// A handle of a resource.
     Handle {
-        /// The resource itself, not an alias of it.
+        /// The resource behind all aliases.
         resource: TypeId,
     },
-    /// A stream where one is expected, with its elements.
+    /// A stream in an allowed position, with its element type.
     Stream(Option<Type>),
-    /// A future where one is expected, with its value.
+    /// A future in an allowed position, with its value type.
     Future(Option<Type>),
     /// A stream or future inside another type.
     Nested,
-    /// There is no encoding.
+    /// A type without an encoding.
     Unknown,
-    /// There are too many flags.
+    /// More than [`MAX_FLAGS`] flags.
     Flags(usize),
 }
 
 impl SpecialType {
-    /// Whether only a concurrent function can have it.
+    /// True if only a concurrent function can have the type.
     pub(super) fn is_concurrent(self) -> bool {
         matches!(self, Self::Stream(_) | Self::Future(_) | Self::Nested)
     }
 }
 
-/// The special types of a function, in the order in which they are first met, each with the type as it is
+/// The special types of a function in the order of their first occurrence, each with the type as
 /// written.
 pub(super) fn special_types(resolve: &Resolve, function: &Function) -> Vec<(Type, SpecialType)> {
     let mut walk = Walk {
@@ -52,7 +52,7 @@ pub(super) fn special_types(resolve: &Resolve, function: &Function) -> Vec<(Type
     walk.found
 }
 
-/// The type behind all its other names.
+/// The type behind its aliases.
 pub(super) fn without_aliases(resolve: &Resolve, ty: &Type) -> Type {
     let mut ty = *ty;
     while let Type::Id(id) = ty {
@@ -64,7 +64,7 @@ pub(super) fn without_aliases(resolve: &Resolve, ty: &Type) -> Type {
     ty
 }
 
-/// The definition behind all names of a type.
+/// The definition behind all aliases of a type.
 pub(super) fn definition(resolve: &Resolve, id: TypeId) -> TypeId {
     match without_aliases(resolve, &Type::Id(id)) {
         Type::Id(id) => id,
@@ -74,15 +74,15 @@ pub(super) fn definition(resolve: &Resolve, id: TypeId) -> TypeId {
 
 struct Walk<'a> {
     resolve: &'a Resolve,
-    /// A type of a hundred nested pairs of one type is walked in a hundred steps.
+    /// Makes the walk linear: a type of a hundred nested pairs of one type takes a hundred steps.
     seen: HashSet<TypeId>,
-    /// Types yet to be walked. A list, as hostile types may be nested deeper than the stack.
+    /// Types to be visited. A list, because hostile types may be nested deeper than the stack.
     pending: Vec<Type>,
     found: Vec<(Type, SpecialType)>,
 }
 
 impl Walk<'_> {
-    /// A result: where it is a tuple, its members may be streams.
+    /// Visits a result. The members of a result tuple may be streams.
     fn result(&mut self, ty: &Type) {
         if let Type::Id(id) = without_aliases(self.resolve, ty)
             && let TypeDefKind::Tuple(tuple) = &self.resolve.types[id].kind
@@ -95,7 +95,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A place in which there may be a stream.
+    /// Visits a type in a position that allows a stream.
     fn outer(&mut self, ty: &Type) {
         if let Type::Id(id) = without_aliases(self.resolve, ty) {
             let special = match &self.resolve.types[id].kind {
@@ -160,7 +160,7 @@ impl Walk<'_> {
             | TypeDefKind::FixedLengthList(..)
             | TypeDefKind::Unknown => self.found.push((ty, SpecialType::Unknown)),
         }
-        // What was pushed last is walked first: turned, the first member is.
+        // The last element is popped first, so reversed order visits members in order.
         self.pending[before..].reverse();
     }
 }

@@ -1,49 +1,49 @@
-//! What links between stores cannot carry, and why.
+//! Interfaces, functions and types that links between stores do not support.
 
 use std::fmt;
 
 use thiserror::Error;
 
-/// Why an interface, a function or a type cannot be on a link between stores.
+/// The reason a link between stores does not support an interface, a function or a type.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub struct Unsupported {
     /// The import or export.
     pub interface: String,
-    /// The function, unless it is the interface as a whole.
+    /// The function; `None` for the interface as a whole.
     pub function: Option<String>,
-    /// The type as WIT, if it is about one.
+    /// The type as WIT, if a type is the cause.
     pub ty: Option<String>,
-    /// What is wrong.
+    /// The cause.
     pub reason: Reason,
 }
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
-            Some(function) => write!(out, "`{function}` of `{}`: ", self.interface)?,
-            None => write!(out, "`{}`: ", self.interface)?,
+            Some(function) => write!(out, "`{function}` of `{}`", self.interface)?,
+            None => write!(out, "`{}`", self.interface)?,
         }
         match &self.ty {
-            Some(ty) => write!(out, "`{ty}` {}", self.reason),
-            None => write!(out, "it {}", self.reason),
+            Some(ty) => write!(out, ": `{ty}` {}", self.reason),
+            None => write!(out, " {}", self.reason),
         }
     }
 }
 
-/// What is wrong with what a [`Unsupported`] names.
+/// The cause of an [`Unsupported`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The component does not have this interface.
-    #[error("is not among what the component has: {}", list(.found))]
+    /// The component does not have the interface.
+    #[error("is missing from the component: found {}", list(.found))]
     Missing {
-        /// What there is.
+        /// The imports or exports of the component.
         found: Vec<String>,
     },
-    /// The name is of a function or a type.
-    #[error("is no interface; only interfaces can be linked")]
+    /// The name is that of a function or a type.
+    #[error("is not an interface: only interfaces can be linked")]
     NotAnInterface,
-    /// The set has one interface under two names, and it defines a resource.
+    /// The set has one interface under two names, and the interface defines a resource.
     #[error(
         "is the same interface as `{first}` and defines `{resource}`: expected one name for each target"
     )]
@@ -53,46 +53,44 @@ pub enum Reason {
         /// The resource.
         resource: String,
     },
-    /// The handle is of a resource that another interface defines.
+    /// The handle is of a resource that an interface outside the set defines.
     #[error(
-        "is a handle of a resource that `{owner}` defines, which this link does not reach; such handles stay within one store"
+        "is a handle of a resource of `{owner}`, outside this link: such handles cannot leave their store"
     )]
     ForeignResource {
-        /// Who defines the resource.
+        /// The interface that defines the resource.
         owner: String,
     },
-    /// There are handles in an interface with concurrent functions.
+    /// The type is a resource or handle in an interface with concurrent functions.
     #[error(
-        "is a resource, which an interface with concurrent functions (`{concurrent}`) cannot have between stores"
+        "is a resource in an interface with concurrent functions (`{concurrent}`): unsupported on links between stores"
     )]
     ResourceBesideConcurrent {
         /// The first concurrent function.
         concurrent: String,
     },
-    /// The elements of the stream are not of the types that are carried.
-    #[error(
-        "has elements that no link between stores carries: expected numbers, `bool`, `char`, `string` or `list<u8>`"
-    )]
+    /// The stream has an unsupported element type.
+    #[error("has unsupported elements: expected numbers, `bool`, `char`, `string` or `list<u8>`")]
     StreamElement,
-    /// The value of the future is not of the types that are carried.
+    /// The future has an unsupported value type.
     #[error(
-        "has a value that no link between stores carries: expected a number, `bool`, `char`, `string`, `list<u8>`, or `result` of one of these or none, and `string`"
+        "has an unsupported value: expected a number, `bool`, `char`, `string`, `list<u8>`, or a `result` of one of these or nothing, with the error `string`"
     )]
     FutureValue,
-    /// A stream or future is inside another type.
+    /// The stream or future is inside another type.
     #[error(
-        "is inside another type: expected it as a parameter, as the result, or as a member of a tuple that is the result"
+        "is inside another type: expected a parameter, the result, or a member of a result tuple"
     )]
     Nested,
-    /// There is no encoding for the type.
-    #[error("is of a kind that no link between stores carries")]
+    /// The type has no encoding.
+    #[error("has no encoding on links between stores")]
     Kind,
-    /// More flags than the tools take.
+    /// The type has more flags than the tools support.
     #[error("has {found} flags: expected at most {limit}")]
     TooManyFlags {
-        /// The bound.
+        /// The maximum.
         limit: usize,
-        /// How many there are.
+        /// The number of flags.
         found: usize,
     },
 }

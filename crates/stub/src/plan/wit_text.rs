@@ -1,11 +1,11 @@
-//! Types and functions as WIT, for messages.
+//! Types and functions in WIT syntax, for messages.
 
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
 
 use super::is_async;
 
-/// The longest text; what is longer ends in `…`. A hostile type can be of any length when it is written
-/// out.
+/// The maximum length of a text; longer ones end in `…`. A hostile type can be of any length in
+/// WIT.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
 /// A function: `total: func(items: list<item>) -> u32`.
@@ -51,7 +51,7 @@ impl<'a> WitWriter<'a> {
         }
     }
 
-    /// Nothing is walked any further once the text is full, so a hostile type costs nothing.
+    /// Ends the walk once the text is full, so a hostile type costs little.
     fn is_full(&self) -> bool {
         self.out.len() > MAX_TEXT_BYTES
     }
@@ -92,8 +92,8 @@ impl<'a> WitWriter<'a> {
         self.push(name);
     }
 
-    /// What has a name is called by it, so this recursion is as deep as types without names are nested,
-    /// and each level writes something: the text is full before it is deep.
+    /// Writes a type by its name, if it has one. So the recursion is as deep as unnamed types are
+    /// nested, and each level writes text: the text is full before the recursion is deep.
     fn defined(&mut self, id: TypeId) {
         if self.is_full() {
             return;
@@ -126,17 +126,17 @@ impl<'a> WitWriter<'a> {
                 (ok, None) => self.generic("result", [ok.as_ref()]),
                 (ok, err) => self.generic("result", [ok.as_ref(), err.as_ref()]),
             },
-            // These have names in WIT.
+            // These are always named in WIT.
             TypeDefKind::Record(_)
             | TypeDefKind::Resource
             | TypeDefKind::Flags(_)
             | TypeDefKind::Variant(_)
             | TypeDefKind::Enum(_)
-            | TypeDefKind::Unknown => self.push("a type without a name"),
+            | TypeDefKind::Unknown => self.push("unnamed type"),
         }
     }
 
-    /// `name<…>`, with `_` for what is not there; without parameters, the name alone.
+    /// Writes `name<…>`, with `_` for a missing type; without parameters, only the name.
     fn generic<'t>(&mut self, name: &str, types: impl IntoIterator<Item = Option<&'t Type>>) {
         self.push(name);
         let mut separator = "<";

@@ -1,4 +1,5 @@
-//! Interfaces that nobody thought of: each is carried, or refused with a reason, and what is made fits.
+//! Random interfaces: each is supported or rejected with a reason, and the generated components
+//! fit.
 
 use std::fmt::Write;
 
@@ -9,12 +10,12 @@ use weft_stub::{StubError, skeleton, stub};
 
 use crate::support::{component_if_valid, fuse};
 
-/// The types that need no definition.
+/// The types without a definition.
 const PLAIN: [&str; 13] = [
     "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string",
 ];
 
-/// Choices, in the order in which they are made; when they are used up, each is the first.
+/// A sequence of choices; after its end each choice is the first option.
 struct Choices<'a>(std::slice::Iter<'a, u8>);
 
 impl Choices<'_> {
@@ -34,7 +35,7 @@ struct Named {
     is_resource: bool,
 }
 
-/// Interfaces as they are made, each of which may use the types of those before.
+/// Interfaces under construction. Each may use the types of those before.
 struct Interfaces<'a> {
     choices: Choices<'a>,
     text: String,
@@ -42,7 +43,7 @@ struct Interfaces<'a> {
 }
 
 impl Interfaces<'_> {
-    /// The package `a:b`, with as many interfaces.
+    /// The package `a:b` with `count` interfaces.
     fn package(choices: &[u8], count: usize) -> String {
         let mut interfaces = Interfaces {
             choices: Choices(choices.iter()),
@@ -145,7 +146,7 @@ impl Interfaces<'_> {
         self.value(types, 3, handles)
     }
 
-    /// A type of at most so many levels; handles are owned or borrowed.
+    /// A type of at most `levels` levels, with owned or borrowed handles.
     fn value(&mut self, types: &[Named], levels: usize, handles: &str) -> String {
         if levels == 0 {
             return PLAIN[self.choices.of(PLAIN.len())].to_owned();
@@ -183,7 +184,7 @@ fn world(word: &str, indices: &[usize]) -> String {
     items.collect()
 }
 
-/// Makes whatever can be made for these interfaces, and joins it.
+/// Generates all components for these interfaces, and fuses them.
 fn check(
     packages: &str,
     indices: &[usize],
@@ -191,14 +192,14 @@ fn check(
 ) -> Result<(), TestCaseError> {
     let make = |word| component_if_valid(packages, &world(word, indices));
     let (Some(importer), Some(exporter)) = (make("import"), make("export")) else {
-        return Err(TestCaseError::reject("such a world cannot be"));
+        return Err(TestCaseError::reject("the world is invalid"));
     };
     let fail = |error: String| TestCaseError::fail(format!("{error}\n{packages}\n{indices:?}"));
     let component_world =
         |bytes: &[u8]| ComponentWorld::of(bytes).map_err(|error| fail(error.to_string()));
-    let described = |bytes: &[u8]| weft_compose::describe(bytes).expect("it is valid");
+    let described = |bytes: &[u8]| weft_compose::describe(bytes).expect("the component is valid");
 
-    // What is empty is left out by the tools.
+    // The tools omit empty interfaces.
     let imported: Vec<_> = described(&importer)
         .imports
         .into_iter()

@@ -1,4 +1,4 @@
-//! What was made before is not made again, and nothing else is given in its place.
+//! Entries of the cache are used again, for the same input only.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn importer() -> Vec<u8> {
 }
 
 #[test]
-fn a_component_that_was_there_is_known_by_its_digest_and_not_read() {
+fn a_cached_component_is_found_by_its_digest_and_not_decoded() {
     let cache = Cache::new(no_signature);
     let bytes = importer();
     let first = Component {
@@ -54,7 +54,7 @@ fn another_component_with_the_same_interface_has_the_same_stub() {
 }
 
 #[test]
-fn both_ends_of_one_component_and_each_choice_of_interfaces_are_told_apart() {
+fn each_end_of_a_component_and_each_set_of_interfaces_has_its_own_entry() {
     let cache = Cache::new(no_signature);
     let packages = "interface api { echo: func(text: string) -> string; }
         interface second { double: func(text: string) -> string; }";

@@ -1,4 +1,4 @@
-//! Components that somebody has damaged, or made to be large: a typed error, within bounds, and no panic.
+//! Damaged and very large components: a typed error within bounds, and no panic.
 
 use proptest::prelude::*;
 use wasm_encoder::{
@@ -12,7 +12,7 @@ use wit_parser::{WorldItem, WorldKey};
 
 use crate::support::{any_signature, component};
 
-/// A component that has something of everything.
+/// A component with some item of every kind.
 fn sample() -> Vec<u8> {
     let packages = "package a:b@0.1.0 {
         interface types { record item { a: u8, b: option<string> } resource r { m: func(a: item); } }
@@ -25,7 +25,7 @@ fn sample() -> Vec<u8> {
     )
 }
 
-/// Makes what can be made of all interfaces of a component.
+/// Generates a stub and a skeleton for all interfaces of a component.
 fn make(bytes: &[u8]) {
     let Ok(component) = ComponentWorld::of(bytes) else {
         return;
@@ -44,7 +44,8 @@ fn make(bytes: &[u8]) {
     let _ = skeleton(&component, &exports, &any_signature);
 }
 
-/// A component with interfaces of which each uses the type of the one before, in a function.
+/// A component with a chain of interfaces, each with a function that uses the type of the one
+/// before.
 fn chain_of_interfaces(count: u32) -> Vec<u8> {
     let mut component = Component::new();
     for index in 0..count {
@@ -53,7 +54,7 @@ fn chain_of_interfaces(count: u32) -> Vec<u8> {
             let field = [("a", PrimitiveValType::U32)];
             instance.ty().defined_type().record(field);
         } else {
-            // Each interface defines two types: its own, and the name of what is in it.
+            // Each interface defines two types: its own, and its alias of the used one.
             instance.alias(Alias::Outer {
                 kind: ComponentOuterAliasKind::Type,
                 count: 1,
@@ -90,10 +91,11 @@ fn chain_of_interfaces(count: u32) -> Vec<u8> {
 #[test]
 fn interfaces_that_use_each_other_without_end_are_refused() {
     let of = |count: u32, linked: u32| {
-        let component = ComponentWorld::of(&chain_of_interfaces(count)).expect("it is valid");
+        let component =
+            ComponentWorld::of(&chain_of_interfaces(count)).expect("the component is valid");
         stub(&component, &[&format!("a:b/i{linked}")], &any_signature)
     };
-    of(50, 49).expect("that is nothing unusual");
+    of(50, 49).expect("50 interfaces are few");
     assert!(matches!(of(900, 899), Err(StubError::Generate(_))));
 }
 

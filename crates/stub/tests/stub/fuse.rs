@@ -1,4 +1,4 @@
-//! What is made can be joined with the importers and exporters that it was made for.
+//! Generated components can be fused with their importers and exporters.
 
 use wasmparser::{Validator, WasmFeatures};
 use weft_stub::plan::ComponentWorld;
@@ -64,7 +64,7 @@ fn name(interface: &str) -> String {
     }
 }
 
-/// The world with these items, which may be interfaces of the packages or interfaces of the world's own.
+/// A world with these items: interfaces of the packages, or interfaces of the world itself.
 fn world(word: &str, interfaces: &[&str]) -> String {
     let items = interfaces.iter().map(|interface| match *interface {
         "mine" => format!(
@@ -79,10 +79,10 @@ fn world(word: &str, interfaces: &[&str]) -> String {
 fn validate(bytes: &[u8]) {
     Validator::new_with_features(WasmFeatures::default())
         .validate_all(bytes)
-        .expect("what is made is valid");
+        .expect("a generated component is valid");
 }
 
-/// Makes a stub, joins it with its importer, and says what remains to be imported.
+/// Generates a stub, fuses it with its importer, and returns the remaining imports.
 fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     let importer = component(PACKAGES, &world("import", interfaces));
     let decoded = ComponentWorld::of(&importer).expect("a component has a world");
@@ -95,12 +95,9 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
     };
     let made = stub(&decoded, &names, &is_direct)
         .unwrap_or_else(|error| panic!("{interfaces:?}: {}", chain(&error)));
-    let bytes = made
-        .bytes
-        .as_ref()
-        .expect("there is something to be called");
+    let bytes = made.bytes.as_ref().expect("a function is called");
     validate(bytes);
-    let again = stub(&decoded, &names, &is_direct).expect("it was made before");
+    let again = stub(&decoded, &names, &is_direct).expect("the first stub was generated");
     assert_eq!(again, made);
 
     let edges: Vec<_> = made
@@ -121,7 +118,7 @@ fn check_stub(interfaces: &[&str], is_typed: bool) -> Vec<String> {
 }
 
 #[test]
-fn a_stub_takes_the_place_of_what_its_importer_imports() {
+fn a_stub_replaces_the_imports_of_its_importer() {
     let types = "shop:catalog/types@0.2.0";
     let (call, direct) = ("c1-weft:link/call", "c1-weft:link/direct");
     for (interfaces, typed, untyped) in [
@@ -164,7 +161,7 @@ fn a_stub_takes_the_place_of_what_its_importer_imports() {
 }
 
 #[test]
-fn a_skeleton_is_joined_with_what_its_exporter_exports() {
+fn a_skeleton_is_fused_with_the_exports_of_its_exporter() {
     for interfaces in [
         &["pricing"][..],
         &["mine"],
@@ -178,10 +175,7 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
         let names: Vec<_> = interfaces.iter().map(|interface| name(interface)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let made = skeleton(&decoded, &names, &any_signature).unwrap();
-        let bytes = made
-            .bytes
-            .as_ref()
-            .expect("there is something to be called");
+        let bytes = made.bytes.as_ref().expect("a function is called");
         validate(bytes);
         let exported = weft_compose::describe(&exporter).unwrap().exports;
         let edges: Vec<_> = made
@@ -204,7 +198,7 @@ fn a_skeleton_is_joined_with_what_its_exporter_exports() {
 }
 
 #[test]
-fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
+fn an_interface_of_resources_alone_is_fused_if_others_use_it() {
     let packages = "package a:b@0.1.0 {
         interface types { resource basket; }
         interface api { use types.{basket}; open: func() -> basket; }
@@ -238,7 +232,7 @@ fn an_interface_of_resources_alone_is_joined_where_others_use_it() {
 }
 
 #[test]
-fn nothing_is_made_where_nothing_is_called() {
+fn no_component_is_generated_without_generated_calls() {
     let importer = component(PACKAGES, &world("import", &["feed"]));
     let decoded = ComponentWorld::of(&importer).unwrap();
     let made = stub(&decoded, &["shop:catalog/feed@0.2.0"], &any_signature).unwrap();

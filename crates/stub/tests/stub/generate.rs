@@ -1,4 +1,4 @@
-//! What is generated is valid, whatever the types, and the same every time.
+//! Generated code is valid for all types, and the same each time.
 
 use sha2::{Digest, Sha256};
 use wasmparser::{Validator, WasmFeatures};
@@ -7,7 +7,7 @@ use weft_stub::plan::{self, ComponentWorld};
 
 use crate::support::{component_world, no_signature, world_of_wit};
 
-/// Types by what is particular about them; each stands as a parameter, a result, and inside others.
+/// Types by their special property. Each occurs as a parameter, as a result, and inside others.
 const TYPES: [(&str, &str); 30] = [
     (
         "every integer",
@@ -84,10 +84,10 @@ fn list(count: usize, prefix: &str) -> String {
     names.join(", ")
 }
 
-/// The name of the interface of a test.
+/// The name of the interface under test.
 const API: &str = "a:b/api@1.2.3-rc.1";
 
-/// A stub and a skeleton of all functions of the interfaces.
+/// Generates a stub and a skeleton with all functions of the interfaces.
 fn generate_both(packages: &str, names: &[&str]) -> Result<[Vec<u8>; 2], GenerateError> {
     let world = |word: &str| -> String {
         let items = names.iter().map(|name| format!("{word} {name}; "));
@@ -95,8 +95,10 @@ fn generate_both(packages: &str, names: &[&str]) -> Result<[Vec<u8>; 2], Generat
     };
     let importer = component_world(packages, &world("import"));
     let exporter = component_world(packages, &world("export"));
-    let imports = plan::imports(&importer, names, &no_signature).expect("it is carried");
-    let exports = plan::exports(&exporter, names, &no_signature).expect("it is carried");
+    let imports =
+        plan::imports(&importer, names, &no_signature).expect("the interfaces are supported");
+    let exports =
+        plan::exports(&exporter, names, &no_signature).expect("the interfaces are supported");
     let stub = generate::stub(&importer, &imports)?;
     Ok([stub, generate::skeleton(&exporter, &exports)?])
 }
@@ -109,7 +111,7 @@ fn assert_valid(component: &[u8], of: &str) {
 
 #[test]
 fn every_type_has_a_valid_stub_and_skeleton() {
-    for (what, ty) in TYPES {
+    for (description, ty) in TYPES {
         let functions = format!(
             "f: func(a: {ty}) -> {ty};
             g: func(a: list<{ty}>, b: option<{ty}>) -> result<{ty}, {ty}>;
@@ -117,15 +119,17 @@ fn every_type_has_a_valid_stub_and_skeleton() {
             i: func(a: {ty});
             j: func() -> {ty};"
         );
-        for component in generate_both(&packages(&functions), &[API]).expect(what) {
-            assert_valid(&component, what);
+        for component in generate_both(&packages(&functions), &[API]).expect(description) {
+            assert_valid(&component, description);
         }
     }
 }
 
 #[test]
 fn functions_without_parameters_and_results_are_carried_too() {
-    for component in generate_both(&packages("f: func();"), &[API]).expect("it is carried") {
+    for component in
+        generate_both(&packages("f: func();"), &[API]).expect("the interfaces are supported")
+    {
         assert_valid(&component, "f: func()");
     }
 }
@@ -152,7 +156,7 @@ fn resources_of_several_interfaces_are_in_one_stub_and_one_skeleton() {
             one: func(cart: cart) -> cart;
         } }";
     let names = ["a:b/baskets", "a:b/empty", "a:b/checkout"];
-    for component in generate_both(packages, &names).expect("it is carried") {
+    for component in generate_both(packages, &names).expect("the interfaces are supported") {
         assert_valid(&component, "resources");
     }
 }
@@ -169,10 +173,12 @@ fn interfaces_with_plain_names_are_carried_under_them() {
     let packages = "package a:b { interface types { record item { a: string } } }";
     let names = ["left", "right"];
     let importer = component_world(packages, &world("import"));
-    let plan = plan::imports(&importer, &names, &no_signature).expect("it is carried");
+    let plan =
+        plan::imports(&importer, &names, &no_signature).expect("the interfaces are supported");
     assert_valid(&generate::stub(&importer, &plan).expect("a stub"), "stub");
     let exporter = component_world(packages, &world("export"));
-    let plan = plan::exports(&exporter, &names, &no_signature).expect("it is carried");
+    let plan =
+        plan::exports(&exporter, &names, &no_signature).expect("the interfaces are supported");
     let skeleton = generate::skeleton(&exporter, &plan).expect("a skeleton");
     assert_valid(&skeleton, "skeleton");
 }
@@ -184,10 +190,12 @@ fn an_interface_under_two_names_is_carried_under_both() {
     let world = |word: &str| format!("{word} left: a:b/store; {word} right: a:b/store;");
     let names = ["left", "right"];
     let importer = component_world(packages, &world("import"));
-    let plan = plan::imports(&importer, &names, &no_signature).expect("it is carried");
+    let plan =
+        plan::imports(&importer, &names, &no_signature).expect("the interfaces are supported");
     assert_valid(&generate::stub(&importer, &plan).expect("a stub"), "stub");
     let exporter = component_world(packages, &world("export"));
-    let plan = plan::exports(&exporter, &names, &no_signature).expect("it is carried");
+    let plan =
+        plan::exports(&exporter, &names, &no_signature).expect("the interfaces are supported");
     let skeleton = generate::skeleton(&exporter, &plan).expect("a skeleton");
     assert_valid(&skeleton, "skeleton");
 }
@@ -196,7 +204,7 @@ fn an_interface_under_two_names_is_carried_under_both() {
 fn the_same_interfaces_make_the_same_bytes_and_the_same_digest() {
     let functions = "f: func(a: nested, b: wide) -> %record; g: func(a: list<thing>) -> joined;";
     let packages = packages(functions);
-    let both = || generate_both(&packages, &[API]).expect("it is carried");
+    let both = || generate_both(&packages, &[API]).expect("the interfaces are supported");
     assert_eq!(both(), both());
     assert_eq!(digests(&packages), digests(&packages));
 }
@@ -204,8 +212,10 @@ fn the_same_interfaces_make_the_same_bytes_and_the_same_digest() {
 fn digests(packages: &str) -> [[u8; 32]; 2] {
     let importer = component_world(packages, &format!("import {API};"));
     let exporter = component_world(packages, &format!("export {API};"));
-    let imports = plan::imports(&importer, &[API], &no_signature).expect("it is carried");
-    let exports = plan::exports(&exporter, &[API], &no_signature).expect("it is carried");
+    let imports =
+        plan::imports(&importer, &[API], &no_signature).expect("the interfaces are supported");
+    let exports =
+        plan::exports(&exporter, &[API], &no_signature).expect("the interfaces are supported");
     [
         generate::stub_digest(&importer, &imports).expect("a digest"),
         generate::skeleton_digest(&exporter, &exports).expect("a digest"),
@@ -218,16 +228,17 @@ fn functions_of_one_name_are_told_apart_by_their_interfaces() {
         interface second { use first.{item}; get: func(of: item) -> item; }";
     let importer = component_world(packages, "import first; import second;");
     let digest = |names: &[&str]| {
-        let plan = plan::imports(&importer, names, &no_signature).expect("it is carried");
+        let plan =
+            plan::imports(&importer, names, &no_signature).expect("the interfaces are supported");
         generate::stub_digest(&importer, &plan).expect("a digest")
     };
     let (first, second) = ("test:test/first", "test:test/second");
-    // The functions have other numbers.
+    // The indices of the functions differ.
     assert_ne!(digest(&[first, second]), digest(&[second, first]));
 }
 
 #[test]
-fn what_makes_another_component_has_another_digest() {
+fn different_components_have_different_digests() {
     let functions = [
         "f: func(a: nested) -> wide;",
         "f: func(a: nested) -> joined;",
@@ -243,14 +254,14 @@ fn what_makes_another_component_has_another_digest() {
     for (place, digest) in all.iter().enumerate() {
         assert!(
             !all[..place].contains(digest),
-            "digest {place} is there twice"
+            "digest {place} occurs twice"
         );
     }
 }
 
-/// Artifacts are cached by a digest in which the version of the generator stands for its code.
+/// Artifacts are cached by a digest that includes the version of the generator instead of its code.
 #[test]
-fn the_version_of_the_generator_is_raised_with_the_code_it_makes() {
+fn the_generator_version_is_raised_with_the_code_it_generates() {
     const KNOWN: (u32, &str) = (3, "4fc835e5f0d44c49");
     let functions: String = TYPES
         .iter()
@@ -260,7 +271,7 @@ fn the_version_of_the_generator_is_raised_with_the_code_it_makes() {
     let resource = "resource r { constructor(); f: func(a: r, b: borrow<r>) -> list<r>; }";
     let packages = packages(&format!("{functions} {resource}"));
     let mut hasher = Sha256::new();
-    for component in generate_both(&packages, &[API]).expect("it is carried") {
+    for component in generate_both(&packages, &[API]).expect("the interfaces are supported") {
         hasher.update(component);
     }
     let found: String = hasher.finalize()[..8]
@@ -275,27 +286,28 @@ fn the_version_of_the_generator_is_raised_with_the_code_it_makes() {
 }
 
 #[test]
-fn types_that_are_nested_too_deeply_are_refused_and_do_not_end_the_process() {
+fn types_that_are_nested_too_deeply_are_refused_without_a_crash() {
     let check = |depth: usize| {
         let aliases = (1..=depth).map(|level| format!("type t{level} = list<t{}>; ", level - 1));
         let aliases: String = aliases.collect();
         let functions = format!("type t0 = u8; {aliases} f: func(a: t{depth});");
-        generate_view(&packages(&functions)).map(|bytes| assert_valid(&bytes, "deep"))
+        generate_from_wit(&packages(&functions)).map(|bytes| assert_valid(&bytes, "deep"))
     };
-    check(90).expect("90 levels are carried");
+    check(90).expect("90 levels are supported");
     assert!(matches!(check(200), Err(GenerateError::TooDeep { .. })));
 }
 
-/// The stub of a world as WIT has it: the tools refuse to make components of some.
-fn generate_view(packages: &str) -> Result<Vec<u8>, GenerateError> {
+/// Generates a stub from WIT alone: the tools cannot make components of some worlds.
+fn generate_from_wit(packages: &str) -> Result<Vec<u8>, GenerateError> {
     let component: ComponentWorld =
-        world_of_wit(packages, &format!("import {API};")).expect("it is WIT");
-    let plan = plan::imports(&component, &[API], &no_signature).expect("it is planned");
+        world_of_wit(packages, &format!("import {API};")).expect("the WIT is valid");
+    let plan =
+        plan::imports(&component, &[API], &no_signature).expect("the interfaces are supported");
     generate::stub(&component, &plan)
 }
 
 #[test]
-fn types_that_are_nested_do_not_make_more_code_than_there_are_types() {
+fn nested_types_generate_code_once_per_type() {
     let levels = |depth: usize| {
         let mut functions = "record l0 { a: string, b: option<u64> }".to_owned();
         for level in 1..depth {
@@ -307,8 +319,8 @@ fn types_that_are_nested_do_not_make_more_code_than_there_are_types() {
         }
         let last = depth - 1;
         functions.push_str(&format!("f: func(a: l{last}, b: v{last}) -> l{last};"));
-        generate_view(&packages(&functions))
-            .expect("it is carried")
+        generate_from_wit(&packages(&functions))
+            .expect("the interfaces are supported")
             .len()
     };
     assert!(levels(12) < 3 * levels(6), "{} {}", levels(6), levels(12));

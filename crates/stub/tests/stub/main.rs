@@ -1,4 +1,5 @@
-//! Plans links, and generates stubs and skeletons for components made from WIT, without running them.
+//! Plans links, and generates stubs and skeletons for components made from WIT, without running
+//! them.
 //!
 //! The host's tests run the generated code.
 

@@ -1,4 +1,4 @@
-//! Which function of the exporter answers which of the importer.
+//! Matching of an importer's functions with those of an exporter.
 
 use weft_stub::plan::{MatchError, Plan};
 
@@ -21,7 +21,7 @@ fn pair(importing: &str, exporting: &str) -> Result<Vec<u32>, MatchError> {
 }
 
 #[test]
-fn functions_meet_by_name_and_not_by_index() {
+fn functions_match_by_name_and_not_by_index() {
     let served = pair(
         "last: func(a: list<u32>); typed: func(a: u32); first: func() -> list<u32>;",
         "first: func() -> list<u32>; more: func() -> list<u32>; typed: func(a: u32); last: func(a: list<u32>);",
@@ -30,7 +30,7 @@ fn functions_meet_by_name_and_not_by_index() {
 }
 
 #[test]
-fn an_importer_may_know_but_the_functions_that_are_not_concurrent() {
+fn an_importer_may_have_only_the_functions_that_are_not_concurrent() {
     let served = pair(
         "plain: func(a: list<u32>);",
         "feed: async func() -> stream<u8>; plain: func(a: list<u32>);",
@@ -39,7 +39,7 @@ fn an_importer_may_know_but_the_functions_that_are_not_concurrent() {
 }
 
 #[test]
-fn functions_of_a_concurrent_interface_meet_whether_they_are_async_or_not() {
+fn functions_of_a_concurrent_interface_match_whether_they_are_async_or_not() {
     let both = "feed: async func() -> stream<u8>; plain: func(a: list<u32>);";
     assert_eq!(pair(both, both), Ok(vec![0, 1]));
 }
@@ -50,17 +50,18 @@ fn a_function_that_is_not_served_is_named_with_the_reason() {
     let missing = pair(plain, "g: func(a: list<u32>);").unwrap_err();
     assert_eq!(
         missing.to_string(),
-        "`serve` of the exporter has no function `f` that a link between stores can serve"
+        "`serve` of the exporter has no function `f`"
     );
     let concurrent = pair(plain, "f: async func(a: list<u32>);").unwrap_err();
     assert_eq!(
         concurrent.to_string(),
-        "`f` is a concurrent function of the exporter and none of the importer"
+        "`f` is concurrent in the exporter and synchronous in the importer"
     );
     let unsupported = pair(plain, "f: async func(a: stream<list<u32>>);").unwrap_err();
     assert!(
-        chain(&unsupported)
-            .starts_with("the exporter cannot serve `f` between stores: `f` of `serve`: "),
+        chain(&unsupported).starts_with(
+            "`f` of the exporter is unsupported on links between stores: `f` of `serve`: "
+        ),
         "{}",
         chain(&unsupported)
     );
@@ -69,6 +70,6 @@ fn a_function_that_is_not_served_is_named_with_the_reason() {
         .unwrap_err();
     assert_eq!(
         unlinked.to_string(),
-        "nothing of the exporter is linked to `a:b/api@0.1.0`"
+        "import `a:b/api@0.1.0` is not linked to an export"
     );
 }

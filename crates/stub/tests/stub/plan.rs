@@ -1,13 +1,13 @@
-//! Which way each function takes.
+//! The call paths of functions.
 
 use weft_stub::plan::{self, CallPath, Kind, Outcome, Scalars, Signature};
 
 use crate::support::{any_signature, component_world, exports, imports, lines, no_signature};
 
-/// A name for the functions of a test.
+/// The name of the interface under test.
 const API: &str = "a:b/api@0.1.0";
 
-/// The ways of the functions of `a:b/api`, as an importer and as an exporter of it has them.
+/// Checks the call paths of `a:b/api` in the plans of an importer and of an exporter.
 fn check(interface: &str, expected: &[&str]) {
     let packages = format!(
         "package a:b@0.1.0 {{ interface types {{
@@ -79,7 +79,7 @@ fn any_other_function_takes_the_stub() {
 }
 
 #[test]
-fn a_failure_goes_where_the_result_can_say_it() {
+fn a_failure_takes_the_form_that_the_result_has_room_for() {
     for (result, expected) in [
         ("result<_, string>", "direct, or text"),
         ("result<_, message>", "direct, or text"),
@@ -148,7 +148,7 @@ fn an_interface_with_a_concurrent_function_is_concurrent_as_a_whole_to_its_impor
     let concurrent: Vec<_> = plan.interfaces.iter().map(|one| one.concurrent).collect();
     assert_eq!(concurrent, [true, false]);
 
-    // An importer that uses the first and the third alone knows nothing of the others.
+    // An importer of only the first and the third function does not see the others.
     let plan = exports(&component_world(packages, "export a:b/api@0.1.0;"), &[API]);
     assert_eq!(
         lines(&plan),
@@ -180,7 +180,7 @@ fn streams_and_futures_are_carried_at_the_outside_of_a_signature() {
 }
 
 #[test]
-fn a_signature_is_what_the_host_is_asked_for() {
+fn the_host_chooses_direct_functions_by_signature() {
     let packages = "package a:b@0.1.0 { interface api {
         both: func(a: string, b: list<u8>) -> result<f64, string>;
         none: func();
@@ -219,7 +219,7 @@ fn a_signature_is_what_the_host_is_asked_for() {
 }
 
 #[test]
-fn few_scalars_cross_as_such_where_the_host_has_no_typed_function() {
+fn few_scalars_cross_as_words_if_the_host_has_no_typed_function() {
     let packages = "package a:b@0.1.0 { interface api {
         type id = u64;
         record point { x: f32, y: f32 }

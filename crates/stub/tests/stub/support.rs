@@ -1,4 +1,4 @@
-//! Components from WIT, and short ways to plan and fuse them.
+//! Components made from WIT, and helpers to plan and fuse them.
 
 use std::error::Error as StdError;
 
@@ -9,7 +9,7 @@ use weft_stub::plan::{self, CallPath, ComponentWorld, FailureForm, Plan, Signatu
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-/// A component of a world as its WIT has it, without a component.
+/// A world as its WIT has it, without a component.
 pub(crate) fn world_of_wit(packages: &str, world: &str) -> Option<ComponentWorld> {
     let source = format!("package test:test;\nworld test {{\n{world}\n}}\n{packages}");
     let mut resolve = Resolve {
@@ -27,14 +27,14 @@ pub(crate) fn component_if_valid(packages: &str, world: &str) -> Option<Vec<u8>>
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
-        .expect("metadata fits");
-    // There is WIT that no component can have yet: a stream of chars.
+        .expect("the metadata is encodable");
+    // Some valid WIT cannot be in a component yet, such as a stream of chars.
     let component = ComponentEncoder::default()
         .validate(true)
         .module(&module)
         .ok()?
         .encode()
-        .expect("the dummy is a component");
+        .expect("the dummy module is valid");
     Some(component)
 }
 
@@ -43,17 +43,17 @@ pub(crate) fn component(packages: &str, world: &str) -> Vec<u8> {
     component_if_valid(packages, world).expect("the WIT of a test is valid")
 }
 
-/// What the binary of such a component says.
+/// The decoded world of a component with these imports and exports.
 pub(crate) fn component_world(packages: &str, world: &str) -> ComponentWorld {
     ComponentWorld::of(&component(packages, world)).expect("a component has a world")
 }
 
-/// A host that has every typed shape.
+/// A host with a typed function for every signature.
 pub(crate) fn any_signature(_: &Signature) -> bool {
     true
 }
 
-/// A host that has none.
+/// A host without typed functions.
 pub(crate) fn no_signature(_: &Signature) -> bool {
     false
 }
@@ -79,22 +79,22 @@ pub(crate) fn lines(plan: &Plan) -> Vec<String> {
         .collect()
 }
 
-/// The plan of an importer, for a host that has every typed shape.
+/// The plan of an importer, for a host with a typed function for every signature.
 pub(crate) fn imports(component: &ComponentWorld, names: &[&str]) -> Plan {
-    plan::imports(component, names, &any_signature).expect("the plan of a test can be carried")
+    plan::imports(component, names, &any_signature).expect("the imports of a test are supported")
 }
 
-/// The plan of an exporter, for a host that has every typed shape.
+/// The plan of an exporter, for a host with a typed function for every signature.
 pub(crate) fn exports(component: &ComponentWorld, names: &[&str]) -> Plan {
-    plan::exports(component, names, &any_signature).expect("the exports of a test are there")
+    plan::exports(component, names, &any_signature).expect("the exports of a test exist")
 }
 
-/// Refusals as a deploy prints them.
-pub(crate) fn texts(refusals: &[Unsupported]) -> Vec<String> {
-    refusals.iter().map(|refusal| chain(refusal)).collect()
+/// Errors in the form that a deploy prints.
+pub(crate) fn texts(unsupported: &[Unsupported]) -> Vec<String> {
+    unsupported.iter().map(|entry| chain(entry)).collect()
 }
 
-/// The error and its causes, as the process edge prints them.
+/// An error and its causes in the form that the process edge prints.
 pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -105,7 +105,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// Fuses parts; an edge is an importer, the name of both import and export, and an exporter.
+/// Fuses parts. An edge is an importer, the name of both import and export, and an exporter.
 pub(crate) fn fuse(
     parts: &[(&str, &[u8])],
     edges: &[(usize, &str, usize)],

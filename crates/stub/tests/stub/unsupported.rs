@@ -1,4 +1,4 @@
-//! What links between stores cannot carry, and how they say it.
+//! Types and functions that links between stores do not support, and their error messages.
 
 use weft_stub::plan::{self, ComponentWorld, Reason, WorldError};
 
@@ -8,7 +8,7 @@ use crate::support::{
 
 const PACKAGES: &str = include_str!("packages.wit");
 
-/// The refusals of an importer of these interfaces of `a:b`.
+/// The errors of an importer of these interfaces of `a:b`.
 fn refused(interfaces: &str, names: &[&str]) -> Vec<String> {
     let packages = format!("package a:b@0.1.0 {{ {interfaces} }} {PACKAGES}");
     let world: String = names.iter().map(|name| format!("import {name};")).collect();
@@ -18,11 +18,11 @@ fn refused(interfaces: &str, names: &[&str]) -> Vec<String> {
 fn refused_of(component: &ComponentWorld, names: &[&str]) -> Vec<String> {
     match plan::imports(component, names, &any_signature) {
         Err(refusals) => texts(&refusals),
-        Ok(plan) => panic!("it is carried: {plan:?}"),
+        Ok(plan) => panic!("the interfaces are supported: {plan:?}"),
     }
 }
 
-/// What is said of each function of `a:b/api`.
+/// Checks the errors of the functions of `a:b/api`.
 fn check(interface: &str, expected: &[&str]) {
     let interfaces = format!("interface api {{ {interface} }}");
     assert_eq!(
@@ -33,16 +33,16 @@ fn check(interface: &str, expected: &[&str]) {
 }
 
 #[test]
-fn handles_of_resources_that_the_link_does_not_reach_are_refused() {
+fn handles_of_resources_outside_the_link_are_refused() {
     check(
         "use wasi:io/streams@0.2.0.{output-stream as out};
         write: func(to: borrow<out>, also: list<out>);
         fine: func(a: u32);",
         &[
-            "`write` of `a:b/api@0.1.0`: `borrow<out>` is a handle of a resource that `wasi:io/streams@0.2.0` defines, \
-             which this link does not reach; such handles stay within one store",
-            "`write` of `a:b/api@0.1.0`: `out` is a handle of a resource that `wasi:io/streams@0.2.0` defines, \
-             which this link does not reach; such handles stay within one store",
+            "`write` of `a:b/api@0.1.0`: `borrow<out>` is a handle of a resource of `wasi:io/streams@0.2.0`, \
+             outside this link: such handles cannot leave their store",
+            "`write` of `a:b/api@0.1.0`: `out` is a handle of a resource of `wasi:io/streams@0.2.0`, \
+             outside this link: such handles cannot leave their store",
         ],
     );
     let shared = "interface baskets { resource basket; open: func() -> basket; }
@@ -54,8 +54,8 @@ fn handles_of_resources_that_the_link_does_not_reach_are_refused() {
     assert_eq!(
         refused_of(&both, &names[..1]),
         [
-            "`pay` of `a:b/api@0.1.0`: `basket` is a handle of a resource that `a:b/baskets@0.1.0` defines, \
-             which this link does not reach; such handles stay within one store"
+            "`pay` of `a:b/api@0.1.0`: `basket` is a handle of a resource of `a:b/baskets@0.1.0`, \
+             outside this link: such handles cannot leave their store"
         ]
     );
 }
@@ -69,17 +69,18 @@ fn resources_are_refused_beside_concurrent_functions() {
         feed: func(of: borrow<basket>) -> stream<u8>;
         plain: func() -> u32;",
         &[
-            "`a:b/api@0.1.0`: `idle` is a resource, which an interface with concurrent functions (`watch`) cannot have between stores",
-            "`[method]basket.add` of `a:b/api@0.1.0`: `borrow<basket>` is a resource, which an interface with \
-             concurrent functions (`watch`) cannot have between stores",
-            "`feed` of `a:b/api@0.1.0`: `borrow<basket>` is a resource, which an interface with concurrent functions (`watch`) cannot have between stores",
+            "`a:b/api@0.1.0`: `idle` is a resource in an interface with concurrent functions (`watch`): unsupported on links between stores",
+            "`[method]basket.add` of `a:b/api@0.1.0`: `borrow<basket>` is a resource in an interface with \
+             concurrent functions (`watch`): unsupported on links between stores",
+            "`feed` of `a:b/api@0.1.0`: `borrow<basket>` is a resource in an interface with concurrent functions (`watch`): unsupported on links between stores",
         ],
     );
 }
 
 #[test]
-fn streams_of_what_has_a_structure_are_refused() {
-    let wrong = "has elements that no link between stores carries: expected numbers, `bool`, `char`, `string` or `list<u8>`";
+fn streams_of_structured_elements_are_refused() {
+    let wrong =
+        "has unsupported elements: expected numbers, `bool`, `char`, `string` or `list<u8>`";
     for ty in [
         "stream<item>",
         "stream<tuple<u8>>",
@@ -103,9 +104,9 @@ fn streams_of_what_has_a_structure_are_refused() {
 }
 
 #[test]
-fn futures_of_what_has_a_structure_are_refused() {
-    let wrong = "has a value that no link between stores carries: expected a number, `bool`, `char`, `string`, \
-        `list<u8>`, or `result` of one of these or none, and `string`";
+fn futures_of_structured_values_are_refused() {
+    let wrong = "has an unsupported value: expected a number, `bool`, `char`, `string`, \
+        `list<u8>`, or a `result` of one of these or nothing, with the error `string`";
     for ty in [
         "future<item>",
         "future<result<item, string>>",
@@ -123,7 +124,8 @@ fn futures_of_what_has_a_structure_are_refused() {
 
 #[test]
 fn streams_and_futures_inside_other_types_are_refused() {
-    let wrong = "is inside another type: expected it as a parameter, as the result, or as a member of a tuple that is the result";
+    let wrong =
+        "is inside another type: expected a parameter, the result, or a member of a result tuple";
     for (function, ty) in [
         ("func(a: list<stream<u8>>)", "stream<u8>"),
         ("func(a: tuple<stream<u8>>)", "stream<u8>"),
@@ -142,7 +144,7 @@ fn streams_and_futures_inside_other_types_are_refused() {
 
 #[test]
 fn types_without_an_encoding_are_refused() {
-    let wrong = "is of a kind that no link between stores carries";
+    let wrong = "has no encoding on links between stores";
     for ty in ["error-context", "map<string, u8>", "list<u8, 4>"] {
         let functions = format!("f: func(a: option<{ty}>);");
         let packages = format!("package a:b@0.1.0 {{ interface api {{ {functions} }} }}");
@@ -165,7 +167,7 @@ fn types_without_an_encoding_are_refused() {
 }
 
 #[test]
-fn what_is_no_interface_of_the_component_is_refused_with_what_there_is() {
+fn a_missing_interface_is_refused_with_the_existing_ones() {
     let importer = component_world(
         "package a:b@0.1.0 { interface api { f: func(); } }",
         "import a:b/api@0.1.0; import lonely: func();",
@@ -173,8 +175,8 @@ fn what_is_no_interface_of_the_component_is_refused_with_what_there_is() {
     assert_eq!(
         refused_of(&importer, &["a:b/api@0.2.0", "a:b/api@0.1.0", "lonely"]),
         [
-            "`a:b/api@0.2.0`: it is not among what the component has: `a:b/api@0.1.0`, `lonely`",
-            "`lonely`: it is no interface; only interfaces can be linked",
+            "`a:b/api@0.2.0` is missing from the component: found `a:b/api@0.1.0`, `lonely`",
+            "`lonely` is not an interface: only interfaces can be linked",
         ]
     );
     let refusals = plan::exports(&importer, &["a:b/api@0.1.0"], &any_signature).unwrap_err();
@@ -194,7 +196,7 @@ fn one_interface_of_resources_under_two_names_is_refused() {
     assert_eq!(
         refused_of(&twice("api"), &["left", "right"]),
         [
-            "`right`: it is the same interface as `left` and defines `r`: expected one name for each target"
+            "`right` is the same interface as `left` and defines `r`: expected one name for each target"
         ]
     );
     for name in ["left", "right"] {
@@ -204,7 +206,7 @@ fn one_interface_of_resources_under_two_names_is_refused() {
 }
 
 #[test]
-fn what_an_exporter_has_and_nobody_can_reach_is_left_out() {
+fn unsupported_functions_of_an_exporter_are_left_out() {
     let interfaces = "interface api {
         use wasi:io/streams@0.2.0.{output-stream};
         record item { a: u8 }
@@ -227,7 +229,7 @@ fn what_an_exporter_has_and_nobody_can_reach_is_left_out() {
 }
 
 #[test]
-fn a_type_of_any_size_is_refused_in_bounded_time_and_words() {
+fn a_type_of_any_size_is_refused_in_bounded_time_and_length() {
     let mut types = "type t0 = tuple<stream<u8>, stream<u8>>;".to_owned();
     for level in 1..60 {
         let inner = level - 1;
@@ -244,7 +246,7 @@ fn a_type_of_any_size_is_refused_in_bounded_time_and_words() {
 }
 
 #[test]
-fn what_is_no_component_has_no_view() {
+fn bytes_that_are_not_a_component_have_no_world() {
     let module = wasm_encoder::Module::new().finish();
     for bytes in [&b""[..], b"\0asm", &module, &[0xff; 64]] {
         assert!(matches!(

@@ -1,8 +1,8 @@
-//! Code that reads values from bytes which may be anything.
+//! Code that decodes values from untrusted bytes.
 //!
-//! A value is laid out in canonical memory, from where it is given on. Texts and lists of bytes stay where
-//! they are, and are pointed to. Nothing is allocated for a list before its length was compared with what is
-//! left of the bytes.
+//! A value is laid out in canonical memory, ready to be lifted or passed on. Strings and byte lists
+//! are not copied: the value points into the encoded bytes. Nothing is allocated for a list before
+//! its length is compared with the number of bytes left.
 
 mod reader;
 mod scalar;
@@ -18,8 +18,9 @@ use super::variant_cases::CaseSwitch;
 use reader::{ADDRESS, END, P, Reader};
 use scalar::Integer;
 
-/// The most elements of one list, as `weft_wire::MAX_VALUE_ELEMENTS` has them for a whole value. Lists of
-/// bytes and floats, which are as large in memory as they are encoded, are bounded by their bytes alone.
+/// The maximum number of elements of one list, as `weft_wire::MAX_VALUE_ELEMENTS` has it for a
+/// whole value. Lists of bytes and floats, as large in memory as encoded, are limited by their
+/// bytes alone.
 const MAX_ELEMENTS: i32 = 4 << 20;
 
 impl Generator {
@@ -53,7 +54,7 @@ impl Generator {
         reader.code.fail_if(DecodeError::Elements);
         let reserve = self.helper(Helper::ReserveList);
         let mut add = reader.code.add();
-        // The fewest bytes are those of the elements, so a longer list cannot be there.
+        // Each element takes at least `encoded_min` bytes, so a longer list is truncated.
         add.local_get(count).i64_extend_i32_u();
         add.i64_const(i64::from(layout.encoded_min)).i64_mul();
         add.local_get(END).local_get(P).i32_sub().i64_extend_i32_u();
@@ -96,7 +97,7 @@ impl Generator {
         reader.available = 0;
     }
 
-    /// Reads a value here, if it is small, or by a function of its own.
+    /// Decodes a value in place if it is small, else through a function of its own.
     fn decode_inline(&mut self, reader: &mut Reader, shape: ShapeId, place: (Local, u32)) {
         let leaves = if self.is_inline(shape) {
             self.leaves(shape)
@@ -106,7 +107,7 @@ impl Generator {
         self.decode_leaves(reader, &leaves, place);
     }
 
-    /// Reads a value part by part, with one check for as many parts as have a fixed length.
+    /// Decodes a value part by part, with one bounds check for each run of fixed-size parts.
     fn decode_leaves(
         &mut self,
         reader: &mut Reader,
@@ -119,9 +120,9 @@ impl Generator {
         }
     }
 
-    /// How many bytes there must be for the parts up to the first whose length is not fixed.
+    /// Number of bytes that must be left for the parts up to the first of variable size.
     fn run(&self, leaves: &[(u32, ShapeId)]) -> u32 {
-        /// Enough for what is read without another check to be worth it.
+        /// Enough bytes to make the cost of one more check small.
         const LONGEST: u32 = 256;
         let mut run = 0;
         for (_, leaf) in leaves {
@@ -157,7 +158,7 @@ impl Generator {
         }
     }
 
-    /// Reads a part by a function of its own.
+    /// Decodes a part through a function of its own.
     fn decode_by(&mut self, reader: &mut Reader, key: Key, (address, offset): (Local, u32)) {
         reader.flush();
         let function = self.index(key);
@@ -193,7 +194,8 @@ impl Generator {
         reader.available = least_known;
     }
 
-    /// Reads which case it is, stores it and leaves it in a local. One byte is known to be there.
+    /// Decodes the discriminant of a variant, stores it and returns it in a local. One byte is
+    /// known to be left.
     fn decode_tag(
         &mut self,
         reader: &mut Reader,
@@ -211,7 +213,7 @@ impl Generator {
             }
             Tag::Integer => self.decode_integer(reader, Integer::UNSIGNED_32),
         };
-        // More cases than this are no component.
+        // A component cannot have more cases than this.
         let count = i32::try_from(cases.len()).unwrap_or(i32::MAX);
         let mut add = reader.code.add();
         add.local_get(tag).i32_const(count).i32_ge_u();
@@ -222,14 +224,14 @@ impl Generator {
         tag
     }
 
-    /// Reads the length of a list.
+    /// Decodes the length of a list.
     fn decode_length(&mut self, reader: &mut Reader) -> Local {
         reader.require(1, 1);
         self.decode_integer(reader, Integer::UNSIGNED_32)
     }
 }
 
-/// Stores the value on the stack behind the address below it.
+/// Stores the value on the stack at the address below it.
 pub(crate) fn store(code: &mut Code, offset: u32, flat: Flat, bytes: u32) {
     let place = at(offset, bytes);
     let mut add = code.add();
@@ -248,7 +250,7 @@ mod tests {
     use super::MAX_ELEMENTS;
 
     #[test]
-    fn lists_are_as_long_as_the_wire_has_them() {
+    fn the_maximum_list_length_is_that_of_the_wire() {
         assert_eq!(
             u64::try_from(MAX_ELEMENTS),
             Ok(weft_wire::MAX_VALUE_ELEMENTS)

@@ -1,4 +1,4 @@
-//! The body of a function that reads bytes, while it is written.
+//! The body of a decoding function under construction.
 
 use wasm_encoder::Function;
 
@@ -6,21 +6,21 @@ use crate::generate::code::{Code, Label, Local, global};
 use crate::generate::decode_error::DecodeError;
 use crate::generate::variant_cases::HasCode;
 
-/// Where a reading function keeps its state: its parameters.
+/// The parameters of a decoding function, which are its state.
 pub(super) const P: Local = 0;
 pub(super) const END: Local = 1;
 pub(super) const ADDRESS: Local = 2;
 
-/// The body of a reading function while it is written.
+/// The body of a decoding function under construction.
 pub(super) struct Reader {
     pub(super) code: Code,
-    /// Bytes behind `P` that are read already.
+    /// Bytes after `P` that are already consumed.
     pub(super) pending: u32,
-    /// Bytes behind those that are known to be there.
+    /// Bytes after those that are known to be left.
     pub(super) available: u32,
-    /// Leads to the end of the function, with the reason `truncated`.
+    /// The exit with the error `Truncated`.
     pub(super) truncated: Label,
-    /// Leads to the end of the function; the reason is known.
+    /// The exit with an error that is already stored.
     pub(super) failed: Label,
 }
 
@@ -58,7 +58,7 @@ impl Reader {
         self.code.finish()
     }
 
-    /// Makes `P` the address of the next byte.
+    /// Advances `P` to the next byte.
     pub(super) fn flush(&mut self) {
         if self.pending > 0 {
             let pending = self.pending.cast_signed();
@@ -68,7 +68,8 @@ impl Reader {
         }
     }
 
-    /// Makes sure of `bytes`; if a check is needed, it is for all of `run`, which are needed next.
+    /// Ensures that `bytes` are left. If that takes a check, it covers all of `run`, the bytes
+    /// needed next.
     pub(super) fn require(&mut self, bytes: u32, run: u32) {
         if self.available < bytes {
             self.flush();
@@ -82,13 +83,13 @@ impl Reader {
         self.available -= bytes;
     }
 
-    /// The place of the next bytes, which are counted as read.
+    /// Returns the offset of the next bytes and counts them as consumed.
     pub(super) fn advance(&mut self, bytes: u32) -> u32 {
         self.pending += bytes;
         self.pending - bytes
     }
 
-    /// Takes the new `P` from the stack, which is 0 after a failure.
+    /// Pops the new `P` from the stack; it is 0 after an error.
     pub(super) fn continue_at(&mut self) {
         self.code.add().local_tee(P).i32_eqz();
         self.code.branch_if(self.failed);

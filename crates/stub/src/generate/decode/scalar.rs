@@ -1,4 +1,4 @@
-//! Code that reads what has no parts: numbers, characters, flags, handles.
+//! Code that decodes scalars: numbers, characters, flags, handles.
 
 use wasm_encoder::ValType;
 
@@ -54,7 +54,8 @@ impl Generator {
         reader.code.release(number);
     }
 
-    /// Reads an integer that is mostly small: one byte here, which is known to be there, more by a helper.
+    /// Decodes an integer that is usually small: the one-byte form inline, with one byte known to
+    /// be left, and longer forms through a helper.
     pub(super) fn decode_integer(&mut self, reader: &mut Reader, integer: Integer) -> Local {
         let number = reader.code.local(ValType::from(integer.flat()));
         let byte = reader.code.local_i32();
@@ -103,8 +104,8 @@ impl Generator {
         reader.code.release(value);
     }
 
-    /// Leaves the number of the wire in memory: it becomes a handle when all else was read too. A skeleton
-    /// looks whether there is such a handle at once.
+    /// Stores the wire's handle number in memory. The conversion to a handle follows once the whole
+    /// value is decoded. A skeleton checks at once that the handle exists.
     fn decode_handle(
         &mut self,
         reader: &mut Reader,
@@ -135,7 +136,7 @@ impl Generator {
     }
 }
 
-/// Reads what is the same bytes in memory.
+/// Copies a value with the same bytes in memory and on the wire.
 fn decode_copy(
     reader: &mut Reader,
     (flat, bytes): (Flat, u32),
@@ -190,7 +191,7 @@ fn decode_flags(reader: &mut Reader, count: u32, run: u32, (address, offset): (L
     reader.code.release(bits);
 }
 
-/// Puts 1 to 4 of the next bytes onto the stack as one number.
+/// Pushes 1 to 4 of the next bytes onto the stack as one number.
 fn load_bytes(code: &mut Code, place: u32, bytes: u32) {
     match bytes {
         1 | 2 => load_unaligned(code, place, bytes),
@@ -213,7 +214,7 @@ fn load_unaligned(code: &mut Code, place: u32, bytes: u32) {
     };
 }
 
-/// An integer type that is encoded in LEB128.
+/// An integer type, encoded in LEB128.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Integer {
     bits: u32,
@@ -249,12 +250,12 @@ impl Integer {
         }
     }
 
-    /// Puts the value of a single byte onto the stack.
+    /// Pushes the value of a one-byte encoding onto the stack.
     fn put_byte(self, code: &mut Code, byte: Local) {
         let mut add = code.add();
         add.local_get(byte);
         if self.signed {
-            // Its sign is the seventh bit.
+            // The sign is bit 6.
             add.i32_const(25).i32_shl().i32_const(25).i32_shr_s();
         }
         match (self.flat(), self.signed) {

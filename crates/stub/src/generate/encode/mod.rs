@@ -1,8 +1,8 @@
-//! Code that writes values as bytes.
+//! Code that encodes values to bytes.
 //!
-//! Bytes go to the free end of the arena in one pass. The room for them is not measured before: there is
-//! a check before what may not fit, for a stretch of [`RESERVED_BYTES`] bytes at once, and the memory grows when it
-//! fails. Nothing is allocated meanwhile.
+//! Bytes are appended to the free end of the arena in one pass. Their number is not computed in
+//! advance: there is a check before a write that may not fit, for [`RESERVED_BYTES`] at once, and
+//! the memory grows if it fails. Nothing else is allocated meanwhile.
 
 mod scalar;
 
@@ -14,22 +14,22 @@ use super::helpers::{Helper, RESERVED_BYTES};
 use super::shape::{Flat, Shape, ShapeId, Tag};
 use super::variant_cases::CaseSwitch;
 
-/// Where a value is that is being written.
+/// The location of the value to encode.
 #[derive(Debug, Clone)]
 pub(crate) enum Source {
     /// In canonical memory.
     Memory { address: Local, offset: u32 },
-    /// In locals, whose types may be those of slots that it shares with other cases.
+    /// In locals. Their types may be those of slots that the value shares with other cases.
     Flat(Vec<(Local, Flat)>),
 }
 
-/// Where the next byte goes.
+/// The position of the next byte.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sink {
-    /// The address, up to `pending` bytes that are written and not yet added.
+    /// The address, without the `pending` bytes that are written after it.
     p: Local,
     pending: u32,
-    /// For how many bytes behind those there is room.
+    /// Number of bytes after those that are known to fit.
     room: u32,
 }
 
@@ -39,7 +39,7 @@ impl Sink {
         Self { p, pending, room }
     }
 
-    /// Makes `p` the address.
+    /// Advances `p` past the pending bytes.
     pub(crate) fn flush(&mut self, code: &mut Code) {
         if self.pending > 0 {
             let pending = self.pending.cast_signed();
@@ -52,27 +52,27 @@ impl Sink {
         }
     }
 
-    /// Makes room for so many bytes, at most [`RESERVED_BYTES`].
+    /// Ensures that `bytes` fit, at most [`RESERVED_BYTES`].
     fn reserve(&mut self, generator: &mut Generator, code: &mut Code, bytes: u32) {
         if self.room < bytes {
             self.flush(code);
-            let stretch = RESERVED_BYTES.cast_signed();
+            let reserved = RESERVED_BYTES.cast_signed();
             code.add()
                 .global_get(global::END)
                 .local_get(self.p)
                 .i32_sub()
-                .i32_const(stretch)
+                .i32_const(reserved)
                 .i32_lt_u();
             code.if_();
             let room = generator.helper(Helper::Reserve);
-            code.add().local_get(self.p).i32_const(stretch).call(room);
+            code.add().local_get(self.p).i32_const(reserved).call(room);
             code.end();
             self.room = RESERVED_BYTES;
         }
         self.room -= bytes;
     }
 
-    /// The place of the next bytes, which are counted as written.
+    /// Returns the offset of the next bytes and counts them as written.
     fn advance(&mut self, bytes: u32) -> u32 {
         self.pending += bytes;
         self.pending - bytes
@@ -143,7 +143,7 @@ impl Generator {
         code.finish()
     }
 
-    /// Writes a value: here, or by a function of its type.
+    /// Encodes a value: in place, or through a function of its type.
     pub(crate) fn encode(
         &mut self,
         code: &mut Code,
@@ -183,7 +183,7 @@ impl Generator {
         sink.room = 0;
     }
 
-    /// Writes a value here.
+    /// Encodes a value in place.
     fn encode_here(&mut self, code: &mut Code, sink: &mut Sink, shape: ShapeId, source: &Source) {
         match self.shapes.shape(shape).clone() {
             Shape::Record(fields) => self.encode_record(code, sink, &fields, source),
@@ -285,8 +285,8 @@ impl Generator {
     }
 }
 
-/// Puts a part of a value onto the stack: the slot with this number, as a `flat`, or `bytes` of memory. Both
-/// words of a list are in memory one after the other, like its slots.
+/// Pushes a part of a value onto the stack: the slot with this number as a `flat`, or `bytes` of
+/// memory. The two words of a list are adjacent in memory, like its slots.
 fn push(code: &mut Code, source: &Source, slot: usize, flat: Flat, bytes: u32) {
     match source {
         Source::Memory { address, offset } => {
@@ -302,7 +302,7 @@ fn push(code: &mut Code, source: &Source, slot: usize, flat: Flat, bytes: u32) {
     }
 }
 
-/// Puts `bytes` of memory onto the stack as a `flat`.
+/// Pushes `bytes` of memory onto the stack as a `flat`.
 pub(crate) fn load(code: &mut Code, address: Local, offset: u32, flat: Flat, bytes: u32) {
     let place = at(offset, bytes);
     let mut add = code.add();

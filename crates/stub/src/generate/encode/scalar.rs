@@ -1,4 +1,4 @@
-//! Code that writes what has no parts: numbers, characters, flags, handles.
+//! Code that encodes scalars: numbers, characters, flags, handles.
 
 use wasm_encoder::ValType;
 
@@ -57,7 +57,7 @@ impl Generator {
         }
     }
 
-    /// Writes the low bytes of an `i32`: 1 to 4 of them.
+    /// Encodes the low 1 to 4 bytes of an `i32`.
     fn encode_fixed(
         &mut self,
         code: &mut Code,
@@ -65,7 +65,7 @@ impl Generator {
         bytes: u32,
         value: impl FnOnce(&mut Code),
     ) {
-        // Of three bytes a fourth is written and written over.
+        // For three bytes a fourth is written, and overwritten later.
         sink.reserve(self, code, bytes.next_power_of_two());
         let place = byte_at(sink.advance(bytes));
         code.add().local_get(sink.p);
@@ -89,7 +89,8 @@ impl Generator {
         };
     }
 
-    /// Writes an integer that is mostly small: one byte here, more by a helper.
+    /// Encodes an integer that is usually small: the one-byte form inline, longer forms through a
+    /// helper.
     pub(super) fn encode_unsigned(
         &mut self,
         code: &mut Code,
@@ -126,7 +127,7 @@ impl Generator {
         self.encode_integer(code, sink, (number, flat), Helper::WriteSigned);
     }
 
-    /// Writes an integer; whether it is one byte is on the stack.
+    /// Encodes an integer. A flag for the one-byte form is on the stack.
     fn encode_integer(
         &mut self,
         code: &mut Code,
@@ -179,7 +180,8 @@ impl Generator {
         code.add().call(write).local_set(sink.p);
     }
 
-    /// A handle is written as a list of four bytes. One that is given away leaves this side first.
+    /// Encodes a handle as a list of four bytes. A stub's owned handle is dropped first, as its
+    /// resource moves to the other side.
     fn encode_handle(
         &mut self,
         code: &mut Code,

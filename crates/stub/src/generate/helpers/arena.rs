@@ -1,4 +1,4 @@
-//! The arena: memory that is given out from the bottom up, and taken back all at once when a call is over.
+//! The arena: memory that is allocated from the bottom up and freed as a whole after a call.
 
 use wasm_encoder::{Function, ValType};
 
@@ -11,7 +11,7 @@ use crate::generate::memory_layout::SLACK;
 /// Bytes of a page, as a power of two.
 const PAGE: i64 = 16;
 
-/// The memory becomes so large, or larger if that can be had: the next growth should not be soon.
+/// Grows the memory to a size, or to more if possible, so that the next growth is not soon.
 pub(super) fn grow() -> Function {
     let bytes = 0;
     let mut code = Code::new(1);
@@ -22,7 +22,7 @@ pub(super) fn grow() -> Function {
     add.i64_const((1 << PAGE) - 1).i64_add();
     add.i64_const(PAGE).i64_shr_u();
     add.i32_wrap_i64().local_set(pages);
-    // By a quarter at least.
+    // By at least a quarter.
     add.memory_size(0).i32_const(2).i32_shr_u().local_tee(now);
     add.local_get(pages).local_get(now).local_get(pages);
     add.i32_gt_u().select();
@@ -81,8 +81,8 @@ impl Generator {
         code.finish()
     }
 
-    /// What is asked for by adapters: memory for arguments, and for texts while they are transcoded, which
-    /// grow in place or move, and shrink.
+    /// Generates the `realloc` of adapters. They allocate memory for arguments, and for strings
+    /// during transcoding: those grow in place or move, and shrink.
     pub(super) fn make_reallocate(&mut self) -> Function {
         let (old, old_size, align, new_size) = (0, 1, 2, 3);
         let allocate = self.helper(Helper::Allocate);
@@ -99,7 +99,7 @@ impl Generator {
         code.if_();
         code.add().local_get(old).return_();
         code.end();
-        // The last that was allocated is extended where it is.
+        // The last allocation is extended in place.
         let mut add = code.add();
         add.local_get(old).local_get(old_size).i32_add();
         add.global_get(global::TOP).i32_eq();
@@ -132,8 +132,8 @@ impl Generator {
         code.finish()
     }
 
-    /// Nobody tells a skeleton that what it gave back was read: that would be a call of its own. So it keeps
-    /// that until arguments, or a call without any, come after it.
+    /// A skeleton exports no `post-return`, as that would cost the host another call. So the result
+    /// of a call stays in memory until the next call, or the allocation of its arguments.
     pub(super) fn make_begin_call(&mut self) -> Function {
         let mut code = Code::new(0);
         if let Some(call_finished) = self.handles.call_finished() {
@@ -155,17 +155,20 @@ impl Generator {
             self.helper(Helper::Reserve),
             self.helper(Helper::WriteUnsigned),
         );
-        // The length takes five bytes at most.
-        let beside = RESERVED_BYTES.cast_signed() + 5;
+        // The length takes at most five bytes.
+        let reserved = RESERVED_BYTES.cast_signed() + 5;
         let mut code = Code::new(4);
         let mut add = code.add();
         add.global_get(global::END).local_get(p).i32_sub();
-        add.local_get(bytes).i32_const(beside).i32_add().i32_lt_u();
+        add.local_get(bytes)
+            .i32_const(reserved)
+            .i32_add()
+            .i32_lt_u();
         code.if_();
         let mut add = code.add();
         add.local_get(p)
             .local_get(bytes)
-            .i32_const(beside)
+            .i32_const(reserved)
             .i32_add();
         add.call(room);
         code.end();
@@ -195,7 +198,7 @@ impl Generator {
         add.local_tee(bytes).local_get(end).local_get(p);
         add.i32_sub().i64_extend_i32_u().i64_gt_u();
         code.fail_if(DecodeError::Truncated);
-        // Where it happens to be aligned it stays.
+        // Aligned bytes are used in place.
         let mut add = code.add();
         add.local_get(p).local_get(align).i32_const(1).i32_sub();
         add.i32_and();
@@ -245,8 +248,8 @@ impl Generator {
     }
 }
 
-/// Copies `bytes` from `pointer` to `p`. Up to 16 are copied as two words, which is faster than to ask for a
-/// copy: there is room for them, and what is read beyond is never looked at.
+/// Copies `bytes` from `pointer` to `p`. Up to 16 bytes are copied as two words, faster than
+/// `memory.copy`: they fit, and the bytes read beyond the end are not used.
 fn copy(code: &mut Code, (p, pointer, bytes): (u32, u32, u32)) {
     let mut add = code.add();
     add.local_get(bytes).i32_const(1).i32_sub();

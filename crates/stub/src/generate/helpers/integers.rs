@@ -1,4 +1,4 @@
-//! Integers in LEB128, where they take more than a byte.
+//! Integers in LEB128 that take more than one byte.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -46,7 +46,7 @@ pub(super) fn write_signed() -> Function {
     finish_write(code, (p, value))
 }
 
-/// Writes the lowest seven bits, and that there are more.
+/// Writes the lowest seven bits, with the continuation bit.
 fn write_marked(code: &mut Code) {
     let (p, value) = (0, 1);
     let mut add = code.add();
@@ -64,11 +64,11 @@ fn finish_write(mut code: Code, (p, value): (u32, u32)) -> Function {
     code.finish()
 }
 
-/// The parameters and variables of both ways to read.
+/// The parameters and variables that both readers have.
 struct IntegerReader {
     code: Code,
     value: u32,
-    /// The bits of the byte at hand, without the mark.
+    /// The bits of the current byte, without the continuation bit.
     payload: u32,
     byte: u32,
     shift: u32,
@@ -88,7 +88,7 @@ pub(super) fn read_unsigned() -> Function {
     let mut add = code.add();
     add.local_get(reader.byte).i32_const(0x7f).i32_and();
     add.i64_extend_i32_u().local_set(payload);
-    // At most as many bits as there is room for.
+    // The payload must fit the remaining bits of the type.
     add.local_get(BITS).local_get(shift).i32_sub();
     add.i32_const(7).i32_lt_u();
     add.if_(BlockType::Result(ValType::I32));
@@ -118,11 +118,11 @@ pub(super) fn read_signed() -> Function {
     reader.take_byte();
     let code = &mut reader.code;
     let mut add = code.add();
-    // The seven bits with their own sign.
+    // The seven bits, sign-extended.
     add.local_get(reader.byte).i64_extend_i32_u();
     add.i64_const(57).i64_shl().i64_const(57).i64_shr_s();
     add.local_set(payload);
-    // What is beyond the type repeats the sign.
+    // Bits beyond the type must repeat the sign.
     add.local_get(BITS).local_get(shift).i32_sub();
     add.i32_const(7).i32_lt_u();
     add.if_(BlockType::Result(ValType::I32));
@@ -135,7 +135,7 @@ pub(super) fn read_signed() -> Function {
     let mut add = code.add();
     add.local_get(reader.byte).i32_const(0x80).i32_lt_u();
     code.if_();
-    // The last byte spreads its sign over all that is above.
+    // The last byte extends its sign to all higher bits.
     let mut add = code.add();
     add.local_get(P).local_get(value).local_get(payload);
     add.local_get(shift).i64_extend_i32_u();
@@ -184,7 +184,7 @@ impl IntegerReader {
         add.i64_shl().i64_or().local_set(self.value);
     }
 
-    /// To the next byte, if the type has bits for one.
+    /// Advances to the next byte, if the type has bits left.
     fn next_byte(&mut self) {
         let mut add = self.code.add();
         add.local_get(self.shift).i32_const(7).i32_add();
@@ -193,11 +193,11 @@ impl IntegerReader {
     }
 }
 
-/// If the condition on the stack holds, returns no place and no value, with a reason.
-fn fail_if(code: &mut Code, reason: DecodeError) {
+/// Returns 0, 0 with an error if the condition on the stack holds.
+fn fail_if(code: &mut Code, error: DecodeError) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(reason.code()).global_set(global::ERROR);
+    add.i32_const(error.code()).global_set(global::ERROR);
     add.i32_const(0).i64_const(0).return_();
     code.end();
 }

@@ -1,5 +1,5 @@
-//! Functions that generated code calls and that depend on no type: the arena, integers and texts as bytes,
-//! the table of handles.
+//! Type-independent functions that generated code calls: the arena, integers and strings as bytes,
+//! and the table of handles.
 
 mod arena;
 mod integers;
@@ -13,31 +13,32 @@ use wasm_encoder::{Function, ValType};
 use super::generator::Generator;
 use super::module::FunctionType;
 
-/// For how many bytes there is room after what [`Helper::Reserve`] and [`Helper::WriteBytes`] make room for.
+/// Number of bytes that still fit after the bytes that [`Helper::Reserve`] and
+/// [`Helper::WriteBytes`] ensure.
 pub(crate) const RESERVED_BYTES: u32 = 128;
 
 /// A function that depends on no type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Helper {
-    /// `(size, align) -> pointer`, or 0 if there is no more memory
+    /// `(size, align) -> pointer`, or 0 if out of memory
     Allocate,
-    /// Makes the memory so large: `(bytes: i64) -> bool`
+    /// Grows the memory to this size: `(bytes: i64) -> bool`
     Grow,
-    /// Makes room for `bytes` at `p`, or traps: `(p, bytes)`
+    /// Ensures that `bytes` fit at `p`, or traps: `(p, bytes)`
     Reserve,
     /// The canonical `(old, old size, align, new size) -> pointer`
     Reallocate,
-    /// Frees all that was allocated: `()`
+    /// Frees the arena: `()`
     Reset,
-    /// Frees all that was allocated, when a result was taken from it: `(its address)`
+    /// Frees the arena after a result was lifted: `(its address)`
     PostReturn,
-    /// Frees what the last call left, if this is the first that a skeleton hears of another one: `()`
+    /// Frees the result of a skeleton's last call, on the first event of the next call: `()`
     BeginCall,
     /// `(p, value: i64) -> p`
     WriteUnsigned,
     /// `(p, value: i64) -> p`
     WriteSigned,
-    /// A length and bytes behind it: `(p, pointer, length, bytes) -> p`
+    /// Writes a length and bytes: `(p, pointer, length, bytes) -> p`
     WriteBytes,
     /// `(p, char) -> p`
     WriteChar,
@@ -47,25 +48,26 @@ pub(crate) enum Helper {
     ReadSigned,
     /// `(p, end) -> (p, char)`
     ReadChar,
-    /// Leaves pointer and length at an address: `(p, end, address) -> p`
+    /// Stores pointer and length at an address: `(p, end, address) -> p`
     ReadString,
-    /// Leaves pointer and length of a list at an address, whose elements are the same bytes in memory:
-    /// `(p, end, address, count, size, align) -> p`
+    /// Stores pointer and length of a list at an address, for elements with the same bytes in
+    /// memory: `(p, end, address, count, size, align) -> p`
     ReadPlain,
-    /// Leaves pointer and length of a list at an address: `(address, count, size, align) -> pointer`, or 0
-    /// after it has left a reason
+    /// Stores pointer and length of a new list at an address: `(address, count, size, align) ->
+    /// pointer`, or 0 with an error stored
     ReserveList,
     /// `(pointer, length) -> bool`
     IsText,
-    /// Whether there is such a handle that can be used so: `(handle, resource, owned) -> bool`
+    /// Returns whether the handle exists and may be used this way: `(handle, resource, owned) ->
+    /// bool`
     CheckHandle,
-    /// The entry behind a handle of whatever resource: `(handle) -> address`, or 0
+    /// The entry of a handle of any resource: `(handle) -> address`, or 0
     FindEntry,
     /// Frees an entry: `(handle) -> the exporter's handle`
     TakeEntry,
-    /// Makes an entry: `(exporter's handle, resource) -> handle`
+    /// Adds an entry: `(exporter's handle, resource) -> handle`
     AddEntry,
-    /// Makes room for twice as many entries: `()`
+    /// Doubles the capacity of the table: `()`
     GrowTable,
 }
 

@@ -1,11 +1,12 @@
-//! The table of a skeleton in which the exporter's resources are while the other side has handles of them.
+//! The table in which a skeleton stores the exporter's resources while the other side has handles
+//! to them.
 //!
-//! It begins where the arena otherwise would. If it has to grow during a call, it moves to the free end of
-//! the arena, and home again when the call is over and the arena is empty.
+//! It starts at the start of the arena. If it must grow during a call, it moves to the free end of
+//! the arena, and back when the call is over and the arena is empty.
 //!
-//! A handle is the index of an entry and its generation. An entry that is freed goes on to the next
-//! generation; one that has been through all of them is not used again. So a handle is never given twice,
-//! and one that is dropped twice, or made up, is known for what it is.
+//! A handle consists of the index and the generation of an entry. A freed entry advances to the
+//! next generation, and is retired once it has used all of them. So no handle is assigned twice,
+//! and a handle that is dropped twice or made up is recognized.
 
 use wasm_encoder::Function;
 
@@ -15,27 +16,27 @@ use crate::generate::generator::Generator;
 use crate::generate::handles::Table;
 use crate::generate::memory_layout::ARENA_START;
 
-/// Bits of a handle that are an index. It bounds how many resources there are at a time.
+/// Number of index bits in a handle. It limits the number of live resources.
 const INDEX_BITS: i32 = 20;
 
-/// The bits of an index, and how many there are.
+/// Mask of the index bits, and the largest index.
 const INDEX_MASK: i32 = (1 << INDEX_BITS) - 1;
 
-/// The bits of a generation, which is never 0: no handle is small.
+/// The largest generation. A generation is never 0, so no handle is a small number.
 pub(crate) const GENERATION_MASK: i32 = (1 << (32 - INDEX_BITS)) - 1;
 
-/// Bytes of an entry: the exporter's handle, or the next unused entry; its generation; its resource plus 1,
-/// or 0 if it is unused; the stamp of the call that used it last, odd if that took it.
+/// Bytes of an entry: the exporter's handle, or the next unused entry; its generation; its resource
+/// plus 1, or 0 if unused; the stamp of the call that last used it, odd if that call took it.
 const ENTRY: i32 = 16;
 const GENERATION: u32 = 4;
 const RESOURCE: u32 = 8;
 const STAMP: u32 = 12;
 
-/// Entries for which there is room at first.
+/// Initial number of entries.
 const FIRST_CAPACITY: i32 = 16;
 
 impl Generator {
-    /// What allocates is over: the arena is empty again, and the table at its place.
+    /// Empties the arena after a call, and moves the table back to its start.
     pub(super) fn make_reset(&mut self) -> Function {
         let mut code = Code::new(0);
         if let Some(table) = self.handles.table() {
@@ -59,7 +60,7 @@ impl Generator {
         code.finish()
     }
 
-    /// Within one call a resource can be lent often, or be returned once.
+    /// Within one call, a resource can be lent any number of times, or given back once.
     pub(super) fn make_check_handle(&mut self) -> Function {
         let (handle, resource, owned) = (0, 1, 2);
         let find = self.helper(Helper::FindEntry);
@@ -112,7 +113,7 @@ impl Generator {
         code.finish()
     }
 
-    /// The handle is known to be good.
+    /// The handle is known to be valid.
     pub(super) fn make_take_entry(&mut self) -> Function {
         let handle = 0;
         let mut code = Code::new(1);
@@ -128,7 +129,7 @@ impl Generator {
         let mut add = code.add();
         add.local_tee(entry).i32_load(at(0, 4)).local_set(taken);
         add.local_get(entry).i32_const(0).i32_store(at(RESOURCE, 4));
-        // The next generation, behind the last of which there is 1.
+        // After the last generation comes 1. An entry that returns to its first one is retired.
         let generation = code.local_i32();
         let mut add = code.add();
         add.local_get(entry).i32_load(at(GENERATION, 4));
@@ -192,7 +193,7 @@ impl Generator {
         code.finish()
     }
 
-    /// There is no way to say that a resource cannot be kept: an exporter that gives out a million of them
+    /// A full table cannot be reported to the caller: an exporter that returns a million resources
     /// traps.
     pub(super) fn make_grow_table(&mut self) -> Function {
         let allocate = self.helper(Helper::Allocate);
@@ -229,14 +230,14 @@ impl Generator {
     }
 }
 
-/// Puts the address of an entry onto the stack.
+/// Pushes the address of an entry onto the stack.
 fn put_entry(code: &mut Code, table: Table, index: Local) {
     let mut add = code.add();
     add.global_get(table.start).local_get(index);
     add.i32_const(ENTRY).i32_mul().i32_add();
 }
 
-/// If the condition on the stack holds, returns 0.
+/// Returns 0 if the condition on the stack holds.
 fn return_zero(code: &mut Code) {
     code.if_();
     code.add().i32_const(0).return_();

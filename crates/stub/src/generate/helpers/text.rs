@@ -1,4 +1,4 @@
-//! Characters and texts, which are UTF-8 on the wire and in memory.
+//! Characters and strings, in UTF-8 both on the wire and in memory.
 
 use wasm_encoder::Function;
 
@@ -7,14 +7,14 @@ use crate::generate::code::{Code, at, byte_at, global};
 use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 
-/// The bits of a word of eight bytes that ASCII leaves empty.
+/// The high bits of eight bytes, which ASCII does not use.
 const BEYOND_ASCII: i64 = 0x8080_8080_8080_8080_u64.cast_signed();
 
-/// Writes a character, for which there is room.
+/// Writes a character. Its bytes are known to fit.
 pub(super) fn write_char() -> Function {
     let (p, char) = (0, 1);
     let mut code = Code::new(2);
-    // The first number that takes more bytes, and the mark of the first byte.
+    // The first code point that takes more bytes, and the prefix of the first byte.
     for (limit, bytes, mark) in [(0x80, 1, 0), (0x800, 2, 0xc0), (0x1_0000, 3, 0xe0)] {
         code.add().local_get(char).i32_const(limit).i32_lt_u();
         code.if_();
@@ -43,7 +43,7 @@ fn write_bytes_of_char(code: &mut Code, (p, char): (u32, u32), bytes: i32, mark:
     }
 }
 
-/// Reads a character, of which one byte is there.
+/// Reads a character. One byte is known to be left.
 pub(super) fn read_char() -> Function {
     let (p, end) = (0, 1);
     let mut code = Code::new(2);
@@ -56,7 +56,8 @@ pub(super) fn read_char() -> Function {
     add.local_get(p).i32_const(1).i32_add();
     add.local_get(byte).return_();
     code.end();
-    // 0xc2 to 0xf4 begin a character: what is below would be too long, what is above too large.
+    // Characters begin with 0xc2 to 0xf4: bytes below are continuations or overlong, bytes above
+    // too large.
     let mut add = code.add();
     add.local_get(byte).i32_const(0xc2).i32_sub();
     add.i32_const(0xf4 - 0xc2).i32_gt_u();
@@ -68,7 +69,7 @@ pub(super) fn read_char() -> Function {
     add.i32_ge_u().i32_add().local_tee(bytes);
     add.local_get(end).local_get(p).i32_sub().i32_gt_u();
     fail_if(&mut code, DecodeError::Truncated);
-    // The first byte has 7 - bytes bits of its own.
+    // The first byte has 7 - bytes payload bits.
     let mut add = code.add();
     add.local_get(byte).i32_const(0x7f).local_get(bytes);
     add.i32_shr_u().i32_and().local_set(value);
@@ -96,7 +97,7 @@ pub(super) fn read_char() -> Function {
     code.finish()
 }
 
-/// Refuses what fewer bytes could say, surrogates, and what is beyond Unicode.
+/// Rejects overlong forms, surrogates, and numbers beyond Unicode.
 fn check_scalar(code: &mut Code, (value, bytes): (u32, u32)) {
     let mut add = code.add();
     add.local_get(bytes).i32_const(3).i32_eq();
@@ -111,17 +112,17 @@ fn check_scalar(code: &mut Code, (value, bytes): (u32, u32)) {
     fail_if(code, DecodeError::Char);
 }
 
-/// If the condition on the stack holds, returns no place and no character, with a reason.
-fn fail_if(code: &mut Code, reason: DecodeError) {
+/// Returns 0, 0 with an error if the condition on the stack holds.
+fn fail_if(code: &mut Code, error: DecodeError) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(reason.code()).global_set(global::ERROR);
+    add.i32_const(error.code()).global_set(global::ERROR);
     add.i32_const(0).i32_const(0).return_();
     code.end();
 }
 
 impl Generator {
-    /// Eight bytes of ASCII at once, and what is not ASCII character by character.
+    /// Checks eight bytes of ASCII at once, and other characters one by one.
     pub(super) fn make_is_text(&mut self) -> Function {
         let (pointer, length) = (0, 1);
         let read = self.helper(Helper::ReadChar);
@@ -149,7 +150,7 @@ impl Generator {
         code.branch(next);
         code.end();
         code.else_();
-        // The last bytes, without those behind them, which may be read.
+        // The last bytes, without the slack after them that is also loaded.
         let mut add = code.add();
         add.local_get(pointer).i64_load(byte_at(0));
         add.i64_const(64).local_get(left).i64_extend_i32_u();

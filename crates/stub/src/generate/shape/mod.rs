@@ -1,8 +1,9 @@
-//! The types of values as the generator sees them: interned, so that equal types share their code, and
-//! measured, in canonical memory and in flat values.
+//! The types of values for the generator: interned, so that equal types share their code, and with
+//! their layout in canonical memory and in flat values.
 //!
-//! Everything with cases is a [`Shape::Variant`] (`option`, `result` and `enum` too) and everything with
-//! fields a [`Shape::Record`], because memory knows no difference; the wire knows one, in the [`Tag`].
+//! All types with cases are a [`Shape::Variant`] (also `option`, `result` and `enum`) and all types
+//! with fields a [`Shape::Record`], as they are the same in memory. They differ on the wire by
+//! [`Tag`].
 
 mod type_layout;
 
@@ -14,17 +15,17 @@ use super::error::GenerateError;
 use type_layout::MAX_SIZE;
 pub(crate) use type_layout::TypeLayout;
 
-/// How deeply types may be nested. Generated code calls itself this deeply, and the generator too.
+/// The maximum depth of types, which is the recursion depth of generated code and of the generator.
 pub(crate) const MAX_DEPTH: u32 = 100;
 
-/// How many flat values a signature may have before it goes through memory.
+/// The maximum number of flat values of a signature; more go through memory.
 pub(crate) const MAX_FLAT: usize = 16;
 
 /// A shape in a [`Shapes`] table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct ShapeId(u32);
 
-/// What a value looks like.
+/// The structure of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
     Bool,
@@ -47,12 +48,12 @@ pub(crate) enum Shape {
     Handle { resource: u32, owned: bool },
 }
 
-/// How the wire says which case it is.
+/// The encoding of a discriminant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Tag {
-    /// One byte, of `option` and `result`.
+    /// One byte, for `option` and `result`.
     Byte,
-    /// An integer in LEB128, of `variant` and `enum`.
+    /// An integer in LEB128, for `variant` and `enum`.
     Integer,
 }
 
@@ -65,19 +66,19 @@ pub(crate) enum Flat {
     F64,
 }
 
-/// All shapes of a component, each once.
+/// The interned shapes of a component.
 #[derive(Debug, Default)]
 pub(crate) struct Shapes {
     shapes: Vec<Shape>,
     layout: Vec<TypeLayout>,
     known: HashMap<Shape, ShapeId>,
     of_types: HashMap<TypeId, ShapeId>,
-    /// The resources that handles may be of; their place is their number.
+    /// The resources that handles may refer to, in the order of their numbers.
     resources: Vec<TypeId>,
 }
 
 impl Shapes {
-    /// A table in which handles of `resources` may occur, and of no others.
+    /// Creates a table that allows handles of `resources` only.
     pub(crate) fn new(resources: Vec<TypeId>) -> Self {
         Self {
             resources,
@@ -98,7 +99,7 @@ impl Shapes {
         self.add_within(resolve, ty, 0)
     }
 
-    /// Adds the tuple of some types, which may be empty: the parameters of a function.
+    /// Adds a tuple of types, possibly empty: the parameters of a function.
     pub(crate) fn add_tuple<'t>(
         &mut self,
         resolve: &Resolve,
@@ -216,7 +217,7 @@ impl Shapes {
     }
 }
 
-/// The resource behind a name for it.
+/// The resource behind an alias.
 pub(crate) fn resource_of(resolve: &Resolve, mut id: TypeId) -> TypeId {
     while let TypeDefKind::Type(Type::Id(aliased)) = resolve.types[id].kind {
         id = aliased;

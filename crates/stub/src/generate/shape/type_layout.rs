@@ -1,36 +1,35 @@
-//! How large values are: in canonical memory, in flat slots, and encoded.
+//! The size of values: in canonical memory, in flat slots, and encoded.
 
 use super::{Flat, MAX_FLAT, Shape, ShapeId, Shapes};
 use crate::generate::error::GenerateError;
 
-/// How many bytes one value may take in canonical memory. A type beyond this cannot be laid out in a
-/// memory of 32 bits with anything beside it.
+/// The maximum number of bytes of one value in canonical memory. A larger one would not fit a
+/// memory of 32 bits beside anything else.
 pub(super) const MAX_SIZE: u64 = 1 << 28;
 
-/// The most bytes of an encoding for which one check of the room is made at once.
+/// The maximum encoded size for which one check covers several parts.
 const SMALL: u32 = 64;
 
-/// What is known of a shape before code is made for it.
+/// The size of a shape in its three forms, and properties that select its code.
 #[derive(Debug, Clone)]
 pub(crate) struct TypeLayout {
     pub(crate) size: u32,
     pub(crate) align: u32,
-    /// The flat form, unless it is longer than [`MAX_FLAT`].
+    /// The flat form; `None` if it is longer than [`MAX_FLAT`].
     pub(crate) flat: Option<Vec<Flat>>,
-    /// The fewest bytes an encoded value has.
+    /// The minimum number of encoded bytes.
     pub(crate) encoded_min: u32,
-    /// The most bytes an encoded value has, where there is a bound that is small.
+    /// The maximum number of encoded bytes, if there is a small one.
     pub(crate) encoded_max: Option<u32>,
-    /// Encoded bytes and bytes in memory are the same, and each pattern is a value.
+    /// True if encoded bytes and bytes in memory are the same and all bit patterns are valid.
     pub(crate) is_plain: bool,
-    /// There are handles of resources in it.
     pub(crate) has_handles: bool,
-    /// A measure of the code that reads or writes one where it stands.
+    /// A measure of the size of inline code.
     pub(crate) weight: u32,
     pub(super) depth: u32,
 }
 
-/// Where the payload of a variant is, and how wide the discriminant before it.
+/// The offset of a variant's payload and the size of its discriminant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct VariantLayout {
     pub(crate) tag_bytes: u32,
@@ -125,7 +124,7 @@ impl Shapes {
         Ok(layout)
     }
 
-    /// Where the parts of a variant with these cases are in memory.
+    /// The memory layout of a variant with these cases.
     pub(crate) fn variant_layout(&self, cases: &[Option<ShapeId>]) -> VariantLayout {
         let tag = tag_bytes(cases.len());
         let aligns = cases.iter().flatten().map(|case| self.layout(*case).align);
@@ -140,7 +139,7 @@ impl Shapes {
         let mut end = 0;
         let place = |field: &ShapeId| {
             let layout = self.layout(*field);
-            // The sum was checked when the record was measured.
+            // The sum was checked when the record's layout was computed.
             let offset = u32::try_from(align_to(end, layout.align)).unwrap_or(u32::MAX);
             end = u64::from(offset) + u64::from(layout.size);
             (offset, *field)
