@@ -1,5 +1,5 @@
-//! The least HTTP server that hyper makes, answering what the guest `hello-http` answers: what a host
-//! would reach if running a guest cost nothing.
+//! A minimal hyper server with the response of the guest `hello-http`: the upper bound for a host
+//! if running a guest were free.
 //!
 //! ```sh
 //! bench-bare-hyper 127.0.0.1:8080
@@ -23,22 +23,22 @@ use tokio::task::JoinSet;
 async fn main() -> Result<()> {
     let address = std::env::args()
         .nth(1)
-        .context("expected the address to listen at, as in `127.0.0.1:8080`")?;
+        .context("address to listen on is missing: expected an argument like `127.0.0.1:8080`")?;
     let listener = TcpListener::bind(&address)
         .await
-        .with_context(|| format!("cannot listen at `{address}`"))?;
+        .with_context(|| format!("cannot listen on `{address}`"))?;
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         connections.spawn(serve(stream));
-        // Only what has ended is taken: a set that is never emptied grows.
+        // Finished connections are removed, as the set would grow without end otherwise.
         while connections.try_join_next().is_some() {}
     }
 }
 
 async fn serve(stream: TcpStream) {
-    // A client that resets its connection is how a load generator ends.
+    // Load generators end by resetting their connections.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service_fn(hello))
         .await;
@@ -46,7 +46,7 @@ async fn serve(stream: TcpStream) {
 
 type Body = StreamBody<stream::Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 1>>>;
 
-/// In chunks, as a guest's answer is that does not say how long it will be.
+/// Responds in chunks, like a guest that sends no content length.
 async fn hello(_request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let frame = Ok(Frame::data(Bytes::from_static(b"hello")));
     Ok(Response::new(StreamBody::new(stream::iter([frame]))))
