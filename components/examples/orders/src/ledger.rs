@@ -1,29 +1,29 @@
-//! Orders and stock over a store whose only atomic operation is adding to a counter.
+//! Orders and stock over a store whose only atomic operation is to add to a counter.
 //!
-//! Stock is two counters that only grow: units taken and units given back. What is left is
-//! `stocked - taken + returned`. To take units, read what was given back, then add to `taken`; whoever
-//! went too far gives the units back. So the last unit is never sold twice, whatever else runs at the
-//! same time: units given back before they were looked at were taken before that, so `taken` holds them.
-//! In the other order a customer could count as free what somebody took after it and gave back at once.
-//! The price is that two customers who reach for the last unit at once may both be refused, and that a
-//! crash after `taken` leaves units set aside.
+//! Stock is two counters that only grow: units taken and units given back. The units left are
+//! `stocked - taken + returned`. To take units, read `returned`, then add to `taken`; a customer
+//! who takes too many gives the units back. So the last unit is never sold twice under any
+//! concurrency: units that were given back before the read were taken before it, so `taken`
+//! includes them. In the other order, a customer could count units as free that another one took
+//! after the read and gave back at once. The price is that two customers who order the last unit at
+//! once may both be refused, and that a crash after the step on `taken` leaves units reserved.
 //!
-//! A counter is read by adding nothing to it, because how a store writes its counters is its own affair.
+//! A counter is read by adding 0 to it, as stores encode counters in their own formats.
 
 use crate::exports::shop::catalog::orders::{Line, Money, Order, OrderError, Shortage};
 use crate::shop::catalog::types::{Product, Quote};
 
-/// Holds the number of the newest order.
+/// The key of the newest order's number.
 const ORDER_COUNT: &str = "order-count";
 
-/// Orders read for one `recent`; each is a read of its own.
+/// The maximum number of orders in one `recent`, each of which takes a read.
 const RECENT_MAX: u32 = 50;
 
-/// What the ledger needs from outside. Every method may wait for another machine.
+/// The services that the ledger uses. Every method may wait for another machine.
 pub trait Backend {
     fn product(&self, sku: &str) -> Result<Product, OrderError>;
     fn quote(&self, line: &Line) -> Result<Quote, OrderError>;
-    /// Adds `delta` to a counter and answers what it is then. A counter starts at nothing.
+    /// Adds `delta` to a counter and returns its new value. Counters start at 0.
     fn increment(&self, key: &str, delta: u64) -> Result<u64, OrderError>;
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, OrderError>;
     fn set(&self, key: &str, value: &[u8]) -> Result<(), OrderError>;
@@ -73,7 +73,7 @@ impl<B: Backend> Ledger<B> {
         for id in (oldest + 1..=newest).rev() {
             match self.get(id) {
                 Ok(order) => orders.push(order),
-                // Numbered and not stored: being placed right now, or refused by the store.
+                // A number without an order: not stored yet, or the write failed.
                 Err(OrderError::UnknownOrder(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -105,7 +105,7 @@ impl<B: Backend> Ledger<B> {
         Ok(())
     }
 
-    /// Takes units, and answers what was left before: never more than there was.
+    /// Takes units, and returns the units left before: never more than there were.
     fn left_before_taking(&self, sku: &str, quantity: u32) -> Result<u32, OrderError> {
         let stocked = u64::from(self.backend.product(sku)?.stocked);
         let returned = self.backend.increment(&returned_key(sku), 0)?;
@@ -226,8 +226,8 @@ mod tests {
         }
     }
 
-    /// A customer whom another one interrupts: it orders a teapot, and has its answer, before a certain
-    /// call of this customer. Nobody interrupts the other one.
+    /// A customer that is interrupted once: before a certain call, another customer orders a teapot
+    /// and receives the result.
     struct Interrupted<'a> {
         shop: &'a Memory,
         calls_before: Cell<Option<u32>>,
@@ -375,7 +375,7 @@ mod tests {
                 let case = format!("{sold_before} were sold, before call {call}");
                 assert!(sold <= 5, "{sold} are sold; {case}");
                 assert_eq!(earlier.left("teapot"), Ok(5 - sold), "{case}");
-                // Customers who come one after the other are refused only by an empty shelf.
+                // Customers in sequence are refused only if the shelf is empty.
                 assert!(sold_before == 4 || sold == 5.min(sold_before + 2), "{case}");
             }
             assert!(interrupted >= 4, "{interrupted}");

@@ -1,4 +1,4 @@
-//! The `orders` component: binds the shop's ledger to `shop:catalog/orders`, and what the ledger needs
+//! The `orders` component: binds the shop's ledger to `shop:catalog/orders`, and its dependencies
 //! to `shop:catalog/pricing`, `wasi:keyvalue` and `wasi:logging`.
 
 mod ledger;
@@ -18,7 +18,7 @@ use shop::catalog::types::{Product, Quote};
 use wasi::keyvalue::{atomics, store};
 use wasi::logging::logging::{Level, log};
 
-/// The bucket that holds everything; a manifest links it.
+/// The bucket for all state; a manifest links it.
 const BUCKET: &str = "orders";
 
 struct Component;
@@ -55,7 +55,7 @@ fn open() -> Result<Ledger<Linked>, OrderError> {
     Ok(Ledger::new(Linked { bucket }))
 }
 
-/// The world outside, as the manifest links it.
+/// The ledger's dependencies, as the manifest links them.
 struct Linked {
     bucket: store::Bucket,
 }

@@ -1,4 +1,4 @@
-//! What the shop sells. A real shop would read this from somewhere; here it shows every discount.
+//! The products of the shop. A real shop would read them from storage; these show every discount.
 
 use crate::shop::catalog::types::{Currency, Discount, Money, Product};
 

@@ -1,4 +1,4 @@
-//! What a line costs: whole cents only, and an overflow is an answer instead of a wrong price.
+//! The price of a line: whole cents only, and an overflow is an error instead of a wrong price.
 
 use crate::exports::shop::catalog::pricing::PriceError;
 use crate::shop::catalog::types::{Discount, Money, Product, Quote};

@@ -1,6 +1,6 @@
-//! The shop's HTTP API: which path asks for what, and which status code says what went wrong.
+//! The shop's HTTP API: the routes, and the status code for each error.
 //!
-//! Knows nothing of WASI: it is given a request and a shop, and makes a reply.
+//! Independent of WASI: it turns a request and a shop into a reply.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::shop::catalog::orders::{Order, OrderError};
 use crate::shop::catalog::pricing::PriceError;
 use crate::shop::catalog::types::{Line, Product, Quote};
 
-/// How many orders `GET /orders` shows.
+/// The number of orders in `GET /orders`.
 const RECENT_ORDERS: u32 = 20;
 
 const WELCOME: &str = "\
@@ -23,7 +23,7 @@ A small shop, made of three WebAssembly components. Try:
   GET  /orders                       the newest orders
 ";
 
-/// What the API stands on.
+/// The services that the API uses.
 pub trait Shop {
     fn products(&self) -> Result<Vec<Product>, PriceError>;
     fn quote(&self, line: &Line) -> Result<Quote, PriceError>;
@@ -51,9 +51,9 @@ pub struct Request {
 pub struct Reply {
     pub status: u16,
     pub content_type: &'static str,
-    /// Where the thing that was made can be read.
+    /// The location of the created resource.
     pub location: Option<String>,
-    /// The methods that this path does take.
+    /// The methods that the path supports.
     pub allow: Option<&'static str>,
     pub body: String,
 }
@@ -82,7 +82,7 @@ impl Reply {
     }
 }
 
-/// Answers one request.
+/// Handles one request.
 pub fn answer(request: &Request, shop: &impl Shop) -> Reply {
     route(request, shop).unwrap_or_else(|reply| reply)
 }
@@ -221,7 +221,7 @@ fn order_error(error: OrderError) -> Reply {
         }
         OrderError::MixedCurrencies => Reply::error(409, "one order is paid in one currency"),
         OrderError::UnknownOrder(id) => Reply::error(404, &format!("there is no order {id}")),
-        // What the store says is for whoever runs the shop; it has been logged.
+        // The store's message is for the operator, and was logged.
         OrderError::Storage(_) => Reply::error(500, "the shop could not reach its books"),
         OrderError::LinkFailure(text) => link_failure(&text),
     }

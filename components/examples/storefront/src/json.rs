@@ -1,4 +1,4 @@
-//! How the shop's values look as JSON: names in kebab case, as in the WIT.
+//! The JSON form of the shop's values, with names in kebab case as in the WIT.
 
 use serde_json::{Value, json};
 

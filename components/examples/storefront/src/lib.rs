@@ -1,6 +1,6 @@
-//! The `storefront` component: carries one HTTP request to the shop's API and its answer back.
+//! The `storefront` component: passes an HTTP request to the shop's API and returns its reply.
 //!
-//! What the API answers is in `api`, how it looks as JSON in `json`; this file is the plumbing.
+//! The API is in `api`, its JSON form in `json`; this file binds both to WASI.
 
 mod api;
 mod json;
@@ -21,7 +21,7 @@ use wasi::http::types::{
 };
 use wasi::io::streams::StreamError;
 
-/// An order is short. Whatever is longer than this is not one.
+/// The maximum size of a request body. Orders are short.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 
 struct Component;
@@ -36,7 +36,7 @@ impl Guest for Component {
     }
 }
 
-/// The shop's other components, wherever they run.
+/// The shop's other components, on whichever hosts they run.
 struct Linked;
 
 impl Shop for Linked {
@@ -104,7 +104,7 @@ fn read_body(request: &IncomingRequest) -> Result<Vec<u8>, Reply> {
     }
 }
 
-/// Sends the answer. A client that went away is nobody's error, so what fails after the head is dropped.
+/// Sends the reply. A closed connection is not an error, so failures after the head are ignored.
 fn send(reply: &Reply, response_out: ResponseOutparam) {
     let headers = Fields::new();
     let set = |name: &str, value: &str| {
