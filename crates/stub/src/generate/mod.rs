@@ -1,7 +1,7 @@
 //! Generates the code of stubs and skeletons: core modules that convert values in canonical memory
 //! to the bytes of the wire, and back.
 //!
-//! `shape` builds a table of the types. [`stub`] or [`skeleton`] generate the functions of the
+//! `shape` builds a table of the types. [`stub()`] or [`skeleton()`] generate the functions of the
 //! interfaces and request a function per type from the `generator`. `encode`, `decode`, `flat_abi`
 //! and `handles` generate those, and `helpers` the type-independent ones. `world` turns the module
 //! into a component.
@@ -59,7 +59,7 @@ pub fn skeleton(component: &ComponentWorld, plan: &Plan) -> Result<Vec<u8>, Gene
     world.componentize(skeleton::module(&world)?)
 }
 
-/// Identifies the component that [`stub`] generates, without generating it.
+/// Identifies the component that [`stub()`] generates, without generating it.
 ///
 /// # Errors
 ///
@@ -68,7 +68,7 @@ pub fn stub_digest(component: &ComponentWorld, plan: &Plan) -> Result<[u8; 32], 
     digest(component, plan, Side::Stub)
 }
 
-/// Identifies the component that [`skeleton`] generates, without generating it.
+/// Identifies the component that [`skeleton()`] generates, without generating it.
 ///
 /// # Errors
 ///
