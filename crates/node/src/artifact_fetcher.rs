@@ -12,8 +12,8 @@ use weft_membership::HostId;
 use weft_state::artifacts::{ARTIFACT_BYTES_MAX, ArtifactError, Artifacts};
 use weft_state::objects::Objects;
 
-use crate::membership_task::Known;
-use crate::peer_rpc::Asker;
+use crate::membership_task::MembershipSnapshot;
+use crate::peer_rpc::PeerClient;
 use weft_telemetry::chain;
 
 /// How long to wait before what nobody had is looked for again.
@@ -24,22 +24,22 @@ const PEERS_MAX: usize = 8;
 
 /// What is on this host's disk.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Here {
+pub(super) struct LocalArtifacts {
     /// Verified since the host started.
     pub(super) digests: BTreeSet<Digest>,
     /// Whether the disk did not take the bytes that came last.
-    pub(super) disk_refuses: bool,
+    pub(super) has_disk_failed: bool,
 }
 
-pub(super) struct Fetching {
+pub(super) struct ArtifactFetcher {
     pub(super) objects: Objects,
     pub(super) artifacts: Artifacts,
-    pub(super) asker: Asker,
-    pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) store_away: watch::Receiver<bool>,
+    pub(super) peer_client: PeerClient,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) is_bucket_unavailable: watch::Receiver<bool>,
     /// What is wanted, the most urgent first.
-    pub(super) wanted: watch::Receiver<Arc<Vec<Digest>>>,
-    pub(super) here: watch::Sender<Here>,
+    pub(super) needed: watch::Receiver<Arc<Vec<Digest>>>,
+    pub(super) local: watch::Sender<LocalArtifacts>,
 }
 
 /// Why bytes are not here.
@@ -47,7 +47,7 @@ pub(super) struct Fetching {
 enum FetchError {
     /// Nobody gave them.
     #[error("neither the store of the lattice nor a peer has them")]
-    Nobody,
+    NotFound,
     /// They cannot be kept.
     #[error("they cannot be kept")]
     Disk(#[source] ArtifactError),
@@ -56,7 +56,7 @@ enum FetchError {
     Stopping,
 }
 
-impl Fetching {
+impl ArtifactFetcher {
     /// Fetches until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
@@ -72,7 +72,7 @@ impl Fetching {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                changed = self.wanted.changed() => if changed.is_err() { return },
+                changed = self.needed.changed() => if changed.is_err() { return },
                 () = retry => {}
             }
         }
@@ -80,76 +80,76 @@ impl Fetching {
 
     /// Looks once for everything. Says whether something is missing.
     async fn round(&mut self) -> bool {
-        let wanted = self.wanted.borrow_and_update().clone();
-        self.verify(&wanted).await;
+        let needed = self.needed.borrow_and_update().clone();
+        self.verify(&needed).await;
         let mut is_missing = false;
-        for digest in &*wanted {
-            if self.here.borrow().digests.contains(digest) {
+        for digest in &*needed {
+            if self.local.borrow().digests.contains(digest) {
                 continue;
             }
             // Something else may be more urgent now.
-            if self.wanted.has_changed().unwrap_or(false) {
+            if self.needed.has_changed().unwrap_or(false) {
                 return true;
             }
             let fetched = self.fetch(digest).await;
             is_missing |= fetched.is_err();
-            self.note(digest, &fetched);
+            self.record(digest, &fetched);
         }
         is_missing
     }
 
     /// Looks at what is on the disk already, all at once.
-    async fn verify(&self, wanted: &Arc<Vec<Digest>>) {
-        let (artifacts, wanted) = (self.artifacts.clone(), wanted.clone());
-        let known = self.here.borrow().digests.clone();
+    async fn verify(&self, needed: &Arc<Vec<Digest>>) {
+        let (artifacts, needed) = (self.artifacts.clone(), needed.clone());
+        let verified = self.local.borrow().digests.clone();
         let found = tokio::task::spawn_blocking(move || {
-            let new = wanted.iter().filter(|digest| !known.contains(*digest));
+            let new = needed.iter().filter(|digest| !verified.contains(*digest));
             let found = new.filter(|digest| artifacts.contains(digest));
             found.cloned().collect::<Vec<_>>()
         });
         let found = found.await.unwrap_or_default();
-        self.here.send_if_modified(|here| {
+        self.local.send_if_modified(|local| {
             let is_new = !found.is_empty();
-            here.digests.extend(found);
+            local.digests.extend(found);
             is_new
         });
     }
 
-    fn note(&self, digest: &Digest, fetched: &Result<(), FetchError>) {
+    fn record(&self, digest: &Digest, fetched: &Result<(), FetchError>) {
         if let Err(error) = fetched {
             let (digest, error) = (digest.short(), chain(error));
             tracing::warn!(digest, error, "the bytes of a component are not here yet");
         }
-        let refuses = matches!(fetched, Err(FetchError::Disk(_)));
-        self.here.send_if_modified(|here| {
-            let is_new = fetched.is_ok() && here.digests.insert(digest.clone());
-            let is_other = here.disk_refuses != refuses;
-            here.disk_refuses = refuses;
+        let has_failed = matches!(fetched, Err(FetchError::Disk(_)));
+        self.local.send_if_modified(|local| {
+            let is_new = fetched.is_ok() && local.digests.insert(digest.clone());
+            let is_other = local.has_disk_failed != has_failed;
+            local.has_disk_failed = has_failed;
             is_new || is_other
         });
     }
 
     async fn fetch(&self, digest: &Digest) -> Result<(), FetchError> {
         // Where the store is known to be away, asking it may take long to fail.
-        let bytes = if *self.store_away.borrow() {
-            match self.ask_a_peer(digest).await {
+        let bytes = if *self.is_bucket_unavailable.borrow() {
+            match self.fetch_from_peer(digest).await {
                 Some(bytes) => Some(bytes),
-                None => self.ask_the_store(digest).await,
+                None => self.fetch_from_bucket(digest).await,
             }
         } else {
-            match self.ask_the_store(digest).await {
+            match self.fetch_from_bucket(digest).await {
                 Some(bytes) => Some(bytes),
-                None => self.ask_a_peer(digest).await,
+                None => self.fetch_from_peer(digest).await,
             }
         };
-        let bytes = bytes.ok_or(FetchError::Nobody)?;
+        let bytes = bytes.ok_or(FetchError::NotFound)?;
         let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
-        let kept = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes));
-        let kept = kept.await.map_err(|_| FetchError::Stopping)?;
-        kept.map_err(FetchError::Disk)
+        let stored = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes));
+        let stored = stored.await.map_err(|_| FetchError::Stopping)?;
+        stored.map_err(FetchError::Disk)
     }
 
-    async fn ask_the_store(&self, digest: &Digest) -> Option<bytes::Bytes> {
+    async fn fetch_from_bucket(&self, digest: &Digest) -> Option<bytes::Bytes> {
         match self.objects.get(digest).await {
             Ok(bytes) => Some(bytes),
             Err(error) => {
@@ -164,9 +164,13 @@ impl Fetching {
         }
     }
 
-    async fn ask_a_peer(&self, digest: &Digest) -> Option<bytes::Bytes> {
+    async fn fetch_from_peer(&self, digest: &Digest) -> Option<bytes::Bytes> {
         for peer in self.peers() {
-            match self.asker.bytes(peer, digest, ARTIFACT_BYTES_MAX).await {
+            match self
+                .peer_client
+                .bytes(peer, digest, ARTIFACT_BYTES_MAX)
+                .await
+            {
                 Ok(bytes) => {
                     let (peer, digest) = (peer.short(), digest.short());
                     tracing::info!(peer, digest, "a peer gave the bytes of a component");
@@ -183,9 +187,9 @@ impl Fetching {
 
     /// Those who live, beginning with those who run something: they have bytes.
     fn peers(&self) -> Vec<HostId> {
-        let known = self.known.borrow();
-        let hosts = known.view.hosts();
-        let alive = hosts.filter(|host| host.is_alive() && host.id != self.asker.me);
+        let membership = self.membership.borrow();
+        let hosts = membership.view.hosts();
+        let alive = hosts.filter(|host| host.is_alive() && host.id != self.peer_client.me);
         let runs = |contents: &weft_membership::message::Contents| !contents.components.is_empty();
         let mut peers: Vec<_> = alive
             .map(|host| (!host.contents.as_deref().is_some_and(runs), host.id))

@@ -1,6 +1,6 @@
-//! Calls to other hosts: what becomes of each when the host that it was sent to ([`ways`](crate::call_routing)) does not
+//! Calls to other hosts: what becomes of each when the host that it was sent to ([`router`](crate::call_routing)) does not
 //! answer. Arguments and results that are larger than a message are fetched
-//! ([`large`](crate::claim_check)).
+//! ([`claim_checks`](crate::claim_check)).
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
-use crate::call_routing::{Wanted, Ways};
-use crate::claim_check::{KeepError, Kept, Large, TakeError};
-use crate::liveness::gone;
-use crate::membership_task::Known;
-use crate::stream_client::Conversing;
+use crate::call_routing::{CallRouter, RoutedCall};
+use crate::claim_check::{ClaimChecks, ClaimFetchError, ClaimStoreError, StoredFrame};
+use crate::liveness::host_death;
+use crate::membership_task::MembershipSnapshot;
+use crate::stream_client::StreamClient;
 use crate::subjects::Subjects;
 use weft_link::{Exchange, Hosts, Opening, Outbound, Told, code_of};
 use weft_link::{LinkFailure, boxed};
@@ -28,46 +28,46 @@ use weft_telemetry::chain;
 
 /// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
 /// on its way, by another connection than the news.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+const FINAL_REPLY_WAIT: Duration = Duration::from_millis(100);
 
 /// Finds hosts for calls, and sends them there.
-pub(super) struct Asking {
+pub(super) struct CallClient {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
-    pub(super) ways: Ways,
-    pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) large: Large,
+    pub(super) router: CallRouter,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) claim_checks: ClaimChecks,
     /// Owns the tasks that send what nobody waits for.
     pub(super) tasks: TaskTracker,
     /// Calls with streams.
-    pub(super) conversing: Conversing,
+    pub(super) streams: StreamClient,
 }
 
 /// How the frame of a call goes.
-enum Sending {
-    Whole(Bytes),
+enum Payload {
+    Inline(Bytes),
     /// It is larger than a message.
-    Held(Kept),
+    Stored(StoredFrame),
 }
 
 /// How an attempt ended. There is a reply if the host answered, whatever it said.
-struct Attempted {
+struct AttemptResult {
     outcome: Outcome,
     reply: Option<Bytes>,
 }
 
 #[async_trait]
-impl Hosts for Asking {
+impl Hosts for CallClient {
     fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a> {
         Box::into_pin(boxed(move || self.call(call, pinned)))
     }
 
     async fn converse(&self, opening: Opening, answer: Told) {
-        self.conversing.converse(opening, answer).await;
+        self.streams.call(opening, answer).await;
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
-        if let Err(outcome) = self.ask(host, frame.into(), deadline).await {
+        if let Err(outcome) = self.request(host, frame.into(), deadline).await {
             // What the handle was of goes with its session, at the latest.
             tracing::debug!(?outcome, "another host may not have been told something");
         }
@@ -87,7 +87,7 @@ impl Hosts for Asking {
     }
 }
 
-impl Asking {
+impl CallClient {
     /// Sends a call where it can go, until a host has answered it.
     ///
     /// # Errors
@@ -97,37 +97,37 @@ impl Asking {
         call: &Outbound,
         pinned: Option<HostId>,
     ) -> Result<(Bytes, HostId), LinkFailure> {
-        let sending = self.sending(call)?;
+        let payload = self.payload(call)?;
         if let Some(host) = pinned {
-            let attempted = self.attempt(call, &sending, host, call.deadline).await?;
-            return match (attempted.outcome, attempted.reply) {
+            let result = self.attempt(call, &payload, host, call.deadline).await?;
+            return match (result.outcome, result.reply) {
                 (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
-                (outcome, _) => Err(failure(call, code_of_pinned(outcome))),
+                (outcome, _) => Err(failure(call, pinned_failure_code(outcome))),
             };
         }
-        let mut way = self.ways.way(Wanted {
+        let mut attempts = self.router.attempts(RoutedCall {
             target: &call.target.id,
             deadline: call.deadline,
             is_idempotent: call.is_idempotent,
         });
         // What the last host said of it, if it was not sent on after that.
-        let mut last: Option<(Bytes, HostId)> = None;
+        let mut last_reply: Option<(Bytes, HostId)> = None;
         loop {
-            let attempt = match way.next().await {
+            let attempt = match attempts.next().await {
                 Ok(attempt) => attempt,
                 Err(code) => {
-                    return last
+                    return last_reply
                         .filter(|(reply, _)| code_of(reply) == Some(code))
                         .ok_or_else(|| failure(call, code));
                 }
             };
-            let until = self.ways.until(&attempt).min(call.deadline);
-            let Attempted { outcome, reply } =
-                self.attempt(call, &sending, attempt.host, until).await?;
-            way.outcome(outcome);
+            let until = self.router.attempt_deadline(&attempt).min(call.deadline);
+            let AttemptResult { outcome, reply } =
+                self.attempt(call, &payload, attempt.host, until).await?;
+            attempts.outcome(outcome);
             match (outcome, reply) {
                 (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
-                (_, reply) => last = reply.map(|reply| (reply, attempt.host)),
+                (_, reply) => last_reply = reply.map(|reply| (reply, attempt.host)),
             }
         }
     }
@@ -136,13 +136,14 @@ impl Asking {
     ///
     /// # Errors
     /// `busy` if it is too large for a message, and there is no room to keep it.
-    fn sending(&self, call: &Outbound) -> Result<Sending, LinkFailure> {
+    fn payload(&self, call: &Outbound) -> Result<Payload, LinkFailure> {
         if call.frame.len() <= self.bus.max_payload() {
-            return Ok(Sending::Whole(call.frame.clone()));
+            return Ok(Payload::Inline(call.frame.clone()));
         }
-        let kept = self.large.keeper.keep(call.frame.clone());
-        kept.map(Sending::Held)
-            .map_err(|error| not_kept(call, &error))
+        let stored = self.claim_checks.store.store(call.frame.clone());
+        stored
+            .map(Payload::Stored)
+            .map_err(|error| store_failure(call, &error))
     }
 
     /// Sends a call once.
@@ -152,17 +153,17 @@ impl Asking {
     async fn attempt(
         &self,
         call: &Outbound,
-        sending: &Sending,
+        payload: &Payload,
         host: HostId,
         until: Instant,
-    ) -> Result<Attempted, LinkFailure> {
-        let answer = match sending {
-            Sending::Whole(frame) => self.ask(host, frame.clone(), until).await,
-            Sending::Held(kept) => {
-                let (claim, frame) = kept
+    ) -> Result<AttemptResult, LinkFailure> {
+        let answer = match payload {
+            Payload::Inline(frame) => self.request(host, frame.clone(), until).await,
+            Payload::Stored(stored) => {
+                let (claim, frame) = stored
                     .claim(&self.bus)
-                    .map_err(|error| not_kept(call, &error))?;
-                let answer = self.ask(host, frame, until).await;
+                    .map_err(|error| store_failure(call, &error))?;
+                let answer = self.request(host, frame, until).await;
                 match (answer, claim.withdraw()) {
                     // A host that has not got all of it has not run it, and will not.
                     (Err(Outcome::Lost), false) => Err(Outcome::NoResponders),
@@ -172,8 +173,8 @@ impl Asking {
             }
         };
         match answer {
-            Ok(reply) => self.take(call, host, reply).await,
-            Err(outcome) => Ok(Attempted {
+            Ok(reply) => self.receive_reply(call, host, reply).await,
+            Err(outcome) => Ok(AttemptResult {
                 outcome,
                 reply: None,
             }),
@@ -184,15 +185,15 @@ impl Asking {
     ///
     /// # Errors
     /// The outcome of an attempt that was not answered.
-    async fn ask(&self, host: HostId, frame: Bytes, until: Instant) -> Result<Bytes, Outcome> {
+    async fn request(&self, host: HostId, frame: Bytes, until: Instant) -> Result<Bytes, Outcome> {
         let subject = self.subjects.calls_of(host).ok_or(Outcome::NoResponders)?;
         let mut request = pin!(self.bus.request(&subject, frame, until));
         let answered = tokio::select! {
             biased;
             answered = &mut request => answered,
-            () = gone(&self.known, host) => {
-                let last = timeout(LAST_WORDS, request).await;
-                last.map_err(|_| Outcome::Lost)?
+            () = host_death(&self.membership, host) => {
+                let last_reply = timeout(FINAL_REPLY_WAIT, request).await;
+                last_reply.map_err(|_| Outcome::Lost)?
             }
         };
         answered.map_err(|error| outcome_of(&error))
@@ -202,26 +203,26 @@ impl Asking {
     ///
     /// # Errors
     /// `maybe-executed` if there is no room for it.
-    async fn take(
+    async fn receive_reply(
         &self,
         call: &Outbound,
         host: HostId,
         reply: Bytes,
-    ) -> Result<Attempted, LinkFailure> {
-        let is_held = Envelope::open(&reply).is_ok_and(|frame| frame.kind() == Kind::Held);
-        let reply = match is_held {
-            true => self.fetch(call, host, &reply).await?,
+    ) -> Result<AttemptResult, LinkFailure> {
+        let is_offloaded = Envelope::open(&reply).is_ok_and(|frame| frame.kind() == Kind::Held);
+        let reply = match is_offloaded {
+            true => self.fetch_reply(call, host, &reply).await?,
             false => Some(reply),
         };
         let outcome = match &reply {
             Some(reply) => code_of(reply).map_or(Outcome::Answered, Outcome::of_failure),
             None => Outcome::Lost,
         };
-        Ok(Attempted { outcome, reply })
+        Ok(AttemptResult { outcome, reply })
     }
 
     /// A reply that its host keeps; none if it cannot be had any more.
-    async fn fetch(
+    async fn fetch_reply(
         &self,
         call: &Outbound,
         host: HostId,
@@ -234,9 +235,9 @@ impl Asking {
             tracing::warn!(host = host.short(), "a reply is said to be kept elsewhere");
             return Ok(None);
         }
-        match self.large.taker.take(&held, call.deadline).await {
-            Ok(taken) => Ok(Some(taken.frame)),
-            Err(error @ TakeError::Full { .. }) => {
+        match self.claim_checks.fetcher.fetch(&held, call.deadline).await {
+            Ok(fetched) => Ok(Some(fetched.frame)),
+            Err(error @ ClaimFetchError::Full { .. }) => {
                 let to = &call.target.name;
                 let reason = format!("`{to}`: its result was not fetched: {error}");
                 Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
@@ -264,14 +265,14 @@ fn outcome_of(error: &RequestError) -> Outcome {
 }
 
 /// What a call is told that is too large for a message, and cannot be kept to be fetched.
-fn not_kept(call: &Outbound, error: &KeepError) -> LinkFailure {
+fn store_failure(call: &Outbound, error: &ClaimStoreError) -> LinkFailure {
     let to = &call.target.name;
     let reason = format!("`{to}`: its arguments cannot be sent: {}", chain(error));
     LinkFailure::new(FailureCode::Busy, reason)
 }
 
 /// What a call to the one host that it may go to comes to.
-fn code_of_pinned(outcome: Outcome) -> FailureCode {
+fn pinned_failure_code(outcome: Outcome) -> FailureCode {
     match outcome {
         Outcome::Answered | Outcome::Lost | Outcome::BusLost => FailureCode::MaybeExecuted,
         Outcome::NotRun(code) => code,
@@ -282,11 +283,11 @@ fn code_of_pinned(outcome: Outcome) -> FailureCode {
 
 /// Why a call has no reply.
 fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
-    LinkFailure::new(code, why(&call.target.name, code))
+    LinkFailure::new(code, failure_reason(&call.target.name, code))
 }
 
 /// Why a call of `to` has no reply, in words.
-pub(super) fn why(to: &str, code: FailureCode) -> String {
+pub(super) fn failure_reason(to: &str, code: FailureCode) -> String {
     let reason = match code {
         FailureCode::Unreachable => "no host that runs it can be reached",
         FailureCode::Busy => "every host that runs it is busy",

@@ -20,51 +20,51 @@ use crate::mesh::random_seed;
 /// How long a call waits at most, within its deadline, for a host that takes it: longer than a lost host is
 /// found out and replaced, or a server restarted (`docs/failover.md`), and not so long that a component that
 /// nobody can run holds up whoever calls it.
-pub(super) const NOBODY_WAIT_MAX: Duration = Duration::from_secs(8);
+pub(super) const HOST_WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// How many calls of this host wait for others at once; more fail at once. Each holds a request or an
 /// instance, of which components that are well need some too.
-pub(super) const WAITING_MAX: usize = 1_024;
+pub(super) const WAITING_CALLS_MAX: usize = 1_024;
 
 /// Where calls can go.
 #[derive(Clone)]
-pub(super) struct Ways {
+pub(super) struct CallRouter {
     table: watch::Receiver<Arc<Table>>,
     bus: watch::Receiver<Status>,
     clock: Clock,
     /// Of the random numbers of the next way.
     seed: Arc<AtomicU64>,
-    places: Arc<Semaphore>,
+    wait_permits: Arc<Semaphore>,
 }
 
 /// What is called, and how.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wanted<'a> {
+pub(super) struct RoutedCall<'a> {
     pub(super) target: &'a ComponentId,
     pub(super) deadline: Instant,
     pub(super) is_idempotent: bool,
 }
 
 /// The way of one call.
-pub(super) struct Way<'a> {
-    ways: &'a Ways,
+pub(super) struct CallAttempts<'a> {
+    router: &'a CallRouter,
     target: &'a ComponentId,
     call: Call,
     /// None as long as nobody is known who has the target.
     route: Option<Route>,
     /// There from the first time that nobody is left.
-    waiting: Option<Waiting>,
+    host_wait: Option<HostWait>,
 }
 
 /// What a call waits for.
-struct Waiting {
+struct HostWait {
     table: watch::Receiver<Arc<Table>>,
     bus: watch::Receiver<Status>,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Ways {
+impl CallRouter {
     pub(super) fn new(
         table: watch::Receiver<Arc<Table>>,
         bus: watch::Receiver<Status>,
@@ -75,37 +75,37 @@ impl Ways {
             bus,
             clock,
             seed: Arc::new(AtomicU64::new(random_seed())),
-            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            wait_permits: Arc::new(Semaphore::new(WAITING_CALLS_MAX)),
         }
     }
 
     /// The way of a call.
-    pub(super) fn way<'a>(&'a self, wanted: Wanted<'a>) -> Way<'a> {
+    pub(super) fn attempts<'a>(&'a self, routed: RoutedCall<'a>) -> CallAttempts<'a> {
         let call = Call {
-            deadline: self.clock.moment(wanted.deadline),
-            repeat: match wanted.is_idempotent {
+            deadline: self.clock.moment(routed.deadline),
+            repeat: match routed.is_idempotent {
                 true => Repeat::Idempotent,
                 false => Repeat::Never,
             },
         };
-        let mut way = Way {
-            ways: self,
-            target: wanted.target,
+        let mut attempts = CallAttempts {
+            router: self,
+            target: routed.target,
             call,
             route: None,
-            waiting: None,
+            host_wait: None,
         };
-        way.renew();
-        way
+        attempts.refresh();
+        attempts
     }
 
     /// Until when an attempt may take.
-    pub(super) fn until(&self, attempt: &Attempt) -> Instant {
+    pub(super) fn attempt_deadline(&self, attempt: &Attempt) -> Instant {
         self.clock.instant(attempt.until)
     }
 }
 
-impl Way<'_> {
+impl CallAttempts<'_> {
     /// Whom to ask now, as soon as there is someone.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ impl Way<'_> {
     pub(super) async fn next(&mut self) -> Result<Attempt, FailureCode> {
         loop {
             let decision = match &mut self.route {
-                Some(route) => route.next(self.ways.clock.now()),
+                Some(route) => route.next(self.router.clock.now()),
                 None => Decision::Nobody(FailureCode::Unreachable),
             };
             match decision {
@@ -121,7 +121,7 @@ impl Way<'_> {
                 Decision::GiveUp(code) => return Err(code),
                 Decision::Nobody(code) => {
                     self.wait().await.ok_or(code)?;
-                    self.renew();
+                    self.refresh();
                 }
             }
         }
@@ -130,51 +130,51 @@ impl Way<'_> {
     /// Tells how the attempt ended.
     pub(super) fn outcome(&mut self, outcome: Outcome) {
         if let Some(route) = &mut self.route {
-            route.outcome(outcome, self.ways.clock.now());
+            route.outcome(outcome, self.router.clock.now());
         }
     }
 
     /// Returns when something has changed; none if that takes too long.
     async fn wait(&mut self) -> Option<()> {
-        if self.waiting.is_none() {
-            self.waiting = Some(self.begin_to_wait()?);
+        if self.host_wait.is_none() {
+            self.host_wait = Some(self.start_wait()?);
         }
-        let waiting = self.waiting.as_mut()?;
+        let host_wait = self.host_wait.as_mut()?;
         let news = async {
             tokio::select! {
-                changed = waiting.table.changed() => changed,
-                changed = waiting.bus.changed() => changed,
+                changed = host_wait.table.changed() => changed,
+                changed = host_wait.bus.changed() => changed,
             }
         };
         // Without a sender this host is about to end.
-        timeout_at(waiting.until, news).await.ok()?.ok()
+        timeout_at(host_wait.until, news).await.ok()?.ok()
     }
 
-    fn begin_to_wait(&self) -> Option<Waiting> {
-        let Ok(place) = self.ways.places.clone().try_acquire_owned() else {
-            tracing::debug!(limit = WAITING_MAX, "too many calls wait for a host");
+    fn start_wait(&self) -> Option<HostWait> {
+        let Ok(permit) = self.router.wait_permits.clone().try_acquire_owned() else {
+            tracing::debug!(limit = WAITING_CALLS_MAX, "too many calls wait for a host");
             return None;
         };
-        let deadline = self.ways.clock.instant(self.call.deadline);
-        let mut waiting = Waiting {
-            table: self.ways.table.clone(),
-            bus: self.ways.bus.clone(),
-            until: deadline.min(Instant::now() + NOBODY_WAIT_MAX),
-            _place: place,
+        let deadline = self.router.clock.instant(self.call.deadline);
+        let mut host_wait = HostWait {
+            table: self.router.table.clone(),
+            bus: self.router.bus.clone(),
+            until: deadline.min(Instant::now() + HOST_WAIT_MAX),
+            _permit: permit,
         };
         // What has changed since the way began counts too.
-        waiting.table.mark_changed();
-        Some(waiting)
+        host_wait.table.mark_changed();
+        Some(host_wait)
     }
 
     /// Goes by what is known now.
-    fn renew(&mut self) {
-        let candidates = self.ways.table.borrow().any(self.target).cloned();
+    fn refresh(&mut self) {
+        let candidates = self.router.table.borrow().any(self.target).cloned();
         match (&mut self.route, candidates) {
             (Some(route), Some(candidates)) => route.renew(candidates),
             (None, Some(candidates)) => {
                 // What the generator makes of numbers in a row has no order.
-                let seed = self.ways.seed.fetch_add(1, Ordering::Relaxed);
+                let seed = self.router.seed.fetch_add(1, Ordering::Relaxed);
                 let random = Random::from_seed(seed);
                 self.route = Some(Route::new(candidates, self.call, random));
             }
@@ -195,48 +195,48 @@ mod tests {
     use weft_membership::routing::Router;
 
     use super::*;
-    use crate::test_support::{OTHER, OWN, Rig, host};
+    use crate::test_support::{OTHER, OWN, TestMembership, host};
 
     const THIRD: HostId = HostId::from_key([3; 32]);
 
     /// A host that learns of others, and calls them.
     struct Caller {
-        rig: Rig,
-        router: Router,
+        membership: TestMembership,
+        tables: Router,
         table: watch::Sender<Arc<Table>>,
         bus: watch::Sender<Status>,
-        ways: Ways,
+        router: CallRouter,
     }
 
     impl Caller {
         fn new() -> Self {
-            let router = Router::new(OWN);
-            let table = watch::Sender::new(router.table());
+            let tables = Router::new(OWN);
+            let table = watch::Sender::new(tables.table());
             let since = Instant::now();
             let bus = watch::Sender::new(Status::Connected { since });
             Self {
-                rig: Rig::new(),
-                ways: Ways::new(table.subscribe(), bus.subscribe(), Clock::start()),
-                router,
+                membership: TestMembership::new(),
+                router: CallRouter::new(table.subscribe(), bus.subscribe(), Clock::start()),
+                tables,
                 table,
                 bus,
             }
         }
 
         /// Learns that a host has the target.
-        fn learn(&mut self, id: HostId) {
+        fn discover(&mut self, id: HostId) {
             let mut others = [host(id, 1)];
-            self.rig.pass(Duration::from_secs(3), &mut others);
-            self.rig.learn(&others[0]);
-            self.router.refresh(self.rig.own.view());
-            self.table.send_replace(self.router.table());
+            self.membership.advance(Duration::from_secs(3), &mut others);
+            self.membership.receive_inventory(&others[0]);
+            self.tables.refresh(self.membership.own.view());
+            self.table.send_replace(self.tables.table());
         }
     }
 
     static CART: LazyLock<ComponentId> = LazyLock::new(|| "shop/cart".parse().unwrap());
 
-    fn call(ways: &Ways, is_idempotent: bool) -> Way<'_> {
-        ways.way(Wanted {
+    fn call(router: &CallRouter, is_idempotent: bool) -> CallAttempts<'_> {
+        router.attempts(RoutedCall {
             target: &CART,
             deadline: Instant::now() + Duration::from_secs(60),
             is_idempotent,
@@ -251,11 +251,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_waits_for_the_first_host_that_has_what_it_calls() {
         let mut caller = Caller::new();
-        let ways = caller.ways.clone();
-        let mut way = call(&ways, false);
-        assert_eq!(now(way.next()), None);
-        caller.learn(OTHER);
-        let attempt = now(way.next()).expect("somebody is there");
+        let router = caller.router.clone();
+        let mut attempts = call(&router, false);
+        assert_eq!(now(attempts.next()), None);
+        caller.discover(OTHER);
+        let attempt = now(attempts.next()).expect("somebody is there");
         assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
     }
 
@@ -263,14 +263,14 @@ mod tests {
     async fn a_call_whose_host_was_lost_goes_to_the_one_that_takes_its_place() {
         for (is_idempotent, outcome) in [(false, Outcome::NoResponders), (true, Outcome::Lost)] {
             let mut caller = Caller::new();
-            caller.learn(OTHER);
-            let ways = caller.ways.clone();
-            let mut way = call(&ways, is_idempotent);
-            assert!(now(way.next()).is_some());
-            way.outcome(outcome);
-            assert_eq!(now(way.next()), None, "nobody is left");
-            caller.learn(THIRD);
-            let attempt = now(way.next()).expect("somebody is there");
+            caller.discover(OTHER);
+            let router = caller.router.clone();
+            let mut attempts = call(&router, is_idempotent);
+            assert!(now(attempts.next()).is_some());
+            attempts.outcome(outcome);
+            assert_eq!(now(attempts.next()), None, "nobody is left");
+            caller.discover(THIRD);
+            let attempt = now(attempts.next()).expect("somebody is there");
             assert_eq!(attempt.map(|attempt| attempt.host), Ok(THIRD));
         }
     }
@@ -278,29 +278,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_that_may_have_run_waits_for_nobody() {
         let mut caller = Caller::new();
-        caller.learn(OTHER);
-        let ways = caller.ways.clone();
-        let mut way = call(&ways, false);
-        assert!(now(way.next()).is_some());
-        way.outcome(Outcome::Lost);
-        assert_eq!(now(way.next()), Some(Err(FailureCode::MaybeExecuted)));
+        caller.discover(OTHER);
+        let router = caller.router.clone();
+        let mut attempts = call(&router, false);
+        assert!(now(attempts.next()).is_some());
+        attempts.outcome(Outcome::Lost);
+        assert_eq!(now(attempts.next()), Some(Err(FailureCode::MaybeExecuted)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_goes_on_when_the_bus_is_back() {
         let mut caller = Caller::new();
-        caller.learn(OTHER);
-        let ways = caller.ways.clone();
-        let mut way = call(&ways, false);
-        assert!(now(way.next()).is_some());
-        way.outcome(Outcome::NotSent);
+        caller.discover(OTHER);
+        let router = caller.router.clone();
+        let mut attempts = call(&router, false);
+        assert!(now(attempts.next()).is_some());
+        attempts.outcome(Outcome::NotSent);
         // What may have changed before is looked at once.
-        assert!(now(way.next()).is_some());
-        way.outcome(Outcome::NotSent);
-        assert_eq!(now(way.next()), None, "the bus is away");
+        assert!(now(attempts.next()).is_some());
+        attempts.outcome(Outcome::NotSent);
+        assert_eq!(now(attempts.next()), None, "the bus is away");
         let since = Instant::now();
         caller.bus.send_replace(Status::Connected { since });
-        let attempt = now(way.next()).expect("the bus is there");
+        let attempt = now(attempts.next()).expect("the bus is there");
         assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
     }
 
@@ -308,26 +308,26 @@ mod tests {
     async fn no_call_waits_longer_than_it_may() {
         let caller = Caller::new();
         let began = Instant::now();
-        let told = call(&caller.ways, true).next().await;
-        assert_eq!(told, Err(FailureCode::Unreachable));
-        assert!(began.elapsed() >= NOBODY_WAIT_MAX);
-        assert!(began.elapsed() < NOBODY_WAIT_MAX + Duration::from_secs(1));
+        let result = call(&caller.router, true).next().await;
+        assert_eq!(result, Err(FailureCode::Unreachable));
+        assert!(began.elapsed() >= HOST_WAIT_MAX);
+        assert!(began.elapsed() < HOST_WAIT_MAX + Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_so_many_calls_wait_at_once() {
         let caller = Caller::new();
-        let mut waiting: Vec<_> = (0..WAITING_MAX)
+        let mut host_wait: Vec<_> = (0..WAITING_CALLS_MAX)
             .map(|_| {
-                let mut way = call(&caller.ways, false);
-                assert_eq!(now(way.next()), None);
-                way
+                let mut attempts = call(&caller.router, false);
+                assert_eq!(now(attempts.next()), None);
+                attempts
             })
             .collect();
-        let mut one_more = call(&caller.ways, false);
+        let mut one_more = call(&caller.router, false);
         assert_eq!(now(one_more.next()), Some(Err(FailureCode::Unreachable)));
-        waiting.pop();
-        let mut another = call(&caller.ways, false);
+        host_wait.pop();
+        let mut another = call(&caller.router, false);
         assert_eq!(now(another.next()), None);
     }
 }

@@ -8,22 +8,22 @@ use weft_lattice_config::placement::{self, Plan};
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 
-use crate::membership_task::Known;
+use crate::membership_task::MembershipSnapshot;
 
 /// All of it.
 #[derive(Debug, Clone)]
-pub(crate) struct Picture {
+pub(crate) struct ClusterView {
     /// What is wanted, as far as this host has heard.
-    pub(crate) copy: Arc<DesiredReplica>,
-    pub(crate) known: Arc<Known>,
+    pub(crate) replica: Arc<DesiredReplica>,
+    pub(crate) membership: Arc<MembershipSnapshot>,
     /// The types of providers that keep what they store on the host that runs them.
     pub(crate) local_stores: Arc<BTreeSet<String>>,
 }
 
-impl Picture {
+impl ClusterView {
     /// The apps that are wanted, by name.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &Deployed> {
-        let records = self.copy.apps().values();
+        let records = self.replica.apps().values();
         records.filter_map(|record| match &**record {
             Record::Deployed(deployed) => Some(deployed),
             Record::Removed { .. } => None,
@@ -32,19 +32,19 @@ impl Picture {
 
     /// Where everything is to run.
     pub(crate) fn plan(&self) -> Plan {
-        let (view, stores) = (&self.known.view, &self.local_stores);
-        self.copy.with_input(view, stores, placement::plan)
+        let (view, stores) = (&self.membership.view, &self.local_stores);
+        self.replica.with_input(view, stores, placement::plan)
     }
 
     /// Where everything would run if this were what is wanted of an app.
     pub(crate) fn plan_with(&self, mut deployed: Deployed) -> Plan {
-        let mut copy = DesiredReplica::clone(&self.copy);
+        let mut replica = DesiredReplica::clone(&self.replica);
         let app = deployed.app.metadata.name.clone();
         // After a removal too, it has to be newer than what is known.
-        let known = copy.apps().get(&app);
+        let known = replica.apps().get(&app);
         deployed.revision = known.map_or(0, |known| known.revision()) + 1;
-        copy.take_app(app, Record::Deployed(deployed));
-        let (view, stores) = (&self.known.view, &self.local_stores);
-        copy.with_input(view, stores, placement::plan)
+        replica.take_app(app, Record::Deployed(deployed));
+        let (view, stores) = (&self.membership.view, &self.local_stores);
+        replica.with_input(view, stores, placement::plan)
     }
 }

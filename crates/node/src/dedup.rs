@@ -11,26 +11,26 @@ use weft_bus::Subject;
 
 /// How many messages are remembered at least: at a hundred thousand a second those of the last second, in
 /// which a bus would repeat one, and some two megabytes.
-const REMEMBERED: usize = 100_000;
+const REMEMBERED_MIN: usize = 100_000;
 
 /// The messages that were there, the last ones of them.
 #[derive(Debug, Default)]
-pub(super) struct Replays {
+pub(super) struct Dedup {
     /// Keyed anew in each process, so that nobody can choose subjects that look alike.
     hasher: RandomState,
-    young: HashSet<u64>,
-    old: HashSet<u64>,
+    current: HashSet<u64>,
+    previous: HashSet<u64>,
 }
 
-impl Replays {
+impl Dedup {
     /// Takes note of a message by where its answer goes. Says whether it is the first one with that.
     pub(super) fn is_first(&mut self, reply: &Subject) -> bool {
-        let mark = self.hasher.hash_one(reply.as_str());
-        if self.old.contains(&mark) || !self.young.insert(mark) {
+        let hash = self.hasher.hash_one(reply.as_str());
+        if self.previous.contains(&hash) || !self.current.insert(hash) {
             return false;
         }
-        if self.young.len() >= REMEMBERED {
-            self.old = std::mem::take(&mut self.young);
+        if self.current.len() >= REMEMBERED_MIN {
+            self.previous = std::mem::take(&mut self.current);
         }
         true
     }
@@ -46,16 +46,16 @@ mod tests {
     fn a_message_is_the_first_one_once_and_forgotten_in_time() {
         let scope = Scope::new("test").unwrap();
         let subject = |number: usize| scope.subject(&["reply", &number.to_string()]).unwrap();
-        let mut replays = Replays::default();
-        for number in 0..REMEMBERED {
-            assert!(replays.is_first(&subject(number)), "{number}");
+        let mut dedup = Dedup::default();
+        for number in 0..REMEMBERED_MIN {
+            assert!(dedup.is_first(&subject(number)), "{number}");
         }
-        for number in [0, REMEMBERED / 2, REMEMBERED - 1] {
-            assert!(!replays.is_first(&subject(number)), "{number}");
+        for number in [0, REMEMBERED_MIN / 2, REMEMBERED_MIN - 1] {
+            assert!(!dedup.is_first(&subject(number)), "{number}");
         }
-        for number in REMEMBERED..3 * REMEMBERED {
-            assert!(replays.is_first(&subject(number)), "{number}");
+        for number in REMEMBERED_MIN..3 * REMEMBERED_MIN {
+            assert!(dedup.is_first(&subject(number)), "{number}");
         }
-        assert!(replays.is_first(&subject(0)), "it was long ago");
+        assert!(dedup.is_first(&subject(0)), "it was long ago");
     }
 }

@@ -16,13 +16,13 @@ use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
 
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
-use crate::lattice_stores::Desired;
+use crate::lattice_stores::LatticeStores;
 use crate::reconciler::digests;
 use weft_telemetry::chain;
 use weft_telemetry::logs::now_ms;
 
 /// How long this host may take to follow a change before whoever made it is told anyway.
-const FOLLOW_WAIT_MAX: Duration = Duration::from_secs(60);
+const RECONCILE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Why the lattice's desired state was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +69,15 @@ pub(crate) enum ChangeError {
 
 /// Changes the desired state.
 #[derive(Clone)]
-pub(super) struct Deploying {
-    pub(super) desired: Desired,
+pub(super) struct DesiredWriter {
+    pub(super) stores: LatticeStores,
     pub(super) controller: Controller,
     pub(super) artifacts: Artifacts,
     /// What this host knows to be wanted.
-    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
 }
 
-impl Deploying {
+impl DesiredWriter {
     /// Makes `app` what is wanted, if it can run.
     ///
     /// # Errors
@@ -97,19 +97,19 @@ impl Deploying {
         }
         self.upload(&app).await?;
         let deployed = Deployed {
-            revision: self.next(&name, old.as_ref()),
+            revision: self.next_revision(&name, old.as_ref()),
             changed_at_ms: now_ms(),
             app,
         };
         let record = Record::Deployed(deployed.clone());
         self.write(&name, &record, expected).await?;
-        self.followed(|snapshot| {
+        self.wait_until_reconciled(|snapshot| {
             let running = snapshot.apps.get(name.as_str());
-            let refused = snapshot.refused.get(name.as_str());
+            let failed = snapshot.failed.get(name.as_str());
             let revisions = running.map(|running| running.deployed.revision);
             let revisions = revisions
                 .into_iter()
-                .chain(refused.map(|refused| refused.deployed.revision));
+                .chain(failed.map(|failed| failed.deployed.revision));
             revisions.max() >= Some(deployed.revision)
         })
         .await;
@@ -125,13 +125,13 @@ impl Deploying {
         let Some(Record::Deployed(_)) = &old else {
             return Err(ChangeError::Missing { app }.into());
         };
-        let revision = self.next(&app, old.as_ref());
+        let revision = self.next_revision(&app, old.as_ref());
         let removed = Record::Removed {
             revision,
             changed_at_ms: now_ms(),
         };
         self.write(&app, &removed, expected).await?;
-        self.followed(|snapshot| {
+        self.wait_until_reconciled(|snapshot| {
             let running = snapshot.apps.get(app.as_str());
             running.is_none_or(|running| running.deployed.revision > revision)
         })
@@ -145,7 +145,7 @@ impl Deploying {
             reason,
         };
         let key = app_key(app).map_err(|error| newer(error.to_string()))?;
-        let Some(record) = self.desired.records.get(&key).await? else {
+        let Some(record) = self.stores.records.get(&key).await? else {
             return Ok((Revision::NONE, None));
         };
         match record_codec::decode(&key, &record.value) {
@@ -162,12 +162,12 @@ impl Deploying {
             if self.artifacts.contains(digest) {
                 continue;
             }
-            let Ok(bytes) = self.desired.objects.get(digest).await else {
+            let Ok(bytes) = self.stores.objects.get(digest).await else {
                 continue;
             };
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
-            let kept = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
-            if let Ok(Err(error)) = kept {
+            let stored = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
+            if let Ok(Err(error)) = stored {
                 tracing::warn!(error = chain(&error), "a component cannot be kept");
             }
         }
@@ -176,7 +176,7 @@ impl Deploying {
     async fn upload(&self, app: &App) -> Result<(), DeployError> {
         for digest in digests(app) {
             if self
-                .desired
+                .stores
                 .objects
                 .has(digest)
                 .await
@@ -189,7 +189,7 @@ impl Deploying {
             let bytes = read.map_err(|_| DeployError::Internal)?;
             // The check has read them a moment ago.
             let bytes = bytes.map_err(|_| DeployError::Internal)?;
-            let put = self.desired.objects.put(Bytes::from(bytes)).await;
+            let put = self.stores.objects.put(Bytes::from(bytes)).await;
             put.map_err(ChangeError::Object)?;
         }
         Ok(())
@@ -207,7 +207,7 @@ impl Deploying {
         };
         let key = app_key(app).map_err(|error| newer(error.to_string()))?;
         let value = record_codec::encode_app(record).map_err(|error| newer(error.to_string()))?;
-        match self.desired.records.put(&key, value, expected).await {
+        match self.stores.records.put(&key, value, expected).await {
             Ok(_) => Ok(()),
             Err(PutError::Conflict { .. }) => Err(ChangeError::Conflict { app: app.clone() }),
             Err(source) => Err(ChangeError::Put {
@@ -219,18 +219,18 @@ impl Deploying {
 
     /// The revision after the last one. A bucket that came back older is not refilled yet, perhaps, and a
     /// change of it goes before what was known.
-    fn next(&self, app: &AppName, old: Option<&Record>) -> u64 {
-        let copy = self.copy.borrow();
-        let known = copy.apps().get(app).map(AsRef::as_ref);
+    fn next_revision(&self, app: &AppName, old: Option<&Record>) -> u64 {
+        let replica = self.replica.borrow();
+        let known = replica.apps().get(app).map(AsRef::as_ref);
         let revisions = old.into_iter().chain(known).map(Record::revision);
         revisions.max().unwrap_or(0) + 1
     }
 
     /// Waits until this host follows a change. One that does not is told by its inventory.
-    async fn followed(&self, is_there: impl Fn(&Snapshot) -> bool) {
+    async fn wait_until_reconciled(&self, is_reached: impl Fn(&Snapshot) -> bool) {
         let mut snapshots = self.controller.watch();
-        let following = snapshots.wait_for(|snapshot| is_there(snapshot));
+        let reconciled = snapshots.wait_for(|snapshot| is_reached(snapshot));
         // Late is no failure: the change is made.
-        let _ = timeout(FOLLOW_WAIT_MAX, following).await;
+        let _ = timeout(RECONCILE_WAIT_MAX, reconciled).await;
     }
 }

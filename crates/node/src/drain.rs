@@ -11,23 +11,23 @@ use weft_lattice_config::placement;
 use weft_membership::message::HostState;
 use weft_membership::{HostId, TICK_EVERY};
 
-use crate::cluster_view::Picture;
+use crate::cluster_view::ClusterView;
 use crate::inventory_publisher::holdings;
-use crate::membership_task::Known;
+use crate::membership_task::MembershipSnapshot;
 use crate::mesh::Joined;
 
 /// How long another host may take for what is passed on to it: it writes a file, or looks at what it runs.
-const ASK_WAIT_MAX: Duration = Duration::from_secs(10);
+const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// How long it may take until the host counts itself as draining: a few of its looks at the lattice.
-const COUNT_WAIT_MAX: Duration = TICK_EVERY.saturating_mul(8);
+const DRAIN_STATE_WAIT_MAX: Duration = TICK_EVERY.saturating_mul(8);
 
 impl Joined {
     /// What this host knows of the lattice now.
-    pub(crate) fn picture(&self) -> Picture {
-        Picture {
-            copy: self.followed.borrow().clone(),
-            known: self.known.borrow().clone(),
+    pub(crate) fn cluster_view(&self) -> ClusterView {
+        ClusterView {
+            replica: self.replica.borrow().clone(),
+            membership: self.membership.borrow().clone(),
             local_stores: self.local_stores.clone(),
         }
     }
@@ -47,7 +47,7 @@ impl Joined {
     }
 
     /// Says that this host works, after a drain.
-    pub fn work(&self) {
+    pub fn end_drain(&self) {
         self.state.send_if_modified(|state| {
             let changes = *state != HostState::Ready;
             *state = HostState::Ready;
@@ -56,44 +56,44 @@ impl Joined {
     }
 
     /// Waits until the host counts itself as draining or not, which it does at its next look at the lattice.
-    pub(crate) async fn drain_counts(&self, drains: bool) {
-        let mut known = self.known.clone();
-        let counted = known.wait_for(|known| is_draining(known, self.me) == drains);
+    pub(crate) async fn wait_for_drain_state(&self, drains: bool) {
+        let mut membership = self.membership.clone();
+        let reached = membership.wait_for(|membership| is_draining(membership, self.me) == drains);
         // Late is no failure: the host has said it.
-        let _ = timeout(COUNT_WAIT_MAX, counted).await;
+        let _ = timeout(DRAIN_STATE_WAIT_MAX, reached).await;
     }
 
     /// Waits, for so long at most, until what this host ran is ready where it went. Says whether it is. What
     /// no other host may run stays, and is not waited for; while the host hears nobody, nothing is.
     pub async fn hand_over(&self, wait_max: Duration) -> bool {
-        let (mut known, mut followed) = (self.known.clone(), self.followed.clone());
-        let mut snapshots = self.deploying.controller.watch();
-        let handing_over = async {
+        let (mut membership, mut replica) = (self.membership.clone(), self.replica.clone());
+        let mut snapshots = self.writer.controller.watch();
+        let hand_over = async {
             loop {
-                if known.borrow_and_update().freeze.is_some() || self.has_handed_over() {
+                if membership.borrow_and_update().freeze.is_some() || self.has_handed_over() {
                     return;
                 }
                 snapshots.borrow_and_update();
-                followed.borrow_and_update();
+                replica.borrow_and_update();
                 tokio::select! {
-                    Ok(()) = known.changed() => {}
+                    Ok(()) = membership.changed() => {}
                     Ok(()) = snapshots.changed() => {}
-                    Ok(()) = followed.changed() => {}
+                    Ok(()) = replica.changed() => {}
                     else => return,
                 }
             }
         };
-        timeout(wait_max, handing_over).await.is_ok()
+        timeout(wait_max, hand_over).await.is_ok()
     }
 
     /// Whether nothing runs here that is to run elsewhere, as far as this host has heard that it drains.
     fn has_handed_over(&self) -> bool {
-        let picture = self.picture();
-        if !is_draining(&picture.known, self.me) {
+        let cluster_view = self.cluster_view();
+        if !is_draining(&cluster_view.membership, self.me) {
             return false;
         }
-        let assignments = picture.plan().assignments;
-        let runs = holdings(&self.deploying.controller.snapshot());
+        let assignments = cluster_view.plan().assignments;
+        let runs = holdings(&self.writer.controller.snapshot());
         runs.iter().all(|holding| {
             let id = placement::ComponentId {
                 app: holding.component.app.clone(),
@@ -107,15 +107,23 @@ impl Joined {
     ///
     /// # Errors
     /// An [`AskError`]; what it refuses is an answer.
-    pub(crate) async fn ask(&self, host: HostId, request: Request) -> Result<Answer, AskError> {
-        bus_rpc::ask(&self.bus(), host, request, Instant::now() + ASK_WAIT_MAX).await
+    pub(crate) async fn request(&self, host: HostId, request: Request) -> Result<Answer, AskError> {
+        bus_rpc::ask(
+            &self.bus(),
+            host,
+            request,
+            Instant::now() + REQUEST_WAIT_MAX,
+        )
+        .await
     }
 
     /// What others ask of this host, and where they seek one.
     ///
     /// # Errors
     /// If the lattice's name leaves no room for the subjects.
-    pub(crate) async fn control(&self) -> Result<(Subscription, Subscription), SubjectError> {
+    pub(crate) async fn control_subscriptions(
+        &self,
+    ) -> Result<(Subscription, Subscription), SubjectError> {
         let bus = self.bus();
         let requests = bus_rpc::requests(bus.scope(), self.me)?;
         let seeking = bus_rpc::seeking(bus.scope())?;
@@ -131,7 +139,7 @@ impl Joined {
     }
 }
 
-fn is_draining(known: &Arc<Known>, me: HostId) -> bool {
-    let own = known.view.host(me);
+fn is_draining(membership: &Arc<MembershipSnapshot>, me: HostId) -> bool {
+    let own = membership.view.host(me);
     own.is_some_and(|own| own.state == HostState::Draining)
 }

@@ -8,62 +8,62 @@ use weft_state::desired::DesiredReplica;
 use weft_telemetry::events::{About, Events, Kind};
 
 /// How many moves of one plan are told one by one: what matters of more is how many they are.
-const MOVES_TOLD_MAX: usize = 100;
+const MOVES_REPORTED_MAX: usize = 100;
 
 /// What the task that follows the desired state has told.
-pub(super) struct Telling {
+pub(super) struct EventReporter {
     events: Events,
-    has_store: Option<bool>,
+    is_bucket_available: Option<bool>,
     assignments: Assignments,
 }
 
-impl Telling {
+impl EventReporter {
     pub(super) fn new(events: Events) -> Self {
         Self {
             events,
-            has_store: None,
+            is_bucket_available: None,
             assignments: Assignments::new(),
         }
     }
 
     /// Tells whether the store of what is wanted is there, if that is news.
-    pub(super) fn tell_store(&mut self, copy: &DesiredReplica) {
+    pub(super) fn report_bucket(&mut self, replica: &DesiredReplica) {
         // While it is read, it is neither.
-        let has_store = match (copy.is_bucket_known(), copy.is_reading()) {
+        let is_bucket_available = match (replica.is_bucket_known(), replica.is_reading()) {
             (true, _) => true,
             (false, true) => return,
             (false, false) => false,
         };
-        if self.has_store.replace(has_store) == Some(has_store) {
+        if self.is_bucket_available.replace(is_bucket_available) == Some(is_bucket_available) {
             return;
         }
-        let (kind, message) = if has_store {
+        let (kind, message) = if is_bucket_available {
             (Kind::StoreBack, "the store of the desired state is there")
         } else {
             let message = "the store of the desired state is away: what runs goes on, and nothing can be changed";
             (Kind::StoreAway, message)
         };
-        tell_all(&self.events, kind, message.to_owned());
+        report_lattice(&self.events, kind, message.to_owned());
     }
 
     /// Tells how a plan differs from the one before.
-    pub(super) fn tell_plan(&mut self, view: &View, plan: &Plan) {
+    pub(super) fn report_plan(&mut self, view: &View, plan: &Plan) {
         if self.assignments == plan.assignments {
             return;
         }
-        tell_moves(&self.events, view, &self.assignments, &plan.assignments);
+        report_moves(&self.events, view, &self.assignments, &plan.assignments);
         self.assignments.clone_from(&plan.assignments);
     }
 }
 
 /// Tells what changed about the hosts.
-pub(super) fn tell(events: &Events, view: &View, event: &Event) {
+pub(super) fn report(events: &Events, view: &View, event: &Event) {
     match event {
-        Event::Host { host, change } => tell_host(events, view, *host, *change),
+        Event::Host { host, change } => report_host(events, view, *host, *change),
         Event::Froze(freeze) => {
             tracing::info!(?freeze, "the view of the lattice is held");
-            let why = why(*freeze);
-            tell_all(
+            let why = freeze_reason(*freeze);
+            report_lattice(
                 events,
                 Kind::ViewFrozen,
                 format!("the view of others is held: {why}"),
@@ -72,7 +72,7 @@ pub(super) fn tell(events: &Events, view: &View, event: &Event) {
         Event::Thawed => {
             tracing::info!("the view of the lattice follows again");
             let message = "the view of others follows what is heard again".to_owned();
-            tell_all(events, Kind::ViewThawed, message);
+            report_lattice(events, Kind::ViewThawed, message);
         }
         Event::Superseded { incarnation } => {
             tracing::error!(
@@ -82,16 +82,16 @@ pub(super) fn tell(events: &Events, view: &View, event: &Event) {
             let message = format!(
                 "another process has this host's key, in life {incarnation}; this one is not heard any more"
             );
-            tell_all(events, Kind::HostSuperseded, message);
+            report_lattice(events, Kind::HostSuperseded, message);
         }
     }
 }
 
 /// Tells how two plans differ.
-fn tell_moves(events: &Events, view: &View, before: &Assignments, after: &Assignments) {
+fn report_moves(events: &Events, view: &View, before: &Assignments, after: &Assignments) {
     let moves = moves(before, after);
-    for it in moves.iter().take(MOVES_TOLD_MAX) {
-        let host = name_of(view, &it.host);
+    for it in moves.iter().take(MOVES_REPORTED_MAX) {
+        let host = placement_host_name(view, &it.host);
         let does = match it.kind {
             placement::MoveKind::Starts => "starts on",
             placement::MoveKind::Stops => "stops on",
@@ -107,8 +107,8 @@ fn tell_moves(events: &Events, view: &View, before: &Assignments, after: &Assign
             },
         );
     }
-    if let Some(more @ 1..) = moves.len().checked_sub(MOVES_TOLD_MAX) {
-        tell_all(
+    if let Some(more @ 1..) = moves.len().checked_sub(MOVES_REPORTED_MAX) {
+        report_lattice(
             events,
             Kind::PlacementMoved,
             format!("and {more} more moves"),
@@ -116,7 +116,7 @@ fn tell_moves(events: &Events, view: &View, before: &Assignments, after: &Assign
     }
 }
 
-fn tell_host(events: &Events, view: &View, host: HostId, change: Change) {
+fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
     tracing::info!(host = host.short(), ?change, "lattice");
     let (kind, what) = match change {
         Change::Joined => (Kind::HostJoined, "is there".to_owned()),
@@ -137,7 +137,7 @@ fn tell_host(events: &Events, view: &View, host: HostId, change: Change) {
             Kind::HostSteadied,
             "is steady, and is given work again".to_owned(),
         ),
-        Change::State(state) => (Kind::HostState, says(state).to_owned()),
+        Change::State(state) => (Kind::HostState, state_phrase(state).to_owned()),
         // Each deploy changes the inventories of all: `app-deployed` and `placement-moved` say it.
         Change::Inventory => return,
         Change::Forgotten => (
@@ -145,7 +145,7 @@ fn tell_host(events: &Events, view: &View, host: HostId, change: Change) {
             "is dead for so long that it is forgotten".to_owned(),
         ),
     };
-    let name = name(view, host);
+    let name = host_name(view, host);
     let message = format!("{name} {what}");
     events.tell(
         kind,
@@ -157,7 +157,7 @@ fn tell_host(events: &Events, view: &View, host: HostId, change: Change) {
     );
 }
 
-fn says(state: HostState) -> &'static str {
+fn state_phrase(state: HostState) -> &'static str {
     match state {
         HostState::Joining => "has just started",
         HostState::Ready => "works",
@@ -168,7 +168,7 @@ fn says(state: HostState) -> &'static str {
 }
 
 /// Why a view is held.
-pub(crate) fn why(freeze: Freeze) -> &'static str {
+pub(crate) fn freeze_reason(freeze: Freeze) -> &'static str {
     match freeze {
         Freeze::Unconnected => "this host has not reached the bus yet",
         Freeze::Joining => "this host has just joined, and listens before it decides",
@@ -177,7 +177,7 @@ pub(crate) fn why(freeze: Freeze) -> &'static str {
     }
 }
 
-fn tell_all(events: &Events, kind: Kind, message: String) {
+fn report_lattice(events: &Events, kind: Kind, message: String) {
     events.tell(
         kind,
         About {
@@ -188,16 +188,16 @@ fn tell_all(events: &Events, kind: Kind, message: String) {
 }
 
 /// What people call a host.
-pub(super) fn name(view: &View, host: HostId) -> String {
+pub(super) fn host_name(view: &View, host: HostId) -> String {
     let contents = view.host(host).and_then(|host| host.contents.as_ref());
     let name = contents.map(|contents| contents.name.clone());
     name.filter(|name| !name.is_empty())
         .unwrap_or_else(|| host.short())
 }
 
-fn name_of(view: &View, host: &placement::HostId) -> String {
+fn placement_host_name(view: &View, host: &placement::HostId) -> String {
     match host.as_str().parse() {
-        Ok(host) => name(view, host),
+        Ok(host) => host_name(view, host),
         Err(_) => host.to_string(),
     }
 }

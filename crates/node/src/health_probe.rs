@@ -30,7 +30,7 @@ const PROBES_IN_FLIGHT_MAX: usize = 16;
 const PROBE_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What sends probes.
-pub(super) struct Probing {
+pub(super) struct HealthProbe {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) clock: Clock,
@@ -38,39 +38,39 @@ pub(super) struct Probing {
     pub(super) tasks: TaskTracker,
 }
 
-impl Probing {
+impl HealthProbe {
     /// Sends the probes that come, until `stop`.
     pub(super) async fn run(self, mut probes: mpsc::Receiver<Probe>, stop: CancellationToken) {
         let this = Arc::new(self);
-        let places = Arc::new(Semaphore::new(PROBES_IN_FLIGHT_MAX));
+        let permits = Arc::new(Semaphore::new(PROBES_IN_FLIGHT_MAX));
         loop {
             let next = async {
-                let place = places.clone().acquire_owned().await.ok()?;
-                Some((probes.recv().await?, place))
+                let permit = permits.clone().acquire_owned().await.ok()?;
+                Some((probes.recv().await?, permit))
             };
             let next = tokio::select! {
                 next = next => next,
                 () = stop.cancelled() => return,
             };
-            let Some((probe, place)) = next else { return };
-            let asking = this.clone();
+            let Some((probe, permit)) = next else { return };
+            let health_probe = this.clone();
             this.tasks.spawn(async move {
-                asking.ask(probe).await;
-                drop(place);
+                health_probe.send(probe).await;
+                drop(permit);
             });
         }
     }
 
-    async fn ask(&self, probe: Probe) {
+    async fn send(&self, probe: Probe) {
         let Some(subject) = self.subjects.calls_of(probe.host()) else {
             return;
         };
         // It goes the way of calls and does nothing: there is no such session.
-        let question = encoded(&Frame::Renew(Renew {
+        let request = encoded(&Frame::Renew(Renew {
             session: SessionId([0; 16]),
         }));
         let until = Instant::now() + PROBE_TIME_MAX;
-        let answered = self.bus.request(&subject, Bytes::from(question), until);
+        let answered = self.bus.request(&subject, Bytes::from(request), until);
         let outcome = match answered.await {
             Ok(_) => Outcome::Answered,
             Err(RequestError::NoResponders { .. }) => Outcome::NoResponders,
@@ -97,32 +97,32 @@ mod tests {
     use weft_membership::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
 
     use super::*;
-    use crate::test_support::{OTHER, OWN, Rig, cart, host};
+    use crate::test_support::{OTHER, OWN, TestMembership, cart, host};
 
     const LONG: Duration = Duration::from_secs(60);
 
     /// A router that has ejected a host, and its time.
-    fn ejected() -> (Rig, Router) {
-        let mut rig = Rig::new();
+    fn ejected() -> (TestMembership, Router) {
+        let mut membership = TestMembership::new();
         let mut other = [host(OTHER, 1)];
-        rig.pass(Duration::from_secs(3), &mut other);
-        rig.learn(&other[0]);
+        membership.advance(Duration::from_secs(3), &mut other);
+        membership.receive_inventory(&other[0]);
         let mut router = Router::new(OWN);
-        router.refresh(rig.own.view());
+        router.refresh(membership.own.view());
         let call = Call {
-            deadline: rig.now + LONG,
+            deadline: membership.now + LONG,
             repeat: Repeat::Never,
         };
         let table = router.table();
         let candidates = table.any(&cart()).unwrap().clone();
         let mut route = Route::new(candidates, call, Random::from_seed(1));
-        assert!(matches!(route.next(rig.now), Decision::Send(_)));
-        route.outcome(Outcome::NoResponders, rig.now);
-        (rig, router)
+        assert!(matches!(route.next(membership.now), Decision::Send(_)));
+        route.outcome(Outcome::NoResponders, membership.now);
+        (membership, router)
     }
 
-    fn probing(network: &LocalNetwork, scope: &Scope) -> Probing {
-        Probing {
+    fn new_probe(network: &LocalNetwork, scope: &Scope) -> HealthProbe {
+        HealthProbe {
             bus: network.join("own", scope),
             subjects: Subjects::new(scope, OWN).unwrap(),
             clock: Clock::start(),
@@ -143,33 +143,36 @@ mod tests {
                 bus.publish(&reply, None, Bytes::new()).await.unwrap();
             }
         };
-        let (rig, router) = ejected();
-        let probing = probing(&network, &scope);
-        let asking = async {
+        let (membership, router) = ejected();
+        let health_probe = new_probe(&network, &scope);
+        let probing = async {
             for _ in 0..PROBES_TO_RETURN {
-                let mut probes = router.probes(rig.now + LONG);
+                let mut probes = router.probes(membership.now + LONG);
                 assert_eq!(probes.len(), 1, "one at a time");
-                assert!(router.probes(rig.now + LONG).is_empty());
-                probing.ask(probes.remove(0)).await;
+                assert!(router.probes(membership.now + LONG).is_empty());
+                health_probe.send(probes.remove(0)).await;
             }
         };
         tokio::select! {
             () = answering => panic!("the bus was closed"),
-            () = asking => {}
+            () = probing => {}
         }
-        assert!(router.probes(rig.now + LONG).is_empty(), "it needs no more");
+        assert!(
+            router.probes(membership.now + LONG).is_empty(),
+            "it needs no more"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_host_that_does_not_listen_stays_away() {
         let network = LocalNetwork::new(LocalOptions::default());
         let scope = Scope::new("test").unwrap();
-        let (rig, router) = ejected();
-        let probing = probing(&network, &scope);
+        let (membership, router) = ejected();
+        let health_probe = new_probe(&network, &scope);
         for _ in 0..2 * PROBES_TO_RETURN {
-            let mut probes = router.probes(rig.now + LONG);
+            let mut probes = router.probes(membership.now + LONG);
             assert_eq!(probes.len(), 1, "it is asked again");
-            probing.ask(probes.remove(0)).await;
+            health_probe.send(probes.remove(0)).await;
         }
     }
 }

@@ -52,7 +52,7 @@ impl Identity {
 ///
 /// # Errors
 /// If the file cannot be read or written.
-pub(super) fn begin_life(path: &Path) -> io::Result<u64> {
+pub(super) fn next_incarnation(path: &Path) -> io::Result<u64> {
     let last = match fs::read_to_string(path) {
         // A number that does not read is as good as none: the clock is far beyond what was counted.
         Ok(text) => text.trim().parse().unwrap_or_else(|_| now_ms()),
@@ -88,12 +88,12 @@ mod tests {
     fn each_life_has_a_higher_number_than_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.life");
-        assert_eq!(begin_life(&path).unwrap(), 1);
-        assert_eq!(begin_life(&path).unwrap(), 2);
+        assert_eq!(next_incarnation(&path).unwrap(), 1);
+        assert_eq!(next_incarnation(&path).unwrap(), 2);
         fs::write(&path, "torn").unwrap();
-        let after = begin_life(&path).unwrap();
+        let after = next_incarnation(&path).unwrap();
         assert!(after > 1_000_000_000_000, "{after}");
-        assert_eq!(begin_life(&path).unwrap(), after + 1);
+        assert_eq!(next_incarnation(&path).unwrap(), after + 1);
     }
 
     #[test]

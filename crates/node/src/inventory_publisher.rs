@@ -16,28 +16,28 @@ use crate::controller::{AppState, Snapshot};
 use weft_link::Share;
 
 /// Says it at each change, until `stop`.
-pub(super) async fn tell(
+pub(super) async fn publish(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     mut labels: watch::Receiver<Labels>,
-    mut troubles: watch::Receiver<BTreeSet<HostCondition>>,
+    mut conditions: watch::Receiver<BTreeSet<HostCondition>>,
     about: Contents,
     contents: watch::Sender<Contents>,
     stop: CancellationToken,
 ) {
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
-        let said = Contents {
+        let current = Contents {
             labels: labels.borrow_and_update().clone(),
             components: holdings(&snapshot),
             failures: failures(&snapshot),
-            troubles: troubles.borrow_and_update().iter().copied().collect(),
+            troubles: conditions.borrow_and_update().iter().copied().collect(),
             ..about.clone()
         };
-        contents.send_replace(said.sorted());
+        contents.send_replace(current.sorted());
         tokio::select! {
             changed = snapshots.changed() => if changed.is_err() { return },
             Ok(()) = labels.changed() => {}
-            Ok(()) = troubles.changed() => {}
+            Ok(()) = conditions.changed() => {}
             () = stop.cancelled() => return,
         }
     }
@@ -50,21 +50,21 @@ pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
             AppState::Ready(_) => Readiness::Ready,
             AppState::Failed(_) => Readiness::Failed,
         };
-        of_app(&app.deployed, &app.share, readiness)
+        app_holdings(&app.deployed, &app.share, readiness)
     });
     // Of what is there twice the first stays: what serves in one share and not in another one serves.
-    let refused = snapshot
-        .refused
+    let failed = snapshot
+        .failed
         .values()
-        .flat_map(|refused| of_app(&refused.deployed, &refused.share, Readiness::Failed));
+        .flat_map(|failed| app_holdings(&failed.deployed, &failed.share, Readiness::Failed));
     let found = Contents {
-        components: serving.chain(refused).collect(),
+        components: serving.chain(failed).collect(),
         ..Contents::default()
     };
     found.sorted().components
 }
 
-fn of_app(
+fn app_holdings(
     deployed: &Deployed,
     share: &Share,
     readiness: Readiness,
@@ -83,17 +83,17 @@ fn of_app(
 }
 
 fn failures(snapshot: &Snapshot) -> Vec<Failure> {
-    let refused = snapshot.refused.iter().take(MAX_FAILURES);
-    let failures = refused.map(|(_, refused)| Failure {
-        app: refused.deployed.app.metadata.name.clone(),
-        revision: Revision(refused.deployed.revision),
-        reason: shortened(&refused.reason),
+    let failed = snapshot.failed.iter().take(MAX_FAILURES);
+    let failures = failed.map(|(_, failed)| Failure {
+        app: failed.deployed.app.metadata.name.clone(),
+        revision: Revision(failed.deployed.revision),
+        reason: truncated_reason(&failed.reason),
     });
     failures.collect()
 }
 
 /// As much of a reason as is told to others.
-fn shortened(reason: &str) -> String {
+fn truncated_reason(reason: &str) -> String {
     let mut end = reason.len().min(MAX_REASON_BYTES);
     while !reason.is_char_boundary(end) {
         end -= 1;

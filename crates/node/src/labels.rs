@@ -21,7 +21,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// The most labels that `weft label` may have said something about: each that there may be is replaced, and
 /// as many again are removed.
-const SAID_MAX: usize = 2 * MAX_LABELS;
+const OVERRIDES_MAX: usize = 2 * MAX_LABELS;
 
 /// The labels of a host. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,16 +31,16 @@ pub struct HostLabels(Arc<Shared>);
 struct Shared {
     path: PathBuf,
     /// What the host was started with.
-    given: BTreeMap<String, String>,
+    initial: BTreeMap<String, String>,
     /// Held while the file is written, never across an await.
-    said: Mutex<Said>,
+    overrides: Mutex<Overrides>,
     current: watch::Sender<Labels>,
 }
 
 /// What `weft label` said: for each name the value, or that there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Said {
+struct Overrides {
     labels: BTreeMap<String, Option<String>>,
 }
 
@@ -51,7 +51,9 @@ pub enum LabelsError {
     #[error(transparent)]
     Label(#[from] LabelError),
     /// More was said than is remembered.
-    #[error("expected at most {SAID_MAX} labels that were ever set or removed with `weft label`")]
+    #[error(
+        "expected at most {OVERRIDES_MAX} labels that were ever set or removed with `weft label`"
+    )]
     TooMany,
     /// What was said before cannot be read.
     #[error("cannot read the labels in `{path}`; correct the file, or remove it to forget them")]
@@ -74,33 +76,33 @@ pub enum LabelsError {
 }
 
 impl HostLabels {
-    /// The labels of a host that was started with `given`, and keeps what is said in `path`.
+    /// The labels of a host that was started with `initial`, and keeps what is said in `path`.
     ///
     /// # Errors
     /// A [`LabelsError`].
-    pub fn open(path: PathBuf, given: &BTreeMap<String, String>) -> Result<Self, LabelsError> {
-        let said = read(&path).map_err(|source| LabelsError::Read {
+    pub fn open(path: PathBuf, initial: &BTreeMap<String, String>) -> Result<Self, LabelsError> {
+        let overrides = read(&path).map_err(|source| LabelsError::Read {
             path: path.clone(),
             source,
         })?;
-        for (name, value) in &said.labels {
-            if let Some(given) = given
+        for (name, value) in &overrides.labels {
+            if let Some(initial) = initial
                 .get(name)
-                .filter(|given| Some(*given) != value.as_ref())
+                .filter(|initial| Some(*initial) != value.as_ref())
             {
                 tracing::info!(
                     name,
-                    given,
+                    initial,
                     value = value.as_deref().unwrap_or("none"),
                     "a label is as `weft label` said, not as `--label` does"
                 );
             }
         }
-        let current = merged(given, &said)?;
+        let current = merged(initial, &overrides)?;
         Ok(Self(Arc::new(Shared {
             path,
-            given: given.clone(),
-            said: Mutex::new(said),
+            initial: initial.clone(),
+            overrides: Mutex::new(overrides),
             current: watch::Sender::new(current),
         })))
     }
@@ -125,27 +127,30 @@ impl HostLabels {
         changes: &BTreeMap<String, Option<String>>,
     ) -> Result<Labels, LabelsError> {
         let shared = &self.0;
-        let mut said = shared.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = said.clone();
+        let mut overrides = shared
+            .overrides
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut next = overrides.clone();
         for (name, value) in changes {
             // What is removed is remembered as a name, which has to be one too.
             Labels::default().set(name, value.as_deref().unwrap_or_default())?;
-            if value.is_none() && !shared.given.contains_key(name) {
+            if value.is_none() && !shared.initial.contains_key(name) {
                 next.labels.remove(name);
             } else {
                 next.labels.insert(name.clone(), value.clone());
             }
         }
-        if next.labels.len() > SAID_MAX {
+        if next.labels.len() > OVERRIDES_MAX {
             return Err(LabelsError::TooMany);
         }
-        let current = merged(&shared.given, &next)?;
-        if next != *said {
+        let current = merged(&shared.initial, &next)?;
+        if next != *overrides {
             write(&shared.path, &next).map_err(|source| LabelsError::Write {
                 path: shared.path.clone(),
                 source,
             })?;
-            *said = next;
+            *overrides = next;
         }
         shared.current.send_if_modified(|labels| {
             let changed = *labels != current;
@@ -156,20 +161,20 @@ impl HostLabels {
     }
 }
 
-fn merged(given: &BTreeMap<String, String>, said: &Said) -> Result<Labels, LabelError> {
-    let kept = given
+fn merged(initial: &BTreeMap<String, String>, overrides: &Overrides) -> Result<Labels, LabelError> {
+    let unchanged = initial
         .iter()
-        .filter(|(name, _)| !said.labels.contains_key(*name));
-    let set = said.labels.iter();
+        .filter(|(name, _)| !overrides.labels.contains_key(*name));
+    let set = overrides.labels.iter();
     let set = set.filter_map(|(name, value)| Some((name, value.as_ref()?)));
     let mut labels = Labels::default();
-    for (name, value) in kept.chain(set) {
+    for (name, value) in unchanged.chain(set) {
         labels.set(name, value)?;
     }
     Ok(labels)
 }
 
-fn read(path: &Path) -> io::Result<Said> {
+fn read(path: &Path) -> io::Result<Overrides> {
     match std::fs::metadata(path) {
         Ok(file) if file.len() > FILE_BYTES_MAX => {
             let found = file.len();
@@ -177,14 +182,14 @@ fn read(path: &Path) -> io::Result<Said> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Said::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Overrides::default()),
         Err(error) => return Err(error),
     }
     Ok(serde_json::from_slice(&std::fs::read(path)?)?)
 }
 
-fn write(path: &Path, said: &Said) -> io::Result<()> {
-    write_whole(path, &serde_json::to_vec_pretty(said)?)
+fn write(path: &Path, overrides: &Overrides) -> io::Result<()> {
+    write_whole(path, &serde_json::to_vec_pretty(overrides)?)
 }
 
 #[cfg(test)]
@@ -218,11 +223,12 @@ mod tests {
     fn what_was_said_is_there_after_a_restart_and_wins_over_what_the_host_is_started_with() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("labels.json");
-        let open = |given: &[(&str, &str)]| HostLabels::open(path.clone(), &map(given)).unwrap();
+        let open =
+            |initial: &[(&str, &str)]| HostLabels::open(path.clone(), &map(initial)).unwrap();
         let labels = open(&[("cloud", "a"), ("zone", "a1")]);
         assert_eq!(text(&labels.current()), "cloud=a zone=a1");
-        let said = [("zone", Some("a2")), ("cloud", None), ("gpu", Some("yes"))];
-        assert_eq!(change(&labels, &said).unwrap(), "gpu=yes zone=a2");
+        let overrides = [("zone", Some("a2")), ("cloud", None), ("gpu", Some("yes"))];
+        assert_eq!(change(&labels, &overrides).unwrap(), "gpu=yes zone=a2");
         assert_eq!(text(&labels.watch().borrow()), "gpu=yes zone=a2");
         let again = open(&[("cloud", "a"), ("zone", "a3"), ("rack", "7")]);
         assert_eq!(text(&again.current()), "gpu=yes rack=7 zone=a2");

@@ -8,12 +8,12 @@ use weft_state::objects::Objects;
 
 /// The buckets of a lattice.
 #[derive(Debug, Clone)]
-pub(super) struct Desired {
+pub(super) struct LatticeStores {
     pub(super) records: Records,
     pub(super) objects: Objects,
 }
 
-impl Desired {
+impl LatticeStores {
     /// The buckets of the lattice that `bus` is for. Nothing is sent yet.
     ///
     /// # Errors

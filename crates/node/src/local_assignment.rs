@@ -21,9 +21,9 @@ const LINGER: Duration = TICK_EVERY.saturating_mul(4);
 
 /// What is ready elsewhere and has not left yet, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Leaving(BTreeMap<ComponentId, Instant>);
+pub(super) struct Departures(BTreeMap<ComponentId, Instant>);
 
-impl Leaving {
+impl Departures {
     /// Whether something is to leave in a moment.
     pub(super) fn is_any(&self) -> bool {
         !self.0.is_empty()
@@ -41,15 +41,15 @@ impl Leaving {
 }
 
 /// What is to run here of an app that `runs` here, if it does, with a share of its own manifest.
-pub(super) fn of_app(
+pub(super) fn local_share(
     deployed: &Deployed,
     me: &HostId,
     assignments: &Assignments,
     runs: Option<(&App, &Share)>,
     view: &View,
-    leaving: (&mut Leaving, Instant),
+    departures: (&mut Departures, Instant),
 ) -> Share {
-    let (leaving, now) = leaving;
+    let (departures, now) = departures;
     let runs = runs.map_or_else(BTreeSet::new, |(app, share)| names(app, share));
     let share = desired::share(deployed, me, assignments, &runs, view);
     // As if it ran nowhere else: what may not run here at all does not stay for a moment either.
@@ -61,9 +61,9 @@ pub(super) fn of_app(
             component: component.name.clone(),
         };
         if !share.contains(&component.name) && may_stay.contains(&component.name) {
-            return leaving.stays(id, now);
+            return departures.stays(id, now);
         }
-        leaving.0.remove(&id);
+        departures.0.remove(&id);
         share.contains(&component.name)
     });
     Share::Part(mine.map(|(index, _)| index).collect())
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn what_is_ready_elsewhere_leaves_a_moment_later() {
         let id: ComponentId = "shop/cart".parse().unwrap();
-        let (mut leaving, start) = (Leaving::default(), Instant::now());
-        assert!(!leaving.is_any());
-        assert!(leaving.stays(id.clone(), start));
-        assert!(leaving.is_any());
-        assert!(leaving.stays(id.clone(), start + LINGER / 2));
-        assert!(!leaving.stays(id, start + LINGER));
+        let (mut departures, start) = (Departures::default(), Instant::now());
+        assert!(!departures.is_any());
+        assert!(departures.stays(id.clone(), start));
+        assert!(departures.is_any());
+        assert!(departures.stays(id.clone(), start + LINGER / 2));
+        assert!(!departures.stays(id, start + LINGER));
     }
 }

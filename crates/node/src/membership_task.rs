@@ -22,7 +22,7 @@ use weft_telemetry::events::Events;
 use weft_telemetry::logs::now_ms;
 
 /// What this host says of itself, by whoever knows.
-pub(super) struct Said {
+pub(super) struct SelfReport {
     pub(super) contents: watch::Receiver<Contents>,
     pub(super) state: watch::Receiver<HostState>,
     pub(super) load: Box<dyn Fn() -> Load + Send + Sync>,
@@ -30,37 +30,37 @@ pub(super) struct Said {
 
 /// What is known of the lattice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct MembershipSnapshot {
     pub(crate) view: View,
     /// Why the view is held as it is, if it is.
     pub(crate) freeze: Option<Freeze>,
 }
 
-pub(super) struct Members {
+pub(super) struct MembershipTask {
     membership: Membership,
     lattice: String,
     bus: Bus,
     subjects: Subjects,
-    said: Said,
+    self_report: SelfReport,
     clock: Clock,
     router: Router,
-    known: watch::Sender<Arc<Known>>,
+    snapshots: watch::Sender<Arc<MembershipSnapshot>>,
     table: watch::Sender<Arc<Table>>,
     events: Events,
     /// Who sends the questions to ejected hosts; none if nobody does.
     probes: Option<mpsc::Sender<Probe>>,
 }
 
-impl Members {
+impl MembershipTask {
     pub(super) fn new(
         membership: Membership,
         bus: Bus,
         subjects: Subjects,
-        said: Said,
+        self_report: SelfReport,
         events: Events,
     ) -> Self {
         let router = Router::new(membership.identity().host);
-        let known = Known {
+        let snapshot = MembershipSnapshot {
             view: membership.view().clone(),
             freeze: membership.freeze(),
         };
@@ -69,11 +69,11 @@ impl Members {
             membership,
             bus,
             subjects,
-            said,
+            self_report,
             clock: Clock::start(),
             table: watch::Sender::new(router.table()),
             router,
-            known: watch::Sender::new(Arc::new(known)),
+            snapshots: watch::Sender::new(Arc::new(snapshot)),
             events,
             probes: None,
         }
@@ -96,13 +96,13 @@ impl Members {
     }
 
     /// Says from now on how busy this host is.
-    pub(super) fn measure(&mut self, load: impl Fn() -> Load + Send + Sync + 'static) {
-        self.said.load = Box::new(load);
+    pub(super) fn set_load(&mut self, load: impl Fn() -> Load + Send + Sync + 'static) {
+        self.self_report.load = Box::new(load);
     }
 
     /// What is known, now and later.
-    pub(super) fn known(&self) -> watch::Receiver<Arc<Known>> {
-        self.known.subscribe()
+    pub(super) fn snapshots(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
+        self.snapshots.subscribe()
     }
 
     /// Takes part until `stop`, and then says that this host has left.
@@ -110,55 +110,57 @@ impl Members {
         let heartbeats = self.bus.lane(Lane::Heartbeats);
         let control = self.bus.lane(Lane::Control);
         let subjects = self.subjects.clone();
-        let mut heard = heartbeats.subscribe(&subjects.heartbeats).await;
-        let mut told = control.subscribe(&subjects.inventories).await;
-        let mut asked = control.subscribe(&subjects.asks).await;
+        let mut heartbeats_in = heartbeats.subscribe(&subjects.heartbeats).await;
+        let mut inventories_in = control.subscribe(&subjects.inventories).await;
+        let mut inventory_requests = control.subscribe(&subjects.inventory_requests).await;
         let mut status = heartbeats.status();
-        self.take_status(&status.borrow_and_update().clone());
+        self.on_status(&status.borrow_and_update().clone());
         let mut beat = ticks(HEARTBEAT_EVERY);
         let mut tick = ticks(TICK_EVERY);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = beat.tick() => self.beat(&heartbeats).await,
-                _ = tick.tick() => self.conclude(&control).await,
-                bytes = payload(&mut heard) => self.take(&control, &bytes).await,
-                bytes = payload(&mut told) => self.take(&control, &bytes).await,
-                bytes = payload(&mut asked) => self.take(&control, &bytes).await,
+                _ = beat.tick() => self.send_heartbeat(&heartbeats).await,
+                _ = tick.tick() => self.on_tick(&control).await,
+                bytes = next_payload(&mut heartbeats_in) => self.receive(&control, &bytes).await,
+                bytes = next_payload(&mut inventories_in) => self.receive(&control, &bytes).await,
+                bytes = next_payload(&mut inventory_requests) => self.receive(&control, &bytes).await,
                 Ok(()) = status.changed() => {
                     let status = status.borrow_and_update().clone();
-                    self.take_status(&status);
+                    self.on_status(&status);
                 }
-                Ok(()) = self.said.contents.changed() => self.tell_contents(&control).await,
-                Ok(()) = self.said.state.changed() => {
-                    let state = *self.said.state.borrow_and_update();
+                Ok(()) = self.self_report.contents.changed() => self.publish_contents(&control).await,
+                Ok(()) = self.self_report.state.changed() => {
+                    let state = *self.self_report.state.borrow_and_update();
                     self.membership.set_state(state);
-                    self.beat(&heartbeats).await;
+                    self.send_heartbeat(&heartbeats).await;
                 }
             }
         }
         self.membership.set_state(HostState::Left);
-        self.beat(&heartbeats).await;
+        self.send_heartbeat(&heartbeats).await;
         // Others find out by themselves if it is not heard.
         let _ = heartbeats.flush().await;
     }
 
-    async fn beat(&mut self, heartbeats: &Bus) {
-        let heartbeat = self.membership.heartbeat(now_ms(), (self.said.load)());
+    async fn send_heartbeat(&mut self, heartbeats: &Bus) {
+        let heartbeat = self
+            .membership
+            .heartbeat(now_ms(), (self.self_report.load)());
         let message = Message::Heartbeat(heartbeat);
         self.send(heartbeats, &self.subjects.heartbeat, &message)
             .await;
     }
 
-    async fn take(&mut self, control: &Bus, bytes: &[u8]) {
+    async fn receive(&mut self, control: &Bus, bytes: &[u8]) {
         match self.membership.on_bytes(self.now(), bytes) {
-            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(Some(_)) => self.publish_inventory(control).await,
             Ok(None) => {}
             Err(ignored) => tracing::debug!(?ignored, "a message of a host was ignored"),
         }
     }
 
-    fn take_status(&mut self, status: &Status) {
+    fn on_status(&mut self, status: &Status) {
         let status = match status {
             Status::Connected { .. } => BusStatus::Connected,
             Status::Disconnected { .. } => BusStatus::Disconnected,
@@ -167,35 +169,35 @@ impl Members {
     }
 
     /// Draws conclusions, publishes them, and asks for what is missing.
-    async fn conclude(&mut self, control: &Bus) {
+    async fn on_tick(&mut self, control: &Bus) {
         let now = self.now();
         for event in self.membership.tick(now) {
-            event_reporter::tell(&self.events, self.membership.view(), &event);
+            event_reporter::report(&self.events, self.membership.view(), &event);
         }
         if self.router.refresh(self.membership.view()) {
             self.table.send_replace(self.router.table());
         }
         let (view, freeze) = (self.membership.view(), self.membership.freeze());
-        self.known.send_if_modified(|known| {
-            if known.freeze == freeze && known.view.revision() == view.revision() {
+        self.snapshots.send_if_modified(|snapshot| {
+            if snapshot.freeze == freeze && snapshot.view.revision() == view.revision() {
                 return false;
             }
-            *known = Arc::new(Known {
+            *snapshot = Arc::new(MembershipSnapshot {
                 view: view.clone(),
                 freeze,
             });
             true
         });
-        self.probe();
-        for (host, ask) in self.membership.asks(now) {
-            if let Some(subject) = self.subjects.asks_of(host) {
-                self.send(control, &subject, &Message::Ask(ask)).await;
+        self.send_probes();
+        for (host, request) in self.membership.asks(now) {
+            if let Some(subject) = self.subjects.inventory_requests_of(host) {
+                self.send(control, &subject, &Message::Ask(request)).await;
             }
         }
     }
 
     /// Has those asked that are due. What finds no place among the questions is due again.
-    fn probe(&self) {
+    fn send_probes(&self) {
         let Some(probes) = &self.probes else {
             return;
         };
@@ -208,16 +210,16 @@ impl Members {
         }
     }
 
-    async fn tell_contents(&mut self, control: &Bus) {
-        let contents = self.said.contents.borrow_and_update().clone();
+    async fn publish_contents(&mut self, control: &Bus) {
+        let contents = self.self_report.contents.borrow_and_update().clone();
         match self.membership.set_contents(contents) {
-            Ok(Some(_)) => self.tell_inventory(control).await,
+            Ok(Some(_)) => self.publish_inventory(control).await,
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "this host's inventory cannot be told"),
         }
     }
 
-    async fn tell_inventory(&mut self, control: &Bus) {
+    async fn publish_inventory(&mut self, control: &Bus) {
         let inventory = Message::Inventory(self.membership.inventory());
         self.send(control, &self.subjects.inventory, &inventory)
             .await;
@@ -249,7 +251,7 @@ fn ticks(every: Duration) -> tokio::time::Interval {
 }
 
 /// The next payload; never returns once the bus is closed.
-async fn payload(subscription: &mut Subscription) -> Bytes {
+async fn next_payload(subscription: &mut Subscription) -> Bytes {
     match subscription.next_message().await {
         Some(message) => message.payload,
         None => std::future::pending().await,

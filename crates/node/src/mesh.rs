@@ -24,27 +24,28 @@ use weft_lattice_config::placement;
 use weft_membership::message::HostCondition;
 
 use crate::HostLabels;
-use crate::artifact_fetcher::{Fetching, Here};
-use crate::bus_channel::Lines;
-use crate::call_client::Asking;
-pub(crate) use crate::call_routing::Ways;
-use crate::call_server::Answering;
-use crate::claim_check::Large;
+use crate::artifact_fetcher::{ArtifactFetcher, LocalArtifacts};
+use crate::bus_channel::BusChannels;
+use crate::call_client::CallClient;
+pub(crate) use crate::call_routing::CallRouter;
+use crate::call_server::CallListener;
+use crate::claim_check::ClaimChecks;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
-use crate::desired_writer::Deploying;
-use crate::health_probe::Probing;
-use crate::lattice_stores::Desired;
-use crate::membership_task::Known;
-use crate::membership_task::{Members, Said};
-use crate::peer_rpc::{Answerer, Asker};
-use crate::peer_sync::Learning;
-use crate::precompile::Ahead;
-use crate::reconciler::{self, Following, Told};
-use crate::replica_file::Kept;
+use crate::desired_writer::DesiredWriter;
+use crate::health_probe::HealthProbe;
+use crate::lattice_stores::LatticeStores;
+use crate::membership_task::MembershipSnapshot;
+use crate::membership_task::{MembershipTask, SelfReport};
+use crate::peer_rpc::{PeerClient, PeerServer};
+use crate::peer_sync::PeerSync;
+use crate::precompile::Precompiler;
+use crate::reconciler::{self, Reconciler, ReconcilerOutput};
+use crate::replica_file::ReplicaFile;
 use crate::runtime::Runtime;
-use crate::stream_client::Conversing;
+use crate::stream_client::StreamClient;
+use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
-use crate::{claim_check, inventory_publisher, stream_server};
+use crate::{claim_check, inventory_publisher};
 use weft_ingress::ForwardedRequests;
 use weft_ingress::forwarded::FindHandler;
 use weft_link::{CallServer, Hosts};
@@ -83,10 +84,10 @@ pub enum MeshError {
     },
     /// The buckets cannot be named.
     #[error("the buckets of the lattice cannot be used")]
-    Desired(#[source] StoreError),
+    Buckets(#[source] StoreError),
     /// The host's own copy of the desired state cannot be read.
     #[error("the host's copy of the desired state cannot be used")]
-    Copy(#[source] CopyError),
+    Replica(#[source] CopyError),
     /// The host's id is none for placement.
     #[error("the host's id cannot be used")]
     HostId(#[source] NameError),
@@ -101,14 +102,14 @@ pub struct Mesh {
     subjects: Subjects,
     me: HostId,
     incarnation: u64,
-    members: Members,
+    membership_task: MembershipTask,
     contents: watch::Sender<Contents>,
     state: watch::Sender<HostState>,
     about: Contents,
     labels: HostLabels,
-    known: watch::Receiver<Arc<Known>>,
-    large: Large,
-    lines: Lines,
+    membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    claim_checks: ClaimChecks,
+    channels: BusChannels,
     buckets: BucketOptions,
     tasks: TaskTracker,
     events: Events,
@@ -119,11 +120,11 @@ pub struct Mesh {
 pub struct Joined {
     pub lattice: Arc<str>,
     pub me: HostId,
-    pub known: watch::Receiver<Arc<Known>>,
+    pub membership: watch::Receiver<Arc<MembershipSnapshot>>,
     /// What is wanted, as far as this host has heard.
-    pub(crate) followed: watch::Receiver<Arc<DesiredReplica>>,
+    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(crate) local_stores: Arc<BTreeSet<String>>,
-    pub(crate) deploying: Deploying,
+    pub(crate) writer: DesiredWriter,
     pub(crate) state: Arc<watch::Sender<HostState>>,
     pub(crate) stop: CancellationToken,
     /// Cancelled once the host has said that it left.
@@ -172,9 +173,9 @@ impl Mesh {
         };
         let identity = crate::identity::Identity::open(&files.key).map_err(unusable(&files.key))?;
         let incarnation =
-            crate::identity::begin_life(&files.life).map_err(unusable(&files.life))?;
+            crate::identity::next_incarnation(&files.life).map_err(unusable(&files.life))?;
         let me = identity.host_id();
-        let unsaid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
+        let invalid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
         let about = Contents {
             name: config.host.clone(),
             release: env!("CARGO_PKG_VERSION").to_owned(),
@@ -190,30 +191,30 @@ impl Mesh {
             incarnation,
         };
         let membership =
-            Membership::new(identity, about.clone()).map_err(|error| unsaid(&error))?;
+            Membership::new(identity, about.clone()).map_err(|error| invalid(&error))?;
         let contents = watch::Sender::new(about.clone());
         let state = watch::Sender::new(HostState::Joining);
-        let said = Said {
+        let self_report = SelfReport {
             contents: contents.subscribe(),
             state: state.subscribe(),
             load: Box::new(Load::default),
         };
-        let members = Members::new(
+        let membership_task = MembershipTask::new(
             membership,
             bus.clone(),
             subjects.clone(),
-            said,
+            self_report,
             events.clone(),
         );
-        let lines = Lines::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
+        let channels = BusChannels::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
         Ok(Self {
             me,
             incarnation,
-            lines,
+            channels,
             buckets: config.buckets,
-            known: members.known(),
-            large: Large::new(bus.lane(Lane::Calls), subjects.clone(), me),
-            members,
+            membership: membership_task.snapshots(),
+            claim_checks: ClaimChecks::new(bus.lane(Lane::Calls), subjects.clone(), me),
+            membership_task,
             contents,
             state,
             about,
@@ -228,47 +229,51 @@ impl Mesh {
     /// The way of links to other hosts.
     pub fn hosts(&self) -> Arc<dyn Hosts> {
         let bus = self.bus.lane(Lane::Calls);
-        let ways = Ways::new(self.members.table(), bus.status(), self.members.clock());
-        let conversing = Conversing {
-            lines: self.lines.clone(),
-            ways: ways.clone(),
-            known: self.known.clone(),
+        let router = CallRouter::new(
+            self.membership_task.table(),
+            bus.status(),
+            self.membership_task.clock(),
+        );
+        let streams = StreamClient {
+            channels: self.channels.clone(),
+            router: router.clone(),
+            membership: self.membership.clone(),
         };
-        Arc::new(Asking {
-            conversing,
+        Arc::new(CallClient {
+            streams,
             bus,
             subjects: self.subjects.clone(),
-            ways,
-            known: self.known.clone(),
-            large: self.large.clone(),
+            router,
+            membership: self.membership.clone(),
+            claim_checks: self.claim_checks.clone(),
             tasks: self.tasks.clone(),
         })
     }
 
     /// Answers the calls of others, hands out what is too large for a message, and asks those that did not
     /// answer whether they do now.
-    async fn serve_calls(
+    async fn spawn_call_tasks(
         &mut self,
         server: Arc<dyn CallServer>,
         find: FindHandler,
         stop: &CancellationToken,
     ) {
         let bus = self.bus.lane(Lane::Calls);
-        let fetches = bus.subscribe(&self.subjects.held).await;
-        let (keeper, refusals) = (self.large.keeper.clone(), server.rejected().clone());
-        let keeping = claim_check::serve(fetches, bus.clone(), keeper, refusals);
-        self.tasks.spawn(keeping);
+        let fetches = bus.subscribe(&self.subjects.claims).await;
+        let (store, refusals) = (self.claim_checks.store.clone(), server.rejected().clone());
+        let claim_server = claim_check::serve(fetches, bus.clone(), store, refusals);
+        self.tasks.spawn(claim_server);
         let calls = bus.subscribe(&self.subjects.calls).await;
-        let answering = Answering {
+        let call_listener = CallListener {
             bus: bus.clone(),
             server: server.clone(),
-            large: self.large.clone(),
+            claim_checks: self.claim_checks.clone(),
             tasks: self.tasks.clone(),
         };
-        self.tasks.spawn(answering.run(calls, stop.clone()));
-        self.tasks.spawn(self.lines.serve(
-            bus.subscribe(&self.subjects.lines).await,
-            stream_server::Answering {
+        self.tasks.spawn(call_listener.run(calls, stop.clone()));
+        self.tasks.spawn(self.channels.serve(
+            bus.subscribe(&self.subjects.channels).await,
+            StreamServer {
                 server: server.clone(),
                 http: ForwardedRequests {
                     find,
@@ -278,14 +283,14 @@ impl Mesh {
             },
             stop.clone(),
         ));
-        let probing = Probing {
+        let health_probe = HealthProbe {
             bus,
             subjects: self.subjects.clone(),
-            clock: self.members.clock(),
+            clock: self.membership_task.clock(),
             tasks: self.tasks.clone(),
         };
-        let probes = self.members.probes();
-        self.tasks.spawn(probing.run(probes, stop.clone()));
+        let probes = self.membership_task.probes();
+        self.tasks.spawn(health_probe.run(probes, stop.clone()));
     }
 
     /// Takes part: is heard, hears others, and answers calls.
@@ -294,49 +299,52 @@ impl Mesh {
     /// A [`MeshError`] if something about it will never work.
     pub async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
         let control = self.bus.lane(Lane::Control);
-        let desired = Desired::open(&control, &self.buckets).map_err(MeshError::Desired)?;
+        let stores = LatticeStores::open(&control, &self.buckets).map_err(MeshError::Buckets)?;
         let stop = CancellationToken::new();
         let (controller, artifacts) = (parts.controller.clone(), parts.artifacts.clone());
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
-        let (measured, calls_max) = (snapshots.clone(), parts.calls_max);
-        self.members.measure(move || Load {
-            running: u32::try_from(measured.borrow().in_flight()).unwrap_or(u32::MAX),
+        let (load_snapshots, calls_max) = (snapshots.clone(), parts.calls_max);
+        self.membership_task.set_load(move || Load {
+            running: u32::try_from(load_snapshots.borrow().in_flight()).unwrap_or(u32::MAX),
             limit: calls_max,
         });
-        self.serve_calls(parts.server.clone(), parts.find_handler.clone(), &stop)
+        self.spawn_call_tasks(parts.server.clone(), parts.find_handler.clone(), &stop)
             .await;
         let local_stores = parts.local_stores.clone();
-        let Heard { copy, troubles } = self.follow(parts, desired.clone(), &stop).await?;
-        let telling = inventory_publisher::tell(
+        let TaskOutputs {
+            replica,
+            conditions,
+        } = self.spawn_tasks(parts, stores.clone(), &stop).await?;
+        let publisher = inventory_publisher::publish(
             snapshots,
             self.labels.watch(),
-            troubles,
+            conditions,
             self.about,
             self.contents,
             stop.clone(),
         );
-        self.tasks.spawn(telling);
+        self.tasks.spawn(publisher);
         let left = CancellationToken::new();
-        let taking_part = {
+        let membership_run = {
             let (stop, left) = (stop.clone(), left.clone());
             async move {
                 let _left = left.drop_guard();
-                self.members.run(stop).await;
+                self.membership_task.run(stop).await;
             }
         };
-        self.tasks.spawn(taking_part);
+        self.tasks.spawn(membership_run);
         self.state.send_replace(HostState::Ready);
         Ok(Joined {
             lattice: self.bus.scope().lattice().into(),
             me: self.me,
-            known: self.known,
-            followed: copy.clone(),
+            membership: self.membership,
+            replica: replica.clone(),
             local_stores,
-            deploying: Deploying {
-                desired,
+            writer: DesiredWriter {
+                stores,
                 controller,
                 artifacts,
-                copy,
+                replica,
             },
             state: Arc::new(self.state),
             stop,
@@ -352,7 +360,7 @@ impl Joined {
     /// # Errors
     /// Any [`DeployError`]; nothing is changed then.
     pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        self.deploying.deploy(app).await
+        self.writer.deploy(app).await
     }
 
     /// Removes an app from what the lattice wants, and answers the revision of that.
@@ -360,7 +368,7 @@ impl Joined {
     /// # Errors
     /// Any [`DeployError`]; nothing is changed then.
     pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        self.deploying.undeploy(app).await
+        self.writer.undeploy(app).await
     }
 
     /// Says that this host has left, and ends what takes part.
@@ -373,96 +381,96 @@ impl Joined {
 }
 
 /// How many records of peers wait to be taken; whoever asked for them waits too.
-const LEARNED_WAITING_MAX: usize = 64;
+const PEER_RECORDS_QUEUED_MAX: usize = 64;
 
 /// What the tasks that follow the desired state tell.
-pub(crate) struct Heard {
-    pub(crate) copy: watch::Receiver<Arc<DesiredReplica>>,
-    pub(crate) troubles: watch::Receiver<BTreeSet<HostCondition>>,
+pub(crate) struct TaskOutputs {
+    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
 }
 
 impl Mesh {
     /// Starts the tasks that make what is wanted what runs here.
-    pub async fn follow(
+    pub async fn spawn_tasks(
         &self,
         parts: Parts,
-        desired: Desired,
+        stores: LatticeStores,
         stop: &CancellationToken,
-    ) -> Result<Heard, MeshError> {
+    ) -> Result<TaskOutputs, MeshError> {
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
-        let (kept, copy) = Kept::read(parts.store).map_err(MeshError::Copy)?;
-        let told = Told {
-            copy: watch::Sender::new(Arc::new(copy.clone())),
-            store_away: watch::Sender::new(false),
-            wanted: watch::Sender::default(),
-            troubles: watch::Sender::default(),
+        let (replica_file, replica) = ReplicaFile::read(parts.store).map_err(MeshError::Replica)?;
+        let output = ReconcilerOutput {
+            replica: watch::Sender::new(Arc::new(replica.clone())),
+            is_bucket_unavailable: watch::Sender::new(false),
+            needed_artifacts: watch::Sender::default(),
+            conditions: watch::Sender::default(),
         };
-        let heard = Heard {
-            copy: told.copy.subscribe(),
-            troubles: told.troubles.subscribe(),
+        let outputs = TaskOutputs {
+            replica: output.replica.subscribe(),
+            conditions: output.conditions.subscribe(),
         };
-        let asker = Asker {
+        let peer_client = PeerClient {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             me: self.me,
             incarnation: self.incarnation,
             sequence: Arc::default(),
         };
-        let (learned, to_learn) = mpsc::channel(LEARNED_WAITING_MAX);
-        let here = watch::Sender::<Here>::default();
-        let answerer = Answerer {
-            asker: asker.clone(),
+        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
+        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
+        let peer_server = PeerServer {
+            client: peer_client.clone(),
             artifacts: parts.artifacts.clone(),
-            copy: told.copy.subscribe(),
+            replica: output.replica.subscribe(),
             tasks: self.tasks.clone(),
         };
-        let learning = Learning {
-            asker: asker.clone(),
-            known: self.known.clone(),
-            copy: told.copy.subscribe(),
-            store_away: told.store_away.subscribe(),
-            learned,
+        let peer_sync = PeerSync {
+            peer_client: peer_client.clone(),
+            membership: self.membership.clone(),
+            replica: output.replica.subscribe(),
+            is_bucket_unavailable: output.is_bucket_unavailable.subscribe(),
+            records: peer_records,
         };
-        let ahead = Ahead {
+        let precompiler = Precompiler {
             me: me.clone(),
-            known: self.known.clone(),
-            copy: told.copy.subscribe(),
-            here: here.subscribe(),
+            membership: self.membership.clone(),
+            replica: output.replica.subscribe(),
+            local_artifacts: local_artifacts.subscribe(),
             controller: parts.controller.clone(),
             runtime: parts.runtime,
             artifacts: parts.artifacts.clone(),
             local_stores: parts.local_stores.clone(),
         };
-        let following = Following::new(reconciler::Parts {
-            records: desired.records,
-            known: self.known.clone(),
+        let reconciler = Reconciler::new(reconciler::Parts {
+            records: stores.records,
+            membership: self.membership.clone(),
             me,
             controller: parts.controller,
-            kept,
-            copy,
+            replica_file,
+            replica,
             local_stores: parts.local_stores,
             events: self.events.clone(),
-            learned: to_learn,
-            here: here.subscribe(),
-            told,
+            peer_records: received_records,
+            local_artifacts: local_artifacts.subscribe(),
+            output,
         });
-        let fetching = Fetching {
-            objects: desired.objects,
+        let artifact_fetcher = ArtifactFetcher {
+            objects: stores.objects,
             artifacts: parts.artifacts,
-            known: self.known.clone(),
-            store_away: learning.store_away.clone(),
-            wanted: following.wanted_bytes(),
-            asker,
-            here,
+            membership: self.membership.clone(),
+            is_bucket_unavailable: peer_sync.is_bucket_unavailable.clone(),
+            needed: reconciler.needed_artifacts(),
+            peer_client,
+            local: local_artifacts,
         };
-        let questions = self.bus.lane(Lane::Calls);
-        let questions = questions.subscribe(&self.subjects.questions).await;
-        self.tasks.spawn(answerer.run(questions, stop.clone()));
-        self.tasks.spawn(learning.run(stop.clone()));
-        self.tasks.spawn(fetching.run(stop.clone()));
-        self.tasks.spawn(ahead.run(stop.clone()));
-        self.tasks.spawn(following.run(stop.clone()));
-        Ok(heard)
+        let requests = self.bus.lane(Lane::Calls);
+        let requests = requests.subscribe(&self.subjects.peer_requests).await;
+        self.tasks.spawn(peer_server.run(requests, stop.clone()));
+        self.tasks.spawn(peer_sync.run(stop.clone()));
+        self.tasks.spawn(artifact_fetcher.run(stop.clone()));
+        self.tasks.spawn(precompiler.run(stop.clone()));
+        self.tasks.spawn(reconciler.run(stop.clone()));
+        Ok(outputs)
     }
 }
 

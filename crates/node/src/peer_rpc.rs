@@ -27,21 +27,21 @@ use crate::subjects::Subjects;
 use weft_telemetry::chain;
 
 /// How long a peer may take for one answer: a chunk over a slow line between clouds.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(5);
+const REPLY_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How many chunks are asked for at once: enough for one to be on its way while another is read, and 2 MiB of
 /// memory at most.
 const CHUNKS_IN_FLIGHT: usize = 4;
 
 /// How many questions are answered at once. Each holds a chunk; more wait in the subscription.
-const ANSWERS_MAX: usize = 16;
+const REQUESTS_MAX: usize = 16;
 
 /// The most records that are taken from one peer: several times what a lattice has.
-const LISTED_MAX: usize = 100_000;
+const RECORDS_MAX: usize = 100_000;
 
 /// Asks other hosts.
 #[derive(Clone)]
-pub(super) struct Asker {
+pub(super) struct PeerClient {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) me: HostId,
@@ -61,7 +61,7 @@ pub(super) enum PeerError {
     Message(#[from] MessageError),
     /// It answered another question.
     #[error("it answered another question")]
-    Other,
+    Unexpected,
     /// It does not have what it was asked for.
     #[error("it does not have it")]
     Missing,
@@ -69,18 +69,18 @@ pub(super) enum PeerError {
     #[error("it sent something else")]
     Assembly(#[from] AssemblyError),
     /// It has more records than any lattice.
-    #[error("expected a list of at most {LISTED_MAX} records, found a longer one")]
+    #[error("expected a list of at most {RECORDS_MAX} records, found a longer one")]
     TooMany,
 }
 
-impl Asker {
+impl PeerClient {
     /// Which records a peer has.
     pub(super) async fn list(&self, peer: HostId) -> Result<Vec<Listed>, PeerError> {
         let mut all: Vec<Listed> = Vec::new();
         loop {
             let last = all.last().map(|last| last.key.clone());
             let Answered::List { records, more } = self
-                .ask(
+                .request(
                     peer,
                     Asked::List {
                         after: last.clone(),
@@ -88,18 +88,18 @@ impl Asker {
                 )
                 .await?
             else {
-                return Err(PeerError::Other);
+                return Err(PeerError::Unexpected);
             };
-            let goes_on = records.first().map(|first| &first.key) > last.as_ref();
-            if all.len() + records.len() > LISTED_MAX {
+            let is_ascending = records.first().map(|first| &first.key) > last.as_ref();
+            if all.len() + records.len() > RECORDS_MAX {
                 return Err(PeerError::TooMany);
             }
             all.extend(records);
             if !more {
                 return Ok(all);
             }
-            if !goes_on {
-                return Err(PeerError::Other);
+            if !is_ascending {
+                return Err(PeerError::Unexpected);
             }
         }
     }
@@ -130,31 +130,38 @@ impl Asker {
     }
 
     async fn part(&self, peer: HostId, digest: &Digest, chunk: Chunk) -> Result<Part, PeerError> {
-        let asked = Asked::Bytes {
+        let query = Asked::Bytes {
             digest: digest.clone(),
             offset: chunk.offset,
             length: chunk.length,
         };
-        match self.ask(peer, asked).await? {
+        match self.request(peer, query).await? {
             Answered::Bytes(Some(part)) => Ok(part),
             Answered::Bytes(None) => Err(PeerError::Missing),
-            Answered::List { .. } => Err(PeerError::Other),
+            Answered::List { .. } => Err(PeerError::Unexpected),
         }
     }
 
-    async fn ask(&self, peer: HostId, asked: Asked) -> Result<Answered, PeerError> {
+    async fn request(&self, peer: HostId, query: Asked) -> Result<Answered, PeerError> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let origin = self.origin(sequence);
         let lattice = self.bus.scope().lattice();
-        let subject = self.subjects.questions_of(peer).ok_or(PeerError::Other)?;
-        let question = Question { origin, asked }.encode(lattice);
+        let subject = self
+            .subjects
+            .peer_requests_of(peer)
+            .ok_or(PeerError::Unexpected)?;
+        let request = Question {
+            origin,
+            asked: query,
+        }
+        .encode(lattice);
         // What is asked is within the bounds by construction.
-        let question = question.map_err(|_| PeerError::Other)?;
-        let deadline = Instant::now() + ANSWER_WAIT_MAX;
-        let answer = self.bus.request(&subject, Bytes::from(question), deadline);
+        let request = request.map_err(|_| PeerError::Unexpected)?;
+        let deadline = Instant::now() + REPLY_WAIT_MAX;
+        let answer = self.bus.request(&subject, Bytes::from(request), deadline);
         let answer = Answer::decode(&answer.await?, lattice)?;
         if (answer.origin.host, answer.origin.sequence) != (peer, sequence) {
-            return Err(PeerError::Other);
+            return Err(PeerError::Unexpected);
         }
         Ok(answer.answered)
     }
@@ -169,69 +176,69 @@ impl Asker {
 }
 
 /// Answers other hosts.
-pub(super) struct Answerer {
-    pub(super) asker: Asker,
+pub(super) struct PeerServer {
+    pub(super) client: PeerClient,
     pub(super) artifacts: Artifacts,
-    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) tasks: TaskTracker,
 }
 
-impl Answerer {
-    /// Answers what comes to `questions` until `stop`.
-    pub(super) async fn run(mut self, mut questions: Subscription, stop: CancellationToken) {
-        let permits = Arc::new(Semaphore::new(ANSWERS_MAX));
+impl PeerServer {
+    /// Answers what comes to `requests` until `stop`.
+    pub(super) async fn run(mut self, mut requests: Subscription, stop: CancellationToken) {
+        let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
         // Made when it is first asked for after a change: mostly nobody asks.
         let mut catalog: Option<Arc<Catalog>> = None;
-        let mut refused = 0_u64;
+        let mut rejected = 0_u64;
         loop {
             let message = tokio::select! {
-                message = questions.next_message() => message,
+                message = requests.next_message() => message,
                 () = stop.cancelled() => return,
             };
             let Some(message) = message else { return };
-            let lattice = self.asker.bus.scope().lattice();
-            let question = match Question::decode(&message.payload, lattice) {
-                Ok(question) => question,
+            let lattice = self.client.bus.scope().lattice();
+            let request = match Question::decode(&message.payload, lattice) {
+                Ok(request) => request,
                 Err(error) => {
-                    refused += 1;
+                    rejected += 1;
                     tracing::warn!(
                         error = chain(&error),
-                        refused,
+                        rejected,
                         "a question of a host is refused"
                     );
                     continue;
                 }
             };
-            if self.copy.has_changed().unwrap_or(false) {
+            if self.replica.has_changed().unwrap_or(false) {
                 catalog = None;
             }
-            let copy = &mut self.copy;
-            let known = catalog.get_or_insert_with(|| {
-                let copy = copy.borrow_and_update().clone();
-                Arc::new(Catalog::of(&copy))
+            let replica = &mut self.replica;
+            let shared_catalog = catalog.get_or_insert_with(|| {
+                let replica = replica.borrow_and_update().clone();
+                Arc::new(Catalog::of(&replica))
             });
-            let known = known.clone();
+            let shared_catalog = shared_catalog.clone();
             let Ok(permit) = permits.clone().acquire_owned().await else {
                 return;
             };
-            let (asker, artifacts) = (self.asker.clone(), self.artifacts.clone());
+            let (client, artifacts) = (self.client.clone(), self.artifacts.clone());
             self.tasks.spawn(async move {
-                answer(&asker, artifacts, &known, question, message).await;
+                serve(&client, artifacts, &shared_catalog, request, message).await;
                 drop(permit);
             });
         }
     }
 }
 
-async fn answer(
-    asker: &Asker,
+async fn serve(
+    client: &PeerClient,
     artifacts: Artifacts,
     catalog: &Catalog,
-    question: Question,
+    request: Question,
     message: Message,
 ) {
     let Some(reply) = message.reply else { return };
-    let answered = match question.asked {
+    let answered = match request.asked {
         Asked::List { after } => {
             let (records, more) = catalog.list(after.as_ref());
             Answered::List { records, more }
@@ -244,17 +251,17 @@ async fn answer(
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let length = length.min(MAX_CHUNK_BYTES);
             Answered::Bytes(match catalog.value(&digest) {
-                Some(value) => Some(part_of(value, offset, length)),
+                Some(value) => Some(part_in_memory(value, offset, length)),
                 None => part_on_disk(artifacts, digest, offset, length).await,
             })
         }
     };
-    let origin = asker.origin(question.origin.sequence);
+    let origin = client.origin(request.origin.sequence);
     let answer = Answer { origin, answered };
-    match answer.encode(asker.bus.scope().lattice()) {
+    match answer.encode(client.bus.scope().lattice()) {
         Ok(bytes) => {
             debug_assert!(bytes.len() <= MAX_ANSWER_BYTES);
-            if let Err(error) = asker.bus.publish(&reply, None, Bytes::from(bytes)).await {
+            if let Err(error) = client.bus.publish(&reply, None, Bytes::from(bytes)).await {
                 // Whoever asked has a deadline.
                 tracing::debug!(error = chain(&error), "a host was not answered");
             }
@@ -263,7 +270,7 @@ async fn answer(
     }
 }
 
-fn part_of(value: &Bytes, offset: u64, length: usize) -> Part {
+fn part_in_memory(value: &Bytes, offset: u64, length: usize) -> Part {
     let start = usize::try_from(offset)
         .unwrap_or(usize::MAX)
         .min(value.len());

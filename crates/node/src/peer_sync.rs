@@ -14,33 +14,33 @@ use weft_state::desired::DesiredReplica;
 use weft_state::desired::record_codec::{self, Said};
 use weft_state::peers::Catalog;
 
-use crate::membership_task::Known;
-use crate::peer_rpc::{Asker, PeerError};
+use crate::membership_task::MembershipSnapshot;
+use crate::peer_rpc::{PeerClient, PeerError};
 use weft_telemetry::chain;
 
 /// How often a peer is asked: what one host knows is everywhere after a few rounds.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// How many peers are asked in one round, so that one that hangs or knows nothing costs no round.
-const PEERS_IN_A_ROUND: usize = 3;
+const PEERS_PER_ROUND: usize = 3;
 
 /// The largest record that is taken: what NATS carries in one message by default, as the store takes it.
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
-pub(super) struct Learning {
-    pub(super) asker: Asker,
-    pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
+pub(super) struct PeerSync {
+    pub(super) peer_client: PeerClient,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
     /// Whether the store is away.
-    pub(super) store_away: watch::Receiver<bool>,
+    pub(super) is_bucket_unavailable: watch::Receiver<bool>,
     /// Where what was learned goes.
-    pub(super) learned: mpsc::Sender<Said>,
+    pub(super) records: mpsc::Sender<Said>,
 }
 
-impl Learning {
+impl PeerSync {
     /// Asks until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = interval(ASK_EVERY);
+        let mut ticks = interval(SYNC_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Hosts that begin at once ask different peers.
         let mut random = Random::from_seed(crate::mesh::random_seed());
@@ -48,19 +48,19 @@ impl Learning {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Ok(()) = self.store_away.changed() => {}
+                Ok(()) = self.is_bucket_unavailable.changed() => {}
                 // A host that is new may know more.
-                Ok(()) = self.known.changed() => {
+                Ok(()) = self.membership.changed() => {
                     let peers: BTreeSet<_> = self.peers().into_iter().collect();
-                    let is_news = !peers.is_subset(&seen);
+                    let has_new_peer = !peers.is_subset(&seen);
                     seen = peers;
-                    if !is_news {
+                    if !has_new_peer {
                         continue;
                     }
                 }
                 _ = ticks.tick() => {}
             }
-            if !*self.store_away.borrow() {
+            if !*self.is_bucket_unavailable.borrow() {
                 continue;
             }
             tokio::select! {
@@ -71,30 +71,30 @@ impl Learning {
     }
 
     fn peers(&self) -> Vec<HostId> {
-        let known = self.known.borrow();
-        let hosts = known.view.hosts();
-        let alive = hosts.filter(|host| host.is_alive() && host.id != self.asker.me);
+        let membership = self.membership.borrow();
+        let hosts = membership.view.hosts();
+        let alive = hosts.filter(|host| host.is_alive() && host.id != self.peer_client.me);
         alive.map(|host| host.id).collect()
     }
 
     async fn round(&self, random: &mut Random) {
         let mut peers = self.peers();
-        for _ in 0..PEERS_IN_A_ROUND.min(peers.len()) {
+        for _ in 0..PEERS_PER_ROUND.min(peers.len()) {
             let peer = peers.swap_remove(below(random, peers.len()));
-            if let Err(error) = self.learn(peer).await {
+            if let Err(error) = self.sync_with(peer).await {
                 let (peer, error) = (peer.short(), chain(&error));
                 tracing::debug!(peer, error, "nothing was learned from a peer");
             }
         }
     }
 
-    async fn learn(&self, peer: HostId) -> Result<(), PeerError> {
-        let listed = self.asker.list(peer).await?;
-        let copy = self.copy.borrow().clone();
-        let catalog = Catalog::of(&copy);
+    async fn sync_with(&self, peer: HostId) -> Result<(), PeerError> {
+        let listed = self.peer_client.list(peer).await?;
+        let replica = self.replica.borrow().clone();
+        let catalog = Catalog::of(&replica);
         for record in listed.iter().filter(|record| !catalog.has(record)) {
             let value = self
-                .asker
+                .peer_client
                 .bytes(peer, &record.digest, RECORD_BYTES_MAX)
                 .await?;
             match record_codec::decode(&record.key, &value) {
@@ -102,7 +102,7 @@ impl Learning {
                     tracing::debug!(reason, "a peer's record is not understood");
                 }
                 // It ends with the host.
-                said => drop(self.learned.send(said).await),
+                record => drop(self.records.send(record).await),
             }
         }
         Ok(())

@@ -16,19 +16,19 @@ use weft_state::artifacts::Artifacts;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 
-use crate::artifact_fetcher::Here;
+use crate::artifact_fetcher::LocalArtifacts;
 use crate::controller::{Controller, Snapshot};
-use crate::membership_task::Known;
+use crate::membership_task::MembershipSnapshot;
 use crate::reconciler::digests;
 use crate::runtime::Runtime;
 use weft_link::Share;
 use weft_telemetry::chain;
 
 /// The label whose values are lost together.
-const LOST_TOGETHER: &str = "cloud";
+const FAILURE_DOMAIN_LABEL: &str = "cloud";
 
 /// How long nothing has to change before it is looked ahead: what has to run now goes first.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_PERIOD: Duration = Duration::from_secs(1);
 
 /// The most components that are compiled ahead: beyond it the loss of a host costs compilations, but keeping
 /// ready for it does not cost all of the machine.
@@ -37,11 +37,11 @@ const COMPONENTS_MAX: usize = 256;
 /// The most bytes of components that are compiled ahead; machine code is some four times as large.
 const BYTES_MAX: u64 = 256 << 20;
 
-pub(super) struct Ahead {
+pub(super) struct Precompiler {
     pub(super) me: HostId,
-    pub(super) known: watch::Receiver<Arc<Known>>,
-    pub(super) copy: watch::Receiver<Arc<DesiredReplica>>,
-    pub(super) here: watch::Receiver<Here>,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) local_artifacts: watch::Receiver<LocalArtifacts>,
     pub(super) controller: Controller,
     pub(super) runtime: Arc<dyn Runtime>,
     pub(super) artifacts: Artifacts,
@@ -49,12 +49,12 @@ pub(super) struct Ahead {
 }
 
 /// What of an app is compiled ahead.
-struct Task {
+struct PrecompileTask {
     deployed: Deployed,
     share: Share,
 }
 
-impl Ahead {
+impl Precompiler {
     /// Compiles until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         // Which share of which revision was compiled, whatever came of it.
@@ -62,13 +62,13 @@ impl Ahead {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                Ok(()) = self.known.changed() => {}
-                Ok(()) = self.copy.changed() => {}
-                Ok(()) = self.here.changed() => {}
+                Ok(()) = self.membership.changed() => {}
+                Ok(()) = self.replica.changed() => {}
+                Ok(()) = self.local_artifacts.changed() => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(QUIET) => {}
+                () = tokio::time::sleep(QUIET_PERIOD) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -78,29 +78,33 @@ impl Ahead {
     }
 
     async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, Share)>) {
-        let known = self.known.borrow_and_update().clone();
-        let copy = self.copy.borrow_and_update().clone();
+        let membership = self.membership.borrow_and_update().clone();
+        let replica = self.replica.borrow_and_update().clone();
         // Whoever does not see the others does not know what it would run without them.
-        if known.freeze.is_some() {
+        if membership.freeze.is_some() {
             return;
         }
         let (me, local_stores) = (self.me.clone(), self.local_stores.clone());
         let snapshot = self.controller.snapshot();
-        let here = self.here.borrow_and_update().digests.clone();
+        let local_artifacts = self.local_artifacts.borrow_and_update().digests.clone();
         let artifacts = self.artifacts.clone();
         let planned = tokio::task::spawn_blocking(move || {
-            let components = components(&copy, &known, &local_stores, &me);
-            bounded(tasks(&copy, &components, &snapshot, &here), &artifacts)
+            let components = components(&replica, &membership, &local_stores, &me);
+            within_limits(
+                tasks(&replica, &components, &snapshot, &local_artifacts),
+                &artifacts,
+            )
         });
         let Ok(tasks) = planned.await else { return };
-        for Task { deployed, share } in tasks {
+        for PrecompileTask { deployed, share } in tasks {
             let app = deployed.app.metadata.name.clone();
-            let doing = (deployed.revision, share.clone());
-            if done.get(&app) == Some(&doing) {
+            let current = (deployed.revision, share.clone());
+            if done.get(&app) == Some(&current) {
                 continue;
             }
             // It is looked at anew, and what has to run now goes first.
-            if self.known.has_changed().unwrap_or(false) || self.copy.has_changed().unwrap_or(false)
+            if self.membership.has_changed().unwrap_or(false)
+                || self.replica.has_changed().unwrap_or(false)
             {
                 return;
             }
@@ -111,39 +115,39 @@ impl Ahead {
                     tracing::warn!(%app, error = chain(&error), "an app cannot be compiled ahead");
                 }
             }
-            done.insert(app, doing);
+            done.insert(app, current);
         }
     }
 }
 
 fn components(
-    copy: &DesiredReplica,
-    known: &Known,
+    replica: &DesiredReplica,
+    membership: &MembershipSnapshot,
     local_stores: &BTreeSet<String>,
     me: &HostId,
 ) -> BTreeSet<ComponentId> {
-    let Ok(label) = LOST_TOGETHER.parse::<LabelName>() else {
+    let Ok(label) = FAILURE_DOMAIN_LABEL.parse::<LabelName>() else {
         return BTreeSet::new();
     };
-    copy.with_input(&known.view, local_stores, |input| {
+    replica.with_input(&membership.view, local_stores, |input| {
         placement::ahead(input, me, &label)
     })
 }
 
 /// What runs here and what would, app by app, where all bytes are here.
 fn tasks(
-    copy: &DesiredReplica,
+    replica: &DesiredReplica,
     components: &BTreeSet<ComponentId>,
     snapshot: &Snapshot,
-    here: &BTreeSet<Digest>,
-) -> Vec<Task> {
+    local_artifacts: &BTreeSet<Digest>,
+) -> Vec<PrecompileTask> {
     let apps: BTreeSet<_> = components.iter().map(|component| &component.app).collect();
     let tasks = apps.into_iter().filter_map(|app| {
-        let Record::Deployed(deployed) = &**copy.apps().get(app)? else {
+        let Record::Deployed(deployed) = &**replica.apps().get(app)? else {
             return None;
         };
-        let is_here = digests(&deployed.app).all(|digest| here.contains(digest));
-        is_here.then_some(())?;
+        let is_complete = digests(&deployed.app).all(|digest| local_artifacts.contains(digest));
+        is_complete.then_some(())?;
         // A manifest may list its components in another order than the one before it.
         let runs = snapshot.apps.get(app.as_str());
         let runs = |name: &ComponentName| {
@@ -161,7 +165,7 @@ fn tasks(
             };
             components.contains(&id) || runs(&spec.name)
         });
-        Some(Task {
+        Some(PrecompileTask {
             share: Share::Part(share.map(|(index, _)| index).collect()),
             deployed: deployed.clone(),
         })
@@ -170,9 +174,9 @@ fn tasks(
 }
 
 /// As many as may be.
-fn bounded(tasks: Vec<Task>, artifacts: &Artifacts) -> Vec<Task> {
+fn within_limits(tasks: Vec<PrecompileTask>, artifacts: &Artifacts) -> Vec<PrecompileTask> {
     let (mut components, mut bytes) = (0, 0);
-    let mut fits = |task: &Task| {
+    let mut fits = |task: &PrecompileTask| {
         components += task.deployed.app.spec.components.len();
         let sizes = digests(&task.deployed.app)
             .filter_map(|digest| artifacts.part(digest, 0, 0).ok().flatten());

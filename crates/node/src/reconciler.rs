@@ -19,12 +19,12 @@ use weft_state::desired::record_codec::Said;
 use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
 use weft_state::store::Record;
 
-use crate::artifact_fetcher::Here;
-use crate::controller::{Controller, Wanted};
-use crate::event_reporter::Telling;
-use crate::local_assignment::{self, Leaving};
-use crate::membership_task::Known;
-use crate::replica_file::Kept;
+use crate::artifact_fetcher::LocalArtifacts;
+use crate::controller::{Controller, DesiredApp};
+use crate::event_reporter::EventReporter;
+use crate::local_assignment::{self, Departures};
+use crate::membership_task::MembershipSnapshot;
+use crate::replica_file::ReplicaFile;
 use weft_link::Share;
 use weft_telemetry::chain;
 use weft_telemetry::events::Events;
@@ -33,75 +33,75 @@ use weft_telemetry::events::Events;
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// How long a host that finds no bus waits before it serves alone from its own copy.
-const ALONE_AFTER: Duration = Duration::from_secs(3);
+const STANDALONE_AFTER: Duration = Duration::from_secs(3);
 
 /// How many records are written to a bucket that lost them before it is listened to again: other hosts write
 /// them too, and what one has written is nothing to do for the rest.
 const REFILLS_MAX: usize = 64;
 
 /// How long bytes may be on their way before others are told that they are missing.
-const LACKING_AFTER: Duration = Duration::from_secs(3);
+const MISSING_ARTIFACTS_AFTER: Duration = Duration::from_secs(3);
 
 /// What the task is given.
 pub(super) struct Parts {
     pub(super) records: Records,
-    pub(super) known: watch::Receiver<Arc<Known>>,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) me: HostId,
     pub(super) controller: Controller,
-    pub(super) kept: Kept,
+    pub(super) replica_file: ReplicaFile,
     /// What is kept, as it was read.
-    pub(super) copy: DesiredReplica,
+    pub(super) replica: DesiredReplica,
     /// The types of providers that keep what they store on the host that runs them.
     pub(super) local_stores: Arc<BTreeSet<String>>,
     pub(super) events: Events,
     /// What peers say.
-    pub(super) learned: mpsc::Receiver<Said>,
+    pub(super) peer_records: mpsc::Receiver<Said>,
     /// The bytes of components that are here.
-    pub(super) here: watch::Receiver<Here>,
-    pub(super) told: Told,
+    pub(super) local_artifacts: watch::Receiver<LocalArtifacts>,
+    pub(super) output: ReconcilerOutput,
 }
 
 /// What the task tells others.
-pub(super) struct Told {
+pub(super) struct ReconcilerOutput {
     /// What is wanted, as far as this host knows.
-    pub(super) copy: watch::Sender<Arc<DesiredReplica>>,
+    pub(super) replica: watch::Sender<Arc<DesiredReplica>>,
     /// Whether the store of the desired state is away.
-    pub(super) store_away: watch::Sender<bool>,
+    pub(super) is_bucket_unavailable: watch::Sender<bool>,
     /// The bytes that this host needs, the most urgent first.
-    pub(super) wanted: watch::Sender<Arc<Vec<Digest>>>,
+    pub(super) needed_artifacts: watch::Sender<Arc<Vec<Digest>>>,
     /// What is wrong.
-    pub(super) troubles: watch::Sender<BTreeSet<HostCondition>>,
+    pub(super) conditions: watch::Sender<BTreeSet<HostCondition>>,
 }
 
-pub(super) struct Following {
+pub(super) struct Reconciler {
     parts: Parts,
     started: Instant,
     /// Whether something is to be done again.
-    is_behind: bool,
+    needs_retry: bool,
     /// Whether the disk did not take the copy.
-    disk_refuses: bool,
+    has_disk_failed: bool,
     /// Since when bytes are missing.
-    lacks_bytes: Option<Instant>,
-    telling: Telling,
-    leaving: Leaving,
+    artifacts_missing_since: Option<Instant>,
+    reporter: EventReporter,
+    departures: Departures,
 }
 
-impl Following {
+impl Reconciler {
     pub(super) fn new(parts: Parts) -> Self {
         Self {
-            telling: Telling::new(parts.events.clone()),
-            leaving: Leaving::default(),
+            reporter: EventReporter::new(parts.events.clone()),
+            departures: Departures::default(),
             parts,
             started: Instant::now(),
-            is_behind: true,
-            disk_refuses: false,
-            lacks_bytes: None,
+            needs_retry: true,
+            has_disk_failed: false,
+            artifacts_missing_since: None,
         }
     }
 
     /// The bytes that are to be got, now and later.
-    pub(super) fn wanted_bytes(&self) -> watch::Receiver<Arc<Vec<Digest>>> {
-        self.parts.told.wanted.subscribe()
+    pub(super) fn needed_artifacts(&self) -> watch::Receiver<Arc<Vec<Digest>>> {
+        self.parts.output.needed_artifacts.subscribe()
     }
 
     /// Follows until `stop`.
@@ -112,38 +112,38 @@ impl Following {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                seen = watch.next() => match seen {
-                    Some(seen) => {
-                        self.see(seen);
-                        self.see_all_that_waits(&mut watch).await;
+                watched = watch.next() => match watched {
+                    Some(watched) => {
+                        self.on_watched(watched);
+                        self.drain_watch(&mut watch).await;
                     }
                     None => return,
                 },
-                Some(said) = self.parts.learned.recv() => {
-                    self.learn(said);
-                    while let Ok(said) = self.parts.learned.try_recv() {
-                        self.learn(said);
+                Some(record) = self.parts.peer_records.recv() => {
+                    self.apply_peer_record(record);
+                    while let Ok(record) = self.parts.peer_records.try_recv() {
+                        self.apply_peer_record(record);
                     }
                 }
-                Ok(()) = self.parts.known.changed() => {}
-                Ok(()) = self.parts.here.changed() => {}
-                _ = retry.tick() => if !self.is_behind { continue },
+                Ok(()) = self.parts.membership.changed() => {}
+                Ok(()) = self.parts.local_artifacts.changed() => {}
+                _ = retry.tick() => if !self.needs_retry { continue },
             }
             self.reconcile().await;
-            self.tell_troubles();
+            self.publish_conditions();
         }
     }
 
     /// A lattice with many apps is planned once for all that came together.
-    async fn see_all_that_waits(&mut self, watch: &mut Watch) {
-        while let Ok(Some(seen)) = tokio::time::timeout(Duration::ZERO, watch.next()).await {
-            self.see(seen);
+    async fn drain_watch(&mut self, watch: &mut Watch) {
+        while let Ok(Some(watched)) = tokio::time::timeout(Duration::ZERO, watch.next()).await {
+            self.on_watched(watched);
         }
     }
 
-    fn see(&mut self, seen: Watched) {
-        let is_complete = seen == Watched::Complete;
-        match self.parts.copy.see(seen) {
+    fn on_watched(&mut self, watched: Watched) {
+        let is_complete = watched == Watched::Complete;
+        match self.parts.replica.see(watched) {
             None => {}
             Some(Notice::Erased(key)) => {
                 // What is erased is not removed: removal is a record.
@@ -153,157 +153,160 @@ impl Following {
                 tracing::error!(%key, reason, "a record of the desired state is not understood");
             }
             Some(Notice::Away) => {
-                self.parts.told.store_away.send_replace(true);
+                self.parts.output.is_bucket_unavailable.send_replace(true);
                 tracing::info!(
                     "the store of the desired state is away; this host goes on with its copy"
                 );
             }
         }
         if is_complete {
-            self.parts.told.store_away.send_replace(false);
+            self.parts.output.is_bucket_unavailable.send_replace(false);
         }
     }
 
     /// Takes what a peer says.
-    fn learn(&mut self, said: Said) {
-        let copy = &mut self.parts.copy;
-        match said {
+    fn apply_peer_record(&mut self, record: Said) {
+        let replica = &mut self.parts.replica;
+        match record {
             Said::App(app, record) => {
                 let revision = record.revision();
-                if copy.take_app(app.clone(), record) {
+                if replica.take_app(app.clone(), record) {
                     tracing::info!(%app, revision, "learned from a peer what is wanted");
                 }
             }
-            Said::Home(store, host) => drop(copy.take_home(store, host)),
+            Said::Home(store, host) => drop(replica.take_home(store, host)),
             Said::Unknown(_) => {}
         }
     }
 
     /// Makes what runs here what is wanted here, as far as it is known.
     async fn reconcile(&mut self) {
-        let known = self.parts.known.borrow_and_update().clone();
-        self.telling.tell_store(&self.parts.copy);
-        self.is_behind = self.refill().await;
-        if !self.may_act(known.freeze) {
-            self.is_behind = true;
-            self.keep().await;
+        let membership = self.parts.membership.borrow_and_update().clone();
+        self.reporter.report_bucket(&self.parts.replica);
+        self.needs_retry = self.refill().await;
+        if !self.can_reconcile(membership.freeze) {
+            self.needs_retry = true;
+            self.save_replica().await;
             return;
         }
-        let (view, local_stores) = (&known.view, &self.parts.local_stores);
+        let (view, local_stores) = (&membership.view, &self.parts.local_stores);
         let plan = self
             .parts
-            .copy
+            .replica
             .with_input(view, local_stores, placement::plan);
-        self.settle(&plan).await;
-        self.telling.tell_plan(&known.view, &plan);
-        self.keep().await;
-        let wanted = self.wanted(&known, &plan);
-        if let Err(error) = self.parts.controller.follow(wanted).await {
+        self.record_homes(&plan).await;
+        self.reporter.report_plan(&membership.view, &plan);
+        self.save_replica().await;
+        let desired = self.desired_apps(&membership, &plan);
+        if let Err(error) = self.parts.controller.reconcile(desired).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
         // What does not start is tried again, when the controller sees fit.
-        self.is_behind |= !self.parts.controller.snapshot().refused.is_empty();
+        self.needs_retry |= !self.parts.controller.snapshot().failed.is_empty();
     }
 
     /// What is to run here. An app whose bytes are not here yet is left as it is.
-    fn wanted(&mut self, known: &Known, plan: &Plan) -> Vec<Wanted> {
-        self.leaving.retain(&plan.assignments);
+    fn desired_apps(&mut self, membership: &MembershipSnapshot, plan: &Plan) -> Vec<DesiredApp> {
+        self.departures.retain(&plan.assignments);
         let snapshot = self.parts.controller.snapshot();
-        let here = self.parts.here.borrow_and_update().clone();
-        let (mut wanted, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        for (app, record) in self.parts.copy.apps() {
+        let local = self.parts.local_artifacts.borrow_and_update().clone();
+        let (mut desired, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for (app, record) in self.parts.replica.apps() {
             let share = match &**record {
                 Record::Deployed(deployed) => {
                     let runs = snapshot.apps.get(app.as_str());
                     let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));
-                    let (me, view) = (&self.parts.me, &known.view);
-                    let leaving = (&mut self.leaving, Instant::now());
-                    let share = local_assignment::of_app(
+                    let (me, view) = (&self.parts.me, &membership.view);
+                    let departures = (&mut self.departures, Instant::now());
+                    let share = local_assignment::local_share(
                         deployed,
                         me,
                         &plan.assignments,
                         runs,
                         view,
-                        leaving,
+                        departures,
                     );
-                    let lacks = digests(&deployed.app);
-                    let lacks: Vec<_> = lacks
-                        .filter(|digest| !here.digests.contains(*digest))
+                    let absent = digests(&deployed.app);
+                    let absent: Vec<_> = absent
+                        .filter(|digest| !local.digests.contains(*digest))
                         .collect();
-                    if !lacks.is_empty() {
+                    if !absent.is_empty() {
                         // What is to run here goes before what is only kept.
                         let is_urgent = share != Share::Part(BTreeSet::new());
                         let list = if is_urgent { &mut missing } else { &mut others };
-                        list.extend(lacks.into_iter().cloned());
+                        list.extend(absent.into_iter().cloned());
                         continue;
                     }
                     share
                 }
                 Record::Removed { .. } => Share::Part(BTreeSet::new()),
             };
-            wanted.push(Wanted {
+            desired.push(DesiredApp {
                 app: app.clone(),
                 record: Record::clone(record),
                 share,
             });
         }
-        self.is_behind |= self.leaving.is_any();
-        self.want_bytes(missing, others);
-        wanted
+        self.needs_retry |= self.departures.is_any();
+        self.publish_needed_artifacts(missing, others);
+        desired
     }
 
     /// Has the bytes got that are missing, and after them `others`, which are only kept.
-    fn want_bytes(&mut self, mut missing: Vec<Digest>, others: Vec<Digest>) {
-        self.lacks_bytes = match (missing.is_empty(), self.lacks_bytes) {
+    fn publish_needed_artifacts(&mut self, mut missing: Vec<Digest>, others: Vec<Digest>) {
+        self.artifacts_missing_since = match (missing.is_empty(), self.artifacts_missing_since) {
             (true, _) => None,
             (false, since) => since.or_else(|| Some(Instant::now())),
         };
-        self.is_behind |= self.lacks_bytes.is_some();
+        self.needs_retry |= self.artifacts_missing_since.is_some();
         missing.extend(others);
-        self.parts.told.wanted.send_if_modified(|wanted| {
-            let is_other = **wanted != missing;
-            if is_other {
-                *wanted = Arc::new(missing);
-            }
-            is_other
-        });
+        self.parts
+            .output
+            .needed_artifacts
+            .send_if_modified(|needed| {
+                let is_changed = **needed != missing;
+                if is_changed {
+                    *needed = Arc::new(missing);
+                }
+                is_changed
+            });
     }
 
     /// Whether what is known may be acted upon. A host that hears nobody proves nothing about them, and half
     /// of a bucket is not what is wanted.
-    fn may_act(&self, freeze: Option<Freeze>) -> bool {
+    fn can_reconcile(&self, freeze: Option<Freeze>) -> bool {
         let is_free = match freeze {
             None => true,
-            Some(Freeze::Unconnected) => self.started.elapsed() >= ALONE_AFTER,
+            Some(Freeze::Unconnected) => self.started.elapsed() >= STANDALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
         };
-        is_free && !self.parts.copy.is_reading()
+        is_free && !self.parts.replica.is_reading()
     }
 
     /// Records the stores that this host is the first to have: they bind all later plans.
-    async fn settle(&mut self, plan: &Plan) {
-        if !self.parts.copy.is_bucket_known() {
+    async fn record_homes(&mut self, plan: &Plan) {
+        if !self.parts.replica.is_bucket_known() {
             return;
         }
         for (store, host) in &plan.homes {
-            let copy = &mut self.parts.copy;
-            if *host == self.parts.me && copy.take_home(store.clone(), host.clone()) {
+            let replica = &mut self.parts.replica;
+            if *host == self.parts.me && replica.take_home(store.clone(), host.clone()) {
                 tracing::info!(%store, "this host is where a store is");
             }
         }
-        self.is_behind |= self.refill().await;
+        self.needs_retry |= self.refill().await;
     }
 
     /// Writes to the bucket what this host knows and the bucket has lost. Says whether something is left.
     async fn refill(&mut self) -> bool {
-        let refills = self.parts.copy.refills(REFILLS_MAX);
+        let refills = self.parts.replica.refills(REFILLS_MAX);
         let is_left = !refills.is_empty();
         for refill in refills {
             let (key, value) = (&refill.key, refill.value.clone());
             match self.parts.records.put(key, value, refill.expected).await {
                 Ok(revision) => {
                     tracing::info!(%key, "wrote what the bucket of the desired state lacked");
-                    self.parts.copy.refilled(refill, revision);
+                    self.parts.replica.refilled(refill, revision);
                 }
                 // Another host was faster, or the store is away: the watch will tell.
                 Err(error) => {
@@ -315,42 +318,44 @@ impl Following {
     }
 
     /// Keeps the copy on disk, and shows it to who asks.
-    async fn keep(&mut self) {
-        let copy = &self.parts.copy;
-        let kept = self.parts.kept.keep(copy).await;
-        if let Err(error) = &kept {
+    async fn save_replica(&mut self) {
+        let replica = &self.parts.replica;
+        let saved = self.parts.replica_file.save(replica).await;
+        if let Err(error) = &saved {
             tracing::error!(
                 error,
                 "the disk does not take the copy of the desired state; this host goes on without it"
             );
-            self.is_behind = true;
+            self.needs_retry = true;
         }
-        self.disk_refuses = kept.is_err();
-        self.parts.told.copy.send_if_modified(|told| {
-            let is_other = !told.says_the_same(copy);
-            if is_other {
-                *told = Arc::new(copy.clone());
+        self.has_disk_failed = saved.is_err();
+        self.parts.output.replica.send_if_modified(|published| {
+            let is_changed = !published.says_the_same(replica);
+            if is_changed {
+                *published = Arc::new(replica.clone());
             }
-            is_other
+            is_changed
         });
     }
 
-    fn tell_troubles(&self) {
-        let is_away = *self.parts.told.store_away.borrow();
-        let disk_refuses = self.disk_refuses || self.parts.here.borrow().disk_refuses;
-        let lacks_bytes = self.lacks_bytes;
-        let lacks_bytes = lacks_bytes.is_some_and(|since| since.elapsed() >= LACKING_AFTER);
+    fn publish_conditions(&self) {
+        let is_bucket_unavailable = *self.parts.output.is_bucket_unavailable.borrow();
+        let has_disk_failed =
+            self.has_disk_failed || self.parts.local_artifacts.borrow().has_disk_failed;
+        let are_artifacts_missing = self.artifacts_missing_since;
+        let are_artifacts_missing =
+            are_artifacts_missing.is_some_and(|since| since.elapsed() >= MISSING_ARTIFACTS_AFTER);
         let found = [
-            (HostCondition::StoreAway, is_away),
-            (HostCondition::Disk, disk_refuses),
-            (HostCondition::Bytes, lacks_bytes),
+            (HostCondition::StoreAway, is_bucket_unavailable),
+            (HostCondition::Disk, has_disk_failed),
+            (HostCondition::Bytes, are_artifacts_missing),
         ];
         let found = found.into_iter().filter(|(_, is_found)| *is_found);
-        let found: BTreeSet<_> = found.map(|(trouble, _)| trouble).collect();
-        self.parts.told.troubles.send_if_modified(|told| {
-            let is_other = *told != found;
-            *told = found;
-            is_other
+        let found: BTreeSet<_> = found.map(|(condition, _)| condition).collect();
+        self.parts.output.conditions.send_if_modified(|conditions| {
+            let is_changed = *conditions != found;
+            *conditions = found;
+            is_changed
         });
     }
 }

@@ -11,42 +11,42 @@ use weft_state::store::{Record, Store, StoreError};
 use weft_telemetry::chain;
 
 /// What is on the disk.
-pub(super) struct Kept {
+pub(super) struct ReplicaFile {
     store: Arc<Store>,
     apps: BTreeMap<AppName, Arc<Record>>,
     homes: BTreeMap<StoreId, HostId>,
 }
 
-impl Kept {
+impl ReplicaFile {
     /// Reads what is there.
     ///
     /// # Errors
     /// If it cannot be read.
     pub(super) fn read(store: Arc<Store>) -> Result<(Self, DesiredReplica), StoreError> {
-        let copy = DesiredReplica::new(store.all()?, store.homes()?);
-        let kept = Self {
+        let replica = DesiredReplica::new(store.all()?, store.homes()?);
+        let saved = Self {
             store,
-            apps: copy.apps().clone(),
-            homes: copy.homes().clone(),
+            apps: replica.apps().clone(),
+            homes: replica.homes().clone(),
         };
-        Ok((kept, copy))
+        Ok((saved, replica))
     }
 
     /// Writes what is new, off the async threads.
     ///
     /// # Errors
     /// Why it could not be written, in words. It is new the next time too.
-    pub(super) async fn keep(&mut self, copy: &DesiredReplica) -> Result<(), String> {
-        let is_kept = |app: &AppName, record: &Arc<Record>| {
-            let kept = self.apps.get(app);
-            kept.is_some_and(|kept| Arc::ptr_eq(kept, record))
+    pub(super) async fn save(&mut self, replica: &DesiredReplica) -> Result<(), String> {
+        let is_saved = |app: &AppName, record: &Arc<Record>| {
+            let saved = self.apps.get(app);
+            saved.is_some_and(|saved| Arc::ptr_eq(saved, record))
         };
-        let apps = copy.apps().iter();
-        let apps = apps.filter(|(app, record)| !is_kept(app, record));
+        let apps = replica.apps().iter();
+        let apps = apps.filter(|(app, record)| !is_saved(app, record));
         let apps: Vec<_> = apps
             .map(|(app, record)| (app.clone(), record.clone()))
             .collect();
-        let homes = copy.homes().iter();
+        let homes = replica.homes().iter();
         let homes = homes.filter(|(store, host)| self.homes.get(*store) != Some(*host));
         let homes: Vec<_> = homes
             .map(|(store, host)| (store.clone(), host.clone()))

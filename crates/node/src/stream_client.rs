@@ -1,4 +1,4 @@
-//! Calls with streams, to and from other hosts: each is a conversation ([`lines`](crate::bus_channel)), of which the
+//! Calls with streams, to and from other hosts: each is a conversation ([`channels`](crate::bus_channel)), of which the
 //! first frame asks and one of the others is the reply.
 
 use std::pin::{Pin, pin};
@@ -12,36 +12,36 @@ use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
-use crate::bus_channel::{Heard, Line, Lines};
-use crate::call_client::why;
-use crate::call_routing::{Wanted, Ways};
-use crate::liveness::gone;
-use crate::membership_task::Known;
+use crate::bus_channel::{BusChannels, Channel, Received};
+use crate::call_client::failure_reason;
+use crate::call_routing::{CallRouter, RoutedCall};
+use crate::liveness::host_death;
+use crate::membership_task::MembershipSnapshot;
 use weft_link::{Away, LinkFailure, Opening, Told, code_of};
 
 /// Finds hosts for calls with streams, and talks with them.
 #[derive(Clone)]
-pub(super) struct Conversing {
-    pub(super) lines: Lines,
-    pub(super) ways: Ways,
-    pub(super) known: watch::Receiver<Arc<Known>>,
+pub(super) struct StreamClient {
+    pub(super) channels: BusChannels,
+    pub(super) router: CallRouter,
+    pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
 }
 
 /// How an attempt came to its end.
-enum Attempted {
+enum AttemptResult {
     /// With a reply, to a conversation that may go on.
     Replied {
         frame: Bytes,
-        line: Box<Line>,
+        channel: Box<Channel>,
         is_last: bool,
     },
     /// Without, and what that means for the way of the call.
-    Not(Outcome),
+    Failed(Outcome),
 }
 
-impl Conversing {
+impl StreamClient {
     /// Makes a call at a host that runs its target, and carries what its caller says until nothing is left of it.
-    pub(super) async fn converse(&self, opening: Opening, told: Told) {
+    pub(super) async fn call(&self, opening: Opening, told: Told) {
         let Opening {
             target,
             frame,
@@ -49,47 +49,47 @@ impl Conversing {
             is_idempotent,
             mut away,
         } = opening;
-        let failed = |code| LinkFailure::new(code, why(target.component.as_str(), code));
-        let mut way = self.ways.way(Wanted {
+        let failed = |code| LinkFailure::new(code, failure_reason(target.component.as_str(), code));
+        let mut attempts = self.router.attempts(RoutedCall {
             target: &target,
             deadline,
             is_idempotent,
         });
         // What the last host said of it, if it was not sent on after that.
-        let mut last: Option<Bytes> = None;
+        let mut last_reply: Option<Bytes> = None;
         loop {
-            let attempt = match way.next().await {
+            let attempt = match attempts.next().await {
                 Ok(attempt) => attempt,
                 Err(code) => {
-                    let last = last.filter(|reply| code_of(reply) == Some(code));
-                    return told(last.map(Vec::from).ok_or_else(|| failed(code)));
+                    let last_reply = last_reply.filter(|reply| code_of(reply) == Some(code));
+                    return told(last_reply.map(Vec::from).ok_or_else(|| failed(code)));
                 }
             };
-            let mut lost = pin!(gone(&self.known, attempt.host));
-            let asking = self.ask(attempt.host, &frame, &mut away, lost.as_mut());
-            let until = self.ways.until(&attempt).min(deadline);
-            let attempted = timeout_at(until, asking).await;
-            let outcome = match attempted.unwrap_or(Attempted::Not(Outcome::TimedOut)) {
-                Attempted::Replied {
+            let mut lost = pin!(host_death(&self.membership, attempt.host));
+            let attempt_reply = self.attempt(attempt.host, &frame, &mut away, lost.as_mut());
+            let until = self.router.attempt_deadline(&attempt).min(deadline);
+            let result = timeout_at(until, attempt_reply).await;
+            let outcome = match result.unwrap_or(AttemptResult::Failed(Outcome::TimedOut)) {
+                AttemptResult::Replied {
                     frame,
-                    line,
+                    channel,
                     is_last,
                 } => {
                     let outcome = code_of(&frame).map_or(Outcome::Answered, Outcome::of_failure);
                     if outcome == Outcome::Answered {
-                        way.outcome(outcome);
+                        attempts.outcome(outcome);
                         told(Ok(frame.into()));
                         if !is_last {
-                            go_on(*line, away, lost).await;
+                            forward_frames(*channel, away, lost).await;
                         }
                         return;
                     }
-                    last = Some(frame);
+                    last_reply = Some(frame);
                     outcome
                 }
-                Attempted::Not(outcome) => outcome,
+                AttemptResult::Failed(outcome) => outcome,
             };
-            way.outcome(outcome);
+            attempts.outcome(outcome);
             if !away.is_untouched() {
                 // A part of what it carries was read, and is not there for another host.
                 return told(Err(failed(FailureCode::MaybeExecuted)));
@@ -98,41 +98,41 @@ impl Conversing {
     }
 
     /// Sends a call to a host once, and waits for the reply for as long as the host is there.
-    async fn ask(
+    async fn attempt(
         &self,
         host: HostId,
         frame: &Bytes,
         away: &mut Away,
         mut lost: Pin<&mut impl Future<Output = ()>>,
-    ) -> Attempted {
-        let Some(mut line) = self.lines.open(host, away.call()) else {
-            return Attempted::Not(Outcome::NotRun(FailureCode::Busy));
+    ) -> AttemptResult {
+        let Some(mut channel) = self.channels.open(host, away.call()) else {
+            return AttemptResult::Failed(Outcome::NotRun(FailureCode::Busy));
         };
-        if let Err(error) = line.send(frame.clone()).await {
-            line.abandons(None);
-            return Attempted::Not(outcome_of(&error));
+        if let Err(error) = channel.send(frame.clone()).await {
+            channel.abandon_on_drop(None);
+            return AttemptResult::Failed(outcome_of(&error));
         }
-        let mut is_silent = false;
+        let mut is_sent = false;
         loop {
             tokio::select! {
-                heard = line.hear() => match heard {
-                    Heard::Nobody => return Attempted::Not(Outcome::NoResponders),
-                    Heard::Gap => return Attempted::Not(Outcome::BusLost),
-                    Heard::Frame { bytes, is_last } => match Frame::decode(&bytes) {
+                received = channel.receive() => match received {
+                    Received::NoListener => return AttemptResult::Failed(Outcome::NoResponders),
+                    Received::Gap => return AttemptResult::Failed(Outcome::BusLost),
+                    Received::Frame { bytes, is_last } => match Frame::decode(&bytes) {
                         Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
-                            return Attempted::Replied { frame: bytes, line: Box::new(line), is_last };
+                            return AttemptResult::Replied { frame: bytes, channel: Box::new(channel), is_last };
                         }
                         Ok(other) => away.hear(&other),
                         Err(error) => tracing::warn!(%error, "a frame was refused"),
                     },
                 },
-                said = away.next(), if !is_silent => match said {
-                    Some(said) => if line.send(said).await.is_err() {
-                        return Attempted::Not(Outcome::BusLost);
+                outgoing = away.next(), if !is_sent => match outgoing {
+                    Some(outgoing) => if channel.send(outgoing).await.is_err() {
+                        return AttemptResult::Failed(Outcome::BusLost);
                     },
-                    None => is_silent = true,
+                    None => is_sent = true,
                 },
-                () = lost.as_mut() => return Attempted::Not(Outcome::Lost),
+                () = lost.as_mut() => return AttemptResult::Failed(Outcome::Lost),
             }
         }
     }
@@ -147,15 +147,19 @@ fn outcome_of(error: &PublishError) -> Outcome {
 }
 
 /// Carries frames after the reply, until nothing is left of the caller's side.
-async fn go_on(mut line: Line, mut away: Away, mut lost: Pin<&mut impl Future<Output = ()>>) {
+async fn forward_frames(
+    mut channel: Channel,
+    mut away: Away,
+    mut lost: Pin<&mut impl Future<Output = ()>>,
+) {
     loop {
         tokio::select! {
-            heard = line.hear() => if !take_in(&heard, &mut away) {
-                line.abandons(None);
+            received = channel.receive() => if !receive_frame(&received, &mut away) {
+                channel.abandon_on_drop(None);
                 return;
             },
-            said = away.next() => match said {
-                Some(said) => if line.send(said).await.is_err() {
+            outgoing = away.next() => match outgoing {
+                Some(outgoing) => if channel.send(outgoing).await.is_err() {
                     return away.lose();
                 },
                 None => return,
@@ -166,13 +170,13 @@ async fn go_on(mut line: Line, mut away: Away, mut lost: Pin<&mut impl Future<Ou
 }
 
 /// Takes in what came after the reply. Says whether there is more to come.
-pub(crate) fn take_in(heard: &Heard, away: &mut Away) -> bool {
-    match heard {
-        Heard::Nobody | Heard::Gap => {
+pub(crate) fn receive_frame(received: &Received, away: &mut Away) -> bool {
+    match received {
+        Received::NoListener | Received::Gap => {
             away.lose();
             false
         }
-        Heard::Frame { bytes, .. } => {
+        Received::Frame { bytes, .. } => {
             match Frame::decode(bytes) {
                 Ok(Frame::Abandon(_)) => {
                     away.lose();

@@ -10,30 +10,30 @@ use weft_ingress::ForwardedRequests;
 use weft_link::{Answer, CallEnd, CallServer, Role, Side, too_large};
 use weft_wire::Frame;
 
-use crate::bus_channel::Begun;
-use crate::stream_client::take_in;
+use crate::bus_channel::Accepted;
+use crate::stream_client::receive_frame;
 
 /// Answers calls with streams.
 #[derive(Clone)]
-pub(super) struct Answering {
+pub(super) struct StreamServer {
     pub(super) server: Arc<dyn CallServer>,
     pub(super) http: ForwardedRequests,
     pub(super) bus: Bus,
 }
 
 /// What a frame that begins a conversation asks for.
-enum Asked {
+enum RequestKind {
     Call,
     Http,
 }
 
-impl Answering {
+impl StreamServer {
     /// Serves a call that another host began, until nothing is left of it.
-    pub(super) async fn serve(self, begun: Begun) {
-        let Begun { mut line, frame } = begun;
-        let (asked, call) = match Frame::decode(&frame) {
-            Ok(Frame::Request(request)) => (Asked::Call, request.call),
-            Ok(Frame::HttpRequest(request)) => (Asked::Http, request.call),
+    pub(super) async fn serve(self, accepted: Accepted) {
+        let Accepted { mut channel, frame } = accepted;
+        let (kind, call) = match Frame::decode(&frame) {
+            Ok(Frame::Request(request)) => (RequestKind::Call, request.call),
+            Ok(Frame::HttpRequest(request)) => (RequestKind::Http, request.call),
             // It is late, and about a call that is over.
             Ok(_) => return,
             Err(error) => return tracing::warn!(%error, "a frame was refused"),
@@ -41,63 +41,63 @@ impl Answering {
         let (side, mut away) = Side::away(Role::Exporter, call);
         let (sender, mut answer) = oneshot::channel();
         let work = async {
-            match asked {
-                Asked::Call => self.server.serve_streams(side, &frame, sender).await,
-                Asked::Http => self.http.serve(side, &frame, sender).await,
+            match kind {
+                RequestKind::Call => self.server.serve_streams(side, &frame, sender).await,
+                RequestKind::Http => self.http.serve(side, &frame, sender).await,
             }
         };
         let mut work = pin!(work);
         let (mut is_done, mut is_answered) = (false, false);
         // Whether this side has said all, and whether the other is gone.
-        let (mut is_silent, mut is_alone) = (false, false);
-        while !(is_done && is_silent && is_answered) {
+        let (mut is_sent, mut is_caller_lost) = (false, false);
+        while !(is_done && is_sent && is_answered) {
             tokio::select! {
                 biased;
                 answer = &mut answer, if !is_answered => match answer {
                     Ok(Answer::GoesOn(reply)) => {
                         is_answered = true;
-                        line.abandons(Some(call));
-                        let reply = self.fitting(&frame, reply);
-                        if line.send(reply).await.is_err() {
+                        channel.abandon_on_drop(Some(call));
+                        let reply = self.fit_reply(&frame, reply);
+                        if channel.send(reply).await.is_err() {
                             return;
                         }
                     }
                     Ok(Answer::Over(CallEnd::Frame(reply))) => {
-                        let reply = self.fitting(&frame, reply);
+                        let reply = self.fit_reply(&frame, reply);
                         // That a stream was left is said before, for nothing is said after.
-                        while let Some(said) = away.said() {
-                            let _ = line.send(said).await;
+                        while let Some(outgoing) = away.said() {
+                            let _ = channel.send(outgoing).await;
                         }
                         // Whoever asked has a deadline.
-                        let _ = line.send_last(reply).await;
+                        let _ = channel.send_last(reply).await;
                         return;
                     }
                     Ok(Answer::Over(CallEnd::Failed(_))) | Err(_) => return,
                 },
-                heard = line.hear(), if !is_alone => if !take_in(&heard, &mut away) {
+                received = channel.receive(), if !is_caller_lost => if !receive_frame(&received, &mut away) {
                     if !is_answered {
                         // Nobody waits for it.
                         return;
                     }
-                    is_alone = true;
-                    line.abandons(None);
+                    is_caller_lost = true;
+                    channel.abandon_on_drop(None);
                 },
-                said = away.next(), if !is_silent => match said {
-                    Some(_) if is_alone => {}
-                    Some(said) => if line.send(said).await.is_err() {
+                outgoing = away.next(), if !is_sent => match outgoing {
+                    Some(_) if is_caller_lost => {}
+                    Some(outgoing) => if channel.send(outgoing).await.is_err() {
                         away.lose();
-                        is_alone = true;
+                        is_caller_lost = true;
                     },
-                    None => is_silent = true,
+                    None => is_sent = true,
                 },
                 () = &mut work, if !is_done => is_done = true,
             }
         }
-        line.abandons(None);
+        channel.abandon_on_drop(None);
     }
 
     /// A reply, or that it is larger than what carries it.
-    fn fitting(&self, frame: &[u8], reply: Vec<u8>) -> Vec<u8> {
+    fn fit_reply(&self, frame: &[u8], reply: Vec<u8>) -> Vec<u8> {
         let limit = self.bus.max_payload();
         if reply.len() <= limit {
             return reply;

@@ -11,35 +11,35 @@ const HEARTBEATS: &str = "heartbeats";
 /// Inventories, by the host that has it.
 const INVENTORIES: &str = "inventories";
 /// Questions for an inventory, by the host that is asked.
-const ASKS: &str = "asks";
+const INVENTORY_REQUESTS: &str = "asks";
 /// Calls over links, by the host that is to answer.
 const CALLS: &str = "calls";
 /// Questions for what is too large for one message, by the host that keeps it.
-const HELD: &str = "held";
+const CLAIMS: &str = "held";
 
 /// Questions for records and bytes, by the host that is asked.
-const QUESTIONS: &str = "questions";
+const PEER_REQUESTS: &str = "questions";
 
 /// Conversations, by the host whose end it is, a token, and which end.
-const LINES: &str = "lines";
+const CHANNELS: &str = "lines";
 
 /// Of how many hosts the subjects of calls are remembered: more than a lattice usually has, and a megabyte.
-const REMEMBERED_MAX: usize = 4_096;
+const CACHED_SUBJECTS_MAX: usize = 4_096;
 
 /// One of the two ends of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ChannelEnd {
     /// Of the host that began it.
-    Asking,
+    Caller,
     /// Of the other.
-    Answering,
+    Callee,
 }
 
-impl End {
+impl ChannelEnd {
     const fn name(self) -> &'static str {
         match self {
-            Self::Asking => "asking",
-            Self::Answering => "answering",
+            Self::Caller => "asking",
+            Self::Callee => "answering",
         }
     }
 }
@@ -61,15 +61,15 @@ pub(super) struct Subjects {
     /// Where all hosts tell what they have.
     pub(super) inventories: Pattern,
     /// Where this host is asked what it has.
-    pub(super) asks: Pattern,
+    pub(super) inventory_requests: Pattern,
     /// Where this host takes calls.
     pub(super) calls: Pattern,
     /// Where this host is asked for what it keeps.
-    pub(super) held: Pattern,
+    pub(super) claims: Pattern,
     /// Where this host is asked for records and bytes.
-    pub(super) questions: Pattern,
+    pub(super) peer_requests: Pattern,
     /// Where this host's ends of conversations are.
-    pub(super) lines: Pattern,
+    pub(super) channels: Pattern,
 }
 
 impl Subjects {
@@ -79,18 +79,23 @@ impl Subjects {
     /// If the lattice's name leaves no room for the rest.
     pub(super) fn new(scope: &Scope, me: HostId) -> Result<Self, SubjectError> {
         let me = me.to_string();
-        let all = |what| scope.pattern(&[Part::Name(what), Part::Any]);
-        let mine = |what| scope.pattern(&[Part::Name(what), Part::Name(&me)]);
+        let all = |kind| scope.pattern(&[Part::Name(kind), Part::Any]);
+        let mine = |kind| scope.pattern(&[Part::Name(kind), Part::Name(&me)]);
         Ok(Self {
             heartbeat: scope.subject(&[HEARTBEATS, &me])?,
             heartbeats: all(HEARTBEATS)?,
             inventory: scope.subject(&[INVENTORIES, &me])?,
             inventories: all(INVENTORIES)?,
-            asks: mine(ASKS)?,
+            inventory_requests: mine(INVENTORY_REQUESTS)?,
             calls: mine(CALLS)?,
-            held: mine(HELD)?,
-            questions: mine(QUESTIONS)?,
-            lines: scope.pattern(&[Part::Name(LINES), Part::Name(&me), Part::Any, Part::Any])?,
+            claims: mine(CLAIMS)?,
+            peer_requests: mine(PEER_REQUESTS)?,
+            channels: scope.pattern(&[
+                Part::Name(CHANNELS),
+                Part::Name(&me),
+                Part::Any,
+                Part::Any,
+            ])?,
             scope: scope.clone(),
             me,
             calls_by_host: Arc::default(),
@@ -98,67 +103,69 @@ impl Subjects {
     }
 
     /// Where a host is asked what it has.
-    pub(super) fn asks_of(&self, host: HostId) -> Option<Subject> {
-        self.of(ASKS, host)
+    pub(super) fn inventory_requests_of(&self, host: HostId) -> Option<Subject> {
+        self.of(INVENTORY_REQUESTS, host)
     }
 
     /// Where a host takes calls.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
         // Nothing panics while it holds the lock.
-        let remembered = self.calls_by_host.read();
-        let remembered = remembered.unwrap_or_else(PoisonError::into_inner);
-        if let Some(subject) = remembered.get(&host) {
+        let cached = self.calls_by_host.read();
+        let cached = cached.unwrap_or_else(PoisonError::into_inner);
+        if let Some(subject) = cached.get(&host) {
             return Some(subject.clone());
         }
-        drop(remembered);
+        drop(cached);
         let subject = self.of(CALLS, host)?;
-        let remembered = self.calls_by_host.write();
-        let mut remembered = remembered.unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= REMEMBERED_MAX {
-            remembered.clear();
+        let cached = self.calls_by_host.write();
+        let mut cached = cached.unwrap_or_else(PoisonError::into_inner);
+        if cached.len() >= CACHED_SUBJECTS_MAX {
+            cached.clear();
         }
-        remembered.insert(host, subject.clone());
+        cached.insert(host, subject.clone());
         Some(subject)
     }
 
     /// Where a host is asked for what it keeps.
-    pub(super) fn held_by(&self, host: HostId) -> Option<Subject> {
-        self.of(HELD, host)
+    pub(super) fn claims_of(&self, host: HostId) -> Option<Subject> {
+        self.of(CLAIMS, host)
     }
 
     /// Where a host is asked for records and bytes.
-    pub(super) fn questions_of(&self, host: HostId) -> Option<Subject> {
-        self.of(QUESTIONS, host)
+    pub(super) fn peer_requests_of(&self, host: HostId) -> Option<Subject> {
+        self.of(PEER_REQUESTS, host)
     }
 
     /// This host's end of a conversation.
-    pub(super) fn own_line(&self, token: &str, end: End) -> Option<Subject> {
+    pub(super) fn own_channel(&self, token: &str, end: ChannelEnd) -> Option<Subject> {
         self.scope
-            .subject(&[LINES, &self.me, token, end.name()])
+            .subject(&[CHANNELS, &self.me, token, end.name()])
             .ok()
     }
 
     /// Another host's end of a conversation.
-    pub(super) fn line_of(&self, host: HostId, token: &str, end: End) -> Option<Subject> {
+    pub(super) fn channel_of(&self, host: HostId, token: &str, end: ChannelEnd) -> Option<Subject> {
         let host = host.to_string();
-        self.scope.subject(&[LINES, &host, token, end.name()]).ok()
+        self.scope
+            .subject(&[CHANNELS, &host, token, end.name()])
+            .ok()
     }
 
     /// Whether a subject is the asking end of a conversation.
-    pub(super) fn is_asking_end(subject: &Subject) -> bool {
+    pub(super) fn is_caller_end(subject: &Subject) -> bool {
         let names: Vec<_> = subject.names().collect();
-        matches!(&names[..], [lines, _, _, end] if lines == LINES && end == End::Asking.name())
+        matches!(&names[..], [kind, _, _, end] if kind == CHANNELS && end == ChannelEnd::Caller.name())
     }
 
     /// Whether a subject is the answering end of one of this host's conversations.
-    pub(super) fn is_own_answering_end(&self, subject: &Subject) -> bool {
+    pub(super) fn is_own_callee_end(&self, subject: &Subject) -> bool {
         let names: Vec<_> = subject.names().collect();
-        matches!(&names[..], [lines, host, _, end]
-            if lines == LINES && *host == self.me && end == End::Answering.name())
+        matches!(&names[..], [kind, host, _, end]
+            if kind == CHANNELS && *host == self.me && end == ChannelEnd::Callee.name())
     }
 
     /// All ids are of one length, so what this host's own fits into is there for others.
-    fn of(&self, what: &str, host: HostId) -> Option<Subject> {
-        self.scope.subject(&[what, &host.to_string()]).ok()
+    fn of(&self, kind: &str, host: HostId) -> Option<Subject> {
+        self.scope.subject(&[kind, &host.to_string()]).ok()
     }
 }

@@ -7,7 +7,7 @@ use weft_membership::Moment;
 use weft_membership::message::{ComponentId, Contents, Holding, Load, Readiness, Revision};
 use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 
-use crate::membership_task::Known;
+use crate::membership_task::MembershipSnapshot;
 
 /// The host that looks at others.
 pub(super) const OWN: HostId = HostId::from_key([1; 32]);
@@ -15,7 +15,7 @@ pub(super) const OWN: HostId = HostId::from_key([1; 32]);
 pub(super) const OTHER: HostId = HostId::from_key([2; 32]);
 
 /// A host and its time.
-pub(super) struct Rig {
+pub(super) struct TestMembership {
     pub(super) own: Membership,
     pub(super) now: Moment,
 }
@@ -45,7 +45,7 @@ pub(super) fn cart() -> ComponentId {
     }
 }
 
-impl Rig {
+impl TestMembership {
     /// A host that has just connected.
     pub(super) fn new() -> Self {
         let mut own = host(OWN, 1);
@@ -58,10 +58,10 @@ impl Rig {
     }
 
     /// Lets time pass, in which these are heard.
-    pub(super) fn pass(&mut self, duration: Duration, heard: &mut [Membership]) {
+    pub(super) fn advance(&mut self, duration: Duration, others: &mut [Membership]) {
         let end = self.now + duration;
         while self.now < end {
-            for other in heard.iter_mut() {
+            for other in others.iter_mut() {
                 let heartbeat = other.heartbeat(0, Load::default());
                 self.own.on_heartbeat(self.now, heartbeat).unwrap();
             }
@@ -71,13 +71,13 @@ impl Rig {
     }
 
     /// Takes note of what a host that was heard has.
-    pub(super) fn learn(&mut self, other: &Membership) {
+    pub(super) fn receive_inventory(&mut self, other: &Membership) {
         self.own.on_inventory(self.now, other.inventory()).unwrap();
-        self.pass(TICK_EVERY, &mut []);
+        self.advance(TICK_EVERY, &mut []);
     }
 
-    pub(super) fn known(&self) -> Arc<Known> {
-        Arc::new(Known {
+    pub(super) fn snapshot(&self) -> Arc<MembershipSnapshot> {
+        Arc::new(MembershipSnapshot {
             view: self.own.view().clone(),
             freeze: self.own.freeze(),
         })

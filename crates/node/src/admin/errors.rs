@@ -42,7 +42,7 @@ impl ApiError {
     }
 
     /// Another host did not answer.
-    pub(super) fn unreached(host: &str, error: &AskError) -> Self {
+    pub(super) fn unreachable_host(host: &str, error: &AskError) -> Self {
         let mut refusal = Self::of(ErrorCode::Busy, error);
         let cause = std::mem::replace(
             &mut refusal.0.message,
@@ -53,7 +53,7 @@ impl ApiError {
     }
 
     /// `what` has no `name`; `names` are those there are.
-    pub(super) fn no_such(what: &str, name: &str, names: &[&str]) -> Self {
+    pub(super) fn unknown(what: &str, name: &str, names: &[&str]) -> Self {
         let error = Self::not_found(format!("there is no {what} `{name}`"));
         if names.is_empty() {
             return error.help(format!(

@@ -39,7 +39,7 @@ impl Api {
                 });
             }
             FaultRequest::Stop { for_ms } => {
-                let lasting = hang(for_ms)?;
+                let lasting = hang_duration(for_ms)?;
                 faults.check_hang().map_err(refused)?;
                 if !is_check {
                     tracing::warn!("a drill lets this host hang for {lasting:?}");
@@ -69,7 +69,7 @@ fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
 }
 
 /// How long the host is to hang.
-fn hang(for_ms: u64) -> Result<Duration, ApiError> {
+fn hang_duration(for_ms: u64) -> Result<Duration, ApiError> {
     let lasting = Duration::from_millis(for_ms);
     if lasting.is_zero() || lasting > HANG_MAX {
         let max = HANG_MAX.as_millis();
@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn a_host_hangs_within_bounds() {
-        assert_eq!(hang(1).ok(), Some(Duration::from_millis(1)));
-        assert_eq!(hang(60_000).ok(), Some(HANG_MAX));
+        assert_eq!(hang_duration(1).ok(), Some(Duration::from_millis(1)));
+        assert_eq!(hang_duration(60_000).ok(), Some(HANG_MAX));
         for for_ms in [0, 60_001, u64::MAX] {
-            let refused = hang(for_ms).map(drop).unwrap_err().bus_rpc();
+            let refused = hang_duration(for_ms).map(drop).unwrap_err().bus_rpc();
             assert_eq!(refused.status, 400, "{for_ms}");
             let text = String::from_utf8_lossy(&refused.body).into_owned();
             assert!(text.contains("1 to 60000"), "{text}");

@@ -16,17 +16,17 @@ use super::router::Body;
 use weft_telemetry::event_log::Numbered;
 
 /// Lines on their way to one follower.
-const LINES_WAITING_MAX: usize = 64;
+const LINES_QUEUED_MAX: usize = 64;
 
-/// Answers with `tail`, and then with what is `wanted` of what is followed, which began before the tail
+/// Answers with `tail`, and then with what is `filter` of what is followed, which began before the tail
 /// was read, so that nothing falls between them.
 pub(super) fn answer<T: Numbered + Serialize + Clone + Send + Sync + 'static>(
     api: &Api,
     tail: Vec<T>,
     follow: Option<broadcast::Receiver<T>>,
-    wanted: impl Fn(&T) -> bool + Send + Sync + 'static,
+    filter: impl Fn(&T) -> bool + Send + Sync + 'static,
 ) -> Response<Body> {
-    let (lines, body) = mpsc::channel(LINES_WAITING_MAX);
+    let (lines, body) = mpsc::channel(LINES_QUEUED_MAX);
     let stop = api.stop.clone();
     api.tasks.spawn(async move {
         let last = tail.last().map(Numbered::sequence);
@@ -36,20 +36,20 @@ pub(super) fn answer<T: Numbered + Serialize + Clone + Send + Sync + 'static>(
             }
         }
         if let Some(follow) = follow {
-            let is_new = |line: &T| last.is_none_or(|last| line.sequence() > last) && wanted(line);
-            pass_on(follow, is_new, &lines, &stop).await;
+            let is_new = |line: &T| last.is_none_or(|last| line.sequence() > last) && filter(line);
+            forward_lines(follow, is_new, &lines, &stop).await;
         }
     });
-    let mut response = Response::new(Lines(body).boxed_unsync());
+    let mut response = Response::new(JsonLines(body).boxed_unsync());
     let ndjson = HeaderValue::from_static("application/x-ndjson");
     response.headers_mut().insert(header::CONTENT_TYPE, ndjson);
     response
 }
 
 /// Sends new lines until the client goes away or the host stops.
-async fn pass_on<T: Serialize + Clone>(
+async fn forward_lines<T: Serialize + Clone>(
     mut follow: broadcast::Receiver<T>,
-    is_wanted: impl Fn(&T) -> bool,
+    filter: impl Fn(&T) -> bool,
     lines: &mpsc::Sender<Bytes>,
     stop: &CancellationToken,
 ) {
@@ -60,7 +60,7 @@ async fn pass_on<T: Serialize + Clone>(
             () = stop.cancelled() => return,
         };
         match line {
-            Ok(line) if !is_wanted(&line) => {}
+            Ok(line) if !filter(&line) => {}
             Ok(line) => {
                 if lines.send(encode(&line)).await.is_err() {
                     return;
@@ -80,9 +80,9 @@ fn encode(line: &impl Serialize) -> Bytes {
     Bytes::from(bytes)
 }
 
-struct Lines(mpsc::Receiver<Bytes>);
+struct JsonLines(mpsc::Receiver<Bytes>);
 
-impl HttpBody for Lines {
+impl HttpBody for JsonLines {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 

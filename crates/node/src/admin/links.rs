@@ -5,7 +5,7 @@ use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
 use weft_lattice_config::{App, LinkSpec, nearest};
 
 use super::errors::ApiError;
-use crate::controller::{AppState, RunningApp, Snapshot};
+use crate::controller::{AppState, HostedApp, Snapshot};
 use weft_link::LinkReport;
 
 /// What serves an import that a provider serves.
@@ -17,7 +17,7 @@ pub(super) fn rows(snapshot: &Snapshot) -> Vec<LinkRow> {
     for running in snapshot.apps.values() {
         let app = &running.deployed.app;
         let links = app.spec.links.iter().enumerate();
-        rows.extend(links.map(|(place, link)| row(app, link, mode(running, place, link))));
+        rows.extend(links.map(|(index, link)| row(app, link, mode(running, index, link))));
     }
     rows
 }
@@ -35,13 +35,13 @@ fn row(app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
 }
 
 /// A link of a package serves several imports. They have one mode, for they have the same ends.
-fn mode(running: &RunningApp, place: usize, link: &LinkSpec) -> &'static str {
+fn mode(running: &HostedApp, index: usize, link: &LinkSpec) -> &'static str {
     match &running.state {
         AppState::Failed(_) => "",
         AppState::Ready(_) if is_provider(&running.deployed.app, link) => HOST,
         AppState::Ready(ready) => {
             let mut reports = ready.links().iter();
-            let report = reports.find(|report| report.link == place);
+            let report = reports.find(|report| report.link == index);
             report.map_or("", |report| report.mode.name())
         }
     }
@@ -66,31 +66,31 @@ pub(super) fn why(snapshot: &Snapshot, query: &str) -> Result<LinkWhyRow, ApiErr
         .map_err(|error| ApiError::bad_request(format!("{error}")))?;
     let Some(running) = snapshot.apps.get(query.app.as_str()) else {
         let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
-        return Err(ApiError::no_such("app", query.app.as_str(), &names));
+        return Err(ApiError::unknown("app", query.app.as_str(), &names));
     };
     match &running.state {
         AppState::Failed(reason) => Err(ApiError::refused(format!(
             "app `{}` does not run on this host: {reason}",
             query.app
         ))),
-        AppState::Ready(ready) => explained(&running.deployed.app, ready.links(), &query),
+        AppState::Ready(ready) => explain(&running.deployed.app, ready.links(), &query),
     }
 }
 
-fn explained(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkWhyRow, ApiError> {
+fn explain(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkWhyRow, ApiError> {
     let components = app.spec.components.iter();
     let names: Vec<_> = components
         .map(|component| component.name.as_str())
         .collect();
     if !names.contains(&query.from.as_str()) {
-        return Err(ApiError::no_such("component", query.from.as_str(), &names));
+        return Err(ApiError::unknown("component", query.from.as_str(), &names));
     }
     let imports = imports(app, reports, query);
-    let wanted: Vec<_> = imports
+    let matching: Vec<_> = imports
         .iter()
-        .filter(|import| import.is_wanted(query))
+        .filter(|import| import.is_match(query))
         .collect();
-    match wanted.as_slice() {
+    match matching.as_slice() {
         [] => Err(no_link(query, &imports)),
         [import] => Ok(import.row(app)),
         several => Err(ambiguous(query, several)),
@@ -109,7 +109,7 @@ struct Import<'a> {
 /// The linked imports of the component that is asked about.
 fn imports<'a>(app: &'a App, reports: &'a [LinkReport], query: &LinkQuery) -> Vec<Import<'a>> {
     let mut imports = Vec::new();
-    for (place, link) in app.spec.links.iter().enumerate() {
+    for (index, link) in app.spec.links.iter().enumerate() {
         if link.from != query.from {
             continue;
         }
@@ -120,7 +120,7 @@ fn imports<'a>(app: &'a App, reports: &'a [LinkReport], query: &LinkQuery) -> Ve
                 report: None,
             });
         }
-        let of_link = reports.iter().filter(|report| report.link == place);
+        let of_link = reports.iter().filter(|report| report.link == index);
         imports.extend(of_link.map(|report| Import {
             name: report.import.clone(),
             link,
@@ -131,7 +131,7 @@ fn imports<'a>(app: &'a App, reports: &'a [LinkReport], query: &LinkQuery) -> Ve
 }
 
 impl Import<'_> {
-    fn is_wanted(&self, query: &LinkQuery) -> bool {
+    fn is_match(&self, query: &LinkQuery) -> bool {
         let is_named = query.name.is_none() || query.name == self.link.name;
         is_named && query.import.matches(&self.name, &self.link.interface)
     }
@@ -179,7 +179,7 @@ impl Import<'_> {
     }
 
     /// The import and the link's name, as `weft link why` takes them.
-    fn in_words(&self) -> String {
+    fn query_text(&self) -> String {
         match &self.link.name {
             Some(name) => format!("`{}` with `--name {name}`", self.name),
             None => format!("`{}`", self.name),
@@ -197,11 +197,11 @@ fn no_link(query: &LinkQuery, imports: &[Import<'_>]) -> ApiError {
     let named = name.as_ref();
     let named = named.map_or(String::new(), |name| format!(" named `{name}`"));
     let message = format!("component `{from}` of app `{app}` has no link for `{import}`{named}");
-    ApiError::not_found(message).help(instead(&import.to_string(), imports))
+    ApiError::not_found(message).help(suggestion(&import.to_string(), imports))
 }
 
 /// What to ask about in place of `asked`.
-fn instead(asked: &str, imports: &[Import<'_>]) -> String {
+fn suggestion(asked: &str, imports: &[Import<'_>]) -> String {
     if imports.is_empty() {
         return "it has no links at all".to_owned();
     }
@@ -217,7 +217,7 @@ fn instead(asked: &str, imports: &[Import<'_>]) -> String {
     {
         return format!("did you mean `{meant}`?");
     }
-    let all: Vec<_> = imports.iter().map(Import::in_words).collect();
+    let all: Vec<_> = imports.iter().map(Import::query_text).collect();
     format!("it has links for {}", all.join(", "))
 }
 
@@ -226,7 +226,7 @@ fn ambiguous(query: &LinkQuery, several: &[&Import<'_>]) -> ApiError {
         "component `{}` of app `{}` has several links for `{}`",
         query.from, query.app, query.import
     );
-    let several: Vec<_> = several.iter().map(|import| import.in_words()).collect();
+    let several: Vec<_> = several.iter().map(|import| import.query_text()).collect();
     ApiError::bad_request(message).help(format!("ask for one of {}", several.join(", ")))
 }
 
@@ -275,7 +275,7 @@ spec:
             report(1, "shop:stock/levels"),
             report(1, "shop:stock/orders"),
         ];
-        explained(&app, &reports, &query.parse().unwrap())
+        explain(&app, &reports, &query.parse().unwrap())
     }
 
     #[track_caller]

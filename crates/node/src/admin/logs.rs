@@ -27,10 +27,10 @@ pub(super) fn answer(api: &Api, query: Option<&str>) -> Result<Response<Body>, A
         .sources
         .logs
         .tail(query.tail.unwrap_or(LOG_TAIL_DEFAULT), |line| {
-            query.wants(line)
+            query.matches(line)
         });
     Ok(json_lines::answer(api, tail, follow, move |line| {
-        query.wants(line)
+        query.matches(line)
     }))
 }
 
@@ -60,7 +60,7 @@ impl Query {
         Ok(parsed)
     }
 
-    fn wants(&self, line: &LogLine) -> bool {
+    fn matches(&self, line: &LogLine) -> bool {
         self.app.as_ref().is_none_or(|app| *app == line.app)
             && self
                 .component

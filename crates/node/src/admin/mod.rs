@@ -2,6 +2,7 @@
 //!
 //! It listens on loopback only and answers nobody without the token.
 
+mod bus_server;
 mod errors;
 mod events;
 mod fault;
@@ -9,7 +10,6 @@ mod json_lines;
 mod links;
 mod logs;
 mod operator_routes;
-mod over_bus;
 mod placement_report;
 mod query;
 mod router;
@@ -107,7 +107,7 @@ impl Admin {
         };
         let (api, mesh) = (Arc::new(api), api_mesh);
         if let Some(mesh) = mesh {
-            tasks.spawn(over_bus::run(api.clone(), mesh));
+            tasks.spawn(bus_server::run(api.clone(), mesh));
         }
         tasks.spawn(accept(listener, api));
         Ok(Self {

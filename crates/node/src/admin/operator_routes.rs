@@ -13,7 +13,7 @@ use weft_control::{
 use weft_membership::HostId;
 
 use super::errors::ApiError;
-use super::placement_report::Layout;
+use super::placement_report::PlacementReport;
 use super::router::{Answer, Body, checked, full, json, read_json};
 use super::{Api, rows};
 use crate::Joined;
@@ -29,7 +29,7 @@ impl Api {
                 let app = query.strip_prefix("app=").ok_or_else(|| {
                     ApiError::bad_request(format!("expected the query `app=APP`, found `{query}`"))
                 })?;
-                json(&Layout::of(&self.sources)?.status(app)?)
+                json(&PlacementReport::of(&self.sources)?.status(app)?)
             }
             (&Method::POST, "plan") => self.plan(request).await,
             (&Method::GET, "drain") => json(&self.drain_report(self.joined()?)?),
@@ -45,29 +45,29 @@ impl Api {
         let DeployRequest { app } = read_json(&request)?;
         let app = checked(&app)?;
         let changes = self.sources.controller.plan(app.clone()).await?;
-        json(&Layout::of(&self.sources)?.plan(&app, changes))
+        json(&PlacementReport::of(&self.sources)?.plan(&app, changes))
     }
 
     async fn drain(&self, request: Request<Bytes>) -> Answer {
         let DrainRequest { undo } = read_json(&request)?;
         let mesh = self.joined()?;
         if undo {
-            mesh.work();
+            mesh.end_drain();
         } else {
             mesh.drain();
         }
-        mesh.drain_counts(!undo).await;
+        mesh.wait_for_drain_state(!undo).await;
         json(&self.drain_report(mesh)?)
     }
 
     fn drain_report(&self, mesh: &Joined) -> Result<DrainReport, ApiError> {
-        let layout = Layout::of(&self.sources)?;
+        let report = PlacementReport::of(&self.sources)?;
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
         let holdings = holdings(&self.sources.controller.snapshot());
         // A component is there at several revisions while a newer one does not start.
         let components: BTreeSet<_> = holdings.into_iter().map(|held| held.component).collect();
         for component in components {
-            match layout.stays(&component) {
+            match report.stays(&component) {
                 Some(why) => staying.push(Staying {
                     component: component.to_string(),
                     why,
@@ -103,7 +103,7 @@ impl Api {
     }
 
     /// Has another host answer, or this one if it is the one.
-    pub(super) async fn pass_on(&self, host: &str, rest: &str, request: Request<Bytes>) -> Answer {
+    pub(super) async fn forward(&self, host: &str, rest: &str, request: Request<Bytes>) -> Answer {
         let host: HostRef = host
             .parse()
             .map_err(|error| ApiError::bad_request(format!("{error}")))?;
@@ -116,10 +116,10 @@ impl Api {
             None => format!("/v1/{rest}"),
         };
         let (Some(mesh), Some(id)) = (mesh, &host.id) else {
-            return self.again(path, request).await;
+            return self.route_as(path, request).await;
         };
         if *id == mesh.me.to_string() {
-            return self.again(path, request).await;
+            return self.route_as(path, request).await;
         }
         if host.is_gone() {
             let message = format!("host `{}` is {}", host.host, host.status);
@@ -133,15 +133,15 @@ impl Api {
             path,
             body: request.into_body(),
         };
-        let answer = mesh.ask(id, request).await;
-        let answer = answer.map_err(|error| ApiError::unreached(&host.host, &error))?;
+        let answer = mesh.request(id, request).await;
+        let answer = answer.map_err(|error| ApiError::unreachable_host(&host.host, &error))?;
         let mut response: Response<Body> = Response::new(full(answer.body.clone()));
         *response.status_mut() = answer.status();
         Ok(response)
     }
 
     /// Answers the same request under another path. Each pass takes a part of the path away, so they end.
-    fn again(&self, path: String, request: Request<Bytes>) -> BoxFuture<'_, Answer> {
+    fn route_as(&self, path: String, request: Request<Bytes>) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
             head.uri = path

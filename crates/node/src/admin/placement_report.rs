@@ -15,9 +15,9 @@ use weft_state::store::Deployed;
 
 use super::Sources;
 use super::errors::ApiError;
-use crate::cluster_view::Picture;
+use crate::cluster_view::ClusterView;
 use crate::controller::Snapshot;
-use crate::event_reporter::why as why_held;
+use crate::event_reporter::freeze_reason;
 use crate::inventory_publisher::holdings;
 use weft_telemetry::logs::now_ms;
 
@@ -25,37 +25,37 @@ use weft_telemetry::logs::now_ms;
 const ONLY_HOST: &str = "local";
 
 /// Where everything is to run, and what runs.
-pub(super) struct Layout {
+pub(super) struct PlacementReport {
     apps: BTreeMap<AppName, Deployed>,
     plan: Plan,
-    hosts: BTreeMap<HostId, Named>,
+    hosts: BTreeMap<HostId, HostNames>,
     /// What each host that lives says that it has.
     holdings: Vec<(HostId, Holding)>,
     /// Why this host cannot run an app, by its name.
     failures: BTreeMap<String, String>,
     /// What plans are made from; none for a lattice of one.
-    picture: Option<Picture>,
+    cluster_view: Option<ClusterView>,
     me: HostId,
 }
 
 /// What a host is called.
-struct Named {
+struct HostNames {
     name: String,
     id: Option<String>,
 }
 
-impl Layout {
+impl PlacementReport {
     /// The layout now.
     pub(super) fn of(sources: &Sources) -> Result<Self, ApiError> {
         let snapshot = sources.controller.snapshot();
         let failures = failures(&snapshot);
         match &sources.mesh {
-            Some(mesh) => Self::of_many(mesh.picture(), &mesh.me.to_string(), failures),
-            None => Self::of_one(&sources.about.name, &snapshot, failures),
+            Some(mesh) => Self::clustered(mesh.cluster_view(), &mesh.me.to_string(), failures),
+            None => Self::standalone(&sources.about.name, &snapshot, failures),
         }
     }
 
-    fn of_one(
+    fn standalone(
         name: &str,
         snapshot: &Snapshot,
         failures: BTreeMap<String, String>,
@@ -66,7 +66,7 @@ impl Layout {
             (deployed.app.metadata.name.clone(), deployed)
         });
         let apps: BTreeMap<_, _> = apps.collect();
-        let named = Named {
+        let named = HostNames {
             name: name.to_owned(),
             id: None,
         };
@@ -77,18 +77,18 @@ impl Layout {
             hosts: BTreeMap::from([(me.clone(), named)]),
             holdings: holdings.into_iter().map(|it| (me.clone(), it)).collect(),
             failures,
-            picture: None,
+            cluster_view: None,
             me,
         })
     }
 
-    fn of_many(
-        picture: Picture,
+    fn clustered(
+        cluster_view: ClusterView,
         me: &str,
         failures: BTreeMap<String, String>,
     ) -> Result<Self, ApiError> {
         let (mut hosts, mut holdings) = (BTreeMap::new(), Vec::new());
-        for view in picture.known.view.hosts() {
+        for view in cluster_view.membership.view.hosts() {
             let id = view.id.to_string();
             let Ok(host) = id.parse::<HostId>() else {
                 continue;
@@ -102,18 +102,18 @@ impl Layout {
                 "" => view.id.short(),
                 name => name.to_owned(),
             };
-            hosts.insert(host, Named { name, id: Some(id) });
+            hosts.insert(host, HostNames { name, id: Some(id) });
         }
         Ok(Self {
-            apps: picture
+            apps: cluster_view
                 .apps()
                 .map(|deployed| (deployed.app.metadata.name.clone(), deployed.clone()))
                 .collect(),
-            plan: picture.plan(),
+            plan: cluster_view.plan(),
             hosts,
             holdings,
             failures,
-            picture: Some(picture),
+            cluster_view: Some(cluster_view),
             me: me.parse().map_err(|_| ApiError::internal())?,
         })
     }
@@ -150,7 +150,7 @@ impl Layout {
             .apps
             .values()
             .find(|deployed| deployed.app.metadata.name.as_str() == app)
-            .ok_or_else(|| ApiError::no_such("app", app, &names))?;
+            .ok_or_else(|| ApiError::unknown("app", app, &names))?;
         let placements = self.placements_of(deployed, &self.plan);
         let components = placements.into_iter().map(|placement| ComponentStatus {
             revisions: self.revisions(&placement),
@@ -162,7 +162,7 @@ impl Layout {
             app: app.to_owned(),
             revision: deployed.revision,
             ready: components.iter().all(is_ready),
-            held: self.held(),
+            held: self.pause_reason(),
             components,
         })
     }
@@ -179,8 +179,8 @@ impl Layout {
                 app: app.clone(),
             },
         };
-        let plan = match &self.picture {
-            Some(picture) => picture.plan_with(deployed.clone()),
+        let plan = match &self.cluster_view {
+            Some(cluster_view) => cluster_view.plan_with(deployed.clone()),
             None => {
                 let others = self.apps.values().map(|deployed| &deployed.app);
                 let others = others.filter(|it| it.metadata.name != *name);
@@ -198,7 +198,7 @@ impl Layout {
             })
             .collect();
         if let Some(old) = old {
-            hosts.extend(self.in_place(&old.app, app, &plan));
+            hosts.extend(self.updated_in_place(&old.app, app, &plan));
         }
         hosts.sort_by(|left, right| {
             let key = |it: &HostChange| (it.app.clone(), it.component.clone(), it.host.clone());
@@ -210,21 +210,21 @@ impl Layout {
             changes,
             hosts,
             placements: self.placements_of(&deployed, &plan),
-            held: self.held(),
+            held: self.pause_reason(),
         }
     }
 
     /// What a host that drains still has: what is on its way to others, and why the rest is not.
     pub(super) fn stays(&self, component: &ComponentId) -> Option<Vec<String>> {
         let hosts = self.plan.assignments.get(component)?;
-        let is_wanted_elsewhere = hosts.iter().any(|host| *host != self.me);
-        (!is_wanted_elsewhere).then(|| self.why(component, &self.plan))
+        let is_placed_elsewhere = hosts.iter().any(|host| *host != self.me);
+        (!is_placed_elsewhere).then(|| self.why(component, &self.plan))
     }
 
     /// Why nothing is decided by what is heard of others.
-    fn held(&self) -> Option<String> {
-        let freeze = self.picture.as_ref()?.known.freeze?;
-        Some(why_held(freeze).to_owned())
+    fn pause_reason(&self) -> Option<String> {
+        let freeze = self.cluster_view.as_ref()?.membership.freeze?;
+        Some(freeze_reason(freeze).to_owned())
     }
 
     // === helpers ===
@@ -238,7 +238,7 @@ impl Layout {
             };
             let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
             let is_ready =
-                |host: &&HostId| self.has(host, &id, deployed.revision, Readiness::Ready);
+                |host: &&HostId| self.has_holding(host, &id, deployed.revision, Readiness::Ready);
             let placed = count(hosts.len());
             let unplaced = plan.unplaced.iter().find(|it| it.component == id);
             let pins = plan.pins.get(&id).map_or(&[][..], Vec::as_slice);
@@ -263,7 +263,13 @@ impl Layout {
         components.collect()
     }
 
-    fn has(&self, host: &HostId, id: &ComponentId, revision: u64, readiness: Readiness) -> bool {
+    fn has_holding(
+        &self,
+        host: &HostId,
+        id: &ComponentId,
+        revision: u64,
+        readiness: Readiness,
+    ) -> bool {
         self.holdings.iter().any(|(holder, holding)| {
             holder == host
                 && (&holding.component.app, &holding.component.component)
@@ -298,7 +304,7 @@ impl Layout {
     }
 
     /// The components that run where they ran, with other code or settings.
-    fn in_place(&self, old: &App, new: &App, plan: &Plan) -> Vec<HostChange> {
+    fn updated_in_place(&self, old: &App, new: &App, plan: &Plan) -> Vec<HostChange> {
         let changed = new.spec.components.iter().filter(|component| {
             let before = old.spec.components.iter();
             let mut before = before.filter(|it| it.name == component.name);
@@ -342,11 +348,14 @@ impl Layout {
     fn why(&self, id: &ComponentId, plan: &Plan) -> Vec<String> {
         let unplaced = plan.unplaced.iter().find(|it| it.component == *id);
         let reasons = unplaced.map_or(&[][..], |it| it.reasons.as_slice());
-        reasons.iter().map(|reason| self.sentence(reason)).collect()
+        reasons
+            .iter()
+            .map(|reason| self.reason_text(reason))
+            .collect()
     }
 
     /// A reason with the names of hosts in place of their ids.
-    fn sentence(&self, reason: &Reason) -> String {
+    fn reason_text(&self, reason: &Reason) -> String {
         let text = reason.to_string();
         match &reason.cause {
             Cause::StoreAway { home, .. } | Cause::StoreElsewhere { home, .. } => {
@@ -383,8 +392,8 @@ fn all_on<'a>(host: &HostId, apps: impl Iterator<Item = &'a App>) -> Plan {
 }
 
 fn failures(snapshot: &Snapshot) -> BTreeMap<String, String> {
-    let refused = snapshot.refused.iter();
-    let failed = refused.map(|(app, refused)| (app.clone(), refused.reason.clone()));
+    let failed = snapshot.failed.iter();
+    let failed = failed.map(|(app, failed)| (app.clone(), failed.reason.clone()));
     failed.collect()
 }
 

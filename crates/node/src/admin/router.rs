@@ -16,7 +16,7 @@ use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
 
 use super::errors::ApiError;
-use super::placement_report::Layout;
+use super::placement_report::PlacementReport;
 use super::{Api, events, links, logs, rows};
 use crate::controller::AppState;
 use crate::runtime::RunningApp;
@@ -64,7 +64,7 @@ impl Api {
                 json(&links::why(&snapshot, query)?)
             }
             (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
-                self.pass_on(host, &rest.join("/"), request).await
+                self.forward(host, &rest.join("/"), request).await
             }
             (&Method::POST, ["v1", "fault"]) => self.fault(&request),
             (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
@@ -95,8 +95,8 @@ impl Api {
             "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
             "routes" => json(&rows::routes(&snapshot)),
-            "placements" => json(&Layout::of(&self.sources)?.placements()),
-            "inventory" => json(&Layout::of(&self.sources)?.inventory()),
+            "placements" => json(&PlacementReport::of(&self.sources)?.placements()),
+            "inventory" => json(&PlacementReport::of(&self.sources)?.inventory()),
             "hosts" => {
                 let (about, mesh) = (&self.sources.about, &self.sources.mesh);
                 json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
@@ -140,37 +140,37 @@ impl Api {
     }
 
     async fn call(&self, request: Request<Bytes>) -> Answer {
-        let wanted: CallRequest = read_json(&request)?;
-        if !(1..=CALL_REPEAT_MAX).contains(&wanted.repeat) {
-            let repeat = wanted.repeat;
+        let call: CallRequest = read_json(&request)?;
+        if !(1..=CALL_REPEAT_MAX).contains(&call.repeat) {
+            let repeat = call.repeat;
             let message = format!("`repeat` is {repeat}; expected 1 to {CALL_REPEAT_MAX}");
             return Err(ApiError::bad_request(message));
         }
-        let app = self.callee(&wanted)?;
-        let (expression, repeat) = (&wanted.expression, wanted.repeat);
-        json(&app.call(&wanted.component, expression, repeat).await?)
+        let app = self.callee(&call)?;
+        let (expression, repeat) = (&call.expression, call.repeat);
+        json(&app.call(&call.component, expression, repeat).await?)
     }
 
     /// The app that a call is for, which runs the component.
-    fn callee(&self, wanted: &CallRequest) -> Result<Arc<dyn RunningApp>, ApiError> {
+    fn callee(&self, call: &CallRequest) -> Result<Arc<dyn RunningApp>, ApiError> {
         let snapshot = self.sources.controller.snapshot();
-        let Some(app) = snapshot.apps.get(&wanted.app) else {
+        let Some(app) = snapshot.apps.get(&call.app) else {
             let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
-            return Err(ApiError::no_such("app", &wanted.app, &names));
+            return Err(ApiError::unknown("app", &call.app, &names));
         };
         let running = match &app.state {
             AppState::Ready(running) => running,
             AppState::Failed(reason) => {
-                let app = &wanted.app;
+                let app = &call.app;
                 let reason = format!("app `{app}` does not run on this host: {reason}");
                 return Err(ApiError::refused(reason));
             }
         };
         let components = running.components();
         let mut names = components.iter().map(|component| component.name.as_str());
-        if !names.clone().any(|name| name == wanted.component) {
+        if !names.clone().any(|name| name == call.component) {
             let names: Vec<_> = names.by_ref().collect();
-            return Err(ApiError::no_such("component", &wanted.component, &names));
+            return Err(ApiError::unknown("component", &call.component, &names));
         }
         Ok(running.clone())
     }

@@ -12,23 +12,23 @@ use weft_provider::Registry;
 
 use super::About;
 use crate::Joined;
-use crate::controller::{AppState, Refused, RunningApp, Snapshot};
+use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot};
 use crate::runtime::RunningComponent;
 use weft_link::Protocol;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
     let apps = snapshot.apps.iter();
-    apps.map(|(name, running)| app(running, snapshot.refused.get(name).map(AsRef::as_ref)))
+    apps.map(|(name, running)| app(running, snapshot.failed.get(name).map(AsRef::as_ref)))
         .collect()
 }
 
-fn app(running: &RunningApp, refused: Option<&Refused>) -> AppRow {
+fn app(running: &HostedApp, failed: Option<&FailedRevision>) -> AppRow {
     let spec = &running.deployed.app.spec;
-    let (status, reason) = match (&running.state, refused) {
+    let (status, reason) = match (&running.state, failed) {
         (AppState::Ready(_), None) => ("ready", None),
-        (AppState::Ready(_), Some(refused)) => {
-            let revision = refused.deployed.revision;
-            let reason = &refused.reason;
+        (AppState::Ready(_), Some(failed)) => {
+            let revision = failed.deployed.revision;
+            let reason = &failed.reason;
             let reason = format!("revision {revision} does not start here: {reason}");
             ("behind", Some(reason))
         }
@@ -155,11 +155,12 @@ pub(super) fn hosts(
     let Some(mesh) = mesh else {
         return vec![own];
     };
-    let known = mesh.known.borrow().clone();
+    let membership = mesh.membership.borrow().clone();
     let lattice = Some(mesh.lattice.to_string());
     own.lattice = lattice.clone();
     own.id = Some(mesh.me.to_string());
-    let (mine, others): (Vec<_>, Vec<_>) = known.view.hosts().partition(|host| host.id == mesh.me);
+    let (mine, others): (Vec<_>, Vec<_>) =
+        membership.view.hosts().partition(|host| host.id == mesh.me);
     if let Some(mine) = mine.first() {
         own.status = status(mine).to_owned();
         own.running = mine.load.running.into();

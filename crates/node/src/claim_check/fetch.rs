@@ -12,12 +12,12 @@ use weft_bus::{Bus, RequestError, Subject};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, FailureCode, Fetch, Frame, FrameError, Held};
 
-use super::part_bytes;
+use super::part_bytes_max;
 use crate::subjects::Subjects;
 
 /// The most bytes of frames that are being fetched, or were and are still being dealt with: as many as a
 /// host keeps for others.
-pub(crate) const TAKEN_BYTES_MAX: usize = 256 << 20;
+pub(crate) const FETCHED_BYTES_MAX: usize = 256 << 20;
 
 /// How many parts of a frame are asked for at a time: while one is written into place, others are on their
 /// way; more would only wait in the server, which holds as much for all calls of a host.
@@ -28,7 +28,7 @@ const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// Fetches frames.
 #[derive(Clone)]
-pub(crate) struct Taker {
+pub(crate) struct ClaimFetcher {
     bus: Bus,
     subjects: Subjects,
     /// A permit for each byte.
@@ -36,18 +36,18 @@ pub(crate) struct Taker {
 }
 
 /// A frame that was fetched. Its room is taken until it is dropped.
-pub(crate) struct Taken {
+pub(crate) struct FetchedFrame {
     pub(crate) frame: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
 /// Why a frame was not fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub(crate) enum TakeError {
+pub(crate) enum ClaimFetchError {
     /// There is no room for it.
     #[error(
         "expected room for {total} bytes that the bus cannot carry at once, found less left of the \
-         {TAKEN_BYTES_MAX} that this host takes from others"
+         {FETCHED_BYTES_MAX} that this host takes from others"
     )]
     Full {
         /// How large the frame is.
@@ -55,36 +55,38 @@ pub(crate) enum TakeError {
     },
     /// The host that keeps it cannot be asked.
     #[error("the host that keeps it cannot be named on the bus")]
-    Host,
+    UnknownHost,
     /// The bus does not answer.
     #[error("a part of it was not answered")]
     Bus(#[source] RequestError),
     /// The host does not keep it any more.
     #[error("it is not kept any more")]
-    Gone,
+    Expired,
     /// What came is no frame.
     #[error("a part of it cannot be read")]
-    Frame(#[source] FrameError),
+    Malformed(#[source] FrameError),
     /// What came is not what was asked for.
     #[error("a part of it is not the one that was asked for")]
-    Other,
+    Mismatched,
 }
 
-impl TakeError {
+impl ClaimFetchError {
     /// The code for a call whose arguments were not fetched: it has not run.
-    pub(crate) fn code_of_request(&self) -> FailureCode {
+    pub(crate) fn request_failure_code(&self) -> FailureCode {
         match self {
             Self::Full { .. } => FailureCode::Busy,
-            Self::Host | Self::Bus(_) | Self::Gone | Self::Frame(_) | Self::Other => {
-                FailureCode::Refused
-            }
+            Self::UnknownHost
+            | Self::Bus(_)
+            | Self::Expired
+            | Self::Malformed(_)
+            | Self::Mismatched => FailureCode::Refused,
         }
     }
 }
 
 /// Which bytes of which frame are wanted.
 #[derive(Clone, Copy)]
-struct Piece<'a> {
+struct PartRange<'a> {
     subject: &'a Subject,
     claim: ClaimId,
     start: u32,
@@ -92,37 +94,40 @@ struct Piece<'a> {
     deadline: Instant,
 }
 
-impl Taker {
+impl ClaimFetcher {
     pub(super) fn new(bus: Bus, subjects: Subjects) -> Self {
         Self {
             bus,
             subjects,
-            room: Arc::new(Semaphore::new(TAKEN_BYTES_MAX)),
+            room: Arc::new(Semaphore::new(FETCHED_BYTES_MAX)),
         }
     }
 
     /// Fetches what is held. Dropping the future ends it; the other host finds that out by its own bounds.
     ///
     /// # Errors
-    /// A [`TakeError`], soon after `deadline` at the latest.
-    pub(crate) async fn take(
+    /// A [`ClaimFetchError`], soon after `deadline` at the latest.
+    pub(crate) async fn fetch(
         &self,
         held: &Held<'_>,
         deadline: Instant,
-    ) -> Result<Taken, TakeError> {
+    ) -> Result<FetchedFrame, ClaimFetchError> {
         let total = held.total;
         let room = self.room.clone().try_acquire_many_owned(total);
-        let room = room.map_err(|_| TakeError::Full { total })?;
+        let room = room.map_err(|_| ClaimFetchError::Full { total })?;
         let host = HostId::from_key(held.host);
-        let subject = self.subjects.held_by(host).ok_or(TakeError::Host)?;
+        let subject = self
+            .subjects
+            .claims_of(host)
+            .ok_or(ClaimFetchError::UnknownHost)?;
         let mut frame = Vec::with_capacity(total as usize);
         frame.extend_from_slice(held.bytes);
         let first = held.bytes.len() as u32;
-        let each = u32::try_from(part_bytes(&self.bus))
+        let each = u32::try_from(part_bytes_max(&self.bus))
             .unwrap_or(u32::MAX)
             .max(1);
-        let pieces = (first..total).step_by(each as usize).map(|start| {
-            self.piece(Piece {
+        let ranges = (first..total).step_by(each as usize).map(|start| {
+            self.range(PartRange {
                 subject: &subject,
                 claim: held.claim,
                 start,
@@ -131,52 +136,51 @@ impl Taker {
             })
         });
         // In order, so that what is there is always the beginning.
-        let mut pieces = stream::iter(pieces).buffered(FETCHES_IN_FLIGHT);
-        while let Some(parts) = pieces.try_next().await? {
+        let mut ranges = stream::iter(ranges).buffered(FETCHES_IN_FLIGHT);
+        while let Some(parts) = ranges.try_next().await? {
             parts.iter().for_each(|part| frame.extend_from_slice(part));
         }
-        drop(pieces);
-        Ok(Taken {
+        drop(ranges);
+        Ok(FetchedFrame {
             frame: frame.into(),
             _room: room,
         })
     }
 
     /// One piece, in one part, or in more if the other host's server takes smaller messages.
-    async fn piece(&self, mut piece: Piece<'_>) -> Result<Vec<Bytes>, TakeError> {
+    async fn range(&self, mut range: PartRange<'_>) -> Result<Vec<Bytes>, ClaimFetchError> {
         let mut parts = Vec::with_capacity(1);
-        while piece.start < piece.end {
-            let part = self.part(piece).await?;
-            piece.start += part.len() as u32;
+        while range.start < range.end {
+            let part = self.part(range).await?;
+            range.start += part.len() as u32;
             parts.push(part);
         }
         Ok(parts)
     }
 
     /// The beginning of a piece, or all of it.
-    async fn part(&self, piece: Piece<'_>) -> Result<Bytes, TakeError> {
-        let at_most = piece.end - piece.start;
-        let mut question = Vec::new();
+    async fn part(&self, range: PartRange<'_>) -> Result<Bytes, ClaimFetchError> {
+        let at_most = range.end - range.start;
+        let mut request = Vec::new();
         let fetch = Frame::Fetch(Fetch {
-            claim: piece.claim,
-            offset: piece.start,
+            claim: range.claim,
+            offset: range.start,
             at_most,
         });
         // It is a hundred bytes at most, so nothing about it can be too long.
-        fetch.encode(&mut question).map_err(|_| TakeError::Other)?;
-        let until = piece.deadline.min(Instant::now() + FETCH_TIME_MAX);
-        let answer = self
-            .bus
-            .request(piece.subject, question.into(), until)
-            .await;
-        let answer = answer.map_err(TakeError::Bus)?;
-        let Frame::Part(part) = Frame::decode(&answer).map_err(TakeError::Frame)? else {
-            return Err(TakeError::Other);
+        fetch
+            .encode(&mut request)
+            .map_err(|_| ClaimFetchError::Mismatched)?;
+        let until = range.deadline.min(Instant::now() + FETCH_TIME_MAX);
+        let answer = self.bus.request(range.subject, request.into(), until).await;
+        let answer = answer.map_err(ClaimFetchError::Bus)?;
+        let Frame::Part(part) = Frame::decode(&answer).map_err(ClaimFetchError::Malformed)? else {
+            return Err(ClaimFetchError::Mismatched);
         };
-        let is_it = (part.claim, part.offset) == (piece.claim, piece.start);
-        let bytes = part.bytes.ok_or(TakeError::Gone)?;
-        if !is_it || bytes.is_empty() || bytes.len() > at_most as usize {
-            return Err(TakeError::Other);
+        let is_requested = (part.claim, part.offset) == (range.claim, range.start);
+        let bytes = part.bytes.ok_or(ClaimFetchError::Expired)?;
+        if !is_requested || bytes.is_empty() || bytes.len() > at_most as usize {
+            return Err(ClaimFetchError::Mismatched);
         }
         Ok(answer.slice_ref(bytes))
     }

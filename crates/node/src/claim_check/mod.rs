@@ -14,34 +14,34 @@ mod tests;
 use weft_bus::Bus;
 use weft_membership::HostId;
 
-pub(super) use self::fetch::{TakeError, Taker};
-pub(super) use self::store::{KeepError, Keeper, Kept, serve};
+pub(super) use self::fetch::{ClaimFetchError, ClaimFetcher};
+pub(super) use self::store::{ClaimStore, ClaimStoreError, StoredFrame, serve};
 
 use crate::subjects::Subjects;
 
 /// What a message has besides the part of a frame: the fields of `held` or `part`, and an authenticator of
 /// the longest.
-const AROUND_A_PART: usize = 1 << 10;
+const PART_OVERHEAD: usize = 1 << 10;
 
 /// Frames that are larger than a message, both ways.
 #[derive(Clone)]
-pub(super) struct Large {
-    pub(super) keeper: Keeper,
-    pub(super) taker: Taker,
+pub(super) struct ClaimChecks {
+    pub(super) store: ClaimStore,
+    pub(super) fetcher: ClaimFetcher,
 }
 
-impl Large {
+impl ClaimChecks {
     pub(super) fn new(bus: Bus, subjects: Subjects, me: HostId) -> Self {
         Self {
-            keeper: Keeper::new(me),
-            taker: Taker::new(bus, subjects),
+            store: ClaimStore::new(me),
+            fetcher: ClaimFetcher::new(bus, subjects),
         }
     }
 }
 
 /// The largest part of a frame that fits into a message of the bus.
-fn part_bytes(bus: &Bus) -> usize {
+fn part_bytes_max(bus: &Bus) -> usize {
     let most = bus.max_payload();
     // Half of it where messages are hardly larger than what is around a part.
-    most.saturating_sub(AROUND_A_PART).max(most / 2)
+    most.saturating_sub(PART_OVERHEAD).max(most / 2)
 }

@@ -11,51 +11,51 @@ use weft_bus::{Bus, Message, Subscription};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
-use super::part_bytes;
+use super::part_bytes_max;
 use weft_link::{Refusal, Refusals};
 
 /// The most bytes of frames that wait to be fetched: those of four calls of the largest size, or of some
 /// hundred of an ordinary large one. What comes beyond it is refused and not queued.
-pub(crate) const KEPT_BYTES_MAX: usize = 256 << 20;
+pub(crate) const STORED_BYTES_MAX: usize = 256 << 20;
 
 /// The frames that wait to be fetched.
 #[derive(Clone)]
-pub(crate) struct Keeper {
+pub(crate) struct ClaimStore {
     me: HostId,
-    frames: Arc<Mutex<HashMap<ClaimId, Claimed>>>,
+    frames: Arc<Mutex<HashMap<ClaimId, ClaimEntry>>>,
     /// A permit for each byte.
     room: Arc<Semaphore>,
 }
 
 /// A frame behind a claim.
-struct Claimed {
+struct ClaimEntry {
     frame: Bytes,
     /// How many bytes nobody has asked for, at least: none of them twice, nobody has more than the others.
-    unasked: usize,
-    all_asked: Arc<Notify>,
+    unrequested: usize,
+    all_requested: Arc<Notify>,
 }
 
 /// A frame for which there is room; its claims are made one after the other.
-pub(crate) struct Kept {
-    keeper: Keeper,
+pub(crate) struct StoredFrame {
+    store: ClaimStore,
     frame: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
 /// A receiver's claim on a frame. Dropping it ends it.
 pub(crate) struct Claim<'a> {
-    kept: &'a Kept,
+    stored: &'a StoredFrame,
     id: ClaimId,
-    all_asked: Arc<Notify>,
+    all_requested: Arc<Notify>,
 }
 
 /// Why a frame is not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum KeepError {
+pub(crate) enum ClaimStoreError {
     /// There is no room.
     #[error(
         "expected room for {found} bytes that the bus cannot carry at once, found less left of the \
-         {KEPT_BYTES_MAX} that this host keeps for others"
+         {STORED_BYTES_MAX} that this host keeps for others"
     )]
     Full {
         /// How large the frame is.
@@ -69,25 +69,25 @@ pub(crate) enum KeepError {
     Frame(#[source] weft_wire::EncodeError),
 }
 
-impl Keeper {
+impl ClaimStore {
     pub(super) fn new(me: HostId) -> Self {
         Self {
             me,
             frames: Arc::default(),
-            room: Arc::new(Semaphore::new(KEPT_BYTES_MAX)),
+            room: Arc::new(Semaphore::new(STORED_BYTES_MAX)),
         }
     }
 
     /// Takes room for a frame.
     ///
     /// # Errors
-    /// [`KeepError::Full`] if there is none now.
-    pub(crate) fn keep(&self, frame: Bytes) -> Result<Kept, KeepError> {
-        let full = KeepError::Full { found: frame.len() };
+    /// [`ClaimStoreError::Full`] if there is none now.
+    pub(crate) fn store(&self, frame: Bytes) -> Result<StoredFrame, ClaimStoreError> {
+        let full = ClaimStoreError::Full { found: frame.len() };
         let permits = u32::try_from(frame.len()).map_err(|_| full)?;
         let room = self.room.clone().try_acquire_many_owned(permits);
-        Ok(Kept {
-            keeper: self.clone(),
+        Ok(StoredFrame {
+            store: self.clone(),
             frame,
             _room: room.map_err(|_| full)?,
         })
@@ -96,76 +96,77 @@ impl Keeper {
     /// The part that is asked for, no longer than `most`; none if there is no such claim, or nothing there.
     pub(super) fn part(&self, fetch: &Fetch, most: usize) -> Option<Bytes> {
         let mut frames = self.frames();
-        let claimed = frames.get_mut(&fetch.claim)?;
+        let entry = frames.get_mut(&fetch.claim)?;
         let start = usize::try_from(fetch.offset).ok()?;
         let length = usize::try_from(fetch.at_most).ok()?.min(most);
-        let end = start.saturating_add(length).min(claimed.frame.len());
+        let end = start.saturating_add(length).min(entry.frame.len());
         if start >= end {
             return None;
         }
-        claimed.unasked = claimed.unasked.saturating_sub(end - start);
-        if claimed.unasked == 0 {
-            claimed.all_asked.notify_one();
+        entry.unrequested = entry.unrequested.saturating_sub(end - start);
+        if entry.unrequested == 0 {
+            entry.all_requested.notify_one();
         }
-        Some(claimed.frame.slice(start..end))
+        Some(entry.frame.slice(start..end))
     }
 
-    fn frames(&self) -> MutexGuard<'_, HashMap<ClaimId, Claimed>> {
+    fn frames(&self) -> MutexGuard<'_, HashMap<ClaimId, ClaimEntry>> {
         // Nothing panics while it holds the lock.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
+impl StoredFrame {
     /// A claim for one receiver, and the frame that tells of it.
     ///
     /// # Errors
-    /// A [`KeepError`] if it cannot be told.
-    pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim<'_>, Bytes), KeepError> {
+    /// A [`ClaimStoreError`] if it cannot be told.
+    pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim<'_>, Bytes), ClaimStoreError> {
         let mut id = [0; 16];
-        getrandom::fill(&mut id).map_err(|_| KeepError::Random)?;
+        getrandom::fill(&mut id).map_err(|_| ClaimStoreError::Random)?;
         let id = ClaimId(id);
-        let first = part_bytes(bus).min(self.frame.len().saturating_sub(1));
+        let first = part_bytes_max(bus).min(self.frame.len().saturating_sub(1));
         let held = Frame::Held(Held {
-            host: *self.keeper.me.key(),
+            host: *self.store.me.key(),
             claim: id,
             total: u32::try_from(self.frame.len()).unwrap_or(u32::MAX),
             bytes: &self.frame[..first],
         });
-        let mut told = Vec::new();
-        held.encode(&mut told).map_err(KeepError::Frame)?;
-        let all_asked = Arc::new(Notify::new());
-        let claimed = Claimed {
+        let mut announcement = Vec::new();
+        held.encode(&mut announcement)
+            .map_err(ClaimStoreError::Frame)?;
+        let all_requested = Arc::new(Notify::new());
+        let entry = ClaimEntry {
             frame: self.frame.clone(),
-            unasked: self.frame.len() - first,
-            all_asked: all_asked.clone(),
+            unrequested: self.frame.len() - first,
+            all_requested: all_requested.clone(),
         };
-        self.keeper.frames().insert(id, claimed);
+        self.store.frames().insert(id, entry);
         let claim = Claim {
-            kept: self,
+            stored: self,
             id,
-            all_asked,
+            all_requested,
         };
-        Ok((claim, told.into()))
+        Ok((claim, announcement.into()))
     }
 }
 
 impl Claim<'_> {
     /// Ends the claim. Says whether anyone may have got all of the frame: from now on nobody gets more.
     pub(crate) fn withdraw(self) -> bool {
-        let claimed = self.kept.keeper.frames().remove(&self.id);
-        claimed.is_none_or(|claimed| claimed.unasked == 0)
+        let entry = self.stored.store.frames().remove(&self.id);
+        entry.is_none_or(|entry| entry.unrequested == 0)
     }
 
     /// Waits until all of the frame was asked for. What was asked for is on its way.
-    pub(crate) async fn all_asked(&self) {
-        self.all_asked.notified().await;
+    pub(crate) async fn all_requested(&self) {
+        self.all_requested.notified().await;
     }
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.kept.keeper.frames().remove(&self.id);
+        self.stored.store.frames().remove(&self.id);
     }
 }
 
@@ -174,15 +175,15 @@ impl Drop for Claim<'_> {
 pub(crate) async fn serve(
     mut fetches: Subscription,
     bus: Bus,
-    keeper: Keeper,
+    store: ClaimStore,
     refusals: Arc<Refusals>,
 ) {
     while let Some(message) = fetches.next_message().await {
-        hand_out(&bus, &keeper, &refusals, &message).await;
+        serve_fetch(&bus, &store, &refusals, &message).await;
     }
 }
 
-async fn hand_out(bus: &Bus, keeper: &Keeper, refusals: &Refusals, message: &Message) {
+async fn serve_fetch(bus: &Bus, store: &ClaimStore, refusals: &Refusals, message: &Message) {
     let fetch = match Frame::decode(&message.payload) {
         Ok(Frame::Fetch(fetch)) => fetch,
         Ok(other) => return refusals.count(Refusal::Unexpected, other.kind().name()),
@@ -191,14 +192,14 @@ async fn hand_out(bus: &Bus, keeper: &Keeper, refusals: &Refusals, message: &Mes
     let Some(reply) = &message.reply else {
         return refusals.count(Refusal::Unanswerable, "`fetch`");
     };
-    let bytes = keeper.part(&fetch, part_bytes(bus));
+    let bytes = store.part(&fetch, part_bytes_max(bus));
     let part = Frame::Part(Part {
         claim: fetch.claim,
         offset: fetch.offset,
         bytes: bytes.as_deref(),
     });
     let mut answer =
-        Vec::with_capacity(super::AROUND_A_PART + bytes.as_ref().map_or(0, Bytes::len));
+        Vec::with_capacity(super::PART_OVERHEAD + bytes.as_ref().map_or(0, Bytes::len));
     // A part is bounded by the message, so it is no longer than a frame may be.
     let encoded = part.encode(&mut answer);
     if let Err(error) = encoded {

@@ -12,22 +12,22 @@ use weft_bus::{Bus, Scope, Subscription};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
-use super::fetch::TAKEN_BYTES_MAX;
-use super::store::KEPT_BYTES_MAX;
-use super::{KeepError, Keeper, Large, TakeError, serve};
+use super::fetch::FETCHED_BYTES_MAX;
+use super::store::STORED_BYTES_MAX;
+use super::{ClaimChecks, ClaimFetchError, ClaimStore, ClaimStoreError, serve};
 use crate::subjects::Subjects;
 use weft_link::{Refusals, encoded};
 
-const KEEPER: HostId = HostId::from_key([1; 32]);
-const TAKER: HostId = HostId::from_key([2; 32]);
+const OWNER: HostId = HostId::from_key([1; 32]);
+const FETCHER: HostId = HostId::from_key([2; 32]);
 
 /// A message of the bus that these tests run on.
 const MAX_PAYLOAD: usize = 4 << 10;
 
 /// Two hosts, of which one keeps and the other takes.
 struct Pair {
-    keeper: Large,
-    taker: Large,
+    owner: ClaimChecks,
+    fetcher: ClaimChecks,
     bus: Bus,
     _serving: AbortOnDropHandle<()>,
     tasks: TaskTracker,
@@ -55,18 +55,18 @@ impl Pair {
         });
         let scope = Scope::new("test").unwrap();
         let bus = network.join("keeper", &scope);
-        let of_keeper = subjects(&scope, KEEPER);
-        let keeper = Large::new(bus.clone(), of_keeper.clone(), KEEPER);
-        let fetches = bus.subscribe(&of_keeper.held).await;
+        let of_owner = subjects(&scope, OWNER);
+        let owner = ClaimChecks::new(bus.clone(), of_owner.clone(), OWNER);
+        let fetches = bus.subscribe(&of_owner.claims).await;
         let refusals = Arc::new(Refusals::default());
         let tasks = TaskTracker::new();
-        let serving = serve(fetches, bus.clone(), keeper.keeper.clone(), refusals);
+        let serving = serve(fetches, bus.clone(), owner.store.clone(), refusals);
         Self {
-            keeper,
-            taker: Large::new(
+            owner,
+            fetcher: ClaimChecks::new(
                 network.join("taker", &scope),
-                subjects(&scope, TAKER),
-                TAKER,
+                subjects(&scope, FETCHER),
+                FETCHER,
             ),
             bus,
             _serving: AbortOnDropHandle::new(tasks.spawn(serving)),
@@ -78,15 +78,15 @@ impl Pair {
     async fn stranger(&self) -> (Subscription, [u8; 32]) {
         let stranger = HostId::from_key([3; 32]);
         let asked = subjects(self.bus.scope(), stranger);
-        (self.bus.subscribe(&asked.held).await, *stranger.key())
+        (self.bus.subscribe(&asked.claims).await, *stranger.key())
     }
 
     /// Takes a frame of `total` bytes from a host that answers with what `answer` makes of each question.
-    async fn take_from(
+    async fn fetch_from(
         &self,
         total: u32,
         answer: impl Fn(Fetch) -> Vec<u8> + Send + 'static,
-    ) -> Result<Bytes, TakeError> {
+    ) -> Result<Bytes, ClaimFetchError> {
         let (mut questions, host) = self.stranger().await;
         let bus = self.bus.clone();
         let answering = self.tasks.spawn(async move {
@@ -106,8 +106,8 @@ impl Pair {
             total,
             bytes: &[],
         };
-        let taken = self.taker.taker.take(&held, deadline()).await;
-        taken.map(|taken| taken.frame)
+        let fetched = self.fetcher.fetcher.fetch(&held, deadline()).await;
+        fetched.map(|fetched| fetched.frame)
     }
 }
 
@@ -132,12 +132,16 @@ async fn what_is_larger_than_a_message_arrives_whole() {
         1_000_003,
     ] {
         let frame = bytes(length);
-        let kept = pair.keeper.keeper.keep(frame.clone()).unwrap();
-        let (claim, told) = kept.claim(&pair.bus).unwrap();
-        assert!(told.len() <= MAX_PAYLOAD);
-        let taken = pair.taker.taker.take(&held(&told), deadline()).await;
-        assert_eq!(taken.unwrap().frame, frame);
-        claim.all_asked().await;
+        let stored = pair.owner.store.store(frame.clone()).unwrap();
+        let (claim, announcement) = stored.claim(&pair.bus).unwrap();
+        assert!(announcement.len() <= MAX_PAYLOAD);
+        let fetched = pair
+            .fetcher
+            .fetcher
+            .fetch(&held(&announcement), deadline())
+            .await;
+        assert_eq!(fetched.unwrap().frame, frame);
+        claim.all_requested().await;
         assert!(claim.withdraw(), "it was all asked for");
     }
 }
@@ -145,24 +149,42 @@ async fn what_is_larger_than_a_message_arrives_whole() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_has_ended_or_never_was_gives_nothing() {
     let pair = Pair::new().await;
-    let kept = pair.keeper.keeper.keep(bytes(100_000)).unwrap();
-    let (claim, told) = kept.claim(&pair.bus).unwrap();
+    let stored = pair.owner.store.store(bytes(100_000)).unwrap();
+    let (claim, announcement) = stored.claim(&pair.bus).unwrap();
     let other_host = Held {
-        host: *TAKER.key(),
-        ..held(&told)
+        host: *FETCHER.key(),
+        ..held(&announcement)
     };
     let other_claim = Held {
         claim: CLAIM,
-        ..held(&told)
+        ..held(&announcement)
     };
     // Nobody listens for the questions of the one that only takes.
-    let nobody = pair.taker.taker.take(&other_host, deadline()).await.err();
-    assert!(matches!(nobody, Some(TakeError::Bus(_))), "{nobody:?}");
-    let gone = pair.taker.taker.take(&other_claim, deadline()).await.err();
-    assert_eq!(gone, Some(TakeError::Gone));
+    let nobody = pair
+        .fetcher
+        .fetcher
+        .fetch(&other_host, deadline())
+        .await
+        .err();
+    assert!(
+        matches!(nobody, Some(ClaimFetchError::Bus(_))),
+        "{nobody:?}"
+    );
+    let expired = pair
+        .fetcher
+        .fetcher
+        .fetch(&other_claim, deadline())
+        .await
+        .err();
+    assert_eq!(expired, Some(ClaimFetchError::Expired));
     assert!(!claim.withdraw(), "nobody has asked for any of it");
-    let gone = pair.taker.taker.take(&held(&told), deadline()).await.err();
-    assert_eq!(gone, Some(TakeError::Gone));
+    let expired = pair
+        .fetcher
+        .fetcher
+        .fetch(&held(&announcement), deadline())
+        .await
+        .err();
+    assert_eq!(expired, Some(ClaimFetchError::Expired));
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,11 +228,14 @@ async fn what_was_not_asked_for_is_not_taken() {
         ),
     ];
     for (what, answer) in cases {
-        let taken = pair.take_from(20_000, answer).await;
-        assert_eq!(taken, Err(TakeError::Other), "{what}");
+        let fetched = pair.fetch_from(20_000, answer).await;
+        assert_eq!(fetched, Err(ClaimFetchError::Mismatched), "{what}");
     }
-    let taken = pair.take_from(20_000, |_| vec![1, 200, 3]).await;
-    assert!(matches!(taken, Err(TakeError::Frame(_))), "{taken:?}");
+    let fetched = pair.fetch_from(20_000, |_| vec![1, 200, 3]).await;
+    assert!(
+        matches!(fetched, Err(ClaimFetchError::Malformed(_))),
+        "{fetched:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,14 +249,17 @@ async fn a_host_that_does_not_answer_is_given_up_in_time() {
         bytes: &[],
     };
     let started = Instant::now();
-    let taken = pair
-        .taker
-        .taker
-        .take(&held, started + Duration::from_secs(60));
-    assert!(matches!(taken.await.err(), Some(TakeError::Bus(_))));
+    let fetched = pair
+        .fetcher
+        .fetcher
+        .fetch(&held, started + Duration::from_secs(60));
+    assert!(matches!(fetched.await.err(), Some(ClaimFetchError::Bus(_))));
     assert!(started.elapsed() <= Duration::from_secs(6));
-    let taken = pair.taker.taker.take(&held, started).await.err();
-    assert!(matches!(taken, Some(TakeError::Bus(_))), "{taken:?}");
+    let fetched = pair.fetcher.fetcher.fetch(&held, started).await.err();
+    assert!(
+        matches!(fetched, Some(ClaimFetchError::Bus(_))),
+        "{fetched:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,13 +267,13 @@ async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
     let pair = Pair::new().await;
     // One page that is not touched stands for all.
     let large = Bytes::from(vec![0; 64 << 20]);
-    let fitting = KEPT_BYTES_MAX / large.len();
-    let keep = || pair.keeper.keeper.keep(large.clone());
-    let mut kept: Vec<_> = (0..fitting).map(|_| keep().unwrap()).collect();
+    let fitting = STORED_BYTES_MAX / large.len();
+    let store = || pair.owner.store.store(large.clone());
+    let mut stored: Vec<_> = (0..fitting).map(|_| store().unwrap()).collect();
     let found = large.len();
-    assert_eq!(keep().err(), Some(KeepError::Full { found }));
-    kept.pop();
-    kept.push(keep().unwrap());
+    assert_eq!(store().err(), Some(ClaimStoreError::Full { found }));
+    stored.pop();
+    stored.push(store().unwrap());
 
     let (_questions, host) = pair.stranger().await;
     let held = Held {
@@ -254,17 +282,20 @@ async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
         total: 64 << 20,
         bytes: &[],
     };
-    let fitting = TAKEN_BYTES_MAX >> 26;
-    let takes = (0..=fitting).map(|_| pair.taker.taker.take(&held, deadline()));
-    let taken = futures_util::future::join_all(takes).await;
-    let full = TakeError::Full { total: held.total };
-    let refused = taken
+    let fitting = FETCHED_BYTES_MAX >> 26;
+    let takes = (0..=fitting).map(|_| pair.fetcher.fetcher.fetch(&held, deadline()));
+    let fetched = futures_util::future::join_all(takes).await;
+    let full = ClaimFetchError::Full { total: held.total };
+    let refused = fetched
         .iter()
-        .filter(|taken| taken.as_ref().err() == Some(&full));
+        .filter(|fetched| fetched.as_ref().err() == Some(&full));
     assert_eq!(refused.count(), 1);
     // The others were not answered, and gave their room back.
-    let taken = pair.taker.taker.take(&held, deadline()).await.err();
-    assert!(matches!(taken, Some(TakeError::Bus(_))), "{taken:?}");
+    let fetched = pair.fetcher.fetcher.fetch(&held, deadline()).await.err();
+    assert!(
+        matches!(fetched, Some(ClaimFetchError::Bus(_))),
+        "{fetched:?}"
+    );
 }
 
 proptest! {
@@ -283,18 +314,18 @@ proptest! {
             .unwrap();
         runtime.block_on(async {
             let frame = bytes(length);
-            let kept = frame.clone();
+            let stored = frame.clone();
             let pair = Pair::new().await;
-            let taken = pair.take_from(length as u32, move |fetch| {
+            let fetched = pair.fetch_from(length as u32, move |fetch| {
                 let start = fetch.offset as usize;
-                let part = &kept[start..start + shortest.min(fetch.at_most as usize)];
+                let part = &stored[start..start + shortest.min(fetch.at_most as usize)];
                 encoded(&Frame::Part(Part {
                     claim: fetch.claim,
                     offset: fetch.offset,
                     bytes: Some(part),
                 }))
             });
-            prop_assert_eq!(taken.await, Ok(frame));
+            prop_assert_eq!(fetched.await, Ok(frame));
             Ok(())
         })?;
     }
@@ -311,16 +342,16 @@ proptest! {
                 ..LocalOptions::default()
             });
             let bus = network.join("keeper", &Scope::new("test").unwrap());
-            let keeper = Keeper::new(KEEPER);
+            let owner = ClaimStore::new(OWNER);
             let frame = bytes(12_000);
-            let kept = keeper.keep(frame.clone()).unwrap();
-            let (claim, told) = kept.claim(&bus).unwrap();
-            let held = held(&told);
+            let stored = owner.store(frame.clone()).unwrap();
+            let (claim, announcement) = stored.claim(&bus).unwrap();
+            let held = held(&announcement);
             let mut seen = vec![false; frame.len()];
             seen[..held.bytes.len()].fill(true);
             for (offset, at_most) in fetches {
                 let fetch = Fetch { claim: held.claim, offset, at_most };
-                let Some(part) = keeper.part(&fetch, 4_000) else { continue };
+                let Some(part) = owner.part(&fetch, 4_000) else { continue };
                 let start = offset as usize;
                 prop_assert!(part.len() <= at_most as usize && part.len() <= 4_000);
                 prop_assert_eq!(&part[..], &frame[start..start + part.len()]);

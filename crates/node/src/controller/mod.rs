@@ -24,10 +24,10 @@ use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
 pub use self::error::DeployError;
-use crate::runtime::{RunningApp as Running, Runtime};
+use crate::runtime::{RunningApp, Runtime};
 
 /// Commands that wait; deploys are rare, and each waits for the one before.
-const COMMANDS_WAITING_MAX: usize = 16;
+const COMMANDS_QUEUED_MAX: usize = 16;
 
 /// How often idle instances are looked through.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
@@ -35,13 +35,13 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// What runs. Made anew at each change.
 #[derive(Default)]
 pub struct Snapshot {
-    pub apps: BTreeMap<String, Arc<RunningApp>>,
+    pub apps: BTreeMap<String, Arc<HostedApp>>,
     /// What is wanted and could not be started, by app. What served before still does.
-    pub refused: BTreeMap<String, Arc<Refused>>,
+    pub failed: BTreeMap<String, Arc<FailedRevision>>,
 }
 
 /// What is wanted of an app and does not start on this host.
-pub struct Refused {
+pub struct FailedRevision {
     pub deployed: Deployed,
     /// What of it was to run here.
     pub share: Share,
@@ -50,11 +50,11 @@ pub struct Refused {
     /// How often in a row it was tried.
     attempts: u32,
     /// When it is tried again: what it lacks may be there then.
-    again_at: Instant,
+    retry_at: Instant,
 }
 
 /// An app of the desired state, and what this host makes of it.
-pub struct RunningApp {
+pub struct HostedApp {
     pub deployed: Deployed,
     /// What of it runs here.
     pub share: Share,
@@ -63,7 +63,7 @@ pub struct RunningApp {
 
 pub enum AppState {
     /// It serves.
-    Ready(Arc<dyn Running>),
+    Ready(Arc<dyn RunningApp>),
     /// It is wanted, and this host cannot run it, for the reason given. Nothing of it ran before.
     Failed(String),
 }
@@ -96,9 +96,9 @@ pub struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lattice {
     /// This one, whose store is the desired state.
-    OfOne,
+    Standalone,
     /// Any number, so the store is a copy.
-    OfMany,
+    Clustered,
 }
 
 /// The controller, as others see it. Cheap to clone.
@@ -127,8 +127,8 @@ enum Command {
         reply: oneshot::Sender<Result<u64, DeployError>>,
     },
     /// Follow the desired state of a lattice of many.
-    Follow {
-        wanted: Vec<Wanted>,
+    Reconcile {
+        desired: Vec<DesiredApp>,
         reply: oneshot::Sender<()>,
     },
     Stop {
@@ -138,7 +138,7 @@ enum Command {
 
 /// What this host is to do about an app of the lattice's desired state.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct DesiredApp {
     pub app: AppName,
     pub record: Record,
     /// What of it is to run here.
@@ -152,7 +152,7 @@ impl Controller {
     /// # Errors
     /// If the store cannot be read.
     pub async fn start(parts: Parts, tasks: &TaskTracker) -> Result<Self, DeployError> {
-        let (commands, received) = mpsc::channel(COMMANDS_WAITING_MAX);
+        let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let (publish_routes, routes) = watch::channel(Arc::default());
         let actor = actor::Actor::restore(parts, publish, publish_routes).await?;
@@ -184,7 +184,7 @@ impl Controller {
     /// # Errors
     /// Any [`DeployError`]; what ran before still runs.
     pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        self.ask(|reply| Command::Deploy {
+        self.send(|reply| Command::Deploy {
             app: Box::new(app),
             reply,
         })
@@ -197,8 +197,9 @@ impl Controller {
     ///
     /// # Errors
     /// If the host is stopping. An app that does not start says so in the snapshot.
-    pub async fn follow(&self, wanted: Vec<Wanted>) -> Result<(), DeployError> {
-        self.ask(|reply| Command::Follow { wanted, reply }).await
+    pub async fn reconcile(&self, desired: Vec<DesiredApp>) -> Result<(), DeployError> {
+        self.send(|reply| Command::Reconcile { desired, reply })
+            .await
     }
 
     /// What deploying an app would change, if it could run here: its types, links, routes and code. Its
@@ -207,7 +208,7 @@ impl Controller {
     /// # Errors
     /// Any [`DeployError`].
     pub async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
-        self.ask(|reply| Command::Check {
+        self.send(|reply| Command::Check {
             app: Box::new(app),
             reply,
         })
@@ -219,7 +220,7 @@ impl Controller {
     /// # Errors
     /// If another app has one of its routes, or the host is stopping.
     pub async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
-        self.ask(|reply| Command::Plan {
+        self.send(|reply| Command::Plan {
             app: Box::new(app),
             reply,
         })
@@ -231,16 +232,16 @@ impl Controller {
     /// # Errors
     /// If it is not deployed, or the store cannot be written.
     pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        self.ask(|reply| Command::Undeploy { app, reply }).await?
+        self.send(|reply| Command::Undeploy { app, reply }).await?
     }
 
     /// Closes the providers and ends the task.
     pub async fn stop(&self) {
         // It may have ended already.
-        let _ = self.ask(|reply| Command::Stop { reply }).await;
+        let _ = self.send(|reply| Command::Stop { reply }).await;
     }
 
-    async fn ask<R>(
+    async fn send<R>(
         &self,
         command: impl FnOnce(oneshot::Sender<R>) -> Command,
     ) -> Result<R, DeployError> {
@@ -256,7 +257,7 @@ impl Controller {
 impl Snapshot {
     /// What serves an app; `None` if this host does not serve it.
     #[must_use]
-    pub fn running(&self, app: &str) -> Option<&Arc<dyn Running>> {
+    pub fn running(&self, app: &str) -> Option<&Arc<dyn RunningApp>> {
         self.apps.get(app)?.running()
     }
 
@@ -274,9 +275,9 @@ impl Snapshot {
     }
 }
 
-impl RunningApp {
+impl HostedApp {
     /// What serves the app; `None` if it failed.
-    pub fn running(&self) -> Option<&Arc<dyn Running>> {
+    pub fn running(&self) -> Option<&Arc<dyn RunningApp>> {
         match &self.state {
             AppState::Ready(running) => Some(running),
             AppState::Failed(_) => None,

@@ -12,11 +12,11 @@ use super::DeployError;
 use crate::runtime::BoundProviders;
 
 /// The providers of one app, by name.
-pub(super) type Providers = BTreeMap<String, Running>;
+pub(super) type Providers = BTreeMap<String, RunningProvider>;
 
 /// A provider, and what it was made from.
 #[derive(Clone)]
-pub(super) struct Running {
+pub(super) struct RunningProvider {
     spec: ProviderSpec,
     provider: Arc<dyn Provider>,
 }
@@ -30,24 +30,24 @@ pub(super) fn bound(providers: &Providers) -> BoundProviders {
 }
 
 /// Makes providers.
-pub(super) struct Maker {
+pub(super) struct ProviderStarter {
     pub(super) registry: Registry,
     pub(super) directory: PathBuf,
 }
 
-impl Maker {
+impl ProviderStarter {
     /// The providers of `app`: those of `old` whose spec is the same, and new ones for the rest. An
     /// old provider whose spec changed is closed first, because it holds what the new one needs (its
     /// file), and is then none of `old` any more.
     ///
     /// # Errors
     /// If one does not start. Those that were made are closed again; what is in `old` still works.
-    pub(super) async fn make(
+    pub(super) async fn start(
         &self,
         app: &App,
         old: &mut Providers,
     ) -> Result<Providers, DeployError> {
-        let mut made = Providers::new();
+        let mut started = Providers::new();
         for spec in &app.spec.providers {
             let name = spec.name.as_str();
             let kept = old.get(name).filter(|running| running.spec == *spec);
@@ -57,18 +57,18 @@ impl Maker {
                     if let Some(running) = old.remove(name) {
                         running.provider.close().await;
                     }
-                    self.make_one(app, spec).await
+                    self.start_one(app, spec).await
                 }
             };
             match running {
-                Ok(running) => drop(made.insert(name.to_owned(), running)),
+                Ok(running) => drop(started.insert(name.to_owned(), running)),
                 Err(error) => {
-                    Self::close_left(&made, old).await;
+                    Self::close_removed(&started, old).await;
                     return Err(error);
                 }
             }
         }
-        Ok(made)
+        Ok(started)
     }
 
     /// Whether the providers of `app` could be made. Those that are in `old` as they are to be were made.
@@ -85,7 +85,7 @@ impl Maker {
     }
 
     /// Closes those of `old` that `new` does not have.
-    pub(super) async fn close_left(old: &Providers, new: &Providers) {
+    pub(super) async fn close_removed(old: &Providers, new: &Providers) {
         for (name, running) in old {
             let kept = new
                 .get(name)
@@ -96,12 +96,16 @@ impl Maker {
         }
     }
 
-    async fn make_one(&self, app: &App, spec: &ProviderSpec) -> Result<Running, DeployError> {
+    async fn start_one(
+        &self,
+        app: &App,
+        spec: &ProviderSpec,
+    ) -> Result<RunningProvider, DeployError> {
         let data_dir = self.data_dir(app, spec);
         let context = context(app, spec, &data_dir);
         let factory = self.factory(spec)?;
         let provider = factory.make(&context, &spec.config).await?;
-        Ok(Running {
+        Ok(RunningProvider {
             spec: spec.clone(),
             provider,
         })

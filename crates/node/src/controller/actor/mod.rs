@@ -11,17 +11,17 @@ use tokio::time::MissedTickBehavior;
 use weft_lattice_config::{App, AppName, diff, routes};
 use weft_state::store::{Deployed, Store, StoreError};
 
-use super::providers::{Maker, Providers, bound};
+use super::providers::{ProviderStarter, Providers, bound};
 use super::{
-    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, Lattice, Parts, Refused, RunningApp,
-    Snapshot,
+    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, FailedRevision, HostedApp, Lattice,
+    Parts, Snapshot,
 };
 use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
 use weft_link::{CallServer, Hosts};
 use weft_telemetry::chain;
 use weft_telemetry::events::{Events, Kind};
 
-use crate::runtime::{PreparedApp, RunningApp as Running, Runtime};
+use crate::runtime::{PreparedApp, RunningApp, Runtime};
 use weft_link::Share;
 use weft_telemetry::logs::now_ms;
 
@@ -36,9 +36,9 @@ pub(super) struct Actor {
     runtime: Arc<dyn Runtime>,
     server: Arc<dyn CallServer>,
     hosts: Option<Arc<dyn Hosts>>,
-    maker: Maker,
-    apps: BTreeMap<String, Arc<RunningApp>>,
-    refused: BTreeMap<String, Arc<Refused>>,
+    provider_starter: ProviderStarter,
+    apps: BTreeMap<String, Arc<HostedApp>>,
+    failed: BTreeMap<String, Arc<FailedRevision>>,
     /// By app.
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
@@ -54,7 +54,7 @@ impl Actor {
         publish: watch::Sender<Arc<Snapshot>>,
         publish_routes: watch::Sender<Arc<RouteTable>>,
     ) -> Result<Self, DeployError> {
-        let maker = Maker {
+        let provider_starter = ProviderStarter {
             registry: parts.registry,
             directory: parts.providers_directory,
         };
@@ -63,23 +63,23 @@ impl Actor {
             runtime: parts.runtime,
             server: parts.server,
             hosts: parts.hosts,
-            maker,
+            provider_starter,
             apps: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            failed: BTreeMap::new(),
             providers: BTreeMap::new(),
             publish,
             publish_routes,
             lattice: parts.lattice,
             events: parts.events,
         };
-        if parts.lattice == Lattice::OfMany {
+        if parts.lattice == Lattice::Clustered {
             // What of it is to run here depends on who else there is.
             return Ok(actor);
         }
         for stored in actor.with_store(Store::apps).await? {
             match stored {
                 Ok(deployed) => {
-                    let share = actor.all_of(&deployed.app);
+                    let share = actor.whole_share(&deployed.app);
                     actor.start(deployed, share).await;
                 }
                 Err(error) => tracing::error!(error = chain(&error), "an app cannot be read"),
@@ -100,7 +100,7 @@ impl Actor {
                         let _ = reply.send(());
                         return;
                     }
-                    Some(command) => self.obey(command).await,
+                    Some(command) => self.handle(command).await,
                     None => return self.stop().await,
                 },
                 _ = expiry.tick() => self.drop_expired(),
@@ -108,15 +108,15 @@ impl Actor {
         }
     }
 
-    async fn obey(&mut self, command: Command) {
+    async fn handle(&mut self, command: Command) {
         // Whoever asked may be gone; the change is made all the same.
         match command {
             Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
             Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
-            Command::Follow { wanted, reply } => {
-                for wanted in wanted {
-                    self.follow(wanted).await;
+            Command::Reconcile { desired, reply } => {
+                for desired in desired {
+                    self.reconcile(desired).await;
                 }
                 let _ = reply.send(());
             }
@@ -144,19 +144,19 @@ impl Actor {
             Some(_) => changes.iter().map(ToString::to_string).collect(),
             None => vec![format!("new app `{name}`")],
         };
-        let share = self.all_of(app);
-        let built = self.prepare(app, &share).await?;
+        let share = self.whole_share(app);
+        let prepared = self.prepare(app, &share).await?;
         self.check_providers(app).await?;
-        let running = self.bind(app, built).await?;
+        let running = self.bind(app, prepared).await?;
         let deployed = {
             let app = app.clone();
             self.with_store(move |store| store.put(&app, now_ms()))
                 .await?
         };
-        self.run_app(deployed.clone(), share, AppState::Ready(running));
+        self.insert_app(deployed.clone(), share, AppState::Ready(running));
         self.publish();
         tracing::info!(app = name, revision = deployed.revision, "deployed");
-        self.tell_deployed(name, deployed.revision);
+        self.report_deployed(name, deployed.revision);
         Ok(Deployment { deployed, changes })
     }
 
@@ -164,7 +164,7 @@ impl Actor {
     async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
         self.check_routes(app)?;
         // What compiles here is in the cache when it is to run here.
-        self.prepare(app, &self.all_of(app)).await?;
+        self.prepare(app, &self.whole_share(app)).await?;
         self.check_providers(app).await?;
         Ok(self.changes(app))
     }
@@ -186,26 +186,26 @@ impl Actor {
         }
     }
 
-    fn tell_deployed(&self, app: &str, revision: u64) {
+    fn report_deployed(&self, app: &str, revision: u64) {
         let message = format!("`{app}` is deployed at revision {revision}");
         self.events.of_app(Kind::AppDeployed, app, message);
     }
 
-    fn tell_removed(&self, app: &str, revision: u64) {
+    fn report_removed(&self, app: &str, revision: u64) {
         let message = format!("`{app}` was removed at revision {revision}");
         self.events.of_app(Kind::AppRemoved, app, message);
     }
 
-    fn tell_failed(&self, app: &str, reason: &str) {
+    fn report_failed(&self, app: &str, reason: &str) {
         let message = format!("`{app}` does not start: {reason}");
         self.events.of_app(Kind::AppFailed, app, message);
     }
 
     /// What a host runs of an app that no other host runs.
-    fn all_of(&self, app: &App) -> Share {
+    fn whole_share(&self, app: &App) -> Share {
         match self.lattice {
-            Lattice::OfOne => Share::Whole,
-            Lattice::OfMany => Share::Part((0..app.spec.components.len()).collect()),
+            Lattice::Standalone => Share::Whole,
+            Lattice::Clustered => Share::Part((0..app.spec.components.len()).collect()),
         }
     }
 
@@ -215,22 +215,22 @@ impl Actor {
             self.with_store(move |store| store.remove(&app, now_ms()))
                 .await?
         };
-        self.end(app.as_str()).await;
+        self.remove_app(app.as_str()).await;
         tracing::info!(app = app.as_str(), revision, "undeployed");
-        self.tell_removed(app.as_str(), revision);
+        self.report_removed(app.as_str(), revision);
         Ok(revision)
     }
 
     /// Ends what runs of an app, once its requests are done.
-    async fn end(&mut self, app: &str) {
+    async fn remove_app(&mut self, app: &str) {
         let removed = self.apps.remove(app);
-        self.refused.remove(app);
+        self.failed.remove(app);
         self.publish();
         if let Some(removed) = removed {
             finish_requests(&removed).await;
         }
         if let Some(providers) = self.providers.remove(app) {
-            Maker::close_left(&providers, &Providers::new()).await;
+            ProviderStarter::close_removed(&providers, &Providers::new()).await;
         }
     }
 
@@ -242,15 +242,15 @@ impl Actor {
         &mut self,
         app: &App,
         prepared: Box<dyn PreparedApp>,
-    ) -> Result<Arc<dyn Running>, DeployError> {
+    ) -> Result<Arc<dyn RunningApp>, DeployError> {
         let name = app.metadata.name.to_string();
         let old = self.providers.get(&name).cloned().unwrap_or_default();
-        let mut left = old.clone();
-        let bound = match self.maker.make(app, &mut left).await {
+        let mut remaining = old.clone();
+        let bound = match self.provider_starter.start(app, &mut remaining).await {
             Ok(new) => match prepared.bind(&bound(&new)) {
                 Ok(running) => Ok((new, running)),
                 Err(error) => {
-                    Maker::close_left(&new, &left).await;
+                    ProviderStarter::close_removed(&new, &remaining).await;
                     Err(error.into())
                 }
             },
@@ -258,15 +258,15 @@ impl Actor {
         };
         match bound {
             Ok((new, running)) => {
-                Maker::close_left(&left, &new).await;
+                ProviderStarter::close_removed(&remaining, &new).await;
                 self.providers.insert(name, new);
                 Ok(running)
             }
             Err(error) => {
-                let is_whole = left.len() == old.len();
-                self.providers.insert(name.clone(), left);
-                if !is_whole {
-                    self.recover(&name).await;
+                let is_unchanged = remaining.len() == old.len();
+                self.providers.insert(name.clone(), remaining);
+                if !is_unchanged {
+                    self.restore_providers(&name).await;
                 }
                 Err(error)
             }
@@ -276,13 +276,13 @@ impl Actor {
     async fn check_providers(&self, app: &App) -> Result<(), DeployError> {
         let none = Providers::new();
         let old = self.providers.get(app.metadata.name.as_str());
-        self.maker.check(app, old.unwrap_or(&none)).await
+        self.provider_starter.check(app, old.unwrap_or(&none)).await
     }
 
-    fn run_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
+    fn insert_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
         let name = deployed.app.metadata.name.to_string();
-        self.refused.remove(&name);
-        let app = RunningApp {
+        self.failed.remove(&name);
+        let app = HostedApp {
             deployed,
             share,
             state,
@@ -320,7 +320,7 @@ impl Actor {
         let routes = self.apps.values().flat_map(|app| {
             let routes = app.deployed.app.spec.routes.iter();
             routes.filter_map(|spec| {
-                let target = self.place(app, spec.to.as_str())?;
+                let target = self.route_target(app, spec.to.as_str())?;
                 let spec = spec.clone();
                 Some(Route { spec, target })
             })
@@ -329,12 +329,12 @@ impl Actor {
         self.publish_routes.send_replace(Arc::new(routes));
         self.publish.send_replace(Arc::new(Snapshot {
             apps: self.apps.clone(),
-            refused: self.refused.clone(),
+            failed: self.failed.clone(),
         }));
     }
 
     /// The host that answers requests to a component: this one, or another one if there may be one.
-    fn place(&self, app: &RunningApp, component: &str) -> Option<RouteTarget> {
+    fn route_target(&self, app: &HostedApp, component: &str) -> Option<RouteTarget> {
         let handler = app.running().and_then(|running| running.handler(component));
         if let Some(handler) = handler {
             return Some(RouteTarget::Local(handler));
@@ -355,7 +355,7 @@ impl Actor {
 
     async fn stop(&mut self) {
         for providers in std::mem::take(&mut self.providers).into_values() {
-            Maker::close_left(&providers, &Providers::new()).await;
+            ProviderStarter::close_removed(&providers, &Providers::new()).await;
         }
     }
 
@@ -374,7 +374,7 @@ impl Actor {
 
 /// Waits until the requests of an app that takes no new ones are done, for as long as
 /// [`FINISH_DEADLINE`]: their providers are closed after it.
-async fn finish_requests(app: &RunningApp) {
+async fn finish_requests(app: &HostedApp) {
     let idle = async {
         while app.running().is_some_and(|running| running.in_flight() > 0) {
             tokio::time::sleep(FINISH_POLL).await;

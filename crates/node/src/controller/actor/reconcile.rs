@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use weft_state::store::{Deployed, Record};
 
 use super::super::providers::bound;
-use super::super::{AppState, DeployError, Refused, RunningApp, Wanted};
+use super::super::{AppState, DeployError, DesiredApp, FailedRevision, HostedApp};
 use super::Actor;
 use weft_link::Share;
 use weft_telemetry::chain;
@@ -21,33 +21,33 @@ const RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Actor {
     /// Makes what runs of an app what is wanted of it.
-    pub(super) async fn follow(&mut self, wanted: Wanted) {
-        let Wanted { app, record, share } = wanted;
+    pub(super) async fn reconcile(&mut self, desired: DesiredApp) {
+        let DesiredApp { app, record, share } = desired;
         match record {
             Record::Deployed(deployed) => {
-                if self.is_to_start(&deployed, &share) {
+                if self.needs_start(&deployed, &share) {
                     let revision = deployed.revision;
-                    let is_change = self.is_change(app.as_str(), revision);
+                    let is_new_revision = self.is_new_revision(app.as_str(), revision);
                     self.start(deployed, share).await;
                     self.publish();
-                    if is_change {
-                        self.tell_deployed(app.as_str(), revision);
+                    if is_new_revision {
+                        self.report_deployed(app.as_str(), revision);
                     }
                 }
             }
             Record::Removed { revision, .. } => {
-                let runs = self.apps.get(app.as_str());
-                if runs.is_some_and(|runs| runs.deployed.revision < revision) {
-                    self.end(app.as_str()).await;
+                let current = self.apps.get(app.as_str());
+                if current.is_some_and(|current| current.deployed.revision < revision) {
+                    self.remove_app(app.as_str()).await;
                     tracing::info!(%app, revision, "undeployed with the lattice");
-                    self.tell_removed(app.as_str(), revision);
+                    self.report_removed(app.as_str(), revision);
                 }
             }
         }
     }
 
     /// Whether something is to be done for an app to be what is wanted of it.
-    fn is_to_start(&mut self, deployed: &Deployed, share: &Share) -> bool {
+    fn needs_start(&mut self, deployed: &Deployed, share: &Share) -> bool {
         let name = deployed.app.metadata.name.as_str();
         let serves = self.apps.get(name).is_some_and(|app| {
             matches!(app.state, AppState::Ready(_))
@@ -56,24 +56,24 @@ impl Actor {
         });
         if serves {
             // It was to be another one in the meantime, and is not any more.
-            if self.refused.remove(name).is_some() {
+            if self.failed.remove(name).is_some() {
                 self.publish();
             }
             return false;
         }
-        let refused = self.refused.get(name);
-        refused.is_none_or(|refused| {
-            !refused.is_of(deployed, share) || refused.again_at <= Instant::now()
+        let failed = self.failed.get(name);
+        failed.is_none_or(|failed| {
+            !failed.is_of(deployed, share) || failed.retry_at <= Instant::now()
         })
     }
 
     /// Whether a revision of an app is newer than all that was tried here: one that is tried again, or of which
     /// another share is to run here, is not.
-    fn is_change(&self, app: &str, revision: u64) -> bool {
-        let runs = self.apps.get(app).map(|runs| runs.deployed.revision);
-        let refused = self.refused.get(app);
-        let refused = refused.map(|refused| refused.deployed.revision);
-        runs.max(refused) < Some(revision)
+    fn is_new_revision(&self, app: &str, revision: u64) -> bool {
+        let current = self.apps.get(app).map(|current| current.deployed.revision);
+        let failed = self.failed.get(app);
+        let failed = failed.map(|failed| failed.deployed.revision);
+        current.max(failed) < Some(revision)
     }
 
     /// Starts an app that is wanted. One that fails stays wanted, and says why; what served before goes on.
@@ -87,13 +87,13 @@ impl Actor {
             Ok(running) => {
                 let revision = deployed.revision;
                 tracing::info!(app = %app.metadata.name, revision, "serves");
-                self.run_app(deployed, share, AppState::Ready(running));
+                self.insert_app(deployed, share, AppState::Ready(running));
             }
-            Err(error) => self.refuse(deployed, share, chain(&error)),
+            Err(error) => self.record_failure(deployed, share, chain(&error)),
         }
     }
 
-    fn refuse(&mut self, deployed: Deployed, share: Share, reason: String) {
+    fn record_failure(&mut self, deployed: Deployed, share: Share, reason: String) {
         let name = deployed.app.metadata.name.to_string();
         let revision = deployed.revision;
         tracing::error!(
@@ -102,50 +102,50 @@ impl Actor {
             error = reason,
             "an app does not start"
         );
-        let before = self.refused.get(&name);
-        let before = before.filter(|refused| refused.is_of(&deployed, &share));
-        let attempts = before.map_or(0, |refused| refused.attempts) + 1;
+        let before = self.failed.get(&name);
+        let before = before.filter(|failed| failed.is_of(&deployed, &share));
+        let attempts = before.map_or(0, |failed| failed.attempts) + 1;
         if attempts == 1 {
             // The log has each attempt; more events would push others out.
-            self.tell_failed(&name, &reason);
+            self.report_failed(&name, &reason);
         }
         let serves = self.apps.get(&name);
         if !serves.is_some_and(|app| matches!(app.state, AppState::Ready(_))) {
             let failed = AppState::Failed(reason.clone());
-            self.run_app(deployed.clone(), share.clone(), failed);
+            self.insert_app(deployed.clone(), share.clone(), failed);
         }
-        let again_at = Instant::now() + pause_after(attempts);
-        let refused = Refused {
+        let retry_at = Instant::now() + retry_delay(attempts);
+        let failed = FailedRevision {
             deployed,
             share,
             reason,
             attempts,
-            again_at,
+            retry_at,
         };
-        self.refused.insert(name, Arc::new(refused));
+        self.failed.insert(name, Arc::new(failed));
     }
 
     /// Binds what runs of an app anew: a provider of it was closed for one that does not start.
-    pub(super) async fn recover(&mut self, name: &str) {
-        let Some(runs) = self.apps.get(name).cloned() else {
+    pub(super) async fn restore_providers(&mut self, name: &str) {
+        let Some(current) = self.apps.get(name).cloned() else {
             return;
         };
-        let (deployed, share) = (runs.deployed.clone(), runs.share.clone());
+        let (deployed, share) = (current.deployed.clone(), current.share.clone());
         let app = &deployed.app;
-        let mut left = self.providers.get(name).cloned().unwrap_or_default();
-        let recovered = async {
+        let mut remaining = self.providers.get(name).cloned().unwrap_or_default();
+        let restored = async {
             let prepared = self.prepare(app, &share).await?;
-            let made = self.maker.make(app, &mut left).await?;
-            let running = prepared.bind(&bound(&made))?;
-            Ok::<_, DeployError>((made, running))
+            let started = self.provider_starter.start(app, &mut remaining).await?;
+            let running = prepared.bind(&bound(&started))?;
+            Ok::<_, DeployError>((started, running))
         };
-        match recovered.await {
-            Ok((made, running)) => {
-                self.providers.insert(name.to_owned(), made);
+        match restored.await {
+            Ok((started, running)) => {
+                self.providers.insert(name.to_owned(), started);
                 let state = AppState::Ready(running);
                 self.apps.insert(
                     name.to_owned(),
-                    Arc::new(RunningApp {
+                    Arc::new(HostedApp {
                         deployed,
                         share,
                         state,
@@ -165,12 +165,12 @@ impl Actor {
 }
 
 /// How long to wait after so many attempts in a row.
-fn pause_after(attempts: u32) -> Duration {
+fn retry_delay(attempts: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
     RETRY_FIRST.saturating_mul(doubled).min(RETRY_MAX)
 }
 
-impl Refused {
+impl FailedRevision {
     fn is_of(&self, deployed: &Deployed, share: &Share) -> bool {
         self.deployed == *deployed && self.share == *share
     }

@@ -21,7 +21,7 @@ const DRAINING_WAIT: Duration = Duration::from_millis(250);
 
 /// Answers until the API stops.
 pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
-    let (mut requests, mut seeking) = match mesh.control().await {
+    let (mut requests, mut discovery) = match mesh.control_subscriptions().await {
         Ok(subscriptions) => subscriptions,
         Err(error) => {
             tracing::error!(%error, "this host takes no commands over the bus");
@@ -32,7 +32,7 @@ pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
     loop {
         let message = tokio::select! {
             message = requests.next_message() => message,
-            message = seeking.next_message() => message,
+            message = discovery.next_message() => message,
             () = api.stop.cancelled() => return,
         };
         let Some(message) = message else { return };
