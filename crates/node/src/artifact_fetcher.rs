@@ -11,10 +11,10 @@ use weft_lattice_config::Digest;
 use weft_membership::HostId;
 use weft_state::artifacts::{ARTIFACT_BYTES_MAX, ArtifactError, Artifacts};
 use weft_state::objects::Objects;
+use weft_telemetry::chain;
 
 use crate::membership_task::MembershipSnapshot;
 use crate::peer_rpc::PeerClient;
-use weft_telemetry::chain;
 
 /// How long to wait before what nobody had is looked for again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);

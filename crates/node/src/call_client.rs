@@ -12,8 +12,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, RequestError};
+use weft_link::{Exchange, Hosts, Opening, Outbound, Told, code_of};
+use weft_link::{LinkFailure, boxed};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
+use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, Kind};
 
 use crate::call_routing::{CallRouter, RoutedCall};
@@ -22,9 +25,6 @@ use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
 use crate::stream_client::StreamClient;
 use crate::subjects::Subjects;
-use weft_link::{Exchange, Hosts, Opening, Outbound, Told, code_of};
-use weft_link::{LinkFailure, boxed};
-use weft_telemetry::chain;
 
 /// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
 /// on its way, by another connection than the news.

@@ -10,12 +10,12 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, Message, Subject, Subscription};
+use weft_link::{CallServer, LinkFailure, Refusal, boxed, reply_frame};
+use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
 use crate::claim_check::ClaimChecks;
 use crate::dedup::Dedup;
-use weft_link::{CallServer, LinkFailure, Refusal, boxed, reply_frame};
-use weft_telemetry::chain;
 
 /// The most calls from other hosts at once. Each entry has its own limit far below it, and answers `busy`
 /// there; this one bounds what is held before it is known whom a call is for.

@@ -14,19 +14,19 @@ use weft_state::desired::record_codec::{self, Said, app_key};
 use weft_state::desired::{DesiredReplica, PutError, Revision};
 use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
+use weft_telemetry::chain;
+use weft_telemetry::logs::now_ms;
 
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::lattice_stores::LatticeStores;
 use crate::reconciler::digests;
-use weft_telemetry::chain;
-use weft_telemetry::logs::now_ms;
 
 /// How long this host may take to follow a change before whoever made it is told anyway.
 const RECONCILE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// Why the lattice's desired state was not changed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ChangeError {
+pub enum ChangeError {
     /// The store cannot be used.
     #[error("the lattice takes no change now; what runs goes on")]
     Store(#[from] StoreError),

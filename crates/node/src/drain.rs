@@ -33,7 +33,7 @@ impl Joined {
     }
 
     /// What the host says of itself.
-    pub fn state(&self) -> HostState {
+    pub(crate) fn state(&self) -> HostState {
         *self.state.borrow()
     }
 
@@ -47,7 +47,7 @@ impl Joined {
     }
 
     /// Says that this host works, after a drain.
-    pub fn end_drain(&self) {
+    pub(crate) fn end_drain(&self) {
         self.state.send_if_modified(|state| {
             let changes = *state != HostState::Ready;
             *state = HostState::Ready;

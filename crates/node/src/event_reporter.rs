@@ -4,7 +4,6 @@ use weft_lattice_config::placement::{self, Assignments, Plan, moves};
 use weft_membership::message::HostState;
 use weft_membership::{Change, Event, Freeze, HostId, View};
 use weft_state::desired::DesiredReplica;
-
 use weft_telemetry::events::{About, Events, Kind};
 
 /// How many moves of one plan are told one by one: what matters of more is how many they are.

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, RequestError};
+use weft_link::encoded;
 use weft_membership::Random;
 use weft_membership::routing::{Outcome, Probe};
 use weft_wire::{Frame, Renew, SessionId};
 
 use crate::clock::Clock;
 use crate::subjects::Subjects;
-use weft_link::encoded;
 
 /// How many probes wait to be sent: more hosts than that are not ejected at once but by a fault of this
 /// host's own. What finds no place is due again at the next tick.

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
 use weft_membership::HostId;
+use weft_telemetry::logs::now_ms;
 
 use crate::atomic_file::write_whole;
-use weft_telemetry::logs::now_ms;
 
 /// The key of a host.
 pub(super) struct Identity(SigningKey);

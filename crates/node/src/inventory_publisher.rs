@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use weft_link::Share;
 use weft_membership::message::{
     ComponentId, Contents, Failure, Holding, HostCondition, Labels, MAX_FAILURES, MAX_REASON_BYTES,
     Readiness, Revision,
@@ -13,7 +14,6 @@ use weft_membership::message::{
 use weft_state::store::Deployed;
 
 use crate::controller::{AppState, Snapshot};
-use weft_link::Share;
 
 /// Says it at each change, until `stop`.
 pub(super) async fn publish(

@@ -9,11 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 use weft_lattice_config::{App, ComponentName};
+use weft_link::Share;
 use weft_membership::{TICK_EVERY, View};
 use weft_state::desired;
 use weft_state::store::Deployed;
-
-use weft_link::Share;
 
 /// How long what is ready elsewhere stays: other hosts hear of it when this one does, and look at what they
 /// heard at each tick. A call that is on its way meanwhile still finds it here.

@@ -13,13 +13,13 @@ use weft_membership::Moment;
 use weft_membership::message::{Contents, HostState, Load, Message};
 use weft_membership::routing::{Probe, Router, Table};
 use weft_membership::{BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View};
+use weft_telemetry::events::Events;
+use weft_telemetry::logs::now_ms;
 
 use crate::clock::Clock;
 use crate::event_reporter;
 use crate::health_probe::PROBES_WAITING_MAX;
 use crate::subjects::Subjects;
-use weft_telemetry::events::Events;
-use weft_telemetry::logs::now_ms;
 
 /// What this host says of itself, by whoever knows.
 pub(super) struct SelfReport {

@@ -6,36 +6,35 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_bus::nats::{self, NatsError, NatsOptions};
 use weft_bus::{Bus, Lane, Scope, SubjectError};
-use weft_lattice_config::{App, AppName, NameError};
-use weft_membership::message::{Contents, HostState, Load};
+use weft_ingress::ForwardedRequests;
+use weft_ingress::forwarded::FindHandler;
+use weft_lattice_config::{App, AppName, NameError, placement};
+use weft_link::{CallServer, Hosts};
+use weft_membership::message::{Contents, HostCondition, HostState, Load};
 use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::{BucketOptions, StoreError};
 use weft_state::desired::DesiredReplica;
-use weft_state::store::{Store, StoreError as CopyError};
-
-use tokio::sync::mpsc;
-use weft_lattice_config::placement;
-use weft_membership::message::HostCondition;
+use weft_state::store::{Store, StoreError as DatabaseError};
+use weft_telemetry::events::Events;
 
 use crate::HostLabels;
 use crate::artifact_fetcher::{ArtifactFetcher, LocalArtifacts};
 use crate::bus_channel::BusChannels;
 use crate::call_client::CallClient;
-pub(crate) use crate::call_routing::CallRouter;
+use crate::call_routing::CallRouter;
 use crate::call_server::CallListener;
 use crate::claim_check::ClaimChecks;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::desired_writer::DesiredWriter;
 use crate::health_probe::HealthProbe;
 use crate::lattice_stores::LatticeStores;
-use crate::membership_task::MembershipSnapshot;
-use crate::membership_task::{MembershipTask, SelfReport};
+use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
 use crate::peer_rpc::{PeerClient, PeerServer};
 use crate::peer_sync::PeerSync;
 use crate::precompile::Precompiler;
@@ -46,10 +45,6 @@ use crate::stream_client::StreamClient;
 use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
 use crate::{claim_check, inventory_publisher};
-use weft_ingress::ForwardedRequests;
-use weft_ingress::forwarded::FindHandler;
-use weft_link::{CallServer, Hosts};
-use weft_telemetry::events::Events;
 
 /// How to reach a lattice.
 #[derive(Debug, Clone)]
@@ -87,7 +82,7 @@ pub enum MeshError {
     Buckets(#[source] StoreError),
     /// The host's own copy of the desired state cannot be read.
     #[error("the host's copy of the desired state cannot be used")]
-    Replica(#[source] CopyError),
+    Replica(#[source] DatabaseError),
     /// The host's id is none for placement.
     #[error("the host's id cannot be used")]
     HostId(#[source] NameError),
@@ -118,9 +113,9 @@ pub struct Mesh {
 /// A host that takes part.
 #[derive(Clone)]
 pub struct Joined {
-    pub lattice: Arc<str>,
-    pub me: HostId,
-    pub membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(crate) lattice: Arc<str>,
+    pub(crate) me: HostId,
+    pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     /// What is wanted, as far as this host has heard.
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(crate) local_stores: Arc<BTreeSet<String>>,
@@ -359,7 +354,7 @@ impl Joined {
     ///
     /// # Errors
     /// Any [`DeployError`]; nothing is changed then.
-    pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         self.writer.deploy(app).await
     }
 
@@ -367,7 +362,7 @@ impl Joined {
     ///
     /// # Errors
     /// Any [`DeployError`]; nothing is changed then.
-    pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.writer.undeploy(app).await
     }
 
@@ -384,14 +379,14 @@ impl Joined {
 const PEER_RECORDS_QUEUED_MAX: usize = 64;
 
 /// What the tasks that follow the desired state tell.
-pub(crate) struct TaskOutputs {
+struct TaskOutputs {
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
 }
 
 impl Mesh {
     /// Starts the tasks that make what is wanted what runs here.
-    pub async fn spawn_tasks(
+    async fn spawn_tasks(
         &self,
         parts: Parts,
         stores: LatticeStores,

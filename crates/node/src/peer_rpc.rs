@@ -22,9 +22,9 @@ use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
 };
 use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
+use weft_telemetry::chain;
 
 use crate::subjects::Subjects;
-use weft_telemetry::chain;
 
 /// How long a peer may take for one answer: a chunk over a slow line between clouds.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(5);

@@ -13,10 +13,10 @@ use weft_membership::Random;
 use weft_state::desired::DesiredReplica;
 use weft_state::desired::record_codec::{self, Said};
 use weft_state::peers::Catalog;
+use weft_telemetry::chain;
 
 use crate::membership_task::MembershipSnapshot;
 use crate::peer_rpc::{PeerClient, PeerError};
-use weft_telemetry::chain;
 
 /// How often a peer is asked: what one host knows is everywhere after a few rounds.
 const SYNC_EVERY: Duration = Duration::from_secs(5);

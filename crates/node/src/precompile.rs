@@ -12,17 +12,17 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_lattice_config::placement::{self, ComponentId, HostId};
 use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
+use weft_link::Share;
 use weft_state::artifacts::Artifacts;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
+use weft_telemetry::chain;
 
 use crate::artifact_fetcher::LocalArtifacts;
 use crate::controller::{Controller, Snapshot};
 use crate::membership_task::MembershipSnapshot;
 use crate::reconciler::digests;
 use crate::runtime::Runtime;
-use weft_link::Share;
-use weft_telemetry::chain;
 
 /// The label whose values are lost together.
 const FAILURE_DOMAIN_LABEL: &str = "cloud";

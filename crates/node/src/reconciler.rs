@@ -13,11 +13,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_lattice_config::placement::{self, HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
+use weft_link::Share;
 use weft_membership::Freeze;
 use weft_membership::message::HostCondition;
 use weft_state::desired::record_codec::Said;
 use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
 use weft_state::store::Record;
+use weft_telemetry::chain;
+use weft_telemetry::events::Events;
 
 use crate::artifact_fetcher::LocalArtifacts;
 use crate::controller::{Controller, DesiredApp};
@@ -25,9 +28,6 @@ use crate::event_reporter::EventReporter;
 use crate::local_assignment::{self, Departures};
 use crate::membership_task::MembershipSnapshot;
 use crate::replica_file::ReplicaFile;
-use weft_link::Share;
-use weft_telemetry::chain;
-use weft_telemetry::events::Events;
 
 /// How often what could not be done is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);

@@ -7,7 +7,6 @@ use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Record, Store, StoreError};
-
 use weft_telemetry::chain;
 
 /// What is on the disk.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 use weft_bus::PublishError;
+use weft_link::{Away, LinkFailure, Opening, Told, code_of};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
@@ -17,7 +18,6 @@ use crate::call_client::failure_reason;
 use crate::call_routing::{CallRouter, RoutedCall};
 use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
-use weft_link::{Away, LinkFailure, Opening, Told, code_of};
 
 /// Finds hosts for calls with streams, and talks with them.
 #[derive(Clone)]

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use weft_bus;
 use weft_control::bus_rpc::{self, Message};
 use weft_membership::message::HostState;
 

@@ -2,13 +2,13 @@
 
 use http::Response;
 use weft_control::EventRow;
+use weft_telemetry::logs::now_ms;
 
 use super::Api;
 use super::errors::ApiError;
 use super::json_lines;
 use super::query::pairs;
 use super::router::Body;
-use weft_telemetry::logs::now_ms;
 
 /// What events are wanted.
 #[derive(Debug, Default)]

@@ -10,10 +10,10 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
+use weft_telemetry::event_log::Numbered;
 
 use super::Api;
 use super::router::Body;
-use weft_telemetry::event_log::Numbered;
 
 /// Lines on their way to one follower.
 const LINES_QUEUED_MAX: usize = 64;

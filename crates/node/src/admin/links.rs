@@ -3,10 +3,10 @@
 use weft_control::LinkQuery;
 use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
 use weft_lattice_config::{App, LinkSpec, nearest};
+use weft_link::LinkReport;
 
 use super::errors::ApiError;
 use crate::controller::{AppState, HostedApp, Snapshot};
-use weft_link::LinkReport;
 
 /// What serves an import that a provider serves.
 const HOST: &str = "host";

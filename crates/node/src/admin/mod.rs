@@ -28,18 +28,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_state::artifacts::Artifacts;
-
+use weft_ingress::serve_until;
 use weft_provider::Registry;
+use weft_state::artifacts::Artifacts;
+use weft_telemetry::events::Events;
+use weft_telemetry::logs::Logs;
 
 use crate::Faults;
 use crate::HostLabels;
 use crate::Joined;
 use crate::controller::Controller;
 use crate::runtime::Runtime;
-use weft_ingress::serve_until;
-use weft_telemetry::events::Events;
-use weft_telemetry::logs::Logs;
 
 /// Connections at once: a few people and their scripts.
 const CONNECTIONS_MAX: usize = 64;

@@ -12,6 +12,7 @@ use weft_lattice_config::placement::{
 use weft_lattice_config::{App, AppName};
 use weft_membership::message::{Holding, Readiness};
 use weft_state::store::Deployed;
+use weft_telemetry::logs::now_ms;
 
 use super::Sources;
 use super::errors::ApiError;
@@ -19,7 +20,6 @@ use crate::cluster_view::ClusterView;
 use crate::controller::Snapshot;
 use crate::event_reporter::freeze_reason;
 use crate::inventory_publisher::holdings;
-use weft_telemetry::logs::now_ms;
 
 /// The one host of a lattice of one, where a plan needs an id.
 const ONLY_HOST: &str = "local";

@@ -5,16 +5,15 @@ use std::net::SocketAddr;
 
 use weft_control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
+use weft_link::Protocol;
 use weft_membership::message::{HostCondition, HostState, Labels};
 use weft_membership::{HostView, Liveness};
-
 use weft_provider::Registry;
 
 use super::About;
 use crate::Joined;
 use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot};
 use crate::runtime::RunningComponent;
-use weft_link::Protocol;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
     let apps = snapshot.apps.iter();

@@ -8,11 +8,11 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use weft_bus::{Bus, Message, Subscription};
+use weft_link::{Refusal, Refusals};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
 use super::part_bytes_max;
-use weft_link::{Refusal, Refusals};
 
 /// The most bytes of frames that wait to be fetched: those of four calls of the largest size, or of some
 /// hundred of an ordinary large one. What comes beyond it is refused and not queued.

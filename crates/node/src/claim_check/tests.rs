@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Bus, Scope, Subscription};
+use weft_link::{Refusals, encoded};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
@@ -16,7 +17,6 @@ use super::fetch::FETCHED_BYTES_MAX;
 use super::store::STORED_BYTES_MAX;
 use super::{ClaimChecks, ClaimFetchError, ClaimStore, ClaimStoreError, serve};
 use crate::subjects::Subjects;
-use weft_link::{Refusals, encoded};
 
 const OWNER: HostId = HostId::from_key([1; 32]);
 const FETCHER: HostId = HostId::from_key([2; 32]);

@@ -24,6 +24,7 @@ use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
 pub use self::error::DeployError;
+
 use crate::runtime::{RunningApp, Runtime};
 
 /// Commands that wait; deploys are rare, and each waits for the one before.
@@ -35,18 +36,18 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// What runs. Made anew at each change.
 #[derive(Default)]
 pub struct Snapshot {
-    pub apps: BTreeMap<String, Arc<HostedApp>>,
+    pub(crate) apps: BTreeMap<String, Arc<HostedApp>>,
     /// What is wanted and could not be started, by app. What served before still does.
-    pub failed: BTreeMap<String, Arc<FailedRevision>>,
+    pub(crate) failed: BTreeMap<String, Arc<FailedRevision>>,
 }
 
 /// What is wanted of an app and does not start on this host.
-pub struct FailedRevision {
-    pub deployed: Deployed,
+pub(crate) struct FailedRevision {
+    pub(crate) deployed: Deployed,
     /// What of it was to run here.
-    pub share: Share,
+    pub(crate) share: Share,
     /// Why it does not start.
-    pub reason: String,
+    pub(crate) reason: String,
     /// How often in a row it was tried.
     attempts: u32,
     /// When it is tried again: what it lacks may be there then.
@@ -54,14 +55,14 @@ pub struct FailedRevision {
 }
 
 /// An app of the desired state, and what this host makes of it.
-pub struct HostedApp {
-    pub deployed: Deployed,
+pub(crate) struct HostedApp {
+    pub(crate) deployed: Deployed,
     /// What of it runs here.
-    pub share: Share,
-    pub state: AppState,
+    pub(crate) share: Share,
+    pub(crate) state: AppState,
 }
 
-pub enum AppState {
+pub(crate) enum AppState {
     /// It serves.
     Ready(Arc<dyn RunningApp>),
     /// It is wanted, and this host cannot run it, for the reason given. Nothing of it ran before.
@@ -70,10 +71,10 @@ pub enum AppState {
 
 /// What a change did.
 #[derive(Debug)]
-pub struct Deployment {
-    pub deployed: Deployed,
+pub(crate) struct Deployment {
+    pub(crate) deployed: Deployed,
     /// Against what was there before; empty if nothing changed.
-    pub changes: Vec<String>,
+    pub(crate) changes: Vec<String>,
 }
 
 /// What a controller is given.
@@ -138,11 +139,11 @@ enum Command {
 
 /// What this host is to do about an app of the lattice's desired state.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DesiredApp {
-    pub app: AppName,
-    pub record: Record,
+pub(crate) struct DesiredApp {
+    pub(crate) app: AppName,
+    pub(crate) record: Record,
     /// What of it is to run here.
-    pub share: Share,
+    pub(crate) share: Share,
 }
 
 impl Controller {
@@ -183,7 +184,7 @@ impl Controller {
     ///
     /// # Errors
     /// Any [`DeployError`]; what ran before still runs.
-    pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         self.send(|reply| Command::Deploy {
             app: Box::new(app),
             reply,
@@ -197,7 +198,7 @@ impl Controller {
     ///
     /// # Errors
     /// If the host is stopping. An app that does not start says so in the snapshot.
-    pub async fn reconcile(&self, desired: Vec<DesiredApp>) -> Result<(), DeployError> {
+    pub(crate) async fn reconcile(&self, desired: Vec<DesiredApp>) -> Result<(), DeployError> {
         self.send(|reply| Command::Reconcile { desired, reply })
             .await
     }
@@ -207,7 +208,7 @@ impl Controller {
     ///
     /// # Errors
     /// Any [`DeployError`].
-    pub async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
+    pub(crate) async fn check(&self, app: App) -> Result<Vec<String>, DeployError> {
         self.send(|reply| Command::Check {
             app: Box::new(app),
             reply,
@@ -219,7 +220,7 @@ impl Controller {
     ///
     /// # Errors
     /// If another app has one of its routes, or the host is stopping.
-    pub async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
+    pub(crate) async fn plan(&self, app: App) -> Result<Vec<String>, DeployError> {
         self.send(|reply| Command::Plan {
             app: Box::new(app),
             reply,
@@ -231,7 +232,7 @@ impl Controller {
     ///
     /// # Errors
     /// If it is not deployed, or the store cannot be written.
-    pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.send(|reply| Command::Undeploy { app, reply }).await?
     }
 
@@ -277,7 +278,7 @@ impl Snapshot {
 
 impl HostedApp {
     /// What serves the app; `None` if it failed.
-    pub fn running(&self) -> Option<&Arc<dyn RunningApp>> {
+    pub(crate) fn running(&self) -> Option<&Arc<dyn RunningApp>> {
         match &self.state {
             AppState::Ready(running) => Some(running),
             AppState::Failed(_) => None,

@@ -8,22 +8,20 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
 use weft_lattice_config::{App, AppName, diff, routes};
+use weft_link::{CallServer, Hosts, Share};
 use weft_state::store::{Deployed, Store, StoreError};
+use weft_telemetry::chain;
+use weft_telemetry::events::{Events, Kind};
+use weft_telemetry::logs::now_ms;
 
 use super::providers::{ProviderStarter, Providers, bound};
 use super::{
     AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, FailedRevision, HostedApp, Lattice,
     Parts, Snapshot,
 };
-use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
-use weft_link::{CallServer, Hosts};
-use weft_telemetry::chain;
-use weft_telemetry::events::{Events, Kind};
-
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
-use weft_link::Share;
-use weft_telemetry::logs::now_ms;
 
 /// How long requests of a removed app may go on. Longer would hold up every other change.
 const FINISH_DEADLINE: Duration = Duration::from_secs(5);

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use weft_link::Share;
 use weft_state::store::{Deployed, Record};
+use weft_telemetry::chain;
 
 use super::super::providers::bound;
 use super::super::{AppState, DeployError, DesiredApp, FailedRevision, HostedApp};
 use super::Actor;
-use weft_link::Share;
-use weft_telemetry::chain;
 
 /// How long after it failed a revision is tried again; twice as long after each further time. Mostly it fails
 /// for ever, and sometimes for a provider's server that is restarted.
