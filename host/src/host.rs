@@ -167,8 +167,8 @@ impl Host {
             providers_directory: config.paths().providers(),
             events: events.clone(),
             lattice: match config.mesh {
-                Some(_) => Lattice::OfMany,
-                None => Lattice::OfOne,
+                Some(_) => Lattice::Clustered,
+                None => Lattice::Standalone,
             },
         };
         let controller = Controller::start(parts, &tasks)
