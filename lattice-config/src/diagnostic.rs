@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Nobody reads past so many; the rest is counted.
 pub(crate) const SHOWN_MAX: usize = 50;
 /// Hostile text can hold a mistake in every few bytes; past so many they are only counted.
-const KEPT_MAX: usize = 1000;
+const COLLECTED_MAX: usize = 1000;
 /// A longer source line is shown as the part around the mistake.
 const EXCERPT_CHARACTERS_MAX: usize = 120;
 
@@ -141,7 +141,7 @@ impl Excerpt {
 pub(crate) struct Report<'a> {
     file: &'a str,
     diagnostics: Vec<Diagnostic>,
-    uncounted: usize,
+    dropped: usize,
 }
 
 impl<'a> Report<'a> {
@@ -149,7 +149,7 @@ impl<'a> Report<'a> {
         Report {
             file,
             diagnostics: Vec::new(),
-            uncounted: 0,
+            dropped: 0,
         }
     }
 
@@ -165,8 +165,8 @@ impl<'a> Report<'a> {
         message: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        if self.diagnostics.len() == KEPT_MAX {
-            self.uncounted += 1;
+        if self.diagnostics.len() == COLLECTED_MAX {
+            self.dropped += 1;
             return;
         }
         self.diagnostics.push(Diagnostic {
@@ -183,7 +183,7 @@ impl<'a> Report<'a> {
     pub(crate) fn into_errors(mut self, text: &str) -> ManifestErrors {
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.position);
-        let omitted = self.uncounted + self.diagnostics.len().saturating_sub(SHOWN_MAX);
+        let omitted = self.dropped + self.diagnostics.len().saturating_sub(SHOWN_MAX);
         self.diagnostics.truncate(SHOWN_MAX);
         for diagnostic in &mut self.diagnostics {
             diagnostic.excerpt = diagnostic.position.and_then(|Position { line, column }| {

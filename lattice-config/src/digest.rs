@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::text::quoted;
+use crate::quote::quoted;
 
 const PREFIX: &str = "sha256:";
 const HEX_LENGTH: usize = 64;

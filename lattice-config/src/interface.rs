@@ -8,15 +8,15 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// The full name of an interface that a component imports or exports: `ns:pkg/iface[@version]`.
 ///
 /// ```
 /// # use weft_lattice_config::{InterfaceName, InterfaceRef};
 /// let name: InterfaceName = "shop:catalog/pricing@0.1.3".parse().unwrap();
-/// let wanted: InterfaceRef = "shop:catalog/pricing@0.1.0".parse().unwrap();
-/// assert!(wanted.matches(&name));
+/// let required: InterfaceRef = "shop:catalog/pricing@0.1.0".parse().unwrap();
+/// assert!(required.matches(&name));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -58,36 +58,36 @@ pub struct InterfaceError {
     problem: String,
 }
 
-/// Whether an offered version can stand in for a wanted one, by semantic versioning as the
+/// Whether an offered version can stand in for a required one, by semantic versioning as the
 /// component model uses it.
 ///
-/// - A wanted version of none accepts anything; a wanted version is not satisfied by none.
+/// - A required version of none accepts anything; a required version is not satisfied by none.
 /// - Both must be on one compatibility track: the same major version when it is above zero, else the
 ///   same minor version when that is above zero, else the very same version.
-/// - The offered version must not be older than the wanted one.
+/// - The offered version must not be older than the required one.
 /// - A pre-release is compatible with itself only. Build metadata does not count.
 ///
 /// ```
 /// # use weft_lattice_config::interface::satisfies;
 /// # use semver::Version;
-/// let wanted = Version::new(0, 1, 0);
-/// assert!(satisfies(Some(&wanted), Some(&Version::new(0, 1, 3))));
-/// assert!(!satisfies(Some(&wanted), Some(&Version::new(0, 2, 0))));
+/// let required = Version::new(0, 1, 0);
+/// assert!(satisfies(Some(&required), Some(&Version::new(0, 1, 3))));
+/// assert!(!satisfies(Some(&required), Some(&Version::new(0, 2, 0))));
 /// ```
 #[must_use]
-pub fn satisfies(wanted: Option<&Version>, offered: Option<&Version>) -> bool {
-    match (wanted, offered) {
+pub fn satisfies(required: Option<&Version>, offered: Option<&Version>) -> bool {
+    match (required, offered) {
         (None, _) => true,
         (Some(_), None) => false,
-        (Some(wanted), Some(offered)) => version_satisfies(wanted, offered),
+        (Some(required), Some(offered)) => version_satisfies(required, offered),
     }
 }
 
-fn version_satisfies(wanted: &Version, offered: &Version) -> bool {
-    if !wanted.pre.is_empty() || !offered.pre.is_empty() {
-        return wanted.cmp_precedence(offered).is_eq();
+fn version_satisfies(required: &Version, offered: &Version) -> bool {
+    if !required.pre.is_empty() || !offered.pre.is_empty() {
+        return required.cmp_precedence(offered).is_eq();
     }
-    track(wanted) == track(offered) && wanted.cmp_precedence(offered).is_le()
+    track(required) == track(offered) && required.cmp_precedence(offered).is_le()
 }
 
 /// Two releases are compatible when these are equal.
@@ -106,14 +106,14 @@ impl FromStr for InterfaceName {
 
     fn from_str(text: &str) -> Result<Self, InterfaceError> {
         let expected = "the name of an interface (`ns:pkg/iface`, `ns:pkg/iface@1.2.3`)";
-        let refused = |problem| InterfaceError {
+        let invalid = |problem| InterfaceError {
             text: text.to_owned(),
             expected,
             problem,
         };
-        let parts = Parts::parse(text).map_err(refused)?;
+        let parts = Parts::parse(text).map_err(invalid)?;
         let Some(interface) = parts.interface else {
-            return Err(refused(
+            return Err(invalid(
                 "there is no `/` and interface after the package".to_owned(),
             ));
         };
@@ -161,7 +161,7 @@ impl fmt::Display for InterfaceName {
 
 impl InterfaceRef {
     /// Whether the reference means that interface: same namespace and package, same interface if one
-    /// is named, and a version that [`satisfies`] the wanted one.
+    /// is named, and a version that [`satisfies`] the required one.
     #[must_use]
     pub fn matches(&self, name: &InterfaceName) -> bool {
         self.namespace == name.namespace
@@ -180,7 +180,7 @@ impl FromStr for InterfaceRef {
     fn from_str(text: &str) -> Result<Self, InterfaceError> {
         let expected = "an interface (`ns:pkg/iface`, or `ns:pkg` for all of a package; \
                         with a version, `ns:pkg/iface@1.2.3`)";
-        let refused = |problem| InterfaceError {
+        let invalid = |problem| InterfaceError {
             text: text.to_owned(),
             expected,
             problem,
@@ -190,7 +190,7 @@ impl FromStr for InterfaceRef {
             package,
             interface,
             version,
-        } = Parts::parse(text).map_err(refused)?;
+        } = Parts::parse(text).map_err(invalid)?;
         Ok(InterfaceRef {
             namespace,
             package,

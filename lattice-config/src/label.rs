@@ -12,7 +12,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::name::{NameError, text_type};
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// The most labels a host may have, or a component may ask for: each is compared with each.
 pub const LABELS_MAX: usize = 64;

@@ -22,13 +22,13 @@ pub mod links;
 mod manifest;
 mod name;
 mod number;
-mod outline;
+mod partial_app;
 pub mod placement;
 mod quantity;
+mod quote;
 pub mod routes;
 mod schema;
-mod text;
-mod tree;
+mod spanned_yaml;
 mod validate;
 mod yaml;
 
@@ -45,6 +45,6 @@ pub use label::{LABELS_MAX, Label, LabelError, LabelName, LabelValue, LabelValue
 pub use manifest::{MANIFEST_BYTES_MAX, STORED_BYTES_MAX};
 pub use name::{AppName, ComponentName, LinkName, Name, NameError, ProviderName};
 pub use quantity::{ByteSize, DurationText, QuantityError};
+pub use quote::nearest;
 pub use routes::{HostPattern, PathPrefix, RouteError};
 pub use schema::app_schema;
-pub use text::nearest;

@@ -68,11 +68,11 @@ pub fn on_a_cycle(app: &App) -> BTreeSet<usize> {
 fn reached_from(start: usize, targets: &[BTreeSet<usize>]) -> Vec<bool> {
     let mut reached = vec![false; targets.len()];
     reached[start] = true;
-    let mut waiting = vec![start];
-    while let Some(component) = waiting.pop() {
+    let mut pending = vec![start];
+    while let Some(component) = pending.pop() {
         for target in &targets[component] {
             if !std::mem::replace(&mut reached[*target], true) {
-                waiting.push(*target);
+                pending.push(*target);
             }
         }
     }
@@ -115,12 +115,12 @@ impl<'a> Search<'a> {
 
     fn walk_from(&mut self, start: &'a Name) {
         // The components from `start` to the current one, each with its next target to look at.
-        let mut way: Vec<(&Name, usize)> = vec![(start, 0)];
+        let mut path: Vec<(&Name, usize)> = vec![(start, 0)];
         if !self.done.insert(start) {
             return;
         }
-        let mut on_way = BTreeMap::from([(start, 0)]);
-        while let Some((component, next)) = way.last_mut() {
+        let mut position_on_path = BTreeMap::from([(start, 0)]);
+        while let Some((component, next)) = path.last_mut() {
             let target = self
                 .targets
                 .get(*component)
@@ -128,20 +128,20 @@ impl<'a> Search<'a> {
             *next += 1;
             match target {
                 None => {
-                    on_way.remove(*component);
-                    way.pop();
+                    position_on_path.remove(*component);
+                    path.pop();
                 }
                 Some((target, closing_link)) => {
-                    if let Some(entered) = on_way.get(target) {
-                        let components = way[*entered..].iter().map(|(name, _)| (*name).clone());
+                    if let Some(entered) = position_on_path.get(target) {
+                        let components = path[*entered..].iter().map(|(name, _)| (*name).clone());
                         let components = components.collect();
                         self.cycles.push(Cycle {
                             components,
                             closing_link: *closing_link,
                         });
                     } else if self.done.insert(target) {
-                        on_way.insert(target, way.len());
-                        way.push((target, 0));
+                        position_on_path.insert(target, path.len());
+                        path.push((target, 0));
                     }
                 }
             }

@@ -5,9 +5,9 @@ use serde_json::Value;
 use crate::app::App;
 use crate::check::check;
 use crate::diagnostic::{ManifestErrors, Position, Report};
-use crate::outline::Outline;
+use crate::partial_app::PartialApp;
 use crate::schema::app_schema;
-use crate::tree::{Node, Path};
+use crate::spanned_yaml::{Node, Path};
 use crate::validate::validate;
 use crate::yaml;
 
@@ -101,7 +101,7 @@ fn read(node: Option<Node>, mut report: Report<'_>, text: &str) -> Result<App, M
         return Err(report.into_errors(text));
     };
     check(&app_schema(), &node, &mut report);
-    validate(&Outline::of(&node), &mut report);
+    validate(&PartialApp::of(&node), &mut report);
     if !report.is_empty() {
         return Err(report.into_errors(text));
     }

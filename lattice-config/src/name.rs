@@ -4,7 +4,7 @@
 //! meant. A DNS label is also a valid bus subject token, file name and Kubernetes name, which is why
 //! nothing further down has to escape them.
 
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// The longest DNS label, by RFC 1035.
 const NAME_LENGTH_MAX: usize = 63;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// Largest first, because the first that divides a size exactly is how it is shown.
 const SIZE_UNITS: [(&str, u64); 8] = [
@@ -98,13 +98,13 @@ impl FromStr for ByteSize {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let refused = || QuantityError::Size(text.to_owned());
-        let (number, unit) = split_number(text).ok_or_else(refused)?;
+        let invalid = || QuantityError::Size(text.to_owned());
+        let (number, unit) = split_number(text).ok_or_else(invalid)?;
         let factor = match unit {
             "" | "B" => 1,
-            unit => factor(&SIZE_UNITS, unit).ok_or_else(refused)?,
+            unit => factor(&SIZE_UNITS, unit).ok_or_else(invalid)?,
         };
-        number.checked_mul(factor).map(ByteSize).ok_or_else(refused)
+        number.checked_mul(factor).map(ByteSize).ok_or_else(invalid)
     }
 }
 
@@ -162,9 +162,9 @@ impl FromStr for DurationText {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let refused = || QuantityError::Duration(text.to_owned());
-        let (number, unit) = split_number(text).ok_or_else(refused)?;
-        let factor = factor(&TIME_UNITS, unit).ok_or_else(refused)?;
+        let invalid = || QuantityError::Duration(text.to_owned());
+        let (number, unit) = split_number(text).ok_or_else(invalid)?;
+        let factor = factor(&TIME_UNITS, unit).ok_or_else(invalid)?;
         match number.checked_mul(factor) {
             Some(ms @ 1..=DURATION_MS_MAX) => Ok(DurationText(Duration::from_millis(ms))),
             Some(_) | None => Err(QuantityError::DurationRange(text.to_owned())),
@@ -220,10 +220,10 @@ fn split_number(text: &str) -> Option<(u64, &str)> {
     Some((digits.parse().ok()?, unit))
 }
 
-fn factor(units: &[(&str, u64)], wanted: &str) -> Option<u64> {
+fn factor(units: &[(&str, u64)], name: &str) -> Option<u64> {
     units
         .iter()
-        .find(|(unit, _)| *unit == wanted)
+        .find(|(unit, _)| *unit == name)
         .map(|(_, factor)| *factor)
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::RouteSpec;
 use crate::name::{AppName, ComponentName};
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// The longest host name, by RFC 1035.
 const HOST_LENGTH_MAX: usize = 253;
@@ -109,20 +109,20 @@ pub fn collisions<'a>(
         first: owner(first),
         second: owner(second),
     };
-    repeats(keys).into_iter().map(collision).collect()
+    duplicates(keys).into_iter().map(collision).collect()
 }
 
 /// The places of the keys that were there before, each with the place of the first of its kind.
-pub(crate) fn repeats<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usize, usize)> {
+pub(crate) fn duplicates<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usize, usize)> {
     let mut first_places = BTreeMap::new();
-    let mut repeats = Vec::new();
+    let mut duplicates = Vec::new();
     for (place, key) in keys.into_iter().enumerate() {
         let first = *first_places.entry(key).or_insert(place);
         if first != place {
-            repeats.push((first, place));
+            duplicates.push((first, place));
         }
     }
-    repeats
+    duplicates
 }
 
 /// Orders routes so that the first that matches a request is the one that takes it.

@@ -10,8 +10,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
 use crate::diagnostic::{Position, Report};
 use crate::number::{is_not_finite, number};
-use crate::text::quoted;
-use crate::tree::{Data, Entry, Node, Path};
+use crate::quote::quoted;
+use crate::spanned_yaml::{Data, Entry, Node, Path};
 
 /// The deepest manifest a person writes has seven levels; the rest is for provider settings.
 pub(crate) const DEPTH_MAX: usize = 64;
@@ -80,14 +80,14 @@ enum Children {
 struct Key {
     text: String,
     position: Position,
-    use_value: UseValue,
+    check: KeyCheck,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum UseValue {
-    Keep,
+enum KeyCheck {
+    Accepted,
     /// The key is reported as a mistake already.
-    Drop,
+    Rejected,
 }
 
 impl Builder<'_, '_> {
@@ -104,7 +104,7 @@ impl Builder<'_, '_> {
                 return None;
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_properties(anchor, tag.as_deref(), position);
+                self.reject_properties(anchor, tag.as_deref(), position);
                 let data = self.scalar(&text, style, position);
                 self.value(
                     Node {
@@ -123,17 +123,17 @@ impl Builder<'_, '_> {
                 self.value(
                     Node {
                         position: Some(position),
-                        data: Data::Broken,
+                        data: Data::Invalid,
                     },
                     None,
                 );
             }
             Event::SequenceStart(anchor, tag) => {
-                self.refuse_properties(anchor, tag.as_deref(), position);
+                self.reject_properties(anchor, tag.as_deref(), position);
                 self.open(position, Children::List(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.refuse_properties(anchor, tag.as_deref(), position);
+                self.reject_properties(anchor, tag.as_deref(), position);
                 let seen = BTreeMap::new();
                 self.open(
                     position,
@@ -193,13 +193,13 @@ impl Builder<'_, '_> {
             Some(Children::Map { entries, key, .. }) => match key.take() {
                 None => self.key(&node, written),
                 Some(Key {
-                    use_value: UseValue::Drop,
+                    check: KeyCheck::Rejected,
                     ..
                 }) => {}
                 Some(Key {
                     text,
                     position,
-                    use_value: UseValue::Keep,
+                    check: KeyCheck::Accepted,
                 }) => {
                     entries.push(Entry {
                         key: text,
@@ -225,24 +225,24 @@ impl Builder<'_, '_> {
             Some(_) => seen.get(&text).copied(),
             None => None,
         };
-        let is_fine = written.is_some() && first.is_none();
-        let use_value = if is_fine {
-            UseValue::Keep
+        let is_accepted = written.is_some() && first.is_none();
+        let check = if is_accepted {
+            KeyCheck::Accepted
         } else {
-            UseValue::Drop
+            KeyCheck::Rejected
         };
         *key = Some(Key {
             text: text.clone(),
             position,
-            use_value,
+            check,
         });
-        if is_fine {
+        if is_accepted {
             seen.insert(text, position);
         } else if let Some(first) = first {
             let message = format!("the key {} is given twice", quoted(&text));
             let help = format!("it was given in line {} already", first.line);
             self.add(position, message, Some(help));
-        } else if !matches!(node.data, Data::Broken) {
+        } else if !matches!(node.data, Data::Invalid) {
             self.add(
                 position,
                 format!("a key must be text, found {}", node.description()),
@@ -266,13 +266,13 @@ impl Builder<'_, '_> {
                     format!("{} is not a number", quoted(text)),
                     Some(help),
                 );
-                Data::Broken
+                Data::Invalid
             }
             _ => number(text).map_or_else(|| Data::Text(text.to_owned()), Data::Number),
         }
     }
 
-    fn refuse_properties(&mut self, anchor: usize, tag: Option<&Tag>, position: Position) {
+    fn reject_properties(&mut self, anchor: usize, tag: Option<&Tag>, position: Position) {
         if anchor != 0 {
             self.add(
                 position,

@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 
 use super::Checker;
 use super::schema_view::{Schema, type_names};
-use crate::tree::{Data, Node, Path};
+use crate::spanned_yaml::{Data, Node, Path};
 use crate::{
     AppName, ByteSize, ComponentName, Digest, DurationText, HostPattern, InterfaceRef, LabelName,
     LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
@@ -44,8 +44,8 @@ impl Checker<'_, '_, '_> {
         (schema, name): (&Schema, Option<&str>),
         path: &Path<'_>,
     ) {
-        let refused = name.and_then(text_check).and_then(|check| check(text));
-        if let Some(message) = refused {
+        let invalid = name.and_then(text_check).and_then(|check| check(text));
+        if let Some(message) = invalid {
             self.report.add(node.position, path, message, None);
         } else if text.is_empty() && schema.contains_key("minLength") {
             self.report.add(

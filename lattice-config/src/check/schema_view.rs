@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::text::quoted_list;
+use crate::quote::quoted_list;
 
 pub(super) type Schema = Map<String, Value>;
 

@@ -17,7 +17,7 @@ pub(super) struct Hosts<'a> {
     pub(super) all: Vec<&'a Host>,
     pub(super) seeds: Vec<u64>,
     columns: BTreeMap<&'a LabelName, Column<'a>>,
-    some_are_frozen: bool,
+    has_frozen: bool,
 }
 
 /// One label, for all hosts.
@@ -48,10 +48,10 @@ impl<'a> Hosts<'a> {
             }
         }
         for column in columns.values_mut() {
-            column.find_open(&all);
+            column.collect_open(&all);
         }
         Hosts {
-            some_are_frozen: all
+            has_frozen: all
                 .iter()
                 .any(|host| matches!(host.state, HostState::Frozen { .. })),
             seeds: all.iter().map(|host| host_seed(&host.id)).collect(),
@@ -64,8 +64,8 @@ impl<'a> Hosts<'a> {
         self.all.len()
     }
 
-    pub(super) fn some_are_frozen(&self) -> bool {
-        self.some_are_frozen
+    pub(super) fn has_frozen(&self) -> bool {
+        self.has_frozen
     }
 
     pub(super) fn number(&self, id: &HostId) -> Option<HostNumber> {
@@ -78,15 +78,19 @@ impl<'a> Hosts<'a> {
     }
 
     /// The hosts that have one of the values; none if no host has.
-    pub(super) fn with(&self, name: &LabelName, values: &LabelValues) -> Option<With<'_>> {
+    pub(super) fn matching(
+        &self,
+        name: &LabelName,
+        values: &LabelValues,
+    ) -> Option<LabelMatch<'_>> {
         let column = self.columns.get(name)?;
         let values = values.as_slice().iter();
-        let wanted: Vec<_> = values
+        let values: Vec<_> = values
             .filter_map(|value| column.numbers.get(value).copied())
             .collect();
-        (!wanted.is_empty()).then_some(With {
+        (!values.is_empty()).then_some(LabelMatch {
             of_host: &column.of_host,
-            wanted,
+            values,
         })
     }
 }
@@ -107,7 +111,7 @@ impl<'a> Column<'a> {
         self.of_host[host as usize] = number;
     }
 
-    fn find_open(&mut self, all: &[&Host]) {
+    fn collect_open(&mut self, all: &[&Host]) {
         let hosts = all.iter().zip(&self.of_host);
         let open = hosts.filter(|(host, _)| host.state != HostState::Draining);
         self.open = open.map(|(_, value)| *value).collect();
@@ -123,13 +127,13 @@ impl<'a> Column<'a> {
 
 /// A set of hosts by a label.
 #[derive(Debug)]
-pub(super) struct With<'h> {
+pub(super) struct LabelMatch<'h> {
     of_host: &'h [ValueNumber],
-    wanted: Vec<ValueNumber>,
+    values: Vec<ValueNumber>,
 }
 
-impl With<'_> {
-    pub(super) fn has(&self, host: HostNumber) -> bool {
-        self.wanted.contains(&self.of_host[host as usize])
+impl LabelMatch<'_> {
+    pub(super) fn matches(&self, host: HostNumber) -> bool {
+        self.values.contains(&self.of_host[host as usize])
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{AppName, ComponentName, NameError, ProviderName, text_type};
-use crate::text::quoted;
+use crate::quote::quoted;
 
 /// The longest host id: room for 32 bytes as hex digits, and for what other encodings take.
 const HOST_ID_LENGTH_MAX: usize = 64;

@@ -2,9 +2,9 @@
 
 use super::Input;
 use super::host::{Host, HostState};
+use super::host_choice::{HostCriteria, HostPicker, Occupancy};
 use super::hosts::{HostNumber, Hosts};
 use super::id::HostId;
-use super::pick::{Asks, Counts, Picker};
 use super::ranking::Rankings;
 use super::units::{Unit, Units};
 
@@ -24,29 +24,29 @@ pub(super) struct Placer<'a> {
     /// No host has more capacity left than this.
     free_max: u64,
     rankings: Rankings,
-    counts: Counts,
+    occupancy: Occupancy,
 }
 
 /// The host of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Home {
     /// The store is there.
-    Held(HostNumber),
+    Existing(HostNumber),
     /// The store will be there: it does not exist yet, and a unit with it was placed there.
     Chosen(HostNumber),
     /// The store is on a host that does not live.
-    Away(HostId),
+    Unavailable(HostId),
 }
 
 /// Where the stores of a unit let it run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pin {
+pub(super) enum AllowedHosts {
     /// On any host.
-    Free,
+    Any,
     /// On this one.
-    To(HostNumber),
+    Only(HostNumber),
     /// On none: a store is away, or two are on different hosts.
-    Nowhere,
+    None,
 }
 
 impl<'a> Placer<'a> {
@@ -58,15 +58,15 @@ impl<'a> Placer<'a> {
             .iter()
             .map(|store| {
                 let home = input.homes.get(store)?;
-                let number = hosts.number(home).map(Home::Held);
-                Some(number.unwrap_or_else(|| Home::Away(home.clone())))
+                let number = hosts.number(home).map(Home::Existing);
+                Some(number.unwrap_or_else(|| Home::Unavailable(home.clone())))
             })
             .collect();
         let mut rankings = Rankings::new(std::mem::take(&mut units.groups), hosts.len());
         for unit in &units.all {
             // What is linked to a component that is bound to a host wants to be there, too.
-            if let Pin::To(host) = pin(unit, &homes) {
-                rankings.lead(unit.group, host);
+            if let AllowedHosts::Only(host) = allowed_hosts(unit, &homes) {
+                rankings.rank_first(unit.group, host);
             }
         }
         let free = hosts.all.iter().map(|host| match host.state {
@@ -77,7 +77,7 @@ impl<'a> Placer<'a> {
             free: free.collect(),
             free_max: UNLIMITED,
             rankings,
-            counts: Counts::new(hosts.len()),
+            occupancy: Occupancy::new(hosts.len()),
             placed: vec![Vec::new(); units.all.len()],
             homes,
             units,
@@ -95,10 +95,10 @@ impl<'a> Placer<'a> {
         // What found no host at first will find none: there only is less room now.
         order.retain(|number| {
             let placed = self.placed[*number].len();
-            placed > 0 && placed < self.units.all[*number].wanted as usize
+            placed > 0 && placed < self.units.all[*number].replicas as usize
         });
         for number in order {
-            self.place(number, self.units.all[number].wanted, None);
+            self.place(number, self.units.all[number].replicas, None);
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Placer<'a> {
         };
         release(&mut self.free, &before);
         self.free_max = UNLIMITED;
-        self.place(number, self.units.all[number].wanted, Some(lost));
+        self.place(number, self.units.all[number].replicas, Some(lost));
         let after = std::mem::replace(&mut self.placed[number], before);
         release(&mut self.free, &after);
         for host in &self.placed[number] {
@@ -122,30 +122,32 @@ impl<'a> Placer<'a> {
         after
     }
 
-    pub(super) fn pin(&self, number: usize) -> Pin {
-        pin(&self.units.all[number], &self.homes)
+    pub(super) fn allowed_hosts(&self, number: usize) -> AllowedHosts {
+        allowed_hosts(&self.units.all[number], &self.homes)
     }
 
     /// Places replicas of a unit until it has so many or nothing fits.
-    fn place(&mut self, number: usize, wanted: u32, lost: Option<HostNumber>) {
+    fn place(&mut self, number: usize, replicas: u32, lost: Option<HostNumber>) {
         let unit = &self.units.all[number];
         if unit.weight > self.free_max {
             return;
         }
-        let Some(asks) = Asks::new(unit, &self.hosts) else {
+        let Some(criteria) = HostCriteria::new(unit, &self.hosts) else {
             return;
         };
-        let (counts, free) = (&mut self.counts, &mut self.free);
-        counts.start(&asks, &self.placed[number]);
-        count_apart(unit, &self.placed, &mut counts.apart, |count| *count += 1);
-        let mut picker = Picker::new(&asks, counts);
+        let (occupancy, free) = (&mut self.occupancy, &mut self.free);
+        occupancy.start(&criteria, &self.placed[number]);
+        count_conflicts(unit, &self.placed, &mut occupancy.conflicts, |count| {
+            *count += 1
+        });
+        let mut picker = HostPicker::new(&criteria, occupancy);
         let placed = &mut self.placed[number];
-        while placed.len() < wanted as usize {
-            let fits = |host| Some(host) != lost && asks.fits(host, counts, free);
-            let picked = match pin(unit, &self.homes) {
-                Pin::Nowhere => None,
-                Pin::To(host) => Some(host).filter(|host| fits(*host)),
-                Pin::Free => picker.next(&asks, counts, &mut self.rankings, fits),
+        while placed.len() < replicas as usize {
+            let fits = |host| Some(host) != lost && criteria.fits(host, occupancy, free);
+            let picked = match allowed_hosts(unit, &self.homes) {
+                AllowedHosts::None => None,
+                AllowedHosts::Only(host) => Some(host).filter(|host| fits(*host)),
+                AllowedHosts::Any => picker.next(&criteria, occupancy, &mut self.rankings, fits),
             };
             let Some(host) = picked else {
                 // Where all are full, nobody has to look at each host again to know.
@@ -154,47 +156,55 @@ impl<'a> Placer<'a> {
             };
             placed.push(host);
             free[host as usize] -= unit.weight;
-            counts.add(&asks, host);
-            picker.placed(&asks, counts, host);
+            occupancy.add(&criteria, host);
+            picker.placed(&criteria, occupancy, host);
             for store in &unit.stores {
                 self.homes[*store].get_or_insert(Home::Chosen(host));
             }
             if !unit.stores.is_empty() {
                 // Units with stores are placed before the others of their group, which find the host leading
                 // as they will when the store exists: to make it moves nothing.
-                self.rankings.lead(unit.group, host);
+                self.rankings.rank_first(unit.group, host);
             }
         }
-        counts.end(placed);
-        count_apart(unit, &self.placed, &mut counts.apart, |count| *count -= 1);
+        occupancy.end(placed);
+        count_conflicts(unit, &self.placed, &mut occupancy.conflicts, |count| {
+            *count -= 1
+        });
     }
 }
 
-/// Changes the counts of the hosts of all units that this one must not meet.
-fn count_apart(
+/// Changes the occupancy of the hosts of all units that this one must not meet.
+fn count_conflicts(
     unit: &Unit<'_>,
     placed: &[Vec<HostNumber>],
-    counts: &mut [u32],
+    conflicts: &mut [u32],
     change: impl Fn(&mut u32),
 ) {
-    for host in unit.apart.iter().flat_map(|other| &placed[*other]) {
-        change(&mut counts[*host as usize]);
+    for host in unit.anti_affinity.iter().flat_map(|other| &placed[*other]) {
+        change(&mut conflicts[*host as usize]);
     }
 }
 
-fn pin(unit: &Unit<'_>, homes: &[Option<Home>]) -> Pin {
-    let mut pin = Pin::Free;
+fn allowed_hosts(unit: &Unit<'_>, homes: &[Option<Home>]) -> AllowedHosts {
+    let mut allowed = AllowedHosts::Any;
     for home in unit
         .stores
         .iter()
         .filter_map(|store| homes[*store].as_ref())
     {
-        pin = match (home, pin) {
-            (Home::Away(_), _) => return Pin::Nowhere,
-            (Home::Held(host) | Home::Chosen(host), Pin::Free) => Pin::To(*host),
-            (Home::Held(host) | Home::Chosen(host), pin) if pin == Pin::To(*host) => pin,
-            (Home::Held(_) | Home::Chosen(_), _) => return Pin::Nowhere,
+        allowed = match (home, allowed) {
+            (Home::Unavailable(_), _) => return AllowedHosts::None,
+            (Home::Existing(host) | Home::Chosen(host), AllowedHosts::Any) => {
+                AllowedHosts::Only(*host)
+            }
+            (Home::Existing(host) | Home::Chosen(host), allowed)
+                if allowed == AllowedHosts::Only(*host) =>
+            {
+                allowed
+            }
+            (Home::Existing(_) | Home::Chosen(_), _) => return AllowedHosts::None,
         };
     }
-    pin
+    allowed
 }

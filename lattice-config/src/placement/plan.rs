@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::id::{ComponentId, HostId, StoreId};
 use super::placer::{Home, Placer};
-use super::reasons::{Reason, reasons};
+use super::unplaced::{Reason, reasons};
 
 /// For every component that is wanted, the hosts of its replicas in the order of their ids; a host with
 /// two replicas is there twice.
@@ -157,11 +157,11 @@ impl Placer<'_> {
         }
         // No more are placed than wanted, and that is a number of 32 bits.
         let placed = u32::try_from(self.placed[number].len()).unwrap_or(u32::MAX);
-        if placed < unit.wanted {
+        if placed < unit.replicas {
             let reasons = reasons(self, number);
             plan.unplaced.extend(unit.ids().map(|component| Unplaced {
                 component,
-                wanted: unit.wanted,
+                wanted: unit.replicas,
                 placed,
                 reasons: reasons.clone(),
             }));
@@ -170,8 +170,8 @@ impl Placer<'_> {
 
     pub(super) fn home_id(&self, home: &Home) -> HostId {
         match home {
-            Home::Held(host) | Home::Chosen(host) => self.hosts.all[*host as usize].id.clone(),
-            Home::Away(id) => id.clone(),
+            Home::Existing(host) | Home::Chosen(host) => self.hosts.all[*host as usize].id.clone(),
+            Home::Unavailable(id) => id.clone(),
         }
     }
 }

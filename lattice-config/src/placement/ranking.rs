@@ -15,7 +15,7 @@ const HEAD_LENGTH: u64 = 32;
 
 /// So many places of rankings of all hosts are kept, in 64 MiB: all of them for a thousand hosts and thirty
 /// thousand groups. Beyond that they are made anew when they are needed.
-const PLACES_KEPT_MAX: usize = 32 << 20;
+const CACHED_PLACES_MAX: usize = 32 << 20;
 
 /// The low bits of an entry that is sorted, which hold the number of the host; the others are of its rank.
 const NUMBER_BITS: u64 = 0xffff;
@@ -26,7 +26,7 @@ pub(super) struct Group {
     /// The seeds of the members.
     pub(super) seeds: Vec<u64>,
     /// The hosts that come first whatever their ranks: those with the stores of members.
-    pub(super) leads: BTreeSet<HostNumber>,
+    pub(super) first: BTreeSet<HostNumber>,
 }
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Rankings {
     /// By group: the best hosts, or all of them, once somebody asked for so many. Host numbers have 16 bits.
     orders: Vec<Box<[u16]>>,
     /// The places in those orders that have all hosts.
-    places_kept: usize,
+    cached_places: usize,
     scratch: Vec<u64>,
     /// By host: whether it is in the head that is made.
     is_in_head: Vec<bool>,
@@ -46,21 +46,21 @@ impl Rankings {
         Rankings {
             orders: vec![Box::default(); groups.len()],
             groups,
-            places_kept: 0,
+            cached_places: 0,
             scratch: Vec::new(),
             is_in_head: vec![false; hosts],
         }
     }
 
-    /// Puts a host before all others that do not lead as well.
-    pub(super) fn lead(&mut self, group: usize, host: HostNumber) {
-        if self.groups[group].leads.insert(host) {
+    /// Puts a host before all others that do not host as well.
+    pub(super) fn rank_first(&mut self, group: usize, host: HostNumber) {
+        if self.groups[group].first.insert(host) {
             self.orders[group] = Box::default();
         }
     }
 
     /// The hosts from a place in the ranking of a group on: some of them, and none only if there are none.
-    pub(super) fn from(
+    pub(super) fn hosts_from(
         &mut self,
         hosts: &Hosts<'_>,
         group: usize,
@@ -70,7 +70,7 @@ impl Rankings {
             self.orders[group] = self.head(hosts, group);
         }
         if place >= self.orders[group].len() && place < hosts.len() {
-            self.extend(hosts, group);
+            self.rank_all(hosts, group);
         }
         let order = self.orders[group].get(place..).unwrap_or_default();
         order.iter().map(|number| HostNumber::from(*number))
@@ -79,7 +79,7 @@ impl Rankings {
     /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
     /// however many they are.
     fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u16]> {
-        let Group { seeds, leads } = &self.groups[group];
+        let Group { seeds, first } = &self.groups[group];
         let ranks = (seeds.len() as u64) * (hosts.len() as u64);
         let threshold = if ranks <= HEAD_LENGTH {
             u64::MAX
@@ -89,7 +89,7 @@ impl Rankings {
         };
         let head = &mut self.scratch;
         head.clear();
-        head.extend(leads.iter().map(|lead| u64::from(*lead)));
+        head.extend(first.iter().map(|host| u64::from(*host)));
         for seed in seeds {
             for (host_seed, number) in hosts.seeds.iter().zip(0..) {
                 let rank = rank(*seed, *host_seed);
@@ -109,18 +109,18 @@ impl Rankings {
     }
 
     /// Ranks all hosts.
-    fn extend(&mut self, hosts: &Hosts<'_>, group: usize) {
-        if self.places_kept > PLACES_KEPT_MAX {
+    fn rank_all(&mut self, hosts: &Hosts<'_>, group: usize) {
+        if self.cached_places > CACHED_PLACES_MAX {
             let full = self
                 .orders
                 .iter_mut()
                 .filter(|order| order.len() == hosts.len());
             full.for_each(|order| *order = Box::default());
-            self.places_kept = 0;
+            self.cached_places = 0;
         }
         fill(&mut self.scratch, hosts, &self.groups[group]);
         self.orders[group] = order(&self.scratch);
-        self.places_kept += hosts.len();
+        self.cached_places += hosts.len();
     }
 }
 
@@ -140,8 +140,8 @@ fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     for (entry, number) in ranks.iter_mut().zip(0..) {
         *entry = self::entry(*entry, number);
     }
-    for lead in &group.leads {
-        ranks[*lead as usize] = u64::from(*lead);
+    for host in &group.first {
+        ranks[*host as usize] = u64::from(*host);
     }
     ranks.sort_unstable();
 }

@@ -3,7 +3,7 @@
 //! A *unit* is a component, or all components that fused links join: those share a store, so they are placed
 //! as one, with what any of them requires. A *group* is the units of an app that links join, directly or
 //! not, or a store of theirs; its units rank hosts alike. Units of a group that must not meet are in
-//! *shades* of it that rank differently, or else they would want the same hosts over and over, and one
+//! *subgroups* of it that rank differently, or else they would want the same hosts over and over, and one
 //! would give way wherever another moves.
 
 use std::collections::BTreeMap;
@@ -22,17 +22,17 @@ pub(super) struct Unit<'a> {
     pub(super) app: &'a AppName,
     /// The components, in the order of their names; at least one.
     pub(super) components: Vec<&'a ComponentName>,
-    pub(super) wanted: u32,
+    pub(super) replicas: u32,
     pub(super) weight: u64,
     pub(super) require: Vec<(&'a LabelName, &'a LabelValues)>,
     pub(super) prefer: Vec<(&'a LabelName, &'a LabelValues)>,
     pub(super) spread: Option<&'a LabelName>,
     pub(super) one_per_host: bool,
     /// The units, by number, that this one never meets on a host.
-    pub(super) apart: Vec<usize>,
+    pub(super) anti_affinity: Vec<usize>,
     /// The host-local stores that its components are linked to, by number.
     pub(super) stores: Vec<usize>,
-    /// The number of the group's shade, by which it ranks hosts.
+    /// The number of the group's subgroup, by which it ranks hosts.
     pub(super) group: usize,
     since: u64,
 }
@@ -110,11 +110,11 @@ impl<'a, 'i> AppUnits<'a, 'i> {
             input,
             components,
         };
-        units.follow_links();
+        units.join_links();
         units
     }
 
-    fn follow_links(&mut self) {
+    fn join_links(&mut self) {
         for link in &self.app.spec.links {
             let Some(from) = self.numbers.get(link.from.as_str()).copied() else {
                 continue;
@@ -139,8 +139,8 @@ impl<'a, 'i> AppUnits<'a, 'i> {
             for other in &component.placement.anti_affinity {
                 let other = self.numbers.get(other.as_str()).map(|it| unit_of[*it]);
                 if let Some(other) = other.filter(|other| other != unit) {
-                    units.all[*unit].apart.push(other);
-                    units.all[other].apart.push(*unit);
+                    units.all[*unit].anti_affinity.push(other);
+                    units.all[other].anti_affinity.push(*unit);
                 }
             }
         }
@@ -148,7 +148,7 @@ impl<'a, 'i> AppUnits<'a, 'i> {
         self.add_groups(units, &unit_of);
         for unit in unit_of {
             let unit = &mut units.all[unit];
-            for list in [&mut unit.apart, &mut unit.stores] {
+            for list in [&mut unit.anti_affinity, &mut unit.stores] {
                 list.sort_unstable();
                 list.dedup();
             }
@@ -188,9 +188,9 @@ impl<'a, 'i> AppUnits<'a, 'i> {
         }
     }
 
-    /// Gives each unit the first shade of its group in which there is none that it must not meet.
+    /// Gives each unit the first subgroup of its group in which there is none that it must not meet.
     fn add_groups(&mut self, units: &mut Units<'a>, unit_of: &[usize]) {
-        let mut shades: BTreeMap<(usize, usize), (usize, Vec<usize>)> = BTreeMap::new();
+        let mut subgroups: BTreeMap<(usize, usize), (usize, Vec<usize>)> = BTreeMap::new();
         let mut placed = BTreeMap::new();
         for (component, number) in self.components.iter().zip(0..) {
             let unit = unit_of[number];
@@ -202,16 +202,17 @@ impl<'a, 'i> AppUnits<'a, 'i> {
             }
             // Fused components are linked, so every component of a unit has the same root.
             let root = self.linked.root(number);
-            let apart = &units.all[unit].apart;
-            let meets = |members: &[usize]| members.iter().any(|member| apart.contains(member));
-            let mut shade = 0;
-            while shades
-                .get(&(root, shade))
+            let anti_affinity = &units.all[unit].anti_affinity;
+            let meets =
+                |members: &[usize]| members.iter().any(|member| anti_affinity.contains(member));
+            let mut subgroup = 0;
+            while subgroups
+                .get(&(root, subgroup))
                 .is_some_and(|(_, members)| meets(members))
             {
-                shade += 1;
+                subgroup += 1;
             }
-            let (group, members) = shades.entry((root, shade)).or_insert_with(|| {
+            let (group, members) = subgroups.entry((root, subgroup)).or_insert_with(|| {
                 units.groups.push(Group::default());
                 (units.groups.len() - 1, Vec::new())
             });
@@ -228,13 +229,13 @@ impl<'a> Unit<'a> {
         Unit {
             app,
             components: Vec::with_capacity(1),
-            wanted: 0,
+            replicas: 0,
             weight: 0,
             require: Vec::new(),
             prefer: Vec::new(),
             spread: None,
             one_per_host: false,
-            apart: Vec::new(),
+            anti_affinity: Vec::new(),
             stores: Vec::new(),
             group: 0,
             since,
@@ -254,7 +255,7 @@ impl<'a> Unit<'a> {
             input.demand.get(&id).copied()
         };
         let replicas = component.replicas.max(demand.unwrap_or(NonZeroU32::MIN));
-        self.wanted = self.wanted.max(replicas.get()).min(REPLICAS_MAX);
+        self.replicas = self.replicas.max(replicas.get()).min(REPLICAS_MAX);
         self.weight += u64::from(placement.weight.get());
         self.require.extend(&placement.require);
         self.prefer.extend(&placement.prefer);

@@ -3,15 +3,15 @@
 use super::Validator;
 use crate::links::cycles_of;
 use crate::name::Name;
-use crate::outline::{At, LinkOutline, Written};
-use crate::routes::repeats;
-use crate::text::quoted_list;
+use crate::partial_app::{Located, OptionalField, PartialLink};
+use crate::quote::quoted_list;
+use crate::routes::duplicates;
 use crate::{InterfaceRef, Locality};
 
 impl<'o> Validator<'o, '_, '_> {
     pub(super) fn check_links(&mut self) {
-        for link in &self.outline.links {
-            self.check_own_target(link);
+        for link in &self.app.links {
+            self.check_self_link(link);
             self.check_target_keys(link);
             self.check_fused(link);
         }
@@ -19,7 +19,7 @@ impl<'o> Validator<'o, '_, '_> {
         self.check_fused_cycles();
     }
 
-    fn check_own_target(&mut self, link: &LinkOutline) {
+    fn check_self_link(&mut self, link: &PartialLink) {
         let (Some(from), Some(to)) = (&link.from, &link.to) else {
             return;
         };
@@ -31,7 +31,7 @@ impl<'o> Validator<'o, '_, '_> {
     }
 
     /// Keys that mean something only for one kind of target.
-    fn check_target_keys(&mut self, link: &LinkOutline) {
+    fn check_target_keys(&mut self, link: &PartialLink) {
         let Some(to) = &link.to else { return };
         let name = to.value.as_str();
         if let Some(config) = &link.config
@@ -65,7 +65,7 @@ impl<'o> Validator<'o, '_, '_> {
 
     /// A component with a store of its own is at neither end of a fused link, and such a link has no
     /// deadline.
-    fn check_fused(&mut self, link: &LinkOutline) {
+    fn check_fused(&mut self, link: &PartialLink) {
         let Some(locality) = fused(link) else { return };
         if link.deadline.is_some() {
             let message = "this link cannot be fused: it has a `deadline`, and a call within one \
@@ -76,13 +76,13 @@ impl<'o> Validator<'o, '_, '_> {
         let from = link.from.as_ref().map(|from| from.value.as_str());
         let to = link.to.as_ref().map(|to| to.value.as_str());
         let ends = [from, to];
-        let outline = self.outline;
-        for apart in &outline.apart {
-            let name = apart.component.as_str();
+        let app = self.app;
+        for own_store in &app.own_stores {
+            let name = own_store.component.as_str();
             if !ends.contains(&Some(name)) {
                 continue;
             }
-            let keys = quoted_list(apart.keys.iter().copied());
+            let keys = quoted_list(own_store.keys.iter().copied());
             let message = format!(
                 "this link cannot be fused: `{name}` has a store of its own ({keys}), and fused \
                  components share one"
@@ -93,30 +93,30 @@ impl<'o> Validator<'o, '_, '_> {
     }
 
     fn check_duplicate_links(&mut self) {
-        let outline = self.outline;
-        let links: Vec<_> = outline.links.iter().filter_map(LinkKey::of).collect();
-        for (first, second) in repeats(links.iter().map(|link| link.key)) {
+        let app = self.app;
+        let links: Vec<_> = app.links.iter().filter_map(LinkKey::of).collect();
+        for (first, second) in duplicates(links.iter().map(|link| link.key)) {
             let (from, interface, name) = links[second].key;
-            let taken_by = links[first].at.path.trim_end_matches(".interface");
+            let taken_by = links[first].interface.path.trim_end_matches(".interface");
             let named = name.map_or(String::new(), |name| format!(" named `{name}`"));
             let message =
                 format!("`{from}` has a link for `{interface}`{named} already: `{taken_by}`");
             let help = "give each a `name` of its own to link one interface to several targets";
-            self.add(links[second].at, message, Some(help.to_owned()));
+            self.add(links[second].interface, message, Some(help.to_owned()));
         }
     }
 
     /// Fused components are one instance each, which cannot be entered while it waits for an answer.
     fn check_fused_cycles(&mut self) {
-        let outline = self.outline;
-        let ends = |link: &'o LinkOutline| {
+        let app = self.app;
+        let ends = |link: &'o PartialLink| {
             let (from, to) = (link.from.as_ref()?, link.to.as_ref()?);
             // A link to itself is reported as such.
             let differ = from.value.as_str() != to.value.as_str();
             let locality = fused(link).filter(|_| differ)?;
             Some((locality, Name::from(from.value.clone()), to.value.clone()))
         };
-        let links: Vec<_> = outline.links.iter().filter_map(ends).collect();
+        let links: Vec<_> = app.links.iter().filter_map(ends).collect();
         let edges = links.iter().map(|(_, from, to)| (from.clone(), to.clone()));
         for cycle in cycles_of(edges) {
             let message = format!("these links go in a circle and all are fused: {cycle}");
@@ -128,7 +128,7 @@ impl<'o> Validator<'o, '_, '_> {
 }
 
 /// Where the link asks to be fused, if it does.
-pub(super) fn fused(link: &LinkOutline) -> Option<&At<Locality>> {
+pub(super) fn fused(link: &PartialLink) -> Option<&Located<Locality>> {
     let locality = link.locality.as_ref();
     locality.filter(|locality| locality.value == Locality::Fused)
 }
@@ -136,18 +136,18 @@ pub(super) fn fused(link: &LinkOutline) -> Option<&At<Locality>> {
 /// What must differ between links, and where to report when it does not.
 struct LinkKey<'a> {
     key: (&'a str, &'a InterfaceRef, Option<&'a str>),
-    at: &'a At<InterfaceRef>,
+    interface: &'a Located<InterfaceRef>,
 }
 
 impl<'a> LinkKey<'a> {
-    fn of(link: &'a LinkOutline) -> Option<LinkKey<'a>> {
+    fn of(link: &'a PartialLink) -> Option<LinkKey<'a>> {
         let (from, interface) = (link.from.as_ref()?, link.interface.as_ref()?);
         let name = match &link.name {
-            Written::Absent => None,
-            Written::Well(name) => Some(name.as_str()),
-            Written::Badly => return None,
+            OptionalField::Absent => None,
+            OptionalField::Valid(name) => Some(name.as_str()),
+            OptionalField::Invalid => return None,
         };
         let key = (from.value.as_str(), &interface.value, name);
-        Some(LinkKey { key, at: interface })
+        Some(LinkKey { key, interface })
     }
 }

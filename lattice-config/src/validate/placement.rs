@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use super::Validator;
 use super::links::fused;
 use crate::label::{LABELS_MAX, LabelName};
-use crate::outline::{PlacementOutline, Targets};
-use crate::text::quoted;
+use crate::partial_app::{PartialPlacement, TargetNames};
+use crate::quote::quoted;
 
 impl<'o> Validator<'o, '_, '_> {
     pub(super) fn check_placements(&mut self) {
-        let outline = self.outline;
+        let app = self.app;
         let fused_with = self.fused_with();
-        for placement in &outline.placements {
+        for placement in &app.placements {
             self.check_labels(placement);
             self.check_anti_affinity(placement, &fused_with);
         }
     }
 
-    fn check_labels(&mut self, placement: &PlacementOutline<'_>) {
+    fn check_labels(&mut self, placement: &PartialPlacement<'_>) {
         for (key, names) in &placement.labels {
             let count = names.len();
             if count > LABELS_MAX {
@@ -35,7 +35,7 @@ impl<'o> Validator<'o, '_, '_> {
                 }
             }
         }
-        for name in &placement.without_values {
+        for name in &placement.empty_values {
             let message = format!(
                 "{} has no values, so no host can have one",
                 quoted(name.value)
@@ -47,11 +47,11 @@ impl<'o> Validator<'o, '_, '_> {
 
     fn check_anti_affinity(
         &mut self,
-        placement: &PlacementOutline<'_>,
+        placement: &PartialPlacement<'_>,
         fused_with: &BTreeMap<&'o str, &'o str>,
     ) {
         for other in &placement.anti_affinity {
-            if self.outline.targets == Targets::Known {
+            if self.app.target_names == TargetNames::Known {
                 self.check_is_component(other, "only components keep away from each other");
             }
             let Some(component) = &placement.component else {
@@ -77,7 +77,7 @@ impl<'o> Validator<'o, '_, '_> {
     /// For each component at the end of a fused link, one that stands for all that are fused with it.
     fn fused_with(&self) -> BTreeMap<&'o str, &'o str> {
         let mut representatives: BTreeMap<&str, &str> = BTreeMap::new();
-        let links = self.outline.links.iter();
+        let links = self.app.links.iter();
         for link in links.filter(|link| fused(link).is_some()) {
             let (Some(from), Some(to)) = (&link.from, &link.to) else {
                 continue;

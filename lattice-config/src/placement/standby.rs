@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Input;
 use super::hosts::HostNumber;
 use super::id::{ComponentId, HostId};
-use super::placer::{Pin, Placer};
+use super::placer::{AllowedHosts, Placer};
 use crate::label::{LabelName, LabelValue};
 
 /// The components that `me` does not run, and would if any one host left, or all hosts with any one value
@@ -66,7 +66,8 @@ fn if_a_host_left(placer: &mut Placer<'_>, me: HostNumber) -> BTreeSet<Component
     let mut ahead = BTreeSet::new();
     for number in 0..placer.units.all.len() {
         // What is bound to a store stays where the store is.
-        if placer.pin(number) != Pin::Free || placer.placed[number].contains(&me) {
+        if placer.allowed_hosts(number) != AllowedHosts::Any || placer.placed[number].contains(&me)
+        {
             continue;
         }
         let hosts: BTreeSet<_> = placer.placed[number].iter().copied().collect();

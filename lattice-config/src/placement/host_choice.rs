@@ -1,19 +1,19 @@
 //! Which host gets the next replica of a unit.
 
 use super::host::HostState;
-use super::hosts::{Column, HostNumber, Hosts, With};
+use super::hosts::{Column, HostNumber, Hosts, LabelMatch};
 use super::id::ComponentId;
 use super::ranking::Rankings;
 use super::units::Unit;
 
-/// What a unit asks of hosts, resolved to their table.
+/// What a unit criteria of hosts, resolved to their table.
 #[derive(Debug)]
-pub(super) struct Asks<'h> {
+pub(super) struct HostCriteria<'h> {
     pub(super) hosts: &'h Hosts<'h>,
-    pub(super) require: Vec<With<'h>>,
-    prefer: Vec<With<'h>>,
+    pub(super) require: Vec<LabelMatch<'h>>,
+    prefer: Vec<LabelMatch<'h>>,
     spread: Option<&'h Column<'h>>,
-    /// Empty where no host is frozen, for nobody asks then.
+    /// Empty where no host is frozen, for nobody criteria then.
     ids: Vec<ComponentId>,
     group: usize,
     weight: u64,
@@ -21,7 +21,7 @@ pub(super) struct Asks<'h> {
 }
 
 /// How good a host is for the next replica; lower is better. Each part only grows while replicas of the
-/// unit are placed, which is what [`Picker`] lives on.
+/// unit are placed, which is what [`HostPicker`] lives on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
     /// Replicas on hosts with the same value of the spread label.
@@ -34,11 +34,11 @@ struct Cost {
 
 /// What is on the hosts already, as far as it matters to a unit.
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(super) struct Occupancy {
     /// By host: the replicas of the unit.
     pub(super) on_host: Vec<u32>,
     /// By host: the units there that it must not meet.
-    pub(super) apart: Vec<u32>,
+    pub(super) conflicts: Vec<u32>,
     /// By value of the spread label: the replicas of the unit.
     of_value: Vec<u32>,
 }
@@ -49,30 +49,30 @@ pub(super) struct Counts {
 /// that no host is below, the first host that is at the bound is the best one, and no host before it has to be
 /// looked at again until the bound rises.
 #[derive(Debug)]
-pub(super) struct Picker {
+pub(super) struct HostPicker {
     bound: Cost,
     place: usize,
     /// The values of the spread label, of open hosts, at which a host may still be at the bound.
-    lagging: usize,
+    open_values: usize,
 }
 
-impl<'h> Asks<'h> {
+impl<'h> HostCriteria<'h> {
     /// `None` if no host at all has what is required.
-    pub(super) fn new(unit: &Unit<'_>, hosts: &'h Hosts<'h>) -> Option<Asks<'h>> {
+    pub(super) fn new(unit: &Unit<'_>, hosts: &'h Hosts<'h>) -> Option<HostCriteria<'h>> {
         let require = unit.require.iter();
         let require: Option<Vec<_>> = require
-            .map(|(name, values)| hosts.with(name, values))
+            .map(|(name, values)| hosts.matching(name, values))
             .collect();
         let prefer = unit.prefer.iter();
-        Some(Asks {
+        Some(HostCriteria {
             hosts,
             require: require?,
             // What no host has would be unmet by all.
             prefer: prefer
-                .filter_map(|(name, values)| hosts.with(name, values))
+                .filter_map(|(name, values)| hosts.matching(name, values))
                 .collect(),
             spread: unit.spread.and_then(|name| hosts.column(name)),
-            ids: if hosts.some_are_frozen() {
+            ids: if hosts.has_frozen() {
                 unit.ids().collect()
             } else {
                 Vec::new()
@@ -90,54 +90,57 @@ impl<'h> Asks<'h> {
             HostState::Frozen { runs } => self.ids.iter().all(|id| runs.contains(id)),
             HostState::Draining => false,
         };
-        is_open && self.require.iter().all(|with| with.has(host))
+        is_open && self.require.iter().all(|label| label.matches(host))
     }
 
     /// Whether a host can take one more.
-    pub(super) fn fits(&self, host: HostNumber, counts: &Counts, free: &[u64]) -> bool {
+    pub(super) fn fits(&self, host: HostNumber, occupancy: &Occupancy, free: &[u64]) -> bool {
         let number = host as usize;
         free[number] >= self.weight
-            && counts.apart[number] == 0
-            && !(self.one_per_host && counts.on_host[number] > 0)
+            && occupancy.conflicts[number] == 0
+            && !(self.one_per_host && occupancy.on_host[number] > 0)
             && self.allows(host)
     }
 
-    fn cost(&self, host: HostNumber, counts: &Counts) -> Cost {
+    fn cost(&self, host: HostNumber, occupancy: &Occupancy) -> Cost {
         let same_value = self.spread.map_or(0, |column| {
             let value = column.of_host[host as usize];
-            counts.of_value[value as usize]
+            occupancy.of_value[value as usize]
         });
-        let unmet = self.prefer.iter().map(|with| u32::from(!with.has(host)));
+        let unmet = self
+            .prefer
+            .iter()
+            .map(|label| u32::from(!label.matches(host)));
         Cost {
             same_value,
-            same_host: counts.on_host[host as usize],
+            same_host: occupancy.on_host[host as usize],
             unmet: unmet.sum(),
         }
     }
 }
 
-impl Counts {
-    pub(super) fn new(hosts: usize) -> Counts {
-        Counts {
+impl Occupancy {
+    pub(super) fn new(hosts: usize) -> Occupancy {
+        Occupancy {
             on_host: vec![0; hosts],
-            apart: vec![0; hosts],
+            conflicts: vec![0; hosts],
             of_value: Vec::new(),
         }
     }
 
     /// Begins with a unit, whose replicas are on the hosts `placed`.
-    pub(super) fn start(&mut self, asks: &Asks<'_>, placed: &[HostNumber]) {
+    pub(super) fn start(&mut self, criteria: &HostCriteria<'_>, placed: &[HostNumber]) {
         self.of_value.clear();
-        let values = asks.spread.map_or(0, Column::values_count);
+        let values = criteria.spread.map_or(0, Column::values_count);
         self.of_value.resize(values, 0);
         for host in placed {
-            self.add(asks, *host);
+            self.add(criteria, *host);
         }
     }
 
-    pub(super) fn add(&mut self, asks: &Asks<'_>, host: HostNumber) {
+    pub(super) fn add(&mut self, criteria: &HostCriteria<'_>, host: HostNumber) {
         self.on_host[host as usize] += 1;
-        if let Some(column) = asks.spread {
+        if let Some(column) = criteria.spread {
             self.of_value[column.of_host[host as usize] as usize] += 1;
         }
     }
@@ -150,30 +153,30 @@ impl Counts {
     }
 }
 
-impl Picker {
-    pub(super) fn new(asks: &Asks<'_>, counts: &Counts) -> Picker {
-        let mut picker = Picker {
+impl HostPicker {
+    pub(super) fn new(criteria: &HostCriteria<'_>, occupancy: &Occupancy) -> HostPicker {
+        let mut picker = HostPicker {
             bound: Cost::default(),
             place: 0,
-            lagging: 0,
+            open_values: 0,
         };
-        picker.count_lagging(asks, counts);
+        picker.count_open_values(criteria, occupancy);
         picker
     }
 
     /// The best host for one more replica, among those `fits` says can take it.
     pub(super) fn next(
         &mut self,
-        asks: &Asks<'_>,
-        counts: &Counts,
+        criteria: &HostCriteria<'_>,
+        occupancy: &Occupancy,
         rankings: &mut Rankings,
         fits: impl Fn(HostNumber) -> bool,
     ) -> Option<HostNumber> {
         loop {
             let mut passed = 0;
-            for host in rankings.from(asks.hosts, asks.group, self.place) {
+            for host in rankings.hosts_from(criteria.hosts, criteria.group, self.place) {
                 passed += 1;
-                if fits(host) && asks.cost(host, counts) <= self.bound {
+                if fits(host) && criteria.cost(host, occupancy) <= self.bound {
                     self.place += passed;
                     return Some(host);
                 }
@@ -184,22 +187,29 @@ impl Picker {
             self.place += passed;
         }
         // Nobody is at the bound any more. The lowest cost that there is becomes the bound.
-        let (cost, place, host) = lowest(asks, counts, rankings, fits)?;
+        let (cost, place, host) = lowest(criteria, occupancy, rankings, fits)?;
         self.bound = cost;
         self.place = place + 1;
-        self.count_lagging(asks, counts);
+        self.count_open_values(criteria, occupancy);
         Some(host)
     }
 
     /// Tells that a replica was put on `host`, which is counted already.
-    pub(super) fn placed(&mut self, asks: &Asks<'_>, counts: &Counts, host: HostNumber) {
-        let Some(column) = asks.spread else { return };
+    pub(super) fn placed(
+        &mut self,
+        criteria: &HostCriteria<'_>,
+        occupancy: &Occupancy,
+        host: HostNumber,
+    ) {
+        let Some(column) = criteria.spread else {
+            return;
+        };
         let value = column.of_host[host as usize] as usize;
-        if counts.of_value[value] != self.bound.same_value + 1 {
+        if occupancy.of_value[value] != self.bound.same_value + 1 {
             return;
         }
-        self.lagging = self.lagging.saturating_sub(1);
-        if self.lagging == 0 {
+        self.open_values = self.open_values.saturating_sub(1);
+        if self.open_values == 0 {
             // Every value has one more than the bound, so no host can be at it: there is no need to
             // look at all of them to know.
             self.bound = Cost {
@@ -207,23 +217,25 @@ impl Picker {
                 ..Cost::default()
             };
             self.place = 0;
-            self.count_lagging(asks, counts);
+            self.count_open_values(criteria, occupancy);
         }
     }
 
-    fn count_lagging(&mut self, asks: &Asks<'_>, counts: &Counts) {
-        let Some(column) = asks.spread else { return };
+    fn count_open_values(&mut self, criteria: &HostCriteria<'_>, occupancy: &Occupancy) {
+        let Some(column) = criteria.spread else {
+            return;
+        };
         let values = column.open.iter();
-        let lagging =
-            values.filter(|value| counts.of_value[**value as usize] <= self.bound.same_value);
-        self.lagging = lagging.count();
+        let open_values =
+            values.filter(|value| occupancy.of_value[**value as usize] <= self.bound.same_value);
+        self.open_values = open_values.count();
     }
 }
 
 /// The first host of the ranking among those of the lowest cost, with its cost and place.
 fn lowest(
-    asks: &Asks<'_>,
-    counts: &Counts,
+    criteria: &HostCriteria<'_>,
+    occupancy: &Occupancy,
     rankings: &mut Rankings,
     fits: impl Fn(HostNumber) -> bool,
 ) -> Option<(Cost, usize, HostNumber)> {
@@ -231,9 +243,9 @@ fn lowest(
     let mut place = 0;
     loop {
         let start = place;
-        for host in rankings.from(asks.hosts, asks.group, start) {
+        for host in rankings.hosts_from(criteria.hosts, criteria.group, start) {
             if fits(host) {
-                let cost = asks.cost(host, counts);
+                let cost = criteria.cost(host, occupancy);
                 if lowest.is_none_or(|(lowest, ..)| cost < lowest) {
                     lowest = Some((cost, place, host));
                 }

@@ -6,26 +6,28 @@ mod placement;
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Report;
-use crate::outline::{At, LinkOutline, Outline, RouteOutline, Targets, Written};
-use crate::routes::{PathPrefix, repeats};
-use crate::text::{did_you_mean, quoted, quoted_list};
+use crate::partial_app::{
+    Located, OptionalField, PartialApp, PartialLink, PartialRoute, TargetNames,
+};
+use crate::quote::{did_you_mean, quoted, quoted_list};
+use crate::routes::{PathPrefix, duplicates};
 
 /// More names than this in a help line are no help.
 const LISTED_NAMES_MAX: usize = 8;
 
 /// Reports every mistake of meaning.
-pub(crate) fn validate(outline: &Outline<'_>, report: &mut Report<'_>) {
+pub(crate) fn validate(app: &PartialApp<'_>, report: &mut Report<'_>) {
     Validator {
-        outline,
-        components: outline
+        app,
+        components: app
             .components
             .iter()
-            .map(|at| at.value.as_str())
+            .map(|located| located.value.as_str())
             .collect(),
-        providers: outline
+        providers: app
             .providers
             .iter()
-            .map(|at| at.value.as_str())
+            .map(|located| located.value.as_str())
             .collect(),
         report,
     }
@@ -33,7 +35,7 @@ pub(crate) fn validate(outline: &Outline<'_>, report: &mut Report<'_>) {
 }
 
 struct Validator<'o, 'a, 'r> {
-    outline: &'o Outline<'o>,
+    app: &'o PartialApp<'o>,
     components: BTreeSet<&'o str>,
     providers: BTreeSet<&'o str>,
     report: &'a mut Report<'r>,
@@ -41,16 +43,16 @@ struct Validator<'o, 'a, 'r> {
 
 impl<'o> Validator<'o, '_, '_> {
     fn validate(&mut self) {
-        let outline = self.outline;
+        let app = self.app;
         self.check_names();
-        for name in &outline.env {
+        for name in &app.env {
             self.check_env_name(name);
         }
-        if outline.targets == Targets::Known {
-            for link in &outline.links {
-                self.check_ends(link);
+        if app.target_names == TargetNames::Known {
+            for link in &app.links {
+                self.check_link_ends(link);
             }
-            for to in outline.routes.iter().filter_map(|route| route.to.as_ref()) {
+            for to in app.routes.iter().filter_map(|route| route.to.as_ref()) {
                 self.check_is_component(to, "a route leads to a component");
             }
         }
@@ -59,19 +61,20 @@ impl<'o> Validator<'o, '_, '_> {
         self.check_collisions();
     }
 
-    fn add(&mut self, at: &At<impl Sized>, message: String, help: Option<String>) {
-        self.report.add(at.position, &at.path, message, help);
+    fn add(&mut self, located: &Located<impl Sized>, message: String, help: Option<String>) {
+        self.report
+            .add(located.position, &located.path, message, help);
     }
 
     // === names ===
 
     fn check_names(&mut self) {
-        let outline = self.outline;
-        let components = outline.components.iter().map(At::as_text);
+        let app = self.app;
+        let components = app.components.iter().map(Located::as_text);
         let names: Vec<_> = components
-            .chain(outline.providers.iter().map(At::as_text))
+            .chain(app.providers.iter().map(Located::as_text))
             .collect();
-        for (first, second) in repeats(names.iter().map(|at| at.value)) {
+        for (first, second) in duplicates(names.iter().map(|located| located.value)) {
             let (name, taken_by) = (names[first].value, &names[first].path);
             let message = format!("the name `{name}` is taken by `{taken_by}`");
             let help =
@@ -80,7 +83,7 @@ impl<'o> Validator<'o, '_, '_> {
         }
     }
 
-    fn check_env_name(&mut self, name: &At<&str>) {
+    fn check_env_name(&mut self, name: &Located<&str>) {
         if name.value.is_empty() {
             self.add(
                 name,
@@ -100,7 +103,7 @@ impl<'o> Validator<'o, '_, '_> {
 
     // === references ===
 
-    fn check_ends(&mut self, link: &LinkOutline) {
+    fn check_link_ends(&mut self, link: &PartialLink) {
         if let Some(from) = &link.from {
             self.check_is_component(from, "a link starts at a component");
         }
@@ -109,29 +112,29 @@ impl<'o> Validator<'o, '_, '_> {
         if !self.components.contains(name) && !self.providers.contains(name) {
             let names: BTreeSet<_> = self.components.union(&self.providers).copied().collect();
             let message = format!("no component or provider is named `{name}`");
-            self.add(to, message, nearest_or_all(name, &names));
+            self.add(to, message, suggest_names(name, &names));
         }
     }
 
-    fn check_is_component(&mut self, at: &At<impl AsRef<str>>, rule: &str) {
-        let name = at.value.as_ref();
+    fn check_is_component(&mut self, located: &Located<impl AsRef<str>>, rule: &str) {
+        let name = located.value.as_ref();
         if self.components.contains(name) {
             return;
         }
-        let help = nearest_or_all(name, &self.components);
+        let help = suggest_names(name, &self.components);
         if self.providers.contains(name) {
-            self.add(at, format!("`{name}` is a provider: {rule}"), help);
+            self.add(located, format!("`{name}` is a provider: {rule}"), help);
         } else {
-            self.add(at, format!("no component is named `{name}`"), help);
+            self.add(located, format!("no component is named `{name}`"), help);
         }
     }
 
     // === routes ===
 
     fn check_collisions(&mut self) {
-        let outline = self.outline;
-        let routes: Vec<_> = outline.routes.iter().filter_map(RouteKey::of).collect();
-        for (first, second) in repeats(routes.iter().map(|route| (route.host, &route.path))) {
+        let app = self.app;
+        let routes: Vec<_> = app.routes.iter().filter_map(RouteKey::of).collect();
+        for (first, second) in duplicates(routes.iter().map(|route| (route.host, &route.path))) {
             let (first, second) = (&routes[first], &routes[second]);
             let requests = match second.host {
                 Some(host) => format!("`{host}{}`", second.path),
@@ -141,14 +144,14 @@ impl<'o> Validator<'o, '_, '_> {
             let message =
                 format!("{requests} is taken twice: by {first_owner} and by {second_owner}");
             let help = "change the host or the path of one of the two";
-            self.add(&second.route.at, message, Some(help.to_owned()));
+            self.add(&second.route.location, message, Some(help.to_owned()));
         }
     }
 
     /// "`shop/storefront` (`spec.routes[0]`)", as far as it can be told.
-    fn owner(&self, route: &RouteOutline) -> String {
-        let path = &route.at.path;
-        match (&self.outline.app, &route.to) {
+    fn owner(&self, route: &PartialRoute) -> String {
+        let path = &route.location.path;
+        match (&self.app.name, &route.to) {
             (Some(app), Some(to)) => format!("`{app}/{}` (`{path}`)", to.value),
             (None, Some(to)) => format!("`{}` (`{path}`)", to.value),
             (_, None) => format!("`{path}`"),
@@ -160,28 +163,28 @@ impl<'o> Validator<'o, '_, '_> {
 struct RouteKey<'a> {
     host: Option<&'a crate::HostPattern>,
     path: PathPrefix,
-    route: &'a RouteOutline,
+    route: &'a PartialRoute,
 }
 
 impl<'a> RouteKey<'a> {
-    fn of(route: &'a RouteOutline) -> Option<RouteKey<'a>> {
+    fn of(route: &'a PartialRoute) -> Option<RouteKey<'a>> {
         let host = match &route.host {
-            Written::Absent => None,
-            Written::Well(host) => Some(host),
-            Written::Badly => return None,
+            OptionalField::Absent => None,
+            OptionalField::Valid(host) => Some(host),
+            OptionalField::Invalid => return None,
         };
         let path = match &route.path {
-            Written::Absent => PathPrefix::default(),
-            Written::Well(path) => path.clone(),
-            Written::Badly => return None,
+            OptionalField::Absent => PathPrefix::default(),
+            OptionalField::Valid(path) => path.clone(),
+            OptionalField::Invalid => return None,
         };
         Some(RouteKey { host, path, route })
     }
 }
 
-impl<T: AsRef<str>> At<T> {
-    fn as_text(&self) -> At<&str> {
-        At {
+impl<T: AsRef<str>> Located<T> {
+    fn as_text(&self) -> Located<&str> {
+        Located {
             value: self.value.as_ref(),
             position: self.position,
             path: self.path.clone(),
@@ -190,7 +193,7 @@ impl<T: AsRef<str>> At<T> {
 }
 
 /// A help line with the name that was probably meant, or else all of them.
-fn nearest_or_all(written: &str, names: &BTreeSet<&str>) -> Option<String> {
+fn suggest_names(written: &str, names: &BTreeSet<&str>) -> Option<String> {
     did_you_mean(written, names.iter().copied()).or_else(|| {
         let is_short = (1..=LISTED_NAMES_MAX).contains(&names.len());
         is_short.then(|| format!("the app has {}", quoted_list(names.iter().copied())))

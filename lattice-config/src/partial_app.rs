@@ -7,90 +7,90 @@ use std::str::FromStr;
 
 use crate::app::{COMPONENTS_MAX, LINKS_MAX, Locality, PROVIDERS_MAX, ROUTES_MAX};
 use crate::diagnostic::Position;
-use crate::text::nearest;
-use crate::tree::{Data, Entry, Node, Path};
+use crate::quote::nearest;
+use crate::spanned_yaml::{Data, Entry, Node, Path};
 use crate::{
     AppName, ComponentName, HostPattern, InterfaceRef, LinkName, Name, PathPrefix, ProviderName,
 };
 
 /// Something and where it stands.
-pub(crate) struct At<T> {
+pub(crate) struct Located<T> {
     pub(crate) value: T,
     pub(crate) position: Option<Position>,
     pub(crate) path: String,
 }
 
-pub(crate) struct Outline<'a> {
-    pub(crate) app: Option<AppName>,
-    pub(crate) components: Vec<At<ComponentName>>,
-    pub(crate) providers: Vec<At<ProviderName>>,
+pub(crate) struct PartialApp<'a> {
+    pub(crate) name: Option<AppName>,
+    pub(crate) components: Vec<Located<ComponentName>>,
+    pub(crate) providers: Vec<Located<ProviderName>>,
     /// The components that cannot share a store.
-    pub(crate) apart: Vec<Apart>,
-    pub(crate) targets: Targets,
-    pub(crate) env: Vec<At<&'a str>>,
-    pub(crate) placements: Vec<PlacementOutline<'a>>,
-    pub(crate) links: Vec<LinkOutline>,
-    pub(crate) routes: Vec<RouteOutline>,
+    pub(crate) own_stores: Vec<OwnStore>,
+    pub(crate) target_names: TargetNames,
+    pub(crate) env: Vec<Located<&'a str>>,
+    pub(crate) placements: Vec<PartialPlacement<'a>>,
+    pub(crate) links: Vec<PartialLink>,
+    pub(crate) routes: Vec<PartialRoute>,
 }
 
 /// Whether the components and providers can be told at all.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Targets {
+pub(crate) enum TargetNames {
     Known,
     /// A list is misspelled, is no list or is too long: every reference would look wrong and none may be.
     Unknown,
 }
 
 /// A component that has a store of its own.
-pub(crate) struct Apart {
+pub(crate) struct OwnStore {
     pub(crate) component: ComponentName,
     /// The keys that say so, below the component.
     pub(crate) keys: Vec<&'static str>,
 }
 
 /// What is said about the hosts of a component.
-pub(crate) struct PlacementOutline<'a> {
+pub(crate) struct PartialPlacement<'a> {
     pub(crate) component: Option<ComponentName>,
     /// The keys `require` and `prefer`, each with the names in it.
-    pub(crate) labels: Vec<(At<()>, Vec<At<&'a str>>)>,
+    pub(crate) labels: Vec<(Located<()>, Vec<Located<&'a str>>)>,
     /// The labels whose list of values has none.
-    pub(crate) without_values: Vec<At<&'a str>>,
-    pub(crate) anti_affinity: Vec<At<ComponentName>>,
+    pub(crate) empty_values: Vec<Located<&'a str>>,
+    pub(crate) anti_affinity: Vec<Located<ComponentName>>,
 }
 
-pub(crate) struct LinkOutline {
-    pub(crate) from: Option<At<ComponentName>>,
-    pub(crate) to: Option<At<Name>>,
-    pub(crate) interface: Option<At<InterfaceRef>>,
-    pub(crate) name: Written<LinkName>,
+pub(crate) struct PartialLink {
+    pub(crate) from: Option<Located<ComponentName>>,
+    pub(crate) to: Option<Located<Name>>,
+    pub(crate) interface: Option<Located<InterfaceRef>>,
+    pub(crate) name: OptionalField<LinkName>,
     /// The key `config`, if there is anything in it.
-    pub(crate) config: Option<At<()>>,
+    pub(crate) config: Option<Located<()>>,
     /// The key `locality`, if it is written.
-    pub(crate) locality: Option<At<Locality>>,
+    pub(crate) locality: Option<Located<Locality>>,
     /// The key `deadline`, if it is written.
-    pub(crate) deadline: Option<At<()>>,
+    pub(crate) deadline: Option<Located<()>>,
     /// The key `idempotent`, if it is written.
-    pub(crate) idempotent: Option<At<()>>,
+    pub(crate) idempotent: Option<Located<()>>,
 }
 
-pub(crate) struct RouteOutline {
-    pub(crate) host: Written<HostPattern>,
-    pub(crate) path: Written<PathPrefix>,
-    pub(crate) to: Option<At<ComponentName>>,
-    pub(crate) at: At<()>,
+pub(crate) struct PartialRoute {
+    pub(crate) host: OptionalField<HostPattern>,
+    pub(crate) path: OptionalField<PathPrefix>,
+    pub(crate) to: Option<Located<ComponentName>>,
+    pub(crate) location: Located<()>,
 }
 
 /// A field that may be left out.
 #[derive(PartialEq, Eq)]
-pub(crate) enum Written<T> {
+pub(crate) enum OptionalField<T> {
     Absent,
-    Well(T),
+    Valid(T),
     /// Reported already.
-    Badly,
+    Invalid,
 }
 
-impl<'a> Outline<'a> {
-    pub(crate) fn of(root: &'a Node) -> Outline<'a> {
+impl<'a> PartialApp<'a> {
+    pub(crate) fn of(root: &'a Node) -> PartialApp<'a> {
         let empty = const {
             &Node {
                 position: None,
@@ -100,32 +100,36 @@ impl<'a> Outline<'a> {
         let metadata = root.get("metadata").unwrap_or(empty);
         let spec = root.get("spec").unwrap_or(empty);
         let path = &Path::Key(&Path::Root, "spec");
-        Outline {
-            app: read(metadata, "name", path).map(|at| at.value),
-            components: each(spec, "components", path, |item, at| read(item, "name", at)),
-            providers: each(spec, "providers", path, |item, at| read(item, "name", at)),
-            apart: each(spec, "components", path, Apart::of),
-            targets: targets(spec),
-            env: each(spec, "components", path, |item, at| {
-                Some(env_names(item, at))
+        PartialApp {
+            name: read_field(metadata, "name", path).map(|located| located.value),
+            components: read_items(spec, "components", path, |item, path| {
+                read_field(item, "name", path)
+            }),
+            providers: read_items(spec, "providers", path, |item, path| {
+                read_field(item, "name", path)
+            }),
+            own_stores: read_items(spec, "components", path, OwnStore::of),
+            target_names: target_names(spec),
+            env: read_items(spec, "components", path, |item, path| {
+                Some(env_names(item, path))
             })
             .into_iter()
             .flatten()
             .collect(),
-            placements: each(spec, "components", path, PlacementOutline::of),
-            links: each(spec, "links", path, |item, at| {
-                Some(LinkOutline::of(item, at))
+            placements: read_items(spec, "components", path, PartialPlacement::of),
+            links: read_items(spec, "links", path, |item, path| {
+                Some(PartialLink::of(item, path))
             }),
-            routes: each(spec, "routes", path, |item, at| {
-                Some(RouteOutline::of(item, at))
+            routes: read_items(spec, "routes", path, |item, path| {
+                Some(PartialRoute::of(item, path))
             }),
         }
     }
 }
 
-impl Apart {
-    fn of(item: &Node, path: &Path<'_>) -> Option<Apart> {
-        let component = read(item, "name", path)?.value;
+impl OwnStore {
+    fn of(item: &Node, path: &Path<'_>) -> Option<OwnStore> {
+        let component = read_field(item, "name", path)?.value;
         let is_isolated = item
             .get("isolate")
             .is_some_and(|node| matches!(node.data, Data::Bool(true)));
@@ -141,29 +145,29 @@ impl Apart {
         .into_iter()
         .filter_map(|(key, is_set)| is_set.then_some(key))
         .collect();
-        (!keys.is_empty()).then_some(Apart { component, keys })
+        (!keys.is_empty()).then_some(OwnStore { component, keys })
     }
 }
 
-impl<'a> PlacementOutline<'a> {
-    fn of(item: &'a Node, path: &Path<'_>) -> Option<PlacementOutline<'a>> {
+impl<'a> PartialPlacement<'a> {
+    fn of(item: &'a Node, path: &Path<'_>) -> Option<PartialPlacement<'a>> {
         let placement = item.get("placement")?;
         let path_here = &Path::Key(path, "placement");
         let labels = ["require", "prefer"].into_iter().filter_map(|key| {
             let entry = placement.entry(key)?;
             let names = entry.value.entries().iter();
             let path_of_names = Path::Key(path_here, key);
-            let names = names.map(|name| at_key(name, name.key.as_str(), &path_of_names));
-            Some((at_key(entry, (), path_here), names.collect()))
+            let names = names.map(|name| located_key(name, name.key.as_str(), &path_of_names));
+            Some((located_key(entry, (), path_here), names.collect()))
         });
         let labels: Vec<(_, Vec<_>)> = labels.collect();
-        let without_values = ["require", "prefer"].into_iter().flat_map(|key| {
+        let empty_values = ["require", "prefer"].into_iter().flat_map(|key| {
             let path_of_names = Path::Key(path_here, key);
             let entries = placement.get(key).map_or(&[][..], Node::entries).iter();
             let empty =
                 entries.filter(|it| matches!(&it.value.data, Data::List(list) if list.is_empty()));
             empty
-                .map(|it| at_key(it, it.key.as_str(), &path_of_names))
+                .map(|it| located_key(it, it.key.as_str(), &path_of_names))
                 .collect::<Vec<_>>()
         });
         let others = placement
@@ -172,47 +176,49 @@ impl<'a> PlacementOutline<'a> {
             .iter()
             .enumerate();
         let path_of_others = Path::Key(path_here, "anti-affinity");
-        Some(PlacementOutline {
-            component: read(item, "name", path).map(|at| at.value),
+        Some(PartialPlacement {
+            component: read_field(item, "name", path).map(|located| located.value),
             labels,
-            without_values: without_values.collect(),
+            empty_values: empty_values.collect(),
             anti_affinity: others
-                .filter_map(|(index, node)| at_value(node, Path::Index(&path_of_others, index)))
+                .filter_map(|(index, node)| {
+                    located_value(node, Path::Index(&path_of_others, index))
+                })
                 .collect(),
         })
     }
 }
 
-impl LinkOutline {
-    fn of(item: &Node, path: &Path<'_>) -> LinkOutline {
+impl PartialLink {
+    fn of(item: &Node, path: &Path<'_>) -> PartialLink {
         let config = item
             .entry("config")
             .filter(|entry| !entry.value.entries().is_empty());
-        let written_key = |key| {
+        let set_key = |key| {
             let entry = item.entry(key);
             entry.filter(|entry| !matches!(entry.value.data, Data::Null))
         };
-        LinkOutline {
-            from: read(item, "from", path),
-            to: read(item, "to", path),
-            interface: read(item, "interface", path),
-            name: written(item, "name"),
-            config: config.map(|entry| at_key(entry, (), path)),
-            locality: written_key("locality")
-                .map(|entry| at_key(entry, locality(&entry.value), path)),
-            deadline: written_key("deadline").map(|entry| at_key(entry, (), path)),
-            idempotent: written_key("idempotent").map(|entry| at_key(entry, (), path)),
+        PartialLink {
+            from: read_field(item, "from", path),
+            to: read_field(item, "to", path),
+            interface: read_field(item, "interface", path),
+            name: optional_field(item, "name"),
+            config: config.map(|entry| located_key(entry, (), path)),
+            locality: set_key("locality")
+                .map(|entry| located_key(entry, locality(&entry.value), path)),
+            deadline: set_key("deadline").map(|entry| located_key(entry, (), path)),
+            idempotent: set_key("idempotent").map(|entry| located_key(entry, (), path)),
         }
     }
 }
 
-impl RouteOutline {
-    fn of(item: &Node, path: &Path<'_>) -> RouteOutline {
-        RouteOutline {
-            host: written(item, "host"),
-            path: written(item, "path"),
-            to: read(item, "to", path),
-            at: At {
+impl PartialRoute {
+    fn of(item: &Node, path: &Path<'_>) -> PartialRoute {
+        PartialRoute {
+            host: optional_field(item, "host"),
+            path: optional_field(item, "path"),
+            to: read_field(item, "to", path),
+            location: Located {
                 value: (),
                 position: item.position,
                 path: path.to_string(),
@@ -228,8 +234,8 @@ fn locality(node: &Node) -> Locality {
     written.unwrap_or_default()
 }
 
-fn targets(spec: &Node) -> Targets {
-    let is_fine = |key| match spec.get(key).map(|node| &node.data) {
+fn target_names(spec: &Node) -> TargetNames {
+    let is_readable = |key| match spec.get(key).map(|node| &node.data) {
         Some(Data::List(items)) => items.len() <= items_max(key),
         Some(_) => false,
         // Nothing was meant, unless a key that is not known was meant for it. An app without
@@ -240,20 +246,20 @@ fn targets(spec: &Node) -> Targets {
         }),
     };
     let is_known =
-        matches!(spec.data, Data::Map(_)) && is_fine("components") && is_fine("providers");
+        matches!(spec.data, Data::Map(_)) && is_readable("components") && is_readable("providers");
     if is_known {
-        Targets::Known
+        TargetNames::Known
     } else {
-        Targets::Unknown
+        TargetNames::Unknown
     }
 }
 
 /// Reads every item of a list of `spec`.
-fn each<'a, T>(
+fn read_items<'a, T>(
     spec: &'a Node,
     key: &str,
     path: &Path<'_>,
-    read: impl Fn(&'a Node, &Path<'_>) -> Option<T>,
+    read_item: impl Fn(&'a Node, &Path<'_>) -> Option<T>,
 ) -> Vec<T> {
     let path = Path::Key(path, key);
     let items = spec.get(key).map_or(&[][..], Node::items);
@@ -266,7 +272,7 @@ fn each<'a, T>(
     .iter()
     .enumerate();
     let maps = items.filter(|(_, item)| matches!(item.data, Data::Map(_)));
-    maps.filter_map(|(index, item)| read(item, &Path::Index(&path, index)))
+    maps.filter_map(|(index, item)| read_item(item, &Path::Index(&path, index)))
         .collect()
 }
 
@@ -280,40 +286,40 @@ fn items_max(list: &str) -> usize {
     }
 }
 
-fn read<T: FromStr>(item: &Node, key: &str, path: &Path<'_>) -> Option<At<T>> {
-    at_value(item.get(key)?, Path::Key(path, key))
+fn read_field<T: FromStr>(item: &Node, key: &str, path: &Path<'_>) -> Option<Located<T>> {
+    located_value(item.get(key)?, Path::Key(path, key))
 }
 
-fn at_value<T: FromStr>(node: &Node, path: Path<'_>) -> Option<At<T>> {
+fn located_value<T: FromStr>(node: &Node, path: Path<'_>) -> Option<Located<T>> {
     let value = node.text()?.parse().ok()?;
-    Some(At {
+    Some(Located {
         value,
         position: node.position,
         path: path.to_string(),
     })
 }
 
-fn written<T: FromStr>(item: &Node, key: &str) -> Written<T> {
+fn optional_field<T: FromStr>(item: &Node, key: &str) -> OptionalField<T> {
     match item.get(key).map(|node| (&node.data, node.text())) {
-        None | Some((Data::Null, _)) => Written::Absent,
+        None | Some((Data::Null, _)) => OptionalField::Absent,
         Some((_, text)) => match text.and_then(|text| text.parse().ok()) {
-            Some(value) => Written::Well(value),
-            None => Written::Badly,
+            Some(value) => OptionalField::Valid(value),
+            None => OptionalField::Invalid,
         },
     }
 }
 
-fn env_names<'a>(component: &'a Node, path: &Path<'_>) -> Vec<At<&'a str>> {
+fn env_names<'a>(component: &'a Node, path: &Path<'_>) -> Vec<Located<&'a str>> {
     let path = Path::Key(path, "env");
     let entries = component.get("env").map_or(&[][..], Node::entries).iter();
     entries
-        .map(|entry| at_key(entry, entry.key.as_str(), &path))
+        .map(|entry| located_key(entry, entry.key.as_str(), &path))
         .collect()
 }
 
-fn at_key<T>(entry: &Entry, value: T, path: &Path<'_>) -> At<T> {
+fn located_key<T>(entry: &Entry, value: T, path: &Path<'_>) -> Located<T> {
     let path = Path::Key(path, &entry.key).to_string();
-    At {
+    Located {
         value,
         position: entry.key_position,
         path,

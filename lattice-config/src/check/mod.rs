@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use self::schema_view::{Choice, Schema, optional, reference, texts, types};
 use crate::diagnostic::Report;
-use crate::text::{did_you_mean, nearest, quoted, quoted_list};
-use crate::tree::{Data, Entry, Node, Path};
+use crate::quote::{did_you_mean, nearest, quoted, quoted_list};
+use crate::spanned_yaml::{Data, Entry, Node, Path};
 
 /// Checks `node` against the root schema `schema`.
 pub(crate) fn check(schema: &Value, node: &Node, report: &mut Report<'_>) {
@@ -28,7 +28,7 @@ struct Checker<'s, 'a, 'r> {
 
 impl<'s> Checker<'s, '_, '_> {
     fn check(&mut self, node: &Node, schema: &'s Schema, path: &Path<'_>) {
-        if matches!(node.data, Data::Broken) {
+        if matches!(node.data, Data::Invalid) {
             return;
         }
         if let Some(name) = reference(schema) {
@@ -89,7 +89,7 @@ impl<'s> Checker<'s, '_, '_> {
             .flat_map(Map::keys)
             .map(String::as_str);
         let absent: Vec<_> = keys.filter(|key| node.get(key).is_none()).collect();
-        let mut meant = Vec::new();
+        let mut misspelled = Vec::new();
         for entry in entries {
             let path_of_entry = Path::Key(path, &entry.key);
             let rest = schema.get("additionalProperties");
@@ -99,15 +99,15 @@ impl<'s> Checker<'s, '_, '_> {
                 (Some(property), _) => self.check(&entry.value, property, &path_of_entry),
                 (None, Some(Value::Object(rest))) => self.check(&entry.value, rest, &path_of_entry),
                 (None, Some(Value::Bool(false))) => {
-                    meant.extend(self.unknown_key(entry, &absent, path));
+                    misspelled.extend(self.unknown_key(entry, &absent, path));
                 }
                 (None, _) => {}
             }
         }
-        self.check_required(node, schema, &meant, path);
+        self.check_required(node, schema, &misspelled, path);
     }
 
-    /// Reports the key and returns the one that was probably meant.
+    /// Reports the key and returns the one that was probably misspelled.
     fn unknown_key<'k>(
         &mut self,
         entry: &Entry,
@@ -131,9 +131,15 @@ impl<'s> Checker<'s, '_, '_> {
     }
 
     /// A key that was misspelled is not also reported as missing.
-    fn check_required(&mut self, node: &Node, schema: &Schema, meant: &[&str], path: &Path<'_>) {
+    fn check_required(
+        &mut self,
+        node: &Node,
+        schema: &Schema,
+        misspelled: &[&str],
+        path: &Path<'_>,
+    ) {
         for key in texts(schema.get("required")) {
-            if node.get(key).is_some() || meant.contains(&key) {
+            if node.get(key).is_some() || misspelled.contains(&key) {
                 continue;
             }
             let message = format!("missing key `{key}` in {}", path.in_words());

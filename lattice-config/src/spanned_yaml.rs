@@ -24,7 +24,7 @@ pub(crate) enum Data {
     List(Vec<Node>),
     Map(Vec<Entry>),
     /// Could not be read. The mistake is reported already, so nothing else is said about it.
-    Broken,
+    Invalid,
 }
 
 /// A key of a map with its value. The keys of one map differ.
@@ -63,7 +63,7 @@ impl Node {
 
     pub(crate) fn into_value(self) -> Value {
         match self.data {
-            Data::Null | Data::Broken => Value::Null,
+            Data::Null | Data::Invalid => Value::Null,
             Data::Bool(bool) => Value::Bool(bool),
             Data::Number(number) => Value::Number(number),
             Data::Text(text) => Value::String(text),
@@ -112,10 +112,10 @@ impl Node {
     /// What this is, for "found …" in a message.
     pub(crate) fn description(&self) -> String {
         match &self.data {
-            Data::Null | Data::Broken => "nothing".to_owned(),
+            Data::Null | Data::Invalid => "nothing".to_owned(),
             Data::Bool(bool) => format!("`{bool}`"),
             Data::Number(number) => format!("the number {number}"),
-            Data::Text(text) => format!("the text {}", crate::text::quoted(text)),
+            Data::Text(text) => format!("the text {}", crate::quote::quoted(text)),
             Data::List(_) => "a list".to_owned(),
             Data::Map(_) => "a map".to_owned(),
         }

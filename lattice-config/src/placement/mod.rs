@@ -20,17 +20,17 @@
 //!    the fewest replicas share a value of the spread label, then a host, and that the unit prefers.
 //! 4. `reasons` explains what found no host.
 
-mod ahead;
 mod hash;
 mod host;
+mod host_choice;
 mod hosts;
 mod id;
-mod pick;
 mod placer;
 mod plan;
 mod ranking;
-mod reasons;
+mod standby;
 mod units;
+mod unplaced;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -38,11 +38,11 @@ use std::num::NonZeroU32;
 use self::placer::Placer;
 use crate::app::App;
 
-pub use self::ahead::ahead;
 pub use self::host::{HOSTS_MAX, Host, HostState};
 pub use self::id::{ComponentId, HostId, IdError, StoreId};
 pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, Unplaced, moves};
-pub use self::reasons::{Cause, Reason};
+pub use self::standby::ahead;
+pub use self::unplaced::{Cause, Reason};
 
 /// What a plan is made from. Two hosts with equal inputs make equal plans.
 #[derive(Clone, Copy, Debug)]

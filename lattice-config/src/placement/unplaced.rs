@@ -6,13 +6,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::host::HostState;
-use super::hosts::{HostNumber, With};
+use super::hosts::{HostNumber, LabelMatch};
 use super::id::{HostId, StoreId};
 use super::placer::{Home, Placer};
 use super::units::Unit;
 use crate::label::{LabelName, LabelValue};
 use crate::name::ComponentName;
-use crate::text::quoted_list;
+use crate::quote::quoted_list;
 
 /// Why some hosts do not take one more replica.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -119,7 +119,7 @@ struct Explainer<'p, 'a> {
     placer: &'p Placer<'a>,
     unit: &'p Unit<'a>,
     /// The hosts that meet each requirement.
-    require: Vec<Option<With<'p>>>,
+    require: Vec<Option<LabelMatch<'p>>>,
     /// The hosts that have replicas of the unit.
     placed: &'p [HostNumber],
 }
@@ -132,7 +132,7 @@ impl<'p, 'a> Explainer<'p, 'a> {
             placer,
             unit,
             require: require
-                .map(|(name, values)| placer.hosts.with(name, values))
+                .map(|(name, values)| placer.hosts.matching(name, values))
                 .collect(),
             placed: &placer.placed[number],
         }
@@ -143,14 +143,16 @@ impl<'p, 'a> Explainer<'p, 'a> {
         let (placer, unit) = (self.placer, self.unit);
         let mut stores = unit.stores.iter();
         let is_elsewhere = |store: &&usize| match &placer.homes[**store] {
-            Some(Home::Held(at) | Home::Chosen(at)) => *at != host,
-            Some(Home::Away(_)) => true,
+            Some(Home::Existing(at) | Home::Chosen(at)) => *at != host,
+            Some(Home::Unavailable(_)) => true,
             None => false,
         };
         if let Some(store) = stores.find(is_elsewhere) {
             return Obstacle::Store(*store);
         }
-        let lacks = |with: &Option<With<'_>>| !with.as_ref().is_some_and(|with| with.has(host));
+        let lacks = |label: &Option<LabelMatch<'_>>| {
+            !label.as_ref().is_some_and(|label| label.matches(host))
+        };
         if let Some(place) = self.require.iter().position(lacks) {
             return Obstacle::Label(place);
         }
@@ -161,8 +163,8 @@ impl<'p, 'a> Explainer<'p, 'a> {
             }
             HostState::Frozen { .. } | HostState::Ready => {}
         }
-        let mut apart = unit.apart.iter();
-        if let Some(other) = apart.find(|other| placer.placed[**other].contains(&host)) {
+        let mut others = unit.anti_affinity.iter();
+        if let Some(other) = others.find(|other| placer.placed[**other].contains(&host)) {
             Obstacle::AntiAffinity(*other)
         } else if unit.one_per_host && self.placed.contains(&host) {
             Obstacle::OnePerHost
@@ -177,11 +179,11 @@ impl<'p, 'a> Explainer<'p, 'a> {
             Obstacle::Store(number) => {
                 let store = placer.units.stores[number].clone();
                 match &placer.homes[number] {
-                    Some(home @ (Home::Held(_) | Home::Chosen(_))) => Cause::StoreElsewhere {
+                    Some(home @ (Home::Existing(_) | Home::Chosen(_))) => Cause::StoreElsewhere {
                         store,
                         home: placer.home_id(home),
                     },
-                    Some(Home::Away(home)) => Cause::StoreAway {
+                    Some(Home::Unavailable(home)) => Cause::StoreAway {
                         store,
                         home: home.clone(),
                     },
