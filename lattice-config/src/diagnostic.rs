@@ -1,19 +1,21 @@
-//! Mistakes in a manifest, and how they are shown: like a compiler's, all together.
+//! Diagnostics of a manifest, displayed all together in the style of a compiler.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Nobody reads past so many; the rest is counted.
+/// Maximum number of reported mistakes; the rest is counted.
 pub(crate) const SHOWN_MAX: usize = 50;
-/// Hostile text can hold a mistake in every few bytes; past so many they are only counted.
+/// Maximum number of collected mistakes, because hostile text can hold one in every few bytes; the
+/// rest is counted.
 const COLLECTED_MAX: usize = 1000;
-/// A longer source line is shown as the part around the mistake.
+/// Maximum length of a source line in a message; of a longer line, the part around the mistake is
+/// shown.
 const EXCERPT_CHARACTERS_MAX: usize = 120;
 
-/// All the mistakes in one manifest, in the order of the text.
+/// All mistakes in one manifest, in the order of the text.
 ///
-/// Displayed as one block for each: where, what, the source line with a caret, and a help line.
+/// Displayed as one block for each: position, message, source line with a caret, and a help line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 pub struct ManifestErrors {
     diagnostics: Vec<Diagnostic>,
@@ -23,22 +25,22 @@ pub struct ManifestErrors {
 /// One mistake.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
-    /// The name of the file, as given to the parser.
+    /// The file name passed to the parser.
     pub file: String,
-    /// Where in the text; none for an app that was not read from YAML.
+    /// The position in the text; `None` for an app that was not read from YAML.
     #[serde(flatten)]
     pub position: Option<Position>,
-    /// Where in the app, such as `spec.links[1].to`; empty for the app itself.
+    /// The path in the app, such as `spec.links[1].to`; empty for the app itself.
     pub path: String,
-    /// What is wrong and what was expected.
+    /// The mistake, with the expected and the found value.
     pub message: String,
-    /// What to do about it.
+    /// The next step for the user.
     pub help: Option<String>,
     #[serde(skip)]
     excerpt: Option<Excerpt>,
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position {
     /// The line, counted from one.
@@ -48,13 +50,13 @@ pub struct Position {
 }
 
 impl ManifestErrors {
-    /// The mistakes, at most 50.
+    /// Returns the mistakes, at most 50.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// How many mistakes there are beyond those in [`ManifestErrors::diagnostics`].
+    /// Number of mistakes beyond those in [`ManifestErrors::diagnostics`].
     #[must_use]
     pub fn omitted(&self) -> usize {
         self.omitted
@@ -116,7 +118,7 @@ impl Excerpt {
     fn new(line: &str, column: usize) -> Excerpt {
         let before = column.saturating_sub(1);
         let skipped = before.saturating_sub(EXCERPT_CHARACTERS_MAX / 2);
-        // A tab or an escape sequence would move the caret, or worse.
+        // A tab or an escape sequence would misplace the caret or control the terminal.
         let plain = |character: char| {
             if character.is_control() {
                 ' '
@@ -157,7 +159,7 @@ impl<'a> Report<'a> {
         self.diagnostics.is_empty()
     }
 
-    /// Adds a mistake. The path is only written out when the mistake is kept.
+    /// Adds a mistake. The path is formatted only if the mistake is collected.
     pub(crate) fn add(
         &mut self,
         position: Option<Position>,
@@ -179,7 +181,7 @@ impl<'a> Report<'a> {
         });
     }
 
-    /// What was collected, in the order of the text, with the lines of `text` it points to.
+    /// Returns the mistakes in the order of the text, with excerpts from `text`.
     pub(crate) fn into_errors(mut self, text: &str) -> ManifestErrors {
         self.diagnostics
             .sort_by_key(|diagnostic| diagnostic.position);
@@ -197,7 +199,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// A line ends where YAML says so: at a line feed, a carriage return, or both.
+/// Lines end as in YAML: at a line feed, a carriage return, or both.
 fn source_line(text: &str, line: usize) -> Option<&str> {
     let mut rest = text;
     for _ in 1..line {

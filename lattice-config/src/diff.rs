@@ -1,4 +1,4 @@
-//! What a deploy would change, for people to read before it happens.
+//! The difference between two apps, shown before a deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,17 +11,17 @@ use crate::interface::InterfaceRef;
 use crate::name::{ComponentName, LinkName, ProviderName};
 use crate::routes::{HostPattern, PathPrefix};
 
-/// One difference between two apps. Its `Display` is a line such as `+ component pricing` or
-/// `~ provider orders-db (config)`; it names keys and never shows values, which may be private.
+/// One difference between two apps. Displayed as a line such as `+ component pricing` or
+/// `~ provider orders-db (config)`, with keys but never values, which may be private.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What differs.
+    /// The part of the app that differs.
     pub subject: Subject,
-    /// How it differs.
+    /// The kind of difference.
     pub kind: ChangeKind,
 }
 
-/// A part of an app, told by what stays the same when it changes.
+/// A part of an app, identified by the keys that do not change.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Subject {
@@ -31,36 +31,36 @@ pub enum Subject {
     Provider(ProviderName),
     /// A link.
     Link {
-        /// The component that imports.
+        /// The importing component.
         from: ComponentName,
-        /// What it imports.
+        /// The imported interface.
         interface: InterfaceRef,
-        /// The link's own name.
+        /// The name of the link.
         name: Option<LinkName>,
     },
     /// A route.
     Route {
-        /// The host; none is any.
+        /// The host; `None` stands for any host.
         host: Option<HostPattern>,
-        /// The path.
+        /// The path prefix.
         path: PathPrefix,
     },
 }
 
-/// How a part of an app differs.
+/// The kind of difference of a part of an app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// It is new.
+    /// Only the new app has the part.
     Added,
-    /// It is gone.
+    /// Only the old app has the part.
     Removed,
-    /// It is in both and these keys differ, in the order of their names.
+    /// Both apps have the part, and these keys differ, sorted by name.
     Changed(Vec<String>),
 }
 
-/// The differences from `old` to `new`: components, then providers, links and routes, each sorted by
-/// name. Empty when a deploy would change none of them.
+/// Lists the differences from `old` to `new`: components, then providers, links and routes, each
+/// sorted by name. Empty if all of them are equal.
 #[must_use]
 pub fn diff(old: &App, new: &App) -> Vec<Change> {
     let (mut old, new) = (parts(old), parts(new));
@@ -117,11 +117,11 @@ fn parts(app: &App) -> BTreeMap<Subject, Part<'_>> {
         .collect()
 }
 
-/// The keys that differ in the stored form, which has the keys that people know.
+/// The keys that differ in the stored form, which has the same keys as the manifest.
 fn changed_keys(before: &Part<'_>, after: &Part<'_>) -> Vec<String> {
     let stored = |part| match serde_json::to_value(part) {
         Ok(Value::Object(map)) => map,
-        // Plain data with text keys: it is a map. If it were not, the change would stand unexplained.
+        // Cannot happen for plain data with text keys; the change would be listed without keys.
         Ok(_) | Err(_) => Map::new(),
     };
     let (before, after) = (stored(before), stored(after));

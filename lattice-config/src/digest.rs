@@ -1,4 +1,4 @@
-//! Digests: how the bytes of a component are addressed.
+//! Digests, the addresses of artifacts.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ const SHORT_LENGTH: usize = 12;
 pub struct Digest(String);
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Digest {
         use fmt::Write as _;
@@ -34,26 +34,26 @@ impl Digest {
         Digest(text)
     }
 
-    /// The digest as text, prefix included.
+    /// Returns the text, prefix included.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The 64 hex digits alone, for a file or object name.
+    /// Returns the 64 hex digits alone, for a file or object name.
     #[must_use]
     pub fn hex(&self) -> &str {
         &self.0[PREFIX.len()..]
     }
 
-    /// The first 12 hex digits, for people.
+    /// Returns the first 12 hex digits, for display.
     #[must_use]
     pub fn short(&self) -> &str {
         &self.hex()[..SHORT_LENGTH]
     }
 }
 
-/// The text is not a digest.
+/// A text that is not a digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not a digest: expected `sha256:` and 64 lower-case hex digits", quoted(.text))]
 pub struct DigestError {
@@ -103,7 +103,7 @@ impl JsonSchema for Digest {
         json_schema!({
             "type": "string",
             "pattern": "^sha256:[0-9a-f]{64}$",
-            "description": "The digest of a component's bytes: `sha256:` and 64 lower-case hex digits.",
+            "description": "The digest of a component: `sha256:` and 64 lower-case hex digits.",
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Names of WIT interfaces, and the one rule by which their versions match.
+//! Names of WIT interfaces, and the rule by which their versions match.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,10 +31,9 @@ pub struct InterfaceName {
     pub version: Option<Version>,
 }
 
-/// Which interfaces a link is for: one (`ns:pkg/iface`) or all of a package (`ns:pkg`).
+/// The interfaces that a link serves: one (`ns:pkg/iface`) or all of a package (`ns:pkg`).
 ///
-/// A version is optional; one that is given must be complete (`0.1.0`) and is matched by
-/// [`satisfies`].
+/// The version is optional. It must be complete (`0.1.0`) and matches by [`satisfies`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct InterfaceRef {
@@ -42,30 +41,32 @@ pub struct InterfaceRef {
     pub namespace: String,
     /// `keyvalue` in `wasi:keyvalue/store`.
     pub package: String,
-    /// `store` in `wasi:keyvalue/store`; none means every interface of the package that the
+    /// `store` in `wasi:keyvalue/store`; `None` stands for every interface of the package that the
     /// component imports.
     pub interface: Option<String>,
-    /// The oldest version that will do; none accepts any.
+    /// The oldest accepted version; `None` accepts any.
     pub version: Option<Version>,
 }
 
-/// The text is not the name of an interface.
+/// A text that is not the name of an interface.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} is not {expected}: {problem}", quoted(.text))]
+#[error("{} is not {kind}: {problem}; expected {expected}", quoted(.text))]
 pub struct InterfaceError {
     text: String,
-    expected: &'static str,
+    kind: &'static str,
     problem: String,
+    expected: &'static str,
 }
 
-/// Whether an offered version can stand in for a required one, by semantic versioning as the
+/// Returns whether an offered version satisfies a required one, by semantic versioning as the
 /// component model uses it.
 ///
-/// - A required version of none accepts anything; a required version is not satisfied by none.
-/// - Both must be on one compatibility track: the same major version when it is above zero, else the
-///   same minor version when that is above zero, else the very same version.
+/// - Without a required version, any offer is accepted. A required version needs an offered
+///   version.
+/// - Both must be on one compatibility track: the same major version if that is above zero, else
+///   the same minor version if that is above zero, else the same version.
 /// - The offered version must not be older than the required one.
-/// - A pre-release is compatible with itself only. Build metadata does not count.
+/// - A pre-release is compatible with itself only. Build metadata is ignored.
 ///
 /// ```
 /// # use weft_lattice_config::interface::satisfies;
@@ -90,7 +91,7 @@ fn version_satisfies(required: &Version, offered: &Version) -> bool {
     track(required) == track(offered) && required.cmp_precedence(offered).is_le()
 }
 
-/// Two releases are compatible when these are equal.
+/// The compatibility track: two releases are compatible only if their tracks are equal.
 fn track(version: &Version) -> (u64, u64, u64) {
     match (version.major, version.minor, version.patch) {
         (0, 0, patch) => (0, 0, patch),
@@ -105,16 +106,16 @@ impl FromStr for InterfaceName {
     type Err = InterfaceError;
 
     fn from_str(text: &str) -> Result<Self, InterfaceError> {
-        let expected = "the name of an interface (`ns:pkg/iface`, `ns:pkg/iface@1.2.3`)";
         let invalid = |problem| InterfaceError {
             text: text.to_owned(),
-            expected,
+            kind: "the name of an interface",
             problem,
+            expected: "`ns:pkg/iface` or `ns:pkg/iface@1.2.3`",
         };
         let parts = Parts::parse(text).map_err(invalid)?;
         let Some(interface) = parts.interface else {
             return Err(invalid(
-                "there is no `/` and interface after the package".to_owned(),
+                "missing `/` and an interface after the package".to_owned(),
             ));
         };
         let Parts {
@@ -160,8 +161,8 @@ impl fmt::Display for InterfaceName {
 // === impl InterfaceRef ===
 
 impl InterfaceRef {
-    /// Whether the reference means that interface: same namespace and package, same interface if one
-    /// is named, and a version that [`satisfies`] the required one.
+    /// Returns whether the reference includes the interface: same namespace and package, same
+    /// interface if one is named, and a version that [`satisfies`] the required one.
     #[must_use]
     pub fn matches(&self, name: &InterfaceName) -> bool {
         self.namespace == name.namespace
@@ -178,12 +179,12 @@ impl FromStr for InterfaceRef {
     type Err = InterfaceError;
 
     fn from_str(text: &str) -> Result<Self, InterfaceError> {
-        let expected = "an interface (`ns:pkg/iface`, or `ns:pkg` for all of a package; \
-                        with a version, `ns:pkg/iface@1.2.3`)";
         let invalid = |problem| InterfaceError {
             text: text.to_owned(),
-            expected,
+            kind: "an interface",
             problem,
+            expected: "`ns:pkg/iface`, or `ns:pkg` for all interfaces of the package, with an \
+                       optional version as in `ns:pkg/iface@1.2.3`",
         };
         let Parts {
             namespace,
@@ -250,9 +251,9 @@ impl JsonSchema for InterfaceRef {
         json_schema!({
             "type": "string",
             "pattern": "^[a-z][-a-z0-9]*:[a-z][-a-z0-9]*(/[A-Za-z][-A-Za-z0-9]*)?(@[0-9]+\\.[0-9]+\\.[0-9]+.*)?$",
-            "description": "A WIT interface: `ns:pkg/iface`, or `ns:pkg` for every interface of that \
-                            package that the component imports. A version (`@1.2.3`) is optional and \
-                            means the oldest compatible one that will do.",
+            "description": "A WIT interface: `ns:pkg/iface`, or `ns:pkg` for every interface of the \
+                            package that the component imports. The optional version (`@1.2.3`) is \
+                            the oldest accepted one; newer compatible versions match as well.",
         })
     }
 }
@@ -274,7 +275,7 @@ impl Parts {
         };
         let (namespace, rest) = name
             .split_once(':')
-            .ok_or("there is no `:` after a namespace")?;
+            .ok_or("missing `:` after the namespace")?;
         let (package, interface) = match rest.split_once('/') {
             None => (rest, None),
             Some((package, interface)) => (package, Some(interface)),
@@ -294,19 +295,15 @@ impl Parts {
 }
 
 fn parse_version(text: &str) -> Result<Version, String> {
-    Version::parse(text).map_err(|error| {
-        format!(
-            "{} is not a complete version such as `1.2.3` ({error})",
-            quoted(text)
-        )
-    })
+    Version::parse(text)
+        .map_err(|error| format!("invalid or incomplete version {} ({error})", quoted(text)))
 }
 
-/// Which words a label may be made of.
+/// The letter case of the words of a label.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Case {
     Lower,
-    /// An interface may also have upper-case words (`parse-URL`), but no word of mixed case.
+    /// An interface may also have upper-case words (`parse-URL`), but not words of mixed case.
     Any,
 }
 
@@ -325,7 +322,7 @@ fn check_label(part: &str, label: &str, case: Case) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "the {part} {} is not words of letters and digits joined by `-`",
+            "the {part} {} must be words of letters and digits joined by `-`",
             quoted(label)
         ))
     }

@@ -1,7 +1,7 @@
-//! Labels of hosts: `cloud=aws`, `zone=eu-west-1a`, or any name that an operator likes.
+//! Labels of hosts: `cloud=aws`, `zone=eu-west-1a`, or any other name that an operator chooses.
 //!
-//! Placement asks for them by equality alone. They are text that people choose, so they may have what
-//! names of zones and machine types have, and nothing that would need escaping in a shell or a list.
+//! Placement compares labels for equality only. The allowed characters cover the names of zones and
+//! machine types, and exclude all that would need escaping in a shell or a list.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::name::{NameError, text_type};
 use crate::quote::quoted;
 
-/// The most labels a host may have, or a component may ask for: each is compared with each.
+/// Maximum number of labels of a host, and of a requirement: each is compared with each.
 pub const LABELS_MAX: usize = 64;
-/// The longest label name or value: as in Kubernetes, where many of them come from.
+/// Maximum length of a label name or value, as in Kubernetes, the source of many labels.
 const LABEL_LENGTH_MAX: usize = 63;
 
 /// The labels of a host.
@@ -28,8 +28,8 @@ text_type!(
     "a label name",
     problem: name_problem,
     pattern: "^[A-Za-z0-9]([-._/A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
-    description: "Letters, digits, `-`, `_`, `.` and `/`, starting and ending with a letter or digit; at most \
-                  63 characters."
+    description: "Up to 63 letters, digits, `-`, `_`, `.` and `/`, starting and ending with a letter \
+                  or digit."
 );
 text_type!(
     /// The value of a label, such as `eu-west-1a`.
@@ -37,11 +37,11 @@ text_type!(
     "a label value",
     problem: value_problem,
     pattern: "^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
-    description: "Letters, digits, `-`, `_` and `.`, starting and ending with a letter or digit; at most 63 \
-                  characters."
+    description: "Up to 63 letters, digits, `-`, `_` and `.`, starting and ending with a letter or \
+                  digit."
 );
 
-/// A label as people write it: `zone=eu-west-1a`.
+/// A label in its written form: `zone=eu-west-1a`.
 ///
 /// ```
 /// # use weft_lattice_config::Label;
@@ -50,35 +50,35 @@ text_type!(
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
-    /// What is said.
+    /// The part before `=`.
     pub name: LabelName,
-    /// What it is.
+    /// The part after `=`.
     pub value: LabelValue,
 }
 
-/// The text is not a label.
+/// A text that is not a label.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    /// There is no `=` in it.
-    #[error("{} is not a label: expected a name and a value, as in `zone=eu-west-1a`", quoted(.0))]
+    /// `=` is missing.
+    #[error("{} is not a label: expected `name=value`, such as `zone=eu-west-1a`", quoted(.0))]
     Form(String),
-    /// The name or the value is wrong.
+    /// The name or the value is invalid.
     #[error(transparent)]
     Part(#[from] NameError),
 }
 
-/// The values of a label that will do: one, or any of several.
+/// The accepted values of a label: one, or any of several.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum LabelValues {
-    /// This one.
+    /// One value.
     One(LabelValue),
-    /// Any of these.
+    /// Any of several values.
     AnyOf(Vec<LabelValue>),
 }
 
 impl LabelValues {
-    /// The values, in the order of the manifest.
+    /// Returns the values in the order of the manifest.
     #[must_use]
     pub fn as_slice(&self) -> &[LabelValue] {
         match self {
@@ -108,7 +108,7 @@ impl fmt::Display for Label {
     }
 }
 
-/// The form of one value; a list has its items checked one by one.
+/// Parses a single value; the items of a list are checked one by one.
 impl FromStr for LabelValues {
     type Err = NameError;
 
@@ -128,7 +128,7 @@ impl JsonSchema for LabelValues {
             "pattern": "^[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$",
             "items": generator.subschema_for::<LabelValue>(),
             "maxItems": LABELS_MAX,
-            "description": "The value of a label, or a list of values of which any will do.",
+            "description": "The value of a label, or a list of accepted values.",
         })
     }
 }
@@ -137,25 +137,26 @@ fn name_problem(text: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     problem(text).or_else(|| {
         (!text.chars().all(allowed))
-            .then_some("only letters, digits, `-`, `_`, `.` and `/` are allowed")
+            .then_some("must contain only letters, digits, `-`, `_`, `.` and `/`")
     })
 }
 
 fn value_problem(text: &str) -> Option<&'static str> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     problem(text).or_else(|| {
-        (!text.chars().all(allowed)).then_some("only letters, digits, `-`, `_` and `.` are allowed")
+        (!text.chars().all(allowed))
+            .then_some("must contain only letters, digits, `-`, `_` and `.`")
     })
 }
 
 fn problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
-        return Some("it is empty");
+        return Some("must not be empty");
     }
     if text.len() > LABEL_LENGTH_MAX {
-        return Some("it is longer than 63 characters");
+        return Some("must have at most 63 characters");
     }
     let is_at_an_end = |c: char| c.is_ascii_alphanumeric();
     (!text.starts_with(is_at_an_end) || !text.ends_with(is_at_an_end))
-        .then_some("it must start and end with a letter or digit")
+        .then_some("must start and end with a letter or digit")
 }

@@ -1,14 +1,16 @@
 //! The vocabulary of a lattice: names, manifests, validation with positions.
 //!
-//! This crate is pure. It reads no file, no clock and no environment, knows no runtime and no bus,
-//! and everything else in the workspace may depend on it. [`App::from_yaml`] is the way in: it
-//! returns an app in which every name is checked and every reference leads somewhere, or all the
-//! mistakes at once.
+//! This crate is pure: it does not access files, clocks or the environment, and does not depend on
+//! a runtime or a bus, so every other crate of the workspace may depend on it. The entry point is
+//! [`App::from_yaml`], which returns either an app with valid names and references, or all mistakes
+//! of the manifest at once.
 //!
-//! How a manifest is read:
-//! 1. `yaml` makes a `tree` with positions, within bounds, because the text may be hostile.
-//! 2. `check` walks the tree along the JSON Schema of the types in `app`: keys, types, text forms.
-//! 3. `outline` picks what can be read of names and references, and `validate` checks their meaning.
+//! A manifest is read in four steps:
+//! 1. `yaml` parses the text into a tree of `spanned_yaml`, within bounds, because the text may be
+//!    hostile.
+//! 2. `check` checks the tree against the JSON Schema of the types in `app`: keys, types, text
+//!    forms.
+//! 3. `partial_app` extracts the well-formed names and references, and `validate` checks them.
 //! 4. Without mistakes, the tree is deserialized into [`App`].
 
 mod app;

@@ -1,4 +1,4 @@
-//! Links of an app as a graph.
+//! The graph of the links of an app.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,12 +6,12 @@ use std::fmt;
 use crate::app::{App, LinkSpec};
 use crate::name::Name;
 
-/// Components that reach each other by their links: a → b → a.
+/// A cycle of linked components: a → b → a.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cycle {
-    /// The components in the order of the links, each once; the last is linked to the first.
+    /// The components in the order of the links, each once. The last is linked to the first.
     pub components: Vec<Name>,
-    /// The place, among the links given, of the link from the last to the first.
+    /// The index, in the input, of the link from the last component to the first.
     pub closing_link: usize,
 }
 
@@ -26,10 +26,11 @@ impl fmt::Display for Cycle {
     }
 }
 
-/// The cycles among links, in an order that depends on nothing but the order of the links.
+/// Finds cycles among links. The order of the result depends only on the order of the links.
 ///
-/// Not every cycle is listed, for there may be exponentially many, but enough: without the closing
-/// links of those listed there is no cycle left. A component linked to itself is a cycle of one.
+/// There may be exponentially many cycles, so only some are listed, but enough to break them all:
+/// without the closing links of the listed cycles, the graph is acyclic. A component that is linked
+/// to itself is a cycle of one.
 pub fn cycles<'a>(links: impl IntoIterator<Item = &'a LinkSpec>) -> Vec<Cycle> {
     let edges = links
         .into_iter()
@@ -37,8 +38,8 @@ pub fn cycles<'a>(links: impl IntoIterator<Item = &'a LinkSpec>) -> Vec<Cycle> {
     cycles_of(edges)
 }
 
-/// The places of the links of an app that lie on a cycle: those whose target reaches, over links,
-/// the component that they start at. A call over any other link never comes back to where it began.
+/// The indices of the links of an app that are part of a cycle: their target reaches their origin
+/// over links. A call over any other link never comes back to its caller.
 #[must_use]
 pub fn on_a_cycle(app: &App) -> BTreeSet<usize> {
     let mut numbers = BTreeMap::new();
@@ -64,7 +65,7 @@ pub fn on_a_cycle(app: &App) -> BTreeSet<usize> {
         .collect()
 }
 
-/// For each component whether `start` reaches it; it reaches itself.
+/// Marks the components that `start` reaches, itself included.
 fn reached_from(start: usize, targets: &[BTreeSet<usize>]) -> Vec<bool> {
     let mut reached = vec![false; targets.len()];
     reached[start] = true;
@@ -89,9 +90,10 @@ pub(crate) fn cycles_of(edges: impl IntoIterator<Item = (Name, Name)>) -> Vec<Cy
     search.cycles
 }
 
-/// A depth-first search. It keeps its own stack, because the graph may be deeper than the thread's.
+/// A depth-first search with an explicit stack, because the graph may be deeper than the stack of
+/// the thread.
 struct Search<'a> {
-    /// Targets of each component with the place of the first link that leads there.
+    /// The targets of each component, each with the index of the first link that leads there.
     targets: BTreeMap<&'a Name, Vec<(&'a Name, usize)>>,
     done: BTreeSet<&'a Name>,
     cycles: Vec<Cycle>,
@@ -114,7 +116,7 @@ impl<'a> Search<'a> {
     }
 
     fn walk_from(&mut self, start: &'a Name) {
-        // The components from `start` to the current one, each with its next target to look at.
+        // The components from `start` to the current one, each with the index of its next target.
         let mut path: Vec<(&Name, usize)> = vec![(start, 0)];
         if !self.done.insert(start) {
             return;

@@ -1,4 +1,4 @@
-//! The ways into and out of the model: YAML as people write it, JSON as it is stored.
+//! Reading and writing apps: YAML manifests and stored JSON.
 
 use serde_json::Value;
 
@@ -11,18 +11,18 @@ use crate::spanned_yaml::{Node, Path};
 use crate::validate::validate;
 use crate::yaml;
 
-/// The largest manifest that is read: a thousand times what an app of ten components takes.
+/// Maximum size of a manifest: a thousand times the size of an app of ten components.
 pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
-/// The largest stored app that is read: JSON of the largest manifest may be longer than its YAML.
+/// Maximum size of a stored app: the JSON of the largest manifest may be longer than its YAML.
 pub const STORED_BYTES_MAX: usize = 4 << 20;
 
 impl App {
     /// Reads a manifest.
     ///
-    /// `file_name` is what the file is called in messages; nothing is opened.
+    /// `file_name` is the name of the file in messages; no file is opened.
     ///
     /// # Errors
-    /// All the mistakes in the text, with their places: of form, of type and of meaning.
+    /// All mistakes in the text with their positions: syntax, types, names and references.
     ///
     /// ```
     /// # use weft_lattice_config::App;
@@ -38,7 +38,7 @@ impl App {
     /// ";
     /// let errors = App::from_yaml("shop.yaml", text).unwrap_err();
     /// assert_eq!(errors.to_string(), "\
-    /// shop.yaml:8:10: error: no component is named `storefrnt`
+    /// shop.yaml:8:10: error: unknown component `storefrnt`
     ///   |
     /// 8 |   - {to: storefrnt}
     ///   |          ^
@@ -57,15 +57,15 @@ impl App {
             return Err(report.into_errors(""));
         }
         let node = yaml::parse(text, &mut report);
-        // Columns are counted without the mark, so lines are shown without it.
+        // Columns do not count the byte order mark, so excerpts must not contain it.
         read(node, report, text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
-    /// Reads the stored form, written by [`App::to_json`].
+    /// Reads the stored form, as written by [`App::to_json`].
     ///
     /// # Errors
-    /// The same mistakes as [`App::from_yaml`], with a path in place of a position: what is stored
-    /// may come from another version or another hand.
+    /// The same mistakes as [`App::from_yaml`], with a path in place of a position: the stored app
+    /// may come from another version or have been edited.
     pub fn from_json(name: &str, text: &str) -> Result<App, ManifestErrors> {
         let mut report = Report::new(name);
         if text.len() > STORED_BYTES_MAX {
@@ -80,17 +80,17 @@ impl App {
         let node = match serde_json::from_str::<Value>(text) {
             Ok(value) => Some(Node::from_value(value)),
             Err(error) => {
-                report.add(None, Path::Root, format!("this is not JSON: {error}"), None);
+                report.add(None, Path::Root, format!("invalid JSON: {error}"), None);
                 None
             }
         };
         read(node, report, "")
     }
 
-    /// The stored form.
+    /// Returns the stored form.
     ///
     /// # Errors
-    /// None for an app that came from [`App::from_yaml`] or [`App::from_json`].
+    /// Never fails for an app from [`App::from_yaml`] or [`App::from_json`].
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
@@ -107,12 +107,12 @@ fn read(node: Option<Node>, mut report: Report<'_>, text: &str) -> Result<App, M
     }
     let position = node.position;
     serde_json::from_value(node.into_value()).map_err(|error| {
-        // The types refuse what their schema allows. A mistake of this crate, but still an answer.
+        // The types reject what their schema allows: a bug in this crate, reported like a mistake.
         report.add(position, Path::Root, error.to_string(), None);
         report.into_errors(text)
     })
 }
 
 fn too_large(bytes: usize, bytes_max: usize) -> String {
-    format!("{bytes} bytes are too many: at most {bytes_max} are read")
+    format!("the manifest is too large: expected at most {bytes_max} bytes, found {bytes}")
 }

@@ -1,15 +1,15 @@
 //! Names of apps, components, providers and links: DNS labels, parsed once at the edge.
 //!
-//! Each kind of name is its own type, so that a provider cannot be passed where a component is
-//! meant. A DNS label is also a valid bus subject token, file name and Kubernetes name, which is why
-//! nothing further down has to escape them.
+//! Each kind of name is its own type, so that a provider cannot be passed for a component. A DNS
+//! label is also a valid bus subject token, file name and Kubernetes name, so no other code has to
+//! escape names.
 
 use crate::quote::quoted;
 
 /// The longest DNS label, by RFC 1035.
 const NAME_LENGTH_MAX: usize = 63;
 
-/// The text is not a name; the message says what is wrong with it and what a name looks like.
+/// A text that does not have the form of its type of name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} is not {kind}: {problem}", quoted(.text))]
 pub struct NameError {
@@ -28,7 +28,8 @@ impl NameError {
     }
 }
 
-/// A type of short text with a form of its own. `problem` says what is wrong with a text, if anything is.
+/// Defines a type for short text of a fixed form. `problem` returns the violated rule, or `None`
+/// for valid text.
 macro_rules! text_type {
     (
         $(#[$doc:meta])* $name:ident, $kind:literal,
@@ -41,7 +42,7 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// The name as text.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -114,14 +115,14 @@ macro_rules! name {
             $(#[$doc])* $name, $kind,
             problem: problem,
             pattern: "^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$",
-            description: "Lower-case letters, digits and `-`, starting with a letter and not ending with `-`; \
-                          at most 63 characters."
+            description: "Up to 63 lower-case letters, digits and `-`, starting with a letter and not \
+                          ending with `-`."
         );
     };
 }
 
 name!(
-    /// The name of a component or of a provider, where either may stand (`to:` of a link).
+    /// The name of a component or a provider, for keys that accept either (`to` of a link).
     Name,
     "a name"
 );
@@ -141,7 +142,7 @@ name!(
     "a provider name"
 );
 name!(
-    /// The name that tells apart two links of one interface from one component.
+    /// The name that distinguishes links from one component for one interface.
     LinkName,
     "a link name"
 );
@@ -160,17 +161,17 @@ impl From<ProviderName> for Name {
 
 fn problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
-        return Some("it is empty");
+        return Some("must not be empty");
     }
     if text.len() > NAME_LENGTH_MAX {
-        return Some("it is longer than 63 characters");
+        return Some("must have at most 63 characters");
     }
     if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return Some("it must start with a lower-case letter");
+        return Some("must start with a lower-case letter");
     }
     if text.ends_with('-') {
-        return Some("it must not end with `-`");
+        return Some("must not end with `-`");
     }
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (!text.chars().all(allowed)).then_some("only lower-case letters, digits and `-` are allowed")
+    (!text.chars().all(allowed)).then_some("must contain only lower-case letters, digits and `-`")
 }

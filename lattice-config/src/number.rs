@@ -1,8 +1,8 @@
-//! Numbers as YAML writes them.
+//! Numbers in their YAML form.
 
 use serde_json::Number;
 
-/// Numbers of the YAML 1.2 core schema that JSON can hold.
+/// Parses a number of the YAML 1.2 core schema that JSON can represent.
 pub(crate) fn number(text: &str) -> Option<Number> {
     if let Some(hex) = text.strip_prefix("0x") {
         return unsigned(hex, 16);
@@ -23,7 +23,7 @@ pub(crate) fn number(text: &str) -> Option<Number> {
         .or_else(|| plain.parse::<f64>().ok().and_then(Number::from_f64))
 }
 
-/// `from_str_radix` alone would also take a sign.
+/// Checks the digits first, because `from_str_radix` also accepts a sign.
 fn unsigned(digits: &str, radix: u32) -> Option<Number> {
     let is_plain = digits.chars().all(|c| c.is_digit(radix));
     is_plain
@@ -31,7 +31,7 @@ fn unsigned(digits: &str, radix: u32) -> Option<Number> {
         .flatten()
 }
 
-/// `.inf`, `.nan` and decimal numbers that overflow: YAML has them and JSON does not.
+/// True for `.inf`, `.nan` and decimal numbers that overflow, which YAML has and JSON does not.
 pub(crate) fn is_not_finite(text: &str) -> bool {
     let unsigned = text.trim_start_matches(['+', '-']);
     let is_named = matches!(

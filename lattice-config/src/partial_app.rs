@@ -1,7 +1,7 @@
-//! What a manifest says, as far as it can be read: the parts that references are made of.
+//! The well-formed names and references of a manifest that may have mistakes.
 //!
-//! A mistake in one field must not hide mistakes in others, so the checks of meaning do not wait for
-//! an app that deserializes; they run over whatever fields are well formed.
+//! A mistake in one field must not hide mistakes in others. So names and references are not checked
+//! on a deserialized app, but on the fields that could be read.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use crate::{
     AppName, ComponentName, HostPattern, InterfaceRef, LinkName, Name, PathPrefix, ProviderName,
 };
 
-/// Something and where it stands.
+/// A value with its position and path.
 pub(crate) struct Located<T> {
     pub(crate) value: T,
     pub(crate) position: Option<Position>,
@@ -24,7 +24,7 @@ pub(crate) struct PartialApp<'a> {
     pub(crate) name: Option<AppName>,
     pub(crate) components: Vec<Located<ComponentName>>,
     pub(crate) providers: Vec<Located<ProviderName>>,
-    /// The components that cannot share a store.
+    /// The components with their own store, which cannot be fused.
     pub(crate) own_stores: Vec<OwnStore>,
     pub(crate) target_names: TargetNames,
     pub(crate) env: Vec<Located<&'a str>>,
@@ -33,27 +33,28 @@ pub(crate) struct PartialApp<'a> {
     pub(crate) routes: Vec<PartialRoute>,
 }
 
-/// Whether the components and providers can be told at all.
+/// Whether the names of all components and providers are known.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TargetNames {
     Known,
-    /// A list is misspelled, is no list or is too long: every reference would look wrong and none may be.
+    /// A list is misspelled, not a list or too long. References are not checked then, because
+    /// correct ones would be reported, too.
     Unknown,
 }
 
-/// A component that has a store of its own.
+/// A component with its own store.
 pub(crate) struct OwnStore {
     pub(crate) component: ComponentName,
-    /// The keys that say so, below the component.
+    /// The keys of the component that require the store.
     pub(crate) keys: Vec<&'static str>,
 }
 
-/// What is said about the hosts of a component.
+/// The placement section of a component.
 pub(crate) struct PartialPlacement<'a> {
     pub(crate) component: Option<ComponentName>,
-    /// The keys `require` and `prefer`, each with the names in it.
+    /// The keys `require` and `prefer`, each with its label names.
     pub(crate) labels: Vec<(Located<()>, Vec<Located<&'a str>>)>,
-    /// The labels whose list of values has none.
+    /// The labels with an empty list of values.
     pub(crate) empty_values: Vec<Located<&'a str>>,
     pub(crate) anti_affinity: Vec<Located<ComponentName>>,
 }
@@ -63,13 +64,13 @@ pub(crate) struct PartialLink {
     pub(crate) to: Option<Located<Name>>,
     pub(crate) interface: Option<Located<InterfaceRef>>,
     pub(crate) name: OptionalField<LinkName>,
-    /// The key `config`, if there is anything in it.
+    /// The key `config`, if its map is not empty.
     pub(crate) config: Option<Located<()>>,
-    /// The key `locality`, if it is written.
+    /// The key `locality`, if present.
     pub(crate) locality: Option<Located<Locality>>,
-    /// The key `deadline`, if it is written.
+    /// The key `deadline`, if present.
     pub(crate) deadline: Option<Located<()>>,
-    /// The key `idempotent`, if it is written.
+    /// The key `idempotent`, if present.
     pub(crate) idempotent: Option<Located<()>>,
 }
 
@@ -80,12 +81,12 @@ pub(crate) struct PartialRoute {
     pub(crate) location: Located<()>,
 }
 
-/// A field that may be left out.
+/// An optional field.
 #[derive(PartialEq, Eq)]
 pub(crate) enum OptionalField<T> {
     Absent,
     Valid(T),
-    /// Reported already.
+    /// The mistake is reported by the check of types.
     Invalid,
 }
 
@@ -227,7 +228,7 @@ impl PartialRoute {
     }
 }
 
-/// What is not a locality is reported as that, and then asks for nothing.
+/// The locality of a link; the default for an invalid value, which the check of types reports.
 fn locality(node: &Node) -> Locality {
     let all = [Locality::Fused, Locality::Local];
     let written = all.into_iter().find(|it| node.text() == Some(it.as_str()));
@@ -238,8 +239,8 @@ fn target_names(spec: &Node) -> TargetNames {
     let is_readable = |key| match spec.get(key).map(|node| &node.data) {
         Some(Data::List(items)) => items.len() <= items_max(key),
         Some(_) => false,
-        // Nothing was meant, unless a key that is not known was meant for it. An app without
-        // components is rare enough to take any such key for them.
+        // The list is absent, unless an unknown key is a misspelling of its name. An app without
+        // components is rare, so then any unknown key counts as one.
         None => !spec.entries().iter().any(|Entry { key: written, .. }| {
             let is_unknown = items_max(written) == 0;
             is_unknown && (key == "components" || nearest(written, [key]).is_some())
@@ -263,7 +264,7 @@ fn read_items<'a, T>(
 ) -> Vec<T> {
     let path = Path::Key(path, key);
     let items = spec.get(key).map_or(&[][..], Node::items);
-    // Too many are reported as that, and not looked at one by one.
+    // A list that is too long is reported as a whole by the check of types.
     let items = if items.len() > items_max(key) {
         &[]
     } else {

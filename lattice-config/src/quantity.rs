@@ -1,4 +1,4 @@
-//! Quantities as people write them: sizes in bytes and spans of time.
+//! Quantities in their written form: sizes in bytes and spans of time.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::quote::quoted;
 
-/// Largest first, because the first that divides a size exactly is how it is shown.
+/// Largest first: a size is shown in the first unit that divides it exactly.
 const SIZE_UNITS: [(&str, u64); 8] = [
     ("TiB", 1 << 40),
     ("TB", 1_000_000_000_000),
@@ -25,7 +25,7 @@ const SIZE_UNITS: [(&str, u64); 8] = [
 /// Largest first, in milliseconds.
 const TIME_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// A year: longer than any limit means anything, and far from where adding to a clock overflows.
+/// A year: longer than any useful limit, and adding it to a clock cannot overflow.
 const DURATION_MS_MAX: u64 = 365 * 24 * 3_600_000;
 
 /// A number of bytes, written `512`, `64KiB` or `10MB`.
@@ -40,13 +40,13 @@ const DURATION_MS_MAX: u64 = 365 * 24 * 3_600_000;
 pub struct ByteSize(u64);
 
 impl ByteSize {
-    /// A size of that many bytes.
+    /// Creates a size of so many bytes.
     #[must_use]
     pub const fn new(bytes: u64) -> ByteSize {
         ByteSize(bytes)
     }
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         self.0
@@ -55,7 +55,7 @@ impl ByteSize {
 
 /// A span of time, written `250ms`, `5s`, `2m` or `1h`.
 ///
-/// Longer than zero and at most a year, in whole milliseconds.
+/// At least a millisecond and at most a year, in whole milliseconds.
 ///
 /// ```
 /// # use weft_lattice_config::DurationText;
@@ -67,28 +67,28 @@ impl ByteSize {
 pub struct DurationText(Duration);
 
 impl DurationText {
-    /// How long an idle instance is kept when the manifest does not say: longer than the gap between
-    /// two requests of a person, shorter than anyone would pay memory for.
+    /// The default for `max-idle` of reused instances: longer than the gap between two requests of
+    /// a person, and short enough that idle instances cost little memory.
     pub(crate) const MAX_IDLE_DEFAULT: DurationText = DurationText(Duration::from_secs(30));
 
-    /// The span.
+    /// Returns the span.
     #[must_use]
     pub const fn get(self) -> Duration {
         self.0
     }
 }
 
-/// The text is not a quantity; the message says what one looks like.
+/// A text that is not a quantity.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
     /// Not a whole number with a known unit of size, or too large.
-    #[error("{} is not a size: expected whole bytes such as `512`, or a unit as in `64KiB`, `10MB`, `1GiB`", quoted(.0))]
+    #[error("{} is not a size: expected a whole number of bytes, such as `512`, `64KiB`, `10MB` or `1GiB`", quoted(.0))]
     Size(String),
     /// Not a whole number with a known unit of time.
-    #[error("{} is not a duration: expected a whole number and a unit, as in `250ms`, `5s`, `2m`, `1h`", quoted(.0))]
+    #[error("{} is not a duration: expected a whole number and a unit, such as `250ms`, `5s`, `2m` or `1h`", quoted(.0))]
     Duration(String),
     /// Zero, or above a year.
-    #[error("{} is out of range: a duration is longer than zero and at most `8760h`", quoted(.0))]
+    #[error("duration {} is out of range: expected `1ms` to `8760h`", quoted(.0))]
     DurationRange(String),
 }
 
@@ -151,7 +151,7 @@ impl JsonSchema for ByteSize {
             "type": ["string", "integer"],
             "pattern": "^[0-9]+(B|[KMGT]i?B)?$",
             "minimum": 0,
-            "description": "A number of bytes: `512`, `64KiB`, `10MB`, `1GiB`.",
+            "description": "A number of bytes, such as `512`, `64KiB`, `10MB` or `1GiB`.",
         })
     }
 }
@@ -188,7 +188,7 @@ impl From<DurationText> for String {
 
 impl fmt::Display for DurationText {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole milliseconds within a year, so nothing is lost and it fits.
+        // Whole milliseconds within a year: the conversion is exact and cannot fail.
         let ms = u64::try_from(self.0.as_millis()).unwrap_or(DURATION_MS_MAX);
         let (number, unit) = exact_unit(&TIME_UNITS, ms).unwrap_or((ms, "ms"));
         formatter.pad(&format!("{number}{unit}"))
@@ -204,14 +204,14 @@ impl JsonSchema for DurationText {
         json_schema!({
             "type": "string",
             "pattern": "^[0-9]+(ms|s|m|h)$",
-            "description": "A span of time, longer than zero: `250ms`, `5s`, `2m`, `1h`.",
+            "description": "A duration of at least `1ms`, such as `250ms`, `5s`, `2m` or `1h`.",
         })
     }
 }
 
 // === helpers ===
 
-/// "64KiB" → (64, "KiB"). `None` when there is no number in front or it overflows.
+/// "64KiB" → (64, "KiB"). `None` if the number in front is missing or overflows.
 fn split_number(text: &str) -> Option<(u64, &str)> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -227,7 +227,7 @@ fn factor(units: &[(&str, u64)], name: &str) -> Option<u64> {
         .map(|(_, factor)| *factor)
 }
 
-/// The largest unit that loses nothing.
+/// The largest unit that divides the value exactly.
 fn exact_unit(units: &[(&'static str, u64)], value: u64) -> Option<(u64, &'static str)> {
     let divides = |(_, factor): &&(&str, u64)| value != 0 && value.is_multiple_of(*factor);
     units

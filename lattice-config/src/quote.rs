@@ -1,9 +1,9 @@
-//! How untrusted text is shown in a message: short, on one line, and without control characters.
+//! Quotes untrusted text for messages: short, on one line, and without control characters.
 
-/// Longer input says nothing more to a reader and would let hostile input fill a terminal.
+/// Bounds quoted text, so that hostile input cannot fill a terminal.
 const SHOWN_CHARACTERS_MAX: usize = 80;
 
-/// The text in backticks, with control characters escaped and the tail of a long text left out.
+/// Puts the text in backticks, escapes control characters and cuts off the tail of a long text.
 pub(crate) fn quoted(text: &str) -> String {
     let mut shown = String::from("`");
     for (index, character) in text.chars().enumerate() {
@@ -21,13 +21,13 @@ pub(crate) fn quoted(text: &str) -> String {
     shown
 }
 
-/// Several names for one sentence: "`a`, `b`".
+/// Joins names for a sentence: "`a`, `b`".
 pub(crate) fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// The candidate closest to what was written, if it is close enough to be a slip of the hand: for "did
-/// you mean".
+/// Returns the candidate closest to the written text if it is close enough for a typing mistake,
+/// for "did you mean".
 pub fn nearest<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -44,7 +44,7 @@ pub fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
-/// The sentence that offers the nearest candidate.
+/// Returns the help line that suggests the nearest candidate.
 pub(crate) fn did_you_mean<'a>(
     written: &str,
     candidates: impl IntoIterator<Item = &'a str>,

@@ -1,4 +1,4 @@
-//! Which requests a route takes: a host pattern and a path prefix, their order and their collisions.
+//! HTTP routes: host patterns and path prefixes, the order of routes and their collisions.
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
@@ -13,12 +13,13 @@ use crate::app::RouteSpec;
 use crate::name::{AppName, ComponentName};
 use crate::quote::quoted;
 
-/// The longest host name, by RFC 1035.
+/// Maximum length of a host name, by RFC 1035.
 const HOST_LENGTH_MAX: usize = 253;
-/// Longer prefixes are nobody's, and every request is compared with all of them.
+/// Maximum length of a path prefix: a request is compared with all prefixes, and no real route
+/// needs a longer one.
 const PATH_LENGTH_MAX: usize = 1024;
 
-/// The host names a route answers to: one name (`shop.example.com`) or every name below one
+/// The host names of a route: one name (`shop.example.com`) or every name below one
 /// (`*.example.com`). Always lower case.
 ///
 /// ```
@@ -31,8 +32,8 @@ const PATH_LENGTH_MAX: usize = 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct HostPattern(String);
 
-/// The paths a route answers to: `/api` takes `/api` and `/api/x`, not `/apis`. Without a slash at
-/// the end, except for `/` itself, which takes every path.
+/// The path prefix of a route: `/api` matches `/api` and `/api/x`, not `/apis`. It has no slash at
+/// the end, except for `/` itself, which matches every path.
 ///
 /// ```
 /// # use weft_lattice_config::PathPrefix;
@@ -45,28 +46,28 @@ pub struct HostPattern(String);
 #[serde(try_from = "String", into = "String")]
 pub struct PathPrefix(String);
 
-/// The text is not a host pattern or not a path prefix.
+/// A text that is not a host pattern or not a path prefix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// Not a name and not `*.` with a name.
-    #[error("{} is not a host: expected a name such as `shop.example.com` or `*.example.com`, without scheme, port or path", quoted(.0))]
+    #[error("{} is not a host name: expected a name such as `shop.example.com` or `*.example.com`, without scheme, port or path", quoted(.0))]
     Host(String),
     /// Not a plain absolute path.
     #[error("{} is not a path: {problem}", quoted(.text))]
     Path {
-        /// What was written.
+        /// The rejected text.
         text: String,
-        /// What is wrong with it.
+        /// The violated rule.
         problem: &'static str,
     },
 }
 
-/// Two routes that would take the same requests.
+/// Two routes that match the same requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Collision {
-    /// The host both name; none is any host.
+    /// The host of both routes; `None` stands for any host.
     pub host: Option<HostPattern>,
-    /// The path both name.
+    /// The path of both routes.
     pub path: PathPrefix,
     /// The owner of the route that came first.
     pub first: RouteOwner,
@@ -74,20 +75,20 @@ pub struct Collision {
     pub second: RouteOwner,
 }
 
-/// Where a route comes from.
+/// The origin of a route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteOwner {
     /// The app that has the route.
     pub app: AppName,
-    /// The component the route leads to.
+    /// The component that the route leads to.
     pub component: ComponentName,
-    /// The route's place in what was given to [`collisions`], counted from zero.
+    /// The index of the route in the input of [`collisions`].
     pub index: usize,
 }
 
-/// The routes that have the same host and path as one before them, in the order given.
+/// Finds the routes that have the same host and path as an earlier one, in the order of the input.
 ///
-/// The same check serves one manifest and, at deploy, all apps of a lattice.
+/// A deploy checks the routes of all apps of a lattice with this.
 pub fn collisions<'a>(
     routes: impl IntoIterator<Item = (AppName, &'a RouteSpec)>,
 ) -> Vec<Collision> {
@@ -112,7 +113,7 @@ pub fn collisions<'a>(
     duplicates(keys).into_iter().map(collision).collect()
 }
 
-/// The places of the keys that were there before, each with the place of the first of its kind.
+/// Finds repeated keys: pairs of the index of the first occurrence and the index of the repetition.
 pub(crate) fn duplicates<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usize, usize)> {
     let mut first_places = BTreeMap::new();
     let mut duplicates = Vec::new();
@@ -125,12 +126,12 @@ pub(crate) fn duplicates<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usiz
     duplicates
 }
 
-/// Orders routes so that the first that matches a request is the one that takes it.
+/// Orders routes by precedence: the first route that matches a request handles it.
 ///
 /// The order is total, and equal only for routes that collide:
-/// 1. an exact host, then a wildcard (the longer suffix first), then no host;
+/// 1. an exact host, then a wildcard (the longer suffix first), then any host;
 /// 2. within one host, the longer path first;
-/// 3. what is left, by text, so that every machine sorts alike.
+/// 3. remaining ties by text, so that every host sorts alike.
 #[must_use]
 pub fn most_specific_first(left: &RouteSpec, right: &RouteSpec) -> Ordering {
     rank(left).cmp(&rank(right))
@@ -159,14 +160,14 @@ fn rank(route: &RouteSpec) -> Rank<'_> {
 // === impl HostPattern ===
 
 impl HostPattern {
-    /// The pattern as text, in lower case.
+    /// Returns the text of the pattern, in lower case.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a request for that host is meant. Case, a port and a dot at the end do not count; a
-    /// wildcard stands for one label or more.
+    /// Returns whether the pattern matches the host of a request. Case, a port and a dot at the end
+    /// are ignored; a wildcard stands for one or more labels.
     #[must_use]
     pub fn matches(&self, host: &str) -> bool {
         let name = host.split_once(':').map_or(host, |(name, _)| name);
@@ -182,7 +183,7 @@ impl HostPattern {
         }
     }
 
-    /// `.example.com` of `*.example.com`; none for an exact name.
+    /// `.example.com` of `*.example.com`; `None` for an exact name.
     fn suffix(&self) -> Option<&str> {
         self.0.strip_prefix('*')
     }
@@ -213,13 +214,14 @@ fn is_host_label(label: &str) -> bool {
 // === impl PathPrefix ===
 
 impl PathPrefix {
-    /// The prefix as text.
+    /// Returns the text of the prefix.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a request for that path (without its query) is meant: whole segments are compared.
+    /// Returns whether the prefix matches the path of a request, without the query. Whole segments
+    /// are compared.
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         match path.strip_prefix(self.0.as_str()) {
@@ -252,22 +254,22 @@ impl TryFrom<String> for PathPrefix {
 
 fn path_problem(text: &str) -> Option<&'static str> {
     if !text.starts_with('/') {
-        return Some("it must start with `/`");
+        return Some("must start with `/`");
     }
     if text.len() > PATH_LENGTH_MAX {
-        return Some("it is longer than 1024 bytes");
+        return Some("must have at most 1024 bytes");
     }
     if text.contains("..") || text.contains("/./") || text.ends_with("/.") {
-        return Some("it must not contain `.` or `..` segments");
+        return Some("must not contain `.` or `..` segments");
     }
     if text.contains("//") {
-        return Some("it must not contain `//`");
+        return Some("must not contain `//`");
     }
     if text.contains(['?', '#', '%']) {
-        return Some("it must not contain `?`, `#` or `%`");
+        return Some("must not contain `?`, `#` or `%`");
     }
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
-    (!text.bytes().all(is_plain)).then_some("it must be printable ASCII without spaces or `\\`")
+    (!text.bytes().all(is_plain)).then_some("must be printable ASCII without spaces or `\\`")
 }
 
 // === text forms of both ===
@@ -318,5 +320,5 @@ text_form!(
 text_form!(
     PathPrefix,
     "^/[^?#%\\s\\\\]*$",
-    "An absolute path, compared by whole segments: `/api` takes `/api` and `/api/x`, not `/apis`."
+    "An absolute path prefix of whole segments: `/api` matches `/api` and `/api/x`, not `/apis`."
 );

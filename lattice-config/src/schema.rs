@@ -1,14 +1,14 @@
-//! The JSON Schema of the manifest, made from the types.
+//! The JSON Schema of the manifest, generated from the types.
 
 use schemars::SchemaGenerator;
 use serde_json::Value;
 
 use crate::app::App;
 
-/// The JSON Schema of `kind: App`, for editors and other tools; committed as
+/// Generates the JSON Schema of `kind: App`, for editors and other tools; committed as
 /// `schemas/app.v1alpha1.json`.
 ///
-/// Keys are sorted, so that the text does not depend on how `serde_json` was built.
+/// Keys are sorted, because their order otherwise depends on the features of `serde_json`.
 #[must_use]
 pub fn app_schema() -> Value {
     let mut schema = SchemaGenerator::default()

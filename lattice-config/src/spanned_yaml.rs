@@ -1,6 +1,7 @@
-//! A manifest as written: a tree of values that know where they stand.
+//! A manifest as a tree of values with their positions.
 //!
-//! It is what YAML and the stored JSON have in common, so that both are checked by the same code.
+//! YAML manifests and stored JSON are both converted to this tree, so that the same code checks
+//! both. Nodes from JSON have no position.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::diagnostic::Position;
 
-/// A value and where it starts.
+/// A value and the position of its start.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) position: Option<Position>,
@@ -23,11 +24,11 @@ pub(crate) enum Data {
     Text(String),
     List(Vec<Node>),
     Map(Vec<Entry>),
-    /// Could not be read. The mistake is reported already, so nothing else is said about it.
+    /// An unreadable value whose mistake is already reported, so later checks skip the value.
     Invalid,
 }
 
-/// A key of a map with its value. The keys of one map differ.
+/// A key of a map with its value. The keys of a map are unique.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
@@ -35,7 +36,7 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
-/// The way from the root to a value; written out only when a mistake is reported there.
+/// The path from the root to a value; formatted only if a mistake is reported there.
 #[derive(Clone, Copy)]
 pub(crate) enum Path<'a> {
     Root,
@@ -77,7 +78,7 @@ impl Node {
         }
     }
 
-    /// The value under a key, if this is a map that has it.
+    /// Returns the value of a key; `None` if the node is not a map or the key is missing.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
     }
@@ -86,7 +87,7 @@ impl Node {
         self.entries().iter().find(|entry| entry.key == key)
     }
 
-    /// The entries of a map; none if this is none.
+    /// Returns the entries of a map; empty for other nodes.
     pub(crate) fn entries(&self) -> &[Entry] {
         match &self.data {
             Data::Map(entries) => entries,
@@ -94,7 +95,7 @@ impl Node {
         }
     }
 
-    /// The items of a list; none if this is none.
+    /// Returns the items of a list; empty for other nodes.
     pub(crate) fn items(&self) -> &[Node] {
         match &self.data {
             Data::List(items) => items,
@@ -109,7 +110,7 @@ impl Node {
         }
     }
 
-    /// What this is, for "found …" in a message.
+    /// Describes the value for "found …" in a message.
     pub(crate) fn description(&self) -> String {
         match &self.data {
             Data::Null | Data::Invalid => "nothing".to_owned(),
@@ -135,7 +136,7 @@ impl Entry {
 // === impl Path ===
 
 impl Path<'_> {
-    /// The path for a sentence: in backticks, or "the manifest" for the root.
+    /// Formats the path for a sentence: in backticks, or "the manifest" for the root.
     pub(crate) fn in_words(&self) -> String {
         match self {
             Path::Root => "the manifest".to_owned(),

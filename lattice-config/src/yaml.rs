@@ -1,8 +1,8 @@
-//! From YAML text to a tree with positions.
+//! Parses YAML text into a tree with positions.
 //!
-//! Only the part of YAML that is JSON in better clothes is taken: one document, no anchors, no
-//! aliases, no tags, no duplicate keys. Everything is bounded, because the text may be hostile: the
-//! events are read in a loop and never by recursion.
+//! Only the part of YAML that corresponds to JSON is accepted: one document, no anchors, no
+//! aliases, no tags, no duplicate keys. The text may be hostile, so everything is bounded, and
+//! events are handled in a loop instead of by recursion.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use crate::number::{is_not_finite, number};
 use crate::quote::quoted;
 use crate::spanned_yaml::{Data, Entry, Node, Path};
 
-/// The deepest manifest a person writes has seven levels; the rest is for provider settings.
+/// Maximum nesting: a manifest has seven levels of its own, the rest is for provider settings.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// Reads the text. `None` means that it could not be read at all; why is in the report.
+/// Parses the text. `None` if that failed; the reason is in the report.
 pub(crate) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
     let mut builder = Builder {
         report,
@@ -30,7 +30,7 @@ pub(crate) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
             None | Some(Ok((Event::StreamEnd, _))) => break,
             Some(Ok((event, span))) => builder.event(event, position(span.start))?,
             Some(Err(error)) => {
-                let message = format!("this is not YAML: {}", error.info());
+                let message = format!("invalid YAML: {}", error.info());
                 builder
                     .report
                     .add(Some(position(*error.marker())), Path::Root, message, None);
@@ -40,9 +40,10 @@ pub(crate) fn parse(text: &str, report: &mut Report<'_>) -> Option<Node> {
     }
     if builder.root.is_none() {
         let start = Position { line: 1, column: 1 };
+        let help = "start with `apiVersion: weft.dev/v1alpha1` and `kind: App`".to_owned();
         builder
             .report
-            .add(Some(start), Path::Root, "the manifest is empty", None);
+            .add(Some(start), Path::Root, "the manifest is empty", Some(help));
     }
     builder.root
 }
@@ -56,7 +57,7 @@ fn position(marker: Marker) -> Position {
 
 struct Builder<'a, 'r> {
     report: &'a mut Report<'r>,
-    /// The lists and maps that are not closed yet, outermost first.
+    /// The lists and maps that are still open, outermost first.
     open: Vec<Open>,
     root: Option<Node>,
 }
@@ -70,9 +71,9 @@ enum Children {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        /// Where each key stands, to find duplicates without comparing all pairs.
+        /// The position of each key, to find duplicates without comparing all pairs.
         seen: BTreeMap<String, Position>,
-        /// The key whose value comes next.
+        /// The key of the next value.
         key: Option<Key>,
     },
 }
@@ -86,19 +87,19 @@ struct Key {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum KeyCheck {
     Accepted,
-    /// The key is reported as a mistake already.
+    /// The key is already reported as a mistake, so its value is dropped.
     Rejected,
 }
 
 impl Builder<'_, '_> {
-    /// Takes one event. `None` stops the reading; why is in the report.
+    /// Handles one event. `None` stops the parser; the reason is in the report.
     fn event(&mut self, event: Event<'_>, position: Position) -> Option<()> {
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
-                let help = "put each app in a file of its own".to_owned();
+                let help = "put each app in its own file".to_owned();
                 self.add(
                     position,
-                    "a second document: a manifest is one document",
+                    "second YAML document: a manifest must be a single document",
                     Some(help),
                 );
                 return None;
@@ -117,8 +118,8 @@ impl Builder<'_, '_> {
             Event::Alias(_) => {
                 self.add(
                     position,
-                    "aliases are not supported",
-                    Some(WRITE_OUT.to_owned()),
+                    "YAML aliases are not supported",
+                    Some(REPEAT_VALUE.to_owned()),
                 );
                 self.value(
                     Node {
@@ -158,7 +159,7 @@ impl Builder<'_, '_> {
         if self.open.len() == DEPTH_MAX {
             self.add(
                 position,
-                format!("nested deeper than {DEPTH_MAX} levels"),
+                format!("the manifest is nested deeper than {DEPTH_MAX} levels"),
                 None,
             );
             return None;
@@ -184,8 +185,8 @@ impl Builder<'_, '_> {
         );
     }
 
-    /// Puts a finished value where it belongs. `written` is its text if it is a scalar, which makes
-    /// it fit to be a key.
+    /// Adds a finished value to the innermost open list or map. `written` is the text of a scalar,
+    /// the only value that may be a key.
     fn value(&mut self, node: Node, written: Option<&str>) {
         match self.open.last_mut().map(|open| &mut open.children) {
             None => self.root = Some(node),
@@ -239,8 +240,8 @@ impl Builder<'_, '_> {
         if is_accepted {
             seen.insert(text, position);
         } else if let Some(first) = first {
-            let message = format!("the key {} is given twice", quoted(&text));
-            let help = format!("it was given in line {} already", first.line);
+            let message = format!("duplicate key {}", quoted(&text));
+            let help = format!("remove this key, or the one in line {}", first.line);
             self.add(position, message, Some(help));
         } else if !matches!(node.data, Data::Invalid) {
             self.add(
@@ -260,10 +261,10 @@ impl Builder<'_, '_> {
             "true" | "True" | "TRUE" => Data::Bool(true),
             "false" | "False" | "FALSE" => Data::Bool(false),
             _ if is_not_finite(text) => {
-                let help = "write a finite number, or put it in quotes".to_owned();
+                let help = "write a finite number, or quote the value to make it text".to_owned();
                 self.add(
                     position,
-                    format!("{} is not a number", quoted(text)),
+                    format!("{} is not a finite number", quoted(text)),
                     Some(help),
                 );
                 Data::Invalid
@@ -276,13 +277,14 @@ impl Builder<'_, '_> {
         if anchor != 0 {
             self.add(
                 position,
-                "anchors are not supported",
-                Some(WRITE_OUT.to_owned()),
+                "YAML anchors are not supported",
+                Some(REPEAT_VALUE.to_owned()),
             );
         }
         if let Some(tag) = tag {
-            let help = "write the value without it; put text in quotes".to_owned();
-            let message = format!("tags are not supported, found {}", quoted(&tag.to_string()));
+            let help = "remove the tag; quote the value to make it text".to_owned();
+            let tag = quoted(&tag.to_string());
+            let message = format!("YAML tags are not supported, found {tag}");
             self.add(position, message, Some(help));
         }
     }
@@ -292,7 +294,7 @@ impl Builder<'_, '_> {
         self.report.add(Some(position), path, message, help);
     }
 
-    /// The path of the innermost list or map that is open.
+    /// The path of the innermost open list or map.
     fn path(&self) -> String {
         fn write(open: &[Open], path: &Path<'_>) -> String {
             match open {
@@ -310,4 +312,4 @@ impl Builder<'_, '_> {
     }
 }
 
-const WRITE_OUT: &str = "write the value out in each place";
+const REPEAT_VALUE: &str = "repeat the value in each place";

@@ -1,7 +1,8 @@
 //! The manifest model: one app, its components, providers, links and routes.
 //!
-//! These types are the single source of truth: the JSON Schema comes from them, the checks of
-//! [`App::from_yaml`] walk that schema, and the comments below are what a user's editor shows.
+//! These types are the single source of truth. The JSON Schema is generated from them,
+//! [`App::from_yaml`] checks a manifest against that schema, and editors show the doc comments
+//! below as descriptions of the keys.
 
 mod placement;
 
@@ -21,39 +22,40 @@ use crate::routes::{HostPattern, PathPrefix};
 pub use self::placement::{Placement, REPLICAS_MAX, WEIGHT_MAX};
 use self::placement::{is_one, one};
 
-/// The most components an app may have: a fused app is one binary, and placement looks at all pairs.
+/// Maximum number of components of an app: a fused app is one binary, and placement compares all
+/// pairs.
 pub const COMPONENTS_MAX: usize = 256;
-/// The most providers an app may have.
+/// Maximum number of providers of an app.
 pub const PROVIDERS_MAX: usize = 256;
-/// The most links an app may have: sixteen for each component.
+/// Maximum number of links of an app: sixteen for each component.
 pub const LINKS_MAX: usize = 4096;
-/// The most routes an app may have: a request is compared with each.
+/// Maximum number of routes of an app: a request is compared with each.
 pub const ROUTES_MAX: usize = 1024;
 
-/// A Weft app: which components run, what they are linked to and which requests they take.
+/// A Weft app: its components, their links to each other and to providers, and its HTTP routes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct App {
-    /// The version of this format.
+    /// The version of the manifest format: `weft.dev/v1alpha1`.
     pub api_version: ApiVersion,
-    /// What the file describes.
+    /// The kind of manifest: `App`.
     pub kind: Kind,
-    /// The app's name and notes about it.
+    /// The name, labels and annotations of the app.
     pub metadata: Metadata,
-    /// What the app consists of.
+    /// The components, providers, links and routes of the app.
     pub spec: AppSpec,
 }
 
 /// The version of the manifest format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApiVersion {
-    /// The first version; it may still change.
+    /// The first version, which may still change.
     #[default]
     #[serde(rename = "weft.dev/v1alpha1")]
     V1Alpha1,
 }
 
-/// What a manifest describes.
+/// The kind of manifest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
     /// An app.
@@ -61,21 +63,21 @@ pub enum Kind {
     App,
 }
 
-/// The app's name and notes about it.
+/// The name, labels and annotations of an app.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Metadata {
     /// The name of the app, unique in its lattice.
     pub name: AppName,
-    /// Short texts to select apps by.
+    /// Labels to select apps by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Notes of people and tools; Weft does not read them.
+    /// Notes for people and tools. Weft stores them and does not interpret them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// What an app consists of.
+/// The components, providers, links and routes of an app.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AppSpec {
@@ -83,15 +85,15 @@ pub struct AppSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = COMPONENTS_MAX))]
     pub components: Vec<ComponentSpec>,
-    /// The capabilities the host provides to the app.
+    /// The capabilities that hosts provide to the app, such as a key-value store.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = PROVIDERS_MAX))]
     pub providers: Vec<ProviderSpec>,
-    /// Which import of which component is served by whom.
+    /// The links from imports of components to the components or providers that serve them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = LINKS_MAX))]
     pub links: Vec<LinkSpec>,
-    /// Which HTTP requests go to which component.
+    /// The HTTP routes from hosts and paths to components.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = ROUTES_MAX))]
     pub routes: Vec<RouteSpec>,
@@ -103,154 +105,158 @@ pub struct AppSpec {
 pub struct ComponentSpec {
     /// The name of the component, unique among the components and providers of the app.
     pub name: ComponentName,
-    /// Where the component's bytes come from.
+    /// The WebAssembly binary of the component: a file or a digest.
     pub source: Source,
-    /// Environment variables of the component.
+    /// The environment variables of the component. Variables of the host are not visible to it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
-    /// How long an instance lives.
+    /// The lifetime of an instance: one request (the default) or several.
     #[serde(default, skip_serializing_if = "Instances::is_default")]
     pub instances: Instances,
-    /// Runs in a store of its own: its traps, memory and time are its own, and its links are local.
+    /// Runs the component in its own store: a trap, its memory and its computing time affect no
+    /// other component. All its links are local then.
     #[serde(default, skip_serializing_if = "is_false")]
     pub isolate: bool,
-    /// What the component may use; what is not set is the host's default.
+    /// The resource limits of the component. A limit that is not set has the default of the host.
     #[serde(default, skip_serializing_if = "Limits::is_default")]
     pub limits: Limits,
-    /// How many hosts run the component at once; two on one host count twice.
+    /// The number of replicas of the component. Two replicas on one host count as two.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     #[schemars(range(max = REPLICAS_MAX))]
     pub replicas: NonZeroU32,
-    /// Which hosts those may be; without it, any.
+    /// The hosts that may run the component. Any host by default.
     #[serde(default, skip_serializing_if = "Placement::is_default")]
     pub placement: Placement,
 }
 
-/// Where the bytes of a component come from.
+/// The WebAssembly binary of a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// A file, relative to the manifest.
+    /// The path of a component file, relative to the manifest.
     File(#[schemars(length(min = 1))] String),
-    /// Bytes the lattice already holds.
+    /// The digest of a component that is stored in the lattice already.
     Digest(Digest),
 }
 
-/// How long an instance of a component lives.
+/// The lifetime of an instance of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Instances {
-    /// A new instance for every request.
+    /// A new instance for each request.
     #[default]
     PerRequest,
-    /// An instance serves one request after another.
+    /// One instance for several requests, one after another.
     Reuse(Reuse),
 }
 
-/// When a reused instance is replaced.
+/// The conditions under which a reused instance is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Reuse {
-    /// After so many requests. 1000 by default: often enough that leaked memory does not pile up.
+    /// The number of requests after which an instance is replaced. 1000 by default, so that leaked
+    /// memory does not accumulate.
     #[schemars(range(max = u32::MAX))]
     pub max_requests: NonZeroU32,
-    /// After so long without a request.
+    /// The time without a request after which an instance is dropped. 30s by default.
     pub max_idle: DurationText,
 }
 
-/// What a component may use.
+/// The resource limits of a component.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Limits {
-    /// Linear memory of one instance. A component with this limit has a store of its own, and its
-    /// links are local.
+    /// The maximum linear memory of one instance. A component with this limit runs in its own
+    /// store, and its links are local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<ByteSize>,
-    /// Time one request may spend computing. A component with this limit has a store of its own, and
-    /// its links are local.
+    /// The maximum computing time of one request. A component with this limit runs in its own
+    /// store, and its links are local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<DurationText>,
-    /// Time one request that enters at this component may take in all.
+    /// The maximum duration of a request that enters the app at this component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DurationText>,
-    /// Requests that may be in this component at once when they enter here; more are refused.
+    /// The maximum number of concurrent requests that enter the app at this component. More are
+    /// rejected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = u32::MAX))]
     pub concurrency: Option<NonZeroU32>,
-    /// The largest body of a request that enters at this component.
+    /// The maximum body size of a request that enters the app at this component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<ByteSize>,
 }
 
-/// A capability the host provides to the app.
+/// A capability that hosts provide to the app.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ProviderSpec {
     /// The name of the provider, unique among the components and providers of the app.
     pub name: ProviderName,
-    /// Which provider it is, such as `keyvalue-redb`.
+    /// The type of the provider, such as `keyvalue-redb`.
     #[serde(rename = "type")]
     #[schemars(length(min = 1))]
     pub kind: String,
-    /// Settings of the provider; it checks them itself.
+    /// The settings of the provider, which checks them itself.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
 }
 
-/// Says who serves an import of a component.
+/// A link from an import of a component to the component or provider that serves it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct LinkSpec {
     /// The component that imports the interface.
     pub from: ComponentName,
-    /// The imported interface, or a package for all of its interfaces that the component imports.
+    /// The imported interface, or a package for all its interfaces that the component imports.
     pub interface: InterfaceRef,
-    /// Tells apart links of one interface to different targets.
+    /// The name of the link, which distinguishes links from one component for one interface.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<LinkName>,
-    /// The component or provider that serves it.
+    /// The component or provider that serves the interface.
     pub to: Name,
-    /// Whether both ends share one store; for links to a component.
+    /// The locality of the link: `auto` (the default), `fused` or `local`. Only for links to a
+    /// component.
     #[serde(default, skip_serializing_if = "Locality::is_default")]
     pub locality: Locality,
-    /// What one call over this link may take, if that is less than what is left of the caller's own
-    /// time; for links to a component. A link with a deadline is local.
+    /// The maximum duration of one call over this link; the remaining time of the caller applies as
+    /// well. A link with a deadline is local. Only for links to a component.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<DurationText>,
-    /// A call over this link may be made twice: when a host is lost during a call, nobody can know
-    /// whether the call was made. For links to a component.
+    /// Allows a call over this link to run twice: when a host is lost during a call, the call is
+    /// retried on another host. Only for links to a component.
     #[serde(default, skip_serializing_if = "is_false")]
     pub idempotent: bool,
-    /// Settings of this link, for links to a provider; the provider checks them.
+    /// The settings of this link, which the provider checks. Only for links to a provider.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub config: Map<String, Value>,
 }
 
-/// Whether both ends of a link share one store.
+/// The locality of a link: one store for both ends, or two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Locality {
-    /// In one store where nothing speaks against it, else in two.
+    /// One store if that is possible, else two.
     #[default]
     Auto,
-    /// In one store, or the app is refused: calls cost next to nothing, and a trap of one end is a
-    /// trap of both.
+    /// One store; the app is rejected if that is not possible. A call costs next to nothing, and a
+    /// trap of one end is a trap of both.
     Fused,
-    /// In two stores: each end has its own memory, limits and traps.
+    /// Two stores: each end has its own memory, limits and traps.
     Local,
 }
 
-/// Says which HTTP requests go to a component.
+/// An HTTP route from a host and a path to a component.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RouteSpec {
-    /// The host of the requests; without it, any host.
+    /// The host name of the requests. Any host by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<HostPattern>,
-    /// What the path of the requests starts with; without it, any path.
+    /// The path prefix of the requests. Any path by default.
     #[serde(default)]
     pub path: PathPrefix,
-    /// The component that takes the requests.
+    /// The component that handles the requests.
     pub to: ComponentName,
 }
 
@@ -272,7 +278,7 @@ impl Default for Reuse {
 }
 
 impl Locality {
-    /// The word for it in a manifest.
+    /// The keyword in a manifest.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -295,7 +301,7 @@ impl Limits {
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes what it may skip by reference"
+    reason = "serde passes skippable fields by reference"
 )]
 fn is_false(value: &bool) -> bool {
     !*value

@@ -1,4 +1,4 @@
-//! What a manifest says about the hosts of a component.
+//! The placement section of a component.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -10,41 +10,41 @@ use super::{COMPONENTS_MAX, is_false};
 use crate::label::{LabelName, LabelValues};
 use crate::name::ComponentName;
 
-/// The most replicas a component may have: one for each host of the largest lattice that placement
-/// is measured with.
+/// Maximum number of replicas of a component: one for each host of the largest lattice that the
+/// placement benchmark measures.
 pub const REPLICAS_MAX: u32 = 1000;
-/// The heaviest a replica may be, so that the sum over a lattice stays far from where numbers end.
+/// Maximum weight of a replica: the sum over a lattice cannot overflow.
 pub const WEIGHT_MAX: u32 = 1_000_000;
 
-/// Which hosts a component may run on, and which it likes.
+/// The hosts that a component requires and prefers.
 ///
-/// What is required holds always: a replica without such a host is not placed, and `weft status` says
-/// why. Among the hosts that will do, replicas first go evenly over the values of `spread`, then to hosts
-/// without a replica of the component, then to preferred hosts.
+/// Requirements always hold: a replica without a suitable host is not placed, and `weft status`
+/// shows the reason. Among the suitable hosts, replicas are spread evenly over the values of
+/// `spread` first, then go to hosts without a replica of the component, then to preferred hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 pub struct Placement {
-    /// Only hosts with all of these labels: for each, a value, or a list of which any will do.
+    /// The labels that a host must have: for each label a value, or a list of accepted values.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, LabelValues>")]
     pub require: BTreeMap<LabelName, LabelValues>,
-    /// Rather hosts with these labels; the more of them, the better.
+    /// The labels of preferred hosts. A host that matches more of them is preferred.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "BTreeMap<String, LabelValues>")]
     pub prefer: BTreeMap<LabelName, LabelValues>,
-    /// The label over whose values the replicas are spread evenly, such as `cloud`. Hosts without it
-    /// count as one more value.
+    /// The label over whose values the replicas are spread evenly, such as `cloud`. Hosts without
+    /// the label count as one more value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spread: Option<LabelName>,
-    /// Never two replicas on one host. Without it, two share a host where there are fewer hosts than
-    /// replicas.
+    /// Forbids two replicas on one host. By default, replicas share a host if there are fewer hosts
+    /// than replicas.
     #[serde(skip_serializing_if = "is_false")]
     pub one_per_host: bool,
-    /// Components of this app that never run on a host that this one runs on.
+    /// The components of this app that must not run on the same host as this component.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = COMPONENTS_MAX))]
     pub anti_affinity: Vec<ComponentName>,
-    /// How much of a host's declared capacity one replica takes.
+    /// The amount of declared host capacity that one replica takes. 1 by default.
     #[serde(skip_serializing_if = "is_one")]
     #[schemars(range(max = WEIGHT_MAX))]
     pub weight: NonZeroU32,
@@ -71,13 +71,13 @@ impl Placement {
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes what it may skip by reference"
+    reason = "serde passes skippable fields by reference"
 )]
 pub(super) fn is_one(number: &NonZeroU32) -> bool {
     *number == NonZeroU32::MIN
 }
 
-/// How many replicas there are when the manifest does not say.
+/// The default number of replicas.
 pub(super) fn one() -> NonZeroU32 {
     NonZeroU32::MIN
 }

@@ -1,8 +1,8 @@
-//! Checks a tree against the JSON Schema of the types, and reports every place that does not fit.
+//! Checks a tree against the JSON Schema of the types and reports every mismatch.
 //!
-//! Only the keywords that the types of this crate produce are known here; a test walks the schema
-//! and fails when a new one appears. Text with a form of its own (names, sizes, interfaces) is
-//! checked by the `FromStr` of its type, whose message is better than "does not match pattern".
+//! Only the keywords that the types of this crate produce are supported; a test walks the schema
+//! and fails if a new one appears. Text of a fixed form (names, sizes, interfaces) is checked by
+//! the `FromStr` of its type, whose message is better than "does not match pattern".
 
 mod scalar;
 mod schema_view;
@@ -107,7 +107,7 @@ impl<'s> Checker<'s, '_, '_> {
         self.check_required(node, schema, &misspelled, path);
     }
 
-    /// Reports the key and returns the one that was probably misspelled.
+    /// Reports the key and returns the expected key that it probably misspells.
     fn unknown_key<'k>(
         &mut self,
         entry: &Entry,
@@ -130,7 +130,7 @@ impl<'s> Checker<'s, '_, '_> {
         nearest(&entry.key, expected.iter().copied())
     }
 
-    /// A key that was misspelled is not also reported as missing.
+    /// Reports missing keys, except those in `misspelled`, which are reported already.
     fn check_required(
         &mut self,
         node: &Node,
@@ -143,11 +143,11 @@ impl<'s> Checker<'s, '_, '_> {
                 continue;
             }
             let message = format!("missing key `{key}` in {}", path.in_words());
-            let description = schema
+            let help = schema
                 .get("properties")
                 .and_then(|properties| properties.get(key)?.get("description")?.as_str())
-                .map(|description| format!("`{key}`: {}", description.replace('\n', " ")));
-            self.report.add(node.position, path, message, description);
+                .map(|description| format!("add `{key}`, {}", as_clause(description)));
+            self.report.add(node.position, path, message, help);
         }
     }
 
@@ -164,7 +164,7 @@ impl<'s> Checker<'s, '_, '_> {
                 path.in_words()
             );
             let is_of_the_app = matches!(path, Path::Key(Path::Key(Path::Root, "spec"), _));
-            let help = is_of_the_app.then(|| "split the app".to_owned());
+            let help = is_of_the_app.then(|| "split the app into several apps".to_owned());
             self.report.add(node.position, path, message, help);
             return;
         }
@@ -196,7 +196,7 @@ impl<'s> Checker<'s, '_, '_> {
             }
             _ => {
                 let (expected, found) = (choice.in_words(), node.description());
-                let message = format!("expected {expected} for {}, found {found}", path.in_words());
+                let message = format!("{} must be {expected}, found {found}", path.in_words());
                 self.report.add(node.position, path, message, None);
             }
         }
@@ -225,12 +225,21 @@ impl<'s> Checker<'s, '_, '_> {
         if known > 1 || entries.is_empty() {
             let tags = quoted_list(tags);
             let message = format!(
-                "expected exactly one of {tags} in {}, found {known}",
+                "{} must have exactly one of {tags}, found {known}",
                 path.in_words()
             );
             self.report.add(node.position, path, message, None);
         }
     }
+}
+
+/// "The name of the app." → "the name of the app".
+fn as_clause(description: &str) -> String {
+    let mut clause = description.replace('\n', " ");
+    if let Some(first) = clause.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    clause.trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Checks of single values: text with a form, numbers with bounds, and values of the wrong type.
+//! Checks of single values: text of a fixed form, numbers with bounds, and values of the wrong
+//! type.
 
 use std::str::FromStr;
 
@@ -12,7 +13,7 @@ use crate::{
     LabelValue, LabelValues, LinkName, Name, PathPrefix, ProviderName,
 };
 
-/// The check of a type that has a text form, by the name of its schema.
+/// Returns the check of a type with a text form, by the name of its schema.
 pub(super) fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
     fn parses<T: FromStr<Err: ToString>>(text: &str) -> Option<String> {
         text.parse::<T>().err().map(|error| error.to_string())
@@ -51,7 +52,7 @@ impl Checker<'_, '_, '_> {
             self.report.add(
                 node.position,
                 path,
-                format!("{} is empty", path.in_words()),
+                format!("{} must not be empty", path.in_words()),
                 None,
             );
         }
@@ -69,11 +70,12 @@ impl Checker<'_, '_, '_> {
             .or(number.as_u64().map(i128::from))
             .unwrap_or_default();
         let bound = |key| schema.get(key).and_then(Value::as_i64).map(i128::from);
-        let message = match (bound("minimum"), bound("maximum")) {
-            (Some(min), _) if number < min => format!("{number} is too small: at least {min}"),
-            (_, Some(max)) if number > max => format!("{number} is too large: at most {max}"),
+        let expected = match (bound("minimum"), bound("maximum")) {
+            (Some(min), _) if number < min => format!("at least {min}"),
+            (_, Some(max)) if number > max => format!("at most {max}"),
             _ => return,
         };
+        let message = format!("{} must be {expected}, found {number}", path.in_words());
         self.report.add(node.position, path, message, None);
     }
 
@@ -90,20 +92,18 @@ impl Checker<'_, '_, '_> {
             _ => type_names(types),
         };
         let found = node.description();
-        let message = format!("expected {expected} for {}, found {found}", path.in_words());
+        let message = format!("{} must be {expected}, found {found}", path.in_words());
         let help = match &node.data {
             Data::Number(_) if name == Some("DurationText") => {
                 Some("add a unit: `ms`, `s`, `m` or `h`")
             }
             Data::Number(_) | Data::Bool(_) if types == ["string"] => {
-                Some("put it in quotes to make it text")
+                Some("quote the value to make it text")
             }
-            Data::Null => Some("give it a value, or remove the key"),
-            Data::Text(_) if types.contains(&"integer") => {
-                Some("write it as a number, without quotes")
-            }
+            Data::Null => Some("set a value, or remove the key"),
+            Data::Text(_) if types.contains(&"integer") => Some("write a number, without quotes"),
             Data::Text(text) if types == ["boolean"] && ["true", "false"].contains(&&**text) => {
-                Some("write it without quotes")
+                Some("remove the quotes")
             }
             _ => None,
         };

@@ -1,4 +1,4 @@
-//! Reads the shapes that schemars gives to the types of this crate.
+//! Accessors for the schemas that schemars generates from the types of this crate.
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use crate::quote::quoted_list;
 
 pub(super) type Schema = Map<String, Value>;
 
-/// An enum: words that stand alone, and maps of a single key.
+/// The schema of an enum: single words, and maps with a single key.
 pub(super) struct Choice<'s> {
     pub(super) words: Vec<&'s str>,
     pub(super) tags: Vec<(&'s str, &'s Schema)>,
@@ -33,7 +33,7 @@ impl<'s> Choice<'s> {
         choice
     }
 
-    /// "`per-request` or a map with `reuse`".
+    /// Formats the choice: "`per-request` or a map with `reuse`".
     pub(super) fn in_words(&self) -> String {
         let words = quoted_list(self.words.iter().copied());
         let tags = quoted_list(self.tags.iter().map(|(tag, _)| *tag));

@@ -1,11 +1,11 @@
-//! The check knows every keyword that the types produce.
+//! The check supports every keyword that the types produce.
 
 use serde_json::Value;
 
 use super::scalar::text_check;
 use crate::app_schema;
 
-/// What the check understands, and what says nothing about a value.
+/// Keywords that the check supports, and keywords that do not restrict a value.
 const KNOWN_KEYWORDS: [&str; 18] = [
     "$defs",
     "$ref",

@@ -1,4 +1,4 @@
-//! Checks of links: what their target allows, that they differ, and what must share a store.
+//! Checks of links: keys that do not apply to the target, duplicates, and fused links.
 
 use super::Validator;
 use crate::links::cycles_of;
@@ -25,52 +25,52 @@ impl<'o> Validator<'o, '_, '_> {
         };
         if from.value.as_str() == to.value.as_str() {
             let message = format!("`{}` is linked to itself", to.value);
-            let help = "a component serves its own interfaces without a link";
+            let help = "remove this link, or change `to` to another component or a provider";
             self.add(to, message, Some(help.to_owned()));
         }
     }
 
-    /// Keys that mean something only for one kind of target.
+    /// Reports keys that do not apply to the kind of target.
     fn check_target_keys(&mut self, link: &PartialLink) {
         let Some(to) = &link.to else { return };
         let name = to.value.as_str();
         if let Some(config) = &link.config
             && self.components.contains(name)
         {
-            let message = format!("a link to a component has no `config`, and `{name}` is one");
-            let help =
-                "`config` is for links to a provider; a component takes its settings from `env`";
+            let message = format!("`config` does not apply to the component `{name}`");
+            let help = "remove `config`, which is for links to a provider; set `env` of the \
+                        component instead";
             self.add(config, message, Some(help.to_owned()));
         }
         if !self.providers.contains(name) {
             return;
         }
         if let Some(locality) = &link.locality {
-            let message = format!("a link to a provider has no `locality`, and `{name}` is one");
-            let help = "a provider belongs to the host, so a call to it never leaves the process";
+            let message = format!("`locality` does not apply to the provider `{name}`");
+            let help = "remove `locality`: a provider always runs in the process of its caller";
             self.add(locality, message, Some(help.to_owned()));
         }
         if let Some(deadline) = &link.deadline {
-            let message = format!("a link to a provider has no `deadline`, and `{name}` is one");
-            let help = "the time of a call to a provider is a part of the caller's own: see \
-                        `limits.deadline` of the component";
+            let message = format!("`deadline` does not apply to the provider `{name}`");
+            let help = "remove `deadline`: a call to a provider has the deadline of its caller, set \
+                        by `limits.deadline` of the component";
             self.add(deadline, message, Some(help.to_owned()));
         }
         if let Some(idempotent) = &link.idempotent {
-            let message = format!("a link to a provider has no `idempotent`, and `{name}` is one");
-            let help = "a provider belongs to the host, so no call to it is lost with another host";
+            let message = format!("`idempotent` does not apply to the provider `{name}`");
+            let help = "remove `idempotent`: a provider always runs in the process of its caller, so \
+                        calls are not lost with another host";
             self.add(idempotent, message, Some(help.to_owned()));
         }
     }
 
-    /// A component with a store of its own is at neither end of a fused link, and such a link has no
-    /// deadline.
+    /// Reports a fused link with a deadline, or with an end that has its own store.
     fn check_fused(&mut self, link: &PartialLink) {
         let Some(locality) = fused(link) else { return };
         if link.deadline.is_some() {
-            let message = "this link cannot be fused: it has a `deadline`, and a call within one \
-                           store cannot be ended alone";
-            let help = "leave out `locality: fused`, or the `deadline`";
+            let message = "this link cannot be fused: `deadline` is set, and a single call within a \
+                           store cannot be cancelled";
+            let help = "remove `locality: fused` or `deadline`";
             self.add(locality, message.to_owned(), Some(help.to_owned()));
         }
         let from = link.from.as_ref().map(|from| from.value.as_str());
@@ -84,10 +84,10 @@ impl<'o> Validator<'o, '_, '_> {
             }
             let keys = quoted_list(own_store.keys.iter().copied());
             let message = format!(
-                "this link cannot be fused: `{name}` has a store of its own ({keys}), and fused \
+                "this link cannot be fused: `{name}` has its own store ({keys}), and fused \
                  components share one"
             );
-            let help = format!("leave out `locality: fused`, or {keys} of `{name}`");
+            let help = format!("remove `locality: fused`, or remove {keys} of `{name}`");
             self.add(locality, message, Some(help));
         }
     }
@@ -97,21 +97,25 @@ impl<'o> Validator<'o, '_, '_> {
         let links: Vec<_> = app.links.iter().filter_map(LinkKey::of).collect();
         for (first, second) in duplicates(links.iter().map(|link| link.key)) {
             let (from, interface, name) = links[second].key;
-            let taken_by = links[first].interface.path.trim_end_matches(".interface");
+            let first_path = links[first].interface.path.trim_end_matches(".interface");
             let named = name.map_or(String::new(), |name| format!(" named `{name}`"));
-            let message =
-                format!("`{from}` has a link for `{interface}`{named} already: `{taken_by}`");
-            let help = "give each a `name` of its own to link one interface to several targets";
+            let message = format!(
+                "duplicate link from `{from}` for `{interface}`{named}, already defined by \
+                 `{first_path}`"
+            );
+            let help = "remove one of the two; to link one interface to several targets, set a \
+                        different `name` on each link";
             self.add(links[second].interface, message, Some(help.to_owned()));
         }
     }
 
-    /// Fused components are one instance each, which cannot be entered while it waits for an answer.
+    /// Reports cycles of fused links: each component has one instance, which cannot be entered
+    /// while the instance waits for a reply.
     fn check_fused_cycles(&mut self) {
         let app = self.app;
         let ends = |link: &'o PartialLink| {
             let (from, to) = (link.from.as_ref()?, link.to.as_ref()?);
-            // A link to itself is reported as such.
+            // A link to itself has its own message.
             let differ = from.value.as_str() != to.value.as_str();
             let locality = fused(link).filter(|_| differ)?;
             Some((locality, Name::from(from.value.clone()), to.value.clone()))
@@ -119,21 +123,21 @@ impl<'o> Validator<'o, '_, '_> {
         let links: Vec<_> = app.links.iter().filter_map(ends).collect();
         let edges = links.iter().map(|(_, from, to)| (from.clone(), to.clone()));
         for cycle in cycles_of(edges) {
-            let message = format!("these links go in a circle and all are fused: {cycle}");
-            let help = "leave one of them `auto` or `local`: a fused component that waits for an \
-                        answer cannot be called";
+            let message = format!("cycle of fused links: {cycle}");
+            let help = "set `locality` of one of the links to `auto` or `local`: a fused component \
+                        cannot be called while waiting for a reply";
             self.add(links[cycle.closing_link].0, message, Some(help.to_owned()));
         }
     }
 }
 
-/// Where the link asks to be fused, if it does.
+/// The `locality` key of a link, if its value is `fused`.
 pub(super) fn fused(link: &PartialLink) -> Option<&Located<Locality>> {
     let locality = link.locality.as_ref();
     locality.filter(|locality| locality.value == Locality::Fused)
 }
 
-/// What must differ between links, and where to report when it does not.
+/// The keys that must differ between links, and the position to report.
 struct LinkKey<'a> {
     key: (&'a str, &'a InterfaceRef, Option<&'a str>),
     interface: &'a Located<InterfaceRef>,

@@ -1,4 +1,4 @@
-//! Checks of meaning: names that differ, references that lead somewhere, routes that do not collide.
+//! Checks of names and references: unique names, references with a target, distinct routes.
 
 mod links;
 mod placement;
@@ -12,10 +12,10 @@ use crate::partial_app::{
 use crate::quote::{did_you_mean, quoted, quoted_list};
 use crate::routes::{PathPrefix, duplicates};
 
-/// More names than this in a help line are no help.
+/// Maximum number of names in a help line; a longer list does not help.
 const LISTED_NAMES_MAX: usize = 8;
 
-/// Reports every mistake of meaning.
+/// Reports every mistake in names, references and placement.
 pub(crate) fn validate(app: &PartialApp<'_>, report: &mut Report<'_>) {
     Validator {
         app,
@@ -53,7 +53,7 @@ impl<'o> Validator<'o, '_, '_> {
                 self.check_link_ends(link);
             }
             for to in app.routes.iter().filter_map(|route| route.to.as_ref()) {
-                self.check_is_component(to, "a route leads to a component");
+                self.check_is_component(to, "`to` of a route must be a component");
             }
         }
         self.check_links();
@@ -75,29 +75,23 @@ impl<'o> Validator<'o, '_, '_> {
             .chain(app.providers.iter().map(Located::as_text))
             .collect();
         for (first, second) in duplicates(names.iter().map(|located| located.value)) {
-            let (name, taken_by) = (names[first].value, &names[first].path);
-            let message = format!("the name `{name}` is taken by `{taken_by}`");
-            let help =
-                "components and providers share one set of names, because links go to either";
+            let (name, first_path) = (names[first].value, &names[first].path);
+            let message = format!("duplicate name `{name}`, already used by `{first_path}`");
+            let help = "rename one of the two: components and providers share one set of names";
             self.add(&names[second], message, Some(help.to_owned()));
         }
     }
 
     fn check_env_name(&mut self, name: &Located<&str>) {
         if name.value.is_empty() {
-            self.add(
-                name,
-                "the name of an environment variable is empty".to_owned(),
-                None,
-            );
+            let message = "the name of an environment variable must not be empty";
+            self.add(name, message.to_owned(), None);
         } else if name.value.contains(['=', '\0']) {
             let name_shown = quoted(name.value);
-            let message = format!("{name_shown} is not the name of an environment variable");
-            self.add(
-                name,
-                message,
-                Some("it must not contain `=` or NUL".to_owned()),
+            let message = format!(
+                "{name_shown} is not the name of an environment variable: must not contain `=` or NUL"
             );
+            self.add(name, message, None);
         }
     }
 
@@ -105,13 +99,13 @@ impl<'o> Validator<'o, '_, '_> {
 
     fn check_link_ends(&mut self, link: &PartialLink) {
         if let Some(from) = &link.from {
-            self.check_is_component(from, "a link starts at a component");
+            self.check_is_component(from, "`from` of a link must be a component");
         }
         let Some(to) = &link.to else { return };
         let name = to.value.as_str();
         if !self.components.contains(name) && !self.providers.contains(name) {
             let names: BTreeSet<_> = self.components.union(&self.providers).copied().collect();
-            let message = format!("no component or provider is named `{name}`");
+            let message = format!("unknown component or provider `{name}`");
             self.add(to, message, suggest_names(name, &names));
         }
     }
@@ -125,7 +119,7 @@ impl<'o> Validator<'o, '_, '_> {
         if self.providers.contains(name) {
             self.add(located, format!("`{name}` is a provider: {rule}"), help);
         } else {
-            self.add(located, format!("no component is named `{name}`"), help);
+            self.add(located, format!("unknown component `{name}`"), help);
         }
     }
 
@@ -142,13 +136,14 @@ impl<'o> Validator<'o, '_, '_> {
             };
             let (first_owner, second_owner) = (self.owner(first.route), self.owner(second.route));
             let message =
-                format!("{requests} is taken twice: by {first_owner} and by {second_owner}");
-            let help = "change the host or the path of one of the two";
+                format!("duplicate route {requests}: used by {first_owner} and {second_owner}");
+            let help = "change the host or the path of one of the routes";
             self.add(&second.route.location, message, Some(help.to_owned()));
         }
     }
 
-    /// "`shop/storefront` (`spec.routes[0]`)", as far as it can be told.
+    /// Formats the owner of a route from its readable parts: "`shop/storefront`
+    /// (`spec.routes[0]`)".
     fn owner(&self, route: &PartialRoute) -> String {
         let path = &route.location.path;
         match (&self.app.name, &route.to) {
@@ -159,7 +154,7 @@ impl<'o> Validator<'o, '_, '_> {
     }
 }
 
-/// What must differ between routes.
+/// The keys that must differ between routes.
 struct RouteKey<'a> {
     host: Option<&'a crate::HostPattern>,
     path: PathPrefix,
@@ -192,10 +187,11 @@ impl<T: AsRef<str>> Located<T> {
     }
 }
 
-/// A help line with the name that was probably meant, or else all of them.
+/// Returns a help line with the nearest name, or else with all names.
 fn suggest_names(written: &str, names: &BTreeSet<&str>) -> Option<String> {
     did_you_mean(written, names.iter().copied()).or_else(|| {
         let is_short = (1..=LISTED_NAMES_MAX).contains(&names.len());
-        is_short.then(|| format!("the app has {}", quoted_list(names.iter().copied())))
+        let one_of = if names.len() > 1 { "one of " } else { "" };
+        is_short.then(|| format!("use {one_of}{}", quoted_list(names.iter().copied())))
     })
 }

@@ -1,4 +1,4 @@
-//! Checks of placement: the names of labels, and components that must not meet on a host.
+//! Checks of placement: labels and anti-affinity.
 
 use std::collections::BTreeMap;
 
@@ -37,10 +37,10 @@ impl<'o> Validator<'o, '_, '_> {
         }
         for name in &placement.empty_values {
             let message = format!(
-                "{} has no values, so no host can have one",
+                "the label {} has an empty list of values, which matches no host",
                 quoted(name.value)
             );
-            let help = "leave it out, or give it a value";
+            let help = "add a value, or remove the label";
             self.add(name, message, Some(help.to_owned()));
         }
     }
@@ -52,29 +52,33 @@ impl<'o> Validator<'o, '_, '_> {
     ) {
         for other in &placement.anti_affinity {
             if self.app.target_names == TargetNames::Known {
-                self.check_is_component(other, "only components keep away from each other");
+                self.check_is_component(other, "`anti-affinity` must list components");
             }
             let Some(component) = &placement.component else {
                 continue;
             };
             let (name, other_name) = (component.as_str(), other.value.as_str());
             if name == other_name {
-                let message = format!("`{name}` keeps away from itself");
-                let help = "for replicas that keep away from each other, set `one-per-host: true`";
+                let message = format!("`{name}` has an anti-affinity to itself");
+                let help = "remove this name; to run replicas on different hosts, set \
+                            `one-per-host: true`";
                 self.add(other, message, Some(help.to_owned()));
                 continue;
             }
             let representative = fused_with.get(name);
             if representative.is_some() && representative == fused_with.get(other_name) {
-                let message =
-                    format!("`{name}` cannot keep away from `{other_name}`: they are fused");
-                let help = "leave out this name, or `locality: fused` of a link between the two";
+                let message = format!(
+                    "`{name}` cannot have an anti-affinity to `{other_name}`: fused components \
+                     share a host"
+                );
+                let help = "remove this name, or `locality: fused` of a link between the two";
                 self.add(other, message, Some(help.to_owned()));
             }
         }
     }
 
-    /// For each component at the end of a fused link, one that stands for all that are fused with it.
+    /// Maps each component with a fused link to the representative of its group of fused
+    /// components.
     fn fused_with(&self) -> BTreeMap<&'o str, &'o str> {
         let mut representatives: BTreeMap<&str, &str> = BTreeMap::new();
         let links = self.app.links.iter();

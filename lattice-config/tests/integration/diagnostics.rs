@@ -1,4 +1,4 @@
-//! What a user reads when a manifest is wrong. The words are the feature, so they are compared.
+//! Diagnostics of invalid manifests. The wording is the feature, so whole texts are compared.
 
 use std::fs;
 
@@ -151,7 +151,7 @@ fn a_manifest_above_a_mebibyte_is_not_read() {
     let text = format!("# {}", "x".repeat(1 << 20));
     let errors = App::from_yaml("shop.yaml", &text).unwrap_err();
     assert!(
-        errors.to_string().contains("at most 1048576 are read"),
+        errors.to_string().contains("at most 1048576 bytes"),
         "{errors}"
     );
 }

@@ -55,7 +55,7 @@ fn a_bad_name_is_explained() {
     let error = "Shop".parse::<ComponentName>().unwrap_err().to_string();
     assert_eq!(
         error,
-        "`Shop` is not a component name: it must start with a lower-case letter"
+        "`Shop` is not a component name: must start with a lower-case letter"
     );
 }
 

@@ -26,7 +26,7 @@ fn a_stored_app_is_checked_like_a_manifest_with_paths_for_places() {
         .unwrap()
         .replace("\"to\":\"db\"", "\"to\":\"bd\"");
     let errors = App::from_json("stored", &stored).unwrap_err();
-    let expected = "stored: spec.links[0].to: error: no component or provider is named `bd`\n \
+    let expected = "stored: spec.links[0].to: error: unknown component or provider `bd`\n \
                     = help: did you mean `db`?";
     assert_eq!(errors.to_string(), expected);
     assert_eq!(errors.diagnostics()[0].position, None);
@@ -39,7 +39,7 @@ fn text_that_is_no_json_is_refused_with_the_reason() {
         assert!(
             errors
                 .to_string()
-                .starts_with("stored: error: this is not JSON: "),
+                .starts_with("stored: error: invalid JSON: "),
             "{errors}"
         );
     }
