@@ -33,7 +33,7 @@ pub(crate) struct PartialApp<'a> {
     pub(crate) routes: Vec<PartialRoute>,
 }
 
-/// Whether the names of all components and providers are known.
+/// The state of the lists of components and providers, the targets of references.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TargetNames {
     Known,

@@ -1,10 +1,12 @@
-//! The hash by which components rank hosts. It never changes: with another one, everything would move.
+//! The hash by which components rank hosts. It never changes: another hash would move every
+//! component.
 //!
-//! A name becomes a seed: the first eight bytes, little endian, of the SHA-256 of a domain, and the
-//! parts of the name separated by NUL, which no name holds. The rank of a host for a component is the
-//! finalizer of SplitMix64 over the exclusive or of both seeds, and the lowest is first.
+//! A name becomes a seed: the first eight bytes, little endian, of the SHA-256 of a domain and the
+//! parts of the name, each followed by NUL, which names cannot contain. The rank of a host for a
+//! component is the finalizer of SplitMix64 over the exclusive or of both seeds; the lowest rank is
+//! first.
 //!
-//! SHA-256 keeps names that resemble each other apart and is computed once for each name; the finalizer
+//! SHA-256 gives unrelated seeds to similar names and is computed once for each name. The finalizer
 //! is computed for each pair, in about a nanosecond.
 
 use sha2::{Digest as _, Sha256};
@@ -23,7 +25,7 @@ pub(super) fn component_seed(app: &AppName, component: &ComponentName) -> u64 {
     seed([COMPONENT_DOMAIN, app.as_str(), component.as_str()])
 }
 
-/// The rank of a host for a component: lower is better.
+/// Computes the rank of a host for a component: lower is better.
 #[inline]
 pub(super) fn rank(component_seed: u64, host_seed: u64) -> u64 {
     let mut mixed = component_seed ^ host_seed;
@@ -52,8 +54,8 @@ mod tests {
     fn seeds_and_ranks_are_what_they_always_were() {
         let host = host_seed(&"h1".parse().unwrap());
         let component = component_seed(&"shop".parse().unwrap(), &"orders".parse().unwrap());
-        // Computed by other means: `printf 'weft placement 1 host\0h1\0' | sha256sum`, and the
-        // published outputs of SplitMix64 for the seed 0, whose first state is its increment.
+        // Independent values: `printf 'weft placement 1 host\0h1\0' | sha256sum`, and the published
+        // outputs of SplitMix64 for the seed 0, whose first state is its increment.
         assert_eq!(host, 0x8538_7ef2_e349_207b);
         assert_eq!(component, 0xae32_a592_ad36_eecf);
         assert_eq!(rank(0x9e37_79b9_7f4a_7c15, 0), 0xe220_a839_7b1d_cdaf);

@@ -1,38 +1,39 @@
-//! A host as placement sees it.
+//! A host as an input of placement.
 
 use std::collections::BTreeSet;
 
 use super::id::{ComponentId, HostId};
 use crate::label::Labels;
 
-/// The most hosts that are planned with: their numbers have 16 bits, and no lattice comes near.
+/// Maximum number of hosts in a plan: rankings store host numbers in 16 bits.
 pub const HOSTS_MAX: usize = 1 << 16;
 
 /// A live host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Host {
-    /// Who it is.
+    /// The identity of the host.
     pub id: HostId,
-    /// What it says of itself.
+    /// The labels that the host reports.
     pub labels: Labels,
-    /// The weight of all replicas that it takes; without it, there is no limit. It is what the host
-    /// declares and not what it happens to use, so that all hosts count with the same number.
+    /// The maximum total weight of its replicas; `None` for no limit. This is the declared capacity
+    /// and not the measured use, so that all hosts plan with the same number.
     pub capacity: Option<u64>,
-    /// What it takes.
+    /// The state of the host.
     pub state: HostState,
 }
 
-/// What a host takes.
+/// The state of a host, which decides about the replicas that it can get.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HostState {
-    /// Whatever is placed on it.
+    /// Can get any replica.
     Ready,
-    /// Nothing new: it lost its bus, or has it back for too short a time, and acts on no plan. What it
-    /// runs stays there, so that a moment's loss moves nothing.
+    /// Can get only replicas of components that it runs. The host has lost the bus, or reconnected
+    /// only a moment ago, and does not apply plans. Its components stay, so that a short loss of
+    /// the bus moves nothing.
     Frozen {
-        /// What it said last that it runs.
+        /// The components that the host last reported.
         runs: BTreeSet<ComponentId>,
     },
-    /// Nothing at all: it is about to leave, and its share moves.
+    /// Cannot get any replica: the host is leaving, and its components move.
     Draining,
 }

@@ -1,4 +1,4 @@
-//! Which host gets the next replica of a unit.
+//! The choice of a host for the next replica of a unit.
 
 use super::host::HostState;
 use super::hosts::{Column, HostNumber, Hosts, LabelMatch};
@@ -6,22 +6,22 @@ use super::id::ComponentId;
 use super::ranking::Rankings;
 use super::units::Unit;
 
-/// What a unit criteria of hosts, resolved to their table.
+/// The requirements and preferences of a unit, resolved to the table of hosts.
 #[derive(Debug)]
 pub(super) struct HostCriteria<'h> {
     pub(super) hosts: &'h Hosts<'h>,
     pub(super) require: Vec<LabelMatch<'h>>,
     prefer: Vec<LabelMatch<'h>>,
     spread: Option<&'h Column<'h>>,
-    /// Empty where no host is frozen, for nobody criteria then.
+    /// The components of the unit; empty if no host is frozen, because only those hosts need them.
     ids: Vec<ComponentId>,
     group: usize,
     weight: u64,
     one_per_host: bool,
 }
 
-/// How good a host is for the next replica; lower is better. Each part only grows while replicas of the
-/// unit are placed, which is what [`HostPicker`] lives on.
+/// The cost of placing the next replica on a host; lower is better. Each part only grows while
+/// replicas of the unit are placed, and [`HostPicker`] relies on that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Cost {
     /// Replicas on hosts with the same value of the spread label.
@@ -32,32 +32,33 @@ struct Cost {
     unmet: u32,
 }
 
-/// What is on the hosts already, as far as it matters to a unit.
+/// The replicas on the hosts, as far as they matter to the current unit.
 #[derive(Debug)]
 pub(super) struct Occupancy {
     /// By host: the replicas of the unit.
     pub(super) on_host: Vec<u32>,
-    /// By host: the units there that it must not meet.
+    /// By host: the replicas there of units with an anti-affinity to the unit.
     pub(super) conflicts: Vec<u32>,
     /// By value of the spread label: the replicas of the unit.
     of_value: Vec<u32>,
 }
 
-/// Finds hosts for one unit, one after another.
+/// Picks hosts for one unit, one after another.
 ///
-/// The best host is the first of the ranking among those of the lowest cost. Costs only grow, so with a bound
-/// that no host is below, the first host that is at the bound is the best one, and no host before it has to be
-/// looked at again until the bound rises.
+/// The best host is the first of the ranking among those with the lowest cost. The bound is a lower
+/// bound of all costs. So the first host at the bound is the best one, and since costs only grow,
+/// the hosts before it need not be checked again until the bound rises.
 #[derive(Debug)]
 pub(super) struct HostPicker {
     bound: Cost,
     place: usize,
-    /// The values of the spread label, of open hosts, at which a host may still be at the bound.
+    /// Number of values of the spread label, among hosts that are not draining, with which a host
+    /// may still be at the bound.
     open_values: usize,
 }
 
 impl<'h> HostCriteria<'h> {
-    /// `None` if no host at all has what is required.
+    /// Returns `None` if no host has the required labels.
     pub(super) fn new(unit: &Unit<'_>, hosts: &'h Hosts<'h>) -> Option<HostCriteria<'h>> {
         let require = unit.require.iter();
         let require: Option<Vec<_>> = require
@@ -67,7 +68,7 @@ impl<'h> HostCriteria<'h> {
         Some(HostCriteria {
             hosts,
             require: require?,
-            // What no host has would be unmet by all.
+            // A preference that no host meets adds the same cost to all hosts.
             prefer: prefer
                 .filter_map(|(name, values)| hosts.matching(name, values))
                 .collect(),
@@ -83,7 +84,7 @@ impl<'h> HostCriteria<'h> {
         })
     }
 
-    /// Whether a host may take a replica, if it can have more at all.
+    /// Returns whether the state and the labels of a host allow a replica.
     pub(super) fn allows(&self, host: HostNumber) -> bool {
         let is_open = match &self.hosts.all[host as usize].state {
             HostState::Ready => true,
@@ -93,7 +94,7 @@ impl<'h> HostCriteria<'h> {
         is_open && self.require.iter().all(|label| label.matches(host))
     }
 
-    /// Whether a host can take one more.
+    /// Returns whether one more replica fits on a host.
     pub(super) fn fits(&self, host: HostNumber, occupancy: &Occupancy, free: &[u64]) -> bool {
         let number = host as usize;
         free[number] >= self.weight
@@ -128,7 +129,7 @@ impl Occupancy {
         }
     }
 
-    /// Begins with a unit, whose replicas are on the hosts `placed`.
+    /// Starts with a unit that has replicas on the hosts `placed`.
     pub(super) fn start(&mut self, criteria: &HostCriteria<'_>, placed: &[HostNumber]) {
         self.of_value.clear();
         let values = criteria.spread.map_or(0, Column::values_count);
@@ -145,7 +146,7 @@ impl Occupancy {
         }
     }
 
-    /// Forgets the unit.
+    /// Clears the counts of the unit.
     pub(super) fn end(&mut self, placed: &[HostNumber]) {
         for host in placed {
             self.on_host[*host as usize] = 0;
@@ -164,7 +165,7 @@ impl HostPicker {
         picker
     }
 
-    /// The best host for one more replica, among those `fits` says can take it.
+    /// Returns the best host for one more replica, among those that `fits` accepts.
     pub(super) fn next(
         &mut self,
         criteria: &HostCriteria<'_>,
@@ -186,7 +187,7 @@ impl HostPicker {
             }
             self.place += passed;
         }
-        // Nobody is at the bound any more. The lowest cost that there is becomes the bound.
+        // No host is at the bound any more. The lowest cost of all hosts becomes the bound.
         let (cost, place, host) = lowest(criteria, occupancy, rankings, fits)?;
         self.bound = cost;
         self.place = place + 1;
@@ -194,7 +195,7 @@ impl HostPicker {
         Some(host)
     }
 
-    /// Tells that a replica was put on `host`, which is counted already.
+    /// Raises the bound if possible, after a replica was placed on `host` and counted.
     pub(super) fn placed(
         &mut self,
         criteria: &HostCriteria<'_>,
@@ -210,8 +211,8 @@ impl HostPicker {
         }
         self.open_values = self.open_values.saturating_sub(1);
         if self.open_values == 0 {
-            // Every value has one more than the bound, so no host can be at it: there is no need to
-            // look at all of them to know.
+            // Every value is above the bound, so every host is: the search for the lowest cost over
+            // all hosts can be skipped.
             self.bound = Cost {
                 same_value: self.bound.same_value + 1,
                 ..Cost::default()
@@ -232,7 +233,7 @@ impl HostPicker {
     }
 }
 
-/// The first host of the ranking among those of the lowest cost, with its cost and place.
+/// Finds the first host of the ranking among those with the lowest cost, with its cost and place.
 fn lowest(
     criteria: &HostCriteria<'_>,
     occupancy: &Occupancy,

@@ -1,4 +1,4 @@
-//! The hosts as a table: each has a number, in the order of their ids, and a column for each label.
+//! The table of hosts: numbered in the order of their ids, with a column for each label.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use super::host::{HOSTS_MAX, Host, HostState};
 use super::id::HostId;
 use crate::label::{LabelName, LabelValue, LabelValues};
 
-/// The number of a host.
+/// The number of a host, in the order of ids.
 pub(super) type HostNumber = u32;
-/// The number of a label's value; 0 is for hosts without the label.
+/// The number of a label value; 0 stands for hosts without the label.
 pub(super) type ValueNumber = u32;
 
 #[derive(Debug)]
@@ -20,21 +20,21 @@ pub(super) struct Hosts<'a> {
     has_frozen: bool,
 }
 
-/// One label, for all hosts.
+/// The values of one label, for all hosts.
 #[derive(Debug)]
 pub(super) struct Column<'a> {
     numbers: BTreeMap<&'a LabelValue, ValueNumber>,
-    /// By the number of the host.
+    /// By host number.
     pub(super) of_host: Vec<ValueNumber>,
-    /// The values of hosts that do not drain, each once.
+    /// The values of hosts that are not draining, each once.
     pub(super) open: Vec<ValueNumber>,
 }
 
 impl<'a> Hosts<'a> {
     pub(super) fn new(hosts: impl Iterator<Item = &'a Host>) -> Hosts<'a> {
         let mut all: Vec<_> = hosts.collect();
-        // By all that a host says, so that the order of the input does not choose between two that
-        // have one id by mistake.
+        // Sorts by all fields, so that of two hosts with the same id, which is a mistake, every
+        // host of the lattice plans with the same one, whatever the order of the input.
         all.sort_unstable();
         all.dedup_by(|second, first| second.id == first.id);
         all.truncate(HOSTS_MAX);
@@ -77,7 +77,7 @@ impl<'a> Hosts<'a> {
         self.columns.get(name)
     }
 
-    /// The hosts that have one of the values; none if no host has.
+    /// Returns the matcher for hosts with one of the values; `None` if it would match no host.
     pub(super) fn matching(
         &self,
         name: &LabelName,
@@ -105,7 +105,7 @@ impl<'a> Column<'a> {
     }
 
     fn set(&mut self, host: HostNumber, value: &'a LabelValue) {
-        // There are no more values than hosts.
+        // Cannot overflow: a label has at most one value for each host.
         let next = ValueNumber::try_from(self.numbers.len() + 1).unwrap_or(ValueNumber::MAX);
         let number = *self.numbers.entry(value).or_insert(next);
         self.of_host[host as usize] = number;
@@ -119,13 +119,13 @@ impl<'a> Column<'a> {
         self.open.dedup();
     }
 
-    /// How many values there are, with the absent one.
+    /// Number of values, including the one for hosts without the label.
     pub(super) fn values_count(&self) -> usize {
         self.numbers.len() + 1
     }
 }
 
-/// A set of hosts by a label.
+/// Matches hosts by the value of a label.
 #[derive(Debug)]
 pub(super) struct LabelMatch<'h> {
     of_host: &'h [ValueNumber],

@@ -1,4 +1,4 @@
-//! How placement calls things: hosts, and the components and stores of apps.
+//! Identifiers of placement: hosts, and the components and stores of apps.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{AppName, ComponentName, NameError, ProviderName, text_type};
 use crate::quote::quoted;
 
-/// The longest host id: room for 32 bytes as hex digits, and for what other encodings take.
+/// Maximum length of a host id: room for 32 bytes as hex digits or in a shorter encoding.
 const HOST_ID_LENGTH_MAX: usize = 64;
 
 text_type!(
@@ -17,36 +17,36 @@ text_type!(
     "a host id",
     problem: problem,
     pattern: "^[-_A-Za-z0-9]{1,64}$",
-    description: "Letters, digits, `-` and `_`; at most 64 characters."
+    description: "Up to 64 letters, digits, `-` and `_`."
 );
 
-/// A component of an app; written `shop/orders`.
+/// The identifier of a component of an app, written `shop/orders`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ComponentId {
     /// The app.
     pub app: AppName,
-    /// The component of it.
+    /// The component of the app.
     pub component: ComponentName,
 }
 
-/// What a provider of an app stores; written `shop/orders-db`.
+/// The identifier of the store of a provider of an app, written `shop/orders-db`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StoreId {
     /// The app.
     pub app: AppName,
-    /// The provider of it.
+    /// The provider of the app.
     pub provider: ProviderName,
 }
 
-/// The text does not name a part of an app.
+/// A text that does not identify a part of an app.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    /// There is no `/` in it.
+    /// `/` is missing.
     #[error("{} does not name a part of an app: expected `app/name`", quoted(.0))]
     Form(String),
-    /// One of the names is wrong.
+    /// One of the names is invalid.
     #[error(transparent)]
     Name(#[from] NameError),
 }
@@ -94,11 +94,11 @@ pair!(StoreId, provider);
 
 fn problem(text: &str) -> Option<&'static str> {
     if text.is_empty() {
-        return Some("it is empty");
+        return Some("must not be empty");
     }
     if text.len() > HOST_ID_LENGTH_MAX {
-        return Some("it is longer than 64 characters");
+        return Some("must have at most 64 characters");
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    (!text.chars().all(allowed)).then_some("only letters, digits, `-` and `_` are allowed")
+    (!text.chars().all(allowed)).then_some("must contain only letters, digits, `-` and `_`")
 }

@@ -1,24 +1,27 @@
-//! Which host runs which component: a pure function of the desired state and the live hosts.
+//! Placement of components on hosts: a pure function of the desired state and the live hosts.
 //!
-//! Every host computes [`plan`] from its own copy of the same input and runs its own share; nobody
-//! decides for others. So what is promised here is promised by arithmetic:
+//! Every host computes [`plan`] from its own copy of the same input and runs its own share, without
+//! a leader. The guarantees therefore follow from the function alone:
 //!
-//! 1. *Deterministic*: equal inputs give equal plans, in whatever order they are listed. The hash never
-//!    changes (`hash`); a change of the rules would move what runs, and is a new version of the lattice.
-//! 2. *What is required holds*: labels, one per host, anti-affinity, the capacity that a host declares,
-//!    the host that holds a store. A replica that does not fit is not placed, and [`Unplaced`] says why.
-//! 3. *Minimal moves*: a host ranks first for a component by hash, so when a host leaves only what ran
-//!    there moves, and when one joins things move to it alone. Where capacity is short or components keep
-//!    away from each other, one move may force another.
-//! 4. *Together*: the components of an app that are linked, directly or not, rank hosts alike.
+//! 1. *Deterministic*: equal inputs give equal plans, whatever the order of their lists. The hash
+//!    (`hash`) never changes; a change of the rules would move running components and requires a
+//!    new version of the lattice.
+//! 2. *Requirements hold*: labels, one per host, anti-affinity, the declared capacity of a host,
+//!    the host of a store. A replica that does not fit is not placed, and [`Unplaced`] lists the
+//!    reasons.
+//! 3. *Minimal moves*: components rank hosts by hash. When a host leaves, only its components move;
+//!    when a host joins, components move only to that host. If capacity is short or components have
+//!    an anti-affinity, one move may force another.
+//! 4. *Together*: components of an app that are linked, directly or indirectly, rank hosts alike.
 //!
-//! How a plan is made:
-//! 1. `hosts` makes a table of the hosts; `units` turns apps into units, each of one component or of
-//!    several that are fused, and groups those that are linked.
-//! 2. `ranking` orders the hosts for a group.
-//! 3. `placer` gives every unit one replica, then the rest: the first host in the ranking among those where
-//!    the fewest replicas share a value of the spread label, then a host, and that the unit prefers.
-//! 4. `reasons` explains what found no host.
+//! A plan is made in four steps:
+//! 1. `hosts` makes a table of the hosts. `units` turns apps into units, each of a single component
+//!    or of several fused ones, and groups linked units.
+//! 2. `ranking` orders the hosts for each group.
+//! 3. `placer` places the first replica of every unit, then the others. `host_choice` takes the
+//!    first host of the ranking among those with the fewest replicas at the same value of the
+//!    spread label, then the fewest on the host itself, then the fewest unmet preferences.
+//! 4. `unplaced` finds the reasons for missing replicas.
 
 mod hash;
 mod host;
@@ -40,40 +43,40 @@ use crate::app::App;
 
 pub use self::host::{HOSTS_MAX, Host, HostState};
 pub use self::id::{ComponentId, HostId, IdError, StoreId};
-pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, Unplaced, moves};
+pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, moves};
 pub use self::standby::ahead;
-pub use self::unplaced::{Cause, Reason};
+pub use self::unplaced::{Cause, Reason, Unplaced};
 
-/// What a plan is made from. Two hosts with equal inputs make equal plans.
+/// The input of a plan. Two hosts with equal inputs make equal plans.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a> {
-    /// The apps that are wanted, each name once.
+    /// The desired apps, each name once.
     pub apps: &'a [Desired<'a>],
-    /// The hosts that live, each id once; at most [`HOSTS_MAX`] are planned with.
+    /// The live hosts, each id once. Hosts beyond [`HOSTS_MAX`] are ignored.
     pub hosts: &'a [Host],
-    /// Components that need more replicas than their manifests say.
+    /// The components that need more replicas than their manifests state.
     pub demand: &'a Demand,
-    /// The types of providers that keep what they store on the host that runs them.
+    /// The types of providers that store their data on the host that runs them.
     pub local_stores: &'a BTreeSet<String>,
-    /// The hosts of the stores that exist, whether or not the host lives.
+    /// The hosts of existing stores, whether the host is alive or dead.
     pub homes: &'a BTreeMap<StoreId, HostId>,
 }
 
-/// An app that is wanted.
+/// A desired app.
 #[derive(Clone, Copy, Debug)]
 pub struct Desired<'a> {
     /// The app.
     pub app: &'a App,
-    /// Where capacity is short, the lower of two replicas that have equal claims comes first; such as the
-    /// revision at which the app was first deployed, so that what is newer gives way to what is older.
+    /// The age of the app, such as the revision of its first deploy. Of two replicas with equal
+    /// claims to scarce capacity, the one with the lower number is placed.
     pub since: u64,
 }
 
-/// How many replicas a component needs by how much it is used. The manifest's number holds where it is
+/// The replicas that components need for their load. The number in the manifest applies if it is
 /// larger.
 pub type Demand = BTreeMap<ComponentId, NonZeroU32>;
 
-/// Says which host runs what.
+/// Assigns the replicas of all components to hosts.
 #[must_use]
 pub fn plan(input: &Input<'_>) -> Plan {
     let mut placer = Placer::new(input, input.hosts.iter());

@@ -1,4 +1,4 @@
-//! Puts units on hosts, one after another, and keeps what is left of each host's capacity.
+//! Places units on hosts, one after another, and tracks the free capacity of each host.
 
 use super::Input;
 use super::host::{Host, HostState};
@@ -8,7 +8,7 @@ use super::id::HostId;
 use super::ranking::Rankings;
 use super::units::{Unit, Units};
 
-/// What is left of a host that declares no capacity: more than all replicas of a lattice weigh.
+/// The free capacity of a host that declares none: more than the total weight of a lattice.
 const UNLIMITED: u64 = u64::MAX;
 
 #[derive(Debug)]
@@ -19,9 +19,9 @@ pub(super) struct Placer<'a> {
     pub(super) placed: Vec<Vec<HostNumber>>,
     /// By store.
     pub(super) homes: Vec<Option<Home>>,
-    /// By host: the capacity that is left.
+    /// By host: the free capacity.
     pub(super) free: Vec<u64>,
-    /// No host has more capacity left than this.
+    /// Upper bound of the free capacity of all hosts.
     free_max: u64,
     rankings: Rankings,
     occupancy: Occupancy,
@@ -30,22 +30,23 @@ pub(super) struct Placer<'a> {
 /// The host of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Home {
-    /// The store is there.
+    /// The store exists on this host.
     Existing(HostNumber),
-    /// The store will be there: it does not exist yet, and a unit with it was placed there.
+    /// The store does not exist yet. It will be created on this host, where a unit that uses it was
+    /// placed.
     Chosen(HostNumber),
-    /// The store is on a host that does not live.
+    /// The store exists on a host that is not alive.
     Unavailable(HostId),
 }
 
-/// Where the stores of a unit let it run.
+/// The hosts on which the stores of a unit allow it to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AllowedHosts {
-    /// On any host.
+    /// Any host: the unit does not use a store that has a host.
     Any,
-    /// On this one.
+    /// The host of its stores.
     Only(HostNumber),
-    /// On none: a store is away, or two are on different hosts.
+    /// No host: a store is unavailable, or two stores are on different hosts.
     None,
 }
 
@@ -64,7 +65,7 @@ impl<'a> Placer<'a> {
             .collect();
         let mut rankings = Rankings::new(std::mem::take(&mut units.groups), hosts.len());
         for unit in &units.all {
-            // What is linked to a component that is bound to a host wants to be there, too.
+            // Units that are linked to a unit with a store rank the host of the store first, too.
             if let AllowedHosts::Only(host) = allowed_hosts(unit, &homes) {
                 rankings.rank_first(unit.group, host);
             }
@@ -85,14 +86,14 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// First one replica of everything, then the others: where capacity is short, all of the apps are served
-    /// by less rather than some of them by nobody.
+    /// Places the first replica of every unit, then the others: if capacity is short, every app
+    /// runs with fewer replicas before any app runs without one.
     pub(super) fn place_all(&mut self) {
         let mut order = self.units.order();
         for number in &order {
             self.place(*number, 1, None);
         }
-        // What found no host at first will find none: there only is less room now.
+        // A unit without a first replica cannot get one now, because free capacity only shrinks.
         order.retain(|number| {
             let placed = self.placed[*number].len();
             placed > 0 && placed < self.units.all[*number].replicas as usize
@@ -102,7 +103,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// The hosts of a unit if one host, of those it runs on, left; all others stay as they are.
+    /// Returns the hosts of a unit if one of its hosts left and no other unit moved.
     pub(super) fn without(&mut self, number: usize, lost: HostNumber) -> Vec<HostNumber> {
         let before = std::mem::take(&mut self.placed[number]);
         let weight = self.units.all[number].weight;
@@ -126,7 +127,8 @@ impl<'a> Placer<'a> {
         allowed_hosts(&self.units.all[number], &self.homes)
     }
 
-    /// Places replicas of a unit until it has so many or nothing fits.
+    /// Places replicas of a unit until it has `replicas` of them or no host fits. The host `lost`
+    /// is excluded.
     fn place(&mut self, number: usize, replicas: u32, lost: Option<HostNumber>) {
         let unit = &self.units.all[number];
         if unit.weight > self.free_max {
@@ -150,7 +152,7 @@ impl<'a> Placer<'a> {
                 AllowedHosts::Any => picker.next(&criteria, occupancy, &mut self.rankings, fits),
             };
             let Some(host) = picked else {
-                // Where all are full, nobody has to look at each host again to know.
+                // With the bound updated, further units that are too heavy return without a search.
                 self.free_max = free.iter().max().copied().unwrap_or_default();
                 break;
             };
@@ -162,8 +164,9 @@ impl<'a> Placer<'a> {
                 self.homes[*store].get_or_insert(Home::Chosen(host));
             }
             if !unit.stores.is_empty() {
-                // Units with stores are placed before the others of their group, which find the host leading
-                // as they will when the store exists: to make it moves nothing.
+                // Units with stores are placed before the other units of their group. Those rank
+                // the host first from now on, as they will once the store exists. So creating the
+                // store does not move them.
                 self.rankings.rank_first(unit.group, host);
             }
         }
@@ -174,7 +177,7 @@ impl<'a> Placer<'a> {
     }
 }
 
-/// Changes the occupancy of the hosts of all units that this one must not meet.
+/// Changes the conflict counts of the hosts of all units with an anti-affinity to `unit`.
 fn count_conflicts(
     unit: &Unit<'_>,
     placed: &[Vec<HostNumber>],

@@ -1,4 +1,4 @@
-//! What a plan says, and how two of them differ.
+//! Plans and the moves from one plan to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,39 +7,25 @@ use serde::Serialize;
 
 use super::id::{ComponentId, HostId, StoreId};
 use super::placer::{Home, Placer};
-use super::unplaced::{Reason, reasons};
+use super::unplaced::{Unplaced, reasons};
 
-/// For every component that is wanted, the hosts of its replicas in the order of their ids; a host with
-/// two replicas is there twice.
+/// The hosts of the replicas of every desired component, in the order of host ids. A host with two
+/// replicas is listed twice.
 pub type Assignments = BTreeMap<ComponentId, Vec<HostId>>;
 
-/// Which host runs which component, and why not where one does not run.
+/// The assignment of components to hosts, with the reasons for missing replicas.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
-    /// Which host runs what.
+    /// The hosts of each component.
     pub assignments: Assignments,
-    /// The components with fewer replicas than wanted, in the order of their ids.
+    /// The components with fewer replicas than desired, in the order of their ids.
     pub unplaced: Vec<Unplaced>,
-    /// The components that may run on one host alone, because of a store there.
+    /// The components that can run on only one host, because of a store there.
     pub pins: BTreeMap<ComponentId, Vec<Pin>>,
-    /// The host of each host-local store that is linked to: where it is, or where it will be made. Who
-    /// acts on a plan records those that are new, for they bind all later plans.
+    /// The host of each linked host-local store, existing or to be created. A caller that applies
+    /// the plan has to record new entries, because they bind all later plans.
     pub homes: BTreeMap<StoreId, HostId>,
-}
-
-/// A component with fewer replicas than wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Unplaced {
-    /// The component.
-    pub component: ComponentId,
-    /// How many replicas are wanted.
-    pub wanted: u32,
-    /// How many have a host.
-    pub placed: u32,
-    /// Why no host takes one more; each host counts for one reason.
-    pub reasons: Vec<Reason>,
 }
 
 /// Binds a component to a host.
@@ -48,11 +34,11 @@ pub struct Unplaced {
 pub struct Pin {
     /// The store that the component is linked to.
     pub store: StoreId,
-    /// The host that has it, or will.
+    /// The host of the store, existing or to be created.
     pub host: HostId,
 }
 
-/// One difference between two plans. Its `Display` is a line such as `+ shop/orders on h1`.
+/// One difference between two plans, displayed as a line such as `+ shop/orders on h1`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Move {
@@ -60,23 +46,23 @@ pub struct Move {
     pub component: ComponentId,
     /// The host.
     pub host: HostId,
-    /// What the host does.
+    /// The direction: the host starts or stops replicas.
     pub kind: MoveKind,
-    /// With how many replicas.
+    /// Number of replicas that the host starts or stops.
     pub replicas: usize,
 }
 
-/// What a host does differently.
+/// The direction of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MoveKind {
-    /// It runs more replicas.
+    /// The host runs more replicas.
     Starts,
-    /// It runs fewer.
+    /// The host runs fewer replicas.
     Stops,
 }
 
-/// What hosts do differently after a change of plan, by component and then host.
+/// Lists the moves from one plan to another, by component and then host.
 #[must_use]
 pub fn moves(before: &Assignments, after: &Assignments) -> Vec<Move> {
     let components: BTreeSet<_> = before.keys().chain(after.keys()).collect();
@@ -108,7 +94,7 @@ pub fn moves(before: &Assignments, after: &Assignments) -> Vec<Move> {
 }
 
 impl Plan {
-    /// What one host runs, with how many replicas.
+    /// Returns the components of one host with their number of replicas there.
     #[must_use]
     pub fn share_of(&self, host: &HostId) -> BTreeMap<ComponentId, usize> {
         let shares = self.assignments.iter().map(|(component, hosts)| {
@@ -155,7 +141,7 @@ impl Placer<'_> {
         if !pins.is_empty() {
             plan.pins.extend(unit.ids().map(|id| (id, pins.clone())));
         }
-        // No more are placed than wanted, and that is a number of 32 bits.
+        // Cannot fail: at most `unit.replicas` are placed, which is a `u32`.
         let placed = u32::try_from(self.placed[number].len()).unwrap_or(u32::MAX);
         if placed < unit.replicas {
             let reasons = reasons(self, number);

@@ -1,23 +1,23 @@
-//! The order in which a group of linked components likes hosts.
+//! The order in which a group of linked components ranks hosts.
 //!
-//! The rank of a host for a group is the lowest of its ranks for the members. So a group ranks hosts as
-//! randomly as one component does, and when a component joins it, it seldom changes its mind: of a group of
-//! n + 1, the newcomer decides once in n + 1 times.
+//! The rank of a host for a group is the lowest of its ranks for the members. So a group ranks
+//! hosts as randomly as a single component, and a new member seldom changes the first host: in a
+//! group of n + 1 members, the new one determines it with a probability of 1 / (n + 1).
 
 use std::collections::BTreeSet;
 
 use super::hash::rank;
 use super::hosts::{HostNumber, Hosts};
 
-/// About so many of the best are found for each group at first: most components need no more, and to sort
-/// all hosts takes longer than to rank them.
+/// Approximate number of best hosts that are found for each group at first. Most components need no
+/// more, and sorting all hosts takes longer than ranking them.
 const HEAD_LENGTH: u64 = 32;
 
-/// So many places of rankings of all hosts are kept, in 64 MiB: all of them for a thousand hosts and thirty
-/// thousand groups. Beyond that they are made anew when they are needed.
+/// Maximum number of cached places of complete rankings, in 64 MiB: enough for a thousand hosts and
+/// thirty thousand groups. Beyond that, rankings are computed again when needed.
 const CACHED_PLACES_MAX: usize = 32 << 20;
 
-/// The low bits of an entry that is sorted, which hold the number of the host; the others are of its rank.
+/// The low bits of a sorted entry, which hold the host number. The high bits hold the rank.
 const NUMBER_BITS: u64 = 0xffff;
 
 /// Components that rank hosts alike.
@@ -25,19 +25,20 @@ const NUMBER_BITS: u64 = 0xffff;
 pub(super) struct Group {
     /// The seeds of the members.
     pub(super) seeds: Vec<u64>,
-    /// The hosts that come first whatever their ranks: those with the stores of members.
+    /// The hosts with stores of members, which come first whatever their ranks.
     pub(super) first: BTreeSet<HostNumber>,
 }
 
 #[derive(Debug)]
 pub(super) struct Rankings {
     groups: Vec<Group>,
-    /// By group: the best hosts, or all of them, once somebody asked for so many. Host numbers have 16 bits.
+    /// By group: the best hosts, or all of them once so many were needed. Host numbers have 16
+    /// bits.
     orders: Vec<Box<[u16]>>,
-    /// The places in those orders that have all hosts.
+    /// Number of places in complete orders.
     cached_places: usize,
     scratch: Vec<u64>,
-    /// By host: whether it is in the head that is made.
+    /// By host: whether the head under construction contains the host.
     is_in_head: Vec<bool>,
 }
 
@@ -52,14 +53,15 @@ impl Rankings {
         }
     }
 
-    /// Puts a host before all others that do not host as well.
+    /// Ranks a host before all hosts that were not passed to this function.
     pub(super) fn rank_first(&mut self, group: usize, host: HostNumber) {
         if self.groups[group].first.insert(host) {
             self.orders[group] = Box::default();
         }
     }
 
-    /// The hosts from a place in the ranking of a group on: some of them, and none only if there are none.
+    /// Returns some of the hosts from a place in the ranking of a group on; empty only at the end
+    /// of the ranking.
     pub(super) fn hosts_from(
         &mut self,
         hosts: &Hosts<'_>,
@@ -76,15 +78,15 @@ impl Rankings {
         order.iter().map(|number| HostNumber::from(*number))
     }
 
-    /// The hosts with a rank below a threshold, which needs no list of all ranks: the first of the ranking,
-    /// however many they are.
+    /// Finds the first hosts of the ranking: all with a rank below a threshold, which does not need
+    /// a list of all ranks. Their number varies.
     fn head(&mut self, hosts: &Hosts<'_>, group: usize) -> Box<[u16]> {
         let Group { seeds, first } = &self.groups[group];
         let ranks = (seeds.len() as u64) * (hosts.len() as u64);
         let threshold = if ranks <= HEAD_LENGTH {
             u64::MAX
         } else {
-            // Whatever is above is above without the low bits, too, which entries do not have.
+            // With all low bits set, the comparison depends on the high bits alone, as do entries.
             (u64::MAX / ranks * HEAD_LENGTH) | NUMBER_BITS
         };
         let head = &mut self.scratch;
@@ -100,7 +102,7 @@ impl Rankings {
         }
         head.sort_unstable();
         let is_in_head = &mut self.is_in_head;
-        // The lowest of the ranks of a host counts.
+        // Of several entries of a host, the lowest one comes first and stays.
         head.retain(|entry| !std::mem::replace(&mut is_in_head[number(*entry) as usize], true));
         for entry in head.iter() {
             is_in_head[number(*entry) as usize] = false;
@@ -128,7 +130,7 @@ fn order(entries: &[u64]) -> Box<[u16]> {
     entries.iter().map(|entry| number(*entry)).collect()
 }
 
-/// Lists one entry for each host, the best first.
+/// Fills `ranks` with one entry for each host, the best first.
 fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     ranks.clear();
     ranks.resize(hosts.len(), u64::MAX);
@@ -146,8 +148,8 @@ fn fill(ranks: &mut Vec<u64>, hosts: &Hosts<'_>, group: &Group) {
     ranks.sort_unstable();
 }
 
-/// The rank of a host, with the host's number in its low bits: two hosts whose ranks are equal without those
-/// are in the order of their ids.
+/// The rank of a host with the host number in the low bits, so that hosts with equal high bits are
+/// in the order of their ids.
 fn entry(rank: u64, host: u64) -> u64 {
     (rank & !NUMBER_BITS) | host
 }

@@ -1,4 +1,5 @@
-//! What a host should fetch and compile ahead, so that it can run it at once when another is lost.
+//! The standby components of a host: fetched and compiled ahead, so that the host can run them at
+//! once when another host is lost.
 
 use std::collections::BTreeSet;
 
@@ -8,12 +9,12 @@ use super::id::{ComponentId, HostId};
 use super::placer::{AllowedHosts, Placer};
 use crate::label::{LabelName, LabelValue};
 
-/// The components that `me` does not run, and would if any one host left, or all hosts with any one value
-/// of `label`, which is the one of clouds.
+/// Returns the components that `me` does not run, but would run if any single host left, or all
+/// hosts with the same value of `label`, the label of clouds.
 ///
-/// For a value of the label this is the plan without those hosts. For single hosts, of which there may be a
-/// thousand, each component is placed anew by itself: where capacity is short, what else would have to move
-/// is not followed.
+/// For a value of the label, this is the plan without those hosts. For a single host, of which
+/// there may be a thousand, each component is placed again on its own: if capacity is short, the
+/// moves of other components are ignored.
 #[must_use]
 pub fn ahead(input: &Input<'_>, me: &HostId, label: &LabelName) -> BTreeSet<ComponentId> {
     let mut placer = Placer::new(input, input.hosts.iter());
@@ -23,7 +24,7 @@ pub fn ahead(input: &Input<'_>, me: &HostId, label: &LabelName) -> BTreeSet<Comp
     };
     let runs = runs(&placer, number);
     let mut ahead = if_a_host_left(&mut placer, number);
-    // A store that is made by the plan is there when a cloud is lost.
+    // A store that the plan creates exists by the time a cloud is lost.
     let homes = placer.into_plan().homes;
     let input = Input {
         homes: &homes,
@@ -41,7 +42,7 @@ pub fn ahead(input: &Input<'_>, me: &HostId, label: &LabelName) -> BTreeSet<Comp
     ahead.difference(&runs).cloned().collect()
 }
 
-/// The values of other hosts, each once.
+/// The label values of other hosts that `me` does not have.
 fn values<'a>(input: &Input<'a>, me: &HostId, label: &LabelName) -> BTreeSet<&'a LabelValue> {
     let of_hosts = |is_mine: bool| {
         let hosts = input.hosts.iter();
@@ -65,7 +66,7 @@ fn runs(placer: &Placer<'_>, host: HostNumber) -> BTreeSet<ComponentId> {
 fn if_a_host_left(placer: &mut Placer<'_>, me: HostNumber) -> BTreeSet<ComponentId> {
     let mut ahead = BTreeSet::new();
     for number in 0..placer.units.all.len() {
-        // What is bound to a store stays where the store is.
+        // A unit with a store stays on the host of the store.
         if placer.allowed_hosts(number) != AllowedHosts::Any || placer.placed[number].contains(&me)
         {
             continue;

@@ -1,4 +1,4 @@
-//! The picker, which looks at few hosts, against looking at every host for every replica.
+//! Compares the picker, which checks few hosts, with a search over all hosts for every replica.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,8 +43,8 @@ fn cases() -> impl Strategy<Value = Case> {
     })
 }
 
-/// The hosts of the replicas, each the best of all hosts by the definition of the best.
-fn by_looking_at_all(case: &Case) -> Vec<HostId> {
+/// The hosts of the replicas, each chosen by minimal cost over all hosts.
+fn by_full_search(case: &Case) -> Vec<HostId> {
     let component = &case.app.spec.components[0];
     let placement = &component.placement;
     let seed = component_seed(&case.app.metadata.name, &component.name);
@@ -91,6 +91,6 @@ proptest! {
             homes: &BTreeMap::new(),
         });
         let hosts = plan.assignments.values().next().unwrap();
-        prop_assert_eq!(hosts, &by_looking_at_all(&case));
+        prop_assert_eq!(hosts, &by_full_search(&case));
     }
 }

@@ -1,10 +1,11 @@
-//! From apps to what is placed: units, and the groups in which they rank hosts.
+//! The units of placement, and the groups in which they rank hosts.
 //!
-//! A *unit* is a component, or all components that fused links join: those share a store, so they are placed
-//! as one, with what any of them requires. A *group* is the units of an app that links join, directly or
-//! not, or a store of theirs; its units rank hosts alike. Units of a group that must not meet are in
-//! *subgroups* of it that rank differently, or else they would want the same hosts over and over, and one
-//! would give way wherever another moves.
+//! A *unit* is a single component, or all components that are joined by fused links: those share a
+//! wasmtime store, so they are placed as one and have the requirements of all. A *group* is all
+//! units of an app that are joined by links, directly or indirectly, or by a common host-local
+//! store; its units rank hosts alike. Units of a group with an anti-affinity are in *subgroups*
+//! that rank hosts differently. Otherwise they would always compete for the same hosts, and each
+//! move of one would displace another.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -20,7 +21,7 @@ use crate::name::{AppName, ComponentName};
 #[derive(Debug)]
 pub(super) struct Unit<'a> {
     pub(super) app: &'a AppName,
-    /// The components, in the order of their names; at least one.
+    /// At least one component, in the order of names.
     pub(super) components: Vec<&'a ComponentName>,
     pub(super) replicas: u32,
     pub(super) weight: u64,
@@ -28,11 +29,11 @@ pub(super) struct Unit<'a> {
     pub(super) prefer: Vec<(&'a LabelName, &'a LabelValues)>,
     pub(super) spread: Option<&'a LabelName>,
     pub(super) one_per_host: bool,
-    /// The units, by number, that this one never meets on a host.
+    /// The numbers of the units that must not run on the same host as this one.
     pub(super) anti_affinity: Vec<usize>,
-    /// The host-local stores that its components are linked to, by number.
+    /// The numbers of the host-local stores that its components are linked to.
     pub(super) stores: Vec<usize>,
-    /// The number of the group's subgroup, by which it ranks hosts.
+    /// The number of the subgroup by which the unit ranks hosts.
     pub(super) group: usize,
     since: u64,
 }
@@ -56,9 +57,9 @@ impl<'a> Units<'a> {
         units
     }
 
-    /// The order in which units are placed, which matters where capacity is short: those that have the
-    /// fewest hosts to choose from first, then those of older apps, then the heavy ones, because they
-    /// fit into fewer gaps.
+    /// The order in which units are placed, which matters if capacity is short: units with a
+    /// smaller choice of hosts first, then those of older apps, then heavier ones, which fit into
+    /// fewer gaps.
     pub(super) fn order(&self) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.all.len()).collect();
         order.sort_by_cached_key(|number| {
@@ -68,7 +69,7 @@ impl<'a> Units<'a> {
                 (true, false) => 1,
                 (true, true) => 2,
             };
-            // Units are numbered in the order of their names.
+            // The number stands for the name: units are numbered in the order of names.
             (
                 choice,
                 unit.since,
@@ -81,14 +82,14 @@ impl<'a> Units<'a> {
     }
 }
 
-/// The units of one app, while they are found.
+/// The units of one app, under construction.
 struct AppUnits<'a, 'i> {
     app: &'a App,
     input: &'i Input<'a>,
-    /// In the order of their names.
+    /// In the order of names.
     components: Vec<&'a ComponentSpec>,
     numbers: BTreeMap<&'a str, usize>,
-    /// The host-local stores, with the components that are linked to them.
+    /// The host-local stores, each with its linked components.
     stores: BTreeMap<&'a str, Vec<usize>>,
     fused: Partition,
     linked: Partition,
@@ -155,7 +156,7 @@ impl<'a, 'i> AppUnits<'a, 'i> {
         }
     }
 
-    /// Adds the units, and returns for each component the number of its own.
+    /// Adds the units, and returns the unit number of each component.
     fn add_units(&mut self, units: &mut Units<'a>, since: u64) -> Vec<usize> {
         let mut unit_of_root = BTreeMap::new();
         let mut unit_of = Vec::with_capacity(self.components.len());
@@ -188,7 +189,7 @@ impl<'a, 'i> AppUnits<'a, 'i> {
         }
     }
 
-    /// Gives each unit the first subgroup of its group in which there is none that it must not meet.
+    /// Adds each unit to the first subgroup of its group without an anti-affinity to a member.
     fn add_groups(&mut self, units: &mut Units<'a>, unit_of: &[usize]) {
         let mut subgroups: BTreeMap<(usize, usize), (usize, Vec<usize>)> = BTreeMap::new();
         let mut placed = BTreeMap::new();
@@ -271,7 +272,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// Sets of numbers that were joined (union-find).
+/// Disjoint sets of numbers (union-find).
 struct Partition {
     parents: Vec<usize>,
 }
@@ -292,7 +293,7 @@ impl Partition {
         number
     }
 
-    /// The lower root stays one, so that roots do not depend on the order of the links.
+    /// Keeps the lower root, so that roots do not depend on the order of links.
     fn join(&mut self, left: usize, right: usize) {
         let (left, right) = (self.root(left), self.root(right));
         let (low, high) = (left.min(right), left.max(right));

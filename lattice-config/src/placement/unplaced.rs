@@ -1,4 +1,4 @@
-//! Why a component has fewer replicas than wanted.
+//! Components with fewer replicas than desired, and the reasons.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,25 +7,39 @@ use serde::Serialize;
 
 use super::host::HostState;
 use super::hosts::{HostNumber, LabelMatch};
-use super::id::{HostId, StoreId};
+use super::id::{ComponentId, HostId, StoreId};
 use super::placer::{Home, Placer};
 use super::units::Unit;
 use crate::label::{LabelName, LabelValue};
 use crate::name::ComponentName;
 use crate::quote::quoted_list;
 
-/// Why some hosts do not take one more replica.
+/// A component with fewer replicas than desired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Unplaced {
+    /// The component.
+    pub component: ComponentId,
+    /// Number of desired replicas.
+    pub wanted: u32,
+    /// Number of replicas with a host.
+    pub placed: u32,
+    /// The reasons why no host can get one more replica. Each host counts for one reason.
+    pub reasons: Vec<Reason>,
+}
+
+/// The reason why some hosts cannot get one more replica.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Reason {
-    /// What is in the way. The first thing, if there are several.
+    /// The first of possibly several causes on the host.
     #[serde(flatten)]
     pub cause: Cause,
-    /// On how many hosts it is.
+    /// Number of hosts with this cause.
     pub hosts: usize,
 }
 
-/// What is in the way of a replica on a host.
+/// The cause that prevents a replica on a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(
     tag = "cause",
@@ -33,48 +47,48 @@ pub struct Reason {
     rename_all_fields = "kebab-case"
 )]
 pub enum Cause {
-    /// There is no live host.
+    /// The lattice has no live host.
     NoHosts,
-    /// The component is linked to a store of a host that does not live.
+    /// The component is linked to a store on a host that is not alive.
     StoreAway {
         /// The store.
         store: StoreId,
-        /// Its host.
+        /// The host of the store.
         home: HostId,
     },
     /// The component is linked to a store on another host.
     StoreElsewhere {
         /// The store.
         store: StoreId,
-        /// Its host.
+        /// The host of the store.
         home: HostId,
     },
-    /// The host is about to leave.
+    /// The host is draining.
     Draining,
-    /// The host takes nothing new, because it had no bus a moment ago.
+    /// The host is frozen: its connection to the bus is lost or not yet stable.
     Frozen,
     /// The host does not have a required label.
     Label {
         /// The name of the label.
         name: LabelName,
-        /// The values, of which any would do.
+        /// The accepted values.
         values: Vec<LabelValue>,
     },
-    /// The host runs a component that must not meet this one.
+    /// The host runs a component to which this one has an anti-affinity.
     AntiAffinity {
-        /// That component.
+        /// The other component.
         other: ComponentName,
     },
-    /// The host has a replica already.
+    /// The host runs a replica already, and the component is limited to one per host.
     OnePerHost,
-    /// Too little is left of the capacity that the host declares.
+    /// The host has too little free capacity.
     Capacity {
-        /// What a replica takes; with those of the components that it is fused with.
+        /// The weight of a replica, including the components that are fused with it.
         weight: u64,
     },
 }
 
-/// The reasons for a unit, those of the most hosts first.
+/// Finds the reasons for a unit, those of the most hosts first.
 pub(super) fn reasons(placer: &Placer<'_>, unit: usize) -> Vec<Reason> {
     let hosts = placer.hosts.len();
     if hosts == 0 {
@@ -85,7 +99,7 @@ pub(super) fn reasons(placer: &Placer<'_>, unit: usize) -> Vec<Reason> {
     let mut counts: Vec<(Obstacle, usize)> = Vec::new();
     for (host, _) in (0..).zip(&placer.hosts.all) {
         let obstacle = explainer.obstacle(host);
-        // There are few, and this is done for every host.
+        // A linear search, because there are few distinct obstacles.
         match counts.iter_mut().find(|(it, _)| *it == obstacle) {
             Some((_, count)) => *count += 1,
             None => counts.push((obstacle, 1)),
@@ -99,17 +113,17 @@ pub(super) fn reasons(placer: &Placer<'_>, unit: usize) -> Vec<Reason> {
     reasons.collect()
 }
 
-/// A cause by numbers, because one is found for every host. From what nobody can change to what another
-/// plan would.
+/// A cause in numbers, cheap enough to be computed for every host. Ordered from causes that no plan
+/// can remove to those that another plan could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Obstacle {
-    /// A store, by its number.
+    /// The number of a store.
     Store(usize),
-    /// A requirement of the unit, by its place.
+    /// The index of a label requirement of the unit.
     Label(usize),
     Draining,
     Frozen,
-    /// A unit, by its number.
+    /// The number of a unit.
     AntiAffinity(usize),
     OnePerHost,
     Capacity,
@@ -118,9 +132,9 @@ enum Obstacle {
 struct Explainer<'p, 'a> {
     placer: &'p Placer<'a>,
     unit: &'p Unit<'a>,
-    /// The hosts that meet each requirement.
+    /// The matcher of each label requirement; `None` if it matches no host.
     require: Vec<Option<LabelMatch<'p>>>,
-    /// The hosts that have replicas of the unit.
+    /// The hosts of the replicas of the unit.
     placed: &'p [HostNumber],
 }
 
@@ -138,7 +152,7 @@ impl<'p, 'a> Explainer<'p, 'a> {
         }
     }
 
-    /// The first thing in the way of one more replica.
+    /// Returns the first obstacle to one more replica on the host.
     fn obstacle(&self, host: HostNumber) -> Obstacle {
         let (placer, unit) = (self.placer, self.unit);
         let mut stores = unit.stores.iter();
@@ -187,7 +201,7 @@ impl<'p, 'a> Explainer<'p, 'a> {
                         store,
                         home: home.clone(),
                     },
-                    // Not an obstacle: see `obstacle`.
+                    // Unreachable: `obstacle` does not return a store without a host.
                     None => Cause::NoHosts,
                 }
             }
@@ -218,32 +232,43 @@ impl fmt::Display for Reason {
             count => format!("{count} hosts"),
         };
         match &self.cause {
-            Cause::NoHosts => write!(formatter, "there is no live host"),
+            Cause::NoHosts => write!(formatter, "the lattice has no live host"),
             Cause::StoreAway { store, home } => write!(
                 formatter,
-                "it is linked to `{store}`, which is stored on `{home}`, and that host does not live"
+                "{hosts}: the linked store `{store}` is on host `{home}`, which is not alive"
             ),
             Cause::StoreElsewhere { store, home } => write!(
                 formatter,
-                "it is linked to `{store}`, which is stored on `{home}` and not on {hosts}"
+                "{hosts}: the linked store `{store}` is on host `{home}`"
             ),
-            Cause::Draining => write!(formatter, "{hosts}: about to leave"),
-            Cause::Frozen => write!(formatter, "{hosts}: nothing new until the bus is steady"),
+            Cause::Draining => write!(formatter, "{hosts}: draining"),
+            Cause::Frozen => {
+                write!(
+                    formatter,
+                    "{hosts}: placement is paused until the connection to the bus is stable"
+                )
+            }
             Cause::Label { name, values } => {
+                let one_of = if values.len() > 1 { "one of " } else { "" };
                 let values = quoted_list(values.iter().map(LabelValue::as_str));
-                write!(formatter, "{hosts}: label `{name}` is not {values}")
+                write!(formatter, "{hosts}: label `{name}` is not {one_of}{values}")
             }
             Cause::AntiAffinity { other } => {
                 write!(
                     formatter,
-                    "{hosts}: `{other}` runs there, which it keeps away from"
+                    "{hosts}: `{other}` is placed there (`anti-affinity`)"
                 )
             }
-            Cause::OnePerHost => write!(formatter, "{hosts}: one runs there already"),
+            Cause::OnePerHost => {
+                write!(
+                    formatter,
+                    "{hosts}: a replica is placed there (`one-per-host`)"
+                )
+            }
             Cause::Capacity { weight } => {
                 write!(
                     formatter,
-                    "{hosts}: less capacity left than its weight of {weight}"
+                    "{hosts}: less free capacity than the weight of {weight}"
                 )
             }
         }

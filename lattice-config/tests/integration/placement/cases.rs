@@ -1,4 +1,4 @@
-//! Cases by hand: what is chosen, and how it is explained.
+//! Placement of small lattices: the chosen hosts and the reasons for missing replicas.
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -51,7 +51,7 @@ fn the_example_has_one_of_everything_in_each_cloud() {
         .collect();
     assert_eq!(clouds, [Some("aws"), Some("azure"), Some("gcp")]);
     for hosts in plan.assignments.values() {
-        assert_eq!(hosts, storefront, "linked, so together");
+        assert_eq!(hosts, storefront, "linked components share hosts");
     }
 }
 
@@ -132,21 +132,21 @@ fn the_first_replica_of_everything_comes_before_the_second_of_anything() {
     assert_eq!((unplaced.wanted, unplaced.placed), (5, 3));
     assert_eq!(
         why(unplaced),
-        ["2 hosts: less capacity left than its weight of 1"]
+        ["2 hosts: less free capacity than the weight of 1"]
     );
 }
 
 #[test]
-fn what_is_not_placed_says_why_for_every_host() {
+fn an_unplaced_replica_has_a_reason_for_every_host() {
     let mut all = in_clouds(1);
     all[0].state = HostState::Draining;
     all[1].state = HostState::Frozen { runs: [].into() };
-    let keeper = Placement {
+    let on_azure = Placement {
         anti_affinity: vec![parse("b")],
         ..required("cloud", "azure")
     };
     let components = vec![
-        component("a", 1, keeper),
+        component("a", 1, on_azure),
         component(
             "b",
             2,
@@ -166,9 +166,9 @@ fn what_is_not_placed_says_why_for_every_host() {
         (
             "shop/b",
             vec![
-                "1 host: about to leave",
-                "1 host: nothing new until the bus is steady",
-                "1 host: `a` runs there, which it keeps away from",
+                "1 host: draining",
+                "1 host: placement is paused until the connection to the bus is stable",
+                "1 host: `a` is placed there (`anti-affinity`)",
             ],
         ),
         ("shop/c", vec!["3 hosts: label `cloud` is not `hetzner`"]),
@@ -185,11 +185,11 @@ fn what_is_not_placed_says_why_for_every_host() {
 #[test]
 fn without_a_host_nothing_is_placed() {
     let plan = one_app(anywhere(), 1, Vec::new()).plan();
-    assert_eq!(why(&plan.unplaced[0]), ["there is no live host"]);
+    assert_eq!(why(&plan.unplaced[0]), ["the lattice has no live host"]);
     assert_eq!(plan.assignments[&parse::<ComponentId>("shop/a")], []);
 }
 
-/// Three linked components, of which the last keeps its orders on a host.
+/// Three linked components; the last one has a host-local store.
 fn with_a_store(hosts: Vec<Host>) -> Lattice {
     let components = ["a", "b", "c"].map(|name| component(name, 2, anywhere()));
     let mut shop = app(
@@ -227,13 +227,12 @@ fn a_component_is_pinned_to_the_host_of_its_store_and_the_linked_ones_come_along
 }
 
 #[test]
-fn a_store_whose_host_is_away_is_waited_for() {
+fn a_component_whose_store_is_on_a_dead_host_is_not_placed_elsewhere() {
     let mut lattice = with_a_store(hosts(2));
     lattice.homes.insert(parse("shop/db"), parse("elsewhere"));
     let plan = lattice.plan();
     assert_eq!(plan.unplaced.len(), 1);
-    let expected =
-        "it is linked to `shop/db`, which is stored on `elsewhere`, and that host does not live";
+    let expected = "2 hosts: the linked store `shop/db` is on host `elsewhere`, which is not alive";
     assert_eq!(why(&plan.unplaced[0]), [expected]);
     assert_eq!(
         plan.homes[&parse::<StoreId>("shop/db")],
@@ -248,11 +247,11 @@ fn a_store_on_a_host_that_drains_is_not_made_anew_elsewhere() {
     lattice.hosts[1].state = HostState::Draining;
     let plan = lattice.plan();
     let expected = [
-        "it is linked to `shop/db`, which is stored on `h1` and not on 1 host",
-        "1 host: about to leave",
+        "1 host: draining",
+        "1 host: the linked store `shop/db` is on host `h1`",
     ];
     let mut reasons = why(&plan.unplaced[0]);
-    reasons.sort_by_key(|reason| !reason.starts_with("it"));
+    reasons.sort();
     assert_eq!(reasons, expected);
 }
 

@@ -1,4 +1,4 @@
-//! Lattices for the tests of placement: made by hand, or at random.
+//! Lattices for the placement tests: fixed and random ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -15,10 +15,10 @@ use weft_lattice_config::{
     LinkSpec, Locality, Metadata, Placement, ProviderSpec, Source,
 };
 
-/// The type of provider that keeps what it stores on its host.
+/// A type of provider that stores its data on its host.
 pub(crate) const LOCAL_STORE: &str = "keyvalue-redb";
 
-/// All that a plan is made from.
+/// The input of a plan.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lattice {
     pub(crate) apps: Vec<App>,
@@ -28,7 +28,7 @@ pub(crate) struct Lattice {
 }
 
 impl Lattice {
-    /// Apps that were deployed in the order of their list.
+    /// Creates a lattice whose apps were deployed in the order of the list.
     pub(crate) fn new(apps: Vec<App>, hosts: Vec<Host>) -> Lattice {
         Lattice {
             apps,
@@ -47,7 +47,7 @@ impl Lattice {
         self.with_apps(&apps, run)
     }
 
-    /// With another order of the apps than that of their list.
+    /// Plans with another age of the apps than their index in the list.
     pub(crate) fn plan_since(&self, since: impl Fn(&App) -> u64) -> Plan {
         let apps = self.apps.iter();
         let apps: Vec<_> = apps
@@ -105,7 +105,7 @@ pub(crate) fn count(hosts: &[HostId], host: &HostId) -> usize {
     hosts.iter().filter(|it| *it == host).count()
 }
 
-/// The hosts that run fewer replicas of something after a change than before.
+/// The hosts that run fewer replicas of any component after a change than before.
 pub(crate) fn losers(before: &Assignments, after: &Assignments) -> BTreeSet<HostId> {
     let pairs = before
         .iter()
@@ -120,7 +120,7 @@ pub(crate) fn losers(before: &Assignments, after: &Assignments) -> BTreeSet<Host
         .collect()
 }
 
-// === by hand ===
+// === fixed lattices ===
 
 pub(crate) fn host(id: &str, labels: &[(&str, &str)]) -> Host {
     let labels = labels.iter();
@@ -195,35 +195,35 @@ pub(crate) fn store(name: &str) -> ProviderSpec {
     }
 }
 
-// === at random ===
+// === random lattices ===
 
-/// What may be in a random lattice.
+/// The features that a random lattice may have.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct With {
+pub(crate) struct Features {
     pub(crate) capacity: bool,
     pub(crate) anti_affinity: bool,
     pub(crate) stores: bool,
-    /// Hosts that drain or are frozen.
+    /// Draining and frozen hosts.
     pub(crate) states: bool,
 }
 
-pub(crate) const EVERYTHING: With = With {
+pub(crate) const EVERYTHING: Features = Features {
     capacity: true,
     anti_affinity: true,
     stores: true,
     states: true,
 };
 
-pub(crate) fn lattices(with: With) -> impl Strategy<Value = Lattice> {
+pub(crate) fn lattices(features: Features) -> impl Strategy<Value = Lattice> {
     let hosts = prop_oneof![12 => 0_usize..10, 1 => 36_usize..42];
     let hosts = hosts.prop_flat_map(move |count| {
         (0..count)
-            .map(|number| any_host(number, with))
+            .map(|number| any_host(number, features))
             .collect::<Vec<_>>()
     });
     let apps = (0_usize..4).prop_flat_map(move |count| {
         (0..count)
-            .map(|number| any_app(number, with))
+            .map(|number| any_app(number, features))
             .collect::<Vec<_>>()
     });
     (hosts, apps, any::<prop::sample::Index>(), any::<bool>()).prop_map(
@@ -235,8 +235,8 @@ pub(crate) fn lattices(with: With) -> impl Strategy<Value = Lattice> {
                     .demand
                     .insert(id, NonZeroU32::new(2).expect("not zero"));
             }
-            if with.stores && has_home {
-                // Perhaps of a host that is not there.
+            if features.stores && has_home {
+                // May be a host that is not in the lattice.
                 let host = parse(&format!("h{}", home.index(lattice.hosts.len() + 1)));
                 let store = StoreId {
                     app: parse("app-0"),
@@ -249,7 +249,7 @@ pub(crate) fn lattices(with: With) -> impl Strategy<Value = Lattice> {
     )
 }
 
-fn any_host(number: usize, with: With) -> impl Strategy<Value = Host> {
+fn any_host(number: usize, features: Features) -> impl Strategy<Value = Host> {
     let label = |name: &'static str, values: &'static [&'static str]| {
         let value = prop::option::weighted(0.9, prop::sample::select(values));
         value.prop_map(move |value| value.map(|value| (parse(name), parse(value))))
@@ -270,20 +270,24 @@ fn any_host(number: usize, with: With) -> impl Strategy<Value = Host> {
     (labels, capacity, state).prop_map(move |((cloud, disk), capacity, state)| Host {
         id: parse(&format!("h{number}")),
         labels: cloud.into_iter().chain(disk).collect(),
-        capacity: capacity.filter(|_| with.capacity),
-        state: if with.states { state } else { HostState::Ready },
+        capacity: capacity.filter(|_| features.capacity),
+        state: if features.states {
+            state
+        } else {
+            HostState::Ready
+        },
     })
 }
 
-fn any_app(number: usize, with: With) -> impl Strategy<Value = App> {
-    let placements = prop::collection::vec((1_u32..6, any_placement(with)), 1..6);
+fn any_app(number: usize, features: Features) -> impl Strategy<Value = App> {
+    let placements = prop::collection::vec((1_u32..6, any_placement(features)), 1..6);
     let ends = (0_usize..6, 0_usize..7, prop::bool::weighted(0.15));
     let links = prop::collection::vec(ends, 0..6);
     (placements, links).prop_map(move |(placements, links)| {
         let count = placements.len();
         let components = placements.into_iter().enumerate();
         let components = components.map(|(number, (replicas, mut placement))| {
-            // Components that are there, and not itself.
+            // Only existing components other than this one.
             let name = format!("c{number}");
             let others = placement.anti_affinity.iter();
             let others =
@@ -293,7 +297,7 @@ fn any_app(number: usize, with: With) -> impl Strategy<Value = App> {
             component(&name, replicas, placement)
         });
         let mut app = app(&format!("app-{number}"), components.collect(), &[]);
-        if with.stores {
+        if features.stores {
             app.spec.providers.push(store("db"));
         }
         let has_anti_affinity = |app: &App| {
@@ -305,7 +309,7 @@ fn any_app(number: usize, with: With) -> impl Strategy<Value = App> {
             if from >= count
                 || from == to
                 || (!is_store && to >= count)
-                || (is_store && !with.stores)
+                || (is_store && !features.stores)
             {
                 continue;
             }
@@ -315,7 +319,7 @@ fn any_app(number: usize, with: With) -> impl Strategy<Value = App> {
                 format!("c{to}")
             };
             let mut link = link(&format!("c{from}"), &to);
-            // A manifest in which fused components are to keep apart is refused.
+            // Anti-affinity between fused components is invalid in a manifest.
             if is_fused && !is_store && !has_anti_affinity(&app) {
                 link.locality = Locality::Fused;
             }
@@ -325,7 +329,7 @@ fn any_app(number: usize, with: With) -> impl Strategy<Value = App> {
     })
 }
 
-fn any_placement(with: With) -> impl Strategy<Value = Placement> {
+fn any_placement(features: Features) -> impl Strategy<Value = Placement> {
     let values = |values: &'static [&'static str]| {
         let values = prop::sample::subsequence(values, 1..=values.len());
         values.prop_map(|values| LabelValues::AnyOf(values.into_iter().map(parse).collect()))
@@ -343,7 +347,7 @@ fn any_placement(with: With) -> impl Strategy<Value = Placement> {
     )
         .prop_map(
             move |(require, prefer, spread, one_per_host, others, weight)| {
-                let others = if with.anti_affinity {
+                let others = if features.anti_affinity {
                     others
                 } else {
                     Vec::new()

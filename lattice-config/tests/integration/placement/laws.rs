@@ -1,4 +1,4 @@
-//! What holds for every plan.
+//! Properties of every plan.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use weft_lattice_config::placement::{Cause, HostState};
 use weft_lattice_config::{App, Placement};
 
-use super::lattice::{EVERYTHING, With, anywhere, app, component, count, hosts, lattices};
+use super::lattice::{EVERYTHING, Features, anywhere, app, component, count, hosts, lattices};
 use super::lattice::{Lattice, losers};
 use super::oracle::{by_value, load, units};
 
-const NO_LIMITS: With = With {
+const NO_LIMITS: Features = Features {
     capacity: false,
     anti_affinity: false,
     stores: false,
@@ -34,19 +34,19 @@ proptest! {
     }
 
     #[test]
-    fn every_component_is_in_the_plan_with_as_many_replicas_as_wanted_or_a_reason(
+    fn every_component_is_in_the_plan_with_as_many_replicas_as_desired_or_a_reason(
         lattice in lattices(EVERYTHING),
     ) {
         let plan = lattice.plan();
         prop_assert_eq!(plan.assignments.len(), lattice.components().count());
         for unit in units(&lattice) {
             for id in unit.ids() {
-                let (placed, wanted) = (plan.assignments[&id].len(), unit.wanted(&lattice));
+                let (placed, desired) = (plan.assignments[&id].len(), unit.replicas(&lattice));
                 let unplaced = plan.unplaced.iter().find(|it| it.component == id);
-                prop_assert!(placed <= wanted);
-                prop_assert_eq!(placed < wanted, unplaced.is_some());
+                prop_assert!(placed <= desired);
+                prop_assert_eq!(placed < desired, unplaced.is_some());
                 let Some(unplaced) = unplaced else { continue };
-                prop_assert_eq!((unplaced.placed as usize, unplaced.wanted as usize), (placed, wanted));
+                prop_assert_eq!((unplaced.placed as usize, unplaced.wanted as usize), (placed, desired));
                 let hosts: usize = unplaced.reasons.iter().map(|reason| reason.hosts).sum();
                 prop_assert_eq!(hosts, lattice.hosts.len(), "each host has one reason");
                 prop_assert!(!unplaced.reasons.is_empty());
@@ -59,21 +59,21 @@ proptest! {
         let plan = lattice.plan();
         for unit in units(&lattice) {
             let able = lattice.hosts.iter().filter(|host| unit.may_run_on(host)).count();
-            let wanted = unit.wanted(&lattice);
+            let desired = unit.replicas(&lattice);
             let expected = match (able, unit.is_one_per_host()) {
                 (0, _) => 0,
-                (_, true) => wanted.min(able),
-                (_, false) => wanted,
+                (_, true) => desired.min(able),
+                (_, false) => desired,
             };
             prop_assert_eq!(plan.assignments[&unit.id()].len(), expected);
         }
     }
 
     #[test]
-    fn what_is_not_placed_would_fit_on_no_host(lattice in lattices(EVERYTHING)) {
+    fn an_unplaced_replica_fits_on_no_host(lattice in lattices(EVERYTHING)) {
         let plan = lattice.plan();
         for unit in units(&lattice) {
-            if plan.assignments[&unit.id()].len() < unit.wanted(&lattice) {
+            if plan.assignments[&unit.id()].len() < unit.replicas(&lattice) {
                 for host in &lattice.hosts {
                     let fits = unit.fits_too(&lattice, &plan, host);
                     prop_assert!(!fits, "{} on {}", unit.id(), host.id);
@@ -107,7 +107,7 @@ proptest! {
         for unit in units(&lattice) {
             let placed = &plan.assignments[&unit.id()];
             let able = lattice.hosts.iter().filter(|host| unit.may_run_on(host));
-            // Among the hosts of one value of the spread label, which comes before.
+            // Among hosts with the same value of the spread label, which takes precedence.
             let mut counts = std::collections::BTreeMap::<_, BTreeSet<usize>>::new();
             for host in able {
                 counts.entry(unit.spread_value(&host.labels)).or_default().insert(count(placed, &host.id));
@@ -174,7 +174,7 @@ proptest! {
         let placement = Placement { spread: spread.map(super::lattice::parse), ..anywhere() };
         let components = replicas.iter().enumerate();
         let components = components.map(|(number, it)| component(&format!("c{number}"), *it, placement.clone()));
-        // A random tree: each is linked to one before it.
+        // A random tree: each component is linked to an earlier one.
         let links: Vec<_> = (1..replicas.len())
             .map(|number| (format!("c{number}"), format!("c{}", links[number].index(number))))
             .collect();
@@ -207,14 +207,14 @@ proptest! {
         prop_assume!(!lattice.hosts.is_empty());
         let new = &host.get(&lattice.hosts).id;
         let (before, after) = (lattice.without(new).plan(), lattice.plan());
-        // From the other side: whoever has more than before is the new one.
+        // Features the plans swapped, the losers are the hosts that gained replicas.
         let gainers = losers(&after.assignments, &before.assignments);
         prop_assert!(gainers.iter().all(|host| host == new), "{gainers:?} besides {new}");
     }
 
     #[test]
     fn an_app_that_is_added_moves_nothing_of_another_where_there_is_room(
-        lattice in lattices(With { stores: true, anti_affinity: true, ..NO_LIMITS }),
+        lattice in lattices(Features { stores: true, anti_affinity: true, ..NO_LIMITS }),
     ) {
         prop_assume!(!lattice.apps.is_empty());
         let after = lattice.plan();
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn to_drain_a_host_is_to_plan_without_it(
+    fn a_draining_host_is_planned_as_if_it_had_left(
         lattice in lattices(EVERYTHING),
         host in any::<prop::sample::Index>(),
     ) {
@@ -259,8 +259,8 @@ proptest! {
         let id = lattice.hosts[number].id.clone();
         let mut draining = lattice.clone();
         draining.hosts[number].state = HostState::Draining;
-        let (drained, gone) = (draining.plan(), lattice.without(&id).plan());
-        prop_assert_eq!(&drained.assignments, &gone.assignments);
+        let (drained, without) = (draining.plan(), lattice.without(&id).plan());
+        prop_assert_eq!(&drained.assignments, &without.assignments);
         prop_assert!(drained.share_of(&id).is_empty());
     }
 
@@ -280,7 +280,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_linked_to_a_store_is_where_the_store_is_and_stays_there(
+    fn a_component_stays_on_the_host_of_its_store(
         lattice in lattices(EVERYTHING),
         host in any::<prop::sample::Index>(),
     ) {
@@ -311,7 +311,7 @@ proptest! {
     }
 
     #[test]
-    fn to_make_the_stores_of_a_plan_moves_nothing(lattice in lattices(EVERYTHING)) {
+    fn creating_the_stores_of_a_plan_moves_nothing(lattice in lattices(EVERYTHING)) {
         let before = lattice.plan();
         let mut after = lattice.clone();
         after.homes = before.homes.clone();
@@ -319,7 +319,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reason_is_one_that_holds(lattice in lattices(EVERYTHING)) {
+    fn every_reason_is_true(lattice in lattices(EVERYTHING)) {
         let plan = lattice.plan();
         let has = |cause: &dyn Fn(&Cause) -> bool| {
             let mut reasons = plan.unplaced.iter().flat_map(|it| &it.reasons);

@@ -1,4 +1,4 @@
-//! How much moves: shares of hosts, and revisions of an app.
+//! The number of moves: shares of hosts, and revisions of an app.
 
 use weft_lattice_config::placement::{MoveKind, moves};
 
@@ -51,7 +51,7 @@ fn a_component_that_is_linked_to_an_app_seldom_moves_the_rest_of_it() {
     let before = shops(1000);
     let mut after = before.clone();
     for app in &mut after.apps {
-        // Before all others by its name, which decides nothing.
+        // Sorts before all others by name, which must not matter.
         app.spec.components.push(component("a0", 1, anywhere()));
         app.spec.links.push(super::lattice::link("c", "a0"));
     }
@@ -64,7 +64,7 @@ fn a_component_that_is_linked_to_an_app_seldom_moves_the_rest_of_it() {
     for id in ids.by_ref() {
         moved += usize::from(before.assignments[id] != after.assignments[id]);
     }
-    // One in four decides anew, and for the same host in one of ten cases.
+    // The new member determines the host of one app in four, and of those one in ten does not move.
     assert!((180..=270).contains(&moved), "{moved} of 225");
 }
 

@@ -1,4 +1,4 @@
-//! What a host may take, said again in the plainest way, for the laws to compare with.
+//! A second, simple implementation of the placement rules, for the laws to compare with.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use weft_lattice_config::{App, ComponentSpec, Labels, Locality};
 
 use super::lattice::{LOCAL_STORE, Lattice, count, id_of};
 
-/// Components that are fused, or one alone.
+/// A single component, or all components that are fused.
 pub(crate) struct Unit<'a> {
     pub(crate) app: &'a App,
     pub(crate) components: Vec<&'a ComponentSpec>,
@@ -57,7 +57,7 @@ impl Unit<'_> {
         id_of(self.app, &self.components[0].name)
     }
 
-    pub(crate) fn wanted(&self, lattice: &Lattice) -> usize {
+    pub(crate) fn replicas(&self, lattice: &Lattice) -> usize {
         let of = |component: &&ComponentSpec| {
             let demand = lattice.demand.get(&id_of(self.app, &component.name));
             demand
@@ -88,7 +88,7 @@ impl Unit<'_> {
         weights.sum()
     }
 
-    /// Whether the host is one that a replica may be on, whatever else is there.
+    /// Returns whether the labels and the state of the host allow a replica.
     pub(crate) fn may_run_on(&self, host: &Host) -> bool {
         let has_labels = self.components.iter().all(|component| {
             let mut required = component.placement.require.iter();
@@ -121,25 +121,25 @@ impl Unit<'_> {
             .collect()
     }
 
-    /// The components that are never on a host with this unit, whichever of the two says so.
+    /// The components with an anti-affinity to this unit, in either direction.
     pub(crate) fn apart(&self) -> Vec<ComponentId> {
         let names: Vec<_> = self.components.iter().map(|it| &it.name).collect();
         let others = self.app.spec.components.iter().filter(|other| {
-            let says = self
+            let names_other = self
                 .components
                 .iter()
                 .any(|it| it.placement.anti_affinity.contains(&other.name));
-            let is_said = other
+            let is_named = other
                 .placement
                 .anti_affinity
                 .iter()
                 .any(|it| names.contains(&it));
-            !names.contains(&&other.name) && (says || is_said)
+            !names.contains(&&other.name) && (names_other || is_named)
         });
         others.map(|it| id_of(self.app, &it.name)).collect()
     }
 
-    /// Whether one more replica would fit on the host, with all that the plan puts there.
+    /// Returns whether one more replica fits on the host besides the replicas of the plan.
     pub(crate) fn fits_too(&self, lattice: &Lattice, plan: &Plan, host: &Host) -> bool {
         let runs = |id: &ComponentId| plan.assignments[id].contains(&host.id);
         let free = host
@@ -157,7 +157,7 @@ impl Unit<'_> {
     }
 }
 
-/// The weight of all that the plan puts on a host.
+/// The total weight of the replicas that the plan places on a host.
 pub(crate) fn load(lattice: &Lattice, plan: &Plan, host: &HostId) -> u64 {
     let loads = lattice.components().map(|(id, _, component)| {
         let replicas = count(&plan.assignments[&id], host) as u64;
@@ -166,7 +166,7 @@ pub(crate) fn load(lattice: &Lattice, plan: &Plan, host: &HostId) -> u64 {
     loads.sum()
 }
 
-/// The replicas of a unit by the value of its spread label.
+/// The number of replicas of a unit for each value of its spread label.
 pub(crate) fn by_value<'l>(
     unit: &Unit<'_>,
     lattice: &'l Lattice,

@@ -1,4 +1,4 @@
-//! What a host prepares for the loss of others.
+//! The standby components of a host, for the loss of other hosts.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use proptest::prelude::*;
 use weft_lattice_config::LabelValue;
 use weft_lattice_config::placement::{ComponentId, HostId, ahead};
 
-use super::lattice::{Lattice, With, anywhere, app, component, host, lattices, parse};
+use super::lattice::{Features, Lattice, anywhere, app, component, host, lattices, parse};
 
-const NO_LIMITS: With = With {
+const NO_CONFLICTS: Features = Features {
     capacity: false,
     anti_affinity: false,
     stores: true,
     states: true,
 };
 
-fn ahead_of(lattice: &Lattice, me: &HostId) -> BTreeSet<ComponentId> {
+fn standbys_of(lattice: &Lattice, me: &HostId) -> BTreeSet<ComponentId> {
     lattice.with_input(|input| ahead(input, me, &parse("cloud")))
 }
 
-/// The same by plans without each host and each cloud.
+/// The same, computed by plans without each host and each cloud.
 fn expected(lattice: &Lattice, me: &HostId) -> BTreeSet<ComponentId> {
     let share = |lattice: &Lattice| {
         lattice
@@ -60,29 +60,29 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn a_host_has_ahead_what_it_would_run_if_a_host_or_a_cloud_left(
-        lattice in lattices(NO_LIMITS),
+    fn standby_components_are_those_a_host_would_run_if_a_host_or_a_cloud_left(
+        lattice in lattices(NO_CONFLICTS),
         me in any::<prop::sample::Index>(),
     ) {
         prop_assume!(!lattice.hosts.is_empty());
         let me = &me.get(&lattice.hosts).id;
-        prop_assert_eq!(ahead_of(&lattice, me), expected(&lattice, me));
+        prop_assert_eq!(standbys_of(&lattice, me), expected(&lattice, me));
     }
 
     #[test]
-    fn what_a_host_runs_it_need_not_have_ahead(
+    fn a_running_component_is_not_a_standby(
         lattice in lattices(super::lattice::EVERYTHING),
         me in any::<prop::sample::Index>(),
     ) {
         prop_assume!(!lattice.hosts.is_empty());
         let me = &me.get(&lattice.hosts).id;
-        let ahead = ahead_of(&lattice, me);
+        let ahead = standbys_of(&lattice, me);
         prop_assert!(lattice.plan().share_of(me).keys().all(|id| !ahead.contains(id)));
     }
 }
 
 #[test]
-fn the_only_other_host_has_everything_ahead_and_a_stranger_nothing() {
+fn the_only_other_host_has_all_standbys_and_an_unknown_host_none() {
     let apps = vec![app(
         "shop",
         vec![component("a", 1, anywhere()), component("b", 1, anywhere())],
@@ -90,9 +90,9 @@ fn the_only_other_host_has_everything_ahead_and_a_stranger_nothing() {
     )];
     let lattice = Lattice::new(apps, vec![host("h1", &[]), host("h2", &[])]);
     let (one, two) = (
-        ahead_of(&lattice, &parse("h1")),
-        ahead_of(&lattice, &parse("h2")),
+        standbys_of(&lattice, &parse("h1")),
+        standbys_of(&lattice, &parse("h2")),
     );
     assert_eq!((one.len() + two.len(), one.is_disjoint(&two)), (2, true));
-    assert_eq!(ahead_of(&lattice, &parse("h3")), BTreeSet::new());
+    assert_eq!(standbys_of(&lattice, &parse("h3")), BTreeSet::new());
 }
