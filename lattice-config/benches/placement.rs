@@ -1,8 +1,8 @@
-//! How long a plan takes for a large lattice: 1,000 hosts in three clouds and 10,000 components.
+//! The time of a plan for a large lattice: 1,000 hosts in three clouds and 10,000 components.
 //!
-//! `cargo bench -p weft-lattice-config` prints, for each kind of lattice, the median and the extremes of
-//! some runs on one core. The bound is 100 ms; a host plans anew whenever one joins or leaves. An argument
-//! after `--` selects by name.
+//! `cargo bench -p weft-lattice-config` prints the median and the extremes of several runs on one
+//! core for each kind of lattice. The bound is 100 ms, because a host plans again whenever a host
+//! joins or leaves. An argument after `--` selects by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -15,7 +15,7 @@ use weft_lattice_config::placement::{Demand, Desired, Host, HostState, Input, ah
 
 const HOSTS: usize = 1000;
 const COMPONENTS: usize = 10_000;
-/// Enough for a median, and seconds in all.
+/// Enough for a median, within seconds in total.
 const RUNS: usize = 15;
 
 fn main() {
@@ -49,7 +49,7 @@ fn main() {
 }
 
 fn measure(name: &str, apps: &[App], capacity: Option<u64>) {
-    // Cargo adds `--bench`.
+    // Cargo passes `--bench`.
     let mut filters = std::env::args().skip(1).filter(|it| !it.starts_with("--"));
     if filters.next().is_some_and(|filter| !name.contains(&filter)) {
         return;
@@ -72,8 +72,8 @@ fn measure(name: &str, apps: &[App], capacity: Option<u64>) {
         &format!("{replicas} replicas, {unplaced} components short"),
     );
     let (me, cloud) = (&hosts[7].id, parse("cloud"));
-    let aheads = (0..RUNS / 3).map(|_| time(|| ahead(&input, me, &cloud)));
-    report("  what one host has ahead", aheads.collect(), "");
+    let standbys = (0..RUNS / 3).map(|_| time(|| ahead(&input, me, &cloud)));
+    report("  standbys of one host", standbys.collect(), "");
 }
 
 fn time<T>(run: impl FnOnce() -> T) -> Duration {
@@ -82,7 +82,7 @@ fn time<T>(run: impl FnOnce() -> T) -> Duration {
     start.elapsed()
 }
 
-#[expect(clippy::print_stdout, reason = "this program is for its output")]
+#[expect(clippy::print_stdout, reason = "the results go to standard output")]
 fn report(name: &str, mut times: Vec<Duration>, remark: &str) {
     times.sort_unstable();
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
@@ -113,7 +113,7 @@ fn host(number: usize, capacity: Option<u64>) -> Host {
     }
 }
 
-/// Apps of so many components, each linked to the one before.
+/// Apps of this number of components, each linked to the previous one.
 fn apps(components: usize, fields: impl Fn(usize) -> &'static str) -> Vec<App> {
     let mut text =
         "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {name: app}\nspec:\n".to_owned();
@@ -128,7 +128,7 @@ fn apps(components: usize, fields: impl Fn(usize) -> &'static str) -> Vec<App> {
         text += &format!("{{from: c{from}, interface: 'a:b', to: c{to}}}, ");
     }
     text += "]\n";
-    let app = App::from_yaml("app.yaml", &text).expect("a manifest without mistakes");
+    let app = App::from_yaml("app.yaml", &text).expect("a valid manifest");
     let named = |number: usize| {
         let mut app = app.clone();
         app.metadata.name = parse(&format!("app-{number}"));

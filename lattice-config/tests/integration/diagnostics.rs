@@ -7,11 +7,11 @@ use weft_lattice_config::{App, Position};
 use crate::{golden, try_app};
 
 #[test]
-fn every_bad_manifest_is_answered_as_its_golden_file_says() {
+fn the_diagnostics_of_every_invalid_manifest_are_those_of_its_golden_file() {
     let manifests = golden::files("tests/diagnostics", "yaml");
     assert!(
         manifests.len() >= 10,
-        "the manifests are where this test looks for them"
+        "expected the manifests in `tests/diagnostics`"
     );
     let mut differences = String::new();
     for manifest in manifests {
@@ -42,7 +42,7 @@ fn ten_mistakes_are_ten_diagnostics_each_with_line_and_column() {
 }
 
 #[test]
-fn a_diagnostic_says_where_in_the_app_it_is() {
+fn a_diagnostic_has_the_path_and_the_position_of_the_mistake() {
     let errors = try_app("  links: [{from: a, interface: 'x:y', to: b}]\n").unwrap_err();
     let diagnostic = &errors.diagnostics()[1];
     assert_eq!(diagnostic.path, "spec.links[0].to");

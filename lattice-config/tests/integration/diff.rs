@@ -1,4 +1,4 @@
-//! What a deploy would change.
+//! The difference between two apps.
 
 use weft_lattice_config::diff;
 

@@ -1,4 +1,4 @@
-//! The manifests that users copy from.
+//! The example manifests, which users copy.
 
 use std::fs;
 
@@ -18,7 +18,7 @@ fn every_example_loads_without_a_diagnostic() {
 
 #[test]
 fn the_shop_is_among_the_examples() {
-    let text = fs::read_to_string(golden::folder("examples/shop.yaml")).expect("it is there");
+    let text = fs::read_to_string(golden::folder("examples/shop.yaml")).expect("readable");
     let shop = App::from_yaml("shop.yaml", &text).expect("correct");
     assert_eq!(shop.metadata.name.as_str(), "shop");
     assert!(!shop.spec.routes.is_empty());

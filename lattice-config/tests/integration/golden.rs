@@ -1,32 +1,30 @@
-//! Files that hold what is expected, refreshed by `UPDATE_GOLDEN=1`.
+//! Golden files, refreshed by `UPDATE_GOLDEN=1`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A folder of this crate.
+/// The path of a folder of this crate.
 pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-/// The files in a folder whose names end so, in the order of their names.
-pub(crate) fn files(folder_name: &str, ending: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder(folder_name)).expect("the folder is there");
+/// The files with an extension in a folder, in the order of their names.
+pub(crate) fn files(folder_name: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder(folder_name)).expect("a readable folder");
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("readable").path())
         .collect();
-    files.retain(|file| {
-        file.extension()
-            .is_some_and(|extension| extension == ending)
-    });
+    files.retain(|file| file.extension().is_some_and(|it| it == extension));
     files.sort();
     files
 }
 
-/// Compares with the file, or writes it when asked to. `Err` is what to tell the reader.
+/// Compares with the file, or writes it if `UPDATE_GOLDEN` is set. `Err` is the message of the
+/// test.
 pub(crate) fn compare(file: &Path, actual: &str) -> Result<(), String> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place of these tests that asks"
+        reason = "the only environment variable of these tests"
     )]
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     if update {
@@ -46,7 +44,7 @@ pub(crate) fn compare(file: &Path, actual: &str) -> Result<(), String> {
     ))
 }
 
-/// The lines that differ, without those in common at both ends.
+/// The lines that differ, without the common lines at both ends.
 fn diff(expected: &str, actual: &str) -> String {
     let (expected, actual): (Vec<_>, Vec<_>) =
         (expected.lines().collect(), actual.lines().collect());

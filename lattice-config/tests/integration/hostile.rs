@@ -1,4 +1,4 @@
-//! Whatever the text, the answer is an app or a list of mistakes, within bounds.
+//! Any text gives an app or a list of mistakes, within bounds.
 
 use proptest::prelude::*;
 use weft_lattice_config::App;
@@ -6,13 +6,13 @@ use weft_lattice_config::App;
 const SHOP: &str = include_str!("../../examples/shop.yaml");
 const MISTAKES: &str = include_str!("../diagnostics/wrong-types.yaml");
 
-/// Reads the text both ways and looks at everything that comes back.
+/// Reads the text as YAML and as JSON and checks the result.
 fn check(text: &str) {
     match App::from_yaml("x.yaml", text) {
         Ok(app) => {
             let stored = app.to_json().expect("an app can be stored");
             assert_eq!(
-                App::from_json("x.json", &stored).expect("and read back"),
+                App::from_json("x.json", &stored).expect("a stored app can be read"),
                 app
             );
         }
@@ -29,7 +29,7 @@ fn check(text: &str) {
     let _ = App::from_json("x.json", text).map_err(|errors| errors.to_string());
 }
 
-/// Characters that mean something to YAML, more often than others.
+/// Fragments of text, with a high share of characters that have a meaning in YAML.
 fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(vec![
@@ -123,7 +123,7 @@ fn large_hostile_texts_are_answered_in_time() {
         let start = std::time::Instant::now();
         check(&text);
         let shown: String = text.chars().take(100).collect();
-        // A wide margin over a debug build on a busy machine; what is quadratic takes minutes.
+        // A wide margin for a debug build on a busy machine; quadratic code takes minutes.
         assert!(
             start.elapsed().as_secs() < 20,
             "{:?} for {shown:?}",

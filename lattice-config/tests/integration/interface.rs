@@ -1,4 +1,4 @@
-//! The laws of version matching, and references to interfaces.
+//! Properties of version matching, and references to interfaces.
 
 use proptest::prelude::*;
 use semver::Version;
@@ -22,18 +22,19 @@ fn versions_match_by_semantic_versioning() {
         ("0.2.0+a", "0.2.0+b", true),
         ("0.2.0-rc.1+a", "0.2.0-rc.1+b", true),
     ];
-    for (wanted, offered, expected) in cases {
-        let (want, offer) = (wanted.parse().unwrap(), offered.parse().unwrap());
+    for (required, offered, expected) in cases {
+        let required: Version = required.parse().unwrap();
+        let offered: Version = offered.parse().unwrap();
         assert_eq!(
-            satisfies(Some(&want), Some(&offer)),
+            satisfies(Some(&required), Some(&offered)),
             expected,
-            "{offered} for {wanted}"
+            "{offered} for {required}"
         );
     }
 }
 
 #[test]
-fn no_wanted_version_takes_anything_and_a_wanted_one_not_none() {
+fn without_a_required_version_any_offer_will_do_and_a_required_one_needs_an_offer() {
     let version = Version::new(1, 0, 0);
     assert!(satisfies(None, None) && satisfies(None, Some(&version)));
     assert!(!satisfies(Some(&version), None));
@@ -60,7 +61,7 @@ fn a_reference_means_one_interface_or_all_of_a_package() {
     }
 }
 
-/// Small numbers, so that equal and neighbouring versions come up.
+/// Small numbers, so that equal and neighbouring versions are likely.
 fn version() -> impl Strategy<Value = Version> {
     let pre = prop_oneof![4 => Just(""), 1 => Just("-a"), 1 => Just("-b.2")];
     (0..3_u64, 0..3_u64, 0..3_u64, pre).prop_map(|(major, minor, patch, pre)| {
@@ -96,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn what_satisfies_what_satisfies_also_satisfies(a in version(), b in version(), c in version()) {
+    fn satisfaction_is_transitive(a in version(), b in version(), c in version()) {
         let is_chain = satisfies(Some(&a), Some(&b)) && satisfies(Some(&b), Some(&c));
         prop_assert!(!is_chain || satisfies(Some(&a), Some(&c)));
     }

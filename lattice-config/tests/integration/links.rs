@@ -1,4 +1,4 @@
-//! Links as a graph: cycles, and which links lie on one.
+//! The graph of links: cycles, and the links on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,7 +51,7 @@ fn a_cycle_is_shown_from_its_first_component_back_to_it() {
 }
 
 #[test]
-fn a_circle_is_refused_only_if_all_its_links_are_fused() {
+fn a_cycle_is_rejected_only_if_all_its_links_are_fused() {
     let spec = |localities: [&str; 3]| {
         let mut spec = "  components:\n".to_owned();
         for name in ["a", "b", "c"] {
@@ -81,7 +81,7 @@ fn a_circle_is_refused_only_if_all_its_links_are_fused() {
 }
 
 #[test]
-fn two_ways_to_one_component_are_no_cycle() {
+fn two_paths_to_one_component_are_not_a_cycle() {
     check(
         &[("a", "b"), ("a", "c"), ("b", "d"), ("c", "d"), ("a", "b")],
         &[],
@@ -97,7 +97,7 @@ fn a_chain_longer_than_a_stack_is_walked() {
     assert_eq!(cycles(&chain), []);
 }
 
-/// An app with nothing but these links.
+/// An app with only these links.
 fn app_of(links: Vec<LinkSpec>) -> App {
     let mut app = app("  {}\n");
     app.spec.links = links;
@@ -112,7 +112,7 @@ fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
         (&[("a", "b"), ("b", "c")], &[]),
         (&[("a", "b"), ("b", "c"), ("c", "b")], &[1, 2]),
         (&[("a", "a"), ("a", "b")], &[0]),
-        // Two circles that share `b`, and a way from one circle to another.
+        // Two cycles that share `b`, and a link from one cycle to another.
         (
             &[("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")],
             &[0, 1, 2, 3],
@@ -121,7 +121,7 @@ fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
             &[("a", "b"), ("b", "a"), ("b", "c"), ("c", "d"), ("d", "c")],
             &[0, 1, 3, 4],
         ),
-        // Each of two links between the same components.
+        // Two links between the same components.
         (&[("a", "b"), ("a", "b"), ("b", "a")], &[0, 1, 2]),
     ];
     for (links, expected) in cases {
@@ -133,7 +133,7 @@ fn a_link_lies_on_a_cycle_if_its_target_reaches_its_start() {
 
 proptest! {
     #[test]
-    fn what_lies_on_a_cycle_is_what_reaches_itself_and_the_rest_has_no_cycle(
+    fn links_on_a_cycle_reach_themselves_and_the_rest_is_acyclic(
         edges in prop::collection::vec((0..7_usize, 0..7_usize), 0..20),
     ) {
         let name = |index: usize| format!("c{index}");
@@ -158,7 +158,7 @@ proptest! {
     }
 
     #[test]
-    fn cycles_are_of_links_and_without_their_closing_links_none_is_left(
+    fn cycles_consist_of_links_and_removing_their_closing_links_breaks_all(
         edges in prop::collection::vec((0..6_u8, 0..6_u8), 0..20),
     ) {
         let name = |index: u8| format!("c{index}");
@@ -181,7 +181,7 @@ proptest! {
     }
 }
 
-/// Takes away components nothing leads to until none or only cycles are left.
+/// Removes components without incoming links until the graph is empty or only cycles remain.
 fn is_acyclic(mut edges: BTreeSet<(String, String)>) -> bool {
     loop {
         let mut incoming: BTreeMap<&str, usize> = BTreeMap::new();

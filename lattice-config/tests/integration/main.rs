@@ -1,4 +1,4 @@
-//! The crate as its users see it.
+//! Tests of the public API.
 
 mod diagnostics;
 mod diff;
@@ -15,13 +15,13 @@ mod stored;
 
 use weft_lattice_config::App;
 
-/// An app with this `spec`, which may have mistakes.
+/// Reads a manifest with this `spec`, which may have mistakes.
 fn try_app(spec: &str) -> Result<App, weft_lattice_config::ManifestErrors> {
     let head = "apiVersion: weft.dev/v1alpha1\nkind: App\nmetadata: {name: shop}\nspec:\n";
     App::from_yaml("shop.yaml", &format!("{head}{spec}"))
 }
 
-/// An app with this `spec`.
+/// Reads a manifest with this valid `spec`.
 fn app(spec: &str) -> App {
     try_app(spec).unwrap_or_else(|errors| panic!("{errors}"))
 }

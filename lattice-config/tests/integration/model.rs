@@ -1,4 +1,4 @@
-//! Values of the model: what they accept, how they are shown, and their defaults.
+//! Values of the model: accepted texts, displayed texts and defaults.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -84,7 +84,7 @@ fn labels_are_plain_words() {
 }
 
 #[test]
-fn placement_is_any_host_once_where_nothing_is_said() {
+fn placement_defaults_to_one_replica_on_any_host() {
     let app = app(
         "  components: [{name: a, source: {file: a}}, {name: b, source: {file: b}, replicas: 3, \
          placement: {require: {cloud: [aws, gcp], cpu: arm}, one-per-host: true}}]\n",
@@ -280,7 +280,7 @@ fn paths_are_plain_and_lose_a_slash_at_the_end() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn an_absent_key_has_its_default() {
     let app = app(
         "  components: [{name: a, source: {file: a.wasm}, instances: {reuse: {}}}, \
          {name: b, source: {file: b.wasm}}]\n\x20 links: [{from: a, interface: 'x:y', to: b}]\n\

@@ -1,4 +1,4 @@
-//! Which route takes a request, and which routes collide.
+//! Matching, order and collisions of routes.
 
 use proptest::prelude::*;
 use weft_lattice_config::routes::{collisions, most_specific_first};

@@ -26,11 +26,14 @@ fn every_property_has_a_description_for_the_user() {
         .map(|(name, it)| (name.as_str(), it))
         .chain([("App", &schema)])
     {
-        assert!(definition["description"].is_string(), "`{name}` has none");
+        assert!(
+            definition["description"].is_string(),
+            "`{name}` has no description"
+        );
         for (key, property) in definition["properties"].as_object().into_iter().flatten() {
             assert!(
                 property["description"].is_string(),
-                "`{name}.{key}` has none"
+                "`{name}.{key}` has no description"
             );
         }
     }

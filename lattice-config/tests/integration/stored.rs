@@ -20,7 +20,7 @@ fn an_app_comes_back_from_its_stored_form_as_it_was() {
 }
 
 #[test]
-fn a_stored_app_is_checked_like_a_manifest_with_paths_for_places() {
+fn a_stored_app_is_checked_like_a_manifest_with_paths_in_place_of_positions() {
     let stored = app(FULL)
         .to_json()
         .unwrap()
@@ -33,7 +33,7 @@ fn a_stored_app_is_checked_like_a_manifest_with_paths_for_places() {
 }
 
 #[test]
-fn text_that_is_no_json_is_refused_with_the_reason() {
+fn invalid_json_is_rejected_with_the_reason() {
     for text in ["", "{", "[1,", &"[".repeat(100_000)] {
         let errors = App::from_json("stored", text).unwrap_err();
         assert!(
