@@ -163,11 +163,13 @@ impl<'a> Placer<'a> {
             for store in &unit.stores {
                 self.homes[*store].get_or_insert(Home::Chosen(host));
             }
-            if !unit.stores.is_empty() {
-                // Units with stores are placed before the other units of their group. Those rank
-                // the host first from now on, as they will once the store exists. So creating the
-                // store does not move them.
-                self.rankings.rank_first(unit.group, host);
+            // Units with stores are placed before the other units of their group. From now on the
+            // groups of all units with these stores rank the host first, as they will once the
+            // stores exist, placed or not. So creating the stores moves no unit.
+            for other in self.units.all.iter().filter(|other| shares_store(other, unit)) {
+                if allowed_hosts(other, &self.homes) == AllowedHosts::Only(host) {
+                    self.rankings.rank_first(other.group, host);
+                }
             }
         }
         occupancy.end(placed);
@@ -175,6 +177,11 @@ impl<'a> Placer<'a> {
             *count -= 1
         });
     }
+}
+
+/// True if a unit has a store of `unit`; `unit` itself does if it has one.
+fn shares_store(other: &Unit<'_>, unit: &Unit<'_>) -> bool {
+    unit.stores.iter().any(|store| other.stores.contains(store))
 }
 
 /// Changes the conflict counts of the hosts of all units with an anti-affinity to `unit`.
