@@ -1,4 +1,4 @@
-//! Why an app cannot be deployed.
+//! Errors of changes.
 
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
 use weft_state::store::StoreError;
@@ -6,50 +6,51 @@ use weft_state::store::StoreError;
 use crate::desired_writer::ChangeError;
 use crate::runtime::PrepareError;
 
-/// Why a change was not made. What ran before still runs.
+/// The reason a change was not made. The old revision still runs.
 #[derive(Debug, thiserror::Error)]
 pub enum DeployError {
     /// A component, a link or a route cannot work.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
-    /// A provider's type does not exist.
+    /// The type of a provider is unknown.
     #[error("provider `{provider}`: {source}")]
     ProviderType {
         /// The provider.
         provider: String,
-        /// The types there are.
+        /// The known types.
         source: UnknownKind,
     },
     /// A provider does not start.
     #[error(transparent)]
     Provider(#[from] MakeError),
-    /// A provider does not take a link.
+    /// A provider rejects a link.
     #[error(transparent)]
     ProviderLink(#[from] ConfigProblem),
-    /// The lattice does not take the change.
+    /// The lattice rejects the change.
     #[error(transparent)]
     Lattice(#[from] ChangeError),
-    /// Two apps have a route to the same place.
+    /// Two apps have the same route.
     #[error(
-        "route `{host}{path}` of `{wanted_by}` is taken by `{owner}`; change one, or undeploy the other"
+        "route `{host}{path}` of `{claimant}` is taken by `{owner}`; change one of them, or \
+         undeploy the other app"
     )]
     RouteTaken {
         /// The route's host; `*` for any.
         host: String,
         /// The route's path.
         path: String,
-        /// The app and component that have it.
+        /// The app and component that have the route.
         owner: String,
-        /// The app and component that want it.
-        wanted_by: String,
+        /// The app and component that claim the route.
+        claimant: String,
     },
-    /// The desired state cannot be read or written.
+    /// The database cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The host is shutting down.
     #[error("the host is shutting down")]
     Stopping,
     /// A background task of the host panicked.
-    #[error("the host failed while it worked on the app; its log says more")]
+    #[error("internal error of the host while changing the app; see its log")]
     Internal,
 }

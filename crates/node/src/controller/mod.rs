@@ -1,8 +1,8 @@
-//! The controller: one task that owns what runs.
+//! The controller: one task that owns the running apps.
 //!
-//! It takes commands one at a time ([`Command`]), makes what runs agree with the desired state
-//! by its [`Runtime`], and publishes a [`Snapshot`] that everyone else reads. A failed change leaves what
-//! runs, and what is stored, as it was.
+//! It takes commands one at a time (`Command`), makes the running apps match the desired state
+//! through its [`Runtime`], and publishes a [`Snapshot`] for all readers. A failed change leaves
+//! the running apps and the database unchanged.
 
 mod actor;
 mod error;
@@ -27,82 +27,86 @@ pub use self::error::DeployError;
 
 use crate::runtime::{RunningApp, Runtime};
 
-/// Commands that wait; deploys are rare, and each waits for the one before.
+/// The most commands in the queue. Deploys are rare, and each waits for the one before.
 const COMMANDS_QUEUED_MAX: usize = 16;
 
-/// How often idle instances are looked through.
+/// The time between two looks for idle instances.
 const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 
-/// What runs. Made anew at each change.
+/// The apps of this host. Replaced at each change.
 #[derive(Default)]
 pub struct Snapshot {
     pub(crate) apps: BTreeMap<String, Arc<HostedApp>>,
-    /// What is wanted and could not be started, by app. What served before still does.
+    /// The desired revisions that do not start, by app. The revisions before them still serve.
     pub(crate) failed: BTreeMap<String, Arc<FailedRevision>>,
 }
 
-/// What is wanted of an app and does not start on this host.
+/// A desired revision that does not start on this host.
 pub(crate) struct FailedRevision {
     pub(crate) deployed: Deployed,
-    /// What of it was to run here.
+    /// The share that should run here.
     pub(crate) share: Share,
-    /// Why it does not start.
+    /// The reason for the failure.
     pub(crate) reason: String,
-    /// How often in a row it was tried.
+    /// Number of failures in a row.
     attempts: u32,
-    /// When it is tried again: what it lacks may be there then.
+    /// The time of the next attempt: the cause may have ended by then.
     retry_at: Instant,
 }
 
-/// An app of the desired state, and what this host makes of it.
+/// An app of the desired state on this host.
 pub(crate) struct HostedApp {
     pub(crate) deployed: Deployed,
-    /// What of it runs here.
+    /// The share that runs here.
     pub(crate) share: Share,
     pub(crate) state: AppState,
 }
 
 pub(crate) enum AppState {
-    /// It serves.
+    /// The app serves.
     Ready(Arc<dyn RunningApp>),
-    /// It is wanted, and this host cannot run it, for the reason given. Nothing of it ran before.
+    /// The first revision does not start, for the given reason.
     Failed(String),
 }
 
-/// What a change did.
+/// The result of a change.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) deployed: Deployed,
-    /// Against what was there before; empty if nothing changed.
+    /// The differences to the revision before; empty if nothing changed.
     pub(crate) changes: Vec<String>,
 }
 
-/// What a controller is given.
+/// The parts of a controller.
 pub struct Parts {
+    /// The database of the desired state.
     pub store: Arc<Store>,
+    /// Runs components.
     pub runtime: Arc<dyn Runtime>,
-    /// Answers calls of other hosts.
+    /// Serves calls of other hosts.
     pub server: Arc<dyn CallServer>,
-    /// Carries requests to other hosts; `None` without any.
+    /// Carries requests to other hosts; `None` for a standalone host.
     pub hosts: Option<Arc<dyn Hosts>>,
+    /// The types of providers.
     pub registry: Registry,
-    /// Providers keep their data below it.
+    /// The parent directory of the providers' data.
     pub providers_directory: PathBuf,
-    /// Whether there may be other hosts, which call what runs here.
+    /// The kind of lattice, which decides where the desired state is.
     pub lattice: Lattice,
+    /// Receives the events of apps.
     pub events: Events,
 }
 
-/// How many hosts a lattice has.
+/// The kind of lattice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lattice {
-    /// This one, whose store is the desired state.
+    /// This host alone; its database is the desired state.
     Standalone,
-    /// Any number, so the store is a copy.
+    /// Any number of hosts; the database holds a replica.
     Clustered,
 }
 
-/// The controller, as others see it. Cheap to clone.
+/// A handle to the controller. Cheap to clone.
 #[derive(Clone)]
 pub struct Controller {
     commands: mpsc::Sender<Command>,
@@ -127,7 +131,7 @@ enum Command {
         app: AppName,
         reply: oneshot::Sender<Result<u64, DeployError>>,
     },
-    /// Follow the desired state of a lattice of many.
+    /// Reconciles apps of a lattice's desired state.
     Reconcile {
         desired: Vec<DesiredApp>,
         reply: oneshot::Sender<()>,
@@ -137,21 +141,21 @@ enum Command {
     },
 }
 
-/// What this host is to do about an app of the lattice's desired state.
+/// A desired app, and this host's share of it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DesiredApp {
     pub(crate) app: AppName,
     pub(crate) record: Record,
-    /// What of it is to run here.
+    /// The share to run here.
     pub(crate) share: Share,
 }
 
 impl Controller {
-    /// Starts what the store says is wanted, then takes commands. An app that does not start is
-    /// reported and stays wanted.
+    /// Starts the apps of the database, then takes commands. An app that does not start is reported
+    /// and stays desired.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// If the database cannot be read.
     pub async fn start(parts: Parts, tasks: &TaskTracker) -> Result<Self, DeployError> {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
@@ -165,12 +169,12 @@ impl Controller {
         })
     }
 
-    /// What runs now.
+    /// The current apps.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.borrow().clone()
     }
 
-    /// What runs, now and later.
+    /// The apps, now and later.
     pub fn watch(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshot.clone()
     }
@@ -180,10 +184,10 @@ impl Controller {
         self.routes.clone()
     }
 
-    /// Makes `app` what is wanted, if it can run here. Dropping the future does not undo it.
+    /// Deploys `app` if it can run here. Dropping the future does not undo the deploy.
     ///
     /// # Errors
-    /// Any [`DeployError`]; what ran before still runs.
+    /// Any [`DeployError`]; the old revision still runs.
     pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         self.send(|reply| Command::Deploy {
             app: Box::new(app),
@@ -192,19 +196,19 @@ impl Controller {
         .await?
     }
 
-    /// Makes this host's part of a lattice's desired state what runs here, app by app. What it does not
-    /// name stays as it is: nothing is removed because of silence. A revision that does not start takes
-    /// nothing from the one that serves, and is tried again the next time, if that is not too soon.
+    /// Reconciles the given apps, one after the other. Apps that are not given stay as they are. A
+    /// revision that does not start takes nothing from the one that serves, and is tried again
+    /// after a pause.
     ///
     /// # Errors
-    /// If the host is stopping. An app that does not start says so in the snapshot.
+    /// If the host is stopping. The snapshot has the apps that do not start.
     pub(crate) async fn reconcile(&self, desired: Vec<DesiredApp>) -> Result<(), DeployError> {
         self.send(|reply| Command::Reconcile { desired, reply })
             .await
     }
 
-    /// What deploying an app would change, if it could run here: its types, links, routes and code. Its
-    /// providers are not started.
+    /// Checks that an app can run here (types, links, routes and code) without starting its
+    /// providers. Returns the changes that a deploy would make.
     ///
     /// # Errors
     /// Any [`DeployError`].
@@ -216,7 +220,8 @@ impl Controller {
         .await?
     }
 
-    /// What deploying an app would change, as far as its manifest says it: its components need not be here.
+    /// Returns the changes that a deploy would make, from the manifest alone: the artifacts need
+    /// not be here.
     ///
     /// # Errors
     /// If another app has one of its routes, or the host is stopping.
@@ -228,17 +233,18 @@ impl Controller {
         .await?
     }
 
-    /// Removes an app; requests that run are finished. Returns the revision of the removal.
+    /// Removes an app after its requests in flight are finished. Returns the revision of the
+    /// removal.
     ///
     /// # Errors
-    /// If it is not deployed, or the store cannot be written.
+    /// If the app is not deployed, or the database cannot be written.
     pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.send(|reply| Command::Undeploy { app, reply }).await?
     }
 
     /// Closes the providers and ends the task.
     pub async fn stop(&self) {
-        // It may have ended already.
+        // The task may have ended already.
         let _ = self.send(|reply| Command::Stop { reply }).await;
     }
 
@@ -256,7 +262,7 @@ impl Controller {
 }
 
 impl Snapshot {
-    /// What serves an app; `None` if this host does not serve it.
+    /// The running app; `None` if this host does not serve it.
     #[must_use]
     pub fn running(&self, app: &str) -> Option<&Arc<dyn RunningApp>> {
         self.apps.get(app)?.running()
@@ -268,7 +274,7 @@ impl Snapshot {
         self.running(app)?.handler(component)
     }
 
-    /// Number of requests and calls that run.
+    /// Number of requests and calls in flight.
     #[must_use]
     pub fn in_flight(&self) -> u64 {
         let running = self.apps.values().filter_map(|app| app.running());
@@ -277,7 +283,7 @@ impl Snapshot {
 }
 
 impl HostedApp {
-    /// What serves the app; `None` if it failed.
+    /// The running app; `None` if it failed.
     pub(crate) fn running(&self) -> Option<&Arc<dyn RunningApp>> {
         match &self.state {
             AppState::Ready(running) => Some(running),

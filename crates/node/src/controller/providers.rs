@@ -1,5 +1,5 @@
-//! The providers that run: one for each provider of each app, kept from revision to revision as long
-//! as its part of the manifest stays the same.
+//! The running providers: one for each provider of each app. A provider runs on from revision to
+//! revision as long as its part of the manifest stays the same.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::runtime::BoundProviders;
 /// The providers of one app, by name.
 pub(super) type Providers = BTreeMap<String, RunningProvider>;
 
-/// A provider, and what it was made from.
+/// A provider and its spec.
 #[derive(Clone)]
 pub(super) struct RunningProvider {
     spec: ProviderSpec,
@@ -29,19 +29,20 @@ pub(super) fn bound(providers: &Providers) -> BoundProviders {
         .collect()
 }
 
-/// Makes providers.
+/// Starts and closes providers.
 pub(super) struct ProviderStarter {
     pub(super) registry: Registry,
     pub(super) directory: PathBuf,
 }
 
 impl ProviderStarter {
-    /// The providers of `app`: those of `old` whose spec is the same, and new ones for the rest. An
-    /// old provider whose spec changed is closed first, because it holds what the new one needs (its
-    /// file), and is then none of `old` any more.
+    /// Returns the providers of `app`: those of `old` with the same spec, and new ones for the
+    /// rest. An old provider whose spec changed is closed first and removed from `old`, because it
+    /// holds resources that the new one needs, such as its file.
     ///
     /// # Errors
-    /// If one does not start. Those that were made are closed again; what is in `old` still works.
+    /// If a provider does not start. Then the new ones are closed again; those left in `old` still
+    /// work.
     pub(super) async fn start(
         &self,
         app: &App,
@@ -71,7 +72,8 @@ impl ProviderStarter {
         Ok(started)
     }
 
-    /// Whether the providers of `app` could be made. Those that are in `old` as they are to be were made.
+    /// Checks that the providers of `app` could start. Those of `old` with the same spec have
+    /// started.
     pub(super) async fn check(&self, app: &App, old: &Providers) -> Result<(), DeployError> {
         for spec in &app.spec.providers {
             if matches!(old.get(spec.name.as_str()), Some(running) if running.spec == *spec) {
@@ -84,7 +86,7 @@ impl ProviderStarter {
         Ok(())
     }
 
-    /// Closes those of `old` that `new` does not have.
+    /// Closes the providers of `old` that `new` does not have.
     pub(super) async fn close_removed(old: &Providers, new: &Providers) {
         for (name, running) in old {
             let kept = new
@@ -119,7 +121,7 @@ impl ProviderStarter {
         })
     }
 
-    /// Names are DNS labels: they cannot leave the directory.
+    /// Names are DNS labels, so they cannot leave the directory.
     fn data_dir(&self, app: &App, spec: &ProviderSpec) -> PathBuf {
         let directory: &Path = &self.directory;
         directory

@@ -1,4 +1,4 @@
-//! The task behind a [`Controller`](super::Controller): its state, and what each command does to it.
+//! The task behind a [`Controller`](super::Controller): its state, and the effect of each command.
 
 mod reconcile;
 
@@ -23,10 +23,10 @@ use super::{
 };
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
-/// How long requests of a removed app may go on. Longer would hold up every other change.
+/// The longest wait for the requests of a removed app. Longer would hold up every other change.
 const FINISH_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether they are done.
+/// The pause between two looks at the requests in flight.
 const FINISH_POLL: Duration = Duration::from_millis(10);
 
 pub(super) struct Actor {
@@ -46,7 +46,7 @@ pub(super) struct Actor {
 }
 
 impl Actor {
-    /// Starts what the store says is wanted.
+    /// Starts the apps of the database.
     pub(super) async fn restore(
         parts: Parts,
         publish: watch::Sender<Arc<Snapshot>>,
@@ -71,7 +71,7 @@ impl Actor {
             events: parts.events,
         };
         if parts.lattice == Lattice::Clustered {
-            // What of it is to run here depends on who else there is.
+            // The share to run depends on the other hosts.
             return Ok(actor);
         }
         for stored in actor.with_store(Store::apps).await? {
@@ -80,7 +80,10 @@ impl Actor {
                     let share = actor.whole_share(&deployed.app);
                     actor.start(deployed, share).await;
                 }
-                Err(error) => tracing::error!(error = chain(&error), "an app cannot be read"),
+                Err(error) => tracing::error!(
+                    error = chain(&error),
+                    "the stored record of an app cannot be read"
+                ),
             }
         }
         actor.publish();
@@ -107,7 +110,7 @@ impl Actor {
     }
 
     async fn handle(&mut self, command: Command) {
-        // Whoever asked may be gone; the change is made all the same.
+        // A dropped reply receiver does not undo the change.
         match command {
             Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
@@ -158,16 +161,16 @@ impl Actor {
         Ok(Deployment { deployed, changes })
     }
 
-    /// What a change of an app would be, if it can be made.
+    /// The changes of a deploy, if the app can run.
     async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
         self.check_routes(app)?;
-        // What compiles here is in the cache when it is to run here.
+        // The compiled code stays in the cache for the deploy.
         self.prepare(app, &self.whole_share(app)).await?;
         self.check_providers(app).await?;
         Ok(self.changes(app))
     }
 
-    /// What a change of an app would be, if what it consists of fits together.
+    /// The changes of a deploy, if its routes are free.
     fn plan(&self, app: &App) -> Result<Vec<String>, DeployError> {
         self.check_routes(app)?;
         Ok(self.changes(app))
@@ -199,7 +202,7 @@ impl Actor {
         self.events.of_app(Kind::AppFailed, app, message);
     }
 
-    /// What a host runs of an app that no other host runs.
+    /// The share of a host that runs the whole app.
     fn whole_share(&self, app: &App) -> Share {
         match self.lattice {
             Lattice::Standalone => Share::Whole,
@@ -219,7 +222,7 @@ impl Actor {
         Ok(revision)
     }
 
-    /// Ends what runs of an app, once its requests are done.
+    /// Removes an app and closes its providers, once its requests are done.
     async fn remove_app(&mut self, app: &str) {
         let removed = self.apps.remove(app);
         self.failed.remove(app);
@@ -288,7 +291,7 @@ impl Actor {
         self.apps.insert(name, Arc::new(app));
     }
 
-    /// Refuses an app whose routes another app has.
+    /// Rejects an app with a route of another app.
     fn check_routes(&self, app: &App) -> Result<(), DeployError> {
         let name = &app.metadata.name;
         let others = self.apps.values().map(|other| &other.deployed.app);
@@ -309,7 +312,7 @@ impl Actor {
                     .map_or_else(|| "*".to_owned(), |host| host.as_str().to_owned()),
                 path: collision.path.as_str().to_owned(),
                 owner: format!("{}/{}", collision.first.app, collision.first.component),
-                wanted_by: format!("{}/{}", collision.second.app, collision.second.component),
+                claimant: format!("{}/{}", collision.second.app, collision.second.component),
             }),
         }
     }
@@ -331,7 +334,7 @@ impl Actor {
         }));
     }
 
-    /// The host that answers requests to a component: this one, or another one if there may be one.
+    /// The target of requests to a component: this host, or other hosts in a lattice of many.
     fn route_target(&self, app: &HostedApp, component: &str) -> Option<RouteTarget> {
         let handler = app.running().and_then(|running| running.handler(component));
         if let Some(handler) = handler {
@@ -357,7 +360,7 @@ impl Actor {
         }
     }
 
-    /// Runs a blocking operation of the store off the async threads.
+    /// Runs a blocking operation of the database off the async threads.
     async fn with_store<R: Send + 'static>(
         &self,
         operation: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
@@ -370,8 +373,8 @@ impl Actor {
     }
 }
 
-/// Waits until the requests of an app that takes no new ones are done, for as long as
-/// [`FINISH_DEADLINE`]: their providers are closed after it.
+/// Waits until the requests of a removed app are done, for [`FINISH_DEADLINE`] at most: its
+/// providers are closed after it.
 async fn finish_requests(app: &HostedApp) {
     let idle = async {
         while app.running().is_some_and(|running| running.in_flight() > 0) {
@@ -382,7 +385,7 @@ async fn finish_requests(app: &HostedApp) {
         let app = app.deployed.app.metadata.name.as_str();
         tracing::warn!(
             app,
-            "requests were still running when the app's providers were closed"
+            "requests were still running when the providers of a removed app were closed"
         );
     }
 }

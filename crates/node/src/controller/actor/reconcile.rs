@@ -1,4 +1,4 @@
-//! Making what runs of an app what is wanted of it, without taking from what serves where that fails.
+//! Reconciles one app to its desired revision; on failure the old revision keeps serving.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use super::super::providers::bound;
 use super::super::{AppState, DeployError, DesiredApp, FailedRevision, HostedApp};
 use super::Actor;
 
-/// How long after it failed a revision is tried again; twice as long after each further time. Mostly it fails
-/// for ever, and sometimes for a provider's server that is restarted.
+/// The pause before a failed revision is tried again; each further failure doubles it. Most
+/// failures are permanent, and some end when a provider's server restarts.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest time between two attempts: each may cost a compilation.
+/// The longest pause: each attempt may cost a compilation.
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
 impl Actor {
-    /// Makes what runs of an app what is wanted of it.
+    /// Reconciles one app.
     pub(super) async fn reconcile(&mut self, desired: DesiredApp) {
         let DesiredApp { app, record, share } = desired;
         match record {
@@ -39,14 +39,14 @@ impl Actor {
                 let current = self.apps.get(app.as_str());
                 if current.is_some_and(|current| current.deployed.revision < revision) {
                     self.remove_app(app.as_str()).await;
-                    tracing::info!(%app, revision, "undeployed with the lattice");
+                    tracing::info!(%app, revision, "removed an app that the lattice removed");
                     self.report_removed(app.as_str(), revision);
                 }
             }
         }
     }
 
-    /// Whether something is to be done for an app to be what is wanted of it.
+    /// True if the app has to be started to reach its desired revision and share.
     fn needs_start(&mut self, deployed: &Deployed, share: &Share) -> bool {
         let name = deployed.app.metadata.name.as_str();
         let serves = self.apps.get(name).is_some_and(|app| {
@@ -55,7 +55,7 @@ impl Actor {
                 && app.share == *share
         });
         if serves {
-            // It was to be another one in the meantime, and is not any more.
+            // The failed revision is not desired any more.
             if self.failed.remove(name).is_some() {
                 self.publish();
             }
@@ -67,8 +67,7 @@ impl Actor {
         })
     }
 
-    /// Whether a revision of an app is newer than all that was tried here: one that is tried again, or of which
-    /// another share is to run here, is not.
+    /// True if a revision exceeds all that were tried here. Retries and changed shares are not new.
     fn is_new_revision(&self, app: &str, revision: u64) -> bool {
         let current = self.apps.get(app).map(|current| current.deployed.revision);
         let failed = self.failed.get(app);
@@ -76,7 +75,8 @@ impl Actor {
         current.max(failed) < Some(revision)
     }
 
-    /// Starts an app that is wanted. One that fails stays wanted, and says why; what served before goes on.
+    /// Starts a revision. One that fails is recorded and tried again; the old revision keeps
+    /// serving.
     pub(super) async fn start(&mut self, deployed: Deployed, share: Share) {
         let app = deployed.app.clone();
         let outcome = match self.prepare(&app, &share).await {
@@ -86,7 +86,7 @@ impl Actor {
         match outcome {
             Ok(running) => {
                 let revision = deployed.revision;
-                tracing::info!(app = %app.metadata.name, revision, "serves");
+                tracing::info!(app = %app.metadata.name, revision, "an app serves");
                 self.insert_app(deployed, share, AppState::Ready(running));
             }
             Err(error) => self.record_failure(deployed, share, chain(&error)),
@@ -106,7 +106,7 @@ impl Actor {
         let before = before.filter(|failed| failed.is_of(&deployed, &share));
         let attempts = before.map_or(0, |failed| failed.attempts) + 1;
         if attempts == 1 {
-            // The log has each attempt; more events would push others out.
+            // The log has each attempt; more events would displace others.
             self.report_failed(&name, &reason);
         }
         let serves = self.apps.get(&name);
@@ -125,7 +125,8 @@ impl Actor {
         self.failed.insert(name, Arc::new(failed));
     }
 
-    /// Binds what runs of an app anew: a provider of it was closed for one that does not start.
+    /// Binds the running revision again: one of its providers was closed for one that does not
+    /// start.
     pub(super) async fn restore_providers(&mut self, name: &str) {
         let Some(current) = self.apps.get(name).cloned() else {
             return;
@@ -157,14 +158,14 @@ impl Actor {
                 tracing::error!(
                     app = name,
                     error = chain(&error),
-                    "a provider could not be made again after a failed change"
+                    "a provider cannot be started again after a failed change"
                 );
             }
         }
     }
 }
 
-/// How long to wait after so many attempts in a row.
+/// The pause after a number of failures in a row.
 fn retry_delay(attempts: u32) -> Duration {
     let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1));
     RETRY_FIRST.saturating_mul(doubled).min(RETRY_MAX)
