@@ -1,4 +1,5 @@
-//! The admin API over the bus: requests of other hosts, and of commands that know the bus alone.
+//! The admin API over the bus: requests of other hosts, and of commands that connect to the bus
+//! only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +12,15 @@ use weft_membership::message::HostState;
 use super::{Api, operator_routes};
 use crate::Joined;
 
-/// Requests at once: a few people and their scripts, and as many hosts that pass theirs on.
+/// The most requests at once: a few operators and their scripts, and as many hosts that forward
+/// requests.
 const REQUESTS_MAX: usize = 64;
 
-/// How long a host that drains waits before it says that it is there: one that stays is the better one to
-/// ask, and says so at once.
+/// The delay before a draining host replies to discovery: a host that stays is the better choice,
+/// and replies at once.
 const DRAINING_WAIT: Duration = Duration::from_millis(250);
 
-/// Answers until the API stops.
+/// Serves requests until the API stops.
 pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
     let (mut requests, mut discovery) = match mesh.control_subscriptions().await {
         Ok(subscriptions) => subscriptions,
@@ -35,9 +37,9 @@ pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
             () = api.stop.cancelled() => return,
         };
         let Some(message) = message else { return };
-        // Whoever asks one too many is not answered, and has a deadline.
+        // A request beyond the limit gets no reply; its sender has a deadline.
         let Ok(permit) = permits.clone().try_acquire_owned() else {
-            tracing::warn!("a request over the bus was dropped: {REQUESTS_MAX} are being answered");
+            tracing::warn!("dropped a request over the bus: {REQUESTS_MAX} are in progress");
             continue;
         };
         let (task_api, mesh) = (api.clone(), mesh.clone());
@@ -68,7 +70,7 @@ async fn answer(api: &Api, mesh: &Joined, message: weft_bus::Message) {
         }
         Ok(Message::Found(_) | Message::Answer(_)) => return,
         Err(error) => {
-            tracing::debug!(%error, "a request over the bus was refused");
+            tracing::debug!(%error, "rejected a malformed request over the bus");
             Message::Answer(operator_routes::malformed(&error))
         }
     };
@@ -76,7 +78,7 @@ async fn answer(api: &Api, mesh: &Joined, message: weft_bus::Message) {
         return;
     };
     if let Err(error) = mesh.bus().publish(&reply, None, Bytes::from(bytes)).await {
-        // Whoever asked has a deadline.
-        tracing::warn!(%error, "an answer to a request over the bus was not sent");
+        // The sender has a deadline.
+        tracing::warn!(%error, "the answer to a request over the bus was not sent");
     }
 }

@@ -1,4 +1,5 @@
-//! Errors as the control protocol says them: a stable code, a message, what to do.
+//! Errors in the form of the control protocol: a stable code, a message, the causes and the next
+//! step.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -33,15 +34,18 @@ impl ApiError {
     }
 
     pub(super) fn internal() -> Self {
-        Self::new(ErrorCode::Internal, "the host failed; its log says more")
+        Self::new(
+            ErrorCode::Internal,
+            "internal error of the host; see its log",
+        )
     }
 
-    /// The host could not do it, for this reason.
+    /// An internal failure with its causes.
     pub(super) fn failed(error: &dyn std::error::Error) -> Self {
         Self::of(ErrorCode::Internal, error)
     }
 
-    /// Another host did not answer.
+    /// The failure of a request that was forwarded to another host.
     pub(super) fn unreachable_host(host: &str, error: &AskError) -> Self {
         let mut refusal = Self::of(ErrorCode::Busy, error);
         let cause = std::mem::replace(
@@ -49,19 +53,17 @@ impl ApiError {
             format!("host `{host}` did not answer"),
         );
         refusal.0.causes.insert(0, cause);
-        refusal.help("`weft get hosts` shows whether it is there")
+        refusal.help("list the hosts and their status with `weft get hosts`")
     }
 
-    /// `what` has no `name`; `names` are those there are.
+    /// An unknown `name` of the kind `what`; `names` are the existing ones.
     pub(super) fn unknown(what: &str, name: &str, names: &[&str]) -> Self {
-        let error = Self::not_found(format!("there is no {what} `{name}`"));
+        let error = Self::not_found(format!("unknown {what} `{name}`"));
         if names.is_empty() {
-            return error.help(format!(
-                "there is no {what} at all; deploy one with `weft deploy FILE`"
-            ));
+            return error.help("deploy an app with `weft deploy FILE`");
         }
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        error.help(format!("there is {}", names.join(", ")))
+        error.help(format!("expected one of {}", names.join(", ")))
     }
 
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -99,8 +101,7 @@ impl ApiError {
     }
 
     fn bytes(&self) -> Bytes {
-        // An `ErrorBody` is made of strings: it cannot fail to serialise, and an empty body would
-        // still carry the status.
+        // Strings always serialise; an empty body would still carry the status.
         serde_json::to_vec(&self.0).map_or_else(|_| Bytes::new(), Bytes::from)
     }
 

@@ -1,4 +1,4 @@
-//! `GET /v1/events`: what happened of late, and with `follow=true` what happens.
+//! `GET /v1/events`: the recent events, and with `follow=true` the following ones.
 
 use http::Response;
 use weft_control::EventRow;
@@ -10,10 +10,10 @@ use super::json_lines;
 use super::query::pairs;
 use super::router::Body;
 
-/// What events are wanted.
+/// The query of the request.
 #[derive(Debug, Default)]
 struct Query {
-    /// Those of so many milliseconds, by the host's own clock.
+    /// The age of the oldest event, by the host's own clock.
     since_ms: Option<u64>,
     follow: bool,
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/fault`: a drill asks this host to break.
+//! `POST /v1/fault`: injects the fault of a drill.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::router::{Answer, json, read_json};
 use crate::FaultError;
 
 impl Api {
-    /// Has the process break a moment after the answer, or only says whether it would.
+    /// Injects a fault shortly after the answer, or only checks that it could be.
     pub(super) fn fault(&self, request: &Request<Bytes>) -> Answer {
         let is_check = is_check(request.uri().query())?;
         let fault: FaultRequest = read_json(request)?;
@@ -23,7 +23,7 @@ impl Api {
         let Some(faults) = self.sources.faults.clone() else {
             let message = format!("host `{host}` takes no drills");
             return Err(ApiError::refused(message)
-                .help("its operator chose so with `--no-drills` of `weft up`"));
+                .help("start the host without `--no-drills` to allow them"));
         };
         let refused = |error: FaultError| refusal(host, &error);
         match fault {
@@ -42,7 +42,7 @@ impl Api {
                 let lasting = hang_duration(for_ms)?;
                 faults.check_hang().map_err(refused)?;
                 if !is_check {
-                    tracing::warn!("a drill lets this host hang for {lasting:?}");
+                    tracing::warn!("a drill stops this host for {lasting:?}");
                     faults.hang(FAULT_AFTER, lasting).map_err(refused)?;
                 }
             }
@@ -55,7 +55,8 @@ impl Api {
     }
 }
 
-/// Whether it is only asked what would be. What is not understood breaks nothing.
+/// True if the request is a check. Any other query is rejected, so that a typing error injects no
+/// fault.
 fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
     match pairs(query).collect::<Vec<_>>()[..] {
         [] => Ok(false),
@@ -68,7 +69,7 @@ fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-/// How long the host is to hang.
+/// The duration of a hang, within its bounds.
 fn hang_duration(for_ms: u64) -> Result<Duration, ApiError> {
     let lasting = Duration::from_millis(for_ms);
     if lasting.is_zero() || lasting > HANG_MAX {
@@ -85,8 +86,9 @@ fn refusal(host: &str, error: &FaultError) -> ApiError {
         FaultError::FirstProcess => ApiError::refused(message).help(
             "run the container with an init, as `docker run --init` does, or drill `kill-host`",
         ),
-        FaultError::Helper(source) => ApiError::refused(format!("{message}: {source}"))
-            .help("the host starts `weft` once more for that: it has to be where it was"),
+        FaultError::Helper(source) => ApiError::refused(format!("{message}: {source}")).help(
+            "the host starts the `weft` executable as a helper; check that the file still exists",
+        ),
     }
 }
 
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_that_is_not_understood_breaks_nothing() {
+    fn an_unknown_query_injects_no_fault() {
         assert_eq!(is_check(None).ok(), Some(false));
         assert_eq!(is_check(Some("check=true")).ok(), Some(true));
         for query in ["check", "check=1", "chek=true", "check=true&check=true"] {
@@ -105,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_hangs_within_bounds() {
+    fn the_duration_of_a_hang_is_bounded() {
         assert_eq!(hang_duration(1).ok(), Some(Duration::from_millis(1)));
         assert_eq!(hang_duration(60_000).ok(), Some(HANG_MAX));
         for for_ms in [0, 60_001, u64::MAX] {
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_hang_says_why_and_what_to_do() {
+    fn the_refusal_of_a_hang_has_the_reason_and_the_next_step() {
         let refused = refusal("north", &FaultError::FirstProcess).bus_rpc();
         assert_eq!(refused.status, 422);
         let text = String::from_utf8_lossy(&refused.body).into_owned();

@@ -1,4 +1,4 @@
-//! Answers that are one JSON object on each line: what is kept, and to who follows, what comes.
+//! Answers with one JSON object per line: stored entries, and for followers the new ones.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,11 +15,11 @@ use weft_telemetry::event_log::Numbered;
 use super::Api;
 use super::router::Body;
 
-/// Lines on their way to one follower.
+/// The most lines in the queue of a follower.
 const LINES_QUEUED_MAX: usize = 64;
 
-/// Answers with `tail`, and then with what is `filter` of what is followed, which began before the tail
-/// was read, so that nothing falls between them.
+/// Answers with `tail` and then the new entries of `follow` that pass `filter`. The subscription
+/// has to begin before the tail is read, so that no entry falls between them.
 pub(super) fn answer<T: Numbered + Serialize + Clone + Send + Sync + 'static>(
     api: &Api,
     tail: Vec<T>,
@@ -46,7 +46,7 @@ pub(super) fn answer<T: Numbered + Serialize + Clone + Send + Sync + 'static>(
     response
 }
 
-/// Sends new lines until the client goes away or the host stops.
+/// Sends new lines until the client disconnects or the host stops.
 async fn forward_lines<T: Serialize + Clone>(
     mut follow: broadcast::Receiver<T>,
     filter: impl Fn(&T) -> bool,
@@ -66,7 +66,7 @@ async fn forward_lines<T: Serialize + Clone>(
                     return;
                 }
             }
-            // The client is too slow: it misses lines, and their numbers show it.
+            // A client that is too slow misses lines, and their numbers show it.
             Err(broadcast::error::RecvError::Lagged(_)) => {}
             Err(broadcast::error::RecvError::Closed) => return,
         }
@@ -74,7 +74,7 @@ async fn forward_lines<T: Serialize + Clone>(
 }
 
 fn encode(line: &impl Serialize) -> Bytes {
-    // A line is strings and numbers: it cannot fail to serialise.
+    // Strings and numbers always serialise.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');
     Bytes::from(bytes)

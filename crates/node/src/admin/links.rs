@@ -1,4 +1,4 @@
-//! Links as the control protocol says them: `GET /v1/links` and `GET /v1/links/why`.
+//! Links in the form of the control protocol: `GET /v1/links` and `GET /v1/links/why`.
 
 use weft_control::LinkQuery;
 use weft_control::rows::{LinkFunction, LinkRow, LinkWhyRow};
@@ -8,10 +8,10 @@ use weft_link::LinkReport;
 use super::errors::ApiError;
 use crate::controller::{AppState, HostedApp, Snapshot};
 
-/// What serves an import that a provider serves.
+/// The mode of a link to a provider.
 const HOST: &str = "host";
 
-/// A row for each link of each app.
+/// One row for each link of each app.
 pub(super) fn rows(snapshot: &Snapshot) -> Vec<LinkRow> {
     let mut rows = Vec::new();
     for running in snapshot.apps.values() {
@@ -34,7 +34,7 @@ fn row(app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
     }
 }
 
-/// A link of a package serves several imports. They have one mode, for they have the same ends.
+/// A link of a package serves several imports. They have the same ends, and so one mode.
 fn mode(running: &HostedApp, index: usize, link: &LinkSpec) -> &'static str {
     match &running.state {
         AppState::Failed(_) => "",
@@ -56,10 +56,10 @@ fn locality(app: &App, link: &LinkSpec) -> Option<String> {
     (!is_provider(app, link)).then(|| link.locality.as_str().to_owned())
 }
 
-/// How the link that `query` asks about works, and why not faster.
+/// Explains the mode of the link that `query` names.
 ///
 /// # Errors
-/// The query does not read, what it names is not there, or several links fit it.
+/// If the query is malformed, names an unknown app, component or link, or matches several links.
 pub(super) fn why(snapshot: &Snapshot, query: &str) -> Result<LinkWhyRow, ApiError> {
     let query: LinkQuery = query
         .parse()
@@ -97,16 +97,16 @@ fn explain(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkW
     }
 }
 
-/// An import of a component, and what is known of its link.
+/// An import of a component, and the report of its link.
 struct Import<'a> {
     /// For a provider, the interface or package of the link: its imports are alike.
     name: String,
     link: &'a LinkSpec,
-    /// None for a provider.
+    /// `None` for a provider.
     report: Option<&'a LinkReport>,
 }
 
-/// The linked imports of the component that is asked about.
+/// The linked imports of the component of the query.
 fn imports<'a>(app: &'a App, reports: &'a [LinkReport], query: &LinkQuery) -> Vec<Import<'a>> {
     let mut imports = Vec::new();
     for (index, link) in app.spec.links.iter().enumerate() {
@@ -154,7 +154,7 @@ impl Import<'_> {
         let why = match self.report {
             Some(report) => report.reasons.clone(),
             None => vec![format!(
-                "`{to}` is a provider: the host serves it, and the call enters no other store"
+                "`{to}` is a provider: calls stay in the host and enter no other store"
             )],
         };
         let functions = self.report.map_or(&[][..], |report| &report.functions);
@@ -178,7 +178,7 @@ impl Import<'_> {
         }
     }
 
-    /// The import and the link's name, as `weft link why` takes them.
+    /// The import and the link's name in the form of the arguments of `weft link why`.
     fn query_text(&self) -> String {
         match &self.link.name {
             Some(name) => format!("`{}` with `--name {name}`", self.name),
@@ -200,12 +200,12 @@ fn no_link(query: &LinkQuery, imports: &[Import<'_>]) -> ApiError {
     ApiError::not_found(message).help(suggestion(&import.to_string(), imports))
 }
 
-/// What to ask about in place of `asked`.
+/// A hint at imports that resemble `asked`.
 fn suggestion(asked: &str, imports: &[Import<'_>]) -> String {
     if imports.is_empty() {
-        return "it has no links at all".to_owned();
+        return "the component has no links at all".to_owned();
     }
-    // Of two versions, the other one is no slip of the hand.
+    // Another version is not a typing error.
     let unversioned = |name: &str| name.split('@').next().unwrap_or(name).to_owned();
     let asked = unversioned(asked);
     let names: Vec<_> = imports
@@ -218,7 +218,7 @@ fn suggestion(asked: &str, imports: &[Import<'_>]) -> String {
         return format!("did you mean `{meant}`?");
     }
     let all: Vec<_> = imports.iter().map(Import::query_text).collect();
-    format!("it has links for {}", all.join(", "))
+    format!("the component has links for {}", all.join(", "))
 }
 
 fn ambiguous(query: &LinkQuery, several: &[&Import<'_>]) -> ApiError {
@@ -227,7 +227,7 @@ fn ambiguous(query: &LinkQuery, several: &[&Import<'_>]) -> ApiError {
         query.from, query.app, query.import
     );
     let several: Vec<_> = several.iter().map(|import| import.query_text()).collect();
-    ApiError::bad_request(message).help(format!("ask for one of {}", several.join(", ")))
+    ApiError::bad_request(message).help(format!("name one of {}", several.join(", ")))
 }
 
 #[cfg(test)]
@@ -268,7 +268,7 @@ spec:
         }
     }
 
-    fn ask(query: &str) -> Result<LinkWhyRow, ApiError> {
+    fn explain_link(query: &str) -> Result<LinkWhyRow, ApiError> {
         let app = App::from_yaml("shop.yaml", APP).unwrap();
         let reports = [
             report(0, "shop:catalog/pricing@0.1.0"),
@@ -280,8 +280,8 @@ spec:
 
     #[track_caller]
     fn check(query: &str, interface: &str, mode: &str, deadline_ms: Option<u64>) {
-        let row = ask(&format!("app=shop&from=storefront&{query}"));
-        let row = row.unwrap_or_else(|_| panic!("{query} is refused"));
+        let row = explain_link(&format!("app=shop&from=storefront&{query}"));
+        let row = row.unwrap_or_else(|_| panic!("`{query}` is refused"));
         assert_eq!(
             (row.interface.as_str(), row.mode.as_str(), row.deadline_ms),
             (interface, mode, deadline_ms)
@@ -312,7 +312,7 @@ spec:
     }
 
     #[tokio::test]
-    async fn what_is_not_there_or_not_one_is_refused_with_what_there_is() {
+    async fn an_unknown_or_ambiguous_link_is_refused_with_the_alternatives() {
         let cases = [
             (
                 "from=storefronts&interface=a:b/c",
@@ -332,7 +332,7 @@ spec:
             (
                 "from=storefront&interface=shop:catalog/pricing@0.2.0",
                 ErrorCode::NotFound,
-                "it has links for `shop:catalog/pricing@0.1.0`, ",
+                "the component has links for `shop:catalog/pricing@0.1.0`, ",
             ),
             (
                 "from=storefront&interface=wasi:keyvalue&name=carts",
@@ -351,7 +351,7 @@ spec:
             ),
         ];
         for (query, code, help) in cases {
-            let refused = ask(&format!("app=shop&{query}")).err().unwrap();
+            let refused = explain_link(&format!("app=shop&{query}")).err().unwrap();
             let body = refused.response().into_body().collect().await.unwrap();
             let body: ErrorBody = serde_json::from_slice(&body.to_bytes()).unwrap();
             assert_eq!(body.code, code, "{body:?}");

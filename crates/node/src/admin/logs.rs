@@ -1,4 +1,4 @@
-//! `GET /v1/logs`: the newest lines of guests, and with `follow=true` those to come.
+//! `GET /v1/logs`: the newest log lines of guests, and with `follow=true` the following ones.
 
 use http::Response;
 use weft_control::{LOG_TAIL_DEFAULT, LogLine};
@@ -9,7 +9,7 @@ use super::json_lines;
 use super::query::pairs;
 use super::router::Body;
 
-/// What lines are wanted.
+/// The query of the request.
 #[derive(Debug, Default)]
 struct Query {
     app: Option<String>,

@@ -1,6 +1,6 @@
 //! The admin API: the server side of the control protocol (`weft_control`).
 //!
-//! It listens on loopback only and answers nobody without the token.
+//! It listens on loopback only and rejects requests without the token.
 
 mod bus_server;
 mod errors;
@@ -40,20 +40,26 @@ use crate::Joined;
 use crate::controller::Controller;
 use crate::runtime::Runtime;
 
-/// Connections at once: a few people and their scripts.
+/// The most connections at once: a few operators and their scripts.
 const CONNECTIONS_MAX: usize = 64;
 
-/// How long a client may take to send the head of a request.
+/// The longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What the host says of itself.
+/// The host that answers, in the rows of `weft get hosts`.
 #[derive(Clone)]
 pub struct About {
+    /// The display name.
     pub name: String,
+    /// The labels.
     pub labels: HostLabels,
+    /// The address of the HTTP server.
     pub http: Option<SocketAddr>,
+    /// The time of the start.
     pub started: Instant,
+    /// The runtime, for its limits and counters.
     pub runtime: Arc<dyn Runtime>,
+    /// The token that requests need.
     pub token: String,
 }
 
@@ -64,17 +70,23 @@ pub struct Admin {
     tasks: TaskTracker,
 }
 
-/// What requests are answered from.
+/// The state that requests read and change.
 pub struct Sources {
+    /// The host itself.
     pub about: About,
+    /// The apps of the host.
     pub controller: Controller,
-    /// The lattice of many, if the host has joined one.
+    /// The lattice, if the host has joined one.
     pub mesh: Option<Joined>,
+    /// The artifacts on disk.
     pub artifacts: Artifacts,
+    /// The types of providers.
     pub registry: Registry,
+    /// The logs of guests.
     pub logs: Logs,
+    /// The events of the host.
     pub events: Events,
-    /// How this process breaks for a drill, if it may.
+    /// The faults for drills, if the host takes drills.
     pub faults: Option<Arc<dyn Faults>>,
 }
 
@@ -82,9 +94,9 @@ pub struct Sources {
 struct Api {
     sources: Sources,
     address: SocketAddr,
-    /// Ends the streams of `weft logs -f`.
+    /// Ends the streams of followers.
     stop: CancellationToken,
-    /// Owns the tasks that feed them.
+    /// Owns the tasks that feed the streams.
     tasks: TaskTracker,
 }
 
@@ -92,7 +104,7 @@ impl Admin {
     /// Listens on `address`.
     ///
     /// # Errors
-    /// What the operating system says of the address.
+    /// The error of the operating system if the address cannot be used.
     pub async fn start(address: SocketAddr, sources: Sources) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -116,11 +128,12 @@ impl Admin {
         })
     }
 
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no new request and finishes those that have begun.
+    /// Takes no new requests and finishes those in progress.
     pub async fn stop(self, deadline: Duration) {
         self.stop.cancel();
         self.tasks.close();
@@ -128,7 +141,7 @@ impl Admin {
             .await
             .is_err()
         {
-            tracing::warn!("a request to the admin API was cut off");
+            tracing::warn!("a request to the admin API was cut off at the deadline");
         }
     }
 }

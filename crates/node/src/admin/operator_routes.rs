@@ -1,4 +1,4 @@
-//! What an operator asks: placements, status, plans, drains, labels, and any of it of another host.
+//! Operations: status, plans, drains, labels, and requests that are forwarded to another host.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use crate::LabelsError;
 use crate::inventory_publisher::holdings;
 
 impl Api {
-    /// Answers what is asked of this host itself.
+    /// Answers an operation on this host.
     pub(super) async fn operate(&self, what: &str, request: Request<Bytes>) -> Answer {
         let query = request.uri().query().unwrap_or_default();
         match (request.method(), what) {
@@ -36,7 +36,7 @@ impl Api {
             (&Method::POST, "drain") => self.drain(request).await,
             (&Method::POST, "labels") => self.label(request).await,
             (method, _) => Err(ApiError::not_found(format!(
-                "there is no `{method} {what}`"
+                "unknown request `{method} {what}`"
             ))),
         }
     }
@@ -64,7 +64,7 @@ impl Api {
         let report = PlacementReport::of(&self.sources)?;
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
         let holdings = holdings(&self.sources.controller.snapshot());
-        // A component is there at several revisions while a newer one does not start.
+        // A component has several revisions while a newer one does not start.
         let components: BTreeSet<_> = holdings.into_iter().map(|held| held.component).collect();
         for component in components {
             match report.stays(&component) {
@@ -102,7 +102,7 @@ impl Api {
         })
     }
 
-    /// Has another host answer, or this one if it is the one.
+    /// Forwards a request to the named host, or answers it if that is this one.
     pub(super) async fn forward(&self, host: &str, rest: &str, request: Request<Bytes>) -> Answer {
         let host: HostRef = host
             .parse()
@@ -123,9 +123,7 @@ impl Api {
         }
         if host.is_gone() {
             let message = format!("host `{}` is {}", host.host, host.status);
-            return Err(
-                ApiError::refused(message).help("`weft get hosts` shows which hosts there are")
-            );
+            return Err(ApiError::refused(message).help("list the hosts with `weft get hosts`"));
         }
         let id: HostId = id.parse().map_err(|_| ApiError::internal())?;
         let request = bus_rpc::Request {
@@ -140,36 +138,37 @@ impl Api {
         Ok(response)
     }
 
-    /// Answers the same request under another path. Each pass takes a part of the path away, so they end.
+    /// Answers a request under another path. Each step shortens the path, so the recursion ends.
     fn route_as(&self, path: String, request: Request<Bytes>) -> BoxFuture<'_, Answer> {
         Box::pin(async move {
             let (mut head, body) = request.into_parts();
-            head.uri = path
-                .parse()
-                .map_err(|error| ApiError::bad_request(format!("`{path}` is no path: {error}")))?;
+            head.uri = path.parse().map_err(|error| {
+                ApiError::bad_request(format!("invalid path `{path}`: {error}"))
+            })?;
             self.route(Request::from_parts(head, body)).await
         })
     }
 
-    /// The lattice of many.
+    /// The joined lattice, or an error for a standalone host.
     fn joined(&self) -> Result<&Joined, ApiError> {
         self.sources.mesh.as_ref().ok_or_else(|| {
             ApiError::refused(
-                "this host has joined no lattice: nobody could take its work".to_owned(),
+                "this host has joined no lattice: no other host could take its components"
+                    .to_owned(),
             )
-            .help("start hosts with `weft up --nats URL` to have several")
+            .help("start the hosts with `weft up --nats URL` to form a lattice")
         })
     }
 
-    /// Answers a request that came over the bus, which whoever speaks on it may make. What has no end is
-    /// refused.
+    /// Answers a request over the bus. Access to the bus is the permission. Answers without an end
+    /// are refused.
     pub(super) async fn answer_bus_rpc(&self, request: bus_rpc::Request) -> bus_rpc::Answer {
         let response = match self.bus_rpc(request).await {
             Ok(response) => response,
             Err(error) => error.response(),
         };
         let status = response.status().as_u16();
-        // What this host makes itself does not fail to be read.
+        // Bodies that this host builds do not fail.
         let body = response.into_body().collect().await;
         let body = body.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
         bus_rpc::Answer { status, body }
@@ -178,30 +177,30 @@ impl Api {
     async fn bus_rpc(&self, request: bus_rpc::Request) -> Answer {
         let bus_rpc::Request { method, path, body } = request;
         if path.contains("follow=true") {
-            let message = "what is followed does not go over the bus".to_owned();
-            return Err(
-                ApiError::refused(message).help("ask the admin API of the host, or without `-f`")
-            );
+            let message = "`follow` does not work over the bus".to_owned();
+            return Err(ApiError::refused(message)
+                .help("send the request to the admin API of the host, or without `-f`"));
         }
         let request = Request::builder()
             .method(method.as_str())
             .uri(path)
             .body(body);
         let request = request
-            .map_err(|error| ApiError::bad_request(format!("this is no request: {error}")))?;
+            .map_err(|error| ApiError::bad_request(format!("malformed request: {error}")))?;
         self.route(request).await
     }
 }
 
-/// An answer that the bus does not carry, told as a refusal.
+/// The refusal of an answer that exceeds a message of the bus.
 pub(super) fn too_large(found: usize, max: usize) -> bus_rpc::Answer {
-    let message = format!("the answer takes {found} bytes, and the bus carries {max}");
+    let message =
+        format!("the answer is too large for the bus: expected at most {max} bytes, found {found}");
     let refusal = ApiError::refused(message)
-        .help("ask the admin API of the host, with `--admin` in place of `--nats`");
+        .help("send the request to the admin API of the host, with `--admin` in place of `--nats`");
     refusal.bus_rpc()
 }
 
-/// The answer to what is no request.
+/// The answer to a malformed request.
 pub(super) fn malformed(error: &bus_rpc::MessageError) -> bus_rpc::Answer {
     ApiError::bad_request(error.to_string()).bus_rpc()
 }
@@ -213,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_that_is_too_large_is_told_with_both_numbers() {
+    fn the_refusal_of_a_large_answer_has_both_sizes() {
         let answer = too_large(2_000_000, 1_000_000);
         assert_eq!(answer.status, 422);
         let body: BTreeMap<String, serde_json::Value> =

@@ -1,5 +1,5 @@
-//! Where everything is to run and what says that it does: the rows of placements and inventories, whether
-//! an app is as wanted, and what a deploy would change.
+//! The placement and its progress: the rows of placements and inventories, the status of an app,
+//! and the effects of a deploy.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,31 +21,31 @@ use crate::controller::Snapshot;
 use crate::event_reporter::freeze_reason;
 use crate::inventory_publisher::holdings;
 
-/// The one host of a lattice of one, where a plan needs an id.
+/// The host id of a standalone host, for plans.
 const ONLY_HOST: &str = "local";
 
-/// Where everything is to run, and what runs.
+/// The planned and the reported placement.
 pub(super) struct PlacementReport {
     apps: BTreeMap<AppName, Deployed>,
     plan: Plan,
     hosts: BTreeMap<HostId, HostNames>,
-    /// What each host that lives says that it has.
+    /// The inventories of live hosts.
     holdings: Vec<(HostId, Holding)>,
-    /// Why this host cannot run an app, by its name.
+    /// The reason this host cannot run an app, by app.
     failures: BTreeMap<String, String>,
-    /// What plans are made from; none for a lattice of one.
+    /// The inputs of placement; `None` for a standalone host.
     cluster_view: Option<ClusterView>,
     me: HostId,
 }
 
-/// What a host is called.
+/// The names of a host.
 struct HostNames {
     name: String,
     id: Option<String>,
 }
 
 impl PlacementReport {
-    /// The layout now.
+    /// The current report.
     pub(super) fn of(sources: &Sources) -> Result<Self, ApiError> {
         let snapshot = sources.controller.snapshot();
         let failures = failures(&snapshot);
@@ -118,7 +118,7 @@ impl PlacementReport {
         })
     }
 
-    // === what is asked for ===
+    // === reports ===
 
     pub(super) fn placements(&self) -> Vec<PlacementRow> {
         let apps = self.apps.values();
@@ -143,7 +143,7 @@ impl PlacementReport {
         rows.collect()
     }
 
-    /// Whether an app is as wanted.
+    /// Compares an app with its placement.
     pub(super) fn status(&self, app: &str) -> Result<StatusReport, ApiError> {
         let names: Vec<_> = self.apps.keys().map(AppName::as_str).collect();
         let deployed = self
@@ -167,7 +167,7 @@ impl PlacementReport {
         })
     }
 
-    /// What it would change if this were what is wanted of an app.
+    /// The changes if `app` were the desired revision.
     pub(super) fn plan(&self, app: &App, changes: Vec<String>) -> PlanReport {
         let name = &app.metadata.name;
         let old = self.apps.get(name);
@@ -214,14 +214,14 @@ impl PlacementReport {
         }
     }
 
-    /// What a host that drains still has: what is on its way to others, and why the rest is not.
+    /// The reasons a component stays on a draining host; `None` if it is moving to another one.
     pub(super) fn stays(&self, component: &ComponentId) -> Option<Vec<String>> {
         let hosts = self.plan.assignments.get(component)?;
         let is_placed_elsewhere = hosts.iter().any(|host| *host != self.me);
         (!is_placed_elsewhere).then(|| self.why(component, &self.plan))
     }
 
-    /// Why nothing is decided by what is heard of others.
+    /// The reason placement is paused, if it is.
     fn pause_reason(&self) -> Option<String> {
         let freeze = self.cluster_view.as_ref()?.membership.freeze?;
         Some(freeze_reason(freeze).to_owned())
@@ -303,7 +303,7 @@ impl PlacementReport {
         revisions.into_values().collect()
     }
 
-    /// The components that run where they ran, with other code or settings.
+    /// The components that stay on their hosts with other code or settings.
     fn updated_in_place(&self, old: &App, new: &App, plan: &Plan) -> Vec<HostChange> {
         let changed = new.spec.components.iter().filter(|component| {
             let before = old.spec.components.iter();
@@ -354,7 +354,7 @@ impl PlacementReport {
             .collect()
     }
 
-    /// A reason with the names of hosts in place of their ids.
+    /// A reason with display names in place of host ids.
     fn reason_text(&self, reason: &Reason) -> String {
         let text = reason.to_string();
         match &reason.cause {
@@ -373,7 +373,7 @@ impl PlacementReport {
     }
 }
 
-/// Everything on one host, whatever is asked of hosts: a lattice of one has no choice.
+/// The plan of a standalone host: every component on it, whatever the requirements.
 fn all_on<'a>(host: &HostId, apps: impl Iterator<Item = &'a App>) -> Plan {
     let assignments = apps.flat_map(|app| {
         let components = app.spec.components.iter().map(|component| {

@@ -1,6 +1,6 @@
-//! The queries of the API: `key=value`, joined by `&`. No value needs an escape.
+//! Query strings of the API: `key=value`, joined by `&`. No value needs an escape.
 
-/// The keys of a query with their values.
+/// The pairs of a query.
 pub(super) fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     let pairs = query.unwrap_or_default().split('&');
     pairs

@@ -1,4 +1,4 @@
-//! Which request does what.
+//! The routes of the API.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
 pub(super) type Answer = Result<Response<Body>, ApiError>;
 
 impl Api {
-    /// Answers one request; an error becomes an answer too.
+    /// Answers a request; errors become answers too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let outcome = if self.is_authorized(&request) {
             match whole(request).await {
@@ -47,11 +47,11 @@ impl Api {
         let Some(given) = given.as_bytes().strip_prefix(b"Bearer ") else {
             return false;
         };
-        // Hashes compare in constant time, whatever was given.
+        // Hashes are compared because their comparison takes constant time.
         blake3::hash(given) == blake3::hash(self.sources.about.token.as_bytes())
     }
 
-    /// Answers a request of somebody who may make it.
+    /// Routes an authorised request.
     pub(super) async fn route(&self, request: Request<Bytes>) -> Answer {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.trim_start_matches('/').split('/').collect();
@@ -81,7 +81,7 @@ impl Api {
                 self.artifact(&method.clone(), &digest, request).await
             }
             _ => Err(ApiError::not_found(format!(
-                "there is no `{} {path}`",
+                "unknown request `{} {path}`",
                 request.method()
             ))),
         }
@@ -101,7 +101,7 @@ impl Api {
                 let (about, mesh) = (&self.sources.about, &self.sources.mesh);
                 json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
             }
-            _ => Err(ApiError::not_found(format!("there is no list of `{what}`"))),
+            _ => Err(ApiError::not_found(format!("unknown list `{what}`"))),
         }
     }
 
@@ -151,7 +151,7 @@ impl Api {
         json(&app.call(&call.component, expression, repeat).await?)
     }
 
-    /// The app that a call is for, which runs the component.
+    /// The running app of a call's component.
     fn callee(&self, call: &CallRequest) -> Result<Arc<dyn RunningApp>, ApiError> {
         let snapshot = self.sources.controller.snapshot();
         let Some(app) = snapshot.apps.get(&call.app) else {
@@ -200,13 +200,13 @@ impl Api {
                 Ok(empty(StatusCode::NO_CONTENT))
             }
             _ => Err(ApiError::not_found(
-                "an artifact takes GET, HEAD and PUT".to_owned(),
+                "invalid method for an artifact: expected GET, HEAD or PUT".to_owned(),
             )),
         }
     }
 }
 
-/// The manifest as the rules of manifests see it: whoever speaks to the API may not have checked it.
+/// Validates a manifest again: a client of the API may not have done so.
 pub(super) fn checked(app: &App) -> Result<App, ApiError> {
     let text = app
         .to_json()
@@ -222,7 +222,7 @@ async fn blocking<R: Send + 'static>(
         .map_err(|_| ApiError::internal())
 }
 
-/// The request with its body, of the size that it may have.
+/// Reads the body of a request, up to its limit.
 async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, ApiError> {
     let limit = match *request.method() {
         Method::PUT => ARTIFACT_BYTES_MAX,
@@ -231,13 +231,13 @@ async fn whole(request: Request<Incoming>) -> Result<Request<Bytes>, ApiError> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, limit).collect().await;
     let body =
-        body.map_err(|error| ApiError::bad_request(format!("cannot read the body: {error}")))?;
+        body.map_err(|error| ApiError::bad_request(format!("cannot receive the body: {error}")))?;
     Ok(Request::from_parts(head, body.to_bytes()))
 }
 
 pub(super) fn read_json<T: DeserializeOwned>(request: &Request<Bytes>) -> Result<T, ApiError> {
     serde_json::from_slice(request.body())
-        .map_err(|error| ApiError::bad_request(format!("the body does not read: {error}")))
+        .map_err(|error| ApiError::bad_request(format!("malformed body: {error}")))
 }
 
 /// An answer with a JSON body.

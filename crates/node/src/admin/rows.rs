@@ -1,4 +1,4 @@
-//! The rows of `weft get`, from what runs.
+//! The rows of `weft get`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -28,7 +28,7 @@ fn app(running: &HostedApp, failed: Option<&FailedRevision>) -> AppRow {
         (AppState::Ready(_), Some(failed)) => {
             let revision = failed.deployed.revision;
             let reason = &failed.reason;
-            let reason = format!("revision {revision} does not start here: {reason}");
+            let reason = format!("revision {revision} does not start on this host: {reason}");
             ("behind", Some(reason))
         }
         (AppState::Failed(reason), _) => ("failed", Some(reason.clone())),
@@ -143,7 +143,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
     rows
 }
 
-/// The hosts of the lattice, the one that is asked first.
+/// The hosts of the lattice, this one first.
 pub(super) fn hosts(
     about: &About,
     admin: SocketAddr,
@@ -158,12 +158,12 @@ pub(super) fn hosts(
     let lattice = Some(mesh.lattice.to_string());
     own.lattice = lattice.clone();
     own.id = Some(mesh.me.to_string());
-    let (mine, others): (Vec<_>, Vec<_>) =
+    let (own_views, others): (Vec<_>, Vec<_>) =
         membership.view.hosts().partition(|host| host.id == mesh.me);
-    if let Some(mine) = mine.first() {
-        own.status = status(mine).to_owned();
-        own.running = mine.load.running.into();
-        own.notes = notes(mine);
+    if let Some(own_view) = own_views.first() {
+        own.status = status(own_view).to_owned();
+        own.running = own_view.load.running.into();
+        own.notes = notes(own_view);
     }
     let others = others.into_iter().map(|host| HostRow {
         lattice: lattice.clone(),
@@ -196,7 +196,7 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
     }
 }
 
-/// A host by what it has said of itself.
+/// The row of another host, from its inventory and heartbeats.
 fn other(host: &HostView) -> HostRow {
     let contents = host.contents.clone().unwrap_or_default();
     let apps: BTreeSet<_> = contents
@@ -235,28 +235,30 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What is wrong with a host, as it says.
+/// The conditions and failures that a host reports.
 fn notes(host: &HostView) -> Vec<String> {
     let contents = host.contents.clone().unwrap_or_default();
-    let troubles = contents.troubles.iter().map(|trouble| match trouble {
+    let conditions = contents.troubles.iter().map(|condition| match condition {
         HostCondition::StoreAway => {
-            "the store of the desired state is away; it goes on with its copy".to_owned()
+            "the desired-state bucket is unavailable: the host continues with its replica"
         }
         HostCondition::Disk => {
-            "its disk does not take the desired state; it goes on without".to_owned()
+            "the disk rejects the desired state or artifacts: the host continues in memory"
         }
-        HostCondition::Bytes => "it lacks the bytes of a component, and nobody has them".to_owned(),
+        HostCondition::Bytes => {
+            "an artifact is missing: neither the object store nor a peer has the bytes"
+        }
     });
     let failures = contents.failures.iter().map(|failure| {
         let (app, revision) = (&failure.app, failure.revision.0);
-        // Whoever wrote it may be anybody.
+        // The text comes from another host and is not trusted.
         let reason = failure.reason.escape_debug();
-        format!("revision {revision} of app `{app}` does not start on it: {reason}")
+        format!("revision {revision} of app `{app}` does not start: {reason}")
     });
-    troubles.chain(failures).collect()
+    conditions.map(str::to_owned).chain(failures).collect()
 }
 
-/// What is heard of a host goes before what it said last.
+/// The liveness of a host goes before its last reported state.
 fn status(host: &HostView) -> &'static str {
     match (host.liveness, host.state) {
         (_, HostState::Left) => HostState::Left.name(),
