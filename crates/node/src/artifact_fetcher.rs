@@ -1,5 +1,5 @@
-//! The task that sees to it that the bytes of components are on this host's disk: from the lattice's store, or
-//! from a peer where that is away or has lost them.
+//! The task that downloads the artifacts that this host needs: from the lattice's object store, or
+//! from a peer if the object store is unavailable or has lost them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use weft_telemetry::chain;
 use crate::membership_task::MembershipSnapshot;
 use crate::peer_rpc::PeerClient;
 
-/// How long to wait before what nobody had is looked for again.
+/// The pause before missing artifacts are requested again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// How many peers are asked for the bytes of one component before the next one has its turn.
+/// The most peers that are tried for one artifact before the next one has its turn.
 const PEERS_MAX: usize = 8;
 
-/// What is on this host's disk.
+/// The artifacts on this host's disk.
 #[derive(Debug, Clone, Default)]
 pub(super) struct LocalArtifacts {
     /// Verified since the host started.
     pub(super) digests: BTreeSet<Digest>,
-    /// Whether the disk did not take the bytes that came last.
+    /// True if the last write failed.
     pub(super) has_disk_failed: bool,
 }
 
@@ -37,21 +37,18 @@ pub(super) struct ArtifactFetcher {
     pub(super) peer_client: PeerClient,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) is_bucket_unavailable: watch::Receiver<bool>,
-    /// What is wanted, the most urgent first.
+    /// The needed artifacts, the most urgent first.
     pub(super) needed: watch::Receiver<Arc<Vec<Digest>>>,
     pub(super) local: watch::Sender<LocalArtifacts>,
 }
 
-/// Why bytes are not here.
+/// The reason an artifact was not fetched.
 #[derive(Debug, thiserror::Error)]
 enum FetchError {
-    /// Nobody gave them.
-    #[error("neither the store of the lattice nor a peer has them")]
+    #[error("the artifact is missing in the object store and at every peer")]
     NotFound,
-    /// They cannot be kept.
-    #[error("they cannot be kept")]
+    #[error("the artifact cannot be written to disk")]
     Disk(#[source] ArtifactError),
-    /// The host is stopping.
     #[error("the host is stopping")]
     Stopping,
 }
@@ -78,7 +75,7 @@ impl ArtifactFetcher {
         }
     }
 
-    /// Looks once for everything. Says whether something is missing.
+    /// Tries every needed artifact once. Returns whether some are still missing.
     async fn round(&mut self) -> bool {
         let needed = self.needed.borrow_and_update().clone();
         self.verify(&needed).await;
@@ -87,7 +84,7 @@ impl ArtifactFetcher {
             if self.local.borrow().digests.contains(digest) {
                 continue;
             }
-            // Something else may be more urgent now.
+            // Another artifact may be more urgent now.
             if self.needed.has_changed().unwrap_or(false) {
                 return true;
             }
@@ -98,7 +95,7 @@ impl ArtifactFetcher {
         is_missing
     }
 
-    /// Looks at what is on the disk already, all at once.
+    /// Verifies the artifacts that are already on disk, all in one blocking task.
     async fn verify(&self, needed: &Arc<Vec<Digest>>) {
         let (artifacts, needed) = (self.artifacts.clone(), needed.clone());
         let verified = self.local.borrow().digests.clone();
@@ -118,7 +115,11 @@ impl ArtifactFetcher {
     fn record(&self, digest: &Digest, fetched: &Result<(), FetchError>) {
         if let Err(error) = fetched {
             let (digest, error) = (digest.short(), chain(error));
-            tracing::warn!(digest, error, "the bytes of a component are not here yet");
+            tracing::warn!(
+                digest,
+                error,
+                "an artifact is not available yet; the download is retried"
+            );
         }
         let has_failed = matches!(fetched, Err(FetchError::Disk(_)));
         self.local.send_if_modified(|local| {
@@ -130,7 +131,7 @@ impl ArtifactFetcher {
     }
 
     async fn fetch(&self, digest: &Digest) -> Result<(), FetchError> {
-        // Where the store is known to be away, asking it may take long to fail.
+        // A request to an unavailable object store may take long to fail.
         let bytes = if *self.is_bucket_unavailable.borrow() {
             match self.fetch_from_peer(digest).await {
                 Some(bytes) => Some(bytes),
@@ -157,7 +158,7 @@ impl ArtifactFetcher {
                 tracing::debug!(
                     digest,
                     error,
-                    "the store did not give the bytes of a component"
+                    "an artifact was not fetched from the object store"
                 );
                 None
             }
@@ -173,19 +174,19 @@ impl ArtifactFetcher {
             {
                 Ok(bytes) => {
                     let (peer, digest) = (peer.short(), digest.short());
-                    tracing::info!(peer, digest, "a peer gave the bytes of a component");
+                    tracing::info!(peer, digest, "fetched an artifact from a peer");
                     return Some(bytes);
                 }
                 Err(error) => {
                     let (peer, error) = (peer.short(), chain(&error));
-                    tracing::debug!(peer, error, "a peer did not give the bytes of a component");
+                    tracing::debug!(peer, error, "an artifact was not fetched from a peer");
                 }
             }
         }
         None
     }
 
-    /// Those who live, beginning with those who run something: they have bytes.
+    /// The live peers, those that run components first: they have artifacts.
     fn peers(&self) -> Vec<HostId> {
         let membership = self.membership.borrow();
         let hosts = membership.view.hosts();

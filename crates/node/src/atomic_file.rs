@@ -1,17 +1,17 @@
-//! Small files of the data directory, written whole or not at all.
+//! Small files of the data directory, written atomically.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Only the host's own user reads what it keeps.
+/// Files of the data directory are readable for the host's own user only.
 pub(crate) const OWNER_MODE: u32 = 0o600;
 
-/// Writes a file whole or not at all, on disk when this returns.
+/// Writes a file whole or not at all; it is on disk when this returns.
 ///
 /// # Errors
-/// What the operating system says; the file is then as it was.
+/// The error of the operating system; the file is then unchanged.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
     let mut file = OpenOptions::new()
@@ -23,7 +23,7 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    // The name is on disk too, or the next start may find the old file.
+    // The directory entry has to be on disk too, or the next start may find the old file.
     match path.parent() {
         Some(directory) => File::open(directory)?.sync_all(),
         None => Ok(()),

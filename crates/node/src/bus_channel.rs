@@ -1,9 +1,9 @@
-//! Conversations over the bus: frames both ways between two hosts, about one call.
+//! Channels over the bus: frames in both directions between two hosts, about one call.
 //!
-//! Each end of a conversation has a subject of its own, made of the host, a token that whoever asks draws at
-//! random, and which end it is. Who asks sends the first frame to the answering end of the other host, and
-//! names its own end as the place to answer to; so each knows where the other listens, and the frames of one
-//! direction have one order. A message that names no place to answer to is the last one.
+//! Each end of a channel has its own subject, made of the host, a random token chosen by the
+//! caller, and the name of the end. The caller sends the first frame to the callee end of the other
+//! host with its own end as the reply subject. So each end has the address of the other, and the
+//! frames of one direction arrive in order. A message without a reply subject is the last one.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,17 +20,18 @@ use weft_wire::{Abandon, Frame};
 use crate::stream_server::StreamServer;
 use crate::subjects::{ChannelEnd, Subjects};
 
-/// What may wait for one end of a conversation, with [`MESSAGE_OVERHEAD`] for each message. Credit bounds what
-/// an honest host sends far below; one that sends more is not listened to any longer.
+/// The most bytes that are queued for one end of a channel, with [`MESSAGE_OVERHEAD`] for each
+/// message. Flow control keeps an honest host far below it; the channel of a host that sends more
+/// is closed.
 const QUEUED_BYTES_MAX: usize = 16 << 20;
 
-/// What a message takes beside its payload.
+/// The memory of a queued message beside its payload.
 const MESSAGE_OVERHEAD: usize = 128;
 
-/// The most conversations at once, of both ends: as many as calls.
+/// The most channels at once, counting both ends: as many as calls.
 const CHANNELS_MAX: usize = 10_000;
 
-/// The conversations of this host.
+/// The channels of this host. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct BusChannels(Arc<Shared>);
 
@@ -39,42 +40,41 @@ struct Shared {
     subjects: Subjects,
     /// By the subject of this host's end.
     inboxes: Mutex<HashMap<Subject, Inbox>>,
-    /// Owns the tasks that say that an end is gone.
+    /// Owns the tasks that send abandon frames.
     tasks: TaskTracker,
 }
 
-/// Where messages for one end go.
+/// The queue of one end.
 struct Inbox {
     sender: mpsc::UnboundedSender<Received>,
     queued_bytes: Arc<AtomicUsize>,
 }
 
-/// What one end of a conversation hears.
+/// An event at one end of a channel.
 #[derive(Debug)]
 pub(super) enum Received {
     Frame {
         bytes: Bytes,
-        /// Whether this is the last one.
         is_last: bool,
     },
-    /// Nobody listens at the other end.
+    /// The other host has no subscription for the channel.
     NoListener,
-    /// Something may be missing: the connection was lost, or too much came at once.
+    /// Frames may be missing: the connection was lost, or the queue overflowed.
     Gap,
 }
 
-/// One end of a conversation. Dropped before it is over, it tells the other end.
+/// One end of a channel. Dropping it before the call is over sends an abandon frame.
 pub(super) struct Channel {
     channels: BusChannels,
     local: Subject,
     remote: Subject,
     received: mpsc::UnboundedReceiver<Received>,
     queued_bytes: Arc<AtomicUsize>,
-    /// The number of the call, for the frame that says that this end is gone; none if that need not be said.
+    /// The call in the abandon frame that `drop` sends; `None` to send none.
     abandon_on_drop: Option<u64>,
 }
 
-/// A conversation that another host began.
+/// A channel opened by another host, with its first frame.
 pub(super) struct Accepted {
     pub(super) channel: Channel,
     pub(super) frame: Bytes,
@@ -90,10 +90,11 @@ impl BusChannels {
         }))
     }
 
-    /// Opens a conversation with a host about a call; nothing is sent yet. None if there are too many.
+    /// Opens a channel to a host for a call; sends nothing yet. `None` if there are too many
+    /// channels.
     pub(super) fn open(&self, host: HostId, call: u64) -> Option<Channel> {
         let mut token = [0; 12];
-        // Without randomness two hosts could mean the same conversation.
+        // Without randomness two hosts could choose the same channel.
         getrandom::fill(&mut token).ok()?;
         let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let subjects = &self.0.subjects;
@@ -102,7 +103,8 @@ impl BusChannels {
         self.register(local, remote, Some(call))
     }
 
-    /// Hands on what comes to this host's ends, and serves what other hosts begin, until `stop`.
+    /// Delivers messages to this host's ends and serves the channels that other hosts open, until
+    /// `stop`.
     pub(super) fn serve(
         &self,
         mut messages: Subscription,
@@ -129,9 +131,12 @@ impl BusChannels {
             Delivery::Message(message) => return self.deliver(message),
             Delivery::NoResponders { subject } => self.enqueue(&subject, Received::NoListener, 0),
             Delivery::Gap(gap) => {
-                tracing::debug!(?gap, "conversations with other hosts are broken off");
+                tracing::debug!(
+                    ?gap,
+                    "the bus lost messages: all channels to other hosts are closed"
+                );
                 for inbox in self.inboxes().values() {
-                    // An end that is gone needs to hear nothing.
+                    // The receiving end may be dropped already.
                     let _ = inbox.sender.send(Received::Gap);
                 }
             }
@@ -158,7 +163,7 @@ impl BusChannels {
         }
         let reply = reply.filter(Subjects::is_caller_end)?;
         if !self.0.subjects.is_own_callee_end(&subject) {
-            // The end is gone, and what comes late means nothing.
+            // A late frame of a channel that is closed.
             return None;
         }
         Some(Accepted {
@@ -174,10 +179,10 @@ impl BusChannels {
         };
         let size = size + MESSAGE_OVERHEAD;
         if inbox.queued_bytes.fetch_add(size, Ordering::Relaxed) + size <= QUEUED_BYTES_MAX {
-            // An end that is gone needs to hear nothing.
+            // The receiving end may be dropped already.
             let _ = inbox.sender.send(received);
         } else if let Some(inbox) = inboxes.remove(subject) {
-            tracing::warn!(%subject, "more than a conversation may hold; it is broken off");
+            tracing::warn!(%subject, "the queue of a channel overflowed; the channel is closed");
             let _ = inbox.sender.send(Received::Gap);
         }
     }
@@ -194,7 +199,7 @@ impl BusChannels {
         if inboxes.len() >= CHANNELS_MAX {
             tracing::warn!(
                 limit = CHANNELS_MAX,
-                "too many conversations; one is refused"
+                "too many channels; a new one is rejected"
             );
             return None;
         }
@@ -215,7 +220,7 @@ impl BusChannels {
     }
 
     fn inboxes(&self) -> MutexGuard<'_, HashMap<Subject, Inbox>> {
-        // Nothing panics while it holds the lock.
+        // The code under the lock does not panic.
         self.0
             .inboxes
             .lock()
@@ -224,7 +229,7 @@ impl BusChannels {
 }
 
 impl Channel {
-    /// What comes next. Dropping the future loses nothing.
+    /// Returns the next event. Cancel-safe: dropping the future loses no event.
     pub(super) async fn receive(&mut self) -> Received {
         let Some(received) = self.received.recv().await else {
             return Received::Gap;
@@ -239,7 +244,7 @@ impl Channel {
     /// Sends a frame that others may follow.
     ///
     /// # Errors
-    /// If it was not sent.
+    /// If the frame was not sent.
     pub(super) async fn send(&self, frame: impl Into<Bytes>) -> Result<(), PublishError> {
         let bus = &self.channels.0.bus;
         bus.publish(&self.remote, Some(&self.local), frame.into())
@@ -249,14 +254,14 @@ impl Channel {
     /// Sends the last frame of this end.
     ///
     /// # Errors
-    /// If it was not sent.
+    /// If the frame was not sent.
     pub(super) async fn send_last(mut self, frame: Vec<u8>) -> Result<(), PublishError> {
         self.abandon_on_drop = None;
         let bus = &self.channels.0.bus;
         bus.publish(&self.remote, None, Bytes::from(frame)).await
     }
 
-    /// The call that the other end is told of when this one is dropped; none if it need not be told.
+    /// Sets the call in the abandon frame that `drop` sends; `None` to send none.
     pub(super) fn abandon_on_drop(&mut self, call: Option<u64>) {
         self.abandon_on_drop = call;
     }
@@ -274,7 +279,7 @@ impl Drop for Channel {
         }
         let (bus, remote) = (self.channels.0.bus.clone(), self.remote.clone());
         self.channels.0.tasks.spawn(async move {
-            // If it is not heard, the other end's deadline ends it.
+            // A lost abandon frame is made up for by the deadline of the other end.
             let _ = bus.publish(&remote, None, Bytes::from(frame)).await;
         });
     }

@@ -1,6 +1,6 @@
-//! Calls to other hosts: what becomes of each when the host that it was sent to ([`router`](crate::call_routing)) does not
-//! answer. Arguments and results that are larger than a message are fetched
-//! ([`claim_checks`](crate::claim_check)).
+//! The client of unary calls to other hosts: sends a call to the hosts chosen by
+//! [`call_routing`](crate::call_routing) until one replies. Arguments and results that exceed a
+//! message go through [`claim_check`](crate::claim_check).
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -26,31 +26,31 @@ use crate::membership_task::MembershipSnapshot;
 use crate::stream_client::StreamClient;
 use crate::subjects::Subjects;
 
-/// How long an answer is still waited for when its host is known to be gone: what it sent at its end may be
-/// on its way, by another connection than the news.
+/// The time that a reply is still waited for after its host was declared dead: its last messages
+/// may be on their way, by another connection than the news.
 const FINAL_REPLY_WAIT: Duration = Duration::from_millis(100);
 
-/// Finds hosts for calls, and sends them there.
+/// Calls components on other hosts.
 pub(super) struct CallClient {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) router: CallRouter,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) claim_checks: ClaimChecks,
-    /// Owns the tasks that send what nobody waits for.
+    /// Owns the tasks that send frames without a reply.
     pub(super) tasks: TaskTracker,
-    /// Calls with streams.
+    /// Carries streaming calls.
     pub(super) streams: StreamClient,
 }
 
-/// How the frame of a call goes.
+/// The frame of a call, as it is sent.
 enum Payload {
     Inline(Bytes),
-    /// It is larger than a message.
+    /// Exceeds a message: the callee fetches the frame.
     Stored(StoredFrame),
 }
 
-/// How an attempt ended. There is a reply if the host answered, whatever it said.
+/// The end of one attempt, with the reply if the host sent one.
 struct AttemptResult {
     outcome: Outcome,
     reply: Option<Bytes>,
@@ -68,8 +68,8 @@ impl Hosts for CallClient {
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
         if let Err(outcome) = self.request(host, frame.into(), deadline).await {
-            // What the handle was of goes with its session, at the latest.
-            tracing::debug!(?outcome, "another host may not have been told something");
+            // The session drops the handle when it ends, at the latest.
+            tracing::debug!(?outcome, "a frame may not have reached another host");
         }
     }
 
@@ -80,18 +80,18 @@ impl Hosts for CallClient {
         let bus = self.bus.clone();
         self.tasks.spawn(async move {
             if let Err(error) = bus.publish(&subject, None, Bytes::from(frame)).await {
-                // A session ends by its lease if its end is not heard.
-                tracing::debug!(%error, "a note to another host was not sent");
+                // If the end of a session is lost, its lease ends it.
+                tracing::debug!(%error, "a frame without a reply was not sent to another host");
             }
         });
     }
 }
 
 impl CallClient {
-    /// Sends a call where it can go, until a host has answered it.
+    /// Sends a call to one host after the other, until one replies.
     ///
     /// # Errors
-    /// If none does in time, or there is none to ask.
+    /// If no host replies in time, or none is available.
     async fn call(
         &self,
         call: &Outbound,
@@ -110,7 +110,7 @@ impl CallClient {
             deadline: call.deadline,
             is_idempotent: call.is_idempotent,
         });
-        // What the last host said of it, if it was not sent on after that.
+        // The reply of the last attempt, unless the call was sent again after it.
         let mut last_reply: Option<(Bytes, HostId)> = None;
         loop {
             let attempt = match attempts.next().await {
@@ -132,10 +132,10 @@ impl CallClient {
         }
     }
 
-    /// How a call's frame goes.
+    /// Stores the frame of a call for the callee if it exceeds a message.
     ///
     /// # Errors
-    /// `busy` if it is too large for a message, and there is no room to keep it.
+    /// `busy` if the claim store is full.
     fn payload(&self, call: &Outbound) -> Result<Payload, LinkFailure> {
         if call.frame.len() <= self.bus.max_payload() {
             return Ok(Payload::Inline(call.frame.clone()));
@@ -149,7 +149,7 @@ impl CallClient {
     /// Sends a call once.
     ///
     /// # Errors
-    /// What ends the call besides, without an outcome that would be the host's.
+    /// A failure of this host that ends the call; failures of the other host are in the outcome.
     async fn attempt(
         &self,
         call: &Outbound,
@@ -165,7 +165,8 @@ impl CallClient {
                     .map_err(|error| store_failure(call, &error))?;
                 let answer = self.request(host, frame, until).await;
                 match (answer, claim.withdraw()) {
-                    // A host that has not got all of it has not run it, and will not.
+                    // A host that did not fetch the whole frame has not run the call, and cannot
+                    // any more.
                     (Err(Outcome::Lost), false) => Err(Outcome::NoResponders),
                     (Err(Outcome::BusLost), false) => Err(Outcome::NotSent),
                     (answer, _) => answer,
@@ -181,10 +182,10 @@ impl CallClient {
         }
     }
 
-    /// Sends a frame to a host, and waits for its answer for as long as the host is there.
+    /// Sends a frame to a host and waits for the reply, until the host is declared dead.
     ///
     /// # Errors
-    /// The outcome of an attempt that was not answered.
+    /// The outcome of an attempt without a reply.
     async fn request(&self, host: HostId, frame: Bytes, until: Instant) -> Result<Bytes, Outcome> {
         let subject = self.subjects.calls_of(host).ok_or(Outcome::NoResponders)?;
         let mut request = pin!(self.bus.request(&subject, frame, until));
@@ -199,10 +200,10 @@ impl CallClient {
         answered.map_err(|error| outcome_of(&error))
     }
 
-    /// Takes what a host answered, and fetches the rest if that is not all.
+    /// Classifies a reply, and fetches the rest of an offloaded one.
     ///
     /// # Errors
-    /// `maybe-executed` if there is no room for it.
+    /// `maybe-executed` if there is no room to fetch it.
     async fn receive_reply(
         &self,
         call: &Outbound,
@@ -221,7 +222,7 @@ impl CallClient {
         Ok(AttemptResult { outcome, reply })
     }
 
-    /// A reply that its host keeps; none if it cannot be had any more.
+    /// Fetches an offloaded reply. `None` if it is lost.
     async fn fetch_reply(
         &self,
         call: &Outbound,
@@ -232,46 +233,53 @@ impl CallClient {
             return Ok(None);
         };
         if held.host != *host.key() {
-            tracing::warn!(host = host.short(), "a reply is said to be kept elsewhere");
+            tracing::warn!(
+                host = host.short(),
+                "an offloaded reply names another host than the one that was called"
+            );
             return Ok(None);
         }
         match self.claim_checks.fetcher.fetch(&held, call.deadline).await {
             Ok(fetched) => Ok(Some(fetched.frame)),
             Err(error @ ClaimFetchError::Full { .. }) => {
                 let to = &call.target.name;
-                let reason = format!("`{to}`: its result was not fetched: {error}");
+                let reason = format!("the result of `{to}` was not fetched: {error}");
                 Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
             }
             Err(error) => {
                 let reason = chain(&error);
-                tracing::debug!(host = host.short(), reason, "a result was not fetched");
+                tracing::debug!(
+                    host = host.short(),
+                    reason,
+                    "the result of a call was not fetched"
+                );
                 Ok(None)
             }
         }
     }
 }
 
-/// What became of a request without an answer.
+/// The outcome of a request that failed.
 fn outcome_of(error: &RequestError) -> Outcome {
     match error {
         RequestError::NoResponders { .. } => Outcome::NoResponders,
         RequestError::Deadline { .. } => Outcome::TimedOut,
         RequestError::ConnectionLost { .. } => Outcome::BusLost,
-        // The bus took more when it was asked, a moment ago.
+        // The limit of the bus was higher when the payload was chosen, a moment ago.
         RequestError::TooLarge { .. } => Outcome::NotRun(FailureCode::Refused),
         RequestError::Disconnected => Outcome::NotSent,
         RequestError::TooMany => Outcome::NotRun(FailureCode::Busy),
     }
 }
 
-/// What a call is told that is too large for a message, and cannot be kept to be fetched.
+/// The failure of a call whose frame exceeds a message and cannot be stored.
 fn store_failure(call: &Outbound, error: &ClaimStoreError) -> LinkFailure {
     let to = &call.target.name;
-    let reason = format!("`{to}`: its arguments cannot be sent: {}", chain(error));
+    let reason = format!("the arguments for `{to}` cannot be sent: {}", chain(error));
     LinkFailure::new(FailureCode::Busy, reason)
 }
 
-/// What a call to the one host that it may go to comes to.
+/// The failure code of a call that may go to one host only.
 fn pinned_failure_code(outcome: Outcome) -> FailureCode {
     match outcome {
         Outcome::Answered | Outcome::Lost | Outcome::BusLost => FailureCode::MaybeExecuted,
@@ -281,20 +289,20 @@ fn pinned_failure_code(outcome: Outcome) -> FailureCode {
     }
 }
 
-/// Why a call has no reply.
+/// The failure of a call without a reply.
 fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
     LinkFailure::new(code, failure_reason(&call.target.name, code))
 }
 
-/// Why a call of `to` has no reply, in words.
+/// The message of a failure without a reply.
 pub(super) fn failure_reason(to: &str, code: FailureCode) -> String {
     let reason = match code {
-        FailureCode::Unreachable => "no host that runs it can be reached",
-        FailureCode::Busy => "every host that runs it is busy",
-        FailureCode::Deadline => "no host that runs it answered in time",
-        FailureCode::Refused => "it cannot be sent to a host that runs it",
-        FailureCode::Trapped => "it trapped",
-        FailureCode::MaybeExecuted => "its host was lost before it answered",
+        FailureCode::Unreachable => "no host that runs the component can be reached",
+        FailureCode::Busy => "every host that runs the component is busy",
+        FailureCode::Deadline => "no host that runs the component answered in time",
+        FailureCode::Refused => "the call cannot be sent to a host that runs the component",
+        FailureCode::Trapped => "the component trapped",
+        FailureCode::MaybeExecuted => "the host was lost before it answered; the call may have run",
     };
     format!("`{to}`: {reason}")
 }

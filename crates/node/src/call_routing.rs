@@ -1,6 +1,6 @@
-//! The ways of calls to other hosts: where each can go (`lattice::routing` decides), and the wait for others
-//! when everyone it could go to was lost. A host that dies is found out within seconds, and what it ran is
-//! started elsewhere: a call that can wait for that has not failed.
+//! Attempts of calls to other hosts: `weft_membership::routing` chooses the host of each attempt; a
+//! call whose hosts are all lost waits here for a replacement. A dead host is detected within
+//! seconds and its components start elsewhere, so a call that can wait for that does not fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,27 +17,27 @@ use weft_wire::FailureCode;
 use crate::clock::Clock;
 use crate::mesh::random_seed;
 
-/// How long a call waits at most, within its deadline, for a host that takes it: longer than a lost host is
-/// found out and replaced, or a server restarted (`docs/failover.md`), and not so long that a component that
-/// nobody can run holds up whoever calls it.
+/// The longest wait of a call for an available host, within the call's deadline: longer than the
+/// detection and replacement of a lost host or the restart of a server (`docs/failover.md`), and
+/// not so long that a component that cannot run anywhere holds up its callers.
 pub(super) const HOST_WAIT_MAX: Duration = Duration::from_secs(8);
 
-/// How many calls of this host wait for others at once; more fail at once. Each holds a request or an
-/// instance, of which components that are well need some too.
+/// The most calls of this host that wait for a host at once; further ones fail at once. Each holds
+/// a request or an instance that healthy components need too.
 pub(super) const WAITING_CALLS_MAX: usize = 1_024;
 
-/// Where calls can go.
+/// Chooses hosts for calls. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct CallRouter {
     table: watch::Receiver<Arc<Table>>,
     bus: watch::Receiver<Status>,
     clock: Clock,
-    /// Of the random numbers of the next way.
+    /// The seed for the next call's random numbers.
     seed: Arc<AtomicU64>,
     wait_permits: Arc<Semaphore>,
 }
 
-/// What is called, and how.
+/// A call to route.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RoutedCall<'a> {
     pub(super) target: &'a ComponentId,
@@ -45,18 +45,18 @@ pub(super) struct RoutedCall<'a> {
     pub(super) is_idempotent: bool,
 }
 
-/// The way of one call.
+/// The attempts of one call.
 pub(super) struct CallAttempts<'a> {
     router: &'a CallRouter,
     target: &'a ComponentId,
     call: Call,
-    /// None as long as nobody is known who has the target.
+    /// `None` until some host has the target.
     route: Option<Route>,
-    /// There from the first time that nobody is left.
+    /// `Some` after the first time that no host was left.
     host_wait: Option<HostWait>,
 }
 
-/// What a call waits for.
+/// The wait for a host.
 struct HostWait {
     table: watch::Receiver<Arc<Table>>,
     bus: watch::Receiver<Status>,
@@ -79,7 +79,7 @@ impl CallRouter {
         }
     }
 
-    /// The way of a call.
+    /// Starts the attempts of a call.
     pub(super) fn attempts<'a>(&'a self, routed: RoutedCall<'a>) -> CallAttempts<'a> {
         let call = Call {
             deadline: self.clock.moment(routed.deadline),
@@ -99,17 +99,18 @@ impl CallRouter {
         attempts
     }
 
-    /// Until when an attempt may take.
+    /// The deadline of one attempt.
     pub(super) fn attempt_deadline(&self, attempt: &Attempt) -> Instant {
         self.clock.instant(attempt.until)
     }
 }
 
 impl CallAttempts<'_> {
-    /// Whom to ask now, as soon as there is someone.
+    /// Returns the next attempt, waiting until a host is available.
     ///
     /// # Errors
-    /// The code that the call fails with if there is nobody in time, or nothing more to be done.
+    /// The failure code of the call if no host becomes available in time, or the call must not be
+    /// sent again.
     pub(super) async fn next(&mut self) -> Result<Attempt, FailureCode> {
         loop {
             let decision = match &mut self.route {
@@ -127,14 +128,14 @@ impl CallAttempts<'_> {
         }
     }
 
-    /// Tells how the attempt ended.
+    /// Records the outcome of the attempt.
     pub(super) fn outcome(&mut self, outcome: Outcome) {
         if let Some(route) = &mut self.route {
             route.outcome(outcome, self.router.clock.now());
         }
     }
 
-    /// Returns when something has changed; none if that takes too long.
+    /// Waits for a change of the routing table or the bus. `None` if that takes too long.
     async fn wait(&mut self) -> Option<()> {
         if self.host_wait.is_none() {
             self.host_wait = Some(self.start_wait()?);
@@ -146,13 +147,16 @@ impl CallAttempts<'_> {
                 changed = host_wait.bus.changed() => changed,
             }
         };
-        // Without a sender this host is about to end.
+        // The sender is dropped when this host stops.
         timeout_at(host_wait.until, news).await.ok()?.ok()
     }
 
     fn start_wait(&self) -> Option<HostWait> {
         let Ok(permit) = self.router.wait_permits.clone().try_acquire_owned() else {
-            tracing::debug!(limit = WAITING_CALLS_MAX, "too many calls wait for a host");
+            tracing::debug!(
+                limit = WAITING_CALLS_MAX,
+                "too many calls wait for a host; one fails at once"
+            );
             return None;
         };
         let deadline = self.router.clock.instant(self.call.deadline);
@@ -162,23 +166,23 @@ impl CallAttempts<'_> {
             until: deadline.min(Instant::now() + HOST_WAIT_MAX),
             _permit: permit,
         };
-        // What has changed since the way began counts too.
+        // Changes since the start of the call count too.
         host_wait.table.mark_changed();
         Some(host_wait)
     }
 
-    /// Goes by what is known now.
+    /// Updates the candidates from the current routing table.
     fn refresh(&mut self) {
         let candidates = self.router.table.borrow().any(self.target).cloned();
         match (&mut self.route, candidates) {
             (Some(route), Some(candidates)) => route.renew(candidates),
             (None, Some(candidates)) => {
-                // What the generator makes of numbers in a row has no order.
+                // Seeds in sequence are fine: the generator mixes them.
                 let seed = self.router.seed.fetch_add(1, Ordering::Relaxed);
                 let random = Random::from_seed(seed);
                 self.route = Some(Route::new(candidates, self.call, random));
             }
-            // Those of before are all that there is.
+            // The old candidates stay.
             (_, None) => {}
         }
     }
@@ -199,7 +203,7 @@ mod tests {
 
     const THIRD: HostId = HostId::from_key([3; 32]);
 
-    /// A host that learns of others, and calls them.
+    /// A host that discovers others and calls them.
     struct Caller {
         membership: TestMembership,
         tables: Router,
@@ -223,7 +227,7 @@ mod tests {
             }
         }
 
-        /// Learns that a host has the target.
+        /// Receives the inventory of a host that has the target.
         fn discover(&mut self, id: HostId) {
             let mut others = [host(id, 1)];
             self.membership.advance(Duration::from_secs(3), &mut others);
@@ -243,19 +247,19 @@ mod tests {
         })
     }
 
-    /// What comes of it without waiting.
+    /// The result of a future that does not wait.
     fn now<T>(future: impl Future<Output = T>) -> Option<T> {
         pin!(future).as_mut().now_or_never()
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_waits_for_the_first_host_that_has_what_it_calls() {
+    async fn a_call_waits_for_the_first_host_that_has_its_target() {
         let mut caller = Caller::new();
         let router = caller.router.clone();
         let mut attempts = call(&router, false);
         assert_eq!(now(attempts.next()), None);
         caller.discover(OTHER);
-        let attempt = now(attempts.next()).expect("somebody is there");
+        let attempt = now(attempts.next()).expect("a host is available");
         assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
     }
 
@@ -268,15 +272,15 @@ mod tests {
             let mut attempts = call(&router, is_idempotent);
             assert!(now(attempts.next()).is_some());
             attempts.outcome(outcome);
-            assert_eq!(now(attempts.next()), None, "nobody is left");
+            assert_eq!(now(attempts.next()), None, "no host is left");
             caller.discover(THIRD);
-            let attempt = now(attempts.next()).expect("somebody is there");
+            let attempt = now(attempts.next()).expect("a host is available");
             assert_eq!(attempt.map(|attempt| attempt.host), Ok(THIRD));
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_that_may_have_run_waits_for_nobody() {
+    async fn a_call_that_may_have_run_does_not_wait() {
         let mut caller = Caller::new();
         caller.discover(OTHER);
         let router = caller.router.clone();
@@ -287,20 +291,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_goes_on_when_the_bus_is_back() {
+    async fn a_call_continues_when_the_bus_is_back() {
         let mut caller = Caller::new();
         caller.discover(OTHER);
         let router = caller.router.clone();
         let mut attempts = call(&router, false);
         assert!(now(attempts.next()).is_some());
         attempts.outcome(Outcome::NotSent);
-        // What may have changed before is looked at once.
+        // Changes before the wait are looked at once.
         assert!(now(attempts.next()).is_some());
         attempts.outcome(Outcome::NotSent);
-        assert_eq!(now(attempts.next()), None, "the bus is away");
+        assert_eq!(now(attempts.next()), None, "the bus is unavailable");
         let since = Instant::now();
         caller.bus.send_replace(Status::Connected { since });
-        let attempt = now(attempts.next()).expect("the bus is there");
+        let attempt = now(attempts.next()).expect("the bus is available");
         assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
     }
 
@@ -315,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_so_many_calls_wait_at_once() {
+    async fn the_number_of_waiting_calls_is_bounded() {
         let caller = Caller::new();
         let mut host_wait: Vec<_> = (0..WAITING_CALLS_MAX)
             .map(|_| {

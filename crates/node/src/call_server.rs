@@ -1,5 +1,5 @@
-//! Calls from other hosts: each is answered by the server that answers every frame. Arguments and results
-//! that are larger than a message are fetched ([`claim_checks`](crate::claim_check)).
+//! The server of calls from other hosts: each frame goes to the runtime's [`CallServer`]. Arguments
+//! and results that exceed a message go through [`claim_check`](crate::claim_check).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 use crate::claim_check::ClaimChecks;
 use crate::dedup::Dedup;
 
-/// The most calls from other hosts at once. Each entry has its own limit far below it, and answers `busy`
-/// there; this one bounds what is held before it is known whom a call is for.
+/// The most calls from other hosts at once. Each endpoint has a limit of its own far below it and
+/// replies `busy` there; this one bounds the calls whose target is not decoded yet.
 const CALLS_MAX: usize = 10_000;
 
-/// How long a result is kept for an importer that does not fetch it, whatever it said of its deadline: longer
-/// than the largest one takes over a slow way between clouds.
+/// The longest time that a result is stored for a caller that does not fetch it, whatever the
+/// call's deadline: longer than the largest one takes over a slow connection between clouds.
 const REPLY_STORED_MAX: Duration = Duration::from_secs(30);
 
-/// What answers calls from other hosts.
+/// Receives calls of other hosts.
 pub(super) struct CallListener {
     pub(super) bus: Bus,
     pub(super) server: Arc<dyn CallServer>,
@@ -34,15 +34,15 @@ pub(super) struct CallListener {
     pub(super) tasks: TaskTracker,
 }
 
-/// What an answer is to: enough to say that there is none.
+/// A call whose reply is due, with enough of its request to reply with a failure.
 struct PendingReply<'a> {
     request: Request<'a>,
-    /// Until when its importer waits.
+    /// The end of the caller's wait.
     deadline: Instant,
 }
 
 impl CallListener {
-    /// Answers what comes to `calls` until `stop`.
+    /// Serves the messages of `calls` until `stop`.
     pub(super) async fn run(self, mut calls: Subscription, stop: CancellationToken) {
         let this = Arc::new(self);
         let permits = Arc::new(Semaphore::new(CALLS_MAX));
@@ -63,7 +63,8 @@ impl CallListener {
                 return;
             };
             let listener = this.clone();
-            // Its future has some kilobytes, which would be moved three times on their way into the task.
+            // The future takes some kilobytes, which would be moved three times on their way into
+            // the task.
             let listener = boxed(move || async move {
                 listener.serve(message).await;
                 drop(permit);
@@ -79,13 +80,13 @@ impl CallListener {
         };
         let kind = Envelope::open(&message.payload).map(|envelope| envelope.kind());
         match kind {
-            // Boxed, as all that is seldom: every call's task would have room for it.
+            // Boxed because it is rare: the task of every call would have room for it.
             Ok(Kind::Held) => {
                 Box::pin(self.serve_offloaded(&message.payload, arrived, reply)).await
             }
             Ok(_) => {
                 let answer = self.server.answer(&message.payload).await;
-                // Whoever asks is told at least that it was dealt with.
+                // An empty reply still reports that the frame was handled.
                 let answer = answer.unwrap_or_default();
                 self.send_reply(&message.payload, arrived, reply, answer)
                     .await;
@@ -97,7 +98,8 @@ impl CallListener {
         }
     }
 
-    /// Takes note of what asks for no answer. A call does, so one that does not say where is not run.
+    /// Handles a frame without a reply subject. A call needs one, so a call without it does not
+    /// run.
     fn note(&self, frame: &[u8]) {
         match Envelope::open(frame).map(|envelope| envelope.kind()) {
             Ok(kind @ (Kind::Request | Kind::Held | Kind::Drop)) => {
@@ -107,7 +109,7 @@ impl CallListener {
         }
     }
 
-    /// Answers a call whose arguments are fetched first, if the call is taken at all.
+    /// Serves a call whose arguments are fetched first, if the call is admitted.
     async fn serve_offloaded(&self, frame: &[u8], arrived: Instant, reply: &Subject) {
         let read = Frame::decode(frame).and_then(|frame| match frame {
             Frame::Held(held) => Ok((held, held.request()?)),
@@ -130,16 +132,16 @@ impl CallListener {
         self.send_reply(frame, arrived, reply, answer).await;
     }
 
-    /// Fetches a call's arguments and makes it.
+    /// Fetches the arguments of a call and runs it.
     ///
     /// # Errors
-    /// Why it was not made.
+    /// The reason the call did not run.
     async fn run_offloaded(
         &self,
         held: &Held<'_>,
         head: &Request<'_>,
     ) -> Result<Vec<u8>, LinkFailure> {
-        // It has its place at the target before anything is fetched for it.
+        // Admission comes before the fetch, so a rejected call costs no transfer.
         let call = self.server.admit(head)?;
         let to = head.target.component;
         let failure = |code, reason: String| LinkFailure::new(code, format!("`{to}`: {reason}"));
@@ -148,17 +150,17 @@ impl CallListener {
             let code = error.request_failure_code();
             failure(
                 code,
-                format!("its arguments were not fetched: {}", chain(&error)),
+                format!("the arguments were not fetched: {}", chain(&error)),
             )
         })?;
         let Ok(Frame::Request(request)) = Frame::decode(&fetched.frame) else {
-            let reason = "its arguments cannot be read".to_owned();
+            let reason = "the arguments are malformed".to_owned();
             return Err(failure(FailureCode::Refused, reason));
         };
         Ok(call.make(&request).await)
     }
 
-    /// Sends the answer to a frame.
+    /// Sends the reply to a frame, offloaded if it exceeds a message.
     async fn send_reply(&self, frame: &[u8], arrived: Instant, reply: &Subject, answer: Vec<u8>) {
         if answer.len() > self.bus.max_payload()
             && let Some(pending) = PendingReply::of(frame, arrived)
@@ -168,7 +170,7 @@ impl CallListener {
         self.publish(reply, answer.into()).await;
     }
 
-    /// Keeps an answer until it is fetched.
+    /// Stores a reply until the caller has fetched it.
     async fn offload_reply(&self, pending: &PendingReply<'_>, reply: &Subject, answer: Vec<u8>) {
         let stored = match self.claim_checks.store.store(answer.into()) {
             Ok(stored) => stored,
@@ -191,15 +193,15 @@ impl CallListener {
         if timeout_at(until, claim.all_requested()).await.is_err() {
             tracing::debug!(
                 to = pending.request.target.component,
-                "a result was not fetched"
+                "the result of a call was not fetched by its caller"
             );
         }
     }
 
     async fn publish(&self, reply: &Subject, answer: Bytes) {
         if let Err(error) = self.bus.publish(reply, None, answer).await {
-            // Whoever asked has a deadline.
-            tracing::warn!(%error, "a reply to another host was not sent");
+            // The caller has a deadline.
+            tracing::warn!(%error, "a reply was not sent to another host");
         }
     }
 
@@ -209,7 +211,7 @@ impl CallListener {
 }
 
 impl<'a> PendingReply<'a> {
-    /// What a frame asks; none if it asks for no result.
+    /// The call of a frame; `None` if the frame needs no result.
     fn of(frame: &'a [u8], arrived: Instant) -> Option<Self> {
         let request = match Frame::decode(frame) {
             Ok(Frame::Request(request)) => request,
@@ -226,7 +228,7 @@ impl<'a> PendingReply<'a> {
     /// The reply to a call whose result cannot be sent.
     fn failure_frame(&self, reason: &str) -> Bytes {
         let to = self.request.target.component;
-        let reason = format!("`{to}`: its result cannot be sent: {reason}");
+        let reason = format!("the result of `{to}` cannot be sent: {reason}");
         let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
         reply_frame(&self.request, None, &Err(failure)).into()
     }

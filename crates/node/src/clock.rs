@@ -1,16 +1,16 @@
-//! The host's own time, as the state machines of the lattice see it.
+//! The clock of this host for the clockless state machines of `weft_membership`.
 
 use tokio::time::Instant;
 use weft_membership::Moment;
 
-/// Moments of one host.
+/// Converts between instants and moments since the start.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     started: Instant,
 }
 
 impl Clock {
-    /// Time from now on.
+    /// A clock that starts now.
     pub(super) fn start() -> Self {
         Self {
             started: Instant::now(),
@@ -26,7 +26,7 @@ impl Clock {
     }
 
     pub(super) fn instant(self, moment: Moment) -> Instant {
-        // Beyond any deadline there is.
+        // Moments beyond the range of `Instant` do not occur: deadlines are far below.
         self.started
             .checked_add(moment.since_start())
             .unwrap_or(self.started)

@@ -1,5 +1,6 @@
-//! What this host knows of the lattice as a whole, at one moment: what is wanted, who is there, and so where
-//! everything is to run. What the host does follows from it, and so does what it tells an operator.
+//! A snapshot of the whole lattice as this host has it: the desired state, the live hosts, and the
+//! placement that follows from both. The reconciler and the reports to operators use the same
+//! inputs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,18 +11,18 @@ use weft_state::store::{Deployed, Record};
 
 use crate::membership_task::MembershipSnapshot;
 
-/// All of it.
+/// The inputs of placement at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct ClusterView {
-    /// What is wanted, as far as this host has heard.
+    /// The desired state, as far as this host has received it.
     pub(crate) replica: Arc<DesiredReplica>,
     pub(crate) membership: Arc<MembershipSnapshot>,
-    /// The types of providers that keep what they store on the host that runs them.
+    /// The types of providers that store their data on the host that runs them.
     pub(crate) local_stores: Arc<BTreeSet<String>>,
 }
 
 impl ClusterView {
-    /// The apps that are wanted, by name.
+    /// The desired apps, by name.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &Deployed> {
         let records = self.replica.apps().values();
         records.filter_map(|record| match &**record {
@@ -30,17 +31,17 @@ impl ClusterView {
         })
     }
 
-    /// Where everything is to run.
+    /// The placement of all components.
     pub(crate) fn plan(&self) -> Plan {
         let (view, stores) = (&self.membership.view, &self.local_stores);
         self.replica.with_input(view, stores, placement::plan)
     }
 
-    /// Where everything would run if this were what is wanted of an app.
+    /// The placement if `deployed` were the desired revision of its app.
     pub(crate) fn plan_with(&self, mut deployed: Deployed) -> Plan {
         let mut replica = DesiredReplica::clone(&self.replica);
         let app = deployed.app.metadata.name.clone();
-        // After a removal too, it has to be newer than what is known.
+        // The revision has to exceed every known one, also that of a removal.
         let known = replica.apps().get(&app);
         deployed.revision = known.map_or(0, |known| known.revision()) + 1;
         replica.take_app(app, Record::Deployed(deployed));

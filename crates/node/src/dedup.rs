@@ -1,29 +1,29 @@
-//! Messages that come a second time: a bus that repeats one, or someone who does, must not have a call run
-//! twice.
+//! Drops messages that are delivered twice: a bus or an attacker that repeats a message must not
+//! have a call run twice.
 //!
-//! What tells a message from all others is where its answer goes: no host ever waits there twice. Someone who
-//! can write another such place is not found out here, but by the frame's authenticator.
+//! The reply subject identifies a message, because no host uses one twice. A repeated message with
+//! another reply subject is detected by the frame's authenticator, not here.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use weft_bus::Subject;
 
-/// How many messages are remembered at least: at a hundred thousand a second those of the last second, in
-/// which a bus would repeat one, and some two megabytes.
+/// The least number of messages that are remembered: those of the last second at a hundred thousand
+/// a second, in which a bus would repeat one. They take some two megabytes.
 const REMEMBERED_MIN: usize = 100_000;
 
-/// The messages that were there, the last ones of them.
+/// The reply subjects of the latest messages, as hashes in two generations.
 #[derive(Debug, Default)]
 pub(super) struct Dedup {
-    /// Keyed anew in each process, so that nobody can choose subjects that look alike.
+    /// Keyed in each process, so that an attacker cannot choose subjects that collide.
     hasher: RandomState,
     current: HashSet<u64>,
     previous: HashSet<u64>,
 }
 
 impl Dedup {
-    /// Takes note of a message by where its answer goes. Says whether it is the first one with that.
+    /// Records a message by its reply subject. Returns whether it is the first with that subject.
     pub(super) fn is_first(&mut self, reply: &Subject) -> bool {
         let hash = self.hasher.hash_one(reply.as_str());
         if self.previous.contains(&hash) || !self.current.insert(hash) {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_is_the_first_one_once_and_forgotten_in_time() {
+    fn a_message_is_first_once_and_forgotten_in_time() {
         let scope = Scope::new("test").unwrap();
         let subject = |number: usize| scope.subject(&["reply", &number.to_string()]).unwrap();
         let mut dedup = Dedup::default();
@@ -56,6 +56,6 @@ mod tests {
         for number in REMEMBERED_MIN..3 * REMEMBERED_MIN {
             assert!(dedup.is_first(&subject(number)), "{number}");
         }
-        assert!(dedup.is_first(&subject(0)), "it was long ago");
+        assert!(dedup.is_first(&subject(0)), "the subject is forgotten");
     }
 }

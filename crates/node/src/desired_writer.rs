@@ -1,5 +1,5 @@
-//! A change of the lattice's desired state: checked here, written to the bucket by compare-and-set, and then
-//! waited for until this host follows it.
+//! The writer of the lattice's desired state: checks a change on this host, writes it to the bucket
+//! by compare-and-set, and waits until this host has reconciled it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,50 +21,40 @@ use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::lattice_stores::LatticeStores;
 use crate::reconciler::digests;
 
-/// How long this host may take to follow a change before whoever made it is told anyway.
+/// The longest wait for this host to reconcile a change before the caller gets its reply anyway.
 const RECONCILE_WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Why the lattice's desired state was not changed.
+/// The reason the lattice's desired state was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// The store cannot be used.
-    #[error("the lattice takes no change now; what runs goes on")]
-    Store(#[from] StoreError),
-    /// Somebody else changed the app at the same time.
+    /// The bucket cannot be used.
     #[error(
-        "app `{app}` was changed by somebody else at the same time; look at what is there now, and \
-         deploy again"
+        "cannot reach the desired-state bucket: nothing was changed, running apps are unaffected; \
+         retry when NATS is back"
     )]
-    Conflict {
-        /// The app.
-        app: AppName,
-    },
+    Store(#[from] StoreError),
+    /// The app was changed by another writer at the same time.
+    #[error(
+        "app `{app}` was changed by another deploy at the same time; compare with the current \
+         revision, and deploy again"
+    )]
+    Conflict { app: AppName },
     /// The record cannot be written.
-    #[error("what is wanted of app `{app}` cannot be stored")]
+    #[error("cannot write the desired state of app `{app}`")]
     Put {
-        /// The app.
         app: AppName,
-        /// Why not.
         #[source]
         source: PutError,
     },
-    /// The bytes of a component cannot be stored.
-    #[error("a component cannot be stored in the lattice")]
+    /// An artifact cannot be uploaded.
+    #[error("cannot upload an artifact to the lattice")]
     Object(#[from] ObjectError),
-    /// What is there was written by a newer version.
-    #[error("what is wanted of app `{app}` is not readable by this version of weft: {reason}")]
-    Newer {
-        /// The app.
-        app: AppName,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It is not there.
+    /// The stored record was written by a newer version.
+    #[error("the stored record of app `{app}` cannot be read by this version of weft: {reason}")]
+    Newer { app: AppName, reason: String },
+    /// The app is not deployed.
     #[error("no app `{app}` is deployed")]
-    Missing {
-        /// The app.
-        app: AppName,
-    },
+    Missing { app: AppName },
 }
 
 /// Changes the desired state.
@@ -73,15 +63,16 @@ pub(super) struct DesiredWriter {
     pub(super) stores: LatticeStores,
     pub(super) controller: Controller,
     pub(super) artifacts: Artifacts,
-    /// What this host knows to be wanted.
+    /// The local replica of the desired state.
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
 }
 
 impl DesiredWriter {
-    /// Makes `app` what is wanted, if it can run.
+    /// Makes `app` the desired revision if it can run.
     ///
     /// # Errors
-    /// Any [`DeployError`]; what is wanted is then as it was, unless the store was lost in the middle.
+    /// Any [`DeployError`]; the desired state is then unchanged, unless the bucket was lost during
+    /// the write.
     pub(super) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         let name = app.metadata.name.clone();
         self.download(&app).await;
@@ -116,10 +107,10 @@ impl DesiredWriter {
         Ok(Deployment { deployed, changes })
     }
 
-    /// Makes an app one that is not wanted, and answers the revision of that.
+    /// Removes an app from the desired state. Returns the revision of the removal.
     ///
     /// # Errors
-    /// As [`deploy`](Self::deploy), and if it is not wanted.
+    /// As [`deploy`](Self::deploy), and if the app is not deployed.
     pub(super) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         let (expected, old) = self.read(&app).await?;
         let Some(Record::Deployed(_)) = &old else {
@@ -151,12 +142,12 @@ impl DesiredWriter {
         match record_codec::decode(&key, &record.value) {
             Said::App(_, known) => Ok((record.revision, Some(known))),
             Said::Unknown(reason) => Err(newer(reason)),
-            Said::Home(..) => Err(newer("it is no app".to_owned())),
+            Said::Home(..) => Err(newer("the record is not an app".to_owned())),
         }
     }
 
-    /// Takes from the lattice the components that this host does not have: who deploys over the bus has put
-    /// them there. What cannot be had is told by the check.
+    /// Downloads the artifacts that this host does not have: a deploy over the bus has uploaded
+    /// them to the object store. The check that follows reports those that are missing.
     async fn download(&self, app: &App) {
         for digest in digests(app) {
             if self.artifacts.contains(digest) {
@@ -168,7 +159,10 @@ impl DesiredWriter {
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
             let stored = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
             if let Ok(Err(error)) = stored {
-                tracing::warn!(error = chain(&error), "a component cannot be kept");
+                tracing::warn!(
+                    error = chain(&error),
+                    "a downloaded artifact cannot be stored"
+                );
             }
         }
     }
@@ -187,7 +181,7 @@ impl DesiredWriter {
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
             let read = tokio::task::spawn_blocking(move || artifacts.get(&digest)).await;
             let bytes = read.map_err(|_| DeployError::Internal)?;
-            // The check has read them a moment ago.
+            // The check has read the artifact a moment ago.
             let bytes = bytes.map_err(|_| DeployError::Internal)?;
             let put = self.stores.objects.put(Bytes::from(bytes)).await;
             put.map_err(ChangeError::Object)?;
@@ -217,8 +211,8 @@ impl DesiredWriter {
         }
     }
 
-    /// The revision after the last one. A bucket that came back older is not refilled yet, perhaps, and a
-    /// change of it goes before what was known.
+    /// The revision after the highest known one. A bucket that came back with older records may not
+    /// be refilled yet, so the replica counts too.
     fn next_revision(&self, app: &AppName, old: Option<&Record>) -> u64 {
         let replica = self.replica.borrow();
         let known = replica.apps().get(app).map(AsRef::as_ref);
@@ -226,11 +220,12 @@ impl DesiredWriter {
         revisions.max().unwrap_or(0) + 1
     }
 
-    /// Waits until this host follows a change. One that does not is told by its inventory.
+    /// Waits until this host has reconciled a change. Its inventory reports a change that does not
+    /// start.
     async fn wait_until_reconciled(&self, is_reached: impl Fn(&Snapshot) -> bool) {
         let mut snapshots = self.controller.watch();
         let reconciled = snapshots.wait_for(|snapshot| is_reached(snapshot));
-        // Late is no failure: the change is made.
+        // A timeout is not a failure: the change is written.
         let _ = timeout(RECONCILE_WAIT_MAX, reconciled).await;
     }
 }

@@ -1,5 +1,5 @@
-//! What an operator wants of this host: the picture that it has, requests to other hosts, and to give its work
-//! to others.
+//! Operations on a host that has joined: its view of the lattice, drains, and requests to other
+//! hosts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,14 +16,15 @@ use crate::inventory_publisher::holdings;
 use crate::membership_task::MembershipSnapshot;
 use crate::mesh::Joined;
 
-/// How long another host may take for what is passed on to it: it writes a file, or looks at what it runs.
+/// The longest wait for a request that is forwarded to another host: it writes a file or reads its
+/// state.
 const REQUEST_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// How long it may take until the host counts itself as draining: a few of its looks at the lattice.
+/// The longest wait until the membership of this host shows the new drain state: a few ticks.
 const DRAIN_STATE_WAIT_MAX: Duration = TICK_EVERY.saturating_mul(8);
 
 impl Joined {
-    /// What this host knows of the lattice now.
+    /// The lattice as this host sees it now.
     pub(crate) fn cluster_view(&self) -> ClusterView {
         ClusterView {
             replica: self.replica.borrow().clone(),
@@ -32,12 +33,12 @@ impl Joined {
         }
     }
 
-    /// What the host says of itself.
+    /// The state that this host reports.
     pub(crate) fn state(&self) -> HostState {
         *self.state.borrow()
     }
 
-    /// Says that this host is about to leave: calls go to others, and so does its share.
+    /// Reports this host as draining: calls and components go to other hosts.
     pub fn drain(&self) {
         self.state.send_if_modified(|state| {
             let changes = *state != HostState::Draining;
@@ -46,7 +47,7 @@ impl Joined {
         });
     }
 
-    /// Says that this host works, after a drain.
+    /// Reports this host as ready after a drain.
     pub(crate) fn end_drain(&self) {
         self.state.send_if_modified(|state| {
             let changes = *state != HostState::Ready;
@@ -55,16 +56,17 @@ impl Joined {
         });
     }
 
-    /// Waits until the host counts itself as draining or not, which it does at its next look at the lattice.
+    /// Waits until the membership of this host shows the drain state, which the next tick updates.
     pub(crate) async fn wait_for_drain_state(&self, drains: bool) {
         let mut membership = self.membership.clone();
         let reached = membership.wait_for(|membership| is_draining(membership, self.me) == drains);
-        // Late is no failure: the host has said it.
+        // A timeout is not a failure: the state is reported.
         let _ = timeout(DRAIN_STATE_WAIT_MAX, reached).await;
     }
 
-    /// Waits, for so long at most, until what this host ran is ready where it went. Says whether it is. What
-    /// no other host may run stays, and is not waited for; while the host hears nobody, nothing is.
+    /// Waits, for `wait_max` at most, until the components of this host are ready on other hosts.
+    /// Returns whether they are. Components that may run on no other host stay and are not waited
+    /// for; a host with a frozen view waits for none.
     pub async fn hand_over(&self, wait_max: Duration) -> bool {
         let (mut membership, mut replica) = (self.membership.clone(), self.replica.clone());
         let mut snapshots = self.writer.controller.watch();
@@ -86,7 +88,8 @@ impl Joined {
         timeout(wait_max, hand_over).await.is_ok()
     }
 
-    /// Whether nothing runs here that is to run elsewhere, as far as this host has heard that it drains.
+    /// True if the membership shows this host as draining and the placement has no host for any
+    /// component that still runs here.
     fn has_handed_over(&self) -> bool {
         let cluster_view = self.cluster_view();
         if !is_draining(&cluster_view.membership, self.me) {
@@ -103,10 +106,10 @@ impl Joined {
         })
     }
 
-    /// Asks another host.
+    /// Sends a request to another host.
     ///
     /// # Errors
-    /// An [`AskError`]; what it refuses is an answer.
+    /// An [`AskError`]; a refusal of the other host is an answer.
     pub(crate) async fn request(&self, host: HostId, request: Request) -> Result<Answer, AskError> {
         bus_rpc::ask(
             &self.bus(),
@@ -117,7 +120,7 @@ impl Joined {
         .await
     }
 
-    /// What others ask of this host, and where they seek one.
+    /// The subscriptions to requests for this host and to discovery.
     ///
     /// # Errors
     /// If the lattice's name leaves no room for the subjects.
@@ -133,7 +136,7 @@ impl Joined {
         ))
     }
 
-    /// The bus, for what operators ask.
+    /// The bus for requests of operators.
     pub(crate) fn bus(&self) -> Bus {
         self.bus.lane(Lane::Control)
     }

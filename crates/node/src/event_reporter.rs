@@ -1,4 +1,4 @@
-//! What is told of changes in the lattice: a line in the log, and an event for `weft events`.
+//! Reports changes of the lattice: a line in the log, and an event for `weft events`.
 
 use weft_lattice_config::placement::{self, Assignments, Plan, moves};
 use weft_membership::message::HostState;
@@ -6,10 +6,10 @@ use weft_membership::{Change, Event, Freeze, HostId, View};
 use weft_state::desired::DesiredReplica;
 use weft_telemetry::events::{About, Events, Kind};
 
-/// How many moves of one plan are told one by one: what matters of more is how many they are.
+/// The most moves of one plan that are reported one by one; of the rest, only the number is.
 const MOVES_REPORTED_MAX: usize = 100;
 
-/// What the task that follows the desired state has told.
+/// The state that was reported last, so that each change is reported once.
 pub(super) struct EventReporter {
     events: Events,
     is_bucket_available: Option<bool>,
@@ -25,9 +25,9 @@ impl EventReporter {
         }
     }
 
-    /// Tells whether the store of what is wanted is there, if that is news.
+    /// Reports whether the desired-state bucket is available, if that has changed.
     pub(super) fn report_bucket(&mut self, replica: &DesiredReplica) {
-        // While it is read, it is neither.
+        // Undecided while the bucket is read.
         let is_bucket_available = match (replica.is_bucket_known(), replica.is_reading()) {
             (true, _) => true,
             (false, true) => return,
@@ -37,15 +37,16 @@ impl EventReporter {
             return;
         }
         let (kind, message) = if is_bucket_available {
-            (Kind::StoreBack, "the store of the desired state is there")
+            (Kind::StoreBack, "the desired-state bucket is available")
         } else {
-            let message = "the store of the desired state is away: what runs goes on, and nothing can be changed";
+            let message =
+                "the desired-state bucket is unavailable: running apps go on, and changes fail";
             (Kind::StoreAway, message)
         };
         report_lattice(&self.events, kind, message.to_owned());
     }
 
-    /// Tells how a plan differs from the one before.
+    /// Reports the difference to the previous plan.
     pub(super) fn report_plan(&mut self, view: &View, plan: &Plan) {
         if self.assignments == plan.assignments {
             return;
@@ -55,52 +56,53 @@ impl EventReporter {
     }
 }
 
-/// Tells what changed about the hosts.
+/// Reports a membership event.
 pub(super) fn report(events: &Events, view: &View, event: &Event) {
     match event {
         Event::Host { host, change } => report_host(events, view, *host, *change),
         Event::Froze(freeze) => {
-            tracing::info!(?freeze, "the view of the lattice is held");
+            tracing::info!(?freeze, "placement is paused");
             let why = freeze_reason(*freeze);
             report_lattice(
                 events,
                 Kind::ViewFrozen,
-                format!("the view of others is held: {why}"),
+                format!("placement is paused: {why}"),
             );
         }
         Event::Thawed => {
-            tracing::info!("the view of the lattice follows again");
-            let message = "the view of others follows what is heard again".to_owned();
+            tracing::info!("placement has resumed");
+            let message = "placement has resumed".to_owned();
             report_lattice(events, Kind::ViewThawed, message);
         }
         Event::Superseded { incarnation } => {
             tracing::error!(
                 incarnation,
-                "another process has this host's key; this one is not heard any more"
+                "another process has this host's key; the lattice ignores this one"
             );
             let message = format!(
-                "another process has this host's key, in life {incarnation}; this one is not heard any more"
+                "another process has this host's key, with incarnation {incarnation}; the lattice \
+                 ignores this one"
             );
             report_lattice(events, Kind::HostSuperseded, message);
         }
     }
 }
 
-/// Tells how two plans differ.
+/// Reports the moves between two plans.
 fn report_moves(events: &Events, view: &View, before: &Assignments, after: &Assignments) {
     let moves = moves(before, after);
-    for it in moves.iter().take(MOVES_REPORTED_MAX) {
-        let host = placement_host_name(view, &it.host);
-        let does = match it.kind {
+    for moved in moves.iter().take(MOVES_REPORTED_MAX) {
+        let host = placement_host_name(view, &moved.host);
+        let does = match moved.kind {
             placement::MoveKind::Starts => "starts on",
             placement::MoveKind::Stops => "stops on",
         };
-        let message = format!("{} {does} {host}", it.component);
+        let message = format!("{} {does} {host}", moved.component);
         events.tell(
             Kind::PlacementMoved,
             About {
-                app: Some(it.component.app.to_string()),
-                component: Some(it.component.component.to_string()),
+                app: Some(moved.component.app.to_string()),
+                component: Some(moved.component.component.to_string()),
                 host: Some(host),
                 message,
             },
@@ -118,30 +120,30 @@ fn report_moves(events: &Events, view: &View, before: &Assignments, after: &Assi
 fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
     tracing::info!(host = host.short(), ?change, "lattice");
     let (kind, what) = match change {
-        Change::Joined => (Kind::HostJoined, "is there".to_owned()),
-        Change::Restarted => (Kind::HostRestarted, "was started again".to_owned()),
+        Change::Joined => (Kind::HostJoined, "has joined".to_owned()),
+        Change::Restarted => (Kind::HostRestarted, "has restarted".to_owned()),
         Change::Suspected => (Kind::HostSuspected, "missed a heartbeat".to_owned()),
-        Change::Recovered => (Kind::HostRecovered, "is heard again".to_owned()),
+        Change::Recovered => (Kind::HostRecovered, "sends heartbeats again".to_owned()),
         Change::Died => (Kind::HostDied, "is silent for too long: dead".to_owned()),
         Change::Left => (Kind::HostLeft, "has left".to_owned()),
         Change::Returned => (
             Kind::HostReturned,
-            "was dead, and is heard again".to_owned(),
+            "was dead, and sends heartbeats again".to_owned(),
         ),
         Change::Damped { .. } => {
-            let what = "came and went, and is given no work until it is steady";
+            let what = "restarts too often, and gets no components until moved is stable";
             (Kind::HostDamped, what.to_owned())
         }
         Change::Steadied => (
             Kind::HostSteadied,
-            "is steady, and is given work again".to_owned(),
+            "is stable, and gets components again".to_owned(),
         ),
         Change::State(state) => (Kind::HostState, state_phrase(state).to_owned()),
-        // Each deploy changes the inventories of all: `app-deployed` and `placement-moved` say it.
+        // Each deploy changes all inventories; `app-deployed` and `placement-moved` report moved.
         Change::Inventory => return,
         Change::Forgotten => (
             Kind::HostForgotten,
-            "is dead for so long that it is forgotten".to_owned(),
+            "has been dead for so long that moved was removed".to_owned(),
         ),
     };
     let name = host_name(view, host);
@@ -159,20 +161,22 @@ fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
 fn state_phrase(state: HostState) -> &'static str {
     match state {
         HostState::Joining => "has just started",
-        HostState::Ready => "works",
-        HostState::Draining => "drains: its work goes to others",
-        HostState::Frozen => "has lost its bus, or just has it back, and changes nothing",
+        HostState::Ready => "is ready",
+        HostState::Draining => "drains: its components go to other hosts",
+        HostState::Frozen => "has lost its bus or just reconnected, and changes nothing",
         HostState::Left => "has left",
     }
 }
 
-/// Why a view is held.
+/// The reason placement is paused.
 pub(crate) fn freeze_reason(freeze: Freeze) -> &'static str {
     match freeze {
         Freeze::Unconnected => "this host has not reached the bus yet",
-        Freeze::Joining => "this host has just joined, and listens before it decides",
-        Freeze::Away => "this host's bus is away",
-        Freeze::Returning => "this host's bus is just back",
+        Freeze::Joining => {
+            "this host has just joined, and receives heartbeats before moved decides"
+        }
+        Freeze::Away => "this host is disconnected from the bus",
+        Freeze::Returning => "this host has just reconnected to the bus",
     }
 }
 
@@ -186,7 +190,7 @@ fn report_lattice(events: &Events, kind: Kind, message: String) {
     );
 }
 
-/// What people call a host.
+/// The display name of a host; its short id until its inventory is received.
 pub(super) fn host_name(view: &View, host: HostId) -> String {
     let contents = view.host(host).and_then(|host| host.contents.as_ref());
     let name = contents.map(|contents| contents.name.clone());

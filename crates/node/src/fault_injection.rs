@@ -1,5 +1,5 @@
-//! What a drill may do to the process that a host runs in. The process is not this crate's, so whoever runs a
-//! host says how, or leaves it out: then the host takes no drills.
+//! Faults that a drill may inject into the process of a host. The process belongs to the embedder,
+//! which implements [`Faults`] or leaves it out: then the host rejects drills.
 
 use std::fmt;
 use std::io;
@@ -10,26 +10,26 @@ pub trait Faults: fmt::Debug + Send + Sync {
     /// Ends the process at once, as `kill -9` does.
     fn kill(&self);
 
-    /// Whether the process could hang and go on again.
+    /// Checks that the process could hang and resume.
     ///
     /// # Errors
-    /// Why it could not.
+    /// The reason it could not.
     fn check_hang(&self) -> Result<(), FaultError>;
 
-    /// Has the process hang after a while, and go on when it did for `lasting`. Returns at once.
+    /// Stops the process after `after` and resumes it `lasting` later. Returns at once.
     ///
     /// # Errors
-    /// If it will not hang.
+    /// If the process cannot be stopped.
     fn hang(&self, after: Duration, lasting: Duration) -> Result<(), FaultError>;
 }
 
-/// Why a process does not break.
+/// The reason a process cannot be stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum FaultError {
-    /// It is the first process of its container.
-    #[error("it is the first process of its container (pid 1), which the kernel does not stop")]
+    /// The process is the first one of its container.
+    #[error("the process is the first of its container (pid 1), which the kernel does not stop")]
     FirstProcess,
-    /// Nothing would let it go on again.
-    #[error("what lets it go on again does not start")]
+    /// The helper that resumes the process does not start.
+    #[error("the helper process that resumes the host does not start")]
     Helper(#[source] io::Error),
 }

@@ -1,5 +1,5 @@
-//! Questions to ejected hosts whether they answer again: without them, one that serves no calls that may be
-//! made twice would never come back.
+//! Sends probes to ejected hosts and reports the outcomes to the router. Without probes, a host
+//! that serves only calls without retries would never return.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,28 +18,28 @@ use weft_wire::{Frame, Renew, SessionId};
 use crate::clock::Clock;
 use crate::subjects::Subjects;
 
-/// How many probes wait to be sent: more hosts than that are not ejected at once but by a fault of this
-/// host's own. What finds no place is due again at the next tick.
+/// The most probes that wait to be sent: more hosts are ejected at once only by a fault of this
+/// host. A probe that finds the queue full is due again at the next tick.
 pub(super) const PROBES_WAITING_MAX: usize = 64;
 
-/// How many probes are on their way at once.
+/// The most probes in flight.
 const PROBES_IN_FLIGHT_MAX: usize = 16;
 
-/// How long a probe waits for its answer: a host that takes longer for a question without work is not one
-/// to send calls to.
+/// The longest wait for a reply: a host that takes longer for a frame without work should not get
+/// calls.
 const PROBE_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// What sends probes.
+/// Sends probes.
 pub(super) struct HealthProbe {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) clock: Clock,
-    /// Owns the tasks that wait for answers.
+    /// Owns the tasks that wait for replies.
     pub(super) tasks: TaskTracker,
 }
 
 impl HealthProbe {
-    /// Sends the probes that come, until `stop`.
+    /// Sends the received probes until `stop`.
     pub(super) async fn run(self, mut probes: mpsc::Receiver<Probe>, stop: CancellationToken) {
         let this = Arc::new(self);
         let permits = Arc::new(Semaphore::new(PROBES_IN_FLIGHT_MAX));
@@ -65,7 +65,7 @@ impl HealthProbe {
         let Some(subject) = self.subjects.calls_of(probe.host()) else {
             return;
         };
-        // It goes the way of calls and does nothing: there is no such session.
+        // A frame on the path of calls that has no effect, because the session does not exist.
         let request = encoded(&Frame::Renew(Renew {
             session: SessionId([0; 16]),
         }));
@@ -101,7 +101,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// A router that has ejected a host, and its time.
+    /// A router that has ejected a host, with the membership it was made from.
     fn ejected() -> (TestMembership, Router) {
         let mut membership = TestMembership::new();
         let mut other = [host(OTHER, 1)];
@@ -136,9 +136,9 @@ mod tests {
         let scope = Scope::new("test").unwrap();
         let bus = network.join("other", &scope);
         let calls = Subjects::new(&scope, OTHER).unwrap().calls;
-        let mut asked = bus.subscribe(&calls).await;
-        let answering = async {
-            while let Some(message) = asked.next_message().await {
+        let mut calls_in = bus.subscribe(&calls).await;
+        let replying = async {
+            while let Some(message) = calls_in.next_message().await {
                 let reply = message.reply.unwrap();
                 bus.publish(&reply, None, Bytes::new()).await.unwrap();
             }
@@ -154,24 +154,24 @@ mod tests {
             }
         };
         tokio::select! {
-            () = answering => panic!("the bus was closed"),
+            () = replying => panic!("the bus was closed"),
             () = probing => {}
         }
         assert!(
             router.probes(membership.now + LONG).is_empty(),
-            "it needs no more"
+            "the host is back and needs no probe"
         );
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_host_that_does_not_listen_stays_away() {
+    async fn a_host_that_does_not_listen_stays_ejected() {
         let network = LocalNetwork::new(LocalOptions::default());
         let scope = Scope::new("test").unwrap();
         let (membership, router) = ejected();
         let health_probe = new_probe(&network, &scope);
         for _ in 0..2 * PROBES_TO_RETURN {
             let mut probes = router.probes(membership.now + LONG);
-            assert_eq!(probes.len(), 1, "it is asked again");
+            assert_eq!(probes.len(), 1, "the host is probed again");
             health_probe.send(probes.remove(0)).await;
         }
     }

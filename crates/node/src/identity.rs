@@ -1,5 +1,5 @@
-//! Who this host is in its lattice: an ed25519 key that it keeps in its data directory, and beside it which
-//! of its lives this is.
+//! The identity of this host in its lattice: an ed25519 key in the data directory, and the number
+//! of starts beside it.
 
 use std::fs;
 use std::io;
@@ -15,10 +15,10 @@ use crate::atomic_file::write_whole;
 pub(super) struct Identity(SigningKey);
 
 impl Identity {
-    /// Reads the key from `path`, and makes one if there is none.
+    /// Reads the key from `path`; makes one if the file is missing.
     ///
     /// # Errors
-    /// If the file cannot be read or made, or is no key.
+    /// If the file cannot be read or written, or is not a key.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         match fs::read(path) {
             Ok(bytes) => {
@@ -48,21 +48,21 @@ impl Identity {
     }
 }
 
-/// The number of this life of the host: one more than that of the last, which is kept in `path`.
+/// The incarnation of this start of the host: one more than the last, which is stored in `path`.
 ///
 /// # Errors
 /// If the file cannot be read or written.
 pub(super) fn next_incarnation(path: &Path) -> io::Result<u64> {
     let last = match fs::read_to_string(path) {
-        // A number that does not read is as good as none: the clock is far beyond what was counted.
+        // A malformed number is replaced by the clock, which is far beyond any count of starts.
         Ok(text) => text.trim().parse().unwrap_or_else(|_| now_ms()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
         Err(error) => return Err(error),
     };
-    let life = last + 1;
-    // A host with half a file would not start again.
-    write_whole(path, life.to_string().as_bytes())?;
-    Ok(life)
+    let incarnation = last + 1;
+    // A host with a torn file would not start again.
+    write_whole(path, incarnation.to_string().as_bytes())?;
+    Ok(incarnation)
 }
 
 #[cfg(test)]
@@ -73,7 +73,7 @@ mod tests {
     use crate::atomic_file::OWNER_MODE;
 
     #[test]
-    fn a_host_is_the_same_one_after_a_restart_and_its_key_is_its_own() {
+    fn a_host_keeps_its_id_after_a_restart_and_its_key_is_private() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.key");
         let first = Identity::open(&path).unwrap().host_id();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn each_life_has_a_higher_number_than_the_one_before() {
+    fn each_start_has_a_higher_incarnation_than_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.life");
         assert_eq!(next_incarnation(&path).unwrap(), 1);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_key_is_refused_and_left_alone() {
+    fn a_malformed_key_file_is_refused_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("host.key");
         fs::write(&path, b"short").unwrap();

@@ -1,5 +1,5 @@
-//! What this host says that it has: each component that it runs, at which revision, and whether it serves; and
-//! what is wrong with it.
+//! Publishes the inventory of this host: its components with revision and readiness, its failures
+//! and its conditions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use weft_state::store::Deployed;
 
 use crate::controller::{AppState, Snapshot};
 
-/// Says it at each change, until `stop`.
+/// Publishes the inventory at each change, until `stop`.
 pub(super) async fn publish(
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     mut labels: watch::Receiver<Labels>,
@@ -43,7 +43,7 @@ pub(super) async fn publish(
     }
 }
 
-/// Every component that is to run here, at each revision, in the order of inventories.
+/// Every component of this host at each revision, in the order of inventories.
 pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
     let serving = snapshot.apps.values().flat_map(|app| {
         let readiness = match &app.state {
@@ -52,7 +52,8 @@ pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
         };
         app_holdings(&app.deployed, &app.share, readiness)
     });
-    // Of what is there twice the first stays: what serves in one share and not in another one serves.
+    // `sorted` keeps the first of two equal components: one that serves in one share and fails in
+    // another one serves.
     let failed = snapshot
         .failed
         .values()
@@ -92,7 +93,7 @@ fn failures(snapshot: &Snapshot) -> Vec<Failure> {
     failures.collect()
 }
 
-/// As much of a reason as is told to others.
+/// The prefix of a reason that fits into an inventory.
 fn truncated_reason(reason: &str) -> String {
     let mut end = reason.len().min(MAX_REASON_BYTES);
     while !reason.is_char_boundary(end) {

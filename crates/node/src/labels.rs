@@ -1,9 +1,8 @@
-//! The labels of this host: those that it was started with, and over them what `weft label` said since, which
-//! is kept in the data directory.
+//! The labels of this host: those that it was started with, and over them the overrides of `weft
+//! label`, which are stored in the data directory.
 //!
-//! What `weft label` said wins, at a later start too: `--label` stands in a file that was written once, and
-//! somebody has looked at the running host after it. So that a label can be taken away, that it was is kept
-//! as well.
+//! Overrides win at later starts too: `--label` is in a file that was written once, and an operator
+//! has looked at the running host since. Removals are stored as well, so that they last.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,11 +15,10 @@ use weft_membership::message::{LabelError, Labels, MAX_LABELS};
 
 use crate::atomic_file::write_whole;
 
-/// The largest file that is read: far beyond what labels within their bounds take.
+/// The largest file that is read: far beyond the size of the most labels.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
-/// The most labels that `weft label` may have said something about: each that there may be is replaced, and
-/// as many again are removed.
+/// The most overrides: every label replaced, and as many removed.
 const OVERRIDES_MAX: usize = 2 * MAX_LABELS;
 
 /// The labels of a host. Cheap to clone.
@@ -30,53 +28,51 @@ pub struct HostLabels(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    /// What the host was started with.
+    /// The labels from `--label`.
     initial: BTreeMap<String, String>,
-    /// Held while the file is written, never across an await.
+    /// Locked while the file is written, never across an await.
     overrides: Mutex<Overrides>,
     current: watch::Sender<Labels>,
 }
 
-/// What `weft label` said: for each name the value, or that there is none.
+/// The overrides of `weft label`, by name; `None` removes the label.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Overrides {
     labels: BTreeMap<String, Option<String>>,
 }
 
-/// Why labels cannot be used or changed.
+/// The reason labels cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelsError {
-    /// One cannot be a label, or there are too many.
+    /// A label is invalid, or there are too many.
     #[error(transparent)]
     Label(#[from] LabelError),
-    /// More was said than is remembered.
-    #[error(
-        "expected at most {OVERRIDES_MAX} labels that were ever set or removed with `weft label`"
-    )]
+    /// There are too many overrides.
+    #[error("expected at most {OVERRIDES_MAX} labels set or removed with `weft label`, found more")]
     TooMany,
-    /// What was said before cannot be read.
-    #[error("cannot read the labels in `{path}`; correct the file, or remove it to forget them")]
+    /// The overrides cannot be read.
+    #[error("cannot read the labels in `{path}`; correct the file, or delete it to drop them")]
     Read {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// What was said cannot be kept.
-    #[error("cannot keep the labels in `{path}`")]
+    /// The overrides cannot be written.
+    #[error("cannot write the labels to `{path}`")]
     Write {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
 impl HostLabels {
-    /// The labels of a host that was started with `initial`, and keeps what is said in `path`.
+    /// The labels of a host that was started with `initial`, with the overrides stored in `path`.
     ///
     /// # Errors
     /// A [`LabelsError`].
@@ -94,7 +90,7 @@ impl HostLabels {
                     name,
                     initial,
                     value = value.as_deref().unwrap_or("none"),
-                    "a label is as `weft label` said, not as `--label` does"
+                    "`weft label` overrides `--label`"
                 );
             }
         }
@@ -107,7 +103,7 @@ impl HostLabels {
         })))
     }
 
-    /// The labels now.
+    /// The current labels.
     pub fn current(&self) -> Labels {
         self.0.current.borrow().clone()
     }
@@ -117,8 +113,8 @@ impl HostLabels {
         self.0.current.subscribe()
     }
 
-    /// Sets the labels that have a value and removes those that have none, all of them or none; on disk when
-    /// it returns. Blocks.
+    /// Sets the labels that have a value and removes the others, all or none. The change is on disk
+    /// when this returns. Blocks.
     ///
     /// # Errors
     /// A [`LabelsError`]; then nothing is changed.
@@ -133,7 +129,7 @@ impl HostLabels {
             .unwrap_or_else(PoisonError::into_inner);
         let mut next = overrides.clone();
         for (name, value) in changes {
-            // What is removed is remembered as a name, which has to be one too.
+            // The name of a removed label is stored, so it has to be valid too.
             Labels::default().set(name, value.as_deref().unwrap_or_default())?;
             if value.is_none() && !shared.initial.contains_key(name) {
                 next.labels.remove(name);
@@ -220,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_is_there_after_a_restart_and_wins_over_what_the_host_is_started_with() {
+    fn overrides_outlive_a_restart_and_win_over_initial_labels() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("labels.json");
         let open =
@@ -232,13 +228,13 @@ mod tests {
         assert_eq!(text(&labels.watch().borrow()), "gpu=yes zone=a2");
         let again = open(&[("cloud", "a"), ("zone", "a3"), ("rack", "7")]);
         assert_eq!(text(&again.current()), "gpu=yes rack=7 zone=a2");
-        // What nobody asks for at the start is gone when it is removed.
+        // The removal of a label that `--label` does not set needs no override.
         assert_eq!(change(&again, &[("gpu", None)]).unwrap(), "rack=7 zone=a2");
         assert_eq!(text(&open(&[]).current()), "zone=a2");
     }
 
     #[test]
-    fn a_change_with_a_mistake_changes_nothing() {
+    fn an_invalid_change_changes_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("labels.json");
         let labels = HostLabels::open(path.clone(), &map(&[("cloud", "a")])).unwrap();
@@ -256,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_read_is_named_and_left_alone() {
+    fn a_malformed_file_is_named_and_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("labels.json");
         std::fs::write(&path, "{torn").unwrap();
@@ -266,12 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_cannot_be_kept_is_not_made() {
+    fn a_change_that_cannot_be_written_is_not_made() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("gone/labels.json");
+        let path = directory.path().join("missing/labels.json");
         let labels = HostLabels::open(path, &BTreeMap::new()).unwrap();
         let error = change(&labels, &[("cloud", Some("a"))]).unwrap_err();
-        assert!(error.contains("cannot keep"), "{error}");
+        assert!(error.contains("cannot write"), "{error}");
         assert_eq!(text(&labels.current()), "");
     }
 }

@@ -1,4 +1,4 @@
-//! The stores of the lattice: the bucket of its desired state, and the bytes of its components.
+//! The storage of the lattice: the bucket of the desired state, and the object store of artifacts.
 
 use weft_bus::Bus;
 use weft_state::buckets::{BucketOptions, StoreError};
@@ -14,10 +14,10 @@ pub(super) struct LatticeStores {
 }
 
 impl LatticeStores {
-    /// The buckets of the lattice that `bus` is for. Nothing is sent yet.
+    /// The buckets of the lattice of `bus`. Sends nothing yet.
     ///
     /// # Errors
-    /// None: both names are ones.
+    /// Never, because both bucket names are valid.
     pub(super) fn open(bus: &Bus, options: &BucketOptions) -> Result<Self, StoreError> {
         Ok(Self {
             records: Records::open(bus, RECORDS, options)?,

@@ -1,27 +1,32 @@
-//! A host as a member of a lattice, without what runs its components.
+//! A host as a member of a lattice, without the runtime of its components.
 //!
-//! The runtime is behind one trait, [`runtime::Runtime`]; in tests and simulations a small fake stands in.
+//! The runtime is behind one trait, [`runtime::Runtime`]; in tests and simulations a small fake
+//! stands in.
 //!
 //! Start and end:
-//! - [`mesh`]: joining and leaving a lattice, and the tasks in between; [`identity`], [`subjects`], [`clock`].
-//! - [`membership_task`]: heartbeats and inventories; [`inventory_publisher`] is this host's own,
-//!   [`health_probe`] probes ejected hosts, [`liveness`] reports deaths to waiting calls.
+//! - `mesh`: joining and leaving a lattice, and the tasks in between; `identity`, `subjects`,
+//!   `clock`.
+//! - `membership_task`: heartbeats and inventories; `inventory_publisher` publishes this host's
+//!   own, `health_probe` probes ejected hosts, `liveness` reports deaths to waiting calls.
 //!
 //! Desired state:
-//! - [`controller`]: the task that owns what runs on this host.
-//! - [`reconciler`]: the task that reconciles this host's share of the desired state; [`local_assignment`]
-//!   computes the share, [`replica_file`] stores the replica, [`precompile`] compiles ahead.
-//! - [`desired_writer`]: changes of the desired state; [`lattice_stores`] are the lattice's buckets.
-//! - [`artifact_fetcher`], [`peer_sync`], [`peer_rpc`]: artifacts and records from buckets and peers.
+//! - [`controller`]: the task that owns the apps of this host.
+//! - `reconciler`: the task that reconciles this host's share of the desired state;
+//!   `local_assignment` computes the share, `replica_file` stores the replica, `precompile`
+//!   compiles for failover.
+//! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
+//! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
 //!
 //! Calls:
-//! - [`call_client`], [`call_server`]: unary calls; [`claim_check`] carries what exceeds a message.
-//! - [`stream_client`], [`stream_server`]: streaming calls and forwarded requests over [`bus_channel`].
-//! - [`call_routing`]: attempts of a call; [`dedup`] drops messages that were delivered twice.
+//! - `call_client`, `call_server`: unary calls; `claim_check` transfers frames that exceed a
+//!   message.
+//! - `stream_client`, `stream_server`: streaming calls and forwarded requests over `bus_channel`.
+//! - `call_routing`: attempts of a call; `dedup` drops messages that were delivered twice.
 //!
 //! Operators:
-//! - [`admin`]: the admin API; [`cluster_view`] and [`drain`] are what it reads and does in a lattice.
-//! - [`event_reporter`]: membership changes as events; [`labels`], [`fault_injection`], [`atomic_file`].
+//! - [`admin`]: the admin API; `cluster_view` and `drain` are its reads and operations in a
+//!   lattice.
+//! - `event_reporter`: membership changes as events; `labels`, `fault_injection`, `atomic_file`.
 
 mod artifact_fetcher;
 mod atomic_file;

@@ -1,4 +1,4 @@
-//! Whether a host that was asked is still there: nobody waits for one that is known to be dead.
+//! Resolves when a host is declared dead, so that callers stop waiting.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use weft_membership::HostId;
 
 use crate::membership_task::MembershipSnapshot;
 
-/// Returns when `host` is dead, has left, or was started anew since this was called. Waiters are woken by
-/// changes of the view and by nothing else, so one that waits costs nothing.
+/// Resolves when `host` is dead, has left, or has restarted since the call of this function.
+/// Waiters are woken by changes of the view only, so waiting costs nothing.
 pub(super) fn host_death(
     membership: &watch::Receiver<Arc<MembershipSnapshot>>,
     host: HostId,
@@ -16,7 +16,7 @@ pub(super) fn host_death(
     let mut membership = membership.clone();
     let incarnation = live_incarnation(&membership.borrow_and_update(), host);
     async move {
-        // Of a host that nobody has heard of, nothing can be heard either.
+        // An unknown host counts as dead.
         if incarnation.is_none() {
             return;
         }
@@ -24,13 +24,13 @@ pub(super) fn host_death(
             .wait_for(|membership| live_incarnation(membership, host) != incarnation)
             .await;
         if changed.map(drop).is_err() {
-            // This host is about to end, and knows nothing new.
+            // This host is about to stop, and receives no further news.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Which life of a host it is that is alive.
+/// The incarnation of a live host.
 fn live_incarnation(membership: &MembershipSnapshot, host: HostId) -> Option<u64> {
     let view = membership.view.host(host).filter(|view| view.is_alive());
     view.map(|view| view.incarnation)
@@ -45,50 +45,50 @@ mod tests {
     use super::*;
     use crate::test_support::{OTHER, TestMembership, host};
 
-    /// A host that was heard for a while.
-    fn heard(incarnation: u64) -> TestMembership {
-        let mut rig = TestMembership::new();
-        rig.advance(Duration::from_secs(3), &mut [host(OTHER, incarnation)]);
-        rig
+    /// A membership that has received heartbeats of another host for a while.
+    fn with_live_host(incarnation: u64) -> TestMembership {
+        let mut local = TestMembership::new();
+        local.advance(Duration::from_secs(3), &mut [host(OTHER, incarnation)]);
+        local
     }
 
     #[tokio::test]
-    async fn a_host_that_nobody_has_heard_of_is_gone() {
+    async fn an_unknown_host_counts_as_dead() {
         let membership = watch::Sender::new(TestMembership::new().snapshot());
         host_death(&membership.subscribe(), OTHER).await;
     }
 
     #[tokio::test]
-    async fn a_host_is_gone_when_it_is_dead_and_not_before() {
-        let mut rig = heard(1);
-        let membership = watch::Sender::new(rig.snapshot());
+    async fn a_suspected_host_is_not_dead_yet() {
+        let mut local = with_live_host(1);
+        let membership = watch::Sender::new(local.snapshot());
         let subscription = membership.subscribe();
         let mut death = std::pin::pin!(host_death(&subscription, OTHER));
         assert!(death.as_mut().now_or_never().is_none());
-        // It is suspected by then.
-        rig.advance(Duration::from_secs(2), &mut []);
-        membership.send_replace(rig.snapshot());
+        // The host is suspected by now.
+        local.advance(Duration::from_secs(2), &mut []);
+        membership.send_replace(local.snapshot());
         assert!(death.as_mut().now_or_never().is_none());
-        rig.advance(Duration::from_secs(2), &mut []);
-        membership.send_replace(rig.snapshot());
+        local.advance(Duration::from_secs(2), &mut []);
+        membership.send_replace(local.snapshot());
         death.await;
     }
 
     #[tokio::test]
-    async fn a_host_that_was_started_anew_is_not_the_one_that_was_asked() {
-        let mut rig = heard(1);
-        let membership = watch::Sender::new(rig.snapshot());
+    async fn a_restart_counts_as_a_death() {
+        let mut local = with_live_host(1);
+        let membership = watch::Sender::new(local.snapshot());
         let subscription = membership.subscribe();
         let mut death = std::pin::pin!(host_death(&subscription, OTHER));
         assert!(death.as_mut().now_or_never().is_none());
-        rig.advance(Duration::from_secs(1), &mut [host(OTHER, 2)]);
-        membership.send_replace(rig.snapshot());
+        local.advance(Duration::from_secs(1), &mut [host(OTHER, 2)]);
+        membership.send_replace(local.snapshot());
         death.await;
     }
 
     #[tokio::test]
-    async fn the_end_of_this_host_is_not_that_of_another() {
-        let membership = watch::Sender::new(heard(1).snapshot());
+    async fn the_stop_of_this_host_is_not_the_death_of_another() {
+        let membership = watch::Sender::new(with_live_host(1).snapshot());
         let subscription = membership.subscribe();
         let mut death = std::pin::pin!(host_death(&subscription, OTHER));
         drop(membership);

@@ -1,7 +1,8 @@
-//! This host's share of what is wanted, in the words of linking: components by their place in the manifest.
+//! This host's share of the desired state, as the runtime takes it: components by their index in
+//! the manifest.
 //!
-//! What is to leave stays a moment longer than until it is ready elsewhere, because its callers learn later
-//! than this host where else it is.
+//! A component that moves away stays a moment after it is ready on another host, because its
+//! callers learn of the new place later than this host.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,21 +15,21 @@ use weft_membership::{TICK_EVERY, View};
 use weft_state::desired;
 use weft_state::store::Deployed;
 
-/// How long what is ready elsewhere stays: other hosts hear of it when this one does, and look at what they
-/// heard at each tick. A call that is on its way meanwhile still finds it here.
+/// The time that a component stays after it is ready elsewhere: other hosts receive the news when
+/// this one does, and act on it at their next tick. Calls in flight still find the component here.
 const LINGER: Duration = TICK_EVERY.saturating_mul(4);
 
-/// What is ready elsewhere and has not left yet, and since when.
+/// Components that are ready elsewhere and still run here, with the time since when.
 #[derive(Debug, Default)]
 pub(super) struct Departures(BTreeMap<ComponentId, Instant>);
 
 impl Departures {
-    /// Whether something is to leave in a moment.
+    /// True if a component is about to leave.
     pub(super) fn is_any(&self) -> bool {
         !self.0.is_empty()
     }
 
-    /// Forgets what is not wanted any more.
+    /// Drops components that are not desired any more.
     pub(super) fn retain(&mut self, assignments: &Assignments) {
         self.0.retain(|id, _| assignments.contains_key(id));
     }
@@ -39,7 +40,7 @@ impl Departures {
     }
 }
 
-/// What is to run here of an app that `runs` here, if it does, with a share of its own manifest.
+/// The components of an app that are to run here. `runs` is the revision and share that run now.
 pub(super) fn local_share(
     deployed: &Deployed,
     me: &HostId,
@@ -51,10 +52,10 @@ pub(super) fn local_share(
     let (departures, now) = departures;
     let runs = runs.map_or_else(BTreeSet::new, |(app, share)| names(app, share));
     let share = desired::share(deployed, me, assignments, &runs, view);
-    // As if it ran nowhere else: what may not run here at all does not stay for a moment either.
+    // The share if the app ran nowhere else: a component that may not run here does not linger.
     let may_stay = desired::share(deployed, me, &Assignments::new(), &runs, view);
     let components = deployed.app.spec.components.iter().enumerate();
-    let mine = components.filter(|(_, component)| {
+    let assigned = components.filter(|(_, component)| {
         let id = ComponentId {
             app: deployed.app.metadata.name.clone(),
             component: component.name.clone(),
@@ -65,7 +66,7 @@ pub(super) fn local_share(
         departures.0.remove(&id);
         share.contains(&component.name)
     });
-    Share::Part(mine.map(|(index, _)| index).collect())
+    Share::Part(assigned.map(|(index, _)| index).collect())
 }
 
 fn names(app: &App, share: &Share) -> BTreeSet<ComponentName> {
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ready_elsewhere_leaves_a_moment_later() {
+    fn a_component_that_is_ready_elsewhere_leaves_a_moment_later() {
         let id: ComponentId = "shop/cart".parse().unwrap();
         let (mut departures, start) = (Departures::default(), Instant::now());
         assert!(!departures.is_any());

@@ -1,5 +1,5 @@
-//! The task that knows who is in the lattice: it hears heartbeats and inventories, sends this host's own, and
-//! publishes what it makes of them.
+//! The task that owns the membership of this host: it receives heartbeats and inventories, sends
+//! this host's own, and publishes a [`MembershipSnapshot`] and the routing table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,18 +21,18 @@ use crate::event_reporter;
 use crate::health_probe::PROBES_WAITING_MAX;
 use crate::subjects::Subjects;
 
-/// What this host says of itself, by whoever knows.
+/// The contents of this host's own heartbeats and inventories.
 pub(super) struct SelfReport {
     pub(super) contents: watch::Receiver<Contents>,
     pub(super) state: watch::Receiver<HostState>,
     pub(super) load: Box<dyn Fn() -> Load + Send + Sync>,
 }
 
-/// What is known of the lattice.
+/// The membership as of the last tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MembershipSnapshot {
     pub(crate) view: View,
-    /// Why the view is held as it is, if it is.
+    /// The reason the view is frozen, if it is.
     pub(crate) freeze: Option<Freeze>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct MembershipTask {
     snapshots: watch::Sender<Arc<MembershipSnapshot>>,
     table: watch::Sender<Arc<Table>>,
     events: Events,
-    /// Who sends the questions to ejected hosts; none if nobody does.
+    /// The queue of the health probe; `None` if it was not started.
     probes: Option<mpsc::Sender<Probe>>,
 }
 
@@ -79,14 +79,14 @@ impl MembershipTask {
         }
     }
 
-    /// The questions to ejected hosts, for whoever sends them.
+    /// The probes that are due, for the health probe to send.
     pub(super) fn probes(&mut self) -> mpsc::Receiver<Probe> {
         let (sender, receiver) = mpsc::channel(PROBES_WAITING_MAX);
         self.probes = Some(sender);
         receiver
     }
 
-    /// Where calls can go, now and later.
+    /// The routing table, now and later.
     pub(super) fn table(&self) -> watch::Receiver<Arc<Table>> {
         self.table.subscribe()
     }
@@ -95,24 +95,24 @@ impl MembershipTask {
         self.clock
     }
 
-    /// Says from now on how busy this host is.
+    /// Sets the function that measures the load of this host.
     pub(super) fn set_load(&mut self, load: impl Fn() -> Load + Send + Sync + 'static) {
         self.self_report.load = Box::new(load);
     }
 
-    /// What is known, now and later.
+    /// The membership, now and later.
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
         self.snapshots.subscribe()
     }
 
-    /// Takes part until `stop`, and then says that this host has left.
+    /// Runs until `stop`, then reports that this host has left.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let heartbeats = self.bus.lane(Lane::Heartbeats);
         let control = self.bus.lane(Lane::Control);
         let subjects = self.subjects.clone();
         let mut heartbeats_in = heartbeats.subscribe(&subjects.heartbeats).await;
         let mut inventories_in = control.subscribe(&subjects.inventories).await;
-        let mut inventory_requests = control.subscribe(&subjects.inventory_requests).await;
+        let mut requests_in = control.subscribe(&subjects.inventory_requests).await;
         let mut status = heartbeats.status();
         self.on_status(&status.borrow_and_update().clone());
         let mut beat = ticks(HEARTBEAT_EVERY);
@@ -124,12 +124,14 @@ impl MembershipTask {
                 _ = tick.tick() => self.on_tick(&control).await,
                 bytes = next_payload(&mut heartbeats_in) => self.receive(&control, &bytes).await,
                 bytes = next_payload(&mut inventories_in) => self.receive(&control, &bytes).await,
-                bytes = next_payload(&mut inventory_requests) => self.receive(&control, &bytes).await,
+                bytes = next_payload(&mut requests_in) => self.receive(&control, &bytes).await,
                 Ok(()) = status.changed() => {
                     let status = status.borrow_and_update().clone();
                     self.on_status(&status);
                 }
-                Ok(()) = self.self_report.contents.changed() => self.publish_contents(&control).await,
+                Ok(()) = self.self_report.contents.changed() => {
+                    self.publish_contents(&control).await;
+                }
                 Ok(()) = self.self_report.state.changed() => {
                     let state = *self.self_report.state.borrow_and_update();
                     self.membership.set_state(state);
@@ -139,7 +141,7 @@ impl MembershipTask {
         }
         self.membership.set_state(HostState::Left);
         self.send_heartbeat(&heartbeats).await;
-        // Others find out by themselves if it is not heard.
+        // A lost heartbeat is made up for by the failure detection of other hosts.
         let _ = heartbeats.flush().await;
     }
 
@@ -156,7 +158,7 @@ impl MembershipTask {
         match self.membership.on_bytes(self.now(), bytes) {
             Ok(Some(_)) => self.publish_inventory(control).await,
             Ok(None) => {}
-            Err(ignored) => tracing::debug!(?ignored, "a message of a host was ignored"),
+            Err(ignored) => tracing::debug!(?ignored, "ignored a message of another host"),
         }
     }
 
@@ -168,7 +170,7 @@ impl MembershipTask {
         self.membership.on_bus(self.now(), status);
     }
 
-    /// Draws conclusions, publishes them, and asks for what is missing.
+    /// Advances the state machine, publishes its results, and requests missing inventories.
     async fn on_tick(&mut self, control: &Bus) {
         let now = self.now();
         for event in self.membership.tick(now) {
@@ -196,14 +198,14 @@ impl MembershipTask {
         }
     }
 
-    /// Has those asked that are due. What finds no place among the questions is due again.
+    /// Queues the probes that are due. A probe that finds the queue full is due again.
     fn send_probes(&self) {
         let Some(probes) = &self.probes else {
             return;
         };
         let view = self.membership.view();
         for probe in self.router.probes(self.now()) {
-            // A dead host does not answer, and one that is back is asked at once.
+            // A dead host does not reply, and one that is back is probed at once.
             if view.host(probe.host()).is_some_and(HostView::is_alive) {
                 let _ = probes.try_send(probe);
             }
@@ -215,7 +217,7 @@ impl MembershipTask {
         match self.membership.set_contents(contents) {
             Ok(Some(_)) => self.publish_inventory(control).await,
             Ok(None) => {}
-            Err(error) => tracing::error!(%error, "this host's inventory cannot be told"),
+            Err(error) => tracing::error!(%error, "the inventory of this host cannot be published"),
         }
     }
 
@@ -225,16 +227,17 @@ impl MembershipTask {
             .await;
     }
 
-    /// What cannot be sent now is asked for, or said again.
+    /// Sends a message. A lost one is requested or sent again.
     async fn send(&self, bus: &Bus, subject: &Subject, message: &Message) {
+        let kind = message.kind().name();
         match message.encode(&self.lattice) {
             Ok(bytes) => {
                 if let Err(error) = bus.publish(subject, None, Bytes::from(bytes)).await {
-                    tracing::debug!(%error, kind = message.kind().name(), "not sent");
+                    tracing::debug!(%error, kind, "a membership message was not sent");
                 }
             }
             Err(error) => {
-                tracing::error!(%error, kind = message.kind().name(), "cannot be encoded");
+                tracing::error!(%error, kind, "a membership message cannot be encoded");
             }
         }
     }
@@ -250,7 +253,7 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// The next payload; never returns once the bus is closed.
+/// The next payload; pending forever once the bus is closed.
 async fn next_payload(subscription: &mut Subscription) -> Bytes {
     match subscription.next_message().await {
         Some(message) => message.payload,

@@ -1,5 +1,6 @@
-//! This host as one of a lattice of many ([ADR 8](../../../docs/adr/0008-one-lattice-of-many-hosts.md)):
-//! prepared ([`Mesh`]), then joined ([`Joined`]), and the tasks in between.
+//! This host as a member of a lattice of many ([ADR
+//! 8](../../../docs/adr/0008-one-lattice-of-many-hosts.md)): prepared ([`Mesh`]), then joined
+//! ([`Joined`]). Spawns and connects the tasks in between.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -46,52 +47,55 @@ use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
 use crate::{claim_check, inventory_publisher};
 
-/// How to reach a lattice.
+/// The most records of peers that wait for the reconciler; then the peer sync waits.
+const PEER_RECORDS_QUEUED_MAX: usize = 64;
+
+/// The settings for joining a lattice.
 #[derive(Debug, Clone)]
 pub struct MeshConfig {
-    /// Its name: hosts of other lattices on the same servers are not seen.
+    /// The lattice's name. Hosts of other lattices on the same servers are not seen.
     pub lattice: String,
-    /// What people call this host.
+    /// The display name of this host.
     pub host: String,
-    /// Its bus.
+    /// The connection to the bus.
     pub nats: NatsOptions,
-    /// How the desired state is kept there.
+    /// The options of the desired-state buckets.
     pub buckets: BucketOptions,
 }
 
-/// Why a host cannot take part in a lattice.
+/// The reason a host cannot join a lattice.
 #[derive(Debug, thiserror::Error)]
 pub enum MeshError {
-    /// The lattice's name is none.
-    #[error("the lattice cannot have this name")]
+    /// The lattice's name is invalid.
+    #[error("invalid lattice name")]
     Lattice(#[source] SubjectError),
-    /// The options of the bus cannot be used.
-    #[error("the bus cannot be used")]
+    /// The options of the bus are invalid.
+    #[error("invalid options of the bus")]
     Bus(#[source] NatsError),
-    /// The host's identity cannot be read or kept.
-    #[error("the host's identity in `{path}` cannot be used")]
+    /// The host's identity cannot be read or written.
+    #[error("cannot use the host's identity in `{path}`")]
     Identity {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The buckets cannot be named.
-    #[error("the buckets of the lattice cannot be used")]
+    /// The names or options of the buckets are invalid.
+    #[error("invalid options of the desired-state buckets")]
     Buckets(#[source] StoreError),
-    /// The host's own copy of the desired state cannot be read.
-    #[error("the host's copy of the desired state cannot be used")]
+    /// The local replica of the desired state cannot be read.
+    #[error("cannot read the host's replica of the desired state")]
     Replica(#[source] DatabaseError),
-    /// The host's id is none for placement.
-    #[error("the host's id cannot be used")]
+    /// The host's id is not valid for placement.
+    #[error("the host's id is not valid for placement")]
     HostId(#[source] NameError),
-    /// What the host is to say of itself cannot be said.
-    #[error("the host cannot say of itself what it was given: {0}")]
+    /// The host's name or a label is invalid.
+    #[error("invalid host name or label: {0}")]
     Contents(String),
 }
 
-/// This host's place in the lattice, before it takes part.
+/// A host that is prepared to join a lattice.
 pub struct Mesh {
     bus: Bus,
     subjects: Subjects,
@@ -110,50 +114,62 @@ pub struct Mesh {
     events: Events,
 }
 
-/// A host that takes part.
+/// A host that has joined. Cheap to clone.
 #[derive(Clone)]
 pub struct Joined {
     pub(crate) lattice: Arc<str>,
     pub(crate) me: HostId,
     pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
-    /// What is wanted, as far as this host has heard.
+    /// The desired state, as far as this host has received it.
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(crate) local_stores: Arc<BTreeSet<String>>,
     pub(crate) writer: DesiredWriter,
     pub(crate) state: Arc<watch::Sender<HostState>>,
     pub(crate) stop: CancellationToken,
-    /// Cancelled once the host has said that it left.
+    /// Cancelled once this host has reported that it left.
     pub(crate) left: CancellationToken,
     pub(crate) bus: Bus,
 }
 
-/// What takes part in the lattice.
+/// The parts of a host that work in a lattice.
 pub struct Parts {
+    /// Runs this host's share.
     pub controller: Controller,
+    /// Serves calls of other hosts.
     pub server: Arc<dyn CallServer>,
+    /// The artifacts on disk.
     pub artifacts: Artifacts,
-    /// Where the host keeps its copy of the desired state.
+    /// The database of the local replica.
     pub store: Arc<Store>,
+    /// Compiles for failover.
     pub runtime: Arc<dyn Runtime>,
     /// Finds the component of a forwarded request.
     pub find_handler: FindHandler,
-    /// The types of providers that keep what they store on the host that runs them.
+    /// The types of providers that store their data on the host that runs them.
     pub local_stores: Arc<BTreeSet<String>>,
-    /// How many calls and requests the host has room for.
+    /// The most calls and requests that the host takes.
     pub calls_max: u32,
 }
 
-/// Where the host keeps its identity.
+/// The files of the host's identity.
 pub struct Files {
+    /// The ed25519 key.
     pub key: PathBuf,
+    /// The number of starts.
     pub life: PathBuf,
 }
 
+/// The published state of the reconciliation tasks.
+struct TaskOutputs {
+    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
+}
+
 impl Mesh {
-    /// Prepares a host to join. The bus need not be there yet.
+    /// Prepares a host to join. The bus may be unreachable still.
     ///
     /// # Errors
-    /// A [`MeshError`] if something about it will never work.
+    /// A [`MeshError`] if the settings can never work.
     pub async fn prepare(
         config: &MeshConfig,
         files: &Files,
@@ -221,7 +237,7 @@ impl Mesh {
         })
     }
 
-    /// The way of links to other hosts.
+    /// The transport of links to other hosts.
     pub fn hosts(&self) -> Arc<dyn Hosts> {
         let bus = self.bus.lane(Lane::Calls);
         let router = CallRouter::new(
@@ -245,8 +261,7 @@ impl Mesh {
         })
     }
 
-    /// Answers the calls of others, hands out what is too large for a message, and asks those that did not
-    /// answer whether they do now.
+    /// Spawns the servers of calls, channels and claim checks, and the health probe.
     async fn spawn_call_tasks(
         &mut self,
         server: Arc<dyn CallServer>,
@@ -288,10 +303,10 @@ impl Mesh {
         self.tasks.spawn(health_probe.run(probes, stop.clone()));
     }
 
-    /// Takes part: is heard, hears others, and answers calls.
+    /// Joins: sends and receives heartbeats, reconciles, and serves calls.
     ///
     /// # Errors
-    /// A [`MeshError`] if something about it will never work.
+    /// A [`MeshError`] if the settings can never work.
     pub async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
         let control = self.bus.lane(Lane::Control);
         let stores = LatticeStores::open(&control, &self.buckets).map_err(MeshError::Buckets)?;
@@ -347,45 +362,8 @@ impl Mesh {
             bus: self.bus,
         })
     }
-}
 
-impl Joined {
-    /// Makes `app` what the lattice wants.
-    ///
-    /// # Errors
-    /// Any [`DeployError`]; nothing is changed then.
-    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        self.writer.deploy(app).await
-    }
-
-    /// Removes an app from what the lattice wants, and answers the revision of that.
-    ///
-    /// # Errors
-    /// Any [`DeployError`]; nothing is changed then.
-    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        self.writer.undeploy(app).await
-    }
-
-    /// Says that this host has left, and ends what takes part.
-    pub async fn leave(&self) {
-        self.stop.cancel();
-        // The last heartbeat says it; others find out by themselves if it is not heard.
-        self.left.cancelled().await;
-        self.bus.close().await;
-    }
-}
-
-/// How many records of peers wait to be taken; whoever asked for them waits too.
-const PEER_RECORDS_QUEUED_MAX: usize = 64;
-
-/// What the tasks that follow the desired state tell.
-struct TaskOutputs {
-    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
-    pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
-}
-
-impl Mesh {
-    /// Starts the tasks that make what is wanted what runs here.
+    /// Spawns and connects the reconciliation tasks.
     async fn spawn_tasks(
         &self,
         parts: Parts,
@@ -469,7 +447,34 @@ impl Mesh {
     }
 }
 
-/// A seed that differs from use to use. Without the system's randomness, choices are spread a little worse.
+impl Joined {
+    /// Deploys `app` to the lattice.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; then nothing is changed.
+    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        self.writer.deploy(app).await
+    }
+
+    /// Removes an app from the lattice. Returns the revision of the removal.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; then nothing is changed.
+    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        self.writer.undeploy(app).await
+    }
+
+    /// Reports that this host has left, and stops its tasks.
+    pub async fn leave(&self) {
+        self.stop.cancel();
+        // The last heartbeat reports it; if that is lost, other hosts detect the silence.
+        self.left.cancelled().await;
+        self.bus.close().await;
+    }
+}
+
+/// A seed that differs from use to use. Without the system's randomness, choices are spread a
+/// little worse.
 pub(crate) fn random_seed() -> u64 {
     let mut seed = [0; 8];
     let _ = getrandom::fill(&mut seed);

@@ -1,5 +1,5 @@
-//! Other hosts as a source of records and of bytes, where the stores of the lattice are away; and this host as
-//! one for them. What is asked and answered is in `docs/lattice.md`.
+//! Records and artifacts from other hosts, for when the buckets of the lattice are unavailable; and
+//! the server of the same for them. The messages are described in `docs/lattice.md`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -26,55 +26,49 @@ use weft_telemetry::chain;
 
 use crate::subjects::Subjects;
 
-/// How long a peer may take for one answer: a chunk over a slow line between clouds.
+/// The longest wait for one reply: a chunk over a slow connection between clouds.
 const REPLY_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How many chunks are asked for at once: enough for one to be on its way while another is read, and 2 MiB of
-/// memory at most.
+/// The most chunks in flight: enough to transfer one while another is read, and 2 MiB of memory at
+/// most.
 const CHUNKS_IN_FLIGHT: usize = 4;
 
-/// How many questions are answered at once. Each holds a chunk; more wait in the subscription.
+/// The most requests that are served at once. Each holds a chunk; more wait in the subscription.
 const REQUESTS_MAX: usize = 16;
 
-/// The most records that are taken from one peer: several times what a lattice has.
+/// The most records that are accepted from one peer: several times those of a lattice.
 const RECORDS_MAX: usize = 100_000;
 
-/// Asks other hosts.
+/// Sends requests to peers. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct PeerClient {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) me: HostId,
     pub(super) incarnation: u64,
-    /// Of the last question.
+    /// The number of the last request.
     pub(super) sequence: Arc<AtomicU64>,
 }
 
-/// Why a peer is of no use.
+/// The reason a peer was of no use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PeerError {
-    /// It cannot be asked.
-    #[error("it cannot be asked")]
+    #[error("the request to the peer failed")]
     Request(#[from] RequestError),
-    /// What it said is no answer.
-    #[error("it did not answer as it has to")]
+    #[error("malformed reply from the peer")]
     Message(#[from] MessageError),
-    /// It answered another question.
-    #[error("it answered another question")]
+    #[error("the peer replied to another request")]
     Unexpected,
-    /// It does not have what it was asked for.
-    #[error("it does not have it")]
+    #[error("the peer does not have the requested bytes")]
     Missing,
-    /// What it sent is not what it was asked for.
-    #[error("it sent something else")]
+    #[error("the peer sent other bytes than requested")]
     Assembly(#[from] AssemblyError),
-    /// It has more records than any lattice.
-    #[error("expected a list of at most {RECORDS_MAX} records, found a longer one")]
+    #[error("the peer lists too many records: expected at most {RECORDS_MAX}, found more")]
     TooMany,
 }
 
 impl PeerClient {
-    /// Which records a peer has.
+    /// Lists the records of a peer.
     pub(super) async fn list(&self, peer: HostId) -> Result<Vec<Listed>, PeerError> {
         let mut all: Vec<Listed> = Vec::new();
         loop {
@@ -104,7 +98,7 @@ impl PeerClient {
         }
     }
 
-    /// The bytes that hash to `digest`, from one peer.
+    /// Downloads the bytes with hash `digest` from a peer.
     pub(super) async fn bytes(
         &self,
         peer: HostId,
@@ -119,7 +113,7 @@ impl PeerClient {
                 let part = self.part(peer, digest, chunk).await;
                 part.map(|part| (chunk, part))
             });
-            // In the order in which they were asked for.
+            // In the order of the requests.
             let mut parts = std::pin::pin!(parts.buffered(CHUNKS_IN_FLIGHT));
             while let Some(part) = parts.next().await {
                 let (chunk, part) = part?;
@@ -155,7 +149,7 @@ impl PeerClient {
             asked: query,
         }
         .encode(lattice);
-        // What is asked is within the bounds by construction.
+        // Requests are within the bounds by construction.
         let request = request.map_err(|_| PeerError::Unexpected)?;
         let deadline = Instant::now() + REPLY_WAIT_MAX;
         let answer = self.bus.request(&subject, Bytes::from(request), deadline);
@@ -175,7 +169,7 @@ impl PeerClient {
     }
 }
 
-/// Answers other hosts.
+/// Serves requests of peers.
 pub(super) struct PeerServer {
     pub(super) client: PeerClient,
     pub(super) artifacts: Artifacts,
@@ -184,10 +178,10 @@ pub(super) struct PeerServer {
 }
 
 impl PeerServer {
-    /// Answers what comes to `requests` until `stop`.
+    /// Serves the messages of `requests` until `stop`.
     pub(super) async fn run(mut self, mut requests: Subscription, stop: CancellationToken) {
         let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
-        // Made when it is first asked for after a change: mostly nobody asks.
+        // Built at the first request after a change, because requests are rare.
         let mut catalog: Option<Arc<Catalog>> = None;
         let mut rejected = 0_u64;
         loop {
@@ -204,7 +198,7 @@ impl PeerServer {
                     tracing::warn!(
                         error = chain(&error),
                         rejected,
-                        "a question of a host is refused"
+                        "rejected a malformed request of a peer"
                     );
                     continue;
                 }
@@ -262,11 +256,11 @@ async fn serve(
         Ok(bytes) => {
             debug_assert!(bytes.len() <= MAX_ANSWER_BYTES);
             if let Err(error) = client.bus.publish(&reply, None, Bytes::from(bytes)).await {
-                // Whoever asked has a deadline.
-                tracing::debug!(error = chain(&error), "a host was not answered");
+                // The peer has a deadline.
+                tracing::debug!(error = chain(&error), "a reply to a peer was not sent");
             }
         }
-        Err(error) => tracing::error!(error = chain(&error), "an answer cannot be encoded"),
+        Err(error) => tracing::error!(error = chain(&error), "a reply to a peer cannot be encoded"),
     }
 }
 
@@ -296,7 +290,7 @@ async fn part_on_disk(
         Err(error) => {
             tracing::warn!(
                 error = chain(&error),
-                "the bytes of a component cannot be read"
+                "an artifact cannot be read from disk"
             );
             None
         }

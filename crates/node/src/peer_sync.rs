@@ -1,5 +1,5 @@
-//! The task that asks peers what is wanted while the store of the desired state is away: this host may have
-//! been away when it was changed last, or have a new and empty disk.
+//! The task that copies records of the desired state from peers while the bucket is unavailable:
+//! this host may have missed the last change, or have a new and empty disk.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,38 +18,37 @@ use weft_telemetry::chain;
 use crate::membership_task::MembershipSnapshot;
 use crate::peer_rpc::{PeerClient, PeerError};
 
-/// How often a peer is asked: what one host knows is everywhere after a few rounds.
+/// The time between two rounds: a record reaches every host after a few.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 
-/// How many peers are asked in one round, so that one that hangs or knows nothing costs no round.
+/// The peers of one round: several, so that a peer that hangs or has no records costs no round.
 const PEERS_PER_ROUND: usize = 3;
 
-/// The largest record that is taken: what NATS carries in one message by default, as the store takes it.
+/// The largest record that is accepted: the default message size of NATS, as the bucket has it.
 const RECORD_BYTES_MAX: usize = 1 << 20;
 
 pub(super) struct PeerSync {
     pub(super) peer_client: PeerClient,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
-    /// Whether the store is away.
     pub(super) is_bucket_unavailable: watch::Receiver<bool>,
-    /// Where what was learned goes.
+    /// The records that differ from the replica, for the reconciler.
     pub(super) records: mpsc::Sender<Said>,
 }
 
 impl PeerSync {
-    /// Asks until `stop`.
+    /// Copies records until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut ticks = interval(SYNC_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // Hosts that begin at once ask different peers.
+        // Hosts that start at the same time choose different peers.
         let mut random = Random::from_seed(crate::mesh::random_seed());
         let mut seen = BTreeSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 Ok(()) = self.is_bucket_unavailable.changed() => {}
-                // A host that is new may know more.
+                // A new host may have newer records.
                 Ok(()) = self.membership.changed() => {
                     let peers: BTreeSet<_> = self.peers().into_iter().collect();
                     let has_new_peer = !peers.is_subset(&seen);
@@ -83,7 +82,7 @@ impl PeerSync {
             let peer = peers.swap_remove(below(random, peers.len()));
             if let Err(error) = self.sync_with(peer).await {
                 let (peer, error) = (peer.short(), chain(&error));
-                tracing::debug!(peer, error, "nothing was learned from a peer");
+                tracing::debug!(peer, error, "cannot copy records from a peer");
             }
         }
     }
@@ -99,9 +98,12 @@ impl PeerSync {
                 .await?;
             match record_codec::decode(&record.key, &value) {
                 Said::Unknown(reason) => {
-                    tracing::debug!(reason, "a peer's record is not understood");
+                    tracing::debug!(
+                        reason,
+                        "ignored a record of a peer that this version cannot decode"
+                    );
                 }
-                // It ends with the host.
+                // The receiver is dropped when the host stops.
                 record => drop(self.records.send(record).await),
             }
         }
@@ -110,6 +112,6 @@ impl PeerSync {
 }
 
 fn below(random: &mut Random, bound: usize) -> usize {
-    // There are fewer hosts than that.
+    // There are fewer hosts than `u32::MAX`.
     random.below(u32::try_from(bound).unwrap_or(u32::MAX)) as usize
 }

@@ -1,8 +1,8 @@
-//! The task that compiles ahead: what this host would run if any one other host left, or all hosts of any one
-//! cloud. Then taking over costs no compilation.
+//! The task that compiles for failover: the components that would move here if any one other host
+//! left, or all hosts of any one cloud. Then taking over costs no compilation.
 //!
-//! An app is compiled as it would be with all of that at once. Its components are linked in another way if only
-//! some of them come, and what of it is not in the cache then is compiled when it comes.
+//! An app is compiled as if all of that happened at once. If only some of its components come, they
+//! are linked differently, and code that is missing in the cache is compiled then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,17 +24,18 @@ use crate::membership_task::MembershipSnapshot;
 use crate::reconciler::digests;
 use crate::runtime::Runtime;
 
-/// The label whose values are lost together.
+/// The label whose hosts may be lost together.
 const FAILURE_DOMAIN_LABEL: &str = "cloud";
 
-/// How long nothing has to change before it is looked ahead: what has to run now goes first.
+/// The pause after the last change before compiling: components that have to run now go first.
 const QUIET_PERIOD: Duration = Duration::from_secs(1);
 
-/// The most components that are compiled ahead: beyond it the loss of a host costs compilations, but keeping
-/// ready for it does not cost all of the machine.
+/// The most components that are compiled for failover. Beyond it the loss of a host costs
+/// compilations, but preparing for it does not cost the whole machine.
 const COMPONENTS_MAX: usize = 256;
 
-/// The most bytes of components that are compiled ahead; machine code is some four times as large.
+/// The most bytes of artifacts that are compiled for failover; machine code is some four times as
+/// large.
 const BYTES_MAX: u64 = 256 << 20;
 
 pub(super) struct Precompiler {
@@ -48,7 +49,7 @@ pub(super) struct Precompiler {
     pub(super) local_stores: Arc<BTreeSet<String>>,
 }
 
-/// What of an app is compiled ahead.
+/// A share of an app to compile.
 struct PrecompileTask {
     deployed: Deployed,
     share: Share,
@@ -57,7 +58,7 @@ struct PrecompileTask {
 impl Precompiler {
     /// Compiles until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
-        // Which share of which revision was compiled, whatever came of it.
+        // The last revision and share that were compiled, even if that failed.
         let mut done: BTreeMap<AppName, (u64, Share)> = BTreeMap::new();
         loop {
             tokio::select! {
@@ -80,7 +81,7 @@ impl Precompiler {
     async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, Share)>) {
         let membership = self.membership.borrow_and_update().clone();
         let replica = self.replica.borrow_and_update().clone();
-        // Whoever does not see the others does not know what it would run without them.
+        // Without a view of other hosts their loss cannot be planned for.
         if membership.freeze.is_some() {
             return;
         }
@@ -102,7 +103,8 @@ impl Precompiler {
             if done.get(&app) == Some(&current) {
                 continue;
             }
-            // It is looked at anew, and what has to run now goes first.
+            // The inputs have changed: plan again, so that components that have to run now go
+            // first.
             if self.membership.has_changed().unwrap_or(false)
                 || self.replica.has_changed().unwrap_or(false)
             {
@@ -110,9 +112,10 @@ impl Precompiler {
             }
             let compiled = self.runtime.prepare(&deployed.app, &share).await.map(drop);
             match compiled {
-                Ok(()) => tracing::debug!(%app, "compiled ahead"),
+                Ok(()) => tracing::debug!(%app, "compiled an app for failover"),
                 Err(error) => {
-                    tracing::warn!(%app, error = chain(&error), "an app cannot be compiled ahead");
+                    let error = chain(&error);
+                    tracing::warn!(%app, error, "cannot compile an app for failover");
                 }
             }
             done.insert(app, current);
@@ -134,7 +137,8 @@ fn components(
     })
 }
 
-/// What runs here and what would, app by app, where all bytes are here.
+/// The shares to compile, with the components that run here now, for apps whose artifacts are all
+/// on disk.
 fn tasks(
     replica: &DesiredReplica,
     components: &BTreeSet<ComponentId>,
@@ -148,7 +152,7 @@ fn tasks(
         };
         let is_complete = digests(&deployed.app).all(|digest| local_artifacts.contains(digest));
         is_complete.then_some(())?;
-        // A manifest may list its components in another order than the one before it.
+        // A manifest may list its components in another order than the revision before it.
         let runs = snapshot.apps.get(app.as_str());
         let runs = |name: &ComponentName| {
             runs.is_some_and(|runs| {
@@ -173,7 +177,7 @@ fn tasks(
     tasks.collect()
 }
 
-/// As many as may be.
+/// The first tasks, up to the limits.
 fn within_limits(tasks: Vec<PrecompileTask>, artifacts: &Artifacts) -> Vec<PrecompileTask> {
     let (mut components, mut bytes) = (0, 0);
     let mut fits = |task: &PrecompileTask| {

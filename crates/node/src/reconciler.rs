@@ -1,8 +1,9 @@
-//! The task that makes this host's share of the desired state what runs here.
+//! The task that reconciles this host's share of the desired state.
 //!
-//! It knows what is wanted from the host's own [copy](DesiredReplica), which it keeps on [disk](crate::replica_file), and who is
-//! there from [`members`](crate::membership_task). From both it makes the plan that every other host makes too, and has
-//! its own share of it run. The copy follows the lattice's bucket, and other hosts while that is away.
+//! Its inputs are the host's own [replica](DesiredReplica) of the desired state, stored on
+//! [disk](crate::replica_file), and the [membership](crate::membership_task). From both it computes
+//! the same plan as every other host, and has the controller run its share. The replica follows the
+//! lattice's bucket, and other hosts while the bucket is unavailable.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,58 +30,57 @@ use crate::local_assignment::{self, Departures};
 use crate::membership_task::MembershipSnapshot;
 use crate::replica_file::ReplicaFile;
 
-/// How often what could not be done is tried again.
+/// The pause before failed steps are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a host that finds no bus waits before it serves alone from its own copy.
+/// The time without a bus after which a host serves alone from its own replica.
 const STANDALONE_AFTER: Duration = Duration::from_secs(3);
 
-/// How many records are written to a bucket that lost them before it is listened to again: other hosts write
-/// them too, and what one has written is nothing to do for the rest.
+/// The most records that are written to a bucket that lost them before the watch is read again:
+/// other hosts refill too, and records that they wrote need not be written again.
 const REFILLS_MAX: usize = 64;
 
-/// How long bytes may be on their way before others are told that they are missing.
+/// The time that artifacts may be missing before the host reports it.
 const MISSING_ARTIFACTS_AFTER: Duration = Duration::from_secs(3);
 
-/// What the task is given.
+/// The inputs and outputs of the task.
 pub(super) struct Parts {
     pub(super) records: Records,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) me: HostId,
     pub(super) controller: Controller,
     pub(super) replica_file: ReplicaFile,
-    /// What is kept, as it was read.
+    /// The replica as it was read from disk.
     pub(super) replica: DesiredReplica,
-    /// The types of providers that keep what they store on the host that runs them.
+    /// The types of providers that store their data on the host that runs them.
     pub(super) local_stores: Arc<BTreeSet<String>>,
     pub(super) events: Events,
-    /// What peers say.
+    /// Records of peers.
     pub(super) peer_records: mpsc::Receiver<Said>,
-    /// The bytes of components that are here.
+    /// The artifacts on disk.
     pub(super) local_artifacts: watch::Receiver<LocalArtifacts>,
     pub(super) output: ReconcilerOutput,
 }
 
-/// What the task tells others.
+/// The published state of the task.
 pub(super) struct ReconcilerOutput {
-    /// What is wanted, as far as this host knows.
+    /// The desired state, as far as this host has received it.
     pub(super) replica: watch::Sender<Arc<DesiredReplica>>,
-    /// Whether the store of the desired state is away.
     pub(super) is_bucket_unavailable: watch::Sender<bool>,
-    /// The bytes that this host needs, the most urgent first.
+    /// The missing artifacts, the most urgent first.
     pub(super) needed_artifacts: watch::Sender<Arc<Vec<Digest>>>,
-    /// What is wrong.
+    /// The conditions of this host.
     pub(super) conditions: watch::Sender<BTreeSet<HostCondition>>,
 }
 
 pub(super) struct Reconciler {
     parts: Parts,
     started: Instant,
-    /// Whether something is to be done again.
+    /// True if a step failed or waits.
     needs_retry: bool,
-    /// Whether the disk did not take the copy.
+    /// True if the replica could not be written to disk.
     has_disk_failed: bool,
-    /// Since when bytes are missing.
+    /// `Some` while artifacts of this host's share are missing.
     artifacts_missing_since: Option<Instant>,
     reporter: EventReporter,
     departures: Departures,
@@ -99,12 +99,12 @@ impl Reconciler {
         }
     }
 
-    /// The bytes that are to be got, now and later.
+    /// The artifacts to fetch, now and later.
     pub(super) fn needed_artifacts(&self) -> watch::Receiver<Arc<Vec<Digest>>> {
         self.parts.output.needed_artifacts.subscribe()
     }
 
-    /// Follows until `stop`.
+    /// Reconciles until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut watch = self.parts.records.watch();
         let mut retry = interval(RETRY_EVERY);
@@ -134,7 +134,7 @@ impl Reconciler {
         }
     }
 
-    /// A lattice with many apps is planned once for all that came together.
+    /// Reads all waiting records first, so that a lattice with many apps is planned once.
     async fn drain_watch(&mut self, watch: &mut Watch) {
         while let Ok(Some(watched)) = tokio::time::timeout(Duration::ZERO, watch.next()).await {
             self.on_watched(watched);
@@ -146,16 +146,20 @@ impl Reconciler {
         match self.parts.replica.see(watched) {
             None => {}
             Some(Notice::Erased(key)) => {
-                // What is erased is not removed: removal is a record.
-                tracing::warn!(%key, "a record of the desired state was erased");
+                // An erased record does not remove an app: removal is a record.
+                tracing::warn!(%key, "a record of the desired state was erased; its app stays");
             }
             Some(Notice::NotUnderstood { key, reason }) => {
-                tracing::error!(%key, reason, "a record of the desired state is not understood");
+                tracing::error!(
+                    %key,
+                    reason,
+                    "ignored a desired-state record that this version cannot decode"
+                );
             }
             Some(Notice::Away) => {
                 self.parts.output.is_bucket_unavailable.send_replace(true);
                 tracing::info!(
-                    "the store of the desired state is away; this host goes on with its copy"
+                    "the desired-state bucket is unavailable; this host continues with its replica"
                 );
             }
         }
@@ -164,14 +168,14 @@ impl Reconciler {
         }
     }
 
-    /// Takes what a peer says.
+    /// Merges a record of a peer into the replica.
     fn apply_peer_record(&mut self, record: Said) {
         let replica = &mut self.parts.replica;
         match record {
             Said::App(app, record) => {
                 let revision = record.revision();
                 if replica.take_app(app.clone(), record) {
-                    tracing::info!(%app, revision, "learned from a peer what is wanted");
+                    tracing::info!(%app, revision, "received a newer record from a peer");
                 }
             }
             Said::Home(store, host) => drop(replica.take_home(store, host)),
@@ -179,7 +183,7 @@ impl Reconciler {
         }
     }
 
-    /// Makes what runs here what is wanted here, as far as it is known.
+    /// Runs one round.
     async fn reconcile(&mut self) {
         let membership = self.parts.membership.borrow_and_update().clone();
         self.reporter.report_bucket(&self.parts.replica);
@@ -201,11 +205,11 @@ impl Reconciler {
         if let Err(error) = self.parts.controller.reconcile(desired).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
-        // What does not start is tried again, when the controller sees fit.
+        // The controller decides when a failed revision is due.
         self.needs_retry |= !self.parts.controller.snapshot().failed.is_empty();
     }
 
-    /// What is to run here. An app whose bytes are not here yet is left as it is.
+    /// The apps to run here with their shares. An app with missing artifacts is left as it is.
     fn desired_apps(&mut self, membership: &MembershipSnapshot, plan: &Plan) -> Vec<DesiredApp> {
         self.departures.retain(&plan.assignments);
         let snapshot = self.parts.controller.snapshot();
@@ -231,7 +235,8 @@ impl Reconciler {
                         .filter(|digest| !local.digests.contains(*digest))
                         .collect();
                     if !absent.is_empty() {
-                        // What is to run here goes before what is only kept.
+                        // Artifacts of components that run here go before those that are only
+                        // stored.
                         let is_urgent = share != Share::Part(BTreeSet::new());
                         let list = if is_urgent { &mut missing } else { &mut others };
                         list.extend(absent.into_iter().cloned());
@@ -252,7 +257,7 @@ impl Reconciler {
         desired
     }
 
-    /// Has the bytes got that are missing, and after them `others`, which are only kept.
+    /// Publishes the artifacts to fetch: `missing` ones, then `others` that are only stored.
     fn publish_needed_artifacts(&mut self, mut missing: Vec<Digest>, others: Vec<Digest>) {
         self.artifacts_missing_since = match (missing.is_empty(), self.artifacts_missing_since) {
             (true, _) => None,
@@ -272,8 +277,8 @@ impl Reconciler {
             });
     }
 
-    /// Whether what is known may be acted upon. A host that hears nobody proves nothing about them, and half
-    /// of a bucket is not what is wanted.
+    /// True if the inputs are complete enough to act on. A host without heartbeats of others proves
+    /// nothing about them, and half of a bucket is not the desired state.
     fn can_reconcile(&self, freeze: Option<Freeze>) -> bool {
         let is_free = match freeze {
             None => true,
@@ -283,7 +288,8 @@ impl Reconciler {
         is_free && !self.parts.replica.is_reading()
     }
 
-    /// Records the stores that this host is the first to have: they bind all later plans.
+    /// Records this host as the home of the stores that it is the first to have. Homes bind all
+    /// later plans.
     async fn record_homes(&mut self, plan: &Plan) {
         if !self.parts.replica.is_bucket_known() {
             return;
@@ -291,13 +297,13 @@ impl Reconciler {
         for (store, host) in &plan.homes {
             let replica = &mut self.parts.replica;
             if *host == self.parts.me && replica.take_home(store.clone(), host.clone()) {
-                tracing::info!(%store, "this host is where a store is");
+                tracing::info!(%store, "this host is the home of a store");
             }
         }
         self.needs_retry |= self.refill().await;
     }
 
-    /// Writes to the bucket what this host knows and the bucket has lost. Says whether something is left.
+    /// Writes records to the bucket that it has lost. Returns whether some may be left.
     async fn refill(&mut self) -> bool {
         let refills = self.parts.replica.refills(REFILLS_MAX);
         let is_left = !refills.is_empty();
@@ -305,26 +311,27 @@ impl Reconciler {
             let (key, value) = (&refill.key, refill.value.clone());
             match self.parts.records.put(key, value, refill.expected).await {
                 Ok(revision) => {
-                    tracing::info!(%key, "wrote what the bucket of the desired state lacked");
+                    tracing::info!(%key, "wrote a missing record to the desired-state bucket");
                     self.parts.replica.refilled(refill, revision);
                 }
-                // Another host was faster, or the store is away: the watch will tell.
+                // Another host was faster, or the bucket is unavailable: the watch reports either.
                 Err(error) => {
-                    tracing::debug!(error = chain(&error), %key, "the bucket was not refilled");
+                    let error = chain(&error);
+                    tracing::debug!(error, %key, "a missing record was not written to the bucket");
                 }
             }
         }
         is_left
     }
 
-    /// Keeps the copy on disk, and shows it to who asks.
+    /// Writes the replica to disk and publishes it.
     async fn save_replica(&mut self) {
         let replica = &self.parts.replica;
         let saved = self.parts.replica_file.save(replica).await;
         if let Err(error) = &saved {
             tracing::error!(
                 error,
-                "the disk does not take the copy of the desired state; this host goes on without it"
+                "cannot write the desired state to disk; this host continues in memory"
             );
             self.needs_retry = true;
         }

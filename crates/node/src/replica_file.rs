@@ -1,4 +1,5 @@
-//! The copy of the desired state on this host's own disk: what it starts from when nobody else is there.
+//! The replica of the desired state on this host's disk, from which it starts if no other host is
+//! reachable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use weft_state::desired::DesiredReplica;
 use weft_state::store::{Record, Store, StoreError};
 use weft_telemetry::chain;
 
-/// What is on the disk.
+/// The records that are on disk.
 pub(super) struct ReplicaFile {
     store: Arc<Store>,
     apps: BTreeMap<AppName, Arc<Record>>,
@@ -17,10 +18,10 @@ pub(super) struct ReplicaFile {
 }
 
 impl ReplicaFile {
-    /// Reads what is there.
+    /// Reads the records.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the database cannot be read.
     pub(super) fn read(store: Arc<Store>) -> Result<(Self, DesiredReplica), StoreError> {
         let replica = DesiredReplica::new(store.all()?, store.homes()?);
         let saved = Self {
@@ -31,10 +32,10 @@ impl ReplicaFile {
         Ok((saved, replica))
     }
 
-    /// Writes what is new, off the async threads.
+    /// Writes new records, off the async threads.
     ///
     /// # Errors
-    /// Why it could not be written, in words. It is new the next time too.
+    /// The chain of errors as text. The records are written again the next time.
     pub(super) async fn save(&mut self, replica: &DesiredReplica) -> Result<(), String> {
         let is_saved = |app: &AppName, record: &Arc<Record>| {
             let saved = self.apps.get(app);

@@ -1,7 +1,8 @@
-//! The seam between a host as a member of a lattice and what runs its components.
+//! The seam between a host as a member of a lattice and the runtime of its components.
 //!
-//! [`Runtime`] is implemented by `weft_runtime` over wasmtime, and by a small fake in tests and simulations.
-//! It works in two steps, so that a revision that cannot run takes nothing from the one that serves:
+//! [`Runtime`] is implemented by `weft_runtime` over wasmtime, and by a small fake in tests and
+//! simulations. It works in two steps, so that a revision that cannot run takes nothing from the
+//! one that serves:
 //!
 //! 1. [`Runtime::prepare`] checks, links and compiles the share of an app that this host runs.
 //! 2. [`PreparedApp::bind`] binds the links to providers; the result serves until it is dropped.
@@ -29,7 +30,7 @@ pub type BoundProviders = BTreeMap<String, Arc<dyn Provider>>;
 /// Runs components.
 #[async_trait]
 pub trait Runtime: Send + Sync {
-    /// Checks, links and compiles what `share` has of an app. Compiled code is cached, so preparing the same
+    /// Checks, links and compiles a share of an app. Compiled code is cached, so preparing the same
     /// share again is cheap. Dropping the future stops after the current component.
     ///
     /// # Errors
@@ -46,7 +47,7 @@ pub trait Runtime: Send + Sync {
 
 /// A share of an app that is compiled and linked.
 pub trait PreparedApp: Send {
-    /// Binds its links to `providers`.
+    /// Binds the links to `providers`.
     ///
     /// # Errors
     /// If a provider rejects the settings of a link.
@@ -59,10 +60,10 @@ pub trait PreparedApp: Send {
 /// A share of an app that serves.
 #[async_trait]
 pub trait RunningApp: Any + Send + Sync {
-    /// Its components, by name, in ascending order.
+    /// The components, by name, in ascending order.
     fn components(&self) -> Vec<RunningComponent>;
 
-    /// How its links work.
+    /// The mode of each link and the reasons for it.
     fn links(&self) -> &[LinkReport];
 
     /// Requests and calls in flight.
@@ -92,13 +93,13 @@ pub trait RunningApp: Any + Send + Sync {
 /// A component of a [`RunningApp`].
 #[derive(Debug, Clone)]
 pub struct RunningComponent {
-    /// Its name.
+    /// The component's name.
     pub name: String,
-    /// Size of its artifact.
+    /// Size of the artifact.
     pub bytes: u64,
-    /// The components that are composed into one with it, itself first.
+    /// The components that are composed into one with this one, itself first.
     pub fused: Vec<String>,
-    /// Whether its code is in memory.
+    /// True if the code is in memory.
     pub is_loaded: bool,
     /// Requests and calls in flight.
     pub in_flight: u64,
@@ -114,10 +115,10 @@ pub struct RunningComponent {
     pub concurrency_max: u32,
 }
 
-/// Why an app cannot be prepared.
+/// The reason an app cannot be prepared.
 #[derive(Debug)]
 pub struct PrepareError {
-    /// What the error is to those who deploy.
+    /// The kind of error for those who deploy.
     pub kind: PrepareErrorKind,
     source: Box<dyn Error + Send + Sync>,
 }
@@ -135,10 +136,10 @@ pub enum PrepareErrorKind {
     Internal,
 }
 
-/// Why a call has no result.
+/// The reason a call has no result.
 #[derive(Debug)]
 pub struct CallError {
-    /// What the error is to the caller.
+    /// The error code for the caller.
     pub code: ErrorCode,
     /// The next step, if there is one.
     pub help: Option<String>,

@@ -1,5 +1,5 @@
-//! Calls with streams, to and from other hosts: each is a conversation ([`channels`](crate::bus_channel)), of which the
-//! first frame asks and one of the others is the reply.
+//! The client of streaming calls to other hosts: each is a [channel](crate::bus_channel) whose
+//! first frame is the request; a later one is the reply.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::call_routing::{CallRouter, RoutedCall};
 use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
 
-/// Finds hosts for calls with streams, and talks with them.
+/// Makes streaming calls. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct StreamClient {
     pub(super) channels: BusChannels,
@@ -27,20 +27,21 @@ pub(super) struct StreamClient {
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
 }
 
-/// How an attempt came to its end.
+/// The end of one attempt.
 enum AttemptResult {
-    /// With a reply, to a conversation that may go on.
+    /// With a reply, on a channel that may go on.
     Replied {
         frame: Bytes,
         channel: Box<Channel>,
         is_last: bool,
     },
-    /// Without, and what that means for the way of the call.
+    /// Without a reply.
     Failed(Outcome),
 }
 
 impl StreamClient {
-    /// Makes a call at a host that runs its target, and carries what its caller says until nothing is left of it.
+    /// Makes a call at a host that runs its target, and carries the frames of its caller until the
+    /// call is over.
     pub(super) async fn call(&self, opening: Opening, told: Told) {
         let Opening {
             target,
@@ -55,7 +56,7 @@ impl StreamClient {
             deadline,
             is_idempotent,
         });
-        // What the last host said of it, if it was not sent on after that.
+        // The reply of the last attempt, unless the call was sent again after it.
         let mut last_reply: Option<Bytes> = None;
         loop {
             let attempt = match attempts.next().await {
@@ -91,13 +92,14 @@ impl StreamClient {
             };
             attempts.outcome(outcome);
             if !away.is_untouched() {
-                // A part of what it carries was read, and is not there for another host.
+                // The callee has read a part of the caller's streams, which another host would
+                // miss.
                 return told(Err(failed(FailureCode::MaybeExecuted)));
             }
         }
     }
 
-    /// Sends a call to a host once, and waits for the reply for as long as the host is there.
+    /// Sends a call to a host once, and waits for the reply until the host is declared dead.
     async fn attempt(
         &self,
         host: HostId,
@@ -120,10 +122,11 @@ impl StreamClient {
                     Received::Gap => return AttemptResult::Failed(Outcome::BusLost),
                     Received::Frame { bytes, is_last } => match Frame::decode(&bytes) {
                         Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
-                            return AttemptResult::Replied { frame: bytes, channel: Box::new(channel), is_last };
+                            let channel = Box::new(channel);
+                            return AttemptResult::Replied { frame: bytes, channel, is_last };
                         }
                         Ok(other) => away.hear(&other),
-                        Err(error) => tracing::warn!(%error, "a frame was refused"),
+                        Err(error) => tracing::warn!(%error, "rejected a malformed frame"),
                     },
                 },
                 outgoing = away.next(), if !is_sent => match outgoing {
@@ -138,7 +141,7 @@ impl StreamClient {
     }
 }
 
-/// What became of a call whose first frame was not sent.
+/// The outcome of a call whose first frame was not sent.
 fn outcome_of(error: &PublishError) -> Outcome {
     match error {
         PublishError::Disconnected | PublishError::Stalled => Outcome::NotSent,
@@ -146,7 +149,7 @@ fn outcome_of(error: &PublishError) -> Outcome {
     }
 }
 
-/// Carries frames after the reply, until nothing is left of the caller's side.
+/// Carries the frames after the reply, until the caller's side is done.
 async fn forward_frames(
     mut channel: Channel,
     mut away: Away,
@@ -169,7 +172,7 @@ async fn forward_frames(
     }
 }
 
-/// Takes in what came after the reply. Says whether there is more to come.
+/// Handles an event after the reply. Returns whether more may follow.
 pub(crate) fn receive_frame(received: &Received, away: &mut Away) -> bool {
     match received {
         Received::NoListener | Received::Gap => {
@@ -183,7 +186,9 @@ pub(crate) fn receive_frame(received: &Received, away: &mut Away) -> bool {
                     return false;
                 }
                 Ok(frame) => away.hear(&frame),
-                Err(error) => tracing::warn!(%error, "a frame was refused"),
+                Err(error) => {
+                    tracing::warn!(%error, "rejected a malformed frame")
+                }
             }
             true
         }

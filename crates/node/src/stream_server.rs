@@ -1,5 +1,5 @@
-//! Streaming calls and forwarded requests of other hosts: each is a channel of the bus
-//! ([`bus_channel`](crate::bus_channel)) whose first frame requests the call.
+//! The server of streaming calls and forwarded requests from other hosts: each is a
+//! [channel](crate::bus_channel) whose first frame is the request.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use weft_wire::Frame;
 use crate::bus_channel::Accepted;
 use crate::stream_client::receive_frame;
 
-/// Answers calls with streams.
+/// Serves streaming calls and forwarded requests. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct StreamServer {
     pub(super) server: Arc<dyn CallServer>,
@@ -21,22 +21,24 @@ pub(super) struct StreamServer {
     pub(super) bus: Bus,
 }
 
-/// What a frame that begins a conversation asks for.
+/// The kind of a channel's first frame.
 enum RequestKind {
     Call,
     Http,
 }
 
 impl StreamServer {
-    /// Serves a call that another host began, until nothing is left of it.
+    /// Serves a channel until its call is over.
     pub(super) async fn serve(self, accepted: Accepted) {
         let Accepted { mut channel, frame } = accepted;
         let (kind, call) = match Frame::decode(&frame) {
             Ok(Frame::Request(request)) => (RequestKind::Call, request.call),
             Ok(Frame::HttpRequest(request)) => (RequestKind::Http, request.call),
-            // It is late, and about a call that is over.
+            // A late frame of a call that is over.
             Ok(_) => return,
-            Err(error) => return tracing::warn!(%error, "a frame was refused"),
+            Err(error) => {
+                return tracing::warn!(%error, "rejected a malformed frame");
+            }
         };
         let (side, mut away) = Side::away(Role::Exporter, call);
         let (sender, mut answer) = oneshot::channel();
@@ -48,7 +50,7 @@ impl StreamServer {
         };
         let mut work = pin!(work);
         let (mut is_done, mut is_answered) = (false, false);
-        // Whether this side has said all, and whether the other is gone.
+        // True once this side has sent all its frames, and once the caller is lost.
         let (mut is_sent, mut is_caller_lost) = (false, false);
         while !(is_done && is_sent && is_answered) {
             tokio::select! {
@@ -64,19 +66,23 @@ impl StreamServer {
                     }
                     Ok(Answer::Over(CallEnd::Frame(reply))) => {
                         let reply = self.fit_reply(&frame, reply);
-                        // That a stream was left is said before, for nothing is said after.
+                        // Frames about abandoned streams go before the reply, which is the last
+                        // frame.
                         while let Some(outgoing) = away.said() {
                             let _ = channel.send(outgoing).await;
                         }
-                        // Whoever asked has a deadline.
+                        // The caller has a deadline.
                         let _ = channel.send_last(reply).await;
                         return;
                     }
                     Ok(Answer::Over(CallEnd::Failed(_))) | Err(_) => return,
                 },
-                received = channel.receive(), if !is_caller_lost => if !receive_frame(&received, &mut away) {
+                received = channel.receive(), if !is_caller_lost => {
+                    if receive_frame(&received, &mut away) {
+                        continue;
+                    }
                     if !is_answered {
-                        // Nobody waits for it.
+                        // The caller does not wait any more.
                         return;
                     }
                     is_caller_lost = true;
@@ -96,7 +102,7 @@ impl StreamServer {
         channel.abandon_on_drop(None);
     }
 
-    /// A reply, or that it is larger than what carries it.
+    /// The reply, or a failure in its place if it exceeds a message.
     fn fit_reply(&self, frame: &[u8], reply: Vec<u8>) -> Vec<u8> {
         let limit = self.bus.max_payload();
         if reply.len() <= limit {

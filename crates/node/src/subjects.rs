@@ -1,4 +1,4 @@
-//! The subjects of a lattice: who speaks where.
+//! The subjects of a lattice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -6,32 +6,31 @@ use std::sync::{Arc, PoisonError, RwLock};
 use weft_bus::{Part, Pattern, Scope, Subject, SubjectError};
 use weft_membership::HostId;
 
-/// Heartbeats, by the host that lives.
+/// Heartbeats, by sending host.
 const HEARTBEATS: &str = "heartbeats";
-/// Inventories, by the host that has it.
+/// Inventories, by sending host.
 const INVENTORIES: &str = "inventories";
-/// Questions for an inventory, by the host that is asked.
+/// Requests for an inventory, by receiving host.
 const INVENTORY_REQUESTS: &str = "asks";
-/// Calls over links, by the host that is to answer.
+/// Calls over links, by receiving host.
 const CALLS: &str = "calls";
-/// Questions for what is too large for one message, by the host that keeps it.
+/// Requests for parts of large frames, by storing host.
 const CLAIMS: &str = "held";
 
-/// Questions for records and bytes, by the host that is asked.
+/// Requests for records and artifacts, by receiving host.
 const PEER_REQUESTS: &str = "questions";
 
-/// Conversations, by the host whose end it is, a token, and which end.
+/// Frames of channels, by receiving host, token and end.
 const CHANNELS: &str = "lines";
 
-/// Of how many hosts the subjects of calls are remembered: more than a lattice usually has, and a megabyte.
+/// The most hosts with a cached call subject: more than a lattice usually has, and a megabyte.
 const CACHED_SUBJECTS_MAX: usize = 4_096;
 
-/// One of the two ends of a conversation.
+/// One of the two ends of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChannelEnd {
-    /// Of the host that began it.
+    /// The end of the host that opened the channel.
     Caller,
-    /// Of the other.
     Callee,
 }
 
@@ -44,31 +43,31 @@ impl ChannelEnd {
     }
 }
 
-/// The subjects of one host's lattice.
+/// The subjects of a host. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Subjects {
     scope: Scope,
     me: String,
-    /// Where other hosts take calls: each call asks for one of them, and writing it anew takes a twentieth of all
-    /// that a call costs its importer's host.
+    /// Call subjects of other hosts. Every call needs one, and formatting it takes a twentieth of
+    /// the time that a call costs the caller's host.
     calls_by_host: Arc<RwLock<HashMap<HostId, Subject>>>,
-    /// Where this host tells that it lives.
+    /// Heartbeats of this host.
     pub(super) heartbeat: Subject,
-    /// Where all hosts tell that they live.
+    /// Heartbeats of all hosts.
     pub(super) heartbeats: Pattern,
-    /// Where this host tells what it has.
+    /// Inventories of this host.
     pub(super) inventory: Subject,
-    /// Where all hosts tell what they have.
+    /// Inventories of all hosts.
     pub(super) inventories: Pattern,
-    /// Where this host is asked what it has.
+    /// Requests for the inventory of this host.
     pub(super) inventory_requests: Pattern,
-    /// Where this host takes calls.
+    /// Calls to this host.
     pub(super) calls: Pattern,
-    /// Where this host is asked for what it keeps.
+    /// Requests for frames that this host stores.
     pub(super) claims: Pattern,
-    /// Where this host is asked for records and bytes.
+    /// Requests for records and artifacts of this host.
     pub(super) peer_requests: Pattern,
-    /// Where this host's ends of conversations are.
+    /// Frames to this host's ends of channels.
     pub(super) channels: Pattern,
 }
 
@@ -80,16 +79,16 @@ impl Subjects {
     pub(super) fn new(scope: &Scope, me: HostId) -> Result<Self, SubjectError> {
         let me = me.to_string();
         let all = |kind| scope.pattern(&[Part::Name(kind), Part::Any]);
-        let mine = |kind| scope.pattern(&[Part::Name(kind), Part::Name(&me)]);
+        let own = |kind| scope.pattern(&[Part::Name(kind), Part::Name(&me)]);
         Ok(Self {
             heartbeat: scope.subject(&[HEARTBEATS, &me])?,
             heartbeats: all(HEARTBEATS)?,
             inventory: scope.subject(&[INVENTORIES, &me])?,
             inventories: all(INVENTORIES)?,
-            inventory_requests: mine(INVENTORY_REQUESTS)?,
-            calls: mine(CALLS)?,
-            claims: mine(CLAIMS)?,
-            peer_requests: mine(PEER_REQUESTS)?,
+            inventory_requests: own(INVENTORY_REQUESTS)?,
+            calls: own(CALLS)?,
+            claims: own(CLAIMS)?,
+            peer_requests: own(PEER_REQUESTS)?,
             channels: scope.pattern(&[
                 Part::Name(CHANNELS),
                 Part::Name(&me),
@@ -102,14 +101,14 @@ impl Subjects {
         })
     }
 
-    /// Where a host is asked what it has.
+    /// The subject of requests for a host's inventory.
     pub(super) fn inventory_requests_of(&self, host: HostId) -> Option<Subject> {
         self.of(INVENTORY_REQUESTS, host)
     }
 
-    /// Where a host takes calls.
+    /// The subject of calls to a host.
     pub(super) fn calls_of(&self, host: HostId) -> Option<Subject> {
-        // Nothing panics while it holds the lock.
+        // The code under the lock does not panic.
         let cached = self.calls_by_host.read();
         let cached = cached.unwrap_or_else(PoisonError::into_inner);
         if let Some(subject) = cached.get(&host) {
@@ -126,24 +125,24 @@ impl Subjects {
         Some(subject)
     }
 
-    /// Where a host is asked for what it keeps.
+    /// The subject of requests for frames that a host stores.
     pub(super) fn claims_of(&self, host: HostId) -> Option<Subject> {
         self.of(CLAIMS, host)
     }
 
-    /// Where a host is asked for records and bytes.
+    /// The subject of requests for a host's records and artifacts.
     pub(super) fn peer_requests_of(&self, host: HostId) -> Option<Subject> {
         self.of(PEER_REQUESTS, host)
     }
 
-    /// This host's end of a conversation.
+    /// This host's end of a channel.
     pub(super) fn own_channel(&self, token: &str, end: ChannelEnd) -> Option<Subject> {
         self.scope
             .subject(&[CHANNELS, &self.me, token, end.name()])
             .ok()
     }
 
-    /// Another host's end of a conversation.
+    /// Another host's end of a channel.
     pub(super) fn channel_of(&self, host: HostId, token: &str, end: ChannelEnd) -> Option<Subject> {
         let host = host.to_string();
         self.scope
@@ -151,20 +150,21 @@ impl Subjects {
             .ok()
     }
 
-    /// Whether a subject is the asking end of a conversation.
+    /// True if a subject is the caller end of a channel.
     pub(super) fn is_caller_end(subject: &Subject) -> bool {
         let names: Vec<_> = subject.names().collect();
-        matches!(&names[..], [kind, _, _, end] if kind == CHANNELS && end == ChannelEnd::Caller.name())
+        matches!(&names[..], [kind, _, _, end]
+            if kind == CHANNELS && end == ChannelEnd::Caller.name())
     }
 
-    /// Whether a subject is the answering end of one of this host's conversations.
+    /// True if a subject is a callee end of this host.
     pub(super) fn is_own_callee_end(&self, subject: &Subject) -> bool {
         let names: Vec<_> = subject.names().collect();
         matches!(&names[..], [kind, host, _, end]
             if kind == CHANNELS && *host == self.me && end == ChannelEnd::Callee.name())
     }
 
-    /// All ids are of one length, so what this host's own fits into is there for others.
+    /// `Some` for every host, because all ids have the length of this host's own, which fits.
     fn of(&self, kind: &str, host: HostId) -> Option<Subject> {
         self.scope.subject(&[kind, &host.to_string()]).ok()
     }

@@ -1,4 +1,4 @@
-//! What tests of this folder share: a host's own membership, and others that it hears.
+//! Shared test fixtures: the membership of a host, and other hosts that it receives heartbeats of.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 
 use crate::membership_task::MembershipSnapshot;
 
-/// The host that looks at others.
+/// The host under test.
 pub(super) const OWN: HostId = HostId::from_key([1; 32]);
-/// One of these.
+/// Another host.
 pub(super) const OTHER: HostId = HostId::from_key([2; 32]);
 
-/// A host and its time.
+/// The membership of a host, and its time.
 pub(super) struct TestMembership {
     pub(super) own: Membership,
     pub(super) now: Moment,
 }
 
-/// A host in one of its lives, with a component `shop/cart`.
+/// A host in one of its incarnations, with a component `shop/cart`.
 pub(super) fn host(host: HostId, incarnation: u64) -> Membership {
     let contents = Contents {
         components: vec![Holding {
@@ -57,7 +57,7 @@ impl TestMembership {
         }
     }
 
-    /// Lets time pass, in which these are heard.
+    /// Advances time; the `others` send heartbeats meanwhile.
     pub(super) fn advance(&mut self, duration: Duration, others: &mut [Membership]) {
         let end = self.now + duration;
         while self.now < end {
@@ -70,7 +70,7 @@ impl TestMembership {
         }
     }
 
-    /// Takes note of what a host that was heard has.
+    /// Receives the inventory of a host whose heartbeats were received.
     pub(super) fn receive_inventory(&mut self, other: &Membership) {
         self.own.on_inventory(self.now, other.inventory()).unwrap();
         self.advance(TICK_EVERY, &mut []);

@@ -69,13 +69,13 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
     wait_for_call(&a, "apart/importer");
     for weft in [&knows, &a, &b] {
         wait_for_own_row(weft, "it says that the store is away", |row| {
-            notes(row).contains("the store of the desired state is away")
+            notes(row).contains("the desired-state bucket is unavailable")
         });
     }
     let refused = b.run(&["undeploy", "apart"]);
     assert_ne!(refused.code, Some(0));
     refused.expect_stderr(&[
-        "takes no change now",
+        "cannot reach the desired-state bucket",
         "no NATS server within reach offers JetStream",
     ]);
     // The store comes back, and changes are taken again.
@@ -115,7 +115,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
             _ => Err(row.to_string()),
         }
     });
-    let named = "revision 2 of app `apart` does not start on it";
+    let named = "revision 2 of app `apart` does not start";
     wait_for_own_row(&b, "its inventory says why", |row| {
         notes(row).contains(named)
     });
@@ -243,7 +243,7 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
     let manifest = files.app("apart", &longer);
     a.run(&["deploy", text(&manifest)]).expect_code(0);
     wait_for_own_row(&full, "it says that its disk is full", |row| {
-        notes(row).contains("its disk does not take the desired state")
+        notes(row).contains("the disk rejects the desired state")
     });
     let row = full.get("apps").swap_remove(0);
     assert_eq!(

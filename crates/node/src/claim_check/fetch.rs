@@ -1,4 +1,4 @@
-//! Frames that are fetched from the host that keeps them.
+//! The fetching side: frames that another host stores for this one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,19 @@ use weft_wire::{ClaimId, FailureCode, Fetch, Frame, FrameError, Held};
 use super::part_bytes_max;
 use crate::subjects::Subjects;
 
-/// The most bytes of frames that are being fetched, or were and are still being dealt with: as many as a
-/// host keeps for others.
+/// The most bytes of frames that are being fetched or processed: as many as a host stores for
+/// others.
 pub(crate) const FETCHED_BYTES_MAX: usize = 256 << 20;
 
-/// How many parts of a frame are asked for at a time: while one is written into place, others are on their
-/// way; more would only wait in the server, which holds as much for all calls of a host.
+/// The most parts of a frame that are requested at a time: while one is copied into place, others
+/// are on their way. More would only wait in the server, whose buffer for a host serves all calls.
 const FETCHES_IN_FLIGHT: usize = 4;
 
-/// How long one part may take: a connection that carries less than a megabyte in so long is as good as lost.
+/// The longest time for one part: a connection that carries less than a megabyte in that time is as
+/// good as lost.
 const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Fetches frames.
+/// Fetches offloaded frames. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ClaimFetcher {
     bus: Bus,
@@ -35,43 +36,34 @@ pub(crate) struct ClaimFetcher {
     room: Arc<Semaphore>,
 }
 
-/// A frame that was fetched. Its room is taken until it is dropped.
+/// A frame that was fetched. Its permits are returned when it is dropped.
 pub(crate) struct FetchedFrame {
     pub(crate) frame: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-/// Why a frame was not fetched.
+/// The reason a frame was not fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum ClaimFetchError {
-    /// There is no room for it.
     #[error(
-        "expected room for {total} bytes that the bus cannot carry at once, found less left of the \
-         {FETCHED_BYTES_MAX} that this host takes from others"
+        "the buffer for large frames from other hosts is full: expected {total} free bytes of \
+         {FETCHED_BYTES_MAX}, found fewer"
     )]
-    Full {
-        /// How large the frame is.
-        total: u32,
-    },
-    /// The host that keeps it cannot be asked.
-    #[error("the host that keeps it cannot be named on the bus")]
+    Full { total: u32 },
+    #[error("the host id of the claim does not fit into a subject")]
     UnknownHost,
-    /// The bus does not answer.
-    #[error("a part of it was not answered")]
+    #[error("the request for a part of the frame failed")]
     Bus(#[source] RequestError),
-    /// The host does not keep it any more.
-    #[error("it is not kept any more")]
+    #[error("the claim has expired")]
     Expired,
-    /// What came is no frame.
-    #[error("a part of it cannot be read")]
+    #[error("a part of the frame is malformed")]
     Malformed(#[source] FrameError),
-    /// What came is not what was asked for.
-    #[error("a part of it is not the one that was asked for")]
+    #[error("a part of the frame is not the requested one")]
     Mismatched,
 }
 
 impl ClaimFetchError {
-    /// The code for a call whose arguments were not fetched: it has not run.
+    /// The code for a call whose arguments were not fetched: the call has not run.
     pub(crate) fn request_failure_code(&self) -> FailureCode {
         match self {
             Self::Full { .. } => FailureCode::Busy,
@@ -84,7 +76,7 @@ impl ClaimFetchError {
     }
 }
 
-/// Which bytes of which frame are wanted.
+/// A range of a frame to request.
 #[derive(Clone, Copy)]
 struct PartRange<'a> {
     subject: &'a Subject,
@@ -103,7 +95,8 @@ impl ClaimFetcher {
         }
     }
 
-    /// Fetches what is held. Dropping the future ends it; the other host finds that out by its own bounds.
+    /// Fetches an offloaded frame. Dropping the future ends the transfer; the other host's own
+    /// limits end it there.
     ///
     /// # Errors
     /// A [`ClaimFetchError`], soon after `deadline` at the latest.
@@ -135,7 +128,7 @@ impl ClaimFetcher {
                 deadline,
             })
         });
-        // In order, so that what is there is always the beginning.
+        // In order, so that the received bytes are always a prefix.
         let mut ranges = stream::iter(ranges).buffered(FETCHES_IN_FLIGHT);
         while let Some(parts) = ranges.try_next().await? {
             parts.iter().for_each(|part| frame.extend_from_slice(part));
@@ -147,7 +140,7 @@ impl ClaimFetcher {
         })
     }
 
-    /// One piece, in one part, or in more if the other host's server takes smaller messages.
+    /// Fetches a range, in one part, or in more if the other host's server takes smaller messages.
     async fn range(&self, mut range: PartRange<'_>) -> Result<Vec<Bytes>, ClaimFetchError> {
         let mut parts = Vec::with_capacity(1);
         while range.start < range.end {
@@ -158,7 +151,7 @@ impl ClaimFetcher {
         Ok(parts)
     }
 
-    /// The beginning of a piece, or all of it.
+    /// Fetches a part: the beginning of a range, or all of it.
     async fn part(&self, range: PartRange<'_>) -> Result<Bytes, ClaimFetchError> {
         let at_most = range.end - range.start;
         let mut request = Vec::new();
@@ -167,7 +160,7 @@ impl ClaimFetcher {
             offset: range.start,
             at_most,
         });
-        // It is a hundred bytes at most, so nothing about it can be too long.
+        // The frame has a hundred bytes at most, so no field can be too long.
         fetch
             .encode(&mut request)
             .map_err(|_| ClaimFetchError::Mismatched)?;

@@ -1,10 +1,10 @@
-//! Frames that are larger than a message of the bus: they stay where they are, and whoever they are for
-//! fetches them (`docs/wire.md`, "Large frames").
+//! Claim checks: frames that exceed a message of the bus stay at their sender, and the receiver
+//! fetches them part by part (`docs/wire.md`, "Large frames").
 //!
-//! - [`store`]: what this host keeps until others have fetched it, and the task that hands it out.
-//! - [`fetch`]: what this host fetches from others.
+//! - [`store`]: the frames that this host offers, and the task that serves their parts.
+//! - [`fetch`]: the frames that this host fetches from others.
 //!
-//! Both are bounded in bytes, for the host as a whole.
+//! Both sides are bounded in bytes, for the host as a whole.
 
 mod fetch;
 mod store;
@@ -19,11 +19,11 @@ pub(super) use self::store::{ClaimStore, ClaimStoreError, StoredFrame, serve};
 
 use crate::subjects::Subjects;
 
-/// What a message has besides the part of a frame: the fields of `held` or `part`, and an authenticator of
-/// the longest.
+/// The bytes of a message beside the part of a frame: the fields of `held` or `part`, and the
+/// longest authenticator.
 const PART_OVERHEAD: usize = 1 << 10;
 
-/// Frames that are larger than a message, both ways.
+/// Both sides of claim checks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ClaimChecks {
     pub(super) store: ClaimStore,
@@ -42,6 +42,6 @@ impl ClaimChecks {
 /// The largest part of a frame that fits into a message of the bus.
 fn part_bytes_max(bus: &Bus) -> usize {
     let most = bus.max_payload();
-    // Half of it where messages are hardly larger than what is around a part.
+    // Half of the message where messages are hardly larger than the overhead.
     most.saturating_sub(PART_OVERHEAD).max(most / 2)
 }

@@ -1,5 +1,5 @@
-//! Frames that wait to be fetched: each is kept for as long as its [`Claim`] is, and may be fetched by
-//! whoever knows that.
+//! The offering side: a frame is stored for as long as its [`Claim`] exists, and a host that has
+//! the claim may fetch it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +14,11 @@ use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
 use super::part_bytes_max;
 
-/// The most bytes of frames that wait to be fetched: those of four calls of the largest size, or of some
-/// hundred of an ordinary large one. What comes beyond it is refused and not queued.
+/// The most bytes of stored frames: those of four calls of the largest size, or of some hundred
+/// ordinary large ones. More are rejected and not queued.
 pub(crate) const STORED_BYTES_MAX: usize = 256 << 20;
 
-/// The frames that wait to be fetched.
+/// The frames that wait to be fetched. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ClaimStore {
     me: HostId,
@@ -30,42 +30,37 @@ pub(crate) struct ClaimStore {
 /// A frame behind a claim.
 struct ClaimEntry {
     frame: Bytes,
-    /// How many bytes nobody has asked for, at least: none of them twice, nobody has more than the others.
+    /// A lower bound of the bytes that were not requested yet: parts that are requested twice count
+    /// twice.
     unrequested: usize,
     all_requested: Arc<Notify>,
 }
 
-/// A frame for which there is room; its claims are made one after the other.
+/// A frame with its permits; its claims are made one after the other.
 pub(crate) struct StoredFrame {
     store: ClaimStore,
     frame: Bytes,
     _room: OwnedSemaphorePermit,
 }
 
-/// A receiver's claim on a frame. Dropping it ends it.
+/// A receiver's claim on a frame. Dropping it ends the claim.
 pub(crate) struct Claim<'a> {
     stored: &'a StoredFrame,
     id: ClaimId,
     all_requested: Arc<Notify>,
 }
 
-/// Why a frame is not kept.
+/// The reason a frame cannot be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ClaimStoreError {
-    /// There is no room.
     #[error(
-        "expected room for {found} bytes that the bus cannot carry at once, found less left of the \
-         {STORED_BYTES_MAX} that this host keeps for others"
+        "the buffer for large frames to other hosts is full: expected {found} free bytes of \
+         {STORED_BYTES_MAX}, found fewer"
     )]
-    Full {
-        /// How large the frame is.
-        found: usize,
-    },
-    /// The system has no random bytes.
-    #[error("the system has no random bytes for the name of a claim")]
+    Full { found: usize },
+    #[error("cannot name a claim: the system has no random bytes")]
     Random,
-    /// It is more than a frame may be.
-    #[error("the frame cannot be announced")]
+    #[error("cannot encode the announcement of a large frame")]
     Frame(#[source] weft_wire::EncodeError),
 }
 
@@ -78,10 +73,10 @@ impl ClaimStore {
         }
     }
 
-    /// Takes room for a frame.
+    /// Reserves room for a frame.
     ///
     /// # Errors
-    /// [`ClaimStoreError::Full`] if there is none now.
+    /// [`ClaimStoreError::Full`] if too little is left.
     pub(crate) fn store(&self, frame: Bytes) -> Result<StoredFrame, ClaimStoreError> {
         let full = ClaimStoreError::Full { found: frame.len() };
         let permits = u32::try_from(frame.len()).map_err(|_| full)?;
@@ -93,7 +88,8 @@ impl ClaimStore {
         })
     }
 
-    /// The part that is asked for, no longer than `most`; none if there is no such claim, or nothing there.
+    /// The requested part, no longer than `most`. `None` if the claim is missing or the range
+    /// empty.
     pub(super) fn part(&self, fetch: &Fetch, most: usize) -> Option<Bytes> {
         let mut frames = self.frames();
         let entry = frames.get_mut(&fetch.claim)?;
@@ -111,16 +107,16 @@ impl ClaimStore {
     }
 
     fn frames(&self) -> MutexGuard<'_, HashMap<ClaimId, ClaimEntry>> {
-        // Nothing panics while it holds the lock.
+        // The code under the lock does not panic.
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl StoredFrame {
-    /// A claim for one receiver, and the frame that tells of it.
+    /// Makes a claim for one receiver, and the `held` frame that announces it.
     ///
     /// # Errors
-    /// A [`ClaimStoreError`] if it cannot be told.
+    /// A [`ClaimStoreError`] if the claim cannot be announced.
     pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim<'_>, Bytes), ClaimStoreError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| ClaimStoreError::Random)?;
@@ -152,13 +148,13 @@ impl StoredFrame {
 }
 
 impl Claim<'_> {
-    /// Ends the claim. Says whether anyone may have got all of the frame: from now on nobody gets more.
+    /// Ends the claim; later fetches fail. Returns whether the receiver may have the whole frame.
     pub(crate) fn withdraw(self) -> bool {
         let entry = self.stored.store.frames().remove(&self.id);
         entry.is_none_or(|entry| entry.unrequested == 0)
     }
 
-    /// Waits until all of the frame was asked for. What was asked for is on its way.
+    /// Waits until the whole frame was requested. The requested parts are sent.
     pub(crate) async fn all_requested(&self) {
         self.all_requested.notified().await;
     }
@@ -170,8 +166,9 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Hands out what this host keeps, until the bus is closed: what was called before this host leaves is
-/// answered. One part after the other, for what is handed out waits in the queue of one connection anyway.
+/// Serves parts of stored frames until the bus is closed, because calls that were made before this
+/// host leaves are still answered. One part after the other: all of them share the queue of one
+/// connection.
 pub(crate) async fn serve(
     mut fetches: Subscription,
     bus: Bus,
@@ -200,13 +197,13 @@ async fn serve_fetch(bus: &Bus, store: &ClaimStore, refusals: &Refusals, message
     });
     let mut answer =
         Vec::with_capacity(super::PART_OVERHEAD + bytes.as_ref().map_or(0, Bytes::len));
-    // A part is bounded by the message, so it is no longer than a frame may be.
+    // A part is bounded by the message, so the frame cannot be too long.
     let encoded = part.encode(&mut answer);
     if let Err(error) = encoded {
-        return tracing::warn!(%error, "a part of a frame cannot be written");
+        return tracing::warn!(%error, "cannot encode a part of a large frame");
     }
     if let Err(error) = bus.publish(reply, None, answer.into()).await {
-        // Whoever asked waits for it within a bound.
-        tracing::debug!(%error, "a part of a frame was not sent");
+        // The receiver's wait is bounded.
+        tracing::debug!(%error, "a part of a large frame was not sent");
     }
 }

@@ -1,4 +1,4 @@
-//! Large frames between two hosts on the bus of one process, and hosts that do not keep to the rules.
+//! Large frames between two hosts on the in-process bus, and hosts that break the protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,15 +21,15 @@ use crate::subjects::Subjects;
 const OWNER: HostId = HostId::from_key([1; 32]);
 const FETCHER: HostId = HostId::from_key([2; 32]);
 
-/// A message of the bus that these tests run on.
+/// The largest message of the bus in these tests.
 const MAX_PAYLOAD: usize = 4 << 10;
 
-/// Two hosts, of which one keeps and the other takes.
+/// Two hosts: one stores, the other fetches.
 struct Pair {
     owner: ClaimChecks,
     fetcher: ClaimChecks,
     bus: Bus,
-    _serving: AbortOnDropHandle<()>,
+    _claim_server: AbortOnDropHandle<()>,
     tasks: TaskTracker,
 }
 
@@ -60,7 +60,7 @@ impl Pair {
         let fetches = bus.subscribe(&of_owner.claims).await;
         let refusals = Arc::new(Refusals::default());
         let tasks = TaskTracker::new();
-        let serving = serve(fetches, bus.clone(), owner.store.clone(), refusals);
+        let claim_server = serve(fetches, bus.clone(), owner.store.clone(), refusals);
         Self {
             owner,
             fetcher: ClaimChecks::new(
@@ -69,19 +69,22 @@ impl Pair {
                 FETCHER,
             ),
             bus,
-            _serving: AbortOnDropHandle::new(tasks.spawn(serving)),
+            _claim_server: AbortOnDropHandle::new(tasks.spawn(claim_server)),
             tasks,
         }
     }
 
-    /// A subscription to the questions of a host that is none of these two, and its key.
+    /// A subscription to the claims of a third host, and its key.
     async fn stranger(&self) -> (Subscription, [u8; 32]) {
         let stranger = HostId::from_key([3; 32]);
-        let asked = subjects(self.bus.scope(), stranger);
-        (self.bus.subscribe(&asked.claims).await, *stranger.key())
+        let subjects_of_stranger = subjects(self.bus.scope(), stranger);
+        (
+            self.bus.subscribe(&subjects_of_stranger.claims).await,
+            *stranger.key(),
+        )
     }
 
-    /// Takes a frame of `total` bytes from a host that answers with what `answer` makes of each question.
+    /// Fetches a frame of `total` bytes from a host that replies to each request with `answer`.
     async fn fetch_from(
         &self,
         total: u32,
@@ -89,17 +92,17 @@ impl Pair {
     ) -> Result<Bytes, ClaimFetchError> {
         let (mut questions, host) = self.stranger().await;
         let bus = self.bus.clone();
-        let answering = self.tasks.spawn(async move {
+        let server = self.tasks.spawn(async move {
             while let Some(message) = questions.next_message().await {
                 let Ok(Frame::Fetch(fetch)) = Frame::decode(&message.payload) else {
-                    panic!("it asks for something else");
+                    panic!("the request is not a fetch");
                 };
                 let reply = message.reply.unwrap();
                 let answer = answer(fetch);
                 bus.publish(&reply, None, answer.into()).await.unwrap();
             }
         });
-        let _answering = AbortOnDropHandle::new(answering);
+        let _server = AbortOnDropHandle::new(server);
         let held = Held {
             host,
             claim: CLAIM,
@@ -121,7 +124,7 @@ fn held(frame: &[u8]) -> Held<'_> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_larger_than_a_message_arrives_whole() {
+async fn a_frame_larger_than_a_message_arrives_whole() {
     let pair = Pair::new().await;
     for length in [
         1,
@@ -142,12 +145,12 @@ async fn what_is_larger_than_a_message_arrives_whole() {
             .await;
         assert_eq!(fetched.unwrap().frame, frame);
         claim.all_requested().await;
-        assert!(claim.withdraw(), "it was all asked for");
+        assert!(claim.withdraw(), "the whole frame was requested");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_claim_that_has_ended_or_never_was_gives_nothing() {
+async fn a_claim_that_has_ended_or_never_existed_is_not_served() {
     let pair = Pair::new().await;
     let stored = pair.owner.store.store(bytes(100_000)).unwrap();
     let (claim, announcement) = stored.claim(&pair.bus).unwrap();
@@ -159,16 +162,16 @@ async fn a_claim_that_has_ended_or_never_was_gives_nothing() {
         claim: CLAIM,
         ..held(&announcement)
     };
-    // Nobody listens for the questions of the one that only takes.
-    let nobody = pair
+    // The fetching host serves no claims.
+    let unserved = pair
         .fetcher
         .fetcher
         .fetch(&other_host, deadline())
         .await
         .err();
     assert!(
-        matches!(nobody, Some(ClaimFetchError::Bus(_))),
-        "{nobody:?}"
+        matches!(unserved, Some(ClaimFetchError::Bus(_))),
+        "{unserved:?}"
     );
     let expired = pair
         .fetcher
@@ -177,7 +180,7 @@ async fn a_claim_that_has_ended_or_never_was_gives_nothing() {
         .await
         .err();
     assert_eq!(expired, Some(ClaimFetchError::Expired));
-    assert!(!claim.withdraw(), "nobody has asked for any of it");
+    assert!(!claim.withdraw(), "no part was requested");
     let expired = pair
         .fetcher
         .fetcher
@@ -188,7 +191,7 @@ async fn a_claim_that_has_ended_or_never_was_gives_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_not_asked_for_is_not_taken() {
+async fn a_part_that_was_not_requested_is_rejected() {
     let pair = Pair::new().await;
     let part = |claim, offset, bytes: Option<&[u8]>| {
         encoded(&Frame::Part(Part {
@@ -239,7 +242,7 @@ async fn what_was_not_asked_for_is_not_taken() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_host_that_does_not_answer_is_given_up_in_time() {
+async fn a_fetch_from_a_silent_host_ends_in_time() {
     let pair = Pair::new().await;
     let (_questions, host) = pair.stranger().await;
     let held = Held {
@@ -263,7 +266,7 @@ async fn a_host_that_does_not_answer_is_given_up_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
+async fn stored_and_fetched_bytes_are_bounded_and_their_room_is_returned() {
     let pair = Pair::new().await;
     // One page that is not touched stands for all.
     let large = Bytes::from(vec![0; 64 << 20]);
@@ -283,14 +286,14 @@ async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
         bytes: &[],
     };
     let fitting = FETCHED_BYTES_MAX >> 26;
-    let takes = (0..=fitting).map(|_| pair.fetcher.fetcher.fetch(&held, deadline()));
-    let fetched = futures_util::future::join_all(takes).await;
+    let fetches = (0..=fitting).map(|_| pair.fetcher.fetcher.fetch(&held, deadline()));
+    let fetched = futures_util::future::join_all(fetches).await;
     let full = ClaimFetchError::Full { total: held.total };
     let refused = fetched
         .iter()
         .filter(|fetched| fetched.as_ref().err() == Some(&full));
     assert_eq!(refused.count(), 1);
-    // The others were not answered, and gave their room back.
+    // The other fetches failed and returned their permits.
     let fetched = pair.fetcher.fetcher.fetch(&held, deadline()).await.err();
     assert!(
         matches!(fetched, Some(ClaimFetchError::Bus(_))),
@@ -301,9 +304,9 @@ async fn no_more_is_kept_or_taken_than_there_is_room_for_and_room_comes_back() {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
-    /// A server of the other host's may take smaller messages than that of this one.
+    /// The server of the other host may take smaller messages than that of this one.
     #[test]
-    fn parts_that_are_shorter_than_asked_for_make_the_same_frame(
+    fn parts_shorter_than_requested_make_the_same_frame(
         length in 1..40_000_usize,
         shortest in 500..5_000_usize,
     ) {
@@ -330,9 +333,9 @@ proptest! {
         })?;
     }
 
-    /// Whoever is told that a frame was not taken may send it to another host.
+    /// A caller sends a frame that was not fetched whole to another host.
     #[test]
-    fn a_frame_that_is_withdrawn_untaken_was_not_there_to_be_read_whole(
+    fn a_claim_withdrawn_as_incomplete_was_not_served_whole(
         fetches in prop::collection::vec((0..12_000_u32, 0..6_000_u32), 0..12),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
