@@ -1,13 +1,20 @@
 //! Frames of calls and of their replies.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use weft_wire::{FailureCode, Frame, KeptSession, Reply, Request};
 
 use crate::LinkFailure;
 
-/// Number of the next call of this process.
-static CALLS: AtomicU64 = AtomicU64::new(0);
+/// Number of the next call of this process. The first is random, so that a host can tell the calls of
+/// others apart by their number, and no host can cancel the calls of another.
+static CALLS: LazyLock<AtomicU64> = LazyLock::new(|| {
+    let mut first = [0; 8];
+    // Without randomness a cancelled call may go on until its deadline.
+    let _ = getrandom::fill(&mut first);
+    AtomicU64::new(u64::from_le_bytes(first))
+});
 
 /// A number for a call: no two calls of a host have the same.
 pub fn number_call() -> u64 {

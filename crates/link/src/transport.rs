@@ -96,6 +96,14 @@ pub trait AdmittedCall: Send {
 
     /// Makes the call, and returns its reply frame.
     async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8>;
+
+    /// Makes the call, which has streams. `reply` receives its reply.
+    async fn serve_streams(
+        self: Box<Self>,
+        side: Arc<Side>,
+        request: &Request<'_>,
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    );
 }
 
 /// Receives a reply frame, or the failure in its place.
@@ -135,6 +143,8 @@ pub struct Opening {
 
 /// A call on its way out.
 pub struct Outbound {
+    /// Number of the call, as in its frame.
+    pub call: u64,
     /// The target.
     pub target: Arc<CallTarget>,
     /// The frame that requests the call.

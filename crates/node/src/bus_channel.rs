@@ -255,10 +255,10 @@ impl Channel {
     ///
     /// # Errors
     /// If the frame was not sent.
-    pub(super) async fn send_last(mut self, frame: Vec<u8>) -> Result<(), PublishError> {
+    pub(super) async fn send_last(mut self, frame: impl Into<Bytes>) -> Result<(), PublishError> {
         self.abandon_on_drop = None;
         let bus = &self.channels.0.bus;
-        bus.publish(&self.remote, None, Bytes::from(frame)).await
+        bus.publish(&self.remote, None, frame.into()).await
     }
 
     /// Sets the call in the abandon frame that `drop` sends; `None` to send none.

@@ -12,15 +12,16 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, RequestError};
-use weft_link::{Exchange, Hosts, Opening, Outbound, Told, code_of};
-use weft_link::{LinkFailure, boxed};
+use weft_link::{Exchange, Hosts, LinkFailure, Opening, Outbound, Told, boxed, code_of, encoded};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_telemetry::chain;
-use weft_wire::{Envelope, FailureCode, Frame, Kind};
+use weft_wire::{Abandon, FailureCode, Frame};
 
 use crate::call_routing::{CallRouter, RoutedCall};
-use crate::claim_check::{ClaimChecks, ClaimFetchError, ClaimStoreError, StoredFrame};
+use crate::claim_check::{
+    ClaimChecks, ClaimFetchError, ClaimStoreError, Payload, outcome_without_claim,
+};
 use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
 use crate::stream_client::StreamClient;
@@ -41,13 +42,6 @@ pub(super) struct CallClient {
     pub(super) tasks: TaskTracker,
     /// Carries streaming calls.
     pub(super) streams: StreamClient,
-}
-
-/// The frame of a call, as it is sent.
-enum Payload {
-    Inline(Bytes),
-    /// Exceeds a message: the callee fetches the frame.
-    Stored(StoredFrame),
 }
 
 /// The end of one attempt, with the reply if the host sent one.
@@ -97,7 +91,8 @@ impl CallClient {
         call: &Outbound,
         pinned: Option<HostId>,
     ) -> Result<(Bytes, HostId), LinkFailure> {
-        let payload = self.payload(call)?;
+        let payload = self.claim_checks.payload(call.frame.clone());
+        let payload = payload.map_err(|error| store_failure(&call.target.name, &error))?;
         if let Some(host) = pinned {
             let result = self.attempt(call, &payload, host, call.deadline).await?;
             return match (result.outcome, result.reply) {
@@ -132,20 +127,6 @@ impl CallClient {
         }
     }
 
-    /// Stores the frame of a call for the callee if it exceeds a message.
-    ///
-    /// # Errors
-    /// `busy` if the claim store is full.
-    fn payload(&self, call: &Outbound) -> Result<Payload, LinkFailure> {
-        if call.frame.len() <= self.bus.max_payload() {
-            return Ok(Payload::Inline(call.frame.clone()));
-        }
-        let stored = self.claim_checks.store.store(call.frame.clone());
-        stored
-            .map(Payload::Stored)
-            .map_err(|error| store_failure(call, &error))
-    }
-
     /// Sends a call once.
     ///
     /// # Errors
@@ -157,22 +138,19 @@ impl CallClient {
         host: HostId,
         until: Instant,
     ) -> Result<AttemptResult, LinkFailure> {
-        let answer = match payload {
-            Payload::Inline(frame) => self.request(host, frame.clone(), until).await,
-            Payload::Stored(stored) => {
-                let (claim, frame) = stored
-                    .claim(&self.bus)
-                    .map_err(|error| store_failure(call, &error))?;
-                let answer = self.request(host, frame, until).await;
-                match (answer, claim.withdraw()) {
-                    // A host that did not fetch the whole frame has not run the call, and cannot
-                    // any more.
-                    (Err(Outcome::Lost), false) => Err(Outcome::NoResponders),
-                    (Err(Outcome::BusLost), false) => Err(Outcome::NotSent),
-                    (answer, _) => answer,
-                }
-            }
+        let announced = self.claim_checks.announce(payload);
+        let (claim, message) =
+            announced.map_err(|error| store_failure(&call.target.name, &error))?;
+        let mut cancel = CancelOnDrop {
+            client: self,
+            host,
+            call: call.call,
+            is_armed: true,
         };
+        let answer = self.request(host, message, until).await;
+        // Only a host that is still there may still run the call.
+        cancel.is_armed = matches!(answer, Err(Outcome::TimedOut));
+        let answer = answer.map_err(|outcome| outcome_without_claim(outcome, claim));
         match answer {
             Ok(reply) => self.receive_reply(call, host, reply).await,
             Err(outcome) => Ok(AttemptResult {
@@ -210,53 +188,37 @@ impl CallClient {
         host: HostId,
         reply: Bytes,
     ) -> Result<AttemptResult, LinkFailure> {
-        let is_offloaded = Envelope::open(&reply).is_ok_and(|frame| frame.kind() == Kind::Held);
-        let reply = match is_offloaded {
-            true => self.fetch_reply(call, host, &reply).await?,
-            false => Some(reply),
-        };
+        let reply = self.claim_checks.reply(host, reply, call.deadline).await;
+        let reply = reply.map_err(|error| fetch_failure(&call.target.name, &error))?;
         let outcome = match &reply {
             Some(reply) => code_of(reply).map_or(Outcome::Answered, Outcome::of_failure),
             None => Outcome::Lost,
         };
         Ok(AttemptResult { outcome, reply })
     }
+}
 
-    /// Fetches an offloaded reply. `None` if it is lost.
-    async fn fetch_reply(
-        &self,
-        call: &Outbound,
-        host: HostId,
-        reply: &[u8],
-    ) -> Result<Option<Bytes>, LinkFailure> {
-        let Ok(Frame::Held(held)) = Frame::decode(reply) else {
-            return Ok(None);
-        };
-        if held.host != *host.key() {
-            tracing::warn!(
-                host = host.short(),
-                "an offloaded reply names another host than the one that was called"
-            );
-            return Ok(None);
-        }
-        match self.claim_checks.fetcher.fetch(&held, call.deadline).await {
-            Ok(fetched) => Ok(Some(fetched.frame)),
-            Err(error @ ClaimFetchError::Full { .. }) => {
-                let to = &call.target.name;
-                let reason = format!("the result of `{to}` was not fetched: {error}");
-                Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
-            }
-            Err(error) => {
-                let reason = chain(&error);
-                tracing::debug!(
-                    host = host.short(),
-                    reason,
-                    "the result of a call was not fetched"
-                );
-                Ok(None)
-            }
+/// Cancels a call at its host when dropped: its caller is gone, or does not wait any longer.
+struct CancelOnDrop<'a> {
+    client: &'a CallClient,
+    host: HostId,
+    call: u64,
+    is_armed: bool,
+}
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.is_armed {
+            let abandon = encoded(&Frame::Abandon(Abandon { call: self.call }));
+            self.client.note(self.host, abandon);
         }
     }
+}
+
+/// The failure of a call whose result exceeds the room to fetch it.
+pub(super) fn fetch_failure(to: &str, error: &ClaimFetchError) -> LinkFailure {
+    let reason = format!("the result of `{to}` was not fetched: {error}");
+    LinkFailure::new(FailureCode::MaybeExecuted, reason)
 }
 
 /// The outcome of a request that failed.
@@ -273,8 +235,7 @@ fn outcome_of(error: &RequestError) -> Outcome {
 }
 
 /// The failure of a call whose frame exceeds a message and cannot be stored.
-fn store_failure(call: &Outbound, error: &ClaimStoreError) -> LinkFailure {
-    let to = &call.target.name;
+pub(super) fn store_failure(to: &str, error: &ClaimStoreError) -> LinkFailure {
     let reason = format!("the arguments for `{to}` cannot be sent: {}", chain(error));
     LinkFailure::new(FailureCode::Busy, reason)
 }

@@ -2,11 +2,10 @@
 //! and results that exceed a message go through [`claim_check`](crate::claim_check).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, Message, Subject, Subscription};
@@ -14,31 +13,22 @@ use weft_link::{CallServer, LinkFailure, Refusal, boxed, reply_frame};
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
-use crate::claim_check::ClaimChecks;
+use crate::claim_check::{ClaimChecks, PendingReply};
 use crate::dedup::Dedup;
+use crate::running_calls::RunningCalls;
 
 /// The most calls from other hosts at once. Each endpoint has a limit of its own far below it and
 /// replies `busy` there; this one bounds the calls whose target is not decoded yet.
 const CALLS_MAX: usize = 10_000;
-
-/// The longest time that a result is stored for a caller that does not fetch it, whatever the
-/// call's deadline: longer than the largest one takes over a slow connection between clouds.
-const REPLY_STORED_MAX: Duration = Duration::from_secs(30);
 
 /// Receives calls of other hosts.
 pub(super) struct CallListener {
     pub(super) bus: Bus,
     pub(super) server: Arc<dyn CallServer>,
     pub(super) claim_checks: ClaimChecks,
+    pub(super) running: RunningCalls,
     /// Owns the tasks that calls run in.
     pub(super) tasks: TaskTracker,
-}
-
-/// A call whose reply is due, with enough of its request to reply with a failure.
-struct PendingReply<'a> {
-    request: Request<'a>,
-    /// The end of the caller's wait.
-    deadline: Instant,
 }
 
 impl CallListener {
@@ -84,9 +74,18 @@ impl CallListener {
             Ok(Kind::Held) => {
                 Box::pin(self.serve_offloaded(&message.payload, arrived, reply)).await
             }
-            Ok(_) => {
-                let answer = self.server.answer(&message.payload).await;
-                // An empty reply still reports that the frame was handled.
+            Ok(kind) => {
+                let answering = self.server.answer(&message.payload);
+                let answer = match kind {
+                    Kind::Request => {
+                        match self.until_cancelled(&message.payload, answering).await {
+                            Some(answer) => answer,
+                            None => return,
+                        }
+                    }
+                    _ => answering.await,
+                };
+                // An empty reply still reports that the frame was processed.
                 let answer = answer.unwrap_or_default();
                 self.send_reply(&message.payload, arrived, reply, answer)
                     .await;
@@ -98,10 +97,32 @@ impl CallListener {
         }
     }
 
+    /// Runs a call until it ends or its caller cancels it, which drops it. `None` if cancelled.
+    async fn until_cancelled<R>(
+        &self,
+        frame: &[u8],
+        running: impl Future<Output = R>,
+    ) -> Option<R> {
+        let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+            return Some(running.await);
+        };
+        let call = self.running.start(request.call);
+        tokio::select! {
+            biased;
+            ended = running => Some(ended),
+            () = call.cancelled() => None,
+        }
+    }
+
     /// Handles a frame without a reply subject. A call needs one, so a call without it does not
     /// run.
     fn note(&self, frame: &[u8]) {
         match Envelope::open(frame).map(|envelope| envelope.kind()) {
+            Ok(Kind::Abandon) => {
+                if let Ok(Frame::Abandon(abandon)) = Frame::decode(frame) {
+                    self.running.cancel(abandon.call);
+                }
+            }
             Ok(kind @ (Kind::Request | Kind::Held | Kind::Drop)) => {
                 self.reject(Refusal::Unanswerable, kind.name());
             }
@@ -125,7 +146,14 @@ impl CallListener {
                 return self.publish(reply, Bytes::new()).await;
             }
         };
-        let answer = match self.run_offloaded(&held, &request).await {
+        let call = self.running.start(request.call);
+        let ended = tokio::select! {
+            biased;
+            ended = self.run_offloaded(&held, &request) => ended,
+            () = call.cancelled() => return,
+        };
+        drop(call);
+        let answer = match ended {
             Ok(answer) => answer,
             Err(failure) => reply_frame(&request, None, &Err(failure)),
         };
@@ -163,39 +191,16 @@ impl CallListener {
     /// Sends the reply to a frame, offloaded if it exceeds a message.
     async fn send_reply(&self, frame: &[u8], arrived: Instant, reply: &Subject, answer: Vec<u8>) {
         if answer.len() > self.bus.max_payload()
-            && let Some(pending) = PendingReply::of(frame, arrived)
+            && let Some(pending) = pending_reply(frame, arrived)
         {
-            return Box::pin(self.offload_reply(&pending, reply, answer)).await;
+            let (message, fetching) = self.claim_checks.offload(&pending, answer);
+            self.publish(reply, message).await;
+            if let Some(fetching) = fetching {
+                fetching.await;
+            }
+            return;
         }
         self.publish(reply, answer.into()).await;
-    }
-
-    /// Stores a reply until the caller has fetched it.
-    async fn offload_reply(&self, pending: &PendingReply<'_>, reply: &Subject, answer: Vec<u8>) {
-        let stored = match self.claim_checks.store.store(answer.into()) {
-            Ok(stored) => stored,
-            Err(error) => {
-                return self
-                    .publish(reply, pending.failure_frame(&chain(&error)))
-                    .await;
-            }
-        };
-        let (claim, held) = match stored.claim(&self.bus) {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                return self
-                    .publish(reply, pending.failure_frame(&chain(&error)))
-                    .await;
-            }
-        };
-        self.publish(reply, held).await;
-        let until = pending.deadline.min(Instant::now() + REPLY_STORED_MAX);
-        if timeout_at(until, claim.all_requested()).await.is_err() {
-            tracing::debug!(
-                to = pending.request.target.component,
-                "the result of a call was not fetched by its caller"
-            );
-        }
     }
 
     async fn publish(&self, reply: &Subject, answer: Bytes) {
@@ -210,26 +215,12 @@ impl CallListener {
     }
 }
 
-impl<'a> PendingReply<'a> {
-    /// The call of a frame; `None` if the frame needs no result.
-    fn of(frame: &'a [u8], arrived: Instant) -> Option<Self> {
-        let request = match Frame::decode(frame) {
-            Ok(Frame::Request(request)) => request,
-            Ok(Frame::Held(held)) => held.request().ok()?,
-            _ => return None,
-        };
-        let allowed = Duration::from_millis(request.deadline_ms.into());
-        Some(Self {
-            request,
-            deadline: arrived + allowed,
-        })
-    }
-
-    /// The reply to a call whose result cannot be sent.
-    fn failure_frame(&self, reason: &str) -> Bytes {
-        let to = self.request.target.component;
-        let reason = format!("the result of `{to}` cannot be sent: {reason}");
-        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
-        reply_frame(&self.request, None, &Err(failure)).into()
-    }
+/// The reply that a frame requests; `None` for a frame without a result.
+fn pending_reply(frame: &[u8], arrived: Instant) -> Option<PendingReply<'_>> {
+    let request = match Frame::decode(frame) {
+        Ok(Frame::Request(request)) => request,
+        Ok(Frame::Held(held)) => held.request().ok()?,
+        _ => return None,
+    };
+    Some(PendingReply::new(&request, arrived))
 }

@@ -56,6 +56,7 @@ mod peer_sync;
 mod precompile;
 mod reconciler;
 mod replica_file;
+mod running_calls;
 mod stream_client;
 mod stream_server;
 mod subjects;

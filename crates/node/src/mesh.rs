@@ -41,6 +41,7 @@ use crate::peer_sync::PeerSync;
 use crate::precompile::Precompiler;
 use crate::reconciler::{self, Reconciler, ReconcilerOutput};
 use crate::replica_file::ReplicaFile;
+use crate::running_calls::RunningCalls;
 use crate::runtime::Runtime;
 use crate::stream_client::StreamClient;
 use crate::stream_server::StreamServer;
@@ -249,6 +250,7 @@ impl Mesh {
             channels: self.channels.clone(),
             router: router.clone(),
             membership: self.membership.clone(),
+            claim_checks: self.claim_checks.clone(),
         };
         Arc::new(CallClient {
             streams,
@@ -278,6 +280,7 @@ impl Mesh {
             bus: bus.clone(),
             server: server.clone(),
             claim_checks: self.claim_checks.clone(),
+            running: RunningCalls::default(),
             tasks: self.tasks.clone(),
         };
         self.tasks.spawn(call_listener.run(calls, stop.clone()));
@@ -289,7 +292,7 @@ impl Mesh {
                     find,
                     tasks: self.tasks.clone(),
                 },
-                bus: bus.clone(),
+                claim_checks: self.claim_checks.clone(),
             },
             stop.clone(),
         ));

@@ -14,8 +14,9 @@ use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
 use crate::bus_channel::{BusChannels, Channel, Received};
-use crate::call_client::failure_reason;
+use crate::call_client::{failure_reason, fetch_failure, store_failure};
 use crate::call_routing::{CallRouter, RoutedCall};
+use crate::claim_check::{ClaimChecks, ClaimStoreError, Payload, outcome_without_claim};
 use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
 
@@ -25,6 +26,7 @@ pub(super) struct StreamClient {
     pub(super) channels: BusChannels,
     pub(super) router: CallRouter,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) claim_checks: ClaimChecks,
 }
 
 /// The end of one attempt.
@@ -51,6 +53,11 @@ impl StreamClient {
             mut away,
         } = opening;
         let failed = |code| LinkFailure::new(code, failure_reason(target.component.as_str(), code));
+        let to = target.component.as_str();
+        let payload = match self.claim_checks.payload(frame) {
+            Ok(payload) => payload,
+            Err(error) => return told(Err(store_failure(to, &error))),
+        };
         let mut attempts = self.router.attempts(RoutedCall {
             target: &target,
             deadline,
@@ -67,15 +74,26 @@ impl StreamClient {
                 }
             };
             let mut lost = pin!(host_death(&self.membership, attempt.host));
-            let attempt_reply = self.attempt(attempt.host, &frame, &mut away, lost.as_mut());
+            let attempt_reply = self.attempt(attempt.host, &payload, &mut away, lost.as_mut());
             let until = self.router.attempt_deadline(&attempt).min(deadline);
             let result = timeout_at(until, attempt_reply).await;
-            let outcome = match result.unwrap_or(AttemptResult::Failed(Outcome::TimedOut)) {
+            let result = match result.unwrap_or(Ok(AttemptResult::Failed(Outcome::TimedOut))) {
+                Ok(result) => result,
+                Err(error) => return told(Err(store_failure(to, &error))),
+            };
+            let outcome = match result {
                 AttemptResult::Replied {
                     frame,
                     channel,
                     is_last,
                 } => {
+                    let frame = match self.claim_checks.reply(attempt.host, frame, deadline).await {
+                        Ok(frame) => frame,
+                        Err(error) => return told(Err(fetch_failure(to, &error))),
+                    };
+                    let Some(frame) = frame else {
+                        return told(Err(failed(FailureCode::MaybeExecuted)));
+                    };
                     let outcome = code_of(&frame).map_or(Outcome::Answered, Outcome::of_failure);
                     if outcome == Outcome::Answered {
                         attempts.outcome(outcome);
@@ -100,17 +118,37 @@ impl StreamClient {
     }
 
     /// Sends a call to a host once, and waits for the reply until the host is declared dead.
+    ///
+    /// # Errors
+    /// If the call exceeds a message and cannot be announced.
     async fn attempt(
         &self,
         host: HostId,
-        frame: &Bytes,
+        payload: &Payload,
+        away: &mut Away,
+        lost: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<AttemptResult, ClaimStoreError> {
+        let (claim, message) = self.claim_checks.announce(payload)?;
+        Ok(match self.send(host, message, away, lost).await {
+            AttemptResult::Failed(outcome) => {
+                AttemptResult::Failed(outcome_without_claim(outcome, claim))
+            }
+            replied @ AttemptResult::Replied { .. } => replied,
+        })
+    }
+
+    /// Opens a channel with the message of a call, and waits for the message of the reply.
+    async fn send(
+        &self,
+        host: HostId,
+        message: Bytes,
         away: &mut Away,
         mut lost: Pin<&mut impl Future<Output = ()>>,
     ) -> AttemptResult {
         let Some(mut channel) = self.channels.open(host, away.call()) else {
             return AttemptResult::Failed(Outcome::NotRun(FailureCode::Busy));
         };
-        if let Err(error) = channel.send(frame.clone()).await {
+        if let Err(error) = channel.send(message).await {
             channel.abandon_on_drop(None);
             return AttemptResult::Failed(outcome_of(&error));
         }
@@ -121,7 +159,7 @@ impl StreamClient {
                     Received::NoListener => return AttemptResult::Failed(Outcome::NoResponders),
                     Received::Gap => return AttemptResult::Failed(Outcome::BusLost),
                     Received::Frame { bytes, is_last } => match Frame::decode(&bytes) {
-                        Ok(Frame::Reply(_) | Frame::HttpReply(_)) => {
+                        Ok(Frame::Reply(_) | Frame::HttpReply(_) | Frame::Held(_)) => {
                             let channel = Box::new(channel);
                             return AttemptResult::Replied { frame: bytes, channel, is_last };
                         }

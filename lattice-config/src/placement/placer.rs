@@ -166,7 +166,12 @@ impl<'a> Placer<'a> {
             // Units with stores are placed before the other units of their group. From now on the
             // groups of all units with these stores rank the host first, as they will once the
             // stores exist, placed or not. So creating the stores moves no unit.
-            for other in self.units.all.iter().filter(|other| shares_store(other, unit)) {
+            for other in self
+                .units
+                .all
+                .iter()
+                .filter(|other| shares_store(other, unit))
+            {
                 if allowed_hosts(other, &self.homes) == AllowedHosts::Only(host) {
                     self.rankings.rank_first(other.group, host);
                 }

@@ -11,11 +11,20 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout_at};
 use weft_bus::Bus;
+use weft_link::{LinkFailure, reply_frame};
 use weft_membership::HostId;
+use weft_membership::routing::Outcome;
+use weft_telemetry::chain;
+use weft_wire::{Envelope, FailureCode, Frame, Kind, Request};
 
 pub(super) use self::fetch::{ClaimFetchError, ClaimFetcher};
-pub(super) use self::store::{ClaimStore, ClaimStoreError, StoredFrame, serve};
+pub(super) use self::store::{Claim, ClaimStore, ClaimStoreError, StoredFrame, serve};
 
 use crate::subjects::Subjects;
 
@@ -24,8 +33,13 @@ use crate::subjects::Subjects;
 const PART_OVERHEAD: usize = 1 << 10;
 
 /// Both sides of claim checks. Cheap to clone.
+/// The longest time that a reply is stored for an importer that does not fetch it, whatever its
+/// deadline: longer than the largest one takes over a slow connection between clouds.
+const REPLY_STORED_MAX: Duration = Duration::from_secs(30);
+
 #[derive(Clone)]
 pub(super) struct ClaimChecks {
+    bus: Bus,
     pub(super) store: ClaimStore,
     pub(super) fetcher: ClaimFetcher,
 }
@@ -34,8 +48,150 @@ impl ClaimChecks {
     pub(super) fn new(bus: Bus, subjects: Subjects, me: HostId) -> Self {
         Self {
             store: ClaimStore::new(me),
-            fetcher: ClaimFetcher::new(bus, subjects),
+            fetcher: ClaimFetcher::new(bus.clone(), subjects),
+            bus,
         }
+    }
+
+    /// Stores a frame if it exceeds a message.
+    ///
+    /// # Errors
+    /// A [`ClaimStoreError`] if there is no room for it.
+    pub(super) fn payload(&self, frame: Bytes) -> Result<Payload, ClaimStoreError> {
+        if frame.len() <= self.bus.max_payload() {
+            return Ok(Payload::Inline(frame));
+        }
+        self.store.store(frame).map(Payload::Stored)
+    }
+
+    /// The message that carries a payload to one receiver, with the receiver's claim if the payload is
+    /// stored.
+    ///
+    /// # Errors
+    /// A [`ClaimStoreError`] if the claim cannot be announced.
+    pub(super) fn announce(
+        &self,
+        payload: &Payload,
+    ) -> Result<(Option<Claim>, Bytes), ClaimStoreError> {
+        match payload {
+            Payload::Inline(frame) => Ok((None, frame.clone())),
+            Payload::Stored(stored) => {
+                let (claim, announcement) = stored.claim(&self.bus)?;
+                Ok((Some(claim), announcement))
+            }
+        }
+    }
+
+    /// The reply frame in a message of `host`, fetched if it was offloaded. `None` if it is lost.
+    ///
+    /// # Errors
+    /// [`ClaimFetchError::Full`] if there is no room to fetch it.
+    pub(super) async fn reply(
+        &self,
+        host: HostId,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<Option<Bytes>, ClaimFetchError> {
+        let is_offloaded = Envelope::open(&message).is_ok_and(|frame| frame.kind() == Kind::Held);
+        if !is_offloaded {
+            return Ok(Some(message));
+        }
+        let Ok(Frame::Held(held)) = Frame::decode(&message) else {
+            return Ok(None);
+        };
+        if held.host != *host.key() {
+            tracing::warn!(
+                host = host.short(),
+                "an offloaded reply names another host than the one that was called"
+            );
+            return Ok(None);
+        }
+        match self.fetcher.fetch(&held, deadline).await {
+            Ok(fetched) => Ok(Some(fetched.frame)),
+            Err(error @ ClaimFetchError::Full { .. }) => Err(error),
+            Err(error) => {
+                let (host, reason) = (host.short(), chain(&error));
+                tracing::debug!(host, reason, "the result of a call was not fetched");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// A call whose reply is due: enough for a failure in place of a reply that cannot be sent.
+pub(super) struct PendingReply<'a> {
+    request: Request<'a>,
+    /// The time at which its importer stops waiting.
+    deadline: Instant,
+}
+
+impl<'a> PendingReply<'a> {
+    /// The reply to a request that arrived at `arrived`.
+    pub(super) fn new(request: &Request<'a>, arrived: Instant) -> Self {
+        let allowed = Duration::from_millis(request.deadline_ms.into());
+        Self {
+            request: *request,
+            deadline: arrived + allowed,
+        }
+    }
+
+    /// The reply to a call whose result cannot be sent.
+    fn failure_frame(&self, reason: &str) -> Bytes {
+        let to = self.request.target.component;
+        let reason = format!("the result of `{to}` cannot be sent: {reason}");
+        let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
+        reply_frame(&self.request, None, &Err(failure)).into()
+    }
+}
+
+impl ClaimChecks {
+    /// The message of a reply. A reply that exceeds a message is stored until it was fetched, or its
+    /// importer stopped waiting; the returned future waits for that, and ends the claim if dropped.
+    pub(super) fn offload(
+        &self,
+        pending: &PendingReply<'_>,
+        reply: Vec<u8>,
+    ) -> (Bytes, Option<BoxFuture<'static, ()>>) {
+        if reply.len() <= self.bus.max_payload() {
+            return (reply.into(), None);
+        }
+        let stored = self.store.store(reply.into());
+        let claimed = stored.and_then(|stored| {
+            let (claim, message) = stored.claim(&self.bus)?;
+            Ok((stored, claim, message))
+        });
+        let (stored, claim, message) = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => return (pending.failure_frame(&chain(&error)), None),
+        };
+        let until = pending.deadline.min(Instant::now() + REPLY_STORED_MAX);
+        let to = pending.request.target.component.to_owned();
+        let fetching = async move {
+            if timeout_at(until, claim.all_requested()).await.is_err() {
+                tracing::debug!(to, "an offloaded result was not fetched");
+            }
+            drop((claim, stored));
+        };
+        (message, Some(Box::pin(fetching)))
+    }
+}
+
+/// A frame on its way out.
+pub(super) enum Payload {
+    /// It fits into a message.
+    Inline(Bytes),
+    /// It exceeds a message: its receiver fetches it.
+    Stored(StoredFrame),
+}
+
+/// The outcome of an attempt whose claim is withdrawn: a host that did not get the whole request has not
+/// run it, and will not.
+pub(super) fn outcome_without_claim(outcome: Outcome, claim: Option<Claim>) -> Outcome {
+    let may_have_run = claim.is_none_or(Claim::withdraw);
+    match (outcome, may_have_run) {
+        (Outcome::Lost, false) => Outcome::NoResponders,
+        (Outcome::BusLost, false) => Outcome::NotSent,
+        (outcome, _) => outcome,
     }
 }
 

@@ -44,8 +44,8 @@ pub(crate) struct StoredFrame {
 }
 
 /// A receiver's claim on a frame. Dropping it ends the claim.
-pub(crate) struct Claim<'a> {
-    stored: &'a StoredFrame,
+pub(crate) struct Claim {
+    store: ClaimStore,
     id: ClaimId,
     all_requested: Arc<Notify>,
 }
@@ -117,7 +117,7 @@ impl StoredFrame {
     ///
     /// # Errors
     /// A [`ClaimStoreError`] if the claim cannot be announced.
-    pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim<'_>, Bytes), ClaimStoreError> {
+    pub(crate) fn claim(&self, bus: &Bus) -> Result<(Claim, Bytes), ClaimStoreError> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| ClaimStoreError::Random)?;
         let id = ClaimId(id);
@@ -139,7 +139,7 @@ impl StoredFrame {
         };
         self.store.frames().insert(id, entry);
         let claim = Claim {
-            stored: self,
+            store: self.store.clone(),
             id,
             all_requested,
         };
@@ -147,10 +147,10 @@ impl StoredFrame {
     }
 }
 
-impl Claim<'_> {
+impl Claim {
     /// Ends the claim; later fetches fail. Returns whether the receiver may have the whole frame.
     pub(crate) fn withdraw(self) -> bool {
-        let entry = self.stored.store.frames().remove(&self.id);
+        let entry = self.store.frames().remove(&self.id);
         entry.is_none_or(|entry| entry.unrequested == 0)
     }
 
@@ -160,9 +160,9 @@ impl Claim<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
-        self.stored.store.frames().remove(&self.id);
+        self.store.frames().remove(&self.id);
     }
 }
 

@@ -61,3 +61,27 @@ fn an_idempotent_call_goes_elsewhere_when_its_host_is_known_to_hang() {
     assert!(took < SOON, "{took:?}");
     apart.exporters[0].resume();
 }
+
+/// The time in which the callee of a lost caller is freed: far below the deadline of the call.
+const FREED: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_call_whose_caller_is_gone_frees_its_callee_at_once() {
+    let nats = Nats::start();
+    let apart = Apart::start(&nats, 1, "");
+    let call = apart.spawn_call(SPIN);
+    eventually("the call runs", PATIENCE, || {
+        match calls_at(&apart.exporters[0]) {
+            (_, 1) => Ok(()),
+            counts => Err(format!("{counts:?}")),
+        }
+    });
+    // The caller's host drops the importer with the connection of its caller.
+    drop(call);
+    eventually("the callee is freed", FREED, || {
+        match calls_at(&apart.exporters[0]) {
+            (_, 0) => Ok(()),
+            counts => Err(format!("{counts:?}")),
+        }
+    });
+}

@@ -83,28 +83,40 @@ pub(crate) async fn of_frame(
         tracing::warn!("a frame that is to be a call is none");
         return;
     };
+    match server.admitted(&request) {
+        Ok(callee) => of_request(callee, side, &request, answer).await,
+        Err(failure) => {
+            let reply = reply_frame(&request, None, &Err(failure));
+            tell(&mut Some(answer), Answer::Over(CallEnd::Frame(reply)));
+        }
+    }
+}
+
+/// Makes the call of a request that was admitted.
+pub(crate) async fn of_request(
+    callee: Callee,
+    side: Arc<Side>,
+    request: &Request<'_>,
+    answer: oneshot::Sender<Answer<CallEnd>>,
+) {
     let mut answer = Some(answer);
-    let made = make_of_frame(server, &side, &request, |reply| {
-        let reply = reply_frame(&request, None, &Ok(reply));
+    let made = make_of_request(callee, &side, request, |reply| {
+        let reply = reply_frame(request, None, &Ok(reply));
         tell(&mut answer, Answer::GoesOn(reply));
     });
     if let Some(outcome) = made.await {
-        let reply = reply_frame(&request, None, &outcome);
+        let reply = reply_frame(request, None, &outcome);
         tell(&mut answer, Answer::Over(CallEnd::Frame(reply)));
     }
 }
 
-/// None if the reply was sent before, or nobody waits for it.
-async fn make_of_frame(
-    server: &Server,
+/// The outcome of a call; `None` if the reply was sent before, or its importer is gone.
+async fn make_of_request(
+    mut callee: Callee,
     side: &Arc<Side>,
     request: &Request<'_>,
     mut early: impl FnMut(Vec<u8>) + Send,
 ) -> Option<Result<Vec<u8>, LinkFailure>> {
-    let mut callee = match server.admitted(request) {
-        Ok(callee) => callee,
-        Err(failure) => return Some(Err(failure)),
-    };
     let mut replied = false;
     let made = match find(&mut callee, request).await {
         Ok(asked) => {

@@ -27,4 +27,4 @@ mod stream_transfer;
 mod tests;
 
 pub(crate) use self::bind::bind_all;
-pub(crate) use self::callee_task::of_frame;
+pub(crate) use self::callee_task::{of_frame, of_request};

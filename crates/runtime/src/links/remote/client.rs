@@ -82,15 +82,17 @@ pub(crate) async fn call(
     let left = activity.deadline.saturating_duration_since(now);
     let left = function.deadline.map_or(left, |link| link.min(left));
     let session = importer.sessions().remote(&function.route);
+    let call = number_call();
     let frame = request(
         function,
-        number_call(),
+        call,
         session.map(|(id, _)| id),
         left,
         activity.depth,
         arguments,
     );
     let outbound = Outbound {
+        call,
         target: function.route.call_target.clone(),
         frame: frame.into(),
         deadline: now + left,

@@ -321,6 +321,15 @@ impl AdmittedCall for Admitted {
     async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8> {
         self.server.reply_of(self.callee, request).await
     }
+
+    async fn serve_streams(
+        self: Box<Self>,
+        side: Arc<Side>,
+        request: &Request<'_>,
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    ) {
+        async_calls::of_request(self.callee, side, request, reply).await;
+    }
 }
 
 impl Taken<'_> {
