@@ -152,7 +152,7 @@ impl StreamClient {
             channel.abandon_on_drop(None);
             return AttemptResult::Failed(outcome_of(&error));
         }
-        let mut is_sent = false;
+        let mut has_sent_all = false;
         loop {
             tokio::select! {
                 received = channel.receive() => match received {
@@ -167,11 +167,11 @@ impl StreamClient {
                         Err(error) => tracing::warn!(%error, "rejected a malformed frame"),
                     },
                 },
-                outgoing = away.next(), if !is_sent => match outgoing {
+                outgoing = away.next(), if !has_sent_all => match outgoing {
                     Some(outgoing) => if channel.send(outgoing).await.is_err() {
                         return AttemptResult::Failed(Outcome::BusLost);
                     },
-                    None => is_sent = true,
+                    None => has_sent_all = true,
                 },
                 () = lost.as_mut() => return AttemptResult::Failed(Outcome::Lost),
             }

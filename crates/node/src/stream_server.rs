@@ -129,8 +129,8 @@ impl StreamServer {
         let (mut is_done, mut is_answered) = (false, false);
         let mut offloaded = None;
         // True once this side has sent all its frames, and once the caller is lost.
-        let (mut is_sent, mut is_caller_lost) = (false, false);
-        while !(is_done && is_sent && is_answered && offloaded.is_none()) {
+        let (mut has_sent_all, mut is_caller_lost) = (false, false);
+        while !(is_done && has_sent_all && is_answered && offloaded.is_none()) {
             tokio::select! {
                 biased;
                 answer = &mut answer, if !is_answered => match answer {
@@ -170,13 +170,13 @@ impl StreamServer {
                     is_caller_lost = true;
                     channel.abandon_on_drop(None);
                 },
-                outgoing = away.next(), if !is_sent => match outgoing {
+                outgoing = away.next(), if !has_sent_all => match outgoing {
                     Some(_) if is_caller_lost => {}
                     Some(outgoing) => if channel.send(outgoing).await.is_err() {
                         away.lose();
                         is_caller_lost = true;
                     },
-                    None => is_sent = true,
+                    None => has_sent_all = true,
                 },
                 () = &mut work, if !is_done => is_done = true,
                 () = until_fetched(&mut offloaded), if offloaded.is_some() => offloaded = None,
