@@ -16,9 +16,9 @@ use weft_membership::{
 };
 use weft_state::store::{Deployed, Record};
 
-use crate::following::component_id;
-use crate::ledger::{Call, End};
-use crate::process::{Heard, Truth};
+use crate::call_log::{Call, CallEnd};
+use crate::process::{GroundTruth, LastHeartbeat};
+use crate::reconciler::component_id;
 
 /// How long a host that finds no bus waits before it serves alone from its own copy; as in
 /// `host::mesh::following`.
@@ -57,33 +57,37 @@ pub(crate) fn hold(
 // === who lives ===
 
 /// Whoever is heard lives: to take it for dead would move its work for nothing, or start a second one.
-pub(crate) fn who_is_heard_is_not_dead(
+pub(crate) fn a_heard_host_is_not_dead(
     view: &HostView,
-    heard: Option<Heard>,
+    last: Option<LastHeartbeat>,
     now: Moment,
 ) -> Checked {
-    let Some(heard) = heard else { return Ok(()) };
-    let is_heard = now.since(heard.at) < DEAD_AFTER;
+    let Some(last) = last else { return Ok(()) };
+    let is_heard = now.since(last.at) < DEAD_AFTER;
     let is_wrong = is_heard && view.liveness == Liveness::Dead && view.state != HostState::Left;
-    hold(!is_wrong, "who is heard is not dead", || {
+    hold(!is_wrong, "a heard host is not dead", || {
         format!(
             "{:?} was heard at {}, and is dead at {now}",
-            view.id, heard.at
+            view.id, last.at
         )
     })
 }
 
 /// Whoever is silent is dead in time: until then its work is not done by anyone.
-pub(crate) fn who_is_silent_is_dead(view: &HostView, heard: Option<Heard>, now: Moment) -> Checked {
-    let Some(heard) = heard else { return Ok(()) };
-    let is_silent = now.since(heard.at) >= DEAD_AFTER + TICK_EVERY;
+pub(crate) fn a_silent_host_is_dead(
+    view: &HostView,
+    last: Option<LastHeartbeat>,
+    now: Moment,
+) -> Checked {
+    let Some(last) = last else { return Ok(()) };
+    let is_silent = now.since(last.at) >= DEAD_AFTER + TICK_EVERY;
     hold(
         !is_silent || !view.is_alive(),
-        "who is silent is dead",
+        "a silent host is dead",
         || {
             format!(
                 "{:?} was last heard at {}, and lives at {now}",
-                view.id, heard.at
+                view.id, last.at
             )
         },
     )
@@ -94,7 +98,7 @@ pub(crate) fn who_is_silent_is_dead(view: &HostView, heard: Option<Heard>, now: 
 /// A host that does not hear others, or did not until just now, changes nothing of what it runs: what it does
 /// not know about them is its own fault.
 pub(crate) fn a_frozen_host_does_not_act(
-    truth: &Truth,
+    truth: &GroundTruth,
     started: Duration,
     now: Duration,
 ) -> Checked {
@@ -126,8 +130,8 @@ pub(crate) fn a_host_has_what_its_components_require(
     for component in components(deployed, share) {
         for (label, values) in &component.placement.require {
             let value = host.labels.get(label.as_str());
-            let mut wanted = values.as_slice().iter();
-            let has = wanted.any(|wanted| Some(wanted.as_str()) == value);
+            let mut desired = values.as_slice().iter();
+            let has = desired.any(|desired| Some(desired.as_str()) == value);
             hold(has, "a host has what its components require", || {
                 let app = &deployed.app.metadata.name;
                 let name = &component.name;
@@ -139,14 +143,11 @@ pub(crate) fn a_host_has_what_its_components_require(
 }
 
 /// Components that are to be apart are not on one host: they are there to survive each other's host.
-pub(crate) fn who_is_to_be_apart_is(
-    deployed: &Deployed,
-    share: &BTreeSet<ComponentName>,
-) -> Checked {
+pub(crate) fn anti_affinity_holds(deployed: &Deployed, share: &BTreeSet<ComponentName>) -> Checked {
     for component in components(deployed, share) {
         let others = component.placement.anti_affinity.iter();
         for other in others.filter(|other| **other != component.name) {
-            hold(!share.contains(other), "who is to be apart is", || {
+            hold(!share.contains(other), "anti-affinity holds", || {
                 let app = &deployed.app.metadata.name;
                 format!("`{app}`: `{}` and `{other}` share a host", component.name)
             })?;
@@ -174,11 +175,11 @@ pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Check
 /// A plan gives no host more than it declares: a host that is full fails everyone on it.
 pub(crate) fn a_plan_fits<'a>(
     plan: &Plan,
-    wanted: impl Iterator<Item = &'a Deployed>,
+    desired: impl Iterator<Item = &'a Deployed>,
     hosts: &[placement::Host],
 ) -> Checked {
     let mut weights: BTreeMap<&placement::HostId, u64> = BTreeMap::new();
-    for deployed in wanted {
+    for deployed in desired {
         for component in &deployed.app.spec.components {
             let id = component_id(&deployed.app, &component.name);
             for host in plan.assignments.get(&id).into_iter().flatten() {
@@ -217,7 +218,7 @@ pub(crate) fn a_copy_only_grows(
 
 /// A component stops on a host only if it is not wanted any more, or is seen to be ready where it is to be:
 /// otherwise nobody may run it.
-pub(crate) fn what_stops_runs_elsewhere(
+pub(crate) fn a_stopped_component_runs_elsewhere(
     app: &AppName,
     record: &Record,
     stops: &BTreeSet<ComponentName>,
@@ -229,7 +230,7 @@ pub(crate) fn what_stops_runs_elsewhere(
     for component in components(deployed, stops) {
         let name = &component.name;
         let runs = is_seen_elsewhere(name);
-        hold(runs, "what stops runs elsewhere", || {
+        hold(runs, "a stopped component runs elsewhere", || {
             format!("`{app}/{name}` stops, and is not seen to be ready on another host")
         })?;
     }
@@ -252,9 +253,9 @@ pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
 }
 
 /// Whoever is told that a call has not run can make it again.
-pub(crate) fn what_is_told_not_to_have_run_has_not(number: u64, call: &Call) -> Checked {
-    let is_wrong = call.is_told_not_run() && call.runs_count() > 0;
-    hold(!is_wrong, "what is told not to have run has not", || {
+pub(crate) fn a_call_reported_not_run_did_not_run(number: u64, call: &Call) -> Checked {
+    let is_wrong = call.is_reported_not_run() && call.runs_count() > 0;
+    hold(!is_wrong, "a call reported not run did not run", || {
         format!(
             "call {number} ended as {:?}, and ran on {:?}",
             call.end, call.runs
@@ -263,9 +264,9 @@ pub(crate) fn what_is_told_not_to_have_run_has_not(number: u64, call: &Call) -> 
 }
 
 /// An answer comes from who ran the call.
-pub(crate) fn what_is_answered_has_run(number: u64, call: &Call) -> Checked {
-    let is_wrong = call.end == Some(End::Answered) && call.runs_count() == 0;
-    hold(!is_wrong, "what is answered has run", || {
+pub(crate) fn an_answered_call_ran(number: u64, call: &Call) -> Checked {
+    let is_wrong = call.end == Some(CallEnd::Answered) && call.runs_count() == 0;
+    hold(!is_wrong, "an answered call ran", || {
         format!("call {number} was answered, and ran nowhere")
     })
 }

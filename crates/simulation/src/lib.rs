@@ -10,26 +10,26 @@
 //!
 //! After each thing that happens, what it may have broken is checked: `invariants` has a function for each rule.
 //! After the last fault, all hosts have to agree, run what is wanted, and answer every call. That the checks
-//! find something is checked by breaking a rule on purpose ([`BrokenRule`]).
+//! find something is checked by breaking a rule on purpose ([`Mutation`]).
 //!
 //! How to run it is in `CONTRIBUTING.md`.
 
-mod agenda;
-mod draw;
-mod following;
+mod call_log;
+mod event_queue;
 mod history;
 mod invariants;
-mod ledger;
+mod mutations;
 mod network;
 mod process;
-mod rule;
+mod reconciler;
+mod rng;
 mod scenario;
 mod seeds;
 mod trace;
 mod world;
 
 pub use invariants::Violation;
-pub use rule::BrokenRule;
+pub use mutations::Mutation;
 pub use scenario::HOSTS_MAX;
 pub use seeds::{Summary, run_all};
 pub use trace::TraceDigest;

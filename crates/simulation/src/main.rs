@@ -38,19 +38,19 @@ fn main() -> Result<ExitCode> {
     match cli.seed {
         Some(seed) => {
             let outcome = run(seed, options)?;
-            Ok(tell_one(&outcome))
+            Ok(print_outcome(&outcome))
         }
         None => {
             let begun = Instant::now();
             let seeds = cli.from..cli.from.saturating_add(cli.seeds);
             let summary = run_all(seeds, options)?;
-            Ok(tell_all(&summary, begun, cli.hosts))
+            Ok(print_summary(&summary, begun, cli.hosts))
         }
     }
 }
 
 #[expect(clippy::print_stdout, reason = "it is for people and scripts to read")]
-fn tell_one(outcome: &Outcome) -> ExitCode {
+fn print_outcome(outcome: &Outcome) -> ExitCode {
     for line in &outcome.lines {
         println!("{line}");
     }
@@ -66,17 +66,17 @@ fn tell_one(outcome: &Outcome) -> ExitCode {
 }
 
 #[expect(clippy::print_stdout, reason = "it is for people and scripts to read")]
-fn tell_all(summary: &Summary, begun: Instant, hosts: usize) -> ExitCode {
+fn print_summary(summary: &Summary, begun: Instant, hosts: usize) -> ExitCode {
     let (worlds, total) = (summary.worlds, summary.total);
     println!(
-        "{worlds} worlds with {} hosts, {} faults, {} calls and {} happenings in {:.1} s; settled within {:.1} s \
+        "{worlds} worlds with {} hosts, {} faults, {} calls and {} events in {:.1} s; settled within {:.1} s \
          of the last fault",
         total.hosts,
         total.faults,
         total.calls,
-        total.happenings,
+        total.events,
         begun.elapsed().as_secs_f64(),
-        total.settled_after.as_secs_f64(),
+        total.converged_after.as_secs_f64(),
     );
     for outcome in &summary.failed {
         let (seed, digest) = (outcome.seed, outcome.digest);

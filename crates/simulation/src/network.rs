@@ -8,8 +8,8 @@
 
 use std::time::Duration;
 
-use crate::draw::{Draw, Purpose};
-use crate::scenario::{FaultKind, Site, Weather};
+use crate::rng::{Purpose, Rng};
+use crate::scenario::{FaultKind, MessageFaults, Site};
 
 /// How long a message takes at least.
 const DELAY_MIN: Duration = Duration::from_micros(200);
@@ -20,9 +20,9 @@ const BETWEEN_CLOUDS: Duration = Duration::from_millis(40);
 /// The way from any host to any other.
 #[derive(Debug)]
 pub(crate) struct Network {
-    draw: Draw,
+    rng: Rng,
     clouds: Vec<usize>,
-    weather: Weather,
+    message_faults: MessageFaults,
     /// The cuts there are.
     cuts: Vec<Cut>,
     /// When the last message from one host to another that keeps its order arrives.
@@ -34,25 +34,25 @@ pub(crate) struct Network {
 struct Cut {
     side: Vec<bool>,
     is_one_way: bool,
-    is_told: bool,
+    reports_no_responders: bool,
 }
 
 /// Whether a message gets from one host to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Open,
+pub(crate) enum Reachability {
+    Reachable,
     /// It is lost.
     Lost,
     /// It is lost, and the bus says that nobody is there.
-    Nobody,
+    NoResponders,
 }
 
 impl Network {
     pub(crate) fn new(seed: u64, sites: &[Site]) -> Self {
         Self {
-            draw: Draw::new(seed, Purpose::Network),
+            rng: Rng::new(seed, Purpose::Network),
             clouds: sites.iter().map(|site| site.cloud).collect(),
-            weather: Weather::CALM,
+            message_faults: MessageFaults::NONE,
             cuts: Vec::new(),
             last_due: vec![Duration::ZERO; sites.len() * sites.len()],
         }
@@ -60,20 +60,23 @@ impl Network {
 
     /// Takes note of what is wrong now.
     pub(crate) fn set_faults<'a>(&mut self, faults: impl Iterator<Item = &'a FaultKind>) {
-        self.weather = Weather::CALM;
+        self.message_faults = MessageFaults::NONE;
         self.cuts.clear();
         for fault in faults {
             match fault {
-                FaultKind::Weather(weather) => self.weather = *weather,
+                FaultKind::MessageFaults(message_faults) => self.message_faults = *message_faults,
                 FaultKind::OneWay { is_sender } => self.cuts.push(Cut {
                     side: is_sender.clone(),
                     is_one_way: true,
-                    is_told: false,
+                    reports_no_responders: false,
                 }),
-                FaultKind::Partition { side, is_told } => self.cuts.push(Cut {
+                FaultKind::Partition {
+                    side,
+                    reports_no_responders,
+                } => self.cuts.push(Cut {
                     side: side.clone(),
                     is_one_way: false,
-                    is_told: *is_told,
+                    reports_no_responders: *reports_no_responders,
                 }),
                 FaultKind::Crash { .. }
                 | FaultKind::Hang { .. }
@@ -87,7 +90,7 @@ impl Network {
         }
     }
 
-    pub(crate) fn way(&self, from: usize, to: usize) -> Way {
+    pub(crate) fn reachability(&self, from: usize, to: usize) -> Reachability {
         let cuts = |cut: &&Cut| {
             let sides = (cut.side[from], cut.side[to]);
             if cut.is_one_way {
@@ -97,9 +100,9 @@ impl Network {
             }
         };
         match self.cuts.iter().find(cuts) {
-            None => Way::Open,
-            Some(cut) if cut.is_told => Way::Nobody,
-            Some(_) => Way::Lost,
+            None => Reachability::Reachable,
+            Some(cut) if cut.reports_no_responders => Reachability::NoResponders,
+            Some(_) => Reachability::Lost,
         }
     }
 
@@ -109,12 +112,12 @@ impl Network {
         now: Duration,
         from: usize,
         to: usize,
-        may_double: bool,
+        may_duplicate: bool,
     ) -> impl Iterator<Item = Duration> + use<> {
         let mut copies = [None; 2];
-        if !self.draw.percent(self.weather.loss_percent) {
+        if !self.rng.percent(self.message_faults.loss_percent) {
             copies[0] = Some(self.due(now, from, to));
-            if may_double && self.draw.percent(self.weather.double_percent) {
+            if may_duplicate && self.rng.percent(self.message_faults.duplicate_percent) {
                 copies[1] = Some(self.due(now, from, to));
             }
         }
@@ -124,8 +127,11 @@ impl Network {
     fn due(&mut self, now: Duration, from: usize, to: usize) -> Duration {
         let far = self.clouds[from] != self.clouds[to];
         let least = if far { BETWEEN_CLOUDS } else { DELAY_MIN };
-        let due = now + self.draw.time(least..=least + self.weather.delay_max);
-        if self.draw.percent(self.weather.overtake_percent) {
+        let due = now
+            + self
+                .rng
+                .duration(least..=least + self.message_faults.delay_max);
+        if self.rng.percent(self.message_faults.reorder_percent) {
             return due;
         }
         let last = &mut self.last_due[from * self.clouds.len() + to];

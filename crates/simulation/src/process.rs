@@ -13,8 +13,8 @@ use weft_membership::{Freeze, Membership};
 use weft_state::desired::{Records, Watch};
 use weft_state::store::{Deployed, Record};
 
-use crate::agenda::Event;
-use crate::following::{Following, Wanted};
+use crate::event_queue::ProcessEvent;
+use crate::reconciler::{AppStep, Reconciler};
 
 /// A host.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(crate) struct Host {
     /// Since when it stands still.
     pub(crate) hung_since: Option<Duration>,
     /// What came while it stands still.
-    pub(crate) held: Vec<Event>,
+    pub(crate) deferred: Vec<ProcessEvent>,
     /// When it stood still last.
     pub(crate) hung_until: Option<Duration>,
     /// It was told to leave, and has.
@@ -42,35 +42,35 @@ pub(crate) struct Process {
     pub(crate) life: u64,
     pub(crate) started: Duration,
     /// When it drew its last conclusions.
-    pub(crate) concluded_at: Duration,
+    pub(crate) last_tick_at: Duration,
     pub(crate) membership: Membership,
     pub(crate) router: Router,
-    pub(crate) about: Contents,
+    pub(crate) base_contents: Contents,
     pub(crate) bus: Bus,
     pub(crate) records: Records,
     pub(crate) watch: Watch,
-    pub(crate) following: Following,
+    pub(crate) reconciler: Reconciler,
     pub(crate) running: BTreeMap<AppName, Running>,
     /// What is still to be done of the last plan.
-    pub(crate) steps: VecDeque<Wanted>,
+    pub(crate) steps: VecDeque<AppStep>,
     /// What is prepared now.
-    pub(crate) prepares: Option<Wanted>,
+    pub(crate) preparing: Option<AppStep>,
     /// Something changed while steps were done.
-    pub(crate) is_to_reconcile: bool,
+    pub(crate) reconcile_pending: bool,
     /// Of which view the last reconciliation was.
     pub(crate) seen: Option<(u64, Option<Freeze>)>,
     /// The calls that it made and that have not ended.
-    pub(crate) calls: BTreeMap<u64, Calling>,
+    pub(crate) calls: BTreeMap<u64, PendingCall>,
     /// How many calls it runs.
     pub(crate) executing: u32,
-    pub(crate) truth: Truth,
+    pub(crate) truth: GroundTruth,
 }
 
 /// What is true of a process, whatever it makes of it.
 #[derive(Debug, Default)]
-pub(crate) struct Truth {
+pub(crate) struct GroundTruth {
     /// When a heartbeat of each host came last, and which, by host.
-    pub(crate) heard: Vec<Option<Heard>>,
+    pub(crate) heartbeats: Vec<Option<LastHeartbeat>>,
     /// When its bus was connected last; nothing while it is not.
     pub(crate) connected_at: Option<Duration>,
     /// Whether it was ever connected.
@@ -81,7 +81,7 @@ pub(crate) struct Truth {
 
 /// A heartbeat that came.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard {
+pub(crate) struct LastHeartbeat {
     pub(crate) at: Moment,
     /// Life and sequence.
     pub(crate) order: (u64, u64),
@@ -96,7 +96,7 @@ pub(crate) struct Running {
 
 /// A call that waits for an answer.
 #[derive(Debug)]
-pub(crate) struct Calling {
+pub(crate) struct PendingCall {
     pub(crate) route: Route,
     /// Which sending it waits for.
     pub(crate) attempt: usize,
@@ -130,7 +130,7 @@ impl Process {
         };
         Contents {
             components: self.running.iter().flat_map(of_app).collect(),
-            ..self.about.clone()
+            ..self.base_contents.clone()
         }
     }
 

@@ -67,9 +67,9 @@ fn take(summary: &Mutex<std::io::Result<Summary>>, outcome: std::io::Result<Outc
     total.hosts += size.hosts;
     total.faults += size.faults;
     total.calls += size.calls;
-    total.happenings += size.happenings;
+    total.events += size.events;
     total.lasted = total.lasted.max(size.lasted);
-    total.settled_after = total.settled_after.max(size.settled_after);
+    total.converged_after = total.converged_after.max(size.converged_after);
     if outcome.violation.is_some() {
         summary.failed.push(outcome);
     }

@@ -28,7 +28,7 @@ impl Trace {
     }
 
     /// Something that people want to read.
-    pub(crate) fn say(&mut self, now: Duration, line: &str) {
+    pub(crate) fn line(&mut self, now: Duration, line: &str) {
         self.mix_time(now);
         self.mix(line.as_bytes());
         if let Some(lines) = &mut self.lines {
@@ -37,7 +37,7 @@ impl Trace {
     }
 
     /// Something that is too frequent to be read.
-    pub(crate) fn count(&mut self, now: Duration, numbers: &[u64]) {
+    pub(crate) fn numbers(&mut self, now: Duration, numbers: &[u64]) {
         self.mix_time(now);
         for number in numbers {
             self.mix(&number.to_le_bytes());

@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 use weft_lattice_config::{App, AppName};
 
-use crate::draw::Draw;
+use crate::rng::Rng;
 
 /// The bytes do not matter: nothing is fetched or compiled.
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// An app of this name, as a manifest would have it; nothing if it were none.
-pub(super) fn draw(draw: &mut Draw, name: &AppName) -> Option<App> {
-    let count = draw.among(1..=4);
-    let components: Vec<_> = (0..count).map(|index| component(draw, index)).collect();
+pub(super) fn generate(rng: &mut Rng, name: &AppName) -> Option<App> {
+    let count = rng.in_range(1..=4);
+    let components: Vec<_> = (0..count).map(|index| component(rng, index)).collect();
     let mut links = Vec::new();
     for to in 1..count {
-        if draw.percent(50) {
-            links.push(link(draw.below(to), to));
+        if rng.percent(50) {
+            links.push(link(rng.below(to), to));
         }
     }
     let app = json!({
@@ -27,41 +27,41 @@ pub(super) fn draw(draw: &mut Draw, name: &AppName) -> Option<App> {
     serde_json::from_value(app).ok()
 }
 
-fn component(draw: &mut Draw, index: usize) -> Value {
+fn component(rng: &mut Rng, index: usize) -> Value {
     json!({
         "name": format!("c{index}"),
         "source": { "digest": DIGEST },
-        "replicas": draw.among(1..=4),
-        "placement": placement(draw, index),
+        "replicas": rng.in_range(1..=4),
+        "placement": placement(rng, index),
     })
 }
 
-fn placement(draw: &mut Draw, index: usize) -> Value {
+fn placement(rng: &mut Rng, index: usize) -> Value {
     let mut placement = serde_json::Map::new();
-    if draw.percent(30) {
-        let require = match draw.below(3) {
+    if rng.percent(30) {
+        let require = match rng.below(3) {
             0 => json!({ "disk": "ssd" }),
             1 => json!({ "cloud": ["east", "west"] }),
             _ => json!({ "cloud": "north" }),
         };
         placement.insert("require".to_owned(), require);
     }
-    if draw.percent(30) {
+    if rng.percent(30) {
         let prefer = json!({ "zone": "z0" });
         placement.insert("prefer".to_owned(), prefer);
     }
-    if draw.percent(40) {
-        let spread = ["cloud", "zone"][draw.below(2)];
+    if rng.percent(40) {
+        let spread = ["cloud", "zone"][rng.below(2)];
         placement.insert("spread".to_owned(), spread.into());
     }
-    if draw.percent(40) {
+    if rng.percent(40) {
         placement.insert("one-per-host".to_owned(), true.into());
     }
-    if index > 0 && draw.percent(25) {
-        let other = format!("c{}", draw.below(index));
+    if index > 0 && rng.percent(25) {
+        let other = format!("c{}", rng.below(index));
         placement.insert("anti-affinity".to_owned(), json!([other]));
     }
-    placement.insert("weight".to_owned(), draw.among(1..=3).into());
+    placement.insert("weight".to_owned(), rng.in_range(1..=3).into());
     placement.into()
 }
 

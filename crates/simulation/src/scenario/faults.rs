@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Site;
-use crate::draw::Draw;
+use crate::rng::Rng;
 
 /// The most faults of a world: with more, one hides the other.
 const FAULTS_MAX: usize = 9;
@@ -21,14 +21,14 @@ pub(crate) struct Fault {
 #[derive(Clone, Debug)]
 pub(crate) enum FaultKind {
     /// Messages between all hosts are delayed, lost, doubled, or overtake each other.
-    Weather(Weather),
+    MessageFaults(MessageFaults),
     /// Messages from the hosts of one side to those of the other do not arrive; by host.
     OneWay { is_sender: Vec<bool> },
     /// The hosts of the two sides do not hear each other; by host.
     Partition {
         side: Vec<bool>,
         /// The bus tells who asks the other side that nobody is there.
-        is_told: bool,
+        reports_no_responders: bool,
     },
     /// The process of a host ends without a word.
     Crash { host: usize },
@@ -50,85 +50,85 @@ pub(crate) enum FaultKind {
 
 /// What becomes of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Weather {
+pub(crate) struct MessageFaults {
     pub(crate) loss_percent: u32,
-    pub(crate) double_percent: u32,
-    pub(crate) overtake_percent: u32,
+    pub(crate) duplicate_percent: u32,
+    pub(crate) reorder_percent: u32,
     pub(crate) delay_max: Duration,
 }
 
-impl Weather {
+impl MessageFaults {
     /// Nothing is wrong.
-    pub(crate) const CALM: Self = Self {
+    pub(crate) const NONE: Self = Self {
         loss_percent: 0,
-        double_percent: 0,
-        overtake_percent: 0,
+        duplicate_percent: 0,
+        reorder_percent: 0,
         delay_max: Duration::from_millis(4),
     };
 }
 
 /// The faults of a world.
-pub(super) fn draw(draw: &mut Draw, sites: &[Site], storm: Range<Duration>) -> Vec<Fault> {
-    let count = draw.among(1..=FAULTS_MAX);
-    (0..count).map(|_| fault(draw, sites, &storm)).collect()
+pub(super) fn generate(rng: &mut Rng, sites: &[Site], window: Range<Duration>) -> Vec<Fault> {
+    let count = rng.in_range(1..=FAULTS_MAX);
+    (0..count).map(|_| fault(rng, sites, &window)).collect()
 }
 
-fn fault(draw: &mut Draw, sites: &[Site], storm: &Range<Duration>) -> Fault {
-    let begins = draw.time(storm.start..=storm.end);
+fn fault(rng: &mut Rng, sites: &[Site], window: &Range<Duration>) -> Fault {
+    let begins = rng.duration(window.start..=window.end);
     // Around the times after which something is suspected, dead or frozen, and much longer.
-    let lasts = match draw.below(3) {
-        0 => draw.ms(100..=2_500),
-        1 => draw.ms(2_500..=8_000),
-        _ => draw.ms(8_000..=30_000),
+    let lasts = match rng.below(3) {
+        0 => rng.millis(100..=2_500),
+        1 => rng.millis(2_500..=8_000),
+        _ => rng.millis(8_000..=30_000),
     };
     Fault {
         begins,
-        ends: (begins + lasts).min(storm.end),
-        kind: kind(draw, sites),
+        ends: (begins + lasts).min(window.end),
+        kind: kind(rng, sites),
     }
 }
 
-fn kind(draw: &mut Draw, sites: &[Site]) -> FaultKind {
-    let host = draw.below(sites.len());
-    match draw.below(20) {
-        0..3 => FaultKind::Weather(weather(draw)),
+fn kind(rng: &mut Rng, sites: &[Site]) -> FaultKind {
+    let host = rng.below(sites.len());
+    match rng.below(20) {
+        0..3 => FaultKind::MessageFaults(message_faults(rng)),
         3..4 => FaultKind::OneWay {
-            is_sender: side(draw, sites),
+            is_sender: side(rng, sites),
         },
         4..7 => FaultKind::Partition {
-            side: side(draw, sites),
-            is_told: draw.percent(50),
+            side: side(rng, sites),
+            reports_no_responders: rng.percent(50),
         },
         7..10 => FaultKind::Crash { host },
         10..12 => FaultKind::Hang { host },
         12..14 => FaultKind::Disconnect { host },
         14..15 => FaultKind::Drain { host },
         15..16 => FaultKind::LoseCloud {
-            cloud: draw.below(3),
+            cloud: rng.below(3),
         },
         16..17 => FaultKind::StoreAway {
-            from: side(draw, sites),
+            from: side(rng, sites),
         },
         17..18 => FaultKind::StoreEmpty,
         _ => FaultKind::StoreOlder,
     }
 }
 
-fn weather(draw: &mut Draw) -> Weather {
-    Weather {
-        loss_percent: [0, 2, 10, 30][draw.below(4)],
-        double_percent: [0, 5, 30][draw.below(3)],
-        overtake_percent: [0, 10, 50][draw.below(3)],
-        delay_max: draw.ms(5..=1_200),
+fn message_faults(rng: &mut Rng) -> MessageFaults {
+    MessageFaults {
+        loss_percent: [0, 2, 10, 30][rng.below(4)],
+        duplicate_percent: [0, 5, 30][rng.below(3)],
+        reorder_percent: [0, 10, 50][rng.below(3)],
+        delay_max: rng.millis(5..=1_200),
     }
 }
 
 /// Two sides: a cloud and the others, or any.
-fn side(draw: &mut Draw, sites: &[Site]) -> Vec<bool> {
-    if draw.percent(50) {
-        let cloud = draw.below(3);
+fn side(rng: &mut Rng, sites: &[Site]) -> Vec<bool> {
+    if rng.percent(50) {
+        let cloud = rng.below(3);
         sites.iter().map(|site| site.cloud == cloud).collect()
     } else {
-        sites.iter().map(|_| draw.percent(50)).collect()
+        sites.iter().map(|_| rng.percent(50)).collect()
     }
 }

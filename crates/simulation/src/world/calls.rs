@@ -8,14 +8,14 @@ use weft_membership::{Moment, Random};
 use weft_wire::FailureCode;
 
 use super::World;
-use crate::agenda::{Event, Happening, Message, Payload, ProcessId, Request};
-use crate::following::{component_id, deployed};
+use crate::call_log::{Call, CallEnd};
+use crate::event_queue::{Message, Payload, ProcessEvent, ProcessId, Request, WorldEvent};
 use crate::invariants::{self, Checked, hold};
-use crate::ledger::{Call, End};
-use crate::network::Way;
-use crate::process::Calling;
-use crate::rule::BrokenRule;
-use crate::world::settled::CALLS_SUCCEED_AFTER;
+use crate::mutations::Mutation;
+use crate::network::Reachability;
+use crate::process::PendingCall;
+use crate::reconciler::{component_id, deployed};
+use crate::world::convergence::CALLS_SUCCEED_AFTER;
 
 impl World {
     // === who makes a call ===
@@ -23,19 +23,19 @@ impl World {
     /// A host that works calls a component that is wanted.
     pub(super) fn call(&mut self) -> Checked {
         let most = self.scenario.calls_every;
-        let pause = self.draw_calls.time(Duration::from_millis(1)..=most);
-        self.agenda.put(self.now + pause, Happening::Call);
+        let pause = self.call_rng.duration(Duration::from_millis(1)..=most);
+        self.events.push(self.now + pause, WorldEvent::Call);
         let callers: Vec<_> = (0..self.hosts.len())
             .filter(|host| {
                 let host = &self.hosts[*host];
                 host.process.is_some() && host.hung_since.is_none()
             })
             .collect();
-        let Some(host) = self.draw_calls.pick(&callers).copied() else {
+        let Some(host) = self.call_rng.pick(&callers).copied() else {
             return Ok(());
         };
         let targets = self.targets(host);
-        let Some(target) = self.draw_calls.pick(&targets).cloned() else {
+        let Some(target) = self.call_rng.pick(&targets).cloned() else {
             return Ok(());
         };
         let Some(id) = self.process_of(host) else {
@@ -47,10 +47,10 @@ impl World {
     /// The components that a host knows to be wanted.
     fn targets(&self, host: usize) -> Vec<ComponentId> {
         let process = self.hosts[host].process.as_ref();
-        let wanted = process
+        let desired = process
             .into_iter()
-            .flat_map(|it| it.following.copy.apps().values());
-        let deployed = wanted.filter_map(|record| deployed(record));
+            .flat_map(|it| it.reconciler.copy.apps().values());
+        let deployed = desired.filter_map(|record| deployed(record));
         let components = deployed.flat_map(|deployed| {
             let components = deployed.app.spec.components.iter();
             components.map(|component| component_id(&deployed.app, &component.name))
@@ -59,13 +59,13 @@ impl World {
     }
 
     fn begin_call(&mut self, id: ProcessId, target: &ComponentId) -> Checked {
-        let repeat = if self.draw_calls.percent(50) {
+        let repeat = if self.call_rng.percent(50) {
             Repeat::Idempotent
         } else {
             Repeat::Never
         };
-        let deadline = self.now + self.draw_calls.ms(500..=4_000);
-        let number = self.ledger.open(Call {
+        let deadline = self.now + self.call_rng.millis(500..=4_000);
+        let number = self.call_log.open(Call {
             target: target.clone(),
             caller: id.host,
             repeat,
@@ -74,17 +74,17 @@ impl World {
             runs: std::collections::BTreeMap::new(),
             end: None,
         });
-        let believed = match self.options.broken {
-            Some(BrokenRule::RetriesEverything) => Repeat::Idempotent,
+        let believed = match self.options.mutation {
+            Some(Mutation::RetriesEverything) => Repeat::Idempotent,
             _ => repeat,
         };
-        let seed = self.draw_calls.seed();
+        let seed = self.call_rng.next_u64();
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
         let table = process.router.table();
         let Some(candidates) = table.any(target) else {
-            return self.end_call(number, End::Failed(FailureCode::Unreachable));
+            return self.end_call(number, CallEnd::Failed(FailureCode::Unreachable));
         };
         let call = routing::Call {
             deadline: process.moment(deadline),
@@ -92,34 +92,34 @@ impl World {
         };
         let route = Route::new(candidates.clone(), call, Random::from_seed(seed));
         let attempt = 0;
-        process.calls.insert(number, Calling { route, attempt });
-        self.go_on_with_call(id, number)
+        process.calls.insert(number, PendingCall { route, attempt });
+        self.advance_call(id, number)
     }
 
     // === which way it goes ===
 
-    fn go_on_with_call(&mut self, id: ProcessId, number: u64) -> Checked {
+    fn advance_call(&mut self, id: ProcessId, number: u64) -> Checked {
         let now = self.now;
         loop {
             let Some(process) = self.process_mut(id) else {
                 return Ok(());
             };
             let at = process.moment(now);
-            let Some(calling) = process.calls.get_mut(&number) else {
+            let Some(pending) = process.calls.get_mut(&number) else {
                 return Ok(());
             };
-            let attempt = match calling.route.next(at) {
+            let attempt = match pending.route.next(at) {
                 // Here nobody waits for others.
                 Decision::GiveUp(code) | Decision::Nobody(code) => {
                     process.calls.remove(&number);
-                    return self.end_call(number, End::Failed(code));
+                    return self.end_call(number, CallEnd::Failed(code));
                 }
                 Decision::Send(attempt) => attempt,
             };
-            calling.attempt += 1;
+            pending.attempt += 1;
             let request = Request {
                 call: number,
-                attempt: calling.attempt,
+                attempt: pending.attempt,
                 caller: id,
             };
             let until = process.time(attempt.until);
@@ -127,7 +127,7 @@ impl World {
             let Some(outcome) = self.send_call(id, to, request, until) else {
                 return Ok(());
             };
-            self.learn(id, number, outcome);
+            self.record_outcome(id, number, outcome);
         }
     }
 
@@ -146,29 +146,30 @@ impl World {
             request.call,
             request.attempt as u64,
         ];
-        self.trace.count(self.now, &numbers);
+        self.trace.numbers(self.now, &numbers);
         if to == id.host {
             let from = id;
             let payload = Payload::Request(request);
-            let event = Event::Arrives(Message { from, payload });
-            self.agenda.put(self.now, Happening::To(id, event));
+            let event = ProcessEvent::Delivery(Message { from, payload });
+            self.events.push(self.now, WorldEvent::Process(id, event));
         } else if !self.hosts[id.host].is_connected {
             return Some(Outcome::NotSent);
-        } else if self.send(id, to, &Payload::Request(request), false) == Way::Nobody {
+        } else if self.send(id, to, &Payload::Request(request), false) == Reachability::NoResponders
+        {
             return Some(Outcome::NoResponders);
         }
         let (call, attempt) = (request.call, request.attempt);
-        let event = Event::TimedOut { call, attempt };
-        self.agenda.put(until, Happening::To(id, event));
+        let event = ProcessEvent::TimedOut { call, attempt };
+        self.events.push(until, WorldEvent::Process(id, event));
         None
     }
 
-    fn learn(&mut self, id: ProcessId, number: u64, outcome: Outcome) {
+    fn record_outcome(&mut self, id: ProcessId, number: u64, outcome: Outcome) {
         let now = self.now;
         if let Some(process) = self.process_mut(id) {
             let at: Moment = process.moment(now);
-            if let Some(calling) = process.calls.get_mut(&number) {
-                calling.route.outcome(outcome, at);
+            if let Some(pending) = process.calls.get_mut(&number) {
+                pending.route.outcome(outcome, at);
             }
         }
     }
@@ -181,18 +182,18 @@ impl World {
         outcome: Outcome,
     ) -> Checked {
         let number = request.call;
-        let calling = self.process(id).and_then(|it| it.calls.get(&number));
-        if calling.is_none_or(|calling| calling.attempt != request.attempt) {
+        let pending = self.process(id).and_then(|it| it.calls.get(&number));
+        if pending.is_none_or(|pending| pending.attempt != request.attempt) {
             return Ok(());
         }
-        self.learn(id, number, outcome);
+        self.record_outcome(id, number, outcome);
         if outcome == Outcome::Answered {
             if let Some(process) = self.process_mut(id) {
                 process.calls.remove(&number);
             }
-            return self.end_call(number, End::Answered);
+            return self.end_call(number, CallEnd::Answered);
         }
-        self.go_on_with_call(id, number)
+        self.advance_call(id, number)
     }
 
     pub(super) fn on_timeout(&mut self, id: ProcessId, call: u64, attempt: usize) -> Checked {
@@ -210,7 +211,7 @@ impl World {
         let calls: Vec<_> = process
             .into_iter()
             .flat_map(|process| &process.calls)
-            .map(|(call, calling)| (*call, calling.attempt))
+            .map(|(call, pending)| (*call, pending.attempt))
             .collect();
         for (call, attempt) in calls {
             let request = Request {
@@ -223,20 +224,20 @@ impl World {
         Ok(())
     }
 
-    fn end_call(&mut self, number: u64, end: End) -> Checked {
+    fn end_call(&mut self, number: u64, end: CallEnd) -> Checked {
         let now = self.now;
         self.trace
-            .count(now, &[number, u64::from(end == End::Answered)]);
-        let call = self.ledger.call_mut(number);
+            .numbers(now, &[number, u64::from(end == CallEnd::Answered)]);
+        let call = self.call_log.call_mut(number);
         call.end = Some(end);
-        let call = self.ledger.call(number);
+        let call = self.call_log.call(number);
         let is_calm = self
-            .settled_at
-            .is_some_and(|settled_at| call.begun >= settled_at + CALLS_SUCCEED_AFTER);
+            .converged_at
+            .is_some_and(|converged_at| call.begun >= converged_at + CALLS_SUCCEED_AFTER);
         let (target, caller) = (&call.target, call.caller);
-        let is_wanted = self.is_placed(target);
+        let is_placed = self.is_placed(target);
         hold(
-            !is_calm || !is_wanted || end == End::Answered,
+            !is_calm || !is_placed || end == CallEnd::Answered,
             "calls succeed again",
             || format!("call {number} from {caller} to {target:?} ended as {end:?}"),
         )?;
@@ -246,8 +247,8 @@ impl World {
         if host.hung_since.is_none() && !has_hung {
             invariants::a_call_ends_in_time(number, call, now)?;
         }
-        invariants::what_is_answered_has_run(number, call)?;
-        invariants::what_is_told_not_to_have_run_has_not(number, call)
+        invariants::an_answered_call_ran(number, call)?;
+        invariants::a_call_reported_not_run_did_not_run(number, call)
     }
 
     fn is_placed(&self, target: &ComponentId) -> bool {
@@ -259,16 +260,16 @@ impl World {
 
     /// Takes a call from another host, or this one.
     pub(super) fn serve(&mut self, id: ProcessId, request: Request) -> Checked {
-        let busy_percent = match self.now < self.scenario.calm_at {
+        let busy_percent = match self.now < self.scenario.faults_end_at {
             true => self.scenario.busy_percent,
             false => 0,
         };
-        let is_busy = self.draw_calls.percent(busy_percent);
+        let is_busy = self.call_rng.percent(busy_percent);
         let limit = self.scenario.sites[id.host].limit;
-        let takes = self.draw_calls.ms(1..=60);
+        let takes = self.call_rng.millis(1..=60);
         // Once nothing is wrong, no call takes longer than its deadline.
-        let slow = self.now < self.scenario.calm_at && self.draw_calls.percent(5);
-        let target = self.ledger.call(request.call).target.clone();
+        let slow = self.now < self.scenario.faults_end_at && self.call_rng.percent(5);
+        let target = self.call_log.call(request.call).target.clone();
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
@@ -283,14 +284,16 @@ impl World {
             return self.reply(id, request, Outcome::of_failure(code));
         }
         process.executing += 1;
-        let call = self.ledger.call_mut(request.call);
+        let call = self.call_log.call_mut(request.call);
         *call.runs.entry(id.host).or_default() += 1;
         let takes = if slow { takes * 20 } else { takes };
-        self.agenda
-            .put(self.now + takes, Happening::To(id, Event::HasRun(request)));
-        let call = self.ledger.call(request.call);
+        self.events.push(
+            self.now + takes,
+            WorldEvent::Process(id, ProcessEvent::CallDone(request)),
+        );
+        let call = self.call_log.call(request.call);
         invariants::no_call_runs_twice(request.call, call)?;
-        invariants::what_is_told_not_to_have_run_has_not(request.call, call)
+        invariants::a_call_reported_not_run_did_not_run(request.call, call)
     }
 
     pub(super) fn on_run(&mut self, id: ProcessId, request: Request) -> Checked {

@@ -12,11 +12,11 @@ use weft_state::desired::{Key, Revision, share};
 use weft_state::store::{Deployed, Record};
 
 use super::World;
-use crate::agenda::{Event, Happening, ProcessId};
-use crate::following::{Wanted, app_record, component_id, deployed, has_ready};
+use crate::event_queue::{ProcessEvent, ProcessId, WorldEvent};
 use crate::invariants::{self, ALONE_AFTER, Checked};
+use crate::mutations::Mutation;
 use crate::process::{Process, Running};
-use crate::rule::BrokenRule;
+use crate::reconciler::{AppStep, app_record, component_id, deployed, has_ready};
 use crate::scenario::Change;
 
 /// How often a process tries again what it could not do; as in `host::mesh::following`.
@@ -32,7 +32,7 @@ impl World {
             host.process.is_some() && host.is_connected && host.hung_since.is_none()
         };
         let hosts: Vec<_> = (0..self.hosts.len()).filter(can).collect();
-        let Some(host) = self.draw_changes.pick(&hosts).copied() else {
+        let Some(host) = self.change_rng.pick(&hosts).copied() else {
             return;
         };
         let (app, deploys) = match change {
@@ -42,7 +42,7 @@ impl World {
         let ahead = self.scenario.sites[host].wall_ahead_ms;
         let changed_at_ms = ahead + self.now.as_millis() as u64;
         let Some((expected, old)) = self.read(host, &app) else {
-            self.say(&format!("{host} cannot change {app}"));
+            self.trace_line(&format!("{host} cannot change {app}"));
             return;
         };
         let revision = self.next_revision(host, &app, old.as_ref());
@@ -65,8 +65,8 @@ impl World {
     /// not refilled yet, perhaps.
     fn next_revision(&self, host: usize, app: &AppName, old: Option<&Record>) -> u64 {
         let process = self.hosts[host].process.as_ref();
-        let known = process.and_then(|process| process.following.copy.apps().get(app));
-        let by_bucket = self.options.broken == Some(BrokenRule::CountsByBucketAlone);
+        let known = process.and_then(|process| process.reconciler.copy.apps().get(app));
+        let by_bucket = self.options.mutation == Some(Mutation::CountsFromBucketOnly);
         let known = known.filter(|_| !by_bucket).map(|known| &**known);
         let revisions = old.into_iter().chain(known).map(Record::revision);
         revisions.max().unwrap_or(0) + 1
@@ -91,24 +91,24 @@ impl World {
         let put = process.records.put(&key, value, expected).now_or_never();
         let is_confirmed = matches!(put, Some(Ok(_)));
         let revision = record.revision();
-        self.say(&format!(
+        self.trace_line(&format!(
             "{host} changes {app} to revision {revision}: {is_confirmed}"
         ));
         if is_confirmed {
             self.history.confirm(app, Arc::new(record));
-            self.tell_store_changed();
+            self.poll_store_soon();
         }
     }
 
     // === who follows it ===
 
     /// Takes what the store has to say.
-    pub(super) fn look_at_store(&mut self, id: ProcessId) -> Checked {
-        let broken = self.options.broken;
+    pub(super) fn poll_store(&mut self, id: ProcessId) -> Checked {
+        let mutation = self.options.mutation;
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
-        let before = process.following.copy.apps().clone();
+        let before = process.reconciler.copy.apps().clone();
         let mut news = Vec::new();
         while let Some(Some(seen)) = process.watch.next().now_or_never() {
             news.push(
@@ -117,14 +117,14 @@ impl World {
                     .next()
                     .map(str::to_owned),
             );
-            process.following.see(seen, broken);
+            process.reconciler.see(seen, mutation);
         }
         if news.is_empty() {
             return Ok(());
         }
-        invariants::a_copy_only_grows(&before, process.following.copy.apps())?;
+        invariants::a_copy_only_grows(&before, process.reconciler.copy.apps())?;
         let news: Vec<_> = news.into_iter().flatten().collect();
-        self.say(&format!(
+        self.trace_line(&format!(
             "{} hears of the store: {}",
             id.host,
             news.join(" ")
@@ -133,10 +133,12 @@ impl World {
     }
 
     pub(super) fn retry(&mut self, id: ProcessId) -> Checked {
-        self.agenda
-            .put(self.now + RETRY_EVERY, Happening::To(id, Event::Retry));
+        self.events.push(
+            self.now + RETRY_EVERY,
+            WorldEvent::Process(id, ProcessEvent::Retry),
+        );
         let process = self.process(id);
-        if process.is_some_and(|process| process.following.is_behind) {
+        if process.is_some_and(|process| process.reconciler.is_behind) {
             return self.reconcile(id);
         }
         Ok(())
@@ -144,27 +146,27 @@ impl World {
 
     /// Makes what runs on a host what is wanted there, as far as it is known; after what it does now.
     pub(super) fn reconcile(&mut self, id: ProcessId) -> Checked {
-        let (now, broken) = (self.now, self.options.broken);
+        let (now, mutation) = (self.now, self.options.mutation);
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
-        if process.prepares.is_some() || !process.steps.is_empty() {
-            process.is_to_reconcile = true;
+        if process.preparing.is_some() || !process.steps.is_empty() {
+            process.reconcile_pending = true;
             return Ok(());
         }
-        process.is_to_reconcile = false;
-        process.following.is_behind = false;
-        if broken != Some(BrokenRule::NeverRefills) {
-            let written = process.following.refill(&process.records);
-            self.told_refilled(id, &written);
+        process.reconcile_pending = false;
+        process.reconciler.is_behind = false;
+        if mutation != Some(Mutation::NeverRefills) {
+            let written = process.reconciler.refill(&process.records);
+            self.on_refilled(id, &written);
         }
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
         let alone_for = now.saturating_sub(process.started);
-        if now.saturating_sub(process.concluded_at) >= STALL_MIN {
+        if now.saturating_sub(process.last_tick_at) >= STALL_MIN {
             // It stood still, and does not know it yet: what it makes of that comes with the next tick.
-            process.following.is_behind = true;
+            process.reconciler.is_behind = true;
             return Ok(());
         }
         let may_act = match process.membership.freeze() {
@@ -172,37 +174,37 @@ impl World {
             Some(Freeze::Unconnected) => alone_for >= ALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
         };
-        if !may_act || process.following.copy.is_reading() {
-            process.following.is_behind = true;
+        if !may_act || process.reconciler.copy.is_reading() {
+            process.reconciler.is_behind = true;
             return Ok(());
         }
         let steps = self.steps(id)?;
         if let Some(process) = self.process_mut(id) {
             process.steps = steps.into();
         }
-        self.go_through_steps(id)
+        self.run_steps(id)
     }
 
-    fn told_refilled(&mut self, id: ProcessId, written: &[Key]) {
+    fn on_refilled(&mut self, id: ProcessId, written: &[Key]) {
         if !written.is_empty() {
             let names: Vec<_> = written.iter().map(Key::to_string).collect();
             let line = format!("{} refills the store: {}", id.host, names.join(" "));
-            self.say(&line);
-            self.tell_store_changed();
+            self.trace_line(&line);
+            self.poll_store_soon();
         }
     }
 
     /// What the plan of this moment makes of each app on a host.
-    fn steps(&self, id: ProcessId) -> Result<Vec<Wanted>, invariants::Violation> {
+    fn steps(&self, id: ProcessId) -> Result<Vec<AppStep>, invariants::Violation> {
         let Some(process) = self.process(id) else {
             return Ok(Vec::new());
         };
         let view = process.membership.view();
-        let (plan, hosts) = process.following.plan(view, self.options.broken);
-        let wanted = process.following.copy.apps();
-        let all = wanted.values().filter_map(|record| deployed(record));
+        let (plan, hosts) = process.reconciler.plan(view, self.options.mutation);
+        let desired = process.reconciler.copy.apps();
+        let all = desired.values().filter_map(|record| deployed(record));
         invariants::a_plan_fits(&plan, all, &hosts)?;
-        let steps = wanted.iter().map(|(app, record)| Wanted {
+        let steps = desired.iter().map(|(app, record)| AppStep {
             app: app.clone(),
             record: record.clone(),
             share: self.share(process, app, record, &plan, id),
@@ -225,8 +227,8 @@ impl World {
         let Some(deployed) = deployed(record) else {
             return BTreeSet::new();
         };
-        let runs = match self.options.broken {
-            Some(BrokenRule::StopsAtOnce) => BTreeSet::new(),
+        let runs = match self.options.mutation {
+            Some(Mutation::StopsBeforeHandover) => BTreeSet::new(),
             _ => process.share_of(app),
         };
         let view = process.membership.view();
@@ -235,7 +237,7 @@ impl World {
     }
 
     /// Looks at what a host is about to do.
-    fn check_step(&self, id: ProcessId, process: &Process, step: &Wanted, plan: &Plan) -> Checked {
+    fn check_step(&self, id: ProcessId, process: &Process, step: &AppStep, plan: &Plan) -> Checked {
         let runs = process.share_of(&step.app);
         let stops: BTreeSet<_> = runs.difference(&step.share).cloned().collect();
         let starts: BTreeSet<_> = step.share.difference(&runs).cloned().collect();
@@ -243,21 +245,27 @@ impl World {
             invariants::a_frozen_host_does_not_act(&process.truth, process.started, self.now)?;
         }
         let view = process.membership.view();
-        invariants::what_stops_runs_elsewhere(&step.app, &step.record, &stops, |component| {
-            let Some(deployed) = deployed(&step.record) else {
-                return true;
-            };
-            let alone = BTreeSet::from([component.clone()]);
-            let about = &process.about;
-            let may = invariants::a_host_has_what_its_components_require(about, deployed, &alone);
-            if may.is_err() {
-                return true;
-            }
-            let component = component_id(&deployed.app, component);
-            let me = self.scenario.sites[id.host].id;
-            let mut others = view.hosts().filter(|host| host.id != me);
-            others.any(|host| has_ready(host, &component, deployed.revision))
-        })?;
+        invariants::a_stopped_component_runs_elsewhere(
+            &step.app,
+            &step.record,
+            &stops,
+            |component| {
+                let Some(deployed) = deployed(&step.record) else {
+                    return true;
+                };
+                let alone = BTreeSet::from([component.clone()]);
+                let contents = &process.base_contents;
+                let may =
+                    invariants::a_host_has_what_its_components_require(contents, deployed, &alone);
+                if may.is_err() {
+                    return true;
+                }
+                let component = component_id(&deployed.app, component);
+                let me = self.scenario.sites[id.host].id;
+                let mut others = view.hosts().filter(|host| host.id != me);
+                others.any(|host| has_ready(host, &component, deployed.revision))
+            },
+        )?;
         let Some(deployed) = deployed(&step.record) else {
             return Ok(());
         };
@@ -271,13 +279,17 @@ impl World {
             hosts.is_some_and(|hosts| hosts.contains(me))
         });
         let planned: BTreeSet<_> = planned.map(|component| component.name.clone()).collect();
-        invariants::who_is_to_be_apart_is(deployed, &planned)?;
-        invariants::a_host_has_what_its_components_require(&process.about, deployed, &planned)
+        invariants::anti_affinity_holds(deployed, &planned)?;
+        invariants::a_host_has_what_its_components_require(
+            &process.base_contents,
+            deployed,
+            &planned,
+        )
     }
 
     /// Does what is to be done for one app after another; what starts takes time.
-    fn go_through_steps(&mut self, id: ProcessId) -> Checked {
-        let pause = self.draw_hosts.ms(10..=700);
+    fn run_steps(&mut self, id: ProcessId) -> Checked {
+        let pause = self.host_rng.millis(10..=700);
         let due = self.now + pause;
         loop {
             let host = &mut self.hosts[id.host];
@@ -300,23 +312,24 @@ impl World {
                             || runs.share != step.share
                     });
                     if is_new {
-                        process.prepares = Some(step);
-                        self.agenda.put(due, Happening::To(id, Event::Prepared));
+                        process.preparing = Some(step);
+                        self.events
+                            .push(due, WorldEvent::Process(id, ProcessEvent::Prepared));
                         return Ok(());
                     }
                 }
                 Record::Removed { revision, .. } => {
                     if runs.is_some_and(|runs| runs.record.revision() < *revision) {
                         process.running.remove(&step.app);
-                        self.say(&format!("{} ends {}", id.host, step.app));
-                        self.tell_contents(id);
+                        self.trace_line(&format!("{} ends {}", id.host, step.app));
+                        self.publish_contents(id);
                     }
                 }
             }
         }
         let is_due = self
             .process(id)
-            .is_some_and(|process| process.is_to_reconcile);
+            .is_some_and(|process| process.reconcile_pending);
         if is_due { self.reconcile(id) } else { Ok(()) }
     }
 
@@ -325,11 +338,11 @@ impl World {
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
-        if let Some(step) = process.prepares.take() {
-            let Wanted { app, record, share } = step;
+        if let Some(step) = process.preparing.take() {
+            let AppStep { app, record, share } = step;
             if let Some(deployed) = deployed(&record) {
                 invariants::a_host_has_what_its_components_require(
-                    &process.about,
+                    &process.base_contents,
                     deployed,
                     &share,
                 )?;
@@ -340,9 +353,9 @@ impl World {
             process
                 .running
                 .insert(app.clone(), Running { record, share });
-            self.say(&format!("{} runs {app}@{revision}: {components}", id.host));
-            self.tell_contents(id);
+            self.trace_line(&format!("{} runs {app}@{revision}: {components}", id.host));
+            self.publish_contents(id);
         }
-        self.go_through_steps(id)
+        self.run_steps(id)
     }
 }

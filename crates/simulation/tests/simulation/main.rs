@@ -1,4 +1,4 @@
 //! Tests of the simulation: worlds hold what the lattice promises, and find out when it does not.
 
-mod broken;
+mod mutations;
 mod worlds;

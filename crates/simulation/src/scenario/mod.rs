@@ -9,8 +9,8 @@ use weft_lattice_config::{App, AppName};
 use weft_membership::HostId;
 use weft_membership::message::{Contents, Labels};
 
-pub(crate) use self::faults::{Fault, FaultKind, Weather};
-use crate::draw::{Draw, Purpose};
+pub(crate) use self::faults::{Fault, FaultKind, MessageFaults};
+use crate::rng::{Purpose, Rng};
 
 /// The most hosts of a world: as many as the issue asks for.
 pub const HOSTS_MAX: usize = 100;
@@ -19,14 +19,14 @@ pub const HOSTS_MAX: usize = 100;
 const DEPLOYS_BEGIN: Duration = Duration::from_secs(3);
 
 /// When the first fault may begin: what was deployed runs by then.
-const STORM_BEGINS: Duration = Duration::from_secs(7);
+const FAULTS_BEGIN: Duration = Duration::from_secs(7);
 
 /// A host, whether or not it runs.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) id: HostId,
     /// What it says of itself: where it is, and its capacity.
-    pub(crate) about: Contents,
+    pub(crate) contents: Contents,
     pub(crate) cloud: usize,
     /// How far its wall clock is ahead of the true time. Nothing may depend on it.
     pub(crate) wall_ahead_ms: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Scenario {
     pub(crate) changes: Vec<(Duration, Change)>,
     pub(crate) faults: Vec<Fault>,
     /// When all faults are over.
-    pub(crate) calm_at: Duration,
+    pub(crate) faults_end_at: Duration,
     /// How much time is between two calls, at most.
     pub(crate) calls_every: Duration,
     /// In how many of a hundred cases a host says that it is busy, while there are faults.
@@ -59,103 +59,103 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// What the seed stands for, with so many hosts at most.
     pub(crate) fn from_seed(seed: u64, hosts_max: usize) -> Self {
-        let draw = &mut Draw::new(seed, Purpose::Scenario);
-        let hosts = hosts(draw).min(hosts_max.max(1));
-        let storm_secs = if hosts > 40 { 10..=20 } else { 10..=50 };
-        let calm_at = STORM_BEGINS + Duration::from_secs(draw.among(storm_secs) as u64);
-        let sites: Vec<_> = (0..hosts).map(|_| site(draw)).collect();
-        let faults = faults::draw(draw, &sites, STORM_BEGINS..calm_at);
-        let changes = changes(draw, hosts, &faults, calm_at);
+        let rng = &mut Rng::new(seed, Purpose::Scenario);
+        let hosts = hosts(rng).min(hosts_max.max(1));
+        let faulty_secs = if hosts > 40 { 10..=20 } else { 10..=50 };
+        let faults_end_at = FAULTS_BEGIN + Duration::from_secs(rng.in_range(faulty_secs) as u64);
+        let sites: Vec<_> = (0..hosts).map(|_| site(rng)).collect();
+        let faults = faults::generate(rng, &sites, FAULTS_BEGIN..faults_end_at);
+        let changes = changes(rng, hosts, &faults, faults_end_at);
         Self {
             changes,
             faults,
-            calm_at,
-            calls_every: draw.ms(20..=200),
-            busy_percent: [0, 0, 5, 20][draw.below(4)],
+            faults_end_at,
+            calls_every: rng.millis(20..=200),
+            busy_percent: [0, 0, 5, 20][rng.below(4)],
             sites,
         }
     }
 }
 
 /// Most worlds are small, because most mistakes show between a few hosts; some are as large as they come.
-fn hosts(draw: &mut Draw) -> usize {
-    match draw.below(100) {
-        0..60 => draw.among(1..=6),
-        60..90 => draw.among(7..=14),
-        90..98 => draw.among(15..=40),
-        _ => draw.among(41..=HOSTS_MAX),
+fn hosts(rng: &mut Rng) -> usize {
+    match rng.below(100) {
+        0..60 => rng.in_range(1..=6),
+        60..90 => rng.in_range(7..=14),
+        90..98 => rng.in_range(15..=40),
+        _ => rng.in_range(41..=HOSTS_MAX),
     }
 }
 
-fn site(draw: &mut Draw) -> Site {
+fn site(rng: &mut Rng) -> Site {
     const HOUR_MS: usize = 3_600_000;
     let mut key = [0; 32];
     for part in key.chunks_mut(8) {
-        part.copy_from_slice(&draw.seed().to_le_bytes());
+        part.copy_from_slice(&rng.next_u64().to_le_bytes());
     }
-    let cloud = draw.below(3);
+    let cloud = rng.below(3);
     let mut labels = Labels::default();
-    let zone = format!("z{}", draw.below(2));
+    let zone = format!("z{}", rng.below(2));
     for (name, value) in [
         ("cloud", ["east", "west", "north"][cloud]),
         ("region", "r"),
         ("zone", &zone),
-        ("disk", if draw.percent(50) { "ssd" } else { "hdd" }),
+        ("disk", if rng.percent(50) { "ssd" } else { "hdd" }),
     ] {
         // All of them are labels; one that were none would be missed by what requires it.
         let _ = labels.set(name, value);
     }
-    let capacity = draw.percent(30).then(|| draw.among(4..=20) as u64);
+    let capacity = rng.percent(30).then(|| rng.in_range(4..=20) as u64);
     Site {
         id: HostId::from_key(key),
-        about: Contents {
+        contents: Contents {
             release: "simulated".to_owned(),
             labels,
             capacity,
             ..Contents::default()
         },
         cloud,
-        wall_ahead_ms: draw.below(HOUR_MS) as u64,
-        limit: draw.among(24..=200) as u32,
-        starts_at: draw.ms(0..=1_500),
+        wall_ahead_ms: rng.below(HOUR_MS) as u64,
+        limit: rng.in_range(24..=200) as u32,
+        starts_at: rng.millis(0..=1_500),
     }
 }
 
 fn changes(
-    draw: &mut Draw,
+    rng: &mut Rng,
     hosts: usize,
     faults: &[Fault],
-    calm_at: Duration,
+    faults_end_at: Duration,
 ) -> Vec<(Duration, Change)> {
-    let count = draw.among(1..=(1 + hosts / 4).min(8));
+    let count = rng.in_range(1..=(1 + hosts / 4).min(8));
     let names: Vec<AppName> = (0..count)
         .filter_map(|number| format!("app{number}").parse().ok())
         .collect();
     let mut changes = Vec::new();
     for name in &names {
-        let at = DEPLOYS_BEGIN + draw.ms(0..=500);
-        if let Some(app) = apps::draw(draw, name) {
+        let at = DEPLOYS_BEGIN + rng.millis(0..=500);
+        if let Some(app) = apps::generate(rng, name) {
             changes.push((at, Change::Deploy(Box::new(app))));
         }
     }
     // Some come while there are faults, and some are the last thing before those end.
-    let count = draw.below(6);
+    let count = rng.below(6);
     let mut times: Vec<_> = (0..count)
-        .map(|_| draw.time(STORM_BEGINS..=calm_at))
+        .map(|_| rng.duration(FAULTS_BEGIN..=faults_end_at))
         .collect();
     // Some come when the store has just come back and lacks something.
     let is_loss =
         |fault: &&Fault| matches!(fault.kind, FaultKind::StoreEmpty | FaultKind::StoreOlder);
     for loss in faults.iter().filter(is_loss) {
-        times.push(loss.ends + draw.ms(0..=80));
+        times.push(loss.ends + rng.millis(0..=80));
     }
     for at in times {
-        let Some(name) = draw.pick(&names).cloned() else {
+        let Some(name) = rng.pick(&names).cloned() else {
             continue;
         };
-        if draw.percent(25) {
+        if rng.percent(25) {
             changes.push((at, Change::Remove(name)));
-        } else if let Some(app) = apps::draw(draw, &name) {
+        } else if let Some(app) = apps::generate(rng, &name) {
             changes.push((at, Change::Deploy(Box::new(app))));
         }
     }

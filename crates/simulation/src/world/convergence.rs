@@ -11,71 +11,71 @@ use weft_membership::{DAMPING_MAX, DEAD_AFTER};
 use weft_state::desired::record_codec::app_key;
 use weft_state::store::{Deployed, Record};
 
-use super::{LOOK_EVERY, World};
-use crate::agenda::Happening;
-use crate::following::{app_record, component_id, deployed};
-use crate::invariants::{Checked, hold, who_is_to_be_apart_is};
+use super::{CHECK_EVERY, World};
+use crate::event_queue::WorldEvent;
+use crate::invariants::{Checked, anti_affinity_holds, hold};
+use crate::reconciler::{app_record, component_id, deployed};
 
 /// How long after the last fault all is as it has to be, at the latest: a host that came and went has to be
 /// steady for so long before it is given work, and then moves what it is given.
-pub(super) const SETTLES_WITHIN: Duration = DAMPING_MAX.saturating_add(Duration::from_secs(40));
+pub(super) const CONVERGES_WITHIN: Duration = DAMPING_MAX.saturating_add(Duration::from_secs(40));
 
 /// How long after the last fault all is looked at first: what was sent before has come by then, and whoever was
 /// not heard for too long is seen to be dead.
-pub(super) const SETTLES_AFTER: Duration = DEAD_AFTER.saturating_add(Duration::from_secs(2));
+pub(super) const FIRST_CHECK_AFTER: Duration = DEAD_AFTER.saturating_add(Duration::from_secs(2));
 
 /// How long after that every call succeeds: calls that fail are those to hosts that moved something a moment
 /// ago, until everyone has heard of it.
 pub(super) const CALLS_SUCCEED_AFTER: Duration = Duration::from_secs(2);
 
 /// For how long all has to stay as it is, and calls have to succeed.
-const STAYS_FOR: Duration = Duration::from_secs(8);
+const STABLE_FOR: Duration = Duration::from_secs(8);
 
 impl World {
     /// Looks whether all is as it has to be; and once it is, whether it stays so.
-    pub(super) fn look(&mut self) -> Checked {
-        self.agenda.put(self.now + LOOK_EVERY, Happening::Look);
-        let unsettled = self.unsettled();
-        let calm_for = self.now - self.scenario.calm_at;
-        match (self.settled_at, unsettled) {
+    pub(super) fn check_convergence(&mut self) -> Checked {
+        self.events
+            .push(self.now + CHECK_EVERY, WorldEvent::CheckConvergence);
+        let divergence = self.divergence();
+        let faults_ended_for = self.now - self.scenario.faults_end_at;
+        match (self.converged_at, divergence) {
             (None, None) => {
-                self.settled_at = Some(self.now);
-                self.say("all is as it has to be");
+                self.converged_at = Some(self.now);
+                self.trace_line("all is as it has to be");
                 Ok(())
             }
             (None, Some(reason)) => {
-                let is_time_left = calm_for < SETTLES_WITHIN;
-                hold(is_time_left, "all is as it has to be in the end", || reason)
+                let is_time_left = faults_ended_for < CONVERGES_WITHIN;
+                hold(is_time_left, "the lattice converges", || reason)
             }
-            (Some(settled_at), unsettled) => {
+            (Some(converged_at), divergence) => {
                 hold(
-                    unsettled.is_none(),
-                    "what is as it has to be stays so",
-                    || unsettled.unwrap_or_default(),
+                    divergence.is_none(),
+                    "a converged lattice stays converged",
+                    || divergence.unwrap_or_default(),
                 )?;
-                self.is_over = self.now >= settled_at + STAYS_FOR;
+                self.is_over = self.now >= converged_at + STABLE_FOR;
                 Ok(())
             }
         }
     }
 
     /// What is not as it has to be, if anything.
-    fn unsettled(&self) -> Option<String> {
-        let unlike = (0..self.hosts.len()).find_map(|host| self.disagreement(host));
-        unlike
-            .or_else(|| self.unlike_bucket())
-            .or_else(|| self.unlike_plan())
+    fn divergence(&self) -> Option<String> {
+        let view = (0..self.hosts.len()).find_map(|host| self.view_divergence(host));
+        view.or_else(|| self.bucket_divergence())
+            .or_else(|| self.plan_divergence())
     }
 
     /// What is not true in the view of a host.
-    fn disagreement(&self, host: usize) -> Option<String> {
+    fn view_divergence(&self, host: usize) -> Option<String> {
         let Some(process) = &self.hosts[host].process else {
             return Some(format!("{host} does not run"));
         };
         if let Some(freeze) = process.membership.freeze() {
             return Some(format!("{host} is frozen: {freeze:?}"));
         }
-        if process.prepares.is_some() || !process.steps.is_empty() {
+        if process.preparing.is_some() || !process.steps.is_empty() {
             return Some(format!("{host} has something to do"));
         }
         let view = process.membership.view();
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// What the bucket, or the copy of a host, does not have of the last changes.
-    fn unlike_bucket(&self) -> Option<String> {
+    fn bucket_divergence(&self) -> Option<String> {
         for app in self.history.apps() {
             let bucket = self.in_bucket(app);
             let bucket = bucket.as_ref();
@@ -112,9 +112,9 @@ impl World {
                 ));
             }
             for (number, host) in self.hosts.iter().enumerate() {
-                let wanted = host.process.as_ref().map(|it| it.following.copy.apps());
-                let wanted = wanted.and_then(|wanted| wanted.get(app));
-                for copy in [wanted, host.disk.get(app)] {
+                let desired = host.process.as_ref().map(|it| it.reconciler.copy.apps());
+                let desired = desired.and_then(|desired| desired.get(app));
+                for copy in [desired, host.disk.get(app)] {
                     if copy.map(|copy| &**copy) != bucket {
                         return Some(format!("{number} has another `{app}` than the bucket"));
                     }
@@ -133,11 +133,11 @@ impl World {
     }
 
     /// What runs and is not in the plan that all hosts should make, or is and does not run.
-    fn unlike_plan(&self) -> Option<String> {
-        let wanted = self.hosts.first()?.process.as_ref()?;
-        let wanted: Vec<&Arc<Record>> = wanted.following.copy.apps().values().collect();
-        let plan = self.true_plan(&wanted);
-        let deployed: Vec<_> = wanted
+    fn plan_divergence(&self) -> Option<String> {
+        let desired = self.hosts.first()?.process.as_ref()?;
+        let desired: Vec<&Arc<Record>> = desired.reconciler.copy.apps().values().collect();
+        let plan = self.true_plan(&desired);
+        let deployed: Vec<_> = desired
             .iter()
             .filter_map(|record| deployed(record))
             .collect();
@@ -159,39 +159,39 @@ impl World {
                         "{number} is to run {has_to:?} of `{app}`, found {runs:?}"
                     ));
                 }
-                if let Err(violation) = who_is_to_be_apart_is(deployed, &planned) {
+                if let Err(violation) = anti_affinity_holds(deployed, &planned) {
                     return Some(violation.to_string());
                 }
             }
             let mut running = process.running.values();
-            let is_wanted = |it: &crate::process::Running| {
+            let is_desired = |it: &crate::process::Running| {
                 let revision = it.deployed().map(|it| it.revision);
                 let same = |deployed: &&&Deployed| Some(deployed.revision) == revision;
                 let mut of_app = deployed.iter().filter(same);
                 of_app.any(|deployed| it.deployed() == Some(*deployed))
             };
-            if !running.all(is_wanted) {
+            if !running.all(is_desired) {
                 return Some(format!("{number} runs what is not wanted"));
             }
         }
         None
     }
 
-    fn true_plan(&self, wanted: &[&Arc<Record>]) -> Plan {
+    fn true_plan(&self, desired: &[&Arc<Record>]) -> Plan {
         let sites = self.scenario.sites.iter().zip(&self.names);
         let hosts = sites.map(|(site, id)| {
-            let labels = site.about.labels.iter();
+            let labels = site.contents.labels.iter();
             let labels =
                 labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
             placement::Host {
                 id: id.clone(),
                 labels: labels.collect::<Labels>(),
-                capacity: site.about.capacity,
+                capacity: site.contents.capacity,
                 state: placement::HostState::Ready,
             }
         });
         let hosts: Vec<_> = hosts.collect();
-        let deployed = wanted.iter().filter_map(|record| deployed(record));
+        let deployed = desired.iter().filter_map(|record| deployed(record));
         let apps = deployed.map(|deployed| placement::Desired {
             app: &deployed.app,
             since: deployed.changed_at_ms,

@@ -12,12 +12,12 @@ use weft_state::desired::Records;
 use weft_state::desired::record_codec::RECORDS;
 
 use super::{LATTICE, World};
-use crate::agenda::{Event, Happening, ProcessId};
-use crate::following::Following;
+use crate::call_log::CallEnd;
+use crate::event_queue::{ProcessEvent, ProcessId, WorldEvent};
 use crate::invariants::Checked;
-use crate::ledger::End;
-use crate::process::{Process, Truth};
-use crate::rule::BrokenRule;
+use crate::mutations::Mutation;
+use crate::process::{GroundTruth, Process};
+use crate::reconciler::Reconciler;
 use crate::scenario::{Fault, FaultKind};
 
 /// After how long a standstill a host's bus has given it up, and what was on the way is lost.
@@ -75,7 +75,7 @@ impl World {
     fn start(&mut self, host: usize, is_connected: bool) -> Checked {
         let life = self.hosts[host].lives + 1;
         self.hosts[host].lives = life;
-        self.say(&format!("{host} starts life {life}"));
+        self.trace_line(&format!("{host} starts life {life}"));
         let Some(process) = self.make_process(host, life) else {
             return Ok(());
         };
@@ -86,9 +86,14 @@ impl World {
         if let Some(process) = self.process_mut(id) {
             process.membership.set_state(HostState::Ready);
         }
-        for event in [Event::Beat, Event::Tick, Event::Retry, Event::LookAtStore] {
-            let due = self.now + self.draw_hosts.ms(0..=20);
-            self.agenda.put(due, Happening::To(id, event));
+        for event in [
+            ProcessEvent::Heartbeat,
+            ProcessEvent::Tick,
+            ProcessEvent::Retry,
+            ProcessEvent::PollStore,
+        ] {
+            let due = self.now + self.host_rng.millis(0..=20);
+            self.events.push(due, WorldEvent::Process(id, event));
         }
         Ok(())
     }
@@ -105,37 +110,37 @@ impl World {
         Some(Process {
             life,
             started: self.now,
-            concluded_at: self.now,
-            membership: Membership::new(identity, site.about.clone()).ok()?,
+            last_tick_at: self.now,
+            membership: Membership::new(identity, site.contents.clone()).ok()?,
             router: Router::new(site.id),
-            about: site.about.clone(),
+            base_contents: site.contents.clone(),
             watch: records.watch(),
             records,
             bus,
-            following: Following::new(&self.hosts[host].disk),
+            reconciler: Reconciler::new(&self.hosts[host].disk),
             running: std::collections::BTreeMap::new(),
             steps: std::collections::VecDeque::new(),
-            prepares: None,
-            is_to_reconcile: false,
+            preparing: None,
+            reconcile_pending: false,
             seen: None,
             calls: std::collections::BTreeMap::new(),
             executing: 0,
-            truth: Truth {
-                heard: vec![None; self.hosts.len()],
-                ..Truth::default()
+            truth: GroundTruth {
+                heartbeats: vec![None; self.hosts.len()],
+                ..GroundTruth::default()
             },
         })
     }
 
     fn end(&mut self, host: usize, how: &str) {
-        self.say(&format!("{host} {how}"));
-        self.hosts[host].held.clear();
+        self.trace_line(&format!("{host} {how}"));
+        self.hosts[host].deferred.clear();
         self.hosts[host].hung_since = None;
         if let Some(process) = self.hosts[host].process.take() {
             // In memory, it is closed at once.
             let _ = process.bus.close().now_or_never();
             for call in process.calls.keys() {
-                self.ledger.call_mut(*call).end = Some(End::Abandoned);
+                self.call_log.call_mut(*call).end = Some(CallEnd::Abandoned);
             }
         }
     }
@@ -155,9 +160,10 @@ impl World {
             return;
         };
         process.membership.set_state(HostState::Draining);
-        self.say(&format!("{host} drains"));
-        self.beat(id);
-        self.agenda.put(leaves_at, Happening::To(id, Event::Leaves));
+        self.trace_line(&format!("{host} drains"));
+        self.send_heartbeat(id);
+        self.events
+            .push(leaves_at, WorldEvent::Process(id, ProcessEvent::Leave));
     }
 
     pub(super) fn leave(&mut self, id: ProcessId) {
@@ -174,7 +180,7 @@ impl World {
             return;
         }
         process.membership.set_state(HostState::Left);
-        self.beat(id);
+        self.send_heartbeat(id);
         self.hosts[id.host].has_left = true;
         self.end(id.host, "leaves");
     }
@@ -187,14 +193,14 @@ impl World {
         };
         match (self.hosts[host].hung_since, is_hung) {
             (None, true) => {
-                self.say(&format!("{host} stands still"));
+                self.trace_line(&format!("{host} stands still"));
                 self.hosts[host].hung_since = Some(self.now);
             }
             (Some(since), false) => {
-                self.say(&format!("{host} goes on"));
+                self.trace_line(&format!("{host} goes on"));
                 self.hosts[host].hung_since = None;
                 self.hosts[host].hung_until = Some(self.now);
-                return self.go_on(id, self.now.saturating_sub(since));
+                return self.resume(id, self.now.saturating_sub(since));
             }
             _ => {}
         }
@@ -202,9 +208,9 @@ impl World {
     }
 
     /// Everything that came meanwhile happens now, in its order.
-    fn go_on(&mut self, id: ProcessId, hung_for: Duration) -> Checked {
+    fn resume(&mut self, id: ProcessId, hung_for: Duration) -> Checked {
         let now = self.now;
-        let held = std::mem::take(&mut self.hosts[id.host].held);
+        let deferred = std::mem::take(&mut self.hosts[id.host].deferred);
         let is_given_up = hung_for >= HUNG_LOSES_BUS;
         if let Some(process) = self.process_mut(id)
             && hung_for >= STALL_MIN
@@ -214,11 +220,11 @@ impl World {
         if is_given_up {
             self.set_connected(id.host, false)?;
         }
-        for event in held {
-            if is_given_up && matches!(event, Event::Arrives(_)) {
+        for event in deferred {
+            if is_given_up && matches!(event, ProcessEvent::Delivery(_)) {
                 continue;
             }
-            self.agenda.put(now, Happening::To(id, event));
+            self.events.push(now, WorldEvent::Process(id, event));
         }
         Ok(())
     }
@@ -235,7 +241,7 @@ impl World {
             return Ok(());
         };
         self.hosts[host].is_connected = is_connected;
-        let never_freezes = self.options.broken == Some(BrokenRule::NeverFreezes);
+        let never_freezes = self.options.mutation == Some(Mutation::NeverFreezes);
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
@@ -256,14 +262,14 @@ impl World {
         } else {
             "is cut off"
         };
-        self.say(&format!("{host} {how}"));
+        self.trace_line(&format!("{host} {how}"));
         if is_connected {
             self.store.connect(&name(host));
         } else {
             self.store.disconnect(&name(host));
             self.lose_calls(id)?;
         }
-        self.tell_store_changed();
+        self.poll_store_soon();
         Ok(())
     }
 
@@ -287,8 +293,8 @@ impl World {
         let names: Vec<_> = away.iter().map(|host| name(*host)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         self.store.set_store_away_from(&names);
-        self.say(&format!("the store is away from {away:?}"));
-        self.tell_store_changed();
+        self.trace_line(&format!("the store is away from {away:?}"));
+        self.poll_store_soon();
     }
 
     /// The store comes back with another content.
@@ -296,12 +302,12 @@ impl World {
         let content = match fault {
             FaultKind::StoreEmpty => StoreContent::default(),
             FaultKind::StoreOlder => {
-                let older = self.draw_hosts.pick(&self.snapshots).cloned();
+                let older = self.host_rng.pick(&self.snapshots).cloned();
                 older.unwrap_or_default()
             }
             _ => return,
         };
-        self.say(&format!("the store comes back: {fault:?}"));
+        self.trace_line(&format!("the store comes back: {fault:?}"));
         self.store.replace_store(content);
         let hosts = &self.hosts;
         self.history.lose(|app, record| {
@@ -311,11 +317,12 @@ impl World {
     }
 
     /// Every process hears of a change of the store, each a little later.
-    pub(super) fn tell_store_changed(&mut self) {
+    pub(super) fn poll_store_soon(&mut self) {
         for host in 0..self.hosts.len() {
             if let Some(id) = self.process_of(host) {
-                let due = self.now + self.draw_hosts.ms(1..=60);
-                self.agenda.put(due, Happening::To(id, Event::LookAtStore));
+                let due = self.now + self.host_rng.millis(1..=60);
+                self.events
+                    .push(due, WorldEvent::Process(id, ProcessEvent::PollStore));
             }
         }
     }

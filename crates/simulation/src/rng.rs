@@ -8,7 +8,7 @@ use weft_membership::Random;
 /// A generator for one purpose. Each purpose has its own, so that one more message does not change which
 /// apps there are.
 #[derive(Debug)]
-pub(crate) struct Draw {
+pub(crate) struct Rng {
     random: Random,
 }
 
@@ -27,7 +27,7 @@ pub(crate) enum Purpose {
     Changes = 5,
 }
 
-impl Draw {
+impl Rng {
     pub(crate) fn new(seed: u64, purpose: Purpose) -> Self {
         // A generator's first number is well mixed, so neighbouring seeds have nothing in common.
         let mixed = Random::from_seed(seed).next_u64();
@@ -36,7 +36,7 @@ impl Draw {
         }
     }
 
-    pub(crate) fn seed(&mut self) -> u64 {
+    pub(crate) fn next_u64(&mut self) -> u64 {
         self.random.next_u64()
     }
 
@@ -46,7 +46,7 @@ impl Draw {
         self.random.below(bound) as usize
     }
 
-    pub(crate) fn among(&mut self, range: RangeInclusive<usize>) -> usize {
+    pub(crate) fn in_range(&mut self, range: RangeInclusive<usize>) -> usize {
         range.start() + self.below(range.end() - range.start() + 1)
     }
 
@@ -55,14 +55,14 @@ impl Draw {
         chance > 0 && self.random.below(100) < chance
     }
 
-    pub(crate) fn time(&mut self, range: RangeInclusive<Duration>) -> Duration {
+    pub(crate) fn duration(&mut self, range: RangeInclusive<Duration>) -> Duration {
         let span = range.end().saturating_sub(*range.start());
         let span = u32::try_from(span.as_micros()).unwrap_or(u32::MAX);
         *range.start() + Duration::from_micros(self.random.below(span.saturating_add(1)).into())
     }
 
-    pub(crate) fn ms(&mut self, range: RangeInclusive<u64>) -> Duration {
-        self.time(Duration::from_millis(*range.start())..=Duration::from_millis(*range.end()))
+    pub(crate) fn millis(&mut self, range: RangeInclusive<u64>) -> Duration {
+        self.duration(Duration::from_millis(*range.start())..=Duration::from_millis(*range.end()))
     }
 
     /// One of these; nothing if there are none.

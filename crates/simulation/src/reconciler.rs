@@ -13,7 +13,7 @@ use weft_state::desired::record_codec::{self, Said, app_key};
 use weft_state::desired::{DesiredReplica, Key, Records, Watched};
 use weft_state::store::{Deployed, Record};
 
-use crate::rule::BrokenRule;
+use crate::mutations::Mutation;
 
 /// How many records are written to a bucket that lost them before it is listened to again; as in
 /// `host::mesh::following`.
@@ -21,7 +21,7 @@ const REFILLS_MAX: usize = 64;
 
 /// The desired state as one process has it.
 #[derive(Debug)]
-pub(crate) struct Following {
+pub(crate) struct Reconciler {
     pub(crate) copy: DesiredReplica,
     /// Whether something is to be done again.
     pub(crate) is_behind: bool,
@@ -31,13 +31,13 @@ pub(crate) struct Following {
 
 /// What a host is to run of an app, and of what else it knows.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct AppStep {
     pub(crate) app: AppName,
     pub(crate) record: Arc<Record>,
     pub(crate) share: BTreeSet<ComponentName>,
 }
 
-impl Following {
+impl Reconciler {
     /// A process that has what its host has on disk.
     pub(crate) fn new(disk: &BTreeMap<AppName, Arc<Record>>) -> Self {
         let apps = disk.iter();
@@ -50,11 +50,11 @@ impl Following {
     }
 
     /// Takes what a watch of the bucket saw.
-    pub(crate) fn see(&mut self, seen: Watched, broken: Option<BrokenRule>) {
+    pub(crate) fn see(&mut self, seen: Watched, mutation: Option<Mutation>) {
         match &seen {
             Watched::Begins => self.said.clear(),
             Watched::Record { key, .. } => drop(self.said.insert(key.clone())),
-            Watched::Complete if broken == Some(BrokenRule::ObeysEmptyBucket) => {
+            Watched::Complete if mutation == Some(Mutation::DeletesMissingRecords) => {
                 let apps = self.copy.apps().iter();
                 let is_said =
                     |app: &AppName| app_key(app).is_ok_and(|key| self.said.contains(&key));
@@ -91,11 +91,11 @@ impl Following {
     pub(crate) fn plan(
         &self,
         view: &View,
-        broken: Option<BrokenRule>,
+        mutation: Option<Mutation>,
     ) -> (Plan, Vec<placement::Host>) {
         self.copy.with_input(view, &BTreeSet::new(), |input| {
-            let plan = match broken {
-                Some(BrokenRule::IgnoresRequirements) => plan_without_requirements(input),
+            let plan = match mutation {
+                Some(Mutation::IgnoresRequirements) => plan_without_requirements(input),
                 _ => placement::plan(input),
             };
             (plan, input.hosts.to_vec())

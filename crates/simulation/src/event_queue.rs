@@ -20,35 +20,35 @@ pub(crate) struct ProcessId {
 
 /// Something that happens to a process.
 #[derive(Clone, Debug)]
-pub(crate) enum Event {
+pub(crate) enum ProcessEvent {
     /// It is to say that it lives.
-    Beat,
+    Heartbeat,
     /// It is to draw its conclusions.
     Tick,
     /// What could not be done is tried again.
     Retry,
     /// The store has news, perhaps.
-    LookAtStore,
+    PollStore,
     /// What it prepared for an app is ready.
     Prepared,
     /// A message arrives.
-    Arrives(Message),
+    Delivery(Message),
     /// A call has run.
-    HasRun(Request),
+    CallDone(Request),
     /// An answer is not waited for any more.
     TimedOut { call: u64, attempt: usize },
     /// It has drained, and leaves.
-    Leaves,
+    Leave,
 }
 
 /// What happens in the world.
 #[derive(Clone, Debug)]
-pub(crate) enum Happening {
-    To(ProcessId, Event),
+pub(crate) enum WorldEvent {
+    Process(ProcessId, ProcessEvent),
     /// Something is wrong from now on, or not any more.
     FaultsChange,
     /// A host is started for the first time.
-    Starts,
+    HostStart,
     /// Somebody changes what is wanted.
     Change(Change),
     /// Somebody calls.
@@ -56,7 +56,7 @@ pub(crate) enum Happening {
     /// The store's content is kept, to come back later.
     Snapshot,
     /// Whether all is as it has to be is looked at.
-    Look,
+    CheckConvergence,
 }
 
 /// A message to a host.
@@ -72,7 +72,7 @@ pub(crate) enum Payload {
     /// What hosts tell each other of themselves, encoded; with what the simulation knows of it.
     Lattice {
         bytes: Arc<[u8]>,
-        is_beat: bool,
+        is_heartbeat: bool,
         sequence: u64,
     },
     Request(Request),
@@ -92,33 +92,29 @@ pub(crate) struct Request {
 
 /// All that is to happen.
 #[derive(Debug, Default)]
-pub(crate) struct Agenda {
+pub(crate) struct EventQueue {
     entries: BinaryHeap<Reverse<Entry>>,
-    put: u64,
+    next_number: u64,
 }
 
 #[derive(Debug)]
 struct Entry {
     due: Duration,
     number: u64,
-    happening: Happening,
+    event: WorldEvent,
 }
 
-impl Agenda {
-    pub(crate) fn put(&mut self, due: Duration, happening: Happening) {
-        self.put += 1;
-        let number = self.put;
-        self.entries.push(Reverse(Entry {
-            due,
-            number,
-            happening,
-        }));
+impl EventQueue {
+    pub(crate) fn push(&mut self, due: Duration, event: WorldEvent) {
+        self.next_number += 1;
+        let number = self.next_number;
+        self.entries.push(Reverse(Entry { due, number, event }));
     }
 
     /// What happens next, and when.
-    pub(crate) fn next(&mut self) -> Option<(Duration, Happening)> {
+    pub(crate) fn pop(&mut self) -> Option<(Duration, WorldEvent)> {
         let Reverse(entry) = self.entries.pop()?;
-        Some((entry.due, entry.happening))
+        Some((entry.due, entry.event))
     }
 }
 

@@ -1,10 +1,10 @@
 //! One world: hosts, what lies between them, and what happens, one thing after another.
 
 mod calls;
+mod convergence;
 mod desired;
-mod members;
-mod power;
-mod settled;
+mod lifecycle;
+mod membership;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use weft_bus::local::{LocalNetwork, LocalOptions, StoreContent};
 use weft_lattice_config::placement;
 use weft_membership::HostId;
 
-use crate::agenda::{Agenda, Event, Happening, Payload, ProcessId};
-use crate::draw::{Draw, Purpose};
+use crate::call_log::CallLog;
+use crate::event_queue::{EventQueue, Payload, ProcessEvent, ProcessId, WorldEvent};
 use crate::history::History;
 use crate::invariants::{Checked, Violation};
-use crate::ledger::Ledger;
-use crate::network::{Network, Way};
+use crate::mutations::Mutation;
+use crate::network::{Network, Reachability};
 use crate::process::{Host, Process};
-use crate::rule::BrokenRule;
+use crate::rng::{Purpose, Rng};
 use crate::scenario::Scenario;
 use crate::trace::{Trace, TraceDigest};
 
@@ -30,7 +30,7 @@ use crate::trace::{Trace, TraceDigest};
 const LATTICE: &str = "simulated";
 
 /// How often it is looked at whether all is as it has to be, once nothing is wrong any more.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const CHECK_EVERY: Duration = Duration::from_millis(250);
 
 /// How often the store's content is kept, to come back later as an older one.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(3);
@@ -41,7 +41,7 @@ pub struct Options {
     /// The most hosts.
     pub hosts_max: usize,
     /// What hosts do not keep.
-    pub broken: Option<BrokenRule>,
+    pub mutation: Option<Mutation>,
     /// Whether what happens is kept as lines.
     pub keeps_trace: bool,
 }
@@ -51,7 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             hosts_max: crate::scenario::HOSTS_MAX,
-            broken: None,
+            mutation: None,
             keeps_trace: false,
         }
     }
@@ -82,11 +82,11 @@ pub struct Size {
     /// How many calls were made.
     pub calls: usize,
     /// How many things happened.
-    pub happenings: u64,
+    pub events: u64,
     /// How long it took, by its own time.
     pub lasted: Duration,
     /// How long after the last fault all was as it has to be.
-    pub settled_after: Duration,
+    pub converged_after: Duration,
 }
 
 /// Lets a world go on until all is as it has to be after the last fault, or an invariant does not hold.
@@ -99,7 +99,7 @@ pub fn run(seed: u64, options: Options) -> std::io::Result<Outcome> {
     if let Some(violation) = &violation {
         world
             .trace
-            .say(world.now, &format!("VIOLATION {violation}"));
+            .line(world.now, &format!("VIOLATION {violation}"));
     }
     Ok(Outcome {
         seed,
@@ -114,8 +114,8 @@ struct World {
     options: Options,
     scenario: Scenario,
     now: Duration,
-    agenda: Agenda,
-    happenings: u64,
+    events: EventQueue,
+    event_count: u64,
     network: Network,
     hosts: Vec<Host>,
     /// What the ids of hosts are to placement.
@@ -125,14 +125,14 @@ struct World {
     store: LocalNetwork,
     /// Contents of the store, the oldest first.
     snapshots: Vec<StoreContent>,
-    ledger: Ledger,
+    call_log: CallLog,
     history: History,
     trace: Trace,
-    draw_hosts: Draw,
-    draw_calls: Draw,
-    draw_changes: Draw,
+    host_rng: Rng,
+    call_rng: Rng,
+    change_rng: Rng,
     /// Since when all is as it has to be, after the last fault.
-    settled_at: Option<Duration>,
+    converged_at: Option<Duration>,
     is_over: bool,
     /// Owns the task of the local network, which has nothing to do: only its stores are used.
     _runtime: Runtime,
@@ -153,8 +153,8 @@ impl World {
         let mut world = Self {
             options,
             now: Duration::ZERO,
-            agenda: Agenda::default(),
-            happenings: 0,
+            events: EventQueue::default(),
+            event_count: 0,
             network: Network::new(seed, &scenario.sites),
             hosts: scenario.sites.iter().map(|_| Host::default()).collect(),
             numbers: ids.zip(0..).collect(),
@@ -162,13 +162,13 @@ impl World {
             scope: Scope::new(LATTICE).map_err(std::io::Error::other)?,
             store,
             snapshots: Vec::new(),
-            ledger: Ledger::default(),
+            call_log: CallLog::default(),
             history: History::default(),
             trace: Trace::new(options.keeps_trace),
-            draw_hosts: Draw::new(seed, Purpose::Hosts),
-            draw_calls: Draw::new(seed, Purpose::Calls),
-            draw_changes: Draw::new(seed, Purpose::Changes),
-            settled_at: None,
+            host_rng: Rng::new(seed, Purpose::Hosts),
+            call_rng: Rng::new(seed, Purpose::Calls),
+            change_rng: Rng::new(seed, Purpose::Changes),
+            converged_at: None,
             is_over: false,
             scenario,
             _runtime: runtime,
@@ -181,43 +181,44 @@ impl World {
     /// Puts in what happens whatever hosts do.
     fn schedule(&mut self) {
         for site in &self.scenario.sites {
-            self.agenda.put(site.starts_at, Happening::Starts);
+            self.events.push(site.starts_at, WorldEvent::HostStart);
         }
         for fault in &self.scenario.faults {
-            self.agenda.put(fault.begins, Happening::FaultsChange);
-            self.agenda.put(fault.ends, Happening::FaultsChange);
+            self.events.push(fault.begins, WorldEvent::FaultsChange);
+            self.events.push(fault.ends, WorldEvent::FaultsChange);
         }
-        self.agenda
-            .put(self.scenario.calm_at, Happening::FaultsChange);
+        self.events
+            .push(self.scenario.faults_end_at, WorldEvent::FaultsChange);
         for (at, change) in &self.scenario.changes {
-            self.agenda.put(*at, Happening::Change(change.clone()));
+            self.events.push(*at, WorldEvent::Change(change.clone()));
         }
-        self.agenda.put(SNAPSHOT_EVERY, Happening::Snapshot);
-        self.agenda.put(self.scenario.calls_every, Happening::Call);
-        let looks_at = self.scenario.calm_at + settled::SETTLES_AFTER;
-        self.agenda.put(looks_at, Happening::Look);
+        self.events.push(SNAPSHOT_EVERY, WorldEvent::Snapshot);
+        self.events
+            .push(self.scenario.calls_every, WorldEvent::Call);
+        let looks_at = self.scenario.faults_end_at + convergence::FIRST_CHECK_AFTER;
+        self.events.push(looks_at, WorldEvent::CheckConvergence);
     }
 
     /// Says what there is.
     fn describe(&mut self) {
         for (number, site) in self.scenario.sites.iter().enumerate() {
-            let labels: Vec<_> = site.about.labels.iter().collect();
-            let (short, capacity) = (site.id.short(), site.about.capacity);
+            let labels: Vec<_> = site.contents.labels.iter().collect();
+            let (short, capacity) = (site.id.short(), site.contents.capacity);
             let line = format!("host {number} is {short}: {labels:?}, capacity {capacity:?}");
-            self.trace.say(Duration::ZERO, &line);
+            self.trace.line(Duration::ZERO, &line);
         }
         for fault in &self.scenario.faults {
             let (begins, ends, kind) = (fault.begins, fault.ends, &fault.kind);
             let line = format!("fault from {begins:?} to {ends:?}: {kind:?}");
-            self.trace.say(Duration::ZERO, &line);
+            self.trace.line(Duration::ZERO, &line);
         }
     }
 
     fn run(&mut self) -> Checked {
-        while let Some((due, happening)) = self.agenda.next() {
+        while let Some((due, event)) = self.events.pop() {
             self.now = due;
-            self.happenings += 1;
-            self.happen(happening)?;
+            self.event_count += 1;
+            self.apply(event)?;
             if self.is_over {
                 break;
             }
@@ -225,67 +226,68 @@ impl World {
         Ok(())
     }
 
-    fn happen(&mut self, happening: Happening) -> Checked {
-        match happening {
-            Happening::To(process, event) => self.reach(process, event),
-            Happening::FaultsChange | Happening::Starts => self.change_faults(),
-            Happening::Change(change) => {
+    fn apply(&mut self, event: WorldEvent) -> Checked {
+        match event {
+            WorldEvent::Process(process, event) => self.deliver(process, event),
+            WorldEvent::FaultsChange | WorldEvent::HostStart => self.change_faults(),
+            WorldEvent::Change(change) => {
                 self.change(change);
                 Ok(())
             }
-            Happening::Call => self.call(),
-            Happening::Snapshot => {
+            WorldEvent::Call => self.call(),
+            WorldEvent::Snapshot => {
                 self.snapshots.push(self.store.store_content());
                 let next = self.now + SNAPSHOT_EVERY;
-                self.agenda.put(next, Happening::Snapshot);
+                self.events.push(next, WorldEvent::Snapshot);
                 Ok(())
             }
-            Happening::Look => self.look(),
+            WorldEvent::CheckConvergence => self.check_convergence(),
         }
     }
 
     /// Has something happen to a process, if it still runs; later, if it stands still.
-    fn reach(&mut self, id: ProcessId, event: Event) -> Checked {
+    fn deliver(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
         let host = &mut self.hosts[id.host];
         let is_there = host.process.as_ref().is_some_and(|it| it.life == id.life);
         if !is_there {
             return Ok(());
         }
-        if let Event::Arrives(message) = &event {
+        if let ProcessEvent::Delivery(message) = &event {
             let from = message.from.host;
-            let is_open = self.network.way(from, id.host) == Way::Open;
+            let is_open = self.network.reachability(from, id.host) == Reachability::Reachable;
             let arrives = from == id.host || (host.is_connected && is_open);
             if !arrives {
                 return Ok(());
             }
         }
         if host.hung_since.is_some() {
-            host.held.push(event);
+            host.deferred.push(event);
             return Ok(());
         }
         self.handle(id, event)
     }
 
-    fn handle(&mut self, id: ProcessId, event: Event) -> Checked {
+    fn handle(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
         match event {
-            Event::Beat => {
-                self.beat(id);
+            ProcessEvent::Heartbeat => {
+                self.send_heartbeat(id);
                 let next = self.now + weft_membership::HEARTBEAT_EVERY;
-                self.agenda.put(next, Happening::To(id, Event::Beat));
+                self.events
+                    .push(next, WorldEvent::Process(id, ProcessEvent::Heartbeat));
                 Ok(())
             }
-            Event::Tick => self.tick(id),
-            Event::Retry => self.retry(id),
-            Event::LookAtStore => self.look_at_store(id),
-            Event::Prepared => self.on_prepared(id),
-            Event::Arrives(message) => match message.payload {
-                Payload::Lattice { .. } => self.hear(id, message),
+            ProcessEvent::Tick => self.tick(id),
+            ProcessEvent::Retry => self.retry(id),
+            ProcessEvent::PollStore => self.poll_store(id),
+            ProcessEvent::Prepared => self.on_prepared(id),
+            ProcessEvent::Delivery(message) => match message.payload {
+                Payload::Lattice { .. } => self.on_lattice_message(id, message),
                 Payload::Request(request) => self.serve(id, request),
                 Payload::Reply { request, outcome } => self.on_outcome(id, request, outcome),
             },
-            Event::HasRun(request) => self.on_run(id, request),
-            Event::TimedOut { call, attempt } => self.on_timeout(id, call, attempt),
-            Event::Leaves => {
+            ProcessEvent::CallDone(request) => self.on_run(id, request),
+            ProcessEvent::TimedOut { call, attempt } => self.on_timeout(id, call, attempt),
+            ProcessEvent::Leave => {
                 self.leave(id);
                 Ok(())
             }
@@ -293,15 +295,15 @@ impl World {
     }
 
     fn size(&self) -> Size {
-        let calm_at = self.scenario.calm_at;
-        let settled_at = self.settled_at.unwrap_or(calm_at);
+        let faults_end_at = self.scenario.faults_end_at;
+        let converged_at = self.converged_at.unwrap_or(faults_end_at);
         Size {
             hosts: self.hosts.len(),
             faults: self.scenario.faults.len(),
-            calls: self.ledger.calls.len(),
-            happenings: self.happenings,
+            calls: self.call_log.calls.len(),
+            events: self.event_count,
             lasted: self.now,
-            settled_after: settled_at.saturating_sub(calm_at),
+            converged_after: converged_at.saturating_sub(faults_end_at),
         }
     }
 
@@ -322,7 +324,7 @@ impl World {
         Some(ProcessId { host, life })
     }
 
-    fn say(&mut self, line: &str) {
-        self.trace.say(self.now, line);
+    fn trace_line(&mut self, line: &str) {
+        self.trace.line(self.now, line);
     }
 }

@@ -6,18 +6,18 @@ use weft_membership::message::{Load, Message};
 use weft_membership::{Event as MemberEvent, Freeze, TICK_EVERY};
 
 use super::{LATTICE, World};
-use crate::agenda::{self, Event, Happening, Payload, ProcessId};
+use crate::event_queue::{self, Payload, ProcessEvent, ProcessId, WorldEvent};
 use crate::invariants::{self, Checked};
-use crate::network::Way;
-use crate::process::Heard;
-use crate::rule::BrokenRule;
+use crate::mutations::Mutation;
+use crate::network::Reachability;
+use crate::process::LastHeartbeat;
 
 /// How much later it is for hosts that bury early.
-const BURIES_EARLIER_BY: std::time::Duration = std::time::Duration::from_millis(1_200);
+const DEAD_EARLIER_BY: std::time::Duration = std::time::Duration::from_millis(1_200);
 
 impl World {
     /// Says that a process lives.
-    pub(super) fn beat(&mut self, id: ProcessId) {
+    pub(super) fn send_heartbeat(&mut self, id: ProcessId) {
         let site = &self.scenario.sites[id.host];
         let sent_ms = site.wall_ahead_ms + self.now.as_millis() as u64;
         let limit = site.limit;
@@ -32,18 +32,18 @@ impl World {
     }
 
     /// Says what a process has, if that is news.
-    pub(super) fn tell_contents(&mut self, id: ProcessId) {
+    pub(super) fn publish_contents(&mut self, id: ProcessId) {
         let Some(process) = self.process_mut(id) else {
             return;
         };
         // It is far below what an inventory can hold.
         let contents = process.contents();
         if let Ok(Some(_)) = process.membership.set_contents(contents) {
-            self.tell_inventory(id);
+            self.publish_inventory(id);
         }
     }
 
-    fn tell_inventory(&mut self, id: ProcessId) {
+    fn publish_inventory(&mut self, id: ProcessId) {
         let inventory = self
             .process(id)
             .map(|process| process.membership.inventory());
@@ -67,31 +67,35 @@ impl World {
         from: ProcessId,
         to: usize,
         payload: &Payload,
-        may_double: bool,
-    ) -> Way {
+        may_duplicate: bool,
+    ) -> Reachability {
         let Some(target) = self.process_of(to).filter(|_| self.hosts[to].is_connected) else {
-            return Way::Nobody;
+            return Reachability::NoResponders;
         };
-        let way = self.network.way(from.host, to);
+        let reachability = self.network.reachability(from.host, to);
         if !self.hosts[from.host].is_connected || from.host == to {
-            return Way::Lost;
+            return Reachability::Lost;
         }
-        if way == Way::Open {
-            for due in self.network.copies(self.now, from.host, to, may_double) {
+        if reachability == Reachability::Reachable {
+            for due in self.network.copies(self.now, from.host, to, may_duplicate) {
                 let payload = payload.clone();
-                let message = agenda::Message { from, payload };
-                let event = Event::Arrives(message);
-                self.agenda.put(due, Happening::To(target, event));
+                let message = event_queue::Message { from, payload };
+                let event = ProcessEvent::Delivery(message);
+                self.events.push(due, WorldEvent::Process(target, event));
             }
         }
-        way
+        reachability
     }
 
     /// Takes what another host says of itself.
-    pub(super) fn hear(&mut self, id: ProcessId, message: agenda::Message) -> Checked {
+    pub(super) fn on_lattice_message(
+        &mut self,
+        id: ProcessId,
+        message: event_queue::Message,
+    ) -> Checked {
         let Payload::Lattice {
             bytes,
-            is_beat,
+            is_heartbeat,
             sequence,
         } = message.payload
         else {
@@ -99,49 +103,51 @@ impl World {
         };
         let (now, from) = (self.now, message.from);
         let numbers = [id.host as u64, from.host as u64, from.life, sequence];
-        self.trace.count(now, &numbers);
+        self.trace.numbers(now, &numbers);
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
         let at = process.moment(now);
         let asked = process.membership.on_bytes(at, &bytes);
-        if is_beat {
+        if is_heartbeat {
             let order = (from.life, sequence);
-            let heard = &mut process.truth.heard[from.host];
-            if heard.is_none_or(|heard| heard.order < order) {
-                *heard = Some(Heard { at, order });
+            let last = &mut process.truth.heartbeats[from.host];
+            if last.is_none_or(|last| last.order < order) {
+                *last = Some(LastHeartbeat { at, order });
             }
         }
         if let Ok(Some(_)) = asked {
-            self.tell_inventory(id);
+            self.publish_inventory(id);
         }
         Ok(())
     }
 
     /// Has a process draw its conclusions.
     pub(super) fn tick(&mut self, id: ProcessId) -> Checked {
-        let (now, broken) = (self.now, self.options.broken);
-        self.agenda
-            .put(now + TICK_EVERY, Happening::To(id, Event::Tick));
+        let (now, mutation) = (self.now, self.options.mutation);
+        self.events.push(
+            now + TICK_EVERY,
+            WorldEvent::Process(id, ProcessEvent::Tick),
+        );
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
         let at = process.moment(now);
-        let believed = match broken {
-            Some(BrokenRule::BuriesEarly) => at + BURIES_EARLIER_BY,
+        let believed = match mutation {
+            Some(Mutation::DeclaresDeadEarly) => at + DEAD_EARLIER_BY,
             _ => at,
         };
-        process.concluded_at = now;
+        process.last_tick_at = now;
         let events = process.membership.tick(believed);
         process.router.refresh(process.membership.view());
-        self.tell_events(id, &events);
+        self.trace_events(id, &events);
         self.check_view(id)?;
         self.reconcile_if_news(id)?;
-        self.ask(id);
+        self.request_inventories(id);
         Ok(())
     }
 
-    fn ask(&mut self, id: ProcessId) {
+    fn request_inventories(&mut self, id: ProcessId) {
         let now = self.now;
         let Some(process) = self.process_mut(id) else {
             return;
@@ -155,7 +161,7 @@ impl World {
         }
     }
 
-    fn tell_events(&mut self, id: ProcessId, events: &[MemberEvent]) {
+    fn trace_events(&mut self, id: ProcessId, events: &[MemberEvent]) {
         for event in events {
             let line = match event {
                 MemberEvent::Host { host, change } => {
@@ -164,7 +170,7 @@ impl World {
                 }
                 other => format!("{} {other:?}", id.host),
             };
-            self.say(&line);
+            self.trace_line(&line);
         }
     }
 
@@ -182,9 +188,9 @@ impl World {
             if number == id.host {
                 continue;
             }
-            let heard = process.truth.heard[number];
-            invariants::who_is_heard_is_not_dead(view, heard, at)?;
-            invariants::who_is_silent_is_dead(view, heard, at)?;
+            let last = process.truth.heartbeats[number];
+            invariants::a_heard_host_is_not_dead(view, last, at)?;
+            invariants::a_silent_host_is_dead(view, last, at)?;
         }
         Ok(())
     }
@@ -207,11 +213,11 @@ impl World {
 fn encode(message: &Message) -> Option<Payload> {
     // Whatever a simulated host says is within the bounds of messages.
     let bytes: Arc<[u8]> = message.encode(LATTICE).ok()?.into();
-    let is_beat = matches!(message, Message::Heartbeat(_));
+    let is_heartbeat = matches!(message, Message::Heartbeat(_));
     let sequence = message.origin().sequence;
     Some(Payload::Lattice {
         bytes,
-        is_beat,
+        is_heartbeat,
         sequence,
     })
 }

@@ -1,31 +1,29 @@
 //! That the checks check: with a rule broken on purpose, some seed says so.
 
-use weft_simulation::{BrokenRule, Options, run};
+use weft_simulation::{Mutation, Options, run};
 
 /// The most seeds until one finds what is broken.
 const SEEDS_MAX: u64 = 200;
 
 /// The invariants by which it may be found.
-fn expected(rule: BrokenRule) -> &'static [&'static str] {
+fn expected(rule: Mutation) -> &'static [&'static str] {
     match rule {
-        BrokenRule::RetriesEverything => &["no call runs twice"],
-        BrokenRule::NeverFreezes => &["a frozen host does not act"],
-        BrokenRule::ObeysEmptyBucket => &["a copy only grows"],
-        BrokenRule::NeverRefills | BrokenRule::CountsByBucketAlone => {
-            &["all is as it has to be in the end"]
-        }
-        BrokenRule::IgnoresRequirements => &["a host has what its components require"],
-        BrokenRule::BuriesEarly => &["who is heard is not dead"],
-        BrokenRule::StopsAtOnce => &["what stops runs elsewhere"],
+        Mutation::RetriesEverything => &["no call runs twice"],
+        Mutation::NeverFreezes => &["a frozen host does not act"],
+        Mutation::DeletesMissingRecords => &["a copy only grows"],
+        Mutation::NeverRefills | Mutation::CountsFromBucketOnly => &["the lattice converges"],
+        Mutation::IgnoresRequirements => &["a host has what its components require"],
+        Mutation::DeclaresDeadEarly => &["a heard host is not dead"],
+        Mutation::StopsBeforeHandover => &["a stopped component runs elsewhere"],
     }
 }
 
 #[test]
 fn every_broken_rule_is_found() {
-    for rule in BrokenRule::ALL {
+    for rule in Mutation::ALL {
         let options = Options {
             hosts_max: 8,
-            broken: Some(rule),
+            mutation: Some(rule),
             ..Options::default()
         };
         let violation = (0..SEEDS_MAX).find_map(|seed| {

@@ -9,7 +9,7 @@ use weft_wire::FailureCode;
 
 /// All calls.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(crate) struct CallLog {
     pub(crate) calls: Vec<Call>,
 }
 
@@ -23,19 +23,19 @@ pub(crate) struct Call {
     pub(crate) deadline: Duration,
     /// How often it ran, by host.
     pub(crate) runs: BTreeMap<usize, u32>,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<CallEnd>,
 }
 
 /// How a call ended for who made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum CallEnd {
     Answered,
     Failed(FailureCode),
     /// Who made it is gone.
     Abandoned,
 }
 
-impl Ledger {
+impl CallLog {
     pub(crate) fn open(&mut self, call: Call) -> u64 {
         self.calls.push(call);
         self.calls.len() as u64 - 1
@@ -56,13 +56,13 @@ impl Call {
     }
 
     /// The code says that it has not run.
-    pub(crate) fn is_told_not_run(&self) -> bool {
+    pub(crate) fn is_reported_not_run(&self) -> bool {
         match self.end {
-            Some(End::Failed(code)) => matches!(
+            Some(CallEnd::Failed(code)) => matches!(
                 code,
                 FailureCode::Unreachable | FailureCode::Busy | FailureCode::Refused
             ),
-            Some(End::Answered | End::Abandoned) | None => false,
+            Some(CallEnd::Answered | CallEnd::Abandoned) | None => false,
         }
     }
 }
