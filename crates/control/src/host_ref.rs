@@ -34,18 +34,18 @@ pub struct HostNameError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindHostError {
     /// There is none of that name or id.
-    #[error("there is no host `{wanted}`")]
+    #[error("there is no host `{given}`")]
     Missing {
         /// What was asked for.
-        wanted: String,
+        given: String,
         /// Those that there are, for people.
         hosts: String,
     },
     /// There are several.
-    #[error("`{wanted}` means more than one host")]
+    #[error("`{given}` means more than one host")]
     Ambiguous {
         /// What was asked for.
-        wanted: String,
+        given: String,
         /// Those that it may mean, for people.
         hosts: String,
     },
@@ -64,15 +64,15 @@ impl HostRef {
     /// # Errors
     /// A [`FindHostError`], which names the hosts that there are.
     pub fn find<'a>(&self, hosts: &'a [HostRow]) -> Result<&'a HostRow, FindHostError> {
-        let (alive, gone): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| !host.is_gone());
+        let (alive, dead): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| !host.is_gone());
         let is_named: fn(&HostRow, &str) -> bool = |host, text| host.host == text;
         let is_id: fn(&HostRow, &str) -> bool =
             |host, text| host.id.as_ref().is_some_and(|id| id.starts_with(text));
-        for pool in [&alive, &gone] {
-            for is_meant in [is_named, is_id] {
-                let meant = pool.iter().filter(|host| is_meant(host, &self.0));
-                let meant: Vec<_> = meant.copied().collect();
-                match &meant[..] {
+        for pool in [&alive, &dead] {
+            for matches in [is_named, is_id] {
+                let found = pool.iter().filter(|host| matches(host, &self.0));
+                let found: Vec<_> = found.copied().collect();
+                match &found[..] {
                     [] => {}
                     [host] => return Ok(host),
                     several => return Err(self.ambiguous(several)),
@@ -80,14 +80,14 @@ impl HostRef {
             }
         }
         Err(FindHostError::Missing {
-            wanted: self.0.clone(),
+            given: self.0.clone(),
             hosts: list(&alive),
         })
     }
 
     fn ambiguous(&self, hosts: &[&HostRow]) -> FindHostError {
         FindHostError::Ambiguous {
-            wanted: self.0.clone(),
+            given: self.0.clone(),
             hosts: list(hosts),
         }
     }
@@ -200,8 +200,8 @@ mod tests {
             ("old", "hffffffffff6"),
         ];
         for (text, expected) in cases {
-            let wanted: HostRef = text.parse().unwrap();
-            let found = wanted.find(&hosts).map(|host| host.id.clone());
+            let given: HostRef = text.parse().unwrap();
+            let found = given.find(&hosts).map(|host| host.id.clone());
             assert_eq!(found, Ok(Some(expected.to_owned())), "{text}");
         }
     }
@@ -210,8 +210,8 @@ mod tests {
     fn what_means_no_host_or_several_says_which_there_are() {
         let hosts = hosts();
         let find = |text: &str| {
-            let wanted: HostRef = text.parse().unwrap();
-            wanted.find(&hosts).unwrap_err()
+            let given: HostRef = text.parse().unwrap();
+            given.find(&hosts).unwrap_err()
         };
         let missing = find("west");
         assert_eq!(missing.to_string(), "there is no host `west`");

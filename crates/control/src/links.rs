@@ -60,13 +60,13 @@ impl ImportQuery {
     #[must_use]
     pub fn matches(&self, import: &str, interface: &InterfaceRef) -> bool {
         match self {
-            ImportQuery::Plain(asked) => asked == import,
-            ImportQuery::Interface(asked) => {
-                asked == interface
+            ImportQuery::Plain(requested) => requested == import,
+            ImportQuery::Interface(requested) => {
+                requested == interface
                     || match import.parse::<InterfaceName>() {
-                        Ok(name) => asked.matches(&name),
+                        Ok(name) => requested.matches(&name),
                         // The import has a plain name, or is a whole package.
-                        Err(_) => overlap(asked, interface),
+                        Err(_) => overlap(requested, interface),
                     }
             }
         }
@@ -206,10 +206,10 @@ mod tests {
             ),
             ("wasi:logging", "wasi:keyvalue", "wasi:keyvalue", false),
         ];
-        for (asked, import, interface, expected) in cases {
-            let query: ImportQuery = asked.parse().unwrap();
+        for (requested, import, interface, expected) in cases {
+            let query: ImportQuery = requested.parse().unwrap();
             let found = query.matches(import, &interface.parse().unwrap());
-            assert_eq!(found, expected, "{asked} for {import} over {interface}");
+            assert_eq!(found, expected, "{requested} for {import} over {interface}");
         }
     }
 }

@@ -5,7 +5,7 @@
 //! Each is one message, encoded like those of [`membership`](weft_membership::message), with kinds of their
 //! own. Who speaks on the bus of a lattice is trusted as its hosts are: there is room for an authenticator.
 //!
-//! Each host answers on a subject of its own ([`requests_of`]). Whoever knows no host [`seek`]s one: every
+//! Each host answers on a subject of its own ([`request_subject`]). Whoever knows no host [`seek`]s one: every
 //! host answers there, and the first answer is as good as any.
 
 use bytes::Bytes;
@@ -35,12 +35,12 @@ pub const MAX_BODY_BYTES: usize = JSON_BYTES_MAX;
 pub const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + (8 << 10);
 
 /// What all else in a message takes at most: what the servers carry of a body is less by that.
-const AROUND_BODY_BYTES: usize = MAX_AUTHENTICATOR_BYTES + MAX_LATTICE_BYTES + MAX_PATH_BYTES + 64;
+const ENVELOPE_BYTES_MAX: usize = MAX_AUTHENTICATOR_BYTES + MAX_LATTICE_BYTES + MAX_PATH_BYTES + 64;
 
 /// Where a host takes requests, by the host.
-const REQUESTS: &str = "control";
+const REQUEST_SUBJECT: &str = "control";
 /// Where any host says that it is there.
-const SEEKING: &str = "seek";
+const SEEK_SUBJECT: &str = "seek";
 
 /// What a message is, by the number on the wire. They are no kinds of frames of links or of messages of
 /// membership, so that what comes on the wrong subject is refused for its kind.
@@ -167,24 +167,24 @@ pub enum AskError {
 ///
 /// # Errors
 /// If the lattice's name leaves no room for the rest.
-pub fn requests_of(scope: &Scope, host: HostId) -> Result<Subject, SubjectError> {
-    scope.subject(&[REQUESTS, &host.to_string()])
+pub fn request_subject(scope: &Scope, host: HostId) -> Result<Subject, SubjectError> {
+    scope.subject(&[REQUEST_SUBJECT, &host.to_string()])
 }
 
 /// The pattern of that subject, for the host.
 ///
 /// # Errors
-/// As [`requests_of`].
+/// As [`request_subject`].
 pub fn requests(scope: &Scope, host: HostId) -> Result<Pattern, SubjectError> {
-    scope.pattern(&[Part::Name(REQUESTS), Part::Name(&host.to_string())])
+    scope.pattern(&[Part::Name(REQUEST_SUBJECT), Part::Name(&host.to_string())])
 }
 
 /// The pattern of where hosts are sought, for each host.
 ///
 /// # Errors
-/// As [`requests_of`].
+/// As [`request_subject`].
 pub fn seeking(scope: &Scope) -> Result<Pattern, SubjectError> {
-    scope.pattern(&[Part::Name(SEEKING)])
+    scope.pattern(&[Part::Name(SEEK_SUBJECT)])
 }
 
 // === asking ===
@@ -194,8 +194,8 @@ pub fn seeking(scope: &Scope) -> Result<Pattern, SubjectError> {
 /// # Errors
 /// An [`AskError`]; [`RequestError::NoResponders`] if there is none.
 pub async fn seek(bus: &Bus, deadline: Instant) -> Result<HostId, AskError> {
-    let subject = bus.scope().subject(&[SEEKING])?;
-    match exchange(bus, &subject, &Message::Seek, deadline).await? {
+    let subject = bus.scope().subject(&[SEEK_SUBJECT])?;
+    match round_trip(bus, &subject, &Message::Seek, deadline).await? {
         Message::Found(host) => Ok(host),
         _ => Err(AskError::Unexpected),
     }
@@ -211,12 +211,12 @@ pub async fn ask(
     request: Request,
     deadline: Instant,
 ) -> Result<Answer, AskError> {
-    let subject = requests_of(bus.scope(), host)?;
+    let subject = request_subject(bus.scope(), host)?;
     let (found, max) = (request.body.len(), body_max(bus));
     if found > max {
         return Err(AskError::TooLarge { found, max });
     }
-    match exchange(bus, &subject, &Message::Request(request), deadline).await? {
+    match round_trip(bus, &subject, &Message::Request(request), deadline).await? {
         Message::Answer(answer) => Ok(answer),
         _ => Err(AskError::Unexpected),
     }
@@ -225,11 +225,11 @@ pub async fn ask(
 /// The largest body that the bus carries now.
 #[must_use]
 pub fn body_max(bus: &Bus) -> usize {
-    let carried = bus.max_payload().saturating_sub(AROUND_BODY_BYTES);
+    let carried = bus.max_payload().saturating_sub(ENVELOPE_BYTES_MAX);
     carried.min(MAX_BODY_BYTES)
 }
 
-async fn exchange(
+async fn round_trip(
     bus: &Bus,
     subject: &Subject,
     message: &Message,
@@ -299,7 +299,7 @@ impl Message {
         }
         let number = decoder.u8()?;
         let kind = Kind::of(number).ok_or(MessageError::Kind { found: number })?;
-        bounded(decoder.bytes()?, "authenticator", MAX_AUTHENTICATOR_BYTES)?;
+        check_length(decoder.bytes()?, "authenticator", MAX_AUTHENTICATOR_BYTES)?;
         let found = text(&mut decoder, "lattice", MAX_LATTICE_BYTES)?;
         if found != lattice {
             return Err(MessageError::Lattice {
@@ -375,7 +375,7 @@ fn text<'a>(
     limit: usize,
 ) -> Result<&'a str, MessageError> {
     let text = decoder.string()?;
-    bounded(text.as_bytes(), field, limit)?;
+    check_length(text.as_bytes(), field, limit)?;
     Ok(text)
 }
 
@@ -384,11 +384,11 @@ fn body(bytes: &Bytes, decoder: &mut Decoder<'_>) -> Result<Bytes, MessageError>
     let found = decoder.bytes()?.len();
     let end = decoder.offset();
     let body = bytes.slice(end - found..end);
-    bounded(&body, "body", MAX_BODY_BYTES)?;
+    check_length(&body, "body", MAX_BODY_BYTES)?;
     Ok(body)
 }
 
-fn bounded(bytes: &[u8], field: &'static str, limit: usize) -> Result<(), MessageError> {
+fn check_length(bytes: &[u8], field: &'static str, limit: usize) -> Result<(), MessageError> {
     let found = bytes.len();
     if found > limit {
         return Err(MessageError::Field {

@@ -12,14 +12,14 @@ use weft_state::objects::Objects;
 
 /// A host by its id.
 #[derive(Debug, Clone)]
-pub(super) struct OverBus {
+pub(super) struct BusTransport {
     pub(super) bus: Bus,
     pub(super) host: HostId,
     /// Component bytes do not fit into a message: they go where every host takes them from.
     pub(super) objects: Objects,
 }
 
-impl OverBus {
+impl BusTransport {
     pub(super) async fn send(
         &self,
         method: &Method,

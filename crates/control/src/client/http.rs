@@ -17,12 +17,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A host by the address of its admin API.
 #[derive(Debug, Clone)]
-pub(super) struct Http {
+pub(super) struct HttpTransport {
     pub(super) address: String,
     pub(super) token: String,
 }
 
-impl Http {
+impl HttpTransport {
     pub(super) async fn send(
         &self,
         method: Method,

@@ -16,9 +16,9 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use weft_lattice_config::{App, AppName, Digest};
 
-use self::bus::OverBus;
+use self::bus::BusTransport;
 pub use self::error::ClientError;
-use self::http::Http;
+use self::http::HttpTransport;
 pub use self::lines::Lines;
 
 use super::rows::LinkWhyRow;
@@ -40,16 +40,16 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 /// A host's admin API, seen from outside.
 #[derive(Debug, Clone)]
 pub struct Client {
-    way: Way,
+    transport: Transport,
     /// The host that the one on the way passes requests on to, if it is another one.
-    passed_on_to: Option<HostId>,
+    forward_to: Option<HostId>,
 }
 
 /// How a host is reached.
 #[derive(Debug, Clone)]
-enum Way {
-    Http(Http),
-    Bus(Box<OverBus>),
+enum Transport {
+    Http(HttpTransport),
+    Bus(Box<BusTransport>),
 }
 
 impl Client {
@@ -57,11 +57,11 @@ impl Client {
     #[must_use]
     pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
-            way: Way::Http(Http {
+            transport: Transport::Http(HttpTransport {
                 address: address.into(),
                 token: token.into(),
             }),
-            passed_on_to: None,
+            forward_to: None,
         }
     }
 
@@ -71,10 +71,10 @@ impl Client {
     /// If the lattice cannot have a store for components.
     pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
         let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
-        let way = Way::Bus(Box::new(OverBus { bus, host, objects }));
+        let transport = Transport::Bus(Box::new(BusTransport { bus, host, objects }));
         Ok(Self {
-            way,
-            passed_on_to: None,
+            transport,
+            forward_to: None,
         })
     }
 
@@ -82,15 +82,18 @@ impl Client {
     /// host at the address, which it needs for that.
     #[must_use]
     pub fn for_host(&self, host: HostId) -> Self {
-        match &self.way {
-            Way::Http(_) => Self {
-                passed_on_to: Some(host),
+        match &self.transport {
+            Transport::Http(_) => Self {
+                forward_to: Some(host),
                 ..self.clone()
             },
-            Way::Bus(bus) => {
-                let (bus, passed_on_to) = ((**bus).clone(), None);
-                let way = Way::Bus(Box::new(OverBus { host, ..bus }));
-                Self { way, passed_on_to }
+            Transport::Bus(bus) => {
+                let (bus, forward_to) = ((**bus).clone(), None);
+                let transport = Transport::Bus(Box::new(BusTransport { host, ..bus }));
+                Self {
+                    transport,
+                    forward_to,
+                }
             }
         }
     }
@@ -98,7 +101,7 @@ impl Client {
     /// Whether requests go over the bus, and so need no host but the one that they are for.
     #[must_use]
     pub fn is_over_bus(&self) -> bool {
-        matches!(self.way, Way::Bus(_))
+        matches!(self.transport, Transport::Bus(_))
     }
 
     /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
@@ -136,7 +139,7 @@ impl Client {
                 status: answer.status,
                 body: ErrorBody::unauthorized(),
             }),
-            _ => Err(self.refusal(answer).await),
+            _ => Err(self.error_of(answer).await),
         }
     }
 
@@ -145,7 +148,7 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn put_artifact(&self, digest: &Digest, bytes: Bytes) -> Result<(), ClientError> {
-        if let Way::Bus(bus) = &self.way {
+        if let Transport::Bus(bus) = &self.transport {
             return bus.put(bytes).await;
         }
         let answer = self
@@ -154,7 +157,7 @@ impl Client {
         if answer.status.is_success() {
             return Ok(());
         }
-        Err(self.refusal(answer).await)
+        Err(self.error_of(answer).await)
     }
 
     /// Downloads the bytes of `digest`.
@@ -170,7 +173,7 @@ impl Client {
                 .collect(answer, weft_state::artifacts::ARTIFACT_BYTES_MAX)
                 .await;
         }
-        Err(self.refusal(answer).await)
+        Err(self.error_of(answer).await)
     }
 
     /// Deploys `app`, whose sources are digests that were uploaded before.
@@ -296,7 +299,7 @@ impl Client {
     async fn lines<T: DeserializeOwned>(&self, path: &str) -> Result<Lines<T>, ClientError> {
         let answer = self.send(Method::GET, path, Bytes::new()).await?;
         if !answer.status.is_success() {
-            return Err(self.refusal(answer).await);
+            return Err(self.error_of(answer).await);
         }
         Ok(Lines::new(self.clone(), answer))
     }
@@ -310,21 +313,21 @@ impl Client {
         let answer = self.send(method, path, body).await?;
         let status = answer.status;
         if !status.is_success() {
-            return Err(self.refusal(answer).await);
+            return Err(self.error_of(answer).await);
         }
         let bytes = self.collect(answer, JSON_BYTES_MAX).await?;
         serde_json::from_slice(&bytes).map_err(|_| self.unexpected(status))
     }
 
     async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        let passed_on = match (&self.passed_on_to, path.strip_prefix("/v1/")) {
+        let forwarded = match (&self.forward_to, path.strip_prefix("/v1/")) {
             (Some(host), Some(rest)) => Some(format!("/v1/hosts/{host}/{rest}")),
             (None, _) | (_, None) => None,
         };
-        let path = passed_on.as_deref().unwrap_or(path);
-        match &self.way {
-            Way::Http(http) => http.send(method, path, body).await,
-            Way::Bus(bus) => bus.send(&method, path, body).await,
+        let path = forwarded.as_deref().unwrap_or(path);
+        match &self.transport {
+            Transport::Http(http) => http.send(method, path, body).await,
+            Transport::Bus(bus) => bus.send(&method, path, body).await,
         }
     }
 
@@ -338,7 +341,7 @@ impl Client {
         Ok(collected.to_bytes())
     }
 
-    async fn refusal(&self, answer: Answer) -> ClientError {
+    async fn error_of(&self, answer: Answer) -> ClientError {
         let status = answer.status;
         let bytes = match self.collect(answer, JSON_BYTES_MAX).await {
             Ok(bytes) => bytes,
@@ -372,9 +375,9 @@ impl Client {
 
     /// Who answers, for people.
     fn address(&self) -> String {
-        match &self.way {
-            Way::Http(http) => http.address.clone(),
-            Way::Bus(bus) => bus.address(),
+        match &self.transport {
+            Transport::Http(http) => http.address.clone(),
+            Transport::Bus(bus) => bus.address(),
         }
     }
 }
