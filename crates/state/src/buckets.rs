@@ -19,7 +19,7 @@ use weft_bus::{Scope, Status};
 pub(crate) const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How long a question waits for its connection: some round trips, also between continents.
-const CONNECTING_WAIT_MAX: Duration = Duration::from_millis(500);
+const CONNECT_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The longest name of a bucket; with the lattice's it has to be the name of a file.
 const NAME_LENGTH_MAX: usize = 32;
@@ -59,7 +59,7 @@ impl Default for BucketOptions {
 pub enum StoreError {
     /// The store cannot be reached, or has no leader at the moment. Hosts go on with their copies.
     #[error("the store of bucket `{bucket}` is away")]
-    Away {
+    Unavailable {
         /// Which bucket.
         bucket: String,
     },
@@ -74,7 +74,7 @@ pub enum StoreError {
     },
     /// The store refuses.
     #[error("the store refuses bucket `{bucket}`")]
-    Refused {
+    Rejected {
         /// Which bucket.
         bucket: String,
         /// What it said.
@@ -86,7 +86,7 @@ pub enum StoreError {
         "expected the name of a bucket, of 1 to {NAME_LENGTH_MAX} lower-case letters and digits, \
          found `{name}`"
     )]
-    Name {
+    InvalidName {
         /// What was given.
         name: String,
     },
@@ -95,19 +95,19 @@ pub enum StoreError {
         "expected the name of a bucket, of 1 to {} letters, digits, `_` and `-`, found `{name}`",
         crate::kv::BUCKET_NAME_BYTES_MAX
     )]
-    ServerName {
+    InvalidServerName {
         /// What was given.
         name: String,
     },
 }
 
 pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    if (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
+    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_allowed) {
         return Ok(());
     }
     let name = name.to_owned();
-    Err(StoreError::Name { name })
+    Err(StoreError::InvalidName { name })
 }
 
 /// The name of a lattice's bucket on a server. The bucket's own has no `-`, so the first one ends it, and
@@ -192,13 +192,13 @@ impl BackingStream {
     pub(crate) async fn ensure(&self) -> Result<(), StoreError> {
         self.check_connected().await?;
         let name = &self.config.name;
-        match self.ask(format!("STREAM.INFO.{name}"), &()).await? {
+        match self.request(format!("STREAM.INFO.{name}"), &()).await? {
             Ok(()) => return Ok(()),
             Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
-            Err(error) => return Err(self.refusal(error)),
+            Err(error) => return Err(self.classify(error)),
         }
         match self
-            .ask(format!("STREAM.CREATE.{name}"), &self.config)
+            .request(format!("STREAM.CREATE.{name}"), &self.config)
             .await?
         {
             Ok(()) => {
@@ -207,7 +207,7 @@ impl BackingStream {
             }
             // Another host was faster.
             Err(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST => Ok(()),
-            Err(error) => Err(self.refusal(error)),
+            Err(error) => Err(self.classify(error)),
         }
     }
 
@@ -216,26 +216,26 @@ impl BackingStream {
     pub(crate) async fn check_connected(&self) -> Result<(), StoreError> {
         let mut status = self.connection().status();
         let connected = status.wait_for(Status::is_connected);
-        match timeout(CONNECTING_WAIT_MAX, connected).await {
+        match timeout(CONNECT_WAIT_MAX, connected).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(self.away()),
+            Ok(Err(_)) | Err(_) => Err(self.unavailable()),
         }
     }
 
-    pub(crate) fn away(&self) -> StoreError {
+    pub(crate) fn unavailable(&self) -> StoreError {
         let bucket = self.bucket.clone();
-        StoreError::Away { bucket }
+        StoreError::Unavailable { bucket }
     }
 
-    pub(crate) fn refused(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-        StoreError::Refused {
+    pub(crate) fn rejected(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+        StoreError::Rejected {
             bucket: self.bucket.clone(),
             source: source.into(),
         }
     }
 
     /// What an error of JetStream itself means.
-    pub(crate) fn refusal(&self, error: jetstream::Error) -> StoreError {
+    pub(crate) fn classify(&self, error: jetstream::Error) -> StoreError {
         match error.error_code() {
             ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
                 let bucket = self.bucket.clone();
@@ -244,20 +244,20 @@ impl BackingStream {
             // No leader, too few servers of a cluster up, or the stream was lost in this moment.
             ErrorCode::CLUSTER_NOT_AVAILABLE
             | ErrorCode::CLUSTER_NO_PEERS
-            | ErrorCode::STREAM_NOT_FOUND => self.away(),
-            _ => self.refused(error),
+            | ErrorCode::STREAM_NOT_FOUND => self.unavailable(),
+            _ => self.rejected(error),
         }
     }
 
-    async fn ask<T: serde::Serialize + ?Sized>(
+    async fn request<T: serde::Serialize + ?Sized>(
         &self,
         subject: String,
         payload: &T,
     ) -> Result<Result<(), jetstream::Error>, StoreError> {
         // What is in the answer does not matter, and differs from server to server.
-        let answer: Result<Response<serde::de::IgnoredAny>, RequestError> =
+        let response: Result<Response<serde::de::IgnoredAny>, RequestError> =
             self.context.request(subject, payload).await;
-        match answer {
+        match response {
             Ok(Response::Ok(_)) => Ok(Ok(())),
             Ok(Response::Err { error }) => Ok(Err(error)),
             Err(error) => Err(match error.kind() {
@@ -265,8 +265,8 @@ impl BackingStream {
                     let bucket = self.bucket.clone();
                     StoreError::NoJetStream { bucket }
                 }
-                RequestErrorKind::TimedOut => self.away(),
-                RequestErrorKind::InvalidSubject | RequestErrorKind::Other => self.refused(error),
+                RequestErrorKind::TimedOut => self.unavailable(),
+                RequestErrorKind::InvalidSubject | RequestErrorKind::Other => self.rejected(error),
             }),
         }
     }
@@ -298,7 +298,10 @@ mod tests {
     #[test]
     fn names_of_buckets_are_plain() {
         for name in ["", "a-b", "A", "a.b", "a b", "..", &"a".repeat(33)] {
-            assert!(matches!(check_name(name), Err(StoreError::Name { .. })));
+            assert!(matches!(
+                check_name(name),
+                Err(StoreError::InvalidName { .. })
+            ));
         }
         assert!(check_name("desired2").is_ok());
     }

@@ -17,7 +17,7 @@ use weft_provider::keyvalue::{
     BATCH_BYTES_MAX, Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX, add_to_counter,
 };
 use weft_state::desired::Revision;
-use weft_state::kv::{Entry, EntryKey, KeyedBucket, Operation, WriteError};
+use weft_state::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 
 use crate::connections::Joined;
 use crate::page::Page;
@@ -81,7 +81,7 @@ impl Store {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    fn keyed(&self) -> &KeyedBucket {
+    fn keyed(&self) -> &KvBucket {
         &self.joined.bucket
     }
 
@@ -176,8 +176,8 @@ impl NatsBucket {
         let bucket = EntryKey::new(&[&self.name])?;
         loop {
             let mut page = Page::new(cursor, PAGE_KEYS_MAX);
-            let mut walk = self.store.keyed().walk(&bucket).await?;
-            while let Some((key, operation)) = walk.next().await? {
+            let mut scan = self.store.keyed().scan_keys(&bucket).await?;
+            while let Some((key, operation)) = scan.next().await? {
                 page.see(key, operation);
             }
             if let Some(page) = page.finish() {

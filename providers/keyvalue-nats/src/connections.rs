@@ -6,7 +6,7 @@ use std::time::Duration;
 use weft_bus::Scope;
 use weft_bus::nats::{NatsOptions, StoreConnection};
 use weft_provider::Context;
-use weft_state::kv::KeyedBucket;
+use weft_state::kv::KvBucket;
 
 use crate::Lattice;
 use crate::config::{NatsConfig, StartError};
@@ -38,7 +38,7 @@ struct Open {
 
 /// A bucket, and the connection that it is reached by.
 pub(crate) struct Joined {
-    pub(crate) bucket: KeyedBucket,
+    pub(crate) bucket: KvBucket,
     /// Who else joins finds it by this, as long as one is left.
     _connection: Arc<StoreConnection>,
 }
@@ -71,7 +71,7 @@ impl Connections {
         let lattice = lattice.map(|lattice| lattice.name.as_str());
         let name = config.bucket_name(lattice, context)?;
         let connection = self.connection(options).await?;
-        let bucket = KeyedBucket::open(&connection, &name, &config.bucket_options())?;
+        let bucket = KvBucket::open(&connection, &name, &config.bucket_options())?;
         Ok(Joined {
             bucket,
             _connection: connection,

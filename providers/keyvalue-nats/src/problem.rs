@@ -47,9 +47,9 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away { .. } => Self::Away,
+            StoreError::Unavailable { .. } => Self::Away,
             StoreError::NoJetStream { .. } => Self::NoJetStream,
-            StoreError::Refused { bucket, source } => {
+            StoreError::Rejected { bucket, source } => {
                 // The name of the bucket is none of the guest's business.
                 tracing::error!(
                     bucket,
@@ -58,7 +58,7 @@ impl From<StoreError> for Problem {
                 );
                 Self::Refused
             }
-            StoreError::Name { .. } | StoreError::ServerName { .. } => Self::Refused,
+            StoreError::InvalidName { .. } | StoreError::InvalidServerName { .. } => Self::Refused,
         }
     }
 }

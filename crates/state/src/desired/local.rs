@@ -20,15 +20,15 @@ pub(super) struct Bucket {
 pub(super) struct Watch {
     bucket: Bucket,
     changed: watch::Receiver<u64>,
-    seen: Seen,
-    waiting: VecDeque<Watched>,
+    position: Position,
+    queued: VecDeque<Watched>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Seen {
-    Nothing,
-    Away,
-    UpTo {
+enum Position {
+    Start,
+    Unavailable,
+    At {
         /// Which of the states that the store was given; see [`weft_bus::local::LocalNetwork`].
         age: u64,
         revision: u64,
@@ -48,7 +48,7 @@ impl Bucket {
             let bucket = store.buckets.get(&self.name)?;
             bucket.records.get(key.as_str()).map(record)
         });
-        found.ok_or_else(|| self.away())
+        found.ok_or_else(|| self.unavailable())
     }
 
     pub(super) fn put(
@@ -87,7 +87,7 @@ impl Bucket {
             }),
             None => Err(PutError::Store {
                 key: key.clone(),
-                source: self.away(),
+                source: self.unavailable(),
             }),
         }
     }
@@ -100,29 +100,29 @@ impl Bucket {
                 .filter_map(|(key, value)| Some((Key::parse(key)?, record(value))))
                 .collect()
         });
-        found.ok_or_else(|| self.away())
+        found.ok_or_else(|| self.unavailable())
     }
 
     pub(super) fn watch(&self) -> Watch {
         Watch {
             bucket: self.clone(),
             changed: self.endpoint.store_changed(),
-            seen: Seen::Nothing,
-            waiting: VecDeque::new(),
+            position: Position::Start,
+            queued: VecDeque::new(),
         }
     }
 
-    fn away(&self) -> StoreError {
+    fn unavailable(&self) -> StoreError {
         let bucket = self.name.clone();
-        StoreError::Away { bucket }
+        StoreError::Unavailable { bucket }
     }
 
     /// What there is to say to one who has seen this much, in the order it came to be.
-    fn news(&self, seen: Seen) -> (Seen, Vec<Watched>) {
-        let news = self.endpoint.with_store(|store| {
+    fn events_since(&self, position: Position) -> (Position, Vec<Watched>) {
+        let events = self.endpoint.with_store(|store| {
             let bucket = store.buckets.get(&self.name);
-            let (after, begins) = match seen {
-                Seen::UpTo { age, revision } if age == store.age => (revision, false),
+            let (after, begins) = match position {
+                Position::At { age, revision } if age == store.age => (revision, false),
                 _ => (0, true),
             };
             let records = bucket.into_iter().flat_map(|bucket| &bucket.records);
@@ -135,19 +135,19 @@ impl Bucket {
                 let record = record(value);
                 Some(Watched::Record { key, record })
             });
-            let around = |watched| begins.then_some(watched);
-            let news = around(Watched::Begins).into_iter().chain(changes);
-            let news = news.chain(around(Watched::Complete)).collect();
-            let seen = Seen::UpTo {
+            let if_start = |event| begins.then_some(event);
+            let events = if_start(Watched::Begins).into_iter().chain(changes);
+            let events = events.chain(if_start(Watched::Complete)).collect();
+            let position = Position::At {
                 age: store.age,
                 revision: bucket.map_or(0, |bucket| bucket.last),
             };
-            (seen, news)
+            (position, events)
         });
-        match news {
-            Some(news) => news,
-            None if seen == Seen::Away => (seen, Vec::new()),
-            None => (Seen::Away, vec![Watched::Away]),
+        match events {
+            Some(events) => events,
+            None if position == Position::Unavailable => (position, Vec::new()),
+            None => (Position::Unavailable, vec![Watched::Away]),
         }
     }
 }
@@ -155,14 +155,14 @@ impl Bucket {
 impl Watch {
     pub(super) async fn next(&mut self) -> Option<Watched> {
         loop {
-            if let Some(watched) = self.waiting.pop_front() {
+            if let Some(watched) = self.queued.pop_front() {
                 return Some(watched);
             }
             self.changed.borrow_and_update();
-            let (seen, news) = self.bucket.news(self.seen);
-            self.seen = seen;
-            self.waiting.extend(news);
-            if self.waiting.is_empty() {
+            let (position, events) = self.bucket.events_since(self.position);
+            self.position = position;
+            self.queued.extend(events);
+            if self.queued.is_empty() {
                 let changed = tokio::select! {
                     changed = self.changed.changed() => changed.is_ok(),
                     () = self.bucket.endpoint.closed() => false,

@@ -32,7 +32,7 @@ pub struct DesiredReplica {
     homes: BTreeMap<StoreId, HostId>,
     phase: Phase,
     /// What the bucket has, as far as it was heard since it was last begun with.
-    bucket: BTreeMap<Key, InBucket>,
+    bucket: BTreeMap<Key, BucketRecord>,
 }
 
 /// What is worth telling of what was seen.
@@ -68,15 +68,15 @@ pub struct Refill {
 enum Phase {
     /// It cannot be reached, or was not heard yet.
     #[default]
-    Away,
+    Unavailable,
     /// Its records are coming.
-    Reading,
+    Loading,
     /// All its records have come, and each change does.
-    Known,
+    Synced,
 }
 
 #[derive(Clone, Debug)]
-struct InBucket {
+struct BucketRecord {
     revision: Revision,
     content: Content,
 }
@@ -85,7 +85,7 @@ struct InBucket {
 enum Content {
     App(Arc<Record>),
     Home,
-    Foreign,
+    Unknown,
 }
 
 impl DesiredReplica {
@@ -129,14 +129,14 @@ impl DesiredReplica {
     /// Whether all of the bucket was heard, and it has not gone away since.
     #[must_use]
     pub fn is_bucket_known(&self) -> bool {
-        self.phase == Phase::Known
+        self.phase == Phase::Synced
     }
 
     /// Whether the bucket is being read. What is planned in the middle of it is planned without what has
     /// not come yet.
     #[must_use]
     pub fn is_reading(&self) -> bool {
-        self.phase == Phase::Reading
+        self.phase == Phase::Loading
     }
 
     /// Takes what a watch of the bucket saw.
@@ -144,20 +144,22 @@ impl DesiredReplica {
         match watched {
             Watched::Begins => {
                 self.bucket.clear();
-                self.phase = Phase::Reading;
+                self.phase = Phase::Loading;
                 None
             }
-            Watched::Record { key, record } => self.hear(key, record.revision, &record.value),
+            Watched::Record { key, record } => {
+                self.apply_bucket_record(key, record.revision, &record.value)
+            }
             Watched::Erased { key } => {
                 self.bucket.remove(&key);
                 Some(Notice::Erased(key))
             }
             Watched::Complete => {
-                self.phase = Phase::Known;
+                self.phase = Phase::Synced;
                 None
             }
             Watched::Away => {
-                self.phase = Phase::Away;
+                self.phase = Phase::Unavailable;
                 Some(Notice::Away)
             }
         }
@@ -186,13 +188,13 @@ impl DesiredReplica {
     /// What the bucket lacks, at most so much of it; nothing until all of it was read.
     #[must_use]
     pub fn refills(&self, count_max: usize) -> Vec<Refill> {
-        if self.phase != Phase::Known {
+        if self.phase != Phase::Synced {
             return Vec::new();
         }
         let apps = self.apps.iter();
-        let apps = apps.filter_map(|(app, record)| self.refill_of_app(app, record));
+        let apps = apps.filter_map(|(app, record)| self.app_refill(app, record));
         let homes = self.homes.iter();
-        let homes = homes.filter_map(|(store, host)| self.refill_of_home(store, host));
+        let homes = homes.filter_map(|(store, host)| self.home_refill(store, host));
         apps.chain(homes).take(count_max).collect()
     }
 
@@ -202,7 +204,7 @@ impl DesiredReplica {
         if known.is_none_or(|known| known.revision < revision) {
             let content = refill.content;
             self.bucket
-                .insert(refill.key, InBucket { revision, content });
+                .insert(refill.key, BucketRecord { revision, content });
         }
     }
 
@@ -221,7 +223,7 @@ impl DesiredReplica {
             Record::Removed { .. } => None,
         });
         let apps: Vec<_> = apps.collect();
-        let mut hosts: Vec<_> = view.hosts().filter_map(host).collect();
+        let mut hosts: Vec<_> = view.hosts().filter_map(placement_host).collect();
         let is_frozen =
             |host: &placement::Host| matches!(host.state, placement::HostState::Frozen { .. });
         if hosts.iter().all(is_frozen) {
@@ -239,7 +241,12 @@ impl DesiredReplica {
         })
     }
 
-    fn hear(&mut self, key: Key, revision: Revision, value: &[u8]) -> Option<Notice> {
+    fn apply_bucket_record(
+        &mut self,
+        key: Key,
+        revision: Revision,
+        value: &[u8],
+    ) -> Option<Notice> {
         let (content, notice) = match record_codec::decode(&key, value) {
             Said::App(app, record) => {
                 let record = Arc::new(record);
@@ -262,13 +269,13 @@ impl DesiredReplica {
             Said::Unknown(reason) => {
                 let key = key.clone();
                 (
-                    Content::Foreign,
+                    Content::Unknown,
                     Some(Notice::NotUnderstood { key, reason }),
                 )
             }
         };
         if self.is_latest(&key, revision) {
-            self.bucket.insert(key, InBucket { revision, content });
+            self.bucket.insert(key, BucketRecord { revision, content });
         }
         notice
     }
@@ -279,14 +286,14 @@ impl DesiredReplica {
         known.is_none_or(|known| known.revision <= revision)
     }
 
-    fn refill_of_app(&self, app: &AppName, record: &Arc<Record>) -> Option<Refill> {
+    fn app_refill(&self, app: &AppName, record: &Arc<Record>) -> Option<Refill> {
         // Names of apps and stores are names of records, and what was read as JSON can be written.
         let key = app_key(app).ok()?;
         let known = self.bucket.get(&key);
         let is_lacking = match known.map(|known| &known.content) {
             None => true,
             Some(Content::App(known)) => !Arc::ptr_eq(known, record) && record.is_newer_than(known),
-            Some(Content::Home | Content::Foreign) => false,
+            Some(Content::Home | Content::Unknown) => false,
         };
         is_lacking.then_some(())?;
         Some(Refill {
@@ -297,7 +304,7 @@ impl DesiredReplica {
         })
     }
 
-    fn refill_of_home(&self, store: &StoreId, host: &HostId) -> Option<Refill> {
+    fn home_refill(&self, store: &StoreId, host: &HostId) -> Option<Refill> {
         let key = home_key(store).ok()?;
         // The bucket is right where it says anything.
         let is_lacking = !self.bucket.contains_key(&key);
@@ -311,14 +318,16 @@ impl DesiredReplica {
 }
 
 /// A host as placement sees it; none for one that does not count.
-fn host(host: &HostView) -> Option<placement::Host> {
+fn placement_host(host: &HostView) -> Option<placement::Host> {
     let contents = host.contents.as_ref();
     let state = match host.state {
         _ if host.is_draining() => placement::HostState::Draining,
         _ if !host.is_placeable() => return None,
         // Until it is known what it runs, it is not known what may not move either.
         HostState::Frozen if contents.is_some() => placement::HostState::Frozen {
-            runs: contents.map_or_else(BTreeSet::new, |contents| runs(&contents.components)),
+            runs: contents.map_or_else(BTreeSet::new, |contents| {
+                running_components(&contents.components)
+            }),
         },
         _ => placement::HostState::Ready,
     };
@@ -337,7 +346,7 @@ fn host(host: &HostView) -> Option<placement::Host> {
     })
 }
 
-fn runs(components: &[Holding]) -> BTreeSet<ComponentId> {
+fn running_components(components: &[Holding]) -> BTreeSet<ComponentId> {
     let stays = components
         .iter()
         .filter(|holding| holding.readiness != Readiness::Stopping);

@@ -19,27 +19,28 @@ use weft_membership::{HostView, View};
 #[must_use]
 pub fn share(
     deployed: &Deployed,
-    me: &HostId,
+    own_id: &HostId,
     assignments: &Assignments,
-    runs: &BTreeSet<ComponentName>,
+    running: &BTreeSet<ComponentName>,
     view: &View,
 ) -> BTreeSet<ComponentName> {
-    let own = host(view, me);
+    let own = host(view, own_id);
     let components = deployed.app.spec.components.iter();
-    let mine = components.filter(|component| {
+    let assigned = components.filter(|component| {
         let id = ComponentId {
             app: deployed.app.metadata.name.clone(),
             component: component.name.clone(),
         };
         let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        let stays = runs.contains(&component.name) && own.is_some_and(|own| suits(own, component));
-        hosts.contains(me) || (stays && !is_ready(view, &id, deployed.revision, hosts))
+        let stays = running.contains(&component.name)
+            && own.is_some_and(|own| has_required_labels(own, component));
+        hosts.contains(own_id) || (stays && !is_ready(view, &id, deployed.revision, hosts))
     });
-    mine.map(|component| component.name.clone()).collect()
+    assigned.map(|component| component.name.clone()).collect()
 }
 
 /// Whether a host has all the labels that a component requires.
-fn suits(host: &HostView, component: &ComponentSpec) -> bool {
+fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
     let mut require = component.placement.require.iter();
     require.all(|(label, values)| {
         let found = host.label(label.as_str());

@@ -1,4 +1,4 @@
-//! Keys of a [`KeyedBucket`](super::KeyedBucket): any names, encoded so that no two are the same subject.
+//! Keys of a [`KvBucket`](super::KvBucket): any names, encoded so that no two are the same subject.
 
 use std::fmt;
 
@@ -62,7 +62,7 @@ impl EntryKey {
     }
 
     /// A key whose names are encoded already.
-    pub(crate) fn of_tokens(text: &str) -> Self {
+    pub(crate) fn from_tokens(text: &str) -> Self {
         Self(text.to_owned())
     }
 

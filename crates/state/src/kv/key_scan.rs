@@ -4,24 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::key::decode;
-use super::{Changes, Operation, Reading};
+use super::{ChangeStream, ConsumerOptions, Operation};
 use crate::buckets::{BackingStream, StoreError};
 use crate::desired::Revision;
 
 /// How long a server keeps a walk that was given up: as short as servers take it, since components decide
 /// how many there are.
-const WALK_UNUSED_MAX: Duration = Duration::from_secs(5);
+const SCAN_INACTIVE_MAX: Duration = Duration::from_secs(5);
 
 /// The keys of a bucket, in no order. A key that is changed meanwhile may come twice, and one that is deleted
 /// comes again as [`Operation::Delete`].
-pub struct Walk {
-    changes: Option<Changes>,
+pub struct KeyScan {
+    changes: Option<ChangeStream>,
     prefix: String,
     /// The newest entry when the walk began: whoever delivers is behind until it, or a newer one, came.
     until: Revision,
 }
 
-impl Walk {
+impl KeyScan {
     /// `until` is `None` if there is no entry at all.
     pub(super) async fn open(
         stream: &Arc<BackingStream>,
@@ -29,13 +29,13 @@ impl Walk {
         filter: String,
         until: Option<Revision>,
     ) -> Result<Self, StoreError> {
-        let reading = Reading {
+        let options = ConsumerOptions {
             filter,
             keys_only: true,
-            unused_max: WALK_UNUSED_MAX,
+            inactive_max: SCAN_INACTIVE_MAX,
         };
         let (changes, until) = match until {
-            Some(until) => (Some(Changes::open(stream, reading).await?), until),
+            Some(until) => (Some(ChangeStream::open(stream, options).await?), until),
             None => (None, Revision::NONE),
         };
         Ok(Self {

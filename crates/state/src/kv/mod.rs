@@ -28,8 +28,8 @@ mod key_scan;
 mod watch;
 
 pub use key::{EntryKey, KEY_BYTES_MAX, KeyError};
-pub use key_scan::Walk;
-pub(crate) use watch::{Change, Changes, Reading};
+pub use key_scan::KeyScan;
+pub(crate) use watch::{Change, ChangeStream, ConsumerOptions};
 
 /// The longest name of a bucket on a server: with what clients put before it, it is the name of a folder.
 pub const BUCKET_NAME_BYTES_MAX: usize = 200;
@@ -39,14 +39,14 @@ pub const BUCKET_NAME_BYTES_MAX: usize = 200;
 const ATTEMPTS_MAX: usize = 3;
 
 /// The header by which key-value clients say that a message is a deletion.
-const OPERATION: &str = "KV-Operation";
+const OPERATION_HEADER: &str = "KV-Operation";
 
-/// What stands in [`OPERATION`] of a deletion.
-const DELETION: &str = "DEL";
+/// What stands in [`OPERATION_HEADER`] of a deletion.
+const DELETE_OPERATION: &str = "DEL";
 
 /// A bucket. A cheap handle; nothing is sent before it is used, and a bucket that is not there is made then.
 #[derive(Clone)]
-pub struct KeyedBucket {
+pub struct KvBucket {
     stream: Arc<BackingStream>,
     /// `$KV.<bucket>.`
     prefix: String,
@@ -91,26 +91,30 @@ pub enum WriteError {
     Store(#[from] StoreError),
 }
 
-impl KeyedBucket {
+impl KvBucket {
     /// The bucket that servers know as `bucket`.
     ///
     /// # Errors
-    /// [`StoreError::ServerName`] if it is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters, digits, `_` and `-`.
+    /// [`StoreError::InvalidServerName`] if it is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters, digits, `_` and `-`.
     pub fn open(
         store: &StoreConnection,
         bucket: &str,
         options: &BucketOptions,
     ) -> Result<Self, StoreError> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if !(1..=BUCKET_NAME_BYTES_MAX).contains(&bucket.len()) || !bucket.bytes().all(is_plain) {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        if !(1..=BUCKET_NAME_BYTES_MAX).contains(&bucket.len()) || !bucket.bytes().all(is_allowed) {
             let name = bucket.to_owned();
-            return Err(StoreError::ServerName { name });
+            return Err(StoreError::InvalidServerName { name });
         }
         Ok(Self::new(store, bucket.to_owned(), options))
     }
 
     /// A bucket of the lattice's own.
-    pub(crate) fn of_lattice(store: &StoreConnection, name: &str, options: &BucketOptions) -> Self {
+    pub(crate) fn for_lattice(
+        store: &StoreConnection,
+        name: &str,
+        options: &BucketOptions,
+    ) -> Self {
         Self::new(store, server_name(store.scope(), name), options)
     }
 
@@ -159,7 +163,7 @@ impl KeyedBucket {
     /// # Errors
     /// A [`StoreError`].
     pub async fn newest(&self, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
-        let message = self.last(&self.subject(key)).await?;
+        let message = self.last_message(&self.subject(key)).await?;
         Ok(message.map(|message| Entry {
             revision: Revision(message.sequence),
             operation: operation(Some(&message.headers)),
@@ -192,7 +196,7 @@ impl KeyedBucket {
     /// # Errors
     /// A [`WriteError`], but no conflict.
     pub async fn delete(&self, key: &EntryKey) -> Result<Revision, WriteError> {
-        let message = || PublishMessage::build().header(OPERATION, DELETION);
+        let message = || PublishMessage::build().header(OPERATION_HEADER, DELETE_OPERATION);
         self.write(key, message, None, 0).await
     }
 
@@ -203,11 +207,11 @@ impl KeyedBucket {
     ///
     /// # Errors
     /// A [`StoreError`].
-    pub async fn walk(&self, names: &EntryKey) -> Result<Walk, StoreError> {
+    pub async fn scan_keys(&self, names: &EntryKey) -> Result<KeyScan, StoreError> {
         let prefix = format!("{}.", self.subject(names));
         let filter = format!("{prefix}*");
-        let until = self.last(&filter).await?.map(|last| last.sequence);
-        Walk::open(&self.stream, prefix, filter, until.map(Revision)).await
+        let until = self.last_message(&filter).await?.map(|last| last.sequence);
+        KeyScan::open(&self.stream, prefix, filter, until.map(Revision)).await
     }
 
     fn subject(&self, key: &EntryKey) -> String {
@@ -215,28 +219,32 @@ impl KeyedBucket {
     }
 
     /// The last message whose subject is this or matches it, as the stream's leader has it.
-    async fn last(&self, subject: &str) -> Result<Option<StreamMessage>, StoreError> {
+    async fn last_message(&self, subject: &str) -> Result<Option<StreamMessage>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.stream.check_connected().await?;
-            match self.ask_for_last(subject).await {
+            match self.request_last_message(subject).await {
                 Ok(found) => return Ok(found),
-                Err(Unknown::Store(error)) => return Err(error),
+                Err(LastMessageError::Store(error)) => return Err(error),
                 // Says why there was no answer, or makes the bucket; then the question has one.
-                Err(Unknown::NoAnswer) => self.stream.ensure().await?,
+                Err(LastMessageError::NoReply) => self.stream.ensure().await?,
             }
         }
-        Err(self.stream.away())
+        Err(self.stream.unavailable())
     }
 
-    async fn ask_for_last(&self, subject: &str) -> Result<Option<StreamMessage>, Unknown> {
+    async fn request_last_message(
+        &self,
+        subject: &str,
+    ) -> Result<Option<StreamMessage>, LastMessageError> {
         let name = self.stream.stream_name();
         let stream = self.stream.context().get_stream_no_info(name).await;
-        let stream = stream.map_err(|error| Unknown::Store(self.stream.refused(error)))?;
-        let asked = stream.get_last_raw_message_by_subject(subject);
-        let Ok(answer) = timeout(STORE_WAIT_MAX, asked).await else {
-            return Err(Unknown::Store(self.stream.away()));
+        let stream =
+            stream.map_err(|error| LastMessageError::Store(self.stream.rejected(error)))?;
+        let reply = stream.get_last_raw_message_by_subject(subject);
+        let Ok(reply) = timeout(STORE_WAIT_MAX, reply).await else {
+            return Err(LastMessageError::Store(self.stream.unavailable()));
         };
-        let error = match answer {
+        let error = match reply {
             Ok(message) => return Ok(Some(message)),
             Err(error) => error,
         };
@@ -245,13 +253,13 @@ impl KeyedBucket {
             LastRawMessageErrorKind::JetStream(error)
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
             {
-                Err(Unknown::NoAnswer)
+                Err(LastMessageError::NoReply)
             }
             LastRawMessageErrorKind::JetStream(error) => {
-                Err(Unknown::Store(self.stream.refusal(error)))
+                Err(LastMessageError::Store(self.stream.classify(error)))
             }
             LastRawMessageErrorKind::InvalidSubject | LastRawMessageErrorKind::Other => {
-                Err(Unknown::NoAnswer)
+                Err(LastMessageError::NoReply)
             }
         }
     }
@@ -271,19 +279,23 @@ impl KeyedBucket {
             };
             match self.publish(key, message).await {
                 Ok(revision) => return Ok(revision),
-                Err(Refusal::NoStream) => self.stream.ensure().await?,
-                Err(Refusal::Conflict) => return Err(WriteError::Conflict),
-                Err(Refusal::TooLarge) => {
+                Err(PublishFailure::NoStream) => self.stream.ensure().await?,
+                Err(PublishFailure::Conflict) => return Err(WriteError::Conflict),
+                Err(PublishFailure::TooLarge) => {
                     let max = self.stream.connection().max_payload();
                     return Err(WriteError::TooLarge { found, max });
                 }
-                Err(Refusal::Store(error)) => return Err(WriteError::Store(error)),
+                Err(PublishFailure::Store(error)) => return Err(WriteError::Store(error)),
             }
         }
-        Err(WriteError::Store(self.stream.away()))
+        Err(WriteError::Store(self.stream.unavailable()))
     }
 
-    async fn publish(&self, key: &EntryKey, message: PublishMessage) -> Result<Revision, Refusal> {
+    async fn publish(
+        &self,
+        key: &EntryKey,
+        message: PublishMessage,
+    ) -> Result<Revision, PublishFailure> {
         let published = self
             .stream
             .context()
@@ -294,55 +306,55 @@ impl KeyedBucket {
         let error = match confirmed {
             Ok(Ok(confirmed)) => return Ok(Revision(confirmed.sequence)),
             Ok(Err(error)) => error,
-            Err(_) => return Err(Refusal::Store(self.stream.away())),
+            Err(_) => return Err(PublishFailure::Store(self.stream.unavailable())),
         };
         Err(match error.kind() {
-            PublishErrorKind::WrongLastSequence => Refusal::Conflict,
+            PublishErrorKind::WrongLastSequence => PublishFailure::Conflict,
             // Nobody takes the subject: there is no bucket, or its servers are away.
-            PublishErrorKind::StreamNotFound => Refusal::NoStream,
-            PublishErrorKind::MaxPayloadExceeded => Refusal::TooLarge,
+            PublishErrorKind::StreamNotFound => PublishFailure::NoStream,
+            PublishErrorKind::MaxPayloadExceeded => PublishFailure::TooLarge,
             PublishErrorKind::TimedOut
             | PublishErrorKind::BrokenPipe
-            | PublishErrorKind::MaxAckPending => Refusal::Store(self.stream.away()),
+            | PublishErrorKind::MaxAckPending => PublishFailure::Store(self.stream.unavailable()),
             PublishErrorKind::WrongLastMessageId | PublishErrorKind::Other => {
                 match jetstream_error(&error) {
-                    Some(code) if code.error_code() == WRONG_LAST_SEQUENCE_LATER => {
-                        Refusal::Conflict
+                    Some(code) if code.error_code() == WRONG_LAST_SEQUENCE_2_12 => {
+                        PublishFailure::Conflict
                     }
-                    Some(code) => Refusal::Store(self.stream.refusal(code.clone())),
-                    None => Refusal::Store(self.stream.refused(error)),
+                    Some(code) => PublishFailure::Store(self.stream.classify(code.clone())),
+                    None => PublishFailure::Store(self.stream.rejected(error)),
                 }
             }
         })
     }
 }
 
-impl fmt::Debug for KeyedBucket {
+impl fmt::Debug for KvBucket {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "KeyedBucket({})", self.stream.bucket())
+        write!(formatter, "KvBucket({})", self.stream.bucket())
     }
 }
 
 /// The code that servers of 2.12 have for a conflict beside the older one.
-const WRONG_LAST_SEQUENCE_LATER: ErrorCode = ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
+const WRONG_LAST_SEQUENCE_2_12: ErrorCode = ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
 
-enum Refusal {
+enum PublishFailure {
     Conflict,
     NoStream,
     TooLarge,
     Store(StoreError),
 }
 
-enum Unknown {
+enum LastMessageError {
     /// There is no stream, or nobody said anything: `ensure` finds out.
-    NoAnswer,
+    NoReply,
     Store(StoreError),
 }
 
 /// A message without a word about it is a value.
 fn operation(headers: Option<&HeaderMap>) -> Operation {
-    let said = headers.and_then(|headers| headers.get(OPERATION));
-    match said.map(|value| value.as_str()) {
+    let value = headers.and_then(|headers| headers.get(OPERATION_HEADER));
+    match value.map(|value| value.as_str()) {
         None | Some("PUT") => Operation::Put,
         Some(_) => Operation::Delete,
     }

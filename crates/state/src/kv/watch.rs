@@ -19,13 +19,13 @@ use crate::desired::Revision;
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
 /// What a consumer is to deliver.
-pub(crate) struct Reading {
+pub(crate) struct ConsumerOptions {
     /// The subjects.
     pub(crate) filter: String,
     /// Whether values are left out.
     pub(crate) keys_only: bool,
     /// How long a server keeps the consumer when nobody listens to it.
-    pub(crate) unused_max: Duration,
+    pub(crate) inactive_max: Duration,
 }
 
 /// One entry of a key, as the stream has it.
@@ -37,7 +37,7 @@ pub(crate) struct Change {
 }
 
 /// A consumer, which ends some time after this is dropped.
-pub(crate) struct Changes {
+pub(crate) struct ChangeStream {
     stream: Arc<BackingStream>,
     messages: push::Messages,
     consumer: String,
@@ -46,15 +46,15 @@ pub(crate) struct Changes {
     next: u64,
 }
 
-impl Changes {
+impl ChangeStream {
     pub(crate) async fn open(
         stream: &Arc<BackingStream>,
-        reading: Reading,
+        options: ConsumerOptions,
     ) -> Result<Self, StoreError> {
         let config = push::Config {
             deliver_subject: stream.connection().client().new_inbox(),
             deliver_policy: DeliverPolicy::LastPerSubject,
-            filter_subject: reading.filter,
+            filter_subject: options.filter,
             ack_policy: AckPolicy::None,
             replay_policy: ReplayPolicy::Instant,
             max_deliver: 1,
@@ -62,31 +62,31 @@ impl Changes {
             flow_control: true,
             memory_storage: true,
             num_replicas: 1,
-            headers_only: reading.keys_only,
-            inactive_threshold: reading.unused_max,
+            headers_only: options.keys_only,
+            inactive_threshold: options.inactive_max,
             ..push::Config::default()
         };
-        match timeout(2 * STORE_WAIT_MAX, Self::made(stream, config)).await {
-            Ok(made) => made,
-            Err(_) => Err(stream.away()),
+        match timeout(2 * STORE_WAIT_MAX, Self::create(stream, config)).await {
+            Ok(created) => created,
+            Err(_) => Err(stream.unavailable()),
         }
     }
 
-    async fn made(stream: &Arc<BackingStream>, config: push::Config) -> Result<Self, StoreError> {
+    async fn create(stream: &Arc<BackingStream>, config: push::Config) -> Result<Self, StoreError> {
         let handle = stream.context().get_stream_no_info(stream.stream_name());
-        let handle = handle.await.map_err(|error| stream.refused(error))?;
+        let handle = handle.await.map_err(|error| stream.rejected(error))?;
         let consumer = handle.create_consumer(config).await;
         let consumer = consumer.map_err(|error| match error.kind() {
-            ConsumerErrorKind::JetStream(error) => stream.refusal(error),
-            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => stream.away(),
-            _ => stream.refused(error),
+            ConsumerErrorKind::JetStream(error) => stream.classify(error),
+            ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => stream.unavailable(),
+            _ => stream.rejected(error),
         })?;
         let info = consumer.cached_info();
         let (name, pending) = (info.name.clone(), info.num_pending);
         let messages = consumer.messages().await;
         Ok(Self {
             stream: stream.clone(),
-            messages: messages.map_err(|error| stream.refused(error))?,
+            messages: messages.map_err(|error| stream.rejected(error))?,
             consumer: name,
             pending,
             next: 1,
@@ -101,15 +101,15 @@ impl Changes {
     /// The next entry. After an error there is no other.
     pub(crate) async fn next(&mut self) -> Result<Change, StoreError> {
         let Some(Ok(message)) = self.messages.next().await else {
-            return Err(self.stream.away());
+            return Err(self.stream.unavailable());
         };
         let info = message.info();
         let (sequence, revision, pending) = match info {
             Ok(info) => (info.consumer_sequence, info.stream_sequence, info.pending),
-            Err(error) => return Err(self.stream.refused(error)),
+            Err(error) => return Err(self.stream.rejected(error)),
         };
         if sequence != self.next {
-            return Err(self.stream.away());
+            return Err(self.stream.unavailable());
         }
         self.next += 1;
         let jetstream::Message { message, .. } = message;

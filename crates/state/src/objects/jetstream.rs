@@ -65,10 +65,10 @@ impl Bucket {
         match timeout(WRITE_WAIT_MAX, written).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => match self.stream.check_connected().await {
-                Ok(()) => Err(self.stream.refused(error)),
-                Err(away) => Err(away),
+                Ok(()) => Err(self.stream.rejected(error)),
+                Err(unavailable) => Err(unavailable),
             },
-            Err(_) => Err(self.stream.away()),
+            Err(_) => Err(self.stream.unavailable()),
         }
     }
 
@@ -82,11 +82,11 @@ impl Bucket {
                     GetErrorKind::NotFound => ObjectError::Missing {
                         digest: digest.clone(),
                     },
-                    GetErrorKind::TimedOut => ObjectError::Store(self.stream.away()),
-                    _ => ObjectError::Store(self.stream.refused(error)),
+                    GetErrorKind::TimedOut => ObjectError::Store(self.stream.unavailable()),
+                    _ => ObjectError::Store(self.stream.rejected(error)),
                 });
             }
-            Err(_) => return Err(ObjectError::Store(self.stream.away())),
+            Err(_) => return Err(ObjectError::Store(self.stream.unavailable())),
         };
         self.read_all(object).await
     }
@@ -97,12 +97,12 @@ impl Bucket {
             Ok(Ok(info)) => Ok(!info.deleted),
             Ok(Err(error)) => match error.kind() {
                 InfoErrorKind::NotFound => Ok(false),
-                InfoErrorKind::TimedOut => Err(self.stream.away()),
+                InfoErrorKind::TimedOut => Err(self.stream.unavailable()),
                 InfoErrorKind::InvalidName | InfoErrorKind::Other => {
-                    Err(self.stream.refused(error))
+                    Err(self.stream.rejected(error))
                 }
             },
-            Err(_) => Err(self.stream.away()),
+            Err(_) => Err(self.stream.unavailable()),
         }
     }
 
@@ -123,12 +123,12 @@ impl Bucket {
                 }
                 Ok(Err(error)) => {
                     let source = match self.stream.check_connected().await {
-                        Ok(()) => self.stream.refused(error),
-                        Err(away) => away,
+                        Ok(()) => self.stream.rejected(error),
+                        Err(unavailable) => unavailable,
                     };
                     return Err(ObjectError::Store(source));
                 }
-                Err(_) => return Err(ObjectError::Store(self.stream.away())),
+                Err(_) => return Err(ObjectError::Store(self.stream.unavailable())),
             }
         }
     }
@@ -137,8 +137,8 @@ impl Bucket {
         self.stream.ensure().await?;
         let found = self.stream.context().get_object_store(self.stream.bucket());
         match timeout(STORE_WAIT_MAX, found).await {
-            Ok(found) => found.map_err(|error| self.stream.refused(error)),
-            Err(_) => Err(self.stream.away()),
+            Ok(found) => found.map_err(|error| self.stream.rejected(error)),
+            Err(_) => Err(self.stream.unavailable()),
         }
     }
 }

@@ -26,7 +26,7 @@ impl Bucket {
             let objects = store.objects.entry(self.name.clone()).or_default();
             objects.insert(digest.hex().to_owned(), bytes);
         });
-        written.ok_or_else(|| self.away())
+        written.ok_or_else(|| self.unavailable())
     }
 
     pub(super) fn read(&self, digest: &Digest) -> Result<Bytes, ObjectError> {
@@ -48,11 +48,11 @@ impl Bucket {
             let objects = store.objects.get(&self.name)?;
             objects.get(digest.hex()).cloned()
         });
-        found.ok_or_else(|| self.away())
+        found.ok_or_else(|| self.unavailable())
     }
 
-    fn away(&self) -> StoreError {
+    fn unavailable(&self) -> StoreError {
         let bucket = self.name.clone();
-        StoreError::Away { bucket }
+        StoreError::Unavailable { bucket }
     }
 }

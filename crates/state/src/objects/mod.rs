@@ -56,7 +56,7 @@ impl Objects {
     /// looked for, and made if it is not there, when it is used.
     ///
     /// # Errors
-    /// [`StoreError::Name`] if `name` is not 1 to 32 lower-case letters and digits.
+    /// [`StoreError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
     pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, StoreError> {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {

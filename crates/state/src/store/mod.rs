@@ -314,18 +314,18 @@ impl Store {
     ) -> Result<Option<Record>, StoreError> {
         let changed = self.with_database("change", |database| {
             let transaction = database.begin_write()?;
-            let made = {
+            let changed = {
                 let mut table = transaction.open_table(APPS)?;
                 let old = table.get(name)?.map(|old| old.value().to_vec());
-                let made = self.next_of(name, old.as_deref(), next);
-                if let Ok(Some((_, bytes))) = &made {
+                let changed = self.next_of(name, old.as_deref(), next);
+                if let Ok(Some((_, bytes))) = &changed {
                     table.insert(name, bytes.as_slice())?;
                 }
-                made
+                changed
             };
             // Nothing was written if nothing was made.
             transaction.commit()?;
-            Ok(made)
+            Ok(changed)
         });
         Ok(changed??.map(|(record, _)| record))
     }

@@ -74,11 +74,17 @@ async fn objects_of_a_store_that_is_away_are_away(mut rig: Rig) {
     disconnected(&bus).await;
     let read = soon(objects.get(&digest)).await;
     assert!(
-        matches!(read, Err(ObjectError::Store(StoreError::Away { .. }))),
+        matches!(
+            read,
+            Err(ObjectError::Store(StoreError::Unavailable { .. }))
+        ),
         "{read:?}"
     );
     let known = soon(objects.has(&digest)).await;
-    assert!(matches!(known, Err(StoreError::Away { .. })), "{known:?}");
+    assert!(
+        matches!(known, Err(StoreError::Unavailable { .. })),
+        "{known:?}"
+    );
 }
 
 #[tokio::test]

@@ -199,13 +199,13 @@ async fn a_store_that_is_away_says_so_and_is_found_again(mut rig: Rig) {
     assert!(matches!(
         away,
         Err(PutError::Store {
-            source: StoreError::Away { .. },
+            source: StoreError::Unavailable { .. },
             ..
         })
     ));
     assert!(matches!(
         soon(records.get(&shop)).await,
-        Err(StoreError::Away { .. })
+        Err(StoreError::Unavailable { .. })
     ));
     assert_eq!(soon(watch.next()).await, Some(Watched::Away));
     rig.restore(&["a"]).await;
@@ -278,7 +278,10 @@ async fn the_name_of_a_bucket_is_plain(rig: Rig) {
     let bus = rig.join("a").await;
     for name in ["", "../x", "a.b", "a-b", ">"] {
         let opened = Records::open(&bus, name, &BucketOptions::default());
-        assert!(matches!(opened, Err(StoreError::Name { .. })), "{name}");
+        assert!(
+            matches!(opened, Err(StoreError::InvalidName { .. })),
+            "{name}"
+        );
     }
 }
 
@@ -293,7 +296,7 @@ async fn a_server_without_jetstream_is_said_to_be_that() {
         loop {
             match records.get(&key(&["shop"])).await {
                 // The store's connection is not the bus's.
-                Err(StoreError::Away { .. }) => tokio::task::yield_now().await,
+                Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
                 other => return other,
             }
         }
@@ -345,7 +348,7 @@ async fn a_bucket_in_memory_with_more_replicas_than_servers_is_refused_with_the_
     let records = Records::open(&bus, "desired", &three).unwrap();
     let refused = records.get(&key(&["shop"])).await;
     assert!(
-        matches!(refused, Err(StoreError::Refused { .. })),
+        matches!(refused, Err(StoreError::Rejected { .. })),
         "{refused:?}"
     );
 }

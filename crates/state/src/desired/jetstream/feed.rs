@@ -11,50 +11,50 @@ use tokio::time::sleep;
 use super::super::{Key, Watched};
 use super::record;
 use crate::buckets::StoreError;
-use crate::kv::{Change, Changes, KeyedBucket, Operation, Reading};
+use crate::kv::{Change, ChangeStream, ConsumerOptions, KvBucket, Operation};
 
 /// How long a server keeps a feed that nobody listens to.
-const FEED_UNUSED_MAX: Duration = Duration::from_secs(30);
+const FEED_INACTIVE_MAX: Duration = Duration::from_secs(30);
 
 /// The pause before a store that is away is tried again; also how long a change may go unseen after it
 /// is back.
-const AWAY_PAUSE: Duration = Duration::from_secs(1);
+const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends all records and changes to a watcher, for ever.
-pub(super) async fn watch(keyed: &KeyedBucket, sender: &mpsc::Sender<Watched>) {
-    let mut is_away = false;
+pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
+    let mut is_unavailable = false;
     loop {
-        let error = match keyed.ensure().await {
-            Ok(()) => forward(keyed, sender, &mut is_away).await,
+        let error = match kv.ensure().await {
+            Ok(()) => forward(kv, sender, &mut is_unavailable).await,
             Err(error) => error,
         };
-        if !is_away {
-            tracing::info!(bucket = keyed.stream().bucket(), %error, "a watched bucket is away");
-            is_away = true;
+        if !is_unavailable {
+            tracing::info!(bucket = kv.stream().bucket(), %error, "a watched bucket is away");
+            is_unavailable = true;
             if sender.send(Watched::Away).await.is_err() {
                 return;
             }
         }
-        sleep(AWAY_PAUSE).await;
+        sleep(UNAVAILABLE_PAUSE).await;
     }
 }
 
 /// Forwards one feed until it breaks, and says why it did.
 async fn forward(
-    keyed: &KeyedBucket,
+    kv: &KvBucket,
     sender: &mpsc::Sender<Watched>,
-    is_away: &mut bool,
+    is_unavailable: &mut bool,
 ) -> StoreError {
-    let mut feed = match Feed::open(keyed).await {
+    let mut feed = match Feed::open(kv).await {
         Ok(feed) => feed,
         Err(error) => return error,
     };
     loop {
         match feed.next().await {
             Ok(watched) => {
-                *is_away = false;
+                *is_unavailable = false;
                 if sender.send(watched).await.is_err() {
-                    return keyed.stream().away();
+                    return kv.stream().unavailable();
                 }
             }
             Err(error) => return error,
@@ -65,60 +65,60 @@ async fn forward(
 /// All records of a bucket and what comes after, by a consumer of the stream's that ends with this.
 pub(super) struct Feed<'a> {
     prefix: &'a str,
-    changes: Changes,
+    changes: ChangeStream,
     stage: Stage,
 }
 
 enum Stage {
-    Beginning,
-    Reading,
-    Read,
-    Following,
+    Start,
+    Replaying,
+    Replayed,
+    Live,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) async fn open(keyed: &'a KeyedBucket) -> Result<Self, StoreError> {
-        let reading = Reading {
-            filter: format!("{}>", keyed.prefix()),
+    pub(super) async fn open(kv: &'a KvBucket) -> Result<Self, StoreError> {
+        let options = ConsumerOptions {
+            filter: format!("{}>", kv.prefix()),
             keys_only: false,
-            unused_max: FEED_UNUSED_MAX,
+            inactive_max: FEED_INACTIVE_MAX,
         };
         Ok(Self {
-            prefix: keyed.prefix(),
-            changes: Changes::open(keyed.stream(), reading).await?,
-            stage: Stage::Beginning,
+            prefix: kv.prefix(),
+            changes: ChangeStream::open(kv.stream(), options).await?,
+            stage: Stage::Start,
         })
     }
 
     pub(super) async fn next(&mut self) -> Result<Watched, StoreError> {
         match self.stage {
-            Stage::Beginning => {
+            Stage::Start => {
                 self.stage = if self.changes.pending() == 0 {
-                    Stage::Read
+                    Stage::Replayed
                 } else {
-                    Stage::Reading
+                    Stage::Replaying
                 };
                 Ok(Watched::Begins)
             }
-            Stage::Read => {
-                self.stage = Stage::Following;
+            Stage::Replayed => {
+                self.stage = Stage::Live;
                 Ok(Watched::Complete)
             }
-            Stage::Reading | Stage::Following => self.change().await,
+            Stage::Replaying | Stage::Live => self.change().await,
         }
     }
 
     async fn change(&mut self) -> Result<Watched, StoreError> {
         loop {
             let change = self.changes.next().await?;
-            if matches!(self.stage, Stage::Reading) && change.pending == 0 {
-                self.stage = Stage::Read;
+            if matches!(self.stage, Stage::Replaying) && change.pending == 0 {
+                self.stage = Stage::Replayed;
             }
-            match self.watched(change) {
+            match self.event_of(change) {
                 Some(watched) => return Ok(watched),
                 // The last record is none of ours: it is passed over, and then all have been said.
-                None if matches!(self.stage, Stage::Read) => {
-                    self.stage = Stage::Following;
+                None if matches!(self.stage, Stage::Replayed) => {
+                    self.stage = Stage::Live;
                     return Ok(Watched::Complete);
                 }
                 None => {}
@@ -126,7 +126,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn watched(&self, change: Change) -> Option<Watched> {
+    fn event_of(&self, change: Change) -> Option<Watched> {
         let key = change
             .subject
             .strip_prefix(self.prefix)

@@ -6,34 +6,34 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use self::feed::{Feed, watch};
+use self::feed::Feed;
 use super::{Key, PutError, Record, Revision, Watched};
 use crate::buckets::{BucketOptions, StoreError};
-use crate::kv::{Entry, EntryKey, KeyedBucket, Operation, WriteError};
+use crate::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 use weft_bus::nats::StoreConnection;
 
 mod feed;
 
 /// How many changes wait for a watcher before the feed waits too.
-const WATCHED_QUEUED_MAX: usize = 256;
+const EVENTS_QUEUED_MAX: usize = 256;
 
 /// How often a put is made: again after a deletion by a foreign hand was found in its place.
 const PUT_ATTEMPTS_MAX: usize = 2;
 
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
-    keyed: KeyedBucket,
+    kv: KvBucket,
 }
 
 impl Bucket {
     pub(super) fn new(store: &StoreConnection, name: &str, options: &BucketOptions) -> Self {
         Self {
-            keyed: KeyedBucket::of_lattice(store, name, options),
+            kv: KvBucket::for_lattice(store, name, options),
         }
     }
 
     pub(super) async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let newest = self.keyed.newest(&entry_key(key)).await?;
+        let newest = self.kv.newest(&entry_key(key)).await?;
         Ok(newest
             .filter(|entry| entry.operation == Operation::Put)
             .map(record))
@@ -51,14 +51,14 @@ impl Bucket {
         };
         let (entry, mut at) = (entry_key(key), expected);
         for _ in 0..PUT_ATTEMPTS_MAX {
-            let put = self.keyed.put(&entry, value.clone(), Some(at));
+            let put = self.kv.put(&entry, value.clone(), Some(at));
             match put.await {
                 Ok(revision) => return Ok(revision),
                 Err(WriteError::TooLarge { found, max }) => {
                     return Err(PutError::TooLarge { found, max });
                 }
                 Err(WriteError::Store(source)) => return Err(failed(source)),
-                Err(WriteError::Conflict) => match self.after_conflict(key, expected).await {
+                Err(WriteError::Conflict) => match self.resolve_conflict(key, expected).await {
                     Ok(ControlFlow::Continue(revision)) => at = revision,
                     Ok(ControlFlow::Break(current)) => {
                         let key = key.clone();
@@ -82,8 +82,8 @@ impl Bucket {
 
     pub(super) async fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
         let mut records = BTreeMap::new();
-        self.keyed.ensure().await?;
-        let mut feed = Feed::open(&self.keyed).await?;
+        self.kv.ensure().await?;
+        let mut feed = Feed::open(&self.kv).await?;
         loop {
             match feed.next().await? {
                 Watched::Begins => {}
@@ -94,20 +94,20 @@ impl Bucket {
                     records.remove(&key);
                 }
                 Watched::Complete => break,
-                Watched::Away => return Err(self.keyed.stream().away()),
+                Watched::Away => return Err(self.kv.stream().unavailable()),
             }
         }
         Ok(records.into_iter().collect())
     }
 
     pub(super) fn watch(&self) -> mpsc::Receiver<Watched> {
-        let (sender, receiver) = mpsc::channel(WATCHED_QUEUED_MAX);
-        let keyed = self.keyed.clone();
-        let store = self.keyed.stream().store();
+        let (sender, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
+        let kv = self.kv.clone();
+        let store = self.kv.stream().store();
         let stopping = store.stopping().clone();
         store.tasks().spawn(async move {
             tokio::select! {
-                () = watch(&keyed, &sender) => {}
+                () = feed::run(&kv, &sender) => {}
                 () = sender.closed() => {}
                 () = stopping.cancelled() => {}
             }
@@ -117,12 +117,12 @@ impl Bucket {
 
     /// What is there in place of what was expected. If that is only a deletion by a foreign hand, and
     /// nothing was expected, the record may be written in its place.
-    async fn after_conflict(
+    async fn resolve_conflict(
         &self,
         key: &Key,
         expected: Revision,
     ) -> Result<ControlFlow<Revision, Revision>, StoreError> {
-        let found = self.keyed.newest(&entry_key(key)).await?;
+        let found = self.kv.newest(&entry_key(key)).await?;
         let found = found.map(|entry| (entry.operation, entry.revision));
         Ok(match found {
             Some((Operation::Put, revision)) => ControlFlow::Break(revision),
@@ -135,7 +135,7 @@ impl Bucket {
 }
 
 fn entry_key(key: &Key) -> EntryKey {
-    EntryKey::of_tokens(key.as_str())
+    EntryKey::from_tokens(key.as_str())
 }
 
 fn record(entry: Entry) -> Record {
