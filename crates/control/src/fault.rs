@@ -1,36 +1,37 @@
-//! A fault that a drill asks a host for: to end at once, or to hang. Whether a host takes it is its operator's
-//! choice.
+//! Faults that a drill injects into a host: to exit at once, or to hang. Its operator can forbid
+//! drills.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long after its answer a host breaks: the answer is on its way by then, and hosts that are to be lost
-/// together are.
+/// The delay between the answer and the fault: long enough for the answer to leave, and for all
+/// hosts of a drill to receive the request before the first is lost.
 pub const FAULT_AFTER: Duration = Duration::from_millis(250);
 
-/// The longest that a host hangs: longer shows nothing more, for it counts as dead after three seconds.
+/// The longest hang. A longer one shows nothing more: the host counts as dead after three seconds.
 pub const HANG_MAX: Duration = Duration::from_mins(1);
 
-/// What `POST /v1/fault` takes. With `?check=true` the host only says whether it would do it.
+/// The body of `POST /v1/fault`. With `?check=true` the host answers whether it would take the
+/// fault, and does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum FaultRequest {
-    /// The process ends at once, as by `kill -9`: nothing is drained, nothing is told to anybody.
+    /// The process exits at once, as by `kill -9`: it drains nothing and sends nothing.
     Kill {},
-    /// The process does nothing at all for a while, and then goes on.
+    /// The process stops for a while, and then continues.
     Stop {
-        /// For so long, in milliseconds: 1 to those of [`HANG_MAX`].
+        /// The duration in milliseconds: 1 to that of [`HANG_MAX`].
         for_ms: u64,
     },
 }
 
-/// What it answers.
+/// The answer to `POST /v1/fault`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultReport {
     /// The host's name.
     pub host: String,
-    /// In how many milliseconds it breaks; none if it was only asked whether it would.
+    /// Milliseconds until the fault; `None` for a check.
     pub after_ms: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! How commands name a host: by its name, or by the beginning of its id.
+//! References to hosts in commands: a name, or the beginning of an id.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,19 +6,19 @@ use std::str::FromStr;
 use super::rows::HostRow;
 use weft_membership::message::MAX_HOST_NAME_BYTES;
 
-/// How many hosts an error names: more are a table's job.
+/// The most hosts that an error lists; for more there is `weft get hosts`.
 const HOSTS_NAMED_MAX: usize = 10;
 
-/// How much of an id an error shows: told apart in any lattice.
+/// The length of an id in an error: enough to be distinct in any lattice.
 const ID_CHARACTERS_SHOWN: usize = 9;
 
-/// A host, as somebody writes it: its name, or the beginning of its id.
+/// A host as a user writes it: its name, or the beginning of its id.
 ///
 /// The text has the form of a host's name, so it stands in a path as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRef(String);
 
-/// The text is no name of a host.
+/// The text is not a valid name of a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{}` cannot be the name of a host: expected 1 to {MAX_HOST_NAME_BYTES} characters of \
@@ -26,43 +26,43 @@ pub struct HostRef(String);
     .text.escape_debug()
 )]
 pub struct HostNameError {
-    /// The text, cut if it is long.
+    /// The text, truncated to the longest name.
     text: String,
 }
 
-/// No host, or more than one, is meant.
+/// A reference that matches no host, or several.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FindHostError {
-    /// There is none of that name or id.
+    /// No host has that name or id.
     #[error("there is no host `{given}`")]
     Missing {
-        /// What was asked for.
+        /// The reference.
         given: String,
-        /// Those that there are, for people.
+        /// The hosts of the lattice, for people.
         hosts: String,
     },
-    /// There are several.
-    #[error("`{given}` means more than one host")]
+    /// Several hosts match.
+    #[error("`{given}` matches more than one host")]
     Ambiguous {
-        /// What was asked for.
+        /// The reference.
         given: String,
-        /// Those that it may mean, for people.
+        /// The matching hosts, for people.
         hosts: String,
     },
 }
 
 impl HostRef {
-    /// What was written.
+    /// The text of the reference.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host that is meant: of those that live, the one of that name, else the one whose id begins so;
-    /// if none of them is, one that is gone.
+    /// Finds the host: among live hosts by name, then by the beginning of the id, then the same
+    /// among hosts that are dead or have left.
     ///
     /// # Errors
-    /// A [`FindHostError`], which names the hosts that there are.
+    /// A [`FindHostError`] that lists the hosts.
     pub fn find<'a>(&self, hosts: &'a [HostRow]) -> Result<&'a HostRow, FindHostError> {
         let (alive, dead): (Vec<_>, Vec<_>) = hosts.iter().partition(|host| !host.is_gone());
         let is_named: fn(&HostRow, &str) -> bool = |host, text| host.host == text;
@@ -94,24 +94,26 @@ impl HostRef {
 }
 
 impl FindHostError {
-    /// What to do next.
+    /// The next step for the user.
     #[must_use]
     pub fn help(&self) -> String {
         match self {
             Self::Missing { hosts, .. } => {
-                format!("give a name or the beginning of an id; there is {hosts}")
+                format!(
+                    "give the name or the beginning of the id of a host; the lattice has {hosts}"
+                )
             }
             Self::Ambiguous { hosts, .. } => {
-                format!("give the beginning of an id: there is {hosts}")
+                format!("give the beginning of an id; the candidates are {hosts}")
             }
         }
     }
 }
 
-/// Checks what a host is to be called.
+/// Checks the name of a host.
 ///
 /// # Errors
-/// If it cannot be a name.
+/// A [`HostNameError`] if the name is not valid.
 pub fn check_host_name(text: &str) -> Result<(), HostNameError> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let fits = (1..=MAX_HOST_NAME_BYTES).contains(&text.len());
@@ -194,7 +196,7 @@ mod tests {
             ("north", "haaaaaaaaaa1"),
             ("haaa", "haaaaaaaaaa1"),
             ("haab", "haabbbbbbbb2"),
-            // A host that lives goes before one that is gone.
+            // A live host takes precedence over a dead one.
             ("south", "haabbbbbbbb2"),
             ("hcc", "hccccccccccc3"),
             ("old", "hffffffffff6"),
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_no_host_or_several_says_which_there_are() {
+    fn a_reference_to_no_host_or_several_lists_the_candidates() {
         let hosts = hosts();
         let find = |text: &str| {
             let given: HostRef = text.parse().unwrap();
@@ -224,14 +226,14 @@ mod tests {
             let several = find(text);
             assert_eq!(
                 several.to_string(),
-                format!("`{text}` means more than one host")
+                format!("`{text}` matches more than one host")
             );
             assert!(several.help().contains("beginning of an id"), "{several:?}");
         }
     }
 
     #[test]
-    fn what_cannot_be_a_name_is_refused_and_repeated_within_bounds() {
+    fn an_invalid_name_is_rejected_and_quoted_within_bounds() {
         let long = "x".repeat(300);
         for text in ["", "a/b", "..", "a b", "*", ">", "näme", "a\n", &long] {
             let error = text.parse::<HostRef>().unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The control protocol: what `weft` and a host's admin API say to each other.
+//! The control protocol between `weft` and a host's admin API.
 //!
 //! HTTP/1.1 with JSON bodies on the admin address, every request authorised by
 //! `Authorization: Bearer <token>`. A failed request carries an [`ErrorBody`].
@@ -44,37 +44,37 @@ pub use operating::{
     DrainReport, DrainRequest, EventRow, LabelReport, LabelRequest, PlanReport, StatusReport,
 };
 
-/// The admin address a host listens on, and `weft` looks at, unless told otherwise.
+/// The default admin address: a host listens on it, and `weft` connects to it.
 pub const ADMIN_ADDRESS_DEFAULT: &str = "127.0.0.1:7411";
 
-/// The largest JSON body either side reads: a manifest is at most 1 MiB of text.
+/// The largest JSON body that either side reads: a manifest is at most 1 MiB of text.
 pub const JSON_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// How many log lines `GET /v1/logs` returns at most when `tail` is not given.
+/// The number of log lines that `GET /v1/logs` returns at most without `tail`.
 pub const LOG_TAIL_DEFAULT: usize = 100;
 
-/// What `POST /v1/apps` takes.
+/// The body of `POST /v1/apps`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeployRequest {
-    /// The manifest; every source is a digest whose bytes were uploaded before.
+    /// The manifest; every source is the digest of uploaded bytes.
     pub app: App,
 }
 
-/// What a deploy did.
+/// The answer to a deploy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeployReport {
     /// The app's name.
     pub app: String,
     /// Its new revision.
     pub revision: u64,
-    /// What changed against the revision before, one line each; empty if nothing did.
+    /// The changes from the previous revision, one line each; empty if nothing changed.
     pub changes: Vec<String>,
     /// The routes the app now answers, as in `weft get routes`.
     pub routes: Vec<rows::RouteRow>,
 }
 
-/// What an undeploy did.
+/// The answer to an undeploy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UndeployReport {
     /// The app's name.
@@ -83,7 +83,7 @@ pub struct UndeployReport {
     pub revision: u64,
 }
 
-/// What `POST /v1/call` takes.
+/// The body of `POST /v1/call`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallRequest {
@@ -91,85 +91,86 @@ pub struct CallRequest {
     pub app: String,
     /// The component's name.
     pub component: String,
-    /// The function and its arguments in WAVE, for example `shop:catalog/pricing.quote("teapot", 3)`.
+    /// The function and its arguments in WAVE, for example `shop:catalog/pricing.quote("teapot",
+    /// 3)`.
     pub expression: String,
-    /// How often it is called, each time as a request of its own, one after another: 1 to
-    /// [`CALL_REPEAT_MAX`].
-    #[serde(default = "once")]
+    /// The number of calls, each a request of its own, one after another: 1 to [`CALL_REPEAT_MAX`].
+    #[serde(default = "repeat_default")]
     pub repeat: u32,
 }
 
-/// The most calls of one [`CallRequest`]: enough to measure anything, and a bound for what is remembered
-/// of each.
+/// The most calls of one [`CallRequest`]: enough for any measurement, and a bound for the stored
+/// times.
 pub const CALL_REPEAT_MAX: u32 = 1_000_000;
 
-fn once() -> u32 {
+fn repeat_default() -> u32 {
     1
 }
 
-/// What a call returned.
+/// The answer to a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallReply {
     /// The result in WAVE; `None` if the function returns nothing.
     pub result: Option<String>,
-    /// How long the call took on the host, in microseconds; of several calls, all together.
+    /// The duration of the call on the host, in microseconds; of several calls, their sum.
     pub elapsed_us: u64,
-    /// How long each took, of several calls.
+    /// The distribution of the durations of several calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<CallTimes>,
 }
 
-/// How long each of several calls took on the host, in nanoseconds.
+/// The distribution of the durations of several calls on the host, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallTimes {
-    /// How many there were.
+    /// The number of calls.
     pub calls: u32,
-    /// The fastest.
+    /// The shortest duration.
     pub min_ns: u64,
-    /// Half of them took no longer.
+    /// The 50th percentile.
     pub median_ns: u64,
-    /// 99 of 100 took no longer.
+    /// The 99th percentile.
     pub p99_ns: u64,
-    /// The slowest.
+    /// The longest duration.
     pub max_ns: u64,
 }
 
 /// A line of a guest's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// Counts the lines of this host since it started.
+    /// The number of the line, counted from the start of the host.
     pub sequence: u64,
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
     /// `trace`, `debug`, `info`, `warn` or `error`.
     pub level: String,
-    /// The app the line came from; empty for a line that is not a guest's.
+    /// The app of the guest; empty for a line of the host.
     pub app: String,
-    /// The component the line came from.
+    /// The component of the guest.
     pub component: String,
-    /// `stdout`, `stderr`, `log` (from `wasi:logging`) or `host` (what the host says of the guest).
+    /// `stdout`, `stderr`, `log` (from `wasi:logging`) or `host` (a message of the host about the
+    /// guest).
     pub stream: String,
     /// The text, without its line end.
     pub message: String,
 }
 
-/// The body of every answer that is not a success.
+/// The body of every answer with an error status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// A stable name for programs.
     pub code: ErrorCode,
     /// What happened, for people.
     pub message: String,
-    /// What led to it, outermost first.
+    /// The chain of causes, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// What to do next.
+    /// The next step for the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
 }
 
 impl ErrorBody {
-    /// The token is missing or wrong.
+    /// The answer to a request with a missing or wrong token.
     #[must_use]
     pub fn unauthorized() -> Self {
         Self {
@@ -184,26 +185,27 @@ impl ErrorBody {
     }
 }
 
-/// The stable names of what can go wrong.
+/// The stable names of error kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorCode {
     /// The token is missing or wrong.
     Unauthorized,
-    /// The request does not read: bad JSON, a bad digest, a bad expression.
+    /// The request is malformed: invalid JSON, digest or expression.
     BadRequest,
-    /// What it names is not there.
+    /// The named object does not exist.
     NotFound,
-    /// What it asks for clashes with what is there (a route another app has).
+    /// The request conflicts with the current state, such as a route of another app.
     Conflict,
-    /// It reads, and it cannot be done: a link that cannot be made, a component that does not compile.
+    /// The request is well-formed but not possible: a link that cannot be made, a component that
+    /// does not compile.
     Refused,
     /// The called guest trapped.
     Trapped,
-    /// The called guest did not finish in time.
+    /// The called guest exceeded its deadline.
     Deadline,
     /// The host is full or shutting down; try again.
     Busy,
-    /// The host failed; its log says more.
+    /// The host failed; its log has the details.
     Internal,
 }

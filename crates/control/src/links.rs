@@ -1,4 +1,4 @@
-//! `GET /v1/links/why`: which link is asked about, in the words of a query.
+//! The query of `GET /v1/links/why`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,47 +7,47 @@ use weft_lattice_config::{
     AppName, ComponentName, InterfaceError, InterfaceName, InterfaceRef, LinkName, NameError,
 };
 
-/// The link that somebody asks about.
+/// The link to explain.
 ///
-/// Written as a query: `app=shop&from=storefront&interface=shop:catalog/pricing`, and `&name=…` if it
-/// has a name. Every value is text of a form that needs no escapes in a query.
+/// Written as a query: `app=shop&from=storefront&interface=shop:catalog/pricing`, and `&name=…` if
+/// the link has a name. No value needs escapes in a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkQuery {
     /// The app.
     pub app: AppName,
-    /// The component that imports.
+    /// The importing component.
     pub from: ComponentName,
-    /// What it imports.
+    /// The import.
     pub import: ImportQuery,
-    /// The name of the link, where several links are for one interface.
+    /// The name of the link, if several links are for one interface.
     pub name: Option<LinkName>,
 }
 
-/// How an import is asked for.
+/// A reference to an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportQuery {
-    /// By its interface, with or without a version, or by the package that the link is for.
+    /// An interface, with or without a version, or the package that the link is for.
     Interface(InterfaceRef),
-    /// By a name that is none of an interface: WIT's `import left: …`.
+    /// A plain name, from WIT's `import left: …`.
     Plain(String),
 }
 
-/// The query or the name of an import does not read.
+/// The reasons why a query or the name of an import is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LinkQueryError {
-    /// A key that is not expected.
-    #[error("expected `app`, `from`, `interface` or `name`, found `{0}`")]
+    /// The key is unknown.
+    #[error("unknown query key: expected `app`, `from`, `interface` or `name`, found `{0}`")]
     UnknownKey(String),
-    /// A key is not there.
-    #[error("`{0}` is missing")]
+    /// A key is missing.
+    #[error("query key `{0}` is missing")]
     Missing(&'static str),
-    /// A value is no name.
+    /// A value is not a valid name.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A value is no interface.
+    /// A value is not a valid interface.
     #[error(transparent)]
     Interface(#[from] InterfaceError),
-    /// Neither an interface nor the plain name of an import.
+    /// The text is neither an interface nor a plain name.
     #[error(
         "`{0}` is not an import: expected an interface (`shop:catalog/pricing`, with or without \
          `@0.1.0`), or a plain name of letters, digits and `-`"
@@ -56,7 +56,7 @@ pub enum LinkQueryError {
 }
 
 impl ImportQuery {
-    /// Whether this asks for the import with that name, over the link for `interface`.
+    /// Returns whether this refers to the import of that name, over the link for `interface`.
     #[must_use]
     pub fn matches(&self, import: &str, interface: &InterfaceRef) -> bool {
         match self {
@@ -73,7 +73,7 @@ impl ImportQuery {
     }
 }
 
-/// Whether some interface can be meant by both.
+/// Returns whether some interface matches both.
 fn overlap(one: &InterfaceRef, other: &InterfaceRef) -> bool {
     let of_interface = match (&one.interface, &other.interface) {
         (Some(one), Some(other)) => one == other,
@@ -160,14 +160,14 @@ mod tests {
         ] {
             let query: LinkQuery = text.parse().unwrap();
             assert_eq!(query.to_string(), text);
-            // It is a query as it stands: nothing in it needs an escape.
+            // The text needs no escapes as the query of a URI.
             let uri: http::Uri = format!("/v1/links/why?{text}").parse().unwrap();
             assert_eq!(uri.query(), Some(text));
         }
     }
 
     #[test]
-    fn a_query_that_does_not_read_says_what_is_expected() {
+    fn an_invalid_query_reports_the_expected_form() {
         for (text, expected) in [
             ("", "`app` is missing"),
             ("app=shop&interface=a:b/c", "`from` is missing"),
@@ -186,13 +186,13 @@ mod tests {
     #[test]
     fn an_import_is_found_by_each_way_to_name_it() {
         let cases = [
-            // asked, the import, the link's interface
+            // requested, the import, the link's interface
             ("a:b/c", "a:b/c@0.1.3", "a:b/c", true),
             ("a:b/c@0.1.0", "a:b/c@0.1.3", "a:b/c", true),
             ("a:b/c@0.1.3", "a:b/c@0.1.0", "a:b/c", false),
             ("a:b/d", "a:b/c@0.1.0", "a:b", false),
             ("a:b", "a:b/c@0.1.0", "a:b/c", true),
-            // As the manifest says it, whatever the version of the import.
+            // The version is matched as the manifest has it, not as the import has it.
             ("a:b@0.1.3", "a:b/c@0.1.0", "a:b@0.1.3", true),
             ("left", "left", "a:b/c", true),
             ("right", "left", "a:b/c", false),

@@ -1,5 +1,5 @@
-//! What an operator asks of a lattice and its hosts: whether an app is as wanted, what a deploy would change,
-//! to drain and to label a host, and what happened.
+//! Bodies of operator requests: the status of an app, the plan of a deploy, draining and labelling
+//! a host, and events.
 
 use std::collections::BTreeMap;
 
@@ -7,124 +7,124 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::PlacementRow;
 
-/// What `GET /v1/status?app=` answers.
+/// The answer to `GET /v1/status?app=`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusReport {
     /// The app's name.
     pub app: String,
-    /// The revision that is wanted.
+    /// The desired revision.
     pub revision: u64,
-    /// Whether every component has as many replicas as wanted, all ready at that revision.
+    /// True if every component has all desired replicas, each ready at that revision.
     pub ready: bool,
-    /// Why nothing is decided by what is heard of other hosts at the moment, if that is so.
+    /// The reason why placement is paused, if it is.
     pub held: Option<String>,
-    /// Its components.
+    /// The app's components.
     pub components: Vec<ComponentStatus>,
 }
 
-/// Whether a component is as wanted.
+/// The status of a component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ComponentStatus {
-    /// Where it is to run, and why not where it is not.
+    /// Its placement, with the reasons for missing replicas.
     #[serde(flatten)]
     pub placement: PlacementRow,
-    /// How many hosts have it, by revision, in ascending order.
+    /// Number of hosts per revision, in ascending order.
     pub revisions: Vec<RevisionStatus>,
 }
 
-/// How many hosts have a revision of a component.
+/// Number of hosts with one revision of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevisionStatus {
     /// The revision.
     pub revision: u64,
-    /// Hosts on which it takes calls.
+    /// Hosts on which the revision takes calls.
     pub ready: usize,
-    /// Hosts on which it could not be prepared.
+    /// Hosts on which preparation failed.
     pub failed: usize,
-    /// Hosts on which it is being prepared, or finishes what it has.
+    /// Hosts on which the revision is being prepared or is stopping.
     pub other: usize,
 }
 
-/// What `POST /v1/plan` answers: what a deploy would change. Nothing is changed.
+/// The answer to `POST /v1/plan`: the changes of a deploy, without making them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanReport {
     /// The app's name.
     pub app: String,
-    /// The revision that is deployed; none if the app is new.
+    /// The deployed revision; `None` if the app is new.
     pub revision: Option<u64>,
-    /// What would change in the app, one line each; empty if nothing would.
+    /// The changes in the app, one line each; empty if nothing changes.
     pub changes: Vec<String>,
-    /// What would change on which host.
+    /// The changes on hosts.
     pub hosts: Vec<HostChange>,
-    /// Where the app's components would run.
+    /// The planned placement of the app's components.
     pub placements: Vec<PlacementRow>,
-    /// Why nothing is decided by what is heard of other hosts at the moment, if that is so.
+    /// The reason why placement is paused, if it is.
     pub held: Option<String>,
 }
 
-/// What one host would do differently.
+/// A change on one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostChange {
     /// The host's name.
     pub host: String,
-    /// Its id in the lattice; none for a host that is its own.
+    /// The id in the lattice; `None` for a host without a lattice.
     pub id: Option<String>,
-    /// What it does.
+    /// The kind of change.
     pub change: ChangeKind,
-    /// The app whose component it is: not always the one that is deployed, where capacity is short.
+    /// The component's app: not always the deployed one, where capacity is short.
     pub app: String,
     /// The component.
     pub component: String,
-    /// With how many replicas.
+    /// The number of replicas after the change.
     pub replicas: usize,
 }
 
-/// What a host would do with a component.
+/// The kinds of changes of a component on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// It begins to run it, or runs more replicas.
+    /// The host starts the component, or more replicas of it.
     Starts,
-    /// It runs another version or other settings of it.
+    /// The host runs another version or other settings of the component.
     Changes,
-    /// It runs it no more, or with fewer replicas.
+    /// The host stops the component, or some of its replicas.
     Stops,
 }
 
-/// What `POST /v1/drain` takes.
+/// The body of `POST /v1/drain`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrainRequest {
-    /// Whether to take work again in place of none.
+    /// True to end the drain, so that the host takes work again.
     #[serde(default)]
     pub undo: bool,
 }
 
-/// What `GET` and `POST /v1/drain` answer.
+/// The answer to `GET` and `POST /v1/drain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainReport {
     /// The host's name.
     pub host: String,
     /// Its id in the lattice.
     pub id: String,
-    /// What it says of itself, as in `weft get hosts`.
+    /// The state that the host reports, as in `weft get hosts`.
     pub status: String,
-    /// What still runs there and is on its way to other hosts.
+    /// Components that still run there and move to other hosts.
     pub leaving: Vec<String>,
-    /// What runs there because no other host may have it, and why.
+    /// Components that no other host can take, with the reasons.
     pub staying: Vec<Staying>,
 }
 
-/// A component that cannot leave a host.
+/// A component that cannot move to another host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Staying {
     /// The component, as `APP/COMPONENT`.
     pub component: String,
-    /// Why no other host takes it.
+    /// The reasons why no other host takes it.
     pub why: Vec<String>,
 }
 
-/// What `POST /v1/labels` takes: for each name the value, or none to remove it.
+/// The body of `POST /v1/labels`: a value for each name, `None` to remove the label.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LabelRequest {
@@ -132,36 +132,36 @@ pub struct LabelRequest {
     pub labels: BTreeMap<String, Option<String>>,
 }
 
-/// What it answers.
+/// The answer to `POST /v1/labels`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelReport {
     /// The host's name.
     pub host: String,
-    /// Its labels from now on.
+    /// The labels after the change.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Something that happened, as the host that was asked saw it.
+/// An event, as the answering host observed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventRow {
-    /// Counts the events of this host since it started.
+    /// The number of the event, counted from the start of the host.
     pub sequence: u64,
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
     /// A stable name for programs, such as `host-died`.
     pub kind: String,
-    /// The host that it is about.
+    /// The host concerned.
     pub host: Option<String>,
-    /// The app that it is about.
+    /// The app concerned.
     pub app: Option<String>,
-    /// The component that it is about.
+    /// The component concerned.
     pub component: Option<String>,
-    /// What happened, for people.
+    /// A description, for people.
     pub message: String,
 }
 
 impl DrainReport {
-    /// Whether all that other hosts may have has left.
+    /// True if no component is left on the host.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.leaving.is_empty() && self.staying.is_empty()

@@ -1,4 +1,4 @@
-//! The rows of `weft get … -o json`: one flat object per thing. Fields are added, never renamed.
+//! The rows of `weft get … -o json`: one flat object per row. Fields are added, never renamed.
 
 use std::collections::BTreeMap;
 
@@ -9,20 +9,21 @@ use serde::{Deserialize, Serialize};
 pub struct AppRow {
     /// The app's name.
     pub app: String,
-    /// Counts its changes.
+    /// The revision, counted from 1.
     pub revision: u64,
-    /// `ready`; `behind` if a newer revision does not start on this host and the one of the row goes on;
-    /// `failed` if nothing of it runs here that was to (then `reason` says why).
+    /// `ready`; `behind` if a newer revision failed to start on this host and the revision of the
+    /// row keeps serving; `failed` if no component that belongs on this host runs (`reason` has the
+    /// cause).
     pub status: String,
-    /// Why it is not ready.
+    /// The reason why the app is not ready.
     pub reason: Option<String>,
-    /// How many components it has.
+    /// Number of components.
     pub components: usize,
-    /// How many links it has.
+    /// Number of links.
     pub links: usize,
-    /// How many routes it has.
+    /// Number of routes.
     pub routes: usize,
-    /// When it was last changed, in milliseconds since the Unix epoch.
+    /// Time of the last change, in milliseconds since the Unix epoch.
     pub changed_at_ms: u64,
 }
 
@@ -39,22 +40,22 @@ pub struct ComponentRow {
     pub bytes: u64,
     /// `per-request` or `reuse`.
     pub instances: String,
-    /// The components fused with it when a request enters here, itself first.
+    /// The components fused with it when a request enters here, starting with itself.
     pub fused: Vec<String>,
-    /// Whether its machine code is in memory; that of an idle component is not, and is loaded by the
+    /// True if its machine code is in memory; the code of an idle component is unloaded until the
     /// next request.
     pub loaded: bool,
-    /// Requests and calls that entered here and are running now.
+    /// Running requests and calls that entered here.
     pub in_flight: u64,
     /// Requests and calls that entered here since the host started.
     pub requests: u64,
-    /// How many of them trapped.
+    /// Number of these that trapped.
     pub traps: u64,
-    /// Most bytes of linear memory a request that enters here may use.
+    /// The most bytes of linear memory of a request that enters here.
     pub memory_bytes_max: u64,
-    /// Milliseconds a request that enters here may take.
+    /// The deadline in milliseconds of a request that enters here.
     pub deadline_ms: u64,
-    /// Requests that may run here at once.
+    /// The most concurrent requests here.
     pub concurrency_max: u64,
 }
 
@@ -63,9 +64,9 @@ pub struct ComponentRow {
 pub struct LinkRow {
     /// The app's name.
     pub app: String,
-    /// The component that imports.
+    /// The importing component.
     pub from: String,
-    /// What it imports.
+    /// The imported interface.
     pub interface: String,
     /// The link's name, if it has one.
     pub name: Option<String>,
@@ -74,17 +75,17 @@ pub struct LinkRow {
     /// `fused` for a component in the same store, `local` for one in another store, `host` for a
     /// provider; empty if this host does not run the app.
     pub mode: String,
-    /// `auto`, `fused` or `local`: what the manifest asks for; `None` for a provider.
+    /// `auto`, `fused` or `local`, from the manifest; `None` for a provider.
     #[serde(default)]
     pub locality: Option<String>,
 }
 
-/// What `weft link why` says of one import and its link.
+/// The answer of `weft link why` for one import and its link.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LinkWhyRow {
     /// The app's name.
     pub app: String,
-    /// The component that imports.
+    /// The importing component.
     pub from: String,
     /// The name of the import; for a provider, the interface or package that the link is for.
     pub interface: String,
@@ -96,11 +97,11 @@ pub struct LinkWhyRow {
     pub mode: String,
     /// As in [`LinkRow`].
     pub locality: Option<String>,
-    /// How the calls of each function go.
+    /// The path of the calls of each function.
     pub functions: Vec<LinkFunction>,
-    /// Why the mode is not a faster one, a sentence each; empty if none is faster.
+    /// The reasons why the mode is not a faster one, a sentence each; empty for the fastest mode.
     pub why: Vec<String>,
-    /// Milliseconds a call over the link may take, if the manifest says so.
+    /// The deadline in milliseconds of a call over the link, if the manifest sets one.
     pub deadline_ms: Option<u64>,
 }
 
@@ -109,7 +110,7 @@ pub struct LinkWhyRow {
 pub struct LinkFunction {
     /// The function's name, as in WIT.
     pub function: String,
-    /// How its calls go: `fused`, `direct`, `scalars`, `stub`, `concurrent` or `host`.
+    /// The path of its calls: `fused`, `direct`, `scalars`, `stub`, `concurrent` or `host`.
     pub path: String,
 }
 
@@ -125,7 +126,7 @@ pub struct ProviderRow {
     pub kind: String,
     /// The interfaces it can serve.
     pub serves: Vec<String>,
-    /// How many links it serves.
+    /// Number of links that it serves.
     pub links: usize,
 }
 
@@ -138,47 +139,47 @@ pub struct RouteRow {
     pub host: String,
     /// The path prefix.
     pub path: String,
-    /// The component that answers.
+    /// The component that serves the route.
     pub to: String,
-    /// What the component speaks: `wasi:http@0.2` or `wasi:http@0.3`.
+    /// The HTTP interface of the component: `wasi:http@0.2` or `wasi:http@0.3`.
     pub protocol: String,
 }
 
 /// A row of `weft get hosts`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostRow {
-    /// The host's name; the beginning of its id if it has not said its name yet.
+    /// The host's name; the beginning of its id until the name is received.
     pub host: String,
-    /// The lattice it has joined; none for a host that is its own.
+    /// The lattice it has joined; `None` for a host without one.
     pub lattice: Option<String>,
     /// Its identity in the lattice.
     pub id: Option<String>,
-    /// `joining`, `ready`, `frozen` (its bus is away, or just back, and it acts on no news), `draining`,
-    /// `left`, or, as the host that was asked hears it, `suspected` or `dead`.
+    /// `joining`, `ready`, `frozen` (its bus is unavailable or only just back, and placement is
+    /// paused), `draining` or `left`; or, as observed by the answering host, `suspected` or `dead`.
     pub status: String,
     /// The version of weft it runs.
     pub version: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Where it takes HTTP requests.
+    /// The address for HTTP requests.
     pub http: Option<String>,
-    /// Where its admin API is.
+    /// The address of its admin API.
     pub admin: Option<String>,
-    /// Seconds since it started; told by the host itself alone.
+    /// Seconds since it started; only in the host's own answer.
     pub uptime_s: Option<u64>,
-    /// How many apps it runs.
+    /// Number of apps on the host.
     pub apps: usize,
-    /// How many components it runs.
+    /// Number of components on the host.
     pub components: usize,
-    /// How many core instances its pool has room for; told by the host itself alone.
+    /// Number of core instances its pool has room for; only in the host's own answer.
     pub pool_instances_max: Option<u64>,
-    /// How many components it compiled since it started; told by the host itself alone.
+    /// Number of components compiled since it started; only in the host's own answer.
     #[serde(default)]
     pub compilations: Option<u64>,
-    /// How many calls and requests it runs, as it said last.
+    /// Number of running calls and requests, from its latest heartbeat.
     #[serde(default)]
     pub running: u64,
-    /// What is wrong with it while it serves, a sentence each.
+    /// Conditions that the host reports while it serves, a sentence each.
     #[serde(default)]
     pub notes: Vec<String>,
 }
@@ -190,19 +191,19 @@ pub struct PlacementRow {
     pub app: String,
     /// The component's name.
     pub component: String,
-    /// The revision of the app that is wanted.
+    /// The desired revision of the app.
     pub revision: u64,
-    /// How many replicas are wanted.
+    /// Number of desired replicas.
     pub wanted: u32,
-    /// How many have a host.
+    /// Number of replicas with a host.
     pub placed: u32,
-    /// How many of those are ready there at that revision.
+    /// Number of those that are ready at that revision.
     pub ready: u32,
-    /// The names of their hosts; a host with two replicas is there twice.
+    /// The names of their hosts; a host with two replicas appears twice.
     pub hosts: Vec<String>,
-    /// Why no host takes one more, if fewer are placed than wanted; a sentence each.
+    /// The reasons why no host takes another replica, if some are not placed; a sentence each.
     pub why: Vec<String>,
-    /// The stores of one host that bind it to that host.
+    /// The stores that bind it to one host.
     pub pins: Vec<PinRow>,
 }
 
@@ -215,12 +216,12 @@ pub struct PinRow {
     pub host: String,
 }
 
-/// A row of `weft get inventory`: what a host says that it runs.
+/// A row of `weft get inventory`: a component that a host reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InventoryRow {
     /// The host's name.
     pub host: String,
-    /// Its id in the lattice; none for a host that is its own.
+    /// Its id in the lattice; `None` for a host without one.
     pub id: Option<String>,
     /// The app's name.
     pub app: String,
@@ -230,12 +231,12 @@ pub struct InventoryRow {
     pub revision: u64,
     /// `preparing`, `ready`, `stopping` or `failed`.
     pub readiness: String,
-    /// Why it failed, as far as the host that was asked knows.
+    /// The reason of a failure, if the answering host has received it.
     pub reason: Option<String>,
 }
 
 impl HostRow {
-    /// Whether it is there no more.
+    /// True if the host is dead or has left.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self.status.as_str(), "dead" | "left")

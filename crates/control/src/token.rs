@@ -11,7 +11,7 @@ pub const TOKEN_FILE: &str = "admin.token";
 /// The file that names the admin address of the host that uses a data directory.
 pub const ADDRESS_FILE: &str = "admin.address";
 
-/// Where the token of the host with this data directory is.
+/// The path of the token in a data directory.
 #[must_use]
 pub fn path(data_directory: &Path) -> PathBuf {
     data_directory.join(TOKEN_FILE)
@@ -20,19 +20,19 @@ pub fn path(data_directory: &Path) -> PathBuf {
 /// Reads the token.
 ///
 /// # Errors
-/// What the operating system says of the file.
+/// The error of the operating system.
 pub fn read(data_directory: &Path) -> io::Result<String> {
     Ok(fs::read_to_string(path(data_directory))?.trim().to_owned())
 }
 
-/// Writes `token` where only the owner can read it, in place of an older one.
+/// Writes `token` to a file that only its owner can read, and replaces an older one.
 ///
 /// # Errors
-/// What the operating system says of the file.
+/// The error of the operating system.
 pub fn write(data_directory: &Path, token: &str) -> io::Result<()> {
     let temporary = data_directory.join(".admin.token.new");
     let _ = fs::remove_file(&temporary);
-    // The mode is set at creation: there is no moment at which others could open the file.
+    // The mode is set at creation, so that other users can never open the file.
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

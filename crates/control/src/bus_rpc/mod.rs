@@ -1,12 +1,13 @@
-//! The control protocol over the bus: from a host to another one, and from a command that knows the bus and
-//! no host's address.
+//! The control protocol over the bus: between hosts, and from a command that is connected to the
+//! bus and has no host's address.
 //!
-//! A request and its answer are what they are over HTTP: a method, a path and a body; a status and a body.
-//! Each is one message, encoded like those of [`membership`](weft_membership::message), with kinds of their
-//! own. Who speaks on the bus of a lattice is trusted as its hosts are: there is room for an authenticator.
+//! A request and its answer carry the same parts as over HTTP: a method, a path and a body; a
+//! status and a body. Each is one message, encoded like those of
+//! [`membership`](weft_membership::message), with its own kinds. Every sender on the bus of a
+//! lattice is trusted like its hosts; the message has room for an authenticator.
 //!
-//! Each host answers on a subject of its own ([`request_subject`]). Whoever knows no host [`seek`]s one: every
-//! host answers there, and the first answer is as good as any.
+//! Each host answers on its own subject ([`request_subject`]). A command without a host [`seek`]s
+//! one: every host answers there, and the first answer is used.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -28,60 +29,60 @@ pub const MAX_METHOD_BYTES: usize = 16;
 /// The longest path with its query: names of apps, components and interfaces fit several times.
 pub const MAX_PATH_BYTES: usize = 2048;
 
-/// The largest body of a message. What the servers carry in one message is less, unless somebody changed it.
+/// The largest body of a message. A message of the servers' default configuration carries less.
 pub const MAX_BODY_BYTES: usize = JSON_BYTES_MAX;
 
-/// The largest message: the largest body, with room for all else.
+/// The largest message: the largest body, with room for the other fields.
 pub const MAX_MESSAGE_BYTES: usize = MAX_BODY_BYTES + (8 << 10);
 
-/// What all else in a message takes at most: what the servers carry of a body is less by that.
+/// The most bytes of a message beside its body; the servers carry that much less of a body.
 const ENVELOPE_BYTES_MAX: usize = MAX_AUTHENTICATOR_BYTES + MAX_LATTICE_BYTES + MAX_PATH_BYTES + 64;
 
-/// Where a host takes requests, by the host.
+/// The subject on which a host takes requests, before the host's id.
 const REQUEST_SUBJECT: &str = "control";
-/// Where any host says that it is there.
+/// The subject on which every host answers a seek.
 const SEEK_SUBJECT: &str = "seek";
 
-/// What a message is, by the number on the wire. They are no kinds of frames of links or of messages of
-/// membership, so that what comes on the wrong subject is refused for its kind.
+/// The kind of a message, by its number on the wire. The numbers differ from those of link frames
+/// and of membership messages, so that a message on the wrong subject is rejected by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// Somebody seeks a host.
+    /// A command seeks a host.
     Seek = 96,
-    /// A host says that it is there.
+    /// A host offers itself to the seeker.
     Found = 97,
-    /// Somebody asks a host.
+    /// A request to a host.
     Request = 98,
-    /// The host answers.
+    /// The answer of a host.
     Answer = 99,
 }
 
 /// A message of the control protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// Somebody seeks a host.
+    /// A command seeks a host.
     Seek,
-    /// A host says that it is there.
+    /// A host offers itself to the seeker.
     Found(HostId),
-    /// Somebody asks a host.
+    /// A request to a host.
     Request(Request),
-    /// The host answers.
+    /// The answer of a host.
     Answer(Answer),
 }
 
-/// A request, as it is over HTTP.
+/// A request with the parts of an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// `GET`, `POST`, …
     pub method: String,
-    /// The path, and the query if there is one.
+    /// The path, with the query if there is one.
     pub path: String,
     /// The body.
     pub body: Bytes,
 }
 
-/// An answer, as it is over HTTP.
+/// An answer with the parts of an HTTP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The status.
@@ -90,25 +91,25 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// Why bytes are not a message of the control protocol.
+/// The reasons why bytes are not a message of the control protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MessageError {
-    /// It is of another version.
+    /// The message has another version.
     #[error(
-        "expected a message of version {VERSION}, found version {found}; run the same release of weft on \
-         both sides"
+        "expected a control message of version {VERSION}, found version {found}; run the same release of \
+         weft on both sides"
     )]
     Version {
         /// The version of the message.
         found: u8,
     },
-    /// It is of a kind that this version does not have.
-    #[error("expected a kind of message of the control protocol, found kind {found}")]
+    /// This version does not have the kind.
+    #[error("expected a message of the control protocol, found message kind {found}")]
     Kind {
         /// The kind of the message.
         found: u8,
     },
-    /// It is for another lattice.
+    /// The message is for another lattice.
     #[error("expected a message for lattice `{expected}`, found one for `{}`", .found.escape_debug())]
     Lattice {
         /// The lattice of this host.
@@ -116,54 +117,52 @@ pub enum MessageError {
         /// The lattice that the message names.
         found: String,
     },
-    /// A field is too long, or has another length than it has to have.
+    /// A field is longer than its limit, or a host id has another length.
     #[error("expected at most {limit} bytes of `{field}`, found {found}")]
     Field {
         /// The field, as `docs/lattice.md` names it.
         field: &'static str,
-        /// How long it may be.
+        /// The most bytes of the field.
         limit: usize,
-        /// How long it is.
+        /// The length of the field.
         found: usize,
     },
-    /// The bytes are no values of these types.
+    /// The bytes do not decode as values of these types.
     #[error(transparent)]
     Value(#[from] DecodeError),
 }
 
-/// Why a request over the bus has no answer.
+/// The reasons why a request over the bus has no answer.
 #[derive(Debug, Error)]
 pub enum AskError {
-    /// The bus did not carry it.
-    #[error("the bus carried no answer")]
+    /// The bus did not deliver the request or the answer.
+    #[error("the bus delivered no answer")]
     Bus(#[from] RequestError),
-    /// It is larger than the bus carries.
-    #[error(
-        "expected a request of at most {max} bytes, which is what the bus carries, found {found}"
-    )]
+    /// The request is larger than the bus carries.
+    #[error("request body too large for the bus: expected at most {max} bytes, found {found}")]
     TooLarge {
-        /// How large it is.
+        /// The size of the body.
         found: usize,
-        /// What the bus carries.
+        /// The most bytes of a body that the bus carries.
         max: usize,
     },
-    /// It cannot be a message.
-    #[error("the request cannot be sent over the bus")]
+    /// The request does not fit into a message.
+    #[error("cannot encode the request as a message of the bus")]
     Encode(#[from] EncodeError),
-    /// The answer is no message of this version.
-    #[error("the answer does not read; do versions differ?")]
+    /// The answer is not a message of this version.
+    #[error("cannot decode the answer of the host; run the same release of weft on both sides")]
     Answer(#[from] MessageError),
-    /// It is a message, and no answer.
-    #[error("expected an answer, found another message")]
+    /// The message is not an answer to this request.
+    #[error("expected an answer to the request, found a message of another kind")]
     Unexpected,
     /// The lattice's name leaves no room for the rest of a subject.
-    #[error("the lattice cannot have this name")]
+    #[error("cannot make a subject of the lattice's name")]
     Subject(#[from] SubjectError),
 }
 
-// === where ===
+// === subjects ===
 
-/// Where a host takes requests.
+/// The subject on which a host takes requests.
 ///
 /// # Errors
 /// If the lattice's name leaves no room for the rest.
@@ -171,7 +170,7 @@ pub fn request_subject(scope: &Scope, host: HostId) -> Result<Subject, SubjectEr
     scope.subject(&[REQUEST_SUBJECT, &host.to_string()])
 }
 
-/// The pattern of that subject, for the host.
+/// The pattern of the subject on which this host takes requests.
 ///
 /// # Errors
 /// As [`request_subject`].
@@ -179,7 +178,7 @@ pub fn requests(scope: &Scope, host: HostId) -> Result<Pattern, SubjectError> {
     scope.pattern(&[Part::Name(REQUEST_SUBJECT), Part::Name(&host.to_string())])
 }
 
-/// The pattern of where hosts are sought, for each host.
+/// The pattern of the subject on which every host takes seeks.
 ///
 /// # Errors
 /// As [`request_subject`].
@@ -187,12 +186,12 @@ pub fn seeking(scope: &Scope) -> Result<Pattern, SubjectError> {
     scope.pattern(&[Part::Name(SEEK_SUBJECT)])
 }
 
-// === asking ===
+// === requests ===
 
-/// Finds a host of the lattice: the one that answers first.
+/// Finds a host of the lattice: the one whose answer arrives first.
 ///
 /// # Errors
-/// An [`AskError`]; [`RequestError::NoResponders`] if there is none.
+/// An [`AskError`]; [`RequestError::NoResponders`] if the lattice has no host.
 pub async fn seek(bus: &Bus, deadline: Instant) -> Result<HostId, AskError> {
     let subject = bus.scope().subject(&[SEEK_SUBJECT])?;
     match round_trip(bus, &subject, &Message::Seek, deadline).await? {
@@ -201,10 +200,10 @@ pub async fn seek(bus: &Bus, deadline: Instant) -> Result<HostId, AskError> {
     }
 }
 
-/// Asks a host, by the deadline.
+/// Sends a request to a host and waits for its answer until the deadline.
 ///
 /// # Errors
-/// An [`AskError`]; what the host refuses is an answer.
+/// An [`AskError`]; a rejection by the host is an answer.
 pub async fn ask(
     bus: &Bus,
     host: HostId,
@@ -222,7 +221,7 @@ pub async fn ask(
     }
 }
 
-/// The largest body that the bus carries now.
+/// The largest body that the bus carries at the moment.
 #[must_use]
 pub fn body_max(bus: &Bus) -> usize {
     let carried = bus.max_payload().saturating_sub(ENVELOPE_BYTES_MAX);
@@ -244,7 +243,7 @@ async fn round_trip(
 // === impl Message ===
 
 impl Message {
-    /// What it is.
+    /// The kind of the message.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -255,10 +254,10 @@ impl Message {
         }
     }
 
-    /// The message for a lattice, with an empty authenticator.
+    /// Encodes the message for a lattice, with an empty authenticator.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
         let encoder = &mut Encoder::new(&mut bytes, MAX_MESSAGE_BYTES);
@@ -282,10 +281,11 @@ impl Message {
         Ok(bytes)
     }
 
-    /// Reads a message for a lattice, whatever its authenticator is.
+    /// Decodes a message for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// If it is not a message of this version for this lattice, or a field is not as it has to be.
+    /// A [`MessageError`] if the bytes are not a message of this version for this lattice, or a
+    /// field is invalid.
     pub fn decode(bytes: &Bytes, lattice: &str) -> Result<Self, MessageError> {
         let limits = Limits {
             depth: 1,
@@ -331,7 +331,8 @@ impl Message {
             }),
             Kind::Answer => {
                 let status = decoder.u32()?;
-                // Not a status at all: the client says which one it does not expect.
+                // A number above `u16` is not a status; 0 makes the client report an unexpected
+                // answer.
                 let status = u16::try_from(status).unwrap_or_default();
                 let body = body(bytes, decoder)?;
                 Self::Answer(Answer { status, body })
@@ -341,10 +342,10 @@ impl Message {
 }
 
 impl Kind {
-    /// All of them, in the order of their numbers.
+    /// All kinds, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Seek, Self::Found, Self::Request, Self::Answer];
 
-    /// The name that `docs/lattice.md` has for it.
+    /// The name of the kind in `docs/lattice.md`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -362,7 +363,7 @@ impl Kind {
 }
 
 impl Answer {
-    /// The status, if it is one of HTTP.
+    /// The HTTP status; 500 for a number outside its range.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

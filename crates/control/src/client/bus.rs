@@ -10,12 +10,13 @@ use weft_bus::{Bus, RequestError};
 use weft_membership::HostId;
 use weft_state::objects::Objects;
 
-/// A host by its id.
+/// A host, reached over the bus by its id.
 #[derive(Debug, Clone)]
 pub(super) struct BusTransport {
     pub(super) bus: Bus,
     pub(super) host: HostId,
-    /// Component bytes do not fit into a message: they go where every host takes them from.
+    /// Component bytes do not fit into a message: they go to the object store that every host
+    /// reads.
     pub(super) objects: Objects,
 }
 

@@ -1,4 +1,4 @@
-//! Why a request of the control protocol did not succeed.
+//! Errors of the client of the control protocol.
 
 use std::io;
 use std::time::Duration;
@@ -9,68 +9,71 @@ use crate::ErrorBody;
 use crate::bus_rpc::AskError;
 use weft_state::objects::ObjectError;
 
-/// Why a request to a host's admin API did not succeed.
+/// The reasons why a request to a host's admin API failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// Nobody listens there.
+    /// The connection to the address was refused or failed.
     #[error("cannot reach a host's admin API at `{address}`; is `weft up` running there?")]
     Unreachable {
-        /// The address tried.
+        /// The address of the admin API.
         address: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The host did not answer in time.
+    /// The answer did not arrive in time.
     #[error("the host at `{address}` did not answer within {} s", limit.as_secs())]
     Timeout {
-        /// The address tried.
+        /// The address of the host.
         address: String,
-        /// How long was waited.
+        /// The time limit.
         limit: Duration,
     },
-    /// The bus carried no answer of the host.
+    /// The bus delivered no answer of the host.
     #[error("cannot reach {address}")]
     Bus {
-        /// The host.
+        /// The host, for people.
         address: String,
-        /// Why not.
+        /// The reason.
         #[source]
         source: AskError,
     },
-    /// The bytes of a component cannot be stored for the lattice.
-    #[error("cannot store a component for the lattice")]
+    /// The bytes of a component could not be stored for the lattice.
+    #[error("cannot store the component in the object store of the lattice")]
     Objects {
-        /// Why not.
+        /// The reason.
         #[source]
         source: ObjectError,
     },
-    /// What goes on and on does not go over the bus.
-    #[error("expected the admin API of a host for what is followed, found the bus")]
+    /// A stream that follows log lines or events is not available over the bus.
+    #[error(
+        "log lines and events cannot be followed over the bus; give the admin address of a host"
+    )]
     Follow,
-    /// The connection broke, or what came is not HTTP.
-    #[error("the connection to `{address}` broke")]
+    /// The connection broke, or the host sent something other than HTTP.
+    #[error("connection to the host at `{address}` failed")]
     Protocol {
-        /// The address tried.
+        /// The address of the host.
         address: String,
-        /// What went wrong.
+        /// The reason.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The host refused, and said why.
+    /// The host rejected the request and reported why.
     #[error("{}", body.message)]
     Refused {
         /// The status of the answer.
         status: StatusCode,
-        /// What the host said.
+        /// The body of the answer.
         body: ErrorBody,
     },
-    /// The answer is not what this version of the protocol has.
+    /// The answer is not one of this version of the protocol.
     #[error(
-        "the host at `{address}` answered {status} with something else than expected; do versions differ?"
+        "unexpected answer with status {status} from the host at `{address}`; run the same release of weft \
+         on both sides"
     )]
     Unexpected {
-        /// The address tried.
+        /// The address of the host.
         address: String,
         /// The status of the answer.
         status: StatusCode,

@@ -12,10 +12,10 @@ use tokio::task::JoinSet;
 
 use super::{ANSWER_TIMEOUT, Answer, Body, ClientError};
 
-/// How long a connection to a host may take: it is on this machine or one hop away.
+/// The longest time to connect to a host: it is on this machine or one hop away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A host by the address of its admin API.
+/// A host, reached by the address of its admin API.
 #[derive(Debug, Clone)]
 pub(super) struct HttpTransport {
     pub(super) address: String,
@@ -35,7 +35,7 @@ impl HttpTransport {
                 .await
                 .map_err(|error| self.protocol(error))?;
             let mut driver = JoinSet::new();
-            // What breaks the connection also fails the request or the body, where it is reported.
+            // A failure of the connection also fails the request or the body, where it is reported.
             driver.spawn(async move { drop(connection.await) });
             let request = self.request(method, path, body)?;
             let response = sender

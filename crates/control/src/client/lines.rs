@@ -1,4 +1,4 @@
-//! Answers that are one JSON object on each line.
+//! Answers with one JSON object per line.
 
 use std::marker::PhantomData;
 
@@ -31,11 +31,11 @@ impl<T: DeserializeOwned> Lines<T> {
         }
     }
 
-    /// The next line, or `None` at the end. Dropping the future loses nothing.
+    /// Reads the next line; `None` at the end. Dropping the future loses nothing.
     ///
     /// # Errors
-    /// [`ClientError::Protocol`] if the connection breaks, [`ClientError::Unexpected`] if a line
-    /// does not read.
+    /// [`ClientError::Protocol`] if the connection breaks, [`ClientError::Unexpected`] if a line is
+    /// invalid or too long.
     pub async fn next(&mut self) -> Result<Option<T>, ClientError> {
         loop {
             if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
@@ -52,7 +52,7 @@ impl<T: DeserializeOwned> Lines<T> {
         }
     }
 
-    /// More bytes, or none at the end.
+    /// Reads more bytes; `None` at the end.
     async fn more(&mut self) -> Result<Option<Bytes>, ClientError> {
         let body = match &mut self.answer.body {
             Body::Whole(bytes) if bytes.is_empty() => return Ok(None),

@@ -1,4 +1,4 @@
-//! The client side of the control protocol, over HTTP or the bus, every wait bounded.
+//! The client side of the control protocol, over HTTP or the bus. Every wait is bounded.
 
 mod bus;
 mod error;
@@ -33,19 +33,19 @@ use weft_state::buckets::{BucketOptions, StoreError};
 use weft_state::desired::record_codec::OBJECTS;
 use weft_state::objects::Objects;
 
-/// How long a host may take to answer. A deploy compiles, and a large component (a language runtime)
+/// The longest wait for an answer. A deploy compiles, and a large component (a language runtime)
 /// takes tens of seconds on a small machine.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// A host's admin API, seen from outside.
+/// A client of a host's admin API.
 #[derive(Debug, Clone)]
 pub struct Client {
     transport: Transport,
-    /// The host that the one on the way passes requests on to, if it is another one.
+    /// Another host that the host at the address forwards requests to.
     forward_to: Option<HostId>,
 }
 
-/// How a host is reached.
+/// The transport to a host.
 #[derive(Debug, Clone)]
 enum Transport {
     Http(HttpTransport),
@@ -53,7 +53,7 @@ enum Transport {
 }
 
 impl Client {
-    /// A client for the host at `address` (`host:port`), authorised by `token`.
+    /// Creates a client for the host at `address` (`host:port`), authorised by `token`.
     #[must_use]
     pub fn new(address: impl Into<String>, token: impl Into<String>) -> Self {
         Self {
@@ -65,10 +65,10 @@ impl Client {
         }
     }
 
-    /// A client for a host of the lattice that the bus is for.
+    /// Creates a client for a host of the lattice of the bus.
     ///
     /// # Errors
-    /// If the lattice cannot have a store for components.
+    /// A [`StoreError`] if the lattice's name cannot be part of a bucket's name.
     pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
         let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
         let transport = Transport::Bus(Box::new(BusTransport { bus, host, objects }));
@@ -78,8 +78,8 @@ impl Client {
         })
     }
 
-    /// A client for another host of the lattice: over the bus it asks that host itself, over HTTP through the
-    /// host at the address, which it needs for that.
+    /// A client for another host of the lattice. Over the bus it sends requests to that host; over
+    /// HTTP the host at the address forwards them.
     #[must_use]
     pub fn for_host(&self, host: HostId) -> Self {
         match &self.transport {
@@ -98,13 +98,13 @@ impl Client {
         }
     }
 
-    /// Whether requests go over the bus, and so need no host but the one that they are for.
+    /// True if requests go over the bus, and so need no other host than their target.
     #[must_use]
     pub fn is_over_bus(&self) -> bool {
         matches!(self.transport, Transport::Bus(_))
     }
 
-    /// The rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
+    /// Fetches the rows of `what` (`apps`, `components`, `links`, `providers`, `routes`, `hosts`).
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -113,20 +113,20 @@ impl Client {
             .await
     }
 
-    /// How the link that `query` names works, and why not faster.
+    /// Explains the link that `query` names: the path of its calls, and why the path is not a
+    /// faster one.
     ///
     /// # Errors
-    /// Any [`ClientError`]; a link that is not there is [`ClientError::Refused`] with the code
-    /// `not-found`.
+    /// Any [`ClientError`]; a missing link is [`ClientError::Refused`] with the code `not-found`.
     pub async fn link_why(&self, query: &LinkQuery) -> Result<LinkWhyRow, ClientError> {
         let path = format!("/v1/links/why?{query}");
         self.json(Method::GET, &path, Bytes::new()).await
     }
 
-    /// Whether the host has the bytes of `digest`.
+    /// Returns whether the host has the bytes of `digest`.
     ///
     /// # Errors
-    /// Any [`ClientError`] but a refusal with `404`, which is the answer "no".
+    /// Any [`ClientError`], except for an answer with `404`, which is `false`.
     pub async fn has_artifact(&self, digest: &Digest) -> Result<bool, ClientError> {
         let answer = self
             .send(Method::HEAD, &artifact_path(digest), Bytes::new())
@@ -134,7 +134,7 @@ impl Client {
         match answer.status {
             StatusCode::NO_CONTENT => Ok(true),
             StatusCode::NOT_FOUND => Ok(false),
-            // An answer to HEAD has no body to say it.
+            // An answer to HEAD has no body with the reason.
             StatusCode::UNAUTHORIZED => Err(ClientError::Refused {
                 status: answer.status,
                 body: ErrorBody::unauthorized(),
@@ -176,10 +176,10 @@ impl Client {
         Err(self.error_of(answer).await)
     }
 
-    /// Deploys `app`, whose sources are digests that were uploaded before.
+    /// Deploys `app`, whose sources are digests of uploaded bytes.
     ///
     /// # Errors
-    /// Any [`ClientError`]; a link or component that cannot be made is [`ClientError::Refused`].
+    /// Any [`ClientError`]; a link or component that the host rejects is [`ClientError::Refused`].
     pub async fn deploy(&self, app: &App) -> Result<DeployReport, ClientError> {
         let request = DeployRequest { app: app.clone() };
         self.json(Method::POST, "/v1/apps", self.encode(&request)?)
@@ -207,7 +207,7 @@ impl Client {
     /// Opens the stream of log lines that `query` selects (`app=…&component=…&tail=…&follow=true`).
     ///
     /// # Errors
-    /// Any [`ClientError`]; [`ClientError::Follow`] if lines are followed over the bus.
+    /// Any [`ClientError`]; [`ClientError::Follow`] if the query follows over the bus.
     pub async fn logs(&self, query: &str) -> Result<Lines<LogLine>, ClientError> {
         self.lines(&format!("/v1/logs?{query}")).await
     }
@@ -220,7 +220,7 @@ impl Client {
         self.lines(&format!("/v1/events?{query}")).await
     }
 
-    /// Whether an app is as wanted.
+    /// Fetches the state of an app: its desired revision and the hosts that are ready for it.
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -229,7 +229,7 @@ impl Client {
             .await
     }
 
-    /// What deploying `app` would change.
+    /// Computes what deploying `app` would change; changes nothing.
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -239,7 +239,7 @@ impl Client {
             .await
     }
 
-    /// How far a host is with its drain.
+    /// Fetches the progress of a host's drain.
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -252,7 +252,7 @@ impl Client {
         .await
     }
 
-    /// Has a host give its work to others, or take work again.
+    /// Drains a host, or ends its drain.
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -278,16 +278,16 @@ impl Client {
         self.json(Method::POST, &path, self.encode(request)?).await
     }
 
-    /// Breaks the host, a moment after its answer.
+    /// Injects a fault into the host, [`FAULT_AFTER`](super::fault::FAULT_AFTER) after its answer.
     ///
     /// # Errors
-    /// Any [`ClientError`]; a host that takes no drills refuses.
+    /// Any [`ClientError`]; a host with `--no-drills` rejects the request.
     pub async fn fault(&self, request: &FaultRequest) -> Result<FaultReport, ClientError> {
         self.json(Method::POST, "/v1/fault", self.encode(request)?)
             .await
     }
 
-    /// Whether the host would take a fault; nothing is broken.
+    /// Checks whether the host would take a fault; injects nothing.
     ///
     /// # Errors
     /// As [`fault`](Self::fault).
@@ -373,7 +373,7 @@ impl Client {
         }
     }
 
-    /// Who answers, for people.
+    /// The host that answers, for people.
     fn address(&self) -> String {
         match &self.transport {
             Transport::Http(http) => http.address.clone(),
@@ -382,7 +382,7 @@ impl Client {
     }
 }
 
-/// The head of an answer, and its body.
+/// The status and body of an answer.
 #[derive(Debug)]
 struct Answer {
     status: StatusCode,
@@ -391,9 +391,9 @@ struct Answer {
 
 #[derive(Debug)]
 enum Body {
-    /// It comes, and the task that drives the connection: dropping it ends the task.
+    /// The body arrives from the connection that the task drives; dropping the task ends both.
     Streamed(Incoming, JoinSet<()>),
-    /// It came.
+    /// The complete body.
     Whole(Bytes),
 }
 
