@@ -1,7 +1,7 @@
 //! Component bytes on disk, addressed by their sha256 digest.
 //!
-//! A file's name is its digest, so two deploys of one component share it, and a read proves what
-//! it returns: bytes that do not hash to their name are refused, never run.
+//! A file is named by its digest, so two deploys of one component share it, and a read verifies the
+//! bytes it returns: bytes that do not hash to the name are rejected, never run.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -11,8 +11,8 @@ use weft_lattice_config::Digest;
 
 use crate::atomic_file;
 
-/// The largest component accepted: language runtimes compiled to a component reach some 20 MiB. What
-/// looks into components (`weft-compose`) reads no larger ones.
+/// The largest accepted component: language runtimes compiled to a component reach some 20 MiB.
+/// `weft-compose` reads no larger components either.
 pub const ARTIFACT_BYTES_MAX: usize = 64 << 20;
 
 /// The directory of artifacts of one host.
@@ -21,42 +21,42 @@ pub struct Artifacts {
     directory: PathBuf,
 }
 
-/// Why an artifact could not be stored or read.
+/// The reasons why an artifact could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// Nothing is stored under the digest.
-    #[error("no artifact `{digest}` is stored here; upload it first")]
+    #[error("artifact `{digest}` is not stored on this host; upload it first")]
     Missing {
-        /// What was asked for.
+        /// The requested digest.
         digest: Digest,
     },
-    /// The bytes do not hash to the digest they came with.
-    #[error("expected bytes with digest `{expected}`, found `{found}`")]
+    /// The bytes do not hash to the digest that was given for them.
+    #[error("wrong artifact digest: expected `{expected}`, found `{found}`")]
     Mismatch {
-        /// What the name or the sender said.
+        /// The digest of the file name or the sender.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of the bytes.
         found: Digest,
     },
     /// The bytes are more than [`ARTIFACT_BYTES_MAX`].
-    #[error("expected at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
+    #[error("artifact too large: expected at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
     TooLarge {
-        /// How many bytes there were.
+        /// The number of bytes.
         found: usize,
     },
-    /// The disk said no.
-    #[error("cannot use artifact file `{path}`")]
+    /// The file system failed.
+    #[error("cannot read or write artifact file `{path}`")]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
 }
 
 impl Artifacts {
-    /// Opens (and creates) the directory, and removes what interrupted uploads left.
+    /// Opens the directory, creating it if needed, and removes the remains of interrupted uploads.
     ///
     /// # Errors
     /// [`ArtifactError::Io`] if the directory cannot be made or read.
@@ -73,7 +73,7 @@ impl Artifacts {
         }
     }
 
-    /// Whether the bytes of `digest` are stored, undamaged. Reads and hashes them.
+    /// Returns whether the bytes of `digest` are stored and undamaged. Reads and hashes them.
     #[must_use]
     pub fn contains(&self, digest: &Digest) -> bool {
         self.get(digest).is_ok()
@@ -89,7 +89,7 @@ impl Artifacts {
         }
         verify(digest, bytes)?;
         let path = self.path(digest);
-        // What is there may be damaged: only verified content is kept as it is.
+        // A stored file may be damaged: only one with the right digest is left in place.
         if self.contains(digest) {
             return Ok(());
         }
@@ -116,8 +116,8 @@ impl Artifacts {
         Ok(bytes)
     }
 
-    /// A part of the bytes stored under `digest`, and how many there are; `None` if nothing is. They are not
-    /// verified: whoever gets the last part has to.
+    /// Reads a part of the bytes stored under `digest`, with their total number; `None` if the
+    /// digest is not stored. The caller has to verify the whole.
     ///
     /// # Errors
     /// [`ArtifactError::Io`].
@@ -143,7 +143,7 @@ impl Artifacts {
         }
     }
 
-    /// Where the artifacts are.
+    /// The directory of the artifacts.
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_is_read_back() {
+    fn stored_bytes_are_read_back() {
         let (_directory, artifacts) = artifacts();
         let digest = Digest::of(b"bytes");
         artifacts.put(&digest, b"bytes").unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_what_is_stored_are_read_within_it() {
+    fn parts_are_read_within_the_stored_bytes() {
         let (_directory, artifacts) = artifacts();
         let digest = Digest::of(b"bytes");
         artifacts.put(&digest, b"bytes").unwrap();
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_interrupted_write_left_is_swept_at_open() {
+    fn the_remains_of_an_interrupted_write_are_removed_at_open() {
         let (directory, _artifacts) = artifacts();
         let left = directory.path().join(".partial-1-1");
         std::fs::write(&left, b"half").unwrap();

@@ -1,26 +1,26 @@
-//! Writing files so that a crash leaves either the old content or the new, never a part.
+//! Atomic file writes: a crash leaves the old content or the new, never a part of it.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Writes `bytes` to `path`: to a temporary file beside it, flushed, then renamed over it, and the
-/// directory flushed. After a crash `path` holds the old content or the new one.
+/// Writes `bytes` to a temporary file beside `path`, flushes it, renames it over `path`, and
+/// flushes the directory.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let temporary = directory.join(temporary_name());
     let outcome = write_flushed(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = outcome {
-        // Best effort: the first error is the one that matters.
+        // Best effort: the first error is the one to report.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
     File::open(directory)?.sync_all()
 }
 
-/// Removes what earlier, interrupted writes left in `directory`.
+/// Removes the temporary files of interrupted writes from `directory`.
 pub(crate) fn sweep(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

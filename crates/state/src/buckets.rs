@@ -1,5 +1,5 @@
-//! What the buckets of a lattice have in common: their names, how they are kept, and how JetStream is
-//! asked for them.
+//! The JetStream streams behind all buckets of a lattice: their names, their options, and their
+//! creation.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,38 +14,38 @@ use tokio::time::timeout;
 use weft_bus::nats::{Connection, StoreConnection};
 use weft_bus::{Scope, Status};
 
-/// How long one question to JetStream may take: longer than the election of a leader, which takes some
-/// four seconds at worst, would only help those who wait without a deadline of their own.
+/// The longest wait for a request to JetStream: longer than the election of a leader, which takes
+/// some four seconds at worst. Callers that wait longer have a deadline of their own.
 pub(crate) const STORE_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long a question waits for its connection: some round trips, also between continents.
+/// The longest wait for the connection of a request: several round trips, also between continents.
 const CONNECT_WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// The longest name of a bucket; with the lattice's it has to be the name of a file.
+/// The longest name of a bucket; together with the lattice's name it has to fit into a file name.
 const NAME_LENGTH_MAX: usize = 32;
 
-/// How a bucket is made, if it is not there. One that is there is used as it is.
+/// The options of a bucket that has to be created. An existing bucket keeps its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketOptions {
-    /// On how many servers of a cluster it is kept: 1, 3 or 5.
+    /// The number of servers of a cluster that store the bucket: 1, 3 or 5.
     pub replicas: usize,
-    /// Where each keeps it.
+    /// The storage on each of them.
     pub storage: Storage,
 }
 
-/// Where a server keeps a bucket.
+/// The storage of a bucket on a server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// In files. Servers of 2.10 and later write each change to disk before they confirm it only with
+    /// In files. Servers since 2.10 write each change to disk before they confirm it only with
     /// `sync_interval: always` in their configuration.
     #[default]
     File,
-    /// In memory: lost when all servers that have it stop.
+    /// In memory: lost when all servers with the bucket stop.
     Memory,
 }
 
 impl Default for BucketOptions {
-    /// One replica in files: what every server can do.
+    /// One replica in files: every server supports that.
     fn default() -> Self {
         Self {
             replicas: 1,
@@ -54,49 +54,52 @@ impl Default for BucketOptions {
     }
 }
 
-/// Why a bucket cannot be used.
+/// The reasons why a bucket cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store cannot be reached, or has no leader at the moment. Hosts go on with their copies.
-    #[error("the store of bucket `{bucket}` is away")]
+    /// The bucket is not reachable, or has no leader at the moment. Hosts continue with their
+    /// replicas.
+    #[error(
+        "bucket `{bucket}` is unavailable: the NATS servers are not reachable or have no JetStream leader"
+    )]
     Unavailable {
-        /// Which bucket.
+        /// The name of the bucket on the servers.
         bucket: String,
     },
-    /// No server that can be reached has JetStream.
+    /// No reachable server has JetStream enabled.
     #[error(
         "no NATS server within reach offers JetStream, which bucket `{bucket}` needs; start one with \
          `nats-server -js`, or with a `jetstream {{}}` block in its configuration"
     )]
     NoJetStream {
-        /// Which bucket.
+        /// The name of the bucket on the servers.
         bucket: String,
     },
-    /// The store refuses.
-    #[error("the store refuses bucket `{bucket}`")]
+    /// JetStream rejected the request.
+    #[error("JetStream rejected the request for bucket `{bucket}`")]
     Rejected {
-        /// Which bucket.
+        /// The name of the bucket on the servers.
         bucket: String,
-        /// What it said.
+        /// The error of JetStream.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The name is none.
+    /// The name is not valid.
     #[error(
-        "expected the name of a bucket, of 1 to {NAME_LENGTH_MAX} lower-case letters and digits, \
-         found `{name}`"
+        "invalid bucket name: expected 1 to {NAME_LENGTH_MAX} lower-case letters and digits, found \
+         `{name}`"
     )]
     InvalidName {
-        /// What was given.
+        /// The given name.
         name: String,
     },
-    /// The name that servers are to know a bucket by is none.
+    /// The name on the servers is not valid.
     #[error(
-        "expected the name of a bucket, of 1 to {} letters, digits, `_` and `-`, found `{name}`",
+        "invalid bucket name: expected 1 to {} letters, digits, `_` and `-`, found `{name}`",
         crate::kv::BUCKET_NAME_BYTES_MAX
     )]
     InvalidServerName {
-        /// What was given.
+        /// The given name.
         name: String,
     },
 }
@@ -110,14 +113,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
     Err(StoreError::InvalidName { name })
 }
 
-/// The name of a lattice's bucket on a server. The bucket's own has no `-`, so the first one ends it, and
-/// no two lattices share a bucket.
+/// The name of a lattice's bucket on a server. The bucket's own name has no `-`, so the first `-`
+/// after it ends it, and two lattices never share a bucket.
 pub(crate) fn server_name(scope: &Scope, name: &str) -> String {
     format!("weft-{name}-{}", server_name_part(scope.lattice()))
 }
 
-/// Any text as a part of the name of a bucket on a server: letters, digits and `-` stay, every other byte is
-/// `_` and two hexadecimal digits. So `__` ends a part, and no two texts are the same part.
+/// Encodes any text as a part of the name of a bucket on a server: letters, digits and `-` stay,
+/// every other byte becomes `_` and two hexadecimal digits. So `__` can separate parts, and
+/// different texts have different encodings.
 #[must_use]
 pub fn server_name_part(text: &str) -> String {
     let mut part = String::with_capacity(text.len());
@@ -132,7 +136,7 @@ pub fn server_name_part(text: &str) -> String {
     part
 }
 
-/// One stream of JetStream, which may not be there.
+/// A stream of JetStream that is created on first use.
 #[derive(Clone, Debug)]
 pub(crate) struct BackingStream {
     store: StoreConnection,
@@ -142,7 +146,7 @@ pub(crate) struct BackingStream {
 }
 
 impl BackingStream {
-    /// `config` has no replicas and no storage yet.
+    /// `config` without replicas and storage, which `options` set.
     pub(crate) fn new(
         store: &StoreConnection,
         bucket: String,
@@ -188,7 +192,7 @@ impl BackingStream {
         &self.config.name
     }
 
-    /// Sees to it that the stream is there.
+    /// Creates the stream if it does not exist.
     pub(crate) async fn ensure(&self) -> Result<(), StoreError> {
         self.check_connected().await?;
         let name = &self.config.name;
@@ -202,17 +206,18 @@ impl BackingStream {
             .await?
         {
             Ok(()) => {
-                tracing::info!(bucket = %self.bucket, "made a bucket that was not there");
+                tracing::info!(bucket = %self.bucket, "created a missing bucket");
                 Ok(())
             }
-            // Another host was faster.
+            // Another host has created the stream in the meantime.
             Err(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST => Ok(()),
             Err(error) => Err(self.classify(error)),
         }
     }
 
-    /// Fails while the connection is down: a question would wait in its queue and be asked late. One that
-    /// is being made is waited for, because those of one bus come up one after the other.
+    /// Fails while the connection is down, because a request would wait in its queue and be sent
+    /// late. A connection that is being opened is waited for: the connections of one bus come up
+    /// one after the other.
     pub(crate) async fn check_connected(&self) -> Result<(), StoreError> {
         let mut status = self.connection().status();
         let connected = status.wait_for(Status::is_connected);
@@ -234,14 +239,15 @@ impl BackingStream {
         }
     }
 
-    /// What an error of JetStream itself means.
+    /// Maps an error code of JetStream to a [`StoreError`].
     pub(crate) fn classify(&self, error: jetstream::Error) -> StoreError {
         match error.error_code() {
             ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
                 let bucket = self.bucket.clone();
                 StoreError::NoJetStream { bucket }
             }
-            // No leader, too few servers of a cluster up, or the stream was lost in this moment.
+            // No leader, too few running servers in the cluster, or a stream that was lost at this
+            // moment.
             ErrorCode::CLUSTER_NOT_AVAILABLE
             | ErrorCode::CLUSTER_NO_PEERS
             | ErrorCode::STREAM_NOT_FOUND => self.unavailable(),
@@ -254,7 +260,7 @@ impl BackingStream {
         subject: String,
         payload: &T,
     ) -> Result<Result<(), jetstream::Error>, StoreError> {
-        // What is in the answer does not matter, and differs from server to server.
+        // The content of the response is not used, and differs between server versions.
         let response: Result<Response<serde::de::IgnoredAny>, RequestError> =
             self.context.request(subject, payload).await;
         match response {

@@ -371,7 +371,7 @@ async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written(
     );
     // Deployed now, it would be refused, for as long as nobody knows.
     let message = refusal(&host, json!({})).await;
-    assert!(message.contains("is away"), "{message}");
+    assert!(message.contains("is unavailable"), "{message}");
     nats.start_again();
     until("the value is read again", async || {
         bucket.get("key").await == Ok(Some(bytes("kept")))

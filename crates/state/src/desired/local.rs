@@ -15,7 +15,8 @@ pub(super) struct Bucket {
     name: String,
 }
 
-/// Looks at the bucket whenever something changed, and compares with what was seen.
+/// A watch that compares the bucket with its own position after each change of the network's
+/// stores.
 #[derive(Debug)]
 pub(super) struct Watch {
     bucket: Bucket,
@@ -29,7 +30,7 @@ enum Position {
     Start,
     Unavailable,
     At {
-        /// Which of the states that the store was given; see [`weft_bus::local::LocalNetwork`].
+        /// The generation of the store's content; see [`weft_bus::local::LocalNetwork`].
         age: u64,
         revision: u64,
     },
@@ -117,7 +118,7 @@ impl Bucket {
         StoreError::Unavailable { bucket }
     }
 
-    /// What there is to say to one who has seen this much, in the order it came to be.
+    /// The events after a position, in the order of their revisions, and the new position.
     fn events_since(&self, position: Position) -> (Position, Vec<Watched>) {
         let events = self.endpoint.with_store(|store| {
             let bucket = store.buckets.get(&self.name);

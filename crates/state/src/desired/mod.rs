@@ -1,12 +1,13 @@
 //! The desired state of a lattice of many hosts: records by key, changed by compare-and-set.
 //!
-//! [`Records`] is a bucket of the bus: a JetStream key-value bucket where the bus is NATS, and memory of
-//! the network where it is local. `tests/lattice/records.rs` is one suite for both. To it a record is bytes
-//! with a revision; [`said`] is what they say, and [`DesiredReplica`] what a host makes of them.
+//! [`Records`] is a bucket: a JetStream key-value bucket where the bus is NATS, and memory of the
+//! network where it is local. `tests/state/records.rs` is one suite for both. In it a record is
+//! bytes with a revision; [`record_codec`] decodes them, and [`DesiredReplica`] is a host's replica
+//! of the decoded records.
 //!
-//! There is no call that deletes. What is not wanted any more is a record that says so: a bucket that
-//! lost a record, or all of them, is thereby known to be wrong, and is filled again by the hosts that
-//! have a copy. For the same reason a bucket that is not there is made, empty, by whoever needs it.
+//! There is no call that deletes. The removal of an app is a record too: a bucket that lost records
+//! is thereby known to be damaged, and is refilled by the hosts that have a replica. For the same
+//! reason a missing bucket is created, empty, on first use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,82 +28,82 @@ mod share;
 pub use replica::{DesiredReplica, Notice, Refill};
 pub use share::share;
 
-/// The key of a record: names, as those of a subject.
+/// The key of a record: names, encoded like those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<str>);
 
-/// Which version of a record. Later ones are greater, over all records of a bucket, as long as the
-/// bucket is the same; one that was lost and made again begins anew.
+/// The version of a record. Later versions are greater, over all records of a bucket. A bucket that
+/// was lost and created again restarts its revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
 impl Revision {
-    /// Of a record that is not there.
+    /// The revision of a missing record.
     pub const NONE: Self = Self(0);
 }
 
-/// One record.
+/// A record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its version.
+    /// The version of the record.
     pub revision: Revision,
-    /// What it says.
+    /// The encoded content; see [`record_codec`].
     pub value: Bytes,
 }
 
-/// Why a record was not changed.
+/// The reasons why a record was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum PutError {
-    /// The record is not at the revision that was expected: somebody else changed it.
-    #[error("expected record `{key}` at revision {}, found {}", .expected.0, .current.0)]
+    /// Another writer changed the record: its revision is not the expected one.
+    #[error("record `{key}` was changed by another writer: expected revision {}, found {}", .expected.0, .current.0)]
     Conflict {
-        /// The record.
+        /// The key of the record.
         key: Key,
-        /// What the caller had read.
+        /// The revision that the caller had read.
         expected: Revision,
-        /// What is there now.
+        /// The revision in the bucket.
         current: Revision,
     },
     /// The value is more than the bus carries in one message.
-    #[error("expected a record of at most {max} bytes, found {found}")]
+    #[error("record too large for the bus: expected at most {max} bytes, found {found}")]
     TooLarge {
-        /// Its size.
+        /// The size of the record.
         found: usize,
-        /// The most that is taken.
+        /// The most bytes of a message.
         max: usize,
     },
-    /// The store said something else. If it is away, the record may have been changed all the same.
-    #[error("cannot change record `{key}`")]
+    /// The bucket failed. If it became unavailable during the write, the record may have changed.
+    #[error("cannot write record `{key}`")]
     Store {
-        /// The record.
+        /// The key of the record.
         key: Key,
-        /// What the store said.
+        /// The error of the bucket.
         #[source]
         source: StoreError,
     },
 }
 
-/// What a [`Watch`] sees.
+/// An event of a [`Watch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Watched {
-    /// From here to [`Watched::Complete`] come all records there are. It is the first thing, and comes
-    /// again when something may have been missed.
+    /// All records of the bucket follow, up to [`Watched::Complete`]. This is the first event, and
+    /// comes again after a loss of events.
     Begins,
-    /// A record was there at the beginning, or was changed.
+    /// The current version of a record during the replay, or a change after it.
     Record {
-        /// Its key.
+        /// The key of the record.
         key: Key,
-        /// Its latest version.
+        /// The latest version.
         record: Record,
     },
-    /// Somebody deleted a record, which no host does.
+    /// A foreign client deleted a record; hosts never do.
     Erased {
-        /// Its key.
+        /// The key of the record.
         key: Key,
     },
-    /// All records that were there have been said. What was known and did not come is lost.
+    /// The replay is complete. The bucket has lost every known record that was not in it.
     Complete,
-    /// The store cannot be reached. It is tried again, and then [`Watched::Begins`] comes.
+    /// The bucket became unavailable. After its return [`Watched::Begins`] follows.
     Away,
 }
 
@@ -116,7 +117,7 @@ enum Store {
     Local(local::Bucket),
 }
 
-/// The records of a bucket and every change of them.
+/// A stream of the records of a bucket and of every change.
 #[derive(Debug)]
 pub struct Watch(Source);
 
@@ -127,8 +128,8 @@ enum Source {
 }
 
 impl Records {
-    /// The bucket `name` of the lattice that the bus is for. Nothing is sent: the bucket is looked for,
-    /// and made if it is not there, when it is used.
+    /// Opens the bucket `name` of the lattice of the bus. Nothing is sent: a missing bucket is
+    /// created on first use.
     ///
     /// # Errors
     /// [`StoreError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
@@ -142,7 +143,8 @@ impl Records {
         }))
     }
 
-    /// The newest version of a record, as its store's leader has it; `None` if there is none.
+    /// Reads the newest version of a record from the leader of the bucket; `None` if the record is
+    /// missing.
     ///
     /// Dropping the future changes nothing.
     ///
@@ -155,9 +157,9 @@ impl Records {
         }
     }
 
-    /// Writes a record if it is at revision `expected`, with [`Revision::NONE`] if it is not there, and
-    /// returns its new revision. When this returns, the record is stored on as many replicas as make a
-    /// majority.
+    /// Writes a record if its revision is `expected`, or if it is missing and `expected` is
+    /// [`Revision::NONE`], and returns the new revision. The record is then stored on a majority of
+    /// the replicas.
     ///
     /// Dropping the future leaves open whether the record was written.
     ///
@@ -175,7 +177,7 @@ impl Records {
         }
     }
 
-    /// All records, by key.
+    /// Reads all records, by key.
     ///
     /// Dropping the future changes nothing.
     ///
@@ -188,8 +190,8 @@ impl Records {
         }
     }
 
-    /// All records there are, then every change, for as long as the bus is open: where the store is
-    /// away it is waited for.
+    /// Watches all records and every later change until the bus is closed, across times when the
+    /// bucket is unavailable.
     #[must_use]
     pub fn watch(&self) -> Watch {
         Watch(match &self.0 {
@@ -200,7 +202,7 @@ impl Records {
 }
 
 impl Watch {
-    /// What is seen next; `None` when the bus was closed.
+    /// Waits for the next event; `None` after the bus was closed.
     ///
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Watched> {
@@ -212,10 +214,10 @@ impl Watch {
 }
 
 impl Key {
-    /// The key that these names make. A name may be any text of a subject's length.
+    /// Encodes names as a key. A name may be any text within the length of a subject.
     ///
     /// # Errors
-    /// A [`SubjectError`] if a name is empty or something is too long.
+    /// A [`SubjectError`] if there are no names, one is empty, or the key is too long.
     pub fn new(names: &[&str]) -> Result<Self, SubjectError> {
         let mut tokens = Vec::with_capacity(names.len());
         for (index, name) in names.iter().enumerate() {
@@ -231,14 +233,14 @@ impl Key {
         Ok(Self(text.into()))
     }
 
-    /// The names it was made from.
+    /// The names of the key.
     pub fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.0
             .split('.')
             .map(|token| subject::name_of(token).unwrap_or_default())
     }
 
-    /// Reads a key as the store has it; `None` if no host wrote it.
+    /// Parses a key of the bucket; `None` for a foreign one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let is_key = text
             .split('.')

@@ -1,8 +1,8 @@
-//! What the records of the desired state say: what is wanted of each app, and which host has each store that
-//! stays on one.
+//! The content of the records of the desired state: the desired revision of each app, and the home
+//! of each store that stays on one host.
 //!
-//! A value has no version number of its own. What this release does not read, because a newer one wrote it,
-//! is [`Said::Unknown`]: it is told, and left as it is.
+//! A value has no version number of its own. A value of a newer release that this one does not
+//! decode is [`Said::Unknown`]: it is reported, and left unchanged.
 
 use bytes::Bytes;
 use weft_lattice_config::AppName;
@@ -14,55 +14,56 @@ use weft_bus::SubjectError;
 
 /// The name of the bucket of the desired state.
 pub const RECORDS: &str = "desired";
-/// The name of the store of component bytes.
+/// The name of the object store of component bytes.
 pub const OBJECTS: &str = "components";
-/// What is wanted of an app, by its name.
+/// The first name of the keys of apps.
 const APPS: &str = "apps";
-/// Where a store is, by its app and provider.
+/// The first name of the keys of store homes; the store's app and provider follow.
 const HOMES: &str = "homes";
 
-/// What a record says.
+/// The content of a record.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
-    /// What is wanted of an app.
+    /// The desired state of an app, or its removal.
     App(AppName, Record),
-    /// Which host has a store.
+    /// The home of a store.
     Home(StoreId, HostId),
-    /// Nothing that this version understands, and why.
+    /// A record that this version does not decode, with the reason.
     Unknown(String),
 }
 
-/// The key of what is wanted of an app.
+/// The key of an app's record.
 ///
 /// # Errors
-/// None that the name of an app can have.
+/// A [`SubjectError`] if the name of the app is not valid in a key; names of apps always are.
 pub fn app_key(app: &AppName) -> Result<Key, SubjectError> {
     Key::new(&[APPS, app.as_str()])
 }
 
-/// The key of where a store is.
+/// The key of the record of a store's home.
 ///
 /// # Errors
-/// None that a store can have.
+/// A [`SubjectError`] if the names of the store are not valid in a key; they always are.
 pub fn home_key(store: &StoreId) -> Result<Key, SubjectError> {
     Key::new(&[HOMES, store.app.as_str(), store.provider.as_str()])
 }
 
-/// What is wanted of an app, as bytes.
+/// Encodes the record of an app.
 ///
 /// # Errors
-/// If it cannot be JSON, which what was read as JSON can.
+/// A [`serde_json::Error`] if the record is not representable in JSON; records read from JSON
+/// always are.
 pub fn encode_app(record: &Record) -> Result<Bytes, serde_json::Error> {
     serde_json::to_vec(record).map(Bytes::from)
 }
 
-/// Which host has a store, as bytes.
+/// Encodes the home of a store.
 #[must_use]
 pub fn encode_home(host: &HostId) -> Bytes {
     Bytes::copy_from_slice(host.as_str().as_bytes())
 }
 
-/// What a record says. Whoever wrote it may be newer than this host, or no host at all.
+/// Decodes a record, which may come from a newer host or a foreign client.
 #[must_use]
 pub fn decode(key: &Key, value: &[u8]) -> Said {
     let names: Vec<_> = key.names().collect();
@@ -71,17 +72,17 @@ pub fn decode(key: &Key, value: &[u8]) -> Said {
         [APPS, app] => match (app.parse(), serde_json::from_slice(value)) {
             (Ok(app), Ok(record)) if is_of(&app, &record) => Said::App(app, record),
             (_, Err(error)) => Said::Unknown(format!("app `{app}`: {error}")),
-            _ => Said::Unknown(format!("app `{app}`: the record is of another one")),
+            _ => Said::Unknown(format!("app `{app}`: the record has another app's name")),
         },
         [HOMES, app, provider] => {
             let store = format!("{app}/{provider}").parse();
             let host = std::str::from_utf8(value).unwrap_or_default().parse();
             match (store, host) {
                 (Ok(store), Ok(host)) => Said::Home(store, host),
-                _ => Said::Unknown(format!("the home of `{app}/{provider}` is no host")),
+                _ => Said::Unknown(format!("the home of `{app}/{provider}` is not a host id")),
             }
         }
-        other => Said::Unknown(format!("a record under `{}`", other.join("."))),
+        other => Said::Unknown(format!("unknown record key `{}`", other.join("."))),
     }
 }
 
@@ -118,15 +119,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_told_and_changes_nothing() {
+    fn an_unknown_record_is_reported_with_a_reason() {
         let key = |names: &[&str]| Key::new(names).unwrap();
         let cases: [(&[&str], &[u8], &str); 6] = [
             (&["apps", "shop"], b"{", "app `shop`"),
             (&["apps", "shop"], br#"{"paused":{}}"#, "app `shop`"),
             (&["apps", "../x"], b"{}", "app `../x`"),
-            (&["homes", "shop", "db"], b"a host", "is no host"),
-            (&["homes", "shop", "db"], b"\xff", "is no host"),
-            (&["future", "x"], b"", "under `future.x`"),
+            (&["homes", "shop", "db"], b"a host", "is not a host id"),
+            (&["homes", "shop", "db"], b"\xff", "is not a host id"),
+            (&["future", "x"], b"", "record key `future.x`"),
         ];
         for (names, value, expected) in cases {
             match decode(&key(names), value) {

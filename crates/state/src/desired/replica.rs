@@ -1,16 +1,20 @@
-//! A host's own copy of the desired state, and what it makes of what the bucket and its peers say.
+//! A host's replica of the desired state.
 //!
-//! This is a state machine without tasks, clocks and files: its owner hands in what a watch of the bucket
-//! sees ([`DesiredReplica::see`]) and what peers say ([`DesiredReplica::take_app`], [`DesiredReplica::take_home`]), and writes what the
+//! The replica is a state machine without tasks, clocks and files. Its owner applies the events of
+//! a watch of the bucket ([`DesiredReplica::see`]) and the records of peers
+//! ([`DesiredReplica::take_app`], [`DesiredReplica::take_home`]), and writes the records that the
 //! bucket lacks ([`DesiredReplica::refills`]).
 //!
-//! What is promised, whatever comes, how often and in whatever order:
-//! 1. *Nothing is deleted because of silence.* A record leaves the copy only for a newer one of its app; a
-//!    removal is such a record.
-//! 2. *The newest wins*, by [`Record::is_newer_than`], so copies that have heard the same are the same.
-//! 3. *A bucket that is older, or lost something, is refilled* from the copy, when all of it was read.
-//! 4. *What is not understood is left alone*: neither taken nor overwritten. A newer release wrote it.
-//! 5. The host that has a store is the one that the bucket says; what it does not say stays as it was.
+//! The guarantees, for any inputs, in any number and order:
+//! 1. *Silence deletes nothing.* A record is replaced only by a newer one of its app; a removal is
+//!    such a record.
+//! 2. *The newest record wins*, by [`Record::is_newer_than`], so replicas that received the same
+//!    records are equal.
+//! 3. *A bucket that is older, or lost records, is refilled* from the replica, after all of it was
+//!    read.
+//! 4. *Unknown records are left alone*: neither applied nor overwritten, because a newer release
+//!    wrote them.
+//! 5. The home of a store is the one in the bucket; a home that the bucket lacks stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,53 +29,53 @@ use crate::store::Record;
 use weft_membership::message::{Holding, HostState, Readiness};
 use weft_membership::{HostView, View};
 
-/// What one host knows of the desired state. Copies of it share the records.
+/// One host's replica of the desired state. Clones share the records.
 #[derive(Clone, Debug, Default)]
 pub struct DesiredReplica {
     apps: BTreeMap<AppName, Arc<Record>>,
     homes: BTreeMap<StoreId, HostId>,
     phase: Phase,
-    /// What the bucket has, as far as it was heard since it was last begun with.
+    /// The records of the bucket, as received since its last [`Watched::Begins`].
     bucket: BTreeMap<Key, BucketRecord>,
 }
 
-/// What is worth telling of what was seen.
+/// A noteworthy outcome of an event, for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Somebody deleted a record. It is written anew.
+    /// A foreign client deleted the record. It is written again.
     Erased(Key),
-    /// A record is not understood. It is left alone.
+    /// The record is unknown to this version. It is left alone.
     NotUnderstood {
-        /// The record.
+        /// The key of the record.
         key: Key,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// The bucket cannot be reached. The copy stays as it is.
+    /// The bucket became unavailable. The replica stays as it is.
     Away,
 }
 
-/// A record that the bucket lacks, or has in an older form.
+/// A write of a record that the bucket lacks, or has in an older form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refill {
-    /// Which one.
+    /// The key of the record.
     pub key: Key,
-    /// What is to be written.
+    /// The content to write.
     pub value: Bytes,
-    /// The revision that the bucket has; [`Revision::NONE`] for nothing.
+    /// The revision in the bucket; [`Revision::NONE`] for a missing record.
     pub expected: Revision,
     content: Content,
 }
 
-/// Whether what the bucket does not say means anything.
+/// The state of the bucket, which decides whether a record missing from it is lost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// It cannot be reached, or was not heard yet.
+    /// The bucket is unavailable, or no event of it has arrived yet.
     #[default]
     Unavailable,
-    /// Its records are coming.
+    /// The records of the bucket are arriving.
     Loading,
-    /// All its records have come, and each change does.
+    /// All records of the bucket have arrived, and each change does.
     Synced,
 }
 
@@ -89,7 +93,7 @@ enum Content {
 }
 
 impl DesiredReplica {
-    /// The copy that a host has kept.
+    /// Creates a replica from the records that a host has on disk.
     #[must_use]
     pub fn new(
         apps: impl IntoIterator<Item = (AppName, Record)>,
@@ -103,19 +107,19 @@ impl DesiredReplica {
         }
     }
 
-    /// What is wanted of each app that was ever heard of, removals too.
+    /// The newest record of each app ever received, removals included.
     #[must_use]
     pub fn apps(&self) -> &BTreeMap<AppName, Arc<Record>> {
         &self.apps
     }
 
-    /// The host of each store that stays on one.
+    /// The home of each store that stays on one host.
     #[must_use]
     pub fn homes(&self) -> &BTreeMap<StoreId, HostId> {
         &self.homes
     }
 
-    /// Whether another copy knows the same of what is wanted.
+    /// Returns whether another replica has the same content. Records are compared by pointer.
     #[must_use]
     pub fn says_the_same(&self, other: &Self) -> bool {
         let records = self.apps.values().zip(other.apps.values());
@@ -126,20 +130,19 @@ impl DesiredReplica {
                 .all(|(one, other)| Arc::ptr_eq(one, other))
     }
 
-    /// Whether all of the bucket was heard, and it has not gone away since.
+    /// True if all records of the bucket have arrived and it has been available since.
     #[must_use]
     pub fn is_bucket_known(&self) -> bool {
         self.phase == Phase::Synced
     }
 
-    /// Whether the bucket is being read. What is planned in the middle of it is planned without what has
-    /// not come yet.
+    /// True while the records of the bucket are arriving. A plan made now lacks the rest of them.
     #[must_use]
     pub fn is_reading(&self) -> bool {
         self.phase == Phase::Loading
     }
 
-    /// Takes what a watch of the bucket saw.
+    /// Applies an event of a watch of the bucket.
     pub fn see(&mut self, watched: Watched) -> Option<Notice> {
         match watched {
             Watched::Begins => {
@@ -165,7 +168,7 @@ impl DesiredReplica {
         }
     }
 
-    /// Takes what is wanted of an app, by whomever it is said. Says whether it was newer.
+    /// Applies a record of an app from any source. Returns true if it was newer.
     pub fn take_app(&mut self, app: AppName, record: Record) -> bool {
         let known = self.apps.get(&app);
         let is_newer = known.is_none_or(|known| record.is_newer_than(known));
@@ -175,8 +178,8 @@ impl DesiredReplica {
         is_newer
     }
 
-    /// Takes the host of a store from somebody who is not the bucket, if none is known. Says whether it was
-    /// taken.
+    /// Applies the home of a store from a source other than the bucket, if the replica has none.
+    /// Returns true if it was applied.
     pub fn take_home(&mut self, store: StoreId, host: HostId) -> bool {
         let is_new = !self.homes.contains_key(&store);
         if is_new {
@@ -185,7 +188,8 @@ impl DesiredReplica {
         is_new
     }
 
-    /// What the bucket lacks, at most so much of it; nothing until all of it was read.
+    /// The writes of records that the bucket lacks, at most `count_max`; empty until all of the
+    /// bucket was read.
     #[must_use]
     pub fn refills(&self, count_max: usize) -> Vec<Refill> {
         if self.phase != Phase::Synced {
@@ -198,7 +202,7 @@ impl DesiredReplica {
         apps.chain(homes).take(count_max).collect()
     }
 
-    /// Takes note that a refill was written, at this revision.
+    /// Records that a refill was written, at this revision.
     pub fn refilled(&mut self, refill: Refill, revision: Revision) {
         let known = self.bucket.get(&refill.key);
         if known.is_none_or(|known| known.revision < revision) {
@@ -208,7 +212,7 @@ impl DesiredReplica {
         }
     }
 
-    /// Calls `make` with what placement is made from, as this host knows it.
+    /// Calls `make` with the input of placement, as this host observes it.
     pub fn with_input<R>(
         &self,
         view: &View,
@@ -227,7 +231,8 @@ impl DesiredReplica {
         let is_frozen =
             |host: &placement::Host| matches!(host.state, placement::HostState::Frozen { .. });
         if hosts.iter().all(is_frozen) {
-            // Whoever plans is not frozen, or it has found no bus since its start and plans for itself alone.
+            // The planning host itself is not frozen, unless it found no bus since its start: then
+            // it plans for itself alone.
             for host in &mut hosts {
                 host.state = placement::HostState::Ready;
             }
@@ -254,7 +259,7 @@ impl DesiredReplica {
                 if record.is_newer_than(known) {
                     *known = record.clone();
                 }
-                // Mostly they are the same, and then they are kept once.
+                // Mostly both are equal, and then share one allocation.
                 let is_same = **known == *record;
                 let record = if is_same { known.clone() } else { record };
                 (Content::App(record), None)
@@ -280,14 +285,15 @@ impl DesiredReplica {
         notice
     }
 
-    /// Whether nothing later was heard of a record.
+    /// True if no later revision of the record was received.
     fn is_latest(&self, key: &Key, revision: Revision) -> bool {
         let known = self.bucket.get(key);
         known.is_none_or(|known| known.revision <= revision)
     }
 
     fn app_refill(&self, app: &AppName, record: &Arc<Record>) -> Option<Refill> {
-        // Names of apps and stores are names of records, and what was read as JSON can be written.
+        // Names of apps and stores are always valid keys, and records read from JSON are
+        // representable in it.
         let key = app_key(app).ok()?;
         let known = self.bucket.get(&key);
         let is_lacking = match known.map(|known| &known.content) {
@@ -306,7 +312,7 @@ impl DesiredReplica {
 
     fn home_refill(&self, store: &StoreId, host: &HostId) -> Option<Refill> {
         let key = home_key(store).ok()?;
-        // The bucket is right where it says anything.
+        // A home in the bucket is never overwritten.
         let is_lacking = !self.bucket.contains_key(&key);
         is_lacking.then(|| Refill {
             value: record_codec::encode_home(host),
@@ -317,13 +323,14 @@ impl DesiredReplica {
     }
 }
 
-/// A host as placement sees it; none for one that does not count.
+/// The placement's view of a host; `None` for a host that takes no part in placement.
 fn placement_host(host: &HostView) -> Option<placement::Host> {
     let contents = host.contents.as_ref();
     let state = match host.state {
         _ if host.is_draining() => placement::HostState::Draining,
         _ if !host.is_placeable() => return None,
-        // Until it is known what it runs, it is not known what may not move either.
+        // Until its inventory arrives, the components that may not move from a frozen host are
+        // unknown.
         HostState::Frozen if contents.is_some() => placement::HostState::Frozen {
             runs: contents.map_or_else(BTreeSet::new, |contents| {
                 running_components(&contents.components)
@@ -333,7 +340,7 @@ fn placement_host(host: &HostView) -> Option<placement::Host> {
     };
     let labels = contents.map(|contents| {
         let labels = contents.labels.iter();
-        // What is no label of a manifest cannot be asked for by one.
+        // A label outside the grammar of manifests cannot be required by one.
         let labels =
             labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
         labels.collect()

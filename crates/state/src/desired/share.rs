@@ -1,8 +1,9 @@
-//! A host's share of what is wanted of an app.
+//! A host's share of an app: the components that it runs.
 //!
-//! A plan says where everything is to run. What is to leave a host stays until it runs where it is going: an
-//! instance too many costs memory, one too few costs requests. Only where a component may not run at all, because
-//! it now requires a label that the host does not have, it does not stay.
+//! The plan assigns components to hosts. A component that leaves a host keeps running there until
+//! it is ready on its new hosts: an extra instance costs memory, a missing one costs requests. The
+//! exception is a component that may not run on the host at all, because it now requires a label
+//! that the host lacks.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +14,9 @@ use crate::store::Deployed;
 use weft_membership::message::{Holding, Readiness};
 use weft_membership::{HostView, View};
 
-/// What is to run on a host of an app: what the plan says, and what `runs` there now, may stay there, and is
-/// not yet ready on every host that is to have it. Components are meant by their names, because a manifest may
-/// list them in another order than the one before it.
+/// The components of an app that a host is to run: those that the plan assigns to it, and those
+/// `running` on it that are still allowed and not yet ready on every assigned host. Components are
+/// matched by name, because a manifest may list them in another order than the one before it.
 #[must_use]
 pub fn share(
     deployed: &Deployed,
@@ -39,7 +40,7 @@ pub fn share(
     assigned.map(|component| component.name.clone()).collect()
 }
 
-/// Whether a host has all the labels that a component requires.
+/// Returns whether a host has all labels that a component requires.
 fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
     let mut require = component.placement.require.iter();
     require.all(|(label, values)| {
@@ -49,7 +50,8 @@ fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
     })
 }
 
-/// Whether a component is ready at a revision on all of these hosts, and there is one.
+/// Returns whether a component is ready at a revision on all of these hosts; false for an empty
+/// list.
 fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
     let is_it = |holding: &Holding| {
         holding.component == *id

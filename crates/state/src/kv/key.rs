@@ -1,19 +1,21 @@
-//! Keys of a [`KvBucket`](super::KvBucket): any names, encoded so that no two are the same subject.
+//! Keys of a [`KvBucket`](super::KvBucket): any names, encoded so that different names have
+//! different subjects.
 
 use std::fmt;
 
 use weft_bus::subject::{escape, unescape};
 
-/// The longest key, encoded. Servers read control lines of up to 4,096 bytes, which hold the subject, the
-/// name of the bucket in it, the subject to reply to, and two numbers.
+/// The longest encoded key. Servers read control lines of up to 4,096 bytes, which hold the subject
+/// with the name of the bucket, the reply subject, and two numbers.
 pub const KEY_BYTES_MAX: usize = 2560;
 
-/// What a name begins with whose bytes are all in hexadecimal. No escape does: one is two digits long.
+/// The prefix of a name with all bytes in hexadecimal. An escape never begins so: `=` is followed
+/// by a digit there.
 const ALL_HEX: &str = "==";
 
-/// Names as the key of an entry. Letters, digits, `_` and `-` stay, and other bytes become `=` and two
-/// hexadecimal digits; where that is longer, the name is `==` and the digits of all its bytes, so that it
-/// at most doubles.
+/// An encoded key. Letters, digits, `_` and `-` stay, and other bytes become `=` and two
+/// hexadecimal digits; where that would be longer, the name becomes `==` and the digits of all its
+/// bytes, so that its length at most doubles.
 ///
 /// # Examples
 ///
@@ -27,25 +29,25 @@ const ALL_HEX: &str = "==";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryKey(String);
 
-/// Why names make no key.
+/// The reasons why names do not form a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// There is no name, or one is empty, which no subject can say.
-    #[error("expected names that are not empty in the key of an entry, found an empty one")]
+    /// The list of names is empty, or one of them is, which a subject cannot represent.
+    #[error("invalid key: expected one or more names that are not empty, found an empty one")]
     Empty,
-    /// All together are too long.
-    #[error("expected a key of at most {KEY_BYTES_MAX} bytes when encoded, found {found}")]
+    /// The encoded key is too long.
+    #[error("key too long: expected at most {KEY_BYTES_MAX} bytes when encoded, found {found}")]
     Long {
-        /// Its length, encoded.
+        /// The length of the encoded key.
         found: usize,
     },
 }
 
 impl EntryKey {
-    /// The key that these names make.
+    /// Encodes names as a key.
     ///
     /// # Errors
-    /// A [`KeyError`] if a name is empty, or if they are too long.
+    /// A [`KeyError`] if a name is empty, or if the key is too long.
     pub fn new(names: &[&str]) -> Result<Self, KeyError> {
         let mut text = String::new();
         for (index, name) in names.iter().enumerate() {
@@ -61,7 +63,7 @@ impl EntryKey {
         }
     }
 
-    /// A key whose names are encoded already.
+    /// A key of names that are already encoded.
     pub(crate) fn from_tokens(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -95,14 +97,14 @@ fn encode(name: &str) -> Option<String> {
     Some(text)
 }
 
-/// The name that a part of a key was made from; `None` for what [`EntryKey::new`] does not write.
+/// Decodes one name of a key; `None` for a text that [`EntryKey::new`] never writes.
 pub(super) fn decode(token: &str) -> Option<String> {
     let bytes = match token.strip_prefix(ALL_HEX) {
         Some(digits) => hex::decode(digits).ok()?,
         None => unescape(token)?,
     };
     let name = String::from_utf8(bytes).ok()?;
-    // One spelling for each name: another one is somebody else's.
+    // Each name has one spelling; any other is foreign.
     (encode(&name)? == token).then_some(name)
 }
 
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_written_here_is_no_name() {
+    fn a_foreign_spelling_is_not_decoded() {
         for token in [
             "", "=", "=2", "=2e", "=41", "==", "==41", "a b", "=FF", "==zz",
         ] {

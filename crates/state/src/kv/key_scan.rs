@@ -1,4 +1,4 @@
-//! A walk over the keys of a bucket, without their values.
+//! A scan over the keys of a bucket, without their values.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +8,22 @@ use super::{ChangeStream, ConsumerOptions, Operation};
 use crate::buckets::{BackingStream, StoreError};
 use crate::desired::Revision;
 
-/// How long a server keeps a walk that was given up: as short as servers take it, since components decide
-/// how many there are.
+/// The time after which a server drops an abandoned scan: the shortest that servers accept, because
+/// components decide how many scans there are.
 const SCAN_INACTIVE_MAX: Duration = Duration::from_secs(5);
 
-/// The keys of a bucket, in no order. A key that is changed meanwhile may come twice, and one that is deleted
-/// comes again as [`Operation::Delete`].
+/// The keys of a bucket, in no order. A key that changes during the scan may appear twice, and a
+/// key that is deleted appears again as [`Operation::Delete`].
 pub struct KeyScan {
     changes: Option<ChangeStream>,
     prefix: String,
-    /// The newest entry when the walk began: whoever delivers is behind until it, or a newer one, came.
+    /// The newest entry at the start of the scan. The scan is complete once this entry or a newer
+    /// one was delivered.
     until: Revision,
 }
 
 impl KeyScan {
-    /// `until` is `None` if there is no entry at all.
+    /// `until` is `None` for a bucket without entries.
     pub(super) async fn open(
         stream: &Arc<BackingStream>,
         prefix: String,
@@ -45,10 +46,11 @@ impl KeyScan {
         })
     }
 
-    /// The last name of the next key, and what its newest entry did; `None` at the end.
+    /// Reads the last name of the next key with the operation of its newest entry; `None` at the
+    /// end.
     ///
     /// # Errors
-    /// A [`StoreError`]: the walk is over without having come to its end.
+    /// A [`StoreError`]; the scan ends incomplete.
     pub async fn next(&mut self) -> Result<Option<(String, Operation)>, StoreError> {
         while let Some(changes) = &mut self.changes {
             let change = changes.next().await?;
@@ -60,7 +62,10 @@ impl KeyScan {
             let name = change.subject.strip_prefix(&self.prefix).and_then(decode);
             match name {
                 Some(name) => return Ok(Some((name, change.entry.operation))),
-                None => tracing::debug!(subject = change.subject, "an entry that no host wrote"),
+                None => tracing::debug!(
+                    subject = change.subject,
+                    "ignored an entry with a foreign key"
+                ),
             }
         }
         Ok(None)

@@ -1,12 +1,13 @@
-//! Key-value buckets of JetStream, in the layout of other clients: `nats kv` reads them. Each key is a
-//! subject of the bucket's stream, whose last message is its entry; a deletion is an entry that says so.
+//! Key-value buckets of JetStream, in the layout of other clients, so that `nats kv` reads them.
+//! Each key is a subject of the bucket's stream, and the last message on it is its entry; a
+//! deletion is an entry too.
 //!
-//! The desired state is kept in one ([`desired`](crate::desired)), and so is what providers store for
-//! components. The stream is made here, and not by `async-nats`, whose way of making one asks a server older
-//! than 2.11 for what it does not have.
+//! The desired state is stored in one ([`desired`](crate::desired)), and so are the entries of
+//! key-value providers. The stream is created here and not by `async-nats`, which requests options
+//! that servers before 2.11 do not have.
 //!
-//! What is read is what the stream's leader has. Other replicas answer sooner where they are nearer, but may
-//! be behind, and not say what the reader itself wrote a moment ago.
+//! Reads go to the leader of the stream. Other replicas may be nearer, but may lag behind and miss
+//! the reader's own last write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,20 +32,21 @@ pub use key::{EntryKey, KEY_BYTES_MAX, KeyError};
 pub use key_scan::KeyScan;
 pub(crate) use watch::{Change, ChangeStream, ConsumerOptions};
 
-/// The longest name of a bucket on a server: with what clients put before it, it is the name of a folder.
+/// The longest name of a bucket on a server: with the prefix of clients, it is the name of a
+/// directory.
 pub const BUCKET_NAME_BYTES_MAX: usize = 200;
 
-/// How often something is asked: again after the bucket was made, and after an answer that did not say
-/// whether there is one.
+/// The number of attempts of a request: again after the bucket was created, and after a reply that
+/// leaves open whether it exists.
 const ATTEMPTS_MAX: usize = 3;
 
-/// The header by which key-value clients say that a message is a deletion.
+/// The header with which key-value clients mark a deletion.
 const OPERATION_HEADER: &str = "KV-Operation";
 
-/// What stands in [`OPERATION_HEADER`] of a deletion.
+/// The value of [`OPERATION_HEADER`] in a deletion.
 const DELETE_OPERATION: &str = "DEL";
 
-/// A bucket. A cheap handle; nothing is sent before it is used, and a bucket that is not there is made then.
+/// A bucket. A cheap handle: nothing is sent before first use, which creates a missing bucket.
 #[derive(Clone)]
 pub struct KvBucket {
     stream: Arc<BackingStream>,
@@ -55,47 +57,49 @@ pub struct KvBucket {
 /// The newest entry of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its version.
+    /// The version of the entry.
     pub revision: Revision,
-    /// What was done to the key.
+    /// The operation on the key.
     pub operation: Operation,
-    /// Its value; of a deletion, nothing.
+    /// The value; empty for a deletion.
     pub value: Bytes,
 }
 
-/// What an entry does to its key.
+/// The operation of an entry on its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// It gives it a value.
+    /// Sets the value.
     Put,
-    /// It takes it away.
+    /// Deletes the value.
     Delete,
 }
 
-/// Why an entry was not written.
+/// The reasons why an entry was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The key is not at the revision that was expected.
-    #[error("the key is at another revision than the expected one")]
+    /// The revision of the key is not the expected one.
+    #[error("key was changed by another writer: its revision is not the expected one")]
     Conflict,
-    /// The value is more than the servers take in one message.
-    #[error("expected a value of at most {max} bytes, found {found}")]
+    /// The value is larger than the servers accept in one message.
+    #[error("value too large: expected at most {max} bytes, found {found}")]
     TooLarge {
-        /// Its size.
+        /// The size of the value.
         found: usize,
-        /// The most that is taken.
+        /// The most bytes of a message.
         max: usize,
     },
-    /// The store said something else. If it is away, the entry may have been written all the same.
+    /// The bucket failed. If it became unavailable during the write, the entry may have been
+    /// written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl KvBucket {
-    /// The bucket that servers know as `bucket`.
+    /// Opens the bucket with the name `bucket` on the servers.
     ///
     /// # Errors
-    /// [`StoreError::InvalidServerName`] if it is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters, digits, `_` and `-`.
+    /// [`StoreError::InvalidServerName`] if the name is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters,
+    /// digits, `_` and `-`.
     pub fn open(
         store: &StoreConnection,
         bucket: &str,
@@ -109,7 +113,7 @@ impl KvBucket {
         Ok(Self::new(store, bucket.to_owned(), options))
     }
 
-    /// A bucket of the lattice's own.
+    /// A bucket of the lattice itself.
     pub(crate) fn for_lattice(
         store: &StoreConnection,
         name: &str,
@@ -141,14 +145,14 @@ impl KvBucket {
         &self.stream
     }
 
-    /// What the subjects of all keys begin with.
+    /// The prefix of the subjects of all keys.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Sees to it that the bucket is there.
+    /// Creates the bucket if it does not exist.
     ///
-    /// Dropping the future leaves open whether it was made.
+    /// Dropping the future leaves open whether the bucket was created.
     ///
     /// # Errors
     /// A [`StoreError`].
@@ -156,7 +160,7 @@ impl KvBucket {
         self.stream.ensure().await
     }
 
-    /// The newest entry of a key; `None` if it never had one.
+    /// Reads the newest entry of a key; `None` for a key that never had one.
     ///
     /// Dropping the future changes nothing.
     ///
@@ -171,10 +175,10 @@ impl KvBucket {
         }))
     }
 
-    /// Gives a key a value, if its newest entry is of revision `expected`, or whatever it is. When this
-    /// returns, the entry is stored on as many replicas as make a majority.
+    /// Sets the value of a key, if its newest entry has the revision `expected`, or unconditionally
+    /// for `None`. The entry is then stored on a majority of the replicas.
     ///
-    /// Dropping the future leaves open whether it was written.
+    /// Dropping the future leaves open whether the entry was written.
     ///
     /// # Errors
     /// A [`WriteError`].
@@ -189,19 +193,19 @@ impl KvBucket {
         self.write(key, message, expected, found).await
     }
 
-    /// Takes a key's value away, whatever it is. What is left is an entry that says so.
+    /// Deletes the value of a key unconditionally, by an entry that marks the deletion.
     ///
     /// Dropping the future leaves open whether it was written.
-    ///
+    /// Dropping the future leaves open whether the entry was written.
     /// # Errors
-    /// A [`WriteError`], but no conflict.
+    /// A [`WriteError`], but never a conflict.
     pub async fn delete(&self, key: &EntryKey) -> Result<Revision, WriteError> {
         let message = || PublishMessage::build().header(OPERATION_HEADER, DELETE_OPERATION);
         self.write(key, message, None, 0).await
     }
 
-    /// All keys whose first names are these and that have one name more. As the key of an entry is: what
-    /// was written before this was called is in it.
+    /// Scans the keys that consist of these names and one more. Every entry written before the call
+    /// is part of the scan.
     ///
     /// Dropping the future changes nothing.
     ///
@@ -218,14 +222,15 @@ impl KvBucket {
         format!("{}{}", self.prefix, key.as_str())
     }
 
-    /// The last message whose subject is this or matches it, as the stream's leader has it.
+    /// Reads the last message whose subject equals or matches this one, from the leader of the
+    /// stream.
     async fn last_message(&self, subject: &str) -> Result<Option<StreamMessage>, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             self.stream.check_connected().await?;
             match self.request_last_message(subject).await {
                 Ok(found) => return Ok(found),
                 Err(LastMessageError::Store(error)) => return Err(error),
-                // Says why there was no answer, or makes the bucket; then the question has one.
+                // `ensure` creates the bucket or returns the reason of the missing reply.
                 Err(LastMessageError::NoReply) => self.stream.ensure().await?,
             }
         }
@@ -300,7 +305,8 @@ impl KvBucket {
             .stream
             .context()
             .send_publish(self.subject(key), message);
-        // The connection may take nothing, and the acknowledgement has a bound of its own.
+        // The connection may not accept the message, and the acknowledgement has a limit of its
+        // own.
         let confirmed = async { published.await?.await };
         let confirmed = timeout(2 * STORE_WAIT_MAX, confirmed).await;
         let error = match confirmed {
@@ -310,7 +316,7 @@ impl KvBucket {
         };
         Err(match error.kind() {
             PublishErrorKind::WrongLastSequence => PublishFailure::Conflict,
-            // Nobody takes the subject: there is no bucket, or its servers are away.
+            // No server takes the subject: the bucket is missing, or its servers are unavailable.
             PublishErrorKind::StreamNotFound => PublishFailure::NoStream,
             PublishErrorKind::MaxPayloadExceeded => PublishFailure::TooLarge,
             PublishErrorKind::TimedOut
@@ -335,7 +341,7 @@ impl fmt::Debug for KvBucket {
     }
 }
 
-/// The code that servers of 2.12 have for a conflict beside the older one.
+/// The code of a conflict that servers of 2.12 send beside the older one.
 const WRONG_LAST_SEQUENCE_2_12: ErrorCode = ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT;
 
 enum PublishFailure {
@@ -346,12 +352,12 @@ enum PublishFailure {
 }
 
 enum LastMessageError {
-    /// There is no stream, or nobody said anything: `ensure` finds out.
+    /// The stream is missing, or no reply came: `ensure` finds out.
     NoReply,
     Store(StoreError),
 }
 
-/// A message without a word about it is a value.
+/// A message without the header is a value.
 fn operation(headers: Option<&HeaderMap>) -> Operation {
     let value = headers.and_then(|headers| headers.get(OPERATION_HEADER));
     match value.map(|value| value.as_str()) {

@@ -1,4 +1,4 @@
-//! What a consumer of a bucket's stream delivers: the newest entries of all keys that were there, oldest
+//! A consumer of a bucket's stream, which delivers the newest entry of every existing key, oldest
 //! first, and then each change.
 
 use std::sync::Arc;
@@ -15,34 +15,35 @@ use super::{Entry, operation};
 use crate::buckets::{BackingStream, STORE_WAIT_MAX, StoreError};
 use crate::desired::Revision;
 
-/// How often a server shows that a consumer is alive. Without a sign for twice as long it counts as lost.
+/// The interval of a server's signs that a consumer is alive. A consumer without a sign for twice
+/// as long counts as lost.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// What a consumer is to deliver.
+/// The options of a consumer.
 pub(crate) struct ConsumerOptions {
-    /// The subjects.
+    /// The subjects to deliver.
     pub(crate) filter: String,
-    /// Whether values are left out.
+    /// Leaves the values out.
     pub(crate) keys_only: bool,
-    /// How long a server keeps the consumer when nobody listens to it.
+    /// The time after which a server drops the consumer if it has no reader.
     pub(crate) inactive_max: Duration,
 }
 
-/// One entry of a key, as the stream has it.
+/// One entry of a key, from the stream.
 pub(crate) struct Change {
     pub(crate) subject: String,
     pub(crate) entry: Entry,
-    /// How many more there were when it was delivered.
+    /// The number of entries still to come at the time of delivery.
     pub(crate) pending: u64,
 }
 
-/// A consumer, which ends some time after this is dropped.
+/// A consumer of a stream; the server drops it some time after this is dropped.
 pub(crate) struct ChangeStream {
     stream: Arc<BackingStream>,
     messages: push::Messages,
     consumer: String,
     pending: u64,
-    /// The number that the consumer's next message has, if none was lost.
+    /// The sequence number of the consumer's next message, if none is lost.
     next: u64,
 }
 
@@ -93,12 +94,12 @@ impl ChangeStream {
         })
     }
 
-    /// How many entries there were at the beginning.
+    /// The number of entries at the start.
     pub(crate) fn pending(&self) -> u64 {
         self.pending
     }
 
-    /// The next entry. After an error there is no other.
+    /// Waits for the next entry. An error ends the stream of changes.
     pub(crate) async fn next(&mut self) -> Result<Change, StoreError> {
         let Some(Ok(message)) = self.messages.next().await else {
             return Err(self.stream.unavailable());
@@ -124,7 +125,7 @@ impl ChangeStream {
         })
     }
 
-    /// Has the server forget the consumer now. If that fails, it does so later.
+    /// Deletes the consumer on the server. If that fails, the server drops it later.
     pub(crate) async fn close(self) {
         drop(self.messages);
         let stream = self.stream.context();
@@ -135,7 +136,7 @@ impl ChangeStream {
         if !matches!(deleted, Ok(Ok(_))) {
             tracing::debug!(
                 bucket = self.stream.bucket(),
-                "a consumer was left to the server"
+                "could not delete a consumer; the server drops it when it is inactive"
             );
         }
     }

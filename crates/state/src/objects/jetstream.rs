@@ -1,4 +1,4 @@
-//! Objects in an object store of JetStream, each under its digest as a name.
+//! Objects in an object store of JetStream, each named by its digest.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,17 +17,18 @@ use crate::artifacts::ARTIFACT_BYTES_MAX;
 use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
 use weft_bus::nats::StoreConnection;
 
-/// How long a read may go without a byte: longer than the store takes to elect a leader.
+/// The longest pause between two bytes of a read: longer than the election of a leader.
 const READ_IDLE_MAX: Duration = Duration::from_secs(10);
 
-/// How long writing may take as a whole: the largest object, at the 1 MiB a second of a slow line
-/// between clouds.
+/// The longest time of a whole write: the largest object at 1 MiB per second, a slow line between
+/// clouds.
 const WRITE_WAIT_MAX: Duration = Duration::from_secs(64);
 
-/// What one message of an object carries, where the server takes as much: the custom of other clients.
+/// The bytes of an object per message, up to the server's limit: the default of other clients.
 const CHUNK_BYTES: usize = 128 << 10;
 
-/// The buffer that is made before a byte was read; the size that the store claims is not believed.
+/// The buffer allocated before the first byte arrives; the size in the object's metadata is not
+/// trusted.
 const READ_BUFFER_BYTES: usize = 128 << 10;
 
 #[derive(Clone, Debug)]
@@ -106,8 +107,8 @@ impl Bucket {
         }
     }
 
-    /// Reads to the end or the bound. Bytes that do not fit the store's own digest of them are returned
-    /// as far as they came: they are found to be damaged by ours.
+    /// Reads to the end or the size limit. Bytes that do not match the store's own digest are
+    /// returned as far as they came; the caller's digest check finds the damage.
     async fn read_all(&self, mut object: Object) -> Result<Bytes, ObjectError> {
         let mut bytes = BytesMut::with_capacity(READ_BUFFER_BYTES);
         loop {

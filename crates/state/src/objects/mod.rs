@@ -1,7 +1,8 @@
 //! Component bytes for all hosts of a lattice, addressed by their sha256 digest.
 //!
 //! On NATS this is an object store that `nats object` reads; within one process it is memory of the
-//! network. As with [`crate::artifacts`], a read proves what it returns, and what is there twice is one.
+//! network. As with [`crate::artifacts`], a read verifies the bytes, and equal bytes are stored
+//! once.
 
 use bytes::Bytes;
 use weft_lattice_config::Digest;
@@ -13,7 +14,7 @@ use weft_bus::{Bus, Transport};
 mod jetstream;
 mod local;
 
-/// The objects of a lattice. A cheap handle.
+/// The object store of a lattice. A cheap handle.
 #[derive(Clone, Debug)]
 pub struct Objects(Store);
 
@@ -23,37 +24,37 @@ enum Store {
     Local(local::Bucket),
 }
 
-/// Why an object could not be stored or read.
+/// The reasons why an object could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// Nothing is stored under the digest.
-    #[error("no object `{digest}` is stored in the lattice")]
+    #[error("object `{digest}` is not stored in the lattice; deploy the app again")]
     Missing {
-        /// What was asked for.
+        /// The requested digest.
         digest: Digest,
     },
-    /// What is stored does not hash to the digest. Storing the right bytes heals it.
-    #[error("expected an object with digest `{expected}`, found `{found}`")]
+    /// The stored bytes do not hash to the digest. Storing the right bytes repairs the object.
+    #[error("damaged object: expected digest `{expected}`, found `{found}`")]
     Damaged {
-        /// What was asked for.
+        /// The requested digest.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of the stored bytes.
         found: Digest,
     },
     /// The bytes are more than [`ARTIFACT_BYTES_MAX`].
-    #[error("expected an object of at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
+    #[error("object too large: expected at most {ARTIFACT_BYTES_MAX} bytes, found {found}")]
     TooLarge {
-        /// How many there are.
+        /// The number of bytes.
         found: usize,
     },
-    /// The store said something else.
-    #[error("cannot reach the objects of the lattice")]
+    /// The bucket failed.
+    #[error("cannot use the object store of the lattice")]
     Store(#[source] StoreError),
 }
 
 impl Objects {
-    /// The objects in bucket `name` of the lattice that the bus is for. Nothing is sent: the bucket is
-    /// looked for, and made if it is not there, when it is used.
+    /// Opens the objects in bucket `name` of the lattice of the bus. Nothing is sent: a missing
+    /// bucket is created on first use.
     ///
     /// # Errors
     /// [`StoreError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
@@ -67,10 +68,10 @@ impl Objects {
         }))
     }
 
-    /// Stores bytes, unless they are there and undamaged, and returns their digest.
+    /// Stores bytes, unless they are already stored undamaged, and returns their digest.
     ///
-    /// Dropping the future stores the whole object or leaves it as it was; parts of one may take room in
-    /// the store until it is written again.
+    /// Dropping the future stores the whole object or leaves it as it was; parts of it may occupy
+    /// space in the store until it is written again.
     ///
     /// # Errors
     /// [`ObjectError::TooLarge`] or [`ObjectError::Store`].
@@ -83,7 +84,7 @@ impl Objects {
         match self.get(&digest).await {
             Ok(_) => return Ok(digest),
             Err(ObjectError::Missing { .. } | ObjectError::Damaged { .. }) => {}
-            // What is stored under the digest is too large to be it.
+            // A larger object under the digest cannot be the right bytes.
             Err(ObjectError::TooLarge { .. }) => {}
             Err(error @ ObjectError::Store(_)) => return Err(error),
         }
@@ -94,7 +95,7 @@ impl Objects {
         written.map(|()| digest).map_err(ObjectError::Store)
     }
 
-    /// Reads bytes and verifies them.
+    /// Reads and verifies bytes.
     ///
     /// Dropping the future changes nothing.
     ///
@@ -113,7 +114,7 @@ impl Objects {
         Ok(bytes)
     }
 
-    /// Whether bytes are stored under the digest. They are not read, and may be damaged.
+    /// Returns whether an object is stored under the digest. It is not read, and may be damaged.
     ///
     /// Dropping the future changes nothing.
     ///

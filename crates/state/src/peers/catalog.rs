@@ -1,4 +1,4 @@
-//! What a host offers to peers of what it knows of the desired state.
+//! The records of a host's replica, as it offers them to peers.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,10 +11,10 @@ use crate::desired::record_codec::{app_key, encode_app, encode_home, home_key};
 use crate::desired::{DesiredReplica, Key};
 use weft_membership::message::MAX_HEARTBEAT_BYTES;
 
-/// What a listed record takes beside its key: the length of that, a digest, a size.
+/// The bytes of a listed record beside its key: the key's length, a digest, a size.
 const LISTED_BYTES_MAX: usize = 64;
 
-/// The records of a copy, as they are sent.
+/// The records of a replica in encoded form.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     records: BTreeMap<Key, (Digest, Bytes)>,
@@ -22,7 +22,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What is in a copy.
+    /// Encodes the records of a replica.
     #[must_use]
     pub fn of(copy: &DesiredReplica) -> Self {
         let apps = copy.apps().iter();
@@ -40,7 +40,7 @@ impl Catalog {
         catalog
     }
 
-    /// The records after a key, as many as fit into one answer, and whether there are more.
+    /// Lists the records after a key, as many as fit into one answer, and whether more follow.
     #[must_use]
     pub fn list(&self, after: Option<&Key>) -> (Vec<Listed>, bool) {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -62,14 +62,14 @@ impl Catalog {
         (records, false)
     }
 
-    /// The value that hashes to a digest.
+    /// The value with a digest.
     #[must_use]
     pub fn value(&self, digest: &Digest) -> Option<&Bytes> {
         let key = self.keys.get(digest)?;
         self.records.get(key).map(|(_, value)| value)
     }
 
-    /// Whether a record that a peer has is here just so.
+    /// True if a record of a peer is here with the same content.
     #[must_use]
     pub fn has(&self, listed: &Listed) -> bool {
         let known = self.records.get(&listed.key);

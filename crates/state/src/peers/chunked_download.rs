@@ -1,71 +1,71 @@
-//! Bytes that come in chunks from a peer that is not believed.
+//! A download in chunks from an untrusted peer.
 
 use bytes::{Bytes, BytesMut};
 use weft_lattice_config::Digest;
 
 use super::message::{MAX_CHUNK_BYTES, Part};
 
-/// The buffer that is made before a byte has come; the size that a peer claims is not believed.
+/// The buffer allocated before the first byte arrives; the size that a peer claims is not trusted.
 const FIRST_BUFFER_BYTES: usize = 128 << 10;
 
-/// Bytes on their way.
+/// A download in progress.
 #[derive(Debug)]
 pub struct Assembly {
     digest: Digest,
     size_max: usize,
-    /// What the peer said with the first chunk.
+    /// The size that the peer reported with the first part.
     size: Option<usize>,
     bytes: BytesMut,
 }
 
-/// A part to ask for.
+/// A chunk to request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
-    /// Where it begins.
+    /// The offset of its first byte.
     pub offset: u64,
-    /// How long it is at most.
+    /// The most bytes of it.
     pub length: u32,
 }
 
-/// Why what a peer sends is not taken.
+/// The reasons why a part is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssemblyError {
-    /// It is more than may be.
-    #[error("expected at most {limit} bytes, found {found}")]
+    /// The whole is larger than allowed.
+    #[error("download too large: expected at most {limit} bytes, found {found}")]
     TooLarge {
-        /// The limit.
+        /// The most bytes of the whole.
         limit: usize,
-        /// What the peer says.
+        /// The size that the peer reported.
         found: u64,
     },
-    /// The parts do not fit together.
-    #[error("expected parts of {expected} bytes, found one of {found}")]
+    /// Two parts report different sizes of the whole.
+    #[error("size of the download changed: expected {expected} bytes in total, found {found}")]
     Size {
-        /// What the first part said.
+        /// The size that the first part reported.
         expected: u64,
-        /// What a later one says.
+        /// The size that a later part reports.
         found: u64,
     },
-    /// A part is empty, or longer than was asked for.
-    #[error("expected 1 to {limit} bytes, found {found}")]
+    /// A part is empty, or has another length than requested.
+    #[error("wrong length of a part: expected {limit} bytes, found {found}")]
     Part {
-        /// What was asked for.
+        /// The requested length.
         limit: usize,
-        /// What came.
+        /// The length of the part.
         found: usize,
     },
-    /// The whole is something else.
-    #[error("expected bytes with digest `{expected}`, found `{found}`")]
+    /// The whole does not have the requested digest.
+    #[error("wrong digest of the download: expected `{expected}`, found `{found}`")]
     Digest {
-        /// What was asked for.
+        /// The requested digest.
         expected: Digest,
-        /// What the bytes hash to.
+        /// The digest of the bytes.
         found: Digest,
     },
 }
 
 impl Assembly {
-    /// Nothing yet, of what hashes to `digest` and has at most `size_max` bytes.
+    /// Starts a download of the bytes with this `digest`, at most `size_max` of them.
     #[must_use]
     pub fn new(digest: Digest, size_max: usize) -> Self {
         Self {
@@ -76,8 +76,9 @@ impl Assembly {
         }
     }
 
-    /// The chunks to ask for next, at most `window` of them, each of `length` bytes; none when all has come.
-    /// Before the first has come it is one, because it says how many there are.
+    /// The chunks to request next, at most `window` of them with `length` bytes each; empty when
+    /// the download is complete. The first call returns one chunk, because its part reports the
+    /// size.
     #[must_use]
     pub fn next(&self, window: usize, length: usize) -> Vec<Chunk> {
         let length = length.clamp(1, MAX_CHUNK_BYTES);
@@ -88,16 +89,16 @@ impl Assembly {
         let offsets = (self.bytes.len()..end).step_by(length).take(window);
         let chunks = offsets.map(|offset| Chunk {
             offset: offset as u64,
-            // Not more than the largest chunk.
+            // `length` is at most `MAX_CHUNK_BYTES`.
             length: u32::try_from(length).unwrap_or(u32::MAX),
         });
         chunks.collect()
     }
 
-    /// Takes the part at the end of what has come.
+    /// Appends a part.
     ///
     /// # Errors
-    /// An [`AssemblyError`]: nothing more of this peer's is of use.
+    /// An [`AssemblyError`]; the download from this peer cannot continue.
     pub fn take(&mut self, chunk: Chunk, part: &Part) -> Result<(), AssemblyError> {
         let found = part.size;
         let size = match (usize::try_from(found), self.size) {
@@ -117,7 +118,7 @@ impl Assembly {
         }
         self.size = Some(size);
         let expected = (size - self.bytes.len()).min(chunk.length as usize);
-        // Shorter ones would leave a gap before the next that was asked for.
+        // A shorter part would leave a gap before the next requested chunk.
         if part.bytes.len() != expected || chunk.offset != self.bytes.len() as u64 {
             let (limit, found) = (expected, part.bytes.len());
             return Err(AssemblyError::Part { limit, found });
@@ -126,13 +127,13 @@ impl Assembly {
         Ok(())
     }
 
-    /// Whether all has come.
+    /// True if all bytes have arrived.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.size == Some(self.bytes.len())
     }
 
-    /// The whole, if it is what was asked for.
+    /// Returns the whole, if it has the requested digest.
     ///
     /// # Errors
     /// [`AssemblyError::Digest`].

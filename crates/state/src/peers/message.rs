@@ -1,8 +1,9 @@
-//! What hosts ask each other where the stores are away, as bytes: `docs/lattice.md` is the specification.
+//! The messages between peers while the stores are unavailable; `docs/lattice.md` is the
+//! specification.
 //!
-//! The head is that of [every message between hosts](weft_membership::message). An answer has the sequence
-//! of its question, so that one that comes late is none for another question. Nothing here changes anything
-//! at who is asked, so a question that is sent again is answered again.
+//! The head is that of [every message between hosts](weft_membership::message). An answer has the
+//! sequence number of its question, so that a late answer is never taken for another question.
+//! Questions change nothing on the peer, so they can be repeated.
 
 use bytes::Bytes;
 use weft_lattice_config::Digest;
@@ -13,96 +14,96 @@ use weft_bus::subject::SUBJECT_BYTES_MAX;
 use weft_membership::message::{Envelope, FieldError, Kind, MessageError, Origin, Reader, encode};
 pub use weft_membership::message::{MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_QUESTION_BYTES};
 
-/// The most records of one list. A list that goes on is asked for again, from where it ended.
+/// The most records of one list. The rest is requested from where the list ended.
 pub const MAX_LISTED: usize = 1024;
 
 /// The longest key of a record.
 pub const MAX_KEY_BYTES: usize = SUBJECT_BYTES_MAX;
 
-/// How long a sha256 is.
+/// The bytes of a sha256 digest.
 const DIGEST_BYTES: usize = 32;
 
-/// The fewest bytes that a listed record takes: a key of one byte, a digest, a size.
+/// The fewest bytes of a listed record: a key of one byte, a digest, a size.
 const LISTED_BYTES_MIN: usize = 2 + 1 + DIGEST_BYTES + 1;
 
-/// What a host asks another one.
+/// A question to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// Who asks, and which of its questions.
+    /// The host of the question, with its sequence number.
     pub origin: Origin,
-    /// What it asks.
+    /// The content of the question.
     pub asked: Asked,
 }
 
-/// What is asked.
+/// The content of a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// Which records are known, in the order of their keys.
+    /// Requests the list of records, in the order of their keys.
     List {
-        /// Those with larger keys than this one; `None` for all.
+        /// Lists the records after this key; `None` for all.
         after: Option<Key>,
     },
-    /// A part of what hashes to a digest.
+    /// Requests a part of the bytes with a digest.
     Bytes {
         /// The digest of the whole.
         digest: Digest,
-        /// Where the part begins.
+        /// The offset of the part.
         offset: u64,
-        /// How long it is to be at most.
+        /// The most bytes of the part.
         length: u32,
     },
 }
 
-/// What a host answers.
+/// An answer to a question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Who answers, with the sequence of the question.
+    /// The answering host, with the sequence number of the question.
     pub origin: Origin,
-    /// What it answers.
+    /// The content of the answer.
     pub answered: Answered,
 }
 
-/// What is answered.
+/// The content of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answered {
-    /// The records that are known.
+    /// The records of the answering host.
     List {
-        /// In ascending order of their keys, each once.
+        /// Records in ascending order of their keys, each key once.
         records: Vec<Listed>,
-        /// Whether there are more after these.
+        /// True if more records follow after these.
         more: bool,
     },
-    /// A part of what was asked for; `None` if it is not there.
+    /// A part of the requested bytes; `None` if the host does not have them.
     Bytes(Option<Part>),
 }
 
-/// A record that a host has.
+/// A record of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Which one.
+    /// The key of the record.
     pub key: Key,
-    /// What its value hashes to.
+    /// The digest of its value.
     pub digest: Digest,
-    /// How long its value is.
+    /// The number of bytes of its value.
     pub size: u64,
 }
 
 /// A part of some bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// How long the whole is.
+    /// The number of bytes of the whole.
     pub size: u64,
-    /// What is at the offset that was asked for.
+    /// The bytes at the requested offset.
     pub bytes: Bytes,
 }
 
 // === impl Question ===
 
 impl Question {
-    /// The question for a lattice, with an empty authenticator.
+    /// Encodes the question for a lattice, with an empty authenticator.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let kind = match self.asked {
             Asked::List { .. } => Kind::ListAsk,
@@ -130,10 +131,11 @@ impl Question {
         })
     }
 
-    /// Reads a question for a lattice, whatever its authenticator is.
+    /// Decodes a question for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// If it is not a question of this version for this lattice, or a field is not as it has to be.
+    /// A [`MessageError`] if the bytes are not a question of this version for this lattice, or a
+    /// field is invalid.
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
         let envelope = Envelope::open(bytes)?;
         envelope.read(lattice, |kind, origin, reader| {
@@ -156,10 +158,10 @@ impl Question {
 // === impl Answer ===
 
 impl Answer {
-    /// The answer for a lattice, with an empty authenticator.
+    /// Encodes the answer for a lattice, with an empty authenticator.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let kind = match self.answered {
             Answered::List { .. } => Kind::List,
@@ -184,10 +186,11 @@ impl Answer {
         })
     }
 
-    /// Reads an answer for a lattice, whatever its authenticator is.
+    /// Decodes an answer for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// If it is not an answer of this version for this lattice, or a field is not as it has to be.
+    /// A [`MessageError`] if the bytes are not an answer of this version for this lattice, or a
+    /// field is invalid.
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
         let envelope = Envelope::open(bytes)?;
         envelope.read(lattice, |kind, origin, reader| {

@@ -1,15 +1,15 @@
-//! Hosts as a source for each other: records of the desired state and bytes of components, where the stores
-//! of the lattice are away.
+//! Hosts as sources for each other, while the stores of the lattice are unavailable: records of the
+//! desired state and bytes of components.
 //!
-//! A host asks a peer for the *list* of its records, each with the digest of its value, and then for the *bytes*
-//! of what it does not have, in chunks. A value and a component are fetched alike: what came is what was asked
-//! for if it hashes to the digest, whoever sent it.
+//! A host requests the *list* of a peer's records, each with the digest of its value, and then the
+//! *bytes* of those it lacks, in chunks. Values and components are fetched alike, and verified by
+//! their digest, whichever peer sent them.
 //!
 //! - [`message`]: the questions and answers, as bytes; `docs/lattice.md` is the specification.
-//! - [`Catalog`]: what a host offers of its records.
-//! - [`Assembly`]: bytes that come in chunks.
+//! - [`Catalog`]: the records that a host offers.
+//! - [`Assembly`]: a download in chunks.
 //!
-//! There are no clocks, tasks and sockets in here.
+//! This module has no clocks, tasks or sockets.
 
 mod catalog;
 mod chunked_download;

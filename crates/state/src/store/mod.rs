@@ -1,5 +1,5 @@
-//! The desired state on a host's own disk: every app, in one embedded database file. For a host that is
-//! its own lattice it is the original, for others a copy that they serve from.
+//! The desired state on a host's own disk: the record of every app, in one embedded database file.
+//! For a host without a lattice it is the original, for others a replica that they serve from.
 //!
 //! Each change is one transaction that is on disk before it is acknowledged, so a process killed at
 //! any moment leaves the state before the change or after it. Removing an app leaves a *tombstone*
@@ -17,16 +17,16 @@ use weft_lattice_config::{App, AppName};
 /// App name → JSON of [`Record`].
 const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v1");
 
-/// `app/provider` of a store that stays on one host → the id of that.
+/// `app/provider` of a store that stays on one host → the id of that host.
 const HOMES: TableDefinition<'static, &str, &str> = TableDefinition::new("homes.v1");
 
-/// One app as it is stored.
+/// A deployed app.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deployed {
-    /// Counts the changes of this app, from 1; never reused, not even after a removal.
+    /// The number of the change, counted per app from 1; never reused, not even after a removal.
     pub revision: u64,
-    /// When the change was made, in milliseconds since the Unix epoch. For people; of records it decides
-    /// only between two of one revision ([`Record::is_newer_than`]).
+    /// The time of the change, in milliseconds since the Unix epoch. For people; it orders only
+    /// records of the same revision ([`Record::is_newer_than`]).
     pub changed_at_ms: u64,
     /// The manifest, with digests as sources.
     pub app: App,
@@ -35,68 +35,73 @@ pub struct Deployed {
 /// The embedded database that holds the desired state.
 #[derive(Debug)]
 pub struct Store {
-    /// None after a failure of the disk: it is opened again before the next operation, which is how redb
-    /// repairs itself. A disk that was full takes changes again once it has room.
+    /// `None` after a failure of the disk: the database is opened again before the next operation,
+    /// because redb repairs a file on opening. A disk that was full takes changes again once it has
+    /// space.
     database: Mutex<Option<Database>>,
     path: PathBuf,
 }
 
-/// Why the desired state could not be read or changed.
+/// The reasons why the desired state could not be read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the file open.
-    #[error("`{path}` is in use by another host; stop it, or choose another `--data-dir`")]
+    #[error(
+        "desired-state database `{path}` is in use by another host; stop that host, or choose another `--data-dir`"
+    )]
     InUse {
         /// The database file.
         path: PathBuf,
     },
-    /// The database engine refused.
-    #[error("cannot {action} the desired state in `{path}`")]
+    /// The database failed.
+    #[error("cannot {action} the desired-state database `{path}`")]
     Database {
-        /// What was being done: `open`, `read`, `change`.
+        /// The failed action: `open`, `read`, `change`.
         action: &'static str,
         /// The database file.
         path: PathBuf,
-        /// What the engine said.
+        /// The error of the database.
         #[source]
         source: Box<redb::Error>,
     },
-    /// A record does not read as this version's format.
-    #[error("app `{app}` in `{path}` is not readable by this version of weft")]
+    /// This version cannot decode a record.
+    #[error(
+        "cannot decode the record of app `{app}` in `{path}`; it may be from a newer version of weft"
+    )]
     Record {
         /// The app's name.
         app: String,
         /// The database file.
         path: PathBuf,
-        /// Where its JSON is wrong.
+        /// The error in its JSON.
         #[source]
         source: serde_json::Error,
     },
-    /// The app is not there.
+    /// The app is not deployed.
     #[error("no app `{app}` is deployed")]
     Missing {
-        /// The name given.
+        /// The given name.
         app: AppName,
     },
 }
 
-/// What is wanted of one app, or that it is wanted no more.
+/// The newest record of an app: its deployment, or its removal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
-    /// It is wanted.
+    /// The app is deployed.
     Deployed(Deployed),
-    /// It was removed: a *tombstone*.
+    /// The app was removed: a *tombstone*.
     Removed {
         /// The revision of the removal.
         revision: u64,
-        /// When, in milliseconds since the Unix epoch. For people.
+        /// The time of the removal, in milliseconds since the Unix epoch. For people.
         changed_at_ms: u64,
     },
 }
 
 impl Record {
-    /// Counts the changes of this app. Of two records the one with the higher revision is the newer.
+    /// The revision of the record. Of two records of an app the higher revision is the newer.
     #[must_use]
     pub fn revision(&self) -> u64 {
         match self {
@@ -105,11 +110,12 @@ impl Record {
         }
     }
 
-    /// Whether this record takes the place of another one of the same app: by its revision.
+    /// Returns whether this record replaces another one of the same app: by its revision.
     ///
-    /// Two that differ have one revision only if the bucket came back older and was changed before it was
-    /// refilled. Then every host has to choose the same one, whichever it knew first: an app that is wanted
-    /// goes before its removal, then the later one, then whatever is the same everywhere.
+    /// Two different records have the same revision only if the bucket came back older and was
+    /// changed before it was refilled. Then every host has to choose the same record, whichever it
+    /// received first: a deployment over a removal, then the later change, then the larger JSON
+    /// text.
     #[must_use]
     pub fn is_newer_than(&self, other: &Self) -> bool {
         let claim = |record: &Self| match record {
@@ -119,7 +125,7 @@ impl Record {
                 changed_at_ms,
             } => (*revision, false, *changed_at_ms),
         };
-        // What is read as JSON can be written as such.
+        // Records read from JSON are representable in it.
         let text = |record: &Self| serde_json::to_vec(record).unwrap_or_default();
         match claim(self).cmp(&claim(other)) {
             Ordering::Greater => true,
@@ -130,7 +136,7 @@ impl Record {
 }
 
 impl Store {
-    /// Opens the database at `path`, and creates it if it is not there.
+    /// Opens the database at `path`, and creates it if it does not exist.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if another process has it open, else [`StoreError::Database`].
@@ -151,8 +157,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Every deployed app, by name. An app whose record cannot be read is an error of its own, so
-    /// that one bad record does not hide the others.
+    /// Reads every deployed app, by name. An app whose record cannot be decoded is an error of its
+    /// own, so that one bad record does not hide the others.
     ///
     /// # Errors
     /// [`StoreError::Database`] if the file cannot be read.
@@ -172,7 +178,7 @@ impl Store {
     /// Stores `app` as its next revision, durably, and returns the record.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the change could not be made; the state is then as before.
+    /// [`StoreError::Database`] if the change failed; the state is then unchanged.
     pub fn put(&self, app: &App, now_ms: u64) -> Result<Deployed, StoreError> {
         let name = app.metadata.name.as_str().to_owned();
         let record = self.change(&name, |old| {
@@ -190,11 +196,11 @@ impl Store {
         }
     }
 
-    /// Puts a tombstone in the place of the app and returns its revision.
+    /// Replaces the record of the app by a tombstone, and returns its revision.
     ///
     /// # Errors
-    /// [`StoreError::Missing`] if it is not deployed, [`StoreError::Database`] if the change could
-    /// not be made.
+    /// [`StoreError::Missing`] if the app is not deployed, [`StoreError::Database`] if the change
+    /// failed.
     pub fn remove(&self, app: &AppName, now_ms: u64) -> Result<u64, StoreError> {
         let missing = || StoreError::Missing { app: app.clone() };
         if !self.is_deployed(app)? {
@@ -209,11 +215,11 @@ impl Store {
         record.map(|record| record.revision()).ok_or_else(missing)
     }
 
-    /// Keeps what is new of the lattice's desired state, in one transaction: records that are newer than
-    /// what is here, and the hosts of stores. A record here that this version does not read stays.
+    /// Stores the newer records of the lattice's desired state and the homes of stores, in one
+    /// transaction. A stored record that this version cannot decode stays.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the change could not be made; the state is then as before.
+    /// [`StoreError::Database`] if the change failed; the state is then unchanged.
     pub fn keep(
         &self,
         apps: &[(AppName, Arc<Record>)],
@@ -249,10 +255,10 @@ impl Store {
         })
     }
 
-    /// The host of each store that stays on one, as far as that was kept.
+    /// Reads the stored home of each store that stays on one host. Invalid entries are left out.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the file cannot be read. What does not read is left out.
+    /// [`StoreError::Database`] if the file cannot be read.
     pub fn homes(&self) -> Result<Vec<(StoreId, HostId)>, StoreError> {
         self.with_database("read", |database| {
             let table = database.begin_read()?.open_table(HOMES)?;
@@ -267,10 +273,11 @@ impl Store {
         })
     }
 
-    /// All records, tombstones too, by the names of their apps.
+    /// Reads all records, tombstones included, by the names of their apps. Records that this
+    /// version cannot decode are left out.
     ///
     /// # Errors
-    /// [`StoreError::Database`] if the file cannot be read. What does not read as a record is left out.
+    /// [`StoreError::Database`] if the file cannot be read.
     pub fn all(&self) -> Result<Vec<(AppName, Record)>, StoreError> {
         let records = self.records()?;
         let readable = records.into_iter().filter_map(|(name, bytes)| {
@@ -280,7 +287,7 @@ impl Store {
         Ok(readable.collect())
     }
 
-    /// The database file.
+    /// The path of the database file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -306,7 +313,7 @@ impl Store {
         })
     }
 
-    /// Writes what `next` makes of the record of `name`, in one transaction.
+    /// Writes the result of `next` for the record of `name`, in one transaction.
     fn change(
         &self,
         name: &str,
@@ -323,7 +330,7 @@ impl Store {
                 }
                 changed
             };
-            // Nothing was written if nothing was made.
+            // Without a new record the transaction is empty.
             transaction.commit()?;
             Ok(changed)
         });
@@ -345,13 +352,13 @@ impl Store {
         Ok(Some((record, bytes)))
     }
 
-    /// Does something with the database, and opens it again if the disk failed the last time.
+    /// Runs an operation on the database, which is opened again if the disk failed before.
     fn with_database<T>(
         &self,
         action: &'static str,
         operation: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, StoreError> {
-        // Whoever panicked with it has left a transaction that is rolled back.
+        // A panic while holding the lock leaves a transaction that is rolled back.
         let mut database = self.database.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = match database.take() {
             Some(opened) => Ok(opened),
@@ -396,7 +403,7 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// What the record after this one counts.
+/// The revision of the next record.
 fn next_revision(old: Option<&Record>) -> u64 {
     old.map_or(0, Record::revision) + 1
 }

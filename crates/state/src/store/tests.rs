@@ -1,4 +1,4 @@
-//! What the store keeps, and what it does not take.
+//! Tests of the database of the desired state.
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn a_copy_is_taken_only_if_it_is_newer() {
         revision,
         changed_at_ms: 1,
     };
-    // The record, and whether it is taken after those before it.
+    // The record, and whether it replaces the one before it.
     let cases = [
         (deployed(7, "/b"), true),
         (deployed(7, "/b"), false),
@@ -91,7 +91,7 @@ fn a_copy_is_taken_only_if_it_is_newer() {
 }
 
 #[test]
-fn the_hosts_of_stores_are_kept_and_change_with_what_is_said_of_them() {
+fn the_homes_of_stores_are_stored_and_updated() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.redb");
     let store = Store::open(&path).unwrap();
@@ -106,7 +106,7 @@ fn the_hosts_of_stores_are_kept_and_change_with_what_is_said_of_them() {
 }
 
 #[test]
-fn a_record_of_a_newer_version_is_kept_as_it_is() {
+fn a_record_of_a_newer_version_stays_unchanged() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path().join("state.redb")).unwrap();
     write(&store, "shop", b"{\"from\":\"the future\"}");
@@ -131,7 +131,7 @@ fn write(store: &Store, name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn one_record_that_does_not_read_hides_no_other() {
+fn an_invalid_record_hides_no_other() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path().join("state.redb")).unwrap();
     store.put(&app("good", "/"), 1).unwrap();
@@ -142,7 +142,7 @@ fn one_record_that_does_not_read_hides_no_other() {
 }
 
 #[test]
-fn a_second_host_on_one_file_is_told() {
+fn a_second_host_on_one_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.redb");
     let _first = Store::open(&path).unwrap();

@@ -228,6 +228,6 @@ fn assert_golden(name: &str, found: &str) {
         golden_text(name),
         "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
          other; if that is meant, change the version too, and run \
-         `UPDATE_GOLDEN=1 cargo nextest run -p weft-lattice`"
+         `UPDATE_GOLDEN=1 cargo nextest run -p weft-state`"
     );
 }

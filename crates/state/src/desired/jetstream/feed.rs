@@ -1,7 +1,8 @@
-//! All records of a JetStream bucket, and what comes after: by a consumer of the bucket's stream.
+//! All records of a JetStream bucket, followed by every change, from a consumer of the bucket's
+//! stream.
 //!
-//! A feed that missed anything is not mended but made again, from the beginning: it is rare, and what a
-//! stream was replaced by in the meantime is then seen too.
+//! A feed that lost a message is not repaired but opened again, from the beginning: a loss is rare,
+//! and a new feed also shows a stream that was replaced in the meantime.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use super::record;
 use crate::buckets::StoreError;
 use crate::kv::{Change, ChangeStream, ConsumerOptions, KvBucket, Operation};
 
-/// How long a server keeps a feed that nobody listens to.
+/// The time after which a server drops the consumer of a feed without a reader.
 const FEED_INACTIVE_MAX: Duration = Duration::from_secs(30);
 
-/// The pause before a store that is away is tried again; also how long a change may go unseen after it
-/// is back.
+/// The pause before an unavailable bucket is tried again, and so the longest delay of a change
+/// after its return.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Sends all records and changes to a watcher, for ever.
+/// Sends all records and changes to a watcher until it is dropped.
 pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
     let mut is_unavailable = false;
     loop {
@@ -29,7 +30,7 @@ pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
             Err(error) => error,
         };
         if !is_unavailable {
-            tracing::info!(bucket = kv.stream().bucket(), %error, "a watched bucket is away");
+            tracing::info!(bucket = kv.stream().bucket(), %error, "a watched bucket is unavailable");
             is_unavailable = true;
             if sender.send(Watched::Away).await.is_err() {
                 return;
@@ -39,7 +40,7 @@ pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
     }
 }
 
-/// Forwards one feed until it breaks, and says why it did.
+/// Forwards one feed until it breaks, and returns the reason.
 async fn forward(
     kv: &KvBucket,
     sender: &mpsc::Sender<Watched>,
@@ -62,7 +63,7 @@ async fn forward(
     }
 }
 
-/// All records of a bucket and what comes after, by a consumer of the stream's that ends with this.
+/// A consumer of the bucket's stream; the server drops it some time after this is dropped.
 pub(super) struct Feed<'a> {
     prefix: &'a str,
     changes: ChangeStream,
@@ -116,7 +117,7 @@ impl<'a> Feed<'a> {
             }
             match self.event_of(change) {
                 Some(watched) => return Ok(watched),
-                // The last record is none of ours: it is passed over, and then all have been said.
+                // The last record has a foreign key and is skipped, so the replay is complete.
                 None if matches!(self.stage, Stage::Replayed) => {
                     self.stage = Stage::Live;
                     return Ok(Watched::Complete);
@@ -132,7 +133,10 @@ impl<'a> Feed<'a> {
             .strip_prefix(self.prefix)
             .and_then(Key::parse);
         let Some(key) = key else {
-            tracing::warn!(subject = change.subject, "a record that no host wrote");
+            tracing::warn!(
+                subject = change.subject,
+                "ignored a record with a foreign key"
+            );
             return None;
         };
         Some(match change.entry.operation {

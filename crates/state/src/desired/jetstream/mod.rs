@@ -14,10 +14,11 @@ use weft_bus::nats::StoreConnection;
 
 mod feed;
 
-/// How many changes wait for a watcher before the feed waits too.
+/// The most events queued for a watcher; then the feed waits.
 const EVENTS_QUEUED_MAX: usize = 256;
 
-/// How often a put is made: again after a deletion by a foreign hand was found in its place.
+/// The number of attempts of a put: the second one overwrites the deletion marker of a foreign
+/// client.
 const PUT_ATTEMPTS_MAX: usize = 2;
 
 #[derive(Clone, Debug)]
@@ -72,7 +73,7 @@ impl Bucket {
                 },
             }
         }
-        // Twice in a row somebody else was faster.
+        // Other writers were faster twice in a row.
         Err(PutError::Conflict {
             key: key.clone(),
             expected,
@@ -115,8 +116,9 @@ impl Bucket {
         receiver
     }
 
-    /// What is there in place of what was expected. If that is only a deletion by a foreign hand, and
-    /// nothing was expected, the record may be written in its place.
+    /// Decides on a put that found another revision than expected. Where that is the deletion
+    /// marker of a foreign client, and the record was expected to be missing, the put is repeated
+    /// over the marker.
     async fn resolve_conflict(
         &self,
         key: &Key,
