@@ -1,4 +1,4 @@
-//! What became of each call: what no host of a lattice knows, and the simulation does.
+//! The outcome of each call, as only the simulation can observe it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,17 +21,17 @@ pub(crate) struct Call {
     pub(crate) repeat: Repeat,
     pub(crate) begun: Duration,
     pub(crate) deadline: Duration,
-    /// How often it ran, by host.
+    /// The number of runs, by host.
     pub(crate) runs: BTreeMap<usize, u32>,
     pub(crate) end: Option<CallEnd>,
 }
 
-/// How a call ended for who made it.
+/// The end of a call for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallEnd {
     Answered,
     Failed(FailureCode),
-    /// Who made it is gone.
+    /// The process of the caller ended.
     Abandoned,
 }
 
@@ -55,7 +55,7 @@ impl Call {
         self.runs.values().sum()
     }
 
-    /// The code says that it has not run.
+    /// True if the failure code promises that the call did not run.
     pub(crate) fn is_reported_not_run(&self) -> bool {
         match self.end {
             Some(CallEnd::Failed(code)) => matches!(

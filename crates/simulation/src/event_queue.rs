@@ -1,4 +1,5 @@
-//! What is to happen, in the order of time; of what is due at one time, the first that was put in.
+//! The queue of future events, ordered by time; events of the same time keep the order of
+//! insertion.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,53 +10,52 @@ use weft_membership::routing::Outcome;
 
 use crate::scenario::Change;
 
-/// A process of a host, which the event is for and nobody after it.
+/// One process of a host. Its events are dropped when it ends, even if the host starts another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessId {
-    /// Which host.
     pub(crate) host: usize,
-    /// Which of its lives.
+    /// The number of the start of the host.
     pub(crate) life: u64,
 }
 
-/// Something that happens to a process.
+/// An event of a process.
 #[derive(Clone, Debug)]
 pub(crate) enum ProcessEvent {
-    /// It is to say that it lives.
+    /// A heartbeat is due.
     Heartbeat,
-    /// It is to draw its conclusions.
+    /// A tick of the membership is due.
     Tick,
-    /// What could not be done is tried again.
+    /// Another attempt of what failed is due.
     Retry,
-    /// The store has news, perhaps.
+    /// The watch of the store may have events.
     PollStore,
-    /// What it prepared for an app is ready.
+    /// The preparation of an app is complete.
     Prepared,
     /// A message arrives.
     Delivery(Message),
-    /// A call has run.
+    /// The run of a call is complete.
     CallDone(Request),
-    /// An answer is not waited for any more.
+    /// The wait for an answer ends.
     TimedOut { call: u64, attempt: usize },
-    /// It has drained, and leaves.
+    /// The host has drained and leaves.
     Leave,
 }
 
-/// What happens in the world.
+/// An event of the world.
 #[derive(Clone, Debug)]
 pub(crate) enum WorldEvent {
     Process(ProcessId, ProcessEvent),
-    /// Something is wrong from now on, or not any more.
+    /// A fault begins or ends.
     FaultsChange,
-    /// A host is started for the first time.
+    /// The first start of a host is due.
     HostStart,
-    /// Somebody changes what is wanted.
+    /// An operator changes the desired state.
     Change(Change),
-    /// Somebody calls.
+    /// A host makes a call.
     Call,
-    /// The store's content is kept, to come back later.
+    /// A snapshot of the store is due, for faults that bring back an older content.
     Snapshot,
-    /// Whether all is as it has to be is looked at.
+    /// A check for convergence is due.
     CheckConvergence,
 }
 
@@ -66,10 +66,10 @@ pub(crate) struct Message {
     pub(crate) payload: Payload,
 }
 
-/// What is in a message.
+/// The content of a message.
 #[derive(Clone, Debug)]
 pub(crate) enum Payload {
-    /// What hosts tell each other of themselves, encoded; with what the simulation knows of it.
+    /// A message of the membership, encoded, with the parts that the checks need.
     Lattice {
         bytes: Arc<[u8]>,
         is_heartbeat: bool,
@@ -82,7 +82,7 @@ pub(crate) enum Payload {
     },
 }
 
-/// One sending of a call.
+/// One attempt of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) call: u64,
@@ -90,7 +90,7 @@ pub(crate) struct Request {
     pub(crate) caller: ProcessId,
 }
 
-/// All that is to happen.
+/// All future events.
 #[derive(Debug, Default)]
 pub(crate) struct EventQueue {
     entries: BinaryHeap<Reverse<Entry>>,
@@ -111,7 +111,7 @@ impl EventQueue {
         self.entries.push(Reverse(Entry { due, number, event }));
     }
 
-    /// What happens next, and when.
+    /// Removes the next event, with its time.
     pub(crate) fn pop(&mut self) -> Option<(Duration, WorldEvent)> {
         let Reverse(entry) = self.entries.pop()?;
         Some((entry.due, entry.event))

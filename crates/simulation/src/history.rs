@@ -1,5 +1,5 @@
-//! Which changes of the desired state were confirmed to whoever made them, and which of those the lattice can
-//! still know.
+//! The changes of the desired state that were confirmed to operators, and which of them the lattice
+//! may have lost.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) struct History {
 #[derive(Debug)]
 struct Confirmed {
     record: Arc<Record>,
-    /// The store lost it before any host had it on disk, so nobody can be expected to know it.
+    /// The store lost the change before any host had it on disk, so no host can have it.
     is_lost: bool,
 }
 
@@ -27,7 +27,8 @@ impl History {
         self.changes.entry(app).or_default().push(confirmed);
     }
 
-    /// The store was replaced; `is_kept` says of a change whether a host has it, or a later one, on disk.
+    /// Marks the changes lost with the store's content; `is_kept` returns whether some host has a
+    /// change, or a later one, on disk.
     pub(crate) fn lose(&mut self, is_kept: impl Fn(&AppName, &Record) -> bool) {
         for (app, changes) in &mut self.changes {
             for change in changes {
@@ -40,8 +41,8 @@ impl History {
         self.changes.keys()
     }
 
-    /// The records of which one has to be what is wanted in the end: the last change that was not lost, and
-    /// those after it. Nothing has to be there if all were lost.
+    /// The records of which one has to be the desired state in the end: the last change that was
+    /// not lost, and those after it. If all were lost, the record may also be missing.
     pub(crate) fn acceptable(&self, app: &AppName) -> impl Iterator<Item = &Arc<Record>> {
         let changes = self.changes.get(app).map_or(&[][..], Vec::as_slice);
         let last = changes.iter().rposition(|change| !change.is_lost);
@@ -50,7 +51,7 @@ impl History {
             .map(|change| &change.record)
     }
 
-    /// Whether something has to be there.
+    /// True if a record of the app has to exist.
     pub(crate) fn is_expected(&self, app: &AppName) -> bool {
         let changes = self.changes.get(app).into_iter().flatten();
         changes.into_iter().any(|change| !change.is_lost)

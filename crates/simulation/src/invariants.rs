@@ -1,5 +1,6 @@
-//! What holds in a lattice at every moment, whatever goes wrong. Each function is one invariant and says why
-//! it has to hold; it looks at what is true and not at what a host believes, wherever that can be told apart.
+//! The invariants that hold in a lattice at every moment, under any faults. Each function is one
+//! invariant, with its reason. It checks the ground truth and not a host's view, wherever the two
+//! are distinct.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,25 +21,24 @@ use crate::call_log::{Call, CallEnd};
 use crate::process::{GroundTruth, LastHeartbeat};
 use crate::reconciler::component_id;
 
-/// How long a host that finds no bus waits before it serves alone from its own copy; as in
-/// `host::mesh::following`.
+/// The time without a bus after which a host serves alone from its own replica; as in the
+/// `reconciler` of `weft-node`.
 pub(crate) const ALONE_AFTER: Duration = Duration::from_secs(3);
 
-/// How long after its deadline a call has ended for whoever made it: nothing but a host that stands still
-/// delays that.
+/// The longest delay of a call's end after its deadline; only a hung host delays it more.
 const CALL_ENDS_AFTER: Duration = Duration::from_millis(1);
 
-/// An invariant that does not hold.
+/// A violated invariant.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{invariant}: {detail}")]
 pub struct Violation {
-    /// Which one.
+    /// The name of the invariant.
     pub invariant: &'static str,
-    /// What was found.
+    /// The observed violation.
     pub detail: String,
 }
 
-/// Whether all is well.
+/// The result of a check.
 pub(crate) type Checked = Result<(), Violation>;
 
 /// Fails with the name of an invariant, unless it holds.
@@ -54,9 +54,10 @@ pub(crate) fn hold(
     Err(Violation { invariant, detail })
 }
 
-// === who lives ===
+// === liveness ===
 
-/// Whoever is heard lives: to take it for dead would move its work for nothing, or start a second one.
+/// A host whose heartbeats arrive is not declared dead: its work would move for nothing, or run
+/// twice.
 pub(crate) fn a_heard_host_is_not_dead(
     view: &HostView,
     last: Option<LastHeartbeat>,
@@ -67,13 +68,13 @@ pub(crate) fn a_heard_host_is_not_dead(
     let is_wrong = is_heard && view.liveness == Liveness::Dead && view.state != HostState::Left;
     hold(!is_wrong, "a heard host is not dead", || {
         format!(
-            "{:?} was heard at {}, and is dead at {now}",
+            "{:?} sent its last heartbeat at {}, and is declared dead at {now}",
             view.id, last.at
         )
     })
 }
 
-/// Whoever is silent is dead in time: until then its work is not done by anyone.
+/// A silent host is declared dead in time: until then its work waits.
 pub(crate) fn a_silent_host_is_dead(
     view: &HostView,
     last: Option<LastHeartbeat>,
@@ -86,17 +87,17 @@ pub(crate) fn a_silent_host_is_dead(
         "a silent host is dead",
         || {
             format!(
-                "{:?} was last heard at {}, and lives at {now}",
+                "{:?} sent its last heartbeat at {}, and counts as alive at {now}",
                 view.id, last.at
             )
         },
     )
 }
 
-// === when a host may act ===
+// === paused placement ===
 
-/// A host that does not hear others, or did not until just now, changes nothing of what it runs: what it does
-/// not know about them is its own fault.
+/// A host that receives no heartbeats of others, or did not until just now, changes nothing that it
+/// runs: the missing heartbeats may be its own fault.
 pub(crate) fn a_frozen_host_does_not_act(
     truth: &GroundTruth,
     started: Duration,
@@ -106,22 +107,22 @@ pub(crate) fn a_frozen_host_does_not_act(
     let Some(connected_at) = truth.connected_at else {
         let is_alone = !truth.was_connected && now - started >= ALONE_AFTER;
         return hold(is_alone, invariant, || {
-            "it acts while its bus is away".to_owned()
+            "the host acts while its bus is unavailable".to_owned()
         });
     };
     hold(now - connected_at >= SETTLE_AFTER_START, invariant, || {
-        format!("it acts {:?} after it connected", now - connected_at)
+        format!("the host acts {:?} after it connected", now - connected_at)
     })?;
     let since = truth.returned_at.map(|at| now - at);
     let is_back = since.is_none_or(|since| since >= SETTLE_AFTER_RETURN);
     hold(is_back, invariant, || {
-        format!("it acts {since:?} after its return")
+        format!("the host acts {since:?} after its return")
     })
 }
 
-// === what a host may run ===
+// === placement rules ===
 
-/// A host runs only what may run there: who requires a label relies on it.
+/// A host runs only components whose required labels it has: their owner relies on them.
 pub(crate) fn a_host_has_what_its_components_require(
     host: &Contents,
     deployed: &Deployed,
@@ -142,7 +143,7 @@ pub(crate) fn a_host_has_what_its_components_require(
     Ok(())
 }
 
-/// Components that are to be apart are not on one host: they are there to survive each other's host.
+/// Components with anti-affinity are not on one host: they have to survive each other's host.
 pub(crate) fn anti_affinity_holds(deployed: &Deployed, share: &BTreeSet<ComponentName>) -> Checked {
     for component in components(deployed, share) {
         let others = component.placement.anti_affinity.iter();
@@ -156,7 +157,8 @@ pub(crate) fn anti_affinity_holds(deployed: &Deployed, share: &BTreeSet<Componen
     Ok(())
 }
 
-/// A plan keeps what a component says of one host, for every host: two that break it may do so together.
+/// A plan keeps the rule of one replica per host, on every host: several hosts could each break it
+/// together.
 pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Checked {
     let components = deployed.app.spec.components.iter();
     for component in components.filter(|component| component.placement.one_per_host) {
@@ -172,7 +174,7 @@ pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Check
     Ok(())
 }
 
-/// A plan gives no host more than it declares: a host that is full fails everyone on it.
+/// A plan gives no host more than its capacity: an overloaded host fails all of its components.
 pub(crate) fn a_plan_fits<'a>(
     plan: &Plan,
     desired: impl Iterator<Item = &'a Deployed>,
@@ -198,9 +200,9 @@ pub(crate) fn a_plan_fits<'a>(
     Ok(())
 }
 
-// === what is never deleted ===
+// === durability ===
 
-/// What a host keeps only grows: only a later record takes the place of one, and a tombstone is a record.
+/// A replica only grows: a record is replaced only by a later one, and a tombstone is a record.
 pub(crate) fn a_copy_only_grows(
     before: &BTreeMap<AppName, Arc<Record>>,
     after: &BTreeMap<AppName, Arc<Record>>,
@@ -210,14 +212,14 @@ pub(crate) fn a_copy_only_grows(
         let grew = after.is_some_and(|after| after >= before.revision());
         hold(grew, "a copy only grows", || {
             let before = before.revision();
-            format!("`{app}` was known at revision {before}, and now at {after:?}")
+            format!("`{app}` went from revision {before} to {after:?}")
         })?;
     }
     Ok(())
 }
 
-/// A component stops on a host only if it is not wanted any more, or is seen to be ready where it is to be:
-/// otherwise nobody may run it.
+/// A component stops on a host only if it is no longer desired, or is reported ready where it
+/// belongs: otherwise it might run nowhere.
 pub(crate) fn a_stopped_component_runs_elsewhere(
     app: &AppName,
     record: &Record,
@@ -231,16 +233,16 @@ pub(crate) fn a_stopped_component_runs_elsewhere(
         let name = &component.name;
         let runs = is_seen_elsewhere(name);
         hold(runs, "a stopped component runs elsewhere", || {
-            format!("`{app}/{name}` stops, and is not seen to be ready on another host")
+            format!("`{app}/{name}` stops, and is not reported ready on another host")
         })?;
     }
     Ok(())
 }
 
-// === what becomes of calls ===
+// === calls ===
 
-/// No call runs twice, unless whoever made it said that it may; then at most once on each host, and on no more
-/// hosts than it is sent to.
+/// A call runs once, unless its caller declared it repeatable; then at most once on each host, and
+/// on at most as many hosts as it has attempts.
 pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
     let most_runs = match call.repeat {
         Repeat::Never => 1,
@@ -252,7 +254,7 @@ pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
     })
 }
 
-/// Whoever is told that a call has not run can make it again.
+/// A failure code that promises that the call did not run lets the caller repeat it.
 pub(crate) fn a_call_reported_not_run_did_not_run(number: u64, call: &Call) -> Checked {
     let is_wrong = call.is_reported_not_run() && call.runs_count() > 0;
     hold(!is_wrong, "a call reported not run did not run", || {
@@ -263,7 +265,7 @@ pub(crate) fn a_call_reported_not_run_did_not_run(number: u64, call: &Call) -> C
     })
 }
 
-/// An answer comes from who ran the call.
+/// An answer comes from a host that ran the call.
 pub(crate) fn an_answered_call_ran(number: u64, call: &Call) -> Checked {
     let is_wrong = call.end == Some(CallEnd::Answered) && call.runs_count() == 0;
     hold(!is_wrong, "an answered call ran", || {
@@ -271,7 +273,7 @@ pub(crate) fn an_answered_call_ran(number: u64, call: &Call) -> Checked {
     })
 }
 
-/// Nobody waits longer than the deadline.
+/// A caller waits no longer than the deadline.
 pub(crate) fn a_call_ends_in_time(number: u64, call: &Call, now: Duration) -> Checked {
     let is_late = now > call.deadline + CALL_ENDS_AFTER;
     hold(!is_late, "a call ends in time", || {

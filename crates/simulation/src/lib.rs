@@ -1,18 +1,19 @@
-//! A lattice of up to a hundred hosts under faults, from a seed: repeatable to the last message.
+//! Deterministic simulation of a lattice of up to a hundred hosts under faults, from a seed.
 //!
-//! A [world](run) has hosts in three clouds, apps that are deployed and changed, calls, and a schedule of faults,
-//! all drawn from its seed. What decides in a real host decides here too: `weft_membership`,
-//! `weft_membership::routing` and `weft_lattice_config::placement`, with messages as the bytes that hosts send, and
-//! the desired state in the in-process `weft_state::desired::Records`. Only what moves bytes and runs
-//! components is played, by `world` and `network`: there is no clock, no task and no chance but the seed's, and
-//! one thing happens after another. So a seed always gives the same world, and one that fails is replayed by
-//! its number.
+//! A [world](run) has hosts in three clouds, apps that are deployed and changed, calls, and a
+//! schedule of faults, all generated from its seed. It runs the decision code of real hosts:
+//! `weft_membership`, `weft_membership::routing` and `weft_lattice_config::placement`, with
+//! messages as the bytes that hosts send, and the desired state in the in-process
+//! `weft_state::desired::Records`. Only the transport and the components are simulated, by `world`
+//! and `network`. The simulation has its own clock, no tasks and no randomness but the seed's, and
+//! processes one event after another, so a seed always gives the same world, and a failed one is
+//! replayed by its seed.
 //!
-//! After each thing that happens, what it may have broken is checked: `invariants` has a function for each rule.
-//! After the last fault, all hosts have to agree, run what is wanted, and answer every call. That the checks
-//! find something is checked by breaking a rule on purpose ([`Mutation`]).
+//! After each event, the invariants that it may have broken are checked (`invariants`). After the
+//! last fault, all hosts have to agree, run the desired apps, and answer every call. Tests break
+//! rules on purpose ([`Mutation`]), to prove that the checks find it.
 //!
-//! How to run it is in `CONTRIBUTING.md`.
+//! `CONTRIBUTING.md` explains how to run it.
 
 mod call_log;
 mod event_queue;

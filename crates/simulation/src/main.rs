@@ -1,4 +1,4 @@
-//! Runs simulated lattices; `cargo xtask simulate` is the way to start it.
+//! Runs simulated lattices; start it with `cargo xtask simulate`.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -11,19 +11,19 @@ use weft_simulation::{HOSTS_MAX, Options, Outcome, Summary, run, run_all};
 #[derive(Parser)]
 #[command(name = "weft-simulation")]
 struct Cli {
-    /// How many seeds to run.
+    /// Number of seeds
     #[arg(long, default_value_t = 1_000)]
     seeds: u64,
-    /// The first seed.
+    /// First seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Run this seed alone.
+    /// Run only this seed
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
-    /// Print what happens.
+    /// Print the events
     #[arg(long, requires = "seed")]
     trace: bool,
-    /// The most hosts of a lattice; a seed is another world with another number.
+    /// Maximum number of hosts of a lattice; another maximum makes another world of a seed
     #[arg(long, default_value_t = HOSTS_MAX)]
     hosts: usize,
 }
@@ -49,7 +49,7 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "it is for people and scripts to read")]
+#[expect(clippy::print_stdout, reason = "the output is for people and scripts")]
 fn print_outcome(outcome: &Outcome) -> ExitCode {
     for line in &outcome.lines {
         println!("{line}");
@@ -65,11 +65,11 @@ fn print_outcome(outcome: &Outcome) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "it is for people and scripts to read")]
+#[expect(clippy::print_stdout, reason = "the output is for people and scripts")]
 fn print_summary(summary: &Summary, begun: Instant, hosts: usize) -> ExitCode {
     let (worlds, total) = (summary.worlds, summary.total);
     println!(
-        "{worlds} worlds with {} hosts, {} faults, {} calls and {} events in {:.1} s; settled within {:.1} s \
+        "{worlds} worlds with {} hosts, {} faults, {} calls and {} events in {:.1} s; converged within {:.1} s \
          of the last fault",
         total.hosts,
         total.faults,
@@ -87,7 +87,7 @@ fn print_summary(summary: &Summary, begun: Instant, hosts: usize) -> ExitCode {
             HOSTS_MAX => String::new(),
             hosts => format!(" --hosts {hosts}"),
         };
-        println!("  replay it: cargo xtask simulate --seed {seed}{limit} --trace");
+        println!("  replay with: cargo xtask simulate --seed {seed}{limit} --trace");
     }
     if summary.failed.is_empty() {
         ExitCode::SUCCESS

@@ -1,28 +1,29 @@
-//! Rules that can be broken on purpose: that a simulation finds a broken one is how we know that it would.
+//! Deliberately broken rules. The tests run each of them, to prove that the simulation finds the
+//! violation.
 
-/// A rule of the lattice that hosts of a simulation do not keep.
+/// A rule of the lattice that the hosts of a simulation break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// Every call is made again when its answer does not come.
+    /// Repeats every call without an answer, also those that are not repeatable.
     RetriesEverything,
-    /// The loss of a host's own bus goes unnoticed, and so does its own standstill.
+    /// Ignores the loss of a host's own bus and its own hang.
     NeverFreezes,
-    /// What the bucket does not have is not wanted any more.
+    /// Deletes the records that the bucket lacks.
     DeletesMissingRecords,
-    /// What the bucket has lost is not written anew.
+    /// Leaves the records that the bucket lost unwritten.
     NeverRefills,
-    /// Placement does not see what components require.
+    /// Ignores required labels in placement.
     IgnoresRequirements,
-    /// Hosts are dead after a shorter silence.
+    /// Declares hosts dead after a shorter silence.
     DeclaresDeadEarly,
-    /// What is to run elsewhere stops at once.
+    /// Stops a component before it is ready on its new host.
     StopsBeforeHandover,
-    /// A change is counted from what the bucket has, even where the host knows of a later one.
+    /// Counts the revision of a change from the bucket alone, even where the host has a later one.
     CountsFromBucketOnly,
 }
 
 impl Mutation {
-    /// All of them.
+    /// All mutations.
     pub const ALL: [Self; 8] = [
         Self::RetriesEverything,
         Self::NeverFreezes,

@@ -1,35 +1,35 @@
-//! What lies between hosts: delay, loss, doubling, overtaking, and cuts.
+//! The network between hosts: delay, loss, duplication, reordering, and partitions.
 //!
-//! It does what `weft_bus::local` does, with a queue that the simulation owns instead of tasks: a
-//! hundred hosts send ten thousand heartbeats a second, and a subscription, a task and a timer for each would
-//! be most of the work. What a bus promises holds: order by sender unless a message may overtake, and no
-//! message twice to one subscriber. Heartbeats and inventories do come twice all the same, because a
-//! replay is hostile input that hosts have to bear; calls do not.
+//! It imitates `weft_bus::local` with the simulation's own event queue instead of tasks: a hundred
+//! hosts send ten thousand heartbeats a second, and a subscription, a task and a timer for each
+//! would be most of the work. The guarantees of a bus hold: order by sender unless a fault reorders
+//! messages, and no message twice to one subscriber. Heartbeats and inventories are duplicated all
+//! the same, because a replay is hostile input that hosts have to withstand; calls are not.
 
 use std::time::Duration;
 
 use crate::rng::{Purpose, Rng};
 use crate::scenario::{FaultKind, MessageFaults, Site};
 
-/// How long a message takes at least.
+/// The shortest delay of a message.
 const DELAY_MIN: Duration = Duration::from_micros(200);
 
-/// How much longer it takes from one cloud to another: about as long as across an ocean.
+/// The additional delay between two clouds: about that of a transatlantic line.
 const BETWEEN_CLOUDS: Duration = Duration::from_millis(40);
 
-/// The way from any host to any other.
+/// The network between all hosts.
 #[derive(Debug)]
 pub(crate) struct Network {
     rng: Rng,
     clouds: Vec<usize>,
     message_faults: MessageFaults,
-    /// The cuts there are.
+    /// The active partitions.
     cuts: Vec<Cut>,
-    /// When the last message from one host to another that keeps its order arrives.
+    /// The arrival of the last message in order, by pair of hosts.
     last_due: Vec<Duration>,
 }
 
-/// Some hosts do not reach others.
+/// A partition in one or both directions.
 #[derive(Debug)]
 struct Cut {
     side: Vec<bool>,
@@ -37,13 +37,13 @@ struct Cut {
     reports_no_responders: bool,
 }
 
-/// Whether a message gets from one host to another.
+/// The reachability of one host from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reachability {
     Reachable,
-    /// It is lost.
+    /// Messages are lost.
     Lost,
-    /// It is lost, and the bus says that nobody is there.
+    /// Messages are lost, and the bus reports that the subject has no subscriber.
     NoResponders,
 }
 
@@ -58,7 +58,7 @@ impl Network {
         }
     }
 
-    /// Takes note of what is wrong now.
+    /// Applies the active faults.
     pub(crate) fn set_faults<'a>(&mut self, faults: impl Iterator<Item = &'a FaultKind>) {
         self.message_faults = MessageFaults::NONE;
         self.cuts.clear();
@@ -106,7 +106,7 @@ impl Network {
         }
     }
 
-    /// When the copies of a message arrive, if the way is open.
+    /// The arrival times of the copies of a message to a reachable host.
     pub(crate) fn copies(
         &mut self,
         now: Duration,

@@ -1,4 +1,4 @@
-//! A host: what it keeps over its lives, and the process that runs it.
+//! Hosts: their durable state, and the process that runs them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use crate::reconciler::{AppStep, Reconciler};
 /// A host.
 #[derive(Debug, Default)]
 pub(crate) struct Host {
-    /// Its copy of the desired state.
+    /// Its replica of the desired state on disk.
     pub(crate) disk: BTreeMap<AppName, Arc<Record>>,
-    /// How often it was started.
+    /// Number of starts.
     pub(crate) lives: u64,
     pub(crate) process: Option<Process>,
-    /// Whether the process reaches the bus.
+    /// True if the process reaches the bus.
     pub(crate) is_connected: bool,
-    /// Since when it stands still.
+    /// The time at which it hung, while it hangs.
     pub(crate) hung_since: Option<Duration>,
-    /// What came while it stands still.
+    /// Events that arrived while it hangs.
     pub(crate) deferred: Vec<ProcessEvent>,
-    /// When it stood still last.
+    /// The end of its last hang.
     pub(crate) hung_until: Option<Duration>,
-    /// It was told to leave, and has.
+    /// True after a drain, until the fault ends.
     pub(crate) has_left: bool,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Host {
 pub(crate) struct Process {
     pub(crate) life: u64,
     pub(crate) started: Duration,
-    /// When it drew its last conclusions.
+    /// The time of its last tick.
     pub(crate) last_tick_at: Duration,
     pub(crate) membership: Membership,
     pub(crate) router: Router,
@@ -51,39 +51,39 @@ pub(crate) struct Process {
     pub(crate) watch: Watch,
     pub(crate) reconciler: Reconciler,
     pub(crate) running: BTreeMap<AppName, Running>,
-    /// What is still to be done of the last plan.
+    /// The remaining steps of the last plan.
     pub(crate) steps: VecDeque<AppStep>,
-    /// What is prepared now.
+    /// The step in preparation.
     pub(crate) preparing: Option<AppStep>,
-    /// Something changed while steps were done.
+    /// Reconcile again after the remaining steps.
     pub(crate) reconcile_pending: bool,
-    /// Of which view the last reconciliation was.
+    /// The view of the last reconciliation: its revision and freeze.
     pub(crate) seen: Option<(u64, Option<Freeze>)>,
-    /// The calls that it made and that have not ended.
+    /// Its open calls, as the caller.
     pub(crate) calls: BTreeMap<u64, PendingCall>,
-    /// How many calls it runs.
+    /// Number of calls that it runs.
     pub(crate) executing: u32,
     pub(crate) truth: GroundTruth,
 }
 
-/// What is true of a process, whatever it makes of it.
+/// The ground truth about a process, independent of its own view.
 #[derive(Debug, Default)]
 pub(crate) struct GroundTruth {
-    /// When a heartbeat of each host came last, and which, by host.
+    /// The last heartbeat received from each host.
     pub(crate) heartbeats: Vec<Option<LastHeartbeat>>,
-    /// When its bus was connected last; nothing while it is not.
+    /// The time of its last connection to the bus; `None` while it has none.
     pub(crate) connected_at: Option<Duration>,
-    /// Whether it was ever connected.
+    /// True after its first connection.
     pub(crate) was_connected: bool,
-    /// Whether it lost the bus, or stood still, since it was started; and when that was over.
+    /// The end of its last lost connection or hang.
     pub(crate) returned_at: Option<Duration>,
 }
 
-/// A heartbeat that came.
+/// A received heartbeat.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LastHeartbeat {
     pub(crate) at: Moment,
-    /// Life and sequence.
+    /// The number of the start and the sequence number.
     pub(crate) order: (u64, u64),
 }
 
@@ -94,11 +94,11 @@ pub(crate) struct Running {
     pub(crate) share: BTreeSet<ComponentName>,
 }
 
-/// A call that waits for an answer.
+/// A call without an answer so far.
 #[derive(Debug)]
 pub(crate) struct PendingCall {
     pub(crate) route: Route,
-    /// Which sending it waits for.
+    /// The number of the current attempt.
     pub(crate) attempt: usize,
 }
 
@@ -108,12 +108,12 @@ impl Process {
         Moment::after_start(now.saturating_sub(self.started))
     }
 
-    /// The time of a moment of the process.
+    /// The time of the world at a moment of the process.
     pub(crate) fn time(&self, moment: Moment) -> Duration {
         self.started + moment.since_start()
     }
 
-    /// What it says that it has.
+    /// The contents of its inventory.
     pub(crate) fn contents(&self) -> Contents {
         let of_app = |(app, running): (&AppName, &Running)| {
             let revision = Revision(running.record.revision());

@@ -1,5 +1,5 @@
-//! What a process knows of the desired state: `weft_lattice`'s own copy, and what `host::mesh::following` does with
-//! it, without its tasks.
+//! The reconciler of a process: the replica of `weft-state`, driven like in the `reconciler` of
+//! `weft-node`, without its tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use weft_state::store::{Deployed, Record};
 
 use crate::mutations::Mutation;
 
-/// How many records are written to a bucket that lost them before it is listened to again; as in
-/// `host::mesh::following`.
+/// The most records written to a damaged bucket per reconciliation; as in the `reconciler` of
+/// `weft-node`.
 const REFILLS_MAX: usize = 64;
 
 /// The desired state as one process has it.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
     pub(crate) copy: DesiredReplica,
-    /// Whether something is to be done again.
+    /// Something is left to do.
     pub(crate) is_behind: bool,
-    /// What the bucket has said since it began, for who obeys it too much.
+    /// The keys that the bucket has sent since it began, for [`Mutation::DeletesMissingRecords`].
     said: BTreeSet<Key>,
 }
 
-/// What a host is to run of an app, and of what else it knows.
+/// The components of an app that a host is to run; empty for a removed app.
 #[derive(Clone, Debug)]
 pub(crate) struct AppStep {
     pub(crate) app: AppName,
@@ -38,7 +38,7 @@ pub(crate) struct AppStep {
 }
 
 impl Reconciler {
-    /// A process that has what its host has on disk.
+    /// A process with the records that its host has on disk.
     pub(crate) fn new(disk: &BTreeMap<AppName, Arc<Record>>) -> Self {
         let apps = disk.iter();
         let apps = apps.map(|(app, record)| (app.clone(), Record::clone(record)));
@@ -49,7 +49,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes what a watch of the bucket saw.
+    /// Applies an event of the watch of the bucket.
     pub(crate) fn see(&mut self, seen: Watched, mutation: Option<Mutation>) {
         match &seen {
             Watched::Begins => self.said.clear(),
@@ -66,19 +66,19 @@ impl Reconciler {
             }
             Watched::Complete | Watched::Erased { .. } | Watched::Away => {}
         }
-        // What it notices is for a log.
+        // The returned notice is for a log.
         let _ = self.copy.see(seen);
         self.is_behind = true;
     }
 
-    /// Writes to the bucket what this host knows and the bucket has lost, and returns what it wrote.
+    /// Writes the records that the bucket has lost, and returns their keys.
     pub(crate) fn refill(&mut self, records: &Records) -> Vec<Key> {
         let mut written = Vec::new();
         let refills = self.copy.refills(REFILLS_MAX);
         self.is_behind |= !refills.is_empty();
         for refill in refills {
             let put = records.put(&refill.key, refill.value.clone(), refill.expected);
-            // In memory, the store answers at once. Where it does not take it, the watch will tell why.
+            // In memory, the write completes at once. If it fails, the watch reports the reason.
             if let Some(Ok(revision)) = put.now_or_never() {
                 written.push(refill.key.clone());
                 self.copy.refilled(refill, revision);
@@ -87,7 +87,7 @@ impl Reconciler {
         written
     }
 
-    /// The plan by what this host knows, and the hosts that it was made for.
+    /// The plan of this host, and the hosts it was made for.
     pub(crate) fn plan(
         &self,
         view: &View,
@@ -122,9 +122,9 @@ fn plan_without_requirements(input: &Input<'_>) -> Plan {
     })
 }
 
-// === records and views, as they are looked at ===
+// === records and views ===
 
-/// What is wanted of an app, if it is.
+/// The deployed app of a record; `None` for a removal.
 pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
     match record {
         Record::Deployed(deployed) => Some(deployed),
@@ -132,7 +132,8 @@ pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
     }
 }
 
-/// Whether a host is seen to live and to have a component ready, in this revision or a later one.
+/// Returns whether a host is alive in the view and has a component ready, at this revision or a
+/// later one.
 pub(crate) fn has_ready(host: &HostView, id: &ComponentId, revision: u64) -> bool {
     let is_it = |holding: &Holding| {
         holding.component == *id
@@ -150,7 +151,7 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
     }
 }
 
-/// What a record of the bucket says of an app.
+/// The app's record in a record of the bucket.
 pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
     match record_codec::decode(key, value) {
         Said::App(_, record) => Some(record),

@@ -1,35 +1,35 @@
-//! Chance, from a seed: what a simulation draws, it draws here.
+//! Random numbers from the seed. All randomness of a simulation comes from here.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use weft_membership::Random;
 
-/// A generator for one purpose. Each purpose has its own, so that one more message does not change which
-/// apps there are.
+/// A generator for one purpose. Each purpose has its own, so that an additional message does not
+/// change the generated apps.
 #[derive(Debug)]
 pub(crate) struct Rng {
     random: Random,
 }
 
-/// What a generator is for.
+/// The purpose of a generator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
-    /// What there is, and what goes wrong.
+    /// The hosts, apps and faults.
     Scenario = 1,
-    /// What becomes of messages.
+    /// The fate of messages.
     Network = 2,
-    /// How long a host takes for what it does.
+    /// The durations of a host's actions.
     Hosts = 3,
-    /// Who calls whom.
+    /// The calls, with callers and targets.
     Calls = 4,
-    /// Who deploys.
+    /// The hosts that take changes.
     Changes = 5,
 }
 
 impl Rng {
     pub(crate) fn new(seed: u64, purpose: Purpose) -> Self {
-        // A generator's first number is well mixed, so neighbouring seeds have nothing in common.
+        // The first number of a generator is well mixed, so neighbouring seeds are unrelated.
         let mixed = Random::from_seed(seed).next_u64();
         Self {
             random: Random::from_seed(mixed ^ purpose as u64),
@@ -50,7 +50,7 @@ impl Rng {
         range.start() + self.below(range.end() - range.start() + 1)
     }
 
-    /// Whether something happens that does in so many of a hundred cases. Draws nothing for what never does.
+    /// True in `chance` of a hundred cases. Uses no number for a chance of zero.
     pub(crate) fn percent(&mut self, chance: u32) -> bool {
         chance > 0 && self.random.below(100) < chance
     }
@@ -65,7 +65,7 @@ impl Rng {
         self.duration(Duration::from_millis(*range.start())..=Duration::from_millis(*range.end()))
     }
 
-    /// One of these; nothing if there are none.
+    /// One of these; `None` if the slice is empty.
     pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
         all.get(self.below(all.len()))
     }

@@ -1,4 +1,4 @@
-//! Many worlds, one for each seed, on all cores.
+//! Runs of many worlds, one per seed, on all cores.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -8,24 +8,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::world::{Options, Outcome, Size, run};
 
-/// What became of many worlds.
+/// The outcomes of many worlds.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// How many worlds there were.
+    /// Number of worlds.
     pub worlds: u64,
-    /// The outcomes in which an invariant did not hold, by seed.
+    /// The outcomes with a violated invariant, by seed.
     pub failed: Vec<Outcome>,
-    /// All sizes added up, but for the times, of which these are the longest.
+    /// The sum of all sizes; of the times, the longest.
     pub total: Size,
 }
 
-/// So many failures say enough: further seeds are left out.
+/// The number of failures after which no further seeds run.
 const FAILURES_MAX: usize = 20;
 
-/// Runs the world of each of these seeds.
+/// Runs the world of each seed.
 ///
 /// # Errors
-/// If the machine has no room for it.
+/// An error of the operating system, if no runtime can be created.
 pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> {
     let next = AtomicU64::new(seeds.start);
     let summary = Mutex::new(Ok(Summary::default()));
@@ -35,7 +35,7 @@ pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> 
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end || !take(&summary, run(seed, options)) {
+                    if seed >= seeds.end || !add_outcome(&summary, run(seed, options)) {
                         return;
                     }
                 }
@@ -49,8 +49,11 @@ pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> 
     })
 }
 
-/// Counts an outcome. Says whether it makes sense to go on.
-fn take(summary: &Mutex<std::io::Result<Summary>>, outcome: std::io::Result<Outcome>) -> bool {
+/// Adds an outcome. Returns whether to continue.
+fn add_outcome(
+    summary: &Mutex<std::io::Result<Summary>>,
+    outcome: std::io::Result<Outcome>,
+) -> bool {
     let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
     let outcome = match outcome {
         Ok(outcome) => outcome,

@@ -1,18 +1,18 @@
-//! What happened in a world: a digest always, and lines for people if they are wanted.
+//! The trace of a world: always a digest, and lines for people on request.
 
 use std::fmt;
 use std::time::Duration;
 
-/// FNV-1a, by its published constants: nothing here is hostile, and the digest has to be the same for every
-/// build.
+/// FNV-1a, by its published constants: the input is not hostile, and the digest has to be the same
+/// in every build.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// Stands for everything that happened, in order: two runs with equal digests were the same run.
+/// A digest of all events in order: two runs with equal digests were the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceDigest(u64);
 
-/// Takes note of what happens.
+/// Records the events of a world.
 #[derive(Debug)]
 pub(crate) struct Trace {
     digest: u64,
@@ -27,7 +27,7 @@ impl Trace {
         }
     }
 
-    /// Something that people want to read.
+    /// Adds a line for people.
     pub(crate) fn line(&mut self, now: Duration, line: &str) {
         self.mix_time(now);
         self.mix(line.as_bytes());
@@ -36,7 +36,7 @@ impl Trace {
         }
     }
 
-    /// Something that is too frequent to be read.
+    /// Adds an event that is too frequent for a line.
     pub(crate) fn numbers(&mut self, now: Duration, numbers: &[u64]) {
         self.mix_time(now);
         for number in numbers {

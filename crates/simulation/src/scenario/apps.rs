@@ -1,14 +1,14 @@
-//! Apps at random: some components, some links, and what they ask of hosts.
+//! Random apps: their components, links and placement rules.
 
 use serde_json::{Value, json};
 use weft_lattice_config::{App, AppName};
 
 use crate::rng::Rng;
 
-/// The bytes do not matter: nothing is fetched or compiled.
+/// The digest of empty bytes: nothing is fetched or compiled.
 const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// An app of this name, as a manifest would have it; nothing if it were none.
+/// Generates an app of this name from a manifest; `None` if the manifest is invalid.
 pub(super) fn generate(rng: &mut Rng, name: &AppName) -> Option<App> {
     let count = rng.in_range(1..=4);
     let components: Vec<_> = (0..count).map(|index| component(rng, index)).collect();

@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! The schedule of faults.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::Site;
 use crate::rng::Rng;
 
-/// The most faults of a world: with more, one hides the other.
+/// The most faults of a world: more of them would hide each other.
 const FAULTS_MAX: usize = 9;
 
-/// Something that is wrong for some time.
+/// A fault with its duration.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     pub(crate) begins: Duration,
@@ -17,38 +17,38 @@ pub(crate) struct Fault {
     pub(crate) kind: FaultKind,
 }
 
-/// What is wrong.
+/// The kinds of faults.
 #[derive(Clone, Debug)]
 pub(crate) enum FaultKind {
-    /// Messages between all hosts are delayed, lost, doubled, or overtake each other.
+    /// Messages between all hosts are delayed, lost, duplicated or reordered.
     MessageFaults(MessageFaults),
-    /// Messages from the hosts of one side to those of the other do not arrive; by host.
+    /// Messages from the hosts of one side to those of the other are lost; by host.
     OneWay { is_sender: Vec<bool> },
-    /// The hosts of the two sides do not hear each other; by host.
+    /// Messages between two sides are lost in both directions; by host.
     Partition {
         side: Vec<bool>,
-        /// The bus tells who asks the other side that nobody is there.
+        /// The bus reports to a sender that the other side has no subscriber.
         reports_no_responders: bool,
     },
-    /// The process of a host ends without a word.
+    /// The process of a host exits without sending anything.
     Crash { host: usize },
-    /// A host stands still, and stays subscribed.
+    /// A host hangs, and stays subscribed.
     Hang { host: usize },
-    /// The own bus of a host is lost.
+    /// A host loses its own bus.
     Disconnect { host: usize },
-    /// A host is told to leave, leaves, and is started again.
+    /// A host drains, leaves, and is started again.
     Drain { host: usize },
-    /// All hosts of a cloud end, and what the cloud stores is away.
+    /// All hosts of a cloud crash, and the stores of the cloud are unavailable.
     LoseCloud { cloud: usize },
-    /// These hosts do not reach the store; by host.
+    /// The store is unavailable to these hosts; by host.
     StoreAway { from: Vec<bool> },
-    /// The store is away, and comes back empty.
+    /// The store is unavailable, and comes back empty.
     StoreEmpty,
-    /// The store is away, and comes back as it was earlier.
+    /// The store is unavailable, and comes back with an older content.
     StoreOlder,
 }
 
-/// What becomes of messages.
+/// The faults of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MessageFaults {
     pub(crate) loss_percent: u32,
@@ -58,7 +58,7 @@ pub(crate) struct MessageFaults {
 }
 
 impl MessageFaults {
-    /// Nothing is wrong.
+    /// No faults.
     pub(crate) const NONE: Self = Self {
         loss_percent: 0,
         duplicate_percent: 0,
@@ -67,7 +67,7 @@ impl MessageFaults {
     };
 }
 
-/// The faults of a world.
+/// Generates the faults of a world.
 pub(super) fn generate(rng: &mut Rng, sites: &[Site], window: Range<Duration>) -> Vec<Fault> {
     let count = rng.in_range(1..=FAULTS_MAX);
     (0..count).map(|_| fault(rng, sites, &window)).collect()
@@ -75,7 +75,7 @@ pub(super) fn generate(rng: &mut Rng, sites: &[Site], window: Range<Duration>) -
 
 fn fault(rng: &mut Rng, sites: &[Site], window: &Range<Duration>) -> Fault {
     let begins = rng.duration(window.start..=window.end);
-    // Around the times after which something is suspected, dead or frozen, and much longer.
+    // Around the times after which a host is suspected, dead or frozen, and much longer.
     let lasts = match rng.below(3) {
         0 => rng.millis(100..=2_500),
         1 => rng.millis(2_500..=8_000),
@@ -123,7 +123,7 @@ fn message_faults(rng: &mut Rng) -> MessageFaults {
     }
 }
 
-/// Two sides: a cloud and the others, or any.
+/// Two sides: one cloud against the others, or arbitrary hosts.
 fn side(rng: &mut Rng, sites: &[Site]) -> Vec<bool> {
     if rng.percent(50) {
         let cloud = rng.below(3);

@@ -1,4 +1,4 @@
-//! What a world is made of, drawn from its seed: hosts, apps and their changes, faults, calls.
+//! The scenario of a world, generated from its seed: hosts, apps and their changes, faults, calls.
 
 mod apps;
 mod faults;
@@ -12,25 +12,25 @@ use weft_membership::message::{Contents, Labels};
 pub(crate) use self::faults::{Fault, FaultKind, MessageFaults};
 use crate::rng::{Purpose, Rng};
 
-/// The most hosts of a world: as many as the issue asks for.
+/// The most hosts of a world.
 pub const HOSTS_MAX: usize = 100;
 
-/// When the first apps are deployed: the hosts have met by then.
+/// The time of the first deploys: the hosts have met by then.
 const DEPLOYS_BEGIN: Duration = Duration::from_secs(3);
 
-/// When the first fault may begin: what was deployed runs by then.
+/// The earliest start of a fault: the first apps run by then.
 const FAULTS_BEGIN: Duration = Duration::from_secs(7);
 
-/// A host, whether or not it runs.
+/// A host of the scenario, running or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) id: HostId,
-    /// What it says of itself: where it is, and its capacity.
+    /// The base of its inventory: labels and capacity.
     pub(crate) contents: Contents,
     pub(crate) cloud: usize,
-    /// How far its wall clock is ahead of the true time. Nothing may depend on it.
+    /// The offset of its wall clock from the true time. No behaviour may depend on it.
     pub(crate) wall_ahead_ms: u64,
-    /// How many calls it takes at once.
+    /// The most calls it runs at once.
     pub(crate) limit: u32,
     pub(crate) starts_at: Duration,
 }
@@ -42,22 +42,22 @@ pub(crate) enum Change {
     Remove(AppName),
 }
 
-/// All of it.
+/// A scenario.
 #[derive(Debug)]
 pub(crate) struct Scenario {
     pub(crate) sites: Vec<Site>,
     pub(crate) changes: Vec<(Duration, Change)>,
     pub(crate) faults: Vec<Fault>,
-    /// When all faults are over.
+    /// The end of all faults.
     pub(crate) faults_end_at: Duration,
-    /// How much time is between two calls, at most.
+    /// The longest pause between two calls.
     pub(crate) calls_every: Duration,
-    /// In how many of a hundred cases a host says that it is busy, while there are faults.
+    /// The chance, in percent, that a host rejects a call as busy, while there are faults.
     pub(crate) busy_percent: u32,
 }
 
 impl Scenario {
-    /// What the seed stands for, with so many hosts at most.
+    /// Generates the scenario of a seed, with at most `hosts_max` hosts.
     pub(crate) fn from_seed(seed: u64, hosts_max: usize) -> Self {
         let rng = &mut Rng::new(seed, Purpose::Scenario);
         let hosts = hosts(rng).min(hosts_max.max(1));
@@ -77,7 +77,8 @@ impl Scenario {
     }
 }
 
-/// Most worlds are small, because most mistakes show between a few hosts; some are as large as they come.
+/// Most worlds are small, because most bugs show between a few hosts; some are as large as
+/// possible.
 fn hosts(rng: &mut Rng) -> usize {
     match rng.below(100) {
         0..60 => rng.in_range(1..=6),
@@ -102,7 +103,7 @@ fn site(rng: &mut Rng) -> Site {
         ("zone", &zone),
         ("disk", if rng.percent(50) { "ssd" } else { "hdd" }),
     ] {
-        // All of them are labels; one that were none would be missed by what requires it.
+        // All of them are valid labels.
         let _ = labels.set(name, value);
     }
     let capacity = rng.percent(30).then(|| rng.in_range(4..=20) as u64);
@@ -138,12 +139,12 @@ fn changes(
             changes.push((at, Change::Deploy(Box::new(app))));
         }
     }
-    // Some come while there are faults, and some are the last thing before those end.
+    // Some changes fall between faults, and some are the last event before the faults end.
     let count = rng.below(6);
     let mut times: Vec<_> = (0..count)
         .map(|_| rng.duration(FAULTS_BEGIN..=faults_end_at))
         .collect();
-    // Some come when the store has just come back and lacks something.
+    // Some changes come just after the store returned with lost records.
     let is_loss =
         |fault: &&Fault| matches!(fault.kind, FaultKind::StoreEmpty | FaultKind::StoreOlder);
     for loss in faults.iter().filter(is_loss) {

@@ -1,4 +1,4 @@
-//! Calls: who makes them, which way they go, and who runs them.
+//! Calls: their callers, attempts and targets.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use crate::reconciler::{component_id, deployed};
 use crate::world::convergence::CALLS_SUCCEED_AFTER;
 
 impl World {
-    // === who makes a call ===
+    // === callers ===
 
-    /// A host that works calls a component that is wanted.
+    /// A running host calls a desired component.
     pub(super) fn call(&mut self) -> Checked {
         let most = self.scenario.calls_every;
         let pause = self.call_rng.duration(Duration::from_millis(1)..=most);
@@ -44,7 +44,7 @@ impl World {
         self.begin_call(id, &target)
     }
 
-    /// The components that a host knows to be wanted.
+    /// The components of the desired apps in a host's replica.
     fn targets(&self, host: usize) -> Vec<ComponentId> {
         let process = self.hosts[host].process.as_ref();
         let desired = process
@@ -96,7 +96,7 @@ impl World {
         self.advance_call(id, number)
     }
 
-    // === which way it goes ===
+    // === attempts ===
 
     fn advance_call(&mut self, id: ProcessId, number: u64) -> Checked {
         let now = self.now;
@@ -109,7 +109,7 @@ impl World {
                 return Ok(());
             };
             let attempt = match pending.route.next(at) {
-                // Here nobody waits for others.
+                // The simulation has no wait for a replacement host.
                 Decision::GiveUp(code) | Decision::Nobody(code) => {
                     process.calls.remove(&number);
                     return self.end_call(number, CallEnd::Failed(code));
@@ -131,7 +131,7 @@ impl World {
         }
     }
 
-    /// Sends a call once. If it is known at once what becomes of it, that is returned.
+    /// Sends one attempt. Returns its outcome if that is known at once.
     fn send_call(
         &mut self,
         id: ProcessId,
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// Takes how a sending ended, unless another one is waited for by now.
+    /// Applies the outcome of an attempt, unless the call has moved on to another one.
     pub(super) fn on_outcome(
         &mut self,
         id: ProcessId,
@@ -205,7 +205,7 @@ impl World {
         self.on_outcome(id, request, Outcome::TimedOut)
     }
 
-    /// The bus of a host is lost: what was sent over it has no answer.
+    /// Fails the open calls of a host that lost its bus: their answers are lost.
     pub(super) fn lose_calls(&mut self, id: ProcessId) -> Checked {
         let process = self.process(id);
         let calls: Vec<_> = process
@@ -243,7 +243,7 @@ impl World {
         )?;
         let host = &self.hosts[caller];
         let has_hung = host.hung_until.is_some_and(|until| until >= call.begun);
-        // Who stood still meanwhile is late by that.
+        // A caller that hung in the meantime is late by that.
         if host.hung_since.is_none() && !has_hung {
             invariants::a_call_ends_in_time(number, call, now)?;
         }
@@ -256,9 +256,9 @@ impl World {
         processes.any(|process| process.runs(target))
     }
 
-    // === who runs it ===
+    // === targets ===
 
-    /// Takes a call from another host, or this one.
+    /// Takes a call from another host, or from itself.
     pub(super) fn serve(&mut self, id: ProcessId, request: Request) -> Checked {
         let busy_percent = match self.now < self.scenario.faults_end_at {
             true => self.scenario.busy_percent,
@@ -267,7 +267,7 @@ impl World {
         let is_busy = self.call_rng.percent(busy_percent);
         let limit = self.scenario.sites[id.host].limit;
         let takes = self.call_rng.millis(1..=60);
-        // Once nothing is wrong, no call takes longer than its deadline.
+        // After the last fault, no call takes longer than its deadline.
         let slow = self.now < self.scenario.faults_end_at && self.call_rng.percent(5);
         let target = self.call_log.call(request.call).target.clone();
         let Some(process) = self.process_mut(id) else {

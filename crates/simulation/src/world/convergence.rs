@@ -1,4 +1,4 @@
-//! What holds again some time after the last fault: everybody agrees, and what is wanted runs.
+//! Convergence after the last fault: all hosts agree, and run the desired apps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,23 +16,23 @@ use crate::event_queue::WorldEvent;
 use crate::invariants::{Checked, anti_affinity_holds, hold};
 use crate::reconciler::{app_record, component_id, deployed};
 
-/// How long after the last fault all is as it has to be, at the latest: a host that came and went has to be
-/// steady for so long before it is given work, and then moves what it is given.
+/// The longest time from the last fault to convergence: a host that came and went is damped for so
+/// long before it gets work, and then moves that work.
 pub(super) const CONVERGES_WITHIN: Duration = DAMPING_MAX.saturating_add(Duration::from_secs(40));
 
-/// How long after the last fault all is looked at first: what was sent before has come by then, and whoever was
-/// not heard for too long is seen to be dead.
+/// The time from the last fault to the first check: earlier messages have arrived by then, and
+/// silent hosts are declared dead.
 pub(super) const FIRST_CHECK_AFTER: Duration = DEAD_AFTER.saturating_add(Duration::from_secs(2));
 
-/// How long after that every call succeeds: calls that fail are those to hosts that moved something a moment
-/// ago, until everyone has heard of it.
+/// The time from convergence until every call has to succeed: until then, calls to hosts that just
+/// moved a component may fail.
 pub(super) const CALLS_SUCCEED_AFTER: Duration = Duration::from_secs(2);
 
-/// For how long all has to stay as it is, and calls have to succeed.
+/// The time for which a converged lattice has to stay converged, with every call succeeding.
 const STABLE_FOR: Duration = Duration::from_secs(8);
 
 impl World {
-    /// Looks whether all is as it has to be; and once it is, whether it stays so.
+    /// Checks for convergence; and after it, that the lattice stays converged.
     pub(super) fn check_convergence(&mut self) -> Checked {
         self.events
             .push(self.now + CHECK_EVERY, WorldEvent::CheckConvergence);
@@ -41,7 +41,7 @@ impl World {
         match (self.converged_at, divergence) {
             (None, None) => {
                 self.converged_at = Some(self.now);
-                self.trace_line("all is as it has to be");
+                self.trace_line("the lattice has converged");
                 Ok(())
             }
             (None, Some(reason)) => {
@@ -60,14 +60,14 @@ impl World {
         }
     }
 
-    /// What is not as it has to be, if anything.
+    /// The first divergence found; `None` if the lattice has converged.
     fn divergence(&self) -> Option<String> {
         let view = (0..self.hosts.len()).find_map(|host| self.view_divergence(host));
         view.or_else(|| self.bucket_divergence())
             .or_else(|| self.plan_divergence())
     }
 
-    /// What is not true in the view of a host.
+    /// The first false entry in the view of a host.
     fn view_divergence(&self, host: usize) -> Option<String> {
         let Some(process) = &self.hosts[host].process else {
             return Some(format!("{host} does not run"));
@@ -76,7 +76,7 @@ impl World {
             return Some(format!("{host} is frozen: {freeze:?}"));
         }
         if process.preparing.is_some() || !process.steps.is_empty() {
-            return Some(format!("{host} has something to do"));
+            return Some(format!("{host} has remaining steps"));
         }
         let view = process.membership.view();
         for (number, site) in self.scenario.sites.iter().enumerate() {
@@ -84,7 +84,7 @@ impl World {
                 return Some(format!("{number} does not run"));
             };
             let Some(seen) = view.host(site.id) else {
-                return Some(format!("{host} does not see {number}"));
+                return Some(format!("the view of {host} lacks {number}"));
             };
             let contents = seen.contents.as_deref();
             let is_true = seen.is_placeable()
@@ -92,13 +92,13 @@ impl World {
                 && seen.state == HostState::Ready
                 && contents == Some(&other.contents());
             if !is_true {
-                return Some(format!("{host} sees {number} as {seen:?}"));
+                return Some(format!("the view of {host} has {number} as {seen:?}"));
             }
         }
         None
     }
 
-    /// What the bucket, or the copy of a host, does not have of the last changes.
+    /// The first app of which the bucket, or the replica of a host, lacks the last change.
     fn bucket_divergence(&self) -> Option<String> {
         for app in self.history.apps() {
             let bucket = self.in_bucket(app);
@@ -108,7 +108,7 @@ impl World {
             if !is_lost && !acceptable.any(|record| Some(&**record) == bucket) {
                 let revision = bucket.map(Record::revision);
                 return Some(format!(
-                    "`{app}` in the bucket is at {revision:?}, not the last"
+                    "`{app}` in the bucket is at {revision:?}, which is not the last revision"
                 ));
             }
             for (number, host) in self.hosts.iter().enumerate() {
@@ -116,7 +116,9 @@ impl World {
                 let desired = desired.and_then(|desired| desired.get(app));
                 for copy in [desired, host.disk.get(app)] {
                     if copy.map(|copy| &**copy) != bucket {
-                        return Some(format!("{number} has another `{app}` than the bucket"));
+                        return Some(format!(
+                            "{number} and the bucket have different records of `{app}`"
+                        ));
                     }
                 }
             }
@@ -132,7 +134,7 @@ impl World {
         app_record(&key, &found.value)
     }
 
-    /// What runs and is not in the plan that all hosts should make, or is and does not run.
+    /// The first host that runs something other than the plan of all hosts.
     fn plan_divergence(&self) -> Option<String> {
         let desired = self.hosts.first()?.process.as_ref()?;
         let desired: Vec<&Arc<Record>> = desired.reconciler.copy.apps().values().collect();
@@ -171,7 +173,7 @@ impl World {
                 of_app.any(|deployed| it.deployed() == Some(*deployed))
             };
             if !running.all(is_desired) {
-                return Some(format!("{number} runs what is not wanted"));
+                return Some(format!("{number} runs an app that is not desired"));
             }
         }
         None
@@ -216,8 +218,8 @@ impl World {
     }
 }
 
-/// Whether a component has a host. One without stays where it runs: somebody may need it, and nobody else
-/// has it.
+/// Returns whether a component has a host. Without one it stays where it runs: it may be needed,
+/// and no other host has it.
 fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
     let hosts = plan
         .assignments

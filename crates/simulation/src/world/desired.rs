@@ -1,4 +1,4 @@
-//! What is wanted: who changes it, and how each host follows.
+//! The desired state: its changes, and the reconciliation of each host.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use crate::process::{Process, Running};
 use crate::reconciler::{AppStep, app_record, component_id, deployed, has_ready};
 use crate::scenario::Change;
 
-/// How often a process tries again what it could not do; as in `host::mesh::following`.
+/// The pause before a process repeats a failed action; as in the `reconciler` of `weft-node`.
 const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl World {
-    // === who changes it ===
+    // === changes ===
 
-    /// Somebody changes what is wanted, through any host that can.
+    /// An operator changes the desired state, through any host that takes changes.
     pub(super) fn change(&mut self, change: Change) {
         let can = |host: &usize| {
             let host = &self.hosts[*host];
@@ -61,8 +61,8 @@ impl World {
         self.write(host, app, record, expected);
     }
 
-    /// The revision after the last one, as `host::mesh::deploying` counts it: a bucket that came back older is
-    /// not refilled yet, perhaps.
+    /// The revision after the last one, counted like in the `desired_writer` of `weft-node`: a
+    /// bucket that came back older may not be refilled yet.
     fn next_revision(&self, host: usize, app: &AppName, old: Option<&Record>) -> u64 {
         let process = self.hosts[host].process.as_ref();
         let known = process.and_then(|process| process.reconciler.copy.apps().get(app));
@@ -72,7 +72,7 @@ impl World {
         revisions.max().unwrap_or(0) + 1
     }
 
-    /// What the store has of an app; nothing if it is away.
+    /// Reads an app's record from the store; `None` if the store is unavailable.
     fn read(&self, host: usize, app: &AppName) -> Option<(Revision, Option<Record>)> {
         let process = self.hosts[host].process.as_ref()?;
         let key = app_key(app).ok()?;
@@ -100,9 +100,9 @@ impl World {
         }
     }
 
-    // === who follows it ===
+    // === reconciliation ===
 
-    /// Takes what the store has to say.
+    /// Applies the events of the watch of the store.
     pub(super) fn poll_store(&mut self, id: ProcessId) -> Checked {
         let mutation = self.options.mutation;
         let Some(process) = self.process_mut(id) else {
@@ -125,7 +125,7 @@ impl World {
         invariants::a_copy_only_grows(&before, process.reconciler.copy.apps())?;
         let news: Vec<_> = news.into_iter().flatten().collect();
         self.trace_line(&format!(
-            "{} hears of the store: {}",
+            "{} receives from the store: {}",
             id.host,
             news.join(" ")
         ));
@@ -144,7 +144,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes what runs on a host what is wanted there, as far as it is known; after what it does now.
+    /// Reconciles a host with its desired apps, after its remaining steps.
     pub(super) fn reconcile(&mut self, id: ProcessId) -> Checked {
         let (now, mutation) = (self.now, self.options.mutation);
         let Some(process) = self.process_mut(id) else {
@@ -165,7 +165,7 @@ impl World {
         };
         let alone_for = now.saturating_sub(process.started);
         if now.saturating_sub(process.last_tick_at) >= STALL_MIN {
-            // It stood still, and does not know it yet: what it makes of that comes with the next tick.
+            // The process hung and has not detected that yet: it does so with its next tick.
             process.reconciler.is_behind = true;
             return Ok(());
         }
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    /// What the plan of this moment makes of each app on a host.
+    /// The steps of the current plan, one for each app.
     fn steps(&self, id: ProcessId) -> Result<Vec<AppStep>, invariants::Violation> {
         let Some(process) = self.process(id) else {
             return Ok(Vec::new());
@@ -236,7 +236,7 @@ impl World {
         share(deployed, me, &plan.assignments, &runs, view)
     }
 
-    /// Looks at what a host is about to do.
+    /// Checks a step before a host takes it.
     fn check_step(&self, id: ProcessId, process: &Process, step: &AppStep, plan: &Plan) -> Checked {
         let runs = process.share_of(&step.app);
         let stops: BTreeSet<_> = runs.difference(&step.share).cloned().collect();
@@ -287,7 +287,7 @@ impl World {
         )
     }
 
-    /// Does what is to be done for one app after another; what starts takes time.
+    /// Runs the steps of one app after another; the preparation of an app takes time.
     fn run_steps(&mut self, id: ProcessId) -> Checked {
         let pause = self.host_rng.millis(10..=700);
         let due = self.now + pause;
@@ -333,7 +333,7 @@ impl World {
         if is_due { self.reconcile(id) } else { Ok(()) }
     }
 
-    /// What was prepared runs from now on, in place of what ran before.
+    /// Runs the prepared revision from now on, in place of the one before.
     pub(super) fn on_prepared(&mut self, id: ProcessId) -> Checked {
         let Some(process) = self.process_mut(id) else {
             return Ok(());

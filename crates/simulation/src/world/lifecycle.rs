@@ -1,4 +1,4 @@
-//! Starts and ends of processes, and everything else that goes wrong with hosts and the store.
+//! The life of processes: starts, ends, hangs, lost connections, and the faults of the store.
 
 use std::time::Duration;
 
@@ -20,11 +20,11 @@ use crate::process::{GroundTruth, Process};
 use crate::reconciler::Reconciler;
 use crate::scenario::{Fault, FaultKind};
 
-/// After how long a standstill a host's bus has given it up, and what was on the way is lost.
+/// The hang after which the bus has dropped the connection, with the messages on it.
 const HUNG_LOSES_BUS: Duration = Duration::from_secs(10);
 
 impl World {
-    /// Makes of hosts, network and store what the faults of this moment say.
+    /// Applies the active faults to hosts, network and store.
     pub(super) fn change_faults(&mut self) -> Checked {
         let now = self.now;
         let faults = self.scenario.faults.clone();
@@ -137,7 +137,7 @@ impl World {
         self.hosts[host].deferred.clear();
         self.hosts[host].hung_since = None;
         if let Some(process) = self.hosts[host].process.take() {
-            // In memory, it is closed at once.
+            // In memory, the bus closes at once.
             let _ = process.bus.close().now_or_never();
             for call in process.calls.keys() {
                 self.call_log.call_mut(*call).end = Some(CallEnd::Abandoned);
@@ -145,7 +145,7 @@ impl World {
         }
     }
 
-    /// Has a host say that it is to leave, and leave some time later.
+    /// Drains a host, which leaves some time later.
     fn drain(&mut self, host: usize) {
         let Some(id) = self.process_of(host) else {
             return;
@@ -174,7 +174,7 @@ impl World {
         let Some(process) = self.process_mut(id) else {
             return;
         };
-        // It stood still for longer than it was to drain.
+        // The process hung for longer than its drain lasts.
         if !is_drained {
             process.membership.set_state(HostState::Ready);
             return;
@@ -185,7 +185,7 @@ impl World {
         self.end(id.host, "leaves");
     }
 
-    // === standing still ===
+    // === hangs ===
 
     fn set_hung(&mut self, host: usize, is_hung: bool) -> Checked {
         let Some(id) = self.process_of(host) else {
@@ -193,11 +193,11 @@ impl World {
         };
         match (self.hosts[host].hung_since, is_hung) {
             (None, true) => {
-                self.trace_line(&format!("{host} stands still"));
+                self.trace_line(&format!("{host} hangs"));
                 self.hosts[host].hung_since = Some(self.now);
             }
             (Some(since), false) => {
-                self.trace_line(&format!("{host} goes on"));
+                self.trace_line(&format!("{host} resumes"));
                 self.hosts[host].hung_since = None;
                 self.hosts[host].hung_until = Some(self.now);
                 return self.resume(id, self.now.saturating_sub(since));
@@ -207,7 +207,7 @@ impl World {
         Ok(())
     }
 
-    /// Everything that came meanwhile happens now, in its order.
+    /// Schedules the events that arrived during the hang for now, in their order.
     fn resume(&mut self, id: ProcessId, hung_for: Duration) -> Checked {
         let now = self.now;
         let deferred = std::mem::take(&mut self.hosts[id.host].deferred);
@@ -275,7 +275,8 @@ impl World {
 
     // === the store ===
 
-    /// Which hosts do not reach the store: it is where the first host is.
+    /// Sets the hosts to which the store is unavailable. The store is in the cloud of the first
+    /// host.
     fn change_store(&mut self, active: &[&FaultKind]) {
         let home = self.scenario.sites[0].cloud;
         let is_away_from = |host: usize| {
@@ -287,17 +288,17 @@ impl World {
                 _ => false,
             })
         };
-        let away: Vec<_> = (0..self.hosts.len())
+        let unavailable_to: Vec<_> = (0..self.hosts.len())
             .filter(|host| is_away_from(*host))
             .collect();
-        let names: Vec<_> = away.iter().map(|host| name(*host)).collect();
+        let names: Vec<_> = unavailable_to.iter().map(|host| name(*host)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         self.store.set_store_away_from(&names);
-        self.trace_line(&format!("the store is away from {away:?}"));
+        self.trace_line(&format!("the store is unavailable to {unavailable_to:?}"));
         self.poll_store_soon();
     }
 
-    /// The store comes back with another content.
+    /// Replaces the content of the store.
     fn replace_store(&mut self, fault: &FaultKind) {
         let content = match fault {
             FaultKind::StoreEmpty => StoreContent::default(),
@@ -316,7 +317,7 @@ impl World {
         });
     }
 
-    /// Every process hears of a change of the store, each a little later.
+    /// Schedules a poll of the store by every process, each with its own delay.
     pub(super) fn poll_store_soon(&mut self) {
         for host in 0..self.hosts.len() {
             if let Some(id) = self.process_of(host) {

@@ -1,4 +1,4 @@
-//! Heartbeats and inventories: what hosts tell each other, and what each makes of it.
+//! Heartbeats and inventories: sending them, receiving them, and the views made from them.
 
 use std::sync::Arc;
 
@@ -12,11 +12,12 @@ use crate::mutations::Mutation;
 use crate::network::Reachability;
 use crate::process::LastHeartbeat;
 
-/// How much later it is for hosts that bury early.
+/// The shortening of the silence before a host is declared dead, for
+/// [`Mutation::DeclaresDeadEarly`].
 const DEAD_EARLIER_BY: std::time::Duration = std::time::Duration::from_millis(1_200);
 
 impl World {
-    /// Says that a process lives.
+    /// Broadcasts a heartbeat.
     pub(super) fn send_heartbeat(&mut self, id: ProcessId) {
         let site = &self.scenario.sites[id.host];
         let sent_ms = site.wall_ahead_ms + self.now.as_millis() as u64;
@@ -31,12 +32,12 @@ impl World {
         self.broadcast(id, &Message::Heartbeat(heartbeat));
     }
 
-    /// Says what a process has, if that is news.
+    /// Publishes the contents of a process, if they changed.
     pub(super) fn publish_contents(&mut self, id: ProcessId) {
         let Some(process) = self.process_mut(id) else {
             return;
         };
-        // It is far below what an inventory can hold.
+        // The contents are far below the limits of an inventory.
         let contents = process.contents();
         if let Ok(Some(_)) = process.membership.set_contents(contents) {
             self.publish_inventory(id);
@@ -61,7 +62,7 @@ impl World {
         }
     }
 
-    /// Sends something to whatever process is there now. Says whether it is on its way, or may be.
+    /// Sends a message to the current process of a host, and returns the reachability of the host.
     pub(super) fn send(
         &mut self,
         from: ProcessId,
@@ -87,7 +88,7 @@ impl World {
         reachability
     }
 
-    /// Takes what another host says of itself.
+    /// Receives a message of the membership.
     pub(super) fn on_lattice_message(
         &mut self,
         id: ProcessId,
@@ -122,7 +123,7 @@ impl World {
         Ok(())
     }
 
-    /// Has a process draw its conclusions.
+    /// Runs a tick of the membership.
     pub(super) fn tick(&mut self, id: ProcessId) -> Checked {
         let (now, mutation) = (self.now, self.options.mutation);
         self.events.push(
@@ -174,7 +175,7 @@ impl World {
         }
     }
 
-    /// Compares a view that is not held with what was heard.
+    /// Compares the view of a host that is not frozen with the received heartbeats.
     fn check_view(&self, id: ProcessId) -> Checked {
         let Some(process) = self.process(id) else {
             return Ok(());
@@ -195,7 +196,7 @@ impl World {
         Ok(())
     }
 
-    /// A host acts when its view is another one, or held for another reason.
+    /// Reconciles a host when its view or its freeze changed.
     fn reconcile_if_news(&mut self, id: ProcessId) -> Checked {
         let Some(process) = self.process_mut(id) else {
             return Ok(());
@@ -211,7 +212,7 @@ impl World {
 }
 
 fn encode(message: &Message) -> Option<Payload> {
-    // Whatever a simulated host says is within the bounds of messages.
+    // The messages of simulated hosts are within the limits.
     let bytes: Arc<[u8]> = message.encode(LATTICE).ok()?.into();
     let is_heartbeat = matches!(message, Message::Heartbeat(_));
     let sequence = message.origin().sequence;

@@ -1,4 +1,4 @@
-//! One world: hosts, what lies between them, and what happens, one thing after another.
+//! One world: hosts, their network, and events, one after another.
 
 mod calls;
 mod convergence;
@@ -26,28 +26,28 @@ use crate::rng::{Purpose, Rng};
 use crate::scenario::Scenario;
 use crate::trace::{Trace, TraceDigest};
 
-/// The lattice that hosts are of.
+/// The name of the lattice.
 const LATTICE: &str = "simulated";
 
-/// How often it is looked at whether all is as it has to be, once nothing is wrong any more.
+/// The interval of the checks for convergence after the last fault.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// How often the store's content is kept, to come back later as an older one.
+/// The interval of the snapshots of the store, for faults that bring back an older content.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(3);
 
-/// How a world is made.
+/// The options of a world.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The most hosts.
     pub hosts_max: usize,
-    /// What hosts do not keep.
+    /// The rule that hosts break.
     pub mutation: Option<Mutation>,
-    /// Whether what happens is kept as lines.
+    /// Keep the lines of the trace.
     pub keeps_trace: bool,
 }
 
 impl Default for Options {
-    /// As many hosts as the seed says, which keep all rules.
+    /// As many hosts as the seed gives, which keep all rules.
     fn default() -> Self {
         Self {
             hosts_max: crate::scenario::HOSTS_MAX,
@@ -57,42 +57,42 @@ impl Default for Options {
     }
 }
 
-/// What became of a world.
+/// The outcome of a world.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its seed.
+    /// The seed of the world.
     pub seed: u64,
-    /// The invariant that did not hold, if there is one.
+    /// The violated invariant, if there is one.
     pub violation: Option<Violation>,
-    /// Stands for all that happened.
+    /// The digest of all events.
     pub digest: TraceDigest,
-    /// What happened, for people; empty if it was not kept.
+    /// The lines of the trace; empty unless requested.
     pub lines: Vec<String>,
-    /// How large it was.
+    /// The size of the world.
     pub size: Size,
 }
 
-/// How large a world was.
+/// The size of a world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
-    /// How many hosts there were.
+    /// Number of hosts.
     pub hosts: usize,
-    /// How many faults.
+    /// Number of faults.
     pub faults: usize,
-    /// How many calls were made.
+    /// Number of calls.
     pub calls: usize,
-    /// How many things happened.
+    /// Number of events.
     pub events: u64,
-    /// How long it took, by its own time.
+    /// The duration, by the world's own clock.
     pub lasted: Duration,
-    /// How long after the last fault all was as it has to be.
+    /// The time from the last fault to convergence.
     pub converged_after: Duration,
 }
 
-/// Lets a world go on until all is as it has to be after the last fault, or an invariant does not hold.
+/// Runs a world until it has converged after the last fault, or an invariant is violated.
 ///
 /// # Errors
-/// If the machine has no room for a runtime.
+/// An error of the operating system, if no runtime can be created.
 pub fn run(seed: u64, options: Options) -> std::io::Result<Outcome> {
     let mut world = World::new(seed, options)?;
     let violation = world.run().err();
@@ -118,12 +118,12 @@ struct World {
     event_count: u64,
     network: Network,
     hosts: Vec<Host>,
-    /// What the ids of hosts are to placement.
+    /// The ids of the hosts, for placement.
     names: Vec<placement::HostId>,
     numbers: BTreeMap<HostId, usize>,
     scope: Scope,
     store: LocalNetwork,
-    /// Contents of the store, the oldest first.
+    /// Snapshots of the store, the oldest first.
     snapshots: Vec<StoreContent>,
     call_log: CallLog,
     history: History,
@@ -131,10 +131,10 @@ struct World {
     host_rng: Rng,
     call_rng: Rng,
     change_rng: Rng,
-    /// Since when all is as it has to be, after the last fault.
+    /// The time of convergence after the last fault.
     converged_at: Option<Duration>,
     is_over: bool,
-    /// Owns the task of the local network, which has nothing to do: only its stores are used.
+    /// Owns the idle task of the local network: only its stores are used.
     _runtime: Runtime,
 }
 
@@ -178,7 +178,7 @@ impl World {
         Ok(world)
     }
 
-    /// Puts in what happens whatever hosts do.
+    /// Schedules the events that do not depend on hosts.
     fn schedule(&mut self) {
         for site in &self.scenario.sites {
             self.events.push(site.starts_at, WorldEvent::HostStart);
@@ -199,7 +199,7 @@ impl World {
         self.events.push(looks_at, WorldEvent::CheckConvergence);
     }
 
-    /// Says what there is.
+    /// Traces the hosts and faults.
     fn describe(&mut self) {
         for (number, site) in self.scenario.sites.iter().enumerate() {
             let labels: Vec<_> = site.contents.labels.iter().collect();
@@ -245,7 +245,7 @@ impl World {
         }
     }
 
-    /// Has something happen to a process, if it still runs; later, if it stands still.
+    /// Delivers an event to a process, if it still runs; after the hang, if it hangs.
     fn deliver(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
         let host = &mut self.hosts[id.host];
         let is_there = host.process.as_ref().is_some_and(|it| it.life == id.life);
@@ -317,7 +317,7 @@ impl World {
         process.filter(|process| process.life == id.life)
     }
 
-    /// The process of a host, if one runs.
+    /// The running process of a host.
     fn process_of(&self, host: usize) -> Option<ProcessId> {
         let process = self.hosts[host].process.as_ref()?;
         let life = process.life;

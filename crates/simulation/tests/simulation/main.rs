@@ -1,4 +1,4 @@
-//! Tests of the simulation: worlds hold what the lattice promises, and find out when it does not.
+//! Tests of the simulation: worlds keep the invariants, and violations are found.
 
 mod mutations;
 mod worlds;

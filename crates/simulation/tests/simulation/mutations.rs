@@ -1,11 +1,11 @@
-//! That the checks check: with a rule broken on purpose, some seed says so.
+//! Tests of the checks: for each deliberately broken rule, some seed reports a violation.
 
 use weft_simulation::{Mutation, Options, run};
 
-/// The most seeds until one finds what is broken.
+/// The most seeds until a violation is found.
 const SEEDS_MAX: u64 = 200;
 
-/// The invariants by which it may be found.
+/// The invariants that may report the violation.
 fn expected(rule: Mutation) -> &'static [&'static str] {
     match rule {
         Mutation::RetriesEverything => &["no call runs twice"],

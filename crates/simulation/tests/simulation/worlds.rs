@@ -2,7 +2,7 @@
 
 use weft_simulation::{Options, run, run_all};
 
-/// As many as take some seconds.
+/// Takes some seconds.
 const SEEDS: std::ops::Range<u64> = 0..40;
 
 #[test]
@@ -13,7 +13,7 @@ fn worlds_hold_every_invariant() {
     let failed = failed.map(|outcome| (outcome.seed, outcome.violation.as_ref()));
     assert_eq!(
         failed, None,
-        "replay it: cargo xtask simulate --seed N --trace"
+        "replay with: cargo xtask simulate --seed N --trace"
     );
 }
 
