@@ -82,10 +82,13 @@ fn a_copy_is_taken_only_if_it_is_newer() {
     ];
     let mut before = None;
     for (record, is_taken) in cases {
-        let kept = Arc::new(record.clone());
-        store.keep(&[(name.clone(), kept)], &[]).unwrap();
+        let stored = Arc::new(record.clone());
+        store.keep(&[(name.clone(), stored)], &[]).unwrap();
         let expected = if is_taken { Some(record) } else { before };
-        assert_eq!(store.all().unwrap().pop().map(|(_, kept)| kept), expected);
+        assert_eq!(
+            store.all().unwrap().pop().map(|(_, stored)| stored),
+            expected
+        );
         before = expected;
     }
 }

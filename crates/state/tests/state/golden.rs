@@ -1,5 +1,5 @@
-//! The bytes of an example of each message, against the files in `tests/golden`. A file that differs means
-//! that hosts of two releases no longer understand each other: that takes a new version.
+//! Golden bytes of an example of each message, in `tests/golden`. A changed file means that hosts
+//! of two releases no longer understand each other, which requires a new version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question
 
 use weft_testkit::membership::{LATTICE, contents, holding, id};
 
-/// How many bytes are in a line of a file.
+/// The bytes per line of a file.
 const LINE_BYTES: usize = 16;
 
-/// A message that is written down.
+/// An example message with a golden file.
 pub(crate) struct Example {
     pub(crate) name: &'static str,
     about: &'static str,
@@ -91,7 +91,7 @@ fn example_contents() -> Contents {
 }
 
 #[test]
-fn messages_are_encoded_as_they_are_written_down() {
+fn messages_encode_to_the_golden_bytes() {
     for example in examples() {
         let bytes = example.message.encode_with(LATTICE, example.authenticator);
         let found = text(example.about, &bytes.expect("within the bounds"));
@@ -100,7 +100,7 @@ fn messages_are_encoded_as_they_are_written_down() {
 }
 
 #[test]
-fn messages_are_read_as_they_are_written_down() {
+fn golden_bytes_decode_to_the_messages() {
     for example in examples() {
         let text = golden_text(example.name);
         let lines = text.lines().map(|line| line.split('#').next());
@@ -112,7 +112,7 @@ fn messages_are_read_as_they_are_written_down() {
     }
 }
 
-/// What hosts ask each other where the stores are away: the name of a file, what is in it, and the bytes.
+/// The messages of peers: the name of a file, its comment, and the bytes.
 pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
     let origin = |host, sequence| Origin {
         host: id(host),
@@ -179,7 +179,7 @@ pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
 }
 
 #[test]
-fn questions_and_answers_of_peers_are_encoded_as_they_are_written_down() {
+fn questions_and_answers_of_peers_encode_to_the_golden_bytes() {
     for (name, about, bytes) in peer_examples() {
         assert_golden(name, &text(about, &bytes));
     }
@@ -190,12 +190,12 @@ fn path(name: &str) -> PathBuf {
     folder.join(format!("{name}.hex"))
 }
 
-/// The text of a file.
+/// Reads a golden file.
 pub(crate) fn golden_text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_default()
 }
 
-/// What a file holds of so many bytes.
+/// Formats bytes as the text of a golden file.
 fn text(about: &str, bytes: &[u8]) -> String {
     let mut text = format!("# {about}\n");
     for line in bytes.chunks(LINE_BYTES) {
@@ -215,7 +215,7 @@ fn text(about: &str, bytes: &[u8]) -> String {
 fn assert_golden(name: &str, found: &str) {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place of these tests that asks"
+        reason = "the only place where these tests read the environment"
     )]
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     if update {
@@ -227,7 +227,7 @@ fn assert_golden(name: &str, found: &str) {
         found,
         golden_text(name),
         "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
-         other; if that is meant, change the version too, and run \
+         other; if that is intended, change the version too, and run \
          `UPDATE_GOLDEN=1 cargo nextest run -p weft-state`"
     );
 }

@@ -1,10 +1,7 @@
-//! The state of a lattice as its users see it: buckets and stores by one suite for all implementations,
+//! Tests of the state of a lattice: one suite of buckets and object stores for all implementations,
 //! against a real NATS server, and the bytes that hosts exchange.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail the test, as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod docs;
 mod golden;

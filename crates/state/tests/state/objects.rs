@@ -1,4 +1,4 @@
-//! What every store of objects promises, run for each implementation.
+//! The guarantees of object stores, tested for each implementation.
 
 use bytes::Bytes;
 use weft_bus::Bus;
@@ -28,8 +28,8 @@ macro_rules! for_each_store {
 for_each_store! {
     bytes_are_read_as_they_were_written
     bytes_that_are_not_there_are_missing
-    what_is_too_large_is_refused
-    objects_of_a_store_that_is_away_are_away
+    an_object_over_the_limit_is_refused
+    an_unavailable_store_is_reported
 }
 
 fn open(bus: &Bus) -> Objects {
@@ -46,7 +46,7 @@ async fn bytes_are_read_as_they_were_written(rig: Rig) {
         assert_eq!(soon(one.put(bytes.clone())).await.unwrap(), digest);
         assert!(two.has(&digest).await.unwrap());
         assert_eq!(soon(two.get(&digest)).await.unwrap(), bytes);
-        // Twice is once.
+        // Storing the same bytes again changes nothing.
         assert_eq!(soon(two.put(bytes)).await.unwrap(), digest);
     }
 }
@@ -57,7 +57,7 @@ async fn bytes_that_are_not_there_are_missing(rig: Rig) {
     assert!(matches!(missing, Err(ObjectError::Missing { .. })));
 }
 
-async fn what_is_too_large_is_refused(rig: Rig) {
+async fn an_object_over_the_limit_is_refused(rig: Rig) {
     let objects = open(&rig.join("a").await);
     let large = Bytes::from(vec![0; ARTIFACT_BYTES_MAX + 1]);
     assert!(matches!(
@@ -66,7 +66,7 @@ async fn what_is_too_large_is_refused(rig: Rig) {
     ));
 }
 
-async fn objects_of_a_store_that_is_away_are_away(mut rig: Rig) {
+async fn an_unavailable_store_is_reported(mut rig: Rig) {
     let bus = rig.join("a").await;
     let objects = open(&bus);
     let digest = objects.put(Bytes::from("bytes")).await.unwrap();
@@ -88,7 +88,7 @@ async fn objects_of_a_store_that_is_away_are_away(mut rig: Rig) {
 }
 
 #[tokio::test]
-async fn an_object_that_somebody_replaced_is_refused_and_healed() {
+async fn a_replaced_object_is_refused_and_repaired() {
     let rig = Rig::nats().await;
     let Rig::Nats(server) = &rig else {
         unreachable!("it is over NATS")

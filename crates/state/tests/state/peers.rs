@@ -1,4 +1,5 @@
-//! What hosts give each other where the stores are away: as bytes, and put together again.
+//! The exchange between peers while the stores are unavailable: its messages, and downloads from
+//! them.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -69,7 +70,7 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn what_is_written_is_read_again_and_never_as_something_else(
+    fn messages_round_trip_and_never_decode_as_another_kind(
         question in any_question(),
         answer in any_answer(),
     ) {
@@ -87,7 +88,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_off_or_goes_on_is_refused(question in any_question(), answer in any_answer()) {
+    fn truncated_and_extended_messages_are_refused(
+        question in any_question(),
+        answer in any_answer(),
+    ) {
         let (mut asked, mut answered) = (question.encode(LATTICE)?, answer.encode(LATTICE)?);
         for length in 0..asked.len() {
             prop_assert!(Question::decode(&asked[..length], LATTICE).is_err());
@@ -102,7 +106,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_bytes_are_refused_or_read_and_written_alike(
+    fn damaged_bytes_are_refused_or_round_trip(
         question in any_question(),
         answer in any_answer(),
         flips in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
@@ -123,7 +127,7 @@ proptest! {
     }
 
     #[test]
-    fn bytes_are_put_together_from_chunks_of_any_size(
+    fn bytes_are_assembled_from_chunks_of_any_size(
         bytes in vec(any::<u8>(), 0..200),
         length in 1..50_usize,
         window in 1..6_usize,
@@ -140,7 +144,7 @@ proptest! {
     }
 }
 
-/// What an honest peer answers.
+/// The part that an honest peer answers with.
 fn part(bytes: &[u8], chunk: Chunk) -> Part {
     let start = (chunk.offset as usize).min(bytes.len());
     let end = (start + chunk.length as usize).min(bytes.len());
@@ -151,16 +155,16 @@ fn part(bytes: &[u8], chunk: Chunk) -> Part {
 }
 
 #[test]
-fn a_peer_that_lies_is_found_out_before_it_costs_memory() {
+fn a_lying_peer_is_detected_before_it_costs_memory() {
     let assembly = || Assembly::new(Digest::of(b"right"), 10);
     let first = assembly().next(4, 3)[0];
-    let said = |size, bytes: &'static [u8]| Part {
+    let answered = |size, bytes: &'static [u8]| Part {
         size,
         bytes: Bytes::from_static(bytes),
     };
     let mut greedy = assembly();
     assert_eq!(
-        greedy.take(first, &said(11, b"wro")),
+        greedy.take(first, &answered(11, b"wro")),
         Err(AssemblyError::TooLarge {
             limit: 10,
             found: 11
@@ -171,26 +175,26 @@ fn a_peer_that_lies_is_found_out_before_it_costs_memory() {
         let limit = 3;
         let found = wrong.len();
         assert_eq!(
-            short.take(first, &said(5, wrong)),
+            short.take(first, &answered(5, wrong)),
             Err(AssemblyError::Part { limit, found })
         );
     }
     let mut fickle = assembly();
-    fickle.take(first, &said(5, b"wro")).unwrap();
+    fickle.take(first, &answered(5, b"wro")).unwrap();
     let second = fickle.next(4, 3)[0];
     assert_eq!(
-        fickle.take(second, &said(6, b"ng!")),
+        fickle.take(second, &answered(6, b"ng!")),
         Err(AssemblyError::Size {
             expected: 5,
             found: 6
         })
     );
-    fickle.take(second, &said(5, b"ng")).unwrap();
+    fickle.take(second, &answered(5, b"ng")).unwrap();
     assert!(matches!(fickle.finish(), Err(AssemblyError::Digest { .. })));
 }
 
 #[test]
-fn a_catalog_is_listed_page_by_page_and_read_into_the_same_copy() {
+fn a_catalog_is_listed_by_page_into_an_equal_replica() {
     let names = (0..MAX_LISTED * 2 + 5).map(|number| format!("app-{number}"));
     let apps = names.map(|name| {
         let revision = name.len() as u64;

@@ -1,4 +1,4 @@
-//! What every bucket of records promises, run for each implementation.
+//! The guarantees of buckets of records, tested for each implementation.
 
 use std::collections::BTreeMap;
 
@@ -29,14 +29,14 @@ macro_rules! for_each_store {
 
 for_each_store! {
     a_record_is_read_as_it_was_written
-    of_two_who_write_at_once_one_is_told
-    keys_of_any_names_stay_apart
-    a_watch_begins_with_all_and_goes_on_with_changes
-    lattices_have_records_of_their_own
-    a_store_that_is_away_says_so_and_is_found_again
-    a_store_that_comes_back_empty_says_so_and_is_filled_again
+    one_of_two_concurrent_writers_gets_a_conflict
+    keys_of_different_names_are_distinct
+    a_watch_replays_all_records_and_then_sends_changes
+    lattices_do_not_share_records
+    an_unavailable_bucket_is_reported_and_returns
+    a_bucket_that_comes_back_empty_is_refilled
     a_record_over_the_limit_is_refused
-    the_name_of_a_bucket_is_plain
+    an_invalid_bucket_name_is_refused
 }
 
 fn open(bus: &Bus) -> Records {
@@ -65,7 +65,7 @@ async fn a_record_is_read_as_it_was_written(rig: Rig) {
     }
 }
 
-async fn of_two_who_write_at_once_one_is_told(rig: Rig) {
+async fn one_of_two_concurrent_writers_gets_a_conflict(rig: Rig) {
     let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
     let shop = key(&["apps", "shop"]);
     let mut at = Revision::NONE;
@@ -99,7 +99,7 @@ async fn of_two_who_write_at_once_one_is_told(rig: Rig) {
     ));
 }
 
-async fn keys_of_any_names_stay_apart(rig: Rig) {
+async fn keys_of_different_names_are_distinct(rig: Rig) {
     let records = open(&rig.join("a").await);
     let names = [
         "a", "A", "a.b", "*", ">", ".", "../a", " ", "\n", "=2A", "ä", "$KV",
@@ -128,7 +128,7 @@ async fn keys_of_any_names_stay_apart(rig: Rig) {
     }
 }
 
-/// Reads up to [`Watched::Complete`], and gives what was there.
+/// Reads up to [`Watched::Complete`], and returns the records.
 async fn beginning(watch: &mut Watch) -> BTreeMap<Key, Bytes> {
     let mut all = BTreeMap::new();
     loop {
@@ -151,7 +151,7 @@ async fn changed(watch: &mut Watch) -> (Key, Revision, Bytes) {
     }
 }
 
-async fn a_watch_begins_with_all_and_goes_on_with_changes(rig: Rig) {
+async fn a_watch_replays_all_records_and_then_sends_changes(rig: Rig) {
     let (one, two) = (open(&rig.join("a").await), open(&rig.join("b").await));
     let mut of_nothing = two.watch();
     assert!(beginning(&mut of_nothing).await.is_empty());
@@ -172,7 +172,7 @@ async fn a_watch_begins_with_all_and_goes_on_with_changes(rig: Rig) {
     }
 }
 
-async fn lattices_have_records_of_their_own(rig: Rig) {
+async fn lattices_do_not_share_records(rig: Rig) {
     let shop = key(&["shop"]);
     let one = open(&rig.join_lattice("a", "one").await);
     one.put(&shop, value("1"), Revision::NONE).await.unwrap();
@@ -183,7 +183,7 @@ async fn lattices_have_records_of_their_own(rig: Rig) {
     }
 }
 
-async fn a_store_that_is_away_says_so_and_is_found_again(mut rig: Rig) {
+async fn an_unavailable_bucket_is_reported_and_returns(mut rig: Rig) {
     let bus = rig.join("a").await;
     let records = open(&bus);
     let shop = key(&["shop"]);
@@ -216,7 +216,7 @@ async fn a_store_that_is_away_says_so_and_is_found_again(mut rig: Rig) {
     assert_eq!(changed(&mut watch).await, (shop, second, value("2")));
 }
 
-/// Writes as soon as the store is there: its connection is not the bus's.
+/// Writes as soon as the bucket is available: its connection is not the one of the bus.
 async fn until_there(records: &Records, key: &Key, text: &str, at: Revision) -> Revision {
     let written = async {
         loop {
@@ -230,7 +230,7 @@ async fn until_there(records: &Records, key: &Key, text: &str, at: Revision) -> 
     soon(written).await
 }
 
-async fn a_store_that_comes_back_empty_says_so_and_is_filled_again(mut rig: Rig) {
+async fn a_bucket_that_comes_back_empty_is_refilled(mut rig: Rig) {
     let bus = rig.join("a").await;
     let records = open(&bus);
     let shop = key(&["shop"]);
@@ -274,7 +274,7 @@ async fn a_record_over_the_limit_is_refused(rig: Rig) {
     ));
 }
 
-async fn the_name_of_a_bucket_is_plain(rig: Rig) {
+async fn an_invalid_bucket_name_is_refused(rig: Rig) {
     let bus = rig.join("a").await;
     for name in ["", "../x", "a.b", "a-b", ">"] {
         let opened = Records::open(&bus, name, &BucketOptions::default());
@@ -286,7 +286,7 @@ async fn the_name_of_a_bucket_is_plain(rig: Rig) {
 }
 
 #[tokio::test]
-async fn a_server_without_jetstream_is_said_to_be_that() {
+async fn a_server_without_jetstream_is_reported() {
     let server = NatsServer::start_bare("").await;
     let scope = weft_bus::Scope::new("test").unwrap();
     let bus = connect(scope, &options(&server, "a")).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_server_without_jetstream_is_said_to_be_that() {
     let refused = async {
         loop {
             match records.get(&key(&["shop"])).await {
-                // The store's connection is not the bus's.
+                // The connection of the buckets is not the one of the bus.
                 Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
                 other => return other,
             }
@@ -307,7 +307,7 @@ async fn a_server_without_jetstream_is_said_to_be_that() {
 }
 
 #[tokio::test]
-async fn a_deletion_by_a_foreign_hand_is_seen_and_written_over() {
+async fn a_deletion_by_a_foreign_client_is_reported_and_overwritten() {
     let rig = Rig::nats().await;
     let Rig::Nats(server) = &rig else {
         unreachable!("it is over NATS")

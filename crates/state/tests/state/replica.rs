@@ -1,4 +1,4 @@
-//! The laws of a host's copy of the desired state.
+//! The guarantees of a host's replica of the desired state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use weft_state::store::{Deployed, Record};
 
 use weft_testkit::membership::{OWN, Sender, Watcher, config, id};
 
-/// How many refills are taken at once where all are meant.
+/// The limit of refills that returns all of them.
 const ALL: usize = usize::MAX;
 
 fn app(name: &str, path: &str) -> App {
@@ -71,8 +71,8 @@ impl Bucket {
         self.put(key, value, current.unwrap_or(Revision::NONE));
     }
 
-    /// What a watch of it sees at its beginning.
-    fn seen(&self) -> Vec<Watched> {
+    /// The events of a new watch.
+    fn replay(&self) -> Vec<Watched> {
         let records = self.records.iter().map(|(key, (revision, value))| {
             let (key, revision, value) = (key.clone(), *revision, value.clone());
             let record = Stored { revision, value };
@@ -82,24 +82,24 @@ impl Bucket {
         begins.chain(records).chain([Watched::Complete]).collect()
     }
 
-    /// Has a copy read all of it, and write what is missing.
+    /// Has a replica read the whole bucket, and writes its refills.
     fn meet(&mut self, copy: &mut DesiredReplica) {
-        for watched in self.seen() {
+        for watched in self.replay() {
             copy.see(watched);
         }
         for refill in copy.refills(ALL) {
             let put = self.put(refill.key.clone(), refill.value.clone(), refill.expected);
-            copy.refilled(refill, put.expect("nobody else writes"));
+            copy.refilled(refill, put.expect("no other writer"));
         }
     }
 }
 
-// === what is heard ===
+// === random inputs ===
 
 const APPS: [&str; 3] = ["blog", "shop", "wiki"];
 const PATHS: [&str; 3] = ["/a", "/b", "/c"];
 
-/// Records of few apps with few revisions, so that many meet.
+/// Records of few apps with few revisions, so that many collide.
 fn any_records() -> impl Strategy<Value = Vec<(AppName, Record)>> {
     let record = (0..APPS.len(), 1..5_u64, 0..=PATHS.len(), 0..3_u64);
     let record = record.prop_map(|(app, revision, path, changed_at_ms)| {
@@ -173,7 +173,7 @@ proptest! {
     #![proptest_config(config(64))]
 
     #[test]
-    fn copies_that_heard_the_same_are_the_same(
+    fn replicas_that_received_the_same_records_are_equal(
         (records, again) in any_records().prop_flat_map(|records| {
             let twice: Vec<_> = records.iter().chain(&records).cloned().collect();
             (Just(records), Just(twice).prop_shuffle())
@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_lost_by_anything_that_is_seen(
+    fn no_event_loses_a_record(
         kept in any_records(),
         seen in any_watched(),
     ) {
@@ -219,7 +219,7 @@ proptest! {
     }
 
     #[test]
-    fn a_bucket_that_is_older_or_empty_has_the_newest_after_it_met_each_copy(
+    fn an_older_or_empty_bucket_is_refilled_from_the_replicas(
         kept in vec(any_records(), 1..4),
         in_bucket in any_records(),
     ) {
@@ -228,7 +228,7 @@ proptest! {
             bucket.write_app(app, record);
         }
         let mut copies: Vec<_> = kept.iter().map(|records| copy_of(records)).collect();
-        // The last record of an app is what a bucket has.
+        // A bucket has the last record of each app.
         let had: BTreeMap<_, _> = in_bucket.into_iter().collect();
         let mut all = copy_of(&had.into_iter().collect::<Vec<_>>());
         for (app, record) in kept.into_iter().flatten() {
@@ -248,10 +248,10 @@ proptest! {
     }
 }
 
-// === by hand ===
+// === single cases ===
 
 #[test]
-fn a_bucket_is_refilled_only_when_all_of_it_was_heard() {
+fn a_bucket_is_refilled_only_after_all_of_it_was_read() {
     let shop = name("shop");
     let mut copy = DesiredReplica::new([(shop.clone(), deployed("shop", 3, "/"))], []);
     assert_eq!(copy.refills(ALL), []);
@@ -271,7 +271,7 @@ fn a_bucket_is_refilled_only_when_all_of_it_was_heard() {
 }
 
 #[test]
-fn a_removal_is_kept_and_refilled_like_anything_else() {
+fn a_removal_is_stored_and_refilled_like_a_deployment() {
     let (mut bucket, mut copy) = (Bucket::default(), DesiredReplica::default());
     let shop = name("shop");
     bucket.write_app(&shop, &deployed("shop", 1, "/"));
@@ -279,7 +279,7 @@ fn a_removal_is_kept_and_refilled_like_anything_else() {
     bucket.write_app(&shop, &removed(2));
     bucket.meet(&mut copy);
     assert_eq!(*copy.apps()[&shop], removed(2));
-    // The bucket comes back as it was before.
+    // The bucket comes back with its older content.
     let mut bucket = before;
     bucket.meet(&mut copy);
     let mut other = DesiredReplica::default();
@@ -288,7 +288,7 @@ fn a_removal_is_kept_and_refilled_like_anything_else() {
 }
 
 #[test]
-fn what_is_erased_is_written_anew() {
+fn a_deleted_record_is_written_again() {
     let shop = name("shop");
     let (mut bucket, mut copy) = (Bucket::default(), DesiredReplica::default());
     bucket.write_app(&shop, &deployed("shop", 1, "/"));
@@ -302,7 +302,7 @@ fn what_is_erased_is_written_anew() {
 }
 
 #[test]
-fn a_record_of_a_newer_version_is_told_and_left_alone() {
+fn a_record_of_a_newer_version_is_reported_and_left_alone() {
     let shop = name("shop");
     let mut copy = DesiredReplica::new([(shop.clone(), deployed("shop", 9, "/"))], []);
     let mut bucket = Bucket::default();
@@ -314,18 +314,18 @@ fn a_record_of_a_newer_version_is_told_and_left_alone() {
     for key in &keys {
         bucket.put(key.clone(), value.clone(), Revision::NONE);
     }
-    let notices = bucket.seen().into_iter();
+    let notices = bucket.replay().into_iter();
     let notices: Vec<_> = notices.filter_map(|watched| copy.see(watched)).collect();
     let [Notice::NotUnderstood { .. }, Notice::NotUnderstood { .. }] = notices[..] else {
         panic!("{notices:?}");
     };
     assert_eq!(copy.refills(ALL), []);
-    // What this host knew of it goes on.
+    // The known revision of the app keeps running.
     assert_eq!(*copy.apps()[&shop], deployed("shop", 9, "/"));
 }
 
 #[test]
-fn the_home_of_a_store_is_what_the_bucket_says_and_stays_when_it_says_nothing() {
+fn the_bucket_decides_the_home_of_a_store_and_a_missing_home_stays() {
     let store: StoreId = "shop/orders".parse().unwrap();
     let [a, b]: [HostId; 2] = ["ha", "hb"].map(|id| id.parse().unwrap());
     let mut copy = DesiredReplica::new([], [(store.clone(), a.clone())]);
@@ -344,7 +344,8 @@ fn the_home_of_a_store_is_what_the_bucket_says_and_stays_when_it_says_nothing() 
     assert_eq!(copy.homes(), &BTreeMap::from([(store, b)]));
 }
 
-/// Where the one component of an app goes, of the host under test and another one that says that it is frozen.
+/// Where the one component of an app goes, of the host under test and another one that says that it
+/// is frozen.
 fn planned(watcher: &Watcher) -> BTreeMap<HostId, usize> {
     let shop = (name("shop"), deployed("shop", 1, "/"));
     let copy = DesiredReplica::new([shop], []);
@@ -381,7 +382,7 @@ fn refills_come_in_bounded_numbers() {
     let apps = ["a", "b", "c"].map(|app| (name(app), removed(1)));
     let mut copy = DesiredReplica::new(apps, []);
     let mut bucket = Bucket::default();
-    for watched in bucket.seen() {
+    for watched in bucket.replay() {
         copy.see(watched);
     }
     for left in [3, 2, 1] {

@@ -1,4 +1,4 @@
-//! What a host runs of an app while things move.
+//! A host's share of an app while components move.
 
 use std::collections::BTreeSet;
 
@@ -13,25 +13,25 @@ use weft_state::store::Deployed;
 const ME: u8 = 0;
 const OTHER: u8 = 1;
 
-/// What the case is about: an app with these components, of which the second requires a label.
+/// The components of the app; the second one requires a label.
 const COMPONENTS: [&str; 3] = ["cart", "ledger", "mail"];
 
 struct Case {
     name: &'static str,
     runs_here: &'static [&'static str],
-    /// What the other host has ready, and at which revision.
+    /// The components that are ready on the other host, with their revisions.
     ready_there: &'static [(&'static str, u64)],
-    /// What the plan has on the other host; the rest has no host.
+    /// The components planned on the other host; the others have no host.
     planned_there: &'static [&'static str],
     planned_here: &'static [&'static str],
     expected: &'static [&'static str],
 }
 
 #[test]
-fn what_moves_stays_until_it_is_ready_where_it_goes() {
+fn a_moving_component_stays_until_it_is_ready_on_its_new_host() {
     let cases = [
         Case {
-            name: "what is planned here runs here",
+            name: "planned here: runs here",
             runs_here: &[],
             ready_there: &[],
             planned_there: &[],
@@ -39,7 +39,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &["cart"],
         },
         Case {
-            name: "what is not ready there stays",
+            name: "not ready there: stays",
             runs_here: &["cart"],
             ready_there: &[],
             planned_there: &["cart"],
@@ -47,7 +47,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &["cart"],
         },
         Case {
-            name: "what is ready there in an earlier revision alone stays",
+            name: "ready there at an earlier revision: stays",
             runs_here: &["cart"],
             ready_there: &[("cart", 1)],
             planned_there: &["cart"],
@@ -55,7 +55,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &["cart"],
         },
         Case {
-            name: "what is ready there goes",
+            name: "ready there: leaves",
             runs_here: &["cart"],
             ready_there: &[("cart", 2)],
             planned_there: &["cart"],
@@ -63,7 +63,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &[],
         },
         Case {
-            name: "what has no host stays",
+            name: "without a host: stays",
             runs_here: &["mail"],
             ready_there: &[],
             planned_there: &[],
@@ -71,7 +71,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &["mail"],
         },
         Case {
-            name: "what requires a label that this host does not have goes at once",
+            name: "requires a label that this host lacks: leaves at once",
             runs_here: &["ledger"],
             ready_there: &[],
             planned_there: &["ledger"],
@@ -79,7 +79,7 @@ fn what_moves_stays_until_it_is_ready_where_it_goes() {
             expected: &[],
         },
         Case {
-            name: "what is not ready there and does not run here stays away",
+            name: "one of two components planned there, not ready: stays",
             runs_here: &["mail"],
             ready_there: &[],
             planned_there: &["cart", "mail"],
@@ -138,7 +138,7 @@ fn deployed() -> Deployed {
     }
 }
 
-/// What this host sees: another one, with these components ready.
+/// The view of this host, with another host that has these components ready.
 fn membership(ready_there: &[(&str, u64)]) -> Membership {
     let identity = |key| Identity {
         lattice: "demo".to_owned(),
@@ -167,7 +167,7 @@ fn membership(ready_there: &[(&str, u64)]) -> Membership {
         let bytes = message.encode("demo").unwrap();
         own.on_bytes(Moment::START, &bytes).unwrap();
     }
-    // As often as is due: a host that did nothing for so long would take itself for stopped.
+    // Ticks as often as due: otherwise the host would take itself for hung.
     let mut now = Moment::START;
     while now < Moment::START + SETTLE_AFTER_START {
         now = now + TICK_EVERY;
