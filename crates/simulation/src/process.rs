@@ -58,7 +58,7 @@ pub(crate) struct Process {
     /// Reconcile again after the remaining steps.
     pub(crate) reconcile_pending: bool,
     /// The view of the last reconciliation: its revision and freeze.
-    pub(crate) seen: Option<(u64, Option<Freeze>)>,
+    pub(crate) reconciled_view: Option<(u64, Option<Freeze>)>,
     /// Its open calls, as the caller.
     pub(crate) calls: BTreeMap<u64, PendingCall>,
     /// Number of calls that it runs.

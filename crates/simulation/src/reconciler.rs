@@ -22,11 +22,11 @@ const REFILLS_MAX: usize = 64;
 /// The desired state as one process has it.
 #[derive(Debug)]
 pub(crate) struct Reconciler {
-    pub(crate) copy: DesiredReplica,
+    pub(crate) replica: DesiredReplica,
     /// Something is left to do.
     pub(crate) is_behind: bool,
     /// The keys that the bucket has sent since it began, for [`Mutation::DeletesMissingRecords`].
-    said: BTreeSet<Key>,
+    bucket_keys: BTreeSet<Key>,
 }
 
 /// The components of an app that a host is to run; empty for a removed app.
@@ -43,45 +43,45 @@ impl Reconciler {
         let apps = disk.iter();
         let apps = apps.map(|(app, record)| (app.clone(), Record::clone(record)));
         Self {
-            copy: DesiredReplica::new(apps, []),
+            replica: DesiredReplica::new(apps, []),
             is_behind: true,
-            said: BTreeSet::new(),
+            bucket_keys: BTreeSet::new(),
         }
     }
 
     /// Applies an event of the watch of the bucket.
-    pub(crate) fn see(&mut self, seen: Watched, mutation: Option<Mutation>) {
-        match &seen {
-            Watched::Begins => self.said.clear(),
-            Watched::Record { key, .. } => drop(self.said.insert(key.clone())),
+    pub(crate) fn observe(&mut self, event: Watched, mutation: Option<Mutation>) {
+        match &event {
+            Watched::Begins => self.bucket_keys.clear(),
+            Watched::Record { key, .. } => drop(self.bucket_keys.insert(key.clone())),
             Watched::Complete if mutation == Some(Mutation::DeletesMissingRecords) => {
-                let apps = self.copy.apps().iter();
-                let is_said =
-                    |app: &AppName| app_key(app).is_ok_and(|key| self.said.contains(&key));
-                let apps = apps.filter(|(app, _)| is_said(app));
+                let apps = self.replica.apps().iter();
+                let is_in_bucket =
+                    |app: &AppName| app_key(app).is_ok_and(|key| self.bucket_keys.contains(&key));
+                let apps = apps.filter(|(app, _)| is_in_bucket(app));
                 let apps: Vec<_> = apps
                     .map(|(app, record)| (app.clone(), Record::clone(record)))
                     .collect();
-                self.copy = DesiredReplica::new(apps, []);
+                self.replica = DesiredReplica::new(apps, []);
             }
             Watched::Complete | Watched::Erased { .. } | Watched::Away => {}
         }
         // The returned notice is for a log.
-        let _ = self.copy.see(seen);
+        let _ = self.replica.see(event);
         self.is_behind = true;
     }
 
     /// Writes the records that the bucket has lost, and returns their keys.
     pub(crate) fn refill(&mut self, records: &Records) -> Vec<Key> {
         let mut written = Vec::new();
-        let refills = self.copy.refills(REFILLS_MAX);
+        let refills = self.replica.refills(REFILLS_MAX);
         self.is_behind |= !refills.is_empty();
         for refill in refills {
             let put = records.put(&refill.key, refill.value.clone(), refill.expected);
             // In memory, the write completes at once. If it fails, the watch reports the reason.
             if let Some(Ok(revision)) = put.now_or_never() {
                 written.push(refill.key.clone());
-                self.copy.refilled(refill, revision);
+                self.replica.refilled(refill, revision);
             }
         }
         written
@@ -93,7 +93,7 @@ impl Reconciler {
         view: &View,
         mutation: Option<Mutation>,
     ) -> (Plan, Vec<placement::Host>) {
-        self.copy.with_input(view, &BTreeSet::new(), |input| {
+        self.replica.with_input(view, &BTreeSet::new(), |input| {
             let plan = match mutation {
                 Some(Mutation::IgnoresRequirements) => plan_without_requirements(input),
                 _ => placement::plan(input),
@@ -135,13 +135,14 @@ pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
 /// Returns whether a host is alive in the view and has a component ready, at this revision or a
 /// later one.
 pub(crate) fn has_ready(host: &HostView, id: &ComponentId, revision: u64) -> bool {
-    let is_it = |holding: &Holding| {
+    let is_ready_holding = |holding: &Holding| {
         holding.component == *id
             && holding.revision.0 >= revision
             && holding.readiness == Readiness::Ready
     };
     let contents = host.contents.as_ref();
-    host.is_alive() && contents.is_some_and(|contents| contents.components.iter().any(is_it))
+    host.is_alive()
+        && contents.is_some_and(|contents| contents.components.iter().any(is_ready_holding))
 }
 
 pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId {

@@ -60,7 +60,7 @@ pub enum StoreError {
     /// The bucket is not reachable, or has no leader at the moment. Hosts continue with their
     /// replicas.
     #[error(
-        "bucket `{bucket}` is unavailable: the NATS servers are not reachable or have no JetStream leader"
+        "bucket `{bucket}` is unavailable: its servers are not reachable or have no leader; try again"
     )]
     Unavailable {
         /// The name of the bucket on the servers.

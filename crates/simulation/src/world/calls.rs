@@ -49,7 +49,7 @@ impl World {
         let process = self.hosts[host].process.as_ref();
         let desired = process
             .into_iter()
-            .flat_map(|it| it.reconciler.copy.apps().values());
+            .flat_map(|process| process.reconciler.replica.apps().values());
         let deployed = desired.filter_map(|record| deployed(record));
         let components = deployed.flat_map(|deployed| {
             let components = deployed.app.spec.components.iter();
@@ -182,7 +182,9 @@ impl World {
         outcome: Outcome,
     ) -> Checked {
         let number = request.call;
-        let pending = self.process(id).and_then(|it| it.calls.get(&number));
+        let pending = self
+            .process(id)
+            .and_then(|process| process.calls.get(&number));
         if pending.is_none_or(|pending| pending.attempt != request.attempt) {
             return Ok(());
         }

@@ -83,16 +83,16 @@ impl World {
             let Some(other) = &self.hosts[number].process else {
                 return Some(format!("{number} does not run"));
             };
-            let Some(seen) = view.host(site.id) else {
+            let Some(entry) = view.host(site.id) else {
                 return Some(format!("the view of {host} lacks {number}"));
             };
-            let contents = seen.contents.as_deref();
-            let is_true = seen.is_placeable()
-                && seen.incarnation == other.life
-                && seen.state == HostState::Ready
+            let contents = entry.contents.as_deref();
+            let is_true = entry.is_placeable()
+                && entry.incarnation == other.life
+                && entry.state == HostState::Ready
                 && contents == Some(&other.contents());
             if !is_true {
-                return Some(format!("the view of {host} has {number} as {seen:?}"));
+                return Some(format!("the view of {host} has {number} as {entry:?}"));
             }
         }
         None
@@ -112,7 +112,10 @@ impl World {
                 ));
             }
             for (number, host) in self.hosts.iter().enumerate() {
-                let desired = host.process.as_ref().map(|it| it.reconciler.copy.apps());
+                let desired = host
+                    .process
+                    .as_ref()
+                    .map(|process| process.reconciler.replica.apps());
                 let desired = desired.and_then(|desired| desired.get(app));
                 for copy in [desired, host.disk.get(app)] {
                     if copy.map(|copy| &**copy) != bucket {
@@ -137,7 +140,7 @@ impl World {
     /// The first host that runs something other than the plan of all hosts.
     fn plan_divergence(&self) -> Option<String> {
         let desired = self.hosts.first()?.process.as_ref()?;
-        let desired: Vec<&Arc<Record>> = desired.reconciler.copy.apps().values().collect();
+        let desired: Vec<&Arc<Record>> = desired.reconciler.replica.apps().values().collect();
         let plan = self.true_plan(&desired);
         let deployed: Vec<_> = desired
             .iter()
@@ -149,7 +152,7 @@ impl World {
                 let app = &deployed.app.metadata.name;
                 let planned = self.planned(&plan, deployed, number);
                 let running = process.running.get(app);
-                let runs = running.map(|it| (it.record.revision(), &it.share));
+                let runs = running.map(|app| (app.record.revision(), &app.share));
                 let has_to = (deployed.revision, &planned);
                 let is_as_planned = runs.is_some_and(|(revision, share)| {
                     let mut others = share.difference(&planned);
@@ -166,11 +169,11 @@ impl World {
                 }
             }
             let mut running = process.running.values();
-            let is_desired = |it: &crate::process::Running| {
-                let revision = it.deployed().map(|it| it.revision);
+            let is_desired = |running: &crate::process::Running| {
+                let revision = running.deployed().map(|deployed| deployed.revision);
                 let same = |deployed: &&&Deployed| Some(deployed.revision) == revision;
                 let mut of_app = deployed.iter().filter(same);
-                of_app.any(|deployed| it.deployed() == Some(*deployed))
+                of_app.any(|deployed| running.deployed() == Some(*deployed))
             };
             if !running.all(is_desired) {
                 return Some(format!("{number} runs an app that is not desired"));

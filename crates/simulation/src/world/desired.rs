@@ -65,7 +65,7 @@ impl World {
     /// bucket that came back older may not be refilled yet.
     fn next_revision(&self, host: usize, app: &AppName, old: Option<&Record>) -> u64 {
         let process = self.hosts[host].process.as_ref();
-        let known = process.and_then(|process| process.reconciler.copy.apps().get(app));
+        let known = process.and_then(|process| process.reconciler.replica.apps().get(app));
         let by_bucket = self.options.mutation == Some(Mutation::CountsFromBucketOnly);
         let known = known.filter(|_| !by_bucket).map(|known| &**known);
         let revisions = old.into_iter().chain(known).map(Record::revision);
@@ -108,26 +108,26 @@ impl World {
         let Some(process) = self.process_mut(id) else {
             return Ok(());
         };
-        let before = process.reconciler.copy.apps().clone();
-        let mut news = Vec::new();
-        while let Some(Some(seen)) = process.watch.next().now_or_never() {
-            news.push(
-                format!("{seen:?}")
+        let before = process.reconciler.replica.apps().clone();
+        let mut events = Vec::new();
+        while let Some(Some(event)) = process.watch.next().now_or_never() {
+            events.push(
+                format!("{event:?}")
                     .split(['{', ' '])
                     .next()
                     .map(str::to_owned),
             );
-            process.reconciler.see(seen, mutation);
+            process.reconciler.observe(event, mutation);
         }
-        if news.is_empty() {
+        if events.is_empty() {
             return Ok(());
         }
-        invariants::a_copy_only_grows(&before, process.reconciler.copy.apps())?;
-        let news: Vec<_> = news.into_iter().flatten().collect();
+        invariants::a_copy_only_grows(&before, process.reconciler.replica.apps())?;
+        let events: Vec<_> = events.into_iter().flatten().collect();
         self.trace_line(&format!(
             "{} receives from the store: {}",
             id.host,
-            news.join(" ")
+            events.join(" ")
         ));
         self.reconcile(id)
     }
@@ -174,7 +174,7 @@ impl World {
             Some(Freeze::Unconnected) => alone_for >= ALONE_AFTER,
             Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
         };
-        if !may_act || process.reconciler.copy.is_reading() {
+        if !may_act || process.reconciler.replica.is_reading() {
             process.reconciler.is_behind = true;
             return Ok(());
         }
@@ -201,7 +201,7 @@ impl World {
         };
         let view = process.membership.view();
         let (plan, hosts) = process.reconciler.plan(view, self.options.mutation);
-        let desired = process.reconciler.copy.apps();
+        let desired = process.reconciler.replica.apps();
         let all = desired.values().filter_map(|record| deployed(record));
         invariants::a_plan_fits(&plan, all, &hosts)?;
         let steps = desired.iter().map(|(app, record)| AppStep {

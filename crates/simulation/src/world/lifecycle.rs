@@ -29,8 +29,14 @@ impl World {
         let now = self.now;
         let faults = self.scenario.faults.clone();
         let is_active = |fault: &&Fault| fault.begins <= now && now < fault.ends;
-        let active: Vec<_> = faults.iter().filter(is_active).map(|it| &it.kind).collect();
-        let ended = faults.iter().filter(|it| it.ends == now && it.begins < now);
+        let active: Vec<_> = faults
+            .iter()
+            .filter(is_active)
+            .map(|fault| &fault.kind)
+            .collect();
+        let ended = faults
+            .iter()
+            .filter(|fault| fault.ends == now && fault.begins < now);
         self.network.set_faults(active.iter().copied());
         for host in 0..self.hosts.len() {
             self.change_host(host, &active)?;
@@ -46,14 +52,16 @@ impl World {
         let cloud = self.scenario.sites[host].cloud;
         let is = |what: &dyn Fn(&FaultKind) -> bool| active.iter().any(|fault| what(fault));
         let is_down = is(&|fault| match fault {
-            FaultKind::Crash { host: it } => *it == host,
-            FaultKind::LoseCloud { cloud: it } => *it == cloud,
+            FaultKind::Crash { host: faulty } => *faulty == host,
+            FaultKind::LoseCloud { cloud: lost } => *lost == cloud,
             _ => false,
         });
         let is_cut =
-            is(&|fault| matches!(fault, FaultKind::Disconnect { host: it } if *it == host));
-        let is_hung = is(&|fault| matches!(fault, FaultKind::Hang { host: it } if *it == host));
-        let is_drained = is(&|fault| matches!(fault, FaultKind::Drain { host: it } if *it == host));
+            is(&|fault| matches!(fault, FaultKind::Disconnect { host: faulty } if *faulty == host));
+        let is_hung =
+            is(&|fault| matches!(fault, FaultKind::Hang { host: faulty } if *faulty == host));
+        let is_drained =
+            is(&|fault| matches!(fault, FaultKind::Drain { host: faulty } if *faulty == host));
         self.hosts[host].has_left &= is_drained;
         let is_time = self.scenario.sites[host].starts_at <= self.now;
         let is_up = is_time && !is_down && !self.hosts[host].has_left;
@@ -122,7 +130,7 @@ impl World {
             steps: std::collections::VecDeque::new(),
             preparing: None,
             reconcile_pending: false,
-            seen: None,
+            reconciled_view: None,
             calls: std::collections::BTreeMap::new(),
             executing: 0,
             truth: GroundTruth {
@@ -151,8 +159,9 @@ impl World {
             return;
         };
         let ends = self.scenario.faults.iter().filter_map(|fault| {
-            let is_it = matches!(fault.kind, FaultKind::Drain { host: it } if it == host);
-            (is_it && fault.begins <= self.now && self.now < fault.ends).then_some(fault.ends)
+            let is_drain =
+                matches!(fault.kind, FaultKind::Drain { host: drained } if drained == host);
+            (is_drain && fault.begins <= self.now && self.now < fault.ends).then_some(fault.ends)
         });
         let left = ends.max().unwrap_or(self.now).saturating_sub(self.now);
         let leaves_at = self.now + left / 2;
@@ -168,8 +177,8 @@ impl World {
 
     pub(super) fn leave(&mut self, id: ProcessId) {
         let is_drained = self.scenario.faults.iter().any(|fault| {
-            let is_it = matches!(fault.kind, FaultKind::Drain { host } if host == id.host);
-            is_it && fault.begins <= self.now && self.now < fault.ends
+            let is_drain = matches!(fault.kind, FaultKind::Drain { host } if host == id.host);
+            is_drain && fault.begins <= self.now && self.now < fault.ends
         });
         let Some(process) = self.process_mut(id) else {
             return;

@@ -109,7 +109,7 @@ impl World {
             return Ok(());
         };
         let at = process.moment(now);
-        let asked = process.membership.on_bytes(at, &bytes);
+        let reply = process.membership.on_bytes(at, &bytes);
         if is_heartbeat {
             let order = (from.life, sequence);
             let last = &mut process.truth.heartbeats[from.host];
@@ -117,7 +117,7 @@ impl World {
                 *last = Some(LastHeartbeat { at, order });
             }
         }
-        if let Ok(Some(_)) = asked {
+        if let Ok(Some(_)) = reply {
             self.publish_inventory(id);
         }
         Ok(())
@@ -202,11 +202,11 @@ impl World {
             return Ok(());
         };
         let revision = process.membership.view().revision();
-        let seen: (u64, Option<Freeze>) = (revision, process.membership.freeze());
-        if process.seen == Some(seen) {
+        let current: (u64, Option<Freeze>) = (revision, process.membership.freeze());
+        if process.reconciled_view == Some(current) {
             return Ok(());
         }
-        process.seen = Some(seen);
+        process.reconciled_view = Some(current);
         self.reconcile(id)
     }
 }

@@ -248,7 +248,10 @@ impl World {
     /// Delivers an event to a process, if it still runs; after the hang, if it hangs.
     fn deliver(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
         let host = &mut self.hosts[id.host];
-        let is_there = host.process.as_ref().is_some_and(|it| it.life == id.life);
+        let is_there = host
+            .process
+            .as_ref()
+            .is_some_and(|process| process.life == id.life);
         if !is_there {
             return Ok(());
         }

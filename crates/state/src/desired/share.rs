@@ -53,14 +53,15 @@ fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
 /// Returns whether a component is ready at a revision on all of these hosts; false for an empty
 /// list.
 fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
-    let is_it = |holding: &Holding| {
+    let is_ready_holding = |holding: &Holding| {
         holding.component == *id
             && holding.revision.0 >= revision
             && holding.readiness == Readiness::Ready
     };
     let has = |host: &HostView| {
         let contents = host.contents.as_ref();
-        host.is_alive() && contents.is_some_and(|contents| contents.components.iter().any(is_it))
+        host.is_alive()
+            && contents.is_some_and(|contents| contents.components.iter().any(is_ready_holding))
     };
     !hosts.is_empty() && hosts.iter().all(|id| host(view, id).is_some_and(has))
 }

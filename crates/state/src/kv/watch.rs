@@ -136,7 +136,7 @@ impl ChangeStream {
         if !matches!(deleted, Ok(Ok(_))) {
             tracing::debug!(
                 bucket = self.stream.bucket(),
-                "could not delete a consumer; the server drops it when it is inactive"
+                "could not delete a consumer; the server drops inactive consumers"
             );
         }
     }

@@ -66,7 +66,7 @@ pub enum StoreError {
     },
     /// This version cannot decode a record.
     #[error(
-        "cannot decode the record of app `{app}` in `{path}`; it may be from a newer version of weft"
+        "cannot decode the record of app `{app}` in `{path}`; a newer version of weft may have written the record"
     )]
     Record {
         /// The app's name.
