@@ -112,7 +112,7 @@ fn a_core_module_is_rejected_without_a_host() {
     assert_eq!(run.code, Some(2));
     let expected = "error: component `storefront` of `shop.yaml` cannot be deployed\n  \
                     caused by: cannot use `core.wasm` as a component\n  \
-                    caused by: this is a core WebAssembly module";
+                    caused by: the artifact is a core WebAssembly module";
     assert!(run.stderr.starts_with(expected), "{}", run.stderr);
 }
 

@@ -1,28 +1,28 @@
-//! Lets imports have types as their own that they use from imports of another fate.
+//! Replaces the types that an import aliases from another import by types of its own.
 //!
-//! The composing library would otherwise import a linked interface once more, for its types, and
-//! could not share an interface of which one part uses types from an import of its own, and another
-//! part from another. Types of values are equal by structure, so it does not matter which interface
-//! has them.
+//! The composing library would otherwise import a linked interface a second time, for its types. It
+//! also could not share an interface whose types come from a private import in one part and from
+//! another import in the next part. Value types are equal by structure, so the owning interface
+//! does not matter.
 
 use std::collections::{HashMap, HashSet};
 
 use wac_graph::types::{DefinedType, InterfaceId, ItemKind, Package, Type, Types, ValueType};
 
-/// What becomes of an import when parts are fused.
+/// The binding of an import in the fused component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Another part serves it.
+    /// Linked to another part.
     Linked,
-    /// It is imported for this part alone.
+    /// Imported for this part alone.
     Private,
-    /// It is imported for all parts that have it.
+    /// Imported once for all parts that have it.
     Shared,
 }
 
-/// Moves the types of values that imports of a package use from those of another fate.
+/// Copies value types into the imports of a package that alias them from differently bound imports.
 ///
-/// A resource stays where it is: the types of its users must be the same.
+/// A resource stays in its interface: all its users must refer to the same type.
 pub(crate) fn used_types(types: &mut Types, package: &Package, fate: impl Fn(&str) -> Fate) {
     let imports = types[package.ty()].imports.iter();
     let imports: Vec<_> = imports
@@ -46,7 +46,7 @@ pub(crate) fn used_types(types: &mut Types, package: &Package, fate: impl Fn(&st
     }
 }
 
-/// Removes the uses of some interfaces, and says whether there were any.
+/// Removes the uses of some interfaces; returns whether there were any.
 fn forget_owners(
     types: &mut Types,
     id: InterfaceId,
@@ -64,9 +64,9 @@ fn forget_owners(
     is_changed
 }
 
-/// How the imports of a package call their types: `item-of-types` for `item` of `a:b/types@0.1.0`.
+/// Names for the types of a package's imports: `item-of-types` for `item` of `a:b/types@0.1.0`.
 ///
-/// The name says where the type is from, so that parts with the same interface agree on it.
+/// The name contains the interface, so that parts with the same interface choose the same name.
 fn type_names(types: &Types, package: &Package) -> HashMap<ValueType, String> {
     let mut names = HashMap::new();
     for (name, kind) in &types[package.ty()].imports {
@@ -84,16 +84,17 @@ fn type_names(types: &Types, package: &Package) -> HashMap<ValueType, String> {
     names
 }
 
-/// The last part of an interface's name; a plain name is its own.
+/// The last part of an interface's name; a plain name is its own label.
 fn label(name: &str) -> Option<&str> {
     let label = name.rsplit('/').next()?;
     label.split('@').next()
 }
 
-/// Exports what the types of an interface are made of, each before its first use.
+/// Exports the component types of an interface's types, each before its first use.
 ///
-/// A record that an interface exports may have fields of records that it does not; those were
-/// exported by the interface that it no longer uses, and an import may have no type without a name.
+/// A record that an interface exports may have fields of records that the interface does not
+/// export. The interface that was used before exported those, and an import may not contain unnamed
+/// records.
 fn name_parts(types: &mut Types, id: InterfaceId, names: &HashMap<ValueType, String>) {
     let exports = std::mem::take(&mut types[id].exports);
     let mut walk = Walk {
@@ -120,11 +121,11 @@ fn value_type(kind: &ItemKind) -> Option<ValueType> {
     }
 }
 
-/// A walk through types that finds those that need a name and have none.
+/// A walk through types that collects the unnamed ones that need a name.
 struct Walk<'a> {
     types: &'a Types,
     names: &'a HashMap<ValueType, String>,
-    /// The types that have a name here, or have been walked through.
+    /// Types that are named here, or have been visited.
     seen: HashSet<ValueType>,
     missing: Vec<(String, ItemKind)>,
 }
@@ -146,7 +147,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The depth of this recursion is bounded by the validator, to 100; no type is visited twice.
+    /// The validator bounds the depth of this recursion to 100; no type is visited twice.
     fn value(&mut self, ty: ValueType) {
         let ValueType::Defined(id) = ty else {
             return;
@@ -191,7 +192,7 @@ impl Walk<'_> {
     }
 }
 
-/// Whether the component model has such a type only under a name.
+/// Returns whether the component model requires a name for such a type.
 fn needs_name(definition: &DefinedType) -> bool {
     matches!(
         definition,

@@ -1,7 +1,7 @@
-//! A component as its validated binary says it is.
+//! A component as described by its validated binary.
 //!
-//! Types are read from the validator, not from decoded WIT: when a component imports and exports
-//! one interface (a filter does), WIT has one interface for both, and the binary two exact types.
+//! Types are read from the validator, not from decoded WIT: for an interface that a component both
+//! imports and exports (a filter does), WIT has one type and the binary has two exact ones.
 
 use std::collections::HashMap;
 
@@ -24,10 +24,10 @@ pub(crate) struct Component {
     pub(crate) types: Types,
     pub(crate) imports: Vec<Item>,
     pub(crate) exports: Vec<Item>,
-    /// Whether it needs an engine with concurrency support.
+    /// True if the component needs an engine with concurrency support.
     pub(crate) uses_async: bool,
     type_names: HashMap<ComponentAnyTypeId, String>,
-    /// Where each imported resource is first imported.
+    /// The first import of each imported resource.
     imported_resources: HashMap<ResourceId, ResourcePath>,
 }
 
@@ -37,10 +37,10 @@ pub(crate) struct Item {
     pub(crate) item: ComponentItem,
 }
 
-/// A resource by the interface that has it.
+/// A resource, addressed by the interface that contains it.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourcePath {
-    /// The import; for a resource imported on its own, its name.
+    /// The name of the import; for a resource imported on its own, its name.
     pub(crate) import: String,
     pub(crate) resource: String,
 }
@@ -92,17 +92,17 @@ impl Component {
         component
     }
 
-    /// The import of this name.
+    /// Returns the import of this name.
     pub(crate) fn import(&self, name: &str) -> Option<&ComponentItem> {
         find(&self.imports, name)
     }
 
-    /// The export of this name.
+    /// Returns the export of this name.
     pub(crate) fn export(&self, name: &str) -> Option<&ComponentItem> {
         find(&self.exports, name)
     }
 
-    /// The name by which an interface exports a type, if it has one.
+    /// Returns the name under which an interface exports a type.
     pub(crate) fn type_name(&self, id: ComponentAnyTypeId) -> Option<&str> {
         let mut next = Some(id);
         while let Some(id) = next {
@@ -114,12 +114,12 @@ impl Component {
         None
     }
 
-    /// Where a resource is imported, unless the component defines it.
+    /// Returns the import of a resource; `None` if the component defines the resource.
     pub(crate) fn resource_import(&self, id: ResourceId) -> Option<&ResourcePath> {
         self.imported_resources.get(&id)
     }
 
-    /// The resource that an instance exports under a name.
+    /// Returns the resource that an instance exports under a name.
     pub(crate) fn exported_resource(
         &self,
         instance: ComponentInstanceTypeId,
@@ -187,7 +187,7 @@ impl Component {
     }
 }
 
-/// Refuses what is not a component at the first look, and what is too large to look at.
+/// Refuses bytes that are obviously not a component, and components over the size limit.
 fn recognise(bytes: &[u8]) -> Result<(), DescribeError> {
     if bytes.len() > MAX_COMPONENT_BYTES {
         return Err(DescribeError::TooLarge {

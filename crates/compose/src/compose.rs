@@ -14,7 +14,7 @@ use crate::names::{Track, private_name};
 use crate::plan::Plan;
 use crate::{rewrite, shape, unnamed};
 
-/// The fused component, not yet validated.
+/// Composes the parts; the result is not validated yet.
 pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseError> {
     let renamed = (0..graph.parts.len())
         .map(|part| {
@@ -30,8 +30,8 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
         return Ok(only.clone());
     }
     shape::check(graph, plan)?;
-    // The library asserts what components of the usual tools guarantee; a valid component of other
-    // tools may break that, and a host must survive it. Nothing outlives the closure.
+    // The library asserts guarantees of the usual tools. A valid component of other tools may break
+    // them, and a host must survive that. The closure's state is dropped with it.
     let fused = catch_unwind(AssertUnwindSafe(|| {
         let mut composer = Composer::new(graph, plan);
         composer.add_parts(renamed)?;
@@ -39,7 +39,7 @@ pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseErr
     }))
     .unwrap_or_else(|_| {
         Err(compose_error(
-            "their imports have a shape that WIT does not have",
+            "the imports cannot be expressed in WIT",
         ))
     })?;
     annotate(graph, fused)
@@ -81,7 +81,7 @@ impl<'a> Composer<'a> {
     }
 
     fn add_parts(&mut self, mut renamed: Vec<Vec<u8>>) -> Result<(), FuseError> {
-        // Exporters first: an instance must exist before it is an argument.
+        // Exporters first: an instance must exist before it can be an argument.
         for part in self.graph.order.iter().copied() {
             let bytes = std::mem::take(&mut renamed[part]);
             let node = self.instantiate(part, bytes)?;
@@ -154,7 +154,8 @@ impl<'a> Composer<'a> {
     }
 }
 
-/// Restores what the composing library drops: which interfaces plainly named exports implement.
+/// Restores the `implements` annotations of plainly named exports, which the composing library
+/// drops.
 fn annotate(graph: &Graph<'_>, fused: Vec<u8>) -> Result<Vec<u8>, FuseError> {
     let exporters = graph.exporters.iter();
     let implemented: HashMap<_, _> = exporters

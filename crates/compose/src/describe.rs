@@ -1,4 +1,4 @@
-//! What a component imports and exports, with every signature.
+//! Lists the imports and exports of a component, with every signature.
 
 use thiserror::Error;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
@@ -7,16 +7,16 @@ use crate::binary::{Component, Item};
 use crate::outline::Bodies;
 use crate::{print, wit};
 
-/// What a component is made of, seen from outside.
+/// A component seen from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description {
     /// The component's world and the interfaces it mentions, as WIT text.
     pub wit: String,
-    /// What the component needs, in the order of the binary.
+    /// The imports, in the order of the binary.
     pub imports: Vec<Extern>,
-    /// What the component offers, in the order of the binary.
+    /// The exports, in the order of the binary.
     pub exports: Vec<Extern>,
-    /// Whether the component uses `async` functions, streams or futures anywhere, so that it runs
+    /// True if the component uses `async` functions, streams or futures anywhere, so that it runs
     /// only on an engine with concurrency support.
     pub uses_async: bool,
 }
@@ -28,11 +28,11 @@ pub struct Extern {
     pub name: String,
     /// The interface behind a plain name, from the `(implements "…")` annotation.
     pub implements: Option<String>,
-    /// What kind of item it is.
+    /// The kind of the item.
     pub kind: ExternKind,
     /// The functions of an instance, or the function itself.
     pub functions: Vec<FunctionInfo>,
-    /// The names of the resources that an instance exports, its own and used ones.
+    /// The names of the resources that an instance exports, including used ones.
     pub resources: Vec<String>,
 }
 
@@ -56,13 +56,13 @@ pub struct FunctionInfo {
     pub signature: String,
 }
 
-/// Why bytes could not be described as a component.
+/// The reason why bytes could not be described as a component.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DescribeError {
-    /// The bytes are not WebAssembly at all.
+    /// The bytes are not WebAssembly.
     #[error(
-        "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found `{found}`; \
+        "the artifact is not WebAssembly: expected the first bytes `00 61 73 6d`, found `{found}`; \
          give the path of a component, a `.wasm` file"
     )]
     NotWasm {
@@ -71,22 +71,22 @@ pub enum DescribeError {
     },
     /// The bytes are a core module.
     #[error(
-        "this is a core WebAssembly module, expected a component; build for `wasm32-wasip2`, \
+        "the artifact is a core WebAssembly module, expected a component; build for `wasm32-wasip2`, \
          or wrap it with `wasm-tools component new`"
     )]
     CoreModule,
     /// The bytes are WIT in binary form.
     #[error(
-        "this is an encoded WIT package, expected a component; it holds types and no code: \
-         give the component that implements it"
+        "the artifact is an encoded WIT package without code, expected a component; \
+         give the component that implements the package"
     )]
     WitPackage,
     /// The bytes end too early.
     #[error("the component is cut off at byte {offset}: {message}; copy or build it again")]
     Truncated {
-        /// Where the end was met.
+        /// The position of the end.
         offset: usize,
-        /// What was being read.
+        /// The parser's message.
         message: String,
     },
     /// The bytes are not a valid component.
@@ -94,9 +94,9 @@ pub enum DescribeError {
         "the component is invalid at byte {offset}: {message}; build it again with current tools"
     )]
     Invalid {
-        /// Where the mistake is.
+        /// The position of the mistake.
         offset: usize,
-        /// What is wrong.
+        /// The validator's message.
         message: String,
     },
     /// The component is valid, but its types cannot be written as WIT.
@@ -105,7 +105,7 @@ pub enum DescribeError {
          build it with tools that start from a WIT world"
     )]
     NotWit {
-        /// What could not be written.
+        /// The decoder's message.
         message: String,
     },
     /// The types of the component are too large when written out.

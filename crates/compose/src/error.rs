@@ -1,4 +1,4 @@
-//! Why components cannot be fused.
+//! Errors of fusing components.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,17 +7,17 @@ use thiserror::Error;
 
 use crate::describe::DescribeError;
 
-/// The cause behind a refusal of the composing library.
+/// An error of the composing library.
 pub type Cause = Box<dyn StdError + Send + Sync + 'static>;
 
-/// The ends of a link, as messages name them.
+/// The ends of a link, as messages show them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkEnds {
     /// The name of the importing part.
     pub from: String,
     /// The name of the exporting part.
     pub to: String,
-    /// The import.
+    /// The imported interface.
     pub interface: String,
 }
 
@@ -32,12 +32,12 @@ impl fmt::Display for LinkEnds {
     }
 }
 
-/// Why components could not be fused.
+/// The reason why components could not be fused.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum FuseError {
-    /// There is no part at all.
-    #[error("nothing to fuse: expected at least one component, the entry, found none")]
+    /// The list of parts is empty.
+    #[error("no components to fuse: expected at least the entry")]
     NoParts,
     /// There are too many parts.
     #[error(
@@ -47,7 +47,7 @@ pub enum FuseError {
     TooManyParts {
         /// The bound.
         limit: usize,
-        /// How many there are.
+        /// The number of parts.
         found: usize,
     },
     /// The parts are too large.
@@ -58,24 +58,24 @@ pub enum FuseError {
     TooLarge {
         /// The bound.
         limit: usize,
-        /// The sum of the sizes.
+        /// The sum of all part sizes, in bytes.
         found: usize,
     },
-    /// A part is not a usable component.
+    /// A part is not a valid component.
     #[error("cannot use component `{part}`")]
     Part {
         /// The name of the part.
         part: String,
-        /// What is wrong with it.
+        /// The defect of the component.
         #[source]
         source: DescribeError,
     },
     /// An edge names a part that does not exist.
-    #[error("a link or an export refers to component number {index}, expected less than {parts}")]
+    #[error("component number {index} of a link or an export does not exist, expected less than {parts}")]
     NoSuchPart {
-        /// The index in the edge.
+        /// The index in the edge or export.
         index: usize,
-        /// How many parts there are.
+        /// The number of parts.
         parts: usize,
     },
     /// Two edges satisfy one import.
@@ -90,51 +90,51 @@ pub enum FuseError {
         /// The target of the second edge.
         second: String,
     },
-    /// The parts are linked in a circle.
+    /// The links form a cycle.
     #[error(
         "the links form a cycle: {}; a component cannot call itself through others",
         path.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ")
     )]
     Cycle {
-        /// The names of the parts on the way, the first again at the end.
+        /// The names of the parts along the cycle, the first one again at the end.
         path: Vec<String>,
     },
-    /// Two parts whose exports the fused component has export one name.
-    #[error("export `{export}` is there twice, of `{first}` and of `{second}`; export one of them")]
+    /// Two exporting parts export the same name.
+    #[error("duplicate export `{export}` of `{first}` and `{second}`; export only one of them")]
     ExportedTwice {
         /// The name of the export.
         export: String,
-        /// The part that has it first.
+        /// The first part that has the export.
         first: String,
-        /// The other part.
+        /// The second part.
         second: String,
     },
-    /// No chain of edges leads from the entry, or another part that exports, to a part.
+    /// No chain of edges leads from an exporting part to this part.
     #[error("no link leads from the entry `{entry}` to `{part}`; fuse it on its own")]
     Unreachable {
         /// The entry.
         entry: String,
-        /// The part that is not used.
+        /// The unreachable part.
         part: String,
     },
     /// The importer does not have the import.
-    #[error("`{from}` does not import `{import}`; it imports {}", list(imports))]
+    #[error("component `{from}` does not import `{import}`, found {}", list(imports))]
     NoImport {
         /// The importing part.
         from: String,
         /// The import of the edge.
         import: String,
-        /// What it imports instead, the likeliest first.
+        /// The imports of that part, the most similar first.
         imports: Vec<String>,
     },
     /// The exporter does not have the export.
-    #[error("`{to}` does not export `{export}`; it exports {}", list(exports))]
+    #[error("component `{to}` does not export `{export}`, found {}", list(exports))]
     NoExport {
         /// The exporting part.
         to: String,
         /// The export of the edge.
         export: String,
-        /// What it exports instead, the likeliest first.
+        /// The exports of that part, the most similar first.
         exports: Vec<String>,
     },
     /// One end of an edge is not an interface.
@@ -142,7 +142,7 @@ pub enum FuseError {
     NotAnInterface {
         /// The link.
         link: Box<LinkEnds>,
-        /// What is there.
+        /// The kind of the item at that end.
         found: &'static str,
     },
     /// A function or type that the importer uses is missing in the exporter.
@@ -161,10 +161,10 @@ pub enum FuseError {
         item: String,
         /// Its signature or definition.
         expected: String,
-        /// What the exporter has of this kind.
+        /// The items of this kind that the exporter has.
         items: Vec<String>,
     },
-    /// A function or type differs.
+    /// A function or type differs between importer and exporter.
     #[error(
         "link {link}: {kind} `{item}`: expected `{expected}`, \
          found `{found}`"
@@ -176,12 +176,12 @@ pub enum FuseError {
         kind: &'static str,
         /// The name of the item.
         item: String,
-        /// What the importer uses.
+        /// The importer's signature or definition.
         expected: String,
-        /// What the exporter has.
+        /// The exporter's signature or definition.
         found: String,
     },
-    /// A resource of another interface crosses a link, and the ends do not mean the same one.
+    /// A resource of another interface crosses a link, but is a different one at each end.
     #[error(
         "link {link}: resource `{resource}` must be the same at both \
          ends: expected the one {expected}, found the one {found}"
@@ -191,12 +191,12 @@ pub enum FuseError {
         link: Box<LinkEnds>,
         /// The resource.
         resource: String,
-        /// Where the importer's comes from.
+        /// The origin of the importer's resource.
         expected: String,
-        /// Where the exporter's comes from.
+        /// The origin of the exporter's resource.
         found: String,
     },
-    /// An import has a name that is reserved for renamed ones.
+    /// An import has a name of the form that is reserved for private imports.
     #[error(
         "`{part}` imports `{import}`: names that start with `c`, a number and `-` are reserved; \
          rename the interface"
@@ -216,31 +216,31 @@ pub enum FuseError {
     ImportConflict {
         /// The import.
         import: String,
-        /// The parts that share it.
+        /// The parts that share the import.
         parts: Vec<String>,
-        /// What differs.
+        /// The difference.
         #[source]
         source: Cause,
     },
-    /// The composing library refused a link that this crate's own check let pass.
+    /// The composing library refused a link that this crate's own check accepted.
     #[error("link {link}: the types do not match")]
     Refused {
         /// The link.
         link: Box<LinkEnds>,
-        /// What does not match.
+        /// The difference.
         #[source]
         source: Cause,
     },
-    /// The parts could not be composed although every link is sound.
+    /// The parts could not be composed although every link is valid.
     #[error("the components cannot be fused")]
     Compose {
-        /// What went wrong.
+        /// The error of the composing library.
         #[source]
         source: Cause,
     },
 }
 
-/// How many names a message lists.
+/// Number of names that a message lists.
 const NAMES_LISTED_MAX: usize = 8;
 
 /// Writes names for a message: `` `a`, `b` and 3 more ``.

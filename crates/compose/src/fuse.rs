@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// The part that a fusion is named after.
 pub(crate) const ENTRY: usize = 0;
 
-/// A component to be fused, by the name its messages use.
+/// A component to fuse, with the name for messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     /// The name of the component in its app.
@@ -21,7 +21,7 @@ pub struct Part<'a> {
 
 /// A link from an import of one part to an export of another.
 ///
-/// Names are exact. Whether two versions are compatible is the caller's to decide.
+/// Names are exact. The caller decides whether two versions are compatible.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edge {
     /// The index of the importing part.
@@ -34,15 +34,15 @@ pub struct Edge {
     pub export: String,
 }
 
-/// How to fuse.
+/// Options of a fusion.
 #[derive(Clone, Copy)]
 pub struct FuseOptions<'a> {
-    /// Whether an import carries the identity of its component (configuration, environment, named
-    /// providers), by its name in the component.
+    /// Returns whether an import carries the identity of its component (configuration, environment,
+    /// named providers), by its name in the component.
     ///
     /// Such an import is renamed with [`private_name`](crate::private_name).
     pub is_private: &'a dyn Fn(&str) -> bool,
-    /// The most parts; see [`MAX_FUSED_PARTS`](crate::MAX_FUSED_PARTS).
+    /// The largest number of parts; see [`MAX_FUSED_PARTS`](crate::MAX_FUSED_PARTS).
     pub max_parts: usize,
     /// The largest sum of the sizes of all parts; see [`MAX_FUSED_BYTES`](crate::MAX_FUSED_BYTES).
     pub max_bytes: usize,
@@ -64,19 +64,19 @@ pub struct FusedImport {
     pub name: String,
     /// The name in the part, without a prefix; the highest version if the parts differ.
     pub original: String,
-    /// Whose import it is.
+    /// The part or parts that the import belongs to.
     pub owner: ImportOwner,
 }
 
-/// Whose an import of a fused component is.
+/// The owner of an import of a fused component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImportOwner {
-    /// One part's alone: it is renamed, and bound to that part's identity.
+    /// A single part: the import is renamed and bound to the identity of that part.
     Part(usize),
-    /// Of these parts together (one or more, ascending): it is bound once.
+    /// These parts together (one or more, ascending): the import is bound once.
     ///
-    /// A private interface is shared when its resources cross a link; the binding of all these
-    /// parts must then be the same.
+    /// A private interface is shared when its resources cross a link; all these parts must then
+    /// have the same binding.
     Shared(Vec<usize>),
 }
 
@@ -84,7 +84,7 @@ pub enum ImportOwner {
 ///
 /// # Errors
 ///
-/// As [`fuse_exporting`].
+/// Fails for the reasons of [`fuse_exporting`].
 pub fn fuse(
     parts: &[Part<'_>],
     edges: &[Edge],
@@ -95,21 +95,23 @@ pub fn fuse(
 
 /// Fuses linked components into one that has the exports of several of them, in this order.
 ///
-/// A part that uses the entry, and is reached from outside itself, is one of `exporters` beside it:
-/// the skeleton of a link, which imports what the entry exports.
+/// A part that uses the entry and takes calls from outside is listed in `exporters` beside the
+/// entry. The skeleton of a link, which imports the interfaces that the entry exports, is such a
+/// part.
 ///
-/// Where their types consist of types that a link had provided, whoever serves that link exports its
-/// interface too, under its [`private_name`](crate::private_name): types outside must have a name.
+/// If the types of those exports refer to types of a linked interface, the exporter of that link
+/// exports the interface as well, under its [`private_name`](crate::private_name): types visible
+/// outside must have a name.
 ///
-/// Function bodies are copied as they are. Whoever takes in a component validates them
-/// ([`describe`](crate::describe()) does), and so does whoever compiles the result; here it would be
-/// half of the time.
+/// Function bodies are copied without validation, which would take half of the time. They are
+/// validated when a component is uploaded ([`describe`](crate::describe())) and when the result is
+/// compiled.
 ///
 /// # Errors
 ///
 /// Fails if a bound of `options` is exceeded, a part is not a valid component, an edge does not
-/// name an import and an export of one type, the edges form a circle, none leads from one of
-/// `exporters` to a part, or two of `exporters` have an export of one name.
+/// name an import and an export of one type, the edges form a cycle, a part cannot be reached from
+/// `exporters`, or two of `exporters` have an export of one name.
 pub fn fuse_exporting(
     parts: &[Part<'_>],
     edges: &[Edge],
@@ -119,7 +121,7 @@ pub fn fuse_exporting(
     let graph = Graph::read(parts, edges, exporters, options)?;
     let plan = Plan::make(&graph, options.is_private)?;
     let bytes = compose::compose(&graph, &plan)?;
-    // The composing library is not trusted with the types.
+    // The types are checked again: the composing library is not trusted.
     let fused = Component::read(&bytes, Bodies::Skipped).map_err(compose_error)?;
     let imports = plan.imports_of(&fused)?;
     Ok(Fused { bytes, imports })

@@ -1,4 +1,4 @@
-//! The parts and edges of a fusion, checked: who is linked to whom, in which order, with which types.
+//! The checked parts and edges of a fusion: links, order and shared resource types.
 
 use std::collections::HashMap;
 
@@ -18,9 +18,9 @@ pub(crate) struct Graph<'a> {
     pub(crate) components: Vec<Component>,
     /// The parts whose exports the fused component has.
     pub(crate) exporters: &'a [usize],
-    /// Exporters before importers.
+    /// The parts in an order that has exporters before importers.
     pub(crate) order: Vec<usize>,
-    /// For each edge, the resources that the two ends take to be the same.
+    /// For each edge, the resources that must be the same at both ends.
     pub(crate) crossing: Vec<ResourcePairs>,
     links: HashMap<(usize, &'a str), &'a Edge>,
 }
@@ -58,18 +58,18 @@ impl<'a> Graph<'a> {
         Ok(graph)
     }
 
-    /// The edge that satisfies an import.
+    /// Returns the edge that satisfies an import.
     pub(crate) fn link(&self, part: usize, import: &str) -> Option<&'a Edge> {
         self.links.get(&(part, import)).copied()
     }
 
-    /// The imports of a part that no edge satisfies.
+    /// Returns the imports of a part that no edge satisfies.
     pub(crate) fn open_imports(&self, part: usize) -> impl Iterator<Item = &Item> {
         let imports = self.components[part].imports.iter();
         imports.filter(move |item| self.link(part, &item.name).is_none())
     }
 
-    /// Follows a resource through the edges to whoever has it.
+    /// Follows a resource through the edges to its origin.
     pub(crate) fn origin(&self, mut part: usize, mut id: ResourceId) -> Origin<'_> {
         loop {
             let component = &self.components[part];
@@ -82,7 +82,7 @@ impl<'a> Graph<'a> {
                 let id = self.components[edge.to].exported_resource(instance, &path.resource)?;
                 Some((edge.to, id.resource()))
             });
-            // An edge leads from importers to exporters, and there is no cycle.
+            // Terminates: edges lead from importers to exporters, and there is no cycle.
             match exported {
                 Some(exported) => (part, id) = exported,
                 None => return Origin::Imported { part, path },
@@ -90,7 +90,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The ends of an edge, for a message.
+    /// Returns the ends of an edge, for a message.
     pub(crate) fn ends(&self, edge: &Edge) -> Box<LinkEnds> {
         Box::new(LinkEnds {
             from: self.parts[edge.from].name.to_owned(),
@@ -108,7 +108,7 @@ impl<'a> Graph<'a> {
         link::check(&end(edge.from, &edge.import), &end(edge.to, &edge.export))
     }
 
-    /// Refuses exports that would have one name in the fused component.
+    /// Refuses exports that would have the same name in the fused component.
     fn check_exports(&self) -> Result<(), FuseError> {
         let mut owners: HashMap<&str, usize> = HashMap::new();
         for part in self.exporters.iter().copied() {
@@ -126,12 +126,12 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Who has a resource.
+/// The origin of a resource.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Origin<'a> {
-    /// A part defines it.
+    /// Defined by a part.
     Defined { part: usize, id: ResourceId },
-    /// A part imports it, and no edge satisfies that import.
+    /// Imported by a part; no edge satisfies that import.
     Imported { part: usize, path: &'a ResourcePath },
 }
 
@@ -187,8 +187,8 @@ fn index_links<'a>(
     Ok(links)
 }
 
-/// Sorts what the exporters reach, exporters of links first, without recursion: the number of parts
-/// is the caller's.
+/// Sorts the parts that `exporters` reach, link targets first. It does not recurse, because the
+/// caller chooses the number of parts.
 fn order(parts: &[Part<'_>], edges: &[Edge], exporters: &[usize]) -> Result<Vec<usize>, FuseError> {
     let mut targets = vec![Vec::new(); parts.len()];
     for edge in edges {
@@ -197,7 +197,7 @@ fn order(parts: &[Part<'_>], edges: &[Edge], exporters: &[usize]) -> Result<Vec<
     let mut order = Vec::new();
     let mut is_done = vec![false; parts.len()];
     for root in exporters.iter().copied() {
-        // The way from the root to where the walk is, with the next edge to take at each part.
+        // The path from the root to the current part, with the next edge to follow at each part.
         let mut path = if is_done[root] {
             vec![]
         } else {
@@ -230,7 +230,7 @@ fn order(parts: &[Part<'_>], edges: &[Edge], exporters: &[usize]) -> Result<Vec<
     }
 }
 
-/// Whether two imports can be bound to one thing.
+/// Returns whether two imports can be bound to the same implementation.
 pub(crate) fn are_compatible(one: &str, other: &str) -> bool {
     Track::of(one) == Track::of(other)
 }

@@ -1,11 +1,11 @@
 //! Describes WebAssembly components and fuses linked ones into one.
 //!
-//! Everything here is bytes in, bytes out: [`describe`] says what a component imports and exports,
-//! [`fuse`] composes linked components into a single one in which every part keeps the imports that
-//! carry its identity. [`Linkable`] checks links that are not fused. Running the result, and binding
-//! its imports, is the host's.
+//! Everything here is bytes in, bytes out: [`describe`] lists the imports and exports of a
+//! component, [`fuse`] composes linked components into one in which every part keeps the imports
+//! that carry its identity. [`Linkable`] checks links that are not fused. The host runs the result
+//! and binds its imports.
 //!
-//! Input is hostile: it is measured and validated before anything else looks at it.
+//! Input is hostile: a component is measured and validated before any other code reads it.
 
 mod adopt;
 mod binary;

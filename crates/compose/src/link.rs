@@ -1,7 +1,7 @@
-//! Whether an import of one component can be linked to an export of another.
+//! Checks whether an import of one component can be linked to an export of another.
 //!
-//! The same check serves links that are fused and links between stores, so that both are refused
-//! with the same words.
+//! Fused links and links between stores use the same check, so that both fail with the same
+//! messages.
 
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 
@@ -32,11 +32,11 @@ impl Linkable {
         })
     }
 
-    /// Checks that `export` of `exporter` has what `import` of this component expects, without
-    /// fusing them: for a link between stores.
+    /// Checks that `export` of `exporter` has the functions and types that `import` of this
+    /// component expects, without fusing the two: for a link between stores.
     ///
-    /// Names are exact. Whether a link between stores can carry the types is not asked here, nor
-    /// where resources of other interfaces come from.
+    /// Names are exact. This does not check whether a link between stores can carry the types, nor
+    /// the origin of resources of other interfaces.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ pub(crate) struct End<'a> {
     pub(crate) item: &'a str,
 }
 
-/// Compares what is imported with what is exported.
+/// Compares an import with an export.
 pub(crate) fn check(importer: &End<'_>, exporter: &End<'_>) -> Result<ResourcePairs, FuseError> {
     let import = importer.component.import(importer.item);
     let import = import.ok_or_else(|| FuseError::NoImport {
@@ -102,7 +102,7 @@ pub(crate) fn read(part: &Part<'_>) -> Result<Component, FuseError> {
     })
 }
 
-/// The type of an interface, or what is there instead.
+/// Returns the type of an interface, or the kind of an item that is not an interface.
 pub(crate) fn instance(ty: ComponentEntityType) -> Result<ComponentInstanceTypeId, &'static str> {
     match ty {
         ComponentEntityType::Instance(id) => Ok(id),

@@ -1,8 +1,8 @@
-//! Whether an export has what an import expects.
+//! Checks whether an export has the functions and types that an import expects.
 //!
-//! This is the component model's rule: the exporter may have more functions and types, what both
-//! have must be equal in structure, resources are equal by name. The composing library has the last
-//! word; this check is what can say which function differs, and how.
+//! This is the component model's rule: the exporter may have more functions and types, shared ones
+//! must be equal in structure, and resources are equal by name. The composing library checks again;
+//! this check exists because it can report which function differs, and how.
 
 mod equal;
 
@@ -16,10 +16,10 @@ use wasmparser::component_types::{
 use crate::binary::Component;
 use crate::print;
 
-/// The resources that an import and an export take to be the same.
+/// The resources that must be the same in an import and an export.
 pub(crate) type ResourcePairs = Vec<(AliasableResourceId, AliasableResourceId)>;
 
-/// What is wrong with an export, from the importer's point of view.
+/// A mismatch of an export, from the importer's point of view.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// `function`, `type` or `resource`.
@@ -29,12 +29,12 @@ pub(crate) struct Fault {
     pub(crate) found: Found,
 }
 
-/// What was found instead of the expected.
+/// The exporter's side of a mismatch.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Something else under the same name.
+    /// A different item under the same name.
     Other(String),
-    /// Nothing; these are the exporter's items of the same kind.
+    /// No item of that name; these are the exporter's items of the same kind.
     Nothing(Vec<String>),
 }
 
@@ -185,7 +185,7 @@ fn names(
         .collect()
 }
 
-/// What an item is, in a message.
+/// The kind of an item, for a message.
 pub(crate) fn kind(ty: &ComponentEntityType) -> &'static str {
     match ty {
         ComponentEntityType::Module(_) => "core module",

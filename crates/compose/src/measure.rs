@@ -1,7 +1,7 @@
-//! How large the types of a component are, written out in full.
+//! Measures the types of a component, written out in full.
 //!
-//! Types are a graph in the binary and a tree to whoever walks them, so a small binary can hold an
-//! enormous tree. The validator bounds its depth; this bounds its size.
+//! Types are a graph in the binary and a tree for every walk through them, so a small binary can
+//! contain an enormous tree. The validator bounds its depth, this module its size.
 
 use std::collections::HashMap;
 
@@ -77,7 +77,7 @@ impl Measure<'_> {
         }
     }
 
-    /// The depth of this recursion is bounded by the validator, to 100.
+    /// The validator bounds the depth of this recursion to 100.
     fn defined(&mut self, id: ComponentDefinedTypeId) -> u64 {
         if let Some(size) = self.known.get(&id) {
             return *size;

@@ -1,4 +1,4 @@
-//! The names of imports, and which of them belong to one part of a fused component.
+//! Names of imports, and the private names of a fused component's parts.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use semver::Version;
 
 /// The name under which a fused component imports `original` for part `part` alone.
 ///
-/// Both forms are valid names of a component's imports: an interface keeps its package and version
-/// under a namespace of its own, a plain name stays a plain name.
+/// Both forms are valid import names: an interface keeps its package and version under a different
+/// namespace, a plain name stays a plain name.
 ///
 /// ```
 /// assert_eq!(
@@ -21,9 +21,9 @@ pub fn private_name(part: usize, original: &str) -> String {
     format!("c{part}-{original}")
 }
 
-/// Whether `name` has the form that [`private_name`] gives.
+/// Returns whether `name` has the form of a [`private_name`].
 ///
-/// A component that imported such a name by itself would be given the identity of another part.
+/// A component that imported such a name would get the identity of another part.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let Some(rest) = name.strip_prefix('c') else {
         return false;
@@ -32,10 +32,10 @@ pub(crate) fn is_reserved(name: &str) -> bool {
     digits > 0 && rest[digits..].starts_with('-')
 }
 
-/// The name of an interface, apart from a version that may be exchanged for a compatible one.
+/// The name of an interface, up to compatible versions.
 ///
-/// Names on one track can be bound to one thing: `a:b/c@0.2.0` and `a:b/c@0.2.6`, but not
-/// `a:b/c@0.3.0`. Names without a version are on a track of their own.
+/// Names on one track can be bound to the same implementation: `a:b/c@0.2.0` and `a:b/c@0.2.6`, but
+/// not `a:b/c@0.3.0`. A name without a version has a track of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Track {
     interface: String,
@@ -53,7 +53,7 @@ impl Track {
     }
 }
 
-/// The version in a name.
+/// Returns the version in a name.
 pub(crate) fn version(name: &str) -> Option<Version> {
     split(name).1
 }

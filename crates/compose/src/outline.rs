@@ -1,4 +1,4 @@
-//! Validates a component and notes the names of its outermost level.
+//! Validates a component and collects the names of its outermost level.
 
 use wasmparser::types::Types;
 use wasmparser::{
@@ -9,20 +9,20 @@ use wasmparser::{
 use crate::describe::DescribeError;
 use crate::limits::MAX_NESTING;
 
-/// What an engine without concurrency support takes.
+/// The features of an engine without concurrency support.
 pub(crate) const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::COMPONENT_MODEL)
     .union(WasmFeatures::CM_IMPLEMENTS);
 
-/// What an engine with concurrency support takes.
+/// The features of an engine with concurrency support.
 pub(crate) const FEATURES_ASYNC: WasmFeatures = FEATURES.union(WasmFeatures::CM_ASYNC);
 
-/// Whether function bodies are validated as well.
+/// The treatment of function bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bodies {
-    /// They are.
+    /// Validated with the rest.
     Validated,
-    /// They are left to whoever took the component in, or compiles it.
+    /// Not validated: the upload has validated them, or the compilation will.
     Skipped,
 }
 
@@ -68,7 +68,7 @@ impl Outline {
                 }
             }
         }
-        // The parser ends every input that it accepts with an end of the outermost level.
+        // The parser ends every accepted input with an end of the outermost level.
         let types = types.ok_or(DescribeError::Truncated {
             offset: bytes.len(),
             message: "unexpected end-of-file".to_owned(),

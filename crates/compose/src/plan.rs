@@ -1,4 +1,4 @@
-//! Under which name each open import of each part goes into the fused component.
+//! Assigns the names of open imports in the fused component.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -11,22 +11,23 @@ use crate::fuse::{Edge, FusedImport, ImportOwner, Part};
 use crate::graph::{Graph, Origin, are_compatible};
 use crate::names::{Track, is_reserved, private_name, version};
 
-/// The names of all open imports.
+/// The names of all open imports; an open import is one that no edge satisfies.
 pub(crate) struct Plan {
-    /// For each part, the new name of each open import by its name in the part.
+    /// For each part, the new name of each open import, by its name in the part.
     pub(crate) names: Vec<HashMap<String, String>>,
     /// The imports of the fused component, by their names.
     pub(crate) imports: BTreeMap<String, FusedImport>,
 }
 
-/// An open import: the part and its name there.
+/// An open import: the part, and the name there.
 type Open<'a> = (usize, &'a str);
 
 impl Plan {
-    /// Names the open imports of a graph.
+    /// Assigns names to the open imports of a graph.
     ///
-    /// 1. Interfaces whose resources cross an edge are grouped: the ends must mean the same one.
-    /// 2. A private import outside of any group is renamed for its part alone.
+    /// 1. Interfaces whose resources cross an edge form a group: both ends must mean the same
+    ///    interface.
+    /// 2. A private import outside of any group gets a name for its part alone.
     /// 3. A private group shares one name: the plain one, or for a second group of the same
     ///    interface the private name of its first part.
     /// 4. All others share the plain name, in the highest compatible version.
@@ -97,9 +98,10 @@ impl Plan {
         );
     }
 
-    /// The plan's entries for the imports that the fused component has.
+    /// Returns the owners of the fused component's imports.
     ///
-    /// None may be missing: a part whose import has vanished is bound to something else.
+    /// Fails if an import is missing there: it was merged, so its part would be bound to a
+    /// different implementation.
     pub(crate) fn imports_of(&self, fused: &Component) -> Result<Vec<FusedImport>, FuseError> {
         let names: HashSet<_> = fused
             .imports
@@ -111,7 +113,7 @@ impl Plan {
             |name: &String| names.contains(name.as_str()) || tracks.contains(&Track::of(name));
         if let Some(lost) = self.imports.keys().find(|name| !is_there(name)) {
             return Err(compose_error(format!(
-                "import `{lost}` was merged with another"
+                "import `{lost}` was merged with another import"
             )));
         }
         fused
@@ -130,7 +132,7 @@ impl Plan {
         };
         let import = self.imports.get(name).or_else(by_track);
         let import = import
-            .ok_or_else(|| compose_error(format!("import `{name}` belongs to no component")))?;
+            .ok_or_else(|| compose_error(format!("import `{name}` does not belong to any component")))?;
         Ok(FusedImport {
             name: name.to_owned(),
             ..import.clone()
@@ -138,7 +140,7 @@ impl Plan {
     }
 }
 
-/// Refuses names that would be given another part's identity.
+/// Refuses names that would get the identity of another part.
 fn check_names(graph: &Graph<'_>) -> Result<(), FuseError> {
     for (part, Part { name, .. }) in graph.parts.iter().enumerate() {
         let names = graph.open_imports(part).flat_map(|item| {
@@ -154,7 +156,8 @@ fn check_names(graph: &Graph<'_>) -> Result<(), FuseError> {
     Ok(())
 }
 
-/// The open imports, those that must be one thing together; each group by part, the groups too.
+/// Groups the open imports that must share one binding; each group is sorted by part, and so are
+/// the groups.
 fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
     let mut groups: Vec<BTreeSet<Open<'g>>> = (0..graph.parts.len())
         .flat_map(|part| {
@@ -186,7 +189,7 @@ fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
         .collect())
 }
 
-/// The two imports that must be one, if the resource comes from imports at all.
+/// Returns the two imports that must share one binding; `None` if a part defines the resource.
 fn joined<'g>(
     graph: &Graph<'_>,
     edge: &Edge,
@@ -246,10 +249,10 @@ fn highest<'g>(group: &[Open<'g>]) -> &'g str {
 
 fn provenance(graph: &Graph<'_>, origin: Origin<'_>) -> String {
     match origin {
-        Origin::Defined { part, .. } => format!("that `{}` defines", graph.parts[part].name),
+        Origin::Defined { part, .. } => format!("defined by `{}`", graph.parts[part].name),
         Origin::Imported { part, path } => {
             format!(
-                "that `{}` imports from `{}`",
+                "imported by `{}` from `{}`",
                 graph.parts[part].name, path.import
             )
         }

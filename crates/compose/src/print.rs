@@ -1,4 +1,4 @@
-//! Signatures and definitions as WIT text.
+//! Prints signatures and definitions as WIT text.
 
 use wasmparser::component_types::{
     AliasableResourceId, ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId,
@@ -50,7 +50,7 @@ pub(crate) fn definition(component: &Component, id: ComponentDefinedTypeId, name
     printer.finish()
 }
 
-/// How the payload of a field follows its name.
+/// The notation of a field's payload, after its name.
 #[derive(Clone, Copy)]
 enum Payload {
     Colon,
@@ -70,7 +70,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// Nothing is walked any further once the text is full, so a hostile type costs nothing.
+    /// Returns whether the text has its full length. A full printer walks no further, so a hostile
+    /// type is cheap.
     fn is_full(&self) -> bool {
         self.out.len() > MAX_SIGNATURE_BYTES
     }
@@ -128,7 +129,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A type without a name; records and the like have one in every valid interface.
+    /// Prints a type without a name; in a valid interface, records, variants, enums and flags have
+    /// one.
     fn anonymous(&mut self, id: ComponentDefinedTypeId) {
         if self.is_full() {
             return;
@@ -147,7 +149,7 @@ impl<'a> Printer<'a> {
     }
 
     fn body(&mut self, id: ComponentDefinedTypeId) {
-        // The types outlive the printer, so that it can write while it walks them.
+        // Not borrowed from the printer, which is written to during the walk.
         let component = self.component;
         match &component.types[id] {
             ComponentDefinedType::Primitive(primitive) => self.text(primitive_name(*primitive)),
@@ -195,7 +197,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// `name<a, b>` without the absent types at the end, and `_` for others.
+    /// Prints `name<a, b>` without absent types at the end, and with `_` for other absent types.
     fn generic(&mut self, name: &str, types: &[Option<&ComponentValType>]) {
         self.text(name);
         let present = types

@@ -1,7 +1,7 @@
 //! Rewrites the names of imports and exports at the outermost level of a component.
 //!
-//! All else refers to them by index. Sections are copied as they are, nested modules and components
-//! included, so this costs a copy of the bytes and no recursion.
+//! Other sections refer to them by index. Those are copied unchanged, nested modules and components
+//! included, so this costs one copy of the bytes and does not recurse.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::describe::DescribeError;
 /// The magic number, the version and the layer.
 const HEADER_BYTES: usize = 8;
 
-/// Gives imports new names, by their old ones.
+/// Renames imports; `names` has the new names by the old ones.
 pub(crate) fn rename_imports(
     bytes: &[u8],
     names: &HashMap<String, String>,
@@ -25,7 +25,7 @@ pub(crate) fn rename_imports(
     })
 }
 
-/// Says of plainly named exports which interfaces they implement.
+/// Annotates plainly named exports with the interfaces that they implement.
 pub(crate) fn annotate_exports(
     bytes: &[u8],
     implemented: &HashMap<String, String>,

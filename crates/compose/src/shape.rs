@@ -1,6 +1,6 @@
-//! Refuses imports of shapes that the composing library would take wrongly, or never finish with.
+//! Refuses imports that the composing library would misinterpret, or process without end.
 //!
-//! The usual tools make none of these; a validated binary may still have them.
+//! The usual tools do not produce such imports; a valid binary may contain them.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub(crate) fn check(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
     check_uses(graph, plan)
 }
 
-/// Only what WIT has: functions, types, and interfaces of these.
+/// Allows only the items of WIT: functions, types, and interfaces of these.
 fn check_kinds(part: &str, component: &Component) -> Result<(), FuseError> {
     for Item { name, item } in &component.imports {
         let odd = match item.ty {
@@ -37,7 +37,7 @@ fn check_kinds(part: &str, component: &Component) -> Result<(), FuseError> {
             ty => Some(ty).filter(|ty| !is_plain(ty)),
         };
         if let Some(odd) = odd {
-            let message = format!("import `{name}` of `{part}` has a {}", kind(&odd));
+            let message = format!("import `{name}` of `{part}` contains an unsupported {}", kind(&odd));
             return Err(compose_error(message));
         }
     }
@@ -57,8 +57,8 @@ fn is_plain(ty: &ComponentEntityType) -> bool {
 
 /// Refuses two imported interfaces that are declared with one type, unless both are linked.
 ///
-/// The composing library knows an interface by its type, and would take the one for the other where
-/// it imports them.
+/// The composing library identifies an interface by its type and would import one in place of the
+/// other.
 fn check_distinct_types(graph: &Graph<'_>, part: usize) -> Result<(), FuseError> {
     let mut known: HashMap<ComponentInstanceTypeId, &Item> = HashMap::new();
     for item in &graph.components[part].imports {
@@ -78,7 +78,7 @@ fn check_distinct_types(graph: &Graph<'_>, part: usize) -> Result<(), FuseError>
     Ok(())
 }
 
-/// The interface that an import is of; a plain name may have none.
+/// Returns the interface of an import; a plain name may not have one.
 fn interface<'a>(name: &'a str, item: &'a Item) -> Option<&'a str> {
     if name.contains(':') {
         Some(name)
@@ -89,12 +89,12 @@ fn interface<'a>(name: &'a str, item: &'a Item) -> Option<&'a str> {
 
 /// Refuses interfaces that use each other's types.
 ///
-/// No component can have them, but two parts with contradicting types of the same interfaces can.
-/// They would send the composing library into an endless recursion.
+/// A single component cannot contain such a cycle, but two parts with contradicting types of the
+/// same interfaces can. It would send the composing library into endless recursion.
 fn check_uses(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
     let mut uses: HashMap<Track, Vec<Track>> = HashMap::new();
     for (component, names) in graph.components.iter().zip(&plan.names) {
-        // Linked imports count as well: their types are there for the others to use.
+        // Linked imports count as well: other imports may use their types.
         let track = |item: &Item| {
             let name = names.get(&item.name).unwrap_or(&item.name);
             interface(name, item).map(Track::of)
@@ -108,19 +108,19 @@ fn check_uses(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
     match find_cycle(&uses) {
         None => Ok(()),
         Some(track) => Err(compose_error(format!(
-            "import `{track}` uses types of others that use its types"
+            "import `{track}` is in a cycle of interfaces that use each other's types"
         ))),
     }
 }
 
-/// Where a walk through the interfaces is.
+/// The state of an interface in a depth-first walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Visit {
     Entered,
     Left,
 }
 
-/// A depth-first walk with a stack of its own.
+/// Returns an interface on a cycle; a depth-first walk with an explicit stack.
 fn find_cycle(uses: &HashMap<Track, Vec<Track>>) -> Option<&Track> {
     let mut visits: HashMap<&Track, Visit> = HashMap::new();
     let mut path: Vec<_> = uses.keys().map(|track| (track, Visit::Entered)).collect();
@@ -141,7 +141,7 @@ fn find_cycle(uses: &HashMap<Track, Vec<Track>>) -> Option<&Track> {
     None
 }
 
-/// The pairs of imported interfaces of which the first uses a type of the second.
+/// Returns pairs of imported interfaces in which the first uses a type of the second.
 fn used_interfaces(component: &Component) -> Vec<(&Item, &Item)> {
     let mut owners: HashMap<ComponentAnyTypeId, &Item> = HashMap::new();
     let mut uses = Vec::new();
@@ -162,7 +162,7 @@ fn used_interfaces(component: &Component) -> Vec<(&Item, &Item)> {
                 .chain(chain(referenced))
                 .find_map(|id| owners.get(&id))
             {
-                // An interface may name a type of its own twice.
+                // An interface may give a type of its own two names.
                 Some(owner) if owner.name == item.name => {}
                 Some(owner) => uses.push((item, *owner)),
                 None => {

@@ -1,9 +1,9 @@
-//! Interfaces that a fused component must export for their types alone.
+//! Finds the interfaces that a fused component must export only for their types.
 //!
-//! What a component exports may refer only to types that have a name outside: imported ones, and
-//! those of its exports. If a part exports an interface with a record whose fields are of records of
-//! a linked import, then fusing takes away the name that these had, and whoever serves that import
-//! must lend one.
+//! The exports of a component may refer only to types that have a name outside: imported ones, and
+//! those of its exports. If a part exports an interface with a record whose fields are records of a
+//! linked import, fusing removes the name of these. The exporter of that interface must then export
+//! it as well.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -15,8 +15,8 @@ use wasmparser::component_types::{
 use crate::binary::Component;
 use crate::graph::Graph;
 
-/// The exports, by part and name, that name what exported types refer to, in an order in which they
-/// can be exported; none of them is one of `graph.exporters`.
+/// Returns the exports, by part and name, that give names to the types of the component's exports,
+/// in an order in which they can be exported. Exports of `graph.exporters` are not listed.
 pub(crate) fn exports<'g>(graph: &'g Graph<'_>) -> Vec<(usize, &'g str)> {
     let owners: Vec<_> = graph.components.iter().map(owners).collect();
     let rank: HashMap<_, _> = graph
@@ -30,7 +30,8 @@ pub(crate) fn exports<'g>(graph: &'g Graph<'_>) -> Vec<(usize, &'g str)> {
         .iter()
         .flat_map(|part| (0..graph.components[*part].exports.len()).map(move |at| (*part, at)))
         .collect();
-    // A type is named by an export of a part further down, or an earlier one of the same part.
+    // A type is named by an export of a part further down, or by an earlier export of the same
+    // part.
     let mut found: BTreeSet<(usize, usize, usize)> = BTreeSet::new();
     while let Some((part, at)) = open.pop() {
         if !found.insert((rank[&part], part, at)) {
@@ -56,7 +57,7 @@ pub(crate) fn exports<'g>(graph: &'g Graph<'_>) -> Vec<(usize, &'g str)> {
         .collect()
 }
 
-/// Who gives a type its name within a component.
+/// The item that names a type within a component.
 enum Owner<'a> {
     Import(&'a str),
     /// The index of the export.
@@ -78,7 +79,7 @@ fn owners(component: &Component) -> HashMap<ComponentAnyTypeId, Owner<'_>> {
     owners
 }
 
-/// The types to which an interface gives a name.
+/// The types that an interface names.
 fn named(component: &Component, ty: ComponentEntityType) -> Vec<ComponentAnyTypeId> {
     let ComponentEntityType::Instance(id) = ty else {
         return Vec::new();
@@ -92,7 +93,7 @@ fn named(component: &Component, ty: ComponentEntityType) -> Vec<ComponentAnyType
         .collect()
 }
 
-/// The types that an export refers to and does not name itself.
+/// The types that an export refers to but does not name.
 fn needed(component: &Component, at: usize) -> HashSet<ComponentAnyTypeId> {
     let ty = component.exports[at].item.ty;
     let ComponentEntityType::Instance(id) = ty else {
@@ -110,7 +111,7 @@ fn needed(component: &Component, at: usize) -> HashSet<ComponentAnyTypeId> {
     walk.needed
 }
 
-/// A walk through types as far as the next that have names of their own.
+/// A walk through types that ends at types with a name of their own.
 struct Walk<'a> {
     component: &'a Component,
     seen: HashSet<ComponentDefinedTypeId>,
@@ -144,7 +145,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The depth of this recursion is bounded by the validator, to 100; no type is visited twice.
+    /// The validator bounds the depth of this recursion to 100; no type is visited twice.
     fn value(&mut self, id: ComponentDefinedTypeId) {
         use ComponentDefinedType as T;
         match &self.component.types[id] {

@@ -45,7 +45,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Compares, and keeps the definitions of the innermost named types that differ.
+    /// Compares, and stores the definitions of the innermost named types that differ.
     fn defined_equal(
         &mut self,
         expected: ComponentDefinedTypeId,
@@ -68,8 +68,8 @@ impl Matcher<'_> {
         false
     }
 
-    /// The depth of this recursion is bounded by the validator, to 100, its width by
-    /// [`MAX_TYPE_NODES`](crate::MAX_TYPE_NODES).
+    /// The validator bounds the depth of this recursion to 100,
+    /// [`MAX_TYPE_NODES`](crate::MAX_TYPE_NODES) its width.
     pub(super) fn definitions_equal(
         &mut self,
         expected: ComponentDefinedTypeId,

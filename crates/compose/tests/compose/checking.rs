@@ -24,12 +24,12 @@ fn a_link_is_checked_without_fusing_with_the_same_words() {
     let cases = [
         (
             (PRICES, &carts, PRICES),
-            "`entry` does not import `shop:cart/prices@0.1.0`; it imports `shop:cart/model@0.1.0`, \
+            "component `entry` does not import `shop:cart/prices@0.1.0`, found `shop:cart/model@0.1.0`, \
              `shop:cart/types@0.1.0`, `shop:cart/stock@0.1.0`",
         ),
         (
             (STOCK, &carts, STOCK),
-            "`carts` does not export `shop:cart/stock@0.1.0`; it exports `log`, `shop:cart/types@0.1.0`",
+            "component `carts` does not export `shop:cart/stock@0.1.0`, found `log`, `shop:cart/types@0.1.0`",
         ),
         (
             (STOCK, &carts, "log"),

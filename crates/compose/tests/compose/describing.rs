@@ -113,23 +113,23 @@ fn what_is_not_a_component_is_refused_with_what_it_is() {
     let cases = [
         (
             Vec::new(),
-            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
+            "the artifact is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
             `(nothing)`; give the path of a component, a `.wasm` file",
         ),
         (
             b"#!/bin/sh".to_vec(),
-            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, \
+            "the artifact is not WebAssembly: expected the first bytes `00 61 73 6d`, \
             found `23 21 2f 62 69 6e 2f 73`; give the path of a component, a `.wasm` file",
         ),
         (
             text("(module)"),
-            "this is a core WebAssembly module, expected a component; build for \
+            "the artifact is a core WebAssembly module, expected a component; build for \
             `wasm32-wasip2`, or wrap it with `wasm-tools component new`",
         ),
         (
             wit_package(),
-            "this is an encoded WIT package, expected a component; it holds types and \
-            no code: give the component that implements it",
+            "the artifact is an encoded WIT package without code, expected a component; \
+            give the component that implements the package",
         ),
         (
             b"\0asm\x0d\0".to_vec(),
@@ -138,7 +138,7 @@ fn what_is_not_a_component_is_refused_with_what_it_is() {
         ),
         (
             vec![0; 3],
-            "this is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
+            "the artifact is not WebAssembly: expected the first bytes `00 61 73 6d`, found \
             `00 00 00`; give the path of a component, a `.wasm` file",
         ),
     ];

@@ -145,8 +145,8 @@ fn a_resource_of_one_part_is_passed_to_another() {
     assert_eq!(
         error.to_string(),
         "link `entry` → `checkout` (`shop:catalog/checkout@0.2.0`): resource `basket` must be the \
-         same at both ends: expected the one that `baskets` defines, found the one that `checkout` \
-         imports from `shop:catalog/baskets@0.2.0`",
+         same at both ends: expected the one defined by `baskets`, found the one imported by \
+         `checkout` from `shop:catalog/baskets@0.2.0`",
     );
 }
 

@@ -219,7 +219,7 @@ fn two_exporters_with_an_export_of_one_name_are_refused() {
     assert!(matches!(error, FuseError::ExportedTwice { .. }), "{error}");
     assert_eq!(
         error.to_string(),
-        "export `shop:cart/stock@0.1.0` is there twice, of `entry` and of `other`; export one of them",
+        "duplicate export `shop:cart/stock@0.1.0` of `entry` and `other`; export only one of them",
     );
     let fused = fuse_links(&parts, &edges, &[1]).unwrap();
     assert_eq!(exports(&fused.bytes), [STOCK]);
@@ -235,7 +235,7 @@ fn exporters_that_are_none_and_parts_that_none_uses_are_refused() {
     let refusal = |exporters: &[usize]| chain(&fuse_links(&parts, &edges, exporters).unwrap_err());
     assert_eq!(
         refusal(&[0, 2]),
-        "a link or an export refers to component number 2, expected less than 2",
+        "component number 2 of a link or an export does not exist, expected less than 2",
     );
     assert_eq!(
         refusal(&[0]),
@@ -309,6 +309,6 @@ fn a_resource_of_another_store_is_not_one_of_a_fused_part() {
     assert_eq!(
         error.to_string(),
         "link `entry` → `stub` (`shop:cart/checkout@0.1.0`): resource `basket` must be the same \
-         at both ends: expected the one that `carts` defines, found the one that `stub` defines",
+         at both ends: expected the one defined by `carts`, found the one defined by `stub`",
     );
 }

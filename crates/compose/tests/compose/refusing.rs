@@ -126,12 +126,12 @@ fn a_missing_export_lists_other_versions_first() {
     ];
     assert_eq!(
         refusal(&parts, &[edge(0, name, 1, name)]),
-        "`pricing` does not export `shop:catalog/pricing@0.2.0`; it exports \
+        "component `pricing` does not export `shop:catalog/pricing@0.2.0`, found \
          `shop:catalog/pricing@0.1.3`, `shop:catalog/a@0.1.3`",
     );
     assert_eq!(
         refusal(&parts, &[edge(0, "shop:catalog/stock", 1, name)]),
-        "`storefront` does not import `shop:catalog/stock`; it imports `shop:catalog/pricing@0.2.0`",
+        "component `storefront` does not import `shop:catalog/stock`, found `shop:catalog/pricing@0.2.0`",
     );
 }
 
@@ -191,11 +191,11 @@ fn parts_and_edges_that_fit_nothing_are_refused() {
     );
     assert_eq!(
         refusal(&parts, &[edge(0, STOCK, 3, STOCK)]),
-        "a link or an export refers to component number 3, expected less than 3",
+        "component number 3 of a link or an export does not exist, expected less than 3",
     );
     assert_eq!(
         refusal(&[], &[]),
-        "nothing to fuse: expected at least one component, the entry, found none",
+        "no components to fuse: expected at least the entry",
     );
 }
 
@@ -204,7 +204,7 @@ fn a_part_that_is_no_component_is_refused_with_the_cause() {
     let parts = [("entry", b"\0asm\x01\0\0\0".to_vec())];
     assert_eq!(
         refusal(&parts, &[]),
-        "cannot use component `entry`: this is a core WebAssembly module, expected a component; \
+        "cannot use component `entry`: the artifact is a core WebAssembly module, expected a component; \
          build for `wasm32-wasip2`, or wrap it with `wasm-tools component new`",
     );
 }
