@@ -14,8 +14,8 @@ use wasmparser::types::Types;
 
 use crate::describe::DescribeError;
 use crate::limits::MAX_COMPONENT_BYTES;
-use crate::measure;
-use crate::outline::{Bodies, FEATURES, FEATURES_ASYNC, Outline};
+use crate::scan::{Bodies, FEATURES, FEATURES_ASYNC, Scan};
+use crate::type_size;
 
 const MAGIC: &[u8] = b"\0asm";
 
@@ -48,25 +48,25 @@ pub(crate) struct ResourcePath {
 impl Component {
     /// Reads and validates a component.
     pub(crate) fn read(bytes: &[u8], bodies: Bodies) -> Result<Self, DescribeError> {
-        recognise(bytes)?;
-        let (outline, uses_async) = match Outline::read(bytes, FEATURES, bodies) {
-            Ok(outline) => (outline, false),
-            Err(_) => (Outline::read(bytes, FEATURES_ASYNC, bodies)?, true),
+        check_header(bytes)?;
+        let (scan, uses_async) = match Scan::read(bytes, FEATURES, bodies) {
+            Ok(scan) => (scan, false),
+            Err(_) => (Scan::read(bytes, FEATURES_ASYNC, bodies)?, true),
         };
-        let component = Self::new(outline, uses_async);
+        let component = Self::new(scan, uses_async);
         if component.is_wit_package() {
             return Err(DescribeError::WitPackage);
         }
-        measure::check(&component)?;
+        type_size::check(&component)?;
         Ok(component)
     }
 
-    fn new(outline: Outline, uses_async: bool) -> Self {
-        let Outline {
+    fn new(scan: Scan, uses_async: bool) -> Self {
+        let Scan {
             types,
             imports,
             exports,
-        } = outline;
+        } = scan;
         let item = |name: String, item: Option<&ComponentItem>| {
             item.cloned().map(|item| Item { name, item })
         };
@@ -87,8 +87,8 @@ impl Component {
             type_names: HashMap::new(),
             imported_resources: HashMap::new(),
         };
-        component.name_types();
-        component.place_resources();
+        component.index_type_names();
+        component.index_resources();
         component
     }
 
@@ -149,20 +149,20 @@ impl Component {
             && self.exports.iter().all(is_component_type)
     }
 
-    fn name_types(&mut self) {
+    fn index_type_names(&mut self) {
         for item in self.imports.iter().chain(&self.exports) {
-            name_type(&mut self.type_names, &item.name, &item.item.ty);
+            insert_type_name(&mut self.type_names, &item.name, &item.item.ty);
             if let ComponentEntityType::Instance(id) = item.item.ty {
                 for (name, item) in &self.types[id].exports {
-                    name_type(&mut self.type_names, name, &item.ty);
+                    insert_type_name(&mut self.type_names, name, &item.ty);
                 }
             }
         }
     }
 
-    fn place_resources(&mut self) {
+    fn index_resources(&mut self) {
         for Item { name: import, item } in &self.imports {
-            let mut place = |resource: &str, ty: &ComponentEntityType| {
+            let mut insert = |resource: &str, ty: &ComponentEntityType| {
                 if let ComponentEntityType::Type {
                     created: ComponentAnyTypeId::Resource(id),
                     ..
@@ -176,19 +176,19 @@ impl Component {
                         });
                 }
             };
-            place(import, &item.ty);
+            insert(import, &item.ty);
             if let ComponentEntityType::Instance(id) = item.ty {
                 self.types[id]
                     .exports
                     .iter()
-                    .for_each(|(name, item)| place(name, &item.ty));
+                    .for_each(|(name, item)| insert(name, &item.ty));
             }
         }
     }
 }
 
 /// Refuses bytes that are obviously not a component, and components over the size limit.
-fn recognise(bytes: &[u8]) -> Result<(), DescribeError> {
+fn check_header(bytes: &[u8]) -> Result<(), DescribeError> {
     if bytes.len() > MAX_COMPONENT_BYTES {
         return Err(DescribeError::TooLarge {
             limit: MAX_COMPONENT_BYTES,
@@ -225,7 +225,7 @@ fn find<'a>(items: &'a [Item], name: &str) -> Option<&'a ComponentItem> {
         .map(|item| &item.item)
 }
 
-fn name_type(
+fn insert_type_name(
     names: &mut HashMap<ComponentAnyTypeId, String>,
     name: &str,
     ty: &ComponentEntityType,

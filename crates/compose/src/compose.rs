@@ -6,58 +6,54 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeError, EncodeOptions, NodeId};
 
-use crate::adopt::{self, Fate};
 use crate::error::{Cause, FuseError};
 use crate::fuse::ImportOwner;
 use crate::graph::Graph;
+use crate::import_names::ImportNames;
+use crate::import_type_aliases::{self, ImportBinding};
 use crate::names::{Track, private_name};
-use crate::plan::Plan;
-use crate::{rewrite, shape, unnamed};
+use crate::{rewrite, type_only_exports, unsupported};
 
 /// Composes the parts; the result is not validated yet.
-pub(crate) fn compose(graph: &Graph<'_>, plan: &Plan) -> Result<Vec<u8>, FuseError> {
+pub(crate) fn compose(graph: &Graph<'_>, import_names: &ImportNames) -> Result<Vec<u8>, FuseError> {
     let renamed = (0..graph.parts.len())
         .map(|part| {
-            rewrite::rename_imports(graph.parts[part].bytes, &plan.names[part]).map_err(|source| {
-                FuseError::Part {
+            rewrite::rename_imports(graph.parts[part].bytes, &import_names.names[part]).map_err(
+                |source| FuseError::Part {
                     part: graph.parts[part].name.to_owned(),
                     source,
-                }
-            })
+                },
+            )
         })
         .collect::<Result<Vec<_>, _>>()?;
     if let [only] = &renamed[..] {
         return Ok(only.clone());
     }
-    shape::check(graph, plan)?;
+    unsupported::check(graph, import_names)?;
     // The library asserts guarantees of the usual tools. A valid component of other tools may break
     // them, and a host must survive that. The closure's state is dropped with it.
     let fused = catch_unwind(AssertUnwindSafe(|| {
-        let mut composer = Composer::new(graph, plan);
+        let mut composer = Composer::new(graph, import_names);
         composer.add_parts(renamed)?;
         composer.encode()
     }))
-    .unwrap_or_else(|_| {
-        Err(compose_error(
-            "the imports cannot be expressed in WIT",
-        ))
-    })?;
+    .unwrap_or_else(|_| Err(compose_error("the imports cannot be expressed in WIT")))?;
     annotate(graph, fused)
 }
 
 struct Composer<'a> {
     graph: &'a Graph<'a>,
-    plan: &'a Plan,
+    import_names: &'a ImportNames,
     composition: CompositionGraph,
     /// The instance of each part.
     nodes: HashMap<usize, NodeId>,
 }
 
 impl<'a> Composer<'a> {
-    fn new(graph: &'a Graph<'a>, plan: &'a Plan) -> Self {
+    fn new(graph: &'a Graph<'a>, import_names: &'a ImportNames) -> Self {
         Self {
             graph,
-            plan,
+            import_names,
             composition: CompositionGraph::new(),
             nodes: HashMap::new(),
         }
@@ -67,12 +63,12 @@ impl<'a> Composer<'a> {
         let types = self.composition.types_mut();
         let package = Package::from_bytes(&format!("weft:part{part}"), None, bytes, types)
             .map_err(compose_error)?;
-        let fate = |import: &str| match self.plan.imports.get(import) {
-            _ if self.graph.link(part, import).is_some() => Fate::Linked,
-            Some(import) if import.owner == ImportOwner::Part(part) => Fate::Private,
-            _ => Fate::Shared,
+        let binding = |import: &str| match self.import_names.imports.get(import) {
+            _ if self.graph.link(part, import).is_some() => ImportBinding::Linked,
+            Some(import) if import.owner == ImportOwner::Part(part) => ImportBinding::Private,
+            _ => ImportBinding::Shared,
         };
-        adopt::used_types(self.composition.types_mut(), &package, fate);
+        import_type_aliases::detach(self.composition.types_mut(), &package, binding);
         let package = self
             .composition
             .register_package(package)
@@ -113,7 +109,7 @@ impl<'a> Composer<'a> {
 
     fn encode(mut self) -> Result<Vec<u8>, FuseError> {
         let graph = self.graph;
-        for (part, export) in unnamed::exports(graph) {
+        for (part, export) in type_only_exports::exports(graph) {
             self.export(part, export, &private_name(part, export))?;
         }
         for part in graph.exporters.iter().copied() {

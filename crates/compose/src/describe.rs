@@ -4,7 +4,7 @@ use thiserror::Error;
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType};
 
 use crate::binary::{Component, Item};
-use crate::outline::Bodies;
+use crate::scan::Bodies;
 use crate::{print, wit};
 
 /// A component seen from outside.
@@ -156,18 +156,18 @@ pub fn describe(bytes: &[u8]) -> Result<Description, DescribeError> {
         imports: component
             .imports
             .iter()
-            .map(|item| outline(&component, item))
+            .map(|item| describe_item(&component, item))
             .collect(),
         exports: component
             .exports
             .iter()
-            .map(|item| outline(&component, item))
+            .map(|item| describe_item(&component, item))
             .collect(),
         uses_async: component.uses_async,
     })
 }
 
-fn outline(component: &Component, item: &Item) -> Extern {
+fn describe_item(component: &Component, item: &Item) -> Extern {
     let function = |name: &str, id| FunctionInfo {
         name: name.to_owned(),
         signature: print::signature(component, id),

@@ -71,7 +71,9 @@ pub enum FuseError {
         source: DescribeError,
     },
     /// An edge names a part that does not exist.
-    #[error("component number {index} of a link or an export does not exist, expected less than {parts}")]
+    #[error(
+        "component number {index} of a link or an export does not exist, expected less than {parts}"
+    )]
     NoSuchPart {
         /// The index in the edge or export.
         index: usize,
@@ -118,7 +120,10 @@ pub enum FuseError {
         part: String,
     },
     /// The importer does not have the import.
-    #[error("component `{from}` does not import `{import}`, found {}", list(imports))]
+    #[error(
+        "component `{from}` does not import `{import}`, found {}",
+        list(imports)
+    )]
     NoImport {
         /// The importing part.
         from: String,

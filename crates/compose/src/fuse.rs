@@ -4,8 +4,8 @@ use crate::binary::Component;
 use crate::compose::{self, compose_error};
 use crate::error::FuseError;
 use crate::graph::Graph;
-use crate::outline::Bodies;
-use crate::plan::Plan;
+use crate::import_names::ImportNames;
+use crate::scan::Bodies;
 
 /// The part that a fusion is named after.
 pub(crate) const ENTRY: usize = 0;
@@ -119,10 +119,10 @@ pub fn fuse_exporting(
     options: &FuseOptions<'_>,
 ) -> Result<Fused, FuseError> {
     let graph = Graph::read(parts, edges, exporters, options)?;
-    let plan = Plan::make(&graph, options.is_private)?;
-    let bytes = compose::compose(&graph, &plan)?;
+    let import_names = ImportNames::assign(&graph, options.is_private)?;
+    let bytes = compose::compose(&graph, &import_names)?;
     // The types are checked again: the composing library is not trusted.
     let fused = Component::read(&bytes, Bodies::Skipped).map_err(compose_error)?;
-    let imports = plan.imports_of(&fused)?;
+    let imports = import_names.imports_of(&fused)?;
     Ok(Fused { bytes, imports })
 }

@@ -21,7 +21,7 @@ pub(crate) struct Graph<'a> {
     /// The parts in an order that has exporters before importers.
     pub(crate) order: Vec<usize>,
     /// For each edge, the resources that must be the same at both ends.
-    pub(crate) crossing: Vec<ResourcePairs>,
+    pub(crate) resource_pairs: Vec<ResourcePairs>,
     links: HashMap<(usize, &'a str), &'a Edge>,
 }
 
@@ -47,11 +47,11 @@ impl<'a> Graph<'a> {
             components,
             exporters,
             order,
-            crossing: Vec::new(),
+            resource_pairs: Vec::new(),
             links,
         };
         graph.check_exports()?;
-        graph.crossing = edges
+        graph.resource_pairs = edges
             .iter()
             .map(|edge| graph.check_edge(edge))
             .collect::<Result<Vec<_>, _>>()?;

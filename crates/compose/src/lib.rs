@@ -7,24 +7,24 @@
 //!
 //! Input is hostile: a component is measured and validated before any other code reads it.
 
-mod adopt;
 mod binary;
 mod compose;
 mod describe;
 mod error;
 mod fuse;
 mod graph;
+mod import_names;
+mod import_type_aliases;
 mod limits;
 mod link;
 mod matching;
-mod measure;
 mod names;
-mod outline;
-mod plan;
 mod print;
 mod rewrite;
-mod shape;
-mod unnamed;
+mod scan;
+mod type_only_exports;
+mod type_size;
+mod unsupported;
 mod wit;
 
 pub use describe::{DescribeError, Description, Extern, ExternKind, FunctionInfo, describe};

@@ -9,7 +9,7 @@ use crate::binary::{Component, Item};
 use crate::error::{FuseError, LinkEnds};
 use crate::fuse::Part;
 use crate::matching::{self, Fault, Found, ResourcePairs};
-use crate::outline::Bodies;
+use crate::scan::Bodies;
 
 /// A component whose links can be checked, read once.
 pub struct Linkable {
@@ -69,13 +69,13 @@ pub(crate) fn check(importer: &End<'_>, exporter: &End<'_>) -> Result<ResourcePa
     let import = import.ok_or_else(|| FuseError::NoImport {
         from: importer.name.to_owned(),
         import: importer.item.to_owned(),
-        imports: likeliest(&importer.component.imports, importer.item),
+        imports: by_similarity(&importer.component.imports, importer.item),
     })?;
     let export = exporter.component.export(exporter.item);
     let export = export.ok_or_else(|| FuseError::NoExport {
         to: exporter.name.to_owned(),
         export: exporter.item.to_owned(),
-        exports: likeliest(&exporter.component.exports, exporter.item),
+        exports: by_similarity(&exporter.component.exports, exporter.item),
     })?;
     let link = || {
         Box::new(LinkEnds {
@@ -91,7 +91,7 @@ pub(crate) fn check(importer: &End<'_>, exporter: &End<'_>) -> Result<ResourcePa
     let expected = instance(import.ty).map_err(not_an_interface)?;
     let found = instance(export.ty).map_err(not_an_interface)?;
     matching::instances((importer.component, expected), (exporter.component, found))
-        .map_err(|fault| refusal(fault, link()))
+        .map_err(|fault| mismatch_error(fault, link()))
 }
 
 /// Reads a part without its function bodies.
@@ -111,14 +111,14 @@ pub(crate) fn instance(ty: ComponentEntityType) -> Result<ComponentInstanceTypeI
 }
 
 /// The names of items, those of the same interface in other versions first.
-fn likeliest(items: &[Item], wanted: &str) -> Vec<String> {
+fn by_similarity(items: &[Item], requested: &str) -> Vec<String> {
     let interface = |name: &str| name.split('@').next().unwrap_or_default().to_owned();
     let mut names: Vec<_> = items.iter().map(|item| item.name.clone()).collect();
-    names.sort_by_key(|name| interface(name) != interface(wanted));
+    names.sort_by_key(|name| interface(name) != interface(requested));
     names
 }
 
-fn refusal(fault: Fault, link: Box<LinkEnds>) -> FuseError {
+fn mismatch_error(fault: Fault, link: Box<LinkEnds>) -> FuseError {
     let Fault {
         kind,
         item,

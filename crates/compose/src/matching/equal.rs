@@ -54,15 +54,17 @@ impl Matcher<'_> {
         if self.definitions_equal(expected, found) {
             return true;
         }
-        let mine = self
+        let expected_name = self
             .importer
             .type_name(ComponentAnyTypeId::Defined(expected));
-        let theirs = self.exporter.type_name(ComponentAnyTypeId::Defined(found));
-        if let (None, Some(mine), Some(theirs)) = (&self.difference, mine, theirs) {
-            let mine = print::definition(self.importer, expected, mine);
-            let theirs = print::definition(self.exporter, found, theirs);
-            if mine != theirs {
-                self.difference = Some((mine, theirs));
+        let found_name = self.exporter.type_name(ComponentAnyTypeId::Defined(found));
+        if let (None, Some(expected_name), Some(found_name)) =
+            (&self.difference, expected_name, found_name)
+        {
+            let expected = print::definition(self.importer, expected, expected_name);
+            let found = print::definition(self.exporter, found, found_name);
+            if expected != found {
+                self.difference = Some((expected, found));
             }
         }
         false
@@ -179,11 +181,11 @@ impl Matcher<'_> {
         expected: AliasableResourceId,
         found: AliasableResourceId,
     ) -> bool {
-        let mine = self
+        let expected_name = self
             .importer
             .type_name(ComponentAnyTypeId::Resource(expected));
-        let theirs = self.exporter.type_name(ComponentAnyTypeId::Resource(found));
-        let equal = mine == theirs;
+        let found_name = self.exporter.type_name(ComponentAnyTypeId::Resource(found));
+        let equal = expected_name == found_name;
         if equal {
             self.resources.push((expected, found));
         }

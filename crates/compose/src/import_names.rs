@@ -12,7 +12,7 @@ use crate::graph::{Graph, Origin, are_compatible};
 use crate::names::{Track, is_reserved, private_name, version};
 
 /// The names of all open imports; an open import is one that no edge satisfies.
-pub(crate) struct Plan {
+pub(crate) struct ImportNames {
     /// For each part, the new name of each open import, by its name in the part.
     pub(crate) names: Vec<HashMap<String, String>>,
     /// The imports of the fused component, by their names.
@@ -20,9 +20,9 @@ pub(crate) struct Plan {
 }
 
 /// An open import: the part, and the name there.
-type Open<'a> = (usize, &'a str);
+type OpenImport<'a> = (usize, &'a str);
 
-impl Plan {
+impl ImportNames {
     /// Assigns names to the open imports of a graph.
     ///
     /// 1. Interfaces whose resources cross an edge form a group: both ends must mean the same
@@ -31,16 +31,16 @@ impl Plan {
     /// 3. A private group shares one name: the plain one, or for a second group of the same
     ///    interface the private name of its first part.
     /// 4. All others share the plain name, in the highest compatible version.
-    pub(crate) fn make(
+    pub(crate) fn assign(
         graph: &Graph<'_>,
         is_private: &dyn Fn(&str) -> bool,
     ) -> Result<Self, FuseError> {
         check_names(graph)?;
-        let mut plan = Self {
+        let mut import_names = Self {
             names: vec![HashMap::new(); graph.parts.len()],
             imports: BTreeMap::new(),
         };
-        let mut public: BTreeMap<Track, Vec<Open<'_>>> = BTreeMap::new();
+        let mut public: BTreeMap<Track, Vec<OpenImport<'_>>> = BTreeMap::new();
         for group in groups(graph)? {
             if !group.iter().any(|(_, name)| is_private(name)) {
                 for open in group {
@@ -48,22 +48,22 @@ impl Plan {
                 }
             } else if let [(part, name)] = group[..] {
                 let owner = ImportOwner::Part(part);
-                plan.add(&group, private_name(part, name), owner);
+                import_names.add(&group, private_name(part, name), owner);
             } else {
-                plan.add_private_group(&group);
+                import_names.add_private_group(&group);
             }
         }
         for group in public.values() {
-            plan.add(
+            import_names.add(
                 group,
                 highest(group).to_owned(),
                 ImportOwner::Shared(owners(group)),
             );
         }
-        Ok(plan)
+        Ok(import_names)
     }
 
-    fn add_private_group(&mut self, group: &[Open<'_>]) {
+    fn add_private_group(&mut self, group: &[OpenImport<'_>]) {
         let plain = highest(group);
         let is_taken = self
             .imports
@@ -76,11 +76,11 @@ impl Plan {
         self.add(group, name, ImportOwner::Shared(owners(group)));
     }
 
-    fn add(&mut self, group: &[Open<'_>], name: String, owner: ImportOwner) {
+    fn add(&mut self, group: &[OpenImport<'_>], name: String, owner: ImportOwner) {
         for (part, original) in group {
             // A part that imports two versions keeps both names: the composing library merges them.
-            let is_double = group.iter().filter(|(other, _)| other == part).count() > 1;
-            let name = if is_double {
+            let has_both_versions = group.iter().filter(|(other, _)| other == part).count() > 1;
+            let name = if has_both_versions {
                 (*original).to_owned()
             } else {
                 name.clone()
@@ -109,11 +109,11 @@ impl Plan {
             .map(|item| item.name.as_str())
             .collect();
         let tracks: HashSet<_> = names.iter().map(|name| Track::of(name)).collect();
-        let is_there =
+        let is_present =
             |name: &String| names.contains(name.as_str()) || tracks.contains(&Track::of(name));
-        if let Some(lost) = self.imports.keys().find(|name| !is_there(name)) {
+        if let Some(merged) = self.imports.keys().find(|name| !is_present(name)) {
             return Err(compose_error(format!(
-                "import `{lost}` was merged with another import"
+                "import `{merged}` was merged with another import"
             )));
         }
         fused
@@ -131,8 +131,9 @@ impl Plan {
                 .find(|import| Track::of(&import.name) == track)
         };
         let import = self.imports.get(name).or_else(by_track);
-        let import = import
-            .ok_or_else(|| compose_error(format!("import `{name}` does not belong to any component")))?;
+        let import = import.ok_or_else(|| {
+            compose_error(format!("import `{name}` does not belong to any component"))
+        })?;
         Ok(FusedImport {
             name: name.to_owned(),
             ..import.clone()
@@ -158,8 +159,8 @@ fn check_names(graph: &Graph<'_>) -> Result<(), FuseError> {
 
 /// Groups the open imports that must share one binding; each group is sorted by part, and so are
 /// the groups.
-fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
-    let mut groups: Vec<BTreeSet<Open<'g>>> = (0..graph.parts.len())
+fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<OpenImport<'g>>>, FuseError> {
+    let mut groups: Vec<BTreeSet<OpenImport<'g>>> = (0..graph.parts.len())
         .flat_map(|part| {
             graph
                 .open_imports(part)
@@ -167,7 +168,7 @@ fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
         })
         .map(|open| BTreeSet::from([open]))
         .collect();
-    for (edge, pairs) in graph.edges.iter().zip(&graph.crossing) {
+    for (edge, pairs) in graph.edges.iter().zip(&graph.resource_pairs) {
         for (expected, found) in pairs {
             let ends = (
                 graph.origin(edge.from, expected.resource()),
@@ -178,8 +179,8 @@ fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
                 let name = graph.components[edge.from].type_name(id);
                 name.unwrap_or_default().to_owned()
             };
-            if let Some(joined) = joined(graph, edge, ends, name)? {
-                join(&mut groups, joined);
+            if let Some(shared_import) = shared_import(graph, edge, ends, name)? {
+                merge_groups(&mut groups, shared_import);
             }
         }
     }
@@ -190,12 +191,12 @@ fn groups<'g>(graph: &'g Graph<'_>) -> Result<Vec<Vec<Open<'g>>>, FuseError> {
 }
 
 /// Returns the two imports that must share one binding; `None` if a part defines the resource.
-fn joined<'g>(
+fn shared_import<'g>(
     graph: &Graph<'_>,
     edge: &Edge,
     ends: (Origin<'g>, Origin<'g>),
     name: impl Fn() -> String,
-) -> Result<Option<[Open<'g>; 2]>, FuseError> {
+) -> Result<Option<[OpenImport<'g>; 2]>, FuseError> {
     match ends {
         (
             Origin::Defined { part, id },
@@ -224,9 +225,10 @@ fn joined<'g>(
     }
 }
 
-fn join<'g>(groups: &mut Vec<BTreeSet<Open<'g>>>, [one, other]: [Open<'g>; 2]) {
-    let place = |groups: &[BTreeSet<Open<'g>>], open| groups.iter().position(|g| g.contains(&open));
-    let (Some(first), Some(second)) = (place(groups, one), place(groups, other)) else {
+fn merge_groups<'g>(groups: &mut Vec<BTreeSet<OpenImport<'g>>>, [one, other]: [OpenImport<'g>; 2]) {
+    let position =
+        |groups: &[BTreeSet<OpenImport<'g>>], open| groups.iter().position(|g| g.contains(&open));
+    let (Some(first), Some(second)) = (position(groups, one), position(groups, other)) else {
         return;
     };
     if first != second {
@@ -236,13 +238,13 @@ fn join<'g>(groups: &mut Vec<BTreeSet<Open<'g>>>, [one, other]: [Open<'g>; 2]) {
     }
 }
 
-fn owners(group: &[Open<'_>]) -> Vec<usize> {
+fn owners(group: &[OpenImport<'_>]) -> Vec<usize> {
     let parts: BTreeSet<_> = group.iter().map(|(part, _)| *part).collect();
     parts.into_iter().collect()
 }
 
 /// The name with the highest version; all names of a group are compatible.
-fn highest<'g>(group: &[Open<'g>]) -> &'g str {
+fn highest<'g>(group: &[OpenImport<'g>]) -> &'g str {
     let names = group.iter().map(|(_, name)| *name);
     names.max_by_key(|name| version(name)).unwrap_or_default()
 }

@@ -11,7 +11,7 @@ use wac_graph::types::{DefinedType, InterfaceId, ItemKind, Package, Type, Types,
 
 /// The binding of an import in the fused component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum ImportBinding {
     /// Linked to another part.
     Linked,
     /// Imported for this part alone.
@@ -23,41 +23,45 @@ pub(crate) enum Fate {
 /// Copies value types into the imports of a package that alias them from differently bound imports.
 ///
 /// A resource stays in its interface: all its users must refer to the same type.
-pub(crate) fn used_types(types: &mut Types, package: &Package, fate: impl Fn(&str) -> Fate) {
+pub(crate) fn detach(
+    types: &mut Types,
+    package: &Package,
+    binding: impl Fn(&str) -> ImportBinding,
+) {
     let imports = types[package.ty()].imports.iter();
     let imports: Vec<_> = imports
         .filter_map(|(name, kind)| match kind {
-            ItemKind::Instance(id) => Some((*id, fate(name))),
+            ItemKind::Instance(id) => Some((*id, binding(name))),
             _ => None,
         })
         .collect();
-    let fates: HashMap<_, _> = imports.iter().copied().collect();
+    let bindings: HashMap<_, _> = imports.iter().copied().collect();
     let mut names = None;
-    for (id, fate) in imports {
-        let is_forgotten = |owner: InterfaceId| match (fate, fates.get(&owner)) {
-            (Fate::Linked, _) | (_, None | Some(Fate::Shared)) => false,
-            (_, Some(Fate::Linked)) => true,
-            (user, Some(Fate::Private)) => user == Fate::Shared,
+    for (id, binding) in imports {
+        let is_detached = |owner: InterfaceId| match (binding, bindings.get(&owner)) {
+            (ImportBinding::Linked, _) | (_, None | Some(ImportBinding::Shared)) => false,
+            (_, Some(ImportBinding::Linked)) => true,
+            (user, Some(ImportBinding::Private)) => user == ImportBinding::Shared,
         };
-        if forget_owners(types, id, is_forgotten) {
+        if remove_uses(types, id, is_detached) {
             let names = names.get_or_insert_with(|| type_names(types, package));
-            name_parts(types, id, names);
+            name_components(types, id, names);
         }
     }
 }
 
 /// Removes the uses of some interfaces; returns whether there were any.
-fn forget_owners(
+fn remove_uses(
     types: &mut Types,
     id: InterfaceId,
-    is_forgotten: impl Fn(InterfaceId) -> bool,
+    is_detached: impl Fn(InterfaceId) -> bool,
 ) -> bool {
     let mut uses = std::mem::take(&mut types[id].uses);
     let count = uses.len();
     let exports = &types[id].exports;
     uses.retain(|name, used| {
         let is_resource = matches!(exports.get(name), Some(ItemKind::Type(Type::Resource(_))));
-        is_resource || !is_forgotten(used.interface)
+        is_resource || !is_detached(used.interface)
     });
     let is_changed = uses.len() < count;
     types[id].uses = uses;
@@ -95,7 +99,7 @@ fn label(name: &str) -> Option<&str> {
 /// A record that an interface exports may have fields of records that the interface does not
 /// export. The interface that was used before exported those, and an import may not contain unnamed
 /// records.
-fn name_parts(types: &mut Types, id: InterfaceId, names: &HashMap<ValueType, String>) {
+fn name_components(types: &mut Types, id: InterfaceId, names: &HashMap<ValueType, String>) {
     let exports = std::mem::take(&mut types[id].exports);
     let mut walk = Walk {
         types,

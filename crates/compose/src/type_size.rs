@@ -19,7 +19,7 @@ use crate::limits::MAX_TYPE_NODES;
 pub(crate) fn check(component: &Component) -> Result<(), DescribeError> {
     let mut measure = Measure {
         types: &component.types,
-        known: HashMap::new(),
+        sizes: HashMap::new(),
     };
     let items = component.imports.iter().chain(&component.exports);
     let found = items.fold(0_u64, |sum, item| {
@@ -36,7 +36,7 @@ pub(crate) fn check(component: &Component) -> Result<(), DescribeError> {
 
 struct Measure<'a> {
     types: &'a Types,
-    known: HashMap<ComponentDefinedTypeId, u64>,
+    sizes: HashMap<ComponentDefinedTypeId, u64>,
 }
 
 impl Measure<'_> {
@@ -79,7 +79,7 @@ impl Measure<'_> {
 
     /// The validator bounds the depth of this recursion to 100.
     fn defined(&mut self, id: ComponentDefinedTypeId) -> u64 {
-        if let Some(size) = self.known.get(&id) {
+        if let Some(size) = self.sizes.get(&id) {
             return *size;
         }
         let size = match &self.types[id] {
@@ -105,7 +105,7 @@ impl Measure<'_> {
             | ComponentDefinedType::Own(_)
             | ComponentDefinedType::Borrow(_) => 1,
         };
-        self.known.insert(id, size);
+        self.sizes.insert(id, size);
         size
     }
 

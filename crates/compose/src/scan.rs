@@ -27,13 +27,13 @@ pub(crate) enum Bodies {
 }
 
 /// The validator's result, with the names of the outermost level.
-pub(crate) struct Outline {
+pub(crate) struct Scan {
     pub(crate) types: Types,
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
 }
 
-impl Outline {
+impl Scan {
     pub(crate) fn read(
         bytes: &[u8],
         features: WasmFeatures,

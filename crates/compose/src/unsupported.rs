@@ -12,23 +12,23 @@ use crate::binary::{Component, Item};
 use crate::compose::compose_error;
 use crate::error::FuseError;
 use crate::graph::Graph;
+use crate::import_names::ImportNames;
 use crate::matching::kind;
 use crate::names::Track;
-use crate::plan::Plan;
 
 /// Checks the imports of all parts.
-pub(crate) fn check(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
+pub(crate) fn check(graph: &Graph<'_>, import_names: &ImportNames) -> Result<(), FuseError> {
     for (part, component) in graph.components.iter().enumerate() {
         check_kinds(graph.parts[part].name, component)?;
         check_distinct_types(graph, part)?;
     }
-    check_uses(graph, plan)
+    check_uses(graph, import_names)
 }
 
 /// Allows only the items of WIT: functions, types, and interfaces of these.
 fn check_kinds(part: &str, component: &Component) -> Result<(), FuseError> {
     for Item { name, item } in &component.imports {
-        let odd = match item.ty {
+        let unsupported = match item.ty {
             ComponentEntityType::Instance(id) => component.types[id]
                 .exports
                 .values()
@@ -36,8 +36,11 @@ fn check_kinds(part: &str, component: &Component) -> Result<(), FuseError> {
                 .find(|ty| !is_plain(ty)),
             ty => Some(ty).filter(|ty| !is_plain(ty)),
         };
-        if let Some(odd) = odd {
-            let message = format!("import `{name}` of `{part}` contains an unsupported {}", kind(&odd));
+        if let Some(unsupported) = unsupported {
+            let message = format!(
+                "import `{name}` of `{part}` contains an unsupported {}",
+                kind(&unsupported)
+            );
             return Err(compose_error(message));
         }
     }
@@ -60,12 +63,12 @@ fn is_plain(ty: &ComponentEntityType) -> bool {
 /// The composing library identifies an interface by its type and would import one in place of the
 /// other.
 fn check_distinct_types(graph: &Graph<'_>, part: usize) -> Result<(), FuseError> {
-    let mut known: HashMap<ComponentInstanceTypeId, &Item> = HashMap::new();
+    let mut seen: HashMap<ComponentInstanceTypeId, &Item> = HashMap::new();
     for item in &graph.components[part].imports {
         let ComponentEntityType::Instance(id) = item.item.ty else {
             continue;
         };
-        let first = *known.entry(id).or_insert(item);
+        let first = *seen.entry(id).or_insert(item);
         let is_linked = |item: &Item| graph.link(part, &item.name).is_some();
         if interface(&first.name, first) != interface(&item.name, item)
             && !(is_linked(first) && is_linked(item))
@@ -91,9 +94,9 @@ fn interface<'a>(name: &'a str, item: &'a Item) -> Option<&'a str> {
 ///
 /// A single component cannot contain such a cycle, but two parts with contradicting types of the
 /// same interfaces can. It would send the composing library into endless recursion.
-fn check_uses(graph: &Graph<'_>, plan: &Plan) -> Result<(), FuseError> {
+fn check_uses(graph: &Graph<'_>, import_names: &ImportNames) -> Result<(), FuseError> {
     let mut uses: HashMap<Track, Vec<Track>> = HashMap::new();
-    for (component, names) in graph.components.iter().zip(&plan.names) {
+    for (component, names) in graph.components.iter().zip(&import_names.names) {
         // Linked imports count as well: other imports may use their types.
         let track = |item: &Item| {
             let name = names.get(&item.name).unwrap_or(&item.name);

@@ -101,9 +101,9 @@ impl Matcher<'_> {
         }
         let other = print::signature(self.exporter, found);
         Err(match self.difference.take() {
-            Some((mine, theirs)) if signature == other => fault(
-                format!("{signature}; {mine}"),
-                Found::Other(format!("{other}; {theirs}")),
+            Some((expected_definition, found_definition)) if signature == other => fault(
+                format!("{signature}; {expected_definition}"),
+                Found::Other(format!("{other}; {found_definition}")),
             ),
             _ => fault(signature, Found::Other(other)),
         })
@@ -176,11 +176,11 @@ impl Matcher<'_> {
 fn names(
     component: &Component,
     instance: ComponentInstanceTypeId,
-    is_wanted: impl Fn(&ComponentEntityType) -> bool,
+    has_kind: impl Fn(&ComponentEntityType) -> bool,
 ) -> Vec<String> {
     let exports = component.types[instance].exports.iter();
     exports
-        .filter(|(_, item)| is_wanted(&item.ty))
+        .filter(|(_, item)| has_kind(&item.ty))
         .map(|(name, _)| name.clone())
         .collect()
 }

@@ -38,8 +38,8 @@ pub(crate) fn exports<'g>(graph: &'g Graph<'_>) -> Vec<(usize, &'g str)> {
             continue;
         }
         let component = &graph.components[part];
-        let needed = needed(component, at);
-        let owners = needed.iter().filter_map(|id| owners[part].get(id));
+        let referenced = referenced(component, at);
+        let owners = referenced.iter().filter_map(|id| owners[part].get(id));
         open.extend(owners.filter_map(|owner| match owner {
             Owner::Export(at) => Some((part, *at)),
             Owner::Import(name) => {
@@ -67,12 +67,12 @@ enum Owner<'a> {
 fn owners(component: &Component) -> HashMap<ComponentAnyTypeId, Owner<'_>> {
     let mut owners = HashMap::new();
     for item in &component.imports {
-        for id in named(component, item.item.ty) {
+        for id in named_types(component, item.item.ty) {
             owners.entry(id).or_insert(Owner::Import(&item.name));
         }
     }
     for (at, item) in component.exports.iter().enumerate() {
-        for id in named(component, item.item.ty) {
+        for id in named_types(component, item.item.ty) {
             owners.entry(id).or_insert(Owner::Export(at));
         }
     }
@@ -80,7 +80,7 @@ fn owners(component: &Component) -> HashMap<ComponentAnyTypeId, Owner<'_>> {
 }
 
 /// The types that an interface names.
-fn named(component: &Component, ty: ComponentEntityType) -> Vec<ComponentAnyTypeId> {
+fn named_types(component: &Component, ty: ComponentEntityType) -> Vec<ComponentAnyTypeId> {
     let ComponentEntityType::Instance(id) = ty else {
         return Vec::new();
     };
@@ -94,7 +94,7 @@ fn named(component: &Component, ty: ComponentEntityType) -> Vec<ComponentAnyType
 }
 
 /// The types that an export refers to but does not name.
-fn needed(component: &Component, at: usize) -> HashSet<ComponentAnyTypeId> {
+fn referenced(component: &Component, at: usize) -> HashSet<ComponentAnyTypeId> {
     let ty = component.exports[at].item.ty;
     let ComponentEntityType::Instance(id) = ty else {
         return HashSet::new();
@@ -102,20 +102,20 @@ fn needed(component: &Component, at: usize) -> HashSet<ComponentAnyTypeId> {
     let mut walk = Walk {
         component,
         seen: HashSet::new(),
-        needed: HashSet::new(),
+        referenced: HashSet::new(),
     };
     walk.instance(id);
-    for id in named(component, ty) {
-        walk.needed.remove(&id);
+    for id in named_types(component, ty) {
+        walk.referenced.remove(&id);
     }
-    walk.needed
+    walk.referenced
 }
 
 /// A walk through types that ends at types with a name of their own.
 struct Walk<'a> {
     component: &'a Component,
     seen: HashSet<ComponentDefinedTypeId>,
-    needed: HashSet<ComponentAnyTypeId>,
+    referenced: HashSet<ComponentAnyTypeId>,
 }
 
 impl Walk<'_> {
@@ -150,7 +150,7 @@ impl Walk<'_> {
         use ComponentDefinedType as T;
         match &self.component.types[id] {
             T::Record(_) | T::Variant(_) | T::Flags(_) | T::Enum(_) => {
-                self.needed.insert(ComponentAnyTypeId::Defined(id));
+                self.referenced.insert(ComponentAnyTypeId::Defined(id));
             }
             _ if self.seen.insert(id) => self.parts(id),
             _ => {}
@@ -173,7 +173,7 @@ impl Walk<'_> {
             T::Result { ok, err, .. } => self.values(ok.iter().chain(err)),
             T::Future { ty, .. } | T::Stream { ty, .. } => self.values(ty),
             T::Own(id) | T::Borrow(id) => {
-                self.needed.insert(ComponentAnyTypeId::Resource(*id));
+                self.referenced.insert(ComponentAnyTypeId::Resource(*id));
             }
             T::Primitive(_) | T::Flags(_) | T::Enum(_) => {}
         }
