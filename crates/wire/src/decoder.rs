@@ -1,7 +1,7 @@
-//! Reading values, primitive by primitive, from bytes that may be hostile.
+//! Reads values from hostile bytes, primitive by primitive.
 //!
-//! Nothing here allocates: strings and bytes are borrowed, and the length of a list is only handed out when
-//! the bytes that are left can hold so many elements and the limit allows for them.
+//! Decoding does not allocate: strings and bytes are borrowed. The length of a list is returned
+//! only if the remaining bytes can hold that many elements and the limit allows them.
 
 use crate::error::{DecodeError, Problem};
 use crate::leb128::{self, Read};
@@ -32,7 +32,7 @@ pub struct Decoder<'a> {
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder of these bytes.
+    /// Creates a decoder of these bytes.
     ///
     /// # Errors
     /// If there are more bytes than the limit.
@@ -50,22 +50,22 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// How many bytes have been read.
+    /// Number of bytes read so far.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
-    /// How many bytes are left.
+    /// Number of remaining bytes.
     #[must_use]
     pub fn left(&self) -> usize {
         self.bytes.len() - self.offset
     }
 
-    /// Ends with the value.
+    /// Checks that the bytes end here.
     ///
     /// # Errors
-    /// If bytes are left.
+    /// If bytes remain.
     pub fn finish(self) -> Result<(), DecodeError> {
         match self.left() {
             0 => Ok(()),
@@ -73,10 +73,10 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Goes one level deeper, into a value that contains others; [`leave`](Self::leave) comes back.
+    /// Enters a value that contains others; [`leave`](Self::leave) is the counterpart.
     ///
     /// # Errors
-    /// If that is deeper than the limit.
+    /// If the nesting exceeds the limit.
     pub fn enter(&mut self) -> Result<(), DecodeError> {
         if self.depth == self.depth_max {
             let limit = self.depth_max;
@@ -86,24 +86,24 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Comes back from a value that was entered.
+    /// Leaves a value that was entered.
     pub fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// Takes so many elements from what the limit leaves, before anything is allocated for them. Lists do it
-    /// themselves; whoever allocates for fields or payloads does it for those.
+    /// Charges elements to the limit, before anything is allocated for them. Lists charge for
+    /// themselves; a caller that allocates for fields or payloads charges for those.
     ///
     /// # Errors
-    /// If there are not so many left.
+    /// If fewer elements remain within the limit.
     pub fn charge(&mut self, elements: u64) -> Result<(), DecodeError> {
         self.charge_at(self.offset, elements)
     }
 
-    /// A `bool`.
+    /// Reads a `bool`.
     ///
     /// # Errors
-    /// If it is neither 0 nor 1.
+    /// If the byte is missing, or neither 0 nor 1.
     pub fn bool(&mut self) -> Result<bool, DecodeError> {
         let start = self.offset;
         match self.u8()? {
@@ -113,23 +113,23 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// A `u8`.
+    /// Reads a `u8`.
     ///
     /// # Errors
-    /// If no byte is left.
+    /// If the byte is missing.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         self.array().map(|[byte]| byte)
     }
 
-    /// An `s8`.
+    /// Reads an `s8`.
     ///
     /// # Errors
-    /// If no byte is left.
+    /// If the byte is missing.
     pub fn s8(&mut self) -> Result<i8, DecodeError> {
         self.array().map(i8::from_le_bytes)
     }
 
-    /// A `u16`.
+    /// Reads a `u16`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -137,7 +137,7 @@ impl<'a> Decoder<'a> {
         self.unsigned(u16::BITS)
     }
 
-    /// An `s16`.
+    /// Reads an `s16`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -145,7 +145,7 @@ impl<'a> Decoder<'a> {
         self.signed(i16::BITS)
     }
 
-    /// A `u32`.
+    /// Reads a `u32`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -153,7 +153,7 @@ impl<'a> Decoder<'a> {
         self.unsigned(u32::BITS)
     }
 
-    /// An `s32`.
+    /// Reads an `s32`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -161,7 +161,7 @@ impl<'a> Decoder<'a> {
         self.signed(i32::BITS)
     }
 
-    /// A `u64`.
+    /// Reads a `u64`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -169,7 +169,7 @@ impl<'a> Decoder<'a> {
         self.unsigned(u64::BITS)
     }
 
-    /// An `s64`.
+    /// Reads an `s64`.
     ///
     /// # Errors
     /// If the bytes end first, or the integer is larger.
@@ -177,7 +177,7 @@ impl<'a> Decoder<'a> {
         self.signed(i64::BITS)
     }
 
-    /// An `f32`, with the payload of a NaN.
+    /// Reads an `f32`, with the payload of a NaN.
     ///
     /// # Errors
     /// If the bytes end first.
@@ -185,7 +185,7 @@ impl<'a> Decoder<'a> {
         self.array().map(f32::from_le_bytes)
     }
 
-    /// An `f64`, with the payload of a NaN.
+    /// Reads an `f64`, with the payload of a NaN.
     ///
     /// # Errors
     /// If the bytes end first.
@@ -193,7 +193,7 @@ impl<'a> Decoder<'a> {
         self.array().map(f64::from_le_bytes)
     }
 
-    /// A `char`.
+    /// Reads a `char`.
     ///
     /// # Errors
     /// If the bytes end first, or are not the UTF-8 of one scalar value.
@@ -213,7 +213,7 @@ impl<'a> Decoder<'a> {
             .ok_or(at(start, Problem::Char))
     }
 
-    /// A `string`.
+    /// Reads a `string`.
     ///
     /// # Errors
     /// If the bytes end first, or are not UTF-8.
@@ -223,7 +223,7 @@ impl<'a> Decoder<'a> {
         std::str::from_utf8(bytes).map_err(|error| at(start + error.valid_up_to(), Problem::Utf8))
     }
 
-    /// A `list<u8>`, whole.
+    /// Reads a whole `list<u8>`.
     ///
     /// # Errors
     /// If the bytes end first.
@@ -232,52 +232,55 @@ impl<'a> Decoder<'a> {
         self.take(length.into())
     }
 
-    /// The length of a list whose elements take at least so many bytes each; its elements follow. Room for
-    /// so many may be reserved: they are charged for, and the bytes left can hold them.
+    /// Reads the length of a list whose elements take at least `element_bytes_min` bytes each; its
+    /// elements follow. The caller may reserve memory for that many: they are charged, and the
+    /// remaining bytes can hold them.
     ///
     /// # Errors
-    /// If the bytes that are left cannot hold so many, or the limit does not allow for them.
+    /// If the remaining bytes cannot hold that many elements, or the limit does not allow them.
     pub fn list(&mut self, element_bytes_min: usize) -> Result<usize, DecodeError> {
         let start = self.offset;
         let length = self.u32()?;
-        // No type takes no bytes at all; a caller who says so is not believed.
+        // Every type takes at least one byte; zero from a caller would lift the bound.
         let needed = (element_bytes_min.max(1) as u64).saturating_mul(length.into());
         if needed > self.left() as u64 {
             let left = self.left();
             return Err(at(self.offset, Problem::Truncated { needed, left }));
         }
         self.charge_at(start, length.into())?;
-        // Not more than the bytes that are left.
+        // At most the number of remaining bytes.
         Ok(length as usize)
     }
 
-    /// Which case of a `variant` or an `enum` with so many; the case's payload follows.
+    /// Reads the case of a `variant` or an `enum` with this many cases; the payload of the case
+    /// follows.
     ///
     /// # Errors
-    /// If there is no such case.
+    /// If the bytes end first, or the case does not exist.
     pub fn discriminant(&mut self, cases: u32) -> Result<u32, DecodeError> {
         let start = self.offset;
         let found = self.u32()?;
         check_case(start, found, cases)
     }
 
-    /// Whether an `option` is a `some`; its value follows.
+    /// Reads the case of an `option` and returns whether it is `some`; its value follows.
     ///
     /// # Errors
-    /// If it is neither.
+    /// If the byte is missing, or neither 0 nor 1.
     pub fn is_some(&mut self) -> Result<bool, DecodeError> {
-        self.one_of_two().map(|case| case == 1)
+        self.binary_case().map(|case| case == 1)
     }
 
-    /// Whether a `result` is an `ok`; its value, if that side has one, follows.
+    /// Reads the case of a `result` and returns whether it is `ok`; the value of that case, if any,
+    /// follows.
     ///
     /// # Errors
-    /// If it is neither.
+    /// If the byte is missing, or neither 0 nor 1.
     pub fn is_ok(&mut self) -> Result<bool, DecodeError> {
-        self.one_of_two().map(|case| case == 0)
+        self.binary_case().map(|case| case == 0)
     }
 
-    /// A value of a `flags` type with so many flags.
+    /// Reads a value of a `flags` type with this many flags.
     ///
     /// # Errors
     /// If the bytes end first, or a flag is set that the type does not have.
@@ -293,10 +296,10 @@ impl<'a> Decoder<'a> {
         Ok(Flags(bytes))
     }
 
-    /// An `own` or a `borrow`, by the handle that the exporter gave it.
+    /// Reads an `own` or a `borrow`, by the handle that the exporter assigned.
     ///
     /// # Errors
-    /// If it is not four bytes long.
+    /// If the bytes end first, or the handle is not four bytes long.
     pub fn handle(&mut self) -> Result<u32, DecodeError> {
         let start = self.offset;
         let bytes = self.bytes()?;
@@ -306,7 +309,7 @@ impl<'a> Decoder<'a> {
             .map_err(|_| at(start, Problem::Handle { found }))
     }
 
-    /// A `stream` or a `future`, by its number within the call.
+    /// Reads a `stream` or a `future`, by its number within the call.
     ///
     /// # Errors
     /// If the bytes end first, or the number is larger than a `u32`.
@@ -314,12 +317,12 @@ impl<'a> Decoder<'a> {
         self.u32()
     }
 
-    /// Passes over bytes that another reader has read.
+    /// Skips bytes that another reader has read.
     pub(crate) fn skip(&mut self, length: usize) -> Result<(), DecodeError> {
         self.take(length as u64).map(drop)
     }
 
-    fn one_of_two(&mut self) -> Result<u32, DecodeError> {
+    fn binary_case(&mut self) -> Result<u32, DecodeError> {
         let start = self.offset;
         let found = self.u8()?;
         check_case(start, found.into(), 2)
@@ -351,7 +354,7 @@ impl<'a> Decoder<'a> {
                 T::try_from(value).map_err(|_| too_large)
             }
             Read::TooLarge => Err(too_large),
-            // It may take many more, and one is certain.
+            // The length is unknown, but at least one more byte is needed.
             Read::Truncated => Err(self.truncated(self.left() as u64 + 1)),
         }
     }
@@ -366,14 +369,14 @@ impl<'a> Decoder<'a> {
 
     fn take(&mut self, length: u64) -> Result<&'a [u8], DecodeError> {
         let left = &self.bytes[self.offset..];
-        let taken = usize::try_from(length)
+        let bytes = usize::try_from(length)
             .ok()
             .and_then(|length| left.get(..length));
-        let Some(taken) = taken else {
+        let Some(bytes) = bytes else {
             return Err(self.truncated(length));
         };
-        self.offset += taken.len();
-        Ok(taken)
+        self.offset += bytes.len();
+        Ok(bytes)
     }
 
     fn truncated(&self, needed: u64) -> DecodeError {
@@ -387,7 +390,7 @@ impl<'a> Decoder<'a> {
 pub struct Flags<'a>(&'a [u8]);
 
 impl Flags<'_> {
-    /// Whether the flag at an index is set. A flag that the type does not have is not.
+    /// Returns whether the flag at an index is set; false for a flag that the type does not have.
     #[must_use]
     pub fn is_set(&self, index: usize) -> bool {
         let byte = self.0.get(index / 8);

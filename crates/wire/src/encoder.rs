@@ -1,15 +1,15 @@
-//! Writing values, primitive by primitive.
+//! Writes values, primitive by primitive.
 //!
-//! Who knows the type drives it: a record is its fields one after the other, a list its length and then its
-//! elements, a variant its discriminant and then its payload.
+//! The caller drives the encoder along the type: a record is its fields one after the other, a list
+//! its length and then its elements, a variant its discriminant and then its payload.
 
 use crate::error::EncodeError;
 use crate::leb128;
 
 /// Appends encoded values to a buffer, up to a limit.
 ///
-/// After an error the buffer holds the values up to the one that failed, and perhaps a part of that; whoever
-/// lent the buffer decides what becomes of it.
+/// After an error the buffer contains the values up to the failed one, and perhaps a part of that
+/// one; the owner of the buffer must discard it.
 ///
 /// ```
 /// use weft_wire::Encoder;
@@ -28,13 +28,13 @@ use crate::leb128;
 #[derive(Debug)]
 pub struct Encoder<'b> {
     out: &'b mut Vec<u8>,
-    /// How long the buffer may become, what it held before included.
+    /// The largest length of the buffer, including its previous content.
     end_max: usize,
     limit: usize,
 }
 
 impl<'b> Encoder<'b> {
-    /// An encoder that appends at most `limit` bytes.
+    /// Creates an encoder that appends at most `limit` bytes.
     pub fn new(out: &'b mut Vec<u8>, limit: usize) -> Self {
         let end_max = out.len().saturating_add(limit);
         Self {
@@ -44,7 +44,7 @@ impl<'b> Encoder<'b> {
         }
     }
 
-    /// A `bool`.
+    /// Writes a `bool`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -52,7 +52,7 @@ impl<'b> Encoder<'b> {
         self.raw(&[u8::from(value)])
     }
 
-    /// A `u8`: the byte.
+    /// Writes a `u8`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -60,7 +60,7 @@ impl<'b> Encoder<'b> {
         self.raw(&[value])
     }
 
-    /// An `s8`: the byte.
+    /// Writes an `s8`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -68,7 +68,7 @@ impl<'b> Encoder<'b> {
         self.raw(&value.to_le_bytes())
     }
 
-    /// A `u16`.
+    /// Writes a `u16`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -76,7 +76,7 @@ impl<'b> Encoder<'b> {
         self.unsigned(value.into())
     }
 
-    /// An `s16`.
+    /// Writes an `s16`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -84,7 +84,7 @@ impl<'b> Encoder<'b> {
         self.signed(value.into())
     }
 
-    /// A `u32`.
+    /// Writes a `u32`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -92,7 +92,7 @@ impl<'b> Encoder<'b> {
         self.unsigned(value.into())
     }
 
-    /// An `s32`.
+    /// Writes an `s32`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -100,7 +100,7 @@ impl<'b> Encoder<'b> {
         self.signed(value.into())
     }
 
-    /// A `u64`.
+    /// Writes a `u64`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -108,7 +108,7 @@ impl<'b> Encoder<'b> {
         self.unsigned(value)
     }
 
-    /// An `s64`.
+    /// Writes an `s64`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -116,7 +116,7 @@ impl<'b> Encoder<'b> {
         self.signed(value)
     }
 
-    /// An `f32`, with the payload of a NaN.
+    /// Writes an `f32`, with the payload of a NaN.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -124,7 +124,7 @@ impl<'b> Encoder<'b> {
         self.raw(&value.to_le_bytes())
     }
 
-    /// An `f64`, with the payload of a NaN.
+    /// Writes an `f64`, with the payload of a NaN.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -132,7 +132,7 @@ impl<'b> Encoder<'b> {
         self.raw(&value.to_le_bytes())
     }
 
-    /// A `char`.
+    /// Writes a `char`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -140,7 +140,7 @@ impl<'b> Encoder<'b> {
         self.raw(value.encode_utf8(&mut [0; 4]).as_bytes())
     }
 
-    /// A `string`.
+    /// Writes a `string`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -148,7 +148,7 @@ impl<'b> Encoder<'b> {
         self.bytes(value.as_bytes())
     }
 
-    /// A `list<u8>`, whole.
+    /// Writes a whole `list<u8>`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -157,10 +157,10 @@ impl<'b> Encoder<'b> {
         self.raw(value)
     }
 
-    /// A `list<u8>`, or a `string` by its bytes, in a field that the other end takes only up to a limit.
+    /// Writes a `list<u8>`, or the bytes of a `string`, into a field that has a limit of its own.
     ///
     /// # Errors
-    /// If it is longer than that, or the limit of the whole is exceeded.
+    /// If the value is longer than that, or the limit of the encoder is exceeded.
     pub fn bytes_up_to(
         &mut self,
         limit: usize,
@@ -171,10 +171,10 @@ impl<'b> Encoder<'b> {
         self.raw(value)
     }
 
-    /// The length of a list, in a field of which the other end takes only so many elements; they follow.
+    /// Writes the length of a list, in a field that has a limit of its own; the elements follow.
     ///
     /// # Errors
-    /// If there are more than that, or the limit of the whole is exceeded.
+    /// If the list is longer than that, or the limit of the encoder is exceeded.
     pub fn list_up_to(
         &mut self,
         limit: usize,
@@ -191,7 +191,7 @@ impl<'b> Encoder<'b> {
         self.list(length)
     }
 
-    /// The length of a list; its elements follow.
+    /// Writes the length of a list; its elements follow.
     ///
     /// # Errors
     /// If the limit is exceeded, or the length is not a `u32`.
@@ -200,10 +200,10 @@ impl<'b> Encoder<'b> {
         self.unsigned(length.into())
     }
 
-    /// Which case of a `variant` or an `enum`; the case's payload follows.
+    /// Writes the case of a `variant` or an `enum`; the payload of the case follows.
     ///
     /// # Errors
-    /// If the limit is exceeded, or there is no such case.
+    /// If the limit is exceeded, or the case does not exist.
     pub fn discriminant(&mut self, found: u32, cases: u32) -> Result<(), EncodeError> {
         if found >= cases {
             return Err(EncodeError::Discriminant { cases, found });
@@ -211,7 +211,7 @@ impl<'b> Encoder<'b> {
         self.unsigned(found.into())
     }
 
-    /// A `none`.
+    /// Writes the case `none` of an `option`.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -219,7 +219,7 @@ impl<'b> Encoder<'b> {
         self.raw(&[0])
     }
 
-    /// That an `option` is a `some`; its value follows.
+    /// Writes the case `some` of an `option`; its value follows.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -227,7 +227,7 @@ impl<'b> Encoder<'b> {
         self.raw(&[1])
     }
 
-    /// That a `result` is an `ok`; its value follows, if it has one.
+    /// Writes the case `ok` of a `result`; its value, if any, follows.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -235,7 +235,7 @@ impl<'b> Encoder<'b> {
         self.raw(&[0])
     }
 
-    /// That a `result` is an `err`; its value follows, if it has one.
+    /// Writes the case `err` of a `result`; its value, if any, follows.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -243,10 +243,10 @@ impl<'b> Encoder<'b> {
         self.raw(&[1])
     }
 
-    /// A value of a `flags` type with `count` flags, of which these are set.
+    /// Writes a value of a `flags` type with `count` flags; `set` lists the set ones.
     ///
     /// # Errors
-    /// If the limit is exceeded, or there is no such flag.
+    /// If the limit is exceeded, or a flag does not exist.
     pub fn flags(
         &mut self,
         count: usize,
@@ -264,7 +264,7 @@ impl<'b> Encoder<'b> {
         Ok(())
     }
 
-    /// An `own` or a `borrow`, by the handle that the exporter gave it.
+    /// Writes an `own` or a `borrow`, by the handle that the exporter assigned.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -272,7 +272,7 @@ impl<'b> Encoder<'b> {
         self.bytes(&value.to_le_bytes())
     }
 
-    /// A `stream` or a `future`, by its number within the call.
+    /// Writes a `stream` or a `future`, by its number within the call.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -280,7 +280,7 @@ impl<'b> Encoder<'b> {
         self.unsigned(number.into())
     }
 
-    /// Bytes that are encoded already.
+    /// Writes bytes that are already encoded.
     ///
     /// # Errors
     /// If the limit is exceeded.
@@ -300,7 +300,7 @@ impl<'b> Encoder<'b> {
         self.check_end()
     }
 
-    /// Whether so many bytes fit, before the buffer grows by them.
+    /// Checks that `count` bytes fit, before the buffer grows.
     fn reserve(&self, count: usize) -> Result<(), EncodeError> {
         if count > self.end_max - self.out.len() {
             return Err(EncodeError::Bytes { limit: self.limit });
@@ -308,7 +308,7 @@ impl<'b> Encoder<'b> {
         Ok(())
     }
 
-    /// An integer is so short that it is written first, and taken back if it does not fit.
+    /// Integers are short, so they are written first and removed again if they do not fit.
     fn check_end(&mut self) -> Result<(), EncodeError> {
         if self.out.len() > self.end_max {
             self.out.truncate(self.end_max);

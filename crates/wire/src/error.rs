@@ -1,29 +1,29 @@
-//! Why a value cannot be decoded or encoded.
+//! Errors of decoding and encoding values.
 
 use thiserror::Error;
 
 use crate::malformed::Malformed;
 
-/// Why bytes are not a value of the expected type, and where.
+/// The reason why bytes are not a value of the expected type, with its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("at byte {offset}: {problem}")]
 pub struct DecodeError {
-    /// Where what is wrong begins, counted from the beginning of the decoded bytes.
+    /// The offset of the defect in the decoded bytes.
     pub offset: usize,
-    /// What is wrong there.
+    /// The defect.
     pub problem: Problem,
 }
 
-/// What is wrong with an encoded value, with what was expected and found.
+/// A defect of an encoded value, with expected and found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Problem {
     /// The bytes end within a value.
     #[error("expected {needed} more bytes, found {left}")]
     Truncated {
-        /// How many bytes the value takes at least from here.
+        /// The smallest number of bytes that the value still needs.
         needed: u64,
-        /// How many are left.
+        /// The number of remaining bytes.
         left: usize,
     },
     /// An integer is longer or larger than its type.
@@ -35,7 +35,7 @@ pub enum Problem {
     /// A `bool` is neither 0 nor 1.
     #[error("expected a `bool`, 0 or 1, found {found}")]
     Bool {
-        /// What it is.
+        /// The byte.
         found: u8,
     },
     /// A `char` is not the UTF-8 of one scalar value.
@@ -44,58 +44,58 @@ pub enum Problem {
     /// A string is not UTF-8.
     #[error("expected UTF-8, found other bytes")]
     Utf8,
-    /// There is no such case.
+    /// The case does not exist.
     #[error("expected a case below {cases}, found {found}")]
     Discriminant {
-        /// How many cases the type has.
+        /// The number of cases of the type.
         cases: u32,
-        /// The case that is named.
+        /// The encoded case.
         found: u32,
     },
     /// A flag is set that the type does not have.
     #[error("expected {count} flags, found a higher one set")]
     Flags {
-        /// How many flags the type has.
+        /// The number of flags of the type.
         count: usize,
     },
-    /// There are more elements than the receiver takes.
+    /// The lists have too many elements.
     #[error("expected at most {left} more elements, found {found}")]
     Elements {
-        /// How many are left of the limit.
+        /// The remaining number of elements within the limit.
         left: u64,
-        /// How many there are.
+        /// The length of the list.
         found: u64,
     },
-    /// The value is nested deeper than the receiver takes.
+    /// The value is nested too deeply.
     #[error("expected at most {limit} levels of nesting, found more")]
     Depth {
         /// The limit.
         limit: u32,
     },
-    /// There are more bytes than the receiver takes.
+    /// The value has too many bytes.
     #[error("expected at most {limit} bytes, found {found}")]
     Bytes {
         /// The limit.
         limit: usize,
-        /// How many there are.
+        /// The number of bytes.
         found: usize,
     },
     /// Bytes follow after the value.
     #[error("expected the end of the value, found {left} more bytes")]
     Trailing {
-        /// How many.
+        /// The number of bytes after the value.
         left: usize,
     },
     /// A handle is not four bytes long.
     #[error("expected a handle of 4 bytes, found {found}")]
     Handle {
-        /// How many it has.
+        /// The number of bytes.
         found: usize,
     },
 }
 
 impl Problem {
-    /// The same reason without details, as generated code reports it.
+    /// The same defect without details, as generated code reports it.
     #[must_use]
     pub const fn malformed(&self) -> Malformed {
         match self {
@@ -115,46 +115,46 @@ impl Problem {
     }
 }
 
-/// Why a value or a frame cannot be encoded: the other end would refuse it.
+/// The reason why a value or a frame cannot be encoded: the receiver would refuse it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// There are more bytes than a link carries.
+    /// The encoded bytes exceed the limit of a link.
     #[error("expected at most {limit} bytes to send, found more")]
     Bytes {
         /// The limit.
         limit: usize,
     },
-    /// A list or a string has more elements than can be counted.
+    /// A list or a string is too long for a `u32` count.
     #[error("expected at most {} elements in a list, found {found}", u32::MAX)]
     Elements {
-        /// How many there are.
+        /// The number of elements.
         found: usize,
     },
-    /// There is no such case.
+    /// The case does not exist.
     #[error("expected a case below {cases}, found {found}")]
     Discriminant {
-        /// How many cases the type has.
+        /// The number of cases of the type.
         cases: u32,
-        /// The case that is named.
+        /// The case.
         found: u32,
     },
-    /// There is no such flag.
+    /// The flag does not exist.
     #[error("expected a flag below {count}, found {found}")]
     Flag {
-        /// How many flags the type has.
+        /// The number of flags of the type.
         count: usize,
-        /// The flag that is named.
+        /// The index of the flag.
         found: usize,
     },
     /// A field of a frame is too long.
     #[error("expected at most {limit} bytes of `{field}`, found {found}")]
     Field {
-        /// The field, as `docs/wire.md` names it.
+        /// The name of the field in `docs/wire.md`.
         field: &'static str,
         /// The limit.
         limit: usize,
-        /// How long it is.
+        /// The length of the field.
         found: usize,
     },
 }

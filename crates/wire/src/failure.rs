@@ -1,4 +1,4 @@
-//! Why a call over a link has no reply.
+//! Failures of calls over a link.
 
 use std::fmt;
 
@@ -6,28 +6,29 @@ use thiserror::Error;
 
 use crate::limits::MAX_MESSAGE_BYTES;
 
-/// Why a call over a link has no reply, as far as whoever called can act on it.
+/// The reason why a call over a link failed, by what the caller can do about it.
 ///
-/// The numbers are on the wire: one never changes its meaning and is never used again.
+/// The numbers are on the wire: a number never changes its meaning and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum FailureCode {
-    /// No host that holds the target could be reached. The call has not run.
+    /// No host with the target could be reached. The call has not run.
     Unreachable = 0,
-    /// The target takes no more calls at the moment. The call has not run.
+    /// The target accepts no more calls at the moment. The call has not run.
     Busy = 1,
-    /// The deadline passed before there was a reply.
+    /// The deadline passed before a reply arrived.
     Deadline = 2,
-    /// The target, or its host, does not take this call. It has not run.
+    /// The target, or its host, rejects this call. The call has not run.
     Refused = 3,
     /// The target trapped, or exceeded a limit, while it ran the call.
     Trapped = 4,
-    /// The connection was lost after the call was sent: it may have run, or still run.
+    /// The connection was lost after the call was sent: the call may have run, or may still be
+    /// running.
     MaybeExecuted = 5,
 }
 
 impl FailureCode {
-    /// All of them, in the order of their numbers.
+    /// All codes, ordered by number.
     pub const ALL: [Self; 6] = [
         Self::Unreachable,
         Self::Busy,
@@ -37,19 +38,19 @@ impl FailureCode {
         Self::MaybeExecuted,
     ];
 
-    /// The number on the wire.
+    /// Returns the number on the wire.
     #[must_use]
     pub const fn code(self) -> u32 {
         self as u32
     }
 
-    /// The failure behind a number.
+    /// Returns the code with a number.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.code() == code)
     }
 
-    /// The name in messages, in kebab case.
+    /// The name for messages, in kebab case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,7 +70,7 @@ impl fmt::Display for FailureCode {
     }
 }
 
-/// Why a call over a link has no reply, as it is told to whoever called.
+/// The failure of a call over a link, as sent to the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{code}: {message}")]
 pub struct Failure {
@@ -78,8 +79,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure. A message that is longer than [`MAX_MESSAGE_BYTES`] is cut, and ends in `…`: a failure
-    /// must not fail to be told.
+    /// Creates a failure. A message longer than [`MAX_MESSAGE_BYTES`] is cut and ends in `…`,
+    /// because a failure must always be deliverable.
     #[must_use]
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
@@ -90,18 +91,18 @@ impl Failure {
         Self { code, message }
     }
 
-    /// What whoever called can act on.
+    /// The code, for the caller's program.
     #[must_use]
     pub fn code(&self) -> FailureCode {
         self.code
     }
 
-    /// What is to be read: the names of what is involved, and the reason.
+    /// The message, for people: the involved names and the reason.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
-/// The end of a message that was cut.
+/// The end of a cut message.
 const CUT: &str = "…";

@@ -1,13 +1,13 @@
-//! What crosses a link as bytes: values, frames and failures.
+//! The wire format of links: values, frames and failures.
 //!
-//! Values are in the encoding of the component model, the one that wRPC uses. There is no dynamic type of
-//! values here: [`Encoder`] and [`Decoder`] have one method for each primitive, and whoever knows the type
-//! drives them. Stubs and skeletons, which are generated, write and read the same bytes.
+//! Values have the encoding of the component model, the one that wRPC uses. This crate has no
+//! dynamic value type: [`Encoder`] and [`Decoder`] have one method for each primitive, and the
+//! caller drives them along the type. Generated stubs and skeletons read and write the same bytes.
 //!
-//! A [`Frame`] is one message between hosts. What comes in is hostile: bounds are checked before anything
-//! is allocated, and every refusal is typed and says where.
+//! A [`Frame`] is one message between hosts. Input is hostile: bounds are checked before anything
+//! is allocated, and every error is typed and has an offset.
 //!
-//! `docs/wire.md` is the specification, and the files in `tests/golden` hold it in place.
+//! `docs/wire.md` is the specification; the files in `tests/golden` pin the bytes.
 
 mod decoder;
 mod encoder;

@@ -1,53 +1,55 @@
-//! The bounds of this crate, each with its reason.
+//! The limits of this crate, each with its reason.
 
-/// The largest encoded value: as large as a chunked message may sensibly become in memory at both ends of
-/// a link at once. What is larger belongs into a stream.
+/// The largest encoded value: both ends of a link have it in memory at once. Larger data belongs
+/// into a stream.
 pub const MAX_VALUE_BYTES: usize = 64 << 20;
 
-/// The most elements that a decoder takes, counted over all lists of a value, without those of strings and
-/// of `list<u8>`, which are bytes. A decoded element takes some forty bytes as a dynamic value.
+/// The largest number of elements in a decoded value, summed over all its lists. Strings and
+/// `list<u8>` count as bytes instead. A decoded element takes some forty bytes as a dynamic value.
 pub const MAX_VALUE_ELEMENTS: u64 = 4 << 20;
 
-/// How deeply a value may be nested. Component tools refuse types that are deeper than a hundred, so only a
-/// hostile one is.
+/// The deepest nesting of a value. Component tools refuse types that are deeper than a hundred, so
+/// only a hostile value is deeper.
 pub const MAX_VALUE_DEPTH: u32 = 128;
 
-/// The largest frame: a value of the largest size, and what is around it.
+/// The largest frame: a value of the largest size, with the other fields.
 pub const MAX_FRAME_BYTES: usize = MAX_VALUE_BYTES + (64 << 10);
 
-/// The longest authenticator: two signatures, a key's name and a nonce fit twice.
+/// The longest authenticator: enough for two signatures, a key name and a nonce, twice.
 pub const MAX_AUTHENTICATOR_BYTES: usize = 512;
 
-/// The longest name of an app or a component, as manifests bound it.
+/// The longest name of an app or a component; manifests have the same bound.
 pub const MAX_COMPONENT_NAME_BYTES: usize = 63;
 
-/// The longest name of an interface or a function: a namespace, a package of several parts, an interface
-/// and a version of generous length each.
+/// The longest name of an interface or a function: a namespace, a package of several parts, an
+/// interface and a version, each of generous length.
 pub const MAX_WIT_NAME_BYTES: usize = 1 << 10;
 
 /// The longest trace context: a `traceparent` takes 55 bytes, and later versions may append to it.
 pub const MAX_TRACE_BYTES: usize = 256;
 
-/// The longest method, authority, or path with its query: what an ingress takes as the head of a request.
+/// The longest method, authority, or path with query: the limit of an ingress for a request head.
 pub const MAX_HTTP_TARGET_BYTES: usize = 64 << 10;
 
-/// The longest name or value of a header: what an ingress takes as the head of a request.
+/// The longest name or value of a header: the limit of an ingress for a request head.
 pub const MAX_HTTP_FIELD_BYTES: usize = 64 << 10;
 
-/// The most headers of a request or an answer, or trailers: twice what an ingress takes of a client.
+/// The largest number of headers in a request or response, or of trailers: twice the limit of an
+/// ingress.
 pub const MAX_HTTP_FIELDS: usize = 256;
 
-/// The longest message of a failure; what is longer is cut, since a failure must not fail.
+/// The longest message of a failure; longer ones are cut, since a failure must always be
+/// deliverable.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 10;
 
-/// What a decoder takes. Each bound is checked before anything of that size is allocated.
+/// The limits of a decoder. Each is checked before anything of that size is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How deeply values may be nested.
+    /// Levels of nesting.
     pub depth: u32,
-    /// How many elements lists may have, all together.
+    /// Elements, summed over all lists.
     pub elements: u64,
-    /// How many bytes the whole value may have.
+    /// Bytes of the whole value.
     pub bytes: usize,
 }
 

@@ -1,11 +1,11 @@
-//! What can be wrong with an encoded value, by number.
+//! Defects of encoded values, by number.
 //!
-//! Generated stubs and skeletons cannot say more than a number, and they are cached: a number never changes
-//! its meaning and is never used again.
+//! Generated stubs and skeletons can report only a number, and they are cached: a number never
+//! changes its meaning and is never reused.
 
 use std::fmt;
 
-/// What is wrong with an encoded value, or with what it refers to.
+/// A defect of an encoded value, or of a handle or function index in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 #[non_exhaustive]
@@ -20,28 +20,28 @@ pub enum Malformed {
     Char = 4,
     /// A string is not UTF-8.
     Utf8 = 5,
-    /// There is no such case.
+    /// The case does not exist.
     Discriminant = 6,
     /// A flag is set that the type does not have.
     Flags = 7,
-    /// There are more elements than the receiver takes.
+    /// The lists have too many elements for a link.
     Elements = 8,
-    /// The value is nested deeper than the receiver takes.
+    /// The value is nested too deeply for a link.
     Depth = 9,
-    /// There are more bytes than the receiver takes, or than its memory holds.
+    /// The value has more bytes than a link carries, or than the receiver's memory has left.
     Bytes = 10,
     /// Bytes follow after the value.
     Trailing = 11,
     /// A handle is not four bytes long.
     Handle = 12,
-    /// No resource, or one of another type, is behind a handle.
+    /// A handle does not refer to a resource of the expected type.
     UnknownHandle = 13,
-    /// There is no function with this index.
+    /// The function index does not exist.
     UnknownFunction = 14,
 }
 
 impl Malformed {
-    /// All of them, in the order of their numbers.
+    /// All defects, ordered by number.
     pub const ALL: [Self; 14] = [
         Self::Truncated,
         Self::Integer,
@@ -59,19 +59,19 @@ impl Malformed {
         Self::UnknownFunction,
     ];
 
-    /// The number that generated code knows it by.
+    /// Returns the number that generated code reports.
     #[must_use]
     pub const fn code(self) -> u32 {
         self as u32
     }
 
-    /// The reason behind a number, if it is one of ours: a guest may report any.
+    /// Returns the defect with a number; `None` for other numbers, which a guest may report.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
-    /// The name that `docs/wire.md` has for it.
+    /// The name in `docs/wire.md`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,26 +1,26 @@
-//! Why bytes are not a frame.
+//! Errors of reading frames.
 
 use thiserror::Error;
 
 use super::Kind;
 use crate::error::DecodeError;
 
-/// Why bytes are not a frame that this crate can read.
+/// The reason why bytes are not a frame that this crate can read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// There is not even a version and a kind.
-    #[error("expected a frame, found less than the two bytes that each begins with")]
+    /// The bytes end before the version and the kind.
+    #[error("expected a frame, found less than the two bytes of its head")]
     Empty,
-    /// The frame is longer than any may be.
+    /// The frame exceeds the size limit.
     #[error("expected a frame of at most {limit} bytes, found {found}")]
     TooLong {
         /// The limit.
         limit: usize,
-        /// How long it is.
+        /// The length of the frame.
         found: usize,
     },
-    /// It is of another version.
+    /// The frame has another version.
     #[error(
         "expected a frame of version {supported}, found version {found}; \
          run the same release of weft on both hosts"
@@ -28,10 +28,10 @@ pub enum FrameError {
     Version {
         /// The version of the frame.
         found: u8,
-        /// The version that this host speaks.
+        /// The version of this host.
         supported: u8,
     },
-    /// It is of a kind that its version does not have.
+    /// The kind does not exist in the frame's version.
     #[error(
         "expected a kind of frame that version {supported} has, found kind {found} in a frame of \
          version {version}; run the same release of weft on both hosts"
@@ -41,29 +41,29 @@ pub enum FrameError {
         found: u8,
         /// The version of the frame.
         version: u8,
-        /// The version that this host speaks.
+        /// The version of this host.
         supported: u8,
     },
-    /// A field is not as it has to be.
+    /// A field is malformed.
     #[error("malformed `{}` frame", kind.name())]
     Malformed {
-        /// What the frame is.
+        /// The kind of the frame.
         kind: Kind,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: FieldError,
     },
-    /// A held frame is not of the kind that can be held there.
+    /// A held frame does not have the expected kind.
     #[error("expected a held `{}` frame, found a `{}` frame", expected.name(), found.name())]
     Unexpected {
-        /// What can be held there.
+        /// The expected kind.
         expected: Kind,
-        /// What is.
+        /// The kind of the held frame.
         found: Kind,
     },
 }
 
-/// Why a field of a frame is refused.
+/// The reason why a field of a frame is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
@@ -73,37 +73,37 @@ pub enum FieldError {
     /// A field is too long.
     #[error("expected at most {limit} bytes of `{field}`, found {found}")]
     TooLong {
-        /// The field, as `docs/wire.md` names it.
+        /// The name of the field in `docs/wire.md`.
         field: &'static str,
         /// The limit.
         limit: usize,
-        /// How long it is.
+        /// The length of the field.
         found: usize,
     },
-    /// The name of a session has another length.
+    /// A session id has the wrong length.
     #[error("expected a session of {expected} bytes, found {found}")]
     Session {
-        /// How long each is.
+        /// The length of a session id.
         expected: usize,
-        /// How long it is.
+        /// The length of the field.
         found: usize,
     },
-    /// A field of a fixed length has another one.
+    /// A field of a fixed length has another length.
     #[error("expected {expected} bytes of `{field}`, found {found}")]
     Length {
-        /// The field, as `docs/wire.md` names it.
+        /// The name of the field in `docs/wire.md`.
         field: &'static str,
-        /// How long it always is.
+        /// The fixed length.
         expected: usize,
-        /// How long it is.
+        /// The length of the field.
         found: usize,
     },
-    /// A held frame ends elsewhere than was announced.
-    #[error("expected a frame of {announced} bytes, found one of {found}")]
+    /// A held frame does not have the announced length.
+    #[error("expected a frame of {announced} bytes, found {found}")]
     Total {
-        /// How long it was said to be.
+        /// The announced length.
         announced: u32,
-        /// How long it is by its own fields.
+        /// The length by the frame's own fields.
         found: u64,
     },
 }

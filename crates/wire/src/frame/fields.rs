@@ -1,4 +1,4 @@
-//! What the bodies of all frames are made of: bounded fields over the value encoding.
+//! Bounded fields over the value encoding, of which all frame bodies consist.
 
 use super::error::FieldError;
 use crate::decoder::Decoder;
@@ -30,13 +30,14 @@ pub(super) fn write_option<T>(
     }
 }
 
-/// Reads fields. The lists in a frame have bounds of their own, far below the elements of a link.
+/// Reads fields. The lists in a frame have their own limits, far below the elements of a link.
 pub(super) struct Reader<'a> {
     decoder: Decoder<'a>,
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a frame's bytes that begins at an offset, so that errors say where in the frame.
+    /// Creates a reader of a frame's bytes that begins at `offset`, so that errors have offsets
+    /// within the frame.
     pub(super) fn new(bytes: &'a [u8], offset: usize) -> Result<Self, FieldError> {
         let limits = Limits {
             bytes: MAX_FRAME_BYTES,
@@ -59,7 +60,8 @@ impl<'a> Reader<'a> {
         Ok(self.decoder.u16()?)
     }
 
-    /// The length of a list of at most `limit` elements, each of so many bytes at least.
+    /// Reads the length of a list of at most `limit` elements of at least `element_bytes_min`
+    /// bytes.
     pub(super) fn length(
         &mut self,
         field: &'static str,
@@ -83,12 +85,12 @@ impl<'a> Reader<'a> {
         Ok(self.decoder.handle()?)
     }
 
-    /// A `list<u8>` that only the frame's own size bounds.
+    /// Reads a `list<u8>` that is limited only by the size of the frame.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], FieldError> {
         Ok(self.decoder.bytes()?)
     }
 
-    /// A `list<u8>` up to a limit.
+    /// Reads a `list<u8>` up to a limit.
     pub(super) fn bounded(
         &mut self,
         field: &'static str,
@@ -99,8 +101,8 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A `list<u8>` of a fixed length.
-    pub(super) fn exactly<const LENGTH: usize>(
+    /// Reads a `list<u8>` of a fixed length.
+    pub(super) fn fixed_bytes<const LENGTH: usize>(
         &mut self,
         field: &'static str,
     ) -> Result<[u8; LENGTH], FieldError> {
@@ -112,7 +114,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A `string` up to a limit.
+    /// Reads a `string` up to a limit.
     pub(super) fn text(
         &mut self,
         field: &'static str,
@@ -138,7 +140,7 @@ impl<'a> Reader<'a> {
         Ok(self.decoder.is_ok()?)
     }
 
-    /// One of the cases of an `enum`, in the order of their discriminants.
+    /// Reads a case of an `enum`; `cases` is ordered by discriminant.
     pub(super) fn case<T: Copy>(&mut self, cases: &[T]) -> Result<T, FieldError> {
         let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
         // Below the count, hence an index.

@@ -1,5 +1,5 @@
-//! Requests from outside that a component on another host answers. Their bodies are streams of the call,
-//! whose chunks are bytes.
+//! HTTP requests from outside that a component on another host handles. Their bodies are streams of
+//! the call; their chunks are bytes.
 
 use super::error::FieldError;
 use super::fields::{Body, Reader, write_option};
@@ -13,22 +13,22 @@ use crate::limits::{
     MAX_TRACE_BYTES,
 };
 
-/// A request from outside, for a component that handles HTTP.
+/// An HTTP request from outside, for a component that handles HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest<'a> {
-    /// The number that the asking host gave the call; no other of its calls has it.
+    /// The number of the call, unique among the calls of the requesting host.
     pub call: u64,
     /// The app of the component.
     pub app: &'a str,
     /// The component.
     pub component: &'a str,
-    /// How long the asking host waits from now, in milliseconds.
+    /// The remaining time, in milliseconds.
     pub deadline_ms: u32,
     /// The W3C `traceparent` of the request.
     pub trace: Option<&'a str>,
-    /// The method, as the client wrote it.
+    /// The method, unchanged from the client.
     pub method: &'a str,
-    /// `host` or `host:port`, as the client named it.
+    /// `host` or `host:port`, unchanged from the client.
     pub authority: &'a str,
     /// The path and the query.
     pub path: &'a str,
@@ -38,16 +38,16 @@ pub struct HttpRequest<'a> {
     pub body: HttpBody<'a>,
 }
 
-/// The answer to a request from outside.
+/// The response to an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpReply<'a> {
     /// The call.
     pub call: u64,
-    /// The answer's head, or why there is none.
+    /// The head of the response, or the failure.
     pub outcome: Result<HttpHead<'a>, Failure>,
 }
 
-/// The head of an answer.
+/// The head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpHead<'a> {
     /// The status code.
@@ -61,22 +61,22 @@ pub struct HttpHead<'a> {
 /// One header or trailer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpField<'a> {
-    /// Its name.
+    /// The name.
     pub name: &'a str,
-    /// Its value.
+    /// The value.
     pub value: &'a [u8],
 }
 
-/// The body of a request or of an answer.
+/// The body of a request or a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpBody<'a> {
-    /// All of it, perhaps nothing.
+    /// The whole body, possibly empty.
     Whole(&'a [u8]),
-    /// The number of the stream that it comes by.
+    /// The number of the stream that carries the body.
     Stream(u32),
 }
 
-/// The trailers of a body that comes by a stream; they come before its end.
+/// The trailers of a body that is sent as a stream; they precede its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpTrailers<'a> {
     /// The call.
@@ -213,7 +213,7 @@ fn write_fields(encoder: &mut Encoder<'_>, fields: &[HttpField<'_>]) -> Result<(
     Ok(())
 }
 
-/// Allocates, within the bound, a reference for each field.
+/// Allocates, within the limit, one reference for each field.
 fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<HttpField<'a>>, FieldError> {
     let count = reader.length("headers", MAX_HTTP_FIELDS, FIELD_BYTES_MIN)?;
     let mut fields = Vec::with_capacity(count);
@@ -226,5 +226,5 @@ fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<HttpField<'a>>, FieldE
     Ok(fields)
 }
 
-/// Two empty texts.
+/// The encoded size of two empty strings.
 const FIELD_BYTES_MIN: usize = 2;

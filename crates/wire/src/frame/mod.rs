@@ -1,21 +1,21 @@
-//! Frames: one message between hosts each.
+//! Frames: the messages between hosts.
 //!
-//! A frame is a byte for the version, one for the kind, an authenticator, and then a record in the value
-//! encoding. Version and kind come first, so that a host can say what it does not understand; then the
-//! authenticator, so that it can be checked before anything else is read.
+//! A frame is a byte for the version, one for the kind, an authenticator, and then a record in the
+//! value encoding. Version and kind come first, so that a host can report a frame that it does not
+//! support. The authenticator follows, so that it can be checked before the rest is read.
 
+mod claim_check;
 mod error;
 mod fields;
 mod http;
-mod large;
 mod reply;
 mod request;
 mod session;
 mod stream;
 
+pub use claim_check::{ClaimId, Fetch, HOST_BYTES, Held, Part};
 pub use error::{FieldError, FrameError};
 pub use http::{HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers};
-pub use large::{ClaimId, Fetch, HOST_BYTES, Held, Part};
 pub use reply::{KeptSession, Reply};
 pub use request::{Abandon, Importer, Request, Target};
 pub use session::{DropHandle, End, Renew, SessionId};
@@ -30,13 +30,13 @@ use reply::{read_failure, write_failure};
 /// The version of the frames that this crate writes and reads.
 pub const VERSION: u8 = 1;
 
-/// Room for the fields of an ordinary frame beside its payload: some names and numbers.
+/// Capacity for the fields of an ordinary frame beside its payload: some names and numbers.
 const ORDINARY_BYTES: usize = 256;
 
 /// Declares the kinds of frames once: their numbers, names and bodies.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($body:ty) = $number:literal, $name:literal;)*) => {
-        /// What a frame is, by the number on the wire. A number is never used again for another kind.
+        /// The kind of a frame, with its number on the wire. A number is never reused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
         pub enum Kind {
@@ -44,10 +44,10 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// All of them, in the order of their numbers.
+            /// All kinds, ordered by number.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
-            /// The name that `docs/wire.md` has for it.
+            /// The name in `docs/wire.md`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self {
@@ -56,14 +56,14 @@ macro_rules! kinds {
             }
         }
 
-        /// One message between hosts. What is long in it is borrowed.
+        /// One message between hosts. Long fields are borrowed.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Frame<'a> {
             $($(#[$doc])* $kind($body),)*
         }
 
         impl<'a> Frame<'a> {
-            /// What it is.
+            /// Returns the kind of the frame.
             #[must_use]
             pub fn kind(&self) -> Kind {
                 match self {
@@ -89,40 +89,40 @@ macro_rules! kinds {
 kinds! {
     /// A call.
     Request(Request<'a>) = 1, "request";
-    /// How a call ended.
+    /// The end of a call.
     Reply(Reply<'a>) = 2, "reply";
-    /// A session is still wanted.
+    /// Renews the lease of a session.
     Renew(Renew) = 3, "renew";
-    /// A session is not wanted any more.
+    /// Ends a session.
     End(End) = 4, "end";
-    /// A handle of a session is not wanted any more.
+    /// Drops a handle of a session.
     Drop(DropHandle) = 5, "drop";
     /// Elements of a stream.
     Chunk(Chunk<'a>) = 6, "chunk";
-    /// The reader of a stream takes more.
+    /// Grants the writer of a stream more bytes.
     Credit(Credit) = 7, "credit";
-    /// A stream has come to its end.
+    /// The end of a stream.
     Finish(Finish) = 8, "finish";
-    /// One end of a stream is gone before it was finished.
+    /// Cancels a stream that has not finished.
     Cancel(Cancel) = 9, "cancel";
-    /// One side of a call is gone.
+    /// Ends a call on one side, before its regular end.
     Abandon(Abandon) = 10, "abandon";
-    /// A frame that is too large for one message: its first part, and where the rest is.
+    /// The first part of a frame that is too large for one message, with a claim on the rest.
     Held(Held<'a>) = 11, "held";
-    /// More of a held frame is wanted.
+    /// Requests more of a held frame.
     Fetch(Fetch) = 12, "fetch";
     /// More of a held frame.
     Part(Part<'a>) = 13, "part";
-    /// A request from outside.
+    /// An HTTP request from outside the lattice.
     HttpRequest(HttpRequest<'a>) = 20, "http-request";
-    /// The answer to a request from outside.
+    /// The response to an HTTP request.
     HttpReply(HttpReply<'a>) = 21, "http-reply";
-    /// The trailers of a body that comes by a stream.
+    /// The trailers of a body that is sent as a stream.
     HttpTrailers(HttpTrailers<'a>) = 22, "http-trailers";
 }
 
 impl Kind {
-    /// The kind behind a number.
+    /// Returns the kind with a number.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Self> {
         let kinds = Self::ALL.iter().copied();
@@ -134,7 +134,7 @@ impl<'a> Frame<'a> {
     /// Appends the frame, with an empty authenticator. After an error nothing is appended.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// If a field is longer than its limit.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         self.encode_with(&[], out)
     }
@@ -142,10 +142,10 @@ impl<'a> Frame<'a> {
     /// Appends the frame with an authenticator. After an error nothing is appended.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// If a field is longer than its limit.
     pub fn encode_with(&self, authenticator: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let start = out.len();
-        // Once, and not each time that a field finds no room.
+        // One reservation instead of one per field.
         out.reserve(ORDINARY_BYTES + authenticator.len() + self.payload_bytes());
         let written = self.write(authenticator, &mut Encoder::new(out, MAX_FRAME_BYTES));
         if written.is_err() {
@@ -154,15 +154,15 @@ impl<'a> Frame<'a> {
         written
     }
 
-    /// Reads a frame, whatever its authenticator is.
+    /// Reads a frame without checking its authenticator.
     ///
     /// # Errors
-    /// If it is not a frame of this version, or a field is not as it has to be.
+    /// If the bytes are not a frame of this version, or a field is malformed.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, FrameError> {
         Envelope::open(bytes)?.frame()
     }
 
-    /// How long the longest field is, of the frames that carry data.
+    /// Length of the longest field, for kinds that carry data.
     fn payload_bytes(&self) -> usize {
         match self {
             Self::Request(request) => request.payload.len(),
@@ -183,8 +183,8 @@ impl<'a> Frame<'a> {
 
 /// A frame whose body has not been read yet.
 ///
-/// Whoever checks authenticators does so between [`open`](Self::open) and [`frame`](Self::frame). What an
-/// authenticator has to cover is [`head`](Self::head) and [`body`](Self::body).
+/// Authenticators are checked between [`open`](Self::open) and [`frame`](Self::frame). They must
+/// cover [`head`](Self::head) and [`body`](Self::body).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
     bytes: &'a [u8],
@@ -197,10 +197,10 @@ pub struct Envelope<'a> {
 const HEAD_BYTES: usize = 2;
 
 impl<'a> Envelope<'a> {
-    /// Reads what is before the body.
+    /// Reads the part before the body.
     ///
     /// # Errors
-    /// If it is not a frame of this version, of a kind that this version has, within the bounds.
+    /// If the bytes are not a frame of this version, of a kind of this version, within the limits.
     pub fn open(bytes: &'a [u8]) -> Result<Self, FrameError> {
         if bytes.len() > MAX_FRAME_BYTES {
             let (limit, found) = (MAX_FRAME_BYTES, bytes.len());
@@ -220,13 +220,13 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// What the frame is.
+    /// The kind of the frame.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What proves who sent the frame; empty if nothing does.
+    /// The proof of the sender; empty for frames without one.
     #[must_use]
     pub fn authenticator(&self) -> &'a [u8] {
         self.authenticator
@@ -247,7 +247,7 @@ impl<'a> Envelope<'a> {
     /// Reads the body.
     ///
     /// # Errors
-    /// If a field is not as it has to be, or bytes follow after the last one.
+    /// If a field is malformed, or bytes follow after the last one.
     pub fn frame(&self) -> Result<Frame<'a>, FrameError> {
         let read = || {
             let mut reader = Reader::new(self.bytes, self.body)?;

@@ -1,4 +1,4 @@
-//! How a call ended.
+//! Replies to calls.
 
 use super::error::FieldError;
 use super::fields::{Body, Reader, write_option};
@@ -8,23 +8,23 @@ use crate::error::EncodeError;
 use crate::failure::{Failure, FailureCode};
 use crate::limits::MAX_MESSAGE_BYTES;
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<'a> {
     /// The call.
     pub call: u64,
-    /// The session that keeps the instance, if handles of the importer are alive in it.
+    /// The session that retains the instance, if the importer has live handles in it.
     pub session: Option<KeptSession>,
-    /// The encoded result, or why there is none.
+    /// The encoded result, or the failure.
     pub outcome: Result<&'a [u8], Failure>,
 }
 
-/// A session that keeps the instance that served a call.
+/// A session that retains the instance of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptSession {
-    /// Its name.
+    /// The id of the session.
     pub id: SessionId,
-    /// After how many milliseconds without a call or a renewal it ends.
+    /// Time after which the session ends without a call or a renewal, in milliseconds.
     pub lease_ms: u32,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn write_failure(
     encoder.string(failure.message())
 }
 
-/// Allocates a message, within its bound.
+/// Allocates only the message, within its limit.
 pub(super) fn read_failure(reader: &mut Reader<'_>) -> Result<Failure, FieldError> {
     let code = reader.case(&FailureCode::ALL)?;
     let message = reader.text("message", MAX_MESSAGE_BYTES)?;

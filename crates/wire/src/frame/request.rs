@@ -1,4 +1,4 @@
-//! Calls, and that nobody waits for one any more.
+//! Calls, and the frame that abandons one.
 
 use super::error::FieldError;
 use super::fields::{Body, Reader, write_option};
@@ -10,25 +10,25 @@ use crate::limits::{MAX_COMPONENT_NAME_BYTES, MAX_TRACE_BYTES, MAX_WIT_NAME_BYTE
 /// A call of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request<'a> {
-    /// The number that the importer's host gave the call; no other of its calls has it.
+    /// The number of the call, unique among the calls of the importer's host.
     pub call: u64,
-    /// The session that has to serve the call; none if any instance may.
+    /// The session that must serve the call; `None` if any instance may.
     pub session: Option<SessionId>,
-    /// What is called.
+    /// The called function.
     pub target: Target<'a>,
-    /// How long the importer waits from now, in milliseconds.
+    /// The remaining time, in milliseconds.
     pub deadline_ms: u32,
-    /// How many calls over links led to this one.
+    /// The number of links on the call path, including this one.
     pub depth: u32,
     /// The W3C `traceparent` of the call.
     pub trace: Option<&'a str>,
-    /// Who calls.
+    /// The calling component.
     pub importer: Importer<'a>,
     /// The encoded arguments.
     pub payload: &'a [u8],
 }
 
-/// What is called.
+/// The called function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// The app of the exporting component.
@@ -37,11 +37,11 @@ pub struct Target<'a> {
     pub component: &'a str,
     /// The interface, as the exporter's binary names it.
     pub interface: &'a str,
-    /// The function, as WIT's tools name it: `[method]cart.add`.
+    /// The function, in the notation of WIT tools: `[method]cart.add`.
     pub function: &'a str,
 }
 
-/// Who calls.
+/// The calling component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Importer<'a> {
     /// The app of the importing component.
@@ -50,10 +50,10 @@ pub struct Importer<'a> {
     pub component: &'a str,
 }
 
-/// One side of a call is gone, and what it began with it. There is no reply to it.
+/// Abandons a call and everything that it started. There is no reply to this frame.
 ///
-/// From the importer it says that nobody waits for the call; from the exporter, after the reply, that what
-/// its streams have not brought will never come.
+/// From the importer: the caller stopped waiting. From the exporter, after the reply: the streams
+/// of the call end here, incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Abandon {
     /// The call.
@@ -86,7 +86,7 @@ impl<'a> Body<'a> for Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads what is before the payload, which is left empty.
+    /// Reads the part before the payload; `payload` is left empty.
     pub(super) fn read_head(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: reader.u64()?,

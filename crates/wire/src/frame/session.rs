@@ -1,4 +1,4 @@
-//! Sessions: instances of an exporter that are kept for the handles that an importer holds.
+//! Sessions: instances of an exporter that are retained for the handles of an importer.
 
 use std::fmt;
 
@@ -7,20 +7,20 @@ use super::fields::{Body, Reader};
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 
-/// The name of a session. The exporter's host draws it at random, so that nobody else can guess it.
+/// The id of a session. The exporter's host draws it at random, so that no other host can guess it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub [u8; SESSION_BYTES]);
 
 const SESSION_BYTES: usize = 16;
 
-/// A session is still wanted: its lease begins anew.
+/// Renews the lease of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renew {
     /// The session.
     pub session: SessionId,
 }
 
-/// A session is not wanted any more: the importer's instance has ended.
+/// Ends a session: the importer's instance has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
     /// The session.
@@ -53,7 +53,7 @@ impl SessionId {
     }
 }
 
-/// Who knows the name may use the session, so a log line shows only its beginning.
+/// Shows only the first bytes in logs: a session id is the permission to use the session.
 impl fmt::Debug for SessionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.0;

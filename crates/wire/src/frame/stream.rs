@@ -1,7 +1,7 @@
 //! Streams and futures of a call. A future is a stream of one element.
 //!
-//! The writer sends chunks while it has credit, then a finish; the reader gives credit. Whichever end is
-//! dropped before that says so with a cancel.
+//! The writer sends chunks while it has credit, then a finish; the reader grants credit. The end
+//! that is dropped earlier sends a cancel.
 
 use super::error::FieldError;
 use super::fields::{Body, Reader};
@@ -19,19 +19,19 @@ pub struct Chunk<'a> {
     pub payload: &'a [u8],
 }
 
-/// The reader of a stream takes more.
+/// Grants the writer of a stream more bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
     /// The call that the stream belongs to.
     pub call: u64,
     /// The stream's number within the call.
     pub stream: u32,
-    /// How many more bytes of chunks' payloads. A chunk may be sent while any credit is left, and its size
-    /// is taken from it, below zero if need be.
+    /// Number of additional payload bytes. A chunk may be sent while any credit remains; its size
+    /// is subtracted, possibly below zero.
     pub bytes: u32,
 }
 
-/// A stream has come to its end: all elements were sent.
+/// The end of a stream: all elements were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finish {
     /// The call that the stream belongs to.
@@ -40,24 +40,24 @@ pub struct Finish {
     pub stream: u32,
 }
 
-/// One end of a stream is gone before it was finished.
+/// Cancels a stream that has not finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cancel {
     /// The call that the stream belongs to.
     pub call: u64,
     /// The stream's number within the call.
     pub stream: u32,
-    /// Which end.
+    /// The end that cancels.
     pub by: CancelledBy,
 }
 
-/// Which end of a stream is gone.
+/// The cancelling end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum CancelledBy {
-    /// Nobody reads it any more; the writer may stop.
+    /// The reader was dropped; the writer may stop.
     Reader = 0,
-    /// Nobody writes it any more, and it is not complete: the writer failed.
+    /// The writer failed; the stream is incomplete.
     Writer = 1,
 }
 

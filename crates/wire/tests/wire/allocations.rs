@@ -1,6 +1,6 @@
-//! Hostile bytes allocate nothing that they do not pay for with bytes of their own.
+//! Allocations while decoding hostile bytes: at most in proportion to the bytes themselves.
 //!
-//! The counting allocator counts by thread, so other tests do not disturb.
+//! The counting allocator counts by thread, so tests that run in parallel do not disturb.
 
 use allocation_counter::measure;
 use proptest::collection::vec;
@@ -12,15 +12,15 @@ use weft_wire::{
 use crate::any::{any_parts, any_type, config};
 use crate::model::{Type, Value, decode};
 
-/// Few elements, so that the bound is far below what lengths can claim.
+/// Few elements, so that the limit is far below the lengths that a hostile value can claim.
 const LIMITS: Limits = Limits {
     depth: 16,
     elements: 1000,
     bytes: 4096,
 };
 
-/// The most that a walker may hold: each element as a value in a vector that grows by doubling, and each
-/// byte copied.
+/// The largest allocation of a walker: each element as a value in a vector that grows by doubling,
+/// and each byte copied.
 const BYTES_MAX: u64 =
     LIMITS.elements * size_of::<Value>() as u64 * 2 + LIMITS.bytes as u64 * 2 + 1024;
 

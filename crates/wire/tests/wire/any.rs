@@ -1,4 +1,4 @@
-//! Any type, any value of it, and any frame, for property tests.
+//! Strategies for any type, any value of a type, and any frame.
 
 use proptest::collection::vec;
 use proptest::option;
@@ -12,13 +12,13 @@ use weft_wire::{
 
 use crate::model::{Type, Value};
 
-/// How deeply random types are nested.
+/// Nesting depth of random types.
 const DEPTH: u32 = 4;
 
-/// How many parts random types have, all together.
+/// Number of parts of a random type, in total.
 const PARTS: u32 = 24;
 
-/// Failures are printed with their input; nothing is kept in files.
+/// Failures are printed with their input instead of stored in files.
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
@@ -60,7 +60,7 @@ fn leaf() -> impl Strategy<Value = Type> {
             Type::Handle,
             Type::Stream,
         ]),
-        // Past where a discriminant takes two bytes.
+        // Beyond the largest discriminant of one byte.
         (1_u32..300).prop_map(Type::Enum),
         (1_usize..70).prop_map(Type::Flags),
     ]
@@ -125,7 +125,7 @@ fn any_payload(ty: Option<&Type>) -> BoxedStrategy<Option<Box<Value>>> {
     }
 }
 
-/// Integers of all lengths, both signs: a uniform one is nearly always of the greatest length.
+/// Integers of all lengths, both signs: uniform ones nearly always have the greatest length.
 fn any_width(bits: u32) -> impl Strategy<Value = u64> {
     (any::<u64>(), 0..bits, any::<bool>()).prop_map(|(value, shift, is_negative)| {
         let value = value >> shift;
@@ -139,7 +139,7 @@ fn any_width(bits: u32) -> impl Strategy<Value = u64> {
 
 // === frames ===
 
-/// What a frame borrows.
+/// The data that a frame borrows.
 #[derive(Debug, Clone)]
 pub(crate) struct Parts {
     pub(crate) number: u64,

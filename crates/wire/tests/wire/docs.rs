@@ -1,4 +1,4 @@
-//! `docs/wire.md` is the specification: what has bytes or a number here is in it.
+//! Tests that `docs/wire.md` lists all golden bytes, limits and numbers.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::golden::{golden, golden_text};
 /// The text of the specification.
 fn specification() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire.md");
-    fs::read_to_string(file).expect("the specification is there")
+    fs::read_to_string(file).expect("the specification exists")
 }
 
-/// Fails with everything that the specification has to say and does not.
+/// Fails with every text that is missing in the specification.
 #[track_caller]
 pub(crate) fn assert_documented(texts: impl IntoIterator<Item = String>) {
     let specification = specification();
@@ -20,7 +20,7 @@ pub(crate) fn assert_documented(texts: impl IntoIterator<Item = String>) {
     let missing: Vec<_> = texts.filter(|text| !specification.contains(text)).collect();
     assert!(
         missing.is_empty(),
-        "`docs/wire.md` does not say so, and it is the specification:\n{}",
+        "`docs/wire.md` is the specification, but does not contain:\n{}",
         missing.join("\n")
     );
 }

@@ -1,4 +1,4 @@
-//! Values and frames whose bytes are written down, in `tests/golden` and in `docs/wire.md`.
+//! Values and frames with their golden bytes, in `tests/golden` and in `docs/wire.md`.
 
 use weft_wire::{
     Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
@@ -8,7 +8,7 @@ use weft_wire::{
 
 use crate::model::{Type, Value};
 
-/// A value of a type, with both as WIT and WAVE write them.
+/// A value of a type, with both in the notations of WIT and WAVE.
 pub(crate) struct ValueExample {
     pub(crate) name: &'static str,
     pub(crate) wit: &'static str,
@@ -201,7 +201,7 @@ fn calls() -> Vec<FrameExample> {
         plain("reply-failure", "call 300 failed", reply(None, Err(full))),
         plain(
             "abandon",
-            "nobody waits for call 300 any more",
+            "the importer abandons call 300",
             Frame::Abandon(Abandon { call: 300 }),
         ),
     ]
@@ -237,15 +237,11 @@ fn sessions() -> Vec<FrameExample> {
     vec![
         plain(
             "renew",
-            "the session is wanted",
+            "the lease of the session is renewed",
             Frame::Renew(Renew { session }),
         ),
-        plain(
-            "end",
-            "the session is not wanted",
-            Frame::End(End { session }),
-        ),
-        plain("drop", "handle 258 is not wanted", Frame::Drop(drop)),
+        plain("end", "the session ends", Frame::End(End { session })),
+        plain("drop", "handle 258 is dropped", Frame::Drop(drop)),
     ]
 }
 
@@ -270,7 +266,7 @@ fn streams() -> Vec<FrameExample> {
         ),
         plain(
             "credit",
-            "64 KiB more of the stream are welcome",
+            "the reader takes 64 KiB more of the stream",
             Frame::Credit(credit),
         ),
         plain(
@@ -280,7 +276,7 @@ fn streams() -> Vec<FrameExample> {
         ),
         plain(
             "cancel-reader",
-            "nobody reads the stream any more",
+            "the reader of the stream was dropped",
             cancel(CancelledBy::Reader),
         ),
         plain(
@@ -321,17 +317,17 @@ fn large() -> Vec<FrameExample> {
         ),
         plain(
             "fetch",
-            "up to 1,048,000 bytes more of it are wanted",
+            "requests up to 1,048,000 more bytes of the frame",
             Frame::Fetch(fetch),
         ),
         plain(
             "part",
-            "four bytes more of it",
+            "four more bytes of the frame",
             Frame::Part(part(Some(b"/pri"))),
         ),
         plain(
             "part-gone",
-            "it is not kept any more",
+            "the frame is no longer stored",
             Frame::Part(part(None)),
         ),
     ]
@@ -381,7 +377,7 @@ fn http() -> Vec<FrameExample> {
         ),
         plain(
             "http-request-stream",
-            "a `POST` whose body comes by stream 0",
+            "a `POST` with a body in stream 0",
             request("POST", vec![], HttpBody::Stream(0)),
         ),
         plain(
@@ -391,12 +387,12 @@ fn http() -> Vec<FrameExample> {
         ),
         plain(
             "http-reply-stream",
-            "`200`, whose body comes by stream 1",
+            "`200`, with a body in stream 1",
             reply(Ok(head(HttpBody::Stream(1)))),
         ),
         plain(
             "http-reply-failure",
-            "no answer: the component takes no more",
+            "no response: the component takes no more",
             reply(Err(Failure::new(FailureCode::Busy, "`storefront` is full"))),
         ),
         plain(

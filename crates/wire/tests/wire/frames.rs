@@ -1,4 +1,4 @@
-//! Frames: what is written is read again, within bounds, and what another version sends is named.
+//! Frames: round trips within limits, and errors that name other versions.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ proptest! {
     #[test]
     fn what_is_written_is_read_again(parts in any_parts()) {
         for frame in parts.frames() {
-            // What is in the buffer before stays there.
+            // Earlier content of the buffer stays.
             let mut bytes = b"before".to_vec();
             frame.encode_with(&parts.payload, &mut bytes)?;
             let envelope = Envelope::open(&bytes[6..])?;
@@ -114,7 +114,7 @@ fn a_malformed_frame_names_its_kind_and_then_the_place() {
     }
 }
 
-/// A request in which only what matters is set.
+/// A request with the fields that the tests need.
 const REQUEST: Request<'static> = Request {
     call: 1,
     session: None,
@@ -134,7 +134,7 @@ const REQUEST: Request<'static> = Request {
     payload: &[],
 };
 
-/// A request with one field of this text, by the field's name.
+/// A request with this text in the field of this name.
 fn with_field<'a>(field: &str, text: &'a str) -> Request<'a> {
     let mut request = Request { ..REQUEST };
     match field {
@@ -195,16 +195,16 @@ fn a_field_beyond_its_bound_is_not_written() {
 #[test]
 fn a_field_beyond_its_bound_is_not_read() {
     for (field, limit) in FIELDS {
-        // Written with a text that is short enough, then with a longer one in its place.
+        // Written with a short text, which a longer one then replaces.
         let mut bytes = Vec::new();
         let frame = Frame::Request(with_field(field, "@"));
         frame.encode(&mut bytes).expect("within the bound");
         let at = bytes.iter().rposition(|byte| *byte == b'@');
-        let at = at.expect("it is in there");
+        let at = at.expect("the field contains the text");
         let found = limit + 1;
         let mut text = vec![found as u8 | 0x80, (found >> 7) as u8];
         text.extend(vec![b'a'; found]);
-        // A length below 128 is one byte, and its longer form is read too.
+        // A length below 128 is one byte; its longer form is accepted too.
         bytes.splice(at - 1..=at, text);
         let kind = Kind::Request;
         let source = FieldError::TooLong {
@@ -248,10 +248,10 @@ fn text_that_is_not_unicode_is_refused_where_it_is() {
     let frame = Frame::Request(with_field("trace", "@"));
     frame.encode(&mut bytes).expect("within the bounds");
     let at = bytes.iter().position(|byte| *byte == b'@');
-    let offset = at.expect("it is in there");
+    let offset = at.expect("the field contains the text");
     bytes[offset] = 0xff;
     let Err(FrameError::Malformed { source, .. }) = Frame::decode(&bytes) else {
-        panic!("it was read");
+        panic!("the frame was accepted");
     };
     let FieldError::Value(error) = source else {
         panic!("{source}");

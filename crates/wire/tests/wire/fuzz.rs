@@ -1,7 +1,8 @@
-//! Random and damaged bytes, by the thousand: a stable stand-in for a fuzzer.
+//! Thousands of random and damaged bytes: a stable replacement for a fuzzer.
 //!
-//! Each seed makes one input. A run takes a fixed row of seeds, and with `WEFT_FUZZ_SECONDS` set goes on with
-//! others for so long. A failure prints its seed, which belongs into [`FOUND`] then.
+//! Each seed makes one input. A run takes a fixed series of seeds. With `WEFT_FUZZ_SECONDS` set it
+//! continues with other seeds for that time. A failure prints its seed, which belongs into
+//! [`FOUND`].
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,10 +14,10 @@ use weft_wire::{Decoder, Frame, Limits};
 use crate::any::{any_parts, any_typed_value, config};
 use crate::model::{decode, encode};
 
-/// Seeds that failed once.
+/// Seeds that once failed.
 const FOUND: &[u64] = &[];
 
-/// How many seeds every run takes: a few seconds' worth without optimisation.
+/// Number of seeds of every run: a few seconds without optimisation.
 const SEEDS: u64 = 5_000;
 
 const LIMITS: Limits = Limits {
@@ -83,11 +84,11 @@ fn fuzz(check: impl Fn(&mut TestRunner)) {
         .for_each(run);
 }
 
-/// How long to go on after the fixed row.
+/// The duration after the fixed series.
 fn extra() -> Option<Duration> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place of these tests that asks"
+        reason = "the only variable that these tests read"
     )]
     let seconds = std::env::var("WEFT_FUZZ_SECONDS").ok()?;
     let seconds = seconds.parse().expect("WEFT_FUZZ_SECONDS is a number");
@@ -97,10 +98,7 @@ fn extra() -> Option<Duration> {
 struct PrintedOnPanic(u64);
 
 impl Drop for PrintedOnPanic {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a failed test says what it failed with"
-    )]
+    #[expect(clippy::print_stderr, reason = "a failed test prints its seed")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("failed with seed {}: add it to FOUND", self.0);
@@ -113,7 +111,7 @@ fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
     tree.current()
 }
 
-/// A few edits: bytes that are changed, removed, repeated or put in; at times, all of them are new.
+/// A few edits: bytes changed, removed, repeated or inserted; at times, all bytes are new.
 fn damage(runner: &mut TestRunner, bytes: &mut Vec<u8>) {
     let edits = runner.rng().random_range(0..4);
     for _ in 0..edits {

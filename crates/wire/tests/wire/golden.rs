@@ -1,7 +1,7 @@
-//! The bytes of every example, against the files in `tests/golden`.
+//! Compares the bytes of every example with the files in `tests/golden`.
 //!
-//! A file that differs means that hosts of two releases no longer understand each other: that takes a new
-//! version of the frames, and for values also new stubs.
+//! A file that differs means that hosts of two releases no longer understand each other. Such a
+//! change needs a new version of the frames, and for values also new stubs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use weft_wire::{Decoder, Envelope, Kind, Limits};
 use crate::examples::{FrameExample, ValueExample, frames, values};
 use crate::model::{decode, encode};
 
-/// How many bytes are in a line of a file.
+/// Number of bytes in a line of a file.
 const LINE_BYTES: usize = 16;
 
 #[test]
@@ -108,7 +108,7 @@ fn path(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// What a file holds of so many bytes.
+/// The content of a file for these bytes.
 fn text(about: &str, bytes: &[u8]) -> String {
     let mut text = format!("# {about}\n");
     for line in bytes.chunks(LINE_BYTES) {
@@ -144,7 +144,7 @@ fn assert_golden(name: &str, about: &str, bytes: &[u8]) {
     let found = text(about, bytes);
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place of these tests that asks"
+        reason = "the only variable that these tests read"
     )]
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     if update {

@@ -1,5 +1,5 @@
-//! Good bytes that were damaged: cut off at every byte, with every bit flipped, and with lengths that are
-//! lies. Each is a typed error or another value, and nothing else.
+//! Valid bytes that were damaged: cut off at every byte, with every bit flipped, and with false
+//! lengths. Decoding returns a typed error or another value, and never panics.
 
 use proptest::prelude::*;
 use weft_wire::{Decoder, Frame, FrameError, Limits, Malformed};
@@ -43,7 +43,7 @@ proptest! {
     #[test]
     fn a_value_with_a_flipped_bit_is_answered((ty, value) in any_typed_value()) {
         for damaged in flipped(&encode(&ty, &value)) {
-            // Whatever is read is a value of the type, which the walker would panic over otherwise.
+            // The decoded value has the type; the walker would panic otherwise.
             let decoder = Decoder::new(&damaged, Limits::LINK)?;
             if let Ok(other) = decode(&ty, decoder) {
                 encode(&ty, &other);
@@ -53,7 +53,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case is a frame of every kind, and thousands of damaged ones of each.
+    // Each case is a frame of every kind, with thousands of damaged ones.
     #![proptest_config(config(16))]
 
     #[test]
@@ -70,7 +70,7 @@ proptest! {
     fn a_frame_with_a_flipped_bit_is_refused_or_another_frame(parts in any_parts()) {
         for frame in parts.frames() {
             for damaged in flipped(&encoded(&frame)) {
-                // An authenticator is not a part of the frame.
+                // The authenticator is not a part of the frame.
                 if let Ok(other) = Frame::decode(&damaged) {
                     let again = encoded(&other);
                     prop_assert_eq!(Frame::decode(&again), Ok(other));
@@ -112,7 +112,8 @@ fn every_length_in_a_frame_may_be_a_lie() {
     let session = [&[1, 3, 0][..], &LIE].concat();
     let part = [&[1, 13, 0, 16][..], &[0; 17], &[1], &LIE].concat();
     let frames = [
-        // An authenticator, a call's session, an app, a reply's payload, a chunk's, a held frame's host, a part.
+        // An authenticator, a call's session, an app, a reply's payload, a chunk's, a held frame's
+        // host, a part.
         [&[1, 1][..], &LIE].concat(),
         [&[1, 1, 0, 0, 1][..], &LIE].concat(),
         [&[1, 1, 0, 0, 0][..], &LIE].concat(),
@@ -123,7 +124,7 @@ fn every_length_in_a_frame_may_be_a_lie() {
         session,
     ];
     for bytes in frames {
-        let error = Frame::decode(&bytes).expect_err("there is nothing behind it");
+        let error = Frame::decode(&bytes).expect_err("the bytes end after the length");
         assert!(matches!(error, FrameError::Malformed { .. }), "{error}");
     }
 }

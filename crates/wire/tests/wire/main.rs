@@ -1,14 +1,14 @@
-//! The crate as its users see it.
+//! Tests of the public API.
 
 mod allocations;
 mod any;
+mod claim_check;
 mod docs;
 mod examples;
 mod frames;
 mod fuzz;
 mod golden;
 mod hostile;
-mod large;
 mod model;
 mod numbers;
 mod oracle;

@@ -1,9 +1,9 @@
-//! Types and values as trees, and the walkers that drive the encoder and the decoder with them: what a
-//! dynamic codec does, in its smallest form.
+//! Types and values as trees, with walkers that drive the encoder and the decoder: a dynamic codec
+//! in its smallest form.
 
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 
-/// A type of WIT. A record is a tuple here, since its names are not encoded.
+/// A type of WIT. A record is a tuple here, since names are not encoded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Type {
     Bool,
@@ -31,7 +31,7 @@ pub(crate) enum Type {
     Stream,
 }
 
-/// A value. Floats are their bits, so that a NaN equals itself.
+/// A value. Floats are stored as bits, so that a NaN equals itself.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Bool(bool),
@@ -126,7 +126,7 @@ fn write_container(encoder: &mut Encoder<'_>, ty: &Type, value: &Value) -> Resul
             encoder.err()?;
             write_payload(encoder, ty.as_deref(), payload.as_deref())
         }
-        _ => panic!("{value:?} is no {ty:?}"),
+        _ => panic!("{value:?} is not a value of {ty:?}"),
     }
 }
 
@@ -141,7 +141,7 @@ fn write_payload(
     }
 }
 
-/// The value of all the bytes of the decoder.
+/// Decodes a value from all bytes of the decoder.
 pub(crate) fn decode(ty: &Type, mut decoder: Decoder<'_>) -> Result<Value, DecodeError> {
     let value = read(&mut decoder, ty)?;
     decoder.finish()?;

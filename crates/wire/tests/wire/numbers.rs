@@ -1,4 +1,4 @@
-//! What has a number on the wire: the documentation has the same one.
+//! Tests that the documentation lists the numbers on the wire.
 
 use std::collections::BTreeSet;
 

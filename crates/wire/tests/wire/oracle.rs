@@ -1,8 +1,7 @@
-//! Against `wasm-tokio`, another implementation of the same encoding: the same bytes for every value, and
-//! the same answer for every sequence of bytes.
+//! Comparison with `wasm-tokio`, another implementation of the same encoding: the same bytes for
+//! every value, and the same answer for every sequence of bytes.
 //!
-//! It differs in one point that is left out here: it writes every NaN as the canonical one, and we carry the
-//! payload.
+//! NaNs are left out: `wasm-tokio` writes the canonical NaN, this crate carries the payload.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -22,7 +21,7 @@ use weft_wire::{DecodeError, Decoder, Limits};
 use crate::any::{any_typed_value, config};
 use crate::model::{Type, Value, decode, encode};
 
-/// Their encoder of values of our types.
+/// An encoder of `wasm-tokio` for values of the types in [`crate::model`].
 struct Theirs<'t>(&'t Type);
 
 impl<'v> TheirEncoder<&'v Value> for Theirs<'_> {
@@ -44,10 +43,11 @@ impl<'v> TheirEncoder<&'v Value> for Theirs<'_> {
             (_, Value::Char(value)) => PrimValEncoder.encode(value, out),
             (_, Value::String(value)) => CoreNameEncoder.encode(value, out),
             (_, Value::Bytes(value)) => CoreVecEncoderBytes.encode(value, out),
-            // What a handle is made of is ours to say, and that it is a `list<u8>` is theirs.
+            // The handle's bytes are a choice of this crate; the `list<u8>` around them is common
+            // to both.
             (_, Value::Handle(value)) => CoreVecEncoderBytes.encode(value.to_le_bytes(), out),
             (_, Value::Stream(value)) => PrimValEncoder.encode(value, out),
-            // Cases have no encoder of their own there; their users write the number so.
+            // `wasm-tokio` has no encoder for cases; its users write the number like this.
             (_, Value::Enum(case)) => Leb128Encoder.encode(case, out),
             (_, Value::Flags(flags)) => FlagEncoder.encode(packed(flags), out),
             (ty, value) => encode_container(ty, value, out),
@@ -80,11 +80,11 @@ fn encode_container(ty: &Type, value: &Value, out: &mut BytesMut) -> std::io::Re
             };
             ResultEncoder { ok, err }.encode(value, out)
         }
-        _ => panic!("{value:?} is no {ty:?}"),
+        _ => panic!("{value:?} is not a value of {ty:?}"),
     }
 }
 
-/// What a `result` has on one side.
+/// The payload of one side of a `result`.
 struct Payload<'t>(Option<&'t Type>);
 
 impl<'v> TheirEncoder<Option<&'v Value>> for Payload<'_> {
@@ -106,7 +106,7 @@ fn packed(flags: &[bool]) -> Vec<u8> {
     bytes.collect()
 }
 
-/// Whether a NaN is in it, which they do not carry.
+/// True if a value contains a NaN, which `wasm-tokio` does not carry.
 fn has_nan(value: &Value) -> bool {
     match value {
         Value::F32(bits) => f32::from_bits(*bits).is_nan(),
@@ -185,7 +185,7 @@ fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![any::<u8>(), prop::sample::select(edges)]
 }
 
-/// Both refuse the bytes, or both read the same value and take as many bytes for it.
+/// Checks that both refuse the bytes, or both read the same value of the same length.
 fn agree<'a, D, T>(
     bytes: &'a [u8],
     ours: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,

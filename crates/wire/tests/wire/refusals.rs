@@ -1,4 +1,4 @@
-//! Bytes that are no value of a type: what is wrong, and where.
+//! Bytes that are not a value of a type: the defect and its position.
 
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, Problem};
 
@@ -83,7 +83,7 @@ fn characters_and_text_that_are_not_unicode_are_refused() {
         &[0xff],
         &[0xc1, 0x81],
         &[0xe2, 0x28, 0xa1],
-        // A surrogate, then what is beyond the last plane.
+        // A surrogate, then a code point beyond the last plane.
         &[0xed, 0xa0, 0x80],
         &[0xf4, 0x90, 0x80, 0x80],
         &[0xf8, 0x88, 0x80, 0x80, 0x80],
@@ -115,7 +115,7 @@ fn values_that_their_type_does_not_have_are_refused() {
             no_case(2, u32::MAX),
         ),
         (option.clone(), &[2, 7], no_case(2, 2)),
-        // Not a LEB128, so there is no longer form of it.
+        // Not a LEB128, so there is no longer form.
         (option, &[0x80, 0x00], no_case(2, 0x80)),
         (result, &[3], no_case(2, 3)),
         (Type::Handle, &[0], no_handle(0)),

@@ -1,4 +1,4 @@
-//! Frames that are held: what is known of one before all of it is there, and lengths that are lies.
+//! Held frames: the request head in a first part, and false lengths.
 
 use proptest::prelude::*;
 use weft_wire::{
@@ -8,7 +8,7 @@ use weft_wire::{
 
 use crate::any::{any_parts, config};
 
-/// A frame that is held, of which the first bytes are there.
+/// A held frame with its first bytes.
 fn held(frame: &[u8], first: usize) -> Held<'_> {
     Held {
         host: [7; HOST_BYTES],
@@ -56,7 +56,7 @@ proptest! {
             prop_assume!(total as usize != bytes.len());
             let lie = Held { total, ..held(&bytes, bytes.len()) };
             let Err(FrameError::Malformed { source, .. }) = lie.request() else {
-                return Err(TestCaseError::fail("it is taken"));
+                return Err(TestCaseError::fail("the frame was accepted"));
             };
             let found = bytes.len() as u64;
             prop_assert_eq!(source, FieldError::Total { announced: total, found });
@@ -98,7 +98,7 @@ fn a_total_beyond_the_largest_frame_is_neither_written_nor_read() {
             found
         })
     );
-    // The last byte is the length of the first part, and before it are the four of the total.
+    // The last byte is the length of the first part, the four before it are the total.
     let at = bytes.len() - 5;
     bytes[at] += 1;
     let kind = Kind::Held;
@@ -143,7 +143,7 @@ fn a_host_and_a_claim_have_their_lengths() {
     ];
     for (bytes, expected) in cases {
         let Err(FrameError::Malformed { source, .. }) = Frame::decode(bytes) else {
-            panic!("it was read");
+            panic!("the frame was accepted");
         };
         assert_eq!(source.to_string(), expected);
     }

@@ -1,7 +1,7 @@
-//! Frames that are too large for one message of the bus.
+//! Frames that are too large for one bus message.
 //!
-//! Whoever sends one keeps it, and sends its first part and a claim on the rest; whoever gets that fetches
-//! the rest, part by part and as far as it wants to.
+//! The sender stores the frame and sends its length part with a claim on the rest. The receiver
+//! fetches the rest in parts, as far as it needs.
 
 use std::fmt;
 
@@ -18,43 +18,43 @@ pub const HOST_BYTES: usize = 32;
 
 const CLAIM_BYTES: usize = 16;
 
-/// The name under which a frame is kept. The host that keeps it draws it at random, so that nobody else can
-/// guess it.
+/// The id of a stored frame. The storing host draws it at random, so that no other host can guess
+/// it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimId(pub [u8; CLAIM_BYTES]);
 
-/// A frame that is too large for one message: its first part, and where the rest is.
+/// The length part of a frame that is too large for one message, with a claim on the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held<'a> {
-    /// The host that keeps the frame, by its public key.
+    /// The host that stores the frame, by its public key.
     pub host: [u8; HOST_BYTES],
-    /// What the host knows the frame by.
+    /// The id of the frame at that host.
     pub claim: ClaimId,
-    /// How long the whole frame is.
+    /// The length of the whole frame.
     pub total: u32,
-    /// How it begins.
+    /// The length bytes of the frame.
     pub bytes: &'a [u8],
 }
 
-/// More of a held frame is wanted.
+/// Requests more of a held frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetch {
-    /// Which frame.
+    /// The id of the frame.
     pub claim: ClaimId,
-    /// From which byte of the frame on.
+    /// The offset of the length requested byte.
     pub offset: u32,
-    /// How many bytes at most.
+    /// The largest number of bytes in the answer.
     pub at_most: u32,
 }
 
 /// More of a held frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// Which frame.
+    /// The id of the frame.
     pub claim: ClaimId,
-    /// Which byte of the frame it begins with.
+    /// The offset of the length byte.
     pub offset: u32,
-    /// The bytes; none if the frame is not kept any more.
+    /// The bytes; `None` if the frame is no longer stored.
     pub bytes: Option<&'a [u8]>,
 }
 
@@ -66,11 +66,11 @@ impl ClaimId {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
-        reader.exactly("claim").map(Self)
+        reader.fixed_bytes("claim").map(Self)
     }
 }
 
-/// Who knows the name may fetch the frame, so a log line shows only its beginning.
+/// Shows only the length bytes in logs: a claim id is the permission to fetch the frame.
 impl fmt::Debug for ClaimId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.0;
@@ -81,12 +81,12 @@ impl fmt::Debug for ClaimId {
 // === impl Held ===
 
 impl<'a> Held<'a> {
-    /// The request that is held, with all of it but the payload, which is empty: enough to refuse it before
-    /// the rest is fetched.
+    /// Reads the held request up to its payload, which is left empty: enough to reject the request
+    /// before the rest is fetched.
     ///
     /// # Errors
-    /// If what is held is no request, or its first part does not reach up to the payload, or the payload
-    /// does not end where the frame does.
+    /// If the held frame is not a request, its length part does not reach up to the payload, or the
+    /// payload does not end with the frame.
     pub fn request(&self) -> Result<Request<'a>, FrameError> {
         let envelope = Envelope::open(self.bytes)?;
         let (expected, found) = (Kind::Request, envelope.kind());
@@ -110,21 +110,21 @@ impl<'a> Held<'a> {
         read().map_err(|source| FrameError::Malformed { kind, source })
     }
 
-    /// What is wrong with its lengths: the field, how long it may be, and how long it is.
-    fn excess(&self) -> Option<(&'static str, usize, usize)> {
-        let (total, first) = (self.total as usize, self.bytes.len());
+    /// Returns the field with an invalid length, its limit and its length.
+    fn length_error(&self) -> Option<(&'static str, usize, usize)> {
+        let (total, length) = (self.total as usize, self.bytes.len());
         if total > MAX_FRAME_BYTES {
             return Some(("total", MAX_FRAME_BYTES, total));
         }
-        // All of it is not a first part.
-        let most = total.saturating_sub(1);
-        (first > most).then_some(("bytes", most, first))
+        // A length part must be shorter than the frame.
+        let limit = total.saturating_sub(1);
+        (length > limit).then_some(("bytes", limit, length))
     }
 }
 
 impl<'a> Body<'a> for Held<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        if let Some((field, limit, found)) = self.excess() {
+        if let Some((field, limit, found)) = self.length_error() {
             return Err(EncodeError::Field {
                 field,
                 limit,
@@ -139,12 +139,12 @@ impl<'a> Body<'a> for Held<'a> {
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
         let held = Self {
-            host: reader.exactly("host")?,
+            host: reader.fixed_bytes("host")?,
             claim: ClaimId::read(reader)?,
             total: reader.u32()?,
             bytes: reader.bytes()?,
         };
-        match held.excess() {
+        match held.length_error() {
             None => Ok(held),
             Some((field, limit, found)) => Err(FieldError::TooLong {
                 field,
