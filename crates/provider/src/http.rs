@@ -1,4 +1,4 @@
-//! Outgoing HTTP: what `wasi:http/outgoing-handler` (0.2) and `wasi:http/client` (0.3) are served from.
+//! Outgoing HTTP, the backend of `wasi:http/outgoing-handler` (0.2) and `wasi:http/client` (0.3).
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,25 +7,25 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
-/// The WIT interfaces that this capability stands behind: of `wasi:http` only the outgoing side is a
-/// provider's, so these are interfaces and not the package.
+/// The WIT interfaces of this capability. Only the outgoing side of `wasi:http` belongs to a
+/// provider, so these are interfaces and not the package.
 pub const INTERFACES: &[&str] = &["wasi:http/outgoing-handler", "wasi:http/client"];
 
 /// A streamed request or response body.
 pub type Body = UnsyncBoxBody<Bytes, HttpClientError>;
 
-/// Requests that one component may send.
+/// An HTTP client for one component.
 #[async_trait]
 pub trait HttpClient: Send + Sync + 'static {
-    /// Sends `request`, whose URI is absolute, and returns when the head of the response is there.
-    /// Redirects are not followed.
+    /// Sends `request`, whose URI is absolute, and returns when the head of the response has
+    /// arrived. Redirects are not followed.
     ///
-    /// Dropping the future, or later the body of the response, abandons the request.
+    /// Dropping the future, or later the body of the response, cancels the request.
     ///
     /// # Errors
     ///
-    /// If the component may not send it, or if sending fails; the body of the response fails with the
-    /// same type.
+    /// If the component may not send the request, or if sending fails. The body of the response
+    /// fails with the same type.
     async fn send(
         &self,
         request: http::Request<Body>,
@@ -33,21 +33,22 @@ pub trait HttpClient: Send + Sync + 'static {
     ) -> Result<http::Response<Body>, HttpClientError>;
 }
 
-/// How long to wait; `None` leaves it to the backend, which always has a limit.
+/// Timeouts of a request; `None` selects the default of the backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RequestOptions {
-    /// For the name to be resolved and the connection, with TLS, to stand.
+    /// Time to resolve the name and to connect, with TLS.
     pub connect_timeout: Option<Duration>,
-    /// From there to the head of the response.
+    /// Time from the connection to the head of the response.
     pub first_byte_timeout: Option<Duration>,
-    /// Between two parts of the body of the response.
+    /// Time between two parts of the response body.
     pub between_bytes_timeout: Option<Duration>,
 }
 
-/// Why a request failed. Each case has one counterpart in `wasi:http/types.error-code`.
+/// The reason why a request failed. Each case has one counterpart in `wasi:http/types.error-code`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpClientError {
-    /// The link does not allow the target (`HTTP-request-denied`). The text says what to add where.
+    /// The link does not allow the target (`HTTP-request-denied`). The text has the needed
+    /// configuration.
     #[error("{0}")]
     Denied(String),
     /// The name resolves to an address that the link does not allow (`destination-IP-prohibited`).
@@ -57,9 +58,9 @@ pub enum HttpClientError {
     AddressProhibited {
         /// The name in the request.
         host: String,
-        /// What it resolves to.
+        /// The resolved address.
         address: IpAddr,
-        /// How to allow it.
+        /// The configuration that would allow the address.
         advice: String,
     },
     /// The URI or a header cannot be sent (`HTTP-request-URI-invalid`).
@@ -70,26 +71,26 @@ pub enum HttpClientError {
     Dns {
         /// The name in the request.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         reason: String,
     },
-    /// Nobody listens at the target (`connection-refused`).
+    /// The target does not listen (`connection-refused`).
     #[error("`{0}` refused the connection")]
     ConnectionRefused(String),
-    /// No connection within the limit (`connection-timeout`).
+    /// Connecting took longer than the limit (`connection-timeout`).
     #[error("no connection to `{authority}` within {limit:?}")]
     ConnectTimeout {
         /// Host and port of the target.
         authority: String,
-        /// The limit that passed.
+        /// The exceeded limit.
         limit: Duration,
     },
-    /// No head of a response within the limit (`HTTP-response-timeout`).
+    /// The head of the response took longer than the limit (`HTTP-response-timeout`).
     #[error("no response from `{authority}` within {limit:?}")]
     FirstByteTimeout {
         /// Host and port of the target.
         authority: String,
-        /// The limit that passed.
+        /// The exceeded limit.
         limit: Duration,
     },
     /// The body of the response stalled (`connection-read-timeout`).
@@ -98,7 +99,7 @@ pub enum HttpClientError {
     /// The connection ended early (`connection-terminated`).
     #[error("the connection ended early: {0}")]
     ConnectionTerminated(String),
-    /// As many connections are open as may be (`connection-limit-reached`).
+    /// The link has too many open connections (`connection-limit-reached`).
     #[error("{0} requests of this link are in flight, which is its limit; wait for one to end")]
     ConnectionLimit(usize),
     /// The certificate is not trusted (`TLS-certificate-error`).
@@ -106,7 +107,7 @@ pub enum HttpClientError {
     TlsCertificate {
         /// Host and port of the target.
         authority: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// TLS failed for another reason (`TLS-protocol-error`).
@@ -114,16 +115,16 @@ pub enum HttpClientError {
     Tls {
         /// Host and port of the target.
         authority: String,
-        /// What failed.
+        /// The error of the TLS library.
         reason: String,
     },
-    /// The peer does not speak HTTP as it should (`HTTP-protocol-error`).
-    #[error("the peer broke the HTTP protocol: {0}")]
+    /// The peer violates HTTP (`HTTP-protocol-error`).
+    #[error("the peer violated the HTTP protocol: {0}")]
     Protocol(String),
-    /// The body of the request failed on the way in (`internal-error`).
+    /// The component's request body failed (`internal-error`).
     #[error("the body of the request failed: {0}")]
     RequestBody(String),
-    /// Anything else (`internal-error`).
+    /// Any other error (`internal-error`).
     #[error("{0}")]
     Internal(String),
 }

@@ -1,13 +1,14 @@
-//! What a capability provider is written against: one plain trait per capability, and how a backend
-//! is made and bound. No WIT bindings and no wasm runtime: the host owns those and calls these traits.
+//! The API of capability providers: one plain trait per capability, and the traits that create and
+//! bind a backend. It contains no WIT bindings and no wasm runtime; the host owns those and calls
+//! these traits.
 //!
-//! The life of a provider:
+//! The life cycle of a provider:
 //!
 //! 1. `main` puts one [`Factory`] per kind of backend into a [`Registry`].
 //! 2. For each provider of a manifest the host calls [`Factory::make`], once.
 //! 3. For each link to that provider the host calls [`Provider::bind`]; a link belongs to one
-//!    importing component. What comes back is a [`Capability`], which serves that component alone.
-//! 4. When the last link is gone the host calls [`Provider::close`].
+//!    importing component. It returns a [`Capability`], which serves that component alone.
+//! 4. After the last link is removed, the host calls [`Provider::close`].
 //!
 //! # Examples
 //!

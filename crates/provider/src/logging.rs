@@ -1,4 +1,4 @@
-//! Log records of guests: what `wasi:logging/logging` is served from.
+//! Log records of guests, the backend of `wasi:logging/logging`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,42 +6,42 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// The WIT package that this capability stands behind.
+/// The WIT package of this capability.
 pub const PACKAGE: &str = "wasi:logging";
 
-/// The longest message kept, in bytes: long enough for a stack trace, short enough that a guest
-/// cannot fill the log of the host with one call.
+/// The longest message, in bytes: long enough for a stack trace, short enough that a guest cannot
+/// fill the log of the host with one call.
 pub const MESSAGE_LEN_MAX: usize = 16 << 10;
 
-/// The longest context kept, in bytes. A context is a name, such as a module or a request id.
+/// The longest context, in bytes. A context is a name, such as a module or a request id.
 pub const CONTEXT_LEN_MAX: usize = 256;
 
-/// Where one component's log records go. The binding knows the app and the component.
+/// The log of one component. The implementation has the app and the component from the link.
 pub trait Logging: Send + Sync + 'static {
-    /// Takes one record. Never waits: a backend that sends records elsewhere queues them, with a
-    /// bound, and drops what does not fit.
+    /// Writes one record without waiting: a backend that sends records elsewhere queues them, with
+    /// a limit, and drops the excess.
     fn log(&self, record: &LogRecord<'_>);
 }
 
-/// How serious a record is; the cases and their order are those of `wasi:logging/logging.level`.
+/// The severity of a record; the cases and their order are those of `wasi:logging/logging.level`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// What a reader follows step by step.
+    /// Details of each step.
     Trace,
-    /// What helps to find a fault.
+    /// Details that help to find a fault.
     Debug,
-    /// What an operator may want to know.
+    /// Information for an operator.
     Info,
-    /// What may become a fault.
+    /// A possible fault.
     Warn,
     /// A fault.
     Error,
-    /// A fault after which the component cannot go on.
+    /// A fault after which the component cannot continue.
     Critical,
 }
 
-/// One log record, bounded.
+/// A log record of limited size.
 ///
 /// # Examples
 ///
@@ -70,7 +70,8 @@ pub struct UnknownLevel(String);
 // === impl LogRecord ===
 
 impl<'a> LogRecord<'a> {
-    /// A record; a context or message that is too long is cut, and the end of it says so.
+    /// Creates a record; a context or message that is too long is cut and ends with a note about
+    /// that.
     #[must_use]
     pub fn new(level: Level, context: &'a str, message: &'a str) -> Self {
         Self {
@@ -80,13 +81,13 @@ impl<'a> LogRecord<'a> {
         }
     }
 
-    /// How serious the record is.
+    /// The severity.
     #[must_use]
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// What the guest says the record is about; may be empty.
+    /// The subject of the record, as set by the guest; may be empty.
     #[must_use]
     pub fn context(&self) -> &str {
         &self.context
@@ -99,14 +100,14 @@ impl<'a> LogRecord<'a> {
     }
 }
 
-/// The first `len_max` bytes of `text`, back to a character boundary, with a note of what is missing.
+/// Cuts `text` to `len_max` bytes, at a character boundary, and notes the number of missing bytes.
 fn cut(text: &str, len_max: usize) -> Cow<'_, str> {
     if text.len() <= len_max {
         return Cow::Borrowed(text);
     }
-    let kept = &text[..text.floor_char_boundary(len_max)];
-    let missing = text.len() - kept.len();
-    Cow::Owned(format!("{kept}… [{missing} of {} bytes cut]", text.len()))
+    let prefix = &text[..text.floor_char_boundary(len_max)];
+    let missing = text.len() - prefix.len();
+    Cow::Owned(format!("{prefix}… [{missing} of {} bytes cut]", text.len()))
 }
 
 // === impl Level ===

@@ -1,4 +1,4 @@
-//! How a backend is made for a provider of a manifest, and bound for a link to it.
+//! Traits that create a backend for a provider of a manifest, and bind it to links.
 
 use std::error::Error;
 use std::fmt;
@@ -13,34 +13,35 @@ use crate::keyvalue::KeyValue;
 use crate::logging::Logging;
 use crate::settings::{ConfigProblem, Settings};
 
-/// Makes providers of one kind.
+/// Creates providers of one kind.
 #[async_trait]
 pub trait Factory: Send + Sync + 'static {
-    /// What a manifest calls this kind, such as `keyvalue-redb`.
+    /// The name of this kind in manifests, such as `keyvalue-redb`.
     fn kind(&self) -> &'static str;
 
-    /// The WIT packages (`wasi:keyvalue`) or interfaces (`wasi:http/client`), without versions, that
-    /// a provider of this kind can stand behind.
+    /// The WIT packages (`wasi:keyvalue`) or interfaces (`wasi:http/client`), without versions,
+    /// that a provider of this kind can serve.
     fn serves(&self) -> &'static [&'static str];
 
-    /// Whether what a provider of this kind keeps is on the host that runs it: components that are linked
-    /// to it then run on that host, and on no other.
+    /// Returns whether providers of this kind store state on their host. Components with a link to
+    /// such a provider run on that host, and on no other.
     fn keeps_state_on_host(&self) -> bool {
         false
     }
 
-    /// Looks whether the provider that `context` names could be made and work: before it is deployed, when
-    /// whoever asks for it can still be told. It may run beside one that was made.
+    /// Checks whether the provider in `context` could be created and would work. It is called
+    /// before a deployment, while the error still reaches the deploying user, and may run beside an
+    /// existing provider.
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong, or if what the backend needs is not there.
+    /// If the configuration is wrong, or if a resource that the backend needs is missing.
     async fn check(&self, _context: &Context<'_>, _settings: &Settings) -> Result<(), MakeError> {
         Ok(())
     }
 
-    /// Makes the provider that `context` names. A backend that needs something outside of the host is made
-    /// also while that is away: this happens again when a host starts, and nobody is there to try again.
+    /// Creates the provider in `context`. A backend with external dependencies must be created even
+    /// while those are unavailable: a starting host calls this once and does not retry.
     ///
     /// # Errors
     ///
@@ -55,7 +56,8 @@ pub trait Factory: Send + Sync + 'static {
 /// One provider of one app.
 #[async_trait]
 pub trait Provider: Send + Sync + 'static {
-    /// The capability as the component of `link` gets it. Cheap: neither waits nor does I/O.
+    /// Returns the capability for the component of `link`. Must be cheap: it neither waits nor does
+    /// I/O.
     ///
     /// # Errors
     ///
@@ -66,12 +68,12 @@ pub trait Provider: Send + Sync + 'static {
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem>;
 
-    /// Ends what the provider runs and makes its data safe. Called once, when no instance uses a
-    /// capability of it any more; a call that comes after it fails.
+    /// Stops the provider's tasks and flushes its data. Called once, when no instance uses its
+    /// capabilities any more; later calls of a capability fail.
     async fn close(&self) {}
 }
 
-/// What a link gives to a component.
+/// The capability that a link gives to a component.
 #[derive(Clone)]
 pub enum Capability {
     /// For `wasi:keyvalue`.
@@ -84,19 +86,19 @@ pub enum Capability {
     HttpClient(Arc<dyn HttpClient>),
 }
 
-/// Which provider is being made.
+/// The identity of a provider that is being created.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The app whose manifest has the provider.
     pub app: &'a str,
     /// The name of the provider in the manifest.
     pub provider: &'a str,
-    /// A directory for this provider of this app alone. It may not exist yet: a backend that wants it
-    /// creates it.
+    /// A directory for this provider of this app alone. It may not exist yet; a backend that needs
+    /// it creates it.
     pub data_dir: &'a Path,
 }
 
-/// Which link is being bound.
+/// The identity of a link that is being bound.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkContext<'a> {
     /// The app of the component.
@@ -105,25 +107,25 @@ pub struct LinkContext<'a> {
     pub component: &'a str,
     /// The provider at the other end.
     pub provider: &'a str,
-    /// The WIT package or interface that is linked, one that [`Factory::serves`] covers: a provider of
-    /// several capabilities chooses by it.
+    /// The linked WIT package or interface, one of [`Factory::serves`]; a provider of several
+    /// capabilities selects by it.
     pub interface: &'a str,
     /// The name of the link, if it has one.
     pub link: Option<&'a str>,
 }
 
-/// Why a provider could not be made.
+/// The reason why a provider could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
-    /// Its configuration is wrong.
+    /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigProblem),
-    /// Its backend cannot start; the source says why.
+    /// The backend cannot start, for the reason in the source.
     #[error("{place} cannot start")]
     Start {
         /// The provider.
         place: String,
-        /// What failed.
+        /// The cause.
         source: Box<dyn Error + Send + Sync>,
     },
 }
@@ -131,7 +133,7 @@ pub enum MakeError {
 // === impl MakeError ===
 
 impl MakeError {
-    /// The backend of the provider that `context` names cannot start because of `source`.
+    /// Creates the error of a backend that cannot start because of `source`.
     pub fn start(context: &Context<'_>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Start {
             place: context.to_string(),
@@ -143,7 +145,7 @@ impl MakeError {
 // === impl Capability ===
 
 impl Capability {
-    /// What to call the capability in a message.
+    /// The name of the capability in messages.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The kinds of providers that this build of the host has.
+//! The kinds of providers in this build of the host.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,46 +6,46 @@ use std::sync::Arc;
 
 use crate::provider::Factory;
 
-/// Every kind of provider with its factory; built once, in `main`.
+/// The factories of all provider kinds; built once, in `main`.
 #[derive(Clone, Default)]
 pub struct Registry {
     factories: BTreeMap<&'static str, Arc<dyn Factory>>,
 }
 
-/// A manifest asks for a kind of provider that this host does not have.
+/// A manifest has a kind of provider that this host does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "there is no provider of kind `{kind}`; this host has {}",
-    quoted(known)
-)]
+#[error("unknown provider kind `{kind}`, expected one of {}", quoted(known))]
 pub struct UnknownKind {
-    /// What was asked for.
+    /// The kind in the manifest.
     pub kind: String,
-    /// What there is.
+    /// The kinds of this host.
     pub known: Vec<&'static str>,
 }
 
 // === impl Registry ===
 
 impl Registry {
-    /// The registry with one more kind.
+    /// Returns the registry with one more kind.
     ///
     /// # Panics
     ///
-    /// If the kind is there already: two backends of one name are a mistake in `main`.
+    /// If the kind is already registered: two backends of one name are a mistake in `main`.
     #[must_use]
     pub fn with(mut self, factory: impl Factory) -> Self {
         let kind = factory.kind();
         let replaced = self.factories.insert(kind, Arc::new(factory));
-        assert!(replaced.is_none(), "two providers are of kind `{kind}`");
+        assert!(
+            replaced.is_none(),
+            "provider kind `{kind}` is registered twice"
+        );
         self
     }
 
-    /// The factory of `kind`.
+    /// Returns the factory of `kind`.
     ///
     /// # Errors
     ///
-    /// If there is none; the error lists what there is.
+    /// If the kind is unknown; the error lists the known ones.
     pub fn get(&self, kind: &str) -> Result<&Arc<dyn Factory>, UnknownKind> {
         self.factories.get(kind).ok_or_else(|| UnknownKind {
             kind: kind.to_owned(),
@@ -53,7 +53,7 @@ impl Registry {
         })
     }
 
-    /// Every kind there is, in alphabetical order.
+    /// Returns all kinds, in alphabetical order.
     pub fn kinds(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.factories.keys().copied()
     }

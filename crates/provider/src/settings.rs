@@ -1,11 +1,11 @@
-//! The configuration of providers and links: reading it, and what is wrong with it.
+//! Parsing of provider and link configuration, and its errors.
 
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Configuration as it stands in a manifest, before a backend has read it.
+/// Configuration of a manifest, before a backend has parsed it.
 pub type Settings = serde_json::Map<String, Value>;
 
 /// A mistake in the configuration of a provider or a link.
@@ -16,13 +16,13 @@ pub struct ConfigProblem {
     problem: String,
 }
 
-/// Reads `settings` into the configuration struct of a backend, which refuses unknown keys
+/// Parses `settings` into the configuration struct of a backend, which refuses unknown keys
 /// (`#[serde(deny_unknown_fields)]`). `place` is a [`Context`](crate::Context) or a
 /// [`LinkContext`](crate::LinkContext).
 ///
 /// # Errors
 ///
-/// With the key whose value does not fit, as far as one can be told.
+/// With the key of the invalid value, if it can be determined.
 ///
 /// # Examples
 ///
@@ -51,25 +51,27 @@ pub fn parse<T: DeserializeOwned>(
     })
 }
 
-/// The key that `problem` is about: the one that alone gives the same complaint. (serde's own message
-/// does not name it, except when the key is missing.)
+/// Finds the key that `problem` is about: the one that alone causes the same message. serde's
+/// message does not contain it, except for a missing key.
 fn key_of<T: DeserializeOwned>(settings: &Settings, problem: &str) -> Option<String> {
     if problem.starts_with("missing field") {
         return None;
     }
-    let complains = |key: &String, value: &Value| {
+    let has_problem = |key: &String, value: &Value| {
         let alone = Settings::from_iter([(key.clone(), value.clone())]);
         let error = serde_json::from_value::<T>(Value::Object(alone)).err();
         error.is_some_and(|error| error.to_string() == problem)
     };
-    let (key, _) = settings.iter().find(|(key, value)| complains(key, value))?;
+    let (key, _) = settings
+        .iter()
+        .find(|(key, value)| has_problem(key, value))?;
     Some(key.clone())
 }
 
 // === impl ConfigProblem ===
 
 impl ConfigProblem {
-    /// `given`, the value of `key`, is not what was `expected`.
+    /// Creates the error that `given`, the value of `key`, is not `expected`.
     pub fn invalid(
         place: &dyn fmt::Display,
         key: &str,
@@ -79,11 +81,11 @@ impl ConfigProblem {
         Self {
             place: place.to_string(),
             key: Some(key.to_owned()),
-            problem: format!("`{given}` does not fit, expected {expected}"),
+            problem: format!("invalid value `{given}`, expected {expected}"),
         }
     }
 
-    /// The key that the problem is about, if it is about one that is there.
+    /// The key of the invalid value; `None` if the mistake is a missing key.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()

@@ -444,9 +444,9 @@ async fn a_mistake_in_the_configuration_says_what_was_meant() {
     assert_eq!(
         problem.to_string(),
         "config of the link `wasi:http/client` of component `cart` of app `shop` to provider `web`, \
-         key `allow-private`: `orders.svc:8080` does not fit, expected an origin such as \
+         key `allow-private`: invalid value `orders.svc:8080`, expected an origin such as \
          `https://api.example.com`, `http://127.0.0.1:8080` or `https://*.example.org`; \
-         it has no scheme, try `https://orders.svc:8080`",
+         the scheme is missing, try `https://orders.svc:8080`",
     );
     assert!(try_bind(&provider, &json!({ "alow": [] })).is_err());
 

@@ -91,7 +91,7 @@ impl Provider for MemoryProvider {
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
         let store = Arc::clone(&self.store);
-        keyvalue::linked(link, settings, move |name| {
+        keyvalue::link_buckets(link, settings, move |name| {
             MemoryBucket::new(name, Arc::clone(&store))
         })
     }

@@ -119,7 +119,7 @@ impl Provider for NatsProvider {
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
         let store = Arc::clone(&self.store);
-        keyvalue::linked(link, settings, move |name| {
+        keyvalue::link_buckets(link, settings, move |name| {
             NatsBucket::new(name, Arc::clone(&store))
         })
     }

@@ -112,7 +112,7 @@ impl Provider for RedbProvider {
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
         let store = Arc::clone(&self.store);
-        keyvalue::linked(link, settings, move |name| {
+        keyvalue::link_buckets(link, settings, move |name| {
             RedbBucket::new(name, Arc::clone(&store))
         })
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::keyvalue::{BATCH_BYTES_MAX, BATCH_KEYS_MAX, Bucket, PAGE_KEYS_MAX};
 
-/// Three pages, the last of them short.
+/// Three pages, the last one short.
 const LISTED_KEYS: usize = 2 * PAGE_KEYS_MAX + 10;
 
 pub(super) async fn set_get_delete(bucket: Arc<dyn Bucket>) {
@@ -83,7 +83,7 @@ pub(super) async fn list_in_pages(bucket: Arc<dyn Bucket>) {
     }
     assert_eq!(listed.len(), keys.len());
     assert_eq!(BTreeSet::from_iter(listed), keys);
-    // A guest may make up a cursor; it gets some page or an error, and the host goes on.
+    // A guest may invent a cursor; it gets a page or an error, and the host continues.
     let _ = bucket.list_keys(Some("made up")).await;
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn list_while_deleting(bucket: Arc<dyn Bucket>) {
     loop {
         bucket.delete_many(&page.keys).await.expect("delete many");
         pages += 1;
-        assert!(pages <= 3, "the walk does not end");
+        assert!(pages <= 3, "listing does not end");
         let Some(cursor) = page.cursor else { break };
         page = bucket.list_keys(Some(&cursor)).await.expect("list");
     }

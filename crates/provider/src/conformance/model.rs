@@ -1,4 +1,4 @@
-//! A property: whatever is done to a bucket, it answers as a map does.
+//! A property: after any operations, a bucket returns the same values as a map.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::keyvalue::{Bucket, CasOutcome, KeyValue, add_to_counter};
 
-/// How many sequences are tried: each write of a durable backend waits for its disk.
+/// Number of sequences: each write of a durable backend waits for its disk.
 const SEQUENCES: u32 = 32;
 const OPERATIONS_MAX: usize = 24;
 
@@ -24,7 +24,7 @@ enum Operation {
     DeleteMany(Vec<String>),
     Increment(String, i64),
     Swap(String, Option<Bytes>, Bytes),
-    /// A swap that expects what is there.
+    /// A swap that expects the current value.
     Replace(String, Bytes),
 }
 
@@ -47,7 +47,7 @@ pub(super) fn check(runtime: &Runtime, key_value: &dyn KeyValue) {
         })
     });
     if let Err(error) = result {
-        panic!("the backend does not do what a map does: {error}");
+        panic!("the backend differs from a map: {error}");
     }
 }
 
@@ -131,7 +131,7 @@ async fn check_swap(
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    // Few keys and values, so that operations meet.
+    // Few keys and values, so that operations collide.
     let key = || prop::sample::select(vec!["a", "aa", "b", "ä", "z"]).prop_map(str::to_owned);
     let value = || {
         prop::sample::select(vec!["", "1", "-7", "text"])

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::keyvalue::{Bucket, CasOutcome, KEY_LEN_MAX};
 
-/// How many tasks work at once, and how often each does.
+/// Number of concurrent tasks, and of rounds per task.
 const TASKS: usize = 8;
 const ROUNDS: usize = 25;
 
@@ -29,7 +29,7 @@ pub(super) async fn delete(bucket: Arc<dyn Bucket>) {
     bucket
         .delete("key")
         .await
-        .expect("what is not there can be deleted");
+        .expect("a missing key can be deleted");
     bucket
         .set("key", Bytes::from_static(b"value"))
         .await
@@ -72,7 +72,11 @@ pub(super) async fn largest_value(bucket: Arc<dyn Bucket>) {
         .await
         .expect("the largest value fits");
     assert!(bucket.set("key", vec![2; max + 1].into()).await.is_err());
-    let value = bucket.get("key").await.expect("get").expect("it is there");
+    let value = bucket
+        .get("key")
+        .await
+        .expect("get")
+        .expect("the value exists");
     assert_eq!((value.len(), value[0]), (max, 1));
     bucket.delete("key").await.expect("delete");
 }

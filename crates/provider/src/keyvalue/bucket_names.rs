@@ -1,4 +1,4 @@
-//! Which bucket an identifier stands for: the one rule that every key-value backend follows.
+//! Maps identifiers to buckets, by one rule for all key-value backends.
 
 use serde::Deserialize;
 
@@ -7,10 +7,10 @@ use super::limits::BUCKET_NAME_LEN_MAX;
 use crate::provider::LinkContext;
 use crate::settings::{ConfigProblem, Settings, parse};
 
-/// The bucket that an empty identifier stands for.
+/// The bucket for an empty identifier.
 pub const DEFAULT_BUCKET: &str = "default";
 
-/// The identifiers that a link serves, and the bucket behind each.
+/// The identifiers that a link serves, with their buckets.
 ///
 /// | link | serves | bucket |
 /// | --- | --- | --- |
@@ -19,7 +19,8 @@ pub const DEFAULT_BUCKET: &str = "default";
 /// | `name: orders`, `config.bucket: shared` | `orders` | `shared` |
 /// | without a name, `config.bucket: shared` | `default` | `shared` |
 ///
-/// An empty identifier is `default`. Everything else is [`KeyValueError::NoSuchStore`].
+/// An empty identifier means `default`. All other identifiers fail with
+/// [`KeyValueError::NoSuchStore`].
 ///
 /// # Examples
 ///
@@ -43,19 +44,19 @@ pub const DEFAULT_BUCKET: &str = "default";
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketNames {
-    served: Served,
+    rule: Rule,
 }
 
 /// The configuration of a link to a key-value provider.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LinkConfig {
-    /// The bucket in the provider, if it is not called what the guest calls it.
+    /// The bucket in the provider, if its name differs from the guest's identifier.
     pub bucket: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Served {
+enum Rule {
     Every,
     One { identifier: String, bucket: String },
 }
@@ -63,11 +64,11 @@ enum Served {
 // === impl BucketNames ===
 
 impl BucketNames {
-    /// What a link serves whose configuration is a [`LinkConfig`].
+    /// Reads the rule from the configuration of a link, a [`LinkConfig`].
     ///
     /// # Errors
     ///
-    /// If the configuration has other keys, or a `bucket` that cannot be the name of one.
+    /// If the configuration has other keys, or a `bucket` that is not a valid name.
     pub fn of_link(link: &LinkContext<'_>, settings: &Settings) -> Result<Self, ConfigProblem> {
         let LinkConfig { bucket } = parse(link, settings)?;
         if let Some(bucket) = bucket.as_deref().filter(|bucket| !is_bucket_name(bucket)) {
@@ -79,35 +80,35 @@ impl BucketNames {
                 &expected,
             ));
         }
-        let served = match (link.link, bucket) {
-            (None, None) => Served::Every,
+        let rule = match (link.link, bucket) {
+            (None, None) => Rule::Every,
             (name, bucket) => {
                 let identifier = name.unwrap_or(DEFAULT_BUCKET).to_owned();
                 let bucket = bucket.unwrap_or_else(|| identifier.clone());
-                Served::One { identifier, bucket }
+                Rule::One { identifier, bucket }
             }
         };
-        Ok(Self { served })
+        Ok(Self { rule })
     }
 
-    /// The bucket that `identifier` stands for.
+    /// Returns the bucket for `identifier`.
     ///
     /// # Errors
     ///
-    /// [`KeyValueError::NoSuchStore`] if the link does not serve it.
+    /// [`KeyValueError::NoSuchStore`] if the link does not serve `identifier`.
     pub fn resolve<'a>(&'a self, identifier: &'a str) -> Result<&'a str, KeyValueError> {
         let identifier = if identifier.is_empty() {
             DEFAULT_BUCKET
         } else {
             identifier
         };
-        match &self.served {
-            Served::Every if is_bucket_name(identifier) => Ok(identifier),
-            Served::One {
-                identifier: served,
+        match &self.rule {
+            Rule::Every if is_bucket_name(identifier) => Ok(identifier),
+            Rule::One {
+                identifier: name,
                 bucket,
-            } if served == identifier => Ok(bucket),
-            Served::Every | Served::One { .. } => Err(KeyValueError::NoSuchStore),
+            } if name == identifier => Ok(bucket),
+            Rule::Every | Rule::One { .. } => Err(KeyValueError::NoSuchStore),
         }
     }
 }

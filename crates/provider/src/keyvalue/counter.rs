@@ -1,12 +1,12 @@
-//! Counters: numbers that are kept as text, so that `get` shows what `increment` made.
+//! Counters: numbers stored as text, so that `get` shows the result of `increment`.
 
 use super::KeyValueError;
 
-/// The number in `current` plus `delta`; no value counts as 0.
+/// Adds `delta` to the number in `current`; a missing value counts as 0.
 ///
 /// # Errors
 ///
-/// If `current` is no whole number in decimal, or if the sum does not fit into 64 bits.
+/// If `current` is not a whole decimal number, or if the sum does not fit into 64 bits.
 ///
 /// # Examples
 ///
@@ -31,7 +31,7 @@ pub fn add_to_counter(current: Option<&[u8]>, delta: i64) -> Result<i64, KeyValu
     })?;
     number.checked_add(delta).ok_or_else(|| {
         KeyValueError::Other(format!(
-            "{number} plus {delta} does not fit into 64 bits with a sign"
+            "the sum of {number} and {delta} does not fit into a signed 64-bit integer"
         ))
     })
 }

@@ -1,10 +1,10 @@
-//! Cursors as numbers, for the draft of `wasi:keyvalue` whose cursor is a `u64`.
+//! Cursors as numbers, for the draft of `wasi:keyvalue` with `u64` cursors.
 
 use std::collections::VecDeque;
 
 use super::KeyValueError;
 
-/// How many cursors of a bucket handle are remembered: a guest follows one or a few walks at a time.
+/// Number of cursors stored per bucket handle: a guest follows one or a few iterations at a time.
 pub const CURSORS_MAX: usize = 64;
 
 /// The cursors of one bucket handle, by number.
@@ -21,35 +21,35 @@ pub const CURSORS_MAX: usize = 64;
 /// ```
 #[derive(Debug, Default)]
 pub struct Cursors {
-    kept: VecDeque<String>,
-    forgotten: u64,
+    cursors: VecDeque<String>,
+    evicted: u64,
 }
 
 impl Cursors {
-    /// The number to give to a guest for `cursor`. The oldest cursor is forgotten when there are more
-    /// than [`CURSORS_MAX`].
+    /// Stores `cursor` and returns its number for the guest. The oldest cursor is evicted when
+    /// there are more than [`CURSORS_MAX`].
     pub fn number(&mut self, cursor: String) -> u64 {
-        if self.kept.len() == CURSORS_MAX {
-            self.kept.pop_front();
-            self.forgotten += 1;
+        if self.cursors.len() == CURSORS_MAX {
+            self.cursors.pop_front();
+            self.evicted += 1;
         }
-        self.kept.push_back(cursor);
-        self.forgotten + self.kept.len() as u64
+        self.cursors.push_back(cursor);
+        self.evicted + self.cursors.len() as u64
     }
 
-    /// The cursor with this number.
+    /// Returns the cursor with this number.
     ///
     /// # Errors
     ///
-    /// If the number was never given out or is forgotten.
+    /// If the number was never issued, or its cursor was evicted.
     pub fn get(&self, number: u64) -> Result<&str, KeyValueError> {
         let index = number
-            .checked_sub(self.forgotten + 1)
+            .checked_sub(self.evicted + 1)
             .and_then(|index| usize::try_from(index).ok());
-        let cursor = index.and_then(|index| self.kept.get(index));
+        let cursor = index.and_then(|index| self.cursors.get(index));
         cursor.map(String::as_str).ok_or_else(|| {
             KeyValueError::Other(format!(
-                "`{number}` is no cursor of the last {CURSORS_MAX}; list from the start"
+                "unknown cursor `{number}`, expected one of the last {CURSORS_MAX}; list from the start"
             ))
         })
     }

@@ -1,28 +1,29 @@
-//! What a key, a value, a page and a batch may measure.
+//! The limits of keys, values, pages and batches.
 
 use super::KeyValueError;
 
-/// The longest key, in bytes: what the common stores accept, and short enough to index.
+/// The longest key, in bytes: common stores accept it, and it is short enough to index.
 pub const KEY_LEN_MAX: usize = 1 << 10;
 
-/// The largest value, in bytes: it is held in memory by the guest and by the host at once. What is
-/// larger belongs into a blob store. A backend may take less.
+/// The largest value, in bytes: the guest and the host have it in memory at once. Larger data
+/// belongs into a blob store. A backend may have a lower limit.
 pub const VALUE_LEN_MAX: usize = 16 << 20;
 
-/// The most keys in a page: with keys of the greatest length a page is 1 MiB.
+/// The largest number of keys in a page: with the longest keys a page has 1 MiB.
 pub const PAGE_KEYS_MAX: usize = 1_000;
 
-/// The most keys in a batch: as many as a page lists, so that a page can be read or deleted at once.
+/// The largest number of keys in a batch: that of a page, so that a page can be read or deleted at
+/// once.
 pub const BATCH_KEYS_MAX: usize = PAGE_KEYS_MAX;
 
-/// The most bytes of values in a batch: four values of the greatest size.
+/// The largest number of value bytes in a batch: four values of the largest size.
 pub const BATCH_BYTES_MAX: usize = 4 * VALUE_LEN_MAX;
 
 /// The longest name of a bucket, in bytes.
 pub const BUCKET_NAME_LEN_MAX: usize = 128;
 
-/// How many more bytes of values fit into a batch.
-pub(super) struct Room {
+/// The number of value bytes that still fit into a batch.
+pub(super) struct BatchBudget {
     bytes_left: usize,
 }
 
@@ -35,7 +36,7 @@ pub(super) fn check_key(key: &str) -> Result<(), KeyValueError> {
             key.len()
         )
     } else if let Some(character) = key.chars().find(|character| character.is_control()) {
-        // Keys are shown in logs and lists, where these would forge lines.
+        // Keys are printed in logs and lists, where control characters could forge lines.
         format!("the key has the control character {character:?}")
     } else {
         return Ok(());
@@ -62,9 +63,9 @@ pub(super) fn check_batch(keys_len: usize) -> Result<(), KeyValueError> {
     )))
 }
 
-// === impl Room ===
+// === impl BatchBudget ===
 
-impl Default for Room {
+impl Default for BatchBudget {
     fn default() -> Self {
         Self {
             bytes_left: BATCH_BYTES_MAX,
@@ -72,8 +73,8 @@ impl Default for Room {
     }
 }
 
-impl Room {
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), KeyValueError> {
+impl BatchBudget {
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), KeyValueError> {
         self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or_else(|| {
             KeyValueError::Other(format!("the values of the batch have more than {BATCH_BYTES_MAX} bytes; use smaller batches"))
         })?;
@@ -103,8 +104,8 @@ mod tests {
         assert!(check_value(&vec![0; VALUE_LEN_MAX + 1], VALUE_LEN_MAX).is_err());
         assert!(check_batch(BATCH_KEYS_MAX).is_ok());
         assert!(check_batch(BATCH_KEYS_MAX + 1).is_err());
-        let mut room = Room::default();
-        assert!(room.take(BATCH_BYTES_MAX).is_ok());
-        assert!(room.take(1).is_err());
+        let mut budget = BatchBudget::default();
+        assert!(budget.spend(BATCH_BYTES_MAX).is_ok());
+        assert!(budget.spend(1).is_err());
     }
 }

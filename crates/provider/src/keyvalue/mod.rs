@@ -1,18 +1,18 @@
-//! Key-value storage: what `wasi:keyvalue/{store, atomics, batch}` are served from.
+//! Key-value storage, the backend of `wasi:keyvalue/{store, atomics, batch}`.
 //!
-//! The traits cover every function of both drafts in use (`0.2.0-draft` and `0.2.0-draft2`). What the
-//! first of them puts differently has a helper here: [`Cursors`] for its numeric cursor. Its
-//! `increment` takes and returns `u64`, of which the upper half is refused by the caller.
+//! The traits cover every function of both drafts in use (`0.2.0-draft` and `0.2.0-draft2`). For
+//! the numeric cursors of the first draft there is [`Cursors`]. Its `increment` takes and returns
+//! `u64`; the caller refuses the upper half of that range.
 //!
-//! A backend implements [`Bucket`], and serves a link by [`linked`], which asks [`BucketNames`] which bucket an
-//! identifier stands for, and hands it out as [`Checked`].
+//! A backend implements [`Bucket`] and serves a link with [`link_buckets`]. That function maps
+//! identifiers to buckets by [`BucketNames`], and wraps every bucket in a [`LimitsLayer`].
 
 mod bucket_names;
-mod checked;
 mod counter;
 mod cursors;
 mod limits;
-mod linked;
+mod limits_layer;
+mod link_buckets;
 
 use std::sync::Arc;
 
@@ -20,22 +20,22 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use bucket_names::{BucketNames, DEFAULT_BUCKET, LinkConfig};
-pub use checked::Checked;
 pub use counter::add_to_counter;
 pub use cursors::{CURSORS_MAX, Cursors};
 pub use limits::{
     BATCH_BYTES_MAX, BATCH_KEYS_MAX, BUCKET_NAME_LEN_MAX, KEY_LEN_MAX, PAGE_KEYS_MAX, VALUE_LEN_MAX,
 };
-pub use linked::linked;
+pub use limits_layer::LimitsLayer;
+pub use link_buckets::link_buckets;
 
-/// The WIT package that this capability stands behind.
+/// The WIT package of this capability.
 pub const PACKAGE: &str = "wasi:keyvalue";
 
 /// The buckets that one link serves.
 #[async_trait]
 pub trait KeyValue: Send + Sync + 'static {
-    /// The bucket that `identifier` stands for. Opening costs nothing: a bucket exists from its first
-    /// write on.
+    /// Returns the bucket for `identifier`. Opening is cheap: a bucket exists from its first write
+    /// on.
     ///
     /// # Errors
     ///
@@ -45,37 +45,37 @@ pub trait KeyValue: Send + Sync + 'static {
 
 /// A bucket: keys with values.
 ///
-/// Guarantees: every read sees every write that was acknowledged before it began. A write whose
-/// future is dropped may have happened or not, but never by half.
+/// Guarantees: every read returns all writes that were acknowledged before it began. A write whose
+/// future is dropped is applied completely or not at all.
 #[async_trait]
 pub trait Bucket: Send + Sync + 'static {
-    /// The largest value that it takes, in bytes: at most [`VALUE_LEN_MAX`].
+    /// The size of the largest accepted value, in bytes: at most [`VALUE_LEN_MAX`].
     fn value_len_max(&self) -> usize {
         VALUE_LEN_MAX
     }
 
-    /// The value of `key`, if it has one.
+    /// Returns the value of `key`.
     ///
     /// # Errors
     ///
     /// If the key is not valid, or if the store fails.
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError>;
 
-    /// Gives `key` a value, in place of the one it has.
+    /// Sets the value of `key`, replacing the current one.
     ///
     /// # Errors
     ///
-    /// If the key is not valid, the value is too large, the store is full or it fails.
+    /// If the key is invalid, the value is too large, the store is full, or the store fails.
     async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError>;
 
-    /// Removes `key`; one that is not there is no error.
+    /// Removes `key`; a missing key is not an error.
     ///
     /// # Errors
     ///
     /// If the key is not valid, or if the store fails.
     async fn delete(&self, key: &str) -> Result<(), KeyValueError>;
 
-    /// Whether `key` has a value.
+    /// Returns whether `key` has a value.
     ///
     /// # Errors
     ///
@@ -84,28 +84,28 @@ pub trait Bucket: Send + Sync + 'static {
         Ok(self.get(key).await?.is_some())
     }
 
-    /// At most [`PAGE_KEYS_MAX`] keys: the first ones, or those after the page that gave `cursor`.
-    /// A key that is there during the whole walk is listed once.
+    /// Returns at most [`PAGE_KEYS_MAX`] keys: the first ones, or those after the page that
+    /// returned `cursor`. A key that exists during the whole iteration is listed once.
     ///
     /// # Errors
     ///
-    /// If the cursor is not one, or if the store fails.
+    /// If the cursor is invalid, or if the store fails.
     async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError>;
 
-    /// Adds `delta` to the number that `key` holds, as text in decimal, and returns the sum. A key
-    /// without a value counts as 0.
+    /// Adds `delta` to the decimal number in the value of `key`, and returns the sum. A key without
+    /// a value counts as 0.
     ///
     /// # Errors
     ///
-    /// If the value is no number or the sum does not fit ([`add_to_counter`]): it is then unchanged.
+    /// If the value is not a number or the sum does not fit ([`add_to_counter`]); the value is then
+    /// unchanged.
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError>;
 
-    /// Gives `key` the value `new` if its value is `expected`, where `None` stands for no value.
+    /// Sets `key` to `new` if its value is `expected`, where `None` stands for a missing value.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set). Another value than the expected one is no error but
-    /// [`CasOutcome::Conflict`].
+    /// Like [`set`](Self::set). A different value is not an error but a [`CasOutcome::Conflict`].
     async fn compare_and_swap(
         &self,
         key: &str,
@@ -113,27 +113,27 @@ pub trait Bucket: Send + Sync + 'static {
         new: Bytes,
     ) -> Result<CasOutcome, KeyValueError>;
 
-    /// The value of each key, in the order of `keys`.
+    /// Returns the value of each key, in the order of `keys`.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get), or if there are too many keys or the values together are too large.
+    /// Like [`get`](Self::get), or if there are too many keys or the values together are too large.
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
         let mut values = Vec::with_capacity(keys.len());
-        let mut room = limits::Room::default();
+        let mut budget = limits::BatchBudget::default();
         for key in keys {
             let value = self.get(key).await?;
-            room.take(value.as_ref().map_or(0, Bytes::len))?;
+            budget.spend(value.as_ref().map_or(0, Bytes::len))?;
             values.push(value);
         }
         Ok(values)
     }
 
-    /// Sets each key. A backend may do so one by one: if it fails, some may be set.
+    /// Sets each key. A backend may do this one by one: after an error, some may be set.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), or if there are too many keys or the values together are too large.
+    /// Like [`set`](Self::set), or if there are too many keys or the values together are too large.
     async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
         for (key, value) in pairs {
             self.set(&key, value).await?;
@@ -141,11 +141,11 @@ pub trait Bucket: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Removes each key. A backend may do so one by one: if it fails, some may be gone.
+    /// Removes each key. A backend may do this one by one: after an error, some may be removed.
     ///
     /// # Errors
     ///
-    /// As [`delete`](Self::delete), or if there are too many keys.
+    /// Like [`delete`](Self::delete), or if there are too many keys.
     async fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError> {
         for key in keys {
             self.delete(key).await?;
@@ -154,37 +154,38 @@ pub trait Bucket: Send + Sync + 'static {
     }
 }
 
-/// Some keys of a bucket.
+/// A page of a bucket's keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyPage {
     /// The keys, in the order of the backend.
     pub keys: Vec<String>,
-    /// What to ask for the next page with, or `None` if there is none.
+    /// The cursor of the next page; `None` on the last one.
     pub cursor: Option<String>,
 }
 
-/// How a compare-and-swap ended.
+/// The outcome of a compare-and-swap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CasOutcome {
-    /// The new value stands.
+    /// The value was replaced.
     Swapped,
-    /// Nothing was changed, because the value is another than the expected one.
+    /// The value differs from the expected one and was not changed.
     Conflict {
-        /// The value there is, to try again with.
+        /// The current value, for the next attempt.
         current: Option<Bytes>,
     },
 }
 
-/// Why an operation failed; the cases are those of `wasi:keyvalue/store.error`.
+/// The reason why an operation failed; the cases are those of `wasi:keyvalue/store.error`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyValueError {
     /// The link does not serve the identifier.
-    #[error("the link serves no such store")]
+    #[error("the link does not serve a store of this name")]
     NoSuchStore,
     /// The component may not use the store.
     #[error("the component may not use this store")]
     AccessDenied,
-    /// Anything else. A guest may see the text: it names no path and no other component.
+    /// Any other error. Guests may see the text: it must not contain a path or the name of another
+    /// component.
     #[error("{0}")]
     Other(String),
 }

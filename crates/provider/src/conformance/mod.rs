@@ -1,5 +1,4 @@
-//! What every key-value backend must do, as checks that its tests run. A check that fails panics, as
-//! a test does.
+//! Conformance checks that the tests of every key-value backend run. A failed check panics.
 
 mod batch;
 mod model;
@@ -15,12 +14,12 @@ use crate::keyvalue::{Bucket, KeyValue};
 
 type Case = fn(Arc<dyn Bucket>) -> Pin<Box<dyn Future<Output = ()>>>;
 
-/// Each case by name; the name is also that of the bucket it works in.
+/// The cases by name; the name is also the name of the case's bucket.
 const CASES: &[(&str, Case)] = &[
     ("a value that was set is read back", |bucket| {
         Box::pin(single::set_and_get(bucket))
     }),
-    ("a deleted key is gone", |bucket| {
+    ("a deleted key is missing", |bucket| {
         Box::pin(single::delete(bucket))
     }),
     ("a key out of bounds is refused", |bucket| {
@@ -33,7 +32,7 @@ const CASES: &[(&str, Case)] = &[
     ("a counter counts both ways", |bucket| {
         Box::pin(single::count(bucket))
     }),
-    ("what is no counter stays as it is", |bucket| {
+    ("a value that is not a counter stays unchanged", |bucket| {
         Box::pin(single::refuse_to_count(bucket))
     }),
     ("increments of many tasks are not lost", |bucket| {
@@ -42,7 +41,7 @@ const CASES: &[(&str, Case)] = &[
     ("a swap needs the expected value", |bucket| {
         Box::pin(single::swap(bucket))
     }),
-    ("of many swaps at once one wins", |bucket| {
+    ("one of many concurrent swaps wins", |bucket| {
         Box::pin(single::swap_at_once(bucket))
     }),
     ("batches keep the order of keys", |bucket| {
@@ -54,17 +53,17 @@ const CASES: &[(&str, Case)] = &[
     ("pages list every key once", |bucket| {
         Box::pin(batch::list_in_pages(bucket))
     }),
-    ("a walk goes on after its cursor was deleted", |bucket| {
+    ("listing continues after its cursor was deleted", |bucket| {
         Box::pin(batch::list_while_deleting(bucket))
     }),
 ];
 
-/// Runs every check against `key_value`, which serves every identifier (a link without a name).
-/// It is made inside a runtime of this function.
+/// Runs all checks against the backend that `key_value` creates inside a runtime of this function.
+/// It must serve every identifier, as a link without a name does.
 ///
 /// # Panics
 ///
-/// If the backend does not do what it must.
+/// If a check fails.
 pub fn check(key_value: impl AsyncFnOnce() -> Arc<dyn KeyValue>) {
     let runtime = runtime();
     let key_value = runtime.block_on(key_value());
@@ -72,27 +71,36 @@ pub fn check(key_value: impl AsyncFnOnce() -> Arc<dyn KeyValue>) {
         let bucket = runtime
             .block_on(key_value.open(name))
             .expect("every identifier is served");
-        // A case is a sentence, so that the name of the thread is not all a failure says.
+        // Names the case in the failure, since the thread does not have its name.
         let passed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             runtime.block_on(case(bucket))
         }));
-        assert!(passed.is_ok(), "the backend fails this: {name}");
+        assert!(passed.is_ok(), "the backend fails the case `{name}`");
     }
     runtime.block_on(buckets_are_apart(key_value.as_ref()));
     model::check(&runtime, key_value.as_ref());
 }
 
 async fn buckets_are_apart(key_value: &dyn KeyValue) {
-    let one = key_value.open("one").await.expect("it is served");
+    let one = key_value
+        .open("one")
+        .await
+        .expect("the identifier is served");
     // `on` + `e-…` must not be `one` + `-…`.
-    let other = key_value.open("on").await.expect("it is served");
+    let other = key_value
+        .open("on")
+        .await
+        .expect("the identifier is served");
     one.set("key", Bytes::from_static(b"1")).await.expect("set");
     assert_eq!(other.get("key").await, Ok(None));
     assert_eq!(
         other.list_keys(None).await.expect("list").keys,
         Vec::<String>::new()
     );
-    let again = key_value.open("one").await.expect("it is served");
+    let again = key_value
+        .open("one")
+        .await
+        .expect("the identifier is served");
     assert_eq!(again.get("key").await, Ok(Some(Bytes::from_static(b"1"))));
 }
 

@@ -1,20 +1,21 @@
-//! The limits, in front of a backend.
+//! A layer that enforces the limits in front of a backend.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::limits::{Room, check_batch, check_key, check_value};
+use super::limits::{BatchBudget, check_batch, check_key, check_value};
 use super::{Bucket, CasOutcome, KeyPage, KeyValueError};
 
-/// A bucket that checks keys, values and batches against the limits of this module before its
-/// backend sees them. Backends hand out their buckets in one, so that none can forget a check.
-pub struct Checked<B>(
+/// A bucket that checks keys, values and batches before they reach the backend.
+/// [`link_buckets`](super::link_buckets) adds it to every bucket, so that no backend can omit a
+/// check.
+pub struct LimitsLayer<B>(
     /// The bucket of the backend.
     pub B,
 );
 
 #[async_trait]
-impl<B: Bucket> Bucket for Checked<B> {
+impl<B: Bucket> Bucket for LimitsLayer<B> {
     fn value_len_max(&self) -> usize {
         self.0.value_len_max()
     }
@@ -41,7 +42,7 @@ impl<B: Bucket> Bucket for Checked<B> {
     }
 
     async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
-        // A cursor comes back from the guest, who may have made it up.
+        // A cursor is guest input and may be invented.
         cursor.map_or(Ok(()), check_key)?;
         self.0.list_keys(cursor).await
     }
@@ -69,11 +70,11 @@ impl<B: Bucket> Bucket for Checked<B> {
 
     async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
         check_batch(pairs.len())?;
-        let mut room = Room::default();
+        let mut budget = BatchBudget::default();
         for (key, value) in &pairs {
             check_key(key)?;
             check_value(value, self.0.value_len_max())?;
-            room.take(value.len())?;
+            budget.spend(value.len())?;
         }
         self.0.set_many(pairs).await
     }
