@@ -1,12 +1,12 @@
-//! A configuration provider whose values stand in the manifest.
+//! A configuration provider with values from the manifest.
 //!
-//! | configuration | means |
+//! | configuration | meaning |
 //! | --- | --- |
-//! | provider: `values` | what every link sees |
-//! | link: `values` | what this link sees instead or in addition |
+//! | provider: `values` | the values of every link |
+//! | link: `values` | values of this link, in addition to or instead of those |
 //!
-//! Values are strings, because that is what `wasi:config` hands out. They are plain text in the
-//! desired state: what is secret does not belong here.
+//! Values are strings, like those of `wasi:config`. They are plain text in the desired state:
+//! secrets do not belong here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,9 +74,11 @@ impl Provider for ValuesProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let ValuesConfig { values: of_link } = parse(link, settings)?;
+        let ValuesConfig {
+            values: link_values,
+        } = parse(link, settings)?;
         let mut values = self.values.clone();
-        values.0.extend(of_link.0);
+        values.0.extend(link_values.0);
         Ok(Capability::Config(Arc::new(values)))
     }
 }
@@ -98,7 +100,7 @@ impl Config for Values {
     }
 }
 
-/// By hand, so that a value of another type is named by its key and not shown.
+/// Implemented by hand, so that an error about a value has its key but not the value.
 impl<'de> Deserialize<'de> for Values {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(ValuesVisitor)

@@ -1,4 +1,4 @@
-//! Which addresses a name may lead to, checked where the connection is made.
+//! Restricts the addresses that a name may resolve to, where the connection is made.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 use weft_provider::http::HttpClientError;
 
-/// How far a name reaches.
+/// The addresses that a name may resolve to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// Public addresses only.
@@ -18,7 +18,7 @@ pub(crate) enum Reach {
     Private,
 }
 
-/// A resolver that gives only addresses within reach.
+/// A resolver that returns only allowed addresses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Guard {
     pub(crate) reach: Reach,
@@ -29,7 +29,7 @@ enum Zone {
     Public,
     /// A private network or this host.
     Private,
-    /// What no name should stand for: link-local, multicast, unspecified, reserved.
+    /// Not a valid target of a name: link-local, multicast, unspecified, reserved.
     Special,
 }
 
@@ -52,7 +52,7 @@ impl Service<Name> for Guard {
                 host: host.to_owned(),
                 reason,
             };
-            // Port 0 leaves it to the connector, which knows the port of the URI.
+            // Port 0 is a placeholder; the connector uses the port of the URI.
             let found = tokio::net::lookup_host((host, 0))
                 .await
                 .map_err(|error| dns(error.to_string()))?;
@@ -61,7 +61,7 @@ impl Service<Name> for Guard {
             match beyond.first() {
                 _ if !within.is_empty() => Ok(within.into_iter()),
                 Some(refused) => Err(prohibited(host, refused.ip())),
-                None => Err(dns("it has no address".to_owned())),
+                None => Err(dns("the name has no address".to_owned())),
             }
         })
     }
@@ -70,11 +70,9 @@ impl Service<Name> for Guard {
 fn prohibited(host: &str, address: IpAddr) -> HttpClientError {
     let advice = match zone(address) {
         Zone::Public | Zone::Private => {
-            "if it should, list it in `allow-private` of the link".to_owned()
+            "to allow that, list the name in `allow-private` of the link".to_owned()
         }
-        Zone::Special => {
-            "no name may; if the component needs it, list the address in `allow`".to_owned()
-        }
+        Zone::Special => "to allow it, list the address itself in `allow` of the link".to_owned(),
     };
     HttpClientError::AddressProhibited {
         host: host.to_owned(),
@@ -104,7 +102,7 @@ fn zone(address: IpAddr) -> Zone {
 
 fn zone_v4(address: Ipv4Addr) -> Zone {
     let [first, second, third, _] = address.octets();
-    // Shared by the networks of providers (RFC 6598), and where some clouds put their services.
+    // Shared by the networks of providers (RFC 6598); some clouds have services there.
     let is_shared = first == 100 && (64..128).contains(&second);
     let is_protocol = (first, second, third) == (192, 0, 0);
     let is_benchmark = first == 198 && (18..20).contains(&second);
@@ -124,17 +122,17 @@ fn zone_v4(address: Ipv4Addr) -> Zone {
 }
 
 fn zone_v6(address: Ipv6Addr) -> Zone {
-    // The addresses of the metadata services of AWS, which are in a private range.
+    // The address of the AWS metadata service, which is in a private range.
     const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     let segments = address.segments();
     match segments {
         _ if address == METADATA => Zone::Special,
         _ if address.is_loopback() || address.is_unique_local() => Zone::Private,
-        // NAT64 and 6to4 carry an IPv4 address, which is where they lead.
+        // NAT64 and 6to4 addresses contain the IPv4 address of the target.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
             zone_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
         }
-        // Everything else that is global is in 2000::/3; 2001:db8::/32 is for documents.
+        // All other global addresses are in 2000::/3; 2001:db8::/32 is for documentation.
         [0x2001, 0xdb8, ..] => Zone::Special,
         [0x2000..0x4000, ..] => Zone::Public,
         _ => Zone::Special,
@@ -150,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_are_told_from_others() {
+    fn addresses_are_classified() {
         for address in [
             "1.1.1.1",
             "100.63.0.1",

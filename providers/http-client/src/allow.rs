@@ -1,4 +1,4 @@
-//! What a link allows.
+//! The allow list of a link.
 
 use weft_provider::http::HttpClientError;
 use weft_provider::{ConfigProblem, LinkContext};
@@ -6,12 +6,12 @@ use weft_provider::{ConfigProblem, LinkContext};
 use crate::address::Reach;
 use crate::origin::{Origin, OriginPattern};
 
-/// The origins of a link, and how far each reaches.
+/// The allowed origins of a link, with the addresses that each may resolve to.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowList {
     public: Vec<OriginPattern>,
     private: Vec<OriginPattern>,
-    /// The link, to say in a refusal where to allow something.
+    /// The link, for error messages.
     link: String,
 }
 
@@ -38,7 +38,8 @@ impl AllowList {
         })
     }
 
-    /// How far a request to `origin` may reach, or why there may be none.
+    /// Returns the addresses that a request to `origin` may use, or an error if `origin` is not
+    /// allowed.
     pub(crate) fn reach(&self, origin: &Origin) -> Result<Reach, HttpClientError> {
         if self.private.iter().any(|pattern| pattern.matches(origin)) {
             return Ok(Reach::Private);
@@ -48,7 +49,7 @@ impl AllowList {
             .iter()
             .filter(|pattern| pattern.matches(origin))
             .collect();
-        // Who lists `localhost` by that name means this host; `*` does not.
+        // An entry with the name `localhost` means this host; `*` does not.
         if origin.is_localhost() && matching.iter().any(|pattern| pattern.is_exact()) {
             return Ok(Reach::Private);
         }

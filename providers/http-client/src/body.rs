@@ -1,4 +1,4 @@
-//! The body of a response, with a limit to how long it may stall.
+//! The body of a response, with a timeout for each part.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,11 +13,11 @@ use weft_provider::http::HttpClientError;
 
 use crate::failure::failure;
 
-/// Counts as a request in flight until it is dropped.
+/// The body of a response. The request counts as in flight until the body is dropped.
 pub(crate) struct ResponseBody {
     pub(crate) incoming: Incoming,
     pub(crate) between_bytes_timeout: Duration,
-    /// Runs while the reader waits; the time that the reader takes does not count.
+    /// Runs while the reader waits; time between reads does not count.
     pub(crate) stalled: Option<Pin<Box<Sleep>>>,
     pub(crate) authority: String,
     pub(crate) _in_flight: OwnedSemaphorePermit,

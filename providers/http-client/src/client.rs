@@ -1,4 +1,4 @@
-//! The client of one link: what is checked, how long is waited, which connections are kept.
+//! The client of one link: checks, timeouts and connection pools.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,30 +24,31 @@ use crate::headers::remove_connection_headers;
 use crate::origin::Origin;
 use crate::tasks::Tasks;
 
-/// How long to wait for a connection: across an ocean, with TLS and one lost packet.
+/// The default timeout of a connection: across an ocean, with TLS and one lost packet.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the head of a response; a call that takes longer sets it.
+/// The default timeout of a response head; slower calls must set their own.
 pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a response may stall.
+/// The default timeout between two parts of a response body.
 pub const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most idle connections kept to one origin, for one link.
+/// The largest number of idle connections to one origin, for one link.
 pub const IDLE_PER_ORIGIN_MAX: usize = 8;
 
-/// How long an idle connection is kept: less than the minute after which common servers close it.
+/// The lifetime of an idle connection: less than the minute after which common servers close it.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The most requests of one link in flight, until their response bodies end: more are refused, so that
-/// a component cannot take every socket of the host.
+/// The largest number of requests of one link in flight, until their response bodies end. Further
+/// requests fail, so that a component cannot use up the sockets of the host.
 pub const IN_FLIGHT_MAX: usize = 256;
 
-/// What one component may call.
+/// The HTTP client of one component.
 pub(crate) struct LinkClient {
     allow: AllowList,
     public: Connections,
-    /// Apart, so that a connection to a private address is never reused for a name that may not reach it.
+    /// Separate, so that a connection to a private address is never reused for a name without
+    /// access to private addresses.
     private: Connections,
     in_flight: Arc<Semaphore>,
 }
@@ -126,7 +127,7 @@ fn connections(reach: Reach, tls: &ClientConfig, tasks: &Tasks) -> Connections {
         .build(tls.wrap_connector(tcp))
 }
 
-/// Makes of what the component wrote what goes over a connection of ours.
+/// Turns the component's request into one for a connection of the provider.
 fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
     if request.method() == Method::CONNECT {
         return Err(HttpClientError::InvalidRequest(
@@ -136,13 +137,13 @@ fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     remove_connection_headers(headers);
-    // It is set from the URI, which is what was checked.
+    // Set from the URI, which was checked.
     headers.remove(header::HOST);
     Ok(())
 }
 
-/// Sends the request and waits for the head of the response. If it is dropped or times out, the
-/// connection is closed, because the response could still come.
+/// Sends the request and waits for the head of the response. If this future is dropped or times
+/// out, the connection is closed, because the response could still arrive.
 async fn exchange(
     connections: &Connections,
     mut request: Request<Body>,

@@ -1,11 +1,11 @@
-//! What an error of hyper, rustls or the system means to a component.
+//! Maps errors of hyper, rustls and the system to errors for components.
 
 use std::error::Error;
 use std::io;
 
 use weft_provider::http::HttpClientError;
 
-/// The first cause in the chain of `error` that has a meaning of its own.
+/// Returns the first cause in the chain of `error` that has a counterpart.
 pub(crate) fn failure(error: &(dyn Error + 'static), authority: &str) -> HttpClientError {
     let mut cause = Some(error);
     let mut innermost = error;
@@ -27,7 +27,7 @@ fn of_cause(error: &(dyn Error + 'static), authority: &str) -> Option<HttpClient
         return Some(of_tls(error, authority));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        // `source` of an `io::Error` passes over the error that it wraps.
+        // `source` of an `io::Error` skips the error that it wraps.
         let wrapped = error.get_ref().map(|wrapped| failure(wrapped, authority));
         return wrapped
             .filter(|failure| !matches!(failure, HttpClientError::Internal(_)))
@@ -61,7 +61,7 @@ fn of_io(error: &io::Error, authority: &str) -> Option<HttpClientError> {
     }
 }
 
-/// An error of hyper that has no cause with a meaning of its own.
+/// Maps an error of hyper without a more specific cause.
 fn of_hyper(error: &hyper::Error) -> Option<HttpClientError> {
     if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
         Some(HttpClientError::Protocol(error.to_string()))

@@ -1,8 +1,8 @@
-//! Headers that belong to one connection, and are not passed on.
+//! Headers of a single connection, which are not forwarded.
 
 use http::header::{self, HeaderMap, HeaderName};
 
-/// The headers of a connection (RFC 9110, 7.6.1), and the old ones that are still sent.
+/// The headers of a connection (RFC 9110, 7.6.1), with obsolete ones that are still in use.
 static OF_CONNECTION: [HeaderName; 10] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
@@ -16,7 +16,7 @@ static OF_CONNECTION: [HeaderName; 10] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// Removes them from `headers`, and those that `connection` names.
+/// Removes these headers, and those listed in `connection`.
 pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

@@ -1,32 +1,32 @@
-//! An outgoing HTTP provider: HTTP/1.1 and HTTPS, to what the link allows and nowhere else.
+//! An outgoing HTTP provider: HTTP/1.1 and HTTPS, to origins that the link allows.
 //!
-//! | configuration | default | means |
+//! | configuration | default | meaning |
 //! | --- | --- | --- |
 //! | link: `allow` | `[]` | the origins that the component may call |
-//! | link: `allow-private` | `[]` | origins whose names may stand for private addresses; they need not be in `allow` |
+//! | link: `allow-private` | `[]` | origins with names that may have private addresses |
 //!
-//! An origin is `https://api.example.com`, `http://127.0.0.1:8080` or `https://*.example.org`: a scheme
-//! and a host, and a port if it is not that of the scheme. `*.` stands for one or more labels, and
-//! `https://*` for every name.
+//! An origin is `https://api.example.com`, `http://127.0.0.1:8080` or `https://*.example.org`: a
+//! scheme and a host, and a port if it is not that of the scheme. `*.` stands for one or more
+//! labels, and `https://*` for every name.
 //!
-//! # Which addresses can be reached
+//! # Reachable addresses
 //!
-//! A name says nothing about where it leads, and whoever controls it can change that between a check
-//! and a connection. So the address that is connected to is what is checked:
+//! A name does not determine an address, and its owner can change the address between a check and a
+//! connection. So the check is for the address of the connection:
 //!
-//! 1. An address written in the URI must be written in `allow`; no `*` covers it.
+//! 1. An address in the URI must be listed in `allow`; `*` does not include addresses.
 //! 2. A name from `allow` reaches public addresses only.
 //! 3. A name from `allow-private` reaches private and loopback addresses as well: services of a
-//!    cluster or a company network. `localhost` counts as such wherever it is listed.
-//! 4. No name reaches a link-local (where clouds keep credentials), multicast or unspecified address;
-//!    who needs one writes the address.
+//!    cluster or a company network. `localhost` belongs to this group in either list.
+//! 4. A name never reaches a link-local (where clouds have their credentials), multicast or
+//!    unspecified address; such an address must be listed itself.
 //!
-//! # What else it does
+//! # Other behaviour
 //!
-//! Redirects are not followed: the component sees them, and a new request is checked anew. Headers of
-//! a connection (`connection`, `transfer-encoding`, …) are removed both ways, and `host` is always that
-//! of the URI. Bodies are streamed. A link has at most [`IN_FLIGHT_MAX`] requests in flight, and shares
-//! no connection with another.
+//! Redirects are not followed: the component receives them, and a new request is checked again.
+//! Headers of a connection (`connection`, `transfer-encoding`, …) are removed in both directions,
+//! and `host` is always that of the URI. Bodies are streamed. A link has at most [`IN_FLIGHT_MAX`]
+//! requests in flight, and does not share connections with other links.
 
 mod address;
 mod allow;
@@ -60,7 +60,7 @@ use tasks::Tasks;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HttpClientFactory;
 
-/// A provider of this kind has nothing to configure; its links do.
+/// Empty: only the links of this provider have configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClientsConfig {}

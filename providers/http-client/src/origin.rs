@@ -1,4 +1,4 @@
-//! Origins: the one of a request, and patterns of them.
+//! Origins of requests, and patterns of origins.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use http::uri::Authority;
 /// The longest name in DNS.
 const NAME_LEN_MAX: usize = 253;
 
-/// Where a request goes.
+/// The origin of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     scheme: Scheme,
@@ -18,7 +18,7 @@ pub(crate) struct Origin {
     port: u16,
 }
 
-/// Some origins.
+/// A pattern of origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct OriginPattern {
     scheme: Scheme,
@@ -26,11 +26,11 @@ pub(crate) struct OriginPattern {
     port: u16,
 }
 
-/// What is wrong with a pattern.
+/// The reason why a pattern is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PatternProblem {
     problem: String,
-    /// What was perhaps meant.
+    /// A similar valid pattern.
     suggestion: Option<String>,
 }
 
@@ -50,7 +50,7 @@ enum Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
     One(Host),
-    /// Every name that ends so; it starts with a dot.
+    /// All names with this suffix, which starts with a dot.
     Below(String),
     EveryName,
 }
@@ -58,20 +58,20 @@ enum HostPattern {
 // === impl Origin ===
 
 impl Origin {
-    /// The origin of an absolute URI, or what is wrong with it.
+    /// Returns the origin of an absolute URI, or the reason why it is invalid.
     pub(crate) fn of(uri: &Uri) -> Result<Self, String> {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(format!("`{uri}` has no scheme or no host"));
         };
         let scheme =
             Scheme::parse(scheme).ok_or_else(|| format!("`{scheme}` is not `http` or `https`"))?;
-        // Not shown: it may hold a password.
+        // Not printed: the authority may contain a password.
         if authority.as_str().contains('@') {
             return Err("the URI names a user; send the `authorization` header instead".to_owned());
         }
         let host = Host::parse(authority.host())
             .ok_or_else(|| format!("`{authority}` has no valid host"))?;
-        let port = port_of(authority).map_err(|port| format!("`{port}` is no port"))?;
+        let port = port_of(authority).map_err(|port| format!("`{port}` is not a port"))?;
         Ok(Self {
             scheme,
             host,
@@ -79,7 +79,7 @@ impl Origin {
         })
     }
 
-    /// Whether the host is the name that every host gives itself.
+    /// Returns whether the host is the name of the local host.
     pub(crate) fn is_localhost(&self) -> bool {
         matches!(&self.host, Host::Name(name) if name == "localhost")
     }
@@ -116,7 +116,7 @@ impl OriginPattern {
         host_matches && self.scheme == origin.scheme && self.port == origin.port
     }
 
-    /// Whether it is one origin, without `*`.
+    /// Returns whether the pattern is a single origin, without `*`.
     pub(crate) fn is_exact(&self) -> bool {
         matches!(self.host, HostPattern::One(_))
     }
@@ -131,30 +131,30 @@ impl FromStr for OriginPattern {
             suggestion: suggestion.filter(|suggestion| suggestion.parse::<Self>().is_ok()),
         };
         let Some((scheme, rest)) = text.split_once("://") else {
-            return Err(problem("it has no scheme", Some(format!("https://{text}"))));
+            return Err(problem(
+                "the scheme is missing",
+                Some(format!("https://{text}")),
+            ));
         };
         let Some(scheme) = Scheme::parse(scheme) else {
             return Err(problem(
-                "its scheme is not `http` or `https`",
+                "the scheme is not `http` or `https`",
                 Some(format!("https://{rest}")),
             ));
         };
         if let Some(end) = rest.find(['/', '?', '#']) {
             let suggestion = format!("{}://{}", scheme.name(), &rest[..end]);
-            return Err(problem(
-                "it has a path, and whole origins are allowed",
-                Some(suggestion),
-            ));
+            return Err(problem("an origin has no path", Some(suggestion)));
         }
         if rest.contains('@') {
-            return Err(problem("it names a user", None));
+            return Err(problem("an origin has no user", None));
         }
         let authority: Authority = rest
             .parse()
-            .map_err(|_| problem("its host is not valid", None))?;
-        let port = port_of(&authority).map_err(|_| problem("its port is not 1 to 65535", None))?;
+            .map_err(|_| problem("the host is invalid", None))?;
+        let port = port_of(&authority).map_err(|_| problem("the port is not 1 to 65535", None))?;
         let host = HostPattern::parse(authority.host())
-            .ok_or_else(|| problem("its host is not valid", None))?;
+            .ok_or_else(|| problem("the host is invalid", None))?;
         Ok(Self {
             scheme,
             host,
@@ -163,7 +163,7 @@ impl FromStr for OriginPattern {
     }
 }
 
-/// The port, if there is one, or the text that should be one.
+/// Returns the port, `None` without one, or the text of an invalid port.
 fn port_of(authority: &Authority) -> Result<Option<u16>, &str> {
     let after_user = authority
         .as_str()
@@ -316,38 +316,38 @@ mod tests {
         check("http://127.0.0.1", "http://[::ffff:127.0.0.1]/", true);
         check("http://[::1]:80", "http://[0:0::1]/", true);
         check("http://127.0.0.1", "http://127.0.0.2/", false);
-        // To libc this is 127.0.0.1, to the list it is a name.
+        // libc reads this as 127.0.0.1, the allow list as a name.
         check("http://127.0.0.1", "http://2130706433/", false);
     }
 
     #[test]
-    fn a_bad_pattern_is_answered_with_what_was_meant() {
+    fn an_invalid_pattern_gets_a_suggestion() {
         for (pattern, problem, suggestion) in [
             (
                 "api.example.com",
-                "it has no scheme",
+                "the scheme is missing",
                 Some("https://api.example.com"),
             ),
             (
                 "ftp://a.example",
-                "its scheme is not `http` or `https`",
+                "the scheme is not `http` or `https`",
                 Some("https://a.example"),
             ),
             (
                 "https://a.example/v1",
-                "it has a path, and whole origins are allowed",
+                "an origin has no path",
                 Some("https://a.example"),
             ),
-            ("https://me@a.example", "it names a user", None),
+            ("https://me@a.example", "an origin has no user", None),
             (
                 "https://a.example:99999",
-                "its port is not 1 to 65535",
+                "the port is not 1 to 65535",
                 None,
             ),
-            ("https://a.*.example", "its host is not valid", None),
-            ("https://*.1.2.3.4", "its host is not valid", None),
-            ("https://", "its host is not valid", None),
-            ("", "it has no scheme", None),
+            ("https://a.*.example", "the host is invalid", None),
+            ("https://*.1.2.3.4", "the host is invalid", None),
+            ("https://", "the host is invalid", None),
+            ("", "the scheme is missing", None),
         ] {
             let found = pattern.parse::<OriginPattern>().unwrap_err();
             let expect = PatternProblem {

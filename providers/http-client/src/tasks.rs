@@ -1,4 +1,4 @@
-//! The tasks of connections, which hyper starts and the provider owns.
+//! Connection tasks, which hyper starts and the provider owns.
 
 use hyper::rt::Executor;
 use tokio_util::sync::CancellationToken;

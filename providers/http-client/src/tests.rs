@@ -16,7 +16,7 @@ use weft_provider::http::{Body, HttpClient, HttpClientError, RequestOptions};
 use self::server::Server;
 use super::*;
 
-/// A limit that a test waits for.
+/// A timeout that a test waits for.
 const SOON: Duration = Duration::from_millis(100);
 
 fn link() -> LinkContext<'static> {
@@ -43,7 +43,7 @@ fn client(config: &Value) -> Arc<dyn HttpClient> {
     try_bind(&HttpClientProvider::new(server::root()).unwrap(), config).unwrap()
 }
 
-/// A client that may call `server`.
+/// A client with access to `server`.
 fn client_of(server: &Server) -> Arc<dyn HttpClient> {
     client(&json!({ "allow": [format!("http://{}", server.address)] }))
 }
@@ -109,7 +109,7 @@ async fn bodies_are_streamed_both_ways() {
         .await
         .unwrap();
     let mut body = response.into_body();
-    // Each part comes back before the next one is sent.
+    // Each part is returned before the next one is sent.
     for part in ["first", "second"] {
         let frame = body.frame().await.unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), part);
@@ -242,7 +242,7 @@ async fn an_address_in_disguise_is_refused_as_well() {
         "http://0177.0.0.1/",
     ] {
         let error = send(client.as_ref(), uri).await.unwrap_err();
-        // Some systems resolve these, others do not know them.
+        // Some systems resolve these, others do not.
         let is_refused = matches!(
             error,
             HttpClientError::AddressProhibited { .. } | HttpClientError::Dns { .. }
@@ -303,7 +303,7 @@ async fn nobody_listening_is_a_refusal_and_a_name_nobody_has_is_one_of_dns() {
 
 #[tokio::test]
 async fn each_part_of_a_request_has_its_own_limit() {
-    // The system accepts the connection, and nobody answers the first message of TLS.
+    // The system accepts the connection, but the TLS handshake gets no answer.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     let origin = format!("https://{authority}");

@@ -1,10 +1,10 @@
-//! A key-value provider that keeps its data in memory, up to a limit. What it holds is gone with the
-//! host, and no other host sees it: for tests, caches and `weft dev`.
+//! A key-value provider that stores its data in memory, up to a limit. The data is lost with the
+//! host and not visible to other hosts: for tests, caches and `weft dev`.
 //!
-//! | configuration | default | means |
+//! | configuration | default | meaning |
 //! | --- | --- | --- |
-//! | provider: `max-bytes` | 256 MiB | how much keys and values may take together, with [`ENTRY_OVERHEAD`] each |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames) |
+//! | provider: `max-bytes` | 256 MiB | limit of all keys and values, with [`ENTRY_OVERHEAD`] each |
+//! | link: `bucket` | the guest's identifier | see [`BucketNames`](keyvalue::BucketNames) |
 
 mod store;
 
@@ -20,8 +20,7 @@ use weft_provider::{
 pub use store::ENTRY_OVERHEAD;
 use store::{MemoryBucket, Store};
 
-/// What `max-bytes` is if it is not given: room for a working set, but not for the memory of a small
-/// host.
+/// The default of `max-bytes`: enough for a working set, less than the memory of a small host.
 const MAX_BYTES_DEFAULT: u64 = 256 << 20;
 
 /// Makes providers of the kind `keyvalue-memory`.

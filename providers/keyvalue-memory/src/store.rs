@@ -1,4 +1,4 @@
-//! The data, its size, and the operations on one bucket.
+//! The data of a provider, its size, and its buckets.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -10,14 +10,14 @@ use weft_provider::keyvalue::{
     Bucket, CasOutcome, KeyPage, KeyValueError, PAGE_KEYS_MAX, add_to_counter,
 };
 
-/// What an entry is counted with beside its key and value, in bytes: about what the map takes for it.
+/// Bytes counted for an entry in addition to its key and value: about the memory of the map.
 /// Without it, a guest could fill the host with empty values.
 pub const ENTRY_OVERHEAD: u64 = 96;
 
-/// Every bucket of one provider.
+/// All buckets of one provider.
 pub(crate) struct Store {
     bytes_max: u64,
-    // Held for one operation, which never waits.
+    // Locked for one operation, which never waits.
     data: Mutex<Data>,
 }
 
@@ -43,7 +43,8 @@ impl Store {
     }
 
     fn data(&self) -> MutexGuard<'_, Data> {
-        // No operation panics between two changes that belong together.
+        // A panic between two related changes is impossible, so a poisoned lock has consistent
+        // data.
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,7 +65,7 @@ impl Data {
     ) -> Result<(), KeyValueError> {
         let freed = self.get(bucket, key).map_or(0, |old| size(key, old));
         let bytes = self.bytes - freed + size(key, value);
-        // A store that is over its limit still takes what makes it smaller.
+        // A database over its limit still accepts changes that shrink it.
         if bytes > bytes_max && bytes > self.bytes {
             return Err(KeyValueError::Other(format!(
                 "the store is full: `max-bytes` of its provider is {bytes_max}, {} are in use; delete keys or raise it",
@@ -72,7 +73,7 @@ impl Data {
             )));
         }
         self.bytes = bytes;
-        // Copied, because a slice would keep all of the buffer that it is cut from.
+        // Copied: a slice would keep its whole source buffer alive.
         let entries = self.buckets.entry(Arc::clone(bucket)).or_default();
         entries.insert(key.to_owned(), Bytes::copy_from_slice(value));
         Ok(())
@@ -90,7 +91,7 @@ impl Data {
         }
     }
 
-    /// The keys after `cursor`, which is the last key of the page before.
+    /// Returns the keys after `cursor`, the last key of the previous page.
     fn list(&self, bucket: &str, cursor: Option<&str>) -> KeyPage {
         let Some(entries) = self.buckets.get(bucket) else {
             return KeyPage::default();

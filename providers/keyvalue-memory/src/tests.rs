@@ -1,4 +1,4 @@
-//! The provider as a host uses it.
+//! Tests of the provider through its public traits.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -94,9 +94,9 @@ async fn a_full_store_refuses_to_grow_until_something_is_deleted() {
     bucket
         .set("a", value.clone())
         .await
-        .expect("replacing a value takes no room");
+        .expect("replacing a value needs no space");
     bucket.delete("a").await.unwrap();
-    bucket.set("c", value).await.expect("there is room again");
+    bucket.set("c", value).await.expect("there is space again");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! One bucket of a guest: its keys in the provider's JetStream bucket.
+//! One bucket of a guest: a key prefix in the provider's JetStream bucket.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -23,37 +23,37 @@ use crate::connections::Joined;
 use crate::page::Page;
 use crate::problem::Problem;
 
-/// How long an operation on one key may take: longer than the election of a leader, which takes some four
-/// seconds at worst.
+/// Timeout of an operation on one key: longer than a leader election, which takes some four seconds
+/// at worst.
 pub const OPERATION_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long a batch may take: 1,000 keys, 64 at once, between continents take five seconds.
+/// Timeout of a batch: 1,000 keys, 64 at once, take five seconds between continents.
 pub const BATCH_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long one page may take. All keys of the bucket are looked at for it, at some 40,000 a second.
+/// Timeout of one page. It reads all keys of the bucket, at some 40,000 per second.
 pub const LIST_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// The largest value, in bytes. Its read comes in base64 and JSON, which remains below the 1 MiB that a NATS
-/// message has if nobody says otherwise.
+/// The largest value, in bytes. Reads return base64 in JSON, which must fit into the 1 MiB of a
+/// NATS message by default.
 pub const VALUE_BYTES_MAX: usize = 512 << 10;
 
-/// How many keys of a batch are asked for at once: with values of the greatest size, 32 MiB.
+/// Number of concurrent requests of a batch: with values of the largest size, 32 MiB.
 const BATCH_IN_FLIGHT: usize = 64;
 
-/// How many lists of a provider run at once: each is a consumer on a server.
+/// Number of concurrent lists of a provider: each is a consumer on a server.
 const LISTS_MAX: usize = 4;
 
-/// How often a change is made anew because somebody else was faster: each time one of them gets through, so
-/// that dozens at once all do.
+/// Number of attempts of a change under contention: one of the contenders succeeds in each round,
+/// so dozens of concurrent ones all succeed.
 const CHANGE_ATTEMPTS_MAX: usize = 64;
 
-/// The longest pause after the first change that came too late: about one round trip in a data centre.
+/// The longest pause after the first conflict: about one round trip in a data centre.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
-/// What the pause grows to, doubling.
+/// The longest pause; it doubles up to this.
 const PAUSE_MAX: Duration = Duration::from_millis(64);
 
-/// What all buckets of a provider share.
+/// The state that all buckets of a provider share.
 pub(crate) struct Store {
     joined: Joined,
     lists: Semaphore,
@@ -76,7 +76,8 @@ impl Store {
         }
     }
 
-    /// Refuses all operations from now on. What is on its way happens or not, as after a lost connection.
+    /// Refuses all operations from now on. Pending operations complete or not, as after a lost
+    /// connection.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
     }
@@ -147,7 +148,8 @@ impl NatsBucket {
         Ok(())
     }
 
-    /// Puts what `change` makes of the value there is, by compare-and-set, until nobody else is faster.
+    /// Replaces the value by the result of `change`, by compare-and-set, until there is no
+    /// conflict.
     async fn update<T>(
         &self,
         key: &str,
@@ -171,7 +173,7 @@ impl NatsBucket {
     }
 
     async fn page(&self, cursor: Option<&str>) -> Result<KeyPage, Problem> {
-        // Never closed.
+        // The semaphore is never closed.
         let _permit = self.store.lists.acquire().await;
         let bucket = EntryKey::new(&[&self.name])?;
         loop {
@@ -202,19 +204,19 @@ impl NatsBucket {
     }
 }
 
-/// What an update does.
+/// The action of an update.
 enum Change<T> {
     Put(Bytes, T),
     None(T),
 }
 
-/// Does all of `changes`, some at once, or some of them if one fails.
+/// Applies `changes` concurrently; after an error, some of them may have been applied.
 async fn each(changes: Vec<impl Future<Output = Result<(), Problem>>>) -> Result<(), Problem> {
     let changes = iter(changes).buffer_unordered(BATCH_IN_FLIGHT);
     changes.try_collect().await
 }
 
-/// The value of a key, and the revision that a change of it expects.
+/// Returns the value of a key, and the revision that a change must expect.
 fn state(newest: Option<Entry>) -> (Option<Bytes>, Revision) {
     match newest {
         None => (None, Revision::NONE),
@@ -253,7 +255,7 @@ impl Bucket for NatsBucket {
         let updated = self.update(key, |current| {
             let sum = add_to_counter(current.as_deref(), delta)?;
             let text = Bytes::from(sum.to_string());
-            // Adding nothing is how guests read a counter.
+            // Guests read counters by adding zero.
             if current.as_ref() == Some(&text) {
                 return Ok(Change::None(sum));
             }
@@ -282,7 +284,7 @@ impl Bucket for NatsBucket {
     }
 
     async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
-        // They are written in any order: of a key that is there twice, the last value counts.
+        // Writes have no order: of a duplicate key, the last value counts.
         let pairs: BTreeMap<_, _> = pairs.into_iter().collect();
         let puts = pairs
             .iter()
@@ -299,8 +301,7 @@ impl Bucket for NatsBucket {
     }
 }
 
-/// The pauses between attempts: at random up to a time that doubles, so that those who met once do not meet
-/// again.
+/// Pauses between attempts: random up to a doubling limit, so that contenders do not collide again.
 struct Pauses {
     random: Random,
     max: Duration,
@@ -308,7 +309,7 @@ struct Pauses {
 
 impl Pauses {
     fn new() -> Self {
-        // Each state has keys of its own; what is hashed does not matter.
+        // Each state has random keys, so the hashed value does not matter.
         let seed = RandomState::new().hash_one(PAUSE_MIN);
         Self {
             random: Random::from_seed(seed),

@@ -1,4 +1,4 @@
-//! What a manifest says about a provider of this kind, and what the bucket is called by it.
+//! The configuration of a provider in the manifest, and the name of its bucket.
 
 use std::path::PathBuf;
 
@@ -9,8 +9,8 @@ use weft_provider::{ConfigProblem, Context};
 use weft_state::buckets::{BucketOptions, Storage, StoreError, server_name_part};
 use weft_state::kv::BUCKET_NAME_BYTES_MAX;
 
-/// What the names of Weft's own buckets begin with. A manifest does not name one: the desired state is in such
-/// a bucket, and so is what other apps store.
+/// The prefix of Weft's own buckets. Manifests may not use it: the desired state and the data of
+/// other apps are in such buckets.
 const OWN_BUCKETS: &str = "weft-";
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +33,7 @@ struct TlsConfig {
     key: Option<PathBuf>,
 }
 
-/// Odd numbers, of which a majority is one more than half.
+/// An odd number: a majority is one more than half.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "u64")]
 struct Replicas(usize);
@@ -46,46 +46,45 @@ enum StorageConfig {
     Memory,
 }
 
-/// Why a provider of this kind does not start.
+/// The reason why a provider of this kind cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Nothing says where NATS is.
+    /// The servers are not configured, and the host has not joined a lattice.
     #[error(
-        "it keeps its data on the NATS servers of the lattice, and this host has joined none; start the host \
-         with `weft up --nats URL`, or say in the provider's `config` where they are: \
-         `servers: [\"nats://host:4222\"]`"
+        "NATS servers are missing: this host has not joined a lattice; start the host with \
+         `weft up --nats URL`, or set `servers: [\"nats://host:4222\"]` in the provider's `config`"
     )]
     NoLattice,
-    /// Nothing says what the bucket is called.
+    /// The bucket is not configured, and the host has not joined a lattice.
     #[error(
-        "this host has joined no lattice, whose name would tell its buckets from those of others; name the \
-         bucket in the provider's `config`, as in `bucket: shop-orders`"
+        "the name of the bucket is missing: this host has not joined a lattice, so there is no \
+         default; set a name in the provider's `config`, as in `bucket: shop-orders`"
     )]
     NoBucketName,
-    /// The name would be too long.
+    /// The default name of the bucket is too long.
     #[error(
-        "the bucket's name `{name}`, of lattice, app and provider, has {} bytes, and at most \
-         {BUCKET_NAME_BYTES_MAX} are allowed; name the bucket in the provider's `config`, as in \
+        "bucket name `{name}` of lattice, app and provider has {} bytes, at most \
+         {BUCKET_NAME_BYTES_MAX} are allowed; set a name in the provider's `config`, as in \
          `bucket: shop-orders`",
         .name.len()
     )]
     LongBucketName {
-        /// What it would be.
+        /// The default name.
         name: String,
     },
-    /// The lattice's name is none.
-    #[error("the lattice cannot have this name")]
+    /// The name of the lattice is invalid.
+    #[error("invalid lattice name")]
     Lattice(#[source] SubjectError),
-    /// The options cannot be used.
+    /// The connection options are invalid.
     #[error(transparent)]
     Nats(#[from] NatsError),
-    /// The bucket cannot be used.
+    /// The bucket is unusable.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl NatsConfig {
-    /// Whether its parts go together.
+    /// Checks that the options are consistent.
     pub(crate) fn check(&self, context: &Context<'_>) -> Result<(), ConfigProblem> {
         let file = |path: &PathBuf| path.display().to_string();
         let needs_servers = [
@@ -96,7 +95,7 @@ impl NatsConfig {
         for (key, given) in needs_servers {
             if let (true, Some(given)) = (self.servers.is_empty(), given) {
                 let expected =
-                    "`servers` beside it: the lattice's are used as the host has joined them";
+                    "`servers` as well: the lattice's servers are used with the host's credentials";
                 return Err(ConfigProblem::invalid(context, key, &given, &expected));
             }
         }
@@ -113,13 +112,13 @@ impl NatsConfig {
             && cert.is_some() != key.is_some()
         {
             let given = if cert.is_some() { "cert" } else { "key" };
-            let expected = "both `cert` and `key`, or none of them";
+            let expected = "both `cert` and `key`, or neither";
             return Err(ConfigProblem::invalid(context, "tls", &given, &expected));
         }
         match &self.bucket {
             Some(name) if !is_bucket_name(name) => {
                 let expected = format!(
-                    "1 to {BUCKET_NAME_BYTES_MAX} letters, digits, `_` and `-`, which do not begin with \
+                    "1 to {BUCKET_NAME_BYTES_MAX} letters, digits, `_` and `-`, that do not begin with \
                      `{OWN_BUCKETS}`"
                 );
                 Err(ConfigProblem::invalid(
@@ -133,7 +132,8 @@ impl NatsConfig {
         }
     }
 
-    /// What the servers call the bucket: as the manifest says, else by the names of lattice, app and provider.
+    /// Returns the name of the bucket on the servers: the configured one, or one of lattice, app
+    /// and provider.
     pub(crate) fn bucket_name(
         &self,
         lattice: Option<&str>,
@@ -161,7 +161,7 @@ impl NatsConfig {
         }
     }
 
-    /// How the servers of the manifest are reached by a host of this name.
+    /// Returns the options to connect to the configured servers, with this host's name.
     pub(crate) async fn nats_options(&self, host: &str) -> Result<NatsOptions, StartError> {
         Ok(NatsOptions {
             servers: self.servers.clone(),

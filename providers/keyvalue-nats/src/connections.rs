@@ -11,21 +11,21 @@ use weft_state::kv::KvBucket;
 use crate::Lattice;
 use crate::config::{NatsConfig, StartError};
 
-/// How long a connection that is made is waited for: as long as an attempt may take. Who starts a provider
-/// goes on after it; its operations fail until the servers are there.
+/// Time to wait for a new connection: one connection attempt. After that the provider starts
+/// anyway; its operations fail until the servers are available.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// What the servers call these connections, beside the name of the host.
+/// The purpose of these connections in the servers' lists, beside the name of the host.
 const PURPOSE: &str = "key-value";
 
-/// What a host that has joined no lattice is called in the servers' lists.
+/// The host name in the servers' lists for a host without a lattice.
 const HOST_DEFAULT: &str = "weft";
 
-/// Whose subjects answers come to on a host that has joined no lattice: those of the one that hosts join when
-/// none is named, so that one rule of permissions does for both.
+/// The lattice in reply subjects of a host without a lattice: the default of hosts that join one,
+/// so that one permission rule fits both.
 const LATTICE_DEFAULT: &str = "default";
 
-/// A connection ends when the last provider that uses it is closed.
+/// Connections by options. A connection ends when the last provider that uses it is closed.
 pub(crate) struct Connections {
     lattice: Option<Lattice>,
     open: Mutex<Vec<Open>>,
@@ -36,10 +36,10 @@ struct Open {
     connection: Weak<StoreConnection>,
 }
 
-/// A bucket, and the connection that it is reached by.
+/// A bucket with its connection.
 pub(crate) struct Joined {
     pub(crate) bucket: KvBucket,
-    /// Who else joins finds it by this, as long as one is left.
+    /// Keeps the connection alive, and available to other providers.
     _connection: Arc<StoreConnection>,
 }
 
@@ -53,7 +53,7 @@ impl Connections {
         }
     }
 
-    /// The bucket that a provider is to keep its data in. Nothing says yet whether it is there.
+    /// Opens the bucket of a provider, without checking that it exists.
     pub(crate) async fn join(
         &self,
         context: &Context<'_>,
@@ -88,7 +88,7 @@ impl Connections {
         let made = StoreConnection::connect(scope, &options, PURPOSE).await?;
         if !made.connected_within(CONNECT_WAIT_MAX).await {
             tracing::warn!(
-                "the servers of a key-value store cannot be reached yet; it is tried for ever"
+                "cannot reach the servers of a key-value store yet; reconnecting until they are available"
             );
         }
         Ok(self.keep(options, made))
@@ -101,7 +101,7 @@ impl Connections {
         same.connection.upgrade()
     }
 
-    /// Keeps a connection, unless another one to the same servers was made in the meantime.
+    /// Registers a connection, unless another one to the same servers was made in the meantime.
     fn keep(&self, options: NatsOptions, made: StoreConnection) -> Arc<StoreConnection> {
         if let Some(other) = self.find(&options) {
             return other;
@@ -127,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn providers_of_one_host_share_a_connection_as_long_as_one_uses_it() {
-        // Nothing listens there, which is what a connection waits for.
+        // Not listening, so the connection stays pending.
         let nats = NatsOptions {
             servers: vec!["nats://127.0.0.1:1".to_owned()],
             ..NatsOptions::default()

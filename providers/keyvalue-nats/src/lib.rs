@@ -1,26 +1,31 @@
-//! A key-value provider that keeps its data in a key-value bucket of JetStream: every host that reaches the
-//! servers works on the same data, so components that use it run on any of them.
+//! A key-value provider that stores its data in a JetStream key-value bucket. All hosts with access
+//! to the servers share the data, so components that use it can run on any of them.
 //!
-//! | configuration | default | means |
+//! Configuration of the provider:
+//!
+//! | key | default | meaning |
 //! | --- | --- | --- |
-//! | provider: `servers` | those of the lattice that the host has joined | where NATS is, as `nats://host:port` |
-//! | provider: `creds`, `nkey-file` | none | files on each host that show the servers who it is; one of them, with `servers` |
-//! | provider: `tls` | none | `{ca, cert, key}`, files on each host; `{}` trusts the machine's own roots. With `servers` |
-//! | provider: `bucket` | from the names of lattice, app and provider | what the servers call the bucket; whoever names the same one shares it |
-//! | provider: `replicas` | 1 | on how many servers of a cluster a bucket is kept that is made: 1, 3 or 5 |
-//! | provider: `storage` | `file` | `file` or `memory`, of a bucket that is made |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames); a part of the key in the provider's bucket |
+//! | `servers` | servers of the host's lattice | URLs such as `nats://host:port` |
+//! | `creds`, `nkey-file` | none | credential file on each host; one of them, with `servers` |
+//! | `tls` | none | `{ca, cert, key}`, files on each host, with `servers` |
+//! | `bucket` | lattice, app and provider | the bucket on the servers; equal names share it |
+//! | `replicas` | 1 | number of servers that store a new bucket: 1, 3 or 5 |
+//! | `storage` | `file` | storage of a new bucket: `file` or `memory` |
 //!
-//! How it keeps its promises:
+//! `tls: {}` trusts the machine's own roots. The `bucket` of a link is a part of the key in the
+//! provider's bucket; see [`BucketNames`](keyvalue::BucketNames).
 //!
-//! 1. Reads ask the leader of the bucket's stream, which has every write that was acknowledged. A leader that
-//!    the others have deposed without its knowledge may answer for some seconds; what depends on what was
-//!    read (increments, swaps) is written by compare-and-set, and never lost.
-//! 2. A deletion is an entry that says so. It stays, as small as its key.
-//! 3. Everything has a bound: [`OPERATION_WAIT_MAX`], [`BATCH_WAIT_MAX`], [`LIST_WAIT_MAX`]. A write that
-//!    failed by it may have been made.
-//! 4. All providers of a host share one connection for each set of servers, which is remade for ever. It is
-//!    not the one of the desired state: values do not delay that.
+//! Guarantees:
+//!
+//! 1. Reads go to the leader of the bucket's stream, which has all acknowledged writes. A leader
+//!    that was deposed without its knowledge may answer for some seconds. Operations that depend on
+//!    a read (increments, swaps) write by compare-and-set and are never lost.
+//! 2. A deletion is an entry of its own. It stays, as small as its key.
+//! 3. Every operation has a timeout: [`OPERATION_WAIT_MAX`], [`BATCH_WAIT_MAX`], [`LIST_WAIT_MAX`].
+//!    A write that timed out may have been applied.
+//! 4. All providers of a host share one connection for each set of servers, which reconnects
+//!    without end. It is separate from the connection of the desired state, so values do not delay
+//!    that.
 
 mod bucket;
 mod config;
@@ -46,9 +51,9 @@ use connections::{Connections, Joined};
 /// The lattice that a host has joined.
 #[derive(Clone, Debug)]
 pub struct Lattice {
-    /// Its name.
+    /// The name of the lattice.
     pub name: String,
-    /// Its servers, and how the host shows them who it is.
+    /// The servers of the lattice, with the credentials of the host.
     pub nats: NatsOptions,
 }
 
@@ -64,7 +69,7 @@ struct NatsProvider {
 // === impl NatsFactory ===
 
 impl NatsFactory {
-    /// For a host of `lattice`, or of none.
+    /// Creates the factory of a host; `lattice` is `None` if the host has not joined one.
     #[must_use]
     pub fn new(lattice: Option<Lattice>) -> Self {
         Self {
@@ -90,7 +95,7 @@ impl Factory for NatsFactory {
         &[keyvalue::PACKAGE]
     }
 
-    /// Makes the bucket, if it is not there.
+    /// Creates the bucket if it does not exist.
     async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
         let joined = self.join(context, settings).await?;
         let ensured = joined.bucket.ensure().await;

@@ -1,17 +1,17 @@
-//! A page of keys, from keys in no order: the first ones after a cursor.
+//! A page of keys, selected from unordered keys: the first ones after a cursor.
 
 use std::collections::BTreeSet;
 
 use weft_provider::keyvalue::KeyPage;
 use weft_state::kv::Operation;
 
-/// The first keys after a cursor of those that were seen; at most as many as a page holds.
+/// Collects the first observed keys after a cursor, at most as many as a page has.
 pub(crate) struct Page<'a> {
     after: Option<&'a str>,
     keys: BTreeSet<String>,
     keys_max: usize,
-    /// The first key that had no room. Keys from here on are for later pages, also where a deletion makes
-    /// room: who came before is not known any more.
+    /// The first key that did not fit. Keys from here on are for later pages, even after a deletion
+    /// makes space, because earlier keys may have been dropped already.
     end: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Takes what was done to a key last, as far as is known now.
+    /// Applies the last known operation on a key.
     pub(crate) fn see(&mut self, key: String, operation: Operation) {
         if operation == Operation::Delete {
             self.keys.remove(&key);
@@ -42,7 +42,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The page; `None` if all of its keys were deleted meanwhile, and there are later ones.
+    /// Returns the page; `None` if all of its keys were deleted meanwhile, and later keys exist.
     pub(crate) fn finish(self) -> Option<KeyPage> {
         let cursor = match (&self.end, self.keys.last()) {
             (None, _) => None,
@@ -85,8 +85,8 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_had_no_room_is_left_to_the_next_page() {
-        // `c` had no room when it came; `d`, which comes when there is some again, is after it.
+    fn a_key_that_did_not_fit_is_left_to_the_next_page() {
+        // `c` did not fit; `d` arrives after a deletion made space, but follows `c`.
         let (keys, cursor) = page(None, &["a", "b", "c", "-a", "d"]).unwrap();
         assert_eq!((keys.as_str(), cursor.as_deref()), ("b", Some("b")));
         assert_eq!(page(None, &["a", "b", "c", "-a", "-b"]), None);

@@ -1,4 +1,4 @@
-//! What goes wrong with an operation, and what a guest is told of it.
+//! Errors of operations, and their messages for guests.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use weft_provider::keyvalue::KeyValueError;
 use weft_state::buckets::StoreError;
 use weft_state::kv::{KeyError, WriteError};
 
-/// Why an operation failed.
+/// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Problem {
     #[error("the provider of the store is closed")]
@@ -15,13 +15,15 @@ pub(crate) enum Problem {
     Away,
     #[error("the store did not answer within {} seconds", .0.as_secs())]
     Slow(Duration),
-    #[error("the servers of the store offer no JetStream at the moment")]
+    #[error("the servers of the store have no JetStream at the moment")]
     NoJetStream,
-    #[error("the store refused; the log of the host says why")]
+    #[error("the store refused the operation; see the log of the host")]
     Refused,
     #[error("the key was changed by others at the same time, {0} times in a row; try again")]
     Contended(usize),
-    #[error("the value has {found} bytes, and the servers of the store take {max} in a message")]
+    #[error(
+        "the value has {found} bytes, at most {max} fit into a message to the servers of the store"
+    )]
     TooLarge { found: usize, max: usize },
     #[error("the values of the batch have more than {0} bytes; use smaller batches")]
     LargeBatch(usize),
@@ -32,7 +34,8 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// What a guest is told of it; of an operation that changes something, whether it may have been done.
+    /// Converts to the error for the guest; `may_have_changed` adds that the change may have been
+    /// made.
     pub(crate) fn of(self, may_have_changed: bool) -> KeyValueError {
         match self {
             Self::Value(error) => error,
@@ -50,7 +53,7 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable { .. } => Self::Away,
             StoreError::NoJetStream { .. } => Self::NoJetStream,
             StoreError::Rejected { bucket, source } => {
-                // The name of the bucket is none of the guest's business.
+                // Logged here, because the guest must not see the name of the bucket.
                 tracing::error!(
                     bucket,
                     error = source,

@@ -1,4 +1,5 @@
-//! The provider against real servers: two hosts of a lattice, servers that are away, hang or offer too little.
+//! The provider with real servers: two hosts of a lattice, and servers that are unavailable, hang
+//! or lack features.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +23,7 @@ use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
 use weft_tests::Nats;
 
-/// How long a state is waited for: servers of a cluster elect their leaders first.
+/// Timeout for an expected state: the servers of a cluster elect their leaders first.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 fn shop() -> Context<'static> {
@@ -77,7 +78,7 @@ fn bind(provider: &dyn Provider) -> Arc<dyn KeyValue> {
     }
 }
 
-/// What is wrong with a configuration, as whoever deploys it is told.
+/// Returns the error of a configuration, as a deploying user sees it.
 async fn refusal(host: &NatsFactory, config: Value) -> String {
     let refused = host.check(&shop(), &settings(&config)).await.unwrap_err();
     chain(&refused)
@@ -92,7 +93,7 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// Waits for a state, with a bound.
+/// Waits for a state, with a timeout.
 async fn until(state: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let mut turn = interval(Duration::from_millis(20));
     let waiting = async {
@@ -245,7 +246,7 @@ async fn lattices_apps_and_providers_share_a_bucket_only_by_its_name() {
             "{lattice} {context}"
         );
     }
-    // A host of no lattice takes part by the name too.
+    // A host without a lattice shares the bucket by its name too.
     let given = json!({ "bucket": "shared", "servers": [nats.url()] });
     let shared = open_as(&NatsFactory::new(None), &shop(), &given).await;
     assert_eq!(shared.get("key").await, Ok(Some(bytes("shared"))));
@@ -311,7 +312,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
         &["nats://host:port", "`http://a`"],
     )
     .await;
-    // One server cannot keep three copies.
+    // A single server cannot store three copies.
     check(
         json!({ "replicas": 3 }),
         &["cannot start", "refuses bucket", "replicas"],
@@ -320,7 +321,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
 }
 
 #[tokio::test]
-async fn a_host_of_no_lattice_is_told_what_the_provider_needs() {
+async fn a_host_without_a_lattice_gets_an_error_with_the_missing_options() {
     let nats = Nats::start();
     let alone = NatsFactory::new(None);
     let message = refusal(&alone, json!({})).await;
@@ -331,7 +332,7 @@ async fn a_host_of_no_lattice_is_told_what_the_provider_needs() {
 }
 
 #[tokio::test]
-async fn servers_without_jetstream_are_refused_when_it_is_deployed() {
+async fn servers_without_jetstream_are_refused_at_deployment() {
     let nats = Nats::start_without_jetstream();
     let host = host(&nats);
     let message = refusal(&host, json!({})).await;
@@ -340,7 +341,7 @@ async fn servers_without_jetstream_are_refused_when_it_is_deployed() {
         "{message}"
     );
     assert!(message.contains("`nats-server -js`"), "{message}");
-    // A host that starts again makes it all the same, and its operations say why they fail.
+    // A starting host creates the provider anyway, and its operations report the reason.
     let bucket = open(&host).await;
     let error = bucket.get("key").await.unwrap_err().to_string();
     assert!(error.contains("no JetStream"), "{error}");
@@ -369,7 +370,7 @@ async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written(
         "{:?}",
         killed.elapsed()
     );
-    // Deployed now, it would be refused, for as long as nobody knows.
+    // A deployment at this moment is refused, because the bucket cannot be checked.
     let message = refusal(&host, json!({})).await;
     assert!(message.contains("is unavailable"), "{message}");
     nats.start_again();
@@ -400,7 +401,7 @@ async fn a_server_that_hangs_fails_operations_in_bounded_time() {
     until("it is back", async || bucket.get("key").await.is_ok()).await;
 }
 
-/// Three servers that keep what is stored together.
+/// Three servers that replicate their data.
 fn cluster() -> [Nats; 3] {
     let routes: Vec<_> = (0..3).map(|_| free_port()).collect();
     let all = routes.iter().map(|port| format!("nats://127.0.0.1:{port}"));
@@ -431,7 +432,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
         host.check(&shop(), &settings(&all)).await.is_ok()
     })
     .await;
-    // Hosts that are connected to different servers, some of which follow another one.
+    // Hosts with connections to different servers, some of which are followers.
     let [one, other] = [&urls[..1], &urls[1..2]].map(config);
     let (one, other) = (
         open_as(&host, &shop(), &one).await,
@@ -449,7 +450,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
         let listed = one.list_keys(None).await.unwrap().keys;
         assert_eq!(listed.len() as i64, number + 1);
     }
-    // One of them led.
+    // One of them was the leader.
     let bucket = open_as(&host, &shop(), &all).await;
     for (lost, server) in servers.iter_mut().enumerate() {
         server.kill();
@@ -472,7 +473,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
 }
 
 #[tokio::test]
-async fn a_value_that_the_servers_do_not_take_is_told_by_their_limit() {
+async fn a_value_beyond_the_limit_of_the_servers_is_refused_with_that_limit() {
     let nats = Nats::start_configured("max_payload: 65536");
     let bucket = open(&host(&nats)).await;
     let error = bucket

@@ -1,4 +1,4 @@
-//! One bucket of the file: reads are done here, writes by the writer.
+//! One bucket of the file: reads run here, writes in the writer task.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use weft_provider::keyvalue::{
 use crate::database::{DatabaseFile, ENTRIES};
 use crate::writer::{Outcome, Write, Writer, Written};
 
-/// How many reads of many keys run at once: they copy up to a batch of values each.
+/// Number of concurrent reads of many keys: each copies up to a batch of values.
 const LONG_READS_MAX: usize = 4;
 
 /// The file and its writer.
@@ -46,7 +46,7 @@ impl Store {
         self.writer.close().await;
     }
 
-    /// Reads on a blocking thread. If the future is dropped, the read still ends on its own.
+    /// Reads on a blocking thread. If the future is dropped, the read still completes.
     async fn read_long<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
@@ -172,7 +172,7 @@ fn get(entries: &Entries, bucket: &str, key: &str) -> Result<Option<Bytes>, redb
     Ok(value.map(|value| Bytes::copy_from_slice(value.value())))
 }
 
-/// `None` if the values together are larger than a batch may be.
+/// Returns `None` if the values together are larger than the limit of a batch.
 fn get_many(
     entries: &Entries,
     bucket: &str,
@@ -191,7 +191,7 @@ fn get_many(
     Ok(Some(values))
 }
 
-/// The keys after `cursor`, which is the last key of the page before.
+/// Returns the keys after `cursor`, the last key of the previous page.
 fn list(entries: &Entries, bucket: &str, cursor: Option<&str>) -> Result<KeyPage, redb::Error> {
     let after = match cursor {
         Some(key) => Bound::Excluded((bucket, key)),

@@ -1,4 +1,4 @@
-//! The database file: opening it, opening it again after a failure, and what its errors mean.
+//! The database file: opening, reopening after a failure, and its errors.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,57 +7,58 @@ use std::sync::{PoisonError, RwLock};
 use redb::{Builder, Database, DatabaseError, StorageError, TableDefinition};
 use weft_provider::keyvalue::KeyValueError;
 
-/// Every entry, by bucket and key. One table, because a bucket then costs nothing to open, and the
-/// keys of each are next to each other.
+/// All entries, by bucket and key. With a single table a bucket needs no setup, and the keys of a
+/// bucket are adjacent.
 pub(crate) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("entries");
 
-/// How much of the file redb keeps in memory: the operating system caches it as well, and a host has
-/// many providers. (redb's own default is 1 GiB.)
+/// The cache size of redb, below its default of 1 GiB: the operating system caches the file as
+/// well, and a host has many providers.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// Opens a file as a database; a test puts a disk that fails in its place.
+/// Opens a file as a database; tests substitute a disk with errors.
 pub(crate) type Open = fn(&Path) -> Result<Database, DatabaseError>;
 
 /// The file, open or waiting to be opened again.
 pub(crate) struct DatabaseFile {
     path: PathBuf,
     open: Open,
-    // Reading is any operation of redb, which locks for itself; writing is closing or opening the file.
+    // Read-locked for operations of redb, which has its own locks; write-locked to close or open
+    // the file.
     state: RwLock<State>,
 }
 
 enum State {
     Open(Database),
-    /// An operation failed in a way that redb repairs when the file is opened again.
+    /// An operation failed in a way that redb repairs by reopening the file.
     Failed,
     Closed,
 }
 
-/// Why a database file could not be opened.
+/// The reason why a database file could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The directory of the file could not be made.
+    /// The directory of the file could not be created.
     #[error("the directory `{}` cannot be created", .0.display())]
     Directory(PathBuf, #[source] io::Error),
-    /// It is open elsewhere.
+    /// The file is already open.
     #[error(
-        "`{}` is open already: two providers, or two hosts with one data directory, cannot share it",
+        "`{}` is already open: two providers, or two hosts with one data directory, cannot share it",
         .0.display()
     )]
     InUse(PathBuf),
-    /// It is no database or a damaged one.
+    /// The file is damaged, or not a database.
     #[error(
-        "`{}` is damaged or no database of this kind; move it away to start empty, or restore it from a backup",
+        "`{}` is damaged or not a redb database; move it away to start empty, or restore it from a backup",
         .0.display()
     )]
     Damaged(PathBuf, #[source] DatabaseError),
-    /// There is no room to open it.
+    /// The disk is too full to open the file.
     #[error("the disk of `{}` is full; make room and try again", .0.display())]
     DiskFull(PathBuf, #[source] DatabaseError),
-    /// Anything else.
+    /// Any other error.
     #[error("`{}` cannot be opened", .0.display())]
     Failed(PathBuf, #[source] DatabaseError),
-    /// Opening it panicked: it is damaged in a way that redb did not expect.
+    /// redb panicked: the file is damaged in a way that redb does not handle.
     #[error("`{}` cannot be opened: redb panicked; restore it from a backup", .0.display())]
     Panicked(PathBuf),
 }
@@ -69,8 +70,8 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, DatabaseError> {
 // === impl DatabaseFile ===
 
 impl DatabaseFile {
-    /// Opens the file, or makes an empty one. Runs on a blocking thread, because a file that was not
-    /// closed is repaired first.
+    /// Opens the file, or creates an empty one. Runs on a blocking thread, because opening repairs
+    /// a file that was not closed.
     pub(crate) async fn open(path: PathBuf, open: Open) -> Result<Self, OpenError> {
         let path_of_error = path.clone();
         let opening = tokio::task::spawn_blocking(move || {
@@ -89,7 +90,7 @@ impl DatabaseFile {
             .unwrap_or(Err(OpenError::Panicked(path_of_error)))
     }
 
-    /// Runs `operation` on the open database. Blocks for as long as it does.
+    /// Runs `operation` on the open database. Blocks until it completes.
     pub(crate) fn with<T>(
         &self,
         operation: impl FnOnce(&Database) -> Result<T, redb::Error>,
@@ -115,24 +116,24 @@ impl DatabaseFile {
             return Ok(());
         }
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        // Another operation may have been faster.
+        // Another thread may have reopened the file in between.
         if matches!(*state, State::Failed) {
             let database = open_with_table(&self.path, self.open).map_err(|error| {
-                tracing::error!(path = %self.path.display(), %error, "a store cannot be opened again");
-                other("the store cannot be opened again after a failure; the log of the host says why")
+                tracing::error!(path = %self.path.display(), %error, "cannot reopen the database of a store");
+                other("the store cannot be reopened after a failure; see the log of the host")
             })?;
             *state = State::Open(database);
-            tracing::info!(path = %self.path.display(), "a store is open again");
+            tracing::info!(path = %self.path.display(), "reopened the database of a store");
         }
         Ok(())
     }
 
-    /// What a guest is told of `error`. Its log entry has the path, which is none of the guest's business.
+    /// Logs `error` with the path of the file, and returns an error without the path for the guest.
     fn failed(&self, error: &redb::Error) -> KeyValueError {
         tracing::error!(path = %self.path.display(), %error, "an operation of a store failed");
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if matches!(*state, State::Open(_)) {
-            // Closes the file; the next operation opens it.
+            // Closes the file; the next operation reopens it.
             *state = State::Failed;
         }
         match error {
@@ -140,9 +141,9 @@ impl DatabaseFile {
                 other("the disk of the store is full; the write failed")
             }
             redb::Error::Corrupted(_) => {
-                other("the file of the store is damaged; the log of the host names it")
+                other("the file of the store is damaged; see the log of the host")
             }
-            _ => other("the store failed; the log of the host says why"),
+            _ => other("the store failed; see the log of the host"),
         }
     }
 }
@@ -153,7 +154,7 @@ fn other(text: &str) -> KeyValueError {
 
 fn open_with_table(path: &Path, open: Open) -> Result<Database, OpenError> {
     let database = open(path).map_err(|error| open_error(path, error))?;
-    // So that every later transaction finds the table.
+    // Later transactions rely on the table.
     create_table(&database).map_err(|error| open_error(path, error.into()))?;
     Ok(database)
 }

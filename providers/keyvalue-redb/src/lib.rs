@@ -1,20 +1,20 @@
-//! A key-value provider that keeps its data in one embedded database file of the host, `data.redb` in
-//! the directory of the provider. No other host sees it.
+//! A key-value provider that stores its data in one embedded database file of the host, `data.redb`
+//! in the directory of the provider. Other hosts do not see the data.
 //!
-//! | configuration | default | means |
+//! | configuration | default | meaning |
 //! | --- | --- | --- |
-//! | provider: `durability` | `immediate` | `immediate`: an acknowledged write is on disk and survives a crash of the process or the machine; `eventual`: it is on disk within [`FLUSH_PERIOD`] |
-//! | link: `bucket` | what the guest asks for | see [`BucketNames`](keyvalue::BucketNames) |
+//! | provider: `durability` | `immediate` | see [`Durability`] |
+//! | link: `bucket` | the guest's identifier | see [`BucketNames`](keyvalue::BucketNames) |
 //!
-//! Who does what:
+//! Design:
 //!
-//! 1. One task, the writer, makes every change. It takes all commands that wait, applies them in one
-//!    transaction and answers when that is committed, so many writers at once share one wait for the
-//!    disk. A write that was handed over happens even if its caller goes away.
-//! 2. Reads of one key run where they are called: a lookup takes microseconds, less than moving it to
-//!    another thread. Reads of many keys run on blocking threads, a few at a time.
-//! 3. After a failure of the disk the file is closed and opened again before the next operation, which
-//!    is how redb repairs itself: a disk that was full works again once it has room.
+//! 1. One task, the writer, makes all changes. It takes all queued commands, applies them in one
+//!    transaction and answers after the commit, so concurrent writers share one wait for the disk.
+//!    A queued write is applied even if its caller is dropped.
+//! 2. Reads of one key run on the calling thread: a lookup takes microseconds, less than moving it
+//!    to another thread. Reads of many keys run on blocking threads, a few at a time.
+//! 3. After a disk error the file is closed and reopened before the next operation, which is how
+//!    redb repairs itself: a full disk works again once it has space.
 
 mod bucket;
 mod database;

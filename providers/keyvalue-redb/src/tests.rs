@@ -14,7 +14,7 @@ use weft_provider::keyvalue::{Bucket, KeyValue};
 
 use super::*;
 
-/// How long a state is waited for.
+/// Timeout for an expected state.
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 async fn make(directory: &Path, config: Value) -> Result<Arc<dyn Provider>, MakeError> {
@@ -51,7 +51,7 @@ fn chain(error: &dyn Error) -> String {
     error.to_string() + &cause.unwrap_or_default()
 }
 
-/// What a copy of the file says, as it would after a crash at this moment.
+/// Reads a key from a copy of the file, as after a crash at this moment.
 async fn read_copy(directory: &Path, key: &str) -> Option<Bytes> {
     let copy = TempDir::new().unwrap();
     fs::copy(directory.join(FILE_NAME), copy.path().join(FILE_NAME)).unwrap();
@@ -148,7 +148,7 @@ async fn an_eventual_write_gets_to_disk_by_itself() {
     };
     tokio::time::timeout(WAIT_MAX, on_disk)
         .await
-        .expect("it is flushed");
+        .expect("the write is flushed");
 }
 
 #[tokio::test]
@@ -160,11 +160,11 @@ async fn two_providers_cannot_share_a_file() {
         error.starts_with("provider `store` of app `shop` cannot start: "),
         "{error}"
     );
-    assert!(error.contains("data.redb` is open already"), "{error}");
+    assert!(error.contains("data.redb` is already open"), "{error}");
     first.close().await;
     make(directory.path(), json!({}))
         .await
-        .expect("it is free again");
+        .expect("the file is closed");
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn an_unknown_durability_is_refused_with_the_known_ones() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_said_and_the_store_works_again_when_it_has_room() {
+async fn a_full_disk_is_reported_and_the_store_works_again_when_it_has_space() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join(FILE_NAME);
     let provider = RedbProvider::open(path, Durability::Immediate, open_on_small_disk)
@@ -243,11 +243,11 @@ async fn a_full_disk_is_said_and_the_store_works_again_when_it_has_room() {
     bucket
         .set("new", Bytes::from_static(b"3"))
         .await
-        .expect("there is room again");
+        .expect("the disk has space again");
     assert_eq!(bucket.list_keys(None).await.unwrap().keys, ["kept", "new"]);
 }
 
-/// Whether the disk of [`open_on_small_disk`] is full; one test uses it.
+/// True while the disk of [`open_on_small_disk`] is full; one test uses it.
 static DISK_IS_FULL: AtomicBool = AtomicBool::new(false);
 
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! The task that makes every change, many in one transaction.
+//! The writer task, which combines changes into transactions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,29 +13,30 @@ use weft_provider::keyvalue::{BATCH_BYTES_MAX, CasOutcome, KeyValueError, add_to
 
 use crate::database::{DatabaseFile, ENTRIES};
 
-/// With `durability: eventual`, how long an acknowledged write may be missing on disk.
+/// With `durability: eventual`, the longest time until an acknowledged write is on disk.
 pub const FLUSH_PERIOD: Duration = Duration::from_secs(1);
 
-/// The most commands in one transaction: beyond that the wait for the disk no longer counts.
+/// The largest number of commands in one transaction: larger groups gain little per wait for the
+/// disk.
 const GROUP_MAX: usize = 256;
 
-/// The most commands that wait; callers wait for a place.
+/// The largest number of queued commands; further callers wait.
 const QUEUE_MAX: usize = 1_024;
 
-/// The most bytes of values in the queue: two batches of the greatest size.
+/// The largest number of value bytes in the queue: two batches of the largest size.
 const QUEUE_BYTES_MAX: usize = 2 * BATCH_BYTES_MAX;
 
-/// The unit in which queued bytes are counted, as a semaphore counts in 32 bits.
+/// The unit of queued bytes in the semaphore, which counts in 32 bits.
 const QUEUE_BYTES_UNIT: usize = 1 << 10;
 
-/// When an acknowledged write is on disk.
+/// The time at which an acknowledged write is on disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Durability {
-    /// When it is acknowledged.
+    /// Before the acknowledgement.
     #[default]
     Immediate,
-    /// At most [`FLUSH_PERIOD`] later; a crash of the process loses what is not.
+    /// At most [`FLUSH_PERIOD`] later; a crash of the process loses later writes.
     Eventual,
 }
 
@@ -54,17 +55,17 @@ pub(crate) enum Write {
     },
 }
 
-/// What came of a change.
+/// The value that a change returns.
 pub(crate) enum Written {
     Done,
     Sum(i64),
     Swap(CasOutcome),
 }
 
-/// What came of a change, told when it is committed.
+/// The result of a change, sent after the commit.
 pub(crate) type Outcome = Result<Written, KeyValueError>;
 
-/// The handle of the task.
+/// The handle of the writer task.
 pub(crate) struct Writer {
     commands: mpsc::Sender<Command>,
     room: Arc<Semaphore>,
@@ -83,12 +84,12 @@ struct Change {
     _room: OwnedSemaphorePermit,
 }
 
-/// What the task owns.
+/// The state of the writer task.
 struct Task {
     file: Arc<DatabaseFile>,
     durability: Durability,
     queue: mpsc::Receiver<Command>,
-    /// Since when an acknowledged change is not on disk, if there is one.
+    /// Time of the first acknowledged change that is not on disk yet.
     unflushed_since: Option<Instant>,
 }
 
@@ -117,7 +118,8 @@ impl Writer {
         }
     }
 
-    /// Makes a change. If the future is dropped when the change is in the queue, it still happens.
+    /// Makes a change. If the future is dropped after the change was queued, the change is still
+    /// made.
     pub(crate) async fn write(&self, bucket: Arc<str>, write: Write) -> Outcome {
         let room = Arc::clone(&self.room)
             .acquire_many_owned(write.room())
@@ -134,7 +136,7 @@ impl Writer {
             .send(Command::Change(change))
             .await
             .map_err(|_| closed())?;
-        // Every change is answered, unless redb panics in its transaction.
+        // Every change gets a reply, unless redb panics in its transaction.
         replied.await.unwrap_or_else(|_| {
             Err(KeyValueError::Other(
                 "the store failed while writing".to_owned(),
@@ -142,9 +144,9 @@ impl Writer {
         })
     }
 
-    /// Takes no more changes, and waits until those in the queue are on disk and the file is closed.
+    /// Stops accepting changes, and waits until the queued ones are on disk and the file is closed.
     pub(crate) async fn close(&self) {
-        // It fails if the task has ended before.
+        // Fails if the task has already ended.
         let _ = self.commands.send(Command::Close).await;
         self.task.wait().await;
     }
@@ -157,7 +159,7 @@ fn closed() -> KeyValueError {
 // === impl Write ===
 
 impl Write {
-    /// How much of the queue the change takes.
+    /// The size of the change in the queue, in units.
     fn room(&self) -> u32 {
         let bytes = match self {
             Self::Set(pairs) => pairs.iter().map(|(_, value)| value.len()).sum(),
@@ -172,7 +174,7 @@ impl Write {
 // === impl Task ===
 
 impl Task {
-    /// Runs until it is told to close, or until nobody can send any more, and the queue is empty.
+    /// Runs until a close command, or until all handles are dropped, and the queue is empty.
     async fn run(mut self) {
         let mut commands = Vec::new();
         while self.next_group(&mut commands).await {
@@ -194,7 +196,8 @@ impl Task {
         let _ = tokio::task::spawn_blocking(move || file.close()).await;
     }
 
-    /// Waits for changes, or for the time to flush, with `commands` left empty. `false` is the end.
+    /// Waits for changes, or for the time to flush, which leaves `commands` empty. Returns `false`
+    /// at the end.
     async fn next_group(&mut self, commands: &mut Vec<Command>) -> bool {
         let Some(since) = self.unflushed_since else {
             return self.queue.recv_many(commands, GROUP_MAX).await > 0;
@@ -221,15 +224,15 @@ impl Task {
         let file = Arc::clone(&self.file);
         let committing = tokio::task::spawn_blocking(move || commit(&file, changes, durability));
         if let Err(error) = committing.await {
-            tracing::error!(%error, "a transaction of a store panicked; its changes are not made");
+            tracing::error!(%error, "a transaction of a store panicked; its changes are lost");
         }
     }
 }
 
-/// Applies all `changes` in one transaction, and answers them.
+/// Applies all `changes` in one transaction, and sends the replies.
 fn commit(file: &DatabaseFile, changes: Vec<Change>, durability: redb::Durability) {
     match file.with(|database| apply(database, &changes, durability)) {
-        // An answer fails when its caller has gone away.
+        // Sending fails if the caller was dropped.
         Ok(outcomes) => changes
             .into_iter()
             .zip(outcomes)
@@ -259,8 +262,8 @@ fn apply(
     Ok(outcomes)
 }
 
-/// The outer error ends the transaction of all; the inner one is this change's alone, which then has
-/// changed nothing.
+/// Applies one change. The outer error aborts the transaction of all changes; the inner one belongs
+/// to this change alone, which then has not changed anything.
 fn apply_one(
     entries: &mut Entries<'_>,
     bucket: &str,

@@ -1,8 +1,8 @@
 //! A logging provider that writes to the log of the host, as `tracing` events of target [`TARGET`].
 //!
-//! | configuration | default | means |
+//! | configuration | default | meaning |
 //! | --- | --- | --- |
-//! | link: `level` | `trace` | the least serious level that is passed on; the log of the host filters after it |
+//! | link: `level` | `trace` | the lowest level that is written, before the host filters |
 //!
 //! Fields of an event: `app`, `component`, `context`, and the message. `tracing` has no level above
 //! error, so a critical record is an error with `critical = true`.
@@ -17,14 +17,14 @@ use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
 
-/// The target of every event, to filter by.
+/// The target of all events, for filters.
 pub const TARGET: &str = "weft::guest";
 
 /// Makes providers of the kind `logging-tracing`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TracingFactory;
 
-/// A provider of this kind has nothing to configure.
+/// Empty: providers of this kind have no configuration.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TracingConfig {}

@@ -34,7 +34,7 @@ fn bind(config: &Value) -> Result<Arc<dyn Logging>, ConfigProblem> {
     }
 }
 
-/// The events that `records` make on a link with this configuration, as the host's JSON log has them.
+/// Returns the events of `records` on a link with this configuration, from the host's JSON log.
 fn events(config: &Value, records: &[LogRecord<'_>]) -> Vec<Value> {
     let buffer = Buffer::default();
     let writer = buffer.clone();

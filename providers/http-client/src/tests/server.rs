@@ -1,4 +1,4 @@
-//! Servers that a test talks to, on a free port of this host, until they are dropped.
+//! Test servers on a free port of this host, which stop when dropped.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ impl Server {
         Self::tcp(move |stream| serve(stream, answer)).await
     }
 
-    /// As [`Self::http`], with TLS and the certificate of the tests.
+    /// Like [`Self::http`], with TLS and the certificate of the tests.
     pub(super) async fn https<F>(answer: fn(Request<Incoming>) -> F) -> Self
     where
         F: Future<Output = Response<Body>> + Send + 'static,
@@ -51,10 +51,10 @@ impl Server {
         .await
     }
 
-    /// Answers what comes first on a connection with `bytes`, and keeps the connection open.
+    /// Answers the first bytes of a connection with `bytes`, and keeps the connection open.
     pub(super) async fn raw(bytes: &'static [u8]) -> Self {
         Self::tcp(move |mut stream| async move {
-            // Bytes that come before a request are an error of another kind.
+            // Bytes that arrive before a request cause a different error.
             stream.read_u8().await.unwrap();
             stream.write_all(bytes).await.unwrap();
             std::future::pending::<()>().await;
@@ -90,7 +90,7 @@ impl Server {
     }
 }
 
-/// The root that signed the certificate of the tests.
+/// The root certificate of the tests.
 pub(super) fn root() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots
@@ -120,7 +120,7 @@ where
         let answering = answer(request);
         async move { Ok::<_, Infallible>(answering.await) }
     });
-    // A client that goes away is part of some tests.
+    // In some tests the client disconnects.
     let _ = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
