@@ -11,7 +11,7 @@ use weft_provider::http::HttpClientError;
 
 /// The addresses that a name may resolve to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum AddressScope {
     /// Public addresses only.
     Public,
     /// Private and loopback addresses as well.
@@ -20,12 +20,12 @@ pub(crate) enum Reach {
 
 /// A resolver that returns only allowed addresses.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Guard {
-    pub(crate) reach: Reach,
+pub(crate) struct ScopedResolver {
+    pub(crate) scope: AddressScope,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Zone {
+enum AddressClass {
     Public,
     /// A private network or this host.
     Private,
@@ -33,9 +33,9 @@ enum Zone {
     Special,
 }
 
-// === impl Guard ===
+// === impl ScopedResolver ===
 
-impl Service<Name> for Guard {
+impl Service<Name> for ScopedResolver {
     type Response = vec::IntoIter<SocketAddr>;
     type Error = HttpClientError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, HttpClientError>> + Send>>;
@@ -45,7 +45,7 @@ impl Service<Name> for Guard {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let reach = self.reach;
+        let scope = self.scope;
         Box::pin(async move {
             let host = name.as_str();
             let dns = |reason: String| HttpClientError::Dns {
@@ -56,10 +56,10 @@ impl Service<Name> for Guard {
             let found = tokio::net::lookup_host((host, 0))
                 .await
                 .map_err(|error| dns(error.to_string()))?;
-            let (within, beyond): (Vec<_>, Vec<_>) =
-                found.partition(|found| reach.covers(found.ip()));
-            match beyond.first() {
-                _ if !within.is_empty() => Ok(within.into_iter()),
+            let (allowed, prohibited_addresses): (Vec<_>, Vec<_>) =
+                found.partition(|found| scope.covers(found.ip()));
+            match prohibited_addresses.first() {
+                _ if !allowed.is_empty() => Ok(allowed.into_iter()),
                 Some(refused) => Err(prohibited(host, refused.ip())),
                 None => Err(dns("the name has no address".to_owned())),
             }
@@ -68,11 +68,13 @@ impl Service<Name> for Guard {
 }
 
 fn prohibited(host: &str, address: IpAddr) -> HttpClientError {
-    let advice = match zone(address) {
-        Zone::Public | Zone::Private => {
+    let advice = match class(address) {
+        AddressClass::Public | AddressClass::Private => {
             "to allow that, list the name in `allow-private` of the link".to_owned()
         }
-        Zone::Special => "to allow it, list the address itself in `allow` of the link".to_owned(),
+        AddressClass::Special => {
+            "to allow it, list the address itself in `allow` of the link".to_owned()
+        }
     };
     HttpClientError::AddressProhibited {
         host: host.to_owned(),
@@ -81,33 +83,33 @@ fn prohibited(host: &str, address: IpAddr) -> HttpClientError {
     }
 }
 
-// === impl Reach ===
+// === impl AddressScope ===
 
-impl Reach {
+impl AddressScope {
     fn covers(self, address: IpAddr) -> bool {
-        match zone(address) {
-            Zone::Public => true,
-            Zone::Private => self == Self::Private,
-            Zone::Special => false,
+        match class(address) {
+            AddressClass::Public => true,
+            AddressClass::Private => self == Self::Private,
+            AddressClass::Special => false,
         }
     }
 }
 
-fn zone(address: IpAddr) -> Zone {
+fn class(address: IpAddr) -> AddressClass {
     match address.to_canonical() {
-        IpAddr::V4(address) => zone_v4(address),
-        IpAddr::V6(address) => zone_v6(address),
+        IpAddr::V4(address) => class_v4(address),
+        IpAddr::V6(address) => class_v6(address),
     }
 }
 
-fn zone_v4(address: Ipv4Addr) -> Zone {
+fn class_v4(address: Ipv4Addr) -> AddressClass {
     let [first, second, third, _] = address.octets();
     // Shared by the networks of providers (RFC 6598); some clouds have services there.
     let is_shared = first == 100 && (64..128).contains(&second);
     let is_protocol = (first, second, third) == (192, 0, 0);
     let is_benchmark = first == 198 && (18..20).contains(&second);
     if address.is_loopback() || address.is_private() || is_shared {
-        Zone::Private
+        AddressClass::Private
     } else if first == 0
         || first >= 224 // Multicast, reserved and broadcast.
         || address.is_link_local()
@@ -115,27 +117,27 @@ fn zone_v4(address: Ipv4Addr) -> Zone {
         || is_protocol
         || is_benchmark
     {
-        Zone::Special
+        AddressClass::Special
     } else {
-        Zone::Public
+        AddressClass::Public
     }
 }
 
-fn zone_v6(address: Ipv6Addr) -> Zone {
+fn class_v6(address: Ipv6Addr) -> AddressClass {
     // The address of the AWS metadata service, which is in a private range.
     const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
     let segments = address.segments();
     match segments {
-        _ if address == METADATA => Zone::Special,
-        _ if address.is_loopback() || address.is_unique_local() => Zone::Private,
+        _ if address == METADATA => AddressClass::Special,
+        _ if address.is_loopback() || address.is_unique_local() => AddressClass::Private,
         // NAT64 and 6to4 addresses contain the IPv4 address of the target.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
-            zone_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            class_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
         }
         // All other global addresses are in 2000::/3; 2001:db8::/32 is for documentation.
-        [0x2001, 0xdb8, ..] => Zone::Special,
-        [0x2000..0x4000, ..] => Zone::Public,
-        _ => Zone::Special,
+        [0x2001, 0xdb8, ..] => AddressClass::Special,
+        [0x2000..0x4000, ..] => AddressClass::Public,
+        _ => AddressClass::Special,
     }
 }
 
@@ -143,8 +145,8 @@ fn zone_v6(address: Ipv6Addr) -> Zone {
 mod tests {
     use super::*;
 
-    fn check(address: &str, expect: Zone) {
-        assert_eq!(zone(address.parse().unwrap()), expect, "{address}");
+    fn check(address: &str, expect: AddressClass) {
+        assert_eq!(class(address.parse().unwrap()), expect, "{address}");
     }
 
     #[test]
@@ -156,7 +158,7 @@ mod tests {
             "2606:4700::1111",
             "64:ff9b::101:101",
         ] {
-            check(address, Zone::Public);
+            check(address, AddressClass::Public);
         }
         for address in [
             "127.0.0.1",
@@ -171,7 +173,7 @@ mod tests {
             "64:ff9b::7f00:1",
             "2002:a00:1::",
         ] {
-            check(address, Zone::Private);
+            check(address, AddressClass::Private);
         }
         for address in [
             "169.254.169.254",
@@ -187,15 +189,15 @@ mod tests {
             "64:ff9b::a9fe:a9fe",
             "2001:db8::1",
         ] {
-            check(address, Zone::Special);
+            check(address, AddressClass::Special);
         }
     }
 
     #[test]
     fn no_name_reaches_a_special_address() {
         let metadata = "169.254.169.254".parse().unwrap();
-        assert!(!Reach::Private.covers(metadata));
+        assert!(!AddressScope::Private.covers(metadata));
         let loopback = "127.0.0.1".parse().unwrap();
-        assert!(Reach::Private.covers(loopback) && !Reach::Public.covers(loopback));
+        assert!(AddressScope::Private.covers(loopback) && !AddressScope::Public.covers(loopback));
     }
 }

@@ -3,7 +3,7 @@
 use weft_provider::http::HttpClientError;
 use weft_provider::{ConfigProblem, LinkContext};
 
-use crate::address::Reach;
+use crate::address::AddressScope;
 use crate::origin::{Origin, OriginPattern};
 
 /// The allowed origins of a link, with the addresses that each may resolve to.
@@ -40,9 +40,9 @@ impl AllowList {
 
     /// Returns the addresses that a request to `origin` may use, or an error if `origin` is not
     /// allowed.
-    pub(crate) fn reach(&self, origin: &Origin) -> Result<Reach, HttpClientError> {
+    pub(crate) fn scope(&self, origin: &Origin) -> Result<AddressScope, HttpClientError> {
         if self.private.iter().any(|pattern| pattern.matches(origin)) {
-            return Ok(Reach::Private);
+            return Ok(AddressScope::Private);
         }
         let matching: Vec<_> = self
             .public
@@ -51,10 +51,10 @@ impl AllowList {
             .collect();
         // An entry with the name `localhost` means this host; `*` does not.
         if origin.is_localhost() && matching.iter().any(|pattern| pattern.is_exact()) {
-            return Ok(Reach::Private);
+            return Ok(AddressScope::Private);
         }
         if !matching.is_empty() {
-            return Ok(Reach::Public);
+            return Ok(AddressScope::Public);
         }
         Err(HttpClientError::Denied(format!(
             "`{origin}` is not allowed; add it to `allow` in the config of {}",

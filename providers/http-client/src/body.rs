@@ -11,14 +11,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use weft_provider::http::HttpClientError;
 
-use crate::failure::failure;
+use crate::error_mapping::client_error;
 
 /// The body of a response. The request counts as in flight until the body is dropped.
 pub(crate) struct ResponseBody {
     pub(crate) incoming: Incoming,
     pub(crate) between_bytes_timeout: Duration,
     /// Runs while the reader waits; time between reads does not count.
-    pub(crate) stalled: Option<Pin<Box<Sleep>>>,
+    pub(crate) stall_timer: Option<Pin<Box<Sleep>>>,
     pub(crate) authority: String,
     pub(crate) _in_flight: OwnedSemaphorePermit,
 }
@@ -35,16 +35,16 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpClientError>>> {
         let this = &mut *self;
         if let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(context) {
-            this.stalled = None;
+            this.stall_timer = None;
             return Poll::Ready(
-                frame.map(|frame| frame.map_err(|error| failure(&error, &this.authority))),
+                frame.map(|frame| frame.map_err(|error| client_error(&error, &this.authority))),
             );
         }
         let limit = this.between_bytes_timeout;
-        let stalled = this
-            .stalled
+        let stall_timer = this
+            .stall_timer
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(stalled.as_mut().poll(context));
+        ready!(stall_timer.as_mut().poll(context));
         Poll::Ready(Some(Err(HttpClientError::BetweenBytesTimeout(limit))))
     }
 

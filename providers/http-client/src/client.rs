@@ -16,13 +16,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use weft_provider::http::{Body, HttpClient, HttpClientError, RequestOptions};
 
-use crate::address::{Guard, Reach};
+use crate::address::{AddressScope, ScopedResolver};
 use crate::allow::AllowList;
 use crate::body::ResponseBody;
-use crate::failure::failure;
+use crate::connection_tasks::ConnectionTasks;
+use crate::error_mapping::client_error;
 use crate::headers::remove_connection_headers;
 use crate::origin::Origin;
-use crate::tasks::Tasks;
 
 /// The default timeout of a connection: across an ocean, with TLS and one lost packet.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,24 +53,24 @@ pub(crate) struct LinkClient {
     in_flight: Arc<Semaphore>,
 }
 
-type Connections = Client<HttpsConnector<HttpConnector<Guard>>, Body>;
+type Connections = Client<HttpsConnector<HttpConnector<ScopedResolver>>, Body>;
 
 // === impl LinkClient ===
 
 impl LinkClient {
-    pub(crate) fn new(allow: AllowList, tls: &ClientConfig, tasks: &Tasks) -> Self {
+    pub(crate) fn new(allow: AllowList, tls: &ClientConfig, tasks: &ConnectionTasks) -> Self {
         Self {
             allow,
-            public: connections(Reach::Public, tls, tasks),
-            private: connections(Reach::Private, tls, tasks),
+            public: connections(AddressScope::Public, tls, tasks),
+            private: connections(AddressScope::Private, tls, tasks),
             in_flight: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
         }
     }
 
-    fn connections(&self, reach: Reach) -> &Connections {
-        match reach {
-            Reach::Public => &self.public,
-            Reach::Private => &self.private,
+    fn connections(&self, scope: AddressScope) -> &Connections {
+        match scope {
+            AddressScope::Public => &self.public,
+            AddressScope::Private => &self.private,
         }
     }
 }
@@ -83,7 +83,7 @@ impl HttpClient for LinkClient {
         options: RequestOptions,
     ) -> Result<Response<Body>, HttpClientError> {
         let origin = Origin::of(request.uri()).map_err(HttpClientError::InvalidRequest)?;
-        let connections = self.connections(self.allow.reach(&origin)?);
+        let connections = self.connections(self.allow.scope(&origin)?);
         let in_flight = Arc::clone(&self.in_flight).try_acquire_owned();
         let in_flight = in_flight.map_err(|_| HttpClientError::ConnectionLimit(IN_FLIGHT_MAX))?;
         prepare(&mut request)?;
@@ -93,17 +93,17 @@ impl HttpClient for LinkClient {
             .authority()
             .map(ToString::to_string)
             .unwrap_or_default();
-        let mut response = exchange(connections, request, &options, &authority).await?;
+        let mut response = send_request(connections, request, &options, &authority).await?;
         remove_connection_headers(response.headers_mut());
         Ok(response.map(|incoming| {
             let between_bytes_timeout = options
                 .between_bytes_timeout
                 .unwrap_or(BETWEEN_BYTES_TIMEOUT);
-            let stalled = None;
+            let stall_timer = None;
             ResponseBody {
                 incoming,
                 between_bytes_timeout,
-                stalled,
+                stall_timer,
                 authority,
                 _in_flight: in_flight,
             }
@@ -112,8 +112,8 @@ impl HttpClient for LinkClient {
     }
 }
 
-fn connections(reach: Reach, tls: &ClientConfig, tasks: &Tasks) -> Connections {
-    let mut tcp = HttpConnector::new_with_resolver(Guard { reach });
+fn connections(scope: AddressScope, tls: &ClientConfig, tasks: &ConnectionTasks) -> Connections {
+    let mut tcp = HttpConnector::new_with_resolver(ScopedResolver { scope });
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let tls = HttpsConnectorBuilder::new()
@@ -144,7 +144,7 @@ fn prepare(request: &mut Request<Body>) -> Result<(), HttpClientError> {
 
 /// Sends the request and waits for the head of the response. If this future is dropped or times
 /// out, the connection is closed, because the response could still arrive.
-async fn exchange(
+async fn send_request(
     connections: &Connections,
     mut request: Request<Body>,
     options: &RequestOptions,
@@ -170,5 +170,5 @@ async fn exchange(
             limit: connect_limit,
         }),
     };
-    response?.map_err(|error| failure(&error, authority))
+    response?.map_err(|error| client_error(&error, authority))
 }

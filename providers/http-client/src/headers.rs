@@ -3,7 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName};
 
 /// The headers of a connection (RFC 9110, 7.6.1), with obsolete ones that are still in use.
-static OF_CONNECTION: [HeaderName; 10] = [
+static CONNECTION_HEADERS: [HeaderName; 10] = [
     header::CONNECTION,
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
@@ -25,7 +25,7 @@ pub(crate) fn remove_connection_headers(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in OF_CONNECTION.iter().chain(&named) {
+    for name in CONNECTION_HEADERS.iter().chain(&named) {
         headers.remove(name);
     }
 }

@@ -32,10 +32,10 @@ mod address;
 mod allow;
 mod body;
 mod client;
-mod failure;
+mod connection_tasks;
+mod error_mapping;
 mod headers;
 mod origin;
-mod tasks;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub use client::{
     BETWEEN_BYTES_TIMEOUT, CONNECT_TIMEOUT, FIRST_BYTE_TIMEOUT, IDLE_PER_ORIGIN_MAX, IDLE_TIMEOUT,
     IN_FLIGHT_MAX,
 };
-use tasks::Tasks;
+use connection_tasks::ConnectionTasks;
 
 /// Makes providers of the kind `http-client`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -74,7 +74,7 @@ struct LinkConfig {
 
 struct HttpClientProvider {
     tls: ClientConfig,
-    tasks: Tasks,
+    tasks: ConnectionTasks,
 }
 
 // === impl HttpClientFactory ===
@@ -120,7 +120,7 @@ impl HttpClientProvider {
             .with_no_client_auth();
         Ok(Self {
             tls,
-            tasks: Tasks::default(),
+            tasks: ConnectionTasks::default(),
         })
     }
 }

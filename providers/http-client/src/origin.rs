@@ -49,10 +49,10 @@ enum Host {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum HostPattern {
-    One(Host),
+    Exact(Host),
     /// All names with this suffix, which starts with a dot.
-    Below(String),
-    EveryName,
+    Subdomains(String),
+    AnyName,
 }
 
 // === impl Origin ===
@@ -106,19 +106,19 @@ impl fmt::Display for Origin {
 impl OriginPattern {
     pub(crate) fn matches(&self, origin: &Origin) -> bool {
         let host_matches = match (&self.host, &origin.host) {
-            (HostPattern::One(host), other) => host == other,
-            (HostPattern::Below(end), Host::Name(name)) => {
+            (HostPattern::Exact(host), other) => host == other,
+            (HostPattern::Subdomains(end), Host::Name(name)) => {
                 name.len() > end.len() && name.ends_with(end.as_str())
             }
-            (HostPattern::EveryName, Host::Name(_)) => true,
-            (HostPattern::Below(_) | HostPattern::EveryName, Host::Address(_)) => false,
+            (HostPattern::AnyName, Host::Name(_)) => true,
+            (HostPattern::Subdomains(_) | HostPattern::AnyName, Host::Address(_)) => false,
         };
         host_matches && self.scheme == origin.scheme && self.port == origin.port
     }
 
     /// Returns whether the pattern is a single origin, without `*`.
     pub(crate) fn is_exact(&self) -> bool {
-        matches!(self.host, HostPattern::One(_))
+        matches!(self.host, HostPattern::Exact(_))
     }
 }
 
@@ -250,13 +250,13 @@ impl Host {
 impl HostPattern {
     fn parse(text: &str) -> Option<Self> {
         if text == "*" {
-            return Some(Self::EveryName);
+            return Some(Self::AnyName);
         }
         let Some(domain) = text.strip_prefix("*.") else {
-            return Host::parse(text).map(Self::One);
+            return Host::parse(text).map(Self::Exact);
         };
         match Host::parse(domain)? {
-            Host::Name(name) => Some(Self::Below(format!(".{name}"))),
+            Host::Name(name) => Some(Self::Subdomains(format!(".{name}"))),
             Host::Address(_) => None,
         }
     }

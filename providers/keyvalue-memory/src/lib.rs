@@ -6,7 +6,7 @@
 //! | provider: `max-bytes` | 256 MiB | limit of all keys and values, with [`ENTRY_OVERHEAD`] each |
 //! | link: `bucket` | the guest's identifier | see [`BucketNames`](keyvalue::BucketNames) |
 
-mod store;
+mod database;
 
 use std::sync::Arc;
 
@@ -17,8 +17,8 @@ use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
 
-pub use store::ENTRY_OVERHEAD;
-use store::{MemoryBucket, Store};
+pub use database::ENTRY_OVERHEAD;
+use database::{MemoryBucket, MemoryDatabase};
 
 /// The default of `max-bytes`: enough for a working set, less than the memory of a small host.
 const MAX_BYTES_DEFAULT: u64 = 256 << 20;
@@ -34,7 +34,7 @@ struct MemoryConfig {
 }
 
 struct MemoryProvider {
-    store: Arc<Store>,
+    database: Arc<MemoryDatabase>,
 }
 
 // === impl MemoryFactory ===
@@ -65,7 +65,7 @@ impl Factory for MemoryFactory {
     ) -> Result<Arc<dyn Provider>, MakeError> {
         let config: MemoryConfig = parse(context, settings)?;
         Ok(Arc::new(MemoryProvider {
-            store: Arc::new(Store::new(config.max_bytes)),
+            database: Arc::new(MemoryDatabase::new(config.max_bytes)),
         }))
     }
 }
@@ -89,9 +89,9 @@ impl Provider for MemoryProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let store = Arc::clone(&self.store);
+        let database = Arc::clone(&self.database);
         keyvalue::link_buckets(link, settings, move |name| {
-            MemoryBucket::new(name, Arc::clone(&store))
+            MemoryBucket::new(name, Arc::clone(&database))
         })
     }
 }

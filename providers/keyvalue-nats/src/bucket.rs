@@ -19,9 +19,9 @@ use weft_provider::keyvalue::{
 use weft_state::desired::Revision;
 use weft_state::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 
-use crate::connections::Joined;
+use crate::connections::BucketConnection;
+use crate::operation_error::OperationError;
 use crate::page::Page;
-use crate::problem::Problem;
 
 /// Timeout of an operation on one key: longer than a leader election, which takes some four seconds
 /// at worst.
@@ -54,23 +54,23 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(64);
 
 /// The state that all buckets of a provider share.
-pub(crate) struct Store {
-    joined: Joined,
+pub(crate) struct ProviderBucket {
+    connection: BucketConnection,
     lists: Semaphore,
     is_closed: AtomicBool,
 }
 
 pub(crate) struct NatsBucket {
     name: String,
-    store: Arc<Store>,
+    provider: Arc<ProviderBucket>,
 }
 
-// === impl Store ===
+// === impl ProviderBucket ===
 
-impl Store {
-    pub(crate) fn new(joined: Joined) -> Self {
+impl ProviderBucket {
+    pub(crate) fn new(connection: BucketConnection) -> Self {
         Self {
-            joined,
+            connection,
             lists: Semaphore::new(LISTS_MAX),
             is_closed: AtomicBool::new(false),
         }
@@ -82,69 +82,69 @@ impl Store {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
-    fn keyed(&self) -> &KvBucket {
-        &self.joined.bucket
+    fn bucket(&self) -> &KvBucket {
+        &self.connection.bucket
     }
 
     async fn within<T>(
         &self,
         wait: Duration,
-        operation: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<T, Problem> {
+        operation: impl Future<Output = Result<T, OperationError>>,
+    ) -> Result<T, OperationError> {
         if self.is_closed.load(Ordering::Relaxed) {
-            return Err(Problem::Closed);
+            return Err(OperationError::Closed);
         }
         let done = timeout(wait, operation).await;
-        done.unwrap_or(Err(Problem::Slow(wait)))
+        done.unwrap_or(Err(OperationError::Timeout(wait)))
     }
 
     async fn read<T>(
         &self,
         wait: Duration,
-        operation: impl Future<Output = Result<T, Problem>>,
+        operation: impl Future<Output = Result<T, OperationError>>,
     ) -> Result<T, KeyValueError> {
         let done = self.within(wait, operation).await;
-        done.map_err(|problem| problem.of(false))
+        done.map_err(|error| error.into_guest_error(false))
     }
 
     async fn change<T>(
         &self,
         wait: Duration,
-        operation: impl Future<Output = Result<T, Problem>>,
+        operation: impl Future<Output = Result<T, OperationError>>,
     ) -> Result<T, KeyValueError> {
         let done = self.within(wait, operation).await;
-        done.map_err(|problem| problem.of(true))
+        done.map_err(|error| error.into_guest_error(true))
     }
 }
 
 // === impl NatsBucket ===
 
 impl NatsBucket {
-    pub(crate) fn new(name: &str, store: Arc<Store>) -> Self {
+    pub(crate) fn new(name: &str, provider: Arc<ProviderBucket>) -> Self {
         Self {
             name: name.to_owned(),
-            store,
+            provider,
         }
     }
 
-    fn key(&self, key: &str) -> Result<EntryKey, Problem> {
+    fn key(&self, key: &str) -> Result<EntryKey, OperationError> {
         Ok(EntryKey::new(&[&self.name, key])?)
     }
 
-    async fn value(&self, key: &str) -> Result<Option<Bytes>, Problem> {
-        let newest = self.store.keyed().newest(&self.key(key)?).await?;
+    async fn value(&self, key: &str) -> Result<Option<Bytes>, OperationError> {
+        let newest = self.provider.bucket().newest(&self.key(key)?).await?;
         Ok(state(newest).0)
     }
 
-    async fn put(&self, key: &str, value: Bytes) -> Result<(), Problem> {
+    async fn put(&self, key: &str, value: Bytes) -> Result<(), OperationError> {
         let key = self.key(key)?;
-        self.store.keyed().put(&key, value, None).await?;
+        self.provider.bucket().put(&key, value, None).await?;
         Ok(())
     }
 
-    async fn remove(&self, key: &str) -> Result<(), Problem> {
+    async fn remove(&self, key: &str) -> Result<(), OperationError> {
         let key = self.key(key)?;
-        self.store.keyed().delete(&key).await?;
+        self.provider.bucket().delete(&key).await?;
         Ok(())
     }
 
@@ -153,34 +153,39 @@ impl NatsBucket {
     async fn update<T>(
         &self,
         key: &str,
-        change: impl Fn(Option<Bytes>) -> Result<Change<T>, Problem>,
-    ) -> Result<T, Problem> {
+        change: impl Fn(Option<Bytes>) -> Result<Change<T>, OperationError>,
+    ) -> Result<T, OperationError> {
         let key = self.key(key)?;
-        let mut pauses = Pauses::new();
+        let mut pauses = Backoff::new();
         for _ in 0..CHANGE_ATTEMPTS_MAX {
-            let (current, revision) = state(self.store.keyed().newest(&key).await?);
+            let (current, revision) = state(self.provider.bucket().newest(&key).await?);
             let (value, outcome) = match change(current)? {
                 Change::Put(value, outcome) => (value, outcome),
-                Change::None(outcome) => return Ok(outcome),
+                Change::Unchanged(outcome) => return Ok(outcome),
             };
-            match self.store.keyed().put(&key, value, Some(revision)).await {
+            match self
+                .provider
+                .bucket()
+                .put(&key, value, Some(revision))
+                .await
+            {
                 Ok(_) => return Ok(outcome),
                 Err(WriteError::Conflict) => sleep(pauses.next()).await,
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(Problem::Contended(CHANGE_ATTEMPTS_MAX))
+        Err(OperationError::Contended(CHANGE_ATTEMPTS_MAX))
     }
 
-    async fn page(&self, cursor: Option<&str>) -> Result<KeyPage, Problem> {
+    async fn page(&self, cursor: Option<&str>) -> Result<KeyPage, OperationError> {
         // The semaphore is never closed.
-        let _permit = self.store.lists.acquire().await;
+        let _permit = self.provider.lists.acquire().await;
         let bucket = EntryKey::new(&[&self.name])?;
         loop {
             let mut page = Page::new(cursor, PAGE_KEYS_MAX);
-            let mut scan = self.store.keyed().scan_keys(&bucket).await?;
-            while let Some((key, operation)) = scan.next().await? {
-                page.see(key, operation);
+            let mut walk = self.provider.bucket().walk(&bucket).await?;
+            while let Some((key, operation)) = walk.next().await? {
+                page.observe(key, operation);
             }
             if let Some(page) = page.finish() {
                 return Ok(page);
@@ -188,7 +193,7 @@ impl NatsBucket {
         }
     }
 
-    async fn values(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, Problem> {
+    async fn values(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, OperationError> {
         let reads: Vec<_> = keys.iter().map(|key| self.value(key)).collect();
         let mut reads = iter(reads).buffered(BATCH_IN_FLIGHT);
         let mut values = Vec::with_capacity(keys.len());
@@ -196,7 +201,7 @@ impl NatsBucket {
         while let Some(value) = reads.try_next().await? {
             bytes += value.as_ref().map_or(0, Bytes::len);
             if bytes > BATCH_BYTES_MAX {
-                return Err(Problem::LargeBatch(BATCH_BYTES_MAX));
+                return Err(OperationError::BatchTooLarge(BATCH_BYTES_MAX));
             }
             values.push(value);
         }
@@ -207,11 +212,13 @@ impl NatsBucket {
 /// The action of an update.
 enum Change<T> {
     Put(Bytes, T),
-    None(T),
+    Unchanged(T),
 }
 
 /// Applies `changes` concurrently; after an error, some of them may have been applied.
-async fn each(changes: Vec<impl Future<Output = Result<(), Problem>>>) -> Result<(), Problem> {
+async fn each(
+    changes: Vec<impl Future<Output = Result<(), OperationError>>>,
+) -> Result<(), OperationError> {
     let changes = iter(changes).buffer_unordered(BATCH_IN_FLIGHT);
     changes.try_collect().await
 }
@@ -234,21 +241,23 @@ impl Bucket for NatsBucket {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
-        self.store.read(OPERATION_WAIT_MAX, self.value(key)).await
+        self.provider
+            .read(OPERATION_WAIT_MAX, self.value(key))
+            .await
     }
 
     async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
         let put = self.put(key, value);
-        self.store.change(OPERATION_WAIT_MAX, put).await
+        self.provider.change(OPERATION_WAIT_MAX, put).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         let removed = self.remove(key);
-        self.store.change(OPERATION_WAIT_MAX, removed).await
+        self.provider.change(OPERATION_WAIT_MAX, removed).await
     }
 
     async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
-        self.store.read(LIST_WAIT_MAX, self.page(cursor)).await
+        self.provider.read(LIST_WAIT_MAX, self.page(cursor)).await
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
@@ -257,11 +266,11 @@ impl Bucket for NatsBucket {
             let text = Bytes::from(sum.to_string());
             // Guests read counters by adding zero.
             if current.as_ref() == Some(&text) {
-                return Ok(Change::None(sum));
+                return Ok(Change::Unchanged(sum));
             }
             Ok(Change::Put(text, sum))
         });
-        self.store.change(OPERATION_WAIT_MAX, updated).await
+        self.provider.change(OPERATION_WAIT_MAX, updated).await
     }
 
     async fn compare_and_swap(
@@ -274,13 +283,13 @@ impl Bucket for NatsBucket {
             if current.as_deref() == expected {
                 return Ok(Change::Put(new.clone(), CasOutcome::Swapped));
             }
-            Ok(Change::None(CasOutcome::Conflict { current }))
+            Ok(Change::Unchanged(CasOutcome::Conflict { current }))
         });
-        self.store.change(OPERATION_WAIT_MAX, updated).await
+        self.provider.change(OPERATION_WAIT_MAX, updated).await
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
-        self.store.read(BATCH_WAIT_MAX, self.values(keys)).await
+        self.provider.read(BATCH_WAIT_MAX, self.values(keys)).await
     }
 
     async fn set_many(&self, pairs: Vec<(String, Bytes)>) -> Result<(), KeyValueError> {
@@ -290,24 +299,24 @@ impl Bucket for NatsBucket {
             .iter()
             .map(|(key, value)| self.put(key, value.clone()));
         let puts = each(puts.collect());
-        self.store.change(BATCH_WAIT_MAX, puts).await
+        self.provider.change(BATCH_WAIT_MAX, puts).await
     }
 
     async fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError> {
         let keys: BTreeSet<_> = keys.iter().collect();
         let removals = keys.iter().map(|key| self.remove(key));
         let removals = each(removals.collect());
-        self.store.change(BATCH_WAIT_MAX, removals).await
+        self.provider.change(BATCH_WAIT_MAX, removals).await
     }
 }
 
 /// Pauses between attempts: random up to a doubling limit, so that contenders do not collide again.
-struct Pauses {
+struct Backoff {
     random: Random,
     max: Duration,
 }
 
-impl Pauses {
+impl Backoff {
     fn new() -> Self {
         // Each state has random keys, so the hashed value does not matter.
         let seed = RandomState::new().hash_one(PAUSE_MIN);

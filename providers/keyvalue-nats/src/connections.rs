@@ -28,16 +28,16 @@ const LATTICE_DEFAULT: &str = "default";
 /// Connections by options. A connection ends when the last provider that uses it is closed.
 pub(crate) struct Connections {
     lattice: Option<Lattice>,
-    open: Mutex<Vec<Open>>,
+    open: Mutex<Vec<OpenConnection>>,
 }
 
-struct Open {
+struct OpenConnection {
     options: NatsOptions,
     connection: Weak<StoreConnection>,
 }
 
 /// A bucket with its connection.
-pub(crate) struct Joined {
+pub(crate) struct BucketConnection {
     pub(crate) bucket: KvBucket,
     /// Keeps the connection alive, and available to other providers.
     _connection: Arc<StoreConnection>,
@@ -58,7 +58,7 @@ impl Connections {
         &self,
         context: &Context<'_>,
         config: &NatsConfig,
-    ) -> Result<Joined, StartError> {
+    ) -> Result<BucketConnection, StartError> {
         let lattice = self.lattice.as_ref();
         let options = match (lattice, config.servers.is_empty()) {
             (lattice, false) => {
@@ -72,7 +72,7 @@ impl Connections {
         let name = config.bucket_name(lattice, context)?;
         let connection = self.connection(options).await?;
         let bucket = KvBucket::open(&connection, &name, &config.bucket_options())?;
-        Ok(Joined {
+        Ok(BucketConnection {
             bucket,
             _connection: connection,
         })
@@ -85,13 +85,13 @@ impl Connections {
         let lattice = self.lattice.as_ref();
         let lattice = lattice.map_or(LATTICE_DEFAULT, |lattice| lattice.name.as_str());
         let scope = Scope::new(lattice).map_err(StartError::Lattice)?;
-        let made = StoreConnection::connect(scope, &options, PURPOSE).await?;
-        if !made.connected_within(CONNECT_WAIT_MAX).await {
+        let connection = StoreConnection::connect(scope, &options, PURPOSE).await?;
+        if !connection.connected_within(CONNECT_WAIT_MAX).await {
             tracing::warn!(
                 "cannot reach the servers of a key-value store yet; reconnecting until they are available"
             );
         }
-        Ok(self.keep(options, made))
+        Ok(self.share(options, connection))
     }
 
     fn find(&self, options: &NatsOptions) -> Option<Arc<StoreConnection>> {
@@ -102,18 +102,18 @@ impl Connections {
     }
 
     /// Registers a connection, unless another one to the same servers was made in the meantime.
-    fn keep(&self, options: NatsOptions, made: StoreConnection) -> Arc<StoreConnection> {
+    fn share(&self, options: NatsOptions, connection: StoreConnection) -> Arc<StoreConnection> {
         if let Some(other) = self.find(&options) {
             return other;
         }
-        let made = Arc::new(made);
-        let connection = Arc::downgrade(&made);
+        let connection = Arc::new(connection);
+        let weak = Arc::downgrade(&connection);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.push(Open {
+        open.push(OpenConnection {
             options,
-            connection,
+            connection: weak,
         });
-        made
+        connection
     }
 }
 

@@ -30,8 +30,8 @@
 mod bucket;
 mod config;
 mod connections;
+mod operation_error;
 mod page;
-mod problem;
 
 use std::sync::Arc;
 
@@ -43,10 +43,10 @@ use weft_provider::{
 };
 
 pub use bucket::{BATCH_WAIT_MAX, LIST_WAIT_MAX, OPERATION_WAIT_MAX, VALUE_BYTES_MAX};
-use bucket::{NatsBucket, Store};
+use bucket::{NatsBucket, ProviderBucket};
 use config::NatsConfig;
 pub use config::StartError;
-use connections::{Connections, Joined};
+use connections::{BucketConnection, Connections};
 
 /// The lattice that a host has joined.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub struct NatsFactory {
 }
 
 struct NatsProvider {
-    store: Arc<Store>,
+    bucket: Arc<ProviderBucket>,
 }
 
 // === impl NatsFactory ===
@@ -77,11 +77,15 @@ impl NatsFactory {
         }
     }
 
-    async fn join(&self, context: &Context<'_>, settings: &Settings) -> Result<Joined, MakeError> {
+    async fn join(
+        &self,
+        context: &Context<'_>,
+        settings: &Settings,
+    ) -> Result<BucketConnection, MakeError> {
         let config: NatsConfig = parse(context, settings)?;
         config.check(context)?;
-        let joined = self.connections.join(context, &config).await;
-        joined.map_err(|error| MakeError::start(context, error))
+        let connection = self.connections.join(context, &config).await;
+        connection.map_err(|error| MakeError::start(context, error))
     }
 }
 
@@ -97,8 +101,8 @@ impl Factory for NatsFactory {
 
     /// Creates the bucket if it does not exist.
     async fn check(&self, context: &Context<'_>, settings: &Settings) -> Result<(), MakeError> {
-        let joined = self.join(context, settings).await?;
-        let ensured = joined.bucket.ensure().await;
+        let connection = self.join(context, settings).await?;
+        let ensured = connection.bucket.ensure().await;
         ensured.map_err(|error| MakeError::start(context, error))
     }
 
@@ -107,9 +111,9 @@ impl Factory for NatsFactory {
         context: &Context<'_>,
         settings: &Settings,
     ) -> Result<Arc<dyn Provider>, MakeError> {
-        let joined = self.join(context, settings).await?;
+        let connection = self.join(context, settings).await?;
         Ok(Arc::new(NatsProvider {
-            store: Arc::new(Store::new(joined)),
+            bucket: Arc::new(ProviderBucket::new(connection)),
         }))
     }
 }
@@ -123,13 +127,13 @@ impl Provider for NatsProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let store = Arc::clone(&self.store);
+        let bucket = Arc::clone(&self.bucket);
         keyvalue::link_buckets(link, settings, move |name| {
-            NatsBucket::new(name, Arc::clone(&store))
+            NatsBucket::new(name, Arc::clone(&bucket))
         })
     }
 
     async fn close(&self) {
-        self.store.close();
+        self.bucket.close();
     }
 }

@@ -26,7 +26,7 @@ impl<'a> Page<'a> {
     }
 
     /// Applies the last known operation on a key.
-    pub(crate) fn see(&mut self, key: String, operation: Operation) {
+    pub(crate) fn observe(&mut self, key: String, operation: Operation) {
         if operation == Operation::Delete {
             self.keys.remove(&key);
             return;
@@ -62,8 +62,8 @@ mod tests {
         let mut page = Page::new(after, 2);
         for text in seen {
             match text.strip_prefix('-') {
-                Some(key) => page.see(key.to_owned(), Operation::Delete),
-                None => page.see((*text).to_owned(), Operation::Put),
+                Some(key) => page.observe(key.to_owned(), Operation::Delete),
+                None => page.observe((*text).to_owned(), Operation::Put),
             }
         }
         let KeyPage { keys, cursor } = page.finish()?;

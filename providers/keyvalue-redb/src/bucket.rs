@@ -12,13 +12,13 @@ use weft_provider::keyvalue::{
 };
 
 use crate::database::{DatabaseFile, ENTRIES};
-use crate::writer::{Outcome, Write, Writer, Written};
+use crate::writer::{Write, WriteOutput, WriteResult, Writer};
 
 /// Number of concurrent reads of many keys: each copies up to a batch of values.
 const LONG_READS_MAX: usize = 4;
 
 /// The file and its writer.
-pub(crate) struct Store {
+pub(crate) struct SharedFile {
     file: Arc<DatabaseFile>,
     writer: Writer,
     long_reads: Semaphore,
@@ -26,14 +26,14 @@ pub(crate) struct Store {
 
 pub(crate) struct RedbBucket {
     name: Arc<str>,
-    store: Arc<Store>,
+    shared: Arc<SharedFile>,
 }
 
 type Entries = ReadOnlyTable<(&'static str, &'static str), &'static [u8]>;
 
-// === impl Store ===
+// === impl SharedFile ===
 
-impl Store {
+impl SharedFile {
     pub(crate) fn new(file: Arc<DatabaseFile>, writer: Writer) -> Self {
         Self {
             file,
@@ -51,7 +51,7 @@ impl Store {
         &self,
         read: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T, KeyValueError> {
-        let failed = || KeyValueError::Other("the store failed while reading".to_owned());
+        let failed = || KeyValueError::Other("the store failed during a read".to_owned());
         let _permit = self.long_reads.acquire().await.map_err(|_| failed())?;
         let file = Arc::clone(&self.file);
         let reading = tokio::task::spawn_blocking(move || file.with(read));
@@ -62,22 +62,25 @@ impl Store {
 // === impl RedbBucket ===
 
 impl RedbBucket {
-    pub(crate) fn new(name: &str, store: Arc<Store>) -> Self {
+    pub(crate) fn new(name: &str, shared: Arc<SharedFile>) -> Self {
         Self {
             name: name.into(),
-            store,
+            shared,
         }
     }
 
-    async fn write(&self, write: Write) -> Outcome {
-        self.store.writer.write(Arc::clone(&self.name), write).await
+    async fn write(&self, write: Write) -> WriteResult {
+        self.shared
+            .writer
+            .write(Arc::clone(&self.name), write)
+            .await
     }
 }
 
 #[async_trait]
 impl Bucket for RedbBucket {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
-        self.store
+        self.shared
             .file
             .with(|database| get(&entries(database)?, &self.name, key))
     }
@@ -95,14 +98,14 @@ impl Bucket for RedbBucket {
     }
 
     async fn exists(&self, key: &str) -> Result<bool, KeyValueError> {
-        self.store
+        self.shared
             .file
             .with(|database| Ok(entries(database)?.get((&*self.name, key))?.is_some()))
     }
 
     async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
         let (name, cursor) = (Arc::clone(&self.name), cursor.map(str::to_owned));
-        self.store
+        self.shared
             .read_long(move |database| list(&entries(database)?, &name, cursor.as_deref()))
             .await
     }
@@ -115,9 +118,9 @@ impl Bucket for RedbBucket {
             })
             .await?
         {
-            Written::Sum(sum) => Ok(sum),
-            Written::Done | Written::Swap(_) => {
-                unreachable!("an increment is answered with its sum")
+            WriteOutput::Sum(sum) => Ok(sum),
+            WriteOutput::Done | WriteOutput::Swap(_) => {
+                unreachable!("an increment returns its sum")
             }
         }
     }
@@ -137,15 +140,15 @@ impl Bucket for RedbBucket {
             })
             .await?
         {
-            Written::Swap(outcome) => Ok(outcome),
-            Written::Done | Written::Sum(_) => unreachable!("a swap is answered with its outcome"),
+            WriteOutput::Swap(outcome) => Ok(outcome),
+            WriteOutput::Done | WriteOutput::Sum(_) => unreachable!("a swap returns its outcome"),
         }
     }
 
     async fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, KeyValueError> {
         let (name, keys) = (Arc::clone(&self.name), keys.to_vec());
         let values = self
-            .store
+            .shared
             .read_long(move |database| get_many(&entries(database)?, &name, &keys))
             .await?;
         values.ok_or_else(|| {

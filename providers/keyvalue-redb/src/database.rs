@@ -16,12 +16,12 @@ pub(crate) const ENTRIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition
 const CACHE_BYTES: usize = 32 << 20;
 
 /// Opens a file as a database; tests substitute a disk with errors.
-pub(crate) type Open = fn(&Path) -> Result<Database, DatabaseError>;
+pub(crate) type OpenFn = fn(&Path) -> Result<Database, DatabaseError>;
 
 /// The file, open or waiting to be opened again.
 pub(crate) struct DatabaseFile {
     path: PathBuf,
-    open: Open,
+    open: OpenFn,
     // Read-locked for operations of redb, which has its own locks; write-locked to close or open
     // the file.
     state: RwLock<State>,
@@ -72,7 +72,7 @@ pub(crate) fn open_file(path: &Path) -> Result<Database, DatabaseError> {
 impl DatabaseFile {
     /// Opens the file, or creates an empty one. Runs on a blocking thread, because opening repairs
     /// a file that was not closed.
-    pub(crate) async fn open(path: PathBuf, open: Open) -> Result<Self, OpenError> {
+    pub(crate) async fn open(path: PathBuf, open: OpenFn) -> Result<Self, OpenError> {
         let path_of_error = path.clone();
         let opening = tokio::task::spawn_blocking(move || {
             let directory = path.parent().unwrap_or(Path::new("."));
@@ -152,7 +152,7 @@ fn other(text: &str) -> KeyValueError {
     KeyValueError::Other(text.to_owned())
 }
 
-fn open_with_table(path: &Path, open: Open) -> Result<Database, OpenError> {
+fn open_with_table(path: &Path, open: OpenFn) -> Result<Database, OpenError> {
     let database = open(path).map_err(|error| open_error(path, error))?;
     // Later transactions rely on the table.
     create_table(&database).map_err(|error| open_error(path, error.into()))?;

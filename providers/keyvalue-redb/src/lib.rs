@@ -30,7 +30,7 @@ use weft_provider::{
     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Settings, parse,
 };
 
-use bucket::{RedbBucket, Store};
+use bucket::{RedbBucket, SharedFile};
 use database::DatabaseFile;
 pub use database::OpenError;
 use writer::Writer;
@@ -50,7 +50,7 @@ struct RedbConfig {
 }
 
 struct RedbProvider {
-    store: Arc<Store>,
+    shared: Arc<SharedFile>,
 }
 
 // === impl RedbFactory ===
@@ -94,12 +94,12 @@ impl RedbProvider {
     async fn open(
         path: PathBuf,
         durability: Durability,
-        open: database::Open,
+        open: database::OpenFn,
     ) -> Result<Self, OpenError> {
         let file = Arc::new(DatabaseFile::open(path, open).await?);
         let writer = Writer::start(Arc::clone(&file), durability);
         Ok(Self {
-            store: Arc::new(Store::new(file, writer)),
+            shared: Arc::new(SharedFile::new(file, writer)),
         })
     }
 }
@@ -111,14 +111,14 @@ impl Provider for RedbProvider {
         link: &LinkContext<'_>,
         settings: &Settings,
     ) -> Result<Capability, ConfigProblem> {
-        let store = Arc::clone(&self.store);
+        let shared = Arc::clone(&self.shared);
         keyvalue::link_buckets(link, settings, move |name| {
-            RedbBucket::new(name, Arc::clone(&store))
+            RedbBucket::new(name, Arc::clone(&shared))
         })
     }
 
     async fn close(&self) {
-        self.store.close().await;
+        self.shared.close().await;
     }
 }
 

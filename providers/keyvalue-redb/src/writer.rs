@@ -56,19 +56,19 @@ pub(crate) enum Write {
 }
 
 /// The value that a change returns.
-pub(crate) enum Written {
+pub(crate) enum WriteOutput {
     Done,
     Sum(i64),
     Swap(CasOutcome),
 }
 
 /// The result of a change, sent after the commit.
-pub(crate) type Outcome = Result<Written, KeyValueError>;
+pub(crate) type WriteResult = Result<WriteOutput, KeyValueError>;
 
 /// The handle of the writer task.
 pub(crate) struct Writer {
     commands: mpsc::Sender<Command>,
-    room: Arc<Semaphore>,
+    queue_space: Arc<Semaphore>,
     task: TaskTracker,
 }
 
@@ -80,8 +80,8 @@ enum Command {
 struct Change {
     bucket: Arc<str>,
     write: Write,
-    reply: oneshot::Sender<Outcome>,
-    _room: OwnedSemaphorePermit,
+    reply: oneshot::Sender<WriteResult>,
+    _queue_space: OwnedSemaphorePermit,
 }
 
 /// The state of the writer task.
@@ -113,16 +113,16 @@ impl Writer {
         task.close();
         Self {
             commands,
-            room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX / QUEUE_BYTES_UNIT)),
+            queue_space: Arc::new(Semaphore::new(QUEUE_BYTES_MAX / QUEUE_BYTES_UNIT)),
             task,
         }
     }
 
     /// Makes a change. If the future is dropped after the change was queued, the change is still
     /// made.
-    pub(crate) async fn write(&self, bucket: Arc<str>, write: Write) -> Outcome {
-        let room = Arc::clone(&self.room)
-            .acquire_many_owned(write.room())
+    pub(crate) async fn write(&self, bucket: Arc<str>, write: Write) -> WriteResult {
+        let queue_space = Arc::clone(&self.queue_space)
+            .acquire_many_owned(write.queue_space())
             .await
             .map_err(|_| closed())?;
         let (reply, replied) = oneshot::channel();
@@ -130,7 +130,7 @@ impl Writer {
             bucket,
             write,
             reply,
-            _room: room,
+            _queue_space: queue_space,
         };
         self.commands
             .send(Command::Change(change))
@@ -139,7 +139,7 @@ impl Writer {
         // Every change gets a reply, unless redb panics in its transaction.
         replied.await.unwrap_or_else(|_| {
             Err(KeyValueError::Other(
-                "the store failed while writing".to_owned(),
+                "the store failed during a write".to_owned(),
             ))
         })
     }
@@ -160,7 +160,7 @@ fn closed() -> KeyValueError {
 
 impl Write {
     /// The size of the change in the queue, in units.
-    fn room(&self) -> u32 {
+    fn queue_space(&self) -> u32 {
         let bytes = match self {
             Self::Set(pairs) => pairs.iter().map(|(_, value)| value.len()).sum(),
             Self::Swap { expected, new, .. } => expected.as_ref().map_or(0, Vec::len) + new.len(),
@@ -249,7 +249,7 @@ fn apply(
     database: &Database,
     changes: &[Change],
     durability: redb::Durability,
-) -> Result<Vec<Outcome>, redb::Error> {
+) -> Result<Vec<WriteResult>, redb::Error> {
     let mut transaction = database.begin_write()?;
     transaction.set_durability(durability)?;
     let mut entries = transaction.open_table(ENTRIES)?;
@@ -268,19 +268,19 @@ fn apply_one(
     entries: &mut Entries<'_>,
     bucket: &str,
     write: &Write,
-) -> Result<Outcome, redb::Error> {
+) -> Result<WriteResult, redb::Error> {
     match write {
         Write::Set(pairs) => {
             for (key, value) in pairs {
                 entries.insert((bucket, key.as_str()), value.as_ref())?;
             }
-            Ok(Ok(Written::Done))
+            Ok(Ok(WriteOutput::Done))
         }
         Write::Delete(keys) => {
             for key in keys {
                 entries.remove((bucket, key.as_str()))?;
             }
-            Ok(Ok(Written::Done))
+            Ok(Ok(WriteOutput::Done))
         }
         Write::Increment { key, delta } => increment(entries, (bucket, key), *delta),
         Write::Swap { key, expected, new } => {
@@ -293,13 +293,13 @@ fn increment(
     entries: &mut Entries<'_>,
     key: (&str, &str),
     delta: i64,
-) -> Result<Outcome, redb::Error> {
+) -> Result<WriteResult, redb::Error> {
     let sum = add_to_counter(entries.get(key)?.as_ref().map(|value| value.value()), delta);
     let Ok(number) = sum else {
-        return Ok(sum.map(Written::Sum));
+        return Ok(sum.map(WriteOutput::Sum));
     };
     entries.insert(key, number.to_string().as_bytes())?;
-    Ok(Ok(Written::Sum(number)))
+    Ok(Ok(WriteOutput::Sum(number)))
 }
 
 fn swap(
@@ -307,14 +307,14 @@ fn swap(
     key: (&str, &str),
     expected: Option<&[u8]>,
     new: &[u8],
-) -> Result<Outcome, redb::Error> {
+) -> Result<WriteResult, redb::Error> {
     let guard = entries.get(key)?;
     let current = guard.as_ref().map(|value| value.value());
     if current != expected {
         let current = current.map(Bytes::copy_from_slice);
-        return Ok(Ok(Written::Swap(CasOutcome::Conflict { current })));
+        return Ok(Ok(WriteOutput::Swap(CasOutcome::Conflict { current })));
     }
     drop(guard);
     entries.insert(key, new)?;
-    Ok(Ok(Written::Swap(CasOutcome::Swapped)))
+    Ok(Ok(WriteOutput::Swap(CasOutcome::Swapped)))
 }

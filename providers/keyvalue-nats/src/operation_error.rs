@@ -8,13 +8,13 @@ use weft_state::kv::{KeyError, WriteError};
 
 /// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Problem {
+pub(crate) enum OperationError {
     #[error("the provider of the store is closed")]
     Closed,
     #[error("the store cannot be reached at the moment")]
-    Away,
+    Unreachable,
     #[error("the store did not answer within {} seconds", .0.as_secs())]
-    Slow(Duration),
+    Timeout(Duration),
     #[error("the servers of the store have no JetStream at the moment")]
     NoJetStream,
     #[error("the store refused the operation; see the log of the host")]
@@ -26,20 +26,20 @@ pub(crate) enum Problem {
     )]
     TooLarge { found: usize, max: usize },
     #[error("the values of the batch have more than {0} bytes; use smaller batches")]
-    LargeBatch(usize),
+    BatchTooLarge(usize),
     #[error("the key and the name of the bucket are too long together")]
     Key(#[from] KeyError),
     #[error(transparent)]
     Value(#[from] KeyValueError),
 }
 
-impl Problem {
+impl OperationError {
     /// Converts to the error for the guest; `may_have_changed` adds that the change may have been
     /// made.
-    pub(crate) fn of(self, may_have_changed: bool) -> KeyValueError {
+    pub(crate) fn into_guest_error(self, may_have_changed: bool) -> KeyValueError {
         match self {
             Self::Value(error) => error,
-            Self::Away | Self::Slow(_) if may_have_changed => {
+            Self::Unreachable | Self::Timeout(_) if may_have_changed => {
                 KeyValueError::Other(format!("{self}; the change may have been made"))
             }
             problem => KeyValueError::Other(problem.to_string()),
@@ -47,10 +47,10 @@ impl Problem {
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for OperationError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::Away,
+            StoreError::Away { .. } => Self::Unreachable,
             StoreError::NoJetStream { .. } => Self::NoJetStream,
             StoreError::Rejected { bucket, source } => {
                 // Logged here, because the guest must not see the name of the bucket.
@@ -66,7 +66,7 @@ impl From<StoreError> for Problem {
     }
 }
 
-impl From<WriteError> for Problem {
+impl From<WriteError> for OperationError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Conflict => Self::Contended(1),

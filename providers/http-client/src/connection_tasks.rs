@@ -6,14 +6,14 @@ use tokio_util::task::TaskTracker;
 
 /// Runs connections until they end or the provider closes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tasks {
+pub(crate) struct ConnectionTasks {
     running: TaskTracker,
     closing: CancellationToken,
 }
 
-// === impl Tasks ===
+// === impl ConnectionTasks ===
 
-impl Tasks {
+impl ConnectionTasks {
     /// Ends every connection.
     pub(crate) async fn close(&self) {
         self.closing.cancel();
@@ -22,7 +22,7 @@ impl Tasks {
     }
 }
 
-impl<F> Executor<F> for Tasks
+impl<F> Executor<F> for ConnectionTasks
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,

@@ -6,12 +6,12 @@ use std::io;
 use weft_provider::http::HttpClientError;
 
 /// Returns the first cause in the chain of `error` that has a counterpart.
-pub(crate) fn failure(error: &(dyn Error + 'static), authority: &str) -> HttpClientError {
+pub(crate) fn client_error(error: &(dyn Error + 'static), authority: &str) -> HttpClientError {
     let mut cause = Some(error);
     let mut innermost = error;
     while let Some(error) = cause {
-        if let Some(failure) = of_cause(error, authority) {
-            return failure;
+        if let Some(client_error) = of_cause(error, authority) {
+            return client_error;
         }
         innermost = error;
         cause = error.source();
@@ -28,9 +28,11 @@ fn of_cause(error: &(dyn Error + 'static), authority: &str) -> Option<HttpClient
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
         // `source` of an `io::Error` skips the error that it wraps.
-        let wrapped = error.get_ref().map(|wrapped| failure(wrapped, authority));
+        let wrapped = error
+            .get_ref()
+            .map(|wrapped| client_error(wrapped, authority));
         return wrapped
-            .filter(|failure| !matches!(failure, HttpClientError::Internal(_)))
+            .filter(|client_error| !matches!(client_error, HttpClientError::Internal(_)))
             .or_else(|| of_io(error, authority));
     }
     error.downcast_ref::<hyper::Error>().and_then(of_hyper)

@@ -15,7 +15,7 @@ use weft_provider::keyvalue::{
 pub const ENTRY_OVERHEAD: u64 = 96;
 
 /// All buckets of one provider.
-pub(crate) struct Store {
+pub(crate) struct MemoryDatabase {
     bytes_max: u64,
     // Locked for one operation, which never waits.
     data: Mutex<Data>,
@@ -29,12 +29,12 @@ struct Data {
 
 pub(crate) struct MemoryBucket {
     name: Arc<str>,
-    store: Arc<Store>,
+    database: Arc<MemoryDatabase>,
 }
 
-// === impl Store ===
+// === impl MemoryDatabase ===
 
-impl Store {
+impl MemoryDatabase {
     pub(crate) fn new(bytes_max: u64) -> Self {
         Self {
             bytes_max,
@@ -113,39 +113,39 @@ fn size(key: &str, value: &[u8]) -> u64 {
 // === impl MemoryBucket ===
 
 impl MemoryBucket {
-    pub(crate) fn new(name: &str, store: Arc<Store>) -> Self {
+    pub(crate) fn new(name: &str, database: Arc<MemoryDatabase>) -> Self {
         Self {
             name: name.into(),
-            store,
+            database,
         }
     }
 
     fn set_in(&self, data: &mut Data, key: &str, value: &[u8]) -> Result<(), KeyValueError> {
-        data.set(&self.name, key, value, self.store.bytes_max)
+        data.set(&self.name, key, value, self.database.bytes_max)
     }
 }
 
 #[async_trait]
 impl Bucket for MemoryBucket {
     async fn get(&self, key: &str) -> Result<Option<Bytes>, KeyValueError> {
-        Ok(self.store.data().get(&self.name, key).cloned())
+        Ok(self.database.data().get(&self.name, key).cloned())
     }
 
     async fn set(&self, key: &str, value: Bytes) -> Result<(), KeyValueError> {
-        self.set_in(&mut self.store.data(), key, &value)
+        self.set_in(&mut self.database.data(), key, &value)
     }
 
     async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        self.store.data().delete(&self.name, key);
+        self.database.data().delete(&self.name, key);
         Ok(())
     }
 
     async fn list_keys(&self, cursor: Option<&str>) -> Result<KeyPage, KeyValueError> {
-        Ok(self.store.data().list(&self.name, cursor))
+        Ok(self.database.data().list(&self.name, cursor))
     }
 
     async fn increment(&self, key: &str, delta: i64) -> Result<i64, KeyValueError> {
-        let mut data = self.store.data();
+        let mut data = self.database.data();
         let sum = add_to_counter(data.get(&self.name, key).map(AsRef::as_ref), delta)?;
         self.set_in(&mut data, key, sum.to_string().as_bytes())?;
         Ok(sum)
@@ -157,7 +157,7 @@ impl Bucket for MemoryBucket {
         expected: Option<&[u8]>,
         new: Bytes,
     ) -> Result<CasOutcome, KeyValueError> {
-        let mut data = self.store.data();
+        let mut data = self.database.data();
         let current = data.get(&self.name, key);
         if current.map(AsRef::as_ref) != expected {
             return Ok(CasOutcome::Conflict {
