@@ -19,7 +19,8 @@
 //! use async_trait::async_trait;
 //! use weft_provider::config::{self, Config, ConfigError};
 //! use weft_provider::{
-//!     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Registry, Settings,
+//!     Capability, ConfigProblem, Context, Factory, LinkContext, MakeError, Provider, Registry,
+//!     Settings,
 //! };
 //!
 //! struct Greeting;
@@ -45,7 +46,11 @@
 //! impl Factory for Greeting {
 //!     fn kind(&self) -> &'static str { "config-greeting" }
 //!     fn serves(&self) -> &'static [&'static str] { &[config::PACKAGE] }
-//!     async fn make(&self, _: &Context<'_>, _: &Settings) -> Result<Arc<dyn Provider>, MakeError> {
+//!     async fn make(
+//!         &self,
+//!         _: &Context<'_>,
+//!         _: &Settings,
+//!     ) -> Result<Arc<dyn Provider>, MakeError> {
 //!         Ok(Arc::new(Greeting))
 //!     }
 //! }

@@ -1,4 +1,4 @@
-//! Links of interfaces that nobody thought of: what tools make from any WIT can be fused.
+//! Random interfaces with random roles: the parts that tools build for a link can be fused.
 
 use std::collections::BTreeSet;
 
@@ -13,21 +13,21 @@ use crate::support::{OPTIONS, chain, component_if_valid, edge};
 
 const MAX_INTERFACES: usize = 6;
 
-/// What becomes of an interface: who serves it to the entry, and whether the entry serves it.
+/// The role of an interface: its server for the entry, and whether the entry exports it.
 #[derive(Debug, Clone, Copy)]
 struct Role {
     server: Server,
     is_exported: bool,
 }
 
-/// Who serves an import of the entry.
+/// The server of an import of the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Server {
     OneStub,
     OtherStub,
     FusedPart,
     Host,
-    Nobody,
+    Unserved,
 }
 
 const SERVERS: [Server; 5] = [
@@ -35,7 +35,7 @@ const SERVERS: [Server; 5] = [
     Server::OtherStub,
     Server::FusedPart,
     Server::Host,
-    Server::Nobody,
+    Server::Unserved,
 ];
 
 fn role() -> impl Strategy<Value = Role> {
@@ -45,9 +45,9 @@ fn role() -> impl Strategy<Value = Role> {
     })
 }
 
-/// Whoever serves an interface serves those whose resources it uses.
-fn settle(interfaces: &[Interface], roles: &mut [Role]) {
-    // Each round settles at least one interface for good.
+/// Gives an interface and the owners of its resources the same server.
+fn propagate_servers(interfaces: &[Interface], roles: &mut [Role]) {
+    // Each round settles at least one interface.
     for _ in interfaces {
         for (index, interface) in interfaces.iter().enumerate() {
             for owner in interface.owners.iter().copied() {
@@ -60,7 +60,7 @@ fn settle(interfaces: &[Interface], roles: &mut [Role]) {
     }
 }
 
-/// An entry with all that is around it.
+/// An entry with the parts around it.
 struct Case {
     parts: Vec<(&'static str, Vec<u8>)>,
     edges: Vec<Edge>,
@@ -68,20 +68,20 @@ struct Case {
 }
 
 impl Case {
-    /// None if WIT has no world of that kind: one cannot export two interfaces without a third by way
-    /// of which they share types.
+    /// Returns `None` if WIT has no such world: a component cannot export two interfaces without a
+    /// third from which they share types.
     fn make(packages: &str, roles: &[Role]) -> Option<Self> {
-        let items = |word: &str, is_wanted: &dyn Fn(&Role) -> bool| -> String {
+        let items = |word: &str, predicate: &dyn Fn(&Role) -> bool| -> String {
             let roles = roles.iter().enumerate();
-            let wanted = roles.filter(|(_, role)| is_wanted(role));
-            let items = wanted.map(|(index, _)| format!("{word} {}; ", name(index)));
+            let selected = roles.filter(|(_, role)| predicate(role));
+            let items = selected.map(|(index, _)| format!("{word} {}; ", name(index)));
             items.collect()
         };
         let by = |server| items("export", &|role| role.server == server);
-        let imported = items("import", &|role| role.server != Server::Nobody);
+        let imported = items("import", &|role| role.server != Server::Unserved);
         let exported = items("export", &|role| role.is_exported);
         let served = items("import", &|role| role.is_exported);
-        // The fused part shares with the entry what the host serves.
+        // The fused part and the entry share the imports that the host serves.
         let hosted = items("import", &|role| role.server == Server::Host);
         let make = |world: String| component_if_valid(packages, &world);
 
@@ -117,8 +117,8 @@ impl Case {
         Some(case)
     }
 
-    /// Adds a part, and says whether it has edges: tools leave out what is empty, and a part that
-    /// nobody is linked to is refused.
+    /// Adds a part; returns whether it has edges. Tools omit empty parts, and a part without a link
+    /// is refused.
     fn add(&mut self, part: (&'static str, Vec<u8>), edges: impl Iterator<Item = Edge>) -> bool {
         let count = self.edges.len();
         self.edges.extend(edges);
@@ -152,9 +152,9 @@ fn name(index: usize) -> String {
     format!("a:b/i{index}@0.1.0")
 }
 
-/// What the one imports and the other exports.
+/// The imports of `importer` that `exporter` exports.
 fn linked(importer: &[u8], exporter: &[u8]) -> Vec<String> {
-    let describe = |bytes| -> Description { describe(bytes).expect("tools make what is valid") };
+    let describe = |bytes| -> Description { describe(bytes).expect("the component is valid") };
     let names = |items: Vec<Extern>| items.into_iter().map(|item| item.name);
     let exports: BTreeSet<_> = names(describe(exporter).exports).collect();
     let imports = names(describe(importer).imports);
@@ -164,7 +164,7 @@ fn linked(importer: &[u8], exporter: &[u8]) -> Vec<String> {
 fn check(seeds: &[Seed], roles: &[Role], is_bound_alone: bool) -> Result<(), TestCaseError> {
     let interfaces = interfaces(seeds);
     let mut roles = roles[..interfaces.len()].to_vec();
-    settle(&interfaces, &mut roles);
+    propagate_servers(&interfaces, &mut roles);
     let texts = interfaces.iter().enumerate();
     let texts =
         texts.map(|(index, interface)| format!("interface i{index} {{ {} }}\n", interface.text));
@@ -174,9 +174,9 @@ fn check(seeds: &[Seed], roles: &[Role], is_bound_alone: bool) -> Result<(), Tes
         texts.collect::<String>()
     );
     let Some(case) = Case::make(&packages, &roles) else {
-        return Err(TestCaseError::reject("such a world cannot be"));
+        return Err(TestCaseError::reject("WIT has no such world"));
     };
-    // The host binds a concurrent link for each part on its own; it has no resources.
+    // The host binds a concurrent link for each part separately; it has no resources.
     let alone: BTreeSet<_> = (0..interfaces.len())
         .filter(|index| is_bound_alone && roles[*index].server == Server::Host)
         .filter(|index| interfaces[*index].owners.is_empty())

@@ -1,16 +1,16 @@
-//! Interfaces that nobody thought of: records and resources, used from each other under any name.
+//! Random interfaces: records and resources that use each other under any name.
 
 use std::collections::BTreeSet;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// What an interface is made from; numbers choose among what there is when they are used.
+/// The input for an interface; numbers select among the available items at the time of use.
 #[derive(Debug, Clone)]
 pub(crate) struct Seed {
-    /// Whether a type is a resource, and what a record is made from.
+    /// True for a resource; for a record, the number selects the type of its fields.
     types: Vec<(bool, usize)>,
-    /// The interface, its type, and whether the type is given another name.
+    /// The interface, the type in it, and true for a use under another name.
     uses: Vec<(usize, usize, bool)>,
     functions: Vec<Vec<usize>>,
 }
@@ -26,26 +26,26 @@ pub(crate) fn seed() -> impl Strategy<Value = Seed> {
     })
 }
 
-/// A named type as an interface sees it.
+/// A named type within an interface.
 #[derive(Debug, Clone)]
 struct Named {
     name: String,
     is_resource: bool,
-    /// The interfaces whose resources are part of it, and those by way of which they come.
+    /// The interfaces that own its resources, directly or through other types.
     owners: BTreeSet<usize>,
 }
 
 /// An interface, `i<index>` in its package.
 #[derive(Debug, Default)]
 pub(crate) struct Interface {
-    /// What stands between its braces.
+    /// The text between the braces.
     pub(crate) text: String,
     types: Vec<Named>,
-    /// The interfaces whose resources are part of its types; itself, if it has resources.
+    /// The interfaces that own the resources in its types; includes itself if it has resources.
     pub(crate) owners: BTreeSet<usize>,
 }
 
-/// Interfaces of which later ones use the types of earlier ones.
+/// Builds interfaces in which later ones use the types of earlier ones.
 pub(crate) fn interfaces(seeds: &[Seed]) -> Vec<Interface> {
     let mut made: Vec<Interface> = Vec::new();
     for (index, seed) in seeds.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Interface {
 
     fn define_types(&mut self, index: usize, types: &[(bool, usize)]) {
         for (number, (is_resource, choice)) in types.iter().enumerate() {
-            // The same names in every interface, as far as they do not meet.
+            // The same names in every interface, unless they collide.
             let mut name = format!("t{number}");
             if self.has_type(&name) {
                 name = format!("{name}-in-{index}");
@@ -111,7 +111,7 @@ impl Interface {
     }
 
     fn declare_functions(&mut self, functions: &[Vec<usize>]) {
-        // All types that they can mention are the interface's already.
+        // All types available to functions are already part of the interface.
         let mut owners = BTreeSet::new();
         for (number, choices) in functions.iter().enumerate() {
             let mut params = String::new();
@@ -125,7 +125,7 @@ impl Interface {
         }
     }
 
-    /// A type that consists of at most one that has a name.
+    /// A type that contains at most one named type.
     fn value(&self, choice: usize, may_borrow: bool, owners: &mut BTreeSet<usize>) -> String {
         let count = self.types.len() + 1;
         let Some(named) = self.types.get(choice % count) else {

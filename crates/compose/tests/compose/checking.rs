@@ -1,4 +1,4 @@
-//! Links that are checked and not fused.
+//! Link checks without fusing.
 
 use weft_compose::{Linkable, Part};
 
@@ -6,7 +6,7 @@ use crate::linking::{PRICES, STOCK, TYPES, component};
 use crate::support::{chain, component_of};
 
 #[test]
-fn a_link_is_checked_without_fusing_with_the_same_words() {
+fn a_link_check_without_fusing_has_the_same_messages() {
     let entry = component(&format!("import {TYPES}; import {STOCK};"));
     let carts = component(&format!("export {TYPES}; export log: func();"));
     let other = component_of(

@@ -1,4 +1,4 @@
-//! What `describe` says of components, and of what is none.
+//! Descriptions of components, and errors for other bytes.
 
 use weft_compose::{DescribeError, Description, Extern, ExternKind, MAX_COMPONENT_BYTES, describe};
 
@@ -94,7 +94,7 @@ fn it_names_the_interface_behind_a_plain_name() {
 }
 
 #[test]
-fn it_tells_components_that_need_concurrency() {
+fn it_detects_components_that_need_concurrency() {
     assert!(
         !describe(&component("import shop:catalog/stock@0.2.0;"))
             .unwrap()
@@ -109,7 +109,7 @@ fn it_tells_components_that_need_concurrency() {
 }
 
 #[test]
-fn what_is_not_a_component_is_refused_with_what_it_is() {
+fn bytes_that_are_not_a_component_are_refused_with_their_kind() {
     let cases = [
         (
             Vec::new(),
@@ -204,14 +204,14 @@ fn wit_package() -> Vec<u8> {
     let package = resolve
         .push_str("a.wit", "package a:b; interface c { f: func(); }")
         .expect("the WIT is valid");
-    wit_component::encode(&resolve, package).expect("it can be encoded")
+    wit_component::encode(&resolve, package).expect("the package can be encoded")
 }
 
 fn refusal(bytes: &[u8]) -> String {
     chain(
         &describe(bytes)
             .map(|Description { wit, .. }| wit)
-            .expect_err("it is refused"),
+            .expect_err("the bytes are refused"),
     )
 }
 
@@ -219,7 +219,7 @@ fn signatures(externs: &[Extern], name: &str) -> Vec<String> {
     let found = externs
         .iter()
         .find(|found| found.name == name)
-        .expect("it is listed");
+        .expect("the item is listed");
     let functions = found.functions.iter();
     let mut functions: Vec<_> = functions
         .map(|function| format!("{}: {}", function.name, function.signature))

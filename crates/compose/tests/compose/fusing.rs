@@ -1,4 +1,4 @@
-//! Which exports and imports a fused component has.
+//! Exports and imports of fused components.
 
 use weft_compose::{FuseError, describe};
 
@@ -18,7 +18,7 @@ fn a_fused_component_has_the_exports_of_its_entry_and_no_linked_import() {
     ];
     let fused = fuse(&parts, &[edge(0, PRICING, 1, PRICING)]).unwrap();
     assert_eq!(exports(&fused.bytes), ["run"]);
-    // The types of the linked interface, which carry no code.
+    // The types of the linked interface, which need no code.
     assert_eq!(
         imports(&fused),
         ["shop:catalog/types@0.2.0 = shop:catalog/types@0.2.0 of shared [0, 1]"]
@@ -60,7 +60,7 @@ fn a_diamond_shares_one_instance() {
     let size: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
     assert!(
         fused.bytes.len() < size + 2048,
-        "a part is there twice: {}",
+        "a part was included twice: {}",
         fused.bytes.len()
     );
 }
@@ -168,7 +168,7 @@ fn async_functions_and_streams_are_fused() {
 fn parts_that_use_different_functions_of_one_interface_share_it() {
     let few = r#"(import "wasi:http/types@0.2.0" (instance
         (export "fields" (type (sub resource)))))"#;
-    // Uses a function whose types come from an interface that the other does not import.
+    // Uses a function with types from an interface that the other part does not import.
     let many = r#"(import "wasi:io/streams@0.2.0" (instance $io
             (export "output-stream" (type (sub resource)))))
         (alias export $io "output-stream" (type $stream))

@@ -1,4 +1,4 @@
-//! Bytes that mean harm: nothing panics, nothing runs away.
+//! Hostile bytes: no panic, no unbounded time or memory.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ static IMPORTER: LazyLock<Vec<u8>> = LazyLock::new(|| {
 static EXPORTER: LazyLock<Vec<u8>> =
     LazyLock::new(|| component("export shop:catalog/buckets@0.2.0;"));
 
-/// What is mutated: the two above, and shapes that tools do not make.
+/// The seeds of mutations: the two above, and shapes that tools do not produce.
 static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let importing = using("wasi:keyvalue/store@0.2.0", BUCKETS, "");
     let implementing = component(
@@ -45,7 +45,7 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     ]
 });
 
-/// Uses bytes in every place; what comes out does not matter.
+/// Passes bytes to every function; results do not matter.
 fn feed(bytes: &[u8]) {
     let _ = describe(bytes);
     for (importer, exporter) in [
@@ -178,7 +178,7 @@ fn every_truncation_is_survived() {
 
 #[test]
 fn a_component_cut_inside_a_section_is_called_truncated() {
-    // Cut between two sections it may be a component still, with fewer exports.
+    // Cut between two sections, the rest may be a valid component with fewer exports.
     let is_truncated = |end| {
         matches!(
             describe(&IMPORTER[..end]),

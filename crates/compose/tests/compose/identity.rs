@@ -1,4 +1,4 @@
-//! Which imports every part keeps for itself, and which are shared.
+//! Private and shared imports of fused parts.
 
 use weft_compose::{FuseError, ImportOwner};
 
@@ -178,7 +178,7 @@ fn versions_that_cannot_be_unified_are_refused() {
 }
 
 #[test]
-fn a_component_cannot_ask_for_the_identity_of_another() {
+fn a_component_cannot_import_the_identity_of_another() {
     let parts = [
         (
             "entry",

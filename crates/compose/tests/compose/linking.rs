@@ -1,13 +1,13 @@
-//! Stubs and skeletons: the parts that stand for the other end of a link between stores.
+//! Stubs and skeletons: the parts that represent the other end of a link between stores.
 //!
-//! A stub exports what an importer imports; a skeleton imports what the entry exports, and its own
-//! export goes beside the entry's.
+//! A stub exports the imports of an importer. A skeleton imports the exports of the entry, and its
+//! own export is added to those of the entry.
 
 use weft_compose::{Edge, FuseError, FuseOptions, Fused, Part, fuse_exporting};
 
 use crate::support::{OPTIONS, chain, component_of, edge, exports, imports, is_private, text};
 
-/// Interfaces as a link between stores has them: resources and records, shared among interfaces.
+/// Typical interfaces of a link between stores: resources and records, shared among interfaces.
 const PACKAGES: &str = include_str!("links.wit");
 
 const MODEL: &str = "shop:cart/model@0.1.0";
@@ -34,7 +34,7 @@ fn skeleton(imports: &[&str]) -> Vec<u8> {
     component(&format!("export {SERVE}; {}", imports.collect::<String>()))
 }
 
-/// Fuses with the exports of several parts, and with the byte-call private.
+/// Fuses with the exports of several parts; `weft:link/call` is private.
 pub(crate) fn fuse_links(
     parts: &[(&str, Vec<u8>)],
     edges: &[Edge],
@@ -82,7 +82,7 @@ fn the_byte_call_of_a_stub_is_its_own() {
     );
 }
 
-/// The worlds of an importer, the interfaces that its one stub serves, and the open imports.
+/// Cases: the world of an importer, the interfaces of its stub, and the open imports.
 #[test]
 fn interfaces_that_share_types_are_served_by_one_stub() {
     let cases: &[(&[&str], &[&str])] = &[
@@ -155,7 +155,7 @@ fn parts_stubs_and_a_skeleton_are_fused_with_one_entry() {
             )),
         ),
         ("carts stub", stub(&[TYPES, CHECKOUT])),
-        // It has a link to another store of its own.
+        // Has its own link to another store.
         (
             "prices",
             component(&format!("import {STOCK}; export {PRICES};")),
@@ -226,7 +226,7 @@ fn two_exporters_with_an_export_of_one_name_are_refused() {
 }
 
 #[test]
-fn exporters_that_are_none_and_parts_that_none_uses_are_refused() {
+fn unknown_exporters_and_unused_parts_are_refused() {
     let parts = [
         ("entry", component(&format!("export {PRICES};"))),
         ("skeleton", skeleton(&[PRICES])),
@@ -243,7 +243,7 @@ fn exporters_that_are_none_and_parts_that_none_uses_are_refused() {
     );
 }
 
-/// A component that lets its exports pass through, as an assembled stub does.
+/// A component that passes its exports through, like an assembled stub.
 #[test]
 fn functions_of_the_host_pass_through_a_stub() {
     let stub = text(

@@ -1,4 +1,4 @@
-//! What refusals say.
+//! Error messages of refused fusions.
 
 use weft_compose::{FuseOptions, Part, fuse};
 
@@ -97,7 +97,7 @@ fn every_kind_of_type_is_compared() {
 }
 
 #[test]
-fn a_resource_that_is_none_in_the_exporter_is_refused() {
+fn a_resource_that_is_a_record_in_the_exporter_is_refused() {
     check_link(
         "resource basket; ",
         "record basket { a: u8 } ",
@@ -173,7 +173,7 @@ fn a_cycle_names_its_path() {
 }
 
 #[test]
-fn parts_and_edges_that_fit_nothing_are_refused() {
+fn invalid_parts_and_edges_are_refused() {
     let stock = component("export shop:catalog/stock@0.2.0;");
     let parts = [
         ("entry", component("import shop:catalog/stock@0.2.0;")),
@@ -200,7 +200,7 @@ fn parts_and_edges_that_fit_nothing_are_refused() {
 }
 
 #[test]
-fn a_part_that_is_no_component_is_refused_with_the_cause() {
+fn a_part_that_is_not_a_component_is_refused_with_the_cause() {
     let parts = [("entry", b"\0asm\x01\0\0\0".to_vec())];
     assert_eq!(
         refusal(&parts, &[]),

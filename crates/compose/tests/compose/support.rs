@@ -1,4 +1,4 @@
-//! Components from WIT, and short ways to fuse them.
+//! Components built from WIT, and shortcuts to fuse them.
 
 use std::error::Error as StdError;
 
@@ -8,7 +8,7 @@ use weft_compose::{
 use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_component_metadata};
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
-/// The packages that the tests link and import, as any component would vendor them.
+/// The packages that the tests link and import.
 const PACKAGES: &str = include_str!("packages.wit");
 
 /// A component with the imports and exports of a world, whose functions trap.
@@ -31,7 +31,7 @@ pub(crate) fn component_if_valid(packages: &str, world: &str) -> Option<Vec<u8>>
     let package = resolve.push_str("test.wit", &source).ok()?;
     let world = resolve
         .select_world(&[package], Some("test"))
-        .expect("the world is there");
+        .expect("the world exists");
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
     let mut module = dummy_module(&resolve, world, mangling);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
@@ -50,7 +50,7 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the text of a test is valid")
 }
 
-/// Interfaces of which every component has its own.
+/// Returns whether every component has its own instance of an interface.
 pub(crate) fn is_private(name: &str) -> bool {
     ["wasi:cli/", "wasi:config/", "wasi:keyvalue/"]
         .iter()
@@ -105,14 +105,14 @@ pub(crate) fn imports(fused: &Fused) -> Vec<String> {
 /// The names of the exports.
 pub(crate) fn exports(bytes: &[u8]) -> Vec<String> {
     weft_compose::describe(bytes)
-        .expect("what is fused is a component")
+        .expect("the fused bytes are a component")
         .exports
         .into_iter()
         .map(|export| export.name)
         .collect()
 }
 
-/// The error and its causes, as the process edge prints them.
+/// The error with its causes, in the format of the command line.
 pub(crate) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -123,7 +123,7 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// The refusal of a fusion, with its causes.
+/// The error of a refused fusion, with its causes.
 pub(crate) fn refusal(parts: &[(&str, Vec<u8>)], edges: &[Edge]) -> String {
-    chain(&fuse(parts, edges).expect_err("it is refused"))
+    chain(&fuse(parts, edges).expect_err("the fusion is refused"))
 }

@@ -1,4 +1,4 @@
-//! Records that consist of records, in interfaces of which some are linked and some are not.
+//! Records of records, in interfaces of which only some are linked.
 
 use weft_compose::{FuseOptions, Part, fuse_exporting};
 
@@ -60,7 +60,7 @@ fn an_exported_interface_may_use_a_record_of_records_of_a_linked_one() {
     ];
     let edges = edges(0, &["a:b/model", "a:b/served"], 1);
     let fused = fuse_links(&parts, &edges, &[0]).unwrap();
-    // What the types of `shown` are made of has a name outside only if somebody gives it one.
+    // The component types of `shown` need a name outside, which an export must provide.
     assert_eq!(
         exports(&fused.bytes),
         ["c1-a:b/model", "c1-a:b/served", "a:b/shown"],

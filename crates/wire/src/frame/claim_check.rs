@@ -1,6 +1,6 @@
 //! Frames that are too large for one bus message.
 //!
-//! The sender stores the frame and sends its length part with a claim on the rest. The receiver
+//! The sender stores the frame and sends its first part with a claim on the rest. The receiver
 //! fetches the rest in parts, as far as it needs.
 
 use std::fmt;
@@ -23,7 +23,7 @@ const CLAIM_BYTES: usize = 16;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClaimId(pub [u8; CLAIM_BYTES]);
 
-/// The length part of a frame that is too large for one message, with a claim on the rest.
+/// The first part of a frame that is too large for one message, with a claim on the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held<'a> {
     /// The host that stores the frame, by its public key.
@@ -32,7 +32,7 @@ pub struct Held<'a> {
     pub claim: ClaimId,
     /// The length of the whole frame.
     pub total: u32,
-    /// The length bytes of the frame.
+    /// The first bytes of the frame.
     pub bytes: &'a [u8],
 }
 
@@ -41,7 +41,7 @@ pub struct Held<'a> {
 pub struct Fetch {
     /// The id of the frame.
     pub claim: ClaimId,
-    /// The offset of the length requested byte.
+    /// The offset of the first requested byte.
     pub offset: u32,
     /// The largest number of bytes in the answer.
     pub at_most: u32,
@@ -52,7 +52,7 @@ pub struct Fetch {
 pub struct Part<'a> {
     /// The id of the frame.
     pub claim: ClaimId,
-    /// The offset of the length byte.
+    /// The offset of the first byte.
     pub offset: u32,
     /// The bytes; `None` if the frame is no longer stored.
     pub bytes: Option<&'a [u8]>,
@@ -70,7 +70,7 @@ impl ClaimId {
     }
 }
 
-/// Shows only the length bytes in logs: a claim id is the permission to fetch the frame.
+/// Shows only the first bytes in logs: a claim id is the permission to fetch the frame.
 impl fmt::Debug for ClaimId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d, ..] = self.0;
@@ -85,7 +85,7 @@ impl<'a> Held<'a> {
     /// before the rest is fetched.
     ///
     /// # Errors
-    /// If the held frame is not a request, its length part does not reach up to the payload, or the
+    /// If the held frame is not a request, its first part does not reach up to the payload, or the
     /// payload does not end with the frame.
     pub fn request(&self) -> Result<Request<'a>, FrameError> {
         let envelope = Envelope::open(self.bytes)?;
@@ -116,7 +116,7 @@ impl<'a> Held<'a> {
         if total > MAX_FRAME_BYTES {
             return Some(("total", MAX_FRAME_BYTES, total));
         }
-        // A length part must be shorter than the frame.
+        // A first part must be shorter than the frame.
         let limit = total.saturating_sub(1);
         (length > limit).then_some(("bytes", limit, length))
     }
