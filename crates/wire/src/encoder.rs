@@ -9,7 +9,7 @@ use crate::leb128;
 /// Appends encoded values to a buffer, up to a limit.
 ///
 /// After an error the buffer contains the values up to the failed one, and perhaps a part of that
-/// one; the owner of the buffer must discard it.
+/// one; the caller truncates or discards the buffer.
 ///
 /// ```
 /// use weft_wire::Encoder;

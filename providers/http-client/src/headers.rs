@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_belongs_to_a_connection_is_removed_with_what_it_names() {
+    fn connection_headers_are_removed_with_the_headers_they_name() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Session"),

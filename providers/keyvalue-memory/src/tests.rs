@@ -37,7 +37,7 @@ fn bind(provider: &dyn Provider, name: Option<&str>, config: Value) -> Arc<dyn K
 }
 
 #[test]
-fn it_does_what_every_key_value_backend_must() {
+fn it_passes_the_conformance_checks() {
     weft_provider::conformance::check(async || {
         bind(make(json!({})).await.unwrap().as_ref(), None, json!({}))
     });

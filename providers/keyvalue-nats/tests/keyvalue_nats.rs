@@ -106,7 +106,7 @@ async fn until(state: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 #[test]
-fn it_does_what_every_key_value_backend_must() {
+fn it_passes_the_conformance_checks() {
     let nats = Nats::start();
     let host = host(&nats);
     weft_provider::conformance::check(async || {
@@ -115,7 +115,7 @@ fn it_does_what_every_key_value_backend_must() {
 }
 
 #[test]
-fn it_does_so_in_memory() {
+fn it_passes_the_conformance_checks_in_memory() {
     let nats = Nats::start();
     let host = host(&nats);
     weft_provider::conformance::check(async || {
@@ -125,7 +125,7 @@ fn it_does_so_in_memory() {
 }
 
 #[tokio::test]
-async fn what_one_host_writes_another_one_reads_at_once() {
+async fn a_write_of_one_host_is_visible_to_another_one_at_once() {
     let nats = Nats::start();
     let (one, other) = (open(&host(&nats)).await, open(&host(&nats)).await);
     for number in 0..50 {

@@ -66,7 +66,7 @@ async fn read_copy(directory: &Path, key: &str) -> Option<Bytes> {
 }
 
 #[test]
-fn it_does_what_every_key_value_backend_must() {
+fn it_passes_the_conformance_checks() {
     let directory = TempDir::new().unwrap();
     weft_provider::conformance::check(async || {
         bind(make(directory.path(), json!({})).await.unwrap().as_ref())
@@ -74,7 +74,7 @@ fn it_does_what_every_key_value_backend_must() {
 }
 
 #[test]
-fn it_does_so_with_eventual_durability() {
+fn it_passes_the_conformance_checks_with_eventual_durability() {
     let directory = TempDir::new().unwrap();
     weft_provider::conformance::check(async || {
         bind(

@@ -99,7 +99,7 @@ fn levels_are_mapped_and_critical_is_marked() {
 }
 
 #[test]
-fn what_is_below_the_level_of_the_link_is_dropped() {
+fn records_below_the_level_of_the_link_are_dropped() {
     let records =
         [Level::Debug, Level::Info, Level::Critical].map(|level| LogRecord::new(level, "", "text"));
     assert_eq!(events(&json!({ "level": "info" }), &records).len(), 2);

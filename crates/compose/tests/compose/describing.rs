@@ -57,7 +57,7 @@ fn it_lists_plain_functions() {
 }
 
 #[test]
-fn it_keeps_the_types_of_an_interface_that_is_both_imported_and_exported_apart() {
+fn an_imported_and_exported_interface_has_two_types() {
     let filter = text(
         r#"(component
             (type (func (result u32)))

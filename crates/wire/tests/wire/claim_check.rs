@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_held_in_place_of_a_request_is_named(parts in any_parts()) {
+    fn a_held_frame_of_another_kind_is_named(parts in any_parts()) {
         for frame in parts.frames() {
             let bytes = encoded(&frame);
             let found = frame.kind();

@@ -15,7 +15,7 @@ proptest! {
     #![proptest_config(config(500))]
 
     #[test]
-    fn what_is_written_is_read_again(parts in any_parts()) {
+    fn an_encoded_frame_decodes_to_itself(parts in any_parts()) {
         for frame in parts.frames() {
             // Earlier content of the buffer stays.
             let mut bytes = b"before".to_vec();

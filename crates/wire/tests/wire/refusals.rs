@@ -174,7 +174,7 @@ fn a_value_may_be_as_large_as_the_limits_and_no_larger() {
 }
 
 #[test]
-fn what_a_limit_leaves_is_for_the_whole_value() {
+fn a_limit_counts_for_the_whole_value() {
     let mut decoder = Decoder::new(&[2, 0, 0], LIMITS).expect("short enough");
     assert_eq!(decoder.list(1), Ok(2));
     assert_eq!(decoder.charge(8), Ok(()));

@@ -187,7 +187,7 @@ async fn a_redirect_is_the_business_of_the_component() {
 }
 
 #[tokio::test]
-async fn what_is_not_listed_is_denied_before_anything_is_sent() {
+async fn an_origin_that_is_not_listed_is_denied_before_anything_is_sent() {
     let server = Server::http(hello).await;
     for config in [
         json!({}),
@@ -273,7 +273,7 @@ async fn https_needs_a_certificate_from_a_known_root() {
 }
 
 #[tokio::test]
-async fn a_peer_that_does_not_speak_the_protocol_is_told_by_which() {
+async fn a_peer_that_violates_a_protocol_is_an_error_with_its_name() {
     let server = Server::raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n").await;
     let origins = [
         format!("http://{}", server.address),
@@ -287,7 +287,7 @@ async fn a_peer_that_does_not_speak_the_protocol_is_told_by_which() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_a_refusal_and_a_name_nobody_has_is_one_of_dns() {
+async fn a_closed_port_refuses_the_connection_and_an_unknown_name_fails_in_dns() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     drop(listener);
