@@ -279,7 +279,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
     .await;
     check(
         json!({ "bucket": "a.b" }),
-        &["key `bucket`: `a.b`", "letters, digits"],
+        &["key `bucket`: invalid value `a.b`", "letters, digits"],
     )
     .await;
     check(
@@ -289,7 +289,10 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
     .await;
     check(
         json!({ "creds": "/a.creds" }),
-        &["key `creds`: `/a.creds`", "expected `servers`"],
+        &[
+            "key `creds`: invalid value `/a.creds`",
+            "expected `servers`",
+        ],
     )
     .await;
     check(json!({ "tls": {} }), &["key `tls`", "expected `servers`"]).await;
@@ -482,7 +485,7 @@ async fn a_value_beyond_the_limit_of_the_servers_is_refused_with_that_limit() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("has 65537 bytes") && error.contains("take 65536"),
+        error.contains("has 65537 bytes") && error.contains("at most 65536"),
         "{error}"
     );
     bucket.set("key", vec![0; 60_000].into()).await.unwrap();
