@@ -183,8 +183,8 @@ impl NatsBucket {
         let bucket = EntryKey::new(&[&self.name])?;
         loop {
             let mut page = Page::new(cursor, PAGE_KEYS_MAX);
-            let mut walk = self.provider.bucket().walk(&bucket).await?;
-            while let Some((key, operation)) = walk.next().await? {
+            let mut scan = self.provider.bucket().scan_keys(&bucket).await?;
+            while let Some((key, operation)) = scan.next().await? {
                 page.observe(key, operation);
             }
             if let Some(page) = page.finish() {

@@ -50,7 +50,7 @@ impl OperationError {
 impl From<StoreError> for OperationError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away { .. } => Self::Unreachable,
+            StoreError::Unavailable { .. } => Self::Unreachable,
             StoreError::NoJetStream { .. } => Self::NoJetStream,
             StoreError::Rejected { bucket, source } => {
                 // Logged here, because the guest must not see the name of the bucket.
