@@ -34,6 +34,8 @@ mod bus_channel;
 mod call_client;
 mod call_routing;
 mod call_server;
+#[cfg(test)]
+mod call_tests;
 mod claim_check;
 mod clock;
 mod cluster_view;

@@ -1,0 +1,469 @@
+//! Calls between two hosts on the in-process bus: unary and streaming, small and large, cancelled and
+//! lost. The callee's components are a fake [`CallServer`].
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use weft_bus::local::{LocalNetwork, LocalOptions};
+use weft_bus::{Lane, Scope};
+use weft_ingress::ForwardedRequests;
+use weft_link::{
+    AdmittedCall, Answer, CallEnd, CallServer, CallTarget, Hosts, LinkFailure, Opening, Outbound,
+    Refusals, Role, Side, encoded, number_call, reply_frame,
+};
+use weft_membership::HostId;
+use weft_membership::routing::Router;
+use weft_wire::{FailureCode, Frame, Importer, Reply, Request, Target};
+
+use crate::bus_channel::BusChannels;
+use crate::call_client::CallClient;
+use crate::call_routing::CallRouter;
+use crate::call_server::CallListener;
+use crate::claim_check::{self, ClaimChecks};
+use crate::clock::Clock;
+use crate::running_calls::RunningCalls;
+use crate::stream_client::StreamClient;
+use crate::stream_server::StreamServer;
+use crate::subjects::Subjects;
+use crate::test_support::{OTHER, OWN, TestMembership, cart, host};
+
+/// The largest message of the bus in these tests.
+const MAX_PAYLOAD: usize = 16 << 10;
+
+/// A value that takes several messages.
+const LARGE: usize = 10 * MAX_PAYLOAD;
+
+/// The deadline of a call; no test reaches it.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The bound of every wait.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Components that return their arguments (`echo`), never return (`hang`), or have no place (`busy`).
+#[derive(Clone)]
+struct Components {
+    running: watch::Sender<usize>,
+    rejected: Arc<Refusals>,
+}
+
+/// A call that runs.
+struct Running(watch::Sender<usize>);
+
+struct Admitted(Components);
+
+impl Components {
+    fn new() -> Self {
+        Self {
+            running: watch::Sender::new(0),
+            rejected: Arc::default(),
+        }
+    }
+
+    async fn make(&self, request: &Request<'_>) -> Vec<u8> {
+        self.running.send_modify(|running| *running += 1);
+        let _running = Running(self.running.clone());
+        match request.target.function {
+            "echo" => reply_frame(request, None, &Ok(request.payload.to_vec())),
+            _ => pending().await,
+        }
+    }
+
+    /// Waits until so many calls run.
+    async fn wait_for_running(&self, count: usize) {
+        let mut running = self.running.subscribe();
+        let reached = running.wait_for(|running| *running == count);
+        timeout(WAIT_MAX, reached).await.unwrap().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.send_modify(|running| *running -= 1);
+    }
+}
+
+#[async_trait]
+impl CallServer for Components {
+    fn answer<'a>(&'a self, frame: &'a [u8]) -> BoxFuture<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+                return None;
+            };
+            match self.admit(&request) {
+                Ok(call) => Some(call.make(&request).await),
+                Err(failure) => Some(reply_frame(&request, None, &Err(failure))),
+            }
+        })
+    }
+
+    fn note(&self, _frame: &[u8]) {}
+
+    fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
+        match head.target.function {
+            "busy" => Err(LinkFailure::new(FailureCode::Busy, "the component is full")),
+            _ => Ok(Box::new(Admitted(self.clone()))),
+        }
+    }
+
+    async fn serve_streams(
+        &self,
+        side: Arc<Side>,
+        frame: &[u8],
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    ) {
+        let Ok(Frame::Request(request)) = Frame::decode(frame) else {
+            return;
+        };
+        match self.admit(&request) {
+            Ok(call) => call.serve_streams(side, &request, reply).await,
+            Err(failure) => {
+                let frame = reply_frame(&request, None, &Err(failure));
+                let _ = reply.send(Answer::Over(CallEnd::Frame(frame)));
+            }
+        }
+    }
+
+    fn rejected(&self) -> &Arc<Refusals> {
+        &self.rejected
+    }
+
+    fn drop_expired(&self) {}
+}
+
+#[async_trait]
+impl AdmittedCall for Admitted {
+    fn deadline(&self) -> Instant {
+        Instant::now() + DEADLINE
+    }
+
+    async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8> {
+        self.0.make(request).await
+    }
+
+    async fn serve_streams(
+        self: Box<Self>,
+        _side: Arc<Side>,
+        request: &Request<'_>,
+        reply: oneshot::Sender<Answer<CallEnd>>,
+    ) {
+        let frame = self.0.make(request).await;
+        let _ = reply.send(Answer::Over(CallEnd::Frame(frame)));
+    }
+}
+
+/// Two hosts: one calls, the other runs the components.
+struct Pair {
+    network: LocalNetwork,
+    client: CallClient,
+    components: Components,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    _membership: watch::Sender<Arc<crate::membership_task::MembershipSnapshot>>,
+    _table: watch::Sender<Arc<weft_membership::routing::Table>>,
+}
+
+impl Pair {
+    async fn new() -> Self {
+        let network = LocalNetwork::new(LocalOptions {
+            max_payload: MAX_PAYLOAD,
+            ..LocalOptions::default()
+        });
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let components = Components::new();
+        serve(&network, &components, &tasks, &stop).await;
+
+        let mut membership = TestMembership::new();
+        let mut others = [host(OTHER, 1)];
+        membership.advance(Duration::from_secs(3), &mut others);
+        membership.receive_inventory(&others[0]);
+        let mut tables = Router::new(OWN);
+        tables.refresh(membership.own.view());
+        let table = watch::Sender::new(tables.table());
+        let snapshots = watch::Sender::new(membership.snapshot());
+
+        let scope = Scope::new("test").unwrap();
+        let bus = network.join("caller", &scope).lane(Lane::Calls);
+        let subjects = Subjects::new(&scope, OWN).unwrap();
+        let claim_checks = ClaimChecks::new(bus.clone(), subjects.clone(), OWN);
+        let fetches = bus.subscribe(&subjects.claims).await;
+        let (store, rejected) = (claim_checks.store.clone(), Arc::default());
+        tasks.spawn(claim_check::serve(fetches, bus.clone(), store, rejected));
+        let channels = BusChannels::new(bus.clone(), subjects.clone(), tasks.clone());
+        let messages = bus.subscribe(&subjects.channels).await;
+        let none = server(&Components::new(), &claim_checks, &tasks);
+        tasks.spawn(channels.serve(messages, none, stop.clone()));
+        let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start());
+        let streams = StreamClient {
+            channels,
+            router: router.clone(),
+            membership: snapshots.subscribe(),
+            claim_checks: claim_checks.clone(),
+        };
+        let client = CallClient {
+            bus,
+            subjects,
+            router,
+            membership: snapshots.subscribe(),
+            claim_checks,
+            tasks: tasks.clone(),
+            streams,
+        };
+        Self {
+            network,
+            client,
+            components,
+            tasks,
+            stop,
+            _membership: snapshots,
+            _table: table,
+        }
+    }
+
+    /// Makes a unary call, and returns its result.
+    async fn call(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
+        let call = outbound(function, payload);
+        let (frame, host) = self.client.exchange(&call, None).await?;
+        assert_eq!(host, OTHER);
+        result(&frame).map(Bytes::from)
+    }
+
+    /// Makes a streaming call, and returns its result.
+    async fn call_streaming(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
+        let (_side, opening) = opening(function, payload);
+        let (sender, reply) = oneshot::channel();
+        let told = Box::new(move |reply| drop(sender.send(reply)));
+        self.client.converse(opening, told).await;
+        let frame = reply.await.expect("a reply")?;
+        result(&frame).map(Bytes::from)
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.tasks.close();
+    }
+}
+
+/// Runs the callee's host.
+async fn serve(
+    network: &LocalNetwork,
+    components: &Components,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let scope = Scope::new("test").unwrap();
+    let bus = network.join("callee", &scope).lane(Lane::Calls);
+    let subjects = Subjects::new(&scope, OTHER).unwrap();
+    let claim_checks = ClaimChecks::new(bus.clone(), subjects.clone(), OTHER);
+    let fetches = bus.subscribe(&subjects.claims).await;
+    let (store, rejected) = (claim_checks.store.clone(), components.rejected.clone());
+    tasks.spawn(claim_check::serve(fetches, bus.clone(), store, rejected));
+    let listener = CallListener {
+        bus: bus.clone(),
+        server: Arc::new(components.clone()),
+        claim_checks: claim_checks.clone(),
+        running: RunningCalls::default(),
+        tasks: tasks.clone(),
+    };
+    let calls = bus.subscribe(&subjects.calls).await;
+    tasks.spawn(listener.run(calls, stop.clone()));
+    let channels = BusChannels::new(bus.clone(), subjects.clone(), tasks.clone());
+    let messages = bus.subscribe(&subjects.channels).await;
+    let streams = server(components, &claim_checks, tasks);
+    tasks.spawn(channels.serve(messages, streams, stop.clone()));
+}
+
+fn server(
+    components: &Components,
+    claim_checks: &ClaimChecks,
+    tasks: &TaskTracker,
+) -> StreamServer {
+    StreamServer {
+        server: Arc::new(components.clone()),
+        http: ForwardedRequests {
+            find: Arc::new(|_, _| None),
+            tasks: tasks.clone(),
+        },
+        claim_checks: claim_checks.clone(),
+    }
+}
+
+fn request(call: u64, function: &str, payload: &[u8]) -> Vec<u8> {
+    encoded(&Frame::Request(Request {
+        call,
+        session: None,
+        target: Target {
+            app: "shop",
+            component: "cart",
+            interface: "shop:cart/carts",
+            function,
+        },
+        deadline_ms: u32::try_from(DEADLINE.as_millis()).unwrap(),
+        depth: 0,
+        trace: None,
+        importer: Importer {
+            app: "shop",
+            component: "storefront",
+        },
+        payload,
+    }))
+}
+
+fn outbound(function: &str, payload: &[u8]) -> Outbound {
+    let call = number_call();
+    Outbound {
+        call,
+        target: Arc::new(CallTarget {
+            name: "cart".into(),
+            id: cart(),
+        }),
+        frame: request(call, function, payload).into(),
+        deadline: Instant::now() + DEADLINE,
+        is_idempotent: false,
+    }
+}
+
+fn opening(function: &str, payload: &[u8]) -> (Arc<Side>, Opening) {
+    let call = number_call();
+    let (side, away) = Side::away(Role::Importer, call);
+    let opening = Opening {
+        target: cart(),
+        frame: request(call, function, payload).into(),
+        deadline: Instant::now() + DEADLINE,
+        is_idempotent: false,
+        away,
+    };
+    (side, opening)
+}
+
+fn result(frame: &[u8]) -> Result<Vec<u8>, LinkFailure> {
+    match Frame::decode(frame) {
+        Ok(Frame::Reply(Reply { outcome, .. })) => outcome.map(<[u8]>::to_vec),
+        other => panic!("expected a reply, found {other:?}"),
+    }
+}
+
+fn bytes(length: usize) -> Vec<u8> {
+    (0..length).map(|index| (index % 251) as u8).collect()
+}
+
+#[tokio::test]
+async fn a_call_returns_the_result_of_the_other_host_whatever_its_size() {
+    let pair = Pair::new().await;
+    for length in [0, 1, MAX_PAYLOAD - 1, MAX_PAYLOAD, MAX_PAYLOAD + 1, LARGE] {
+        let payload = bytes(length);
+        let unary = timeout(WAIT_MAX, pair.call("echo", &payload))
+            .await
+            .unwrap();
+        assert_eq!(unary.unwrap(), payload, "unary, {length} bytes");
+        let streaming = timeout(WAIT_MAX, pair.call_streaming("echo", &payload)).await;
+        assert_eq!(
+            streaming.unwrap().unwrap(),
+            payload,
+            "streaming, {length} bytes"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_every_host_rejects_fails_with_the_code_of_the_last() {
+    let pair = Pair::new().await;
+    for length in [1, LARGE] {
+        let payload = bytes(length);
+        let unary = pair.call("busy", &payload).await.unwrap_err();
+        assert_eq!(unary.code(), FailureCode::Busy);
+        let streaming = pair.call_streaming("busy", &payload).await.unwrap_err();
+        assert_eq!(streaming.code(), FailureCode::Busy);
+    }
+    pair.components.wait_for_running(0).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
+    let pair = Pair::new().await;
+    for length in [1, LARGE] {
+        let payload = bytes(length);
+        let call = outbound("hang", &payload);
+        let exchange = pair.client.exchange(&call, None);
+        tokio::select! {
+            _ = exchange => panic!("the call does not return"),
+            () = pair.components.wait_for_running(1) => {}
+        }
+        pair.components.wait_for_running(0).await;
+
+        let (side, opening) = opening("hang", &payload);
+        let converse = pair.client.converse(opening, Box::new(drop));
+        tokio::select! {
+            () = converse => panic!("the call does not return"),
+            () = pair.components.wait_for_running(1) => {}
+        }
+        drop(side);
+        pair.components.wait_for_running(0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_its_caller_waits_for_is_not_ended_by_the_end_of_another() {
+    let pair = Pair::new().await;
+    let (gone, waiting) = (outbound("hang", b"a"), outbound("hang", b"b"));
+    let waits = pair.client.exchange(&waiting, None);
+    let ended = async {
+        tokio::select! {
+            _ = pair.client.exchange(&gone, None) => panic!("the call does not return"),
+            () = pair.components.wait_for_running(2) => {}
+        }
+        pair.components.wait_for_running(1).await;
+    };
+    tokio::select! {
+        _ = waits => panic!("the call does not return"),
+        () = ended => {}
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_bus_is_lost_fails_without_its_deadline() {
+    for is_streaming in [false, true] {
+        let pair = Pair::new().await;
+        let call = async {
+            match is_streaming {
+                false => pair.call("hang", b"a").await,
+                true => pair.call_streaming("hang", b"a").await,
+            }
+        };
+        let cut = async {
+            pair.components.wait_for_running(1).await;
+            pair.network.disconnect("caller");
+            pair.network.connect("caller");
+        };
+        let both = async { tokio::join!(call, cut) };
+        let (result, ()) = timeout(WAIT_MAX, both).await.unwrap();
+        let code = result.unwrap_err().code();
+        assert_eq!(
+            code,
+            FailureCode::MaybeExecuted,
+            "streaming: {is_streaming}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_to_a_host_without_listeners_does_not_run() {
+    let pair = Pair::new().await;
+    let stranger = HostId::from_key([9; 32]);
+    let call = outbound("echo", b"a");
+    let failure = pair
+        .client
+        .exchange(&call, Some(stranger))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code(), FailureCode::Unreachable);
+}
