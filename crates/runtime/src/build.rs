@@ -19,8 +19,9 @@ use crate::endpoint::{Code, Core, Entry, EntrySettings, Generation, store_limits
 use crate::guest::{PartShape, Shape};
 use crate::http::EndpointHandler;
 use crate::linking::{
-    AppInput, BinaryError, Crossings, Group, LinkReport, PrepareError as LinkError, Prepared,
-    Preparer, Problems, Resolved, Resolver, Share, choose, group, link_reports,
+    AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, PrepareError as LinkError,
+    PreparedEndpoint, Preparer, ResolvedLinks, Resolver, Share, StoreCrossings, choose_modes,
+    link_reports,
 };
 use crate::wave_call;
 
@@ -45,7 +46,7 @@ enum BuildError {
     Binary(#[from] BinaryError),
     /// Links and imports do not fit.
     #[error("the app cannot be linked\n{0}")]
-    Link(Problems),
+    Link(LinkErrors),
     /// A group of components cannot be instantiated.
     #[error(transparent)]
     Prepare(#[from] LinkError),
@@ -181,12 +182,12 @@ struct Built {
     input: Arc<AppInput>,
     plan: Plan,
     /// One for each component that this host runs, by its index.
-    groups: BTreeMap<usize, (Group, Prepared)>,
+    groups: BTreeMap<usize, (FusionGroup, PreparedEndpoint)>,
 }
 
 /// How the components of an app are joined.
 struct Plan {
-    resolved: Resolved,
+    resolved: ResolvedLinks,
     reports: Vec<LinkReport>,
 }
 
@@ -218,7 +219,7 @@ async fn planned(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, Plan, Vec<Group>), BuildError> {
+) -> Result<(Arc<AppInput>, Plan, Vec<FusionGroup>), BuildError> {
     let (app, registry) = (Arc::new(app.clone()), registry.clone());
     let (preparer, share) = (preparer.clone(), share.clone());
     let planned = tokio::task::spawn_blocking(move || plan_of(app, &share, &registry, &preparer));
@@ -230,7 +231,7 @@ fn plan_of(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, Plan, Vec<Group>), BuildError> {
+) -> Result<(Arc<AppInput>, Plan, Vec<FusionGroup>), BuildError> {
     for provider in &app.spec.providers {
         registry
             .get(&provider.kind)
@@ -244,19 +245,19 @@ fn plan_of(
     let resolved = Resolver::new(app, binaries, registry)
         .resolve()
         .map_err(BuildError::Link)?;
-    let choices = choose(app, &resolved.links, share).map_err(BuildError::Link)?;
-    let crossings = Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
+    let choices = choose_modes(app, &resolved.links, share).map_err(BuildError::Link)?;
+    let crossings = StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
         .map_err(BuildError::Link)?;
     let groups: Vec<_> = (0..app.spec.components.len())
         .filter(|entry| share.has(*entry))
-        .map(|entry| group(&resolved.links, &choices, &crossings, entry))
+        .map(|entry| FusionGroup::new(&resolved.links, &choices, &crossings, entry))
         .collect();
     let mut reports = link_reports(app, &resolved.links, &choices, &crossings);
     // What lies behind no entry of this host is another's to tell.
     let runs = |component: usize| {
         groups
             .iter()
-            .any(|group: &Group| group.parts.contains(&component))
+            .any(|group: &FusionGroup| group.parts.contains(&component))
     };
     let is_here: Vec<_> = resolved
         .links
@@ -354,7 +355,7 @@ impl PreparedApp for Built {
 fn part_shape(
     app: &App,
     part: usize,
-    resolved: &Resolved,
+    resolved: &ResolvedLinks,
     providers: &BoundProviders,
 ) -> Result<PartShape, ConfigProblem> {
     let spec: &ComponentSpec = &app.spec.components[part];

@@ -77,7 +77,7 @@ fn imports_and_links_that_do_not_meet_are_named() {
             &[
                 "`left`",
                 "fixture:version/answer@0.1.0",
-                "nothing serves",
+                "has no link",
                 "`right`",
             ],
         ),

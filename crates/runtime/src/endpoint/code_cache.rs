@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Failure;
-use crate::linking::{Loaded as LoadedCode, Prepared, Preparer, Recipe};
+use crate::linking::{LoadedCode, PreparedEndpoint, Preparer, Recipe};
 
 /// How long code stays loaded after the last request.
 const CODE_IDLE_MAX: Duration = Duration::from_secs(20);
@@ -28,7 +28,7 @@ struct Loaded {
 }
 
 impl Code {
-    pub(crate) fn new(prepared: Prepared, preparer: Preparer) -> Self {
+    pub(crate) fn new(prepared: PreparedEndpoint, preparer: Preparer) -> Self {
         let loaded = Loaded {
             code: Some(Arc::new(prepared.loaded)),
             used: Instant::now(),

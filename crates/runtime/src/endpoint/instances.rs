@@ -10,17 +10,17 @@ use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::{Core, Entry, Failure, Reusable};
 use crate::guest::{Activity, GuestState};
-use crate::linking::{EntryPre, Served};
-use crate::links::Skeleton;
+use crate::linking::{EndpointPre, LinkExports};
+use crate::links::SkeletonFunctions;
 
 /// An instance in its own store.
 pub(crate) struct Instance {
     pub(crate) store: Store<GuestState>,
     pub(crate) exports: Exports,
     /// What it exports for links.
-    pub(crate) served: Arc<Served>,
+    pub(crate) link_exports: Arc<LinkExports>,
     /// What is known of its skeleton.
-    pub(crate) skeleton: Skeleton,
+    pub(crate) skeleton: SkeletonFunctions,
     requests: u32,
 }
 
@@ -53,7 +53,8 @@ impl Entry {
         }
         let code = self.core.code.get().await?;
         let activity = self.activity(deadline, depth);
-        self.instantiate(&code.pre, &code.served, activity).await
+        self.instantiate(&code.pre, &code.link_exports, activity)
+            .await
     }
 
     fn idle_instance(&self, deadline: Deadline, depth: u32) -> Option<Instance> {
@@ -99,9 +100,10 @@ impl Entry {
             return self.instance(deadline, depth).await;
         }
         let code = self.core.code.get().await?;
-        let by_name = EntryPre::Plain(code.pre.instance_pre().clone());
+        let by_name = EndpointPre::Plain(code.pre.instance_pre().clone());
         let activity = self.activity(deadline, depth);
-        self.instantiate(&by_name, &code.served, activity).await
+        self.instantiate(&by_name, &code.link_exports, activity)
+            .await
     }
 
     /// What a request does that enters here.
@@ -115,23 +117,27 @@ impl Entry {
 
     async fn instantiate(
         &self,
-        pre: &EntryPre,
-        served: &Arc<Served>,
+        pre: &EndpointPre,
+        link_exports: &Arc<LinkExports>,
         activity: Activity,
     ) -> Result<Instance, Failure> {
         let Core { code, shape, .. } = &*self.core;
         let mut store = GuestState::store(code.engine(), code.recipe.kind, shape, activity);
         let made = match pre {
-            EntryPre::HttpP2(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP2),
-            EntryPre::HttpP3(pre) => pre.instantiate_async(&mut store).await.map(Exports::HttpP3),
-            EntryPre::Plain(pre) => pre.instantiate_async(&mut store).await.map(Exports::Plain),
+            EndpointPre::HttpP2(pre) => {
+                pre.instantiate_async(&mut store).await.map(Exports::HttpP2)
+            }
+            EndpointPre::HttpP3(pre) => {
+                pre.instantiate_async(&mut store).await.map(Exports::HttpP3)
+            }
+            EndpointPre::Plain(pre) => pre.instantiate_async(&mut store).await.map(Exports::Plain),
         };
         match made {
             Ok(exports) => Ok(Instance {
                 store,
                 exports,
-                served: served.clone(),
-                skeleton: Skeleton::default(),
+                link_exports: link_exports.clone(),
+                skeleton: SkeletonFunctions::default(),
                 requests: 0,
             }),
             Err(error) => Err(Failure::of(error, store.data())),

@@ -23,14 +23,11 @@ pub(crate) type Binaries = BTreeMap<String, Binary>;
 pub(crate) enum BinaryError {
     /// The manifest's source is not a digest.
     #[error(
-        "component `{component}` has a file as its source; a host takes digests of uploaded bytes (`weft \
-         deploy` uploads files)"
+        "the source of component `{component}` is a file, expected a digest; upload the file \
+         with `weft deploy`"
     )]
-    SourceIsFile {
-        /// The component.
-        component: String,
-    },
-    /// They are not here, or damaged.
+    SourceIsFile { component: String },
+    /// The artifact is missing or damaged.
     #[error("cannot read component `{component}`")]
     Artifact {
         /// The component.
@@ -39,8 +36,8 @@ pub(crate) enum BinaryError {
         #[source]
         source: ArtifactError,
     },
-    /// They are not a component.
-    #[error("component `{component}` cannot be used")]
+    /// The artifact is not a component.
+    #[error("cannot use component `{component}`")]
     Describe {
         /// The component.
         component: String,

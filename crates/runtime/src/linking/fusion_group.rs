@@ -6,65 +6,65 @@ use std::sync::Arc;
 use weft_compose::Edge;
 
 use super::Mode;
-use super::link_exports::ServedFunctions;
-use super::modes::{Choice, reachable};
+use super::link_exports::ExportedFunctions;
+use super::modes::{ModeChoice, reachable};
 use super::resolve::ComponentLink;
-use super::store_crossing::{Crossing, Crossings, Serving};
+use super::store_crossing::{Exporter, StoreCrossing, StoreCrossings};
 
 /// An entry and what is joined with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Group {
-    /// Indices into the app's components, the entry first.
+pub(crate) struct FusionGroup {
+    /// Indices into the app's components, the endpoint first.
     pub(crate) parts: Vec<usize>,
     /// The fused links among them; `from` and `to` are indices into `parts`.
     pub(crate) edges: Vec<Edge>,
-    /// The links to other stores, each with the index of the part that has it.
-    pub(crate) crossings: Vec<(usize, Arc<Crossing>)>,
-    /// What others reach of the entry over links from their stores.
-    pub(crate) serving: Option<Arc<Serving>>,
+    /// The links to other stores, each with the index of the importing part.
+    pub(crate) crossings: Vec<(usize, Arc<StoreCrossing>)>,
+    /// The endpoint's exports for links from other stores.
+    pub(crate) exporter: Option<Arc<Exporter>>,
 }
 
-/// The group of the component with index `entry`.
-pub(crate) fn group(
-    links: &[ComponentLink],
-    choices: &[Choice],
-    crossings: &Crossings,
-    entry: usize,
-) -> Group {
-    let parts = reachable(links, choices, entry);
-    let position = |component: usize| parts.iter().position(|part| *part == component);
-    let fused = links
-        .iter()
-        .zip(choices)
-        .filter(|(_, choice)| choice.mode == Mode::Fused);
-    let edges = fused
-        .filter_map(|(ComponentLink { edge, .. }, _)| {
-            Some(Edge {
-                from: position(edge.from)?,
-                to: position(edge.to)?,
-                ..edge.clone()
+impl FusionGroup {
+    /// The group of the component with index `endpoint`.
+    pub(crate) fn new(
+        links: &[ComponentLink],
+        choices: &[ModeChoice],
+        crossings: &StoreCrossings,
+        endpoint: usize,
+    ) -> Self {
+        let parts = reachable(links, choices, endpoint);
+        let position = |component: usize| parts.iter().position(|part| *part == component);
+        let fused = links
+            .iter()
+            .zip(choices)
+            .filter(|(_, choice)| choice.mode == Mode::Fused);
+        let edges = fused
+            .filter_map(|(ComponentLink { edge, .. }, _)| {
+                Some(Edge {
+                    from: position(edge.from)?,
+                    to: position(edge.to)?,
+                    ..edge.clone()
+                })
             })
-        })
-        .collect();
-    let crossings_of = crossings
-        .crossings
-        .iter()
-        .filter_map(|crossing| Some((position(crossing.from)?, crossing.clone())))
-        .collect();
-    Group {
-        edges,
-        crossings: crossings_of,
-        serving: crossings.serving.get(&entry).cloned(),
-        parts,
+            .collect();
+        let group_crossings = crossings
+            .crossings
+            .iter()
+            .filter_map(|crossing| Some((position(crossing.from)?, crossing.clone())))
+            .collect();
+        Self {
+            edges,
+            crossings: group_crossings,
+            exporter: crossings.exporters.get(&endpoint).cloned(),
+            parts,
+        }
     }
-}
 
-impl Group {
-    /// What others call of the entry by its own types, by the index that links know it under.
-    pub(super) fn served(&self) -> ServedFunctions {
-        let serving = self.serving.as_ref();
-        serving
-            .map(|serving| serving.functions())
+    /// The endpoint's functions that links call, in the order of their indices.
+    pub(super) fn exported_functions(&self) -> ExportedFunctions {
+        let exporter = self.exporter.as_ref();
+        exporter
+            .map(|exporter| exporter.functions())
             .unwrap_or_default()
     }
 
@@ -103,15 +103,15 @@ mod tests {
         ComponentLink { link: 0, edge }
     }
 
-    fn parts(links: &[ComponentLink], modes: &[Mode], entry: usize) -> Vec<usize> {
+    fn parts(links: &[ComponentLink], modes: &[Mode], endpoint: usize) -> Vec<usize> {
         let choices: Vec<_> = modes
             .iter()
-            .map(|mode| Choice {
+            .map(|mode| ModeChoice {
                 mode: *mode,
                 reasons: Vec::new(),
             })
             .collect();
-        group(links, &choices, &Crossings::default(), entry).parts
+        FusionGroup::new(links, &choices, &StoreCrossings::default(), endpoint).parts
     }
 
     #[test]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_a_local_link_is_not_in_the_group() {
+    fn components_behind_a_local_link_are_not_in_the_group() {
         let links = [link(0, 1), link(1, 2)];
         let modes = [Mode::Local, Mode::Fused];
         assert_eq!(parts(&links, &modes, 0), [0]);

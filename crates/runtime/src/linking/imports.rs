@@ -7,22 +7,22 @@ use wasmtime::component::Linker;
 use weft_compose::{FusedImport, ImportOwner};
 use weft_lattice_config::InterfaceName;
 
-use super::{AppInput, Group, Mode, PrepareError};
+use super::{AppInput, FusionGroup, Mode, PrepareError};
 use crate::bindings::{self, Hosted};
 use crate::engine::EngineKind;
 use crate::guest::GuestState;
 use crate::links::{
-    self, CALL_INTERFACE, Carrier, DIRECT_INTERFACE, Link, LinkedFunction, Polls, Transport,
+    self, CALL_INTERFACE, DIRECT_INTERFACE, Delivery, Execution, Link, LinkedFunction, Transport,
 };
 
 /// An import of a fused component, and what the host puts there.
 pub(super) struct HostImport {
     /// In the fused component.
     name: Box<str>,
-    source: Source,
+    source: ImportSource,
 }
 
-enum Source {
+enum ImportSource {
     /// An interface of the host, with the identity of a part.
     Hosted(&'static Hosted, usize),
     /// The byte call of a stub.
@@ -34,19 +34,19 @@ enum Source {
 }
 
 /// The links of a group to other stores, in the order of its crossings.
-pub(super) struct Links(Vec<Arc<Link>>);
+pub(super) struct GroupLinks(Vec<Arc<Link>>);
 
-impl Links {
+impl GroupLinks {
     pub(super) fn of(
         input: &AppInput,
-        group: &Group,
+        group: &FusionGroup,
         kind: EngineKind,
         transport: &Transport,
     ) -> Self {
-        let carrier = |mode: Mode| Carrier {
-            polls: match kind {
-                EngineKind::Synchronous => Polls::Inline,
-                EngineKind::Concurrent => Polls::Task,
+        let delivery = |mode: Mode| Delivery {
+            execution: match kind {
+                EngineKind::Synchronous => Execution::Inline,
+                EngineKind::Concurrent => Execution::Task,
             },
             tasks: transport.tasks.clone(),
             frames: match mode {
@@ -56,20 +56,22 @@ impl Links {
         };
         let links = group.crossings.iter().enumerate();
         let links =
-            links.map(|(slot, (_, crossing))| crossing.link(input, slot, carrier(crossing.mode)));
+            links.map(|(slot, (_, crossing))| crossing.link(input, slot, delivery(crossing.mode)));
         Self(links.map(Arc::new).collect())
     }
 }
 
 impl HostImport {
-    /// Puts the import into a linker.
-    pub(super) fn put(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    /// Defines the import in a linker.
+    pub(super) fn define(&self, linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
         let mut instance = linker.instance(&self.name)?;
         match &self.source {
-            Source::Hosted(hosted, part) => (hosted.bind)(&mut instance, *part),
-            Source::Call(link) => links::bind_stub(&mut instance, link),
-            Source::Direct(link) => links::typed::bind_all(&mut instance, link),
-            Source::Concurrent(functions) => links::async_calls::bind_all(&mut instance, functions),
+            ImportSource::Hosted(hosted, part) => (hosted.bind)(&mut instance, *part),
+            ImportSource::Call(link) => links::bind_stub(&mut instance, link),
+            ImportSource::Direct(link) => links::typed::bind_all(&mut instance, link),
+            ImportSource::Concurrent(functions) => {
+                links::async_calls::bind_all(&mut instance, functions)
+            }
         }
     }
 }
@@ -81,8 +83,8 @@ impl HostImport {
 pub(super) fn bind(
     imports: Vec<FusedImport>,
     input: &AppInput,
-    group: &Group,
-    links: &Links,
+    group: &FusionGroup,
+    links: &GroupLinks,
 ) -> Result<Box<[HostImport]>, PrepareError> {
     let mut bound = Vec::new();
     for import in imports {
@@ -99,22 +101,22 @@ pub(super) fn bind(
 fn source(
     import: &FusedImport,
     input: &AppInput,
-    group: &Group,
-    Links(links): &Links,
-) -> Result<Option<Source>, PrepareError> {
-    let of_stub = |part: usize| {
+    group: &FusionGroup,
+    GroupLinks(links): &GroupLinks,
+) -> Result<Option<ImportSource>, PrepareError> {
+    let stub_link = |part: usize| {
         let crossing = group.crossing_of_stub(part)?;
         links.get(crossing).cloned()
     };
     if let ImportOwner::Part(part) = import.owner {
         match import.original.as_str() {
-            CALL_INTERFACE => return Ok(of_stub(part).map(Source::Call)),
-            DIRECT_INTERFACE => return Ok(of_stub(part).map(Source::Direct)),
+            CALL_INTERFACE => return Ok(stub_link(part).map(ImportSource::Call)),
+            DIRECT_INTERFACE => return Ok(stub_link(part).map(ImportSource::Direct)),
             concurrent => {
                 if let Some(crossing) = group.crossing_of_import(part, concurrent) {
                     let functions = links[crossing].functions.iter();
                     let functions = functions.filter(|function| *function.interface == *concurrent);
-                    return Ok(Some(Source::Concurrent(functions.cloned().collect())));
+                    return Ok(Some(ImportSource::Concurrent(functions.cloned().collect())));
                 }
             }
         }
@@ -123,11 +125,18 @@ fn source(
     let Some(hosted) = hosted.ok().and_then(|name| bindings::find(&name)) else {
         return Ok(None);
     };
-    Ok(Some(Source::Hosted(hosted, owner(import, input, group)?)))
+    Ok(Some(ImportSource::Hosted(
+        hosted,
+        owner(import, input, group)?,
+    )))
 }
 
 /// The index of the part whose identity the import has.
-fn owner(import: &FusedImport, input: &AppInput, group: &Group) -> Result<usize, PrepareError> {
+fn owner(
+    import: &FusedImport,
+    input: &AppInput,
+    group: &FusionGroup,
+) -> Result<usize, PrepareError> {
     let parts = match &import.owner {
         ImportOwner::Part(part) => return Ok(*part),
         ImportOwner::Shared(parts) => parts,

@@ -4,16 +4,16 @@ use std::fmt;
 
 /// One thing that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub(crate) struct LinkError {
     pub(crate) message: String,
     pub(crate) help: String,
 }
 
 /// Everything that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Problems(pub(crate) Vec<Problem>);
+pub(crate) struct LinkErrors(pub(crate) Vec<LinkError>);
 
-impl Problem {
+impl LinkError {
     pub(crate) fn with_help(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -22,13 +22,13 @@ impl Problem {
     }
 }
 
-impl Problems {
-    pub(crate) fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+impl LinkErrors {
+    pub(crate) fn push(&mut self, error: LinkError) {
+        self.0.push(error);
     }
 
-    /// `Ok(value)` if there is none.
-    pub(crate) fn or<T>(self, value: T) -> Result<T, Problems> {
+    /// `Ok(value)` if there are no errors.
+    pub(crate) fn or<T>(self, value: T) -> Result<T, LinkErrors> {
         if self.0.is_empty() {
             Ok(value)
         } else {
@@ -37,22 +37,22 @@ impl Problems {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for LinkError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}\n  help: {}", self.message, self.help)
     }
 }
 
-impl fmt::Display for Problems {
+impl fmt::Display for LinkErrors {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, problem) in self.0.iter().enumerate() {
+        for (number, error) in self.0.iter().enumerate() {
             if number > 0 {
                 formatter.write_str("\n")?;
             }
-            write!(formatter, "{problem}")?;
+            write!(formatter, "{error}")?;
         }
         Ok(())
     }
 }
 
-impl std::error::Error for Problems {}
+impl std::error::Error for LinkErrors {}

@@ -9,23 +9,23 @@ use crate::links::SERVE_INTERFACE;
 
 /// What others reach of a component over links between stores, by the index that links know it under.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ServedFunctions {
-    pub(super) functions: Arc<[ServedFunction]>,
-    /// Whether handles of its resources may be given out.
+pub(crate) struct ExportedFunctions {
+    pub(super) functions: Arc<[ExportedFunction]>,
+    /// Handles of the component's resources may cross links.
     pub(super) has_resources: bool,
 }
 
 /// An exported function, by the names of its interface and itself.
 #[derive(Debug, Clone)]
-pub(crate) struct ServedFunction {
+pub(crate) struct ExportedFunction {
     pub(super) interface: Box<str>,
     pub(super) name: Box<str>,
     pub(super) path: CallPath,
 }
 
-/// The exports that links use.
-pub(crate) struct Served {
-    functions: ServedFunctions,
+/// The exports of a component for links.
+pub(crate) struct LinkExports {
+    functions: ExportedFunctions,
     open: Option<ComponentExportIndex>,
     invoke: Option<ComponentExportIndex>,
     invoke_small: Option<ComponentExportIndex>,
@@ -34,9 +34,9 @@ pub(crate) struct Served {
     exports: Box<[Option<ComponentExportIndex>]>,
 }
 
-impl Served {
+impl LinkExports {
     /// Looks up `functions` and the exports of the skeleton.
-    pub(super) fn of(component: &Component, functions: &ServedFunctions) -> Self {
+    pub(super) fn of(component: &Component, functions: &ExportedFunctions) -> Self {
         let export = |interface: &str, name: &str| {
             let interface = component.get_export_index(None, interface)?;
             component.get_export_index(Some(&interface), name)

@@ -21,19 +21,21 @@ mod store_crossing;
 use std::sync::Arc;
 
 use weft_lattice_config::{App, InterfaceName};
+use weft_link::LinkMode as Mode;
+pub(crate) use weft_link::{LinkReport, Share};
 use weft_state::artifacts::Artifacts;
 
 pub(crate) use self::component_binary::{Binaries, BinaryError};
-pub(crate) use self::fusion_group::{Group, group};
-pub(crate) use self::link_errors::{Problem, Problems};
-pub(crate) use self::link_exports::Served;
-pub(crate) use self::modes::choose;
-pub(crate) use self::prepare::{EntryPre, Loaded, PrepareError, Prepared, Preparer, Recipe};
+pub(crate) use self::fusion_group::FusionGroup;
+pub(crate) use self::link_errors::{LinkError, LinkErrors};
+pub(crate) use self::link_exports::LinkExports;
+pub(crate) use self::modes::choose_modes;
+pub(crate) use self::prepare::{
+    EndpointPre, LoadedCode, PrepareError, PreparedEndpoint, Preparer, Recipe,
+};
 pub(crate) use self::report::link_reports;
-pub(crate) use self::resolve::{Resolved, Resolver};
-pub(crate) use self::store_crossing::Crossings;
-use weft_link::{LinkMode as Mode, Protocol};
-pub(crate) use weft_link::{LinkReport, Share};
+pub(crate) use self::resolve::{ResolvedLinks, Resolver};
+pub(crate) use self::store_crossing::StoreCrossings;
 
 /// An app and the bytes of its components.
 #[derive(Debug)]

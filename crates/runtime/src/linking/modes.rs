@@ -9,12 +9,12 @@ use std::collections::BTreeSet;
 use weft_lattice_config::{App, ComponentSpec, Locality, links};
 
 use super::resolve::ComponentLink;
-use super::{Mode, Problem, Problems, Share};
+use super::{LinkError, LinkErrors, Mode, Share};
 use crate::bindings::MAX_PARTS;
 
 /// The mode of a link, and what speaks against the faster one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Choice {
+pub(crate) struct ModeChoice {
     pub(crate) mode: Mode,
     /// Why it is not fused; empty if it is.
     pub(crate) reasons: Vec<String>,
@@ -23,43 +23,43 @@ pub(crate) struct Choice {
 /// The mode of every link, in the order of `links`.
 ///
 /// # Errors
-/// The links that have to be fused and cannot be.
-pub(crate) fn choose(
+/// The links with `locality: fused` that cannot be fused.
+pub(crate) fn choose_modes(
     app: &App,
     links: &[ComponentLink],
     share: &Share,
-) -> Result<Vec<Choice>, Problems> {
+) -> Result<Vec<ModeChoice>, LinkErrors> {
     let circular = links::on_a_cycle(app);
-    let mut problems = Problems::default();
-    let mut choices: Vec<Choice> = links
+    let mut errors = LinkErrors::default();
+    let mut choices: Vec<ModeChoice> = links
         .iter()
         .map(|link| {
             let reasons = obstacles(app, link, &circular);
             let spec = &app.spec.links[link.link];
             match (spec.locality, reasons.is_empty()) {
                 (Locality::Fused, false) => {
-                    problems.push(cannot_fuse(app, link, &reasons));
-                    Choice::fused()
+                    errors.push(cannot_fuse(app, link, &reasons));
+                    ModeChoice::fused()
                 }
-                // What is fused comes with its importer wherever that runs.
-                (Locality::Fused, true) => Choice::fused(),
+                // A fused target runs within its importer, on whichever host that is.
+                (Locality::Fused, true) => ModeChoice::fused(),
                 (Locality::Auto | Locality::Local, _) if !share.has(link.edge.to) => {
-                    Choice::remote(app, link)
+                    ModeChoice::remote(app, link)
                 }
-                (Locality::Auto, true) => Choice::fused(),
-                (Locality::Auto, false) => Choice::local(reasons),
+                (Locality::Auto, true) => ModeChoice::fused(),
+                (Locality::Auto, false) => ModeChoice::local(reasons),
                 (Locality::Local, _) => {
-                    Choice::local(vec!["the manifest asks for `locality: local`".to_owned()])
+                    ModeChoice::local(vec!["the manifest sets `locality: local`".to_owned()])
                 }
             }
         })
         .collect();
     one_mode_for_each_pair(app, links, &mut choices);
-    bound_groups(app, links, &mut choices, &mut problems);
-    problems.or(choices)
+    bound_groups(app, links, &mut choices, &mut errors);
+    errors.or(choices)
 }
 
-impl Choice {
+impl ModeChoice {
     fn fused() -> Self {
         Self {
             mode: Mode::Fused,
@@ -94,25 +94,26 @@ fn obstacles(app: &App, link: &ComponentLink, circular: &BTreeSet<usize>) -> Vec
         }
         if let Some(limit) = own_limit(component) {
             reasons.push(format!(
-                "component `{}` has a limit of its own (`limits.{limit}`), and fused components share one \
-                 store, whose limits cannot tell them apart",
+                "component `{}` has its own limit (`limits.{limit}`), and fused components share \
+                 the limits of one store",
                 component.name
             ));
         }
     }
     if app.spec.links[link.link].deadline.is_some() {
         reasons.push(
-            "it has a deadline of its own (`deadline`), and a call within one store cannot be ended alone"
+            "the link has its own deadline (`deadline`), and a call within a store cannot be ended \
+             alone"
                 .to_owned(),
         );
     }
-    // A circle that is fused all around is refused with the manifest; one that is not may have fused
-    // links, if somebody wants to say which.
-    let asks_for_fused = app.spec.links[link.link].locality == Locality::Fused;
-    if circular.contains(&link.link) && !asks_for_fused {
+    // A circle of `locality: fused` links is rejected with the manifest. In any other circle, the
+    // links with `locality: fused` are fused.
+    let requires_fused = app.spec.links[link.link].locality == Locality::Fused;
+    if circular.contains(&link.link) && !requires_fused {
         reasons.push(format!(
-            "it lies on a circle: `{}` reaches `{}` again over links, and no instance can be entered a \
-             second time",
+            "the link is part of a circle: `{}` reaches `{}` again over links, and an instance \
+             cannot be entered twice",
             app.spec.components[link.edge.to].name, app.spec.components[link.edge.from].name
         ));
     }
@@ -127,9 +128,9 @@ fn own_limit(component: &ComponentSpec) -> Option<&'static str> {
         .or_else(|| limits.cpu.map(|_| "cpu"))
 }
 
-/// Two components that are linked more than once share one instance of the callee, so that resources
-/// of one interface can be used with another.
-fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Choice]) {
+/// Two components with several links share one instance of the callee, so that resources of one
+/// interface can be used with another.
+fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [ModeChoice]) {
     for one in 0..links.len() {
         let (from, to) = (links[one].edge.from, links[one].edge.to);
         let is_auto = app.spec.links[links[one].link].locality == Locality::Auto;
@@ -139,13 +140,13 @@ fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Cho
         let other = links.iter().zip(&*choices).find(|(link, choice)| {
             (link.edge.from, link.edge.to) == (from, to) && choice.mode != Mode::Fused
         });
-        if let Some((other, Choice { mode, .. })) = other {
+        if let Some((other, ModeChoice { mode, .. })) = other {
             let reason = format!(
                 "the link of `{}` between the same components is {}",
                 other.edge.import,
                 mode.name()
             );
-            choices[one] = Choice {
+            choices[one] = ModeChoice {
                 mode: *mode,
                 reasons: vec![reason],
             };
@@ -157,11 +158,11 @@ fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Cho
 fn bound_groups(
     app: &App,
     links: &[ComponentLink],
-    choices: &mut [Choice],
-    problems: &mut Problems,
+    choices: &mut [ModeChoice],
+    errors: &mut LinkErrors,
 ) {
-    for entry in 0..app.spec.components.len() {
-        let group = reachable(links, choices, entry);
+    for endpoint in 0..app.spec.components.len() {
+        let group = reachable(links, choices, endpoint);
         if group.len() <= MAX_PARTS {
             continue;
         }
@@ -172,21 +173,26 @@ fn bound_groups(
                 continue;
             }
             let reason = format!(
-                "component `{}` reaches {} components over fused links; at most {MAX_PARTS} share one store",
-                app.spec.components[entry].name,
+                "component `{}` reaches {} components over fused links; at most {MAX_PARTS} share \
+                 one store",
+                app.spec.components[endpoint].name,
                 group.len()
             );
             match app.spec.links[link.link].locality {
-                Locality::Fused => problems.push(cannot_fuse(app, link, &[reason])),
-                Locality::Auto | Locality::Local => *choice = Choice::local(vec![reason]),
+                Locality::Fused => errors.push(cannot_fuse(app, link, &[reason])),
+                Locality::Auto | Locality::Local => *choice = ModeChoice::local(vec![reason]),
             }
         }
     }
 }
 
-/// What `entry` reaches over fused links, itself first, each once, in the order in which it is met.
-pub(super) fn reachable(links: &[ComponentLink], choices: &[Choice], entry: usize) -> Vec<usize> {
-    let mut parts = vec![entry];
+/// All components that `endpoint` reaches over fused links, in breadth-first order, itself first.
+pub(super) fn reachable(
+    links: &[ComponentLink],
+    choices: &[ModeChoice],
+    endpoint: usize,
+) -> Vec<usize> {
+    let mut parts = vec![endpoint];
     let mut next = 0;
     while let Some(part) = parts.get(next).copied() {
         next += 1;
@@ -203,18 +209,18 @@ pub(super) fn reachable(links: &[ComponentLink], choices: &[Choice], entry: usiz
     parts
 }
 
-fn cannot_fuse(app: &App, link: &ComponentLink, reasons: &[String]) -> Problem {
+fn cannot_fuse(app: &App, link: &ComponentLink, reasons: &[String]) -> LinkError {
     let (from, to) = (
         &app.spec.components[link.edge.from].name,
         &app.spec.components[link.edge.to].name,
     );
-    Problem::with_help(
+    LinkError::with_help(
         format!(
             "link `{from}` → `{to}` (`{}`) cannot be fused: {}",
             link.edge.import,
             reasons.join("; ")
         ),
-        "leave out `locality: fused`: a local link does the same in two stores",
+        "leave out `locality: fused`; a local link works the same way across two stores",
     )
 }
 
@@ -260,7 +266,7 @@ mod tests {
     #[track_caller]
     fn check(components: &[&str], links: &[(usize, usize, &str)], expected: &[(Mode, &str)]) {
         let (app, links) = app(components, links);
-        let choices = choose(&app, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&app, &links, &Share::Whole).unwrap();
         assert_eq!(choices.len(), expected.len());
         for (choice, (mode, reason)) in choices.iter().zip(expected) {
             assert_eq!(choice.mode, *mode, "{choice:?}");
@@ -270,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_fused_if_nothing_speaks_against_it() {
+    fn a_link_without_obstacles_is_fused() {
         check(&["", ""], &[(0, 1, "")], &[(Mode::Fused, "")]);
         check(
             &["", ""],
@@ -280,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_local_where_the_manifest_or_an_end_asks_for_it() {
+    fn a_link_is_local_if_the_manifest_or_an_end_requires_it() {
         let cases = [
             ("", ", locality: local", "`locality: local`"),
             (", isolate: true", "", "`isolate`"),
@@ -327,7 +333,7 @@ mod tests {
             ],
         );
         let share = Share::Part([0, 1].into());
-        let choices = choose(&app, &links, &share).unwrap();
+        let choices = choose_modes(&app, &links, &share).unwrap();
         let modes: Vec<_> = choices.iter().map(|choice| choice.mode).collect();
         assert_eq!(
             modes,
@@ -352,7 +358,7 @@ mod tests {
             ..links[0].edge.clone()
         };
         links.push(ComponentLink { link: 1, edge });
-        let choices = choose(&second, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&second, &links, &Share::Whole).unwrap();
         assert!(choices.iter().all(|choice| choice.mode == Mode::Local));
     }
 
@@ -361,7 +367,7 @@ mod tests {
         let components = vec![""; MAX_PARTS + 1];
         let links: Vec<_> = (0..MAX_PARTS).map(|from| (from, from + 1, "")).collect();
         let (app, links) = app(&components, &links);
-        let choices = choose(&app, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&app, &links, &Share::Whole).unwrap();
         let local: Vec<_> = choices
             .iter()
             .filter(|choice| choice.mode == Mode::Local)

@@ -8,30 +8,29 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use weft_compose::{FuseError, FuseOptions, Fused, MAX_FUSED_BYTES, Part};
 use weft_lattice_config::App;
+use weft_link::Protocol;
 use weft_state::artifacts::Artifacts;
 use weft_stub::Cache;
 
-use weft_link::Protocol;
-
-use super::imports::{self, HostImport, Links};
-use super::link_exports::{Served, ServedFunctions};
-use super::{AppInput, BinaryError, Group};
+use super::imports::{self, GroupLinks, HostImport};
+use super::link_exports::{ExportedFunctions, LinkExports};
+use super::{AppInput, BinaryError, FusionGroup};
 use crate::bindings;
 use crate::compile::{CacheKey, CompileError, Compiler};
 use crate::engine::{EngineKind, Engines};
 use crate::guest::GuestState;
 use crate::links::{CALL_INTERFACE, DIRECT_INTERFACE, Transport};
 
-/// An entry, ready to be instantiated.
-pub(crate) struct Prepared {
+/// An endpoint, ready to be instantiated.
+pub(crate) struct PreparedEndpoint {
     pub(crate) recipe: Recipe,
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: LoadedCode,
 }
 
-/// An entry's code in memory.
-pub(crate) struct Loaded {
-    pub(crate) pre: EntryPre,
-    pub(crate) served: Arc<Served>,
+/// An endpoint's code in memory.
+pub(crate) struct LoadedCode {
+    pub(crate) pre: EndpointPre,
+    pub(crate) link_exports: Arc<LinkExports>,
 }
 
 /// What it takes to load an entry's code again when it was dropped: small, where code is not.
@@ -45,16 +44,16 @@ pub(crate) struct Recipe {
     pub(crate) memories: u32,
     key: CacheKey,
     imports: Box<[HostImport]>,
-    served: ServedFunctions,
-    /// To fuse and compile again, should the compile cache have lost the code.
+    exported: ExportedFunctions,
+    /// To fuse and compile again if the compile cache has lost the code.
     app: Arc<App>,
-    group: Group,
+    group: FusionGroup,
 }
 
 /// How an entry is called.
 #[derive(Clone)]
-pub(crate) enum EntryPre {
-    /// It handles HTTP by WASI 0.2.
+pub(crate) enum EndpointPre {
+    /// Handles HTTP by WASI 0.2.
     HttpP2(ProxyPre<GuestState>),
     /// It handles HTTP by WASI 0.3.
     HttpP3(ServicePre<GuestState>),
@@ -65,12 +64,11 @@ pub(crate) enum EntryPre {
 /// Why a group cannot be instantiated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrepareError {
-    /// The components cannot be joined.
-    #[error("cannot fuse what component `{entry}` is linked to")]
+    /// The components cannot be fused.
+    #[error("cannot fuse the links of component `{endpoint}`")]
     Fuse {
-        /// The component at which requests enter.
-        entry: String,
-        /// Which link, and what was expected and found.
+        endpoint: String,
+        /// The link, with the expected and found types.
         #[source]
         source: Box<FuseError>,
     },
@@ -80,34 +78,26 @@ pub(crate) enum PrepareError {
     /// The components cannot be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// An import does not match what the host offers.
-    #[error("component `{entry}` does not fit the host")]
+    /// An import does not match the host's interface.
+    #[error("cannot link component `{endpoint}` to the host")]
     Link {
-        /// The component at which requests enter.
-        entry: String,
-        /// Which import.
+        endpoint: String,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Two parts pass a handle of an interface that each has under other bindings.
     #[error(
-        "components {parts} pass handles of `{interface}` to each other, so they share it; link them \
-         to the same provider with the same name and config"
+        "components {parts} pass handles of `{interface}` to each other and must share a provider; \
+         link them to the same provider with the same name and config"
     )]
-    SharedDiffers {
-        /// The interface.
-        interface: String,
-        /// The components.
-        parts: String,
-    },
+    SharedDiffers { interface: String, parts: String },
     /// One instance needs more than the whole pool.
     #[error(
-        "component `{entry}` needs {needed} {what} at once, and this host's pool has {available}; link \
-         fewer components, or run on a machine with more memory"
+        "component `{endpoint}` needs {needed} {what} at once, and this host's pool has {available}; \
+         link fewer components, or run on a machine with more memory"
     )]
     Pool {
-        /// The component at which requests enter.
-        entry: String,
+        endpoint: String,
         /// `memories` or `tables`.
         what: &'static str,
         /// How many one instance needs.
@@ -136,10 +126,10 @@ impl Preparer {
     pub(crate) async fn prepare(
         &self,
         input: &Arc<AppInput>,
-        group: &Group,
-    ) -> Result<Prepared, PrepareError> {
-        let entry = input.name(group.parts[0]);
-        let name = format!("{}/{entry}", input.app.metadata.name);
+        group: &FusionGroup,
+    ) -> Result<PreparedEndpoint, PrepareError> {
+        let endpoint = input.name(group.parts[0]);
+        let name = format!("{}/{endpoint}", input.app.metadata.name);
         let kind = engine_kind(input, group);
         let fused = {
             let (input, group) = (input.clone(), group.clone());
@@ -148,14 +138,14 @@ impl Preparer {
                 .await
                 .map_err(|_| CompileError::Interrupted { name: name.clone() })??
         };
-        let links = Links::of(input, group, kind, &self.transport);
+        let links = GroupLinks::of(input, group, kind, &self.transport);
         let imports = imports::bind(fused.imports, input, group, &links)?;
-        let served = group.served();
+        let exported = group.exported_functions();
         let bytes: Arc<[u8]> = fused.bytes.into();
         let key = self.compiler.key(kind, &bytes);
         let component = self.compiler.compile(kind, &name, &key, bytes).await?;
-        let memories = self.pool_needs(entry, &component)?;
-        let loaded = self.link(&name, kind, &component, &imports, &served)?;
+        let memories = self.pool_needs(endpoint, &component)?;
+        let loaded = self.link(&name, kind, &component, &imports, &exported)?;
         let recipe = Recipe {
             name,
             kind,
@@ -163,11 +153,11 @@ impl Preparer {
             memories,
             key,
             imports,
-            served,
+            exported,
             app: input.app.clone(),
             group: group.clone(),
         };
-        Ok(Prepared { recipe, loaded })
+        Ok(PreparedEndpoint { recipe, loaded })
     }
 
     /// Loads what was prepared before: from the compile cache, or, if that has lost it, from the
@@ -175,17 +165,17 @@ impl Preparer {
     ///
     /// # Errors
     /// Any [`PrepareError`].
-    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<Loaded, PrepareError> {
+    pub(crate) async fn load(&self, recipe: &Recipe) -> Result<LoadedCode, PrepareError> {
         let cached = self.compiler.cached(recipe.kind, &recipe.name, &recipe.key);
         if let Some(component) = cached.await? {
             let Recipe {
                 name,
                 kind,
                 imports,
-                served,
+                exported,
                 ..
             } = recipe;
-            return self.link(name, *kind, &component, imports, served);
+            return self.link(name, *kind, &component, imports, exported);
         }
         let (app, artifacts) = (recipe.app.clone(), self.artifacts.clone());
         let read = tokio::task::spawn_blocking(move || AppInput::read(app, &artifacts));
@@ -201,27 +191,27 @@ impl Preparer {
         kind: EngineKind,
         component: &Component,
         imports: &[HostImport],
-        served: &ServedFunctions,
-    ) -> Result<Loaded, PrepareError> {
+        exported: &ExportedFunctions,
+    ) -> Result<LoadedCode, PrepareError> {
         let linked = || {
             let mut linker = Linker::<GuestState>::new(self.engines.get(kind));
             linker.allow_shadowing(true);
             for import in imports {
-                import.put(&mut linker)?;
+                import.define(&mut linker)?;
             }
             linker.instantiate_pre(component)
         };
         let pre = linked().map_err(|error| PrepareError::Link {
-            entry: name.to_owned(),
+            endpoint: name.to_owned(),
             source: error.into_boxed_dyn_error(),
         })?;
-        Ok(Loaded {
-            pre: EntryPre::of(pre, kind),
-            served: Arc::new(Served::of(component, served)),
+        Ok(LoadedCode {
+            pre: EndpointPre::of(pre, kind),
+            link_exports: Arc::new(LinkExports::of(component, exported)),
         })
     }
 
-    fn pool_needs(&self, entry: &str, component: &Component) -> Result<u32, PrepareError> {
+    fn pool_needs(&self, endpoint: &str, component: &Component) -> Result<u32, PrepareError> {
         let pool = self.engines.pool();
         let Some(ResourcesRequired {
             num_memories,
@@ -237,9 +227,9 @@ impl Preparer {
         ];
         for (what, needed, available) in needs {
             if needed > available {
-                let entry = entry.to_owned();
+                let endpoint = endpoint.to_owned();
                 return Err(PrepareError::Pool {
-                    entry,
+                    endpoint,
                     what,
                     needed,
                     available,
@@ -250,7 +240,7 @@ impl Preparer {
     }
 }
 
-impl EntryPre {
+impl EndpointPre {
     fn of(pre: InstancePre<GuestState>, kind: EngineKind) -> Self {
         if let Ok(http) = ProxyPre::new(pre.clone()) {
             Self::HttpP2(http)
@@ -280,7 +270,7 @@ impl EntryPre {
     }
 }
 
-fn engine_kind(input: &AppInput, group: &Group) -> EngineKind {
+fn engine_kind(input: &AppInput, group: &FusionGroup) -> EngineKind {
     let uses_async = group.parts.iter().any(|part| {
         input
             .binaries
@@ -294,8 +284,8 @@ fn engine_kind(input: &AppInput, group: &Group) -> EngineKind {
     }
 }
 
-/// Joins the parts of a group, its stubs and its skeleton.
-fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
+/// Fuses the parts of a group, its stubs and its skeleton.
+fn fuse(input: &AppInput, group: &FusionGroup) -> Result<Fused, PrepareError> {
     let mut parts: Vec<Part<'_>> = group
         .parts
         .iter()
@@ -315,10 +305,10 @@ fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
         parts.push(Part { name, bytes: stub });
     }
     let mut exporting = vec![0];
-    if let Some(serving) = &group.serving
-        && let Some(skeleton) = serving.skeleton()
+    if let Some(exporter) = &group.exporter
+        && let Some(skeleton) = exporter.skeleton()
     {
-        edges.extend(serving.edges(parts.len()));
+        edges.extend(exporter.edges(parts.len()));
         exporting.push(parts.len());
         let name = input.name(group.parts[0]);
         parts.push(Part {
@@ -339,7 +329,7 @@ fn fuse(input: &AppInput, group: &Group) -> Result<Fused, PrepareError> {
     };
     weft_compose::fuse_exporting(&parts, &edges, &exporting, &options).map_err(|source| {
         PrepareError::Fuse {
-            entry: input.name(group.parts[0]).to_owned(),
+            endpoint: input.name(group.parts[0]).to_owned(),
             source: Box::new(source),
         }
     })

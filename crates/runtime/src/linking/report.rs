@@ -3,16 +3,16 @@
 use weft_lattice_config::App;
 
 use super::LinkReport;
-use super::modes::Choice;
+use super::modes::ModeChoice;
 use super::resolve::ComponentLink;
-use super::store_crossing::Crossings;
+use super::store_crossing::StoreCrossings;
 
 /// A report for each import that is linked to a component.
 pub(crate) fn link_reports(
     app: &App,
     links: &[ComponentLink],
-    choices: &[Choice],
-    crossings: &Crossings,
+    choices: &[ModeChoice],
+    crossings: &StoreCrossings,
 ) -> Vec<LinkReport> {
     let reports = links.iter().zip(choices).map(|(link, choice)| {
         let deadline = app.spec.links[link.link].deadline;

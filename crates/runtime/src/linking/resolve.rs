@@ -5,12 +5,12 @@ use weft_lattice_config::interface::satisfies;
 use weft_lattice_config::{App, ComponentSpec, InterfaceName, InterfaceRef, LinkSpec};
 use weft_provider::Registry;
 
-use super::{Binaries, Problem, Problems};
+use super::{Binaries, LinkError, LinkErrors};
 use crate::bindings::{self, Access};
 
 /// Every import of an app and what serves it.
 #[derive(Debug, Default)]
-pub(crate) struct Resolved {
+pub(crate) struct ResolvedLinks {
     /// Links between components, one for each import.
     pub(crate) links: Vec<ComponentLink>,
     /// Links to providers.
@@ -40,9 +40,9 @@ pub(crate) struct Resolver<'a> {
     app: &'a App,
     binaries: &'a Binaries,
     registry: &'a Registry,
-    resolved: Resolved,
-    problems: Problems,
-    /// Which links some import uses, so that the rest can be told.
+    resolved: ResolvedLinks,
+    errors: LinkErrors,
+    /// Marks the links that an import uses; the rest are errors.
     used: Vec<bool>,
 }
 
@@ -52,8 +52,8 @@ impl<'a> Resolver<'a> {
             app,
             binaries,
             registry,
-            resolved: Resolved::default(),
-            problems: Problems::default(),
+            resolved: ResolvedLinks::default(),
+            errors: LinkErrors::default(),
             used: vec![false; app.spec.links.len()],
         }
     }
@@ -61,8 +61,8 @@ impl<'a> Resolver<'a> {
     /// Finds what serves every import.
     ///
     /// # Errors
-    /// All that nothing serves, and all links that serve nothing.
-    pub(crate) fn resolve(mut self) -> Result<Resolved, Problems> {
+    /// All imports without a link, and all links without an import.
+    pub(crate) fn resolve(mut self) -> Result<ResolvedLinks, LinkErrors> {
         for (index, component) in self.app.spec.components.iter().enumerate() {
             let Some(binary) = self.binaries.get(component.name.as_str()) else {
                 continue;
@@ -72,7 +72,7 @@ impl<'a> Resolver<'a> {
             }
         }
         self.unused_links();
-        self.problems.or(self.resolved)
+        self.errors.or(self.resolved)
     }
 
     fn import(&mut self, index: usize, component: &ComponentSpec, import: &Extern) {
@@ -104,38 +104,40 @@ impl<'a> Resolver<'a> {
         match hosted {
             Some(hosted) if hosted.access != Access::Linked => {}
             Some(hosted) => self
-                .problems
-                .push(self.needs_provider(component, import, hosted.path)),
-            None => self.problems.push(self.nothing_serves(component, import)),
+                .errors
+                .push(self.missing_provider(component, import, hosted.path)),
+            None => self.errors.push(self.missing_link(component, import)),
         }
     }
 
-    fn needs_provider(&self, component: &ComponentSpec, import: &Extern, path: &str) -> Problem {
+    fn missing_provider(
+        &self,
+        component: &ComponentSpec,
+        import: &Extern,
+        path: &str,
+    ) -> LinkError {
         let kinds: Vec<&str> = self
             .registry
             .kinds()
             .filter(|kind| self.kind_serves(kind, path))
             .collect();
         let name = &component.name;
-        Problem::with_help(
+        LinkError::with_help(
             format!(
-                "component `{name}` imports `{}`, and no link gives it a provider",
+                "import `{}` of component `{name}` has no link to a provider",
                 import.name
             ),
             format!(
-                "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where PROVIDER \
-                 is a provider of type {}",
+                "add `{{from: {name}, interface: {path}, to: PROVIDER}}` to `spec.links`, where \
+                 PROVIDER is a provider of type {}",
                 list(&kinds)
             ),
         )
     }
 
-    fn nothing_serves(&self, component: &ComponentSpec, import: &Extern) -> Problem {
+    fn missing_link(&self, component: &ComponentSpec, import: &Extern) -> LinkError {
         let name = &component.name;
-        let message = format!(
-            "component `{name}` imports `{}`, which nothing serves",
-            import.name
-        );
+        let message = format!("import `{}` of component `{name}` has no link", import.name);
         let exporters: Vec<&str> = self
             .app
             .spec
@@ -147,15 +149,16 @@ impl<'a> Resolver<'a> {
             .collect();
         let help = match exporters.first() {
             Some(exporter) => format!(
-                "add `{{from: {name}, interface: {}, to: {exporter}}}` to `spec.links` (exported by {})",
+                "add `{{from: {name}, interface: {}, to: {exporter}}}` to `spec.links` (exported \
+                 by {})",
                 import.name.split('@').next().unwrap_or(&import.name),
                 list(&exporters)
             ),
-            None => "no component of the app exports it, and the host does not offer it; add a \
-                     component that exports it, and a link to it"
+            None => "no component of the app exports this interface, and the host does not \
+                     implement it; add a component that exports it, and a link to that component"
                 .to_owned(),
         };
-        Problem::with_help(message, help)
+        LinkError::with_help(message, help)
     }
 
     fn linked(&mut self, index: usize, import: &Extern, links: &[usize]) {
@@ -171,10 +174,13 @@ impl<'a> Resolver<'a> {
                 Some(target) if links.len() == 1 => {
                     self.component_link(index, target, import, *link);
                 }
-                Some(_) => self.problems.push(Problem::with_help(
-                    format!("`{}` of component `{}` has more than one link", import.name, spec.from),
-                    "keep one; a component imports an interface twice under two names, and each link \
-                     then has the `name` of an import",
+                Some(_) => self.errors.push(LinkError::with_help(
+                    format!(
+                        "import `{}` of component `{}` has several links, expected one",
+                        import.name, spec.from
+                    ),
+                    "keep one link; to link an interface twice, import it under two names, and \
+                     give each link the `name` of its import",
                 )),
                 None => self.provider_link(index, *link, import),
             }
@@ -197,13 +203,16 @@ impl<'a> Resolver<'a> {
             return;
         }
         let exports = self.exports(target);
-        let wanted = import.implements.as_ref().unwrap_or(&import.name);
-        self.problems.push(Problem::with_help(
+        let requested = import.implements.as_ref().unwrap_or(&import.name);
+        self.errors.push(LinkError::with_help(
             format!(
-                "link `{}` → `{}`: expected `{}` to export `{wanted}`, found {}",
-                link.from, link.to, link.to, list(&exports)
+                "link `{}` → `{}`: expected `{}` to export `{requested}`, found {}",
+                link.from,
+                link.to,
+                link.to,
+                list(&exports)
             ),
-            "an export serves an import of the same version or of an older one it is compatible with",
+            "an export matches imports of its own version and of older compatible versions",
         ));
     }
 
@@ -228,12 +237,15 @@ impl<'a> Resolver<'a> {
                     self.resolved.providers.push(provided);
                 }
             }
-            _ => self.problems.push(Problem::with_help(
+            _ => self.errors.push(LinkError::with_help(
                 format!(
                     "link `{}` → `{}`: a provider of type `{kind}` does not serve `{}`",
                     spec.from, spec.to, import.name
                 ),
-                format!("it serves {}", list(&self.served(kind))),
+                format!(
+                    "a provider of this type serves {}",
+                    list(&self.served(kind))
+                ),
             )),
         }
     }
@@ -257,7 +269,7 @@ impl<'a> Resolver<'a> {
                 .filter(|import| !import.functions.is_empty())
                 .map(|import| import.name.as_str())
                 .collect();
-            self.problems.push(Problem::with_help(
+            self.errors.push(LinkError::with_help(
                 format!(
                     "link `{}` → `{}`: component `{}` does not import `{}`{}",
                     link.from,
@@ -269,7 +281,7 @@ impl<'a> Resolver<'a> {
                         .map(|name| format!(" under the name `{name}`"))
                         .unwrap_or_default(),
                 ),
-                format!("it imports {}", list(&imports)),
+                format!("the component imports {}", list(&imports)),
             ));
         }
     }
@@ -277,17 +289,17 @@ impl<'a> Resolver<'a> {
     /// The export of `target` that serves `import`: of several versions the newest.
     fn best_export<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
         let exports = &self.binaries.get(target.name.as_str())?.description.exports;
-        let wanted = import.implements.as_deref().unwrap_or(&import.name);
-        let Ok(wanted) = wanted.parse::<InterfaceName>() else {
-            // An import with a plain name and a shape of its own: any export of that shape would do, so
-            // the link's interface decides; it is compared in full when the two are joined.
+        let requested = import.implements.as_deref().unwrap_or(&import.name);
+        let Ok(requested) = requested.parse::<InterfaceName>() else {
+            // An import with a plain name and an inline type could match any export of that type,
+            // so the link's interface selects the export. Linking compares the two types in full.
             return self.export_by_link(target, import);
         };
         exports
             .iter()
             .filter_map(|export| Some((export, export.name.parse::<InterfaceName>().ok()?)))
-            .filter(|(_, name)| same_interface(&wanted, name))
-            .filter(|(_, name)| satisfies(wanted.version.as_ref(), name.version.as_ref()))
+            .filter(|(_, name)| same_interface(&requested, name))
+            .filter(|(_, name)| satisfies(requested.version.as_ref(), name.version.as_ref()))
             .max_by(|(_, left), (_, right)| left.version.cmp(&right.version))
             .map(|(export, _)| export.name.as_str())
     }

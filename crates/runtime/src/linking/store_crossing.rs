@@ -9,23 +9,23 @@ use weft_lattice_config::placement::ComponentId;
 use weft_link::CallTarget;
 use weft_stub::plan::CallPath;
 use weft_stub::{Cache, Component, Generated, StubError};
+use weft_telemetry::chain;
 
 use super::Mode;
-use super::link_exports::{ServedFunction, ServedFunctions};
-use super::modes::Choice;
+use super::link_exports::{ExportedFunction, ExportedFunctions};
+use super::modes::ModeChoice;
 use super::resolve::ComponentLink;
-use super::{AppInput, Problem, Problems, Share};
-use crate::links::{Carrier, Ends, Link, LinkedFunction, Route};
-use weft_telemetry::chain;
+use super::{AppInput, LinkError, LinkErrors, Share};
+use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
 /// All that one component imports of one other over links between stores.
 #[derive(Debug)]
-pub(crate) struct Crossing {
+pub(crate) struct StoreCrossing {
     /// Indices into the app's components.
     pub(crate) from: usize,
     pub(crate) to: usize,
-    pub(crate) interfaces: Vec<CrossedInterface>,
-    /// What the importer calls, by the names of its imports, and its stub if not all goes over without.
+    pub(crate) interfaces: Vec<LinkedInterface>,
+    /// The plan of the imported functions, with the stub that some of them need.
     importer: Arc<Generated>,
     /// For each function of the plan, by its index, the target's index of it.
     targets: Vec<u32>,
@@ -34,7 +34,7 @@ pub(crate) struct Crossing {
 
 /// One interface of a crossing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CrossedInterface {
+pub(crate) struct LinkedInterface {
     pub(crate) import: String,
     pub(crate) export: String,
     /// The index of the link in the manifest.
@@ -43,52 +43,56 @@ pub(crate) struct CrossedInterface {
 
 /// What others reach of a component over links from their stores.
 #[derive(Debug)]
-pub(crate) struct Serving {
-    /// What is called, and the skeleton if not all of it is called by its own types.
-    exporter: Arc<Generated>,
+pub(crate) struct Exporter {
+    /// The plan of the exported functions, with the skeleton that some of them need.
+    generated: Arc<Generated>,
 }
 
 /// All links of an app that join two stores.
 #[derive(Debug, Default)]
-pub(crate) struct Crossings {
-    pub(crate) crossings: Vec<Arc<Crossing>>,
-    /// By the index of the component.
-    pub(crate) serving: BTreeMap<usize, Arc<Serving>>,
+pub(crate) struct StoreCrossings {
+    pub(crate) crossings: Vec<Arc<StoreCrossing>>,
+    /// Exporters by the index of their component.
+    pub(crate) exporters: BTreeMap<usize, Arc<Exporter>>,
 }
 
-impl Crossings {
-    /// Plans and generates what the links of an app need that join two stores, of this host or of two.
+impl StoreCrossings {
+    /// Plans all links of an app that join two stores, of one host or two, and generates their
+    /// stubs and skeletons.
     ///
     /// # Errors
     /// All links whose ends differ, or that cannot carry a function, with the function and the type.
     pub(crate) fn plan(
         input: &AppInput,
         links: &[ComponentLink],
-        choices: &[Choice],
+        choices: &[ModeChoice],
         share: &Share,
         stubs: &Cache,
-    ) -> Result<Self, Problems> {
+    ) -> Result<Self, LinkErrors> {
         let links = links.iter().zip(choices);
-        let links = links.map(|(link, choice)| Joined { link, choice });
-        let (fused, apart): (Vec<_>, Vec<_>) =
-            links.partition(|joined| joined.choice.mode == Mode::Fused);
+        let links = links.map(|(link, choice)| PlannedLink { link, choice });
+        let (fused, crossing_links): (Vec<_>, Vec<_>) =
+            links.partition(|planned| planned.choice.mode == Mode::Fused);
         let mut planner = Planner {
             input,
             stubs,
-            problems: Problems::default(),
+            errors: LinkErrors::default(),
         };
-        planner.check_types(&apart);
-        let elsewhere = fused
+        planner.check_types(&crossing_links);
+        let fused_links = fused
             .into_iter()
-            .filter(|joined| share.is_called_from_elsewhere() && share.has(joined.link.edge.to));
-        let serving = planner.serving(&apart, &elsewhere.collect::<Vec<_>>());
-        let crossings = planner.crossings(&apart, &serving);
-        planner.problems.or(Self { crossings, serving })
+            .filter(|planned| share.is_called_from_elsewhere() && share.has(planned.link.edge.to));
+        let exporters = planner.exporters(&crossing_links, &fused_links.collect::<Vec<_>>());
+        let crossings = planner.crossings(&crossing_links, &exporters);
+        planner.errors.or(Self {
+            crossings,
+            exporters,
+        })
     }
 
     /// How the calls of a link's functions go; none for a fused link, where they are all alike.
     pub(super) fn paths(&self, link: &ComponentLink) -> Vec<(String, &'static str)> {
-        let of_link = |crossing: &&Arc<Crossing>| {
+        let of_link = |crossing: &&Arc<StoreCrossing>| {
             (crossing.from, crossing.to) == (link.edge.from, link.edge.to)
         };
         let Some(crossing) = self.crossings.iter().find(of_link) else {
@@ -102,8 +106,8 @@ impl Crossings {
     }
 }
 
-impl Crossing {
-    /// The stub; none if all goes over without.
+impl StoreCrossing {
+    /// The stub; `None` if no function needs one.
     pub(super) fn stub(&self) -> Option<&Arc<[u8]>> {
         self.importer.bytes.as_ref()
     }
@@ -125,8 +129,8 @@ impl Crossing {
         interfaces.any(|interface| interface.concurrent && interface.name == import)
     }
 
-    /// The link as the host's functions see it; `slot` is the place of its session.
-    pub(super) fn link(&self, input: &AppInput, slot: usize, carrier: Carrier) -> Link {
+    /// The link as the host's functions use it, with its session in `slot`.
+    pub(super) fn link(&self, input: &AppInput, slot: usize, delivery: Delivery) -> Link {
         let spec = &input.app.spec;
         let name = |component: usize| Arc::<str>::from(spec.components[component].name.as_str());
         let call_target = CallTarget {
@@ -136,26 +140,26 @@ impl Crossing {
                 component: spec.components[self.to].name.clone(),
             },
         };
-        let route = Arc::new(Route {
-            ends: Ends {
+        let target = Arc::new(LinkTarget {
+            ends: LinkEnds {
                 app: input.app.metadata.name.as_str().into(),
                 from: name(self.from),
                 to: name(self.to),
             },
             call_target: Arc::new(call_target),
-            target: self.to,
-            slot,
+            component: self.to,
+            session_slot: slot,
             has_resources: self.importer.plan.has_resources(),
-            carrier,
+            delivery,
         });
         let functions = self.importer.plan.functions().zip(&self.targets);
         let functions = functions.map(|((interface, function), target_index)| {
-            let crossed = self.interface(&interface.name);
-            let export = crossed.map_or(interface.name.as_str(), |crossed| &crossed.export);
-            let link = crossed.map(|crossed| &spec.links[crossed.link]);
+            let linked = self.interface(&interface.name);
+            let export = linked.map_or(interface.name.as_str(), |linked| &linked.export);
+            let link = linked.map(|linked| &spec.links[linked.link]);
             let deadline = link.and_then(|link| link.deadline);
             Arc::new(LinkedFunction {
-                route: route.clone(),
+                target: target.clone(),
                 interface: interface.name.as_str().into(),
                 name: function.name.clone(),
                 export: export.into(),
@@ -171,22 +175,22 @@ impl Crossing {
         Link { functions }
     }
 
-    fn interface(&self, import: &str) -> Option<&CrossedInterface> {
+    fn interface(&self, import: &str) -> Option<&LinkedInterface> {
         self.interfaces
             .iter()
             .find(|interface| interface.import == import)
     }
 }
 
-impl Serving {
-    /// The skeleton; none if all is called by its own types.
+impl Exporter {
+    /// The skeleton; `None` if no function needs one.
     pub(super) fn skeleton(&self) -> Option<&Arc<[u8]>> {
-        self.exporter.bytes.as_ref()
+        self.generated.bytes.as_ref()
     }
 
     /// The edges from a skeleton to the entry, by the skeleton's index.
     pub(super) fn edges(&self, skeleton: usize) -> impl Iterator<Item = Edge> {
-        self.exporter.joined.iter().map(move |interface| Edge {
+        self.generated.joined.iter().map(move |interface| Edge {
             from: skeleton,
             import: interface.clone(),
             to: 0,
@@ -194,40 +198,40 @@ impl Serving {
         })
     }
 
-    /// What is looked up in the compiled component.
-    pub(super) fn functions(&self) -> ServedFunctions {
-        let functions = self.exporter.plan.functions();
-        let functions = functions.map(|(interface, function)| ServedFunction {
+    /// The functions to look up in the compiled component.
+    pub(super) fn functions(&self) -> ExportedFunctions {
+        let functions = self.generated.plan.functions();
+        let functions = functions.map(|(interface, function)| ExportedFunction {
             interface: interface.name.as_str().into(),
             name: function.name.as_str().into(),
             path: function.path.clone(),
         });
-        ServedFunctions {
+        ExportedFunctions {
             functions: functions.collect(),
-            has_resources: self.exporter.plan.has_resources(),
+            has_resources: self.generated.plan.has_resources(),
         }
     }
 }
 
 /// A link, and how it joins its ends.
 #[derive(Clone, Copy)]
-struct Joined<'a> {
+struct PlannedLink<'a> {
     link: &'a ComponentLink,
-    choice: &'a Choice,
+    choice: &'a ModeChoice,
 }
 
 struct Planner<'a> {
     input: &'a AppInput,
     /// What was generated before.
     stubs: &'a Cache,
-    problems: Problems,
+    errors: LinkErrors,
 }
 
 impl Planner<'_> {
-    /// Compares the two ends of each link.
-    fn check_types(&mut self, links: &[Joined<'_>]) {
+    /// Compares the types of the two ends of each link.
+    fn check_types(&mut self, links: &[PlannedLink<'_>]) {
         let mut read = BTreeMap::new();
-        for Joined { link, .. } in links {
+        for PlannedLink { link, .. } in links {
             let Edge {
                 from,
                 import,
@@ -249,7 +253,7 @@ impl Planner<'_> {
             };
             if let Err(message) = checked {
                 let help = "build both ends from the same version of the interface";
-                self.problems.push(Problem::with_help(message, help));
+                self.errors.push(LinkError::with_help(message, help));
             }
         }
     }
@@ -257,29 +261,29 @@ impl Planner<'_> {
     /// The importers' sides, one for each two components.
     fn crossings(
         &mut self,
-        links: &[Joined<'_>],
-        serving: &BTreeMap<usize, Arc<Serving>>,
-    ) -> Vec<Arc<Crossing>> {
-        let mut pairs: BTreeMap<(usize, usize), Vec<Joined<'_>>> = BTreeMap::new();
-        for joined in links {
-            let Edge { from, to, .. } = joined.link.edge;
-            pairs.entry((from, to)).or_default().push(*joined);
+        links: &[PlannedLink<'_>],
+        exporters: &BTreeMap<usize, Arc<Exporter>>,
+    ) -> Vec<Arc<StoreCrossing>> {
+        let mut pairs: BTreeMap<(usize, usize), Vec<PlannedLink<'_>>> = BTreeMap::new();
+        for planned in links {
+            let Edge { from, to, .. } = planned.link.edge;
+            pairs.entry((from, to)).or_default().push(*planned);
         }
         let crossings = pairs.into_iter().filter_map(|((from, to), links)| {
             let interfaces: Vec<_> = links
                 .iter()
-                .map(|joined| CrossedInterface {
-                    import: joined.link.edge.import.clone(),
-                    export: joined.link.edge.export.clone(),
-                    link: joined.link.link,
+                .map(|planned| LinkedInterface {
+                    import: planned.link.edge.import.clone(),
+                    export: planned.link.edge.export.clone(),
+                    link: planned.link.link,
                 })
                 .collect();
             let imports: Vec<_> = interfaces.iter().map(|i| i.import.as_str()).collect();
-            let target = serving.get(&to)?;
+            let target = exporters.get(&to)?;
             let importer = match self.stubs.stub(self.component(from), &imports) {
                 Ok(importer) => importer,
                 Err(error) => {
-                    self.refuse(from, to, &links, error);
+                    self.reject(from, to, &links, error);
                     return None;
                 }
             };
@@ -288,14 +292,14 @@ impl Planner<'_> {
                 .iter()
                 .map(|interface| (interface.import.as_str(), interface.export.as_str()))
                 .collect();
-            let targets = match importer.plan.served_by(&target.exporter.plan, &linked) {
+            let targets = match importer.plan.served_by(&target.generated.plan, &linked) {
                 Ok(targets) => targets,
                 Err(unserved) => {
                     self.push(from, to, &links, &chain(&unserved));
                     return None;
                 }
             };
-            Some(Arc::new(Crossing {
+            Some(Arc::new(StoreCrossing {
                 from,
                 to,
                 interfaces,
@@ -307,44 +311,63 @@ impl Planner<'_> {
         crossings.collect()
     }
 
-    /// The targets' sides: for the links that join two stores here, and for those that may elsewhere.
-    fn serving(
+    /// The targets' sides: for links that join two stores as seen from this host, and for fused ones
+    /// that do so on other hosts.
+    fn exporters(
         &mut self,
-        here: &[Joined<'_>],
-        elsewhere: &[Joined<'_>],
-    ) -> BTreeMap<usize, Arc<Serving>> {
-        let all = here.iter().chain(elsewhere);
-        let targets: BTreeSet<_> = all.map(|joined| joined.link.edge.to).collect();
-        let mut serving = BTreeMap::new();
+        crossing_links: &[PlannedLink<'_>],
+        fused_links: &[PlannedLink<'_>],
+    ) -> BTreeMap<usize, Arc<Exporter>> {
+        let all = crossing_links.iter().chain(fused_links);
+        let targets: BTreeSet<_> = all.map(|planned| planned.link.edge.to).collect();
+        let mut exporters = BTreeMap::new();
         for target in targets {
-            let to_it = |joined: &&Joined<'_>| joined.link.edge.to == target;
-            let here: Vec<_> = here.iter().filter(to_it).copied().collect();
-            let elsewhere = elsewhere.iter().filter(to_it).copied();
-            let all: Vec<_> = here.iter().copied().chain(elsewhere).collect();
-            // What cannot be served to others is fused wherever it is called.
-            let served = match self.serve(target, &all) {
-                Err(_) if here.is_empty() => continue,
-                Err(_) if here.len() < all.len() => self.serve(target, &here),
-                served => served,
+            let is_to_target = |planned: &&PlannedLink<'_>| planned.link.edge.to == target;
+            let crossing_links: Vec<_> = crossing_links
+                .iter()
+                .filter(is_to_target)
+                .copied()
+                .collect();
+            let fused_links = fused_links.iter().filter(is_to_target).copied();
+            let all: Vec<_> = crossing_links.iter().copied().chain(fused_links).collect();
+            // A target that cannot be exported to other stores is fused on every host that calls
+            // it.
+            let exporter = match self.exporter(target, &all) {
+                Err(_) if crossing_links.is_empty() => continue,
+                Err(_) if crossing_links.len() < all.len() => {
+                    self.exporter(target, &crossing_links)
+                }
+                exporter => exporter,
             };
-            match served {
-                Ok(served) => drop(serving.insert(target, Arc::new(served))),
-                Err(error) => self.refuse(here[0].link.edge.from, target, &here, error),
+            match exporter {
+                Ok(exporter) => drop(exporters.insert(target, Arc::new(exporter))),
+                Err(error) => self.reject(
+                    crossing_links[0].link.edge.from,
+                    target,
+                    &crossing_links,
+                    error,
+                ),
             }
         }
-        serving
+        exporters
     }
 
-    fn serve(&mut self, component: usize, links: &[Joined<'_>]) -> Result<Serving, StubError> {
-        let exports = links.iter().map(|joined| joined.link.edge.export.as_str());
+    fn exporter(
+        &mut self,
+        component: usize,
+        links: &[PlannedLink<'_>],
+    ) -> Result<Exporter, StubError> {
+        let exports = links
+            .iter()
+            .map(|planned| planned.link.edge.export.as_str());
         let exports: BTreeSet<_> = exports.collect();
         let exports: Vec<_> = exports.into_iter().collect();
-        let exporter = self.stubs.skeleton(self.component(component), &exports)?;
-        Ok(Serving { exporter })
+        let generated = self.stubs.skeleton(self.component(component), &exports)?;
+        Ok(Exporter { generated })
     }
 
-    /// Says what links between stores cannot carry, and why they are such.
-    fn refuse(&mut self, from: usize, to: usize, links: &[Joined<'_>], error: StubError) {
+    /// Reports types that links between stores cannot carry, with the reasons for the link's mode.
+    fn reject(&mut self, from: usize, to: usize, links: &[PlannedLink<'_>], error: StubError) {
         match error {
             StubError::Unsupported(refusals) => {
                 for refusal in refusals {
@@ -355,16 +378,16 @@ impl Planner<'_> {
         }
     }
 
-    fn push(&mut self, from: usize, to: usize, links: &[Joined<'_>], message: &str) {
+    fn push(&mut self, from: usize, to: usize, links: &[PlannedLink<'_>], message: &str) {
         let name = |component: usize| &self.input.app.spec.components[component].name;
         let reasons: BTreeSet<_> = links.iter().flat_map(|link| &link.choice.reasons).collect();
         let reasons: Vec<_> = reasons.into_iter().map(String::as_str).collect();
         let help = format!(
-            "only a fused link carries it, and this one joins two stores: {}",
+            "only a fused link can carry this function, and this link joins two stores: {}",
             reasons.join("; ")
         );
         let message = format!("link `{}` → `{}`: {message}", name(from), name(to));
-        self.problems.push(Problem::with_help(message, help));
+        self.errors.push(LinkError::with_help(message, help));
     }
 
     fn component(&self, component: usize) -> Component<'_> {

@@ -15,13 +15,13 @@ use crate::guest::GuestState;
 ///
 /// # Errors
 /// The failure of the call.
-pub(super) async fn exchange(
+pub(super) async fn call_encoded(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: Vec<u8>,
 ) -> Result<Bytes, LinkFailure> {
-    let carrier = &function.route.carrier;
-    if let Some(frames) = &carrier.frames {
+    let delivery = &function.target.delivery;
+    if let Some(frames) = &delivery.frames {
         return remote::call(frames, function, importer, &arguments).await;
     }
     let mut callee = function.begin(importer)?;
@@ -30,7 +30,7 @@ pub(super) async fn exchange(
         let outcome = serve(&called.path, &mut callee, called.target_index, &arguments).await;
         (callee, outcome)
     };
-    let (callee, outcome) = in_task(&carrier.tasks, call)
+    let (callee, outcome) = in_task(&delivery.tasks, call)
         .await
         .map_err(|error| LinkFailure::new(FailureCode::MaybeExecuted, error.to_string()))?;
     function.end(importer, callee, outcome).map(Bytes::from)
@@ -53,7 +53,7 @@ pub(super) async fn serve(
             reply.map(Reply::into_vec)
         }
         CallPath::Concurrent => Err(Failure::BadRequest(
-            "a concurrent function is not called by one request".to_owned(),
+            "a concurrent function cannot be called by a unary request".to_owned(),
         )),
     }
 }
@@ -61,8 +61,8 @@ pub(super) async fn serve(
 /// What `write` writes.
 ///
 /// # Errors
-/// What it says, and that it is more than a link carries.
-pub(super) fn written(
+/// The error of `write`, or the encoded value exceeds the limit of a link.
+pub(super) fn encode_with(
     write: impl FnOnce(&mut Encoder<'_>) -> wasmtime::Result<()>,
 ) -> wasmtime::Result<Vec<u8>> {
     let mut bytes = Vec::new();
@@ -85,8 +85,8 @@ pub(super) fn read_reply<T>(
         Ok(value)
     });
     decoded.map_err(|error| {
-        let to = &function.route.ends.to;
-        let reason = format!("the reply of `{to}` cannot be read: {error}");
+        let to = &function.target.ends.to;
+        let reason = format!("cannot decode the reply of `{to}`: {error}");
         LinkFailure::new(FailureCode::MaybeExecuted, reason)
     })
 }

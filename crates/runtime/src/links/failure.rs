@@ -1,10 +1,10 @@
 //! A call over a link that has no reply: what a callee's failure is to its importer.
 
 use weft_link::LinkFailure;
+use weft_telemetry::chain;
 use weft_wire::FailureCode;
 
 use crate::endpoint::Failure;
-use weft_telemetry::chain;
 
 /// What a failure of the component `callee` is to those that call it.
 pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {

@@ -13,25 +13,25 @@ const WORDS: usize = 4;
 /// The bytes of a word.
 const WORD: usize = size_of::<u64>();
 
-/// `length` and the words, for who is given few bytes.
-type FewFlat = (u32, u64, u64, u64, u64);
+/// `length` and the words, as parameters and results of generated code.
+type FlatBytes = (u32, u64, u64, u64, u64);
 
-/// What is given back: few bytes, or a list in their place.
-pub(super) type GivenBack<L> = (u32, u64, u64, u64, u64, Option<L>);
+/// The result of a call: inline bytes, or a list in their place.
+pub(super) type FlatReply<L> = (u32, u64, u64, u64, u64, Option<L>);
 
 /// Bytes that fit into the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Few {
+pub(super) struct InlineBytes {
     length: u32,
     words: [u64; WORDS],
 }
 
-impl Few {
-    /// What generated code gave. What its words have beyond `length` means nothing.
+impl InlineBytes {
+    /// The bytes that generated code passed. Bytes of the words beyond `length` have no meaning.
     ///
     /// # Errors
-    /// If `length` is more than words have, which no generated code says.
-    pub(super) fn given((length, a, b, c, d): FewFlat) -> wasmtime::Result<Self> {
+    /// If `length` exceeds the words, which generated code never passes.
+    pub(super) fn from_flat((length, a, b, c, d): FlatBytes) -> wasmtime::Result<Self> {
         if usize::try_from(length).is_ok_and(|length| length <= WORDS * WORD) {
             let words = [a, b, c, d];
             return Ok(Self { length, words });
@@ -41,8 +41,8 @@ impl Few {
         )))
     }
 
-    /// The bytes in words, if they are few.
-    pub(super) fn of(bytes: &[u8]) -> Option<Self> {
+    /// The bytes in words, if they fit.
+    pub(super) fn new(bytes: &[u8]) -> Option<Self> {
         if bytes.len() > WORDS * WORD {
             return None;
         }
@@ -62,7 +62,7 @@ impl Few {
         bytes
     }
 
-    pub(super) fn flat(self) -> FewFlat {
+    pub(super) fn to_flat(self) -> FlatBytes {
         let [a, b, c, d] = self.words;
         (self.length, a, b, c, d)
     }
@@ -71,54 +71,54 @@ impl Few {
 /// What a call gives back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
-    Few(Few),
-    Many(Vec<u8>),
+    Inline(InlineBytes),
+    Heap(Vec<u8>),
 }
 
 impl Reply {
-    /// For generated code.
-    pub(super) fn give_back(self) -> GivenBack<Vec<u8>> {
+    /// The form that generated code receives.
+    pub(super) fn into_flat(self) -> FlatReply<Vec<u8>> {
         match self {
-            Self::Few(few) => {
-                let (length, a, b, c, d) = few.flat();
+            Self::Inline(inline) => {
+                let (length, a, b, c, d) = inline.to_flat();
                 (length, a, b, c, d, None)
             }
-            Self::Many(bytes) => (0, 0, 0, 0, 0, Some(bytes)),
+            Self::Heap(bytes) => (0, 0, 0, 0, 0, Some(bytes)),
         }
     }
 
     pub(super) fn into_vec(self) -> Vec<u8> {
         match self {
-            Self::Few(few) => few.to_vec(),
-            Self::Many(bytes) => bytes,
+            Self::Inline(inline) => inline.to_vec(),
+            Self::Heap(bytes) => bytes,
         }
     }
 }
 
 impl From<Vec<u8>> for Reply {
     fn from(bytes: Vec<u8>) -> Self {
-        Few::of(&bytes).map_or(Self::Many(bytes), Self::Few)
+        InlineBytes::new(&bytes).map_or(Self::Heap(bytes), Self::Inline)
     }
 }
 
 impl From<Bytes> for Reply {
     fn from(bytes: Bytes) -> Self {
-        Few::of(&bytes).map_or_else(|| Self::Many(bytes.into()), Self::Few)
+        InlineBytes::new(&bytes).map_or_else(|| Self::Heap(bytes.into()), Self::Inline)
     }
 }
 
 /// What a stub gives to a call.
 pub(super) enum Arguments {
-    Few(Few),
-    /// Where they are in the importer's memory.
-    Many(WasmList<u8>),
+    Inline(InlineBytes),
+    /// A list in the importer's memory.
+    List(WasmList<u8>),
 }
 
 impl Arguments {
     pub(super) fn to_vec(&self, importer: &impl AsContext) -> Vec<u8> {
         match self {
-            Self::Few(few) => few.to_vec(),
-            Self::Many(list) => list.as_le_slice(importer.as_context()).to_vec(),
+            Self::Inline(inline) => inline.to_vec(),
+            Self::List(list) => list.as_le_slice(importer.as_context()).to_vec(),
         }
     }
 }
@@ -131,24 +131,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_come_back_from_words_as_they_were(bytes in prop::collection::vec(any::<u8>(), 0..=40)) {
+        fn bytes_in_words_come_back_unchanged(bytes in prop::collection::vec(any::<u8>(), 0..=40)) {
             let reply = Reply::from(bytes.clone());
-            prop_assert_eq!(matches!(reply, Reply::Few(_)), bytes.len() <= 32);
+            prop_assert_eq!(matches!(reply, Reply::Inline(_)), bytes.len() <= 32);
             prop_assert_eq!(&reply, &Reply::from(Bytes::from(bytes.clone())));
             prop_assert_eq!(reply.into_vec(), bytes);
         }
     }
 
     #[test]
-    fn what_words_have_beyond_their_bytes_is_not_looked_at() {
-        let few = Few::given((3, u64::from_le_bytes(*b"abcdefgh"), 1, 2, 3));
-        assert_eq!(few.map(Few::to_vec).ok(), Some(b"abc".to_vec()));
+    fn bytes_of_words_beyond_the_length_are_ignored() {
+        let inline = InlineBytes::from_flat((3, u64::from_le_bytes(*b"abcdefgh"), 1, 2, 3));
+        assert_eq!(inline.map(InlineBytes::to_vec).ok(), Some(b"abc".to_vec()));
     }
 
     #[test]
-    fn more_bytes_than_words_have_are_an_error() {
-        assert!(Few::given((32, 0, 0, 0, 0)).is_ok());
-        let error = Few::given((33, 0, 0, 0, 0)).unwrap_err();
+    fn a_length_beyond_the_words_is_an_error() {
+        assert!(InlineBytes::from_flat((32, 0, 0, 0, 0)).is_ok());
+        let error = InlineBytes::from_flat((33, 0, 0, 0, 0)).unwrap_err();
         assert_eq!(error.to_string(), "33 bytes do not fit into 4 words");
     }
 }

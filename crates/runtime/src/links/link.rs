@@ -12,7 +12,7 @@ use super::LinkFailure;
 
 /// The two components of a link, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ends {
+pub(crate) struct LinkEnds {
     pub(crate) app: Arc<str>,
     pub(crate) from: Arc<str>,
     pub(crate) to: Arc<str>,
@@ -26,25 +26,25 @@ pub(crate) struct Link {
 
 /// The way from an importer to its target.
 #[derive(Clone)]
-pub(crate) struct Route {
-    pub(crate) ends: Ends,
-    /// The target, as other hosts know it.
+pub(crate) struct LinkTarget {
+    pub(crate) ends: LinkEnds,
+    /// Id of the target in the lattice.
     pub(crate) call_target: Arc<CallTarget>,
     /// The target's index in the generation.
-    pub(crate) target: usize,
-    /// The place of the session among those of the importer's instance.
-    pub(crate) slot: usize,
-    /// Whether handles of the target's resources cross the link: its session is then as long as the
+    pub(crate) component: usize,
+    /// Index of the link's session in the importer's instance.
+    pub(crate) session_slot: usize,
+    /// Handles of the target's resources cross the link, so its session lasts as long as the
     /// importer's instance.
     pub(crate) has_resources: bool,
-    pub(crate) carrier: Carrier,
+    pub(crate) delivery: Delivery,
 }
 
 /// How calls get to the target.
 #[derive(Clone)]
-pub(crate) struct Carrier {
-    pub(crate) polls: Polls,
-    /// Owns the tasks that calls run in.
+pub(crate) struct Delivery {
+    pub(crate) execution: Execution,
+    /// Owns the tasks of the calls.
     pub(crate) tasks: TaskTracker,
     /// Where calls go as frames; none if they go from store to store.
     pub(crate) frames: Option<Frames>,
@@ -52,28 +52,28 @@ pub(crate) struct Carrier {
 
 /// Who polls a callee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Polls {
-    /// The importer's host call.
+pub(crate) enum Execution {
+    /// The importer's own, within its host call.
     Inline,
     /// A task of its own: inside a store of the concurrent engine no other store may be polled.
     Task,
 }
 
-impl Carrier {
-    /// Whether a call goes from the importer's store to the target's and nothing lies between.
+impl Delivery {
+    /// True if a call goes straight from the importer's store to the target's.
     pub(crate) fn is_inline(&self) -> bool {
-        self.polls == Polls::Inline && self.frames.is_none()
+        self.execution == Execution::Inline && self.frames.is_none()
     }
 
     pub(crate) fn is_in_task(&self) -> bool {
-        self.polls == Polls::Task
+        self.execution == Execution::Task
     }
 }
 
 /// One function that is imported over a link.
 pub(crate) struct LinkedFunction {
-    pub(crate) route: Arc<Route>,
-    /// The import's name in the importer.
+    pub(crate) target: Arc<LinkTarget>,
+    /// Name of the import in the importer.
     pub(crate) interface: Arc<str>,
     /// The function's name in the interface.
     pub(crate) name: String,
@@ -102,7 +102,9 @@ impl Link {
         let function = usize::try_from(index)
             .ok()
             .and_then(|index| self.functions.get(index));
-        function.ok_or_else(|| wasmtime::Error::msg(format!("the stub has no function {index}")))
+        function.ok_or_else(|| {
+            wasmtime::Error::msg(format!("invalid function index {index} of a stub"))
+        })
     }
 }
 
@@ -111,8 +113,8 @@ impl LinkedFunction {
     ///
     /// # Errors
     /// The importer's trap, if the function's result cannot carry a failure.
-    pub(super) fn fail(&self, failure: LinkFailure) -> wasmtime::Result<Vec<u8>> {
-        match self.encoded(&failure) {
+    pub(super) fn failure_reply(&self, failure: LinkFailure) -> wasmtime::Result<Vec<u8>> {
+        match self.encode_failure(&failure) {
             Some(reply) => Ok(reply),
             None => Err(self.trap(failure)),
         }
@@ -120,7 +122,7 @@ impl LinkedFunction {
 
     /// The trap of an importer that cannot be told of a failure in another way.
     pub(crate) fn trap(&self, failure: LinkFailure) -> wasmtime::Error {
-        let Ends { app, from, to } = &self.route.ends;
+        let LinkEnds { app, from, to } = &self.target.ends;
         let context = format!(
             "link `{app}/{from}` → `{app}/{to}`, function `{}.{}`",
             self.interface, self.name
@@ -128,8 +130,8 @@ impl LinkedFunction {
         wasmtime::Error::new(failure).context(context)
     }
 
-    /// The encoded result that tells the importer of a failure, for a function that can carry one.
-    pub(crate) fn encoded(&self, failure: &LinkFailure) -> Option<Vec<u8>> {
+    /// The encoded result that carries a failure; `None` if the function's result cannot.
+    pub(crate) fn encode_failure(&self, failure: &LinkFailure) -> Option<Vec<u8>> {
         let mut reply = Vec::new();
         let mut encoder = Encoder::new(&mut reply, MAX_VALUE_BYTES);
         encoder.err().ok()?;

@@ -20,25 +20,25 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Func, Lift, Lower, TypedFunc};
+use weft_telemetry::chain;
+use weft_telemetry::logs::{self, GuestStream};
 use weft_wire::FailureCode;
 
 use super::failure::of_callee;
-use super::session::Taken;
-use super::{DEPTH_MAX, LinkFailure, LinkedFunction, Skeleton, boxed};
+use super::session::SessionCheckout;
+use super::{DEPTH_MAX, LinkFailure, LinkedFunction, SkeletonFunctions, boxed};
 use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
 use crate::guest::GuestState;
-use crate::linking::Served;
-use weft_telemetry::chain;
-use weft_telemetry::logs::{self, GuestStream};
+use crate::linking::LinkExports;
 
 /// A call that was admitted, and the instance that it is made in.
 pub(crate) struct Callee {
-    entry: Entry,
-    /// None until [`Callee::ready`], if the importer had no session.
+    endpoint: Entry,
+    /// `None` until [`Callee::ready`], if the importer had no session.
     instance: Option<Box<Instance>>,
-    keeps: Keeps,
-    /// How long the call may take, and when that is over.
-    allowed: Duration,
+    role: InstanceRole,
+    /// Duration from the admission to `deadline`.
+    time_limit: Duration,
     deadline: Instant,
     depth: u32,
     _admission: Admission,
@@ -46,20 +46,20 @@ pub(crate) struct Callee {
 
 /// What whoever calls has and allows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
-    /// When it must be done itself.
+pub(super) struct CallBudget {
+    /// Deadline of the caller's own request.
     pub(super) deadline: Instant,
-    /// How long the link allows, if it says so.
-    pub(super) at_most: Option<Duration>,
-    /// How many links led to it.
+    /// Deadline of the link, if the manifest sets one.
+    pub(super) link_limit: Option<Duration>,
+    /// Number of links that led to the caller.
     pub(super) depth: u32,
 }
 
 /// Whether the instance is the importer's session: one beside a busy session is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keeps {
+enum InstanceRole {
     Session,
-    Nothing,
+    Temporary,
 }
 
 /// Calls a function of a [`Callee`] by its type, within the deadline: a `Result<R, Failure>`, which fails for a
@@ -73,7 +73,7 @@ macro_rules! run_in {
         let store = $callee.store()?;
         let result = {
             let call = std::pin::pin!($function.call_async(&mut *store, $arguments));
-            $crate::links::local_call::within(deadline, call).await
+            $crate::links::local_call::with_deadline(deadline, call).await
         };
         $callee.outcome(result)
     }};
@@ -90,25 +90,25 @@ impl LinkedFunction {
     /// `busy` at the target's limit, `deadline` if there is no time left.
     pub(crate) fn begin(&self, importer: &mut GuestState) -> Result<Callee, LinkFailure> {
         let Some(activity) = importer.activity() else {
-            return Err(self.refusal(FailureCode::Refused, "its importer runs no request"));
+            return Err(self.refusal(FailureCode::Refused, "the importer has no active request"));
         };
-        let Some(entry) = activity.generation.entry(self.route.target) else {
-            return Err(self.refusal(FailureCode::Unreachable, "it is not deployed"));
+        let Some(endpoint) = activity.generation.entry(self.target.component) else {
+            return Err(self.refusal(FailureCode::Unreachable, "the component is not deployed"));
         };
-        let asked = Asked {
+        let budget = CallBudget {
             deadline: activity.deadline,
-            at_most: self.deadline,
+            link_limit: self.deadline,
             depth: activity.depth,
         };
-        let mut callee = Callee::admit(entry, asked)?;
-        match importer.sessions().take(&self.route) {
-            Taken::Session(session) => callee.enter(session),
-            Taken::Closed => {}
-            Taken::Busy if self.route.has_resources => {
-                let reason = "its instance is busy, and handles tie the importer to that instance";
+        let mut callee = Callee::admit(endpoint, budget)?;
+        match importer.sessions().take(&self.target) {
+            SessionCheckout::Open(session) => callee.enter(session),
+            SessionCheckout::Closed => {}
+            SessionCheckout::Busy if self.target.has_resources => {
+                let reason = "the session is busy, and handles tie the importer to its instance";
                 return Err(self.refusal(FailureCode::Refused, reason));
             }
-            Taken::Busy => callee.keeps = Keeps::Nothing,
+            SessionCheckout::Busy => callee.role = InstanceRole::Temporary,
         }
         Ok(callee)
     }
@@ -123,34 +123,34 @@ impl LinkedFunction {
         callee: Callee,
         outcome: Result<R, Failure>,
     ) -> Result<R, LinkFailure> {
-        let (entry, keeps) = (&callee.entry, callee.keeps);
+        let (endpoint, role) = (&callee.endpoint, callee.role);
         match outcome {
             Ok(reply) => {
-                match (callee.instance, keeps) {
-                    (Some(session), Keeps::Session) => {
-                        importer.sessions().put(&self.route, session)
+                match (callee.instance, role) {
+                    (Some(session), InstanceRole::Session) => {
+                        importer.sessions().put(&self.target, session)
                     }
-                    (Some(extra), Keeps::Nothing) => entry.give_back(*extra),
+                    (Some(extra), InstanceRole::Temporary) => endpoint.give_back(*extra),
                     (None, _) => {}
                 }
                 Ok(reply)
             }
             Err(failure) => {
-                match (callee.instance, keeps) {
-                    (Some(session), Keeps::Session) if failure.leaves_instance_whole() => {
-                        importer.sessions().put(&self.route, session);
+                match (callee.instance, role) {
+                    (Some(session), InstanceRole::Session) if failure.leaves_instance_whole() => {
+                        importer.sessions().put(&self.target, session);
                     }
-                    (_, Keeps::Session) => importer.sessions().clear(&self.route),
-                    (_, Keeps::Nothing) => {}
+                    (_, InstanceRole::Session) => importer.sessions().clear(&self.target),
+                    (_, InstanceRole::Temporary) => {}
                 }
-                report(entry, self, &failure);
-                Err(of_callee(entry.component(), &failure))
+                report(endpoint, self, &failure);
+                Err(of_callee(endpoint.component(), &failure))
             }
         }
     }
 
     fn refusal(&self, code: FailureCode, reason: &str) -> LinkFailure {
-        LinkFailure::new(code, format!("`{}`: {reason}", self.route.ends.to))
+        LinkFailure::new(code, format!("`{}`: {reason}", self.target.ends.to))
     }
 }
 
@@ -158,26 +158,30 @@ impl Callee {
     /// Admits a call at its target.
     ///
     /// # Errors
-    /// `refused` for too long a chain of calls, `busy` at the target's limit.
-    pub(super) fn admit(entry: Entry, asked: Asked) -> Result<Self, LinkFailure> {
-        let to = entry.component();
-        if asked.depth >= DEPTH_MAX {
-            let reason = format!("`{to}`: more than {DEPTH_MAX} links led to the call");
+    /// `refused` if the chain of calls is too long, `busy` at the target's limit.
+    pub(super) fn admit(endpoint: Entry, budget: CallBudget) -> Result<Self, LinkFailure> {
+        let to = endpoint.component();
+        if budget.depth >= DEPTH_MAX {
+            let reason = format!("`{to}`: the chain of calls exceeds {DEPTH_MAX} links");
             return Err(LinkFailure::new(FailureCode::Refused, reason));
         }
-        let admission = entry.admit().map_err(|failure| of_callee(to, &failure))?;
+        let admission = endpoint
+            .admit()
+            .map_err(|failure| of_callee(to, &failure))?;
         let now = Instant::now();
-        let allowed = entry.settings().deadline;
-        let allowed = asked.at_most.map_or(allowed, |link| link.min(allowed));
-        let allowed = allowed.min(asked.deadline.saturating_duration_since(now));
+        let time_limit = endpoint.settings().deadline;
+        let time_limit = budget
+            .link_limit
+            .map_or(time_limit, |link| link.min(time_limit));
+        let time_limit = time_limit.min(budget.deadline.saturating_duration_since(now));
         Ok(Self {
             instance: None,
-            keeps: Keeps::Session,
-            allowed,
-            deadline: now + allowed,
-            depth: asked.depth + 1,
+            role: InstanceRole::Session,
+            time_limit,
+            deadline: now + time_limit,
+            depth: budget.depth + 1,
             _admission: admission,
-            entry,
+            endpoint,
         })
     }
 
@@ -189,33 +193,35 @@ impl Callee {
         if self.instance.is_some() {
             return Ok(());
         }
-        let idle = self.entry.idle_instance_for_call(self.deadline, self.depth);
-        let opened = match idle {
+        let idle = self
+            .endpoint
+            .idle_instance_for_call(self.deadline, self.depth);
+        let instance = match idle {
             Some(instance) => instance,
-            // Boxed, because all that making an instance may wait for would else be a part of every call's
-            // future, and be moved with it each time.
-            None => Box::into_pin(boxed(|| self.make())).await?,
+            // Boxed, because everything that making an instance may wait for would otherwise be a
+            // part of every call's future, and be moved with it each time.
+            None => Box::into_pin(boxed(|| self.instantiate())).await?,
         };
-        let has_resources = opened.served.has_resources();
-        self.instance = Some(Box::new(opened));
+        let has_resources = instance.link_exports.has_resources();
+        self.instance = Some(Box::new(instance));
         if has_resources {
-            Box::into_pin(boxed(|| self.tell_apart())).await?;
+            Box::into_pin(boxed(|| self.tag_handles())).await?;
         }
         Ok(())
     }
 
-    async fn make(&mut self) -> Result<Instance, Failure> {
-        let making = self.entry.instance_for_call(self.deadline, self.depth);
-        let made = timeout_at(self.deadline, making).await;
-        made.unwrap_or(Err(self.too_late()))
+    async fn instantiate(&mut self) -> Result<Instance, Failure> {
+        let instance = self.endpoint.instance_for_call(self.deadline, self.depth);
+        let instance = timeout_at(self.deadline, instance).await;
+        instance.unwrap_or(Err(self.deadline_exceeded()))
     }
 
-    /// Lets the handles of this instance begin with another number than those of any other, so that one
-    /// that is used with the wrong instance is found out.
-    async fn tell_apart(&mut self) -> Result<(), Failure> {
+    /// Gives the handles of this instance a start number of its own, so that a handle used with the
+    /// wrong instance is detected.
+    async fn tag_handles(&mut self) -> Result<(), Failure> {
         static SESSIONS: AtomicU32 = AtomicU32::new(0);
         let tag = SESSIONS.fetch_add(1, Ordering::Relaxed);
-        let open = self.export(Served::open)?;
+        let open = self.export(LinkExports::open)?;
         self.run::<_, ()>(open, (tag,)).await
     }
 
@@ -250,9 +256,9 @@ impl Callee {
     ///
     /// # Errors
     /// If the callee is not ready.
-    pub(super) fn skeleton(&mut self) -> Result<&mut Skeleton, Failure> {
+    pub(super) fn skeleton(&mut self) -> Result<&mut SkeletonFunctions, Failure> {
         let instance = self.instance.as_mut();
-        Ok(&mut instance.ok_or_else(not_linked)?.skeleton)
+        Ok(&mut instance.ok_or_else(unknown_function)?.skeleton)
     }
 
     /// The callee's store, once it is ready.
@@ -261,7 +267,7 @@ impl Callee {
     /// If it is not.
     pub(crate) fn store(&mut self) -> Result<&mut Store<GuestState>, Failure> {
         let instance = self.instance.as_mut();
-        Ok(&mut instance.ok_or_else(not_linked)?.store)
+        Ok(&mut instance.ok_or_else(unknown_function)?.store)
     }
 
     /// The exported function that a link's function is, by the target's index.
@@ -269,7 +275,7 @@ impl Callee {
     /// # Errors
     /// If the callee is not ready, or does not export it: what was linked at deploy does.
     pub(crate) fn function(&mut self, target_index: u32) -> Result<Func, Failure> {
-        self.export(|served| served.function(target_index))
+        self.export(|exports| exports.function(target_index))
     }
 
     /// `invoke` of the callee's skeleton.
@@ -277,7 +283,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke(&mut self) -> Result<Func, Failure> {
-        self.export(Served::invoke)
+        self.export(LinkExports::invoke)
     }
 
     /// `drop` of the callee's skeleton.
@@ -285,7 +291,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn drop_handle(&mut self) -> Result<Func, Failure> {
-        self.export(Served::drop_handle)
+        self.export(LinkExports::drop_handle)
     }
 
     /// When the call must be done.
@@ -308,13 +314,13 @@ impl Callee {
         match (error, &self.instance) {
             (Some(error), Some(instance)) => Failure::of(error, instance.store.data()),
             (Some(error), None) => Failure::Trapped(error.into_boxed_dyn_error()),
-            (None, _) => self.too_late(),
+            (None, _) => self.deadline_exceeded(),
         }
     }
 
     /// Whether the instance is, or becomes, the importer's session.
     pub(super) fn is_session(&self) -> bool {
-        self.keeps == Keeps::Session
+        self.role == InstanceRole::Session
     }
 
     /// Ends the instance, of a call that failed.
@@ -330,26 +336,26 @@ impl Callee {
     /// What the instance exports for links, once it is ready.
     ///
     /// # Errors
-    /// If it is not.
-    pub(super) fn served(&self) -> Result<Arc<Served>, Failure> {
+    /// If the callee is not ready.
+    pub(super) fn link_exports(&self) -> Result<Arc<LinkExports>, Failure> {
         let instance = self.instance.as_ref();
-        Ok(instance.ok_or_else(not_linked)?.served.clone())
+        Ok(instance.ok_or_else(unknown_function)?.link_exports.clone())
     }
 
-    pub(super) fn entry(&self) -> &Entry {
-        &self.entry
+    pub(super) fn endpoint(&self) -> &Entry {
+        &self.endpoint
     }
 
     /// Takes over a session that was open.
     pub(super) fn enter(&mut self, mut session: Box<Instance>) {
-        let activity = self.entry.activity(self.deadline, self.depth);
+        let activity = self.endpoint.activity(self.deadline, self.depth);
         session.store.data_mut().start_request(activity);
         self.instance = Some(session);
     }
 
-    fn too_late(&self) -> Failure {
+    fn deadline_exceeded(&self) -> Failure {
         Failure::Deadline {
-            limit: self.allowed,
+            limit: self.time_limit,
         }
     }
 
@@ -359,22 +365,22 @@ impl Callee {
     /// As [`Callee::function`].
     pub(super) fn export(
         &mut self,
-        index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
+        index: impl FnOnce(&LinkExports) -> Option<ComponentExportIndex>,
     ) -> Result<Func, Failure> {
-        let instance = self.instance.as_mut().ok_or_else(not_linked)?;
-        let index = index(&instance.served).ok_or_else(not_linked)?;
+        let instance = self.instance.as_mut().ok_or_else(unknown_function)?;
+        let index = index(&instance.link_exports).ok_or_else(unknown_function)?;
         let Exports::Plain(exports) = &instance.exports else {
-            return Err(not_linked());
+            return Err(unknown_function());
         };
         exports
             .get_func(&mut instance.store, index)
-            .ok_or_else(not_linked)
+            .ok_or_else(unknown_function)
     }
 }
 
-/// The result of a call, or none if the deadline came first. No timer is made for a call that does not
-/// wait, as most do not.
-pub(super) async fn within<R>(
+/// The result of a call, or `None` if the deadline came first. A call that never waits, like most,
+/// creates no timer.
+pub(super) async fn with_deadline<R>(
     deadline: Instant,
     mut call: Pin<&mut impl Future<Output = wasmtime::Result<R>>>,
 ) -> Option<wasmtime::Result<R>> {
@@ -385,22 +391,27 @@ pub(super) async fn within<R>(
     }
 }
 
-/// Says in the callee's log what the importer is told in brief.
-fn report(entry: &Entry, function: &LinkedFunction, failure: &Failure) {
+/// Logs the failure in the callee's log in full; the importer receives a short form.
+fn report(endpoint: &Entry, function: &LinkedFunction, failure: &Failure) {
     let name = format!("{}.{}", function.export, function.name);
-    report_failure(entry, &name, &function.route.ends.from, failure);
+    report_failure(endpoint, &name, &function.target.ends.from, failure);
 }
 
-/// Says in the log of `entry` that a call of `function` by `importer` failed.
-pub(super) fn report_failure(entry: &Entry, function: &str, importer: &str, failure: &Failure) {
+/// Writes to the log of `endpoint` that a call of `function` by `importer` failed.
+pub(super) fn report_failure(endpoint: &Entry, function: &str, importer: &str, failure: &Failure) {
     if failure.is_guests() {
-        entry.count_trap();
+        endpoint.count_trap();
     }
     let cause = chain(failure);
-    let message = format!("a call of `{function}` by `{importer}` failed: {cause}");
-    logs::guest_line(entry.app(), entry.component(), GuestStream::Host, &message);
+    let message = format!("call of `{function}` by `{importer}` failed: {cause}");
+    logs::guest_line(
+        endpoint.app(),
+        endpoint.component(),
+        GuestStream::Host,
+        &message,
+    );
 }
 
-fn not_linked() -> Failure {
-    Failure::BadRequest("the function is not one that was linked".to_owned())
+fn unknown_function() -> Failure {
+    Failure::BadRequest("the function is not linked".to_owned())
 }

@@ -32,18 +32,16 @@ mod spawned_call;
 mod stub_imports;
 pub(crate) mod typed;
 
-use std::sync::Arc;
-
 use tokio_util::task::TaskTracker;
 use weft_link::Frames;
+pub(crate) use weft_link::{DEPTH_MAX, LinkFailure, boxed};
 
-pub(crate) use self::link::{Carrier, Ends, Link, LinkedFunction, Polls, Route};
+pub(crate) use self::link::{Delivery, Execution, Link, LinkEnds, LinkTarget, LinkedFunction};
 pub(crate) use self::local_call::Callee;
 pub(crate) use self::session::Sessions;
-pub(crate) use self::skeleton_exports::Skeleton;
+pub(crate) use self::skeleton_exports::SkeletonFunctions;
 use self::spawned_call::in_task;
 pub(crate) use self::stub_imports::bind as bind_stub;
-pub(crate) use weft_link::{DEPTH_MAX, LinkFailure, boxed};
 
 /// The interfaces between generated components and the host.
 pub(crate) const CALL_INTERFACE: &str = "weft:link/call";

@@ -8,7 +8,7 @@ use wasmtime::component::LinkerInstance;
 use weft_stub::plan::{CallPath, Kind, MAX_SCALARS, Scalars};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 
-use super::encoded_call::{exchange, read_reply, written};
+use super::encoded_call::{call_encoded, encode_with, read_reply};
 use super::local_call::run_in;
 use super::{Callee, Link, LinkFailure, LinkedFunction, boxed};
 use crate::endpoint::Failure;
@@ -40,7 +40,7 @@ async fn call(
     words: Words,
 ) -> wasmtime::Result<u64> {
     let importer = importer.data_mut();
-    let result = if function.route.carrier.is_inline() {
+    let result = if function.target.delivery.is_inline() {
         match function.begin(importer) {
             Ok(mut callee) => {
                 let outcome = invoke(&mut callee, function.target_index, words).await;
@@ -49,9 +49,9 @@ async fn call(
             Err(failure) => Err(failure),
         }
     } else {
-        let (arguments, result) = encoded(function, words)?;
-        // Boxed: it is large, and would be moved with every call that goes the other way.
-        let call = boxed(|| over_bytes(function, importer, arguments, result));
+        let (arguments, result) = encode_arguments(function, words)?;
+        // Boxed: the future is large, and would be moved with every call on the other path.
+        let call = boxed(|| call_over_bytes(function, importer, arguments, result));
         Box::into_pin(call).await
     };
     result.map_err(|failure| function.trap(failure))
@@ -65,28 +65,31 @@ async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<
     Ok(result)
 }
 
-/// The arguments as bytes, and what the result is.
-fn encoded(function: &LinkedFunction, words: Words) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
+/// The encoded arguments, and the type of the result.
+fn encode_arguments(
+    function: &LinkedFunction,
+    words: Words,
+) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
     let CallPath::Scalars(Scalars { params, result }) = &function.path else {
         let name = &function.name;
-        let error = format!("`{name}` is no function of scalars");
+        let error = format!("expected a function of scalars, found `{name}`");
         return Err(wasmtime::Error::msg(error));
     };
-    let arguments = written(|encoder| {
+    let arguments = encode_with(|encoder| {
         let mut scalars = params.iter().zip(words);
         scalars.try_for_each(|(kind, word)| encode(*kind, word, encoder))
     })?;
     Ok((arguments, *result))
 }
 
-/// Makes the call where something lies between the two stores: a task, or the wire.
-async fn over_bytes(
+/// Makes an encoded call, for links with a task or a transport between the two stores.
+async fn call_over_bytes(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: Vec<u8>,
     result: Option<Kind>,
 ) -> Result<u64, LinkFailure> {
-    let reply = exchange(function, importer, arguments).await?;
+    let reply = call_encoded(function, importer, arguments).await?;
     read_reply(function, &reply, |decoder| match result {
         Some(kind) => decode(kind, decoder),
         None => Ok(0),
@@ -97,7 +100,7 @@ async fn over_bytes(
 fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<()> {
     #[allow(
         clippy::cast_possible_truncation,
-        reason = "the bits above those of the scalar mean nothing"
+        reason = "bits above those of the scalar have no meaning"
     )]
     let written: Result<(), EncodeError> = match kind {
         Kind::Bool => encoder.bool(word as u32 != 0),
@@ -113,10 +116,14 @@ fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<
         Kind::F64 => encoder.f64(f64::from_bits(word)),
         Kind::Char => match char::from_u32(word as u32) {
             Some(char) => encoder.char(char),
-            None => return Err(wasmtime::Error::msg("a stub gave what is no character")),
+            None => {
+                return Err(wasmtime::Error::msg(
+                    "expected a character, found a surrogate or a larger number",
+                ));
+            }
         },
         Kind::String | Kind::Bytes => {
-            return Err(wasmtime::Error::msg("a list is no scalar"));
+            return Err(wasmtime::Error::msg("expected a scalar, found a list"));
         }
     };
     Ok(written?)
@@ -166,26 +173,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scalars_come_back_from_their_bytes_as_they_were(word in any::<u64>()) {
+        fn scalars_come_back_from_their_bytes_unchanged(word in any::<u64>()) {
             for (kind, bits) in KINDS {
                 let low = |word: u64| word & (u64::MAX >> (64 - bits));
-                // No character is one half of two.
-                let given = if kind == Kind::Char { low(word) & 0x7fff } else { low(word) };
-                let bytes = written(|encoder| encode(kind, given, encoder)).unwrap();
+                // A surrogate is not a character.
+                let sent = if kind == Kind::Char { low(word) & 0x7fff } else { low(word) };
+                let bytes = encode_with(|encoder| encode(kind, sent, encoder)).unwrap();
                 let mut decoder = Decoder::new(&bytes, Limits::LINK).unwrap();
                 let found = decode(kind, &mut decoder).unwrap();
-                prop_assert_eq!(low(found), given, "{:?}", kind);
+                prop_assert_eq!(low(found), sent, "{:?}", kind);
                 prop_assert!(decoder.finish().is_ok());
             }
         }
     }
 
     #[test]
-    fn what_is_no_character_is_not_sent() {
-        let sent = written(|encoder| encode(Kind::Char, 0xd800, encoder));
+    fn an_invalid_character_is_not_sent() {
+        let sent = encode_with(|encoder| encode(Kind::Char, 0xd800, encoder));
         assert_eq!(
             sent.unwrap_err().to_string(),
-            "a stub gave what is no character"
+            "expected a character, found a surrogate or a larger number"
         );
     }
 }

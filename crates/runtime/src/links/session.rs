@@ -10,7 +10,7 @@ use std::sync::Arc;
 use weft_link::Peer;
 use weft_wire::SessionId;
 
-use super::Route;
+use super::LinkTarget;
 use super::remote::RemoteSession;
 use crate::endpoint::{Generation, Instance};
 
@@ -19,12 +19,12 @@ use crate::endpoint::{Generation, Instance};
 pub(crate) struct Sessions(Vec<Slot>);
 
 struct Slot {
-    route: Arc<Route>,
-    place: Place,
+    target: Arc<LinkTarget>,
+    state: SessionState,
 }
 
 #[derive(Default)]
-enum Place {
+enum SessionState {
     #[default]
     Closed,
     Idle(Box<Instance>),
@@ -33,86 +33,87 @@ enum Place {
     Remote(RemoteSession),
 }
 
-/// What is in the place of a session.
-pub(super) enum Taken {
-    /// None was open; the place is the caller's until it is put back or cleared.
+/// The result of taking a session.
+pub(super) enum SessionCheckout {
+    /// Not open: the caller reserved the slot until it puts a session back or clears it.
     Closed,
-    Session(Box<Instance>),
-    /// Another call has it.
+    Open(Box<Instance>),
+    /// In use by another call.
     Busy,
 }
 
 impl Sessions {
-    /// Takes the session of a route for one call.
-    pub(super) fn take(&mut self, route: &Arc<Route>) -> Taken {
-        match std::mem::replace(self.place(route), Place::Busy) {
-            Place::Closed | Place::Remote(_) => Taken::Closed,
-            Place::Idle(session) => Taken::Session(session),
-            Place::Busy => Taken::Busy,
+    /// Takes the session of a target for one call.
+    pub(super) fn take(&mut self, target: &Arc<LinkTarget>) -> SessionCheckout {
+        match std::mem::replace(self.state(target), SessionState::Busy) {
+            SessionState::Closed | SessionState::Remote(_) => SessionCheckout::Closed,
+            SessionState::Idle(session) => SessionCheckout::Open(session),
+            SessionState::Busy => SessionCheckout::Busy,
         }
     }
 
-    /// The session that the target keeps, for a route of frames.
-    pub(super) fn remote(&mut self, route: &Arc<Route>) -> Option<(SessionId, Peer)> {
-        match self.place(route) {
-            Place::Remote(session) => Some(session.id()),
-            Place::Closed | Place::Idle(_) | Place::Busy => None,
+    /// The session on the target's side, for a target behind a transport.
+    pub(super) fn remote(&mut self, target: &Arc<LinkTarget>) -> Option<(SessionId, Peer)> {
+        match self.state(target) {
+            SessionState::Remote(session) => Some(session.id()),
+            SessionState::Closed | SessionState::Idle(_) | SessionState::Busy => None,
         }
     }
 
-    /// Remembers the session that the target keeps.
-    pub(super) fn keep_remote(&mut self, route: &Arc<Route>, session: RemoteSession) {
-        *self.place(route) = Place::Remote(session);
+    /// Stores the id of a session on the target's side.
+    pub(super) fn put_remote(&mut self, target: &Arc<LinkTarget>, session: RemoteSession) {
+        *self.state(target) = SessionState::Remote(session);
     }
 
-    /// Whether the session of a route is open, and no call has it.
-    pub(super) fn is_open(&mut self, route: &Arc<Route>) -> bool {
-        matches!(self.place(route), Place::Idle(_))
+    /// True if the session of a target is open and not in use.
+    pub(super) fn is_open(&mut self, target: &Arc<LinkTarget>) -> bool {
+        matches!(self.state(target), SessionState::Idle(_))
     }
 
     /// Puts a session back after a call.
-    pub(super) fn put(&mut self, route: &Arc<Route>, session: Box<Instance>) {
-        *self.place(route) = Place::Idle(session);
+    pub(super) fn put(&mut self, target: &Arc<LinkTarget>, session: Box<Instance>) {
+        *self.state(target) = SessionState::Idle(session);
     }
 
-    /// Ends the session of a route.
-    pub(super) fn clear(&mut self, route: &Arc<Route>) {
-        *self.place(route) = Place::Closed;
+    /// Ends the session of a target.
+    pub(super) fn clear(&mut self, target: &Arc<LinkTarget>) {
+        *self.state(target) = SessionState::Closed;
     }
 
     /// Ends the sessions that end with a request; their instances may serve others of `generation`.
     pub(crate) fn end_request(&mut self, generation: &Arc<Generation>) {
-        for Slot { route, place } in &mut self.0 {
-            let mut session = match std::mem::take(place) {
-                Place::Idle(session) => session,
-                Place::Remote(session) => {
-                    *place = Place::Remote(session);
+        for Slot { target, state } in &mut self.0 {
+            let mut session = match std::mem::take(state) {
+                SessionState::Idle(session) => session,
+                SessionState::Remote(session) => {
+                    *state = SessionState::Remote(session);
                     continue;
                 }
-                Place::Closed | Place::Busy => continue,
+                SessionState::Closed | SessionState::Busy => continue,
             };
-            if route.has_resources {
-                // It waits with the importer, and keeps no generation alive meanwhile.
+            if target.has_resources {
+                // The session stays with its importer, without a reference to the generation.
                 session.store.data_mut().end_request();
-                *place = Place::Idle(session);
-            } else if let Some(entry) = generation.entry(route.target) {
-                entry.give_back(*session);
+                *state = SessionState::Idle(session);
+            } else if let Some(endpoint) = generation.entry(target.component) {
+                endpoint.give_back(*session);
             }
         }
     }
 
-    fn place(&mut self, route: &Arc<Route>) -> &mut Place {
-        // A route's number is its place in the entry, so the list is as long as the entry has routes.
-        while self.0.len() <= route.slot {
+    fn state(&mut self, target: &Arc<LinkTarget>) -> &mut SessionState {
+        // Slots are numbered within an endpoint, so the list gets as long as the endpoint has
+        // targets.
+        while self.0.len() <= target.session_slot {
             self.0.push(Slot {
-                route: route.clone(),
-                place: Place::Closed,
+                target: target.clone(),
+                state: SessionState::Closed,
             });
         }
-        let slot = &mut self.0[route.slot];
-        if !Arc::ptr_eq(&slot.route, route) {
-            slot.route = route.clone();
+        let slot = &mut self.0[target.session_slot];
+        if !Arc::ptr_eq(&slot.target, target) {
+            slot.target = target.clone();
         }
-        &mut slot.place
+        &mut slot.state
     }
 }

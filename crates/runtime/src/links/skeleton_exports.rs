@@ -6,22 +6,22 @@ use wasmtime::component::{
 };
 
 use super::Callee;
-use super::inline_bytes::GivenBack;
+use super::inline_bytes::FlatReply;
 use crate::endpoint::Failure;
-use crate::linking::Served;
+use crate::linking::LinkExports;
 
-/// What `invoke` of a skeleton gives: the encoded result, or what was wrong with the arguments.
-pub(super) type Invoked = Result<GivenBack<WasmList<u8>>, u32>;
+/// The result of `invoke` of a skeleton: the encoded result, or the code of a decode error.
+pub(super) type InvokeResult = Result<FlatReply<WasmList<u8>>, u32>;
 
 /// `invoke-small`.
-pub(super) type InvokeSmall = TypedFunc<(u32, u32, u64, u64, u64, u64), (Invoked,)>;
+pub(super) type InvokeSmall = TypedFunc<(u32, u32, u64, u64, u64, u64), (InvokeResult,)>;
 
 /// `invoke-scalars`.
 pub(super) type InvokeScalars = TypedFunc<(u32, u64, u64, u64, u64), (u64,)>;
 
 /// What is known of an instance's skeleton.
 #[derive(Default)]
-pub(crate) struct Skeleton {
+pub(crate) struct SkeletonFunctions {
     small: Option<InvokeSmall>,
     scalars: Option<InvokeScalars>,
 }
@@ -32,7 +32,7 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke_small(&mut self) -> Result<InvokeSmall, Failure> {
-        self.remembered(|skeleton| &mut skeleton.small, Served::invoke_small)
+        self.cached_function(|skeleton| &mut skeleton.small, LinkExports::invoke_small)
     }
 
     /// `invoke-scalars` of the callee's skeleton.
@@ -40,20 +40,23 @@ impl Callee {
     /// # Errors
     /// As [`Callee::function`].
     pub(super) fn invoke_scalars(&mut self) -> Result<InvokeScalars, Failure> {
-        self.remembered(|skeleton| &mut skeleton.scalars, Served::invoke_scalars)
+        self.cached_function(
+            |skeleton| &mut skeleton.scalars,
+            LinkExports::invoke_scalars,
+        )
     }
 
-    fn remembered<A, R>(
+    fn cached_function<A, R>(
         &mut self,
-        place: impl Fn(&mut Skeleton) -> &mut Option<TypedFunc<A, R>>,
-        index: impl FnOnce(&Served) -> Option<ComponentExportIndex>,
+        place: impl Fn(&mut SkeletonFunctions) -> &mut Option<TypedFunc<A, R>>,
+        index: impl FnOnce(&LinkExports) -> Option<ComponentExportIndex>,
     ) -> Result<TypedFunc<A, R>, Failure>
     where
         A: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
     {
-        if let Some(known) = place(self.skeleton()?) {
-            return Ok(*known);
+        if let Some(cached) = place(self.skeleton()?) {
+            return Ok(*cached);
         }
         let found = self.export(index)?;
         let found = self.typed(found)?;

@@ -7,10 +7,10 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 use weft_wire::{FailureCode, MAX_VALUE_BYTES, Malformed};
 
-use super::encoded_call::exchange;
-use super::inline_bytes::{Arguments, Few, Reply};
+use super::encoded_call::call_encoded;
+use super::inline_bytes::{Arguments, InlineBytes, Reply};
 use super::local_call::run_in;
-use super::skeleton_exports::Invoked;
+use super::skeleton_exports::InvokeResult;
 use super::{Callee, Link, LinkFailure, boxed, in_task, remote, scalar_calls};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
@@ -20,37 +20,37 @@ pub(crate) fn bind(
     linker: &mut LinkerInstance<'_, GuestState>,
     link: &Arc<Link>,
 ) -> wasmtime::Result<()> {
-    let of_call = link.clone();
+    let call_link = link.clone();
     linker.func_wrap_async("call", move |importer, (function, arguments)| {
-        let link = of_call.clone();
-        let arguments = Arguments::Many(arguments);
+        let link = call_link.clone();
+        let arguments = Arguments::List(arguments);
         boxed(move || async move {
             let reply = call(&link, importer, function, arguments).await?;
-            Ok((reply.give_back(),))
+            Ok((reply.into_flat(),))
         })
     })?;
-    let of_call_small = link.clone();
+    let call_small_link = link.clone();
     linker.func_wrap_async(
         "call-small",
         move |importer, (function, length, a, b, c, d)| {
-            let link = of_call_small.clone();
+            let link = call_small_link.clone();
             boxed(move || async move {
-                let arguments = Arguments::Few(Few::given((length, a, b, c, d))?);
+                let arguments = Arguments::Inline(InlineBytes::from_flat((length, a, b, c, d))?);
                 let reply = call(&link, importer, function, arguments).await?;
-                Ok((reply.give_back(),))
+                Ok((reply.into_flat(),))
             })
         },
     )?;
     scalar_calls::bind(linker, link)?;
-    let of_drop = link.clone();
+    let drop_link = link.clone();
     linker.func_wrap_async("drop", move |importer, (handle,)| {
-        let link = of_drop.clone();
+        let link = drop_link.clone();
         boxed(move || async move { drop_handle(&link, importer, handle).await })
     })?;
-    let of_malformed = link.clone();
+    let malformed_link = link.clone();
     linker.func_wrap("malformed", move |_, (function, reason): (u32, u32)| {
-        let reply = malformed(&of_malformed, function, reason)?;
-        Ok((Reply::from(reply).give_back(),))
+        let reply = malformed(&malformed_link, function, reason)?;
+        Ok((Reply::from(reply).into_flat(),))
     })
 }
 
@@ -62,13 +62,13 @@ async fn call(
     arguments: Arguments,
 ) -> wasmtime::Result<Reply> {
     let function = link.function(function)?;
-    let reply = if function.route.carrier.is_inline() {
+    let reply = if function.target.delivery.is_inline() {
         match function.begin(importer.data_mut()) {
             Ok(mut callee) => {
                 let index = function.target_index;
                 let outcome = match arguments {
-                    Arguments::Few(few) => invoke_small(&mut callee, index, few).await,
-                    Arguments::Many(list) => {
+                    Arguments::Inline(inline) => invoke_small(&mut callee, index, inline).await,
+                    Arguments::List(list) => {
                         invoke_large(&mut callee, index, list.as_le_slice(&importer)).await
                     }
                 };
@@ -80,10 +80,10 @@ async fn call(
         let arguments = arguments.to_vec(&importer);
         // Boxed: it is large, and would be moved with every call that goes the other way.
         let importer = importer.data_mut();
-        let call = boxed(|| exchange(function, importer, arguments));
+        let call = boxed(|| call_encoded(function, importer, arguments));
         Box::into_pin(call).await.map(Reply::from)
     };
-    reply.or_else(|failure| function.fail(failure).map(Reply::from))
+    reply.or_else(|failure| function.failure_reply(failure).map(Reply::from))
 }
 
 /// Runs the destructor of a resource that the importer dropped.
@@ -95,22 +95,22 @@ async fn drop_handle(
     let Some(function) = link.functions.first() else {
         return Ok(());
     };
-    let carrier = &function.route.carrier;
-    let dropped = if let Some(frames) = &carrier.frames {
+    let delivery = &function.target.delivery;
+    let dropped = if let Some(frames) = &delivery.frames {
         let importer = importer.data_mut();
-        let telling = boxed(|| remote::drop_handle(frames, function, importer, handle));
-        Box::into_pin(telling).await
-    } else if importer.data_mut().sessions().is_open(&function.route) {
+        let sending = boxed(|| remote::drop_handle(frames, function, importer, handle));
+        Box::into_pin(sending).await
+    } else if importer.data_mut().sessions().is_open(&function.target) {
         let mut callee = function
             .begin(importer.data_mut())
             .map_err(|failure| function.trap(failure))?;
-        let outcome = if carrier.is_in_task() {
+        let outcome = if delivery.is_in_task() {
             let call = async move {
                 let outcome = release(&mut callee, handle).await;
                 (callee, outcome)
             };
             let outcome;
-            (callee, outcome) = in_task(&carrier.tasks, call).await?;
+            (callee, outcome) = in_task(&delivery.tasks, call).await?;
             outcome
         } else {
             release(&mut callee, handle).await
@@ -126,9 +126,9 @@ async fn drop_handle(
 /// What stands for a reply that the stub cannot decode: the call ran, and its result is lost.
 fn malformed(link: &Link, function: u32, reason: u32) -> wasmtime::Result<Vec<u8>> {
     let function = link.function(function)?;
-    let (to, reason) = (&function.route.ends.to, describe(reason));
-    let reason = format!("the reply of `{to}` cannot be read: {reason}");
-    function.fail(LinkFailure::new(FailureCode::MaybeExecuted, reason))
+    let (to, reason) = (&function.target.ends.to, describe(reason));
+    let reason = format!("cannot decode the reply of `{to}`: {reason}");
+    function.failure_reply(LinkFailure::new(FailureCode::MaybeExecuted, reason))
 }
 
 /// Calls the callee's skeleton.
@@ -137,40 +137,44 @@ pub(super) async fn invoke(
     index: u32,
     arguments: &[u8],
 ) -> Result<Reply, Failure> {
-    match Few::of(arguments) {
-        Some(few) => invoke_small(callee, index, few).await,
+    match InlineBytes::new(arguments) {
+        Some(inline) => invoke_small(callee, index, inline).await,
         None => invoke_large(callee, index, arguments).await,
     }
 }
 
-async fn invoke_small(callee: &mut Callee, index: u32, arguments: Few) -> Result<Reply, Failure> {
+async fn invoke_small(
+    callee: &mut Callee,
+    index: u32,
+    arguments: InlineBytes,
+) -> Result<Reply, Failure> {
     callee.ready().await?;
     let invoke = callee.invoke_small()?;
-    let (length, a, b, c, d) = arguments.flat();
+    let (length, a, b, c, d) = arguments.to_flat();
     let arguments = (index, length, a, b, c, d);
-    let (invoked,) = run_in!(callee, invoke, arguments)?;
-    given_back(callee, invoked)
+    let (result,) = run_in!(callee, invoke, arguments)?;
+    reply_of(callee, result)
 }
 
 async fn invoke_large(callee: &mut Callee, index: u32, arguments: &[u8]) -> Result<Reply, Failure> {
-    bounded("arguments", arguments)?;
+    check_size("arguments", arguments)?;
     callee.ready().await?;
     let invoke = callee.invoke()?;
-    let (invoked,) = callee.run(invoke, (index, arguments)).await?;
-    given_back(callee, invoked)
+    let (result,) = callee.run(invoke, (index, arguments)).await?;
+    reply_of(callee, result)
 }
 
-fn given_back(callee: &mut Callee, invoked: Invoked) -> Result<Reply, Failure> {
-    match invoked {
-        Ok((length, a, b, c, d, None)) => match Few::given((length, a, b, c, d)) {
-            Ok(few) => Ok(Reply::Few(few)),
+fn reply_of(callee: &mut Callee, result: InvokeResult) -> Result<Reply, Failure> {
+    match result {
+        Ok((length, a, b, c, d, None)) => match InlineBytes::from_flat((length, a, b, c, d)) {
+            Ok(inline) => Ok(Reply::Inline(inline)),
             Err(error) => Err(callee.failure(Some(error))),
         },
         // The skeleton's memory keeps the reply until its next call.
         Ok((.., Some(reply))) => {
             let reply = reply.as_le_slice(&*callee.store()?);
-            bounded("result", reply)?;
-            Ok(Reply::Many(reply.to_vec()))
+            check_size("result", reply)?;
+            Ok(Reply::Heap(reply.to_vec()))
         }
         Err(reason) => Err(Failure::BadRequest(describe(reason))),
     }
@@ -185,13 +189,13 @@ pub(super) async fn release(callee: &mut Callee, handle: u32) -> Result<(), Fail
     Ok(())
 }
 
-/// Refuses more than a link carries, before anything of that size is allocated.
-fn bounded(what: &str, bytes: &[u8]) -> Result<(), Failure> {
+/// Rejects values over the limit of a link before anything of that size is allocated.
+fn check_size(name: &str, bytes: &[u8]) -> Result<(), Failure> {
     if bytes.len() <= MAX_VALUE_BYTES {
         return Ok(());
     }
     Err(Failure::BadRequest(format!(
-        "its {what} take {} bytes; a link carries at most {MAX_VALUE_BYTES}",
+        "expected {name} of at most {MAX_VALUE_BYTES} bytes, found {}",
         bytes.len()
     )))
 }
@@ -199,6 +203,6 @@ fn bounded(what: &str, bytes: &[u8]) -> Result<(), Failure> {
 fn describe(reason: u32) -> String {
     match Malformed::from_code(reason) {
         Some(reason) => reason.to_string(),
-        None => format!("it is malformed for the unknown reason {reason}"),
+        None => format!("unknown decode error {reason}"),
     }
 }

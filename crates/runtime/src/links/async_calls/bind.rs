@@ -11,20 +11,20 @@ use tokio::time::Instant;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_wire::{FailureCode, Frame};
-
-use super::callee_task::{self, Asked, StoreEnd};
-use super::caller_codec;
-use crate::guest::GuestState;
-use crate::links::codec::{CodecError, FunctionShape};
-use crate::links::remote;
-use crate::links::{LinkFailure, LinkedFunction};
 use weft_link::stream_message::Post;
 use weft_link::{
     Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, Opening, Role, Side,
     number_call,
 };
 use weft_telemetry::chain;
+use weft_wire::{FailureCode, Frame};
+
+use super::callee_task::{self, EncodedCall, StoreEnd};
+use super::caller_codec;
+use crate::guest::GuestState;
+use crate::links::codec::{CodecError, FunctionShape};
+use crate::links::remote;
+use crate::links::{LinkFailure, LinkedFunction};
 
 /// Defines functions of a concurrent interface in a linker.
 ///
@@ -52,10 +52,10 @@ fn bind(
         linker.func_new_concurrent(&function.name, move |accessor, ty, arguments, results| {
             let import = import.clone();
             Box::pin(async move {
-                let begun = accessor
+                let pending = accessor
                     .with(|mut access| import.begin(access.as_context_mut(), &ty, arguments))?;
-                let ended = begun.wait().await;
-                accessor.with(|mut access| import.end(access.as_context_mut(), ended, results))
+                let finished = pending.wait().await;
+                accessor.with(|mut access| import.end(access.as_context_mut(), finished, results))
             })
         })
     } else {
@@ -63,9 +63,9 @@ fn bind(
         linker.func_new_async(&function.name, move |mut store, ty, arguments, results| {
             let import = import.clone();
             Box::new(async move {
-                let begun = import.begin(store.as_context_mut(), &ty, arguments)?;
-                let ended = begun.wait().await;
-                import.end(store, ended, results)
+                let pending = import.begin(store.as_context_mut(), &ty, arguments)?;
+                let finished = pending.wait().await;
+                import.end(store, finished, results)
             })
         })
     }
@@ -78,15 +78,15 @@ struct Import {
     shape: OnceLock<Arc<FunctionShape>>,
 }
 
-/// A call that runs, or why there is none.
-struct Begun {
+/// A running call, or the failure to start one.
+struct PendingCall {
     side: Arc<Side>,
     shape: Arc<FunctionShape>,
-    call: Result<Running, LinkFailure>,
+    call: Result<RunningCall, LinkFailure>,
 }
 
-enum Running {
-    /// In a store of this host. `has_session` if the call has the importer's session.
+enum RunningCall {
+    /// In a store of this host. `has_session` if the call uses the importer's session.
     Store {
         conversation: Conversation<StoreEnd>,
         has_session: bool,
@@ -96,47 +96,46 @@ enum Running {
 }
 
 /// The end of a call.
-enum Over {
+enum CompletedCall {
     Store(StoreEnd),
     Frames(CallEnd),
 }
 
 /// The exporter's side of a call.
-enum Other {
-    Here(Arc<Side>),
-    /// On another host.
-    Away(Away),
+enum ExporterSide {
+    Local(Arc<Side>),
+    Remote(Away),
 }
 
-/// A call that is over, as far as the importer waits for it.
-struct Ended {
+/// A call that has replied or failed.
+struct FinishedCall {
     side: Arc<Side>,
     shape: Arc<FunctionShape>,
-    answer: Result<Option<Answer<Over>>, LinkFailure>,
+    answer: Result<Option<Answer<CompletedCall>>, LinkFailure>,
     has_session: bool,
 }
 
-impl Begun {
-    async fn wait(self) -> Ended {
+impl PendingCall {
+    async fn wait(self) -> FinishedCall {
         let mut has_session = false;
         let answer = match self.call {
-            Ok(Running::Store {
+            Ok(RunningCall::Store {
                 conversation,
-                has_session: has,
+                has_session: is_session,
             }) => {
-                has_session = has;
+                has_session = is_session;
                 Ok(conversation
                     .answer()
                     .await
-                    .map(|answer| answer.map(Over::Store)))
+                    .map(|answer| answer.map(CompletedCall::Store)))
             }
-            Ok(Running::Frames(conversation)) => Ok(conversation
+            Ok(RunningCall::Frames(conversation)) => Ok(conversation
                 .answer()
                 .await
-                .map(|answer| answer.map(Over::Frames))),
+                .map(|answer| answer.map(CompletedCall::Frames))),
             Err(failure) => Err(failure),
         };
-        Ended {
+        FinishedCall {
             side: self.side,
             shape: self.shape,
             answer,
@@ -155,7 +154,7 @@ impl Import {
         mut store: StoreContextMut<'_, GuestState>,
         ty: &ComponentFunc,
         arguments: &[Val],
-    ) -> wasmtime::Result<Begun> {
+    ) -> wasmtime::Result<PendingCall> {
         let shape = match self.shape.get() {
             Some(shape) => shape.clone(),
             None => {
@@ -164,41 +163,43 @@ impl Import {
             }
         };
         let call = number_call();
-        let frames = self.function.route.carrier.frames.as_ref();
-        // Whoever drops a side tells the other: what does not come to a call is let go.
-        let (side, other) = self.sides(call);
+        let frames = self.function.target.delivery.frames.as_ref();
+        // A dropped side notifies the other one, so an early return below closes both.
+        let (side, exporter) = self.sides(call);
         let request = caller_codec::request(store.as_context_mut(), &side, &shape, arguments);
         let importer = store.data_mut();
-        let call = match (request, other, frames) {
-            (Err(error), ..) => Err(self.refused(&error)),
-            (Ok(request), Other::Here(exporter), Some(Frames::Loopback(server))) => {
+        let call = match (request, exporter, frames) {
+            (Err(error), ..) => Err(self.invalid_arguments(&error)),
+            (Ok(request), ExporterSide::Local(exporter), Some(Frames::Loopback(server))) => {
                 self.call_frames(importer, exporter, server, call, &request)
             }
-            (Ok(request), Other::Here(exporter), _) => {
+            (Ok(request), ExporterSide::Local(exporter), _) => {
                 self.call_store(importer, exporter, &shape, request)
             }
-            (Ok(request), Other::Away(away), Some(Frames::Remote(hosts))) => {
+            (Ok(request), ExporterSide::Remote(away), Some(Frames::Remote(hosts))) => {
                 self.call_host(importer, away, hosts, &request)
             }
-            (Ok(_), Other::Away(_), _) => Err(self.failed("it goes nowhere")),
+            (Ok(_), ExporterSide::Remote(_), _) => {
+                Err(self.malformed_reply("the link has no transport"))
+            }
         };
-        Ok(Begun { side, shape, call })
+        Ok(PendingCall { side, shape, call })
     }
 
-    /// The importer's side of a call, and the other.
-    fn sides(&self, call: u64) -> (Arc<Side>, Other) {
+    /// The two sides of a call.
+    fn sides(&self, call: u64) -> (Arc<Side>, ExporterSide) {
         let here = |post: fn(&Arc<Side>, u64) -> Post| {
             let (side, exporter) = Side::pair(|peer| post(peer, call));
-            (side, Other::Here(exporter))
+            (side, ExporterSide::Local(exporter))
         };
-        match self.function.route.carrier.frames {
+        match self.function.target.delivery.frames {
             None => here(|peer, _| Post::Direct(Arc::downgrade(peer))),
             Some(Frames::Loopback(_)) => {
                 here(|peer, call| Post::Framed(Arc::downgrade(peer), call))
             }
             Some(Frames::Remote(_)) => {
                 let (side, away) = Side::away(Role::Importer, call);
-                (side, Other::Away(away))
+                (side, ExporterSide::Remote(away))
             }
         }
     }
@@ -209,20 +210,20 @@ impl Import {
         side: Arc<Side>,
         shape: &Arc<FunctionShape>,
         request: Vec<u8>,
-    ) -> Result<Running, LinkFailure> {
+    ) -> Result<RunningCall, LinkFailure> {
         let callee = self.function.begin(importer)?;
         let has_session = callee.is_session();
         let function = self.function.clone();
-        let asked = Asked {
+        let encoded = EncodedCall {
             index: function.target_index,
             shape: Some(shape.clone()),
             request,
         };
-        let tasks = &self.function.route.carrier.tasks;
+        let tasks = &self.function.target.delivery.tasks;
         let conversation = Conversation::begin(tasks, |answer| {
-            callee_task::of_store(callee, side, function, asked, answer)
+            callee_task::serve_store(callee, side, function, encoded, answer)
         });
-        Ok(Running::Store {
+        Ok(RunningCall::Store {
             conversation,
             has_session,
         })
@@ -235,21 +236,21 @@ impl Import {
         away: Away,
         hosts: &Arc<dyn Hosts>,
         request: &[u8],
-    ) -> Result<Running, LinkFailure> {
-        let (frame, left) = self.frame(importer, away.call(), request)?;
+    ) -> Result<RunningCall, LinkFailure> {
+        let (frame, time_left) = self.frame(importer, away.call(), request)?;
         let opening = Opening {
-            target: self.function.route.call_target.id.clone(),
+            target: self.function.target.call_target.id.clone(),
             frame: frame.into(),
-            deadline: Instant::now() + left,
+            deadline: Instant::now() + time_left,
             is_idempotent: self.function.is_idempotent,
             away,
         };
         let hosts = hosts.clone();
-        let tasks = &self.function.route.carrier.tasks;
+        let tasks = &self.function.target.delivery.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
             hosts.converse(opening, CallEnd::forward(answer)).await;
         });
-        Ok(Running::Frames(conversation))
+        Ok(RunningCall::Frames(conversation))
     }
 
     /// The frame of a call, and how long its importer waits.
@@ -260,14 +261,14 @@ impl Import {
         request: &[u8],
     ) -> Result<(Vec<u8>, Duration), LinkFailure> {
         let Some(activity) = importer.activity() else {
-            let reason = format!("`{}`: its importer runs no request", self.to());
+            let reason = format!("`{}`: the importer has no active request", self.to());
             return Err(LinkFailure::new(FailureCode::Refused, reason));
         };
-        let left = activity.deadline.saturating_duration_since(Instant::now());
-        let at_most = self.function.deadline.unwrap_or(Duration::MAX);
-        let (left, depth) = (left.min(at_most), activity.depth);
-        let frame = remote::request(&self.function, call, None, left, depth, request);
-        Ok((frame, left))
+        let time_left = activity.deadline.saturating_duration_since(Instant::now());
+        let time_limit = self.function.deadline.unwrap_or(Duration::MAX);
+        let (time_left, depth) = (time_left.min(time_limit), activity.depth);
+        let frame = remote::request(&self.function, call, None, time_left, depth, request);
+        Ok((frame, time_left))
     }
 
     fn call_frames(
@@ -277,14 +278,14 @@ impl Import {
         server: &Arc<dyn CallServer>,
         call: u64,
         request: &[u8],
-    ) -> Result<Running, LinkFailure> {
+    ) -> Result<RunningCall, LinkFailure> {
         let (frame, _) = self.frame(importer, call, request)?;
         let server = server.clone();
-        let tasks = &self.function.route.carrier.tasks;
+        let tasks = &self.function.target.delivery.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
             server.serve_streams(side, &frame, answer).await;
         });
-        Ok(Running::Frames(conversation))
+        Ok(RunningCall::Frames(conversation))
     }
 
     /// Gives the importer its result.
@@ -294,20 +295,20 @@ impl Import {
     fn end(
         &self,
         mut store: StoreContextMut<'_, GuestState>,
-        ended: Ended,
+        finished: FinishedCall,
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        let (side, shape) = (&ended.side, &ended.shape);
-        let reply = ended
+        let (side, shape) = (&finished.side, &finished.shape);
+        let reply = finished
             .answer
-            .and_then(|answer| self.reply(store.data_mut(), answer, ended.has_session));
+            .and_then(|answer| self.reply(store.data_mut(), answer, finished.has_session));
         let values = reply.and_then(|reply| {
             let values = caller_codec::reply(store.as_context_mut(), side, shape, &reply);
-            values.map_err(|error| self.unreadable(&error))
+            values.map_err(|error| self.malformed_result(&error))
         });
         let values = match values {
             Ok(values) => values,
-            Err(failure) => match self.function.encoded(&failure) {
+            Err(failure) => match self.function.encode_failure(&failure) {
                 Some(reply) => caller_codec::reply(store, side, shape, &reply)
                     .map_err(|_| self.function.trap(failure))?,
                 None => return Err(self.function.trap(failure)),
@@ -323,35 +324,38 @@ impl Import {
     fn reply(
         &self,
         importer: &mut GuestState,
-        answer: Option<Answer<Over>>,
+        answer: Option<Answer<CompletedCall>>,
         has_session: bool,
     ) -> Result<Vec<u8>, LinkFailure> {
-        let over = match answer {
-            Some(Answer::Over(over)) => over,
+        let completed = match answer {
+            Some(Answer::Over(completed)) => completed,
             Some(Answer::GoesOn(reply)) => {
                 if has_session {
-                    // The call keeps the instance until it is done with it.
-                    importer.sessions().clear(&self.function.route);
+                    // The call owns the instance until its end.
+                    importer.sessions().clear(&self.function.target);
                 }
-                return match self.function.route.carrier.frames {
+                return match self.function.target.delivery.frames {
                     None => Ok(reply),
                     Some(_) => self.read(&reply),
                 };
             }
             None => {
                 if has_session {
-                    importer.sessions().clear(&self.function.route);
+                    importer.sessions().clear(&self.function.target);
                 }
-                let reason = format!("`{}`: its host is going away", self.to());
+                let reason = format!(
+                    "`{}`: the call was interrupted, the host is shutting down",
+                    self.to()
+                );
                 return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
             }
         };
-        match over {
-            Over::Store(StoreEnd { callee, outcome }) => {
+        match completed {
+            CompletedCall::Store(StoreEnd { callee, outcome }) => {
                 self.function.end(importer, *callee, outcome)
             }
-            Over::Frames(CallEnd::Frame(frame)) => self.read(&frame),
-            Over::Frames(CallEnd::Failed(failure)) => Err(failure),
+            CompletedCall::Frames(CallEnd::Frame(frame)) => self.read(&frame),
+            CompletedCall::Frames(CallEnd::Failed(failure)) => Err(failure),
         }
     }
 
@@ -359,25 +363,25 @@ impl Import {
     fn read(&self, frame: &[u8]) -> Result<Vec<u8>, LinkFailure> {
         match Frame::decode(frame) {
             Ok(Frame::Reply(reply)) => reply.outcome.map(<[u8]>::to_vec),
-            _ => Err(self.failed("the reply is not one")),
+            _ => Err(self.malformed_reply("expected a reply frame, found another frame")),
         }
     }
 
-    fn refused(&self, error: &CodecError) -> LinkFailure {
-        let reason = format!("`{}`: its arguments: {}", self.to(), chain(error));
+    fn invalid_arguments(&self, error: &CodecError) -> LinkFailure {
+        let reason = format!("`{}`: invalid arguments: {}", self.to(), chain(error));
         LinkFailure::new(FailureCode::Refused, reason)
     }
 
-    fn unreadable(&self, error: &CodecError) -> LinkFailure {
-        self.failed(&chain(error))
+    fn malformed_result(&self, error: &CodecError) -> LinkFailure {
+        self.malformed_reply(&chain(error))
     }
 
-    fn failed(&self, reason: &str) -> LinkFailure {
-        let reason = format!("the reply of `{}` cannot be read: {reason}", self.to());
+    fn malformed_reply(&self, reason: &str) -> LinkFailure {
+        let reason = format!("cannot decode the reply of `{}`: {reason}", self.to());
         LinkFailure::new(FailureCode::MaybeExecuted, reason)
     }
 
     fn to(&self) -> &str {
-        &self.function.route.ends.to
+        &self.function.target.ends.to
     }
 }

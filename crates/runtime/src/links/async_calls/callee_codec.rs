@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, Func, Val};
 use wasmtime::{AsContextMut, Store};
-
-use super::stream_transfer::{Ends, Given, attend};
-use crate::links::codec::{CodecError, FunctionShape, decode, encode};
 use weft_link::Side;
 
-/// A call as the exporter's store is to make it.
+use super::stream_transfer::{SentFutures, StoreTransfer, attend};
+use crate::links::codec::{CodecError, FunctionShape, decode, encode};
+
+/// A call in the exporter's store.
 pub(super) struct Call {
     pub(super) function: Func,
     pub(super) shape: Arc<FunctionShape>,
@@ -20,8 +20,8 @@ pub(super) struct Call {
 
 /// Why a call did not come to its end.
 #[derive(Debug)]
-pub(super) enum Broken {
-    /// The arguments are not of the function's types.
+pub(super) enum CallError {
+    /// The arguments do not have the function's types.
     Request(CodecError),
     /// The reply cannot be carried.
     Reply(CodecError),
@@ -31,11 +31,12 @@ pub(super) enum Broken {
 
 /// When the reply of a call is sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Replied {
-    /// Now: the call is over with it.
-    Now(Vec<u8>),
-    /// Before, while streams were open or the guest went on; now that is over too.
-    Before,
+pub(super) enum Completion {
+    /// The reply, of a call that is complete.
+    WithReply(Vec<u8>),
+    /// The reply was sent earlier, while streams were open or the guest was running; both are done
+    /// now.
+    AfterReply,
 }
 
 /// Makes a call. `early` takes the reply if it is not the end of the call.
@@ -48,65 +49,69 @@ pub(super) async fn run<D: Send + 'static>(
     store: &mut Store<D>,
     side: &Arc<Side>,
     call: Call,
-    early: impl FnOnce(Vec<u8>) + Send,
-) -> Result<Replied, Broken> {
-    let whole = async |accessor: &Accessor<D>| {
-        let mut given = Given::default();
-        let reply = answer(accessor, side, call, &mut given).await?;
-        if !side.is_open() && is_quiet(accessor).await {
-            return Ok(Replied::Now(reply));
+    early_reply: impl FnOnce(Vec<u8>) + Send,
+) -> Result<Completion, CallError> {
+    let task = async |accessor: &Accessor<D>| {
+        let mut sent = SentFutures::default();
+        let reply = invoke(accessor, side, call, &mut sent).await?;
+        if !side.is_open() && is_idle(accessor).await {
+            return Ok(Completion::WithReply(reply));
         }
-        early(reply);
-        let attended = attend(accessor, side, given).await;
-        attended.map_err(Broken::Guest)?;
+        early_reply(reply);
+        let closed = attend(accessor, side, sent).await;
+        closed.map_err(CallError::Guest)?;
         poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
-        Ok(Replied::Before)
+        Ok(Completion::AfterReply)
     };
-    store.run_concurrent(whole).await.map_err(Broken::Guest)?
+    store.run_concurrent(task).await.map_err(CallError::Guest)?
 }
 
-async fn answer<D: Send + 'static>(
+async fn invoke<D: Send + 'static>(
     accessor: &Accessor<D>,
     side: &Arc<Side>,
     call: Call,
-    given: &mut Given,
-) -> Result<Vec<u8>, Broken> {
+    sent: &mut SentFutures,
+) -> Result<Vec<u8>, CallError> {
     let shape = &call.shape;
     let arguments = accessor.with(|mut access| {
-        let (store, given) = (access.as_context_mut(), &mut Given::default());
+        let (store, sent) = (access.as_context_mut(), &mut SentFutures::default());
         decode(
             &call.request,
             &shape.params,
-            &mut Ends { store, side, given },
+            &mut StoreTransfer { store, side, sent },
         )
     });
-    let arguments = arguments.map_err(Broken::Request)?;
+    let arguments = arguments.map_err(CallError::Request)?;
     drop(call.request);
     let mut results = vec![Val::Bool(false); shape.results.len()];
     let function = call.function;
     let called = function.call_concurrent(accessor, &arguments, &mut results);
-    called.await.map_err(Broken::Guest)?;
+    called.await.map_err(CallError::Guest)?;
     let reply = accessor.with(|mut access| {
         let store = access.as_context_mut();
-        encode(&results, &shape.results, &mut Ends { store, side, given })
+        encode(
+            &results,
+            &shape.results,
+            &mut StoreTransfer { store, side, sent },
+        )
     });
-    reply.map_err(Broken::Reply)
+    reply.map_err(CallError::Reply)
 }
 
-/// Whether the guest has nothing left to do.
-async fn is_quiet<D: Send + 'static>(accessor: &Accessor<D>) -> bool {
+/// True if the guest has no task left to run.
+async fn is_idle<D: Send + 'static>(accessor: &Accessor<D>) -> bool {
     poll_fn(|context| {
-        let quiet = accessor.poll_no_interesting_tasks(context).is_ready();
-        std::task::Poll::Ready(quiet)
+        let idle = accessor.poll_no_interesting_tasks(context).is_ready();
+        std::task::Poll::Ready(idle)
     })
     .await
 }
 
-/// Tells the other side, when dropped before it is disarmed, that what was written is not complete. It
-/// has to be dropped before the store, which ends the streams.
-pub(super) struct Guard(Option<Arc<Side>>);
+/// Marks everything that this side wrote as incomplete, unless disarmed before it is dropped. Must
+/// be dropped before the store, whose end closes the streams as if they were complete.
+pub(super) struct FailureGuard(Option<Arc<Side>>);
 
-impl Guard {
+impl FailureGuard {
     pub(super) fn new(side: &Arc<Side>) -> Self {
         Self(Some(side.clone()))
     }
@@ -117,7 +122,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for FailureGuard {
     fn drop(&mut self) {
         if let Some(side) = self.0.take() {
             side.fail();

@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
+use weft_link::{Answer, CallEnd, Side, reply_frame};
+use weft_telemetry::chain;
 use weft_wire::{Frame, Request};
 
-use super::callee_codec::{self, Broken, Call, Replied};
+use super::callee_codec::{self, Call, CallError, Completion};
 use crate::endpoint::Failure;
 use crate::links::codec::FunctionShape;
 use crate::links::failure::of_callee;
 use crate::links::local_call::report_failure;
 use crate::links::remote::Server;
 use crate::links::{Callee, LinkFailure, LinkedFunction};
-use weft_link::{Answer, CallEnd, Side, reply_frame};
-use weft_telemetry::chain;
 
 /// The end of a call in a store of this host, and the callee for the importer to keep.
 pub(crate) struct StoreEnd {
@@ -24,16 +24,16 @@ pub(crate) struct StoreEnd {
     pub(super) outcome: Result<Vec<u8>, Failure>,
 }
 
-/// How a call in a callee's store ended.
-enum Made {
-    Replied(Replied),
-    /// What the importer wrote will never be complete.
+/// The outcome of a call in a callee's store.
+enum CallOutcome {
+    Completed(Completion),
+    /// The importer's side failed before it had written all of its streams.
     Abandoned,
     Failed(Failure),
 }
 
-/// What is called.
-pub(super) struct Asked {
+/// A call with its encoded arguments.
+pub(super) struct EncodedCall {
     /// The target's index of the function.
     pub(super) index: u32,
     /// As the importer knows it; that both ends have the same types was checked when they were linked.
@@ -42,167 +42,177 @@ pub(super) struct Asked {
 }
 
 /// Makes a call for an importer of this host.
-pub(super) async fn of_store(
+pub(super) async fn serve_store(
     mut callee: Callee,
     side: Arc<Side>,
     function: Arc<LinkedFunction>,
-    asked: Asked,
+    encoded: EncodedCall,
     answer: oneshot::Sender<Answer<StoreEnd>>,
 ) {
     let mut answer = Some(answer);
-    let made = make(&mut callee, &side, asked, |reply| {
-        tell(&mut answer, Answer::GoesOn(reply));
+    let outcome = run(&mut callee, &side, encoded, |reply| {
+        send_once(&mut answer, Answer::GoesOn(reply));
     });
-    let (callee, outcome) = match made.await {
-        Made::Replied(Replied::Now(reply)) => (callee, Ok(reply)),
-        Made::Replied(Replied::Before) => return give_back(callee),
-        Made::Abandoned => return,
-        Made::Failed(failure) if answer.is_none() => {
+    let (callee, outcome) = match outcome.await {
+        CallOutcome::Completed(Completion::WithReply(reply)) => (callee, Ok(reply)),
+        CallOutcome::Completed(Completion::AfterReply) => return give_back(callee),
+        CallOutcome::Abandoned => return,
+        CallOutcome::Failed(failure) if answer.is_none() => {
             let name = format!("{}.{}", function.export, function.name);
-            report_failure(callee.entry(), &name, &function.route.ends.from, &failure);
+            report_failure(
+                callee.endpoint(),
+                &name,
+                &function.target.ends.from,
+                &failure,
+            );
             return;
         }
-        Made::Failed(failure) => {
-            // The importer's store is no place to end another in.
+        CallOutcome::Failed(failure) => {
+            // The instance ends here, and not in the importer's store.
             callee.discard();
             (callee, Err(failure))
         }
     };
     let callee = Box::new(callee);
-    tell(&mut answer, Answer::Over(StoreEnd { callee, outcome }));
+    send_once(&mut answer, Answer::Over(StoreEnd { callee, outcome }));
 }
 
-/// Makes the call that a frame asks for.
-pub(crate) async fn of_frame(
+/// Makes the call that a frame requests.
+pub(crate) async fn serve_frame(
     server: &Server,
     side: Arc<Side>,
     frame: &[u8],
     answer: oneshot::Sender<Answer<CallEnd>>,
 ) {
     let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-        tracing::warn!("a frame that is to be a call is none");
+        tracing::warn!("expected a request frame, found another frame");
         return;
     };
     match server.admitted(&request) {
-        Ok(callee) => of_request(callee, side, &request, answer).await,
+        Ok(callee) => serve_request(callee, side, &request, answer).await,
         Err(failure) => {
             let reply = reply_frame(&request, None, &Err(failure));
-            tell(&mut Some(answer), Answer::Over(CallEnd::Frame(reply)));
+            send_once(&mut Some(answer), Answer::Over(CallEnd::Frame(reply)));
         }
     }
 }
 
 /// Makes the call of a request that was admitted.
-pub(crate) async fn of_request(
+pub(crate) async fn serve_request(
     callee: Callee,
     side: Arc<Side>,
     request: &Request<'_>,
     answer: oneshot::Sender<Answer<CallEnd>>,
 ) {
     let mut answer = Some(answer);
-    let made = make_of_request(callee, &side, request, |reply| {
+    let outcome = run_request(callee, &side, request, |reply| {
         let reply = reply_frame(request, None, &Ok(reply));
-        tell(&mut answer, Answer::GoesOn(reply));
+        send_once(&mut answer, Answer::GoesOn(reply));
     });
-    if let Some(outcome) = made.await {
+    if let Some(outcome) = outcome.await {
         let reply = reply_frame(request, None, &outcome);
-        tell(&mut answer, Answer::Over(CallEnd::Frame(reply)));
+        send_once(&mut answer, Answer::Over(CallEnd::Frame(reply)));
     }
 }
 
 /// The outcome of a call; `None` if the reply was sent before, or its importer is gone.
-async fn make_of_request(
+async fn run_request(
     mut callee: Callee,
     side: &Arc<Side>,
     request: &Request<'_>,
-    mut early: impl FnMut(Vec<u8>) + Send,
+    mut early_reply: impl FnMut(Vec<u8>) + Send,
 ) -> Option<Result<Vec<u8>, LinkFailure>> {
     let mut replied = false;
-    let made = match find(&mut callee, request).await {
-        Ok(asked) => {
-            let early = |reply| {
+    let outcome = match resolve(&mut callee, request).await {
+        Ok(encoded) => {
+            let early_reply = |reply| {
                 replied = true;
-                early(reply);
+                early_reply(reply);
             };
-            make(&mut callee, side, asked, early).await
+            run(&mut callee, side, encoded, early_reply).await
         }
-        Err(failure) => Made::Failed(failure),
+        Err(failure) => CallOutcome::Failed(failure),
     };
-    match made {
-        Made::Replied(Replied::Now(reply)) => {
+    match outcome {
+        CallOutcome::Completed(Completion::WithReply(reply)) => {
             give_back(callee);
             Some(Ok(reply))
         }
-        Made::Replied(Replied::Before) => {
+        CallOutcome::Completed(Completion::AfterReply) => {
             give_back(callee);
             None
         }
-        Made::Abandoned => None,
-        Made::Failed(failure) => {
+        CallOutcome::Abandoned => None,
+        CallOutcome::Failed(failure) => {
             let target = &request.target;
             let name = format!("{}.{}", target.interface, target.function);
-            report_failure(callee.entry(), &name, request.importer.component, &failure);
+            report_failure(
+                callee.endpoint(),
+                &name,
+                request.importer.component,
+                &failure,
+            );
             (!replied).then(|| Err(of_callee(target.component, &failure)))
         }
     }
 }
 
-/// What a request names.
-async fn find(callee: &mut Callee, request: &Request<'_>) -> Result<Asked, Failure> {
+/// Finds the function that a request names.
+async fn resolve(callee: &mut Callee, request: &Request<'_>) -> Result<EncodedCall, Failure> {
     callee.ready().await?;
     let target = &request.target;
     let (interface, function) = (target.interface, target.function);
-    let served = callee.served()?;
-    let Some((index, _)) = served.find(interface, function) else {
-        let reason = format!("it serves no `{interface}.{function}` over links");
+    let exports = callee.link_exports()?;
+    let Some((index, _)) = exports.find(interface, function) else {
+        let reason = format!("function `{interface}.{function}` is not exported over links");
         return Err(Failure::BadRequest(reason));
     };
-    Ok(Asked {
+    Ok(EncodedCall {
         index,
         shape: None,
         request: request.payload.to_vec(),
     })
 }
 
-/// Makes a call, within its deadline and for as long as its importer is there.
-async fn make(
+/// Makes a call, until its deadline or until its importer abandons it.
+async fn run(
     callee: &mut Callee,
     side: &Arc<Side>,
-    asked: Asked,
-    early: impl FnOnce(Vec<u8>) + Send,
-) -> Made {
+    encoded: EncodedCall,
+    early_reply: impl FnOnce(Vec<u8>) + Send,
+) -> CallOutcome {
     let ready = callee.ready().await;
-    let call = match ready.and_then(|()| call(callee, asked)) {
+    let call = match ready.and_then(|()| call(callee, encoded)) {
         Ok(call) => call,
-        Err(failure) => return Made::Failed(failure),
+        Err(failure) => return CallOutcome::Failed(failure),
     };
     let deadline = callee.deadline();
     let store = match callee.store() {
         Ok(store) => store,
-        Err(failure) => return Made::Failed(failure),
+        Err(failure) => return CallOutcome::Failed(failure),
     };
-    let guard = callee_codec::Guard::new(side);
-    let ran = tokio::select! {
+    let guard = callee_codec::FailureGuard::new(side);
+    let result = tokio::select! {
         biased;
-        ran = timeout_at(deadline, callee_codec::run(store, side, call, early)) => ran,
-        () = poll_fn(|context| side.poll_abandoned(context)) => return Made::Abandoned,
+        result = timeout_at(deadline, callee_codec::run(store, side, call, early_reply)) => result,
+        () = poll_fn(|context| side.poll_abandoned(context)) => return CallOutcome::Abandoned,
     };
-    let failure = match ran {
+    let failure = match result {
         Ok(Ok(replied)) => {
             guard.disarm();
-            return Made::Replied(replied);
+            return CallOutcome::Completed(replied);
         }
-        Ok(Err(Broken::Request(error))) => Failure::BadRequest(chain(&error)),
-        Ok(Err(Broken::Reply(error))) => Failure::Trapped(Box::new(error)),
-        Ok(Err(Broken::Guest(error))) => callee.failure(Some(error)),
+        Ok(Err(CallError::Request(error))) => Failure::BadRequest(chain(&error)),
+        Ok(Err(CallError::Reply(error))) => Failure::Trapped(Box::new(error)),
+        Ok(Err(CallError::Guest(error))) => callee.failure(Some(error)),
         Err(_) => callee.failure(None),
     };
-    Made::Failed(failure)
+    CallOutcome::Failed(failure)
 }
 
-fn call(callee: &mut Callee, asked: Asked) -> Result<Call, Failure> {
-    let function = callee.function(asked.index)?;
-    let shape = match asked.shape {
+fn call(callee: &mut Callee, encoded: EncodedCall) -> Result<Call, Failure> {
+    let function = callee.function(encoded.index)?;
+    let shape = match encoded.shape {
         Some(shape) => shape,
         None => {
             let shape = FunctionShape::of(&function.ty(&*callee.store()?));
@@ -212,20 +222,20 @@ fn call(callee: &mut Callee, asked: Asked) -> Result<Call, Failure> {
     Ok(Call {
         function,
         shape,
-        request: asked.request,
+        request: encoded.request,
     })
 }
 
 fn give_back(callee: Callee) {
-    let entry = callee.entry().clone();
+    let endpoint = callee.endpoint().clone();
     if let Some(instance) = callee.into_instance() {
-        entry.give_back(*instance);
+        endpoint.give_back(*instance);
     }
 }
 
-/// Says it once. The importer may be gone.
-fn tell<O>(answer: &mut Option<oneshot::Sender<Answer<O>>>, what: Answer<O>) {
+/// Sends the answer, once. A closed channel means that the importer has gone away, and is ignored.
+fn send_once<O>(answer: &mut Option<oneshot::Sender<Answer<O>>>, value: Answer<O>) {
     if let Some(answer) = answer.take() {
-        let _ = answer.send(what);
+        let _ = answer.send(value);
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, AccessorTask, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
-
-use super::stream_transfer::{Ends, Given, attend};
-use crate::links::codec::{CodecError, FunctionShape, decode, encode};
 use weft_link::Side;
 
-/// The arguments of a call, encoded. Their streams and futures belong to `side` from here on.
+use super::stream_transfer::{SentFutures, StoreTransfer, attend};
+use crate::links::codec::{CodecError, FunctionShape, decode, encode};
+
+/// Encodes the arguments of a call. Their streams and futures belong to `side` from here on.
 ///
 /// # Errors
 /// If they cannot be carried; their streams and futures are closed then.
@@ -23,17 +23,17 @@ pub(super) fn request<D: Send + 'static>(
     shape: &FunctionShape,
     arguments: &[Val],
 ) -> Result<Vec<u8>, CodecError> {
-    let mut given = Given::default();
-    let mut ends = Ends {
+    let mut sent = SentFutures::default();
+    let mut ends = StoreTransfer {
         store: store.as_context_mut(),
         side,
-        given: &mut given,
+        sent: &mut sent,
     };
     match encode(arguments, &shape.params, &mut ends) {
         Ok(request) => {
             if side.is_open() {
                 let side = side.clone();
-                let attendant = Attendant { side, given };
+                let attendant = Attendant { side, sent };
                 store.spawn(attendant).map_err(CodecError::store)?;
             }
             Ok(request)
@@ -55,9 +55,13 @@ pub(super) fn reply<D: 'static>(
     shape: &FunctionShape,
     reply: &[u8],
 ) -> Result<Vec<Val>, CodecError> {
-    // Nothing is given away here.
-    let given = &mut Given::default();
-    decode(reply, &shape.results, &mut Ends { store, side, given })
+    // A reply contains no streams of the importer.
+    let sent = &mut SentFutures::default();
+    decode(
+        reply,
+        &shape.results,
+        &mut StoreTransfer { store, side, sent },
+    )
 }
 
 /// Closes the streams and futures among values that go nowhere, so that whoever writes them is told.
@@ -76,13 +80,13 @@ pub(super) fn close<D: 'static>(mut store: StoreContextMut<'_, D>, values: &[Val
 /// the attendant with it, and what was written is not complete.
 struct Attendant {
     side: Arc<Side>,
-    given: Given,
+    sent: SentFutures,
 }
 
 impl<D: Send + 'static> AccessorTask<D> for Attendant {
     async fn run(mut self, accessor: &Accessor<D>) -> wasmtime::Result<()> {
-        let given = std::mem::take(&mut self.given);
-        attend(accessor, &self.side, given).await
+        let sent = std::mem::take(&mut self.sent);
+        attend(accessor, &self.side, sent).await
     }
 }
 

@@ -15,9 +15,9 @@ const CHUNK_LIMITS: Limits = Limits {
     ..Limits::LINK
 };
 
-/// What can be in a stream or a future.
-pub(super) trait Carried: ComponentType + Lift + Lower + Send + Sync + 'static {
-    /// How many go into one chunk.
+/// A value of a stream or a future.
+pub(super) trait StreamItem: ComponentType + Lift + Lower + Send + Sync + 'static {
+    /// Number of values per chunk.
     const PER_CHUNK: usize = SCALARS_PER_CHUNK;
 
     /// Appends the value.
@@ -35,8 +35,8 @@ pub(super) trait Carried: ComponentType + Lift + Lower + Send + Sync + 'static {
 /// A chunk of these elements.
 ///
 /// # Errors
-/// If it is longer than links carry.
-pub(super) fn encode_chunk<T: Carried>(elements: &[T]) -> Result<Vec<u8>, EncodeError> {
+/// If the chunk exceeds the size limit of links.
+pub(super) fn encode_chunk<T: StreamItem>(elements: &[T]) -> Result<Vec<u8>, EncodeError> {
     let mut payload = Vec::new();
     let mut encoder = Encoder::new(&mut payload, MAX_VALUE_BYTES);
     encoder.list(elements.len())?;
@@ -49,8 +49,8 @@ pub(super) fn encode_chunk<T: Carried>(elements: &[T]) -> Result<Vec<u8>, Encode
 /// The elements of a chunk.
 ///
 /// # Errors
-/// If the other side did not send a list of such elements.
-pub(super) fn decode_chunk<T: Carried>(payload: &[u8]) -> Result<Vec<T>, DecodeError> {
+/// If the payload is not a list of such elements.
+pub(super) fn decode_chunk<T: StreamItem>(payload: &[u8]) -> Result<Vec<T>, DecodeError> {
     let mut decoder = Decoder::new(payload, CHUNK_LIMITS)?;
     let count = decoder.list(1)?;
     let mut elements = Vec::with_capacity(count);
@@ -63,7 +63,7 @@ pub(super) fn decode_chunk<T: Carried>(payload: &[u8]) -> Result<Vec<T>, DecodeE
 
 macro_rules! scalars {
     ($($ty:ty: $method:ident,)*) => {
-        $(impl Carried for $ty {
+        $(impl StreamItem for $ty {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
                 encoder.$method(*self)
             }
@@ -90,7 +90,7 @@ scalars! {
     char: char,
 }
 
-impl Carried for String {
+impl StreamItem for String {
     const PER_CHUNK: usize = TEXTS_PER_CHUNK;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
@@ -102,7 +102,7 @@ impl Carried for String {
     }
 }
 
-impl Carried for Vec<u8> {
+impl StreamItem for Vec<u8> {
     const PER_CHUNK: usize = TEXTS_PER_CHUNK;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
@@ -114,7 +114,7 @@ impl Carried for Vec<u8> {
     }
 }
 
-impl Carried for Result<(), String> {
+impl StreamItem for Result<(), String> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         match self {
             Ok(()) => encoder.ok(),
@@ -137,18 +137,18 @@ impl Carried for Result<(), String> {
     }
 }
 
-/// The `ok` of a result, which has more than `()` to say.
-pub(super) trait Element: Carried {}
+/// The `ok` of a result other than `()`.
+pub(super) trait ResultValue: StreamItem {}
 
-macro_rules! elements {
+macro_rules! result_values {
     ($($ty:ty,)*) => {
-        $(impl Element for $ty {})*
+        $(impl ResultValue for $ty {})*
     };
 }
 
-elements! { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, char, String, Vec<u8>, }
+result_values! { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, char, String, Vec<u8>, }
 
-impl<T: Element> Carried for Result<T, String> {
+impl<T: ResultValue> StreamItem for Result<T, String> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         match self {
             Ok(value) => {

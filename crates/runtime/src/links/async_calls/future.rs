@@ -6,33 +6,35 @@ use std::task::{Context, Poll};
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureConsumer, FutureProducer, Source};
-
-use super::element::{Carried, decode_chunk, encode_chunk};
 use weft_link::stream_table::{Receiver, Sender};
 
-/// What a future is told, or its reader trapped with, whose writer is gone.
-const BROKEN: &str = "whoever was to write the future is gone: it trapped, or had no more time";
+use super::element::{StreamItem, decode_chunk, encode_chunk};
 
-/// Sends on the value that this store writes.
+/// The failure of a future whose writer ended without a value; a trap of the reader if the type
+/// cannot carry one.
+const BROKEN: &str =
+    "the writer of the future ended without a value: it trapped or exceeded its deadline";
+
+/// Sends the value that this store writes.
 pub(super) struct Consumer<T> {
     sender: Sender,
-    of: PhantomData<fn() -> T>,
+    item: PhantomData<fn() -> T>,
 }
 
 /// Writes the value that comes in to this store.
 pub(super) struct Producer<T> {
     receiver: Receiver,
-    of: PhantomData<fn() -> T>,
+    item: PhantomData<fn() -> T>,
 }
 
 impl<T> Consumer<T> {
     pub(super) fn new(sender: Sender) -> Self {
-        let of = PhantomData;
-        Self { sender, of }
+        let item = PhantomData;
+        Self { sender, item }
     }
 }
 
-impl<T: Carried, D: 'static> FutureConsumer<D> for Consumer<T> {
+impl<T: StreamItem, D: 'static> FutureConsumer<D> for Consumer<T> {
     type Item = T;
 
     fn poll_consume(
@@ -53,12 +55,12 @@ impl<T: Carried, D: 'static> FutureConsumer<D> for Consumer<T> {
 
 impl<T> Producer<T> {
     pub(super) fn new(receiver: Receiver) -> Self {
-        let of = PhantomData;
-        Self { receiver, of }
+        let item = PhantomData;
+        Self { receiver, item }
     }
 }
 
-impl<T: Carried, D: 'static> FutureProducer<D> for Producer<T> {
+impl<T: StreamItem, D: 'static> FutureProducer<D> for Producer<T> {
     type Item = T;
 
     fn poll_produce(
@@ -70,8 +72,8 @@ impl<T: Carried, D: 'static> FutureProducer<D> for Producer<T> {
         let reason = match self.receiver.poll_chunk(context) {
             Poll::Ready(Ok(chunk)) => match decode_chunk::<T>(&chunk) {
                 Ok(mut values) if values.len() == 1 => return Poll::Ready(Ok(values.pop())),
-                Ok(values) => format!("the future has {} values", values.len()),
-                Err(error) => format!("the value of the future cannot be decoded: {error}"),
+                Ok(values) => format!("expected one value of the future, found {}", values.len()),
+                Err(error) => format!("cannot decode the value of the future: {error}"),
             },
             Poll::Ready(Err(_)) => BROKEN.to_owned(),
             Poll::Pending if finish => return Poll::Ready(Ok(None)),

@@ -27,4 +27,4 @@ mod stream_transfer;
 mod tests;
 
 pub(crate) use self::bind::bind_all;
-pub(crate) use self::callee_task::{of_frame, of_request};
+pub(crate) use self::callee_task::{serve_frame, serve_request};

@@ -12,25 +12,25 @@ use wasmtime::component::{
     Destination, DirectDestination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
-
-use super::element::{Carried, decode_chunk, encode_chunk};
 use weft_link::stream_table::{BYTES_PER_CHUNK, Gone, Receiver, Sender, bytes_chunk};
+use weft_wire::{DecodeError, Decoder, Limits};
+
+use super::element::{StreamItem, decode_chunk, encode_chunk};
 
 /// Sends on what this store writes.
 pub(super) struct Consumer<T> {
     sender: Sender,
-    of: PhantomData<fn() -> T>,
+    item: PhantomData<fn() -> T>,
 }
 
 /// Writes what comes in to this store.
 pub(super) struct Producer<T> {
     receiver: Receiver,
-    /// A chunk that was asked about, and not for.
-    ahead: Option<Vec<u8>>,
-    /// The size of the chunk that the store has, and delivers.
-    delivering: usize,
-    of: PhantomData<fn() -> T>,
+    /// A chunk received for a zero-length read, which only checks availability.
+    buffered: Option<Vec<u8>>,
+    /// Size of the chunk that was passed to the store last.
+    delivered_bytes: usize,
+    item: PhantomData<fn() -> T>,
 }
 
 /// Sends on the bytes that this store writes.
@@ -41,12 +41,12 @@ pub(super) struct BytesConsumer {
 /// Writes the bytes that come in to this store.
 pub(super) struct BytesProducer {
     receiver: Receiver,
-    /// Bytes that were not asked for yet.
-    current: Option<Bytes>,
+    /// Received bytes that the reader has not read.
+    current: Option<ByteChunk>,
 }
 
-/// A chunk of bytes, of which some have been read.
-struct Bytes {
+/// A partly read chunk of bytes.
+struct ByteChunk {
     payload: Vec<u8>,
     read: usize,
 }
@@ -55,12 +55,12 @@ struct Bytes {
 
 impl<T> Consumer<T> {
     pub(super) fn new(sender: Sender) -> Self {
-        let of = PhantomData;
-        Self { sender, of }
+        let item = PhantomData;
+        Self { sender, item }
     }
 }
 
-impl<T: Carried, D: 'static> StreamConsumer<D> for Consumer<T> {
+impl<T: StreamItem, D: 'static> StreamConsumer<D> for Consumer<T> {
     type Item = T;
 
     fn poll_consume(
@@ -70,8 +70,8 @@ impl<T: Carried, D: 'static> StreamConsumer<D> for Consumer<T> {
         mut source: Source<'_, T>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if let Some(early) = ready!(wait_for_credit(&self.sender, context, finish)) {
-            return Poll::Ready(Ok(early));
+        if let Some(result) = ready!(poll_credit(&self.sender, context, finish)) {
+            return Poll::Ready(Ok(result));
         }
         let count = source.remaining(&mut store).min(T::PER_CHUNK);
         if count > 0 {
@@ -89,9 +89,9 @@ impl<T> Producer<T> {
     pub(super) fn new(receiver: Receiver) -> Self {
         Self {
             receiver,
-            ahead: None,
-            delivering: 0,
-            of: PhantomData,
+            buffered: None,
+            delivered_bytes: 0,
+            item: PhantomData,
         }
     }
 
@@ -101,14 +101,14 @@ impl<T> Producer<T> {
         context: &Context<'_>,
         finish: bool,
     ) -> Poll<Result<Vec<u8>, StreamResult>> {
-        match self.ahead.take() {
+        match self.buffered.take() {
             Some(chunk) => Poll::Ready(Ok(chunk)),
-            None => wait_for_chunk(&self.receiver, context, finish),
+            None => poll_next_chunk(&self.receiver, context, finish),
         }
     }
 }
 
-impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
+impl<T: StreamItem, D: 'static> StreamProducer<D> for Producer<T> {
     type Item = T;
     type Buffer = VecBuffer<T>;
 
@@ -119,18 +119,18 @@ impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
         mut destination: Destination<'a, T, VecBuffer<T>>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        // It asks again only when all was delivered.
-        let delivered = std::mem::take(&mut self.delivering);
+        // The store polls again only after all was delivered.
+        let delivered = std::mem::take(&mut self.delivered_bytes);
         if delivered > 0 {
             self.receiver.consumed(delivered);
         }
         loop {
             let chunk = match ready!(self.poll_chunk(context, finish)) {
                 Ok(chunk) => chunk,
-                Err(instead) => return Poll::Ready(Ok(instead)),
+                Err(end) => return Poll::Ready(Ok(end)),
             };
             if destination.remaining(store.as_context_mut()) == Some(0) {
-                self.ahead = Some(chunk);
+                self.buffered = Some(chunk);
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
             return match decode_chunk::<T>(&chunk) {
@@ -140,7 +140,7 @@ impl<T: Carried, D: 'static> StreamProducer<D> for Producer<T> {
                     continue;
                 }
                 Ok(elements) => {
-                    self.delivering = chunk.len();
+                    self.delivered_bytes = chunk.len();
                     destination.set_buffer(elements.into());
                     Poll::Ready(Ok(StreamResult::Completed))
                 }
@@ -168,22 +168,22 @@ impl<D: 'static> StreamConsumer<D> for BytesConsumer {
         source: Source<'_, u8>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        if let Some(early) = ready!(wait_for_credit(&self.sender, context, finish)) {
-            return Poll::Ready(Ok(early));
+        if let Some(result) = ready!(poll_credit(&self.sender, context, finish)) {
+            return Poll::Ready(Ok(result));
         }
         let mut source = source.as_direct(store);
         let written = source.remaining();
-        let mut taken = 0;
-        while taken < written.len() {
+        let mut consumed = 0;
+        while consumed < written.len() {
             let room = self.sender.credit().min(BYTES_PER_CHUNK);
             if room == 0 {
                 break;
             }
-            let end = written.len().min(taken + room);
-            self.sender.send(bytes_chunk(&written[taken..end])?);
-            taken = end;
+            let end = written.len().min(consumed + room);
+            self.sender.send(bytes_chunk(&written[consumed..end])?);
+            consumed = end;
         }
-        source.mark_read(taken);
+        source.mark_read(consumed);
         Poll::Ready(Ok(StreamResult::Completed))
     }
 }
@@ -203,14 +203,14 @@ impl BytesProducer {
         &mut self,
         context: &Context<'_>,
         finish: bool,
-    ) -> Poll<Result<Bytes, StreamResult>> {
+    ) -> Poll<Result<ByteChunk, StreamResult>> {
         loop {
             let bytes = match self.current.take() {
                 Some(bytes) => Ok(bytes),
-                None => ready!(wait_for_bytes(&self.receiver, context, finish)),
+                None => ready!(poll_next_bytes(&self.receiver, context, finish)),
             };
             match bytes {
-                Ok(bytes) if bytes.left().is_empty() => {
+                Ok(bytes) if bytes.unread().is_empty() => {
                     self.receiver.consumed(bytes.payload.len());
                 }
                 bytes => return Poll::Ready(bytes),
@@ -221,17 +221,17 @@ impl BytesProducer {
     /// Copies what is here into the room that a reader has, and keeps the rest.
     fn fill<D: 'static>(
         &mut self,
-        mut bytes: Bytes,
+        mut bytes: ByteChunk,
         mut room: usize,
         mut destination: DirectDestination<'_, D>,
     ) {
         loop {
-            let count = room.min(bytes.left().len());
-            destination.remaining()[..count].copy_from_slice(&bytes.left()[..count]);
+            let count = room.min(bytes.unread().len());
+            destination.remaining()[..count].copy_from_slice(&bytes.unread()[..count]);
             destination.mark_written(count);
             bytes.read += count;
             room -= count;
-            if !bytes.left().is_empty() {
+            if !bytes.unread().is_empty() {
                 self.current = Some(bytes);
                 return;
             }
@@ -239,7 +239,7 @@ impl BytesProducer {
             if room == 0 {
                 return;
             }
-            match self.receiver.chunk().map(Bytes::of) {
+            match self.receiver.chunk().map(ByteChunk::of) {
                 Some(Ok(next)) => bytes = next,
                 Some(Err(error)) => {
                     // What was copied is delivered before the end.
@@ -265,14 +265,14 @@ impl<D: 'static> StreamProducer<D> for BytesProducer {
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let bytes = match ready!(self.poll_bytes(context, finish)) {
             Ok(bytes) => bytes,
-            Err(instead) => return Poll::Ready(Ok(instead)),
+            Err(end) => return Poll::Ready(Ok(end)),
         };
         match destination.remaining(store.as_context_mut()) {
             // It only asks whether there is something.
             Some(0) => self.current = Some(bytes),
             room => {
-                // A reader that is the host takes one chunk at a time.
-                let room = room.unwrap_or(bytes.left().len());
+                // The host as reader has no buffer, and gets one chunk at a time.
+                let room = room.unwrap_or(bytes.unread().len());
                 self.fill(bytes, room, destination.as_direct(store, room));
             }
         }
@@ -282,7 +282,7 @@ impl<D: 'static> StreamProducer<D> for BytesProducer {
 
 // === impl Bytes ===
 
-impl Bytes {
+impl ByteChunk {
     fn of(payload: Vec<u8>) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(&payload, Limits::LINK)?;
         let length = decoder.bytes()?.len();
@@ -291,17 +291,13 @@ impl Bytes {
         Ok(Self { payload, read })
     }
 
-    fn left(&self) -> &[u8] {
+    fn unread(&self) -> &[u8] {
         &self.payload[self.read..]
     }
 }
 
-/// None once a chunk may be sent, or what there is to say in place of it.
-fn wait_for_credit(
-    sender: &Sender,
-    context: &Context<'_>,
-    finish: bool,
-) -> Poll<Option<StreamResult>> {
+/// `None` once a chunk may be sent, or the result of the write without one.
+fn poll_credit(sender: &Sender, context: &Context<'_>, finish: bool) -> Poll<Option<StreamResult>> {
     match sender.poll_credit(context) {
         Poll::Ready(Ok(())) => Poll::Ready(None),
         Poll::Ready(Err(Gone)) => Poll::Ready(Some(StreamResult::Dropped)),
@@ -310,8 +306,8 @@ fn wait_for_credit(
     }
 }
 
-/// The next chunk, or what there is to say in place of it.
-fn wait_for_chunk(
+/// The next chunk, or the result of the read without one.
+fn poll_next_chunk(
     receiver: &Receiver,
     context: &Context<'_>,
     finish: bool,
@@ -325,17 +321,17 @@ fn wait_for_chunk(
     }
 }
 
-fn wait_for_bytes(
+fn poll_next_bytes(
     receiver: &Receiver,
     context: &Context<'_>,
     finish: bool,
-) -> Poll<Result<Bytes, StreamResult>> {
-    let chunk = ready!(wait_for_chunk(receiver, context, finish));
-    Poll::Ready(chunk.and_then(|chunk| Bytes::of(chunk).map_err(|error| malformed(&error))))
+) -> Poll<Result<ByteChunk, StreamResult>> {
+    let chunk = ready!(poll_next_chunk(receiver, context, finish));
+    Poll::Ready(chunk.and_then(|chunk| ByteChunk::of(chunk).map_err(|error| malformed(&error))))
 }
 
 /// A stream that is not what it should be ends.
 fn malformed(error: &DecodeError) -> StreamResult {
-    tracing::warn!(%error, "a chunk of a stream cannot be decoded");
+    tracing::warn!(%error, "malformed chunk of a stream");
     StreamResult::Dropped
 }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamReader};
 use wasmtime::{AsContextMut, StoreContextMut};
-
-use super::element::Carried;
-use super::{future, stream};
-use crate::links::codec::{CodecError, Element, FutureValue, Handover};
 use weft_link::stream_table::{Event, Kind, Receiver, Sender, Side};
 
-/// Hands over the streams and futures of one store's side of a call.
-pub(super) struct Ends<'a, D: 'static> {
+use super::element::StreamItem;
+use super::{future, stream};
+use crate::links::codec::{CodecError, Element, FutureValue, StreamTransfer};
+
+/// Transfers the streams and futures of one store's side of a call.
+pub(super) struct StoreTransfer<'a, D: 'static> {
     pub(super) store: StoreContextMut<'a, D>,
     pub(super) side: &'a Arc<Side>,
-    pub(super) given: &'a mut Given,
+    pub(super) sent: &'a mut SentFutures,
 }
 
 /// The futures that were given away and may come to be unwanted.
 #[derive(Default)]
-pub(super) struct Given(Vec<(u32, FutureAny)>);
+pub(super) struct SentFutures(Vec<(u32, FutureAny)>);
 
 /// Does something with the type of Rust that an element is of.
 macro_rules! with_element {
@@ -98,7 +98,7 @@ macro_rules! with_value {
     };
 }
 
-impl<D: 'static> Handover for Ends<'_, D> {
+impl<D: 'static> StreamTransfer for StoreTransfer<'_, D> {
     fn give_stream(&mut self, stream: &StreamAny, element: Element) -> Result<u32, CodecError> {
         let (number, sender) = self.side.give(Kind::Stream);
         let (store, stream) = (self.store.as_context_mut(), stream.clone());
@@ -115,7 +115,7 @@ impl<D: 'static> Handover for Ends<'_, D> {
         let store = self.store.as_context_mut();
         let is_guests = with_value!(value, T => send_future::<T, D>(store, future.clone(), sender));
         if is_guests.map_err(CodecError::store)? {
-            self.given.0.push((number, future.clone()));
+            self.sent.0.push((number, future.clone()));
         }
         Ok(number)
     }
@@ -138,11 +138,11 @@ impl<D: 'static> Handover for Ends<'_, D> {
     }
 }
 
-impl<D: 'static> Ends<'_, D> {
+impl<D: 'static> StoreTransfer<'_, D> {
     fn receiver(&self, number: u32) -> Result<Receiver, CodecError> {
         let receiver = self.side.take(number);
-        receiver.ok_or(CodecError::Handover(
-            "expected the number of a stream that was handed over, found another",
+        receiver.ok_or(CodecError::Transfer(
+            "expected the number of a transferred stream, found another number",
         ))
     }
 }
@@ -152,7 +152,7 @@ impl<D: 'static> Ends<'_, D> {
 pub(super) async fn attend<D: Send + 'static>(
     accessor: &Accessor<D>,
     side: &Side,
-    mut given: Given,
+    mut sent: SentFutures,
 ) -> wasmtime::Result<()> {
     loop {
         let event = std::future::poll_fn(|context| side.poll_event(context)).await;
@@ -160,9 +160,9 @@ pub(super) async fn attend<D: Send + 'static>(
             Event::Closed => return Ok(()),
             Event::Unwanted(number) => number,
         };
-        let futures = given.0.iter_mut();
-        if let Some((_, future)) = futures.into_iter().find(|(given, _)| *given == number) {
-            // It has not been written, so the store still has it.
+        let futures = sent.0.iter_mut();
+        if let Some((_, future)) = futures.into_iter().find(|(sent, _)| *sent == number) {
+            // The future has no value yet, so the store still owns it.
             accessor.with(|store| future.close(store))?;
         }
     }
@@ -177,7 +177,7 @@ fn send_bytes<D: 'static>(
     reader.pipe(store, stream::BytesConsumer::new(sender))
 }
 
-fn send_stream<T: Carried, D: 'static>(
+fn send_stream<T: StreamItem, D: 'static>(
     store: StoreContextMut<'_, D>,
     stream: StreamAny,
     sender: Sender,
@@ -186,9 +186,9 @@ fn send_stream<T: Carried, D: 'static>(
     reader.pipe(store, stream::Consumer::<T>::new(sender))
 }
 
-/// Says whether a guest is to write the future. One that the host writes cannot be closed once it is
-/// read: the runtime would look for it when its value comes.
-fn send_future<T: Carried, D: 'static>(
+/// Returns whether a guest writes the future. A future that the host writes cannot be closed once
+/// it is piped: the runtime would look it up when its value arrives.
+fn send_future<T: StreamItem, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     future: FutureAny,
     sender: Sender,
@@ -211,7 +211,7 @@ fn receive_bytes<D: 'static>(
     reader.try_into_stream_any(store)
 }
 
-fn receive_stream<T: Carried, D: 'static>(
+fn receive_stream<T: StreamItem, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     receiver: Receiver,
 ) -> wasmtime::Result<StreamAny> {
@@ -219,7 +219,7 @@ fn receive_stream<T: Carried, D: 'static>(
     reader.try_into_stream_any(store)
 }
 
-fn receive_future<T: Carried, D: 'static>(
+fn receive_future<T: StreamItem, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     receiver: Receiver,
 ) -> wasmtime::Result<FutureAny> {

@@ -3,7 +3,7 @@
 use wasmtime::component::Val;
 use weft_wire::{Decoder, Limits};
 
-use super::{CodecError, Handover, Shape};
+use super::{CodecError, Shape, StreamTransfer};
 
 /// Decodes the parameters or the results of a function, one after another, to the last byte.
 ///
@@ -13,11 +13,11 @@ use super::{CodecError, Handover, Shape};
 pub(crate) fn decode(
     bytes: &[u8],
     shapes: &[Shape],
-    handover: &mut dyn Handover,
+    transfer: &mut dyn StreamTransfer,
 ) -> Result<Vec<Val>, CodecError> {
     let mut reader = Reader {
         decoder: Decoder::new(bytes, Limits::LINK)?,
-        handover,
+        transfer,
     };
     let values = reader.all(shapes)?;
     reader.decoder.finish()?;
@@ -26,7 +26,7 @@ pub(crate) fn decode(
 
 struct Reader<'a> {
     decoder: Decoder<'a>,
-    handover: &'a mut dyn Handover,
+    transfer: &'a mut dyn StreamTransfer,
 }
 
 impl Reader<'_> {
@@ -50,11 +50,11 @@ impl Reader<'_> {
             Shape::Flags(names) => self.flags(names)?,
             Shape::Stream(element) => {
                 let number = decoder.stream()?;
-                Val::Stream(self.handover.take_stream(number, *element)?)
+                Val::Stream(self.transfer.take_stream(number, *element)?)
             }
             Shape::Future(value) => {
                 let number = decoder.stream()?;
-                Val::Future(self.handover.take_future(number, *value)?)
+                Val::Future(self.transfer.take_future(number, *value)?)
             }
             composite => self.nested(composite)?,
         })

@@ -3,7 +3,7 @@
 use wasmtime::component::Val;
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
-use super::{CodecError, Handover, Shape};
+use super::{CodecError, Shape, StreamTransfer};
 
 /// Encodes the parameters or the results of a function, one after another.
 ///
@@ -13,7 +13,7 @@ use super::{CodecError, Handover, Shape};
 pub(crate) fn encode(
     values: &[Val],
     shapes: &[Shape],
-    handover: &mut dyn Handover,
+    transfer: &mut dyn StreamTransfer,
 ) -> Result<Vec<u8>, CodecError> {
     if values.len() != shapes.len() {
         return Err(CodecError::Count {
@@ -24,7 +24,7 @@ pub(crate) fn encode(
     let mut bytes = Vec::new();
     let mut writer = Writer {
         encoder: Encoder::new(&mut bytes, MAX_VALUE_BYTES),
-        handover,
+        transfer,
     };
     for (value, shape) in values.iter().zip(shapes) {
         writer.write(value, shape)?;
@@ -34,7 +34,7 @@ pub(crate) fn encode(
 
 struct Writer<'a> {
     encoder: Encoder<'a>,
-    handover: &'a mut dyn Handover,
+    transfer: &'a mut dyn StreamTransfer,
 }
 
 impl Writer<'_> {
@@ -98,11 +98,11 @@ impl Writer<'_> {
             }
             (Shape::Flags(names), Val::Flags(set)) => self.write_flags(names, set)?,
             (Shape::Stream(element), Val::Stream(stream)) => {
-                let number = self.handover.give_stream(stream, *element)?;
+                let number = self.transfer.give_stream(stream, *element)?;
                 self.encoder.stream(number)?;
             }
             (Shape::Future(of), Val::Future(future)) => {
-                let number = self.handover.give_future(future, *of)?;
+                let number = self.transfer.give_future(future, *of)?;
                 self.encoder.stream(number)?;
             }
             (shape, _) => return Err(wrong(shape.name())),

@@ -32,11 +32,8 @@ pub(crate) enum CodecError {
     },
     /// The types of a function are larger than anyone writes.
     #[error("expected types of at most {limit} parts, found more")]
-    TypeSize {
-        /// The bound.
-        limit: usize,
-    },
-    /// A value is not of the function's types.
+    TypeSize { limit: usize },
+    /// A value does not have the function's types.
     #[error("expected {expected}, found another value")]
     Value {
         /// What kind of value it should be.
@@ -44,30 +41,24 @@ pub(crate) enum CodecError {
     },
     /// There are not as many values as the function has.
     #[error("expected {expected} values, found {found}")]
-    Count {
-        /// How many the function has.
-        expected: usize,
-        /// How many there are.
-        found: usize,
-    },
-    /// The other end would not take the bytes.
-    #[error("cannot be encoded")]
+    Count { expected: usize, found: usize },
+    /// The value exceeds a limit of the other end.
+    #[error("cannot encode the values")]
     Encode(#[from] EncodeError),
-    /// The bytes are not of the function's types.
-    #[error("cannot be decoded")]
+    /// The bytes do not match the function's types.
+    #[error("cannot decode the values")]
     Decode(#[from] DecodeError),
     /// A stream or a future cannot be handed over.
     #[error("{0}")]
-    Handover(&'static str),
-    /// The store does not take or give a stream or a future.
-    #[error("a stream or a future cannot be handed over")]
+    Transfer(&'static str),
+    /// The store rejected an operation on a stream or a future.
+    #[error("cannot transfer a stream or a future")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What hands streams and futures over: their ends stay where they are, and the other side is told a
-/// number.
-pub(crate) trait Handover {
-    /// Takes the read end of a stream from the store, and gives it a number.
+/// Transfers streams and futures: each stays in its store, and the other side receives its number.
+pub(crate) trait StreamTransfer {
+    /// Takes the read end of a stream from the store, and assigns it a number.
     ///
     /// # Errors
     /// If the store or the link does not allow it.

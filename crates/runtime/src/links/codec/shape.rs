@@ -203,11 +203,11 @@ impl Walk {
             Type::Flags(names) => Shape::Flags(names.names().map(str::to_owned).collect()),
             Type::Stream(stream) => {
                 let element = stream.ty().as_ref().and_then(Element::of);
-                Shape::Stream(element.ok_or_else(|| refused("a stream of other elements"))?)
+                Shape::Stream(element.ok_or_else(|| refused("a stream of unsupported elements"))?)
             }
             Type::Future(future) => {
                 let value = future.ty().as_ref().and_then(FutureValue::of);
-                Shape::Future(value.ok_or_else(|| refused("a future of another type"))?)
+                Shape::Future(value.ok_or_else(|| refused("a future of an unsupported type"))?)
             }
             Type::Own(_) | Type::Borrow(_) => return Err(refused("a resource")),
             Type::ErrorContext => return Err(refused("an error context")),

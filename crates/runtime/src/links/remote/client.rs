@@ -6,11 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use weft_link::{Frames, Outbound, Peer, encoded, number_call};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
 
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction, in_task};
-use weft_link::{Frames, Outbound, Peer, encoded, number_call};
 
 /// How many renewals fit into a lease: two may be lost.
 const RENEWALS_PER_LEASE: u32 = 3;
@@ -73,46 +73,48 @@ pub(crate) async fn call(
     importer: &mut GuestState,
     arguments: &[u8],
 ) -> Result<Bytes, LinkFailure> {
-    let to = &function.route.ends.to;
+    let to = &function.target.ends.to;
     let Some(activity) = importer.activity().cloned() else {
-        let reason = format!("`{to}`: its importer runs no request");
+        let reason = format!("`{to}`: the importer has no active request");
         return Err(LinkFailure::new(FailureCode::Refused, reason));
     };
     let now = Instant::now();
-    let left = activity.deadline.saturating_duration_since(now);
-    let left = function.deadline.map_or(left, |link| link.min(left));
-    let session = importer.sessions().remote(&function.route);
+    let time_left = activity.deadline.saturating_duration_since(now);
+    let time_left = function
+        .deadline
+        .map_or(time_left, |link| link.min(time_left));
+    let session = importer.sessions().remote(&function.target);
     let call = number_call();
     let frame = request(
         function,
         call,
         session.map(|(id, _)| id),
-        left,
+        time_left,
         activity.depth,
         arguments,
     );
     let outbound = Outbound {
         call,
-        target: function.route.call_target.clone(),
+        target: function.target.call_target.clone(),
         frame: frame.into(),
-        deadline: now + left,
+        deadline: now + time_left,
         is_idempotent: function.is_idempotent,
     };
     let pinned = session.map(|(_, peer)| peer);
     let (answer, peer) = exchange(frames, function, outbound, pinned).await?;
     let Ok(Frame::Reply(reply)) = Frame::decode(&answer) else {
-        let reason = format!("the reply of `{to}` cannot be read");
+        let reason = format!("cannot decode the reply of `{to}`");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
     };
     match (reply.session, session) {
         (Some(kept), None) => {
             let lease = Duration::from_millis(u64::from(kept.lease_ms));
-            let tasks = &function.route.carrier.tasks;
+            let tasks = &function.target.delivery.tasks;
             let session = RemoteSession::new(kept.id, lease, peer, frames, tasks);
-            importer.sessions().keep_remote(&function.route, session);
+            importer.sessions().put_remote(&function.target, session);
         }
-        // It has ended, or the call has ended it.
-        (None, Some(_)) => importer.sessions().clear(&function.route),
+        // The session has ended before the call, or with it.
+        (None, Some(_)) => importer.sessions().clear(&function.target),
         (Some(_), Some(_)) | (None, None) => {}
     }
     reply.outcome.map(|payload| answer.slice_ref(payload))
@@ -125,21 +127,21 @@ pub(crate) async fn drop_handle(
     importer: &mut GuestState,
     handle: u32,
 ) -> Result<(), LinkFailure> {
-    let Some((session, peer)) = importer.sessions().remote(&function.route) else {
-        // It has ended, and the resource with it.
+    let Some((session, peer)) = importer.sessions().remote(&function.target) else {
+        // The session has ended, and the resource with it.
         return Ok(());
     };
     let frame = encoded(&Frame::Drop(DropHandle { session, handle }));
     let deadline = importer.activity().map(|activity| activity.deadline);
     let deadline = deadline.unwrap_or_else(Instant::now);
-    let carrier = &function.route.carrier;
+    let delivery = &function.target.delivery;
     let frames = frames.clone();
-    let telling = async move { frames.drop_handle(peer, frame, deadline).await };
-    if carrier.is_in_task() {
-        // If the host is going away, so is the session.
-        let _ = in_task(&carrier.tasks, telling).await;
+    let send = async move { frames.drop_handle(peer, frame, deadline).await };
+    if delivery.is_in_task() {
+        // If this host is shutting down, the session ends anyway.
+        let _ = in_task(&delivery.tasks, send).await;
     } else {
-        telling.await;
+        send.await;
     }
     Ok(())
 }
@@ -151,15 +153,18 @@ async fn exchange(
     call: Outbound,
     pinned: Option<Peer>,
 ) -> Result<(Bytes, Peer), LinkFailure> {
-    let route = &function.route;
-    if !route.carrier.is_in_task() {
+    let target = &function.target;
+    if !target.delivery.is_in_task() {
         return frames.exchange(call, pinned).await;
     }
     let frames = frames.clone();
     let exchange = async move { frames.exchange(call, pinned).await };
-    let answered = in_task(&route.carrier.tasks, exchange).await;
-    answered.unwrap_or_else(|_| {
-        let reason = format!("`{}`: this host is going away", route.ends.to);
+    let reply = in_task(&target.delivery.tasks, exchange).await;
+    reply.unwrap_or_else(|_| {
+        let reason = format!(
+            "`{}`: the call was interrupted, the host is shutting down",
+            target.ends.to
+        );
         Err(LinkFailure::new(FailureCode::MaybeExecuted, reason))
     })
 }
@@ -169,11 +174,11 @@ pub(in crate::links) fn request(
     function: &LinkedFunction,
     call: u64,
     session: Option<SessionId>,
-    left: Duration,
+    time_left: Duration,
     depth: u32,
     payload: &[u8],
 ) -> Vec<u8> {
-    let ends = &function.route.ends;
+    let ends = &function.target.ends;
     encoded(&Frame::Request(Request {
         call,
         session,
@@ -183,7 +188,7 @@ pub(in crate::links) fn request(
             interface: &function.export,
             function: &function.name,
         },
-        deadline_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+        deadline_ms: u32::try_from(time_left.as_millis()).unwrap_or(u32::MAX),
         depth,
         trace: None,
         importer: Importer {

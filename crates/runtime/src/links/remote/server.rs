@@ -9,23 +9,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Reply, Request, SessionId, Target};
-
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use weft_link::{
     AdmittedCall, Answer, CallEnd, CallServer, Refusal, Refusals, Side, boxed, reply_frame,
 };
 use weft_node::runtime::RunningApp;
+use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Request, SessionId, Target};
 
 use crate::build::Serving;
 use crate::endpoint::{Entry, Failure, Instance};
 use crate::links::async_calls;
 use crate::links::encoded_call::serve;
 use crate::links::failure::of_callee;
-use crate::links::local_call::{Asked, report_failure};
+use crate::links::local_call::{CallBudget, report_failure};
 use crate::links::{Callee, LinkFailure, stub_imports};
 
 /// How long a session waits for its importer: some missed renewals, and not so long that what a lost
@@ -44,7 +43,7 @@ pub(crate) struct Server {
     /// Set once, when there is something to be found.
     directory: OnceLock<Directory>,
     sessions: Mutex<HashMap<SessionId, Session>>,
-    refusals: Arc<Refusals>,
+    rejected: Arc<Refusals>,
 }
 
 /// An instance that is kept for an importer.
@@ -56,27 +55,27 @@ struct Session {
     expires: Instant,
 }
 
-/// A session that a call has. If the call does not come to its end, the session ends with it.
-struct Taken<'a> {
+/// A session during a call. Unless the call puts the instance back, the session ends.
+struct BusySession<'a> {
     server: &'a Server,
     id: SessionId,
 }
 
 impl Server {
-    /// The entry of an app's component, if it is here.
-    pub(crate) fn entry(&self, app: &str, component: &str) -> Option<Entry> {
+    /// The endpoint of an app's component, if this host runs it.
+    pub(crate) fn endpoint(&self, app: &str, component: &str) -> Option<Entry> {
         (self.directory.get()?)(app, component)
     }
 
     async fn reply(&self, request: &Request<'_>) -> Vec<u8> {
         match self.admitted(request) {
-            Ok(callee) => self.reply_of(callee, request).await,
+            Ok(callee) => self.reply_admitted(callee, request).await,
             Err(failure) => reply_frame(request, None, &Err(failure)),
         }
     }
 
-    /// Answers a request that was admitted.
-    pub(crate) async fn reply_of(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
+    /// Makes an admitted call, and returns its reply frame.
+    pub(crate) async fn reply_admitted(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
         let (session, outcome) = match self.serve(callee, request).await {
             Ok(served) => served,
             Err(failure) => (None, Err(failure)),
@@ -94,15 +93,15 @@ impl Server {
         request: &Request<'_>,
     ) -> Result<(Option<KeptSession>, Result<Vec<u8>, LinkFailure>), LinkFailure> {
         let target = &request.target;
-        let entry = callee.entry().clone();
-        let taken = match request.session {
+        let endpoint = callee.endpoint().clone();
+        let session_in_use = match request.session {
             Some(id) => Some(self.take(id, &mut callee)?),
             None => None,
         };
         let outcome = call(&mut callee, target, request.payload).await;
         if let Err(failure) = &outcome {
             let name = format!("{}.{}", target.interface, target.function);
-            report_failure(&entry, &name, request.importer.component, failure);
+            report_failure(&endpoint, &name, request.importer.component, failure);
         }
         let is_whole = outcome
             .as_ref()
@@ -110,13 +109,13 @@ impl Server {
             .is_none_or(Failure::leaves_instance_whole);
         let outcome = outcome.map_err(|failure| of_callee(target.component, &failure));
         let instance = callee.into_instance().filter(|_| is_whole);
-        let session = match (taken, instance) {
-            (Some(taken), Some(instance)) => Some(taken.keep(instance)),
-            (None, Some(instance)) if instance.served.has_resources() => {
-                Some(self.open(&entry, instance)?)
+        let session = match (session_in_use, instance) {
+            (Some(session_in_use), Some(instance)) => Some(session_in_use.put_back(instance)),
+            (None, Some(instance)) if instance.link_exports.has_resources() => {
+                Some(self.open(&endpoint, instance)?)
             }
             (None, Some(instance)) => {
-                entry.give_back(*instance);
+                endpoint.give_back(*instance);
                 None
             }
             (_, None) => None,
@@ -130,91 +129,103 @@ impl Server {
     /// `unreachable` if it is not here, and what the target refuses.
     pub(crate) fn admitted(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
-        let entry = self.entry(target.app, target.component);
-        let entry =
-            entry.ok_or_else(|| refusal(FailureCode::Unreachable, target, "it is not deployed"))?;
-        let asked = Asked {
+        let endpoint = self.endpoint(target.app, target.component);
+        let endpoint = endpoint.ok_or_else(|| {
+            failure_of_target(
+                FailureCode::Unreachable,
+                target,
+                "the component is not deployed",
+            )
+        })?;
+        let budget = CallBudget {
             deadline: Instant::now() + Duration::from_millis(u64::from(request.deadline_ms)),
-            at_most: None,
+            link_limit: None,
             depth: request.depth,
         };
-        Callee::admit(entry, asked)
+        Callee::admit(endpoint, budget)
     }
 
     async fn drop_handle(&self, dropped: DropHandle) {
-        let Some(entry) = self.entry_of(dropped.session) else {
-            // It has ended, and the resource with it.
+        let Some(endpoint) = self.endpoint_of_session(dropped.session) else {
+            // The session has ended, and the resource with it.
             return;
         };
-        let asked = Asked {
+        let budget = CallBudget {
             deadline: Instant::now() + LEASE,
-            at_most: None,
+            link_limit: None,
             depth: 0,
         };
         let released = async {
-            let mut callee = Callee::admit(entry.clone(), asked)?;
-            let taken = self.take(dropped.session, &mut callee)?;
+            let mut callee = Callee::admit(endpoint.clone(), budget)?;
+            let session_in_use = self.take(dropped.session, &mut callee)?;
             let released = stub_imports::release(&mut callee, dropped.handle).await;
-            released.map_err(|failure| of_callee(entry.component(), &failure))?;
+            released.map_err(|failure| of_callee(endpoint.component(), &failure))?;
             if let Some(instance) = callee.into_instance() {
-                taken.keep(instance);
+                session_in_use.put_back(instance);
             }
             Ok::<_, LinkFailure>(())
         };
         if let Err(failure) = released.await {
-            tracing::warn!(component = entry.component(), %failure, "a handle was not dropped");
+            tracing::warn!(component = endpoint.component(), %failure, "cannot drop a handle");
         }
     }
 
-    fn entry_of(&self, id: SessionId) -> Option<Entry> {
+    fn endpoint_of_session(&self, id: SessionId) -> Option<Entry> {
         let (app, component) = {
             let sessions = self.sessions();
             let session = sessions.get(&id)?;
             (session.app.clone(), session.component.clone())
         };
-        self.entry(&app, &component)
+        self.endpoint(&app, &component)
     }
 
     /// Takes a session for a call.
-    fn take(&self, id: SessionId, callee: &mut Callee) -> Result<Taken<'_>, LinkFailure> {
+    fn take(&self, id: SessionId, callee: &mut Callee) -> Result<BusySession<'_>, LinkFailure> {
         let mut sessions = self.sessions();
-        let to = callee.entry().component();
+        let to = callee.endpoint().component();
         let refused =
             |reason: &str| LinkFailure::new(FailureCode::Refused, format!("`{to}`: {reason}"));
         let Some(session) = sessions.get_mut(&id) else {
-            return Err(refused("its session has ended, and what its handles meant"));
+            return Err(refused("the session has ended, and its handles with it"));
         };
-        if (&*session.app, &*session.component) != (callee.entry().app(), to) {
-            return Err(refused("the session is of another component"));
+        if (&*session.app, &*session.component) != (callee.endpoint().app(), to) {
+            return Err(refused("the session belongs to another component"));
         }
         let Some(instance) = session.instance.take() else {
-            let reason = "its instance is busy, and handles tie the importer to that instance";
+            let reason = "the session is busy, and handles tie the importer to its instance";
             return Err(refused(reason));
         };
         drop(sessions);
         callee.enter(instance);
-        Ok(Taken { server: self, id })
+        Ok(BusySession { server: self, id })
     }
 
-    /// Keeps an instance for its importer, under a new name.
-    fn open(&self, entry: &Entry, mut instance: Box<Instance>) -> Result<KeptSession, LinkFailure> {
+    /// Stores an instance for its importer, as a new session.
+    fn open(
+        &self,
+        endpoint: &Entry,
+        mut instance: Box<Instance>,
+    ) -> Result<KeptSession, LinkFailure> {
         instance.store.data_mut().end_request();
         let mut id = [0; 16];
         let random = getrandom::fill(&mut id);
         let mut sessions = self.sessions();
         if random.is_err() || sessions.len() >= SESSIONS_MAX {
-            let reason = format!("the host keeps {SESSIONS_MAX} sessions already");
+            let component = endpoint.component();
+            let reason = format!(
+                "`{component}`: the limit of {SESSIONS_MAX} sessions on this host is reached"
+            );
             return Err(LinkFailure::new(FailureCode::Busy, reason));
         }
         let id = SessionId(id);
         let session = Session {
-            app: entry.app().into(),
-            component: entry.component().into(),
+            app: endpoint.app().into(),
+            component: endpoint.component().into(),
             instance: Some(instance),
             expires: Instant::now() + LEASE,
         };
         sessions.insert(id, session);
-        Ok(kept(id))
+        Ok(kept_session(id))
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
@@ -261,7 +272,7 @@ impl CallServer for FrameServer {
     }
 
     fn note(&self, frame: &[u8]) {
-        let refusals = &self.0.refusals;
+        let rejected = &self.0.rejected;
         match Frame::decode(frame) {
             Ok(Frame::Renew(renewed)) => {
                 if let Some(session) = self.0.sessions().get_mut(&renewed.session) {
@@ -269,15 +280,15 @@ impl CallServer for FrameServer {
                 }
             }
             Ok(Frame::End(ended)) => drop(self.0.sessions().remove(&ended.session)),
-            Ok(other) => refusals.count(Refusal::Unexpected, other.kind().name()),
-            Err(error) => refusals.count_frame(&error),
+            Ok(other) => rejected.count(Refusal::Unexpected, other.kind().name()),
+            Err(error) => rejected.count_frame(&error),
         }
     }
 
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
         let callee = self.0.admitted(head)?;
         let server = self.0.clone();
-        Ok(Box::new(Admitted { server, callee }))
+        Ok(Box::new(AdmittedRequest { server, callee }))
     }
 
     async fn serve_streams(
@@ -286,15 +297,15 @@ impl CallServer for FrameServer {
         frame: &[u8],
         reply: oneshot::Sender<Answer<CallEnd>>,
     ) {
-        async_calls::of_frame(&self.0, side, frame, reply).await;
+        async_calls::serve_frame(&self.0, side, frame, reply).await;
     }
 
     fn rejected(&self) -> &Arc<Refusals> {
-        &self.0.refusals
+        &self.0.rejected
     }
 
     fn drop_expired(&self) {
-        self.0.refusals.tell();
+        self.0.rejected.tell();
         let now = Instant::now();
         let mut sessions = self.0.sessions();
         let expired =
@@ -306,20 +317,20 @@ impl CallServer for FrameServer {
     }
 }
 
-/// A call that has its place at its target.
-pub(crate) struct Admitted {
+/// A call that has been admitted at its target.
+pub(crate) struct AdmittedRequest {
     server: Arc<Server>,
     callee: Callee,
 }
 
 #[async_trait]
-impl AdmittedCall for Admitted {
+impl AdmittedCall for AdmittedRequest {
     fn deadline(&self) -> Instant {
         self.callee.deadline()
     }
 
     async fn make(self: Box<Self>, request: &Request<'_>) -> Vec<u8> {
-        self.server.reply_of(self.callee, request).await
+        self.server.reply_admitted(self.callee, request).await
     }
 
     async fn serve_streams(
@@ -328,13 +339,13 @@ impl AdmittedCall for Admitted {
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     ) {
-        async_calls::of_request(self.callee, side, request, reply).await;
+        async_calls::serve_request(self.callee, side, request, reply).await;
     }
 }
 
-impl Taken<'_> {
+impl BusySession<'_> {
     /// Puts the instance back for the next call.
-    fn keep(self, mut instance: Box<Instance>) -> KeptSession {
+    fn put_back(self, mut instance: Box<Instance>) -> KeptSession {
         instance.store.data_mut().end_request();
         let id = self.id;
         if let Some(session) = self.server.sessions().get_mut(&id) {
@@ -343,11 +354,11 @@ impl Taken<'_> {
         }
         // The session goes on.
         std::mem::forget(self);
-        kept(id)
+        kept_session(id)
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for BusySession<'_> {
     fn drop(&mut self) {
         self.server.sessions().remove(&self.id);
     }
@@ -360,20 +371,20 @@ async fn call(
     arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     callee.ready().await?;
-    let served = callee.served()?;
-    let Some((index, path)) = served.find(target.interface, target.function) else {
+    let exports = callee.link_exports()?;
+    let Some((index, path)) = exports.find(target.interface, target.function) else {
         let (interface, function) = (target.interface, target.function);
-        let reason = format!("it serves no `{interface}.{function}` over links");
+        let reason = format!("function `{interface}.{function}` is not exported over links");
         return Err(Failure::BadRequest(reason));
     };
     serve(path, callee, index, arguments).await
 }
 
-fn kept(id: SessionId) -> KeptSession {
+fn kept_session(id: SessionId) -> KeptSession {
     let lease_ms = u32::try_from(LEASE.as_millis()).unwrap_or(u32::MAX);
     KeptSession { id, lease_ms }
 }
 
-fn refusal(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {
+fn failure_of_target(code: FailureCode, target: &Target<'_>, reason: &str) -> LinkFailure {
     LinkFailure::new(code, format!("`{}`: {reason}", target.component))
 }

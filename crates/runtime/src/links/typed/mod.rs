@@ -13,9 +13,8 @@ use wasmtime::component::{ComponentNamedList, LinkerInstance, Lower};
 use weft_stub::plan::{CallPath, Signature};
 use weft_wire::{DecodeError, Decoder, Limits};
 
-use self::values::Returned;
-
-use super::encoded_call::{exchange, read_reply};
+use self::values::ReturnType;
+use super::encoded_call::{call_encoded, read_reply};
 use super::local_call::run_in;
 use super::{Callee, Link, LinkFailure, LinkedFunction};
 use crate::endpoint::Failure;
@@ -35,10 +34,12 @@ pub(crate) fn bind_all(
         let CallPath::Direct(signature) = &function.path else {
             continue;
         };
-        let Some(shape) = signatures::find(signature) else {
-            return Err(wasmtime::Error::msg("the signature is not in the table"));
+        let Some(code) = signatures::find(signature) else {
+            return Err(wasmtime::Error::msg(
+                "the signature is missing from the table",
+            ));
         };
-        (shape.bind)(linker, &format!("f{index}"), function.clone())?;
+        (code.bind)(linker, &format!("f{index}"), function.clone())?;
     }
     Ok(())
 }
@@ -51,9 +52,9 @@ pub(crate) async fn serve(
     arguments: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     match signatures::find(signature) {
-        Some(shape) => (shape.serve)(callee, target_index, arguments).await,
+        Some(code) => (code.serve)(callee, target_index, arguments).await,
         None => Err(Failure::BadRequest(
-            "its signature is not in the table".to_owned(),
+            "the signature is missing from the table".to_owned(),
         )),
     }
 }
@@ -62,7 +63,7 @@ pub(crate) async fn serve(
 async fn call<A, R>(callee: &mut Callee, target_index: u32, arguments: A) -> Result<R, Failure>
 where
     A: ComponentNamedList + Lower + Send + Sync,
-    R: Returned,
+    R: ReturnType,
 {
     callee.ready().await?;
     let function = callee.function(target_index)?;
@@ -70,24 +71,24 @@ where
     run_in!(callee, function, arguments)
 }
 
-/// Makes the call where something lies between the two stores: a task, or the wire.
-async fn over_bytes<R: Returned>(
+/// Makes an encoded call, for links with a task or a transport between the two stores.
+async fn call_over_bytes<R: ReturnType>(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: Vec<u8>,
 ) -> Result<R, LinkFailure> {
-    let reply = exchange(function, importer, arguments).await?;
+    let reply = call_encoded(function, importer, arguments).await?;
     read_reply(function, &reply, R::decode)
 }
 
 fn reader(bytes: &[u8]) -> Result<Decoder<'_>, Failure> {
-    Decoder::new(bytes, Limits::LINK).map_err(malformed)
+    Decoder::new(bytes, Limits::LINK).map_err(decode_failure)
 }
 
-fn malformed(error: DecodeError) -> Failure {
-    Failure::BadRequest(format!("its arguments cannot be read: {error}"))
+fn decode_failure(error: DecodeError) -> Failure {
+    Failure::BadRequest(format!("cannot decode the arguments: {error}"))
 }
 
-fn too_large(error: &wasmtime::Error) -> Failure {
-    Failure::BadRequest(format!("its result cannot be written: {error}"))
+fn encode_failure(error: &wasmtime::Error) -> Failure {
+    Failure::BadRequest(format!("cannot encode the result: {error}"))
 }

@@ -13,34 +13,34 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
 use weft_stub::plan::Signature;
 
-use super::values::{Bytes, Param, Returned, Text};
-use super::{call, over_bytes, reader};
+use super::values::{Bytes, Param, ReturnType, Text};
+use super::{call, call_over_bytes, reader};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
-use crate::links::encoded_call::written;
+use crate::links::encoded_call::encode_with;
 use crate::links::{Callee, LinkedFunction, boxed};
 
-/// The code of one signature.
-pub(super) struct Shape {
-    /// Puts the importer's function into a linker.
+/// The compiled code of one signature.
+pub(super) struct SignatureCode {
+    /// Defines the importer's function in a linker.
     pub(super) bind:
         fn(&mut LinkerInstance<'_, GuestState>, &str, Arc<LinkedFunction>) -> wasmtime::Result<()>,
     /// Calls the target's function, by its index, with encoded arguments.
-    pub(super) serve: for<'a> fn(&'a mut Callee, u32, &'a [u8]) -> Serving<'a>,
+    pub(super) serve: for<'a> fn(&'a mut Callee, u32, &'a [u8]) -> EncodedReply<'a>,
 }
 
-/// The encoded result of a call that is served.
-type Serving<'a> = BoxFuture<'a, Result<Vec<u8>, Failure>>;
+/// The pending result of a call, encoded.
+type EncodedReply<'a> = BoxFuture<'a, Result<Vec<u8>, Failure>>;
 
-static SHAPES: LazyLock<HashMap<Signature, Shape>> = LazyLock::new(table);
+static SIGNATURES: LazyLock<HashMap<Signature, SignatureCode>> = LazyLock::new(table);
 
-/// The shape of a signature, if the table has it.
-pub(super) fn find(signature: &Signature) -> Option<&'static Shape> {
-    SHAPES.get(signature)
+/// The code of a signature; `None` if the table does not contain it.
+pub(super) fn find(signature: &Signature) -> Option<&'static SignatureCode> {
+    SIGNATURES.get(signature)
 }
 
-/// Adds one shape to a table.
-macro_rules! shape {
+/// Adds one signature to a table.
+macro_rules! signature {
     ($table:ident, [$($name:ident: $param:ty),*], $returned:ty) => {{
         fn bind(
             linker: &mut LinkerInstance<'_, GuestState>,
@@ -54,11 +54,14 @@ macro_rules! shape {
                     let function = function.clone();
                     boxed(move || async move {
                         let ($($name,)*) = lifted;
-                        let returned = if function.route.carrier.is_inline() {
+                        let returned = if function.target.delivery.is_inline() {
                             match function.begin(importer.data_mut()) {
                                 Ok(mut callee) => {
                                     let outcome: Result<$returned, Failure> = {
-                                        $(let $name = <$param as Param>::hold(&$name, &importer)?;)*
+                                        $(
+                                            let $name =
+                                                <$param as Param>::borrow(&$name, &importer)?;
+                                        )*
                                         let arguments = ($(<$param as Param>::lower(&$name),)*);
                                         call(&mut callee, function.target_index, arguments).await
                                     };
@@ -67,20 +70,25 @@ macro_rules! shape {
                                 Err(failure) => Err(failure),
                             }
                         } else {
-                            let arguments = written(|encoder| {
+                            let arguments = encode_with(|encoder| {
                                 let _ = &encoder;
                                 $(
-                                    let $name = <$param as Param>::hold(&$name, &importer)?;
+                                    let $name = <$param as Param>::borrow(&$name, &importer)?;
                                     <$param as Param>::encode(&$name, encoder)?;
                                 )*
                                 Ok(())
                             })?;
                             let importer = importer.data_mut();
-                            // Boxed: it is large, and would be moved with every call that goes the other way.
-                            let call = boxed(|| over_bytes::<$returned>(&function, importer, arguments));
+                            // Boxed: the future is large, and would be moved with every call on the
+                            // other path.
+                            let call = boxed(|| {
+                                call_over_bytes::<$returned>(&function, importer, arguments)
+                            });
                             Box::into_pin(call).await
                         };
-                        returned.or_else(|failure| <$returned as Returned>::failed(failure, &function))
+                        returned.or_else(|failure| {
+                            <$returned as ReturnType>::from_failure(failure, &function)
+                        })
                     })
                 },
             )
@@ -90,46 +98,47 @@ macro_rules! shape {
             callee: &'a mut Callee,
             index: u32,
             bytes: &'a [u8],
-        ) -> Serving<'a> {
+        ) -> EncodedReply<'a> {
             Box::into_pin(boxed(move || async move {
-                #[allow(unused_mut, reason = "a shape without parameters reads nothing")]
+                #[allow(unused_mut, reason = "a signature without parameters reads nothing")]
                 let mut decoder = reader(bytes)?;
                 $(
                     let $name = <$param as Param>::decode(&mut decoder);
-                    let $name = $name.map_err(super::malformed)?;
+                    let $name = $name.map_err(super::decode_failure)?;
                 )*
-                decoder.finish().map_err(super::malformed)?;
+                decoder.finish().map_err(super::decode_failure)?;
                 let arguments = ($(<$param as Param>::lower(&$name),)*);
                 let returned: $returned = call(callee, index, arguments).await?;
-                written(|encoder| Ok(returned.encode(encoder)?)).map_err(|error| super::too_large(&error))
+                encode_with(|encoder| Ok(returned.encode(encoder)?))
+                    .map_err(|error| super::encode_failure(&error))
             }))
         }
 
         let signature = Signature {
             params: vec![$(<$param as Param>::KIND),*],
-            outcome: <$returned as Returned>::OUTCOME,
+            outcome: <$returned as ReturnType>::OUTCOME,
         };
-        $table.insert(signature, Shape { bind, serve });
+        $table.insert(signature, SignatureCode { bind, serve });
     }};
 }
 
-/// Adds a shape for each list of parameters with each result.
-macro_rules! shapes {
+/// Adds a signature for each list of parameters with each result.
+macro_rules! signatures {
     ($table:ident: $params:tt -> $returned:tt) => {
-        shapes!(@params $table $params $returned);
+        signatures!(@params $table $params $returned);
     };
     (@params $table:ident {$($params:tt)*} $returned:tt) => {
-        $(shapes!(@returned $table $params $returned);)*
+        $(signatures!(@returned $table $params $returned);)*
     };
     (@returned $table:ident $params:tt {$($returned:ty),*}) => {
-        $(shape!($table, $params, $returned);)*
+        $(signature!($table, $params, $returned);)*
     };
 }
 
-fn table() -> HashMap<Signature, Shape> {
+fn table() -> HashMap<Signature, SignatureCode> {
     let mut table = HashMap::new();
-    // What carries bulk data: strings and bytes, keys and offsets beside them.
-    shapes!(table: {
+    // Bulk data: strings and bytes, with keys and offsets.
+    signatures!(table: {
         [a: Text]
         [a: Bytes]
         [a: Text, b: Text]
@@ -149,8 +158,8 @@ fn table() -> HashMap<Signature, Shape> {
         (Result<(), String>,), (Result<bool, String>,), (Result<u32, String>,),
         (Result<u64, String>,), (Result<String, String>,), (Result<Vec<u8>, String>,)
     });
-    // What is fetched by number, or without any.
-    shapes!(table: {
+    // Lookups by number, or without arguments.
+    signatures!(table: {
         []
         [a: u32]
         [a: u64]
@@ -160,17 +169,17 @@ fn table() -> HashMap<Signature, Shape> {
         (), (u32,), (u64,), (String,), (Vec<u8>,),
         (Result<(), String>,), (Result<String, String>,), (Result<Vec<u8>, String>,)
     });
-    // One value of each kind, there and back.
-    shapes!(table: { [a: bool] } -> { (bool,) });
-    shapes!(table: { [a: u8] } -> { (u8,) });
-    shapes!(table: { [a: i8] } -> { (i8,) });
-    shapes!(table: { [a: u16] } -> { (u16,) });
-    shapes!(table: { [a: i16] } -> { (i16,) });
-    shapes!(table: { [a: i32] [a: i32, b: i32] } -> { (i32,) });
-    shapes!(table: { [a: i64] [a: i64, b: i64] } -> { (i64,), (Result<i64, String>,) });
-    shapes!(table: { [a: f32] [a: f32, b: f32] } -> { (f32,) });
-    shapes!(table: { [a: f64] [a: f64, b: f64] } -> { (f64,) });
-    shapes!(table: { [a: char] } -> { (char,) });
+    // One value of each kind, in both directions.
+    signatures!(table: { [a: bool] } -> { (bool,) });
+    signatures!(table: { [a: u8] } -> { (u8,) });
+    signatures!(table: { [a: i8] } -> { (i8,) });
+    signatures!(table: { [a: u16] } -> { (u16,) });
+    signatures!(table: { [a: i16] } -> { (i16,) });
+    signatures!(table: { [a: i32] [a: i32, b: i32] } -> { (i32,) });
+    signatures!(table: { [a: i64] [a: i64, b: i64] } -> { (i64,), (Result<i64, String>,) });
+    signatures!(table: { [a: f32] [a: f32, b: f32] } -> { (f32,) });
+    signatures!(table: { [a: f64] [a: f64, b: f64] } -> { (f64,) });
+    signatures!(table: { [a: char] } -> { (char,) });
     table
 }
 

@@ -16,21 +16,21 @@ pub(super) trait Param {
     const KIND: Kind;
     /// As it comes from the importer's store.
     type Lifted: ComponentType + Lift + Send + Sync + 'static;
-    /// As it lies in the importer's memory, or in a message.
-    type Held<'a>: Send + Sync;
-    /// As it goes into the target's store.
+    /// The value as borrowed from the importer's memory, or from a frame.
+    type Borrowed<'a>: Send + Sync;
+    /// The value as lowered into the target's store.
     type Lowered<'a>: ComponentType + Lower + Copy + Send + Sync;
 
-    fn hold<'a>(
+    fn borrow<'a>(
         lifted: &Self::Lifted,
         importer: &'a StoreContextMut<'_, GuestState>,
-    ) -> wasmtime::Result<Self::Held<'a>>;
+    ) -> wasmtime::Result<Self::Borrowed<'a>>;
 
-    fn lower<'a>(held: &'a Self::Held<'_>) -> Self::Lowered<'a>;
+    fn lower<'a>(value: &'a Self::Borrowed<'_>) -> Self::Lowered<'a>;
 
-    fn encode(held: &Self::Held<'_>, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
+    fn encode(value: &Self::Borrowed<'_>, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
-    fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<Self::Held<'a>, DecodeError>;
+    fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<Self::Borrowed<'a>, DecodeError>;
 }
 
 /// A value that a typed shape returns.
@@ -44,8 +44,8 @@ pub(super) trait Value:
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 }
 
-/// What a typed shape returns.
-pub(super) trait Returned:
+/// The result of a signature.
+pub(super) trait ReturnType:
     ComponentNamedList + Lift + Lower + Send + Sync + Sized + 'static
 {
     const OUTCOME: Outcome;
@@ -53,8 +53,8 @@ pub(super) trait Returned:
     /// What the importer gets in place of a result.
     ///
     /// # Errors
-    /// Its trap, if the result cannot say it.
-    fn failed(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self>;
+    /// The importer's trap, if the result cannot carry a failure.
+    fn from_failure(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self>;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
@@ -75,22 +75,22 @@ macro_rules! scalars {
             impl Param for $ty {
                 const KIND: Kind = Kind::$kind;
                 type Lifted = $ty;
-                type Held<'a> = $ty;
+                type Borrowed<'a> = $ty;
                 type Lowered<'a> = $ty;
 
-                fn hold(
+                fn borrow(
                     lifted: &$ty,
                     _: &StoreContextMut<'_, GuestState>,
                 ) -> wasmtime::Result<$ty> {
                     Ok(*lifted)
                 }
 
-                fn lower(held: &$ty) -> $ty {
-                    *held
+                fn lower(value: &$ty) -> $ty {
+                    *value
                 }
 
-                fn encode(held: &$ty, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-                    encoder.$method(*held)
+                fn encode(value: &$ty, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+                    encoder.$method(*value)
                 }
 
                 fn decode(decoder: &mut Decoder<'_>) -> Result<$ty, DecodeError> {
@@ -133,22 +133,22 @@ scalars! {
 impl Param for Text {
     const KIND: Kind = Kind::String;
     type Lifted = WasmStr;
-    type Held<'a> = Cow<'a, str>;
+    type Borrowed<'a> = Cow<'a, str>;
     type Lowered<'a> = &'a str;
 
-    fn hold<'a>(
+    fn borrow<'a>(
         lifted: &WasmStr,
         importer: &'a StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<Cow<'a, str>> {
         lifted.to_str(importer)
     }
 
-    fn lower<'a>(held: &'a Cow<'_, str>) -> &'a str {
-        held
+    fn lower<'a>(value: &'a Cow<'_, str>) -> &'a str {
+        value
     }
 
-    fn encode(held: &Cow<'_, str>, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.string(held)
+    fn encode(value: &Cow<'_, str>, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.string(value)
     }
 
     fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<Cow<'a, str>, DecodeError> {
@@ -159,22 +159,22 @@ impl Param for Text {
 impl Param for Bytes {
     const KIND: Kind = Kind::Bytes;
     type Lifted = WasmList<u8>;
-    type Held<'a> = &'a [u8];
+    type Borrowed<'a> = &'a [u8];
     type Lowered<'a> = &'a [u8];
 
-    fn hold<'a>(
+    fn borrow<'a>(
         lifted: &WasmList<u8>,
         importer: &'a StoreContextMut<'_, GuestState>,
     ) -> wasmtime::Result<&'a [u8]> {
         Ok(lifted.as_le_slice(importer))
     }
 
-    fn lower<'a>(held: &'a &[u8]) -> &'a [u8] {
-        held
+    fn lower<'a>(value: &'a &[u8]) -> &'a [u8] {
+        value
     }
 
-    fn encode(held: &&[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.bytes(held)
+    fn encode(value: &&[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.bytes(value)
     }
 
     fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> {
@@ -208,10 +208,10 @@ impl Value for Vec<u8> {
 
 // === results ===
 
-impl Returned for () {
+impl ReturnType for () {
     const OUTCOME: Outcome = Outcome::Nothing;
 
-    fn failed(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
+    fn from_failure(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
         Err(function.trap(failure))
     }
 
@@ -224,10 +224,10 @@ impl Returned for () {
     }
 }
 
-impl<V: Value> Returned for (V,) {
+impl<V: Value> ReturnType for (V,) {
     const OUTCOME: Outcome = Outcome::Plain(V::KIND);
 
-    fn failed(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
+    fn from_failure(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
         Err(function.trap(failure))
     }
 
@@ -240,10 +240,10 @@ impl<V: Value> Returned for (V,) {
     }
 }
 
-impl Returned for (Result<(), String>,) {
+impl ReturnType for (Result<(), String>,) {
     const OUTCOME: Outcome = Outcome::Fallible(None);
 
-    fn failed(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
+    fn from_failure(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
         Ok((Err(failure.to_string()),))
     }
 
@@ -266,10 +266,10 @@ impl Returned for (Result<(), String>,) {
     }
 }
 
-impl<V: Value> Returned for (Result<V, String>,) {
+impl<V: Value> ReturnType for (Result<V, String>,) {
     const OUTCOME: Outcome = Outcome::Fallible(Some(V::KIND));
 
-    fn failed(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
+    fn from_failure(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
         Ok((Err(failure.to_string()),))
     }
 

@@ -6,9 +6,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_wire::Problem;
 
-use super::super::element::{Carried, decode_chunk, encode_chunk};
+use super::super::element::{StreamItem, decode_chunk, encode_chunk};
 
-fn comes_back<T: Carried + Clone + PartialEq + Debug>(elements: &[T]) {
+fn comes_back<T: StreamItem + Clone + PartialEq + Debug>(elements: &[T]) {
     let payload = encode_chunk(elements).unwrap();
     assert_eq!(decode_chunk::<T>(&payload).unwrap(), elements);
     for cut in 0..payload.len() {
@@ -54,8 +54,8 @@ proptest! {
 }
 
 #[test]
-fn more_elements_than_anyone_sends_are_refused_before_there_is_room_for_them() {
-    // So many empty strings take a byte each here and twenty-four there.
+fn more_elements_than_senders_put_in_a_chunk_are_refused_before_allocation() {
+    // An empty string takes one byte encoded, and 24 bytes decoded.
     let mut payload = encode_chunk(&vec![0_u8; 1 << 20]).unwrap();
     let error = decode_chunk::<String>(&payload).unwrap_err();
     assert!(matches!(error.problem, Problem::Elements { .. }), "{error}");

@@ -12,17 +12,17 @@ use weft_link::stream_message::Post;
 
 /// How messages go.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Channel {
     Direct,
     Framed,
 }
 
-const WAYS: [Way; 2] = [Way::Direct, Way::Framed];
+const CHANNELS: [Channel; 2] = [Channel::Direct, Channel::Framed];
 
 /// Both sides of a call.
-fn pair(way: Way) -> (Arc<Side>, Arc<Side>) {
-    Side::pair(|peer| match way {
-        Way::Direct => Post::Direct(Arc::downgrade(peer)),
-        Way::Framed => Post::Framed(Arc::downgrade(peer), 7),
+fn pair(channel: Channel) -> (Arc<Side>, Arc<Side>) {
+    Side::pair(|peer| match channel {
+        Channel::Direct => Post::Direct(Arc::downgrade(peer)),
+        Channel::Framed => Post::Framed(Arc::downgrade(peer), 7),
     })
 }

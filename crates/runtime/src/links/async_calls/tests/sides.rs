@@ -6,11 +6,11 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weft_wire::CancelledBy;
-
-use super::{WAYS, Way, pair};
 use weft_link::stream_message::Message;
 use weft_link::stream_table::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
+use weft_wire::CancelledBy;
+
+use super::{CHANNELS, Channel, pair};
 
 const WINDOW: usize = WINDOW_BYTES as usize;
 
@@ -39,9 +39,9 @@ fn receive(receiver: &Receiver) -> Poll<Result<Vec<u8>, Ended>> {
 }
 
 #[test]
-fn a_writer_waits_until_somebody_reads() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_writer_waits_until_the_reader_reads() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
@@ -50,7 +50,7 @@ fn a_writer_waits_until_somebody_reads() {
             Poll::Pending
         );
         assert_eq!(receive(&receiver), Poll::Pending);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "{way:?}");
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "{channel:?}");
         assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Ok(())));
         sender.send(vec![1, 2]);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 2])));
@@ -58,9 +58,9 @@ fn a_writer_waits_until_somebody_reads() {
 }
 
 #[test]
-fn no_more_than_the_window_and_a_chunk_is_under_way() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn at_most_the_window_and_one_chunk_are_in_flight() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         let chunk = vec![0; WINDOW - 1];
@@ -71,13 +71,13 @@ fn no_more_than_the_window_and_a_chunk_is_under_way() {
         assert_eq!(sender.poll_credit(&idle()), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(chunk.clone())));
         receiver.consumed(chunk.len());
-        assert_eq!(sender.credit(), 1, "{way:?}");
+        assert_eq!(sender.credit(), 1, "{channel:?}");
     }
 }
 
 #[test]
 fn a_chunk_without_credit_breaks_its_stream() {
-    let (importer, exporter) = pair(Way::Direct);
+    let (importer, exporter) = pair(Channel::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     exporter.receive(Message::Chunk {
         stream: 0,
@@ -88,8 +88,8 @@ fn a_chunk_without_credit_breaks_its_stream() {
 }
 
 #[test]
-fn a_chunk_that_is_no_list_breaks_its_stream() {
-    let (importer, exporter) = pair(Way::Direct);
+fn a_chunk_other_than_a_list_breaks_its_stream() {
+    let (importer, exporter) = pair(Channel::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     assert_eq!(receive(&receiver), Poll::Pending);
     // It would take room, and no credit.
@@ -99,9 +99,9 @@ fn a_chunk_that_is_no_list_breaks_its_stream() {
 }
 
 #[test]
-fn a_stream_that_was_written_is_complete() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_fully_written_stream_is_complete() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         sender.send(vec![1]);
@@ -109,28 +109,28 @@ fn a_stream_that_was_written_is_complete() {
         assert!(!importer.is_open());
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1])));
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!exporter.is_open(), "{way:?}");
+        assert!(!exporter.is_open(), "{channel:?}");
     }
 }
 
 #[test]
 fn the_end_of_a_stream_waits_until_the_other_side_reads_it() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (number, sender) = importer.give(Kind::Stream);
         drop(sender);
         let receiver = exporter.take(number).unwrap();
         assert!(importer.is_open() && exporter.is_open());
         assert_eq!(receive(&receiver), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!importer.is_open() && !exporter.is_open(), "{way:?}");
+        assert!(!importer.is_open() && !exporter.is_open(), "{channel:?}");
     }
 }
 
 #[test]
-fn a_reader_that_leaves_ends_the_writing() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_dropped_reader_ends_the_writer() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
@@ -141,14 +141,18 @@ fn a_reader_that_leaves_ends_the_writing() {
         drop(receiver);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
         assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
-        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Pending, "{way:?}");
+        assert_eq!(
+            exporter.poll_abandoned(&idle()),
+            Poll::Pending,
+            "{channel:?}"
+        );
     }
 }
 
 #[test]
-fn what_a_side_that_failed_wrote_is_not_complete() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn streams_of_a_failed_side_are_incomplete() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         sender.send(vec![1]);
@@ -156,14 +160,18 @@ fn what_a_side_that_failed_wrote_is_not_complete() {
         drop(sender);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1])));
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
-        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Ready(()), "{way:?}");
+        assert_eq!(
+            exporter.poll_abandoned(&idle()),
+            Poll::Ready(()),
+            "{channel:?}"
+        );
     }
 }
 
 #[test]
-fn a_side_that_is_lost_leaves_everything_open_broken() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_lost_side_breaks_all_open_streams() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (number, there) = importer.give(Kind::Stream);
         let reads = exporter.take(number).unwrap();
         let (_, back) = exporter.give(Kind::Stream);
@@ -171,14 +179,18 @@ fn a_side_that_is_lost_leaves_everything_open_broken() {
         drop(importer);
         assert_eq!(receive(&reads), Poll::Ready(Err(Ended::Broken)));
         assert_eq!(back.poll_credit(&idle()), Poll::Ready(Err(Gone)));
-        assert_eq!(exporter.poll_abandoned(&idle()), Poll::Ready(()), "{way:?}");
+        assert_eq!(
+            exporter.poll_abandoned(&idle()),
+            Poll::Ready(()),
+            "{channel:?}"
+        );
     }
 }
 
 #[test]
-fn a_future_is_held_until_somebody_reads_it() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_future_is_open_until_it_is_read() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
         sender.send_only(vec![1, 7]);
         drop(sender);
@@ -186,29 +198,29 @@ fn a_future_is_held_until_somebody_reads_it() {
         assert_eq!(receive(&receiver), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 7])));
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!importer.is_open(), "{way:?}");
+        assert!(!importer.is_open(), "{channel:?}");
     }
 }
 
 #[test]
 fn a_future_without_its_value_is_not_complete() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         drop(sender);
         assert_eq!(
             receive(&receiver),
             Poll::Ready(Err(Ended::Broken)),
-            "{way:?}"
+            "{channel:?}"
         );
     }
 }
 
 #[test]
-fn a_future_that_nobody_reads_is_said_to_be_unwanted_once() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
+fn a_future_dropped_unread_is_reported_once() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(woken.clone());
@@ -227,14 +239,14 @@ fn a_future_that_nobody_reads_is_said_to_be_unwanted_once() {
         assert_eq!(
             importer.poll_event(&idle()),
             Poll::Ready(Event::Closed),
-            "{way:?}"
+            "{channel:?}"
         );
     }
 }
 
 #[test]
-fn a_future_that_was_written_is_never_unwanted() {
-    let (importer, exporter) = pair(Way::Direct);
+fn a_written_future_is_never_reported_as_dropped() {
+    let (importer, exporter) = pair(Channel::Direct);
     let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
     sender.send_only(vec![1, 7]);
     drop(receiver);
@@ -244,8 +256,8 @@ fn a_future_that_was_written_is_never_unwanted() {
 }
 
 #[test]
-fn numbers_that_the_other_side_cannot_have_given_are_refused() {
-    let (importer, exporter) = pair(Way::Direct);
+fn numbers_that_the_other_side_cannot_have_assigned_are_refused() {
+    let (importer, exporter) = pair(Channel::Direct);
     assert!(importer.take(0).is_none(), "its own");
     assert!(exporter.take(1).is_none(), "its own");
     let _first = exporter.take(0).unwrap();
@@ -254,7 +266,7 @@ fn numbers_that_the_other_side_cannot_have_given_are_refused() {
 
 #[test]
 fn messages_about_streams_that_are_over_are_ignored() {
-    let (importer, exporter) = pair(Way::Direct);
+    let (importer, exporter) = pair(Channel::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     drop((sender, receiver));
     for stream in [0, 1, 8, u32::MAX] {
@@ -297,9 +309,9 @@ proptest! {
     /// chunk is under way; a stream is complete if it was written to its end, and else is not; and at
     /// the end nothing is open.
     #[test]
-    fn a_stream_keeps_its_promises(steps in steps(), framed in any::<bool>()) {
-        let way = if framed { Way::Framed } else { Way::Direct };
-        let (importer, exporter) = pair(way);
+    fn a_stream_keeps_its_invariants_under_any_events(steps in steps(), framed in any::<bool>()) {
+        let channel = if framed { Channel::Framed } else { Channel::Direct };
+        let (importer, exporter) = pair(channel);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         let (mut sender, mut receiver) = (Some(sender), Some(receiver));
         let (mut written, mut read) = (Vec::new(), Vec::new());
@@ -369,9 +381,9 @@ fn next_chunk(receiver: &Receiver) -> Result<Vec<u8>, Ended> {
 
 #[test]
 fn the_end_of_a_future_never_overtakes_its_value() {
-    for way in WAYS {
+    for channel in CHANNELS {
         for _ in 0..3_000 {
-            let (importer, exporter) = pair(way);
+            let (importer, exporter) = pair(channel);
             let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
             let start = std::sync::Barrier::new(2);
             let read = std::thread::scope(|scope| {
@@ -383,7 +395,7 @@ fn the_end_of_a_future_never_overtakes_its_value() {
                 start.wait();
                 next_chunk(&receiver)
             });
-            assert_eq!(read, Ok(vec![7]), "{way:?}");
+            assert_eq!(read, Ok(vec![7]), "{channel:?}");
         }
     }
 }

@@ -13,13 +13,13 @@ use wasmtime::component::{
     FutureConsumer, FutureReader, Source, StreamConsumer, StreamReader, StreamResult, Val,
 };
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
+use weft_link::stream_table::{Event, Gone, Kind, Side};
 
 use super::super::caller_codec;
-use super::super::element::Carried;
-use super::super::stream_transfer::{Ends, Given};
-use super::{WAYS, Way, pair};
-use crate::links::codec::{Element, FunctionShape, FutureValue, Handover, Shape, decode};
-use weft_link::stream_table::{Event, Gone, Kind, Side};
+use super::super::element::StreamItem;
+use super::super::stream_transfer::{SentFutures, StoreTransfer};
+use super::{CHANNELS, Channel, pair};
+use crate::links::codec::{Element, FunctionShape, FutureValue, Shape, StreamTransfer, decode};
 
 /// How long something that happens at once may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,20 +38,20 @@ fn function(parameter: Shape) -> FunctionShape {
     }
 }
 
-/// Hands a value over, from the importer's store to the exporter's.
-fn hand_over(
-    (near, importer): (&mut Store<()>, &Arc<Side>),
-    (far, exporter): (&mut Store<()>, &Arc<Side>),
+/// Transfers a value from the importer's store to the exporter's.
+fn transfer(
+    (source, importer): (&mut Store<()>, &Arc<Side>),
+    (destination, exporter): (&mut Store<()>, &Arc<Side>),
     shape: Shape,
     value: Val,
 ) -> Val {
     let function = function(shape);
     let request =
-        caller_codec::request(near.as_context_mut(), importer, &function, &[value]).unwrap();
-    let mut ends = Ends {
-        store: far.as_context_mut(),
+        caller_codec::request(source.as_context_mut(), importer, &function, &[value]).unwrap();
+    let mut ends = StoreTransfer {
+        store: destination.as_context_mut(),
         side: exporter,
-        given: &mut Given::default(),
+        sent: &mut SentFutures::default(),
     };
     let mut values = decode(&request, &function.params, &mut ends).unwrap();
     values.remove(0)
@@ -81,13 +81,13 @@ async fn run_until<R>(store: &mut Store<()>, received: oneshot::Receiver<R>) -> 
 /// Collects a stream, and says when it is over.
 struct Collector<T> {
     elements: Arc<Mutex<Vec<T>>>,
-    /// Leaves when it has so many.
-    wanted: usize,
-    /// Dropped with it.
-    _over: oneshot::Sender<()>,
+    /// Number of elements after which the stream is dropped.
+    count_max: usize,
+    /// Closed when the collector is dropped.
+    _dropped: oneshot::Sender<()>,
 }
 
-impl<T: Carried> StreamConsumer<()> for Collector<T> {
+impl<T: StreamItem> StreamConsumer<()> for Collector<T> {
     type Item = T;
 
     fn poll_consume(
@@ -101,7 +101,7 @@ impl<T: Carried> StreamConsumer<()> for Collector<T> {
         source.read(store, &mut elements)?;
         let mut collected = self.elements.lock().unwrap();
         collected.append(&mut elements);
-        Poll::Ready(Ok(if collected.len() < self.wanted {
+        Poll::Ready(Ok(if collected.len() < self.count_max {
             StreamResult::Completed
         } else {
             StreamResult::Dropped
@@ -109,59 +109,63 @@ impl<T: Carried> StreamConsumer<()> for Collector<T> {
     }
 }
 
-/// Collects what comes out of a stream.
-fn collect<T: Carried>(
+/// Collects the elements of a stream.
+fn collect<T: StreamItem>(
     store: &mut Store<()>,
     stream: Val,
-    wanted: usize,
+    count_max: usize,
 ) -> (Arc<Mutex<Vec<T>>>, oneshot::Receiver<()>) {
     let Val::Stream(stream) = stream else {
-        panic!("a stream is handed over as one");
+        panic!("expected a stream");
     };
     let elements = Arc::new(Mutex::default());
-    let (over, is_over) = oneshot::channel();
+    let (dropped, is_dropped) = oneshot::channel();
     let collector = Collector {
         elements: elements.clone(),
-        wanted,
-        _over: over,
+        count_max,
+        _dropped: dropped,
     };
     let reader = stream.try_into_stream_reader::<T>().unwrap();
     reader.pipe(store, collector).unwrap();
-    (elements, is_over)
+    (elements, is_dropped)
 }
 
-/// Runs a store until what is sent by being dropped is.
-async fn run_until_over(store: &mut Store<()>, over: oneshot::Receiver<()>) {
-    let over = async |_: &_| drop(over.await);
-    timeout(PATIENCE, store.run_concurrent(over))
+/// Runs a store until the sender is dropped.
+async fn run_until_dropped(store: &mut Store<()>, dropped: oneshot::Receiver<()>) {
+    let dropped = async |_: &_| drop(dropped.await);
+    timeout(PATIENCE, store.run_concurrent(dropped))
         .await
         .unwrap()
         .unwrap();
 }
 
-async fn streams<T: Carried + Unpin + Clone + PartialEq + Debug>(
+async fn streams<T: StreamItem + Unpin + Clone + PartialEq + Debug>(
     element: Element,
     elements: Vec<T>,
 ) {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
-        let (mut near, mut far) = (store(), store());
-        let reader = StreamReader::new(&mut near, elements.clone()).unwrap();
-        let stream = Val::Stream(reader.try_into_stream_any(&mut near).unwrap());
-        let (from, to) = ((&mut near, &importer), (&mut far, &exporter));
-        let stream = hand_over(from, to, Shape::Stream(element), stream);
-        let (collected, over) = collect::<T>(&mut far, stream, usize::MAX);
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
+        let (mut source, mut destination) = (store(), store());
+        let reader = StreamReader::new(&mut source, elements.clone()).unwrap();
+        let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
+        let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
+        let stream = transfer(from, to, Shape::Stream(element), stream);
+        let (collected, dropped) = collect::<T>(&mut destination, stream, usize::MAX);
         tokio::join!(
-            run_until_closed(&mut near, &importer),
-            run_until_over(&mut far, over)
+            run_until_closed(&mut source, &importer),
+            run_until_dropped(&mut destination, dropped)
         );
-        assert_eq!(*collected.lock().unwrap(), elements, "{element:?}, {way:?}");
+        assert_eq!(
+            *collected.lock().unwrap(),
+            elements,
+            "{element:?}, {channel:?}"
+        );
         assert!(!exporter.is_open());
     }
 }
 
 #[tokio::test]
-async fn streams_of_every_element_come_out_as_they_went_in() {
+async fn streams_of_every_element_type_arrive_unchanged() {
     // More than one chunk of each.
     let numbers = 0..100_000_u32;
     streams::<bool>(Element::Bool, numbers.clone().map(|n| n % 3 == 0).collect()).await;
@@ -206,18 +210,18 @@ async fn a_stream_without_elements_ends() {
 }
 
 #[tokio::test]
-async fn chunks_without_elements_are_passed_over() {
+async fn empty_chunks_are_skipped() {
     for (element, chunks) in [
         (Element::U8, [vec![0], vec![1, 7], vec![0], vec![2, 8, 9]]),
         (Element::Bool, [vec![0], vec![1, 1], vec![0], vec![2, 0, 1]]),
     ] {
-        let (importer, exporter) = pair(Way::Framed);
-        let mut far = store();
+        let (importer, exporter) = pair(Channel::Framed);
+        let mut destination = store();
         let (number, sender) = importer.give(Kind::Stream);
-        let mut ends = Ends {
-            store: far.as_context_mut(),
+        let mut ends = StoreTransfer {
+            store: destination.as_context_mut(),
             side: &exporter,
-            given: &mut Given::default(),
+            sent: &mut SentFutures::default(),
         };
         let stream = Val::Stream(ends.take_stream(number, element).unwrap());
         let send = async {
@@ -230,12 +234,12 @@ async fn chunks_without_elements_are_passed_over() {
             drop(sender);
         };
         if element == Element::U8 {
-            let (collected, over) = collect::<u8>(&mut far, stream, usize::MAX);
-            tokio::join!(send, run_until_over(&mut far, over));
+            let (collected, dropped) = collect::<u8>(&mut destination, stream, usize::MAX);
+            tokio::join!(send, run_until_dropped(&mut destination, dropped));
             assert_eq!(*collected.lock().unwrap(), [7, 8, 9]);
         } else {
-            let (collected, over) = collect::<bool>(&mut far, stream, usize::MAX);
-            tokio::join!(send, run_until_over(&mut far, over));
+            let (collected, dropped) = collect::<bool>(&mut destination, stream, usize::MAX);
+            tokio::join!(send, run_until_dropped(&mut destination, dropped));
             assert_eq!(*collected.lock().unwrap(), [true, false, true]);
         }
     }
@@ -244,16 +248,16 @@ async fn chunks_without_elements_are_passed_over() {
 #[tokio::test]
 async fn a_chunk_that_cannot_be_decoded_ends_its_stream() {
     for payload in [vec![9], vec![1, 7, 7], vec![0xff; 9]] {
-        let (importer, exporter) = pair(Way::Direct);
-        let mut far = store();
+        let (importer, exporter) = pair(Channel::Direct);
+        let mut destination = store();
         let (number, sender) = importer.give(Kind::Stream);
-        let mut ends = Ends {
-            store: far.as_context_mut(),
+        let mut ends = StoreTransfer {
+            store: destination.as_context_mut(),
             side: &exporter,
-            given: &mut Given::default(),
+            sent: &mut SentFutures::default(),
         };
         let stream = Val::Stream(ends.take_stream(number, Element::U8).unwrap());
-        let (collected, over) = collect::<u8>(&mut far, stream, usize::MAX);
+        let (collected, dropped) = collect::<u8>(&mut destination, stream, usize::MAX);
         let send = async {
             for chunk in [vec![2, 1, 2], payload, vec![1, 3]] {
                 if poll_fn(|context| sender.poll_credit(context)).await.is_ok() {
@@ -261,59 +265,59 @@ async fn a_chunk_that_cannot_be_decoded_ends_its_stream() {
                 }
             }
         };
-        tokio::join!(send, run_until_over(&mut far, over));
+        tokio::join!(send, run_until_dropped(&mut destination, dropped));
         assert_eq!(*collected.lock().unwrap(), [1, 2]);
-        let gone = poll_fn(|context| sender.poll_credit(context));
-        assert_eq!(timeout(PATIENCE, gone).await.unwrap(), Err(Gone));
+        let credit = poll_fn(|context| sender.poll_credit(context));
+        assert_eq!(timeout(PATIENCE, credit).await.unwrap(), Err(Gone));
     }
 }
 
 #[tokio::test]
-async fn a_reader_that_leaves_ends_the_stream_in_the_writers_store() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
-        let (mut near, mut far) = (store(), store());
+async fn a_dropped_reader_ends_the_stream_in_the_writers_store() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
+        let (mut source, mut destination) = (store(), store());
         let endless = vec![1_u32; 10_000_000];
-        let reader = StreamReader::new(&mut near, endless).unwrap();
-        let stream = Val::Stream(reader.try_into_stream_any(&mut near).unwrap());
-        let (from, to) = ((&mut near, &importer), (&mut far, &exporter));
-        let stream = hand_over(from, to, Shape::Stream(Element::U32), stream);
-        let (collected, over) = collect::<u32>(&mut far, stream, 10);
+        let reader = StreamReader::new(&mut source, endless).unwrap();
+        let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
+        let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
+        let stream = transfer(from, to, Shape::Stream(Element::U32), stream);
+        let (collected, dropped) = collect::<u32>(&mut destination, stream, 10);
         tokio::join!(
-            run_until_closed(&mut near, &importer),
-            run_until_over(&mut far, over)
+            run_until_closed(&mut source, &importer),
+            run_until_dropped(&mut destination, dropped)
         );
-        assert!(collected.lock().unwrap().len() < 1_000_000, "{way:?}");
+        assert!(collected.lock().unwrap().len() < 1_000_000, "{channel:?}");
     }
 }
 
 #[tokio::test]
-async fn a_store_that_ends_leaves_its_streams_incomplete() {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
-        let (mut near, mut far) = (store(), store());
-        let reader = StreamReader::new(&mut near, vec![1_u32; 10_000_000]).unwrap();
-        let stream = Val::Stream(reader.try_into_stream_any(&mut near).unwrap());
-        let (from, to) = ((&mut near, &importer), (&mut far, &exporter));
-        let stream = hand_over(from, to, Shape::Stream(Element::U32), stream);
-        let (_, over) = collect::<u32>(&mut far, stream, usize::MAX);
+async fn the_end_of_a_store_leaves_its_streams_incomplete() {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
+        let (mut source, mut destination) = (store(), store());
+        let reader = StreamReader::new(&mut source, vec![1_u32; 10_000_000]).unwrap();
+        let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
+        let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
+        let stream = transfer(from, to, Shape::Stream(Element::U32), stream);
+        let (_, dropped) = collect::<u32>(&mut destination, stream, usize::MAX);
         assert!(
             exporter
                 .poll_abandoned(&Context::from_waker(std::task::Waker::noop()))
                 .is_pending()
         );
-        drop(near);
-        run_until_over(&mut far, over).await;
-        // Its end alone would be taken for that of all.
+        drop(source);
+        run_until_dropped(&mut destination, dropped).await;
+        // Without the failure, the end of the stream would count as completion.
         let abandoned = poll_fn(|context| exporter.poll_abandoned(context));
         timeout(PATIENCE, abandoned).await.unwrap();
     }
 }
 
-/// Gives away the value of a future.
-struct Taker<T>(Option<oneshot::Sender<T>>);
+/// Sends the value of a future to a channel.
+struct ValueReceiver<T>(Option<oneshot::Sender<T>>);
 
-impl<T: Carried + Unpin> FutureConsumer<()> for Taker<T> {
+impl<T: StreamItem + Unpin> FutureConsumer<()> for ValueReceiver<T> {
     type Item = T;
 
     fn poll_consume(
@@ -332,29 +336,32 @@ impl<T: Carried + Unpin> FutureConsumer<()> for Taker<T> {
     }
 }
 
-fn take_value<T: Carried + Unpin>(store: &mut Store<()>, future: Val) -> oneshot::Receiver<T> {
+fn receive_value<T: StreamItem + Unpin>(
+    store: &mut Store<()>,
+    future: Val,
+) -> oneshot::Receiver<T> {
     let Val::Future(future) = future else {
-        panic!("a future is handed over as one");
+        panic!("expected a future");
     };
     let (sender, value) = oneshot::channel();
     let reader = future.try_into_future_reader::<T>().unwrap();
-    reader.pipe(store, Taker(Some(sender))).unwrap();
+    reader.pipe(store, ValueReceiver(Some(sender))).unwrap();
     value
 }
 
-async fn futures<T: Carried + Unpin + Clone + PartialEq + Debug>(of: FutureValue, value: T) {
-    for way in WAYS {
-        let (importer, exporter) = pair(way);
-        let (mut near, mut far) = (store(), store());
+async fn futures<T: StreamItem + Unpin + Clone + PartialEq + Debug>(of: FutureValue, value: T) {
+    for channel in CHANNELS {
+        let (importer, exporter) = pair(channel);
+        let (mut source, mut destination) = (store(), store());
         let ready = std::future::ready(Ok::<_, wasmtime::Error>(value.clone()));
-        let reader = FutureReader::new(&mut near, ready).unwrap();
-        let future = Val::Future(reader.try_into_future_any(&mut near).unwrap());
-        let (from, to) = ((&mut near, &importer), (&mut far, &exporter));
-        let future = hand_over(from, to, Shape::Future(of), future);
-        let taken = take_value::<T>(&mut far, future);
-        let near = run_until_closed(&mut near, &importer);
-        let ((), found) = tokio::join!(near, run_until(&mut far, taken));
-        assert_eq!(found, value, "{of:?}, {way:?}");
+        let reader = FutureReader::new(&mut source, ready).unwrap();
+        let future = Val::Future(reader.try_into_future_any(&mut source).unwrap());
+        let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
+        let future = transfer(from, to, Shape::Future(of), future);
+        let received = receive_value::<T>(&mut destination, future);
+        let source = run_until_closed(&mut source, &importer);
+        let ((), found) = tokio::join!(source, run_until(&mut destination, received));
+        assert_eq!(found, value, "{of:?}, {channel:?}");
     }
 }
 
@@ -374,37 +381,43 @@ async fn futures_of_every_type_have_their_value() {
     }
 }
 
-/// A future of a store that ends before it has its value.
-fn broken_future<T: Carried>(of: FutureValue, far: &mut Store<()>) -> (Val, [Arc<Side>; 2]) {
-    let (importer, exporter) = pair(WAYS[0]);
-    let mut near = store();
+/// A future in a store that ends before the value is written.
+fn broken_future<T: StreamItem>(
+    of: FutureValue,
+    destination: &mut Store<()>,
+) -> (Val, [Arc<Side>; 2]) {
+    let (importer, exporter) = pair(CHANNELS[0]);
+    let mut source = store();
     let never = std::future::pending::<wasmtime::Result<T>>();
-    let reader = FutureReader::new(&mut near, never).unwrap();
-    let future = Val::Future(reader.try_into_future_any(&mut near).unwrap());
-    let (from, to) = ((&mut near, &importer), (far, &exporter));
+    let reader = FutureReader::new(&mut source, never).unwrap();
+    let future = Val::Future(reader.try_into_future_any(&mut source).unwrap());
+    let (from, to) = ((&mut source, &importer), (destination, &exporter));
     (
-        hand_over(from, to, Shape::Future(of), future),
+        transfer(from, to, Shape::Future(of), future),
         [importer, exporter],
     )
 }
 
 #[tokio::test]
-async fn a_future_that_can_say_so_says_that_its_writer_is_gone() {
-    let mut far = store();
+async fn a_fallible_future_reports_that_its_writer_ended() {
+    let mut destination = store();
     let of = FutureValue::Fallible(None);
-    let (future, _sides) = broken_future::<Result<(), String>>(of, &mut far);
-    let taken = take_value::<Result<(), String>>(&mut far, future);
-    let error = run_until(&mut far, taken).await.unwrap_err();
-    assert!(error.contains("is gone"), "{error}");
+    let (future, _sides) = broken_future::<Result<(), String>>(of, &mut destination);
+    let received = receive_value::<Result<(), String>>(&mut destination, future);
+    let error = run_until(&mut destination, received).await.unwrap_err();
+    assert!(error.contains("ended without a value"), "{error}");
 }
 
 #[tokio::test]
-async fn the_reader_of_another_future_traps_when_its_writer_is_gone() {
-    let mut far = store();
+async fn the_reader_of_an_infallible_future_traps_when_its_writer_ended() {
+    let mut destination = store();
     let of = FutureValue::Plain(Element::U32);
-    let (future, _sides) = broken_future::<u32>(of, &mut far);
-    let taken = take_value::<u32>(&mut far, future);
-    let ran = far.run_concurrent(async |_| taken.await);
+    let (future, _sides) = broken_future::<u32>(of, &mut destination);
+    let received = receive_value::<u32>(&mut destination, future);
+    let ran = destination.run_concurrent(async |_| received.await);
     let error = timeout(PATIENCE, ran).await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("is gone"), "{error}");
+    assert!(
+        error.to_string().contains("ended without a value"),
+        "{error}"
+    );
 }

@@ -13,8 +13,8 @@ use wit_component::{ComponentEncoder, StringEncoding, dummy_module, embed_compon
 use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 use super::super::{CodecError, Shape, decode, encode};
-use super::{Nothing, PRIMITIVES, Ty, primitives, to_bytes, typed_values};
-use crate::links::inline_bytes::{Few, GivenBack, Reply};
+use super::{NoStreams, PRIMITIVES, Ty, primitives, to_bytes, typed_values};
+use crate::links::inline_bytes::{FlatReply, InlineBytes, Reply};
 use crate::links::{CALL_INTERFACE, SERVE_INTERFACE};
 
 const API: &str = "t:t/api";
@@ -168,11 +168,13 @@ impl Link {
 
         let mut linker = Linker::new(&engine);
         let mut api = linker.instance(API).unwrap();
-        let echo =
-            move |_: wasmtime::StoreContextMut<'_, ()>, _, given: &[Val], results: &mut [Val]| {
-                results[0] = back(given, returns);
-                Ok(())
-            };
+        let echo = move |_: wasmtime::StoreContextMut<'_, ()>,
+                         _,
+                         arguments: &[Val],
+                         results: &mut [Val]| {
+            results[0] = back(arguments, returns);
+            Ok(())
+        };
         api.func_new(FUNCTION, echo).unwrap();
         let skeleton = Generated::new(&engine, &skeleton.bytes.unwrap(), &linker);
         let skeleton = Arc::new(Mutex::new(skeleton));
@@ -185,7 +187,7 @@ impl Link {
             let reply = invoke(&mut to.lock().unwrap(), index, &arguments);
             *record.lock().unwrap() = Some(arguments);
             let reason = |reason: u32| wasmtime::Error::msg(format!("refused for {reason}"));
-            Ok((Reply::from(reply.map_err(reason)?).give_back(),))
+            Ok((Reply::from(reply.map_err(reason)?).into_flat(),))
         });
         let forward_small = forward.clone();
         call.func_wrap("call", move |_, (index, arguments)| {
@@ -193,7 +195,10 @@ impl Link {
         })
         .unwrap();
         call.func_wrap("call-small", move |_, (index, length, a, b, c, d)| {
-            forward_small(index, Few::given((length, a, b, c, d))?.to_vec())
+            forward_small(
+                index,
+                InlineBytes::from_flat((length, a, b, c, d))?.to_vec(),
+            )
         })
         .unwrap();
         let to = skeleton.clone();
@@ -204,7 +209,7 @@ impl Link {
         call.func_wrap("drop", |_, (_,): (u32,)| Ok(())).unwrap();
         let malformed = |_: wasmtime::StoreContextMut<'_, ()>, (_, reason): (u32, u32)| {
             let error = format!("the reply is malformed for {reason}");
-            Err::<(GivenBack<Vec<u8>>,), _>(wasmtime::Error::msg(error))
+            Err::<(FlatReply<Vec<u8>>,), _>(wasmtime::Error::msg(error))
         };
         call.func_wrap("malformed", malformed).unwrap();
         let mut stub = Generated::new(&engine, &stub.bytes.unwrap(), &linker);
@@ -232,16 +237,16 @@ impl Link {
     }
 
     fn encode(&self, values: &[Val]) -> Vec<u8> {
-        encode(values, &self.shapes, &mut Nothing).unwrap()
+        encode(values, &self.shapes, &mut NoStreams).unwrap()
     }
 
     fn decode(&self, bytes: &[u8]) -> Result<Vec<Val>, CodecError> {
-        decode(bytes, &self.shapes, &mut Nothing)
+        decode(bytes, &self.shapes, &mut NoStreams)
     }
 }
 
-fn back(given: &[Val], returns: Returns) -> Val {
-    match (given, returns) {
+fn back(arguments: &[Val], returns: Returns) -> Val {
+    match (arguments, returns) {
         ([only], _) | ([.., only], Returns::Last) => only.clone(),
         (several, _) => Val::Tuple(several.to_vec()),
     }
@@ -249,21 +254,27 @@ fn back(given: &[Val], returns: Returns) -> Val {
 
 /// What the skeleton answers to bytes, or the number of what is wrong with them. It must not trap.
 fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<u8>, u32> {
-    type Invoked = (Result<GivenBack<Vec<u8>>, u32>,);
+    type InvokeResult = (Result<FlatReply<Vec<u8>>, u32>,);
     type Small = (u32, u32, u64, u64, u64, u64);
-    let invoked = if let Some(few) = Few::of(arguments) {
+    let result = if let Some(inline) = InlineBytes::new(arguments) {
         let invoke = skeleton.function(SERVE_INTERFACE, "invoke-small");
-        let invoke = invoke.typed::<Small, Invoked>(&skeleton.store).unwrap();
-        let (length, a, b, c, d) = few.flat();
+        let invoke = invoke
+            .typed::<Small, InvokeResult>(&skeleton.store)
+            .unwrap();
+        let (length, a, b, c, d) = inline.to_flat();
         invoke.call(&mut skeleton.store, (index, length, a, b, c, d))
     } else {
         let invoke = skeleton.function(SERVE_INTERFACE, "invoke");
-        let invoke = invoke.typed::<(u32, &[u8]), Invoked>(&skeleton.store);
+        let invoke = invoke.typed::<(u32, &[u8]), InvokeResult>(&skeleton.store);
         let invoke = invoke.unwrap();
         invoke.call(&mut skeleton.store, (index, arguments))
     };
-    let (length, a, b, c, d, list) = invoked.unwrap().0?;
-    Ok(list.unwrap_or_else(|| Few::given((length, a, b, c, d)).unwrap().to_vec()))
+    let (length, a, b, c, d, list) = result.unwrap().0?;
+    Ok(list.unwrap_or_else(|| {
+        InlineBytes::from_flat((length, a, b, c, d))
+            .unwrap()
+            .to_vec()
+    }))
 }
 
 /// A function and its words.
@@ -339,7 +350,7 @@ proptest! {
     }
 
     #[test]
-    fn a_skeleton_takes_what_the_codec_takes_and_refuses_what_it_refuses(
+    fn a_skeleton_accepts_and_rejects_the_same_bytes_as_the_codec(
         (types, values) in parameters(),
         changes in vec(vec((any::<Index>(), any::<u8>()), 1..3), 20),
         cuts in vec(any::<Index>(), 4),

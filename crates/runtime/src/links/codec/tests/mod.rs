@@ -13,7 +13,7 @@ use wasmtime::component::{Component, FutureAny, StreamAny, Type, Val};
 use wasmtime::{Config, Engine};
 use weft_wire::{MAX_VALUE_ELEMENTS, Problem};
 
-use super::{CodecError, Element, FutureValue, Handover, Shape, decode, encode};
+use super::{CodecError, Element, FutureValue, Shape, StreamTransfer, decode, encode};
 
 /// A type as the tests write it.
 #[derive(Debug, Clone)]
@@ -33,24 +33,24 @@ const PRIMITIVES: [&str; 13] = [
     "bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "f32", "f64", "char", "string",
 ];
 
-/// No stream is handed over in these tests.
-struct Nothing;
+/// Rejects streams, which these tests do not transfer.
+struct NoStreams;
 
-impl Handover for Nothing {
+impl StreamTransfer for NoStreams {
     fn give_stream(&mut self, _: &StreamAny, _: Element) -> Result<u32, CodecError> {
-        Err(CodecError::Handover("no streams here"))
+        Err(CodecError::Transfer("no streams here"))
     }
 
     fn give_future(&mut self, _: &FutureAny, _: FutureValue) -> Result<u32, CodecError> {
-        Err(CodecError::Handover("no futures here"))
+        Err(CodecError::Transfer("no futures here"))
     }
 
     fn take_stream(&mut self, _: u32, _: Element) -> Result<StreamAny, CodecError> {
-        Err(CodecError::Handover("no streams here"))
+        Err(CodecError::Transfer("no streams here"))
     }
 
     fn take_future(&mut self, _: u32, _: FutureValue) -> Result<FutureAny, CodecError> {
-        Err(CodecError::Handover("no futures here"))
+        Err(CodecError::Transfer("no futures here"))
     }
 }
 
@@ -246,12 +246,12 @@ fn to_bytes(value: &Val, shape: &Shape) -> Result<Vec<u8>, CodecError> {
     encode(
         std::slice::from_ref(value),
         std::slice::from_ref(shape),
-        &mut Nothing,
+        &mut NoStreams,
     )
 }
 
 fn of_bytes(bytes: &[u8], shape: &Shape) -> Result<Val, CodecError> {
-    let mut values = decode(bytes, std::slice::from_ref(shape), &mut Nothing)?;
+    let mut values = decode(bytes, std::slice::from_ref(shape), &mut NoStreams)?;
     assert_eq!(values.len(), 1);
     Ok(values.remove(0))
 }
@@ -333,7 +333,7 @@ fn lengths_that_the_bytes_cannot_hold_are_refused_before_anything_is_allocated()
 }
 
 #[test]
-fn what_takes_more_room_decoded_than_encoded_is_bounded() {
+fn values_larger_decoded_than_encoded_are_bounded() {
     // Lists of records: 3 bytes of each become some 400.
     let record = Ty::Record(vec![Ty::Primitive("bool"); 3]);
     let shape = shape(&engine(), &Ty::List(Box::new(record)));
@@ -413,13 +413,17 @@ fn types_that_links_do_not_carry_are_refused_by_name() {
         (
             "(type $s (stream (list u32)))",
             "$s",
-            "a stream of other elements",
+            "a stream of unsupported elements",
         ),
-        ("(type $s (stream))", "$s", "a stream of other elements"),
+        (
+            "(type $s (stream))",
+            "$s",
+            "a stream of unsupported elements",
+        ),
         (
             "(type $f (future (option u8)))",
             "$f",
-            "a future of another type",
+            "a future of an unsupported type",
         ),
     ];
     for (types, ty, expected) in cases {
