@@ -1,4 +1,4 @@
-//! The bytes of components, and what they say of themselves.
+//! The bytes of components, with their descriptions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use weft_compose::{DescribeError, Description};
 use weft_lattice_config::{App, ComponentSpec, Digest, Source};
 use weft_state::artifacts::{ArtifactError, Artifacts};
 
-/// A component's bytes and what they say of themselves.
+/// A component's bytes and their description.
 #[derive(Debug, Clone)]
 pub(crate) struct Binary {
     pub(crate) digest: Digest,
@@ -18,7 +18,7 @@ pub(crate) struct Binary {
 /// The binaries of an app, by component name.
 pub(crate) type Binaries = BTreeMap<String, Binary>;
 
-/// Why a component's bytes cannot be used.
+/// The reason why a component's bytes cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BinaryError {
     /// The manifest's source is not a digest.
@@ -30,18 +30,14 @@ pub(crate) enum BinaryError {
     /// The artifact is missing or damaged.
     #[error("cannot read component `{component}`")]
     Artifact {
-        /// The component.
         component: String,
-        /// Why not.
         #[source]
         source: ArtifactError,
     },
     /// The artifact is not a component.
     #[error("cannot use component `{component}`")]
     Describe {
-        /// The component.
         component: String,
-        /// What they are.
         #[source]
         source: DescribeError,
     },

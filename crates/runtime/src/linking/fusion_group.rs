@@ -1,5 +1,5 @@
-//! What one entry is made of: the components fused with it, the stubs for what they reach in other
-//! stores, and the skeleton through which others reach the entry.
+//! The parts of one endpoint: the components fused with it, the stubs of their links to other
+//! stores, and the skeleton for links from other stores.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::modes::{ModeChoice, reachable};
 use super::resolve::ComponentLink;
 use super::store_crossing::{Exporter, StoreCrossing, StoreCrossings};
 
-/// An entry and what is joined with it.
+/// An endpoint with everything that is fused to it.
 #[derive(Debug, Clone)]
 pub(crate) struct FusionGroup {
     /// Indices into the app's components, the endpoint first.
     pub(crate) parts: Vec<usize>,
-    /// The fused links among them; `from` and `to` are indices into `parts`.
+    /// The fused links among the parts; `from` and `to` are indices into `parts`.
     pub(crate) edges: Vec<Edge>,
     /// The links to other stores, each with the index of the importing part.
     pub(crate) crossings: Vec<(usize, Arc<StoreCrossing>)>,
@@ -68,13 +68,13 @@ impl FusionGroup {
             .unwrap_or_default()
     }
 
-    /// Whether some part's import of that name is served by the host as a whole.
+    /// True if the host implements this import of a part as a whole.
     pub(super) fn is_concurrent(&self, import: &str) -> bool {
         let mut crossings = self.crossings.iter();
         crossings.any(|(_, crossing)| crossing.is_concurrent(import))
     }
 
-    /// The index of the crossing whose stub is the part: stubs come after the group's own parts.
+    /// The index of the crossing to which a stub belongs; stubs follow the group's own parts.
     pub(super) fn crossing_of_stub(&self, part: usize) -> Option<usize> {
         let stub = part.checked_sub(self.parts.len())?;
         let crossings = self.crossings.iter().enumerate();
@@ -82,7 +82,7 @@ impl FusionGroup {
         with_stub.nth(stub).map(|(index, _)| index)
     }
 
-    /// The index of the crossing that serves an import of a part as a whole.
+    /// The index of the crossing that implements an import of a part as a whole.
     pub(super) fn crossing_of_import(&self, part: usize, import: &str) -> Option<usize> {
         let mut crossings = self.crossings.iter();
         crossings.position(|(from, crossing)| *from == part && crossing.is_concurrent(import))

@@ -1,5 +1,5 @@
-//! What the host puts in the place of each import of a fused component: interfaces of its own, and
-//! the functions of links to other stores.
+//! The host's implementation of each import of a fused component: interfaces of the host, and the
+//! functions of links to other stores.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::links::{
     self, CALL_INTERFACE, DIRECT_INTERFACE, Delivery, Execution, Link, LinkedFunction, Transport,
 };
 
-/// An import of a fused component, and what the host puts there.
+/// An import of a fused component, with its implementation.
 pub(super) struct HostImport {
-    /// In the fused component.
+    /// Name of the import in the fused component.
     name: Box<str>,
     source: ImportSource,
 }
@@ -25,7 +25,7 @@ pub(super) struct HostImport {
 enum ImportSource {
     /// An interface of the host, with the identity of a part.
     Hosted(&'static Hosted, usize),
-    /// The byte call of a stub.
+    /// The encoded calls of a stub.
     Call(Arc<Link>),
     /// The typed functions that a stub exports again.
     Direct(Arc<Link>),
@@ -76,7 +76,7 @@ impl HostImport {
     }
 }
 
-/// Finds what each import gets.
+/// Finds the implementation of each import.
 ///
 /// # Errors
 /// If parts that share a provider's handles have different bindings.
@@ -97,7 +97,7 @@ pub(super) fn bind(
     Ok(bound.into())
 }
 
-/// None for an interface that has only types: `resolve` has seen to all others.
+/// Returns `None` for an interface that has only types; `resolve` has checked all others.
 fn source(
     import: &FusedImport,
     input: &AppInput,
@@ -141,7 +141,7 @@ fn owner(
         ImportOwner::Part(part) => return Ok(*part),
         ImportOwner::Shared(parts) => parts,
     };
-    // Stubs and skeletons name types at most, and have no identity.
+    // Stubs and skeletons import types at most, and have no identity.
     let parts = || parts.iter().filter(|part| **part < group.parts.len());
     let first = parts().next().copied().unwrap_or(0);
     let differs = |part: &usize| {

@@ -1,15 +1,15 @@
-//! Why an app cannot be linked: said all at once, each with what to do.
+//! Errors that prevent an app from being linked, reported all at once, each with a next step.
 
 use std::fmt;
 
-/// One thing that does not fit.
+/// One mismatch in an app's links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LinkError {
     pub(crate) message: String,
     pub(crate) help: String,
 }
 
-/// Everything that does not fit.
+/// All mismatches in an app's links.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct LinkErrors(pub(crate) Vec<LinkError>);
 

@@ -1,4 +1,4 @@
-//! What a compiled component exports for links between stores, looked up once.
+//! The exports of a compiled component that links between stores use, looked up once.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use weft_stub::plan::CallPath;
 
 use crate::links::SERVE_INTERFACE;
 
-/// What others reach of a component over links between stores, by the index that links know it under.
+/// The functions of a component that links call, in the order of their indices.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ExportedFunctions {
     pub(super) functions: Arc<[ExportedFunction]>,
@@ -55,22 +55,22 @@ impl LinkExports {
         }
     }
 
-    /// What tells the skeleton how the handles of a session begin.
+    /// The skeleton's function that sets the start number of a session's handles.
     pub(crate) fn open(&self) -> Option<ComponentExportIndex> {
         self.open
     }
 
-    /// The skeleton's call with bytes both ways.
+    /// The skeleton's call with encoded arguments.
     pub(crate) fn invoke(&self) -> Option<ComponentExportIndex> {
         self.invoke
     }
 
-    /// The same for few bytes, in words.
+    /// The skeleton's call with up to 32 bytes of encoded arguments, in words.
     pub(crate) fn invoke_small(&self) -> Option<ComponentExportIndex> {
         self.invoke_small
     }
 
-    /// The same for functions of few scalars, each a word.
+    /// The skeleton's call of a function of few scalars, each in a word.
     pub(crate) fn invoke_scalars(&self) -> Option<ComponentExportIndex> {
         self.invoke_scalars
     }
@@ -85,7 +85,7 @@ impl LinkExports {
         *self.exports.get(usize::try_from(index).ok()?)?
     }
 
-    /// The index of a function, and how its calls go.
+    /// The index of a function, and its call path.
     pub(crate) fn find(&self, interface: &str, name: &str) -> Option<(u32, &CallPath)> {
         let mut functions = self.functions.functions.iter().zip(0..);
         let (function, index) = functions
@@ -93,8 +93,8 @@ impl LinkExports {
         Some((index, &function.path))
     }
 
-    /// Whether handles of its resources may be given out, so that an instance is kept for whoever has
-    /// them.
+    /// True if handles of the component's resources may cross links. An instance then stays with
+    /// the importer that holds handles of it.
     pub(crate) fn has_resources(&self) -> bool {
         self.functions.has_resources
     }

@@ -1,11 +1,13 @@
-//! From a manifest to what can be instantiated.
+//! Links the components of a manifest into endpoints that can be instantiated.
 //!
-//! 1. [`resolve`]: every import of every component finds what serves it, by the manifest's links;
-//!    all that does not fit is reported together. Pure.
-//! 2. [`modes`]: which links are fused, and which join two stores, and why. Pure.
-//! 3. [`crossing`]: for links that join two stores, stubs and skeletons. Pure.
-//! 4. [`mod@group`]: for each component as an *entry*, the components that are fused with it. Pure.
-//! 5. [`prepare`]: fuse, compile, link to the host's interfaces ([`imports`]), pre-instantiate.
+//! 1. [`resolve`]: finds the link or host interface for every import of every component, and
+//!    reports all errors together. Pure.
+//! 2. [`modes`]: selects the links that are fused and those that join two stores, with reasons.
+//!    Pure.
+//! 3. [`store_crossing`]: generates stubs and skeletons for links that join two stores. Pure.
+//! 4. [`fusion_group`]: for each component as an *endpoint*, the components that are fused with it.
+//!    Pure.
+//! 5. [`prepare`]: fuses, compiles, links to the host's interfaces ([`imports`]), pre-instantiates.
 
 mod component_binary;
 mod fusion_group;
@@ -48,7 +50,7 @@ impl AppInput {
     /// Reads the bytes of every component of `app`. Blocks.
     ///
     /// # Errors
-    /// The first component whose bytes cannot be had, or are none of a component.
+    /// The first component whose bytes are missing or not a component.
     pub(crate) fn read(app: Arc<App>, artifacts: &Artifacts) -> Result<Self, BinaryError> {
         let binaries = component_binary::read(&app, artifacts)?;
         Ok(Self { app, binaries })
@@ -59,8 +61,8 @@ impl AppInput {
         self.app.spec.components[component].name.as_str()
     }
 
-    /// Whether two components have the same links for an interface: to the same providers, with the
-    /// same names and settings, and the same environment.
+    /// True if two components have the same links for an interface (the same providers, names and
+    /// settings) and the same environment.
     fn same_bindings(&self, left: usize, right: usize, interface: &str) -> bool {
         let Ok(interface) = interface.parse::<InterfaceName>() else {
             return false;

@@ -1,8 +1,8 @@
-//! Which links between components are fused, and which join two stores, of one host or of two. Pure.
+//! Selects the mode of each link between components: fused, local or remote. Pure.
 //!
-//! A link is fused if nothing speaks against it: that is the fastest. If something does, it is local
-//! where the target runs on this host, and remote where it does not. What speaks against the faster
-//! modes is kept with the choice, for `weft link why`.
+//! Fused links are the fastest, so a link is fused unless there is an obstacle; with one it is
+//! local. A link to a component that does not run on this host is remote, unless the manifest
+//! requires a fused one. The obstacles are stored with the mode, for `weft link why`.
 
 use std::collections::BTreeSet;
 
@@ -12,11 +12,11 @@ use super::resolve::ComponentLink;
 use super::{LinkError, LinkErrors, Mode, Share};
 use crate::bindings::MAX_PARTS;
 
-/// The mode of a link, and what speaks against the faster one.
+/// The mode of a link, and the obstacles to a faster one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModeChoice {
     pub(crate) mode: Mode,
-    /// Why it is not fused; empty if it is.
+    /// The reasons why the link is not fused; empty if it is.
     pub(crate) reasons: Vec<String>,
 }
 
@@ -81,7 +81,7 @@ impl ModeChoice {
     }
 }
 
-/// All that speaks against fusing a link.
+/// All obstacles to fusing a link.
 fn obstacles(app: &App, link: &ComponentLink, circular: &BTreeSet<usize>) -> Vec<String> {
     let mut reasons = Vec::new();
     for component in [link.edge.from, link.edge.to] {
@@ -154,7 +154,7 @@ fn one_mode_for_each_pair(app: &App, links: &[ComponentLink], choices: &mut [Mod
     }
 }
 
-/// Makes links local that lead out of a group of [`MAX_PARTS`] components.
+/// Makes the links local that lead out of a group of [`MAX_PARTS`] components.
 fn bound_groups(
     app: &App,
     links: &[ComponentLink],

@@ -1,4 +1,4 @@
-//! From a group of components to something that can be instantiated in microseconds.
+//! Turns a group of components into an endpoint that can be instantiated in microseconds.
 
 use std::sync::Arc;
 
@@ -33,12 +33,12 @@ pub(crate) struct LoadedCode {
     pub(crate) link_exports: Arc<LinkExports>,
 }
 
-/// What it takes to load an entry's code again when it was dropped: small, where code is not.
+/// The inputs for loading an endpoint's code again after it was dropped. Small, unlike the code.
 pub(crate) struct Recipe {
     /// `app/component`, for messages.
     name: String,
     pub(crate) kind: EngineKind,
-    /// None for an entry that does not handle HTTP.
+    /// `None` for an endpoint that does not handle HTTP.
     pub(crate) protocol: Option<Protocol>,
     /// Linear memories that one instance takes from the pool.
     pub(crate) memories: u32,
@@ -50,18 +50,18 @@ pub(crate) struct Recipe {
     group: FusionGroup,
 }
 
-/// How an entry is called.
+/// The exports of an endpoint, ready to be instantiated.
 #[derive(Clone)]
 pub(crate) enum EndpointPre {
     /// Handles HTTP by WASI 0.2.
     HttpP2(ProxyPre<GuestState>),
-    /// It handles HTTP by WASI 0.3.
+    /// Handles HTTP by WASI 0.3.
     HttpP3(ServicePre<GuestState>),
-    /// It exports other functions only.
+    /// Exports other functions only.
     Plain(InstancePre<GuestState>),
 }
 
-/// Why a group cannot be instantiated.
+/// The reason why a group cannot be instantiated.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrepareError {
     /// The components cannot be fused.
@@ -72,7 +72,7 @@ pub(crate) enum PrepareError {
         #[source]
         source: Box<FuseError>,
     },
-    /// A component's bytes cannot be had.
+    /// A component's bytes cannot be read.
     #[error(transparent)]
     Binary(#[from] BinaryError),
     /// The components cannot be compiled.
@@ -85,7 +85,7 @@ pub(crate) enum PrepareError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Two parts pass a handle of an interface that each has under other bindings.
+    /// Two parts exchange handles of an interface that each has under other bindings.
     #[error(
         "components {parts} pass handles of `{interface}` to each other and must share a provider; \
          link them to the same provider with the same name and config"
@@ -100,9 +100,7 @@ pub(crate) enum PrepareError {
         endpoint: String,
         /// `memories` or `tables`.
         what: &'static str,
-        /// How many one instance needs.
         needed: u32,
-        /// How many there are.
         available: u32,
     },
 }
@@ -114,7 +112,7 @@ pub(crate) struct Preparer {
     pub(crate) compiler: Compiler,
     pub(crate) artifacts: Artifacts,
     pub(crate) transport: Transport,
-    /// Stubs and skeletons that were generated before.
+    /// Cache of generated stubs and skeletons.
     pub(crate) stubs: Arc<Cache>,
 }
 
@@ -160,8 +158,8 @@ impl Preparer {
         Ok(PreparedEndpoint { recipe, loaded })
     }
 
-    /// Loads what was prepared before: from the compile cache, or, if that has lost it, from the
-    /// component's bytes.
+    /// Loads a prepared endpoint: from the compile cache, or from the component's bytes if the
+    /// cache has lost the code.
     ///
     /// # Errors
     /// Any [`PrepareError`].
@@ -323,7 +321,7 @@ fn fuse(input: &AppInput, group: &FusionGroup) -> Result<Fused, PrepareError> {
     };
     let options = FuseOptions {
         is_private: &is_private,
-        // The group is bounded by itself; each part may have some stubs.
+        // The size of a group is bounded elsewhere; stubs come in addition.
         max_parts: parts.len(),
         max_bytes: MAX_FUSED_BYTES,
     };

@@ -1,4 +1,4 @@
-//! Which link serves which import. Versions match by semantic versioning, whatever the mode.
+//! Resolves each import to a link. Versions match by semantic versioning in every mode.
 
 use weft_compose::{Edge, Extern, ExternKind};
 use weft_lattice_config::interface::satisfies;
@@ -8,12 +8,11 @@ use weft_provider::Registry;
 use super::{Binaries, LinkError, LinkErrors};
 use crate::bindings::{self, Access};
 
-/// Every import of an app and what serves it.
+/// The links of all imports of an app.
 #[derive(Debug, Default)]
 pub(crate) struct ResolvedLinks {
     /// Links between components, one for each import.
     pub(crate) links: Vec<ComponentLink>,
-    /// Links to providers.
     pub(crate) providers: Vec<ProviderLink>,
 }
 
@@ -26,7 +25,7 @@ pub(crate) struct ComponentLink {
     pub(crate) edge: Edge,
 }
 
-/// A link to a provider, and the imports it serves.
+/// A link to a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProviderLink {
     /// The index of the importing component in the app.
@@ -58,7 +57,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Finds what serves every import.
+    /// Finds the link or host interface of every import.
     ///
     /// # Errors
     /// All imports without a link, and all links without an import.
@@ -76,7 +75,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn import(&mut self, index: usize, component: &ComponentSpec, import: &Extern) {
-        // An import that only names types needs nobody to serve it.
+        // An import of nothing but types needs no implementation.
         if import.functions.is_empty()
             && import.resources.is_empty()
             && import.kind == ExternKind::Instance
@@ -286,7 +285,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The export of `target` that serves `import`: of several versions the newest.
+    /// The export of `target` that serves `import`, in its newest version.
     fn best_export<'b>(&'b self, target: &ComponentSpec, import: &Extern) -> Option<&'b str> {
         let exports = &self.binaries.get(target.name.as_str())?.description.exports;
         let requested = import.implements.as_deref().unwrap_or(&import.name);
@@ -353,11 +352,11 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// Whether `link` is for this import of this component.
+/// True if `link` is for this import of this component.
 ///
-/// An import with an interface's name is meant by a link without a name, or by one to a provider,
-/// where the name says which store the component opens. An import with a plain name is meant by the
-/// link that has its name.
+/// An import with an interface name matches a link without a name, or a link to a provider, whose
+/// name identifies the bucket that the component opens. An import with a plain name matches the
+/// link with that name.
 fn serves(link: &LinkSpec, component: &ComponentSpec, import: &Extern) -> bool {
     if link.from != component.name {
         return false;
@@ -381,8 +380,8 @@ fn serves(link: &LinkSpec, component: &ComponentSpec, import: &Extern) -> bool {
     }
 }
 
-/// Whether the link's interface names the import; the version in a link is the oldest the importer
-/// accepts, so it is compared the other way round than an export's.
+/// True if the link's interface matches the import. The version in a link is the oldest that the
+/// importer accepts, so the comparison is the reverse of that of an export.
 fn names(link: &InterfaceRef, import: &InterfaceName) -> bool {
     link.namespace == import.namespace
         && link.package == import.package

@@ -1,5 +1,5 @@
-//! Links that join two stores: the stub of each importer, the skeleton of each target, and what goes
-//! over without either.
+//! Links that join two stores: the stub of each importer, the skeleton of each target, and the
+//! functions that need neither.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::resolve::ComponentLink;
 use super::{AppInput, LinkError, LinkErrors, Share};
 use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
-/// All that one component imports of one other over links between stores.
+/// All imports that one component has from one other over links between stores.
 #[derive(Debug)]
 pub(crate) struct StoreCrossing {
     /// Indices into the app's components.
@@ -27,7 +27,7 @@ pub(crate) struct StoreCrossing {
     pub(crate) interfaces: Vec<LinkedInterface>,
     /// The plan of the imported functions, with the stub that some of them need.
     importer: Arc<Generated>,
-    /// For each function of the plan, by its index, the target's index of it.
+    /// The target's index of each function of the plan.
     targets: Vec<u32>,
     pub(crate) mode: Mode,
 }
@@ -41,7 +41,7 @@ pub(crate) struct LinkedInterface {
     pub(crate) link: usize,
 }
 
-/// What others reach of a component over links from their stores.
+/// The exports of a component for links from other stores.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     /// The plan of the exported functions, with the skeleton that some of them need.
@@ -61,7 +61,8 @@ impl StoreCrossings {
     /// stubs and skeletons.
     ///
     /// # Errors
-    /// All links whose ends differ, or that cannot carry a function, with the function and the type.
+    /// All links whose ends differ, or that cannot carry a function, with the function and the
+    /// type.
     pub(crate) fn plan(
         input: &AppInput,
         links: &[ComponentLink],
@@ -90,7 +91,7 @@ impl StoreCrossings {
         })
     }
 
-    /// How the calls of a link's functions go; none for a fused link, where they are all alike.
+    /// The call paths of the functions of a link between stores; empty for a fused link.
     pub(super) fn paths(&self, link: &ComponentLink) -> Vec<(String, &'static str)> {
         let of_link = |crossing: &&Arc<StoreCrossing>| {
             (crossing.from, crossing.to) == (link.edge.from, link.edge.to)
@@ -122,8 +123,8 @@ impl StoreCrossing {
         })
     }
 
-    /// Whether the importer's interface has concurrent functions, so that the host serves it as a
-    /// whole.
+    /// True if the importer's interface has concurrent functions, so that the host implements it as
+    /// a whole.
     pub(super) fn is_concurrent(&self, import: &str) -> bool {
         let mut interfaces = self.importer.plan.interfaces.iter();
         interfaces.any(|interface| interface.concurrent && interface.name == import)
@@ -188,7 +189,7 @@ impl Exporter {
         self.generated.bytes.as_ref()
     }
 
-    /// The edges from a skeleton to the entry, by the skeleton's index.
+    /// The edges from a skeleton to the endpoint, by the skeleton's index.
     pub(super) fn edges(&self, skeleton: usize) -> impl Iterator<Item = Edge> {
         self.generated.joined.iter().map(move |interface| Edge {
             from: skeleton,
@@ -213,7 +214,7 @@ impl Exporter {
     }
 }
 
-/// A link, and how it joins its ends.
+/// A link, with its mode.
 #[derive(Clone, Copy)]
 struct PlannedLink<'a> {
     link: &'a ComponentLink,
@@ -222,7 +223,7 @@ struct PlannedLink<'a> {
 
 struct Planner<'a> {
     input: &'a AppInput,
-    /// What was generated before.
+    /// Cache of generated stubs and skeletons.
     stubs: &'a Cache,
     errors: LinkErrors,
 }
@@ -258,7 +259,7 @@ impl Planner<'_> {
         }
     }
 
-    /// The importers' sides, one for each two components.
+    /// The importers' sides, one for each pair of components.
     fn crossings(
         &mut self,
         links: &[PlannedLink<'_>],
@@ -414,7 +415,7 @@ impl Planner<'_> {
     }
 }
 
-/// The word for it in output.
+/// The name of a call path in output.
 fn path_name(path: &CallPath) -> &'static str {
     match path {
         CallPath::Direct(_) => "direct",

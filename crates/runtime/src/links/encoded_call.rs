@@ -1,4 +1,5 @@
-//! Calls as bytes, where something lies between the two stores: a task, or the wire.
+//! Calls with encoded arguments and results, for links with a task or a transport between the two
+//! stores.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::{Callee, LinkFailure, LinkedFunction, in_task, remote, stub_imports, 
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Makes a call with encoded arguments; answers its encoded result.
+/// Makes a call with encoded arguments, and returns its encoded result.
 ///
 /// # Errors
 /// The failure of the call.
@@ -36,10 +37,11 @@ pub(super) async fn call_encoded(
     function.end(importer, callee, outcome).map(Bytes::from)
 }
 
-/// Calls a function of the callee, by the target's index and path of it, with encoded arguments.
+/// Calls a function of the callee, given by the target's index and call path, with encoded
+/// arguments.
 ///
 /// # Errors
-/// A failure of the callee; or that the arguments cannot be read, or the function is not called so.
+/// If the callee fails, the arguments are malformed, or the function has another call path.
 pub(super) async fn serve(
     path: &CallPath,
     callee: &mut Callee,
@@ -58,7 +60,7 @@ pub(super) async fn serve(
     }
 }
 
-/// What `write` writes.
+/// Encodes a value with `write`.
 ///
 /// # Errors
 /// The error of `write`, or the encoded value exceeds the limit of a link.
@@ -70,10 +72,10 @@ pub(super) fn encode_with(
     Ok(bytes)
 }
 
-/// What `decode` reads of the reply to a call, and nothing beyond it.
+/// Decodes the reply to a call with `decode`, to its last byte.
 ///
 /// # Errors
-/// That the call ran, and its result is lost.
+/// `maybe-executed`: the call ran, and its result is lost.
 pub(super) fn read_reply<T>(
     function: &LinkedFunction,
     reply: &[u8],

@@ -1,4 +1,4 @@
-//! A call over a link that has no reply: what a callee's failure is to its importer.
+//! Failures of a callee, as its importer receives them.
 
 use weft_link::LinkFailure;
 use weft_telemetry::chain;
@@ -6,7 +6,7 @@ use weft_wire::FailureCode;
 
 use crate::endpoint::Failure;
 
-/// What a failure of the component `callee` is to those that call it.
+/// Converts a failure of the component `callee` into the failure that its callers receive.
 pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
     let code = match failure {
         Failure::Full { .. } | Failure::PoolFull => FailureCode::Busy,
@@ -20,7 +20,8 @@ pub(crate) fn of_callee(callee: &str, failure: &Failure) -> LinkFailure {
         | Failure::ErrorCode(_) => FailureCode::Trapped,
     };
     let reason = match failure {
-        // The last cause says what happened; those above it say where, with a backtrace.
+        // The innermost cause is the reason of the trap; the outer ones add its place, with a
+        // backtrace.
         Failure::Trapped(source) => format!("`{callee}` trapped: {}", root(&**source)),
         Failure::Deadline { limit } => {
             format!("`{callee}` did not answer within {} ms", limit.as_millis())

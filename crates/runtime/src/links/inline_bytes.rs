@@ -1,16 +1,17 @@
-//! Bytes as they cross between the host and generated code: in four words if they are few.
+//! Bytes between the host and generated code: up to 32 bytes inline in four words, more as a list.
 //!
-//! A list costs whoever receives it an allocation, which is a call into it; words do not, and most calls have few
-//! bytes both ways. The WIT of both forms is `link.wit` of `weft-stub`.
+//! A list requires an allocation in its receiver, which is a call into it; words do not, and most
+//! calls have at most 32 bytes in each direction. The WIT of both forms is `link.wit` of
+//! `weft-stub`.
 
 use bytes::Bytes;
 use wasmtime::AsContext;
 use wasmtime::component::WasmList;
 
-/// How many words there are.
+/// Number of words.
 const WORDS: usize = 4;
 
-/// The bytes of a word.
+/// Bytes per word.
 const WORD: usize = size_of::<u64>();
 
 /// `length` and the words, as parameters and results of generated code.
@@ -68,7 +69,7 @@ impl InlineBytes {
     }
 }
 
-/// What a call gives back.
+/// The encoded result of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reply {
     Inline(InlineBytes),
@@ -107,7 +108,7 @@ impl From<Bytes> for Reply {
     }
 }
 
-/// What a stub gives to a call.
+/// The encoded arguments of a call, as the stub passed them.
 pub(super) enum Arguments {
     Inline(InlineBytes),
     /// A list in the importer's memory.

@@ -1,4 +1,4 @@
-//! What is known of a link between stores before anything runs.
+//! The static description of a link between stores: its ends, functions and bounds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(crate) struct LinkEnds {
     pub(crate) to: Arc<str>,
 }
 
-/// All that one part of an entry imports of one target: one stub, one session.
+/// All imports that one part of an endpoint has from one target: one stub, one session.
 pub(crate) struct Link {
-    /// By the index that the stub knows them under.
+    /// Functions by their index in the stub.
     pub(crate) functions: Vec<Arc<LinkedFunction>>,
 }
 
-/// The way from an importer to its target.
+/// The target of a link, and the delivery of calls to it.
 #[derive(Clone)]
 pub(crate) struct LinkTarget {
     pub(crate) ends: LinkEnds,
@@ -40,22 +40,22 @@ pub(crate) struct LinkTarget {
     pub(crate) delivery: Delivery,
 }
 
-/// How calls get to the target.
+/// Delivery of calls to the target.
 #[derive(Clone)]
 pub(crate) struct Delivery {
     pub(crate) execution: Execution,
     /// Owns the tasks of the calls.
     pub(crate) tasks: TaskTracker,
-    /// Where calls go as frames; none if they go from store to store.
+    /// Transport of calls as frames; `None` if they go from store to store.
     pub(crate) frames: Option<Frames>,
 }
 
-/// Who polls a callee.
+/// The task that polls a callee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Execution {
     /// The importer's own, within its host call.
     Inline,
-    /// A task of its own: inside a store of the concurrent engine no other store may be polled.
+    /// A new one: inside a store of the concurrent engine no other store may be polled.
     Task,
 }
 
@@ -70,34 +70,33 @@ impl Delivery {
     }
 }
 
-/// One function that is imported over a link.
+/// A function that is imported over a link.
 pub(crate) struct LinkedFunction {
     pub(crate) target: Arc<LinkTarget>,
     /// Name of the import in the importer.
     pub(crate) interface: Arc<str>,
-    /// The function's name in the interface.
+    /// Name of the function in the interface.
     pub(crate) name: String,
-    /// The export's name in the target.
+    /// Name of the export in the target.
     pub(crate) export: Arc<str>,
-    /// The target's index of it.
+    /// Index of the function in the target.
     pub(crate) target_index: u32,
-    /// How the importer can learn of a failure.
+    /// The form in which the importer receives a failure.
     pub(crate) failure: FailureForm,
-    /// How its calls go.
     pub(crate) path: CallPath,
-    /// Whether it is an `async func`.
+    /// True for an `async func`.
     pub(crate) is_async: bool,
-    /// How long a call may take, by the manifest.
+    /// Deadline of a call by the manifest.
     pub(crate) deadline: Option<Duration>,
-    /// Whether a call may be made twice, by the manifest.
+    /// A call may be repeated, by the manifest.
     pub(crate) is_idempotent: bool,
 }
 
 impl Link {
-    /// The function that the stub knows under an index.
+    /// The function with an index in the stub.
     ///
     /// # Errors
-    /// If there is none, which a generated stub does not ask for.
+    /// If the index is out of range, which generated stubs never pass.
     pub(super) fn function(&self, index: u32) -> wasmtime::Result<&Arc<LinkedFunction>> {
         let function = usize::try_from(index)
             .ok()
@@ -109,7 +108,7 @@ impl Link {
 }
 
 impl LinkedFunction {
-    /// What the importer's stub is given in place of a reply.
+    /// The encoded failure, as the importer's stub receives it in place of a reply.
     ///
     /// # Errors
     /// The importer's trap, if the function's result cannot carry a failure.
@@ -120,7 +119,7 @@ impl LinkedFunction {
         }
     }
 
-    /// The trap of an importer that cannot be told of a failure in another way.
+    /// The trap of an importer whose function cannot return a failure.
     pub(crate) fn trap(&self, failure: LinkFailure) -> wasmtime::Error {
         let LinkEnds { app, from, to } = &self.target.ends;
         let context = format!(

@@ -1,14 +1,14 @@
 //! One call over a link between stores of this host.
 //!
-//! 1. [`LinkedFunction::begin`] admits the call at the target, and takes the importer's session with it
-//!    if one is open.
-//! 2. [`Callee::ready`] opens one if not; then the call is made in the callee's store, within its
-//!    deadline ([`within`]), and [`Callee::outcome`] says what came of it.
-//! 3. [`LinkedFunction::end`] puts the session back, or drops it if the call failed: a store in which
-//!    something trapped cannot be entered again.
+//! 1. [`LinkedFunction::begin`] admits the call at the target, and takes the importer's session
+//!    with it if one is open.
+//! 2. [`Callee::ready`] opens one if not; then the call runs in the callee's store under its
+//!    deadline ([`with_deadline`]), and [`Callee::outcome`] converts its result.
+//! 3. [`LinkedFunction::end`] puts the session back, or drops it if the call failed: a store cannot
+//!    be entered again after a trap.
 //!
-//! The second step needs nothing of the importer's: a concurrent importer has it done in a task. If
-//! the importer's future is dropped, so is everything it called.
+//! The second step needs nothing of the importer, so a concurrent importer runs it in a task.
+//! Dropping the importer's future drops all calls that it made.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -31,7 +31,7 @@ use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
 use crate::guest::GuestState;
 use crate::linking::LinkExports;
 
-/// A call that was admitted, and the instance that it is made in.
+/// An admitted call, and the instance in which it runs.
 pub(crate) struct Callee {
     endpoint: Entry,
     /// `None` until [`Callee::ready`], if the importer had no session.
@@ -44,7 +44,7 @@ pub(crate) struct Callee {
     _admission: Admission,
 }
 
-/// What whoever calls has and allows.
+/// The time and depth that the caller allows a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallBudget {
     /// Deadline of the caller's own request.
@@ -55,18 +55,18 @@ pub(super) struct CallBudget {
     pub(super) depth: u32,
 }
 
-/// Whether the instance is the importer's session: one beside a busy session is not.
+/// Use of an instance after its call: one made beside a busy session is temporary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InstanceRole {
     Session,
     Temporary,
 }
 
-/// Calls a function of a [`Callee`] by its type, within the deadline: a `Result<R, Failure>`, which fails for a
-/// trap, a limit or the deadline.
+/// Calls a typed function of a [`Callee`] under the deadline. Evaluates to a `Result<R, Failure>`,
+/// with an error for a trap, a limit or the deadline.
 ///
-/// It is no function, because wasmtime's future of a call has three kilobytes and a half, and every `async fn`
-/// that it were made in would have room for it besides and move it there.
+/// A macro and not a function, because wasmtime's future of a call takes 3.5 KiB, and every `async
+/// fn` around it would reserve that space again and move the future there.
 macro_rules! run_in {
     ($callee:expr, $function:expr, $arguments:expr) => {{
         let deadline = $callee.deadline();
@@ -82,12 +82,12 @@ macro_rules! run_in {
 pub(super) use run_in;
 
 impl LinkedFunction {
-    /// Admits a call by the instance whose state `importer` is, and takes its session with the target.
-    /// What may not be done now is refused at once; nothing is queued.
+    /// Admits a call by the instance with the state `importer`, and takes its session with the
+    /// target. A call that cannot be made now fails at once; nothing is queued.
     ///
     /// # Errors
-    /// `refused` for too long a chain of calls or a busy session that handles tie the importer to,
-    /// `busy` at the target's limit, `deadline` if there is no time left.
+    /// `refused` if the chain of calls is too long, or if the session is busy and handles tie the
+    /// importer to it; `busy` at the target's limit; `deadline` if no time is left.
     pub(crate) fn begin(&self, importer: &mut GuestState) -> Result<Callee, LinkFailure> {
         let Some(activity) = importer.activity() else {
             return Err(self.refusal(FailureCode::Refused, "the importer has no active request"));
@@ -116,7 +116,7 @@ impl LinkedFunction {
     /// Puts the session back after a call, or drops it if the call failed in the callee.
     ///
     /// # Errors
-    /// The failure of the call, as the importer is told it.
+    /// The failure of the call, as the importer receives it.
     pub(crate) fn end<R>(
         &self,
         importer: &mut GuestState,
@@ -185,10 +185,10 @@ impl Callee {
         })
     }
 
-    /// Makes sure that there is an instance.
+    /// Ensures that the call has an instance.
     ///
     /// # Errors
-    /// Why none could be made.
+    /// If an instance cannot be made.
     pub(crate) async fn ready(&mut self) -> Result<(), Failure> {
         if self.instance.is_some() {
             return Ok(());
@@ -225,10 +225,10 @@ impl Callee {
         self.run::<_, ()>(open, (tag,)).await
     }
 
-    /// Calls a function of the instance, within the deadline.
+    /// Calls a function of the instance under the deadline.
     ///
     /// # Errors
-    /// A trap, a limit, or the deadline; or that the function is of other types.
+    /// A trap, a limit, the deadline, or a mismatch of the function's types.
     pub(super) async fn run<A, R>(&mut self, function: Func, arguments: A) -> Result<R, Failure>
     where
         A: ComponentNamedList + Lower + Send + Sync,
@@ -241,7 +241,7 @@ impl Callee {
     /// A function of the callee by its type.
     ///
     /// # Errors
-    /// If it is of another type, or the callee is not ready.
+    /// If the types differ, or the callee is not ready.
     pub(super) fn typed<A, R>(&mut self, function: Func) -> Result<TypedFunc<A, R>, Failure>
     where
         A: ComponentNamedList + Lower,
@@ -252,7 +252,7 @@ impl Callee {
         typed.map_err(|error| self.failure(Some(error)))
     }
 
-    /// What is known of the callee's skeleton.
+    /// The functions of the callee's skeleton.
     ///
     /// # Errors
     /// If the callee is not ready.
@@ -264,16 +264,16 @@ impl Callee {
     /// The callee's store, once it is ready.
     ///
     /// # Errors
-    /// If it is not.
+    /// If the callee is not ready.
     pub(crate) fn store(&mut self) -> Result<&mut Store<GuestState>, Failure> {
         let instance = self.instance.as_mut();
         Ok(&mut instance.ok_or_else(unknown_function)?.store)
     }
 
-    /// The exported function that a link's function is, by the target's index.
+    /// The exported function with the target's index.
     ///
     /// # Errors
-    /// If the callee is not ready, or does not export it: what was linked at deploy does.
+    /// If the callee is not ready, or does not export the function; links are checked at deploy.
     pub(crate) fn function(&mut self, target_index: u32) -> Result<Func, Failure> {
         self.export(|exports| exports.function(target_index))
     }
@@ -294,13 +294,11 @@ impl Callee {
         self.export(LinkExports::drop_handle)
     }
 
-    /// When the call must be done.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// What came of a call that ran within the deadline, if it did: a trap, a limit or the deadline is a
-    /// failure.
+    /// Converts the result of a call: a trap, a limit or the deadline (`None`) becomes a failure.
     pub(super) fn outcome<R>(&self, result: Option<wasmtime::Result<R>>) -> Result<R, Failure> {
         match result {
             Some(Ok(reply)) => Ok(reply),
@@ -309,7 +307,7 @@ impl Callee {
         }
     }
 
-    /// Why a call did not come to its end: by an error, or else by the deadline.
+    /// The failure of a call by an error, or by the deadline if there was no error.
     pub(super) fn failure(&self, error: Option<wasmtime::Error>) -> Failure {
         match (error, &self.instance) {
             (Some(error), Some(instance)) => Failure::of(error, instance.store.data()),
@@ -318,22 +316,22 @@ impl Callee {
         }
     }
 
-    /// Whether the instance is, or becomes, the importer's session.
+    /// True if the instance is, or becomes, the importer's session.
     pub(super) fn is_session(&self) -> bool {
         self.role == InstanceRole::Session
     }
 
-    /// Ends the instance, of a call that failed.
+    /// Drops the instance after a failed call.
     pub(super) fn discard(&mut self) {
         self.instance = None;
     }
 
-    /// Ends the call, and leaves the instance to whoever keeps it.
+    /// Ends the call and returns its instance.
     pub(super) fn into_instance(self) -> Option<Box<Instance>> {
         self.instance
     }
 
-    /// What the instance exports for links, once it is ready.
+    /// The exports of the instance for links, once it is ready.
     ///
     /// # Errors
     /// If the callee is not ready.
@@ -346,7 +344,7 @@ impl Callee {
         &self.endpoint
     }
 
-    /// Takes over a session that was open.
+    /// Continues with an open session.
     pub(super) fn enter(&mut self, mut session: Box<Instance>) {
         let activity = self.endpoint.activity(self.deadline, self.depth);
         session.store.data_mut().start_request(activity);

@@ -1,21 +1,22 @@
-//! Links between stores: what runs when a component calls another that is not fused with it.
+//! Links between stores: calls to components that are not fused with their importer.
 //!
-//! - [`link`]: what is known of a link before anything runs: its ends, functions and bounds.
-//! - [`session`]: a callee's instance that belongs to an importer's instance.
-//! - [`call`]: one call: taking the session, running under the deadline, giving it back.
-//! - [`stub`]: the host functions that a generated stub imports.
-//! - [`scalars`]: the same for functions of few scalars, which nobody encodes between two stores.
-//! - [`skeleton`]: the functions of a callee's skeleton, found once.
-//! - [`exchange`]: calls as bytes, where a task or the wire lies between the two stores.
-//! - [`bytes`]: bytes between host and stub or skeleton, in words if they are few.
-//! - [`task`]: the task that makes a call for an importer of the concurrent engine.
-//! - [`wire`]: the same calls as frames.
-//! - [`concurrent`]: calls of `async func`s, and streams and futures.
-//! - [`codec`]: dynamic values as bytes of the wire.
-//! - [`failure`]: what becomes of a call without a reply.
-//! - [`mod@boxed`]: the futures of calls, on the heap.
+//! - [`link`]: static description of a link: its ends, functions and bounds.
+//! - [`session`]: instances of callees that belong to an importer's instance.
+//! - [`local_call`]: one call: takes the session, runs under the deadline, puts the session back.
+//! - [`stub_imports`]: the host functions that a generated stub imports.
+//! - [`scalar_calls`]: the same for functions of few scalars, which are not encoded between two
+//!   stores.
+//! - [`typed`]: functions of common signatures, called by their own types without a stub.
+//! - [`skeleton_exports`]: the functions of a callee's skeleton, cached per instance.
+//! - [`encoded_call`]: encoded calls, for links with a task or a transport between the two stores.
+//! - [`inline_bytes`]: bytes between host and stub or skeleton, inline in words up to 32 bytes.
+//! - [`spawned_call`]: the task of a call, for importers of the concurrent engine.
+//! - [`remote`]: calls as frames.
+//! - [`async_calls`]: calls of `async func`s, with streams and futures.
+//! - [`codec`]: dynamic values in the encoding of the wire.
+//! - [`failure`]: failures of callees, as importers receive them.
 //!
-//! `docs/adr/0007-links-between-stores.md` says why it is so.
+//! The design is in `docs/adr/0007-links-between-stores.md`.
 
 pub(crate) mod async_calls;
 pub(crate) mod codec;
@@ -43,20 +44,20 @@ pub(crate) use self::skeleton_exports::SkeletonFunctions;
 use self::spawned_call::in_task;
 pub(crate) use self::stub_imports::bind as bind_stub;
 
-/// The interfaces between generated components and the host.
+/// Interface of calls from a generated stub to the host.
 pub(crate) const CALL_INTERFACE: &str = "weft:link/call";
-/// What the stub exports again: typed functions of the host.
+/// Typed functions of the host, which the stub exports again.
 pub(crate) const DIRECT_INTERFACE: &str = "weft:link/direct";
-/// What a skeleton exports.
+/// Interface of calls from the host to a generated skeleton.
 pub(crate) const SERVE_INTERFACE: &str = "weft:link/serve";
 
-/// What carries the calls of a host's links.
+/// Transport of the calls of a host's links.
 #[derive(Clone, Default)]
 pub(crate) struct Transport {
-    /// Owns the tasks that calls run in.
+    /// Owns the tasks of the calls.
     pub(crate) tasks: TaskTracker,
-    /// The way of the links between two components of this host, if they go as frames.
+    /// Transport of links between two components of this host, if they use frames.
     pub(crate) loopback: Option<Frames>,
-    /// The way to other hosts, if there may be some.
+    /// Transport to other hosts, for a host in a lattice.
     pub(crate) remote: Option<Frames>,
 }

@@ -1,5 +1,5 @@
-//! Functions of few scalars that have no typed shape: a stub gives each scalar as a word, and so does a
-//! skeleton take it. Between two stores nothing is encoded.
+//! Functions of few scalars without a typed shape: stub and skeleton pass each scalar as a word.
+//! Calls between two stores are not encoded.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use super::{Callee, Link, LinkFailure, LinkedFunction, boxed};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Each in the low bits of a word.
+/// Scalars, each in the low bits of a word.
 type Words = [u64; MAX_SCALARS];
 
-/// Puts `call-scalars` of `weft:link/call` into a linker, for one link.
+/// Defines `call-scalars` of `weft:link/call` in a linker, for one link.
 pub(super) fn bind(
     linker: &mut LinkerInstance<'_, GuestState>,
     link: &Arc<Link>,
@@ -33,7 +33,7 @@ pub(super) fn bind(
     })
 }
 
-/// The result, or the trap of an importer: no scalar can say that a call has failed.
+/// Makes a call. A failure is a trap of the importer, because a scalar cannot carry one.
 async fn call(
     function: &Arc<LinkedFunction>,
     mut importer: StoreContextMut<'_, GuestState>,
@@ -96,7 +96,7 @@ async fn call_over_bytes(
     })
 }
 
-/// Writes a scalar that is in the low bits of a word.
+/// Writes a scalar from the low bits of a word.
 fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<()> {
     #[allow(
         clippy::cast_possible_truncation,
@@ -144,7 +144,7 @@ fn decode(kind: Kind, decoder: &mut Decoder<'_>) -> Result<u64, DecodeError> {
         Kind::F32 => decoder.f32()?.to_bits().into(),
         Kind::F64 => decoder.f64()?.to_bits(),
         Kind::Char => u32::from(decoder.char()?).into(),
-        // A plan has none of them.
+        // Plans of scalar calls contain neither.
         Kind::String | Kind::Bytes => 0,
     })
 }

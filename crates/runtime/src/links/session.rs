@@ -1,9 +1,9 @@
-//! Sessions: the callee's instance that an importer's instance has for itself.
+//! Sessions: instances of callees, each assigned to one instance of an importer.
 //!
-//! A session is opened by the first call over a link. It ends with the importer's request, and the
-//! instance may then serve others; where handles of resources cross the link, it ends with the
-//! importer's instance. It is taken out of the importer's state for the time of a call, so whoever
-//! comes in a second time finds it gone.
+//! The first call over a link opens a session. The session ends with the importer's request, and
+//! its instance may then serve others; if handles of resources cross the link, the session ends
+//! with the importer's instance. A call takes the session out of the importer's state, so a second,
+//! reentrant call finds it busy.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::LinkTarget;
 use super::remote::RemoteSession;
 use crate::endpoint::{Generation, Instance};
 
-/// The sessions of one importing instance, by their place.
+/// The sessions of one importing instance, by their slot.
 #[derive(Default)]
 pub(crate) struct Sessions(Vec<Slot>);
 
@@ -29,7 +29,7 @@ enum SessionState {
     Closed,
     Idle(Box<Instance>),
     Busy,
-    /// The target keeps the instance.
+    /// The instance is on the target's side of a transport.
     Remote(RemoteSession),
 }
 
@@ -80,7 +80,8 @@ impl Sessions {
         *self.state(target) = SessionState::Closed;
     }
 
-    /// Ends the sessions that end with a request; their instances may serve others of `generation`.
+    /// Ends the sessions that last for one request; their instances may serve others of
+    /// `generation`.
     pub(crate) fn end_request(&mut self, generation: &Arc<Generation>) {
         for Slot { target, state } in &mut self.0 {
             let mut session = match std::mem::take(state) {

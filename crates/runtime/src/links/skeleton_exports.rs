@@ -1,5 +1,5 @@
-//! The functions of a callee's skeleton. To find one and compare its type is a twentieth of a small call, so
-//! an instance remembers those that small calls are made of.
+//! The functions of a callee's skeleton. Finding one and checking its type takes a twentieth of a
+//! small call, so an instance caches the functions of small calls.
 
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc, WasmList,
@@ -19,7 +19,7 @@ pub(super) type InvokeSmall = TypedFunc<(u32, u32, u64, u64, u64, u64), (InvokeR
 /// `invoke-scalars`.
 pub(super) type InvokeScalars = TypedFunc<(u32, u64, u64, u64, u64), (u64,)>;
 
-/// What is known of an instance's skeleton.
+/// The functions found so far of an instance's skeleton.
 #[derive(Default)]
 pub(crate) struct SkeletonFunctions {
     small: Option<InvokeSmall>,

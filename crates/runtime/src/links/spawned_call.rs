@@ -4,11 +4,11 @@ use std::future::Future;
 
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// Runs `call` in a task of `tasks` and waits for it. If the future is dropped, the task is ended, and
-/// what it called with it.
+/// Runs `call` in a task of `tasks` and waits for it. Dropping the future ends the task, and all
+/// calls that it made.
 ///
 /// # Errors
-/// If the task panicked, or the host is going away.
+/// If the task panicked, or the host is shutting down.
 pub(super) async fn in_task<R: Send + 'static>(
     tasks: &TaskTracker,
     call: impl Future<Output = R> + Send + 'static,

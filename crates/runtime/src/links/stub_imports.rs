@@ -1,5 +1,5 @@
-//! The host functions that a generated stub imports: one call with bytes both ways, the drop of a
-//! handle, and what to do about a reply that cannot be decoded.
+//! The host functions that a generated stub imports: calls with encoded arguments and results, the
+//! drop of a handle, and the fallback for a reply that cannot be decoded.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{Callee, Link, LinkFailure, boxed, in_task, remote, scalar_calls};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Puts the functions of `weft:link/call` into a linker, for one link.
+/// Defines the functions of `weft:link/call` in a linker, for one link.
 pub(crate) fn bind(
     linker: &mut LinkerInstance<'_, GuestState>,
     link: &Arc<Link>,
@@ -54,7 +54,7 @@ pub(crate) fn bind(
     })
 }
 
-/// The reply of the target, or the failure in its place.
+/// The reply of the target, or the encoded failure.
 async fn call(
     link: &Link,
     mut importer: StoreContextMut<'_, GuestState>,
@@ -78,7 +78,7 @@ async fn call(
         }
     } else {
         let arguments = arguments.to_vec(&importer);
-        // Boxed: it is large, and would be moved with every call that goes the other way.
+        // Boxed: the future is large, and would be moved with every call on the other path.
         let importer = importer.data_mut();
         let call = boxed(|| call_encoded(function, importer, arguments));
         Box::into_pin(call).await.map(Reply::from)
@@ -117,13 +117,14 @@ async fn drop_handle(
         };
         function.end(importer.data_mut(), callee, outcome)
     } else {
-        // Its session ended, and the resource with it.
+        // The session has ended, and the resource with it.
         Ok(())
     };
     dropped.map_err(|failure| function.trap(failure))
 }
 
-/// What stands for a reply that the stub cannot decode: the call ran, and its result is lost.
+/// The failure in place of a reply that the stub cannot decode: the call ran, and its result is
+/// lost.
 fn malformed(link: &Link, function: u32, reason: u32) -> wasmtime::Result<Vec<u8>> {
     let function = link.function(function)?;
     let (to, reason) = (&function.target.ends.to, describe(reason));
@@ -170,7 +171,7 @@ fn reply_of(callee: &mut Callee, result: InvokeResult) -> Result<Reply, Failure>
             Ok(inline) => Ok(Reply::Inline(inline)),
             Err(error) => Err(callee.failure(Some(error))),
         },
-        // The skeleton's memory keeps the reply until its next call.
+        // The reply lies in the skeleton's memory until its next call.
         Ok((.., Some(reply))) => {
             let reply = reply.as_le_slice(&*callee.store()?);
             check_size("result", reply)?;
@@ -184,7 +185,7 @@ fn reply_of(callee: &mut Callee, result: InvokeResult) -> Result<Reply, Failure>
 pub(super) async fn release(callee: &mut Callee, handle: u32) -> Result<(), Failure> {
     callee.ready().await?;
     let release = callee.drop_handle()?;
-    // A handle that the skeleton does not know is one of a session that has ended, and went with it.
+    // An unknown handle belongs to an ended session, whose resources are dropped already.
     let (_,): (Result<(), u32>,) = callee.run(release, (handle,)).await?;
     Ok(())
 }

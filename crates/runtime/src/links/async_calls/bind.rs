@@ -1,8 +1,7 @@
 //! The host functions of an importer's concurrent interface.
 //!
-//! A call is encoded in the importer's store and made in a task of its own; what the importer waits for
-//! is a channel. In the task it goes from store to store, or, where links go over frames, from frame to
-//! frame, or to another host.
+//! A call is encoded in the importer's store and runs in a task of its own; the importer waits on a
+//! channel. The task calls the exporter's store directly, over loopback frames, or on another host.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -29,7 +28,7 @@ use crate::links::{LinkFailure, LinkedFunction};
 /// Defines functions of a concurrent interface in a linker.
 ///
 /// # Errors
-/// If one is defined already.
+/// If a function is already defined.
 pub(crate) fn bind_all(
     linker: &mut LinkerInstance<'_, GuestState>,
     functions: &[Arc<LinkedFunction>],
@@ -59,7 +58,7 @@ fn bind(
             })
         })
     } else {
-        // The importer's store stands still meanwhile, as it does for any plain function.
+        // Blocks the importer's store during the call, as any plain function does.
         linker.func_new_async(&function.name, move |mut store, ty, arguments, results| {
             let import = import.clone();
             Box::new(async move {
@@ -71,10 +70,10 @@ fn bind(
     }
 }
 
-/// A function as its importer has it.
+/// A function, as imported by its importer.
 struct Import {
     function: Arc<LinkedFunction>,
-    /// Known from the first call on.
+    /// Set by the first call.
     shape: OnceLock<Arc<FunctionShape>>,
 }
 
@@ -145,10 +144,10 @@ impl PendingCall {
 }
 
 impl Import {
-    /// Encodes the arguments, and sets the call going.
+    /// Encodes the arguments, and starts the call.
     ///
     /// # Errors
-    /// The importer's trap, for a function that links do not carry: a deploy refuses those.
+    /// The importer's trap, for a function that links do not carry; deploys reject those.
     fn begin(
         &self,
         mut store: StoreContextMut<'_, GuestState>,
@@ -253,7 +252,7 @@ impl Import {
         Ok(RunningCall::Frames(conversation))
     }
 
-    /// The frame of a call, and how long its importer waits.
+    /// The frame of a call, and the time its importer has left.
     fn frame(
         &self,
         importer: &GuestState,
@@ -288,10 +287,10 @@ impl Import {
         Ok(RunningCall::Frames(conversation))
     }
 
-    /// Gives the importer its result.
+    /// Passes the result to the importer.
     ///
     /// # Errors
-    /// The importer's trap, if the call failed and the function's result cannot say so.
+    /// The importer's trap, if the call failed and the function's result cannot carry a failure.
     fn end(
         &self,
         mut store: StoreContextMut<'_, GuestState>,
@@ -359,7 +358,7 @@ impl Import {
         }
     }
 
-    /// Reads the frame of a reply.
+    /// Decodes the frame of a reply.
     fn read(&self, frame: &[u8]) -> Result<Vec<u8>, LinkFailure> {
         match Frame::decode(frame) {
             Ok(Frame::Reply(reply)) => reply.outcome.map(<[u8]>::to_vec),

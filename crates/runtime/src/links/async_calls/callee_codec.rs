@@ -1,5 +1,5 @@
-//! The exporter's side of a call: from the bytes of a request to those of the reply, and on until all
-//! that the call began is over.
+//! The exporter's side of a call: decodes the request, encodes the reply, and runs the store until
+//! all streams and tasks of the call are done.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ pub(super) struct Call {
     pub(super) request: Vec<u8>,
 }
 
-/// Why a call did not come to its end.
+/// The reason why a call was not completed.
 #[derive(Debug)]
 pub(super) enum CallError {
     /// The arguments do not have the function's types.
     Request(CodecError),
-    /// The reply cannot be carried.
+    /// The reply cannot be encoded.
     Reply(CodecError),
-    /// The guest trapped, or came to a limit.
+    /// The guest trapped, or reached a limit.
     Guest(wasmtime::Error),
 }
 
-/// When the reply of a call is sent.
+/// Completion of a call, relative to its reply.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Completion {
     /// The reply, of a call that is complete.
@@ -39,12 +39,12 @@ pub(super) enum Completion {
     AfterReply,
 }
 
-/// Makes a call. `early` takes the reply if it is not the end of the call.
+/// Makes a call. `early_reply` receives the reply if the call continues after it.
 ///
-/// The store may be used again afterwards, unless this fails or is dropped.
+/// The store can be used again afterwards, unless this fails or is dropped.
 ///
 /// # Errors
-/// If the guest failed, or request or reply cannot be read or written.
+/// If the guest fails, the request is malformed, or the reply cannot be encoded.
 pub(super) async fn run<D: Send + 'static>(
     store: &mut Store<D>,
     side: &Arc<Side>,
@@ -116,7 +116,7 @@ impl FailureGuard {
         Self(Some(side.clone()))
     }
 
-    /// The call came to its end.
+    /// Marks the call as complete.
     pub(super) fn disarm(mut self) {
         self.0 = None;
     }

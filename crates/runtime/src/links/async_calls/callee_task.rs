@@ -1,5 +1,4 @@
-//! The task in which a call is made at its target: in a callee's store, asked for by an importer of this
-//! host or by a frame.
+//! The task that runs a call in a callee's store, for an importer of this host or for a frame.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use crate::links::local_call::report_failure;
 use crate::links::remote::Server;
 use crate::links::{Callee, LinkFailure, LinkedFunction};
 
-/// The end of a call in a store of this host, and the callee for the importer to keep.
+/// The end of a call in a store of this host, with the callee for the importer's session.
 pub(crate) struct StoreEnd {
     pub(super) callee: Box<Callee>,
     pub(super) outcome: Result<Vec<u8>, Failure>,
@@ -36,7 +35,7 @@ enum CallOutcome {
 pub(super) struct EncodedCall {
     /// The target's index of the function.
     pub(super) index: u32,
-    /// As the importer knows it; that both ends have the same types was checked when they were linked.
+    /// The importer's types; linking has checked that both ends have the same.
     pub(super) shape: Option<Arc<FunctionShape>>,
     pub(super) request: Vec<u8>,
 }

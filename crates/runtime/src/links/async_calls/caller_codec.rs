@@ -1,8 +1,7 @@
-//! The importer's side of a call: from its values to the bytes of a request, and from those of the
-//! reply to its values.
+//! The importer's side of a call: encodes values into a request, and decodes a reply into values.
 //!
-//! Everything here takes place within one poll of the importer's store; what lies between request and
-//! reply does so elsewhere, and is waited for over a channel.
+//! Each function here runs within one poll of the importer's store. The time between request and
+//! reply passes in another task.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::links::codec::{CodecError, FunctionShape, decode, encode};
 /// Encodes the arguments of a call. Their streams and futures belong to `side` from here on.
 ///
 /// # Errors
-/// If they cannot be carried; their streams and futures are closed then.
+/// If the arguments cannot be encoded; their streams and futures are closed then.
 pub(super) fn request<D: Send + 'static>(
     mut store: StoreContextMut<'_, D>,
     side: &Arc<Side>,
@@ -45,10 +44,10 @@ pub(super) fn request<D: Send + 'static>(
     }
 }
 
-/// The result of a call, from its reply.
+/// Decodes the result of a call from its reply.
 ///
 /// # Errors
-/// If the reply is not one of this function.
+/// If the reply does not have the function's types.
 pub(super) fn reply<D: 'static>(
     store: StoreContextMut<'_, D>,
     side: &Arc<Side>,
@@ -64,10 +63,11 @@ pub(super) fn reply<D: 'static>(
     )
 }
 
-/// Closes the streams and futures among values that go nowhere, so that whoever writes them is told.
+/// Closes the streams and futures among values that are not sent, so that their writers are
+/// notified.
 pub(super) fn close<D: 'static>(mut store: StoreContextMut<'_, D>, values: &[Val]) {
     for value in values {
-        // Those that were given away before a later one failed are closed already.
+        // Those that were sent before a later one failed are closed already.
         let _ = match value {
             Val::Stream(stream) => stream.clone().close(&mut store),
             Val::Future(future) => future.clone().close(&mut store),
@@ -76,8 +76,8 @@ pub(super) fn close<D: 'static>(mut store: StoreContextMut<'_, D>, values: &[Val
     }
 }
 
-/// Stays in the importer's store while what it gave away is open. A store that ends before that takes
-/// the attendant with it, and what was written is not complete.
+/// Runs in the importer's store while streams that the importer sent are open. If the store ends
+/// earlier, the attendant is dropped with it and marks them as incomplete.
 struct Attendant {
     side: Arc<Side>,
     sent: SentFutures,
@@ -92,7 +92,7 @@ impl<D: Send + 'static> AccessorTask<D> for Attendant {
 
 impl Drop for Attendant {
     fn drop(&mut self) {
-        // Without meaning for streams that are over.
+        // No effect on streams that are complete.
         self.side.fail();
     }
 }

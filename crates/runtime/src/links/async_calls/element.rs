@@ -1,15 +1,15 @@
-//! The types of which streams and futures may be, as types of Rust, and their encoding.
+//! The element types of streams and futures as Rust types, with their encoding.
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
 
-/// How many elements of a few bytes each go into one chunk.
+/// Number of elements per chunk, for elements of a few bytes.
 const SCALARS_PER_CHUNK: usize = 16 << 10;
 
-/// How many elements that may be long go into one chunk.
+/// Number of elements per chunk, for elements that may be long.
 const TEXTS_PER_CHUNK: usize = 16;
 
-/// The most elements of a chunk that are taken in: what is sent, and some more.
+/// Limits of a received chunk: twice the number of elements that a sender puts into one.
 const CHUNK_LIMITS: Limits = Limits {
     elements: 2 * SCALARS_PER_CHUNK as u64,
     ..Limits::LINK
@@ -26,13 +26,13 @@ pub(super) trait StreamItem: ComponentType + Lift + Lower + Send + Sync + 'stati
     /// Reads a value.
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 
-    /// The value that says that there will be none, if the type has one.
+    /// The value that reports the failure of a future's writer, for types that have one.
     fn failure(_reason: &str) -> Option<Self> {
         None
     }
 }
 
-/// A chunk of these elements.
+/// Encodes elements as one chunk.
 ///
 /// # Errors
 /// If the chunk exceeds the size limit of links.
@@ -46,7 +46,7 @@ pub(super) fn encode_chunk<T: StreamItem>(elements: &[T]) -> Result<Vec<u8>, Enc
     Ok(payload)
 }
 
-/// The elements of a chunk.
+/// Decodes the elements of a chunk.
 ///
 /// # Errors
 /// If the payload is not a list of such elements.

@@ -21,7 +21,7 @@ pub(super) struct Consumer<T> {
     item: PhantomData<fn() -> T>,
 }
 
-/// Writes the value that comes in to this store.
+/// Writes the received value to this store.
 pub(super) struct Producer<T> {
     receiver: Receiver,
     item: PhantomData<fn() -> T>,

@@ -1,19 +1,20 @@
 //! Calls of `async func`s, and streams and futures, between stores.
 //!
-//! The importer's and the exporter's store are polled in tasks of their own, and neither ever waits
-//! within the other. What goes between them is a request, a reply, and messages about streams:
+//! The stores of importer and exporter are polled in separate tasks, and neither ever waits within
+//! the other. They exchange a request, a reply, and messages about streams:
 //!
 //! - [`bind`]: the host functions of the importer; [`callee_task`]: the task of the exporter.
-//! - [`caller_codec`]: values of the importer to a request, and a reply to values.
-//! - [`callee_codec`]: a request to a call of the exporter, and its result to a reply.
+//! - [`caller_codec`]: encodes an importer's request, and decodes its reply.
+//! - [`callee_codec`]: decodes an exporter's request, makes the call, and encodes its reply.
 //! - [`stream_transfer`]: streams and futures among parameters and results.
 //! - [`stream`], [`future`], [`element`]: streams and futures as the runtime reads and writes them.
 //!
-//! The streams of a call, their credit and their ends are `weft_link`'s.
+//! The table of a call's streams, with their credit and ends, is in `weft_link`.
 //!
-//! Who is gone is told to who is left: a reader that leaves ends the writer's stream, a store that ends
-//! ends what it wrote. A stream cannot say that it is not complete, so an exporter whose importer left
-//! one behind is ended, and a `future<result<_, string>>` of an exporter that failed says so.
+//! Failures reach the other end: a dropped reader ends the writer's stream, and the end of a store
+//! ends the streams that it wrote. A stream cannot report that it is incomplete, so an exporter is
+//! ended if its importer left a stream incomplete; a `future<result<_, string>>` of a failed
+//! exporter resolves to an error.
 
 mod bind;
 mod callee_codec;

@@ -1,8 +1,8 @@
 //! Streams between a store and the other side of a call, as typed elements.
 //!
-//! A write is taken as far as there is credit, and is done when it was taken: the writer does not wait
-//! for the reader as long as the window has room. `stream<u8>` is copied whole from one memory into the
-//! chunk, and from there into the other; all others are encoded one by one.
+//! A write is accepted as far as there is credit, and is complete once accepted: the writer does
+//! not wait for the reader while the window has room. `stream<u8>` is copied in bulk from memory
+//! into the chunk, and from there into the other memory; all other elements are encoded one by one.
 
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use weft_wire::{DecodeError, Decoder, Limits};
 
 use super::element::{StreamItem, decode_chunk, encode_chunk};
 
-/// Sends on what this store writes.
+/// Sends the elements that this store writes.
 pub(super) struct Consumer<T> {
     sender: Sender,
     item: PhantomData<fn() -> T>,
 }
 
-/// Writes what comes in to this store.
+/// Writes received elements to this store.
 pub(super) struct Producer<T> {
     receiver: Receiver,
     /// A chunk received for a zero-length read, which only checks availability.
@@ -33,12 +33,12 @@ pub(super) struct Producer<T> {
     item: PhantomData<fn() -> T>,
 }
 
-/// Sends on the bytes that this store writes.
+/// Sends the bytes that this store writes.
 pub(super) struct BytesConsumer {
     sender: Sender,
 }
 
-/// Writes the bytes that come in to this store.
+/// Writes received bytes to this store.
 pub(super) struct BytesProducer {
     receiver: Receiver,
     /// Received bytes that the reader has not read.
@@ -95,7 +95,7 @@ impl<T> Producer<T> {
         }
     }
 
-    /// The next chunk, or what there is to say in place of one.
+    /// The next chunk, or the result of the read without one.
     fn poll_chunk(
         &mut self,
         context: &Context<'_>,
@@ -134,7 +134,7 @@ impl<T: StreamItem, D: 'static> StreamProducer<D> for Producer<T> {
                 return Poll::Ready(Ok(StreamResult::Completed));
             }
             return match decode_chunk::<T>(&chunk) {
-                // There has to be something in what is delivered.
+                // A completed read must deliver at least one element.
                 Ok(elements) if elements.is_empty() => {
                     self.receiver.consumed(chunk.len());
                     continue;
@@ -198,7 +198,7 @@ impl BytesProducer {
         }
     }
 
-    /// Bytes that have not been read, at least one, or what there is to say in place of them.
+    /// At least one unread byte, or the result of the read without one.
     fn poll_bytes(
         &mut self,
         context: &Context<'_>,
@@ -218,7 +218,7 @@ impl BytesProducer {
         }
     }
 
-    /// Copies what is here into the room that a reader has, and keeps the rest.
+    /// Copies received bytes into the reader's buffer, and stores the rest.
     fn fill<D: 'static>(
         &mut self,
         mut bytes: ByteChunk,
@@ -242,7 +242,7 @@ impl BytesProducer {
             match self.receiver.chunk().map(ByteChunk::of) {
                 Some(Ok(next)) => bytes = next,
                 Some(Err(error)) => {
-                    // What was copied is delivered before the end.
+                    // The bytes copied so far are delivered before the end.
                     malformed(&error);
                     return self.receiver.refuse();
                 }
@@ -268,7 +268,7 @@ impl<D: 'static> StreamProducer<D> for BytesProducer {
             Err(end) => return Poll::Ready(Ok(end)),
         };
         match destination.remaining(store.as_context_mut()) {
-            // It only asks whether there is something.
+            // A zero-length read only checks availability.
             Some(0) => self.current = Some(bytes),
             room => {
                 // The host as reader has no buffer, and gets one chunk at a time.
@@ -280,7 +280,7 @@ impl<D: 'static> StreamProducer<D> for BytesProducer {
     }
 }
 
-// === impl Bytes ===
+// === impl ByteChunk ===
 
 impl ByteChunk {
     fn of(payload: Vec<u8>) -> Result<Self, DecodeError> {
@@ -314,7 +314,7 @@ fn poll_next_chunk(
 ) -> Poll<Result<Vec<u8>, StreamResult>> {
     match receiver.poll_chunk(context) {
         Poll::Ready(Ok(chunk)) => Poll::Ready(Ok(chunk)),
-        // A stream has no way to say that it is not complete.
+        // A stream cannot report that it is incomplete.
         Poll::Ready(Err(_)) => Poll::Ready(Err(StreamResult::Dropped)),
         Poll::Pending if finish => Poll::Ready(Err(StreamResult::Cancelled)),
         Poll::Pending => Poll::Pending,
@@ -330,7 +330,7 @@ fn poll_next_bytes(
     Poll::Ready(chunk.and_then(|chunk| ByteChunk::of(chunk).map_err(|error| malformed(&error))))
 }
 
-/// A stream that is not what it should be ends.
+/// Ends a malformed stream.
 fn malformed(error: &DecodeError) -> StreamResult {
     tracing::warn!(%error, "malformed chunk of a stream");
     StreamResult::Dropped

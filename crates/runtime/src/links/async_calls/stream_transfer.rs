@@ -1,5 +1,5 @@
-//! Streams and futures as parameters and results: each store keeps its own, and the other side is told
-//! a number.
+//! Streams and futures as parameters and results: each stays in the store that made it, and the
+//! other side receives its number.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ pub(super) struct StoreTransfer<'a, D: 'static> {
     pub(super) sent: &'a mut SentFutures,
 }
 
-/// The futures that were given away and may come to be unwanted.
+/// Futures that were sent, to be closed if the other side drops them unread.
 #[derive(Default)]
 pub(super) struct SentFutures(Vec<(u32, FutureAny)>);
 
-/// Does something with the type of Rust that an element is of.
+/// Evaluates an expression with the Rust type of an element.
 macro_rules! with_element {
     ($element:expr, $ty:ident => $body:expr) => {
         match $element {
@@ -147,8 +147,8 @@ impl<D: 'static> StoreTransfer<'_, D> {
     }
 }
 
-/// Sees to it that a future that nobody reads any more is closed in the store that writes it, until all
-/// streams and futures of the call are over.
+/// Closes futures that the other side dropped unread, in the store that writes them, until all
+/// streams and futures of the call are closed.
 pub(super) async fn attend<D: Send + 'static>(
     accessor: &Accessor<D>,
     side: &Side,
@@ -195,7 +195,8 @@ fn send_future<T: StreamItem, D: 'static>(
 ) -> wasmtime::Result<bool> {
     let lifted = future.clone();
     let reader = future.try_into_future_reader::<T>()?;
-    // Converted back, it has the type of where it was made, and the host's is none of a guest's.
+    // Converted back, a future gets the type of its origin: a guest's future equals `lifted`, the
+    // host's does not.
     let future = reader.try_into_future_any(&mut store)?;
     let is_guests = future == lifted;
     let reader = future.try_into_future_reader::<T>()?;

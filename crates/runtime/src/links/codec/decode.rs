@@ -1,4 +1,4 @@
-//! From bytes to dynamic values.
+//! Decodes bytes into dynamic values.
 
 use wasmtime::component::Val;
 use weft_wire::{Decoder, Limits};
@@ -8,8 +8,8 @@ use super::{CodecError, Shape, StreamTransfer};
 /// Decodes the parameters or the results of a function, one after another, to the last byte.
 ///
 /// # Errors
-/// If the bytes are not of the shapes, or more than links carry. Streams and futures up to where it
-/// failed are taken then.
+/// If the bytes do not match the shapes, or exceed the limits of links. Streams and futures before
+/// the error have been taken then.
 pub(crate) fn decode(
     bytes: &[u8],
     shapes: &[Shape],
@@ -60,7 +60,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A value that contains others.
+    /// Decodes a value that contains others.
     fn nested(&mut self, shape: &Shape) -> Result<Val, CodecError> {
         self.decoder.enter()?;
         let value = match shape {
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 true => Ok(self.payload(ok.as_deref())?),
                 false => Err(self.payload(err.as_deref())?),
             }),
-            // Those contain none.
+            // The remaining shapes contain no values.
             _ => {
                 return Err(CodecError::Value {
                     expected: "a value that contains others",
@@ -92,7 +92,7 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, element: &Shape, bytes_min: usize) -> Result<Val, CodecError> {
-        // The decoder charges for so many, and the bytes left can hold them.
+        // Checked and charged by the decoder: the remaining bytes can hold this many.
         let count = self.decoder.list(bytes_min)?;
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
@@ -102,7 +102,7 @@ impl Reader<'_> {
     }
 
     fn record(&mut self, fields: &[(String, Shape)]) -> Result<Val, CodecError> {
-        // Each has its name with it.
+        // Each field takes a value and a name.
         self.decoder.charge(2 * fields.len() as u64)?;
         let mut values = Vec::with_capacity(fields.len());
         for (name, shape) in fields {
@@ -129,10 +129,10 @@ impl Reader<'_> {
     }
 
     fn case(&mut self, count: usize) -> Result<usize, CodecError> {
-        // For the name that the value gets.
+        // For the name of the case.
         self.decoder.charge(1)?;
         let cases = u32::try_from(count).unwrap_or(u32::MAX);
-        // A case below the count is an index.
+        // Below the number of cases, so it is an index.
         Ok(self.decoder.discriminant(cases)? as usize)
     }
 
@@ -141,7 +141,7 @@ impl Reader<'_> {
         let set = names.iter().enumerate();
         let set = set.filter(|(index, _)| flags.is_set(*index));
         let set: Vec<String> = set.map(|(_, name)| name.clone()).collect();
-        // A flag is a bit there and a name here.
+        // A flag is encoded as a bit and decoded as a name.
         self.decoder.charge(set.len() as u64)?;
         Ok(Val::Flags(set))
     }

@@ -1,4 +1,4 @@
-//! From dynamic values to bytes.
+//! Encodes dynamic values into bytes.
 
 use wasmtime::component::Val;
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
@@ -8,8 +8,8 @@ use super::{CodecError, Shape, StreamTransfer};
 /// Encodes the parameters or the results of a function, one after another.
 ///
 /// # Errors
-/// If the values are not of the shapes, or the other end would not take the bytes. Streams and futures
-/// up to the one that failed are handed over then.
+/// If the values do not match the shapes, or exceed the limits of the other end. Streams and
+/// futures before the error have been sent then.
 pub(crate) fn encode(
     values: &[Val],
     shapes: &[Shape],
@@ -38,7 +38,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    // The nesting is that of the shape, which the tools bound.
+    // Recurses as deep as the shape, whose depth the component tools bound.
     fn write(&mut self, value: &Val, shape: &Shape) -> Result<(), CodecError> {
         match (shape, value) {
             (Shape::Bool, Val::Bool(value)) => self.encoder.bool(*value)?,
@@ -159,7 +159,7 @@ fn wrong(expected: &'static str) -> CodecError {
 }
 
 impl Shape {
-    /// What a value of it is called in messages.
+    /// The kind of a value of this shape, for messages.
     fn name(&self) -> &'static str {
         match self {
             Self::Bool => "a `bool`",

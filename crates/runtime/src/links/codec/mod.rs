@@ -1,12 +1,11 @@
-//! The dynamic codec: values as wasmtime has them where no type of Rust is known, to the bytes of the
-//! wire and back.
+//! The dynamic codec: encodes wasmtime's dynamic values as bytes of the wire, and decodes them.
 //!
-//! It serves what is dynamic anyway, and calls of concurrent functions, which no generated stub can
-//! carry. A function's types are walked once ([`Shape`]); then values are. Streams and futures are not
-//! encoded: whoever calls replaces them by numbers ([`Handover`]).
+//! It serves callers without static types, and calls of concurrent functions, which generated stubs
+//! cannot carry. A function's types are walked once ([`Shape`]), its values on each call. Streams
+//! and futures are not encoded: the caller replaces them by numbers ([`StreamTransfer`]).
 //!
-//! What is decoded is hostile. A dynamic value takes forty bytes where its encoding may take one, so
-//! each is charged for before room for it is made.
+//! Input of the decoder is not trusted. A dynamic value takes forty bytes and its encoding
+//! sometimes one, so each value is charged before its memory is allocated.
 
 mod decode;
 mod encode;
@@ -21,25 +20,25 @@ pub(crate) use self::decode::decode;
 pub(crate) use self::encode::encode;
 pub(crate) use self::shape::{Element, FunctionShape, FutureValue, Shape};
 
-/// Why values cannot be encoded, or bytes not be decoded.
+/// Errors of encoding and decoding values.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CodecError {
-    /// A type that links do not carry; what is deployed has none.
+    /// The function has a type that links do not carry; deploys reject those.
     #[error("expected a type that links carry, found {found}")]
     Type {
-        /// What kind of type it is.
+        /// Kind of the type.
         found: &'static str,
     },
-    /// The types of a function are larger than anyone writes.
+    /// The types of the function are too large.
     #[error("expected types of at most {limit} parts, found more")]
     TypeSize { limit: usize },
     /// A value does not have the function's types.
     #[error("expected {expected}, found another value")]
     Value {
-        /// What kind of value it should be.
+        /// Kind of the expected value.
         expected: &'static str,
     },
-    /// There are not as many values as the function has.
+    /// The number of values differs from that of the function's types.
     #[error("expected {expected} values, found {found}")]
     Count { expected: usize, found: usize },
     /// The value exceeds a limit of the other end.
@@ -48,7 +47,7 @@ pub(crate) enum CodecError {
     /// The bytes do not match the function's types.
     #[error("cannot decode the values")]
     Decode(#[from] DecodeError),
-    /// A stream or a future cannot be handed over.
+    /// A stream or a future cannot be transferred.
     #[error("{0}")]
     Transfer(&'static str),
     /// The store rejected an operation on a stream or a future.
@@ -61,30 +60,30 @@ pub(crate) trait StreamTransfer {
     /// Takes the read end of a stream from the store, and assigns it a number.
     ///
     /// # Errors
-    /// If the store or the link does not allow it.
+    /// If the store or the link rejects it.
     fn give_stream(&mut self, stream: &StreamAny, element: Element) -> Result<u32, CodecError>;
 
-    /// Takes the read end of a future from the store, and gives it a number.
+    /// Takes the read end of a future from the store, and assigns it a number.
     ///
     /// # Errors
-    /// If the store or the link does not allow it.
+    /// If the store or the link rejects it.
     fn give_future(&mut self, future: &FutureAny, value: FutureValue) -> Result<u32, CodecError>;
 
-    /// The read end, in this store, of a stream that the other side gave away under a number.
+    /// The read end, in this store, of a stream that the other side sent under a number.
     ///
     /// # Errors
-    /// If there can be no such stream.
+    /// If the number is invalid.
     fn take_stream(&mut self, number: u32, element: Element) -> Result<StreamAny, CodecError>;
 
-    /// The read end, in this store, of a future that the other side gave away under a number.
+    /// The read end, in this store, of a future that the other side sent under a number.
     ///
     /// # Errors
-    /// If there can be no such future.
+    /// If the number is invalid.
     fn take_future(&mut self, number: u32, value: FutureValue) -> Result<FutureAny, CodecError>;
 }
 
 impl CodecError {
-    /// That a store refused something about a stream or a future.
+    /// Wraps the error of a store operation on a stream or a future.
     pub(crate) fn store(error: wasmtime::Error) -> Self {
         Self::Store(error.into_boxed_dyn_error())
     }

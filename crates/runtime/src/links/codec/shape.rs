@@ -1,22 +1,22 @@
 //! The types of a function, walked once.
 //!
-//! wasmtime's own descriptions are handles, which are made anew at each step of a walk; values are many
-//! and types few, so the walk over types is done before the one over values.
+//! wasmtime describes types by handles, which are created anew at each step of a walk. Values are
+//! many and types few, so the types are converted once, before values are walked.
 
 use wasmtime::component::Type;
 use wasmtime::component::types::{ComponentFunc, ResultType};
 
 use super::CodecError;
 
-/// How many parts the types of one function may have, all together: a thousand times what people
-/// write, and a bound on what a type that doubles itself at each level makes of it.
+/// The most parts of all types of one function: a thousand times the size of common ones, and a
+/// bound for types that double at each level.
 const PARTS_MAX: usize = 1 << 16;
 
 /// The types of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FunctionShape {
     pub(crate) params: Box<[Shape]>,
-    /// One at most.
+    /// At most one.
     pub(crate) results: Box<[Shape]>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Shape {
     String,
     List {
         element: Box<Shape>,
-        /// The fewest bytes that an element takes.
+        /// The least number of bytes of an encoded element.
         bytes_min: usize,
     },
     Record(Box<[(String, Shape)]>),
@@ -55,7 +55,7 @@ pub(crate) enum Shape {
     Future(FutureValue),
 }
 
-/// What a stream is of.
+/// Element type of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Element {
     Bool,
@@ -74,11 +74,11 @@ pub(crate) enum Element {
     Bytes,
 }
 
-/// What a future is of.
+/// Value type of a future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FutureValue {
     Plain(Element),
-    /// `result<_, string>`, or with a value.
+    /// `result<_, string>`, or a result with a value.
     Fallible(Option<Element>),
 }
 
@@ -86,7 +86,7 @@ impl FunctionShape {
     /// The shape of a function's parameters and result.
     ///
     /// # Errors
-    /// If links carry no such function.
+    /// If links do not carry the function.
     pub(crate) fn of(function: &ComponentFunc) -> Result<Self, CodecError> {
         let mut walk = Walk { parts: 0 };
         Ok(Self {
@@ -100,13 +100,13 @@ impl Shape {
     /// The shape of a type.
     ///
     /// # Errors
-    /// If links carry no such type.
+    /// If links do not carry the type.
     #[cfg(test)]
     pub(crate) fn of(ty: &Type) -> Result<Self, CodecError> {
         Walk { parts: 0 }.one(ty)
     }
 
-    /// The fewest bytes that an encoded value takes.
+    /// The least number of bytes of an encoded value.
     fn bytes_min(&self) -> usize {
         match self {
             Self::F32 => size_of::<f32>(),
@@ -119,7 +119,7 @@ impl Shape {
 }
 
 impl Element {
-    /// What a stream of this type is of.
+    /// The element of a stream of this type.
     fn of(ty: &Type) -> Option<Self> {
         Some(match ty {
             Type::Bool => Self::Bool,

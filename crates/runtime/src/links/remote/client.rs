@@ -1,4 +1,4 @@
-//! The importer's side: a call becomes a request, and its reply a result.
+//! The importer's side: encodes a call as a request frame, and decodes its reply.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, S
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction, in_task};
 
-/// How many renewals fit into a lease: two may be lost.
+/// Number of renewals per lease: two may be lost.
 const RENEWALS_PER_LEASE: u32 = 3;
 
-/// A session that the target keeps for an importer's instance; dropping it ends it.
+/// A session on the target's side, for an importer's instance. Dropping it ends the session.
 pub(crate) struct RemoteSession {
     id: SessionId,
     peer: Peer,
     frames: Frames,
-    /// Renews the lease for as long as the session is wanted.
+    /// Renews the lease while the session is open.
     _renewal: AbortOnDropHandle<()>,
 }
 
@@ -41,7 +41,7 @@ impl RemoteSession {
         }
     }
 
-    /// Its name, and who keeps it.
+    /// The session's id and host.
     pub(crate) fn id(&self) -> (SessionId, Peer) {
         (self.id, self.peer)
     }
@@ -63,10 +63,10 @@ async fn renew(session: SessionId, lease: Duration, peer: Peer, frames: Frames) 
     }
 }
 
-/// Calls a function by frames.
+/// Calls a function over frames.
 ///
 /// # Errors
-/// What the target answers, or that it did not in time.
+/// The failure in the reply, or that no reply came in time.
 pub(crate) async fn call(
     frames: &Frames,
     function: &Arc<LinkedFunction>,
@@ -120,7 +120,7 @@ pub(crate) async fn call(
     reply.outcome.map(|payload| answer.slice_ref(payload))
 }
 
-/// Tells the target that a handle is not wanted any more, and waits until it was told.
+/// Releases a handle at the target, and waits until the target has processed the frame.
 pub(crate) async fn drop_handle(
     frames: &Frames,
     function: &LinkedFunction,
@@ -146,7 +146,7 @@ pub(crate) async fn drop_handle(
     Ok(())
 }
 
-/// Sends a frame and waits for its answer.
+/// Sends a frame and waits for its reply.
 async fn exchange(
     frames: &Frames,
     function: &LinkedFunction,
@@ -169,7 +169,7 @@ async fn exchange(
     })
 }
 
-/// The frame of a call, by an importer that has so much time left and is at the end of `depth` links.
+/// The request frame of a call by an importer with `left` time, at the end of `depth` links.
 pub(in crate::links) fn request(
     function: &LinkedFunction,
     call: u64,

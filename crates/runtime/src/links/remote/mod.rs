@@ -1,7 +1,7 @@
-//! Links whose calls are frames of the wire (`docs/wire.md`): the importer's side writes them ([`client`]),
-//! the target's side reads and answers them ([`server`]). Between the two is a bus, or nothing with
-//! `--links-over-wire`: every link between stores of a host goes over frames then, which shows that frames
-//! carry all that a link does.
+//! Links whose calls are frames (`docs/wire.md`): the importer's side ([`client`]) writes requests,
+//! the target's side ([`server`]) replies to them. The transport between the two is the bus. With
+//! `--links-over-wire` every link between stores of one host uses frames as well, without a bus, to
+//! test that frames carry all that links carry.
 
 mod client;
 mod server;

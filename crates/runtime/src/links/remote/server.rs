@@ -1,8 +1,8 @@
-//! The target's side: from the bytes of a frame to those of its reply.
+//! The target's side: from a request frame to its reply frame.
 //!
-//! Whoever asks is elsewhere, so nothing of it is trusted: names are looked up, limits are those of
-//! the target, and an instance that is kept for an importer (a *session*, for the resources that it
-//! holds handles of) has a lease, and ends when nobody renews it.
+//! Callers are on other hosts and not trusted: names are looked up, and the limits are those of the
+//! target. An instance that holds resources for an importer (a *session*) has a lease, and ends
+//! unless the importer renews it.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -27,30 +27,30 @@ use crate::links::failure::of_callee;
 use crate::links::local_call::{CallBudget, report_failure};
 use crate::links::{Callee, LinkFailure, stub_imports};
 
-/// How long a session waits for its importer: some missed renewals, and not so long that what a lost
-/// importer held piles up.
+/// Lease of a session: long enough for some missed renewals, short enough that the sessions of lost
+/// importers do not pile up.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// The most sessions that are kept; each is an instance of the pool.
+/// The most sessions of a host; each takes an instance of the pool.
 const SESSIONS_MAX: usize = 1_000;
 
-/// Finds the entry of an app's component.
+/// Finds the endpoint of an app's component.
 pub(crate) type Directory = Box<dyn Fn(&str, &str) -> Option<Entry> + Send + Sync>;
 
-/// What answers frames.
+/// State of the frame server.
 #[derive(Default)]
 pub(crate) struct Server {
-    /// Set once, when there is something to be found.
+    /// Set once, when the host has something to serve.
     directory: OnceLock<Directory>,
     sessions: Mutex<HashMap<SessionId, Session>>,
     rejected: Arc<Refusals>,
 }
 
-/// An instance that is kept for an importer.
+/// An instance that holds resources for an importer.
 struct Session {
     app: Arc<str>,
     component: Arc<str>,
-    /// None while a call has it.
+    /// `None` during a call.
     instance: Option<Box<Instance>>,
     expires: Instant,
 }
@@ -83,10 +83,10 @@ impl Server {
         reply_frame(request, session, &outcome)
     }
 
-    /// Makes the call. A session outlives a call that was refused, for its instance did nothing.
+    /// Makes the call. A session outlives a rejected call, because its instance did not run.
     ///
     /// # Errors
-    /// Why there is no instance for the call.
+    /// If the call has no instance.
     async fn serve(
         &self,
         mut callee: Callee,
@@ -126,7 +126,7 @@ impl Server {
     /// Admits a call at the target that a request names.
     ///
     /// # Errors
-    /// `unreachable` if it is not here, and what the target refuses.
+    /// `unreachable` if this host does not run the target, or the failure of its admission.
     pub(crate) fn admitted(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
         let endpoint = self.endpoint(target.app, target.component);
@@ -233,12 +233,12 @@ impl Server {
     }
 }
 
-/// The server of a host's frames. Cheap to clone.
+/// The frame server of a host. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct FrameServer(pub(crate) Arc<Server>);
 
 impl FrameServer {
-    /// Sets where endpoints are found, by app and component. Later calls have no effect.
+    /// Sets the lookup of running apps by name. Later calls have no effect.
     pub fn find_in(
         &self,
         running: impl Fn(&str) -> Option<Arc<dyn RunningApp>> + Send + Sync + 'static,
@@ -311,7 +311,7 @@ impl CallServer for FrameServer {
         let expired =
             sessions.extract_if(|_, session| session.expires <= now && session.instance.is_some());
         let expired: Vec<_> = expired.collect();
-        // Ending an instance takes long enough to do it without the lock.
+        // Dropped without the lock, because the end of an instance takes long.
         drop(sessions);
         drop(expired);
     }
@@ -352,7 +352,7 @@ impl BusySession<'_> {
             session.expires = Instant::now() + LEASE;
             session.instance = Some(instance);
         }
-        // The session goes on.
+        // The session continues, so it must not end on drop.
         std::mem::forget(self);
         kept_session(id)
     }
@@ -364,7 +364,7 @@ impl Drop for BusySession<'_> {
     }
 }
 
-/// Calls what the importer names.
+/// Calls the function that a request names.
 async fn call(
     callee: &mut Callee,
     target: &Target<'_>,

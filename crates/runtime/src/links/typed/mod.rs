@@ -1,7 +1,7 @@
-//! Functions that go over a link by their own types, without stub and skeleton: those whose signature is
-//! in the table of [`shapes`].
+//! Functions that are called over a link by their own types, without stub and skeleton: those with
+//! a signature in the table of [`signatures`].
 //!
-//! Their strings and byte lists are copied in bulk, from one store's memory to the other's. The importer's
+//! Strings and byte lists are copied in bulk from one store's memory to the other's. The importer's
 //! side is a typed function of the host, and the target's side a typed call of the export.
 
 mod signatures;
@@ -20,12 +20,12 @@ use super::{Callee, Link, LinkFailure, LinkedFunction};
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Whether the table has a signature.
+/// True if the table contains a signature.
 pub(crate) fn contains(signature: &Signature) -> bool {
     signatures::find(signature).is_some()
 }
 
-/// Puts the typed functions of a link into a linker, by their index: `f3`.
+/// Defines the typed functions of a link in a linker, named by their index: `f3`.
 pub(crate) fn bind_all(
     linker: &mut LinkerInstance<'_, GuestState>,
     link: &Arc<Link>,
@@ -44,7 +44,7 @@ pub(crate) fn bind_all(
     Ok(())
 }
 
-/// Calls a function whose arguments came as bytes.
+/// Calls a function with encoded arguments.
 pub(crate) async fn serve(
     signature: &Signature,
     callee: &mut Callee,

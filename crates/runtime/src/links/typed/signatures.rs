@@ -1,9 +1,9 @@
-//! The table of typed shapes: which signatures go over a link by their own types.
+//! The table of signatures that are called over a link by their own types.
 //!
-//! Each shape is code that is made when the host is built, twice over: a typed function for the importer
-//! and a typed call for the target. All signatures of up to two parameters and their results would be
-//! 6,330 shapes, so the table has what carries bulk data, and the commonest others. What it does not have
-//! takes the stub, with the same results.
+//! The code of a signature is compiled twice: as a typed function for the importer, and as a typed
+//! call for the target. All signatures of up to two parameters with their results would be 6,330,
+//! so the table contains those for bulk data and the most common others. All further signatures use
+//! the stub, with the same results.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};

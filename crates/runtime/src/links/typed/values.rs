@@ -1,5 +1,5 @@
-//! The types of typed shapes: how each is taken out of the importer's store, put into the target's, and
-//! written as bytes where something else lies between.
+//! The types in signatures: each is lifted from the importer's store, lowered into the target's, or
+//! encoded where a task or a transport lies between.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction};
 
-/// A parameter of a typed shape.
+/// A parameter of a signature.
 pub(super) trait Param {
     const KIND: Kind;
-    /// As it comes from the importer's store.
+    /// The value as lifted from the importer's store.
     type Lifted: ComponentType + Lift + Send + Sync + 'static;
     /// The value as borrowed from the importer's memory, or from a frame.
     type Borrowed<'a>: Send + Sync;
@@ -33,7 +33,7 @@ pub(super) trait Param {
     fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<Self::Borrowed<'a>, DecodeError>;
 }
 
-/// A value that a typed shape returns.
+/// A value in the result of a signature.
 pub(super) trait Value:
     ComponentType + Lift + Lower + Send + Sync + Sized + 'static
 {
@@ -50,7 +50,7 @@ pub(super) trait ReturnType:
 {
     const OUTCOME: Outcome;
 
-    /// What the importer gets in place of a result.
+    /// The result that carries a failure.
     ///
     /// # Errors
     /// The importer's trap, if the result cannot carry a failure.

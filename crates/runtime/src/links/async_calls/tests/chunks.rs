@@ -1,4 +1,4 @@
-//! Chunks of elements, as bytes.
+//! Chunks of elements in their encoding.
 
 use std::fmt::Debug;
 
@@ -43,7 +43,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_elements(payload in vec(any::<u8>(), 0..99)) {
-        // That they return at all is what matters.
+        // Must return without a panic.
         let _ = decode_chunk::<bool>(&payload);
         let _ = decode_chunk::<i64>(&payload);
         let _ = decode_chunk::<char>(&payload);

@@ -1,5 +1,5 @@
-//! Streams and futures without guests: the messages between two sides, and two stores whose host ends
-//! read and write. What guests make of them is in the conformance table of the end-to-end tests.
+//! Streams and futures without guests: the messages between two sides, and two stores with streams
+//! that the host reads and writes. The conformance table of the end-to-end tests covers guests.
 
 mod chunks;
 mod sides;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use weft_link::Side;
 use weft_link::stream_message::Post;
 
-/// How messages go.
+/// Connection of two sides.
 #[derive(Debug, Clone, Copy)]
 enum Channel {
     Direct,

@@ -1,4 +1,4 @@
-//! The messages between two sides of a call: credit, the end, and who is gone.
+//! The messages between two sides of a call: credit, completion, and failures of a side.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use super::{CHANNELS, Channel, pair};
 
 const WINDOW: usize = WINDOW_BYTES as usize;
 
-/// Counts how often it was woken.
+/// Counts its wakes.
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
@@ -92,7 +92,7 @@ fn a_chunk_other_than_a_list_breaks_its_stream() {
     let (importer, exporter) = pair(Channel::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     assert_eq!(receive(&receiver), Poll::Pending);
-    // It would take room, and no credit.
+    // An empty chunk would take memory, but no credit.
     sender.send(Vec::new());
     assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
     assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
@@ -283,7 +283,7 @@ fn messages_about_streams_that_are_over_are_ignored() {
     assert!(!importer.is_open() && !exporter.is_open());
 }
 
-/// What may happen to a stream.
+/// One event of a stream.
 #[derive(Debug, Clone)]
 enum Step {
     Write(usize),
@@ -305,9 +305,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever happens: what is read is what was written, in order; no more than the window and a
-    /// chunk is under way; a stream is complete if it was written to its end, and else is not; and at
-    /// the end nothing is open.
+    /// Invariants under any sequence of events: a reader gets what was written, in order; at most
+    /// the window and one chunk are in flight; a stream is complete if and only if it was written
+    /// to its end; and all streams are closed at the end.
     #[test]
     fn a_stream_keeps_its_invariants_under_any_events(steps in steps(), framed in any::<bool>()) {
         let channel = if framed { Channel::Framed } else { Channel::Direct };
@@ -367,7 +367,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Reads as a store does that has a thread of its own.
+/// Reads like a store on a thread of its own.
 fn next_chunk(receiver: &Receiver) -> Result<Vec<u8>, Ended> {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let context = Context::from_waker(&waker);

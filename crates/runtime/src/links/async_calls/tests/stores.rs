@@ -1,4 +1,4 @@
-//! Two stores, whose streams and futures the host writes and reads itself.
+//! Two stores, with streams and futures that the host reads and writes.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -21,7 +21,7 @@ use super::super::stream_transfer::{SentFutures, StoreTransfer};
 use super::{CHANNELS, Channel, pair};
 use crate::links::codec::{Element, FunctionShape, FutureValue, Shape, StreamTransfer, decode};
 
-/// How long something that happens at once may take.
+/// Timeout of operations that complete at once.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn store() -> Store<()> {
@@ -57,7 +57,7 @@ fn transfer(
     values.remove(0)
 }
 
-/// Runs a store until a side of a call has nothing open.
+/// Runs a store until all streams of a side are closed.
 async fn run_until_closed(store: &mut Store<()>, side: &Side) {
     let closed = async |_: &_| {
         let event = poll_fn(|context| side.poll_event(context)).await;
@@ -69,7 +69,7 @@ async fn run_until_closed(store: &mut Store<()>, side: &Side) {
         .unwrap();
 }
 
-/// Runs a store until something is received.
+/// Runs a store until the channel receives a value.
 async fn run_until<R>(store: &mut Store<()>, received: oneshot::Receiver<R>) -> R {
     let received = async |_: &_| received.await.unwrap();
     timeout(PATIENCE, store.run_concurrent(received))
@@ -78,7 +78,7 @@ async fn run_until<R>(store: &mut Store<()>, received: oneshot::Receiver<R>) -> 
         .unwrap()
 }
 
-/// Collects a stream, and says when it is over.
+/// Collects the elements of a stream, and signals its end.
 struct Collector<T> {
     elements: Arc<Mutex<Vec<T>>>,
     /// Number of elements after which the stream is dropped.

@@ -1,5 +1,5 @@
-//! Generated stubs and skeletons against the codec: for random types and values both make the same bytes
-//! and take the same bytes, so it does not matter which of them is at the other end of a link.
+//! Generated stubs and skeletons against the codec: for random types and values both produce and
+//! accept the same bytes, so that either can be at the other end of a link.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,14 +20,14 @@ use crate::links::{CALL_INTERFACE, SERVE_INTERFACE};
 const API: &str = "t:t/api";
 const FUNCTION: &str = "f";
 
-/// What a function gives back of what it is given: as a tuple if it is more than one.
+/// The result of a function: its arguments, several of them as a tuple.
 #[derive(Clone, Copy)]
 enum Returns {
     All,
     Last,
 }
 
-/// Writes an interface whose one function gives back what it is given.
+/// Writes an interface with one function that returns its arguments.
 #[derive(Default)]
 struct Wit {
     definitions: String,
@@ -106,7 +106,7 @@ fn numbered<T>(
     members.join(", ")
 }
 
-/// What a component of a world says, whose functions trap.
+/// The interfaces of a component of a world, with functions that trap.
 fn view(wit: &str, world: &str) -> ComponentWorld {
     let mut resolve = Resolve::default();
     let package = resolve.push_source("test.wit", wit);
@@ -142,15 +142,15 @@ impl Generated {
     }
 }
 
-/// A stub whose calls go to a skeleton, whose export gives back what it is given.
+/// A stub that calls a skeleton with an export that returns its arguments.
 struct Link {
     stub: Generated,
     skeleton: Arc<Mutex<Generated>>,
-    /// The arguments of the last call, as bytes; none if it was one of scalars.
+    /// The encoded arguments of the last call; `None` after a call of scalars.
     sent: Arc<Mutex<Option<Vec<u8>>>>,
-    /// Whether the function is one of few scalars.
+    /// True for a function of inline scalars.
     is_scalars: bool,
-    /// What the codec makes of the parameters.
+    /// The codec's shapes of the parameters.
     shapes: Vec<Shape>,
 }
 
@@ -226,7 +226,7 @@ impl Link {
         }
     }
 
-    /// What the function answers through stub and skeleton.
+    /// The result of the function through stub and skeleton.
     fn call(&mut self, arguments: &[Val]) -> Val {
         let function = self.stub.function(API, FUNCTION);
         let mut results = [Val::Bool(false)];
@@ -252,7 +252,7 @@ fn back(arguments: &[Val], returns: Returns) -> Val {
     }
 }
 
-/// What the skeleton answers to bytes, or the number of what is wrong with them. It must not trap.
+/// The skeleton's reply to encoded arguments, or the code of a decode error. It must not trap.
 fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<u8>, u32> {
     type InvokeResult = (Result<FlatReply<Vec<u8>>, u32>,);
     type Small = (u32, u32, u64, u64, u64, u64);
@@ -277,7 +277,7 @@ fn invoke(skeleton: &mut Generated, index: u32, arguments: &[u8]) -> Result<Vec<
     }))
 }
 
-/// A function and its words.
+/// Index of a function, and the words of its arguments.
 type Scalars = (u32, u64, u64, u64, u64);
 
 fn invoke_scalars(skeleton: &mut Generated, call: Scalars) -> u64 {
@@ -295,7 +295,7 @@ fn typed_scalars() -> impl Strategy<Value = (Ty, Val)> {
     scalar.prop_flat_map(|name| (Just(Ty::Primitive(name)), primitives(name)))
 }
 
-/// All but the last as one tuple, if so: the last gives the result.
+/// With `in_tuple`, all values but the last as one tuple; the last gives the result.
 fn grouped<T: Clone>(parameters: &[T], in_tuple: bool, tuple: fn(Vec<T>) -> T) -> Vec<T> {
     match parameters {
         [first @ .., last] if in_tuple && !first.is_empty() => {
@@ -306,7 +306,7 @@ fn grouped<T: Clone>(parameters: &[T], in_tuple: bool, tuple: fn(Vec<T>) -> T) -
 }
 
 fn parameters() -> impl Strategy<Value = (Vec<Ty>, Vec<Val>)> {
-    // Most functions have few parameters; with many, they do not fit flat.
+    // Most functions have inline parameters; many exceed the flat form.
     let count = prop_oneof![4 => 1..4_usize, 1 => 17..20_usize];
     count
         .prop_flat_map(|count| vec(typed_values(), count))
@@ -324,7 +324,7 @@ proptest! {
         let result = link.call(&values);
         let sent = link.sent.lock().unwrap().take();
         prop_assert_eq!(sent, (!link.is_scalars).then(|| link.encode(&values)));
-        // As bytes, which tell one NaN from another.
+        // Compared as bytes, which distinguish NaNs.
         let results = match result {
             Val::Tuple(results) if values.len() > 1 => results,
             only => vec![only],
@@ -342,7 +342,7 @@ proptest! {
         prop_assert!(link.is_scalars);
         let arguments = grouped(&values, in_tuple, Val::Tuple);
         let result = link.call(&arguments);
-        // As bytes, which tell one NaN from another.
+        // Compared as bytes, which distinguish NaNs.
         let shape = link.shapes.pop().unwrap();
         let last = values.last().unwrap();
         prop_assert_eq!(to_bytes(&result, &shape).unwrap(), to_bytes(last, &shape).unwrap());
@@ -360,7 +360,7 @@ proptest! {
         let changed = changes.iter().map(|changes| {
             let mut bytes = sound.clone();
             for (place, byte) in changes {
-                // At the end, one more byte.
+                // At the end: one more byte.
                 match place.index(sound.len() + 1) {
                     end if end == bytes.len() => bytes.push(*byte),
                     place => bytes[place] = *byte,

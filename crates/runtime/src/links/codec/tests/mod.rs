@@ -1,5 +1,4 @@
-//! The codec against types of wasmtime's own: random ones, with random values, and bytes that are not
-//! what they should be.
+//! The codec against wasmtime's types: random types with random values, and malformed bytes.
 
 mod generated;
 
@@ -15,7 +14,7 @@ use weft_wire::{MAX_VALUE_ELEMENTS, Problem};
 
 use super::{CodecError, Element, FutureValue, Shape, StreamTransfer, decode, encode};
 
-/// A type as the tests write it.
+/// A type in the notation of the tests.
 #[derive(Debug, Clone)]
 enum Ty {
     Primitive(&'static str),
@@ -54,7 +53,8 @@ impl StreamTransfer for NoStreams {
     }
 }
 
-/// Writes a component that imports a type for each composite one: those in a function's type need names.
+/// Writes a component with an import for each composite type, because types in a function's
+/// signature need names.
 #[derive(Default)]
 struct Wat {
     text: String,
@@ -294,12 +294,12 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_a_value(ty in types(), bytes in vec(any::<u8>(), 0..200)) {
         let shape = shape(&engine(), &ty);
-        // That it returns at all is what matters.
+        // Must return without a panic.
         let _ = of_bytes(&bytes, &shape);
     }
 }
 
-/// The bits of a NaN are no part of its being equal.
+/// Equality ignores the payload of a NaN.
 #[test]
 fn the_payload_of_a_nan_is_carried() {
     for bits in [0x7ff8_0000_0000_0001_u64, 0xfff4_dead_beef_0001] {
