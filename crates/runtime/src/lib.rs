@@ -6,10 +6,10 @@
 //! - [`links`]: calls between components that are not fused.
 //! - [`endpoint`]: components that take requests, their instances and bounds.
 //! - [`http`], [`wave_call`]: requests and calls from outside.
-//! - [`build`]: the implementation of [`weft_node::runtime::Runtime`].
+//! - [`app_runtime`]: the implementation of [`weft_node::runtime::Runtime`].
 
+mod app_runtime;
 mod bindings;
-mod build;
 mod compile;
 mod endpoint;
 mod engine;
@@ -20,6 +20,6 @@ mod links;
 mod start;
 mod wave_call;
 
-pub use build::WasmRuntime;
+pub use app_runtime::WasmRuntime;
 pub use links::remote::FrameServer;
 pub use start::{RuntimeConfig, RuntimeError, RuntimeLinks};

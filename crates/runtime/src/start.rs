@@ -9,7 +9,7 @@ use weft_link::{CallServer, Frames, Hosts};
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 
-use crate::build::WasmRuntime;
+use crate::app_runtime::WasmRuntime;
 use crate::compile::Compiler;
 use crate::engine::{Engines, PoolSize};
 use crate::linking::Preparer;

@@ -13,7 +13,7 @@ use weft_control::{CallReply, CallTimes, ErrorCode};
 use weft_lattice_config::{InterfaceName, InterfaceRef};
 use weft_node::runtime;
 
-use crate::endpoint::{Entry, Exports, Failure};
+use crate::endpoint::{Endpoint, Exports, Failure};
 
 /// The longest expression that is parsed.
 const EXPRESSION_BYTES_MAX: usize = 1 << 20;
@@ -68,7 +68,7 @@ pub(crate) enum CallError {
 
 impl CallError {
     /// The error as the caller receives it, with the next step.
-    pub(crate) fn for_caller(self, endpoint: &Entry) -> runtime::CallError {
+    pub(crate) fn for_caller(self, endpoint: &Endpoint) -> runtime::CallError {
         let code = match &self {
             Self::Expression { .. } | Self::Arguments { .. } | Self::NoText { .. } => {
                 ErrorCode::BadRequest
@@ -162,20 +162,24 @@ fn times(sorted: &[Duration]) -> Option<CallTimes> {
     })
 }
 
-/// Calls the function that `text` names in `entry`'s component, `repeat` times one after another, each
-/// within the entry's deadline, and returns its last result in WAVE.
+/// Calls the function that `text` names in `endpoint`'s component, `repeat` times one after another, each
+/// within the endpoint's deadline, and returns its last result in WAVE.
 ///
 /// # Errors
 /// Any [`CallError`], of the first call that fails. If the future is dropped, so is the guest.
-pub(crate) async fn call(entry: &Entry, text: &str, repeat: u32) -> Result<Called, CallError> {
+pub(crate) async fn call(
+    endpoint: &Endpoint,
+    text: &str,
+    repeat: u32,
+) -> Result<Called, CallError> {
     let expression = Expression::parse(text)?;
-    let component = entry.component_code().await?;
-    let target = find(entry, &component, &expression)?;
+    let component = endpoint.component_code().await?;
+    let target = find(endpoint, &component, &expression)?;
     let mut durations = Vec::new();
     let mut result = None;
     for _ in 0..repeat {
         let started = Instant::now();
-        result = request(entry, &target).await?;
+        result = request(endpoint, &target).await?;
         durations.push(started.elapsed());
     }
     let result = result
@@ -185,20 +189,24 @@ pub(crate) async fn call(entry: &Entry, text: &str, repeat: u32) -> Result<Calle
 }
 
 /// One call, as a request of its own.
-async fn request(entry: &Entry, target: &Target) -> Result<Option<Val>, Failure> {
-    let _admission = entry.admit()?;
-    let limit = entry.settings().deadline;
+async fn request(endpoint: &Endpoint, target: &Target) -> Result<Option<Val>, Failure> {
+    let _admission = endpoint.admit()?;
+    let limit = endpoint.settings().deadline;
     let deadline = Instant::now() + limit;
-    let outcome = tokio::time::timeout_at(deadline, run(entry, target, deadline)).await;
+    let outcome = tokio::time::timeout_at(deadline, run(endpoint, target, deadline)).await;
     let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
     if outcome.as_ref().is_err_and(Failure::is_guests) {
-        entry.count_trap();
+        endpoint.count_trap();
     }
     outcome
 }
 
-async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option<Val>, Failure> {
-    let mut instance = entry.instance_for_call(deadline, 0).await?;
+async fn run(
+    endpoint: &Endpoint,
+    target: &Target,
+    deadline: Instant,
+) -> Result<Option<Val>, Failure> {
+    let mut instance = endpoint.instance_for_call(deadline, 0).await?;
     let Exports::Plain(exports) = &instance.exports else {
         return Err(Failure::BadRequest(
             "the component takes HTTP requests only".to_owned(),
@@ -215,7 +223,7 @@ async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option
         .await
     {
         Ok(()) => {
-            entry.give_back(instance);
+            endpoint.give_back(instance);
             Ok(results.into_iter().next())
         }
         Err(error) => Err(Failure::of(error, instance.store.data())),
@@ -223,7 +231,7 @@ async fn run(entry: &Entry, target: &Target, deadline: Instant) -> Result<Option
 }
 
 fn find(
-    entry: &Entry,
+    endpoint: &Endpoint,
     component: &Component,
     expression: &Expression<'_>,
 ) -> Result<Target, CallError> {
@@ -250,7 +258,7 @@ fn find(
     }
     let index = component.get_export_index(parent.as_ref(), expression.function);
     let (Some(signature), Some(index)) = (signature, index) else {
-        return Err(no_function(entry, component, expression));
+        return Err(no_function(endpoint, component, expression));
     };
     let types: Vec<Type> = signature.params().map(|(_, ty)| ty).collect();
     for ty in types.iter().cloned().chain(signature.results()) {
@@ -271,7 +279,11 @@ fn function_type(item: ComponentItem) -> Option<ComponentFunc> {
     }
 }
 
-fn no_function(entry: &Entry, component: &Component, expression: &Expression<'_>) -> CallError {
+fn no_function(
+    endpoint: &Endpoint,
+    component: &Component,
+    expression: &Expression<'_>,
+) -> CallError {
     let engine = component.engine();
     let component_type = component.component_type();
     let mut exports = Vec::new();
@@ -292,7 +304,7 @@ fn no_function(entry: &Entry, component: &Component, expression: &Expression<'_>
         None => expression.function.to_owned(),
     };
     CallError::NoFunction {
-        component: entry.component().to_owned(),
+        component: endpoint.component().to_owned(),
         function,
         exports: if exports.is_empty() {
             "none".to_owned()

@@ -1,6 +1,6 @@
-//! The machine code of an entry: loaded when a request needs it, dropped when none has for a while.
+//! The machine code of an endpoint: loaded when a request needs it, dropped when none has for a while.
 //!
-//! Loaded code costs some hundreds of kibibytes of an entry, and a lattice has many entries that
+//! Loaded code costs some hundreds of kibibytes of an endpoint, and a lattice has many endpoints that
 //! nobody calls. What is kept of an idle one is its recipe; loading it again takes about a
 //! millisecond (see `docs/performance.md`).
 
@@ -13,7 +13,7 @@ use crate::linking::{LoadedCode, PreparedEndpoint, Preparer, Recipe};
 /// How long code stays loaded after the last request.
 const CODE_IDLE_MAX: Duration = Duration::from_secs(20);
 
-/// An entry's code, loaded or not.
+/// An endpoint's code, loaded or not.
 pub(crate) struct Code {
     pub(super) recipe: Recipe,
     preparer: Preparer,

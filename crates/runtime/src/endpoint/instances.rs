@@ -8,7 +8,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
 
-use super::{Core, Entry, Failure, Reusable};
+use super::{Core, Endpoint, Failure, Reusable};
 use crate::guest::{Activity, GuestState};
 use crate::linking::{EndpointPre, LinkExports};
 use crate::links::SkeletonFunctions;
@@ -37,7 +37,7 @@ pub(super) struct IdleInstances {
     instances: Mutex<Vec<(Instant, Instance)>>,
 }
 
-impl Entry {
+impl Endpoint {
     /// An instance for one request, to be done by `deadline`: an idle one if there is one, else a new
     /// one. `depth` counts the links that led to it.
     ///
@@ -64,7 +64,7 @@ impl Entry {
         Some(instance)
     }
 
-    /// An instance that waits for a call by name, as one of [`Entry::instance_for_call`].
+    /// An instance that waits for a call by name, as one of [`Endpoint::instance_for_call`].
     pub(crate) fn idle_instance_for_call(
         &self,
         deadline: Deadline,
@@ -90,7 +90,7 @@ impl Entry {
     /// this call only.
     ///
     /// # Errors
-    /// As [`Entry::instance`].
+    /// As [`Endpoint::instance`].
     pub(crate) async fn instance_for_call(
         &self,
         deadline: Deadline,
@@ -111,7 +111,7 @@ impl Entry {
         Activity {
             deadline,
             depth,
-            generation: self.generation.clone(),
+            revision_set: self.revision_set.clone(),
         }
     }
 
@@ -121,8 +121,8 @@ impl Entry {
         link_exports: &Arc<LinkExports>,
         activity: Activity,
     ) -> Result<Instance, Failure> {
-        let Core { code, shape, .. } = &*self.core;
-        let mut store = GuestState::store(code.engine(), code.recipe.kind, shape, activity);
+        let Core { code, template, .. } = &*self.core;
+        let mut store = GuestState::store(code.engine(), code.recipe.kind, template, activity);
         let made = match pre {
             EndpointPre::HttpP2(pre) => {
                 pre.instantiate_async(&mut store).await.map(Exports::HttpP2)

@@ -1,7 +1,7 @@
-//! An entry: a component at which requests and calls come in, with all that is fused to it.
+//! An endpoint: a component at which requests and calls come in, with all that is fused to it.
 //!
 //! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go
-//! wrong with a request, [`generation`] joins the entries of an app that were made together.
+//! wrong with a request, [`revision_set`] joins the endpoints of an app that were made together.
 
 mod code_cache;
 mod failure;
@@ -18,23 +18,23 @@ pub(crate) use self::code_cache::Code;
 pub(crate) use self::failure::Failure;
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
-pub(crate) use self::revision_set::Generation;
-pub(crate) use self::settings::{EntrySettings, Reusable, store_limits};
-use crate::guest::Shape;
+pub(crate) use self::revision_set::RevisionSet;
+pub(crate) use self::settings::{EndpointSettings, Reusable, store_limits};
+use crate::guest::StoreTemplate;
 use weft_link::Protocol;
 
-/// A component that takes requests, among the entries that it is linked to.
+/// A component that takes requests, among the endpoints that it is linked to.
 #[derive(Clone)]
-pub(crate) struct Entry {
+pub(crate) struct Endpoint {
     core: Arc<Core>,
-    generation: Arc<Generation>,
+    revision_set: Arc<RevisionSet>,
 }
 
-/// An entry without those it is linked to: entries do not hold each other, so links in a circle keep
+/// An endpoint without those it is linked to: endpoints do not hold each other, so links in a circle keep
 /// nothing alive.
 pub(crate) struct Core {
-    shape: Arc<Shape>,
-    settings: EntrySettings,
+    template: Arc<StoreTemplate>,
+    settings: EndpointSettings,
     /// The size of the component, without what is fused to it.
     bytes: u64,
     code: Code,
@@ -49,7 +49,7 @@ struct Counters {
     traps: AtomicU64,
 }
 
-/// What an entry has done so far.
+/// What an endpoint has done so far.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) in_flight: u64,
@@ -61,11 +61,16 @@ pub(crate) struct Counts {
 pub(crate) struct Admission(Arc<Core>);
 
 impl Core {
-    pub(crate) fn new(shape: Shape, settings: EntrySettings, bytes: u64, code: Code) -> Self {
+    pub(crate) fn new(
+        template: StoreTemplate,
+        settings: EndpointSettings,
+        bytes: u64,
+        code: Code,
+    ) -> Self {
         let idle = IdleInstances::new(settings.reuse);
-        let shape = Arc::new(shape);
+        let template = Arc::new(template);
         Self {
-            shape,
+            template,
             settings,
             bytes,
             code,
@@ -75,7 +80,7 @@ impl Core {
     }
 }
 
-impl Entry {
+impl Endpoint {
     /// Admits one more request, unless as many run as may.
     pub(crate) fn admit(&self) -> Result<Admission, Failure> {
         let core = &self.core;
@@ -91,18 +96,18 @@ impl Entry {
     }
 
     pub(crate) fn component(&self) -> &str {
-        &self.core.shape.parts[0].component
+        &self.core.template.parts[0].component
     }
 
     pub(crate) fn app(&self) -> &str {
-        &self.core.shape.app
+        &self.core.template.app
     }
 
-    pub(crate) fn shape(&self) -> &Arc<Shape> {
-        &self.core.shape
+    pub(crate) fn template(&self) -> &Arc<StoreTemplate> {
+        &self.core.template
     }
 
-    pub(crate) fn settings(&self) -> &EntrySettings {
+    pub(crate) fn settings(&self) -> &EndpointSettings {
         &self.core.settings
     }
 
@@ -111,12 +116,12 @@ impl Entry {
         self.core.bytes
     }
 
-    /// None for an entry that does not handle HTTP.
+    /// None for an endpoint that does not handle HTTP.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
         self.core.code.recipe.protocol
     }
 
-    /// The entry's component, loaded if it is not.
+    /// The endpoint's component, loaded if it is not.
     ///
     /// # Errors
     /// [`Failure::NotLoaded`].

@@ -1,33 +1,33 @@
-//! The entries of an app that were made together, and are replaced together.
+//! The endpoints of an app that were made together, and are replaced together.
 //!
-//! What runs holds the generation that it began with: after a new deploy, a request that was running
-//! still reaches the entries it was linked to.
+//! What runs holds the revision set that it began with: after a new deploy, a request that was running
+//! still reaches the endpoints it was linked to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Core, Entry};
+use super::{Core, Endpoint};
 
-/// An entry for each component of an app that this host runs, by its index in the manifest.
-pub(crate) struct Generation(BTreeMap<usize, Arc<Core>>);
+/// An endpoint for each component of an app that this host runs, by its index in the manifest.
+pub(crate) struct RevisionSet(BTreeMap<usize, Arc<Core>>);
 
-impl Generation {
-    pub(crate) fn new(entries: BTreeMap<usize, Core>) -> Arc<Self> {
-        let entries = entries.into_iter();
-        let entries = entries.map(|(component, core)| (component, Arc::new(core)));
-        Arc::new(Self(entries.collect()))
+impl RevisionSet {
+    pub(crate) fn new(endpoints: BTreeMap<usize, Core>) -> Arc<Self> {
+        let endpoints = endpoints.into_iter();
+        let endpoints = endpoints.map(|(component, core)| (component, Arc::new(core)));
+        Arc::new(Self(endpoints.collect()))
     }
 
-    /// The entry of the component with the index.
-    pub(crate) fn entry(self: &Arc<Self>, component: usize) -> Option<Entry> {
+    /// The endpoint of the component with the index.
+    pub(crate) fn endpoint(self: &Arc<Self>, component: usize) -> Option<Endpoint> {
         let core = self.0.get(&component)?.clone();
-        let generation = self.clone();
-        Some(Entry { core, generation })
+        let revision_set = self.clone();
+        Some(Endpoint { core, revision_set })
     }
 
-    /// All entries.
-    pub(crate) fn entries(self: &Arc<Self>) -> impl Iterator<Item = Entry> {
+    /// All endpoints.
+    pub(crate) fn endpoints(self: &Arc<Self>) -> impl Iterator<Item = Endpoint> {
         let components = self.0.keys();
-        components.filter_map(|component| self.entry(*component))
+        components.filter_map(|component| self.endpoint(*component))
     }
 }

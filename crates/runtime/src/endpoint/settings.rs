@@ -1,4 +1,4 @@
-//! The bounds of an entry: what the manifest says, and what holds where it says nothing.
+//! The bounds of an endpoint: what the manifest says, and what holds where it says nothing.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::guest::StoreLimits;
 /// A web handler of some megabytes, with room; a language runtime needs a limit of its own choice.
 const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
 
-/// Requests of one entry at once, if the pool has room for them.
+/// Requests of one endpoint at once, if the pool has room for them.
 const CONCURRENCY_DEFAULT: u32 = 1000;
 
 /// The bounds of requests that enter at one component.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct EntrySettings {
+pub(crate) struct EndpointSettings {
     /// From the first byte of the request to the last of the answer.
     pub(crate) deadline: Duration,
     /// Requests at once.
@@ -34,7 +34,7 @@ pub(crate) struct Reusable {
     pub(crate) idle_max: Duration,
 }
 
-impl EntrySettings {
+impl EndpointSettings {
     /// `memories` is what one instance takes of a pool with room for `pool_memories`.
     pub(crate) fn of(spec: &ComponentSpec, memories: u32, pool_memories: u32) -> Self {
         let room = (pool_memories / memories.max(1)).clamp(1, CONCURRENCY_DEFAULT);

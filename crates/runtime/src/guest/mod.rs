@@ -7,4 +7,4 @@ pub(crate) mod output;
 pub(crate) mod state;
 
 pub(crate) use self::limits::{LimitExceeded, StoreLimits};
-pub(crate) use self::state::{Activity, GuestState, PartShape, Shape};
+pub(crate) use self::state::{Activity, GuestState, PartTemplate, StoreTemplate};

@@ -1,4 +1,4 @@
-//! The state behind a store: what all requests of an entry share ([`Shape`]), and what one instance
+//! The state behind a store: what all requests of an endpoint share ([`StoreTemplate`]), and what one instance
 //! has of its own ([`GuestState`]).
 //!
 //! A fused component has several parts, and each keeps its own environment, output and providers;
@@ -21,7 +21,7 @@ use weft_provider::logging::Logging;
 use super::limits::{LimitExceeded, Meter, StoreLimits};
 use super::outgoing::Hooks;
 use super::output::GuestOutput;
-use crate::endpoint::Generation;
+use crate::endpoint::RevisionSet;
 use crate::engine::EngineKind;
 use crate::links::Sessions;
 use weft_telemetry::logs::GuestStream;
@@ -33,11 +33,11 @@ const HANDLES_MAX: usize = 10_000;
 /// makes the host allocate.
 const HOSTCALL_FUEL: usize = 64 << 20;
 
-/// What all instances of an entry have in common.
-pub(crate) struct Shape {
+/// What all instances of an endpoint have in common.
+pub(crate) struct StoreTemplate {
     pub(crate) app: Arc<str>,
-    /// The parts of the fused component, the entry first.
-    pub(crate) parts: Vec<PartShape>,
+    /// The parts of the fused component, the endpoint first.
+    pub(crate) parts: Vec<PartTemplate>,
     pub(crate) limits: StoreLimits,
 }
 
@@ -49,11 +49,11 @@ pub(crate) struct Activity {
     /// How many links led here.
     pub(crate) depth: u32,
     /// Whom it reaches over links.
-    pub(crate) generation: Arc<Generation>,
+    pub(crate) revision_set: Arc<RevisionSet>,
 }
 
 /// One part of a fused component.
-pub(crate) struct PartShape {
+pub(crate) struct PartTemplate {
     pub(crate) component: Arc<str>,
     pub(crate) env: Vec<(String, String)>,
     /// One per link: two links of a component may serve two buckets.
@@ -65,14 +65,14 @@ pub(crate) struct PartShape {
 
 /// What a store holds.
 pub(crate) struct GuestState {
-    shape: Arc<Shape>,
+    template: Arc<StoreTemplate>,
     table: ResourceTable,
     meter: Meter,
     http: WasiHttpCtx,
     hooks: Hooks,
     /// Made at first use, one per part.
     wasi: Vec<Option<Box<WasiCtx>>>,
-    /// None between two requests: an idle instance keeps no generation alive.
+    /// None between two requests: an idle instance keeps no revision set alive.
     activity: Option<Activity>,
     sessions: Sessions,
 }
@@ -82,15 +82,15 @@ impl GuestState {
     pub(crate) fn store(
         engine: &wasmtime::Engine,
         kind: EngineKind,
-        shape: &Arc<Shape>,
+        template: &Arc<StoreTemplate>,
         activity: Activity,
     ) -> Store<Self> {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let state = Self {
-            shape: shape.clone(),
+            template: template.clone(),
             table,
-            meter: Meter::new(shape.limits),
+            meter: Meter::new(template.limits),
             http: WasiHttpCtx::new(),
             hooks: Hooks::default(),
             wasi: Vec::new(),
@@ -118,7 +118,7 @@ impl GuestState {
     /// Called after a request that came to its end.
     pub(crate) fn end_request(&mut self) {
         if let Some(activity) = self.activity.take() {
-            self.sessions.end_request(&activity.generation);
+            self.sessions.end_request(&activity.revision_set);
         }
     }
 
@@ -137,8 +137,8 @@ impl GuestState {
         self.meter.refused()
     }
 
-    pub(crate) fn part(&self, part: usize) -> &PartShape {
-        &self.shape.parts[part]
+    pub(crate) fn part(&self, part: usize) -> &PartTemplate {
+        &self.template.parts[part]
     }
 
     pub(crate) fn table(&mut self) -> &mut ResourceTable {
@@ -148,10 +148,10 @@ impl GuestState {
     /// WASI as the part sees it.
     pub(crate) fn wasi(&mut self, part: usize) -> WasiCtxView<'_> {
         if self.wasi.len() <= part {
-            self.wasi.resize_with(self.shape.parts.len(), || None);
+            self.wasi.resize_with(self.template.parts.len(), || None);
         }
-        let shape = &self.shape;
-        let ctx = self.wasi[part].get_or_insert_with(|| Box::new(context_of(shape, part)));
+        let template = &self.template;
+        let ctx = self.wasi[part].get_or_insert_with(|| Box::new(context_of(template, part)));
         WasiCtxView {
             ctx,
             table: &mut self.table,
@@ -168,7 +168,9 @@ impl GuestState {
 
     /// `wasi:http` as the part sees it.
     pub(crate) fn http_of(&mut self, part: usize) -> WasiHttpCtxView<'_> {
-        self.hooks.client.clone_from(&self.shape.parts[part].http);
+        self.hooks
+            .client
+            .clone_from(&self.template.parts[part].http);
         WasiHttpCtxView {
             hooks: &mut self.hooks,
             table: &mut self.table,
@@ -177,9 +179,9 @@ impl GuestState {
     }
 }
 
-fn context_of(shape: &Shape, part: usize) -> WasiCtx {
-    let part = &shape.parts[part];
-    let output = |stream| GuestOutput::new(shape.app.clone(), part.component.clone(), stream);
+fn context_of(template: &StoreTemplate, part: usize) -> WasiCtx {
+    let part = &template.parts[part];
+    let output = |stream| GuestOutput::new(template.app.clone(), part.component.clone(), stream);
     let mut builder = WasiCtxBuilder::new();
     builder
         .envs(&part.env)

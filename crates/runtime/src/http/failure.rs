@@ -6,12 +6,12 @@ use weft_telemetry::chain;
 use weft_telemetry::logs::{self, GuestStream};
 use weft_wire::FailureCode;
 
-use crate::endpoint::{Entry, Failure};
+use crate::endpoint::{Endpoint, Failure};
 
-/// The answer in place of the one that the entry did not give. What is the guest's own fault gets an
+/// The answer in place of the one that the endpoint did not give. What is the guest's own fault gets an
 /// id, and the details go to the log under that id: they are not for the outside.
-pub(super) fn response(entry: &Entry, failure: &Failure) -> Response<Body> {
-    let name = format!("{}/{}", entry.app(), entry.component());
+pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body> {
+    let name = format!("{}/{}", endpoint.app(), endpoint.component());
     match failure {
         Failure::Full { .. } | Failure::PoolFull => {
             error_response::busy(&format!("`{name}`: {failure}"))
@@ -20,21 +20,21 @@ pub(super) fn response(entry: &Entry, failure: &Failure) -> Response<Body> {
             code: FailureCode::Busy,
             ..
         } => {
-            report(entry, failure);
+            report(endpoint, failure);
             error_response::busy(&format!("`{name}`: what it is linked to is busy"))
         }
         Failure::Link {
             code: FailureCode::Deadline,
             ..
         } => {
-            report(entry, failure);
+            report(endpoint, failure);
             let reason = format!("`{name}`: what it is linked to did not answer in time");
             error_response::late(&reason)
         }
         Failure::Deadline { .. } => {
             logs::guest_line(
-                entry.app(),
-                entry.component(),
+                endpoint.app(),
+                endpoint.component(),
                 GuestStream::Host,
                 &failure.to_string(),
             );
@@ -47,19 +47,24 @@ pub(super) fn response(entry: &Entry, failure: &Failure) -> Response<Body> {
         | Failure::NotLoaded(_)
         | Failure::NoResponse
         | Failure::ErrorCode(_) => {
-            let id = report(entry, failure);
+            let id = report(endpoint, failure);
             error_response::component_failed(&name, id)
         }
     }
 }
 
 /// Logs the failure under a new id.
-pub(super) fn report(entry: &Entry, failure: &Failure) -> String {
+pub(super) fn report(endpoint: &Endpoint, failure: &Failure) -> String {
     if failure.is_guests() {
-        entry.count_trap();
+        endpoint.count_trap();
     }
     let id = error_response::error_id();
     let message = format!("error {id}: {}", chain(failure));
-    logs::guest_line(entry.app(), entry.component(), GuestStream::Host, &message);
+    logs::guest_line(
+        endpoint.app(),
+        endpoint.component(),
+        GuestStream::Host,
+        &message,
+    );
     id
 }

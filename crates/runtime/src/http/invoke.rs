@@ -18,7 +18,7 @@ use weft_ingress::Body;
 
 use super::response_body::{self, Progress};
 use super::{GuestBody, failure, p2, p3};
-use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
+use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance};
 
 /// A guest that runs; it sends the head of the answer when it has it.
 type Guest = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
@@ -34,47 +34,47 @@ pub(super) type Head = oneshot::Sender<Result<Response<GuestBody>, Failure>>;
 
 type HeadReceiver = oneshot::Receiver<Result<Response<GuestBody>, Failure>>;
 
-/// Answers `request` by `entry`, by a deadline.
+/// Answers `request` by `endpoint`, by a deadline.
 ///
 /// # Errors
 /// Why there is no answer.
 pub(super) async fn run(
-    entry: &Entry,
+    endpoint: &Endpoint,
     request: Request<GuestBody>,
     deadline: Instant,
     tasks: &TaskTracker,
 ) -> Result<Response<Body>, Failure> {
     let head_only = request.method() == Method::HEAD;
     let (head, mut received) = oneshot::channel();
-    let mut guest = start(entry, deadline, request, head)?;
+    let mut guest = start(endpoint, deadline, request, head)?;
     // No timer is made for a guest that is done at once; one that loops gives way at a tick of the
     // engine's clock, and then comes under the timer.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await
     {
-        return finished(entry, outcome, &mut received);
+        return finished(endpoint, outcome, &mut received);
     }
     let mut expired = std::pin::pin!(tokio::time::sleep_until(deadline));
     tokio::select! {
         biased;
         Ok(head) = &mut received => {
             let progress = Arc::new(Progress::default());
-            tasks.spawn(finish(entry.clone(), guest, deadline, progress.clone()));
+            tasks.spawn(finish(endpoint.clone(), guest, deadline, progress.clone()));
             head.map(|response| response_body::watched(response, &progress, head_only))
         }
-        outcome = &mut guest => finished(entry, outcome, &mut received),
-        () = &mut expired => Err(Failure::Deadline { limit: entry.settings().deadline }),
+        outcome = &mut guest => finished(endpoint, outcome, &mut received),
+        () = &mut expired => Err(Failure::Deadline { limit: endpoint.settings().deadline }),
     }
 }
 
 fn start(
-    entry: &Entry,
+    endpoint: &Endpoint,
     deadline: Instant,
     request: Request<GuestBody>,
     head: Head,
 ) -> Result<Guest, Failure> {
-    let admission = entry.admit()?;
+    let admission = endpoint.admit()?;
     Ok(Box::pin(serve(
-        entry.clone(),
+        endpoint.clone(),
         deadline,
         admission,
         request,
@@ -84,13 +84,13 @@ fn start(
 
 /// Gives the request to an instance, and the instance back if it may serve another.
 async fn serve(
-    entry: Entry,
+    endpoint: Endpoint,
     deadline: Instant,
     _admission: Admission,
     request: Request<GuestBody>,
     head: Head,
 ) -> Result<(), Broken> {
-    let mut instance = entry.instance(deadline, 0).await?;
+    let mut instance = endpoint.instance(deadline, 0).await?;
     let Instance { store, exports, .. } = &mut instance;
     let outcome = match exports {
         Exports::HttpP2(proxy) => p2::call(store, proxy, request, head).await,
@@ -103,7 +103,7 @@ async fn serve(
     };
     match outcome {
         Ok(()) => {
-            entry.give_back(instance);
+            endpoint.give_back(instance);
             Ok(())
         }
         Err(error) => Err(Broken {
@@ -124,7 +124,7 @@ impl From<Failure> for Broken {
 
 /// The answer of a guest that has returned.
 fn finished(
-    entry: &Entry,
+    endpoint: &Endpoint,
     outcome: Result<(), Broken>,
     received: &mut HeadReceiver,
 ) -> Result<Response<Body>, Failure> {
@@ -134,7 +134,7 @@ fn finished(
             // The answer has begun; its body ends in an error, and the log says why.
             let progress = Arc::new(Progress::default());
             progress.break_off();
-            failure::report(entry, &broken.failure);
+            failure::report(endpoint, &broken.failure);
             head.map(|response| response_body::watched(response, &progress, false))
         }
         (Err(_), Err(broken)) => Err(broken.failure),
@@ -143,18 +143,18 @@ fn finished(
 }
 
 /// Runs a guest whose answer has begun: to its end, to the deadline, or until nobody reads the answer.
-async fn finish(entry: Entry, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
+async fn finish(endpoint: Endpoint, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
     let broken = tokio::select! {
         outcome = &mut guest => match outcome {
             Ok(()) => return,
             Err(broken) => broken,
         },
         () = tokio::time::sleep_until(deadline) => {
-            Failure::Deadline { limit: entry.settings().deadline }.into()
+            Failure::Deadline { limit: endpoint.settings().deadline }.into()
         }
         () = progress.reader_gone() => return,
     };
     // Before the guest and its instance are dropped, at the end of this function.
     progress.break_off();
-    failure::report(&entry, &broken.failure);
+    failure::report(&endpoint, &broken.failure);
 }

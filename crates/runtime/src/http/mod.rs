@@ -18,13 +18,13 @@ use tokio_util::task::TaskTracker;
 use weft_ingress::{Body, BodyError, Handler, Overloaded, RequestBody};
 use weft_link::boxed;
 
-use crate::endpoint::{Entry, Failure};
+use crate::endpoint::{Endpoint, Failure};
 
 /// The body of a guest's response, as wasmtime gives it.
 type GuestBody = UnsyncBoxBody<bytes::Bytes, wasmtime_wasi_http::Error>;
 
 /// An endpoint as a handler of HTTP requests.
-pub(crate) struct EndpointHandler(pub(crate) Entry);
+pub(crate) struct EndpointHandler(pub(crate) Endpoint);
 
 impl Handler for EndpointHandler {
     fn name(&self) -> String {

@@ -27,13 +27,13 @@ use weft_wire::FailureCode;
 use super::failure::of_callee;
 use super::session::SessionCheckout;
 use super::{DEPTH_MAX, LinkFailure, LinkedFunction, SkeletonFunctions, boxed};
-use crate::endpoint::{Admission, Entry, Exports, Failure, Instance};
+use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance};
 use crate::guest::GuestState;
 use crate::linking::LinkExports;
 
 /// An admitted call, and the instance in which it runs.
 pub(crate) struct Callee {
-    endpoint: Entry,
+    endpoint: Endpoint,
     /// `None` until [`Callee::ready`], if the importer had no session.
     instance: Option<Box<Instance>>,
     role: InstanceRole,
@@ -92,7 +92,7 @@ impl LinkedFunction {
         let Some(activity) = importer.activity() else {
             return Err(self.refusal(FailureCode::Refused, "the importer has no active request"));
         };
-        let Some(endpoint) = activity.generation.entry(self.target.component) else {
+        let Some(endpoint) = activity.revision_set.endpoint(self.target.component) else {
             return Err(self.refusal(FailureCode::Unreachable, "the component is not deployed"));
         };
         let budget = CallBudget {
@@ -159,7 +159,7 @@ impl Callee {
     ///
     /// # Errors
     /// `refused` if the chain of calls is too long, `busy` at the target's limit.
-    pub(super) fn admit(endpoint: Entry, budget: CallBudget) -> Result<Self, LinkFailure> {
+    pub(super) fn admit(endpoint: Endpoint, budget: CallBudget) -> Result<Self, LinkFailure> {
         let to = endpoint.component();
         if budget.depth >= DEPTH_MAX {
             let reason = format!("`{to}`: the chain of calls exceeds {DEPTH_MAX} links");
@@ -340,7 +340,7 @@ impl Callee {
         Ok(instance.ok_or_else(unknown_function)?.link_exports.clone())
     }
 
-    pub(super) fn endpoint(&self) -> &Entry {
+    pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -390,13 +390,13 @@ pub(super) async fn with_deadline<R>(
 }
 
 /// Logs the failure in the callee's log in full; the importer receives a short form.
-fn report(endpoint: &Entry, function: &LinkedFunction, failure: &Failure) {
+fn report(endpoint: &Endpoint, function: &LinkedFunction, failure: &Failure) {
     let name = format!("{}.{}", function.export, function.name);
     report_failure(endpoint, &name, &function.target.ends.from, failure);
 }
 
 /// Writes to the log of `endpoint` that a call of `function` by `importer` failed.
-pub(super) fn report_failure(endpoint: &Entry, function: &str, importer: &str, failure: &Failure) {
+pub(super) fn report_failure(endpoint: &Endpoint, function: &str, importer: &str, failure: &Failure) {
     if failure.is_guests() {
         endpoint.count_trap();
     }

@@ -12,7 +12,7 @@ use weft_wire::SessionId;
 
 use super::LinkTarget;
 use super::remote::RemoteSession;
-use crate::endpoint::{Generation, Instance};
+use crate::endpoint::{Instance, RevisionSet};
 
 /// The sessions of one importing instance, by their slot.
 #[derive(Default)]
@@ -81,8 +81,8 @@ impl Sessions {
     }
 
     /// Ends the sessions that last for one request; their instances may serve others of
-    /// `generation`.
-    pub(crate) fn end_request(&mut self, generation: &Arc<Generation>) {
+    /// `revision_set`.
+    pub(crate) fn end_request(&mut self, revision_set: &Arc<RevisionSet>) {
         for Slot { target, state } in &mut self.0 {
             let mut session = match std::mem::take(state) {
                 SessionState::Idle(session) => session,
@@ -96,7 +96,7 @@ impl Sessions {
                 // The session stays with its importer, without a reference to the generation.
                 session.store.data_mut().end_request();
                 *state = SessionState::Idle(session);
-            } else if let Some(endpoint) = generation.entry(target.component) {
+            } else if let Some(endpoint) = revision_set.endpoint(target.component) {
                 endpoint.give_back(*session);
             }
         }

@@ -19,8 +19,8 @@ use weft_link::{
 use weft_node::runtime::RunningApp;
 use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Request, SessionId, Target};
 
-use crate::build::Serving;
-use crate::endpoint::{Entry, Failure, Instance};
+use crate::app_runtime::RunningEndpoints;
+use crate::endpoint::{Endpoint, Failure, Instance};
 use crate::links::async_calls;
 use crate::links::encoded_call::serve;
 use crate::links::failure::of_callee;
@@ -35,7 +35,7 @@ const LEASE: Duration = Duration::from_secs(30);
 const SESSIONS_MAX: usize = 1_000;
 
 /// Finds the endpoint of an app's component.
-pub(crate) type Directory = Box<dyn Fn(&str, &str) -> Option<Entry> + Send + Sync>;
+pub(crate) type Directory = Box<dyn Fn(&str, &str) -> Option<Endpoint> + Send + Sync>;
 
 /// State of the frame server.
 #[derive(Default)]
@@ -63,7 +63,7 @@ struct BusySession<'a> {
 
 impl Server {
     /// The endpoint of an app's component, if this host runs it.
-    pub(crate) fn endpoint(&self, app: &str, component: &str) -> Option<Entry> {
+    pub(crate) fn endpoint(&self, app: &str, component: &str) -> Option<Endpoint> {
         (self.directory.get()?)(app, component)
     }
 
@@ -170,7 +170,7 @@ impl Server {
         }
     }
 
-    fn endpoint_of_session(&self, id: SessionId) -> Option<Entry> {
+    fn endpoint_of_session(&self, id: SessionId) -> Option<Endpoint> {
         let (app, component) = {
             let sessions = self.sessions();
             let session = sessions.get(&id)?;
@@ -203,7 +203,7 @@ impl Server {
     /// Stores an instance for its importer, as a new session.
     fn open(
         &self,
-        endpoint: &Entry,
+        endpoint: &Endpoint,
         mut instance: Box<Instance>,
     ) -> Result<KeptSession, LinkFailure> {
         instance.store.data_mut().end_request();
@@ -245,7 +245,7 @@ impl FrameServer {
     ) {
         let directory: Directory = Box::new(move |app, component| {
             let app: Arc<dyn Any + Send + Sync> = running(app)?;
-            let app = app.downcast::<Serving>().ok()?;
+            let app = app.downcast::<RunningEndpoints>().ok()?;
             app.endpoint(component).cloned()
         });
         // Set once, at the start of the host.

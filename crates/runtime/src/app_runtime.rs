@@ -1,4 +1,4 @@
-//! From an app of the desired state to entries that serve: read, describe, link, compile, bind.
+//! From an app of the desired state to endpoints that serve: read, describe, link, compile, bind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use weft_node::runtime::{
 use weft_provider::{Capability, ConfigProblem, LinkContext, Registry, UnknownKind};
 use weft_state::artifacts::ArtifactError;
 
-use crate::endpoint::{Code, Core, Entry, EntrySettings, Generation, store_limits};
-use crate::guest::{PartShape, Shape};
+use crate::endpoint::{Code, Core, Endpoint, EndpointSettings, RevisionSet, store_limits};
+use crate::guest::{PartTemplate, StoreTemplate};
 use crate::http::EndpointHandler;
 use crate::linking::{
     AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, PrepareError as LinkError,
@@ -33,8 +33,8 @@ pub struct WasmRuntime {
 }
 
 /// A share of an app that serves: an endpoint for each component.
-pub(crate) struct Serving {
-    endpoints: BTreeMap<String, Entry>,
+pub(crate) struct RunningEndpoints {
+    endpoints: BTreeMap<String, Endpoint>,
     links: Vec<LinkReport>,
 }
 
@@ -106,14 +106,14 @@ impl Runtime for WasmRuntime {
     }
 }
 
-impl Serving {
-    pub(crate) fn endpoint(&self, component: &str) -> Option<&Entry> {
+impl RunningEndpoints {
+    pub(crate) fn endpoint(&self, component: &str) -> Option<&Endpoint> {
         self.endpoints.get(component)
     }
 }
 
 #[async_trait]
-impl RunningApp for Serving {
+impl RunningApp for RunningEndpoints {
     fn components(&self) -> Vec<RunningComponent> {
         self.endpoints.values().map(running_component).collect()
     }
@@ -128,7 +128,7 @@ impl RunningApp for Serving {
     }
 
     fn drop_expired(&self) {
-        self.endpoints.values().for_each(Entry::drop_expired);
+        self.endpoints.values().for_each(Endpoint::drop_expired);
     }
 
     fn handler(&self, component: &str) -> Option<Arc<dyn Handler>> {
@@ -159,9 +159,9 @@ impl RunningApp for Serving {
     }
 }
 
-fn running_component(endpoint: &Entry) -> RunningComponent {
+fn running_component(endpoint: &Endpoint) -> RunningComponent {
     let counts = endpoint.counts();
-    let parts = endpoint.shape().parts.iter();
+    let parts = endpoint.template().parts.iter();
     RunningComponent {
         name: endpoint.component().to_owned(),
         bytes: endpoint.bytes(),
@@ -170,7 +170,7 @@ fn running_component(endpoint: &Entry) -> RunningComponent {
         in_flight: counts.in_flight,
         requests: counts.requests,
         traps: counts.traps,
-        memory_bytes_max: endpoint.shape().limits.memory_bytes_max,
+        memory_bytes_max: endpoint.template().limits.memory_bytes_max,
         deadline: endpoint.settings().deadline,
         concurrency_max: endpoint.settings().concurrency_max,
     }
@@ -249,11 +249,11 @@ fn plan_of(
     let crossings = StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
         .map_err(BuildError::Link)?;
     let groups: Vec<_> = (0..app.spec.components.len())
-        .filter(|entry| share.has(*entry))
-        .map(|entry| FusionGroup::new(&resolved.links, &choices, &crossings, entry))
+        .filter(|endpoint| share.has(*endpoint))
+        .map(|entry| FusionGroup::new(&resolved.links, &choices, &crossings, endpoint))
         .collect();
     let mut reports = link_reports(app, &resolved.links, &choices, &crossings);
-    // What lies behind no entry of this host is another's to tell.
+    // What lies behind no endpoint of this host is another's to tell.
     let runs = |component: usize| {
         groups
             .iter()
@@ -326,12 +326,12 @@ impl PreparedApp for Built {
             let parts = group
                 .parts
                 .iter()
-                .map(|part| part_shape(app, *part, &self.plan.resolved, providers))
+                .map(|part| part_template(app, *part, &self.plan.resolved, providers))
                 .collect::<Result<_, _>>()?;
             let spec = &app.spec.components[group.parts[0]];
             let pool = preparer.engines.pool().instances;
-            let settings = EntrySettings::of(spec, prepared.recipe.memories, pool);
-            let shape = Shape {
+            let settings = EndpointSettings::of(spec, prepared.recipe.memories, pool);
+            let template = StoreTemplate {
                 app: app.metadata.name.as_str().into(),
                 parts,
                 limits: store_limits(spec),
@@ -339,27 +339,27 @@ impl PreparedApp for Built {
             let binary = self.input.binaries.get(spec.name.as_str());
             let bytes = binary.map_or(0, |binary| binary.bytes.len() as u64);
             let code = Code::new(prepared, preparer.clone());
-            cores.insert(component, Core::new(shape, settings, bytes, code));
+            cores.insert(component, Core::new(template, settings, bytes, code));
         }
-        let generation = Generation::new(cores);
-        let entries = generation.entries();
-        Ok(Arc::new(Serving {
-            endpoints: entries
-                .map(|entry| (entry.component().to_owned(), entry))
+        let revision_set = RevisionSet::new(cores);
+        let endpoints = revision_set.endpoints();
+        Ok(Arc::new(RunningEndpoints {
+            endpoints: endpoints
+                .map(|endpoint| (endpoint.component().to_owned(), endpoint))
                 .collect(),
             links: self.plan.reports,
         }))
     }
 }
 
-fn part_shape(
+fn part_template(
     app: &App,
     part: usize,
     resolved: &ResolvedLinks,
     providers: &BoundProviders,
-) -> Result<PartShape, ConfigProblem> {
+) -> Result<PartTemplate, ConfigProblem> {
     let spec: &ComponentSpec = &app.spec.components[part];
-    let mut shape = PartShape {
+    let mut template = PartTemplate {
         component: spec.name.as_str().into(),
         env: spec
             .env
@@ -377,13 +377,13 @@ fn part_shape(
             continue;
         };
         match provider.bind(&link_context(app, link), &link.config)? {
-            Capability::KeyValue(keyvalue) => shape.keyvalue.push(keyvalue),
-            Capability::Config(config) => shape.config = Some(config),
-            Capability::Logging(logging) => shape.logging = Some(logging),
-            Capability::HttpClient(client) => shape.http = Some(client),
+            Capability::KeyValue(keyvalue) => template.keyvalue.push(keyvalue),
+            Capability::Config(config) => template.config = Some(config),
+            Capability::Logging(logging) => template.logging = Some(logging),
+            Capability::HttpClient(client) => template.http = Some(client),
         }
     }
-    Ok(shape)
+    Ok(template)
 }
 
 fn link_context<'a>(app: &'a App, link: &'a LinkSpec) -> LinkContext<'a> {
