@@ -1,11 +1,11 @@
-//! Components on wasmtime: everything of a host that names it.
+//! Components on wasmtime: every use of wasmtime in a host is in this crate.
 //!
-//! - [`engine`], [`compile`]: wasmtime's engines, and machine code that is compiled once.
-//! - [`bindings`], [`guest`]: the interfaces that a component sees, and the state of a running one.
-//! - [`linking`]: from a manifest's links to something that can be instantiated.
+//! - [`engine`], [`compile`]: the engines, and compilation with its cache.
+//! - [`bindings`], [`guest`]: the interfaces that components import, and the state of an instance.
+//! - [`linking`]: from the links of a manifest to components that can be instantiated.
 //! - [`links`]: calls between components that are not fused.
-//! - [`endpoint`]: components that take requests, their instances and bounds.
-//! - [`http`], [`wave_call`]: requests and calls from outside.
+//! - [`endpoint`]: components that take requests and calls, with their instances and limits.
+//! - [`http`], [`wave_call`]: HTTP requests, and calls with arguments in text form.
 //! - [`app_runtime`]: the implementation of [`weft_node::runtime::Runtime`].
 
 mod app_runtime;
@@ -17,9 +17,7 @@ mod guest;
 mod http;
 mod linking;
 mod links;
-mod start;
 mod wave_call;
 
-pub use app_runtime::WasmRuntime;
+pub use app_runtime::{RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
 pub use links::remote::FrameServer;
-pub use start::{RuntimeConfig, RuntimeError, RuntimeLinks};

@@ -1,6 +1,6 @@
-//! Calling one function of a component with WAVE values, as `weft call` does.
+//! Calls of a component's functions with arguments in WAVE, for `weft call`.
 //!
-//! Values are dynamic here by nature; links between components never come this way.
+//! Arguments and results are dynamic values; links between components do not use this module.
 
 use std::time::Duration;
 
@@ -18,56 +18,50 @@ use crate::endpoint::{Endpoint, Exports, Failure};
 /// The longest expression that is parsed.
 const EXPRESSION_BYTES_MAX: usize = 1 << 20;
 
-/// How much of a wrong expression a message repeats.
+/// The most characters of an invalid expression that a message repeats.
 const EXPRESSION_SHOWN_CHARS: usize = 80;
 
-/// How deep the types of a function may be nested; deeper ones are looked at no further.
+/// The deepest nesting of a function's types: bounds the recursion over them.
 const TYPE_DEPTH_MAX: usize = 64;
 
-/// Why a call has no result.
+/// A reason for which a call has no result.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
-    /// The expression does not read.
+    /// The expression cannot be parsed.
     #[error("`{expression}` is not a call: {problem}")]
     Expression {
-        /// What was given, shortened.
+        /// Shortened to [`EXPRESSION_SHOWN_CHARS`].
         expression: String,
-        /// What is wrong with it.
         problem: String,
     },
-    /// The component exports no such function.
-    #[error("component `{component}` exports no function `{function}`; it exports {exports}")]
+    /// The component does not export the function.
+    #[error("component `{component}` does not export function `{function}`; found {exports}")]
     NoFunction {
-        /// The component.
         component: String,
-        /// What was asked for.
         function: String,
-        /// What there is.
+        /// The exported functions, for the message.
         exports: String,
     },
-    /// The arguments are not of the function's types.
+    /// The arguments do not match the types of the function.
     #[error("the arguments do not fit `{function}`: {problem}")]
     Arguments {
-        /// The function.
         function: String,
-        /// Which argument, and why.
+        /// The invalid piece of the arguments, and the reason.
         problem: String,
     },
-    /// A type that has no text form.
+    /// A parameter or result has a type without a text form.
     #[error("`{function}` takes or returns a {found}, which has no text form; call it over a link")]
     NoText {
-        /// The function.
         function: String,
-        /// The type.
         found: &'static str,
     },
-    /// The guest failed.
+    /// The call failed in the component, or before it.
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
 impl CallError {
-    /// The error as the caller receives it, with the next step.
+    /// Converts the error for the caller: adds a code and the next step.
     pub(crate) fn for_caller(self, endpoint: &Endpoint) -> runtime::CallError {
         let code = match &self {
             Self::Expression { .. } | Self::Arguments { .. } | Self::NoText { .. } => {
@@ -90,7 +84,7 @@ impl CallError {
             Self::NoFunction { .. } | Self::Arguments { .. } => {
                 let target = format!("{}/{}", endpoint.app(), endpoint.component());
                 Some(format!(
-                    "`weft inspect {target}` shows its functions and their types"
+                    "run `weft inspect {target}` to list the functions and their types"
                 ))
             }
             Self::Expression { .. } => Some(
@@ -112,43 +106,43 @@ impl CallError {
 struct Expression<'a> {
     interface: Option<InterfaceRef>,
     function: &'a str,
-    /// With the parentheses.
+    /// Including the parentheses.
     arguments: &'a str,
 }
 
-/// A function that was found, with its arguments.
+/// An exported function, with the arguments of the call.
 struct Target {
     index: ComponentExportIndex,
     arguments: Vec<Val>,
     results: usize,
 }
 
-/// What came of one call, or of several.
-pub(crate) struct Called {
+/// The outcome of one or several successful calls.
+pub(crate) struct CallOutcome {
     /// The last result, in WAVE.
     result: Option<String>,
-    /// How long each call took. Never empty.
+    /// The duration of each call. Never empty.
     durations: Vec<Duration>,
 }
 
-impl Called {
-    /// What is told of it.
+impl CallOutcome {
+    /// The reply to the caller.
     pub(crate) fn reply(mut self) -> CallReply {
         let elapsed: Duration = self.durations.iter().sum();
         self.durations.sort_unstable();
         CallReply {
             result: self.result,
             elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            times: times(&self.durations),
+            times: call_times(&self.durations),
         }
     }
 }
 
-/// The distribution of several durations, the shortest first; none of a single one.
-fn times(sorted: &[Duration]) -> Option<CallTimes> {
+/// The distribution of durations in ascending order; `None` for fewer than two.
+fn call_times(sorted: &[Duration]) -> Option<CallTimes> {
     let [min, .., max] = sorted else { return None };
     let nanoseconds = |duration: &Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    // The nearest rank: the smallest that so many percent do not exceed.
+    // The nearest-rank method.
     let percentile = |percent: usize| {
         let rank = (sorted.len() * percent).div_ceil(100);
         sorted.get(rank.saturating_sub(1)).map_or(0, nanoseconds)
@@ -162,16 +156,17 @@ fn times(sorted: &[Duration]) -> Option<CallTimes> {
     })
 }
 
-/// Calls the function that `text` names in `endpoint`'s component, `repeat` times one after another, each
-/// within the endpoint's deadline, and returns its last result in WAVE.
+/// Calls the function of `endpoint` that `text` names, `repeat` times one after another, each time
+/// within the endpoint's deadline. Returns the last result in WAVE. Dropping the future stops the
+/// guest.
 ///
 /// # Errors
-/// Any [`CallError`], of the first call that fails. If the future is dropped, so is the guest.
+/// The [`CallError`] of the first call that fails.
 pub(crate) async fn call(
     endpoint: &Endpoint,
     text: &str,
     repeat: u32,
-) -> Result<Called, CallError> {
+) -> Result<CallOutcome, CallError> {
     let expression = Expression::parse(text)?;
     let component = endpoint.component_code().await?;
     let target = find(endpoint, &component, &expression)?;
@@ -185,17 +180,17 @@ pub(crate) async fn call(
     let result = result
         .map(|value| render(expression.function, &value))
         .transpose()?;
-    Ok(Called { result, durations })
+    Ok(CallOutcome { result, durations })
 }
 
-/// One call, as a request of its own.
+/// Makes one call, which counts as a request of its own.
 async fn request(endpoint: &Endpoint, target: &Target) -> Result<Option<Val>, Failure> {
     let _admission = endpoint.admit()?;
     let limit = endpoint.settings().deadline;
     let deadline = Instant::now() + limit;
     let outcome = tokio::time::timeout_at(deadline, run(endpoint, target, deadline)).await;
     let outcome = outcome.unwrap_or(Err(Failure::Deadline { limit }));
-    if outcome.as_ref().is_err_and(Failure::is_guests) {
+    if outcome.as_ref().is_err_and(Failure::is_guest_fault) {
         endpoint.count_trap();
     }
     outcome
@@ -241,10 +236,10 @@ fn find(
     let mut signature = None;
     for (name, item) in component_type.exports(engine) {
         match (&expression.interface, item.ty) {
-            (Some(wanted), ComponentItem::ComponentInstance(instance)) => {
+            (Some(requested), ComponentItem::ComponentInstance(instance)) => {
                 let matches = name
                     .parse::<InterfaceName>()
-                    .is_ok_and(|name| wanted.matches(&name));
+                    .is_ok_and(|name| requested.matches(&name));
                 if matches && let Some(export) = instance.get_export(engine, expression.function) {
                     parent = component.get_export_index(None, name);
                     signature = function_type(export.ty);
@@ -262,7 +257,7 @@ fn find(
     };
     let types: Vec<Type> = signature.params().map(|(_, ty)| ty).collect();
     for ty in types.iter().cloned().chain(signature.results()) {
-        has_text(expression.function, &ty, 0)?;
+        check_text_form(expression.function, &ty, 0)?;
     }
     let arguments = parse_arguments(expression, &types)?;
     Ok(Target {
@@ -315,24 +310,27 @@ fn no_function(
 }
 
 fn parse_arguments(expression: &Expression<'_>, types: &[Type]) -> Result<Vec<Val>, CallError> {
-    let wrong = |problem: String| CallError::Arguments {
+    let invalid = |problem: String| CallError::Arguments {
         function: expression.function.to_owned(),
         problem,
     };
-    // WAVE's function names are kebab-case words; the real one may be a keyword, so it is left out.
+    // The name of the function may be a keyword of WAVE, so the parser gets a fixed one.
     let text = format!("call{}", expression.arguments);
-    let refuse = |error: &ParserError| wrong(explain(&text, error, types.len()));
-    let parsed = UntypedFuncCall::parse(&text).map_err(|error| refuse(&error))?;
-    parsed.to_wasm_params(types).map_err(|error| refuse(&error))
+    let reject = |error: &ParserError| invalid(describe(&text, error, types.len()));
+    let parsed = UntypedFuncCall::parse(&text).map_err(|error| reject(&error))?;
+    parsed.to_wasm_params(types).map_err(|error| reject(&error))
 }
 
-/// What is wrong, with the piece of the text that it is about: its place counts in a text that the
-/// user did not write.
-fn explain(text: &str, error: &ParserError, parameters: usize) -> String {
+/// Describes an error with the piece of the text that it is about. The offset would be of no use:
+/// it counts in a text that the user did not write.
+fn describe(text: &str, error: &ParserError, parameters: usize) -> String {
     let expected = count(parameters, "argument");
     match text.get(error.span()).filter(|piece| !piece.is_empty()) {
-        Some(piece) => format!("{} at `{piece}`; it takes {expected}", error.kind()),
-        None => format!("{}; it takes {expected}", error.kind()),
+        Some(piece) => format!(
+            "{} at `{piece}`; the function takes {expected}",
+            error.kind()
+        ),
+        None => format!("{}; the function takes {expected}", error.kind()),
     }
 }
 
@@ -347,27 +345,27 @@ fn count(number: usize, noun: &str) -> String {
 fn render(function: &str, value: &Val) -> Result<String, CallError> {
     value.to_wave().map_err(|error| CallError::Arguments {
         function: function.to_owned(),
-        problem: format!("its result has no text form: {error}"),
+        problem: format!("the result has no text form: {error}"),
     })
 }
 
-/// Refuses types without a text form before anything runs.
-fn has_text(function: &str, ty: &Type, depth: usize) -> Result<(), CallError> {
-    let none = |found| {
+/// Rejects types without a text form, before the call runs.
+fn check_text_form(function: &str, ty: &Type, depth: usize) -> Result<(), CallError> {
+    let unsupported = |found| {
         Err(CallError::NoText {
             function: function.to_owned(),
             found,
         })
     };
     if depth > TYPE_DEPTH_MAX {
-        return none("type nested too deeply");
+        return unsupported("type nested too deeply");
     }
-    let inner = |ty: &Type| has_text(function, ty, depth + 1);
+    let inner = |ty: &Type| check_text_form(function, ty, depth + 1);
     match ty {
-        Type::Own(_) | Type::Borrow(_) => none("resource"),
-        Type::Stream(_) => none("stream"),
-        Type::Future(_) => none("future"),
-        Type::ErrorContext => none("error context"),
+        Type::Own(_) | Type::Borrow(_) => unsupported("resource"),
+        Type::Stream(_) => unsupported("stream"),
+        Type::Future(_) => unsupported("future"),
+        Type::ErrorContext => unsupported("error context"),
         Type::List(list) => inner(&list.ty()),
         Type::Option(option) => inner(&option.ty()),
         Type::Tuple(tuple) => tuple.types().try_for_each(|ty| inner(&ty)),
@@ -386,27 +384,27 @@ fn has_text(function: &str, ty: &Type, depth: usize) -> Result<(), CallError> {
 
 impl<'a> Expression<'a> {
     fn parse(text: &'a str) -> Result<Self, CallError> {
-        let wrong = |problem: &str| CallError::Expression {
+        let invalid = |problem: &str| CallError::Expression {
             expression: text.chars().take(EXPRESSION_SHOWN_CHARS).collect(),
             problem: problem.to_owned(),
         };
         if text.len() > EXPRESSION_BYTES_MAX {
-            return Err(wrong("it is longer than 1 MiB"));
+            return Err(invalid("longer than 1 MiB"));
         }
         let text = text.trim();
         let open = text
             .find('(')
-            .ok_or_else(|| wrong("expected `ns:pkg/iface.func(arguments)`, found no `(`"))?;
+            .ok_or_else(|| invalid("expected `ns:pkg/iface.func(arguments)`, found no `(`"))?;
         let (path, arguments) = text.split_at(open);
         if !arguments.ends_with(')') {
-            return Err(wrong("expected `)` at the end"));
+            return Err(invalid("expected `)` at the end"));
         }
-        // The last dot: versions have dots too, functions have none.
+        // The last dot separates them: versions contain dots, names of functions do not.
         match path.rsplit_once('.') {
             Some((interface, function)) => {
                 let interface = interface
                     .parse()
-                    .map_err(|error| wrong(&format!("{error}")))?;
+                    .map_err(|error| invalid(&format!("{error}")))?;
                 Ok(Self {
                     interface: Some(interface),
                     function,
@@ -446,11 +444,11 @@ mod tests {
     }
 
     #[test]
-    fn several_calls_are_told_by_their_distribution_and_one_is_not() {
+    fn several_calls_report_their_distribution_and_one_does_not() {
         let reply = |nanoseconds: Vec<u64>| {
             let durations = nanoseconds.into_iter().map(Duration::from_nanos).collect();
             let result = Some("7".to_owned());
-            Called { result, durations }.reply()
+            CallOutcome { result, durations }.reply()
         };
         let one = reply(vec![7_999]);
         assert_eq!((one.elapsed_us, one.times), (7, None));
@@ -467,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_call_is_refused_with_what_was_expected() {
+    fn an_invalid_call_is_rejected_with_the_expected_form() {
         for (text, expected) in [
             ("quote", "found no `(`"),
             ("quote(1", "expected `)`"),

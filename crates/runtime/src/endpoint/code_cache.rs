@@ -1,7 +1,7 @@
-//! The machine code of an endpoint: loaded when a request needs it, dropped when none has for a while.
+//! The machine code of an endpoint: loaded when a request needs it, dropped when idle.
 //!
-//! Loaded code costs some hundreds of kibibytes of an endpoint, and a lattice has many endpoints that
-//! nobody calls. What is kept of an idle one is its recipe; loading it again takes about a
+//! Loaded code takes some hundreds of kibibytes per endpoint, and a lattice has many endpoints
+//! without traffic. An idle endpoint keeps only its recipe; loading the code again takes about a
 //! millisecond (see `docs/performance.md`).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 use super::Failure;
 use crate::linking::{LoadedCode, PreparedEndpoint, Preparer, Recipe};
 
-/// How long code stays loaded after the last request.
+/// The time after the last request at which unused code is dropped.
 const CODE_IDLE_MAX: Duration = Duration::from_secs(20);
 
-/// An endpoint's code, loaded or not.
-pub(crate) struct Code {
+/// The code of an endpoint, if it is loaded, and the recipe to load it again.
+pub(crate) struct CodeCache {
     pub(super) recipe: Recipe,
     preparer: Preparer,
-    loaded: Mutex<Loaded>,
-    /// Held while loading, so that many first requests load once.
+    loaded: Mutex<CachedCode>,
+    /// Held while loading, so that concurrent first requests load the code once.
     loading: tokio::sync::Mutex<()>,
 }
 
-struct Loaded {
+struct CachedCode {
     code: Option<Arc<LoadedCode>>,
     used: Instant,
 }
@@ -41,16 +41,16 @@ impl Code {
         }
     }
 
-    /// The code, loaded if it is not.
+    /// The code; loads it if necessary.
     ///
     /// # Errors
-    /// [`Failure::NotLoaded`] if the cache has lost it and it cannot be made again.
+    /// [`Failure::NotLoaded`] if the compile cache has lost the code and compiling it again fails.
     pub(super) async fn get(&self) -> Result<Arc<LoadedCode>, Failure> {
         if let Some(code) = self.if_loaded() {
             return Ok(code);
         }
         let _loading = self.loading.lock().await;
-        // Somebody else may have loaded it while this one waited.
+        // Another request may have loaded the code while this one waited for the lock.
         if let Some(code) = self.if_loaded() {
             return Ok(code);
         }
@@ -72,7 +72,7 @@ impl Code {
         if loaded.used.elapsed() >= CODE_IDLE_MAX {
             let dropped = loaded.code.take();
             drop(loaded);
-            // Unmapping takes long enough to do it without the lock.
+            // Outside of the lock, because unmapping is slow.
             drop(dropped);
         }
     }
@@ -88,8 +88,8 @@ impl Code {
         Some(code)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Loaded> {
-        // What is behind it is whole whatever happened while it was held.
+    fn lock(&self) -> MutexGuard<'_, CachedCode> {
+        // The two fields are independent, so a panic under the lock leaves them valid.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,63 +1,57 @@
-//! What can go wrong with a request, whatever brought it.
+//! Failures of requests and calls, whether they came over HTTP, a link or the admin API.
 
 use wasmtime::{PoolConcurrencyLimitError, Trap};
-
+use weft_link::LinkFailure;
 use weft_wire::FailureCode;
 
 use crate::guest::{GuestState, LimitExceeded};
-use weft_link::LinkFailure;
 
-/// Why a request or a call has no answer of the guest's.
+/// A reason for which a request or a call has no response of the component.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// As many requests run as the component may have.
-    #[error(
-        "the component is full: {limit} requests are running, which is its limit (`limits.concurrency`)"
-    )]
-    Full {
-        /// How many may run.
-        limit: u32,
-    },
-    /// The host has no room for another instance.
-    #[error("the host is full: its pool of instances is in use")]
+    /// The limit of concurrent requests is reached.
+    #[error("the component is at its limit of {limit} requests at once (`limits.concurrency`)")]
+    Full { limit: u32 },
+    /// The instance pool of the host has no room.
+    #[error("the host's instance pool is exhausted")]
     PoolFull,
-    /// It took too long.
-    #[error("the component did not answer within its deadline of {} ms (`limits.deadline`)", limit.as_millis())]
-    Deadline {
-        /// How long it may take.
-        limit: std::time::Duration,
-    },
-    /// It came to one of its bounds.
+    /// The deadline passed.
+    #[error(
+        "the component did not answer within its deadline of {} ms (`limits.deadline`)",
+        limit.as_millis()
+    )]
+    Deadline { limit: std::time::Duration },
+    /// The instance exceeded a limit of its store.
     #[error(transparent)]
     Limit(LimitExceeded),
-    /// It trapped.
+    /// The instance trapped.
     #[error("the component trapped")]
     Trapped(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It was ended because a call over a link failed, and the function has no result that could say so.
+    /// The instance was stopped: a call over a link failed, and the result type of the function
+    /// cannot carry the failure.
     #[error("a call over a link failed")]
     Link {
-        /// What kind of failure it was.
         code: FailureCode,
-        /// Which link and function, and why.
+        /// The [`LinkFailure`], which names the link and the function.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// Its code was dropped while it was idle, and cannot be loaded again.
+    /// The code was dropped while the endpoint was idle, and loading it again failed.
     #[error("the component's code cannot be loaded")]
     NotLoaded(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It returned without an answer.
+    /// The component returned without a response.
     #[error("the component returned without setting a response")]
     NoResponse,
-    /// It gave an error in place of an answer.
-    #[error("the component answered with the error `{0}`")]
+    /// The component returned an error code in place of a response.
+    #[error("the component responded with error code `{0}`")]
     ErrorCode(String),
-    /// The request is not one that a guest can be given.
-    #[error("the request cannot be given to a component: {0}")]
+    /// The request was rejected before it reached the component.
+    #[error("invalid request to the component: {0}")]
     BadRequest(String),
 }
 
 impl Failure {
-    /// What a failed run of a guest means.
+    /// The failure behind an error of wasmtime, in a store with the given state.
     pub(crate) fn of(error: wasmtime::Error, state: &GuestState) -> Self {
         if error.is::<PoolConcurrencyLimitError>() {
             return Self::PoolFull;
@@ -71,20 +65,21 @@ impl Failure {
                 source: error.into_boxed_dyn_error(),
             };
         }
-        // An allocator that gets no more memory ends its program: the refusal explains the trap.
-        match (state.refused(), error.downcast_ref::<Trap>()) {
+        // An allocator that gets no more memory aborts the program: the denied growth explains the
+        // trap.
+        match (state.denied_growth(), error.downcast_ref::<Trap>()) {
             (Some(limit), Some(_)) => Self::Limit(limit),
             _ => Self::Trapped(error.into_boxed_dyn_error()),
         }
     }
 
-    /// Whether the instance can serve further calls: what was refused has not reached the guest.
+    /// True if the instance can serve further calls: a rejected request has not reached the guest.
     pub(crate) fn leaves_instance_whole(&self) -> bool {
         matches!(self, Self::BadRequest(_))
     }
 
-    /// Whether it is the guest's fault, so that it counts as a trap.
-    pub(crate) fn is_guests(&self) -> bool {
+    /// True if the guest caused the failure, so that it counts as a trap.
+    pub(crate) fn is_guest_fault(&self) -> bool {
         match self {
             Self::Limit(_) | Self::Trapped(_) | Self::NoResponse => true,
             Self::Full { .. }

@@ -1,4 +1,4 @@
-//! Making instances, and keeping them where the manifest says that they are reused.
+//! Instances of an endpoint: creation, and reuse where the manifest allows it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p3::bindings::Service;
 
-use super::{Core, Endpoint, Failure, Reusable};
+use super::{Endpoint, EndpointState, Failure, ReusePolicy};
 use crate::guest::{Activity, GuestState};
 use crate::linking::{EndpointPre, LinkExports};
 use crate::links::SkeletonFunctions;
@@ -24,25 +24,28 @@ pub(crate) struct Instance {
     requests: u32,
 }
 
-/// What an instance is called through.
+/// The exports of an instance, by the interface through which the host calls it.
 pub(crate) enum Exports {
     HttpP2(Proxy),
     HttpP3(Service),
     Plain(wasmtime::component::Instance),
 }
 
-/// Instances between two requests; the one used last is taken first, so that the others grow old.
+/// Instances between two requests. The one used last is taken first, so that the others expire when
+/// fewer are needed.
 pub(super) struct IdleInstances {
-    reuse: Option<Reusable>,
+    reuse: Option<ReusePolicy>,
     instances: Mutex<Vec<(Instant, Instance)>>,
 }
 
 impl Endpoint {
-    /// An instance for one request, to be done by `deadline`: an idle one if there is one, else a new
-    /// one. `depth` counts the links that led to it.
+    /// An instance for one request with a `deadline`: an idle one, or else a new one. `depth` is
+    /// the number of links that the request has crossed.
     ///
     /// # Errors
-    /// [`Failure::PoolFull`] if the host has no room, [`Failure::Trapped`] if it does not start.
+    /// - [`Failure::NotLoaded`] if the code cannot be loaded.
+    /// - [`Failure::PoolFull`] if the instance pool has no room.
+    /// - [`Failure::Trapped`], [`Failure::Limit`] or [`Failure::Link`] if instantiation fails.
     pub(crate) async fn instance(
         &self,
         deadline: Deadline,
@@ -51,46 +54,46 @@ impl Endpoint {
         if let Some(instance) = self.idle_instance(deadline, depth) {
             return Ok(instance);
         }
-        let code = self.core.code.get().await?;
+        let code = self.state.code.get().await?;
         let activity = self.activity(deadline, depth);
         self.instantiate(&code.pre, &code.link_exports, activity)
             .await
     }
 
     fn idle_instance(&self, deadline: Deadline, depth: u32) -> Option<Instance> {
-        let mut instance = self.core.idle.take()?;
+        let mut instance = self.state.idle.take()?;
         let activity = self.activity(deadline, depth);
         instance.store.data_mut().start_request(activity);
         Some(instance)
     }
 
-    /// An instance that waits for a call by name, as one of [`Endpoint::instance_for_call`].
+    /// An idle instance, as [`Endpoint::instance_for_call`] returns. Never one of an HTTP handler.
     pub(crate) fn idle_instance_for_call(
         &self,
         deadline: Deadline,
         depth: u32,
     ) -> Option<Instance> {
-        // Those of an HTTP handler wait for requests.
+        // Idle instances of an HTTP handler are bound to its HTTP interface.
         self.protocol()
             .is_none()
             .then(|| self.idle_instance(deadline, depth))?
     }
 
-    /// Keeps an instance that served a request to its end, if it may serve another.
+    /// Takes back an instance that completed a request, for reuse if the settings allow it.
     pub(crate) fn give_back(&self, mut instance: Instance) {
         instance.store.data_mut().end_request();
-        // An instance made for a call by name cannot take HTTP requests.
-        let made_for_call = matches!(instance.exports, Exports::Plain(_));
-        if made_for_call == self.protocol().is_none() {
-            self.core.idle.put(instance);
+        // An instance created for a call by name cannot take HTTP requests.
+        let is_for_calls = matches!(instance.exports, Exports::Plain(_));
+        if is_for_calls == self.protocol().is_none() {
+            self.state.idle.put(instance);
         }
     }
 
-    /// An instance whose functions can be called by name. That of an HTTP handler is new, and serves
-    /// this call only.
+    /// An instance whose functions can be called by name. For an HTTP handler, the instance is
+    /// always new and serves this call only.
     ///
     /// # Errors
-    /// As [`Endpoint::instance`].
+    /// Those of [`Endpoint::instance`].
     pub(crate) async fn instance_for_call(
         &self,
         deadline: Deadline,
@@ -99,14 +102,14 @@ impl Endpoint {
         if self.protocol().is_none() {
             return self.instance(deadline, depth).await;
         }
-        let code = self.core.code.get().await?;
+        let code = self.state.code.get().await?;
         let by_name = EndpointPre::Plain(code.pre.instance_pre().clone());
         let activity = self.activity(deadline, depth);
         self.instantiate(&by_name, &code.link_exports, activity)
             .await
     }
 
-    /// What a request does that enters here.
+    /// The activity of an instance that serves a request to this endpoint.
     pub(crate) fn activity(&self, deadline: Deadline, depth: u32) -> Activity {
         Activity {
             deadline,
@@ -121,9 +124,9 @@ impl Endpoint {
         link_exports: &Arc<LinkExports>,
         activity: Activity,
     ) -> Result<Instance, Failure> {
-        let Core { code, template, .. } = &*self.core;
+        let EndpointState { code, template, .. } = &*self.state;
         let mut store = GuestState::store(code.engine(), code.recipe.kind, template, activity);
-        let made = match pre {
+        let created = match pre {
             EndpointPre::HttpP2(pre) => {
                 pre.instantiate_async(&mut store).await.map(Exports::HttpP2)
             }
@@ -132,7 +135,7 @@ impl Endpoint {
             }
             EndpointPre::Plain(pre) => pre.instantiate_async(&mut store).await.map(Exports::Plain),
         };
-        match made {
+        match created {
             Ok(exports) => Ok(Instance {
                 store,
                 exports,
@@ -146,7 +149,7 @@ impl Endpoint {
 }
 
 impl IdleInstances {
-    pub(super) fn new(reuse: Option<Reusable>) -> Self {
+    pub(super) fn new(reuse: Option<ReusePolicy>) -> Self {
         Self {
             reuse,
             instances: Mutex::new(Vec::new()),
@@ -180,7 +183,8 @@ impl IdleInstances {
             .instances
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        // Pushed and popped at the end, so the front is the oldest.
+        // Instances are pushed and popped at the end, so the oldest are at the front. They are
+        // dropped outside of the lock.
         let expired = instances.partition_point(|(since, _)| since.elapsed() >= reuse.idle_max);
         let expired: Vec<_> = instances.drain(..expired).collect();
         drop(instances);

@@ -1,7 +1,11 @@
-//! An endpoint: a component at which requests and calls come in, with all that is fused to it.
+//! Endpoints: deployed components that take requests and calls, each with the components fused to
+//! it.
 //!
-//! [`code`] is its machine code, [`instances`] makes and keeps instances, [`failure`] says what can go
-//! wrong with a request, [`revision_set`] joins the endpoints of an app that were made together.
+//! - [`code_cache`]: the machine code of an endpoint, loaded on demand.
+//! - [`instances`]: creation and reuse of instances.
+//! - [`settings`]: limits of requests and stores.
+//! - [`failure`]: failures of requests and calls.
+//! - [`revision_set`]: the endpoints of one revision of an app.
 
 mod code_cache;
 mod failure;
@@ -13,31 +17,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wasmtime::component::Component;
+use weft_link::Protocol;
 
-pub(crate) use self::code_cache::Code;
+pub(crate) use self::code_cache::CodeCache;
 pub(crate) use self::failure::Failure;
 use self::instances::IdleInstances;
 pub(crate) use self::instances::{Exports, Instance};
 pub(crate) use self::revision_set::RevisionSet;
-pub(crate) use self::settings::{EndpointSettings, Reusable, store_limits};
+pub(crate) use self::settings::{EndpointSettings, ReusePolicy, store_limits};
 use crate::guest::StoreTemplate;
-use weft_link::Protocol;
 
-/// A component that takes requests, among the endpoints that it is linked to.
+/// A deployed component that takes requests and calls. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
-    core: Arc<Core>,
+    state: Arc<EndpointState>,
+    /// The endpoints that its links lead to.
     revision_set: Arc<RevisionSet>,
 }
 
-/// An endpoint without those it is linked to: endpoints do not hold each other, so links in a circle keep
-/// nothing alive.
-pub(crate) struct Core {
+/// The part of an endpoint that does not refer to other endpoints: a circle of links is not a
+/// circle of references.
+pub(crate) struct EndpointState {
     template: Arc<StoreTemplate>,
     settings: EndpointSettings,
-    /// The size of the component, without what is fused to it.
+    /// Size of the component's artifact, without the components fused to it.
     bytes: u64,
-    code: Code,
+    code: CodeCache,
     idle: IdleInstances,
     counters: Counters,
 }
@@ -49,7 +54,7 @@ struct Counters {
     traps: AtomicU64,
 }
 
-/// What an endpoint has done so far.
+/// Numbers of requests and calls of an endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) in_flight: u64,
@@ -57,15 +62,15 @@ pub(crate) struct Counts {
     pub(crate) traps: u64,
 }
 
-/// The right to run one request, given back on drop.
-pub(crate) struct Admission(Arc<Core>);
+/// A permit to run one request; returned on drop.
+pub(crate) struct Admission(Arc<EndpointState>);
 
-impl Core {
+impl EndpointState {
     pub(crate) fn new(
         template: StoreTemplate,
         settings: EndpointSettings,
         bytes: u64,
-        code: Code,
+        code: CodeCache,
     ) -> Self {
         let idle = IdleInstances::new(settings.reuse);
         let template = Arc::new(template);
@@ -81,62 +86,65 @@ impl Core {
 }
 
 impl Endpoint {
-    /// Admits one more request, unless as many run as may.
+    /// Admits one more request.
+    ///
+    /// # Errors
+    /// [`Failure::Full`] if the limit of concurrent requests is reached.
     pub(crate) fn admit(&self) -> Result<Admission, Failure> {
-        let core = &self.core;
-        let before = core.counters.in_flight.fetch_add(1, Ordering::AcqRel);
-        let admission = Admission(core.clone());
-        if before >= u64::from(core.settings.concurrency_max) {
+        let state = &self.state;
+        let before = state.counters.in_flight.fetch_add(1, Ordering::AcqRel);
+        let admission = Admission(state.clone());
+        if before >= u64::from(state.settings.concurrency_max) {
             return Err(Failure::Full {
-                limit: core.settings.concurrency_max,
+                limit: state.settings.concurrency_max,
             });
         }
-        core.counters.requests.fetch_add(1, Ordering::Relaxed);
+        state.counters.requests.fetch_add(1, Ordering::Relaxed);
         Ok(admission)
     }
 
     pub(crate) fn component(&self) -> &str {
-        &self.core.template.parts[0].component
+        &self.state.template.parts[0].component
     }
 
     pub(crate) fn app(&self) -> &str {
-        &self.core.template.app
+        &self.state.template.app
     }
 
     pub(crate) fn template(&self) -> &Arc<StoreTemplate> {
-        &self.core.template
+        &self.state.template
     }
 
     pub(crate) fn settings(&self) -> &EndpointSettings {
-        &self.core.settings
+        &self.state.settings
     }
 
-    /// The size of the component, without what is fused to it.
+    /// Size of the component's artifact, without the components fused to it.
     pub(crate) fn bytes(&self) -> u64 {
-        self.core.bytes
+        self.state.bytes
     }
 
-    /// None for an endpoint that does not handle HTTP.
+    /// The HTTP interface that the component exports; `None` if it does not handle HTTP.
     pub(crate) fn protocol(&self) -> Option<Protocol> {
-        self.core.code.recipe.protocol
+        self.state.code.recipe.protocol
     }
 
-    /// The endpoint's component, loaded if it is not.
+    /// The component; loads its code if necessary.
     ///
     /// # Errors
     /// [`Failure::NotLoaded`].
     pub(crate) async fn component_code(&self) -> Result<Component, Failure> {
-        let code = self.core.code.get().await?;
+        let code = self.state.code.get().await?;
         Ok(code.pre.instance_pre().component().clone())
     }
 
-    /// Whether its code is in memory.
+    /// True if the code is in memory.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.core.code.is_loaded()
+        self.state.code.is_loaded()
     }
 
     pub(crate) fn counts(&self) -> Counts {
-        let counters = &self.core.counters;
+        let counters = &self.state.counters;
         Counts {
             in_flight: counters.in_flight.load(Ordering::Relaxed),
             requests: counters.requests.load(Ordering::Relaxed),
@@ -145,13 +153,13 @@ impl Endpoint {
     }
 
     pub(crate) fn count_trap(&self) {
-        self.core.counters.traps.fetch_add(1, Ordering::Relaxed);
+        self.state.counters.traps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Drops instances, and code, that were idle for too long. Called now and then.
+    /// Drops instances and code that were idle for too long. Called about once a second.
     pub(crate) fn drop_expired(&self) {
-        self.core.idle.drop_expired();
-        self.core.code.drop_if_idle();
+        self.state.idle.drop_expired();
+        self.state.code.drop_if_idle();
     }
 }
 

@@ -1,31 +1,33 @@
-//! The endpoints of an app that were made together, and are replaced together.
+//! The endpoints of one revision of an app, which replace those of the previous revision together.
 //!
-//! What runs holds the revision set that it began with: after a new deploy, a request that was running
-//! still reaches the endpoints it was linked to.
+//! A request holds the set that it started in, so after a deploy it still reaches the endpoints
+//! that it was linked to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Core, Endpoint};
+use super::{Endpoint, EndpointState};
 
-/// An endpoint for each component of an app that this host runs, by its index in the manifest.
-pub(crate) struct RevisionSet(BTreeMap<usize, Arc<Core>>);
+/// The endpoints of an app on this host, by their component's index in the manifest.
+pub(crate) struct RevisionSet(BTreeMap<usize, Arc<EndpointState>>);
 
 impl RevisionSet {
-    pub(crate) fn new(endpoints: BTreeMap<usize, Core>) -> Arc<Self> {
-        let endpoints = endpoints.into_iter();
-        let endpoints = endpoints.map(|(component, core)| (component, Arc::new(core)));
-        Arc::new(Self(endpoints.collect()))
+    pub(crate) fn new(states: BTreeMap<usize, EndpointState>) -> Arc<Self> {
+        let states = states.into_iter();
+        let states = states.map(|(component, state)| (component, Arc::new(state)));
+        Arc::new(Self(states.collect()))
     }
 
-    /// The endpoint of the component with the index.
+    /// The endpoint of the component with an index; `None` if this host does not run the component.
     pub(crate) fn endpoint(self: &Arc<Self>, component: usize) -> Option<Endpoint> {
-        let core = self.0.get(&component)?.clone();
+        let state = self.0.get(&component)?.clone();
         let revision_set = self.clone();
-        Some(Endpoint { core, revision_set })
+        Some(Endpoint {
+            state,
+            revision_set,
+        })
     }
 
-    /// All endpoints.
     pub(crate) fn endpoints(self: &Arc<Self>) -> impl Iterator<Item = Endpoint> {
         let components = self.0.keys();
         components.filter_map(|component| self.endpoint(*component))

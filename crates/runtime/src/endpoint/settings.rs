@@ -1,41 +1,41 @@
-//! The bounds of an endpoint: what the manifest says, and what holds where it says nothing.
+//! Limits of an endpoint: the manifest's values, or their defaults.
 
 use std::time::Duration;
 
-use weft_lattice_config::{ComponentSpec, Instances};
-
 use weft_ingress::limits::{body_bytes_max, deadline};
+use weft_lattice_config::{ComponentSpec, Instances};
 
 use crate::guest::StoreLimits;
 
-/// A web handler of some megabytes, with room; a language runtime needs a limit of its own choice.
+/// Ample for a web handler of some megabytes. A component with a language runtime may need a higher
+/// `limits.memory`.
 const MEMORY_BYTES_DEFAULT: u64 = 256 << 20;
 
-/// Requests of one endpoint at once, if the pool has room for them.
+/// Concurrent requests of one endpoint, unless the instance pool has room for fewer.
 const CONCURRENCY_DEFAULT: u32 = 1000;
 
-/// The bounds of requests that enter at one component.
+/// Limits of the requests to one endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EndpointSettings {
-    /// From the first byte of the request to the last of the answer.
+    /// From the first byte of the request to the last byte of the response.
     pub(crate) deadline: Duration,
-    /// Requests at once.
+    /// Concurrent requests.
     pub(crate) concurrency_max: u32,
-    /// Bytes of a request's body.
     pub(crate) body_bytes_max: u64,
-    /// Whether an instance serves more than one request.
-    pub(crate) reuse: Option<Reusable>,
+    /// `None` if each request gets a new instance.
+    pub(crate) reuse: Option<ReusePolicy>,
 }
 
-/// How long an instance is reused.
+/// Limits on the reuse of an instance.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Reusable {
+pub(crate) struct ReusePolicy {
     pub(crate) requests_max: u32,
     pub(crate) idle_max: Duration,
 }
 
 impl EndpointSettings {
-    /// `memories` is what one instance takes of a pool with room for `pool_memories`.
+    /// The settings of `spec`, where one instance takes `memories` of the `pool_memories` memories
+    /// in the instance pool.
     pub(crate) fn of(spec: &ComponentSpec, memories: u32, pool_memories: u32) -> Self {
         let room = (pool_memories / memories.max(1)).clamp(1, CONCURRENCY_DEFAULT);
         Self {
@@ -47,7 +47,7 @@ impl EndpointSettings {
             body_bytes_max: body_bytes_max(spec),
             reuse: match spec.instances {
                 Instances::PerRequest => None,
-                Instances::Reuse(reuse) => Some(Reusable {
+                Instances::Reuse(reuse) => Some(ReusePolicy {
                     requests_max: reuse.max_requests.get(),
                     idle_max: reuse.max_idle.get(),
                 }),
@@ -56,7 +56,7 @@ impl EndpointSettings {
     }
 }
 
-/// The bounds of a store that a component enters.
+/// The limits of the component's store.
 pub(crate) fn store_limits(spec: &ComponentSpec) -> StoreLimits {
     StoreLimits {
         memory_bytes_max: spec

@@ -1,5 +1,5 @@
-//! What a store may use: linear memory and processor time. Both bound all parts of a fused
-//! component together, for a store cannot tell them apart.
+//! Limits of a store: linear memory and processor time. Each applies to all parts of a fused
+//! component together, because a store does not distinguish its parts.
 
 use std::time::Duration;
 
@@ -7,45 +7,40 @@ use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::engine::EPOCH_TICK;
 
-/// Entries of one table; the pool has no room for more.
+/// Elements of one table: as many as the instance pool has room for.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 
-/// The bounds of one store.
+/// The limits of one store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoreLimits {
-    /// Bytes of linear memory, of all its memories together.
+    /// The most linear memory, of all memories of the store together.
     pub(crate) memory_bytes_max: u64,
-    /// Processor time of one request, in steps of [`EPOCH_TICK`].
+    /// Processor time of one request, measured in steps of [`EPOCH_TICK`].
     pub(crate) cpu_max: Option<Duration>,
 }
 
-/// A guest came to a bound. Carried in the trap.
+/// A guest exceeded a limit. Carried in the trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LimitExceeded {
-    /// More memory than allowed.
-    #[error("it asked for {wanted} bytes of memory; its limit is {limit} (`limits.memory`)")]
-    Memory {
-        /// What it would have had.
-        wanted: u64,
-        /// What it may have.
-        limit: u64,
-    },
-    /// More processor time than allowed.
-    #[error("it used {} ms of processor time; its limit is `limits.cpu`", limit.as_millis())]
-    Cpu {
-        /// What it may use.
-        limit: Duration,
-    },
+    #[error(
+        "the component needs {requested} bytes of memory, above its limit of {limit} (`limits.memory`)"
+    )]
+    Memory { requested: u64, limit: u64 },
+    #[error(
+        "the component exceeded its limit of {} ms of processor time (`limits.cpu`)",
+        limit.as_millis()
+    )]
+    Cpu { limit: Duration },
 }
 
-/// Counts what a store uses.
+/// Counts the memory and the processor time that a store uses.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limits: StoreLimits,
     memory_bytes: u64,
     ticks: u32,
-    /// The last growth of memory that was refused: it explains the trap that mostly follows.
-    refused: Option<LimitExceeded>,
+    /// The last growth of memory that was denied, which explains the trap that usually follows.
+    denied_growth: Option<LimitExceeded>,
 }
 
 impl Meter {
@@ -54,28 +49,28 @@ impl Meter {
             limits,
             memory_bytes: 0,
             ticks: 0,
-            refused: None,
+            denied_growth: None,
         }
     }
 
-    /// Called once per epoch tick in which the guest was running.
+    /// Counts an epoch tick in which the guest was running.
     pub(super) fn tick(&mut self) -> Result<UpdateDeadline, LimitExceeded> {
         self.ticks = self.ticks.saturating_add(1);
         match self.limits.cpu_max {
             Some(limit) if EPOCH_TICK * self.ticks > limit => Err(LimitExceeded::Cpu { limit }),
-            // Yielding lets the other requests of this thread run, and the deadline be seen.
+            // Yielding lets other requests on this thread run and the deadline take effect.
             _ => Ok(UpdateDeadline::Yield(1)),
         }
     }
 
-    /// A reused instance starts each request with its processor time unspent.
+    /// Resets the processor time, which counts per request.
     pub(super) fn start_request(&mut self) {
         self.ticks = 0;
-        self.refused = None;
+        self.denied_growth = None;
     }
 
-    pub(crate) fn refused(&self) -> Option<LimitExceeded> {
-        self.refused
+    pub(crate) fn denied_growth(&self) -> Option<LimitExceeded> {
+        self.denied_growth
     }
 }
 
@@ -87,13 +82,13 @@ impl ResourceLimiter for Meter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let growth = desired.saturating_sub(current) as u64;
-        let wanted = self.memory_bytes.saturating_add(growth);
-        if wanted > self.limits.memory_bytes_max {
+        let requested = self.memory_bytes.saturating_add(growth);
+        if requested > self.limits.memory_bytes_max {
             let limit = self.limits.memory_bytes_max;
-            self.refused = Some(LimitExceeded::Memory { wanted, limit });
+            self.denied_growth = Some(LimitExceeded::Memory { requested, limit });
             return Ok(false);
         }
-        self.memory_bytes = wanted;
+        self.memory_bytes = requested;
         Ok(true)
     }
 
@@ -120,9 +115,9 @@ mod tests {
         assert!(meter.memory_growing(0, 60, None).unwrap());
         assert!(!meter.memory_growing(0, 60, None).unwrap());
         assert_eq!(
-            meter.refused(),
+            meter.denied_growth(),
             Some(LimitExceeded::Memory {
-                wanted: 120,
+                requested: 120,
                 limit: 100
             })
         );

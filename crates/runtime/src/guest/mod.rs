@@ -1,5 +1,5 @@
-//! What a running guest has: its state ([`state`]), its limits ([`limits`]), its output
-//! ([`output`]) and its way to other servers ([`outgoing`]).
+//! The state of a running guest ([`state`]), its limits ([`limits`]), its output ([`output`]) and
+//! its outgoing HTTP requests ([`outgoing`]).
 
 pub(crate) mod limits;
 pub(crate) mod outgoing;

@@ -1,5 +1,5 @@
-//! Outgoing `wasi:http` requests: from wasmtime's hooks to the [`HttpClient`] that the component's
-//! link names. A component without such a link is denied.
+//! Outgoing `wasi:http` requests: wasmtime's hooks, over the [`HttpClient`] that the component is
+//! linked to. Requests of a component without such a link are denied.
 
 use std::sync::{Arc, LazyLock};
 
@@ -9,20 +9,20 @@ use wasmtime_wasi_http::{
 };
 use weft_provider::http::{HttpClient, HttpClientError, RequestOptions};
 
-/// The hooks of one store; `client` is set for the part that is about to call.
+/// The hooks of one store. `client` is set to that of the calling part before each call.
 #[derive(Default)]
-pub(crate) struct Hooks {
+pub(crate) struct HttpHooks {
     pub(super) client: Option<Arc<dyn HttpClient>>,
 }
 
-/// One filter for all: wasmtime's default makes a new one for each header it looks at.
+/// One filter for all headers: wasmtime's default creates one per header.
 static FORBIDDEN: LazyLock<ForbiddenHeaderFilter> =
     LazyLock::new(|| Arc::new(|name| DEFAULT_FORBIDDEN_HEADERS.contains(name)));
 
-type Sent = Result<(http::Response<WasiBody>, Worker), Error>;
+type SendResult = Result<(http::Response<WasiBody>, Worker), Error>;
 type Worker = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
-impl WasiHttpHooks for Hooks {
+impl WasiHttpHooks for HttpHooks {
     fn is_forbidden_header(&mut self, name: &http::HeaderName) -> bool {
         DEFAULT_FORBIDDEN_HEADERS.contains(name)
     }
@@ -36,7 +36,7 @@ impl WasiHttpHooks for Hooks {
         request: http::Request<WasiBody>,
         options: Option<wasmtime_wasi_http::RequestOptions>,
         _processed: Worker,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
+    ) -> Box<dyn Future<Output = SendResult> + Send> {
         let client = self.client.clone();
         Box::new(async move {
             let client = client.ok_or(Error::HttpRequestDenied)?;
@@ -45,16 +45,16 @@ impl WasiHttpHooks for Hooks {
                     .boxed_unsync()
             });
             let response = client
-                .send(request, options_of(options))
+                .send(request, request_options(options))
                 .await
-                .map_err(code_of)?;
-            let response = response.map(|body| body.map_err(code_of).boxed_unsync());
+                .map_err(error_code)?;
+            let response = response.map(|body| body.map_err(error_code).boxed_unsync());
             Ok((response, Box::new(async { Ok(()) }) as Worker))
         })
     }
 }
 
-fn options_of(options: Option<wasmtime_wasi_http::RequestOptions>) -> RequestOptions {
+fn request_options(options: Option<wasmtime_wasi_http::RequestOptions>) -> RequestOptions {
     let Some(options) = options else {
         return RequestOptions::default();
     };
@@ -65,8 +65,8 @@ fn options_of(options: Option<wasmtime_wasi_http::RequestOptions>) -> RequestOpt
     }
 }
 
-/// The `wasi:http` error code nearest to what went wrong.
-fn code_of(error: HttpClientError) -> Error {
+/// The `wasi:http` error code closest to `error`.
+fn error_code(error: HttpClientError) -> Error {
     tracing::debug!(%error, "an outgoing request failed");
     match error {
         HttpClientError::Denied(_) => Error::HttpRequestDenied,

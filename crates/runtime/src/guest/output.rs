@@ -1,4 +1,4 @@
-//! A guest's stdout and stderr: line by line into the host's log, with app and component.
+//! Standard output and standard error of a guest, written line by line to the log of guests.
 
 use std::io;
 use std::pin::Pin;
@@ -9,40 +9,40 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-
 use weft_telemetry::logs::{self, GuestStream};
 
-/// A longer line is cut into several: a guest that never ends its line costs no more than this.
+/// The longest line; longer ones are split, so that a guest that never ends its line takes no more
+/// memory than this.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// What a guest may write at once.
+/// The most bytes of one write.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// One of the two output streams of one part of a guest. Cheap to clone; clones share the line that
-/// has begun.
+/// Standard output or standard error of one part of a guest. Cheap to clone; clones share the
+/// incomplete line.
 #[derive(Debug, Clone)]
-pub(crate) struct GuestOutput(Arc<Mutex<Lines>>);
+pub(crate) struct GuestOutput(Arc<Mutex<LineBuffer>>);
 
 #[derive(Debug)]
-struct Lines {
+struct LineBuffer {
     app: Arc<str>,
     component: Arc<str>,
     stream: GuestStream,
-    begun: Vec<u8>,
+    partial: Vec<u8>,
 }
 
 impl GuestOutput {
     pub(super) fn new(app: Arc<str>, component: Arc<str>, stream: GuestStream) -> Self {
-        Self(Arc::new(Mutex::new(Lines {
+        Self(Arc::new(Mutex::new(LineBuffer {
             app,
             component,
             stream,
-            begun: Vec::new(),
+            partial: Vec::new(),
         })))
     }
 
     fn write(&self, bytes: &[u8]) {
-        // A poisoned line is still a line.
+        // The buffer is valid after a panic; at worst a line is incomplete.
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -50,18 +50,18 @@ impl GuestOutput {
     }
 }
 
-impl Lines {
+impl LineBuffer {
     fn write(&mut self, bytes: &[u8]) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.begun.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || self.begun.len() >= LINE_BYTES_MAX {
+            self.partial.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || self.partial.len() >= LINE_BYTES_MAX {
                 self.flush();
             }
         }
     }
 
     fn flush(&mut self) {
-        let line = std::mem::take(&mut self.begun);
+        let line = std::mem::take(&mut self.partial);
         for piece in line.chunks(LINE_BYTES_MAX) {
             let text = String::from_utf8_lossy(piece);
             let text = text.trim_end_matches(['\n', '\r']);
@@ -70,15 +70,15 @@ impl Lines {
     }
 }
 
-impl Drop for Lines {
+impl Drop for LineBuffer {
     fn drop(&mut self) {
-        if !self.begun.is_empty() {
+        if !self.partial.is_empty() {
             self.flush();
         }
     }
 }
 
-// === impl GuestOutput: the ways of wasmtime-wasi ===
+// === impl GuestOutput: the traits of wasmtime-wasi ===
 
 impl IsTerminal for GuestOutput {
     fn is_terminal(&self) -> bool {

@@ -1,9 +1,8 @@
-//! The state behind a store: what all requests of an endpoint share ([`StoreTemplate`]), and what one instance
-//! has of its own ([`GuestState`]).
+//! The state of a store: [`GuestState`] belongs to one instance, [`StoreTemplate`] is shared by all
+//! instances of an endpoint.
 //!
-//! A fused component has several parts, and each keeps its own environment, output and providers;
-//! what the host needs for a part is made when the part first asks for it, so a part that never does
-//! costs nothing.
+//! Each part of a fused component has its own environment, output and providers. The WASI context
+//! of a part is created on first use, so an unused one costs nothing.
 
 use std::sync::Arc;
 
@@ -17,23 +16,23 @@ use weft_provider::config::Config;
 use weft_provider::http::HttpClient;
 use weft_provider::keyvalue::KeyValue;
 use weft_provider::logging::Logging;
+use weft_telemetry::logs::GuestStream;
 
 use super::limits::{LimitExceeded, Meter, StoreLimits};
-use super::outgoing::Hooks;
+use super::outgoing::HttpHooks;
 use super::output::GuestOutput;
 use crate::endpoint::RevisionSet;
 use crate::engine::EngineKind;
 use crate::links::Sessions;
-use weft_telemetry::logs::GuestStream;
 
-/// Handles that a guest may hold at once (buckets, streams, headers …).
+/// The most handles of a guest at once (buckets, streams, headers …).
 const HANDLES_MAX: usize = 10_000;
 
-/// What host functions may copy out of a guest in one call, in bytes: a bound on what one argument
-/// makes the host allocate.
+/// The most bytes that host functions copy from a guest in one call: limits the memory that one
+/// argument makes the host allocate.
 const HOSTCALL_FUEL: usize = 64 << 20;
 
-/// What all instances of an endpoint have in common.
+/// The state that all instances of an endpoint share.
 pub(crate) struct StoreTemplate {
     pub(crate) app: Arc<str>,
     /// The parts of the fused component, the endpoint first.
@@ -41,14 +40,14 @@ pub(crate) struct StoreTemplate {
     pub(crate) limits: StoreLimits,
 }
 
-/// What an instance is doing: one request, which may have come over links.
+/// The request that an instance serves, which may have come over links.
 #[derive(Clone)]
 pub(crate) struct Activity {
-    /// When the request must be done, whoever asked.
+    /// The deadline of the request; not later than that of its caller.
     pub(crate) deadline: Instant,
-    /// How many links led here.
+    /// Number of links that the request has crossed.
     pub(crate) depth: u32,
-    /// Whom it reaches over links.
+    /// The endpoints that links lead to.
     pub(crate) revision_set: Arc<RevisionSet>,
 }
 
@@ -56,29 +55,29 @@ pub(crate) struct Activity {
 pub(crate) struct PartTemplate {
     pub(crate) component: Arc<str>,
     pub(crate) env: Vec<(String, String)>,
-    /// One per link: two links of a component may serve two buckets.
+    /// One per link: a component may be linked to several providers of buckets.
     pub(crate) keyvalue: Vec<Arc<dyn KeyValue>>,
     pub(crate) config: Option<Arc<dyn Config>>,
     pub(crate) logging: Option<Arc<dyn Logging>>,
     pub(crate) http: Option<Arc<dyn HttpClient>>,
 }
 
-/// What a store holds.
+/// The state of one store.
 pub(crate) struct GuestState {
     template: Arc<StoreTemplate>,
     table: ResourceTable,
     meter: Meter,
     http: WasiHttpCtx,
-    hooks: Hooks,
-    /// Made at first use, one per part.
+    hooks: HttpHooks,
+    /// One per part, created on first use.
     wasi: Vec<Option<Box<WasiCtx>>>,
-    /// None between two requests: an idle instance keeps no revision set alive.
+    /// `None` between two requests, so that an idle instance does not keep a revision set alive.
     activity: Option<Activity>,
     sessions: Sessions,
 }
 
 impl GuestState {
-    /// A store for a new instance.
+    /// Creates a store for a new instance.
     pub(crate) fn store(
         engine: &wasmtime::Engine,
         kind: EngineKind,
@@ -92,7 +91,7 @@ impl GuestState {
             table,
             meter: Meter::new(template.limits),
             http: WasiHttpCtx::new(),
-            hooks: Hooks::default(),
+            hooks: HttpHooks::default(),
             wasi: Vec::new(),
             activity: Some(activity),
             sessions: Sessions::default(),
@@ -103,38 +102,38 @@ impl GuestState {
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
         store.set_hostcall_fuel(HOSTCALL_FUEL);
         if kind == EngineKind::Synchronous {
-            // The concurrent engine counts its own tasks among the handles.
+            // The concurrent engine counts its own tasks as handles.
             store.set_max_component_handles(HANDLES_MAX);
         }
         store
     }
 
-    /// Called before each further request that an instance takes.
+    /// Called before each request after the first.
     pub(crate) fn start_request(&mut self, activity: Activity) {
         self.meter.start_request();
         self.activity = Some(activity);
     }
 
-    /// Called after a request that came to its end.
+    /// Called after each completed request.
     pub(crate) fn end_request(&mut self) {
         if let Some(activity) = self.activity.take() {
             self.sessions.end_request(&activity.revision_set);
         }
     }
 
-    /// What the instance is doing; none between two requests.
+    /// The request that the instance serves; `None` between two requests.
     pub(crate) fn activity(&self) -> Option<&Activity> {
         self.activity.as_ref()
     }
 
-    /// The instance's sessions with those that it is linked to.
+    /// The instance's sessions with the components that it is linked to.
     pub(crate) fn sessions(&mut self) -> &mut Sessions {
         &mut self.sessions
     }
 
-    /// The bound that explains a trap, if there is one.
-    pub(crate) fn refused(&self) -> Option<LimitExceeded> {
-        self.meter.refused()
+    /// The denied growth of memory that may explain a trap.
+    pub(crate) fn denied_growth(&self) -> Option<LimitExceeded> {
+        self.meter.denied_growth()
     }
 
     pub(crate) fn part(&self, part: usize) -> &PartTemplate {
@@ -145,13 +144,13 @@ impl GuestState {
         &mut self.table
     }
 
-    /// WASI as the part sees it.
+    /// The WASI context of a part.
     pub(crate) fn wasi(&mut self, part: usize) -> WasiCtxView<'_> {
         if self.wasi.len() <= part {
             self.wasi.resize_with(self.template.parts.len(), || None);
         }
         let template = &self.template;
-        let ctx = self.wasi[part].get_or_insert_with(|| Box::new(context_of(template, part)));
+        let ctx = self.wasi[part].get_or_insert_with(|| Box::new(wasi_context(template, part)));
         WasiCtxView {
             ctx,
             table: &mut self.table,
@@ -166,7 +165,7 @@ impl GuestState {
         }
     }
 
-    /// `wasi:http` as the part sees it.
+    /// The `wasi:http` context of a part.
     pub(crate) fn http_of(&mut self, part: usize) -> WasiHttpCtxView<'_> {
         self.hooks
             .client
@@ -179,7 +178,7 @@ impl GuestState {
     }
 }
 
-fn context_of(template: &StoreTemplate, part: usize) -> WasiCtx {
+fn wasi_context(template: &StoreTemplate, part: usize) -> WasiCtx {
     let part = &template.parts[part];
     let output = |stream| GuestOutput::new(template.app.clone(), part.component.clone(), stream);
     let mut builder = WasiCtxBuilder::new();
@@ -191,7 +190,8 @@ fn context_of(template: &StoreTemplate, part: usize) -> WasiCtx {
     builder.build()
 }
 
-// Interfaces without an identity (clocks, randomness, streams) use the first part's context.
+// Interfaces that are the same for all parts (clocks, randomness, streams) use the first part's
+// context.
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {

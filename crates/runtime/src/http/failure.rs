@@ -1,4 +1,4 @@
-//! Responses in place of those of a component that failed.
+//! Responses to requests whose component failed.
 
 use http::{Response, StatusCode};
 use weft_ingress::{Body, error_response};
@@ -8,8 +8,8 @@ use weft_wire::FailureCode;
 
 use crate::endpoint::{Endpoint, Failure};
 
-/// The answer in place of the one that the endpoint did not give. What is the guest's own fault gets an
-/// id, and the details go to the log under that id: they are not for the outside.
+/// The response to a request that failed with `failure`. A fault of the guest gets an id: the
+/// details are logged under that id and not sent to the client.
 pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body> {
     let name = format!("{}/{}", endpoint.app(), endpoint.component());
     match failure {
@@ -21,14 +21,17 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
             ..
         } => {
             report(endpoint, failure);
-            error_response::busy(&format!("`{name}`: what it is linked to is busy"))
+            error_response::busy(&format!(
+                "`{name}`: a component that it is linked to is busy"
+            ))
         }
         Failure::Link {
             code: FailureCode::Deadline,
             ..
         } => {
             report(endpoint, failure);
-            let reason = format!("`{name}`: what it is linked to did not answer in time");
+            let reason =
+                format!("`{name}`: a component that it is linked to did not answer in time");
             error_response::late(&reason)
         }
         Failure::Deadline { .. } => {
@@ -53,9 +56,9 @@ pub(super) fn response(endpoint: &Endpoint, failure: &Failure) -> Response<Body>
     }
 }
 
-/// Logs the failure under a new id.
+/// Logs the failure under a new id and returns the id.
 pub(super) fn report(endpoint: &Endpoint, failure: &Failure) -> String {
-    if failure.is_guests() {
+    if failure.is_guest_fault() {
         endpoint.count_trap();
     }
     let id = error_response::error_id();

@@ -1,8 +1,9 @@
-//! Running a guest for a request: on the connection's own task as long as it does not wait.
+//! Runs a guest for an HTTP request: on the connection's own task as long as the guest does not
+//! wait.
 //!
-//! Most guests answer without waiting for anything, so the guest is polled where the request was
-//! read, and no other task is woken. A guest that is not done when its answer's head is (it streams)
-//! goes on in a task of its own.
+//! Most guests respond without waiting for anything, so the guest is polled in the task that read
+//! the request, and no other task is woken. A guest that still runs when the head of its response
+//! is ready (it streams the body) continues in a task of its own.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -13,32 +14,32 @@ use http::{Method, Request, Response};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-
 use weft_ingress::Body;
 
 use super::response_body::{self, Progress};
 use super::{GuestBody, failure, p2, p3};
 use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance};
 
-/// A guest that runs; it sends the head of the answer when it has it.
-type Guest = Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>;
+/// A running guest, which sends the head of its response when that is ready.
+type GuestFuture = Pin<Box<dyn Future<Output = Result<(), GuestFailure>> + Send>>;
 
-/// A guest that broke off. The instance is dropped with it, after those who read its answer know.
-struct Broken {
+/// The failure of a guest, with its instance, which must not be dropped before the reader of the
+/// response body can see the failure.
+struct GuestFailure {
     failure: Failure,
     _instance: Option<Box<Instance>>,
 }
 
-/// Where the head of the answer goes.
-pub(super) type Head = oneshot::Sender<Result<Response<GuestBody>, Failure>>;
+/// Sends the head of the response.
+pub(super) type HeadSender = oneshot::Sender<Result<Response<GuestBody>, Failure>>;
 
 type HeadReceiver = oneshot::Receiver<Result<Response<GuestBody>, Failure>>;
 
-/// Answers `request` by `endpoint`, by a deadline.
+/// Handles `request` by an instance of `endpoint`. Dropping the future stops the guest.
 ///
 /// # Errors
-/// Why there is no answer.
-pub(super) async fn run(
+/// Any [`Failure`] that occurs before the head of the response is ready.
+pub(super) async fn respond(
     endpoint: &Endpoint,
     request: Request<GuestBody>,
     deadline: Instant,
@@ -47,21 +48,21 @@ pub(super) async fn run(
     let head_only = request.method() == Method::HEAD;
     let (head, mut received) = oneshot::channel();
     let mut guest = start(endpoint, deadline, request, head)?;
-    // No timer is made for a guest that is done at once; one that loops gives way at a tick of the
-    // engine's clock, and then comes under the timer.
+    // A guest that completes in the first poll needs no timer. One that loops yields at a tick of
+    // the engine's clock, and the timer applies from then on.
     if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(guest.as_mut().poll(context))).await
     {
-        return finished(endpoint, outcome, &mut received);
+        return completed(endpoint, outcome, &mut received);
     }
     let mut expired = std::pin::pin!(tokio::time::sleep_until(deadline));
     tokio::select! {
         biased;
         Ok(head) = &mut received => {
             let progress = Arc::new(Progress::default());
-            tasks.spawn(finish(endpoint.clone(), guest, deadline, progress.clone()));
-            head.map(|response| response_body::watched(response, &progress, head_only))
+            tasks.spawn(run_to_end(endpoint.clone(), guest, deadline, progress.clone()));
+            head.map(|response| response_body::tracked(response, &progress, head_only))
         }
-        outcome = &mut guest => finished(endpoint, outcome, &mut received),
+        outcome = &mut guest => completed(endpoint, outcome, &mut received),
         () = &mut expired => Err(Failure::Deadline { limit: endpoint.settings().deadline }),
     }
 }
@@ -70,8 +71,8 @@ fn start(
     endpoint: &Endpoint,
     deadline: Instant,
     request: Request<GuestBody>,
-    head: Head,
-) -> Result<Guest, Failure> {
+    head: HeadSender,
+) -> Result<GuestFuture, Failure> {
     let admission = endpoint.admit()?;
     Ok(Box::pin(serve(
         endpoint.clone(),
@@ -82,20 +83,20 @@ fn start(
     )))
 }
 
-/// Gives the request to an instance, and the instance back if it may serve another.
+/// Passes the request to an instance, and returns the instance to the endpoint afterwards.
 async fn serve(
     endpoint: Endpoint,
     deadline: Instant,
     _admission: Admission,
     request: Request<GuestBody>,
-    head: Head,
-) -> Result<(), Broken> {
+    head: HeadSender,
+) -> Result<(), GuestFailure> {
     let mut instance = endpoint.instance(deadline, 0).await?;
     let Instance { store, exports, .. } = &mut instance;
     let outcome = match exports {
         Exports::HttpP2(proxy) => p2::call(store, proxy, request, head).await,
         Exports::HttpP3(service) => p3::call(store, service, request, head).await,
-        // A route to a component that does not handle HTTP is refused at deploy.
+        // A deploy with a route to a component that does not handle HTTP is rejected.
         Exports::Plain(_) => {
             let reason = "the component does not handle HTTP".to_owned();
             return Err(Failure::BadRequest(reason).into());
@@ -106,14 +107,14 @@ async fn serve(
             endpoint.give_back(instance);
             Ok(())
         }
-        Err(error) => Err(Broken {
+        Err(error) => Err(GuestFailure {
             failure: Failure::of(error, instance.store.data()),
             _instance: Some(Box::new(instance)),
         }),
     }
 }
 
-impl From<Failure> for Broken {
+impl From<Failure> for GuestFailure {
     fn from(failure: Failure) -> Self {
         Self {
             failure,
@@ -122,39 +123,45 @@ impl From<Failure> for Broken {
     }
 }
 
-/// The answer of a guest that has returned.
-fn finished(
+/// The response of a guest that has completed.
+fn completed(
     endpoint: &Endpoint,
-    outcome: Result<(), Broken>,
+    outcome: Result<(), GuestFailure>,
     received: &mut HeadReceiver,
 ) -> Result<Response<Body>, Failure> {
     match (received.try_recv(), outcome) {
         (Ok(head), Ok(())) => head.map(response_body::plain),
-        (Ok(head), Err(broken)) => {
-            // The answer has begun; its body ends in an error, and the log says why.
+        (Ok(head), Err(error)) => {
+            // The response has begun, so its body ends in an error and the cause goes to the log.
             let progress = Arc::new(Progress::default());
-            progress.break_off();
-            failure::report(endpoint, &broken.failure);
-            head.map(|response| response_body::watched(response, &progress, false))
+            progress.abort();
+            failure::report(endpoint, &error.failure);
+            head.map(|response| response_body::tracked(response, &progress, false))
         }
-        (Err(_), Err(broken)) => Err(broken.failure),
+        (Err(_), Err(error)) => Err(error.failure),
         (Err(_), Ok(())) => Err(Failure::NoResponse),
     }
 }
 
-/// Runs a guest whose answer has begun: to its end, to the deadline, or until nobody reads the answer.
-async fn finish(endpoint: Endpoint, mut guest: Guest, deadline: Instant, progress: Arc<Progress>) {
-    let broken = tokio::select! {
+/// Runs a guest whose response has begun until it completes, the deadline passes or the reader of
+/// the body disconnects.
+async fn run_to_end(
+    endpoint: Endpoint,
+    mut guest: GuestFuture,
+    deadline: Instant,
+    progress: Arc<Progress>,
+) {
+    let error = tokio::select! {
         outcome = &mut guest => match outcome {
             Ok(()) => return,
-            Err(broken) => broken,
+            Err(error) => error,
         },
         () = tokio::time::sleep_until(deadline) => {
             Failure::Deadline { limit: endpoint.settings().deadline }.into()
         }
-        () = progress.reader_gone() => return,
+        () = progress.reader_disconnected() => return,
     };
-    // Before the guest and its instance are dropped, at the end of this function.
-    progress.break_off();
-    failure::report(&endpoint, &broken.failure);
+    // Before the guest and its instance are dropped, which happens at the end of this function.
+    progress.abort();
+    failure::report(&endpoint, &error.failure);
 }

@@ -1,5 +1,6 @@
-//! HTTP requests handled by components: [`invoke`] runs the guest by the interface that it exports ([`p2`],
-//! [`p3`]), [`response_body`] streams its response, [`failure`] makes a response of its failure.
+//! HTTP requests to components: [`invoke`] runs the guest through the interface that it exports
+//! ([`p2`], [`p3`]), [`response_body`] streams its response, [`failure`] converts its failure to a
+//! response.
 
 mod failure;
 mod invoke;
@@ -20,10 +21,10 @@ use weft_link::boxed;
 
 use crate::endpoint::{Endpoint, Failure};
 
-/// The body of a guest's response, as wasmtime gives it.
+/// A body as wasmtime produces and consumes it.
 type GuestBody = UnsyncBoxBody<bytes::Bytes, wasmtime_wasi_http::Error>;
 
-/// An endpoint as a handler of HTTP requests.
+/// Handles HTTP requests by an endpoint.
 pub(crate) struct EndpointHandler(pub(crate) Endpoint);
 
 impl Handler for EndpointHandler {
@@ -47,7 +48,7 @@ impl Handler for EndpointHandler {
     ) -> BoxFuture<'a, Result<Response<Body>, Overloaded>> {
         Box::into_pin(boxed(move || async move {
             let request = request.map(guest_body);
-            match invoke::run(&self.0, request, deadline, tasks).await {
+            match invoke::respond(&self.0, request, deadline, tasks).await {
                 Ok(response) => Ok(response),
                 Err(failure @ (Failure::Full { .. } | Failure::PoolFull)) => {
                     Err(Overloaded(failure.to_string()))
@@ -58,7 +59,7 @@ impl Handler for EndpointHandler {
     }
 }
 
-/// A request body as guests read it.
+/// Converts the body of a request for wasmtime.
 fn guest_body(body: RequestBody) -> GuestBody {
     use wasmtime_wasi_http::Error;
     body.map_err(|error| match error {

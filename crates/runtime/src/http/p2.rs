@@ -1,4 +1,4 @@
-//! `wasi:http/incoming-handler` 0.2.
+//! Calls of `wasi:http/incoming-handler` 0.2.
 
 use http::Request;
 use wasmtime::Store;
@@ -7,23 +7,23 @@ use wasmtime_wasi_http::p2::bindings::Proxy;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use super::GuestBody;
-use super::invoke::Head;
+use super::invoke::HeadSender;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Runs the guest to its end; the head of the answer goes to `head` when the guest sets it.
+/// Runs the guest to its end. Sends the head of the response when the guest sets it.
 pub(super) async fn call(
     store: &mut Store<GuestState>,
     proxy: &Proxy,
     request: Request<GuestBody>,
-    head: Head,
+    head: HeadSender,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let response = http.new_response_outparam_from_callback(move |response| {
-        let answer = response.map_err(|code| Failure::ErrorCode(format!("{code:?}")));
-        // The client may be gone.
-        let _ = head.send(answer);
+        let response = response.map_err(|code| Failure::ErrorCode(format!("{code:?}")));
+        // The client may have disconnected.
+        let _ = head.send(response);
     })?;
     let handler = proxy.wasi_http_incoming_handler();
     handler.call_handle(store, request, response).await

@@ -1,5 +1,5 @@
-//! `wasi:http/handler` 0.3: an `async` function whose answer's body is a stream of the store, so the
-//! store runs until the client has read it all.
+//! Calls of `wasi:http/handler` 0.3: an `async` function. The body of its response is a stream of
+//! the store, so the store runs until the client has read the body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,19 +16,19 @@ use wasmtime_wasi_http::p3::bindings::Service;
 use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use super::GuestBody;
-use super::invoke::Head;
+use super::invoke::HeadSender;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Resolves when the guest is done with the body of the request.
+/// Transfers the body of the request; resolves when the guest no longer reads it.
 type RequestIo = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// Runs the guest until the answer's body is read or dropped.
+/// Runs the guest until the body of the response is read or dropped.
 pub(super) async fn call(
     store: &mut Store<GuestState>,
     service: &Service,
     request: Request<GuestBody>,
-    head: Head,
+    head: HeadSender,
 ) -> wasmtime::Result<()> {
     store
         .run_concurrent(async |store| handle(store, service, request, head).await)
@@ -39,7 +39,7 @@ async fn handle(
     store: &Accessor<GuestState>,
     service: &Service,
     request: Request<GuestBody>,
-    head: Head,
+    head: HeadSender,
 ) -> wasmtime::Result<()> {
     let (request, request_io) = store.with(|mut access| {
         let (request, io) = GuestRequest::from_http(access.get().http().hooks, request);
@@ -48,7 +48,7 @@ async fn handle(
     let response = match service.handle(store, request).await? {
         Ok(response) => response,
         Err(code) => {
-            // The client may be gone.
+            // The client may have disconnected.
             let _ = head.send(Err(Failure::ErrorCode(format!("{code:?}"))));
             return Ok(());
         }
@@ -56,25 +56,26 @@ async fn handle(
     let response = store.with(|mut access| {
         response.into_http_with_getter(&mut access, request_io, GuestState::http)
     })?;
-    let (read, body_is_read) = oneshot::channel();
-    if head.send(Ok(watched(response, read))).is_ok() {
-        // Resolves when the body is dropped, whether it was read to its end or not.
-        let _ = body_is_read.await;
+    let (body_end, body_ended) = oneshot::channel();
+    if head.send(Ok(with_end_signal(response, body_end))).is_ok() {
+        // Resolves when the body is dropped, read to its end or not.
+        let _ = body_ended.await;
     }
     Ok(())
 }
 
-/// A response whose body drops `read` when it is dropped itself.
-fn watched(response: Response<GuestBody>, read: oneshot::Sender<()>) -> Response<GuestBody> {
-    response.map(|body| Watched { body, _read: read }.boxed_unsync())
+/// A response whose body drops `end` when the body itself is dropped.
+fn with_end_signal(response: Response<GuestBody>, end: oneshot::Sender<()>) -> Response<GuestBody> {
+    response.map(|body| SignallingBody { body, _end: end }.boxed_unsync())
 }
 
-struct Watched {
+/// A body that signals its end by dropping a sender.
+struct SignallingBody {
     body: GuestBody,
-    _read: oneshot::Sender<()>,
+    _end: oneshot::Sender<()>,
 }
 
-impl HttpBody for Watched {
+impl HttpBody for SignallingBody {
     type Data = Bytes;
     type Error = Error;
 

@@ -1,8 +1,9 @@
-//! The body of an answer whose guest still runs: reader and guest learn of each other's end.
+//! The body of a response whose guest still runs: reader and guest are notified of each other's
+//! end.
 //!
-//! A reader that goes away ends the guest, whose slot it would otherwise hold until its deadline. A
-//! guest that breaks off ends the body with an error, so that half an answer does not pass for a whole
-//! one.
+//! A reader that disconnects stops the guest, which would otherwise occupy its slot until the
+//! deadline. A guest that fails ends the body with an error, so that a client does not take an
+//! incomplete response for a complete one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,44 +16,44 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 use wasmtime_wasi_http::Error;
-
 use weft_ingress::{Body, BodyError};
 
 use super::GuestBody;
 
-/// What a guest and the reader of its answer know of each other.
+/// State that a guest and the reader of its response share.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    broken: AtomicBool,
-    reader_gone: Notify,
+    /// The guest failed.
+    aborted: AtomicBool,
+    reader_disconnected: Notify,
 }
 
-/// A body that is read while its guest runs.
-struct Watched {
+/// A body whose guest still runs.
+struct TrackedBody {
     body: GuestBody,
     progress: Arc<Progress>,
-    /// Bytes that the head promised and that have not come yet; none if it promised no number.
-    promised: Option<u64>,
-    /// Nothing more will be read, because all was.
+    /// Bytes of the `content-length` that are still to come; `None` without such a header.
+    remaining: Option<u64>,
+    /// The body ended, so dropping it does not mean that its reader disconnected.
     ended: bool,
 }
 
 impl Progress {
-    /// The guest broke off. Must be called before what is left of it is dropped: its end of the body
-    /// is dropped with it, which alone looks like the end of the answer.
-    pub(super) fn break_off(&self) {
-        self.broken.store(true, Ordering::Release);
+    /// Marks the body as incomplete. Must be called before the guest's instance is dropped: that
+    /// drops the guest's end of the body, which alone looks like a regular end.
+    pub(super) fn abort(&self) {
+        self.aborted.store(true, Ordering::Release);
     }
 
-    /// Resolves when the reader went away before the end.
-    pub(super) async fn reader_gone(&self) {
-        self.reader_gone.notified().await;
+    /// Resolves when the reader drops the body before its end.
+    pub(super) async fn reader_disconnected(&self) {
+        self.reader_disconnected.notified().await;
     }
 }
 
-/// The response, with a body that tells `progress` of its reader. `head_only` is for an answer to
-/// `HEAD`, whose body nobody reads.
-pub(super) fn watched(
+/// The response, with a body that reports to `progress` when its reader disconnects. `head_only` is
+/// true for a request by `HEAD`: the server never reads the body of its response.
+pub(super) fn tracked(
     response: Response<GuestBody>,
     progress: &Arc<Progress>,
     head_only: bool,
@@ -62,20 +63,20 @@ pub(super) fn watched(
             response.status(),
             StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
         );
-    let promised = content_length(response.headers());
+    let remaining = content_length(response.headers());
     response.map(|body| {
         let progress = progress.clone();
-        Watched {
+        TrackedBody {
             body,
             progress,
-            promised,
-            ended: unread || promised == Some(0),
+            remaining,
+            ended: unread || remaining == Some(0),
         }
         .boxed_unsync()
     })
 }
 
-/// The response of a guest that has returned.
+/// The response of a guest that has completed.
 pub(super) fn plain(response: Response<GuestBody>) -> Response<Body> {
     response.map(|body| body.map_err(body_error).boxed_unsync())
 }
@@ -93,17 +94,17 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
         .ok()
 }
 
-impl Watched {
-    fn note(&mut self, frame: &Frame<Bytes>) {
-        if let (Some(promised), Some(data)) = (&mut self.promised, frame.data_ref()) {
-            *promised = promised.saturating_sub(data.len() as u64);
-            // A server stops reading when it has what the head promised.
-            self.ended |= *promised == 0;
+impl TrackedBody {
+    fn count(&mut self, frame: &Frame<Bytes>) {
+        if let (Some(remaining), Some(data)) = (&mut self.remaining, frame.data_ref()) {
+            *remaining = remaining.saturating_sub(data.len() as u64);
+            // The server stops reading at the announced length, before the end of the stream.
+            self.ended |= *remaining == 0;
         }
     }
 }
 
-impl HttpBody for Watched {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -115,11 +116,11 @@ impl HttpBody for Watched {
         match &polled {
             Poll::Ready(None) => {
                 self.ended = true;
-                if self.progress.broken.load(Ordering::Acquire) {
+                if self.progress.aborted.load(Ordering::Acquire) {
                     return Poll::Ready(Some(Err(BodyError::Incomplete)));
                 }
             }
-            Poll::Ready(Some(Ok(frame))) => self.note(frame),
+            Poll::Ready(Some(Ok(frame))) => self.count(frame),
             Poll::Ready(Some(Err(_))) => self.ended = true,
             Poll::Pending => {}
         }
@@ -127,7 +128,7 @@ impl HttpBody for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream() && !self.progress.broken.load(Ordering::Acquire)
+        self.body.is_end_stream() && !self.progress.aborted.load(Ordering::Acquire)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -135,10 +136,10 @@ impl HttpBody for Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for TrackedBody {
     fn drop(&mut self) {
         if !self.ended && !self.body.is_end_stream() {
-            self.progress.reader_gone.notify_one();
+            self.progress.reader_disconnected.notify_one();
         }
     }
 }

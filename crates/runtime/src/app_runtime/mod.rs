@@ -1,63 +1,34 @@
-//! Starting a runtime: engines, compile cache, transport of links.
+//! The implementation of [`Runtime`] over wasmtime.
+//!
+//! - [`config`]: settings.
+//! - [`linked_app`]: an app whose components are compiled and linked.
+//! - [`running_endpoints`]: the endpoints of an app that serves.
 
-use std::io;
-use std::path::PathBuf;
+mod config;
+mod linked_app;
+mod running_endpoints;
+
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
-use weft_link::{CallServer, Frames, Hosts};
+use async_trait::async_trait;
+use weft_lattice_config::App;
+use weft_link::{CallServer, Frames};
+use weft_node::runtime::{PrepareError, PreparedApp, Runtime};
 use weft_provider::Registry;
-use weft_state::artifacts::Artifacts;
 
-use crate::app_runtime::WasmRuntime;
+pub use self::config::{RuntimeConfig, RuntimeError, RuntimeLinks};
+use self::linked_app::LinkedApp;
+pub(crate) use self::running_endpoints::RunningEndpoints;
 use crate::compile::Compiler;
 use crate::engine::{Engines, PoolSize};
-use crate::linking::Preparer;
-use crate::links::remote::FrameServer;
+use crate::linking::{Preparer, Share};
 use crate::links::{Transport, typed};
 
-/// Settings of a runtime.
-pub struct RuntimeConfig {
-    /// The folder of the compile cache.
-    pub cache: PathBuf,
-    /// The file of the key that authenticates cached code.
-    pub cache_key: PathBuf,
-    /// The component binaries.
-    pub artifacts: Artifacts,
-    /// The providers that links may lead to.
-    pub registry: Registry,
-    /// How calls leave a store.
-    pub links: RuntimeLinks,
-}
-
-/// How calls leave a store.
+/// Runs components on wasmtime. Cheap to clone.
 #[derive(Clone)]
-pub struct RuntimeLinks {
-    /// Owns the tasks that calls run in.
-    pub tasks: TaskTracker,
-    /// Answers calls that come as frames.
-    pub server: FrameServer,
-    /// Whether links between two stores of this host go over frames too.
-    pub over_frames: bool,
-    /// The other hosts; `None` for a host that is its own lattice.
-    pub hosts: Option<Arc<dyn Hosts>>,
-}
-
-/// Why a runtime does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum RuntimeError {
-    /// The engines cannot be made.
-    #[error("cannot set up the WebAssembly engines")]
-    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The compile cache cannot be used.
-    #[error("cannot use the compile cache `{path}`")]
-    Cache {
-        /// Its folder.
-        path: PathBuf,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
+pub struct WasmRuntime {
+    preparer: Preparer,
+    registry: Registry,
 }
 
 impl WasmRuntime {
@@ -96,5 +67,25 @@ impl WasmRuntime {
             },
             registry: config.registry,
         })
+    }
+}
+
+#[async_trait]
+impl Runtime for WasmRuntime {
+    async fn prepare(
+        &self,
+        app: &App,
+        share: &Share,
+    ) -> Result<Box<dyn PreparedApp>, PrepareError> {
+        let linked = LinkedApp::prepare(app, share, &self.registry, &self.preparer).await?;
+        Ok(Box::new(linked))
+    }
+
+    fn instances_max(&self) -> u32 {
+        self.preparer.engines.pool().instances
+    }
+
+    fn compilations(&self) -> u64 {
+        self.preparer.compiler.compilations()
     }
 }
