@@ -1,8 +1,8 @@
 //! The compile cache: machine code on disk, authenticated by the host's key.
 //!
-//! An entry is one file, `<digest>-<compatibility>.cwasm`, and beside it `….mac`: a keyed BLAKE3
-//! hash of the entry's name and content under a random key that only this user can read. The MAC is
-//! written last, so that an interrupted write leaves an entry that is not valid.
+//! An entry is a file `<digest>-<compatibility>.cwasm` with a MAC beside it (`….mac`): a keyed
+//! BLAKE3 hash of the entry's name and content under a random key that only this user can read. The
+//! MAC is written last, so that an interrupted write leaves an invalid entry.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
@@ -16,7 +16,8 @@ use weft_lattice_config::Digest;
 
 const KEY_BYTES: usize = 32;
 
-/// Names an entry: what was compiled, and for which compiler, settings and processor.
+/// Name of an entry: the digest of the component, and a hash of compiler version, settings and
+/// processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheKey(String);
 
@@ -36,7 +37,7 @@ impl fmt::Display for CacheKey {
     }
 }
 
-/// The cache of one host.
+/// The compile cache of one host.
 #[derive(Debug)]
 pub(super) struct Cache {
     directory: PathBuf,
@@ -48,11 +49,11 @@ impl Cache {
         fs::create_dir_all(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
-            key: read_or_make_key(key_file)?,
+            key: read_or_create_key(key_file)?,
         })
     }
 
-    /// The file of the entry, if it is there and authentic.
+    /// The file of an entry; `None` if the entry is missing or not authentic.
     pub(super) fn verified(&self, key: &CacheKey) -> Option<PathBuf> {
         let path = self.path(key, "cwasm");
         let content = fs::read(&path).ok()?;
@@ -62,11 +63,14 @@ impl Cache {
         if self.mac(key, &content) == found {
             return Some(path);
         }
-        tracing::warn!(entry = %key, "a cache entry is damaged; compiling anew");
+        tracing::warn!(
+            entry = %key,
+            "compile cache entry is damaged; compiling the component again"
+        );
         None
     }
 
-    /// Writes the entry: content, then MAC, each in place of an older one at once.
+    /// Writes an entry: first its content, then its MAC. Each replaces an older file atomically.
     pub(super) fn store(&self, key: &CacheKey, content: &[u8]) -> io::Result<()> {
         replace(&self.path(key, "cwasm"), content)?;
         replace(&self.path(key, "mac"), self.mac(key, content).as_bytes())
@@ -74,7 +78,7 @@ impl Cache {
 
     fn mac(&self, key: &CacheKey, content: &[u8]) -> blake3::Hash {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        // The name is of fixed length, so name and content cannot be shifted against each other.
+        // The name has a fixed length, so the boundary between name and content is unambiguous.
         hasher.update(key.0.as_bytes());
         hasher.update(content);
         hasher.finalize()
@@ -85,28 +89,29 @@ impl Cache {
     }
 }
 
-/// Writes beside `path` and renames: a file that is mapped by a running host is never written to.
+/// Writes a new file and renames it to `path`: a file that a running host has mapped is never
+/// written to.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = path.with_added_extension(format!("{}.partial", std::process::id()));
     fs::write(&temporary, content)?;
     fs::rename(&temporary, path)
 }
 
-fn read_or_make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+fn read_or_create_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     match fs::read(path) {
         Ok(bytes) if bytes.len() == KEY_BYTES => {
             let mut key = [0; KEY_BYTES];
             key.copy_from_slice(&bytes);
             Ok(key)
         }
-        // A key of another length was cut short when it was written: what it signed is worthless.
-        Ok(_) => make_key(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
+        // Writing the key was interrupted, so nothing was authenticated under it.
+        Ok(_) => create_key(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create_key(path),
         Err(error) => Err(error),
     }
 }
 
-fn make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
+fn create_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     getrandom::fill(&mut key).map_err(io::Error::other)?;
     let mut file = OpenOptions::new()
@@ -120,8 +125,8 @@ fn make_key(path: &Path) -> io::Result<[u8; KEY_BYTES]> {
     Ok(key)
 }
 
-/// FNV-1a, 64 bits (Fowler, Noll, Vo): stable from run to run and from version to version, which
-/// the standard library's hasher does not promise.
+/// FNV-1a, 64 bits (Fowler, Noll, Vo): stable across runs and versions, which the standard
+/// library's hasher does not guarantee.
 struct Fnv(u64);
 
 impl Fnv {
@@ -155,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_stored_is_verified() {
+    fn a_stored_entry_is_verified() {
         let directory = tempfile::tempdir().unwrap();
         let cache = cache(directory.path());
         cache.store(&key(), b"code").unwrap();

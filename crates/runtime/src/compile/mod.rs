@@ -1,8 +1,8 @@
-//! Compiling components, off the async threads, with a cache on disk.
+//! Compilation of components, off the async threads, with a cache on disk.
 //!
-//! What is cached is machine code that the process will run, so an entry is used only if this host
-//! wrote it: its file carries a MAC under the host's own key ([`cache`]). A damaged, foreign or stale
-//! entry is compiled anew, never loaded.
+//! The cache contains machine code that the process will run, so an entry is loaded only if this
+//! host wrote it: each has a MAC under the host's own key ([`cache`]). A component whose entry is
+//! damaged, foreign or stale is compiled again.
 
 mod cache;
 mod load;
@@ -19,7 +19,7 @@ use self::cache::Cache;
 pub(crate) use self::cache::CacheKey;
 use crate::engine::{EngineKind, Engines};
 
-/// Compilations at once. Each already uses every core; more would only use more memory.
+/// Concurrent compilations. One already uses every core; more would only use more memory.
 const COMPILATIONS_MAX: usize = 1;
 
 /// The compiler of a host. Cheap to clone.
@@ -28,32 +28,27 @@ pub(crate) struct Compiler {
     engines: Arc<Engines>,
     cache: Arc<Cache>,
     permits: Arc<Semaphore>,
-    /// How many components were compiled since the host started.
+    /// Number of components compiled since the host started.
     compilations: Arc<AtomicU64>,
 }
 
-/// Why a component did not become machine code.
+/// A reason for which a component has no machine code.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompileError {
-    /// The compiler refused it.
-    #[error("`{name}` does not compile")]
-    Refused {
-        /// Which component.
+    /// The compiler rejected the component.
+    #[error("cannot compile `{name}`")]
+    Rejected {
         name: String,
-        /// What the compiler said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The compiler panicked or the host is going away.
-    #[error("compiling `{name}` was interrupted")]
-    Interrupted {
-        /// Which component.
-        name: String,
-    },
+    /// The compiler panicked, or the host is shutting down.
+    #[error("compilation of `{name}` was interrupted")]
+    Interrupted { name: String },
 }
 
 impl Compiler {
-    /// Opens the cache in `directory` with the key in `key_file` (made if it is not there).
+    /// Opens the cache in `directory` with the key in `key_file`; creates both if they are missing.
     pub(crate) fn open(
         engines: Arc<Engines>,
         directory: &Path,
@@ -68,17 +63,19 @@ impl Compiler {
         })
     }
 
-    /// How many components were compiled since the host started: those that were not in the cache.
+    /// Number of components compiled since the host started; those loaded from the cache do not
+    /// count.
     pub(crate) fn compilations(&self) -> u64 {
         self.compilations.load(Ordering::Relaxed)
     }
 
-    /// The name of the machine code of `bytes` in the cache.
+    /// The cache key of the machine code of `bytes`.
     pub(crate) fn key(&self, kind: EngineKind, bytes: &[u8]) -> CacheKey {
         CacheKey::new(&Digest::of(bytes), self.engines.get(kind))
     }
 
-    /// The machine code with the key, if the cache has it and it is authentic. `name` is for messages.
+    /// The machine code with the key; `None` if the cache has no authentic entry. `name` is for
+    /// messages.
     pub(crate) async fn cached(
         &self,
         kind: EngineKind,
@@ -92,9 +89,9 @@ impl Compiler {
         })
     }
 
-    /// The machine code of `bytes`, whose key is `key`: from the cache if it is there.
+    /// The machine code of `bytes`, whose cache key is `key`: from the cache, or compiled.
     ///
-    /// If the future is dropped, a compilation that has begun goes on and its result is cached.
+    /// If the future is dropped, a compilation that has begun continues and its result is cached.
     pub(crate) async fn compile(
         &self,
         kind: EngineKind,
@@ -118,7 +115,7 @@ impl Compiler {
         outcome
             .await
             .map_err(|_| interrupted())?
-            .map_err(|error| CompileError::Refused {
+            .map_err(|error| CompileError::Rejected {
                 name: name.to_owned(),
                 source: error.into_boxed_dyn_error(),
             })
@@ -129,7 +126,11 @@ impl Compiler {
         match load::component(self.engines.get(kind), &file) {
             Ok(component) => Some(component),
             Err(error) => {
-                tracing::warn!(entry = %key, error = %error, "a cache entry does not load; compiling anew");
+                tracing::warn!(
+                    entry = %key,
+                    error = %error,
+                    "cannot load compile cache entry; compiling the component again"
+                );
                 None
             }
         }
@@ -144,7 +145,7 @@ impl Compiler {
         self.compilations.fetch_add(1, Ordering::Relaxed);
         let code = self.engines.get(kind).precompile_component(bytes)?;
         match self.cache.store(key, &code) {
-            // Loading what was just written maps the file instead of holding the code in memory.
+            // Loading the new entry maps its file instead of holding the code in memory.
             Ok(()) => {
                 if let Some(component) = self.load(kind, key) {
                     return Ok(component);

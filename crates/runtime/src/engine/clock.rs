@@ -1,7 +1,7 @@
-//! The clock of the engines: one thread advances their epochs, and running guests notice.
+//! The clock of the engines: one thread advances their epochs, which interrupts running guests.
 //!
-//! A timer per request would cost more than the request (see `docs/performance.md`); a tick costs an
-//! atomic increment.
+//! A timer per request would cost more than the request (see `docs/performance.md`); a tick costs
+//! one atomic increment.
 
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// How often a running guest is interrupted to look at its limits and to let others run. Short
-/// enough that a deadline of 100 ms means something, long enough to cost nothing.
+/// The interval at which a running guest is interrupted to check its limits and to let others run.
+/// Short compared to a deadline of 100 ms, and long enough to cost nothing.
 pub(crate) const EPOCH_TICK: Duration = Duration::from_millis(5);
 
-/// The ticking thread; it ends when this is dropped.
+/// The thread that advances the epochs. Dropping the clock ends it.
 #[derive(Debug)]
 pub(super) struct Clock {
     stop: Option<mpsc::Sender<()>>,
@@ -43,7 +43,7 @@ impl Drop for Clock {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // The thread only ticks: it cannot have panicked, and it ends within a tick.
+            // The thread does nothing that can panic, and ends within a tick.
             let _ = thread.join();
         }
     }

@@ -1,11 +1,11 @@
 //! The two wasmtime engines of a host, their pool and their clock.
 //!
 //! - The **synchronous** engine runs graphs of plain functions (WASI 0.2): without the concurrent
-//!   runtime a call from the host costs about a third.
+//!   runtime, a call from the host costs about a third.
 //! - The **concurrent** engine runs graphs with `async func`, `stream` or `future` (WASI 0.3).
 //!
-//! Each has a pooling allocator sized from the machine ([`pool`]) and one thread that advances its
-//! epoch ([`clock`]).
+//! Each has a pooling allocator whose size depends on the machine ([`pool`]). One thread advances
+//! the epochs of both ([`clock`]).
 
 mod clock;
 mod pool;
@@ -16,13 +16,13 @@ use self::clock::Clock;
 pub(crate) use self::clock::EPOCH_TICK;
 pub(crate) use self::pool::PoolSize;
 
-/// The stack of a fiber: what a guest may use plus what host functions need on top.
+/// The stack of a fiber: [`WASM_STACK_BYTES`] and the need of host functions on top.
 const ASYNC_STACK_BYTES: usize = 2 << 20;
 
-/// What a guest may use of it; deeper recursion traps.
+/// The part of the stack that a guest may use; deeper recursion traps.
 const WASM_STACK_BYTES: usize = 1 << 20;
 
-/// Which engine a graph of components needs.
+/// The engine that a graph of components needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EngineKind {
     /// Plain functions only.
@@ -31,18 +31,18 @@ pub(crate) enum EngineKind {
     Concurrent,
 }
 
-/// Both engines. Dropping the last clone stops their clocks.
+/// Both engines. Dropping this stops their clock.
 #[derive(Debug)]
 pub(crate) struct Engines {
     synchronous: Engine,
     concurrent: Engine,
     pool: PoolSize,
-    // Held for its `Drop`: the thread ends with the engines.
+    // For its `Drop`: the thread ends with the engines.
     _clock: Clock,
 }
 
 impl Engines {
-    /// Makes both engines with pools of `pool`.
+    /// Creates both engines, each with a pool of that size.
     pub(crate) fn new(pool: PoolSize) -> wasmtime::Result<Self> {
         let synchronous = Engine::new(&config(EngineKind::Synchronous, &pool))?;
         let concurrent = Engine::new(&config(EngineKind::Concurrent, &pool))?;
@@ -76,7 +76,7 @@ fn config(kind: EngineKind, pool: &PoolSize) -> Config {
         .async_stack_size(ASYNC_STACK_BYTES)
         .max_wasm_stack(WASM_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
-        // Guests of today use none of these; what is off cannot be attacked.
+        // Off because guests of today do not use it, which reduces the attack surface.
         .wasm_memory64(false)
         // Two imports of one interface under two names: `import primary: shop:catalog/pricing`.
         .wasm_component_model_implements(true)

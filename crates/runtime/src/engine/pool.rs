@@ -1,66 +1,69 @@
-//! The size of the instance pool, from the machine.
+//! The size of the instance pool, derived from the machine.
 
 use wasmtime::{Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// What one running instance is assumed to keep resident when it is busy: enough for a small guest's
-/// stack, data and heap. It decides how many may run at once, not how much one may use.
+/// Assumed resident memory of a busy instance: enough for stack, data and heap of a small guest.
+/// Determines the number of instances, not the memory that one may use.
 const BYTES_PER_INSTANCE: u64 = 8 << 20;
 
-/// Fewer would make a laptop useless.
+/// Fewer would not be useful, even on a small machine.
 const INSTANCES_MIN: u32 = 256;
 
-/// More would exhaust the address space: each memory slot reserves more than 4 GiB of it, in each
-/// of two engines, of 128 TiB.
+/// More would exhaust the address space of 128 TiB: each memory slot reserves more than 4 GiB in
+/// each of the two engines.
 const INSTANCES_MAX: u32 = 4096;
 
-/// A component has a main module and, as tools make it, two small ones that tie knots.
+/// A component built by common tools has a main module and two small ones, which resolve circular
+/// imports.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 4;
 
-/// Tables per component: its function table, and the one of the knot.
+/// Tables per component: the function table of the main module and that of the small ones.
 const TABLES_PER_COMPONENT: u32 = 2;
 
-/// The function table of a language runtime (`CPython`, `SpiderMonkey`) has some 20,000 entries.
+/// Ample: the function table of a language runtime (`CPython`, `SpiderMonkey`) has some 20,000
+/// elements.
 const TABLE_ELEMENTS: usize = 100_000;
 
-/// Memory that is reset by copying instead of being given back to the kernel: giving back costs a
-/// shootdown of the other cores' address caches, some 40 % of a short request. Only pages that were
-/// touched are reset (`PAGEMAP_SCAN`), so this bounds what a free slot keeps, not what a reset costs.
+/// Memory of a slot that is reset by copying instead of being returned to the kernel: returning
+/// costs a TLB shootdown on the other cores, some 40 % of a short request. Only touched pages are
+/// reset (`PAGEMAP_SCAN`), so this bounds the resident memory of a free slot, not the cost of a
+/// reset.
 const MEMORY_KEEP_RESIDENT_BYTES: usize = 4 << 20;
 
-/// The same for tables.
+/// As [`MEMORY_KEEP_RESIDENT_BYTES`], for tables.
 const TABLE_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
-/// How many freed slots are given back to the kernel together.
+/// Number of freed slots that are returned to the kernel together.
 const DECOMMIT_BATCH: usize = 32;
 
-/// A free slot stays affine to its module so that the next instance of it finds its pages warm.
+/// Free slots that stay affine to their module, so that its next instance finds warm pages.
 const WARM_SLOTS_MAX: u32 = 256;
 
-/// How many instances a host has room for.
+/// Capacity of a host's instance pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PoolSize {
-    /// Component parts that may be instantiated at once (a fused component counts its parts).
+    /// Number of instances; each part of a fused component counts as one.
     pub(crate) instances: u32,
-    /// The machine's memory, or the limit of the control group if that is lower; in bytes.
+    /// The machine's memory, or the limit of the control group if that is lower.
     pub(crate) memory_bytes: u64,
 }
 
 impl PoolSize {
-    /// From the machine's memory and the limit of this process's control group.
+    /// The size for this machine.
     pub(crate) fn of_machine() -> Self {
         Self::of_memory(machine_memory_bytes())
     }
 
-    /// For a machine with that much memory.
+    /// The size for a machine with that much memory.
     pub(crate) fn of_memory(memory_bytes: u64) -> Self {
-        let wanted = u32::try_from(memory_bytes / BYTES_PER_INSTANCE).unwrap_or(u32::MAX);
+        let instances = u32::try_from(memory_bytes / BYTES_PER_INSTANCE).unwrap_or(u32::MAX);
         Self {
-            instances: wanted.clamp(INSTANCES_MIN, INSTANCES_MAX),
+            instances: instances.clamp(INSTANCES_MIN, INSTANCES_MAX),
             memory_bytes,
         }
     }
 
-    /// Tables there is room for.
+    /// Number of tables.
     pub(crate) fn tables(self) -> u32 {
         self.instances * TABLES_PER_COMPONENT
     }
@@ -82,12 +85,12 @@ impl PoolSize {
     }
 }
 
-/// The lower of the machine's memory and the control group's limit; a guess of 2 GiB if neither can
-/// be read (not Linux).
+/// The lower of the machine's memory and the control group's limit; 2 GiB if neither can be read
+/// (not Linux).
 fn machine_memory_bytes() -> u64 {
     let total = std::fs::read_to_string("/proc/meminfo")
         .ok()
-        .and_then(|text| total_of(&text));
+        .and_then(|text| mem_total_bytes(&text));
     let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max")
         .ok()
         .and_then(|text| text.trim().parse::<u64>().ok());
@@ -98,7 +101,7 @@ fn machine_memory_bytes() -> u64 {
     }
 }
 
-fn total_of(meminfo: &str) -> Option<u64> {
+fn mem_total_bytes(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))?;
@@ -120,9 +123,9 @@ mod tests {
     #[test]
     fn the_total_is_read_from_meminfo() {
         assert_eq!(
-            total_of("MemTotal:       24576 kB\nMemFree: 1 kB\n"),
+            mem_total_bytes("MemTotal:       24576 kB\nMemFree: 1 kB\n"),
             Some(24576 * 1024)
         );
-        assert_eq!(total_of("nonsense"), None);
+        assert_eq!(mem_total_bytes("nonsense"), None);
     }
 }
