@@ -1,15 +1,15 @@
-//! `wasi:config` over [`weft_provider::config`]: each part sees the values of its own link.
+//! `wasi:config` over [`weft_provider::config`]: each part reads the values of its own link.
 
 use wasmtime::component::{HasData, LinkerInstance};
 use weft_provider::config::ConfigError;
 
 use super::generated::named_imports::wasi::config::store;
 use super::generated::wasi::config::store::Error;
-use super::{Access, Hosted};
+use super::{Access, HostInterface};
 use crate::guest::GuestState;
 
-/// Every interface of the package.
-pub(super) static HOSTED: &[Hosted] = &[Hosted {
+/// All interfaces of the package.
+pub(super) static INTERFACES: &[HostInterface] = &[HostInterface {
     path: "wasi:config/store",
     version: "0.2.0-rc.1",
     access: Access::Linked,

@@ -1,4 +1,4 @@
-//! Bindings of the interfaces that wasmtime does not bring, generated from `wit/`.
+//! Bindings generated from `wit/`, for the interfaces that the crates of wasmtime do not implement.
 
 wasmtime::component::bindgen!({
     inline: "
@@ -17,7 +17,7 @@ wasmtime::component::bindgen!({
         "../../wit/deps/wasi-logging-0.1.0-draft",
     ],
     imports: { default: async | trappable },
-    // Their functions get the index of the part that calls.
+    // Their functions take the index of the calling part.
     named_imports: {
         "wasi:config/store@0.2.0-rc.1": usize,
         "wasi:logging/logging@0.1.0-draft": usize,

@@ -1,7 +1,7 @@
 //! `wasi:keyvalue` over [`weft_provider::keyvalue`].
 //!
-//! Only `open` depends on who asks: it looks through the links of the asking part. What it returns
-//! carries its bucket, so the other functions are the same for all.
+//! Only `open` depends on the calling part: it searches the links of that part. The handle that it
+//! returns contains the bucket, so the other functions are the same for all parts.
 
 use std::sync::Arc;
 
@@ -10,26 +10,26 @@ use wasmtime::component::{HasData, LinkerInstance, Resource, ResourceTable, Reso
 use weft_provider::keyvalue::{Bucket, Cursors, KeyValue, KeyValueError};
 
 use super::generated::wasi::keyvalue::{atomics, batch, store};
-use super::{Access, Hosted};
+use super::{Access, HostInterface};
 use crate::guest::GuestState;
 
 const VERSION: &str = "0.2.0-draft";
 
-/// Every interface of the package.
-pub(super) static HOSTED: &[Hosted] = &[
-    Hosted {
+/// All interfaces of the package.
+pub(super) static INTERFACES: &[HostInterface] = &[
+    HostInterface {
         path: "wasi:keyvalue/store",
         version: VERSION,
         access: Access::Linked,
         bind: bind_store,
     },
-    Hosted {
+    HostInterface {
         path: "wasi:keyvalue/atomics",
         version: VERSION,
         access: Access::Linked,
         bind: |instance, _part| atomics::add_to_linker_instance::<_, View<'static>>(instance, view),
     },
-    Hosted {
+    HostInterface {
         path: "wasi:keyvalue/batch",
         version: VERSION,
         access: Access::Linked,
@@ -37,20 +37,20 @@ pub(super) static HOSTED: &[Hosted] = &[
     },
 ];
 
-/// The host's side of a `bucket` handle.
+/// The resource behind a `bucket` handle.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct GuestBucket {
     bucket: Arc<dyn Bucket>,
-    /// The draft's cursor is a number; the providers' is a key.
+    /// Maps cursors: a number in the draft, a key for providers.
     cursors: Cursors,
 }
 
-/// The error of every function of the package: for the guest, or (a bad handle) a trap.
+/// The error of every function of the package.
 #[derive(Debug)]
 pub(super) enum StoreError {
-    /// The guest gets it as a value.
+    /// Returned to the guest.
     Guest(KeyValueError),
-    /// The guest broke the rules.
+    /// Traps the guest, for a handle that is not valid.
     Trap(ResourceTableError),
 }
 
@@ -78,7 +78,7 @@ fn view(state: &mut GuestState) -> View<'_> {
 
 fn bind_store(instance: &mut LinkerInstance<'_, GuestState>, part: usize) -> wasmtime::Result<()> {
     store::add_to_linker_instance::<_, View<'static>>(instance, view)?;
-    // In place of the generated `open`, which cannot know the part.
+    // Replaces the generated `open`, which does not receive the index of the part.
     instance.func_wrap_async("open", move |mut context, (identifier,): (String,)| {
         let stores = context.data_mut().part(part).keyvalue.clone();
         Box::new(async move {
@@ -95,7 +95,7 @@ fn bind_store(instance: &mut LinkerInstance<'_, GuestState>, part: usize) -> was
     })
 }
 
-/// The first link that knows the identifier serves it.
+/// Opens the bucket through the first link that has one with the identifier.
 async fn open(
     stores: &[Arc<dyn KeyValue>],
     identifier: &str,
@@ -132,7 +132,7 @@ impl store::Host for View<'_> {
     }
 
     async fn open(&mut self, _identifier: String) -> Result<Resource<GuestBucket>, StoreError> {
-        // `bind_store` puts its own in this one's place.
+        // Never called: `bind_store` replaces this function.
         Err(KeyValueError::NoSuchStore.into())
     }
 }
@@ -199,10 +199,11 @@ impl atomics::Host for View<'_> {
         key: String,
         delta: u64,
     ) -> Result<u64, StoreError> {
-        let too_large = |_| KeyValueError::Other("a counter holds at most 2^63 - 1".to_owned());
+        let too_large =
+            |_| KeyValueError::Other("the increment of a counter exceeds 2^63 - 1".to_owned());
         let delta = i64::try_from(delta).map_err(too_large)?;
         let value = self.bucket(&handle)?.increment(&key, delta).await?;
-        let negative = |_| KeyValueError::Other(format!("the counter `{key}` is below zero"));
+        let negative = |_| KeyValueError::Other(format!("the counter `{key}` is negative"));
         Ok(u64::try_from(value).map_err(negative)?)
     }
 }

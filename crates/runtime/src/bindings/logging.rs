@@ -5,11 +5,11 @@ use weft_provider::logging::{Level, LogRecord};
 
 use super::generated::named_imports::wasi::logging::logging;
 use super::generated::wasi::logging::logging::Level as GuestLevel;
-use super::{Access, Hosted};
+use super::{Access, HostInterface};
 use crate::guest::GuestState;
 
-/// Every interface of the package.
-pub(super) static HOSTED: &[Hosted] = &[Hosted {
+/// All interfaces of the package.
+pub(super) static INTERFACES: &[HostInterface] = &[HostInterface {
     path: "wasi:logging/logging",
     version: "0.1.0-draft",
     access: Access::Linked,

@@ -1,7 +1,7 @@
-//! The interfaces a host serves, by name: which exist, which belong to one component ("private"),
-//! and how each is put into a linker.
+//! The interfaces that a host implements, by name, and their functions for the linker.
 //!
-//! - [`shared`]: interfaces without an identity (clocks, streams, `wasi:http/types` …).
+//! - [`shared`]: interfaces that are the same for every component (clocks, streams,
+//!   `wasi:http/types` …).
 //! - [`private`]: WASI interfaces that differ from component to component (environment, output,
 //!   outgoing HTTP).
 //! - [`keyvalue`], [`config`], [`logging`]: interfaces over the traits of `weft-provider`.
@@ -13,116 +13,124 @@ mod logging;
 mod private;
 mod shared;
 
-pub(crate) use self::private::MAX_PARTS;
 use wasmtime::component::LinkerInstance;
 use weft_lattice_config::InterfaceName;
 
+pub(crate) use self::private::MAX_PARTS;
 use crate::guest::GuestState;
 
-/// The newest WASI 0.2 and 0.3 that are served.
+/// The versions of WASI 0.2 and 0.3 that the host implements.
 const V0_2: &str = "0.2.12";
 const V0_3: &str = "0.3.0";
 
-/// Puts an interface into a linker's instance, for the part with the index.
+/// Adds the functions of an interface to a linker's instance, for the part with the index.
 pub(crate) type Bind = fn(&mut LinkerInstance<'_, GuestState>, usize) -> wasmtime::Result<()>;
 
-/// An interface that the host serves.
+/// An interface that the host implements.
 #[derive(Clone, Copy)]
-pub(crate) struct Hosted {
+pub(crate) struct HostInterface {
     /// `namespace:package/interface`.
     pub(crate) path: &'static str,
-    /// The version that is served. An import matches if semantic versioning says so.
+    /// Imports of compatible versions match, see [`find`].
     pub(crate) version: &'static str,
     pub(crate) access: Access,
     pub(crate) bind: Bind,
 }
 
-/// Who may import an interface.
+/// The components that may import an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Everyone, and all see the same.
+    /// All, with the same behaviour.
     Baseline,
-    /// Everyone, and each component sees its own.
+    /// All, each with values of its own.
     BaselinePrivate,
-    /// A component whose manifest links it to a provider.
+    /// Those that the manifest links to a provider.
     Linked,
 }
 
-/// The interface that serves an import, if the host has one. A newer patch of the same interface is
-/// taken too: what it imports is compared with what is there when it is linked.
-pub(crate) fn find(import: &InterfaceName) -> Option<&'static Hosted> {
+/// The interface that satisfies an import; `None` if the host does not implement one. The import
+/// may be of a newer patch version: linking compares the imported functions with the implemented
+/// ones.
+pub(crate) fn find(import: &InterfaceName) -> Option<&'static HostInterface> {
     let path = format!(
         "{}:{}/{}",
         import.namespace, import.package, import.interface
     );
-    tables().find(|hosted| hosted.path == path && same_track(import, hosted.version))
+    interfaces()
+        .find(|interface| interface.path == path && is_compatible(import, interface.version))
 }
 
-/// Whether an import carries a component's identity, so that each part of a fused component needs
-/// one of its own.
+/// True if an import differs from component to component, so that each part of a fused component
+/// needs its own.
 pub(crate) fn is_private(import: &str) -> bool {
     let Ok(name) = import.parse::<InterfaceName>() else {
         return false;
     };
-    find(&name).is_some_and(|hosted| hosted.access != Access::Baseline)
+    find(&name).is_some_and(|interface| interface.access != Access::Baseline)
 }
 
-fn tables() -> impl Iterator<Item = &'static Hosted> {
-    let ours = [keyvalue::HOSTED, config::HOSTED, logging::HOSTED];
-    shared::HOSTED
+fn interfaces() -> impl Iterator<Item = &'static HostInterface> {
+    let over_providers = [
+        keyvalue::INTERFACES,
+        config::INTERFACES,
+        logging::INTERFACES,
+    ];
+    shared::INTERFACES
         .iter()
-        .chain(private::HOSTED)
-        .chain(ours.into_iter().flatten())
+        .chain(private::INTERFACES)
+        .chain(over_providers.into_iter().flatten())
 }
 
-/// Whether an import is of the compatibility track of `served`: 0.2.x is one, 0.3.x another, and a
-/// pre-release stands alone.
-fn same_track(import: &InterfaceName, served: &str) -> bool {
-    let (Some(wanted), Ok(served)) = (&import.version, semver::Version::parse(served)) else {
+/// True if an import is compatible with version `implemented`: 0.2.x with 0.2.y, but not with
+/// 0.3.x, and a pre-release only with itself.
+fn is_compatible(import: &InterfaceName, implemented: &str) -> bool {
+    let (Some(requested), Ok(implemented)) = (&import.version, semver::Version::parse(implemented))
+    else {
         return false;
     };
-    if !wanted.pre.is_empty() || !served.pre.is_empty() {
-        return *wanted == served;
+    if !requested.pre.is_empty() || !implemented.pre.is_empty() {
+        return *requested == implemented;
     }
-    wanted.major == served.major && (served.major > 0 || wanted.minor == served.minor)
+    requested.major == implemented.major
+        && (implemented.major > 0 || requested.minor == implemented.minor)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn hosted(import: &str) -> Option<&'static str> {
-        find(&import.parse().unwrap()).map(|hosted| hosted.version)
+    fn interface(import: &str) -> Option<&'static str> {
+        find(&import.parse().unwrap()).map(|interface| interface.version)
     }
 
     #[test]
-    fn imports_are_matched_by_compatibility_track() {
+    fn an_import_matches_compatible_versions() {
         assert!(
-            hosted("wasi:cli/environment@0.2.0")
+            interface("wasi:cli/environment@0.2.0")
                 .unwrap()
                 .starts_with("0.2")
         );
         assert!(
-            hosted("wasi:cli/environment@0.2.99")
+            interface("wasi:cli/environment@0.2.99")
                 .unwrap()
                 .starts_with("0.2")
         );
         assert!(
-            hosted("wasi:cli/environment@0.3.0")
+            interface("wasi:cli/environment@0.3.0")
                 .unwrap()
                 .starts_with("0.3")
         );
-        assert_eq!(hosted("wasi:cli/environment@0.4.0"), None);
+        assert_eq!(interface("wasi:cli/environment@0.4.0"), None);
         assert_eq!(
-            hosted("wasi:keyvalue/store@0.2.0-draft"),
+            interface("wasi:keyvalue/store@0.2.0-draft"),
             Some("0.2.0-draft")
         );
-        assert_eq!(hosted("wasi:keyvalue/store@0.2.0-draft2"), None);
-        assert_eq!(hosted("shop:catalog/pricing@0.1.0"), None);
+        assert_eq!(interface("wasi:keyvalue/store@0.2.0-draft2"), None);
+        assert_eq!(interface("shop:catalog/pricing@0.1.0"), None);
     }
 
     #[test]
-    fn what_tells_components_apart_is_private_and_the_rest_is_shared() {
+    fn interfaces_that_differ_between_components_are_private() {
         for import in [
             "wasi:cli/environment@0.2.3",
             "wasi:cli/stdout@0.3.0",

@@ -1,8 +1,8 @@
-//! WASI interfaces that carry a component's identity: its environment, its output, its way out.
+//! WASI interfaces that differ from component to component: environment, output, outgoing HTTP.
 //!
-//! wasmtime's generated functions reach the state through a plain `fn`, which cannot know a part's
-//! index. WASI 0.2 has few such functions, so they are written here as closures that do; the 0.3
-//! ones need a getter, so there is one for each index ([`MAX_PARTS`]).
+//! wasmtime's generated functions access the state through a plain `fn`, which cannot capture the
+//! index of a part. The few functions of WASI 0.2 are written here as closures, which can. Those of
+//! 0.3 take a getter, so there is one getter for each index ([`MAX_PARTS`]).
 
 use wasmtime::component::LinkerInstance;
 use wasmtime_wasi::cli::{WasiCli, WasiCliCtxView};
@@ -12,16 +12,16 @@ use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
 use wasmtime_wasi_http::p3::bindings::http::client;
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtxView};
 
-use super::{Access, Bind, Hosted, V0_2, V0_3};
+use super::{Access, Bind, HostInterface, V0_2, V0_3};
 use crate::guest::GuestState;
 
-/// The most parts a fused component may have: each of the getters below exists once for each.
+/// The most parts of a fused component: the getters below exist once for each index.
 pub(crate) const MAX_PARTS: usize = 16;
 
 type Instance<'a, 'b> = &'a mut LinkerInstance<'b, GuestState>;
 
-const fn own(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted {
+const fn private(path: &'static str, version: &'static str, bind: Bind) -> HostInterface {
+    HostInterface {
         path,
         version,
         access: Access::BaselinePrivate,
@@ -29,8 +29,8 @@ const fn own(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
     }
 }
 
-const fn linked(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted {
+const fn linked(path: &'static str, version: &'static str, bind: Bind) -> HostInterface {
+    HostInterface {
         path,
         version,
         access: Access::Linked,
@@ -38,22 +38,22 @@ const fn linked(path: &'static str, version: &'static str, bind: Bind) -> Hosted
     }
 }
 
-/// Every interface of this kind.
-pub(super) static HOSTED: &[Hosted] = &[
-    own("wasi:cli/environment", V0_2, environment_p2),
-    own("wasi:cli/stdin", V0_2, stdin_p2),
-    own("wasi:cli/stdout", V0_2, stdout_p2),
-    own("wasi:cli/stderr", V0_2, stderr_p2),
-    own("wasi:cli/environment", V0_3, |instance, part| {
+/// All interfaces of this kind.
+pub(super) static INTERFACES: &[HostInterface] = &[
+    private("wasi:cli/environment", V0_2, environment_p2),
+    private("wasi:cli/stdin", V0_2, stdin_p2),
+    private("wasi:cli/stdout", V0_2, stdout_p2),
+    private("wasi:cli/stderr", V0_2, stderr_p2),
+    private("wasi:cli/environment", V0_3, |instance, part| {
         cli_p3::environment::add_to_linker_instance::<_, WasiCli>(instance, cli(part)?)
     }),
-    own("wasi:cli/stdin", V0_3, |instance, part| {
+    private("wasi:cli/stdin", V0_3, |instance, part| {
         cli_p3::stdin::add_to_linker_instance::<_, WasiCli>(instance, cli(part)?)
     }),
-    own("wasi:cli/stdout", V0_3, |instance, part| {
+    private("wasi:cli/stdout", V0_3, |instance, part| {
         cli_p3::stdout::add_to_linker_instance::<_, WasiCli>(instance, cli(part)?)
     }),
-    own("wasi:cli/stderr", V0_3, |instance, part| {
+    private("wasi:cli/stderr", V0_3, |instance, part| {
         cli_p3::stderr::add_to_linker_instance::<_, WasiCli>(instance, cli(part)?)
     }),
     linked("wasi:http/outgoing-handler", V0_2, outgoing_handler_p2),
@@ -113,7 +113,7 @@ fn outgoing_handler_p2(instance: Instance<'_, '_>, part: usize) -> wasmtime::Res
 
 // === WASI 0.3: one getter for each part ===
 
-/// `$getter` for the part with the index.
+/// The instance of `$getter` for the part with the index.
 macro_rules! getters {
     ($getter:ident, $part:expr) => {
         match $part {
@@ -134,7 +134,7 @@ macro_rules! getters {
             14 => Ok($getter::<14>),
             15 => Ok($getter::<15>),
             part => Err(wasmtime::format_err!(
-                "part {part} of a fused component, of {MAX_PARTS}"
+                "invalid part index {part} of a fused component: expected less than {MAX_PARTS}"
             )),
         }
     };

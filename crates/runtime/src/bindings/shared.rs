@@ -1,8 +1,8 @@
-//! Interfaces that look the same to every component: wasmtime's implementations, each bound on its
-//! own so that a component's imports decide what is linked.
+//! Interfaces that are the same for every component: the implementations of the wasmtime crates,
+//! bound one by one so that only those that a component imports are linked.
 //!
-//! Files and sockets are here because every standard library imports them; a guest has no directory
-//! and may open no socket.
+//! Files and sockets are included because every standard library imports them; guests have no
+//! access to directories, and opening a socket fails.
 
 use wasmtime::component::{HasData, LinkerInstance, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
@@ -12,10 +12,10 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-use super::{Access, Bind, Hosted, V0_2, V0_3};
+use super::{Access, Bind, HostInterface, V0_2, V0_3};
 use crate::guest::GuestState;
 
-/// `wasi:io` needs nothing but the table of handles.
+/// The data of `wasi:io`: only the table of handles.
 struct Io;
 
 impl HasData for Io {
@@ -26,8 +26,8 @@ fn table(state: &mut GuestState) -> &mut ResourceTable {
     state.table()
 }
 
-const fn baseline(path: &'static str, version: &'static str, bind: Bind) -> Hosted {
-    Hosted {
+const fn baseline(path: &'static str, version: &'static str, bind: Bind) -> HostInterface {
+    HostInterface {
         path,
         version,
         access: Access::Baseline,
@@ -43,8 +43,8 @@ macro_rules! bind {
     };
 }
 
-/// Every interface of this kind.
-pub(super) static HOSTED: &[Hosted] = &[
+/// All interfaces of this kind.
+pub(super) static INTERFACES: &[HostInterface] = &[
     baseline(
         "wasi:io/error",
         V0_2,
