@@ -1,40 +1,40 @@
-//! What a host is started with.
+//! Settings of a host.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use weft_node::Faults;
-use weft_node::MeshConfig;
+use weft_node::{Faults, MeshConfig};
 use weft_telemetry::logs::Logs;
 
-/// The settings of a host; each default is what a developer on a laptop wants.
+/// Settings of a host. The defaults suit a developer's machine.
 #[derive(Debug, Clone)]
 pub struct HostConfig {
-    /// The host's name, for people: 1 to 64 characters of `A-Za-z0-9-_.`.
+    /// A human-readable name: 1 to 64 characters of `A-Za-z0-9-_.`.
     pub name: String,
-    /// Its labels, for placement. What `weft label` said of the host earlier wins.
+    /// Labels for placement. Labels that `weft label` set earlier take precedence.
     pub labels: BTreeMap<String, String>,
-    /// Where it keeps its state. One host at a time may use a directory.
+    /// The directory of the host's state. One host at a time may use it.
     pub data_dir: PathBuf,
-    /// Where it takes HTTP requests; none takes none. Port 0 lets the system choose.
+    /// The address of the HTTP server; `None` disables it. The system chooses a port in place of
+    /// port 0.
     pub http: Option<SocketAddr>,
-    /// Where its admin API listens. Must be a loopback address: the protocol is not encrypted.
+    /// The address of the admin API. Must be a loopback address: the protocol is not encrypted.
     pub admin: SocketAddr,
-    /// Whether the calls of links between stores go through frames of the wire, within the process:
-    /// slower, and a proof that frames carry all that a link does.
+    /// True if calls between stores of this host go over frames of the wire protocol too: slower,
+    /// and a test that frames support all features of links.
     pub links_over_wire: bool,
-    /// The lattice that it joins; none for a host that is its own.
+    /// The lattice to join; `None` for a standalone host.
     pub mesh: Option<MeshConfig>,
-    /// Where the lines of guests are kept for `weft logs`.
+    /// Stores the log lines of guests for `weft logs`.
     pub logs: Logs,
-    /// How the process breaks for a drill; none takes no drills.
+    /// Injects faults for drills; `None` disables drills.
     pub faults: Option<Arc<dyn Faults>>,
 }
 
 impl HostConfig {
-    /// The defaults: HTTP on `127.0.0.1:8080`, the admin API on `127.0.0.1:7411`.
+    /// The default settings: HTTP on `127.0.0.1:8080`, the admin API on `127.0.0.1:7411`.
     #[must_use]
     pub fn new(data_dir: PathBuf) -> Self {
         Self {
@@ -55,7 +55,7 @@ impl HostConfig {
     }
 }
 
-/// What is where in a data directory.
+/// The paths in a data directory.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paths<'a>(&'a Path);
 

@@ -1,4 +1,4 @@
-//! A host from start to drain.
+//! A host, from start to drain.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,27 +9,26 @@ use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 use weft_control::{HostNameError, check_host_name, token};
-use weft_provider::Registry;
-use weft_state::artifacts::{ArtifactError, Artifacts};
-use weft_state::store::{Store, StoreError};
-
 use weft_ingress::Server;
 use weft_link::CallServer;
 use weft_node::admin::{About, Admin, Sources};
 use weft_node::controller::{Controller, Lattice, Parts};
 use weft_node::runtime::Runtime;
 use weft_node::{Files, HostLabels, Joined, LabelsError, Mesh, MeshError};
+use weft_provider::Registry;
 use weft_runtime::{FrameServer, RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
+use weft_state::artifacts::{ArtifactError, Artifacts};
+use weft_state::store::{Store, StoreError};
 use weft_telemetry::events::Events;
 
 use crate::config::HostConfig;
 
-/// How long a command that has begun, and the admin API, may take to end at shutdown.
+/// The longest time at shutdown for the admin API, and then for the background tasks, to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Which part of the time for a drain others have to get ready what runs here; the rest is for the requests
-/// in flight, which need it too.
-const HAND_OVER_PART: u32 = 2;
+/// The share of a drain's deadline, as a divisor, in which other hosts may take over the components
+/// of this host. The rest is for the requests in flight.
+const HAND_OVER_DIVISOR: u32 = 2;
 
 /// A running host.
 pub struct Host {
@@ -42,19 +41,19 @@ pub struct Host {
     tasks: TaskTracker,
 }
 
-/// How a drain ended.
+/// The outcome of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Drained {
-    /// Every request was finished.
+pub enum DrainOutcome {
+    /// Every request was completed.
     Complete,
-    /// The deadline came first; this many requests were cut off.
+    /// The deadline passed before every request was completed.
     DeadlineReached {
-        /// Requests and calls that were running.
+        /// Number of requests and calls that were aborted.
         in_flight: u64,
     },
 }
 
-/// Why a host does not start.
+/// A reason for which a host does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The data directory cannot be used.
@@ -62,42 +61,42 @@ pub enum StartError {
     DataDirectory {
         /// The directory or a file in it.
         path: PathBuf,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The host's name cannot be one.
-    #[error("the host cannot have this name; choose another with `--name`")]
+    /// The host's name is invalid.
+    #[error("invalid host name; choose another with `--name`")]
     Name(#[source] HostNameError),
-    /// The host's labels cannot be used.
-    #[error("the host cannot have these labels")]
+    /// The host's labels are invalid, or cannot be read.
+    #[error("cannot use the labels of the host")]
     Labels(#[source] LabelsError),
     /// The lattice cannot be joined.
     #[error("cannot join lattice `{lattice}`")]
     Mesh {
-        /// Its name.
+        /// Name of the lattice.
         lattice: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: MeshError,
     },
     /// The runtime does not start.
     #[error(transparent)]
     Runtime(#[from] RuntimeError),
-    /// The data directory was not opened: the task that opens it panicked.
-    #[error("the data directory was not opened: its task failed")]
+    /// The task that opens the data directory panicked.
+    #[error("cannot open the data directory: internal error")]
     Open(#[source] tokio::task::JoinError),
-    /// The desired state cannot be read.
+    /// The database of the desired state cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The artifacts cannot be read.
+    /// The artifacts cannot be opened.
     #[error(transparent)]
     Artifacts(#[from] ArtifactError),
-    /// What is stored cannot be started.
-    #[error("cannot start what the desired state asks for")]
+    /// The apps of the desired state cannot be started.
+    #[error("cannot start the apps of the stored desired state")]
     Restore(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address} for {what}; is it in use? choose another with `--{flag}`")]
+    /// A server cannot listen on its address.
+    #[error("cannot listen on `{address}` for {what}; choose another address with `--{flag}`")]
     Listen {
         /// `HTTP` or `the admin API`.
         what: &'static str,
@@ -105,25 +104,25 @@ pub enum StartError {
         flag: &'static str,
         /// The address.
         address: SocketAddr,
-        /// What the operating system said.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The admin address can be reached from elsewhere.
+    /// The admin address is not a loopback address.
     #[error(
-        "the admin API is not encrypted: expected a loopback address for `--admin`, found {address}"
+        "the admin API is not encrypted: `--admin` expects a loopback address, found `{address}`"
     )]
     AdminAddress {
         /// The address.
         address: SocketAddr,
     },
-    /// No token can be made.
-    #[error("the system has no random bytes for the admin token")]
+    /// The token of the admin API cannot be generated.
+    #[error("cannot generate the admin token: the system's random number generator failed")]
     Token,
 }
 
 impl Host {
-    /// Starts a host: what its data directory asks for is served when this returns.
+    /// Starts a host. The apps of its desired state serve when this returns.
     ///
     /// # Errors
     /// Any [`StartError`].
@@ -151,12 +150,11 @@ impl Host {
             over_frames: config.links_over_wire,
             hosts: hosts.clone(),
         };
-        let opened = open(&config, registry.clone(), links).await?;
-        let Opened {
+        let Storage {
             store,
             artifacts,
             runtime,
-        } = opened;
+        } = open(&config, registry.clone(), links).await?;
         let call_server: Arc<dyn CallServer> = Arc::new(server.clone());
         let parts = Parts {
             store: store.clone(),
@@ -232,38 +230,43 @@ impl Host {
             data_dir: config.data_dir,
             tasks,
         };
-        host.tell_where()?;
+        host.write_address()?;
         Ok(host)
     }
 
-    /// Where HTTP requests are taken.
+    /// The address of the HTTP server; `None` if it is disabled.
     #[must_use]
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().map(Server::address)
     }
 
-    /// Where the admin API is.
+    /// The address of the admin API.
     #[must_use]
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address()
     }
 
-    /// The token of the admin API, new at each start.
+    /// The token of the admin API, generated at each start.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// In a lattice, waits until other hosts have what runs here, for a part of `deadline`. Then takes no new
-    /// work, finishes what runs within the rest of `deadline`, closes the providers. If the future
-    /// is dropped, what runs is cut off.
-    pub async fn shutdown(self, deadline: Duration) -> Drained {
+    /// Drains and stops the host:
+    ///
+    /// 1. In a lattice, waits until other hosts run its components, for a part of `deadline`.
+    /// 2. Takes no new requests, and completes those in flight within the rest of `deadline`.
+    /// 3. Closes the providers.
+    ///
+    /// Dropping the future aborts the requests in flight.
+    pub async fn shutdown(self, deadline: Duration) -> DrainOutcome {
         let until = tokio::time::Instant::now() + deadline;
         if let Some(mesh) = &self.mesh {
-            // Others are asked from now on, and what they do not have yet is served here until they do.
+            // From now on, calls go to other hosts; this host serves the components that other
+            // hosts do not run yet.
             mesh.drain();
-            if !mesh.hand_over(deadline / HAND_OVER_PART).await {
-                tracing::warn!("what this host runs was not ready elsewhere in time");
+            if !mesh.hand_over(deadline / HAND_OVER_DIVISOR).await {
+                tracing::warn!("other hosts did not take over all components in time");
             }
         }
         let deadline = until.saturating_duration_since(tokio::time::Instant::now());
@@ -282,19 +285,19 @@ impl Host {
             .await
             .is_err()
         {
-            tracing::warn!("a task of the host did not end in time");
+            tracing::warn!("a background task did not end before the shutdown deadline");
         }
-        // The next host of the directory writes its own.
+        // A leftover file is harmless: the next host of the directory replaces it.
         let _ = std::fs::remove_file(self.data_dir.join(token::ADDRESS_FILE));
         if finished {
-            Drained::Complete
+            DrainOutcome::Complete
         } else {
-            Drained::DeadlineReached { in_flight }
+            DrainOutcome::DeadlineReached { in_flight }
         }
     }
 
-    /// Writes the token and the admin address where the `weft` command looks for them.
-    fn tell_where(&self) -> Result<(), StartError> {
+    /// Writes the token and the admin address to the files that the `weft` command reads.
+    fn write_address(&self) -> Result<(), StartError> {
         let address_file = self.data_dir.join(token::ADDRESS_FILE);
         token::write(&self.data_dir, &self.token)
             .and_then(|()| std::fs::write(&address_file, self.admin_address().to_string()))
@@ -305,7 +308,7 @@ impl Host {
     }
 }
 
-/// Prepares the host to join a lattice, if it is to.
+/// Prepares the host to join the lattice of the config, if there is one.
 async fn prepare_mesh(
     config: &HostConfig,
     labels: &HostLabels,
@@ -327,19 +330,19 @@ async fn prepare_mesh(
     })
 }
 
-/// What a data directory holds, opened.
-struct Opened {
+/// The storage of a data directory, and the runtime over it.
+struct Storage {
     store: Arc<Store>,
     artifacts: Artifacts,
     runtime: Arc<dyn Runtime>,
 }
 
-/// Opens everything in the data directory, off the async threads.
+/// Opens the data directory, off the async threads.
 async fn open(
     config: &HostConfig,
     registry: Registry,
     links: RuntimeLinks,
-) -> Result<Opened, StartError> {
+) -> Result<Storage, StartError> {
     let config = config.clone();
     let opening = move || open_blocking(&config, registry, links);
     let opened = tokio::task::spawn_blocking(opening).await;
@@ -350,9 +353,9 @@ fn open_blocking(
     config: &HostConfig,
     registry: Registry,
     links: RuntimeLinks,
-) -> Result<Opened, StartError> {
+) -> Result<Storage, StartError> {
     let paths = config.paths();
-    // First: it is locked while another host uses the directory.
+    // First, because the database is locked while another host uses the directory.
     let store = Store::open(paths.state())?;
     let artifacts = Artifacts::open(paths.artifacts())?;
     let runtime = WasmRuntime::start(RuntimeConfig {
@@ -362,14 +365,14 @@ fn open_blocking(
         registry,
         links,
     })?;
-    Ok(Opened {
+    Ok(Storage {
         store: Arc::new(store),
         artifacts,
         runtime: Arc::new(runtime),
     })
 }
 
-/// The types of providers that keep what they store on the host that runs them.
+/// The types of providers whose data is stored on the host that runs them.
 fn local_stores(registry: &Registry) -> BTreeSet<String> {
     let kinds = registry.kinds();
     let local = kinds.filter(|kind| {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use weft_control::rows::{AppRow, RouteRow};
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name};
 use weft_host::logs::Logs;
-use weft_host::{Drained, Host, HostConfig};
+use weft_host::{DrainOutcome, Host, HostConfig};
 use weft_lattice_config::DurationText;
 
 use crate::commands::{deploy, host_runtime};
@@ -182,11 +182,11 @@ async fn drain(host: Host, deadline: Duration, signals: &mut Signals) -> Result<
         }
     };
     match drained {
-        Drained::Complete => {
+        DrainOutcome::Complete => {
             tracing::info!("drained: every request finished");
             Ok(())
         }
-        Drained::DeadlineReached { in_flight } => {
+        DrainOutcome::DeadlineReached { in_flight } => {
             let message =
                 format!("the drain deadline of {deadline:?} cut off {in_flight} requests");
             Err(Failure::new(Kind::Failed, message)

@@ -358,7 +358,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
     let ended = ending.ended(PATIENCE).expect_code(0);
     ended.expect_stderr(&["drained"]);
     assert!(
-        !ended.stderr.contains("was not ready elsewhere"),
+        !ended.stderr.contains("did not take over all components"),
         "{}",
         ended.stderr
     );
