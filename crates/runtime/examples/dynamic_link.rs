@@ -1,17 +1,17 @@
-//! The baseline of `cargo xtask bench`: the link that Weft does not have. Two stores, joined by
-//! `func_new_async` and dynamic values, as a host does that generates nothing.
+//! The baseline of `cargo xtask bench` for links: two stores linked by `func_new_async` and dynamic
+//! values, without generated code.
 //!
 //! ```text
 //! dynamic_link CALLER.wasm CALLEE.wasm FUNCTION COUNT [SIZE]
 //! ```
 //!
-//! Calls `fixture:links/relay.FUNCTION(COUNT, SIZE)` of the caller, whose import `fixture:links/echo` is
-//! served by the callee, and prints the nanoseconds of one call.
+//! Calls `fixture:links/relay.FUNCTION(COUNT, SIZE)` of the caller, which calls
+//! `fixture:links/echo` of the callee COUNT times, and prints the nanoseconds of one such call.
 
 #![allow(
     clippy::print_stdout,
     missing_docs,
-    reason = "a program, whose output is its result"
+    reason = "a program that prints its result"
 )]
 
 use std::sync::Arc;
@@ -51,14 +51,16 @@ struct Guest {
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [caller, callee, function, numbers @ ..] = &arguments[..] else {
-        return Err(Error::msg("give CALLER CALLEE FUNCTION COUNT [SIZE]"));
+        return Err(Error::msg(
+            "usage: dynamic_link CALLER.wasm CALLEE.wasm FUNCTION COUNT [SIZE]",
+        ));
     };
     let numbers: Vec<Val> = numbers
         .iter()
         .map(|number| number.parse().map(Val::U32).map_err(Error::new))
         .collect::<Result<_>>()?;
     let Some(Val::U32(count)) = numbers.first() else {
-        return Err(Error::msg("give a COUNT"));
+        return Err(Error::msg("COUNT is missing"));
     };
     let engine = engine()?;
     let callee = Component::from_file(&engine, callee)?;
@@ -79,7 +81,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// As the host's engine for synchronous graphs.
+/// An engine with the settings of the host's synchronous engine.
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config
@@ -92,19 +94,21 @@ fn engine() -> Result<Engine> {
 fn linker(component: &Component) -> Result<Linker<State>> {
     let mut linker = Linker::new(component.engine());
     linker.allow_shadowing(true);
-    // Its surroundings are of no interest here.
+    // The fixtures call none of the imports that are not defined here.
     linker.define_unknown_imports_as_traps(component)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)
 }
 
-/// Serves every function of the import by a dynamic call in the callee's store.
+/// Defines every function of the import as a dynamic call in the callee's store.
 fn link(linker: &mut Linker<State>, caller: &Component, mut callee: Guest) -> Result<()> {
     let engine = caller.engine();
     let imported = caller.component_type();
     let imported = imported.get_import(engine, ECHO);
     let Some(ComponentItem::ComponentInstance(imported)) = imported.map(|item| item.ty) else {
-        return Err(Error::msg("the caller does not import the echo"));
+        return Err(Error::msg(
+            "the caller does not import `fixture:links/echo`",
+        ));
     };
     let functions = imported.exports(engine);
     let functions =
@@ -130,7 +134,7 @@ fn link(linker: &mut Linker<State>, caller: &Component, mut callee: Guest) -> Re
 impl Guest {
     async fn new(component: &Component, linker: Linker<State>) -> Result<Self> {
         let mut store = Store::new(component.engine(), State::default());
-        // A list of values is many times as large as the list.
+        // Dynamic values are many times as large as the list that they represent.
         store.set_hostcall_fuel(usize::MAX);
         let instance = linker.instantiate_async(&mut store, component).await?;
         Ok(Self { store, instance })

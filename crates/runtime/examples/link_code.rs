@@ -1,11 +1,12 @@
-//! For `cargo xtask bench`: makes and compiles the stub and the skeleton of an interface of twenty functions,
-//! as a deploy does that has a link between stores, and prints how long that took, as JSON. Then it asks for them
-//! again, as a deploy of the same components does, and for those of other components with the same interface.
+//! For `cargo xtask bench`: generates and compiles the stub and the skeleton of an interface of
+//! twenty functions, as a deploy with a link between stores does, and prints the durations as JSON.
+//! Generates them twice more from the cache: for the same components, and for other components with
+//! the same interface.
 
 #![allow(
     clippy::print_stdout,
     missing_docs,
-    reason = "a program, whose output is its result"
+    reason = "a program that prints its result"
 )]
 
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 
 const API: &str = "bench:shop/api";
 
-/// What an interface of a shop may have. None of it has a typed shape, so all of it is generated.
+/// An interface of a shop. Typed calls support none of its signatures, so all functions need
+/// generated code.
 const WIT: &str = "package bench:shop;
 interface api {
   record money { amount: u64, currency: string }
@@ -66,20 +68,23 @@ fn main() -> Result<()> {
     let generating = started.elapsed();
     for generated in &generated {
         let bytes = generated.bytes.as_ref();
-        Component::new(&engine, bytes.ok_or_else(|| Error::msg("nothing is made"))?)?;
+        Component::new(
+            &engine,
+            bytes.ok_or_else(|| Error::msg("no code was generated"))?,
+        )?;
     }
     let cold = started.elapsed();
     let started = Instant::now();
     let again = generate(&cache, "1", [&importer, &exporter])?;
     let cached = started.elapsed();
     let started = Instant::now();
-    // What is known of the digest is what the host knows of a component.
-    let of_others = generate(&cache, "2", [&importer, &exporter])?;
+    // Another digest: to the cache, these are other components.
+    let interface_again = generate(&cache, "2", [&importer, &exporter])?;
     let interface_cached = started.elapsed();
-    // Plans are of one reading of the component each.
+    // The plans differ, because each is made for one component; the code does not.
     let code = |ends: &[Arc<Generated>; 2]| ends.each_ref().map(|end| end.bytes.clone());
-    if [&again, &of_others].map(code) != [code(&generated), code(&generated)] {
-        return Err(Error::msg("the same interface gives other code"));
+    if [&again, &interface_again].map(code) != [code(&generated), code(&generated)] {
+        return Err(Error::msg("the same interface has different code"));
     }
     let functions = generated[0].plan.functions().count();
     let milliseconds = |duration: Duration| duration.as_secs_f64() * 1000.0;
@@ -93,7 +98,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The stub and the skeleton of two components.
+/// Generates the stub of an importer and the skeleton of an exporter.
 fn generate(
     cache: &Cache,
     digest: &str,
@@ -105,7 +110,7 @@ fn generate(
     Ok([stub.map_err(Error::new)?, skeleton.map_err(Error::new)?])
 }
 
-/// A component of a world, whose functions trap.
+/// A component of a world; its functions trap.
 fn component(world: &str) -> Result<Vec<u8>> {
     let failed = |error: &dyn std::fmt::Display| Error::msg(error.to_string());
     let mut resolve = Resolve::default();
@@ -122,7 +127,7 @@ fn component(world: &str) -> Result<Vec<u8>> {
     encoder.encode().map_err(|error| failed(&error))
 }
 
-/// As the host's engine for synchronous graphs.
+/// An engine with the settings of the host's synchronous engine.
 fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config
