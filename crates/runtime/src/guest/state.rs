@@ -35,7 +35,7 @@ const HOSTCALL_FUEL: usize = 64 << 20;
 /// The state that all instances of an endpoint share.
 pub(crate) struct StoreTemplate {
     pub(crate) app: Arc<str>,
-    /// The parts of the fused component, the endpoint first.
+    /// The parts of the fused component, the endpoint's own component first.
     pub(crate) parts: Vec<PartTemplate>,
     pub(crate) limits: StoreLimits,
 }

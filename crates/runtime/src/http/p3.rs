@@ -20,7 +20,7 @@ use super::invoke::HeadSender;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
-/// Transfers the body of the request; resolves when the guest no longer reads it.
+/// Resolves when the guest no longer reads the body of the request.
 type RequestIo = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Runs the guest until the body of the response is read or dropped.
