@@ -10,7 +10,7 @@ use super::{RequestError, Subject};
 
 /// The most requests that wait at once on one connection. Each holds some hundred bytes; a host with
 /// as many is not helped by more.
-pub(super) const REQUESTS_PENDING_MAX: usize = 65_536;
+pub(super) const INFLIGHT_REQUESTS_MAX: usize = 65_536;
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// What the requester is told.
-    pub(super) fn for_request(self, subject: &Subject) -> Result<Bytes, RequestError> {
+    pub(super) fn into_result(self, subject: &Subject) -> Result<Bytes, RequestError> {
         let subject = subject.clone();
         match self {
             Self::Answer(payload) => Ok(payload),
@@ -34,14 +34,14 @@ impl Outcome {
 
 /// The requests that wait.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct InflightRequests {
     state: Arc<Mutex<State>>,
 }
 
 /// One request that waits; dropping it gives the answer up.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pending: Pending,
+pub(super) struct InflightRequest {
+    requests: InflightRequests,
     number: u64,
     outcome: oneshot::Receiver<Outcome>,
 }
@@ -49,8 +49,8 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 struct State {
     /// The number of the last request: never used twice, so that a late answer finds nobody.
-    last: u64,
-    waiting: HashMap<u64, Entry>,
+    last_number: u64,
+    requests: HashMap<u64, Entry>,
 }
 
 #[derive(Debug)]
@@ -59,29 +59,29 @@ struct Entry {
     generation: u64,
     /// The number of the first request of those that it went out together with, as one message: its own, if it is
     /// the first.
-    together_with: Option<u64>,
+    batch_first: Option<u64>,
     sender: oneshot::Sender<Outcome>,
 }
 
-impl Pending {
+impl InflightRequests {
     /// Takes a place, or says that there is none.
-    pub(super) fn enter(&self, generation: u64) -> Option<Waiting> {
+    pub(super) fn register(&self, generation: u64) -> Option<InflightRequest> {
         let (sender, outcome) = oneshot::channel();
         let mut state = self.lock();
-        if state.waiting.len() >= REQUESTS_PENDING_MAX {
+        if state.requests.len() >= INFLIGHT_REQUESTS_MAX {
             return None;
         }
-        state.last += 1;
-        let number = state.last;
+        state.last_number += 1;
+        let number = state.last_number;
         let entry = Entry {
             generation,
-            together_with: None,
+            batch_first: None,
             sender,
         };
-        state.waiting.insert(number, entry);
+        state.requests.insert(number, entry);
         drop(state);
-        Some(Waiting {
-            pending: self.clone(),
+        Some(InflightRequest {
+            requests: self.clone(),
             number,
             outcome,
         })
@@ -89,7 +89,7 @@ impl Pending {
 
     /// Gives request `number` its outcome; nothing happens if nobody waits for it any more.
     pub(super) fn resolve(&self, number: u64, outcome: Outcome) {
-        let entry = self.lock().waiting.remove(&number);
+        let entry = self.lock().requests.remove(&number);
         if let Some(entry) = entry {
             // An error means that the requester has gone in this moment.
             let _ = entry.sender.send(outcome);
@@ -97,30 +97,30 @@ impl Pending {
     }
 
     /// Remembers that requests go out together with request `number`, as one message.
-    pub(super) fn bind(&self, number: u64, others: impl IntoIterator<Item = u64>) {
+    pub(super) fn mark_batch(&self, number: u64, others: impl IntoIterator<Item = u64>) {
         let mut state = self.lock();
-        for together in std::iter::once(number).chain(others) {
+        for number_in_batch in std::iter::once(number).chain(others) {
             // It may have been given up meanwhile.
-            if let Some(entry) = state.waiting.get_mut(&together) {
-                entry.together_with = Some(number);
+            if let Some(entry) = state.requests.get_mut(&number_in_batch) {
+                entry.batch_first = Some(number);
             }
         }
     }
 
     /// Fails request `number`, and what went out together with it, since nobody takes it.
-    pub(super) fn refuse(&self, number: u64) {
+    pub(super) fn fail_no_responders(&self, number: u64) {
         let alone = {
             let mut state = self.lock();
-            let is_alone = |entry: &Entry| entry.together_with.is_none();
-            let is_alone = state.waiting.get(&number).is_some_and(is_alone);
-            is_alone.then(|| state.waiting.remove(&number)).flatten()
+            let is_alone = |entry: &Entry| entry.batch_first.is_none();
+            let is_alone = state.requests.get(&number).is_some_and(is_alone);
+            is_alone.then(|| state.requests.remove(&number)).flatten()
         };
         match alone {
             // An error means that the requester has gone in this moment.
             Some(entry) => drop(entry.sender.send(Outcome::NoResponders)),
             // Looks at all that wait: where many are refused, most are in a batch of many.
             None => self.fail(&Outcome::NoResponders, |_, entry| {
-                entry.together_with == Some(number)
+                entry.batch_first == Some(number)
             }),
         }
     }
@@ -132,12 +132,12 @@ impl Pending {
         });
     }
 
-    fn fail(&self, outcome: &Outcome, which: impl Fn(u64, &Entry) -> bool) {
+    fn fail(&self, outcome: &Outcome, matches: impl Fn(u64, &Entry) -> bool) {
         let failed: Vec<Entry> = {
             let mut state = self.lock();
             let failed = state
-                .waiting
-                .extract_if(|number, entry| which(*number, entry));
+                .requests
+                .extract_if(|number, entry| matches(*number, entry));
             failed.map(|(_, entry)| entry).collect()
         };
         for entry in failed {
@@ -152,7 +152,7 @@ impl Pending {
     }
 }
 
-impl Waiting {
+impl InflightRequest {
     /// The number that the answer has to carry.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -165,9 +165,9 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for InflightRequest {
     fn drop(&mut self) {
-        self.pending.lock().waiting.remove(&self.number);
+        self.requests.lock().requests.remove(&self.number);
     }
 }
 
@@ -177,46 +177,46 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_is_given_up_leaves_nothing() {
-        let pending = Pending::default();
-        drop(pending.enter(1));
-        assert!(pending.lock().waiting.is_empty());
-        pending.resolve(1, Outcome::NoResponders);
+        let inflight = InflightRequests::default();
+        drop(inflight.register(1));
+        assert!(inflight.lock().requests.is_empty());
+        inflight.resolve(1, Outcome::NoResponders);
     }
 
     #[tokio::test]
     async fn the_loss_of_a_connection_fails_what_went_out_on_it_alone() {
-        let pending = Pending::default();
-        let mut old = pending.enter(1).unwrap();
-        let mut new = pending.enter(2).unwrap();
-        pending.fail_before(2);
+        let inflight = InflightRequests::default();
+        let mut old = inflight.register(1).unwrap();
+        let mut new = inflight.register(2).unwrap();
+        inflight.fail_before(2);
         assert!(matches!(old.outcome().await, Outcome::ConnectionLost));
-        pending.resolve(new.number(), Outcome::NoResponders);
+        inflight.resolve(new.number(), Outcome::NoResponders);
         assert!(matches!(new.outcome().await, Outcome::NoResponders));
     }
 
     #[tokio::test]
     async fn what_went_out_together_is_refused_together_and_nothing_else_is() {
-        let pending = Pending::default();
+        let inflight = InflightRequests::default();
         let [mut first, mut second, given_up, mut other] =
-            [(); 4].map(|()| pending.enter(1).unwrap());
+            [(); 4].map(|()| inflight.register(1).unwrap());
         let others = [second.number(), given_up.number()];
-        pending.bind(first.number(), others);
+        inflight.mark_batch(first.number(), others);
         drop(given_up);
-        pending.refuse(first.number());
+        inflight.fail_no_responders(first.number());
         assert!(matches!(first.outcome().await, Outcome::NoResponders));
         assert!(matches!(second.outcome().await, Outcome::NoResponders));
-        pending.fail_before(2);
+        inflight.fail_before(2);
         assert!(matches!(other.outcome().await, Outcome::ConnectionLost));
     }
 
     #[test]
     fn there_are_never_more_than_may_wait() {
-        let pending = Pending::default();
-        let waiting: Vec<Waiting> = (0..REQUESTS_PENDING_MAX)
-            .map(|_| pending.enter(1).unwrap())
+        let inflight = InflightRequests::default();
+        let requests: Vec<InflightRequest> = (0..INFLIGHT_REQUESTS_MAX)
+            .map(|_| inflight.register(1).unwrap())
             .collect();
-        assert!(pending.enter(1).is_none());
-        drop(waiting);
-        assert!(pending.enter(1).is_some());
+        assert!(inflight.register(1).is_none());
+        drop(requests);
+        assert!(inflight.register(1).is_some());
     }
 }

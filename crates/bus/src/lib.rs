@@ -179,7 +179,7 @@ pub enum RequestError {
     /// As many requests wait for answers as may. Nothing was sent.
     #[error(
         "expected at most {} requests that wait on one connection",
-        inflight::REQUESTS_PENDING_MAX
+        inflight::INFLIGHT_REQUESTS_MAX
     )]
     TooMany,
 }

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use futures_util::Stream;
 use tokio::time::timeout;
 
-use super::nats::Pump;
+use super::nats::Dispatcher;
 use super::{Delivery, Gap, Message, PUBLISH_WAIT_MAX, Subject};
 
 /// How much may wait for a subscriber.
@@ -37,22 +37,22 @@ impl Default for Bounds {
 }
 
 /// The messages of one pattern, as a stream that ends when the bus is closed. Dropping it unsubscribes,
-/// soon and without waiting; [`Subscription::close`] waits.
+/// soon and without deliveries; [`Subscription::close`] waits.
 pub struct Subscription {
     queue: Arc<Queue>,
-    feeder: Feeder,
+    source: Source,
 }
 
 /// Who fills a queue.
-pub(super) enum Feeder {
+pub(super) enum Source {
     /// Whoever publishes, who looks each time whether the queue is wanted.
     Publishers,
     /// What takes messages from a client of NATS, and is to be stopped.
-    Pump(Arc<Pump>),
+    Dispatcher(Arc<Dispatcher>),
 }
 
 /// The end of a queue that messages are put into.
-pub(super) struct Filler {
+pub(super) struct QueueSender {
     queue: Arc<Queue>,
 }
 
@@ -64,7 +64,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Delivery>,
+    deliveries: VecDeque<Delivery>,
     messages: usize,
     bytes: usize,
     lost: u64,
@@ -72,32 +72,32 @@ struct State {
     /// Nothing comes any more.
     is_ended: bool,
     /// The subscriber is gone.
-    is_unwanted: bool,
+    is_unsubscribed: bool,
 }
 
-pub(super) fn queue(bounds: Bounds) -> (Filler, Arc<Queue>) {
+pub(super) fn queue(bounds: Bounds) -> (QueueSender, Arc<Queue>) {
     let queue = Arc::new(Queue {
         bounds,
         state: Mutex::default(),
     });
-    let filler = Filler {
+    let sender = QueueSender {
         queue: queue.clone(),
     };
-    (filler, queue)
+    (sender, queue)
 }
 
 // === the subscriber's end ===
 
 impl Subscription {
-    pub(super) fn new(queue: Arc<Queue>, feeder: Feeder) -> Self {
-        Self { queue, feeder }
+    pub(super) fn new(queue: Arc<Queue>, source: Source) -> Self {
+        Self { queue, source }
     }
 
     /// What a bus gives that was closed.
     pub(super) fn ended() -> Self {
-        let (filler, queue) = queue(Bounds::default());
-        filler.end();
-        Self::new(queue, Feeder::Publishers)
+        let (sender, queue) = queue(Bounds::default());
+        sender.end();
+        Self::new(queue, Source::Publishers)
     }
 
     /// The next message or gap; `None` when the bus was closed.
@@ -130,8 +130,8 @@ impl Subscription {
     ///
     /// Dropping the future unsubscribes all the same.
     pub async fn close(self) {
-        if let Feeder::Pump(pump) = &self.feeder
-            && let Some(mut subscriber) = pump.stop()
+        if let Source::Dispatcher(dispatcher) = &self.source
+            && let Some(mut subscriber) = dispatcher.stop()
         {
             // A connection that takes nothing keeps the subscription no longer than itself.
             let _ = timeout(PUBLISH_WAIT_MAX, subscriber.unsubscribe()).await;
@@ -148,7 +148,7 @@ impl Subscription {
         }
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
+            empty => *empty = Some(context.waker().clone()),
         }
         Poll::Pending
     }
@@ -164,10 +164,10 @@ impl Stream for Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        self.queue.lock().is_unwanted = true;
-        if let Feeder::Pump(pump) = &self.feeder {
+        self.queue.lock().is_unsubscribed = true;
+        if let Source::Dispatcher(dispatcher) = &self.source {
             // The client unsubscribes when its part is dropped.
-            drop(pump.stop());
+            drop(dispatcher.stop());
         }
     }
 }
@@ -185,7 +185,7 @@ impl fmt::Debug for Subscription {
 
 // === the bus's end ===
 
-impl Filler {
+impl QueueSender {
     /// Puts a message at the end, or counts it as lost if there is no room.
     pub(super) fn push(&self, message: Message) {
         let size = message.payload.len();
@@ -219,8 +219,8 @@ impl Filler {
     }
 
     /// Whether the subscriber is gone.
-    pub(super) fn is_unwanted(&self) -> bool {
-        self.queue.lock().is_unwanted
+    pub(super) fn is_unsubscribed(&self) -> bool {
+        self.queue.lock().is_unsubscribed
     }
 }
 
@@ -240,7 +240,7 @@ impl State {
         }
         self.messages += 1;
         self.bytes += size;
-        self.waiting.push_back(delivery);
+        self.deliveries.push_back(delivery);
         self.waker.take()
     }
 
@@ -249,20 +249,20 @@ impl State {
         if let Gap::Overflow { count } = gap {
             self.lost += count;
         }
-        match (self.waiting.back_mut(), gap) {
+        match (self.deliveries.back_mut(), gap) {
             (Some(Delivery::Gap(Gap::Overflow { count })), Gap::Overflow { count: more }) => {
                 *count += more;
             }
             (Some(Delivery::Gap(Gap::Reconnected)), Gap::Reconnected) => {}
             // Both kinds at one place: the loss of the connection says more.
             (Some(Delivery::Gap(Gap::Reconnected)), Gap::Overflow { .. }) => {}
-            _ => self.waiting.push_back(Delivery::Gap(gap)),
+            _ => self.deliveries.push_back(Delivery::Gap(gap)),
         }
         self.waker.take()
     }
 
     fn pop(&mut self) -> Option<Delivery> {
-        let delivery = self.waiting.pop_front()?;
+        let delivery = self.deliveries.pop_front()?;
         match &delivery {
             Delivery::Message(message) => {
                 self.messages -= 1;
@@ -296,23 +296,23 @@ mod tests {
         }
     }
 
-    fn subscription(messages: usize, bytes: usize) -> (Filler, Subscription) {
-        let (filler, queue) = queue(Bounds { messages, bytes });
-        (filler, Subscription::new(queue, Feeder::Publishers))
+    fn subscription(messages: usize, bytes: usize) -> (QueueSender, Subscription) {
+        let (sender, queue) = queue(Bounds { messages, bytes });
+        (sender, Subscription::new(queue, Source::Publishers))
     }
 
     #[tokio::test]
     async fn what_does_not_fit_is_counted_and_told_in_its_place() {
-        let (filler, mut subscription) = subscription(2, 10);
+        let (sender, mut subscription) = subscription(2, 10);
         for size in [1, 2, 3, 4] {
-            filler.push(message(size));
+            sender.push(message(size));
         }
         assert_eq!(
             subscription.next().await,
             Some(Delivery::Message(message(1)))
         );
-        filler.push(message(5));
-        filler.end();
+        sender.push(message(5));
+        sender.end();
         let mut rest = Vec::new();
         while let Some(delivery) = subscription.next().await {
             rest.push(delivery);
@@ -328,9 +328,9 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_bounded_and_one_message_always_fits() {
-        let (filler, mut subscription) = subscription(9, 10);
-        filler.push(message(11));
-        filler.push(message(1));
+        let (sender, mut subscription) = subscription(9, 10);
+        sender.push(message(11));
+        sender.push(message(1));
         assert_eq!(
             subscription.next().await,
             Some(Delivery::Message(message(11)))
@@ -341,16 +341,16 @@ mod tests {
 
     #[tokio::test]
     async fn gaps_alone_do_not_pile_up() {
-        let (filler, mut subscription) = subscription(1, 1);
+        let (sender, mut subscription) = subscription(1, 1);
         for _ in 0..100 {
-            filler.push_gap(Gap::Reconnected);
-            filler.push_gap(Gap::Overflow { count: 1 });
+            sender.push_gap(Gap::Reconnected);
+            sender.push_gap(Gap::Overflow { count: 1 });
         }
         assert_eq!(
             subscription.next().await,
             Some(Delivery::Gap(Gap::Reconnected))
         );
-        filler.end();
+        sender.end();
         assert_eq!(subscription.next().await, None);
     }
 }

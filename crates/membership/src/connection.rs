@@ -35,7 +35,7 @@ pub(super) enum Connection {
     /// Connected for long enough: silence counts. Leads to `Away`, or to `Settling` after a stall.
     Settled,
     /// The connection is lost. Leads to `Settling`.
-    Away,
+    Disconnected,
 }
 
 impl Connection {
@@ -45,8 +45,8 @@ impl Connection {
                 freeze: Freeze::Joining,
                 until: now + SETTLE_AFTER_START,
             },
-            (Self::Away, BusStatus::Connected) => Self::returning(now),
-            (Self::Settling { .. } | Self::Settled, BusStatus::Disconnected) => Self::Away,
+            (Self::Disconnected, BusStatus::Connected) => Self::returning(now),
+            (Self::Settling { .. } | Self::Settled, BusStatus::Disconnected) => Self::Disconnected,
             (same, _) => same,
         };
     }
@@ -72,7 +72,7 @@ impl Connection {
             Self::Unconnected => Some(Freeze::Unconnected),
             Self::Settling { freeze, .. } => Some(freeze),
             Self::Settled => None,
-            Self::Away => Some(Freeze::Away),
+            Self::Disconnected => Some(Freeze::Away),
         }
     }
 
@@ -80,7 +80,7 @@ impl Connection {
     pub(super) fn is_connected(self) -> bool {
         match self {
             Self::Settling { .. } | Self::Settled => true,
-            Self::Unconnected | Self::Away => false,
+            Self::Unconnected | Self::Disconnected => false,
         }
     }
 

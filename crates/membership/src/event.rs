@@ -64,40 +64,40 @@ pub enum Change {
 /// What changed from an earlier view of a host, if there is one, to a later one.
 pub(super) fn changes(earlier: Option<&HostView>, later: &HostView, out: &mut Vec<Event>) {
     let host = later.id;
-    let mut tell = |change| out.push(Event::Host { host, change });
+    let mut push = |change| out.push(Event::Host { host, change });
     let Some(earlier) = earlier else {
-        tell(Change::Joined);
-        return tell_standing(later, tell);
+        push(Change::Joined);
+        return push_standing(later, push);
     };
     let restarted = earlier.incarnation != later.incarnation;
     match (earlier.liveness, later.liveness) {
-        (Liveness::Dead, Liveness::Live | Liveness::Suspected) => tell(Change::Returned),
+        (Liveness::Dead, Liveness::Live | Liveness::Suspected) => push(Change::Returned),
         (Liveness::Live | Liveness::Suspected, Liveness::Dead) if has_left(later) => {
-            tell(Change::Left);
+            push(Change::Left);
         }
-        (Liveness::Live | Liveness::Suspected, Liveness::Dead) => tell(Change::Died),
-        (Liveness::Live, Liveness::Suspected) => tell(Change::Suspected),
-        _ if restarted => tell(Change::Restarted),
-        (Liveness::Suspected, Liveness::Live) => tell(Change::Recovered),
+        (Liveness::Live | Liveness::Suspected, Liveness::Dead) => push(Change::Died),
+        (Liveness::Live, Liveness::Suspected) => push(Change::Suspected),
+        _ if restarted => push(Change::Restarted),
+        (Liveness::Suspected, Liveness::Live) => push(Change::Recovered),
         _ => {}
     }
     if earlier.state != later.state && !has_left(later) {
-        tell(Change::State(later.state));
+        push(Change::State(later.state));
     }
     if earlier.contents != later.contents {
-        tell(Change::Inventory);
+        push(Change::Inventory);
     }
     if earlier.standing != later.standing {
-        tell_standing(later, &mut tell);
+        push_standing(later, &mut push);
         if later.standing == Standing::Steady {
-            tell(Change::Steadied);
+            push(Change::Steadied);
         }
     }
 }
 
-fn tell_standing(host: &HostView, mut tell: impl FnMut(Change)) {
+fn push_standing(host: &HostView, mut push: impl FnMut(Change)) {
     if let Standing::Damped { until } = host.standing {
-        tell(Change::Damped { until });
+        push(Change::Damped { until });
     }
 }
 

@@ -60,17 +60,17 @@ impl fmt::Display for HostId {
         let mut text = String::with_capacity(1 + DIGITS);
         text.push(PREFIX);
         // At most 12 bits wait at any time.
-        let (mut waiting, mut bits) = (0_u32, 0);
+        let (mut buffer, mut bits) = (0_u32, 0);
         for byte in self.0 {
-            waiting = (waiting << 8) | u32::from(byte);
+            buffer = (buffer << 8) | u32::from(byte);
             bits += 8;
             while bits >= BITS {
                 bits -= BITS;
-                text.push(digit(waiting >> bits));
+                text.push(digit(buffer >> bits));
             }
-            waiting &= (1 << bits) - 1;
+            buffer &= (1 << bits) - 1;
         }
-        text.push(digit(waiting << (BITS - bits)));
+        text.push(digit(buffer << (BITS - bits)));
         formatter.pad(&text)
     }
 }
@@ -85,11 +85,11 @@ impl FromStr for HostId {
     type Err = HostIdError;
 
     fn from_str(text: &str) -> Result<Self, HostIdError> {
-        let refused = || HostIdError {
+        let error = || HostIdError {
             // What a host id never is need not be repeated in full.
             text: text.chars().take(2 * DIGITS).collect(),
         };
-        parse(text).ok_or_else(refused)
+        parse(text).ok_or_else(error)
     }
 }
 
@@ -101,18 +101,18 @@ fn parse(text: &str) -> Option<HostId> {
     }
     let mut key = [0; HOST_ID_BYTES];
     let mut bytes = key.iter_mut();
-    let (mut waiting, mut bits) = (0_u32, 0);
+    let (mut buffer, mut bits) = (0_u32, 0);
     for digit in digits {
         let value = ALPHABET.iter().position(|known| known == digit)?;
-        waiting = (waiting << BITS) | u32::try_from(value).ok()?;
+        buffer = (buffer << BITS) | u32::try_from(value).ok()?;
         bits += BITS;
         if bits >= 8 {
             bits -= 8;
-            *bytes.next()? = u8::try_from(waiting >> bits).ok()?;
-            waiting &= (1 << bits) - 1;
+            *bytes.next()? = u8::try_from(buffer >> bits).ok()?;
+            buffer &= (1 << bits) - 1;
         }
     }
-    (waiting == 0).then_some(HostId(key))
+    (buffer == 0).then_some(HostId(key))
 }
 
 fn digit(bits: u32) -> char {

@@ -36,7 +36,7 @@ pub use event::{Change, Event};
 pub use host_id::{HOST_ID_BYTES, HostId, HostIdError};
 pub use monotonic::Moment;
 pub use random::Random;
-pub use rejected::{Ignored, Tally};
+pub use rejected::{Rejection, RejectionCounts};
 pub use self_state::Identity;
 pub use state_machine::Membership;
 pub use timing::{

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::message::{Heartbeat, HostState, Inventory, InventoryHash};
-use super::rejected::Ignored;
+use super::rejected::Rejection;
 use super::timing::{
     ASK_AFTER, ASK_AGAIN_AFTER, DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE,
     FORGET_AFTER, OUTAGES_MAX, SUSPECT_AFTER,
@@ -28,7 +28,7 @@ pub(super) struct Member {
     inventory: Option<(Inventory, InventoryHash)>,
     /// Since when the inventory is not the one that heartbeats speak of.
     behind_since: Option<Moment>,
-    asked_at: Option<Moment>,
+    requested_at: Option<Moment>,
 }
 
 impl Member {
@@ -42,7 +42,7 @@ impl Member {
             outages: VecDeque::new(),
             inventory: None,
             behind_since: Some(now),
-            asked_at: None,
+            requested_at: None,
         }
     }
 
@@ -51,13 +51,13 @@ impl Member {
         &mut self,
         now: Moment,
         heartbeat: Heartbeat,
-    ) -> Result<(), Ignored> {
+    ) -> Result<(), Rejection> {
         let (known, new) = (self.heartbeat.origin, heartbeat.origin);
         if new.incarnation < known.incarnation {
-            return Err(Ignored::Older);
+            return Err(Rejection::Older);
         }
         if new.order() <= known.order() {
-            return Err(Ignored::Replayed);
+            return Err(Rejection::Replayed);
         }
         let restarted = known.incarnation < new.incarnation;
         let was_dead = self.dead_since.take().is_some();
@@ -66,7 +66,7 @@ impl Member {
             self.inventory = None;
         }
         if restarted && !was_dead {
-            self.note_outage(now);
+            self.record_outage(now);
         }
         if restarted || was_dead {
             self.steady_at = now + self.damping(now);
@@ -83,18 +83,18 @@ impl Member {
         now: Moment,
         inventory: Inventory,
         hash: InventoryHash,
-    ) -> Result<(), Ignored> {
+    ) -> Result<(), Rejection> {
         let (known, new) = (self.heartbeat.origin, inventory.origin);
         if new.incarnation < known.incarnation {
-            return Err(Ignored::Older);
+            return Err(Rejection::Older);
         }
         // Only heartbeats say that a host lives: its first one comes soon, and the inventory is asked for.
         if new.incarnation > known.incarnation {
-            return Err(Ignored::Early);
+            return Err(Rejection::Early);
         }
         let last = self.inventory.as_ref();
         if last.is_some_and(|(last, _)| new.order() <= last.origin.order()) {
-            return Err(Ignored::Replayed);
+            return Err(Rejection::Replayed);
         }
         self.inventory = Some((inventory, hash));
         self.compare_inventory(now);
@@ -105,7 +105,7 @@ impl Member {
     pub(super) fn on_time(&mut self, now: Moment) {
         if self.dead_since.is_none() && self.liveness(now) == Liveness::Dead {
             self.dead_since = Some(now);
-            self.note_outage(now);
+            self.record_outage(now);
         }
     }
 
@@ -140,9 +140,9 @@ impl Member {
     }
 
     /// Whether it is dead for so long that it need not be remembered.
-    pub(super) fn is_forgotten(&self, now: Moment) -> bool {
-        let forgotten = |since| now.since(since) >= FORGET_AFTER;
-        self.dead_since.is_some_and(forgotten)
+    pub(super) fn is_expired(&self, now: Moment) -> bool {
+        let expired = |since| now.since(since) >= FORGET_AFTER;
+        self.dead_since.is_some_and(expired)
     }
 
     /// How many components its inventory has.
@@ -152,22 +152,22 @@ impl Member {
     }
 
     /// Whether its inventory has to be asked for now; if so, it counts as asked for.
-    pub(super) fn ask(&mut self, now: Moment) -> bool {
+    pub(super) fn take_inventory_request(&mut self, now: Moment) -> bool {
         let behind = |since| now.since(since) >= ASK_AFTER;
-        let again = |asked| now.since(asked) >= ASK_AGAIN_AFTER;
+        let again = |requested| now.since(requested) >= ASK_AGAIN_AFTER;
         let due = self.dead_since.is_none()
             && self.behind_since.is_some_and(behind)
-            && self.asked_at.is_none_or(again);
+            && self.requested_at.is_none_or(again);
         if due {
-            self.asked_at = Some(now);
+            self.requested_at = Some(now);
         }
         due
     }
 
     fn liveness(&self, now: Moment) -> Liveness {
         let silence = now.since(self.heard);
-        let gone = self.dead_since.is_some() || self.heartbeat.state == HostState::Left;
-        if gone || silence >= DEAD_AFTER {
+        let is_dead = self.dead_since.is_some() || self.heartbeat.state == HostState::Left;
+        if is_dead || silence >= DEAD_AFTER {
             Liveness::Dead
         } else if silence >= SUSPECT_AFTER {
             Liveness::Suspected
@@ -179,13 +179,13 @@ impl Member {
     fn compare_inventory(&mut self, now: Moment) {
         let known = self.inventory.as_ref().map(|(_, hash)| *hash);
         if known == Some(self.heartbeat.inventory) {
-            (self.behind_since, self.asked_at) = (None, None);
+            (self.behind_since, self.requested_at) = (None, None);
         } else {
             self.behind_since.get_or_insert(now);
         }
     }
 
-    fn note_outage(&mut self, now: Moment) {
+    fn record_outage(&mut self, now: Moment) {
         if self.outages.len() == OUTAGES_MAX {
             self.outages.pop_front();
         }

@@ -8,7 +8,7 @@ use super::message::MessageError;
 
 /// Why a message changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-pub enum Ignored {
+pub enum Rejection {
     /// It is cut off, too long, or a field is not as it has to be.
     #[error("the message is malformed")]
     Malformed,
@@ -40,11 +40,11 @@ pub enum Ignored {
 
 /// How many messages were not taken, by the reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    counts: [u64; Ignored::ALL.len()],
+pub struct RejectionCounts {
+    counts: [u64; Rejection::ALL.len()],
 }
 
-impl Ignored {
+impl Rejection {
     /// All reasons.
     pub const ALL: [Self; 9] = [
         Self::Malformed,
@@ -75,7 +75,7 @@ impl Ignored {
     }
 }
 
-impl From<&MessageError> for Ignored {
+impl From<&MessageError> for Rejection {
     fn from(error: &MessageError) -> Self {
         match error {
             MessageError::Version { .. } => Self::Version,
@@ -88,23 +88,23 @@ impl From<&MessageError> for Ignored {
     }
 }
 
-impl Tally {
+impl RejectionCounts {
     /// How many were not taken for this reason.
     #[must_use]
-    pub fn count(&self, reason: Ignored) -> u64 {
+    pub fn count(&self, reason: Rejection) -> u64 {
         self.counts[reason as usize]
     }
 
-    pub(super) fn add(&mut self, reason: Ignored) {
+    pub(super) fn add(&mut self, reason: Rejection) {
         let count = &mut self.counts[reason as usize];
         *count = count.saturating_add(1);
     }
 }
 
 /// The reasons that occurred, with their counts.
-impl fmt::Display for Tally {
+impl fmt::Display for RejectionCounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let occurred = Ignored::ALL
+        let occurred = Rejection::ALL
             .into_iter()
             .filter(|reason| self.count(*reason) > 0);
         for (index, reason) in occurred.enumerate() {

@@ -24,7 +24,7 @@ pub struct Identity {
 
 /// This host, as it tells of itself.
 #[derive(Debug)]
-pub(super) struct Own {
+pub(super) struct SelfState {
     pub(super) identity: Identity,
     pub(super) state: HostState,
     load: Load,
@@ -35,7 +35,7 @@ pub(super) struct Own {
     asks: u64,
 }
 
-impl Own {
+impl SelfState {
     pub(super) fn new(identity: Identity, contents: Contents) -> Result<Self, EncodeError> {
         let hash = contents.hash()?;
         Ok(Self {
@@ -72,7 +72,7 @@ impl Own {
         Heartbeat {
             origin: self.origin(self.heartbeats),
             sent_ms,
-            state: self.told_state(freeze),
+            state: self.published_state(freeze),
             load,
             inventory: self.hash,
         }
@@ -97,7 +97,7 @@ impl Own {
             id: self.identity.host,
             incarnation: self.identity.incarnation,
             liveness: Liveness::Live,
-            state: self.told_state(freeze),
+            state: self.published_state(freeze),
             standing: Standing::Steady,
             sequence: self.heartbeats,
             load: self.load,
@@ -107,7 +107,7 @@ impl Own {
         }
     }
 
-    fn told_state(&self, freeze: Option<Freeze>) -> HostState {
+    fn published_state(&self, freeze: Option<Freeze>) -> HostState {
         match (self.state, freeze) {
             (HostState::Ready, Some(_)) => HostState::Frozen,
             (state, _) => state,

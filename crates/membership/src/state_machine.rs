@@ -10,8 +10,8 @@ use super::event::{self, Change, Event};
 use super::host_id::HostId;
 use super::member::Member;
 use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, Load, Message};
-use super::rejected::{Ignored, Tally};
-use super::self_state::{Identity, Own};
+use super::rejected::{Rejection, RejectionCounts};
+use super::self_state::{Identity, SelfState};
 use super::timing::{ASKS_MAX, HOLDINGS_MAX, HOSTS_MAX, STALL_MIN};
 use super::view::{HostView, View};
 use crate::Moment;
@@ -53,18 +53,18 @@ use crate::Moment;
 /// ```
 #[derive(Debug)]
 pub struct Membership {
-    own: Own,
+    own: SelfState,
     connection: Connection,
     /// When anything was done last: a long time ago means that the host was stopped.
-    active: Moment,
+    last_active: Moment,
     members: BTreeMap<HostId, Member>,
     /// How many components the inventories of the members have together.
     holdings: usize,
     /// What the last tick that was not frozen made of the members.
     view: View,
-    told_freeze: Option<Freeze>,
+    reported_freeze: Option<Freeze>,
     superseded_by: Option<u64>,
-    tally: Tally,
+    rejections: RejectionCounts,
 }
 
 impl Membership {
@@ -73,7 +73,7 @@ impl Membership {
     /// # Errors
     /// If an inventory cannot hold that much.
     pub fn new(identity: Identity, contents: Contents) -> Result<Self, EncodeError> {
-        let own = Own::new(identity, contents)?;
+        let own = SelfState::new(identity, contents)?;
         let freeze = Connection::Unconnected.freeze();
         let mut view = View::default();
         view.hosts
@@ -81,13 +81,13 @@ impl Membership {
         Ok(Self {
             own,
             connection: Connection::Unconnected,
-            active: Moment::START,
+            last_active: Moment::START,
             members: BTreeMap::new(),
             holdings: 0,
             view,
-            told_freeze: freeze,
+            reported_freeze: freeze,
             superseded_by: None,
-            tally: Tally::default(),
+            rejections: RejectionCounts::default(),
         })
     }
 
@@ -98,13 +98,13 @@ impl Membership {
     ///
     /// # Errors
     /// If it changes nothing; then it is counted.
-    pub fn on_bytes(&mut self, now: Moment, bytes: &[u8]) -> Result<Option<Ask>, Ignored> {
+    pub fn on_bytes(&mut self, now: Moment, bytes: &[u8]) -> Result<Option<Ask>, Rejection> {
         self.on_time(now);
         let message = Message::decode(bytes, &self.own.identity.lattice);
-        match message.map_err(|error| self.count(Ignored::from(&error)))? {
+        match message.map_err(|error| self.count(Rejection::from(&error)))? {
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, heartbeat).map(|()| None),
             Message::Inventory(inventory) => self.on_inventory(now, inventory).map(|()| None),
-            Message::Ask(ask) => self.check_own(ask.origin.host).map(|()| Some(ask)),
+            Message::Ask(ask) => self.reject_own(ask.origin.host).map(|()| Some(ask)),
         }
     }
 
@@ -112,7 +112,7 @@ impl Membership {
     ///
     /// # Errors
     /// If it changes nothing; then it is counted.
-    pub fn on_heartbeat(&mut self, now: Moment, heartbeat: Heartbeat) -> Result<(), Ignored> {
+    pub fn on_heartbeat(&mut self, now: Moment, heartbeat: Heartbeat) -> Result<(), Rejection> {
         self.on_time(now);
         let origin = heartbeat.origin;
         if origin.host == self.own.identity.host
@@ -120,34 +120,34 @@ impl Membership {
         {
             self.superseded_by = self.superseded_by.max(Some(origin.incarnation));
         }
-        self.check_own(origin.host)?;
+        self.reject_own(origin.host)?;
         self.make_room(origin.host)?;
-        let taken = match self.members.entry(origin.host) {
+        let result = match self.members.entry(origin.host) {
             Entry::Vacant(entry) => {
                 entry.insert(Member::new(now, heartbeat));
                 Ok(())
             }
             Entry::Occupied(mut entry) => {
                 let before = entry.get().holdings();
-                let taken = entry.get_mut().on_heartbeat(now, heartbeat);
+                let result = entry.get_mut().on_heartbeat(now, heartbeat);
                 // A new life begins without an inventory.
                 self.holdings = self.holdings - before + entry.get().holdings();
-                taken
+                result
             }
         };
-        taken.map_err(|reason| self.count(reason))
+        result.map_err(|reason| self.count(reason))
     }
 
     /// Takes an inventory.
     ///
     /// # Errors
     /// If it changes nothing; then it is counted.
-    pub fn on_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Ignored> {
+    pub fn on_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Rejection> {
         self.on_time(now);
         let host = inventory.origin.host;
-        self.check_own(host)?;
-        let taken = self.take_inventory(now, inventory);
-        taken.map_err(|reason| self.count(reason))
+        self.reject_own(host)?;
+        let result = self.take_inventory(now, inventory);
+        result.map_err(|reason| self.count(reason))
     }
 
     /// Takes note of the host's own bus.
@@ -192,10 +192,11 @@ impl Membership {
             return Vec::new();
         }
         let members = self.members.iter_mut();
-        let due = members.filter_map(|(host, member)| member.ask(now).then_some(*host));
+        let due = members
+            .filter_map(|(host, member)| member.take_inventory_request(now).then_some(*host));
         let hosts: Vec<_> = due.take(ASKS_MAX).collect();
-        let with_question = |host| (host, self.own.ask());
-        hosts.into_iter().map(with_question).collect()
+        let with_request = |host| (host, self.own.ask());
+        hosts.into_iter().map(with_request).collect()
     }
 
     // === what is known ===
@@ -208,14 +209,14 @@ impl Membership {
         if let Some(incarnation) = self.superseded_by.take() {
             events.push(Event::Superseded { incarnation });
         }
-        self.tell_freeze(&mut events);
-        let mut differs = self.show(self.own.view(now, self.connection.freeze()), None);
+        self.report_freeze(&mut events);
+        let mut differs = self.update_host(self.own.view(now, self.connection.freeze()), None);
         if self.connection == Connection::Settled {
             self.members
                 .values_mut()
                 .for_each(|member| member.on_time(now));
             differs |= self.forget(now, &mut events);
-            differs |= self.show_members(now, &mut events);
+            differs |= self.update_members(now, &mut events);
         }
         self.view.revision += u64::from(differs);
         events
@@ -241,30 +242,30 @@ impl Membership {
 
     /// How many messages were not taken, by the reason.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn rejections(&self) -> &RejectionCounts {
+        &self.rejections
     }
 
     // === helpers ===
 
     /// Notices that the host itself was stopped: before anything that came meanwhile is taken for news.
     fn on_time(&mut self, now: Moment) {
-        if now.since(self.active) >= STALL_MIN {
+        if now.since(self.last_active) >= STALL_MIN {
             self.connection.on_stall(now);
         }
-        self.active = self.active.max(now);
+        self.last_active = self.last_active.max(now);
         self.connection.on_time(now);
     }
 
-    fn check_own(&mut self, host: HostId) -> Result<(), Ignored> {
+    fn reject_own(&mut self, host: HostId) -> Result<(), Rejection> {
         if host == self.own.identity.host {
-            return Err(self.count(Ignored::Own));
+            return Err(self.count(Rejection::Own));
         }
         Ok(())
     }
 
     /// Makes room for one more host, by the one that is dead for longest.
-    fn make_room(&mut self, host: HostId) -> Result<(), Ignored> {
+    fn make_room(&mut self, host: HostId) -> Result<(), Rejection> {
         if self.members.len() < HOSTS_MAX || self.members.contains_key(&host) {
             return Ok(());
         }
@@ -273,7 +274,7 @@ impl Membership {
             Some((since, *host))
         });
         match dead.min() {
-            None => Err(self.count(Ignored::Full)),
+            None => Err(self.count(Rejection::Full)),
             Some((_, longest_dead)) => {
                 self.remove(longest_dead);
                 Ok(())
@@ -281,47 +282,50 @@ impl Membership {
         }
     }
 
-    fn take_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Ignored> {
+    fn take_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Rejection> {
         let host = inventory.origin.host;
-        let member = self.members.get_mut(&host).ok_or(Ignored::Early)?;
+        let member = self.members.get_mut(&host).ok_or(Rejection::Early)?;
         let before = member.holdings();
         let holdings = self.holdings - before + inventory.contents.components.len();
         if holdings > HOLDINGS_MAX {
-            return Err(Ignored::Full);
+            return Err(Rejection::Full);
         }
-        let hash = inventory.contents.hash().map_err(|_| Ignored::Malformed)?;
+        let hash = inventory
+            .contents
+            .hash()
+            .map_err(|_| Rejection::Malformed)?;
         member.on_inventory(now, inventory, hash)?;
         self.holdings = holdings;
         Ok(())
     }
 
-    fn tell_freeze(&mut self, events: &mut Vec<Event>) {
+    fn report_freeze(&mut self, events: &mut Vec<Event>) {
         let freeze = self.connection.freeze();
-        if freeze != self.told_freeze {
+        if freeze != self.reported_freeze {
             events.push(freeze.map_or(Event::Thawed, Event::Froze));
-            self.told_freeze = freeze;
+            self.reported_freeze = freeze;
         }
     }
 
     /// Removes who is dead for too long. Says whether there was anyone.
     fn forget(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.iter();
-        let forgotten = members.filter(|(_, member)| member.is_forgotten(now));
-        let forgotten: Vec<_> = forgotten.map(|(host, _)| *host).collect();
-        for host in &forgotten {
+        let expired = members.filter(|(_, member)| member.is_expired(now));
+        let expired: Vec<_> = expired.map(|(host, _)| *host).collect();
+        for host in &expired {
             self.remove(*host);
         }
-        // Who made room for another one is gone from the members already.
+        // Who made room for another one is removed from the members already.
         let (members, own) = (&self.members, self.own.identity.host);
         let hosts = self.view.hosts.keys();
-        let gone = hosts.filter(|host| **host != own && !members.contains_key(host));
-        let gone: Vec<_> = gone.copied().collect();
-        for host in &gone {
+        let removed = hosts.filter(|host| **host != own && !members.contains_key(host));
+        let removed: Vec<_> = removed.copied().collect();
+        for host in &removed {
             self.view.hosts.remove(host);
             let (host, change) = (*host, Change::Forgotten);
             events.push(Event::Host { host, change });
         }
-        !gone.is_empty()
+        !removed.is_empty()
     }
 
     fn remove(&mut self, host: HostId) {
@@ -331,18 +335,18 @@ impl Membership {
     }
 
     /// Brings the members into the view. Says whether anything but loads and times is different.
-    fn show_members(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
+    fn update_members(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.values();
         let views: Vec<_> = members.map(|member| member.view(now)).collect();
         let mut differs = false;
         for view in views {
-            differs |= self.show(view, Some(events));
+            differs |= self.update_host(view, Some(events));
         }
         differs
     }
 
     /// Brings one host into the view. Says whether anything but loads and times is different.
-    fn show(&mut self, later: HostView, events: Option<&mut Vec<Event>>) -> bool {
+    fn update_host(&mut self, later: HostView, events: Option<&mut Vec<Event>>) -> bool {
         let earlier = self.view.hosts.get(&later.id);
         let differs = earlier.is_none_or(|earlier| later.differs_from(earlier));
         if let Some(events) = events
@@ -354,8 +358,8 @@ impl Membership {
         differs
     }
 
-    fn count(&mut self, reason: Ignored) -> Ignored {
-        self.tally.add(reason);
+    fn count(&mut self, reason: Rejection) -> Rejection {
+        self.rejections.add(reason);
         reason
     }
 }

@@ -60,7 +60,7 @@ impl Rig {
 
     pub async fn restore(&mut self, hosts: &[&str]) {
         match self {
-            Self::Nats(server) => server.start_again().await,
+            Self::Nats(server) => server.restart().await,
             Self::Local(network) => hosts.iter().for_each(|host| network.connect(host)),
         }
     }
@@ -97,6 +97,6 @@ pub fn subject(bus: &Bus, names: &[&str]) -> Subject {
     bus.scope().subject(names).unwrap()
 }
 
-pub fn in_time() -> Instant {
+pub fn test_deadline() -> Instant {
     Instant::now() + WAIT_MAX
 }

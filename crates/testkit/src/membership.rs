@@ -59,13 +59,13 @@ pub fn holding(name: &str, revision: u64) -> Holding {
 }
 
 /// A host that says of itself what the test wants.
-pub struct Sender {
+pub struct RemoteHost {
     membership: Membership,
     pub load: Load,
     pub sent_ms: u64,
 }
 
-impl Sender {
+impl RemoteHost {
     pub fn new(key: u8) -> Self {
         Self::with(key, 1, Contents::default())
     }
@@ -107,20 +107,20 @@ impl Sender {
 }
 
 /// A membership under test, with its clock.
-pub struct Watcher {
+pub struct LocalHost {
     pub membership: Membership,
     pub now: Moment,
     pub events: Vec<Event>,
 }
 
-impl Watcher {
+impl LocalHost {
     /// One that follows what it hears.
     pub fn settled() -> Self {
-        let mut watcher = Self::unconnected(Contents::default());
-        watcher.connect();
-        watcher.run(SETTLE_AFTER_START);
-        watcher.events.clear();
-        watcher
+        let mut local = Self::unconnected(Contents::default());
+        local.connect();
+        local.run(SETTLE_AFTER_START);
+        local.events.clear();
+        local
     }
 
     pub fn unconnected(contents: Contents) -> Self {
@@ -161,24 +161,24 @@ impl Watcher {
     }
 
     /// Lets time pass while these hosts send their heartbeats, each second.
-    pub fn run_with(&mut self, senders: &mut [&mut Sender], seconds: u64) {
+    pub fn run_with(&mut self, senders: &mut [&mut RemoteHost], seconds: u64) {
         for _ in 0..seconds {
             for sender in senders.iter_mut() {
-                self.hear(sender);
+                self.receive_heartbeat(sender);
             }
             self.run(SECOND);
         }
     }
 
     /// Hears a heartbeat, and draws the conclusions.
-    pub fn hear(&mut self, sender: &mut Sender) {
+    pub fn receive_heartbeat(&mut self, sender: &mut RemoteHost) {
         let heartbeat = sender.heartbeat();
         let taken = self.membership.on_heartbeat(self.now, heartbeat);
         taken.expect("it is news");
         self.tick();
     }
 
-    pub fn learn(&mut self, inventory: Inventory) {
+    pub fn receive_inventory(&mut self, inventory: Inventory) {
         let taken = self.membership.on_inventory(self.now, inventory);
         taken.expect("it is news");
         self.tick();

@@ -62,7 +62,7 @@ impl NatsServer {
     }
 
     /// Starts it again after [`NatsServer::kill`], on the same port, with the files it had.
-    pub async fn start_again(&mut self) {
+    pub async fn restart(&mut self) {
         let deadline = Instant::now() + START_WAIT_MAX;
         while !self.try_start().await {
             assert!(Instant::now() < deadline, "nats-server did not come back");
@@ -70,17 +70,17 @@ impl NatsServer {
     }
 
     /// Removes what JetStream has stored; only while it is killed.
-    pub fn lose_files(&self) {
+    pub fn delete_jetstream_files(&self) {
         fs::remove_dir_all(self.directory.path().join("jetstream")).unwrap();
     }
 
     /// Stops it in its tracks: connections stay, and nothing is answered.
-    pub fn freeze(&self) {
+    pub fn suspend(&self) {
         self.signal("-STOP");
     }
 
     /// Ends [`NatsServer::freeze`].
-    pub fn thaw(&self) {
+    pub fn resume(&self) {
         self.signal("-CONT");
     }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Where chance comes from: each call gives 64 random bits.
-pub type Random = Box<dyn FnMut() -> u64 + Send>;
+pub type RandomSource = Box<dyn FnMut() -> u64 + Send>;
 
 /// What happens to messages on their way. Chances are between 0 (never) and 1 (always).
 #[derive(Clone, Debug, PartialEq)]
@@ -34,9 +34,9 @@ impl Default for Faults {
 }
 
 /// The faults of a network.
-pub(super) struct Plan {
-    random: Random,
-    all: Faults,
+pub(super) struct FaultPlan {
+    random: RandomSource,
+    default: Faults,
     between: HashMap<(String, String), Faults>,
     /// The group of each host, while there is a partition.
     groups: HashMap<String, usize>,
@@ -51,31 +51,31 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// At once, and after those before it.
-    pub(super) const UNDISTURBED: Self = Self {
+    pub(super) const IMMEDIATE: Self = Self {
         delay: Duration::ZERO,
-        order: Order::Kept,
+        order: Order::Fifo,
     };
 }
 
 /// Whether a message waits for those that were sent before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
-    Kept,
-    Free,
+    Fifo,
+    Any,
 }
 
-impl Plan {
-    pub(super) fn new(random: Random) -> Self {
+impl FaultPlan {
+    pub(super) fn new(random: RandomSource) -> Self {
         Self {
             random,
-            all: Faults::default(),
+            default: Faults::default(),
             between: HashMap::new(),
             groups: HashMap::new(),
         }
     }
 
-    pub(super) fn set_all(&mut self, faults: Faults) {
-        self.all = faults;
+    pub(super) fn set_default(&mut self, faults: Faults) {
+        self.default = faults;
     }
 
     pub(super) fn set_between(&mut self, from: &str, to: &str, faults: Faults) {
@@ -91,13 +91,13 @@ impl Plan {
     }
 
     pub(super) fn heal(&mut self) {
-        self.all = Faults::default();
+        self.default = Faults::default();
         self.between.clear();
         self.groups.clear();
     }
 
     /// Whether the hosts are on one side of every partition.
-    pub(super) fn are_joined(&self, one: &str, other: &str) -> bool {
+    pub(super) fn are_connected(&self, one: &str, other: &str) -> bool {
         self.groups.get(one) == self.groups.get(other)
     }
 
@@ -105,9 +105,9 @@ impl Plan {
     pub(super) fn copies(&mut self, from: &str, to: &str) -> impl Iterator<Item = Arrival> + use<> {
         let faults = self.faults_between(from, to);
         let mut copies = [None; 2];
-        if !self.happens(faults.loss) {
+        if !self.occurs(faults.loss) {
             copies[0] = Some(self.copy(&faults));
-            if self.happens(faults.duplication) {
+            if self.occurs(faults.duplication) {
                 copies[1] = Some(self.copy(&faults));
             }
         }
@@ -116,10 +116,10 @@ impl Plan {
 
     fn faults_between(&self, from: &str, to: &str) -> Faults {
         if self.between.is_empty() {
-            return self.all.clone();
+            return self.default.clone();
         }
-        let link = (from.to_owned(), to.to_owned());
-        self.between.get(&link).unwrap_or(&self.all).clone()
+        let pair = (from.to_owned(), to.to_owned());
+        self.between.get(&pair).unwrap_or(&self.default).clone()
     }
 
     fn copy(&mut self, faults: &Faults) -> Arrival {
@@ -128,30 +128,30 @@ impl Plan {
         let delay = if span.is_zero() {
             least
         } else {
-            least + span.mul_f64(self.share())
+            least + span.mul_f64(self.unit_random())
         };
-        let order = if self.happens(faults.reordering) {
-            Order::Free
+        let order = if self.occurs(faults.reordering) {
+            Order::Any
         } else {
-            Order::Kept
+            Order::Fifo
         };
         Arrival { delay, order }
     }
 
     /// Draws only where chance has a say, so that a fault that is off does not change the rest.
-    fn happens(&mut self, chance: f64) -> bool {
-        chance > 0.0 && (chance >= 1.0 || self.share() < chance)
+    fn occurs(&mut self, chance: f64) -> bool {
+        chance > 0.0 && (chance >= 1.0 || self.unit_random() < chance)
     }
 
     /// Between 0 and 1, with the 53 bits that a float holds.
-    fn share(&mut self) -> f64 {
+    fn unit_random(&mut self) -> f64 {
         let bits = (self.random)() >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
 }
 
 /// A generator for those who need no better one: SplitMix64, by its published constants.
-pub(super) fn seeded(seed: u64) -> Random {
+pub(super) fn seeded(seed: u64) -> RandomSource {
     let mut state = seed;
     Box::new(move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -18,12 +18,12 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-pub use self::faults::{Faults, Random};
-use self::router::Exchange;
+pub use self::faults::{Faults, RandomSource};
+use self::router::Router;
 use self::store::LocalStore;
 pub use self::store::StoreContent;
-use super::inflight::Pending;
-use super::queue::{self, Feeder};
+use super::inflight::InflightRequests;
+use super::queue::{self, Source};
 use super::{
     Bounds, Bus, FlushError, Lane, Message, Pattern, PublishError, RequestError, Scope, Status,
     Subject, Subscription, Transport,
@@ -41,7 +41,7 @@ pub struct LocalOptions {
     /// The largest payload that it takes.
     pub max_payload: usize,
     /// Where chance comes from, for the faults.
-    pub random: Random,
+    pub random: RandomSource,
 }
 
 /// What hosts of one process join in place of a server. A cheap handle; messages on their way are lost
@@ -58,13 +58,13 @@ pub struct Endpoint {
     name: Arc<str>,
     number: usize,
     scope: Scope,
-    pending: Pending,
+    inflight: InflightRequests,
     status: watch::Receiver<Status>,
     closed: CancellationToken,
 }
 
 struct Shared {
-    exchange: Arc<Mutex<Exchange>>,
+    router: Arc<Mutex<Router>>,
     store: LocalStore,
     max_payload: usize,
     tasks: TaskTracker,
@@ -86,16 +86,16 @@ impl LocalNetwork {
     #[must_use]
     pub fn new(options: LocalOptions) -> Self {
         let stopping = CancellationToken::new();
-        let earlier = Arc::new(Notify::new());
-        let exchange = Exchange::new(options.random, earlier.clone());
+        let earlier_due = Arc::new(Notify::new());
+        let router = Router::new(options.random, earlier_due.clone());
         let shared = Shared {
-            exchange: Arc::new(Mutex::new(exchange)),
+            router: Arc::new(Mutex::new(router)),
             store: LocalStore::new(),
             max_payload: options.max_payload,
             tasks: TaskTracker::new(),
             _stop_on_drop: stopping.clone().drop_guard(),
         };
-        let deliver = deliver(shared.exchange.clone(), earlier);
+        let deliver = deliver(shared.router.clone(), earlier_due);
         shared.tasks.spawn(async move {
             tokio::select! {
                 () = deliver => {}
@@ -111,8 +111,8 @@ impl LocalNetwork {
     /// and faults by this name are about both.
     #[must_use]
     pub fn join(&self, name: &str, scope: &Scope) -> Bus {
-        let pending = Pending::default();
-        let (number, status) = self.lock().join(name, scope, pending.clone());
+        let inflight = InflightRequests::default();
+        let (number, status) = self.lock().join(name, scope, inflight.clone());
         Bus {
             lane: Lane::Control,
             transport: Transport::Local(Endpoint {
@@ -120,7 +120,7 @@ impl LocalNetwork {
                 name: name.into(),
                 number,
                 scope: scope.clone(),
-                pending,
+                inflight,
                 status,
                 closed: CancellationToken::new(),
             }),
@@ -142,7 +142,7 @@ impl LocalNetwork {
 
     /// What happens to messages from any host to any other, where nothing else is said.
     pub fn set_faults(&self, faults: Faults) {
-        self.lock().faults.set_all(faults);
+        self.lock().faults.set_default(faults);
     }
 
     /// What happens to messages from one host to another, and not back.
@@ -178,8 +178,8 @@ impl LocalNetwork {
         self.shared.store.replace(content);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Exchange> {
-        lock(&self.shared.exchange)
+    fn lock(&self) -> MutexGuard<'_, Router> {
+        lock(&self.shared.router)
     }
 }
 
@@ -205,7 +205,7 @@ impl Endpoint {
             reply: reply.cloned(),
             payload,
         };
-        let published = lock(&self.shared.exchange).publish(self.number, &message);
+        let published = lock(&self.shared.router).publish(self.number, &message);
         if published {
             Ok(())
         } else {
@@ -214,9 +214,9 @@ impl Endpoint {
     }
 
     pub(super) fn subscribe(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
-        let (filler, queue) = queue::queue(bounds);
-        lock(&self.shared.exchange).subscribe(self.number, pattern.clone(), filler);
-        Subscription::new(queue, Feeder::Publishers)
+        let (sender, queue) = queue::queue(bounds);
+        lock(&self.shared.router).subscribe(self.number, pattern.clone(), sender);
+        Subscription::new(queue, Source::Publishers)
     }
 
     pub(super) async fn request(
@@ -225,19 +225,19 @@ impl Endpoint {
         payload: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, RequestError> {
-        let generation = lock(&self.shared.exchange).generation(self.number);
-        let mut waiting = self
-            .pending
-            .enter(generation)
+        let generation = lock(&self.shared.router).generation(self.number);
+        let mut request = self
+            .inflight
+            .register(generation)
             .ok_or(RequestError::TooMany)?;
-        let reply = lock(&self.shared.exchange).answer_subject(self.number, waiting.number());
+        let reply = lock(&self.shared.router).answer_subject(self.number, request.number());
         self.publish(subject, Some(&reply), payload)
             .map_err(|error| match error {
                 PublishError::TooLarge { found, max } => RequestError::TooLarge { found, max },
                 PublishError::Disconnected | PublishError::Stalled => RequestError::Disconnected,
             })?;
-        match timeout_at(deadline, waiting.outcome()).await {
-            Ok(outcome) => outcome.for_request(subject),
+        match timeout_at(deadline, request.outcome()).await {
+            Ok(outcome) => outcome.into_result(subject),
             Err(_) => Err(RequestError::Deadline {
                 subject: subject.clone(),
             }),
@@ -261,7 +261,7 @@ impl Endpoint {
     }
 
     pub(super) fn close(&self) {
-        lock(&self.shared.exchange).leave(self.number);
+        lock(&self.shared.router).leave(self.number);
         self.closed.cancel();
     }
 }
@@ -293,24 +293,24 @@ impl Endpoint {
 }
 
 /// Delivers what is on its way when it is due.
-async fn deliver(exchange: Arc<Mutex<Exchange>>, earlier: Arc<Notify>) {
+async fn deliver(router: Arc<Mutex<Router>>, earlier_due: Arc<Notify>) {
     loop {
-        let next = lock(&exchange).deliver_due(Instant::now());
+        let next = lock(&router).deliver_due(Instant::now());
         match next {
             Some(due) => {
                 tokio::select! {
                     () = sleep_until(due) => {}
-                    () = earlier.notified() => {}
+                    () = earlier_due.notified() => {}
                 }
             }
-            None => earlier.notified().await,
+            None => earlier_due.notified().await,
         }
     }
 }
 
-fn lock(exchange: &Mutex<Exchange>) -> MutexGuard<'_, Exchange> {
+fn lock(router: &Mutex<Router>) -> MutexGuard<'_, Router> {
     // Nothing panics while it holds the lock.
-    exchange.lock().unwrap_or_else(PoisonError::into_inner)
+    router.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for LocalNetwork {

@@ -7,21 +7,21 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::faults::{Arrival, Order, Plan, Random};
-use crate::inflight::{Outcome, Pending};
-use crate::queue::Filler;
+use super::faults::{Arrival, FaultPlan, Order, RandomSource};
+use crate::inflight::{InflightRequests, Outcome};
+use crate::queue::QueueSender;
 use crate::{Gap, Message, Pattern, Scope, Status, Subject};
 
 /// How many subscriptions there are before the first look for those whose subscriber is gone.
 const SUBSCRIPTIONS_BEFORE_SWEEP: usize = 64;
 
-pub(super) struct Exchange {
-    pub(super) faults: Plan,
+pub(super) struct Router {
+    pub(super) faults: FaultPlan,
     /// Told when something is on its way that may be due before all else.
-    earlier: Arc<Notify>,
+    earlier_due: Arc<Notify>,
     endpoints: Vec<Endpoint>,
     subscriptions: Subscriptions,
-    on_the_way: BinaryHeap<Reverse<Transit>>,
+    in_transit: BinaryHeap<Reverse<Transit>>,
     /// When the last message between two endpoints that keeps its order is due.
     last_due: HashMap<(usize, usize), Instant>,
     /// Counts the messages, so that those due at one time keep their order.
@@ -34,23 +34,23 @@ struct Endpoint {
     status: watch::Sender<Status>,
     /// Counts its connections; a message on its way is for one of them.
     generation: u64,
-    pending: Pending,
+    inflight: InflightRequests,
 }
 
 #[derive(Default)]
 struct Subscriptions {
-    last: u64,
-    all: BTreeMap<u64, Subscribed>,
+    last_id: u64,
+    all: BTreeMap<u64, SubscriptionEntry>,
     /// Those without a wildcard, by their text.
     exact: HashMap<String, BTreeSet<u64>>,
-    wild: BTreeSet<u64>,
+    wildcard: BTreeSet<u64>,
     sweep_at: usize,
 }
 
-struct Subscribed {
+struct SubscriptionEntry {
     endpoint: usize,
     pattern: Pattern,
-    filler: Filler,
+    sender: QueueSender,
 }
 
 /// One copy of a message on its way.
@@ -70,14 +70,14 @@ enum Target {
     Request(u64),
 }
 
-impl Exchange {
-    pub(super) fn new(random: Random, earlier: Arc<Notify>) -> Self {
+impl Router {
+    pub(super) fn new(random: RandomSource, earlier_due: Arc<Notify>) -> Self {
         Self {
-            earlier,
-            faults: Plan::new(random),
+            earlier_due,
+            faults: FaultPlan::new(random),
             endpoints: Vec::new(),
             subscriptions: Subscriptions::default(),
-            on_the_way: BinaryHeap::new(),
+            in_transit: BinaryHeap::new(),
             last_due: HashMap::new(),
             sent: 0,
         }
@@ -87,7 +87,7 @@ impl Exchange {
         &mut self,
         name: &str,
         scope: &Scope,
-        pending: Pending,
+        inflight: InflightRequests,
     ) -> (usize, watch::Receiver<Status>) {
         let since = Instant::now();
         let (status, receiver) = watch::channel(Status::Connected { since });
@@ -96,22 +96,22 @@ impl Exchange {
             scope: scope.clone(),
             status,
             generation: 1,
-            pending,
+            inflight,
         });
         (self.endpoints.len() - 1, receiver)
     }
 
     pub(super) fn leave(&mut self, endpoint: usize) {
         self.disconnect(endpoint);
-        for filler in self.subscriptions.remove_of(endpoint) {
-            filler.end();
+        for sender in self.subscriptions.remove_of(endpoint) {
+            sender.end();
         }
     }
 
     pub(super) fn set_connected(&mut self, name: &str, is_connected: bool) {
         for endpoint in 0..self.endpoints.len() {
-            let is_meant = self.endpoints[endpoint].name == name;
-            if !is_meant || self.is_connected(endpoint) == is_connected {
+            let matches = self.endpoints[endpoint].name == name;
+            if !matches || self.is_connected(endpoint) == is_connected {
                 continue;
             }
             if is_connected {
@@ -136,11 +136,11 @@ impl Exchange {
             .answer(&endpoint.to_string(), number)
     }
 
-    pub(super) fn subscribe(&mut self, endpoint: usize, pattern: Pattern, filler: Filler) {
-        self.subscriptions.add(Subscribed {
+    pub(super) fn subscribe(&mut self, endpoint: usize, pattern: Pattern, sender: QueueSender) {
+        self.subscriptions.add(SubscriptionEntry {
             endpoint,
             pattern,
-            filler,
+            sender,
         });
     }
 
@@ -156,26 +156,26 @@ impl Exchange {
                 self.send(from, to, Target::Subscription(id), message);
             }
         }
-        if let Some((to, number)) = self.asker(&message.subject) {
+        if let Some((to, number)) = self.requester(&message.subject) {
             has_responder = true;
             if self.can_reach(from, to) {
                 self.send(from, to, Target::Request(number), message);
             }
         }
         if let (false, Some(reply)) = (has_responder, &message.reply) {
-            self.tell_no_responders(from, reply);
+            self.report_no_responders(from, reply);
         }
         true
     }
 
     /// Delivers what is due, and says when the next is.
     pub(super) fn deliver_due(&mut self, now: Instant) -> Option<Instant> {
-        while let Some(Reverse(next)) = self.on_the_way.peek() {
+        while let Some(Reverse(next)) = self.in_transit.peek() {
             if next.due > now {
                 return Some(next.due);
             }
-            if let Some(Reverse(transit)) = self.on_the_way.pop() {
-                self.arrive(transit);
+            if let Some(Reverse(transit)) = self.in_transit.pop() {
+                self.deliver(transit);
             }
         }
         // Nobody waits for a message that is not there.
@@ -188,7 +188,7 @@ impl Exchange {
         let (name_from, name_to) = (&self.endpoints[from].name, &self.endpoints[to].name);
         // What a host says to itself does not leave it.
         let copies: Vec<_> = if from == to {
-            vec![Arrival::UNDISTURBED]
+            vec![Arrival::IMMEDIATE]
         } else {
             self.faults.copies(name_from, name_to).collect()
         };
@@ -196,8 +196,8 @@ impl Exchange {
             // While another is on the way between the two, none that keeps its order arrives at once, not
             // even if that one is due and only not delivered yet.
             let last = match copy.order {
-                Order::Kept => self.last_due.get(&(from, to)).copied(),
-                Order::Free => None,
+                Order::Fifo => self.last_due.get(&(from, to)).copied(),
+                Order::Any => None,
             };
             let due = (now + copy.delay).max(last.unwrap_or(now));
             self.sent += 1;
@@ -215,48 +215,48 @@ impl Exchange {
                 message,
             };
             if due <= now && last.is_none() {
-                self.arrive(transit);
+                self.deliver(transit);
                 continue;
             }
-            if copy.order == Order::Kept {
+            if copy.order == Order::Fifo {
                 self.last_due.insert((from, to), due);
             }
-            self.on_the_way.push(Reverse(transit));
-            self.earlier.notify_one();
+            self.in_transit.push(Reverse(transit));
+            self.earlier_due.notify_one();
         }
     }
 
-    fn arrive(&mut self, transit: Transit) {
+    fn deliver(&mut self, transit: Transit) {
         let is_same_connection = self.endpoints[transit.to].generation == transit.generation;
         if !is_same_connection || !self.can_reach(transit.from, transit.to) {
             return;
         }
         match transit.target {
             Target::Subscription(id) => {
-                if let Some(subscribed) = self.subscriptions.all.get(&id) {
-                    subscribed.filler.push(transit.message);
+                if let Some(entry) = self.subscriptions.all.get(&id) {
+                    entry.sender.push(transit.message);
                 }
             }
             Target::Request(number) => {
-                let pending = &self.endpoints[transit.to].pending;
-                pending.resolve(number, Outcome::Answer(transit.message.payload));
+                let inflight = &self.endpoints[transit.to].inflight;
+                inflight.resolve(number, Outcome::Answer(transit.message.payload));
             }
         }
     }
 
     /// As a server does: who said where to answer hears it there. That is never on the way, because the
     /// publisher's own server says it.
-    fn tell_no_responders(&mut self, publisher: usize, reply: &Subject) {
-        match self.asker(reply) {
-            Some((asker, number)) if asker == publisher => {
-                let pending = &self.endpoints[asker].pending;
-                pending.resolve(number, Outcome::NoResponders);
+    fn report_no_responders(&mut self, publisher: usize, reply: &Subject) {
+        match self.requester(reply) {
+            Some((requester, number)) if requester == publisher => {
+                let inflight = &self.endpoints[requester].inflight;
+                inflight.resolve(number, Outcome::NoResponders);
             }
             _ => {
                 for (id, endpoint) in self.subscriptions.matching(reply) {
                     if endpoint == publisher {
-                        let subscribed = self.subscriptions.all.get(&id);
-                        subscribed.inspect(|found| found.filler.push_no_responders(reply.clone()));
+                        let entry = self.subscriptions.all.get(&id);
+                        entry.inspect(|found| found.sender.push_no_responders(reply.clone()));
                     }
                 }
             }
@@ -264,7 +264,7 @@ impl Exchange {
     }
 
     /// The endpoint and the request that a subject is the answer's of.
-    fn asker(&self, subject: &Subject) -> Option<(usize, u64)> {
+    fn requester(&self, subject: &Subject) -> Option<(usize, u64)> {
         let (inbox, number) = subject.as_answer()?;
         let endpoint: usize = inbox.parse().ok()?;
         let is_own = self.endpoints.get(endpoint)?.scope.owns(subject);
@@ -273,8 +273,8 @@ impl Exchange {
 
     fn can_reach(&self, from: usize, to: usize) -> bool {
         let names = (&self.endpoints[from].name, &self.endpoints[to].name);
-        let are_joined = from == to || self.faults.are_joined(names.0, names.1);
-        are_joined && self.is_connected(to)
+        let are_connected = from == to || self.faults.are_connected(names.0, names.1);
+        are_connected && self.is_connected(to)
     }
 
     fn is_connected(&self, endpoint: usize) -> bool {
@@ -284,7 +284,7 @@ impl Exchange {
     fn disconnect(&mut self, endpoint: usize) {
         let endpoint = &mut self.endpoints[endpoint];
         endpoint.generation += 1;
-        endpoint.pending.fail_before(endpoint.generation);
+        endpoint.inflight.fail_before(endpoint.generation);
         endpoint.status.send_replace(Status::Disconnected {
             since: Instant::now(),
             reason: Some(Arc::from("disconnected by the test")),
@@ -293,60 +293,58 @@ impl Exchange {
 }
 
 impl Subscriptions {
-    fn add(&mut self, subscribed: Subscribed) {
+    fn add(&mut self, entry: SubscriptionEntry) {
         if self.all.len() >= self.sweep_at.max(SUBSCRIPTIONS_BEFORE_SWEEP) {
-            self.remove_if(|subscribed| subscribed.filler.is_unwanted());
+            self.remove_if(|entry| entry.sender.is_unsubscribed());
             // Twice as many as are left: the work is spread over as many new ones.
             self.sweep_at = self.all.len() * 2;
         }
-        self.last += 1;
-        let text = subscribed.pattern.as_str();
-        if subscribed.pattern.has_wildcard() {
-            self.wild.insert(self.last);
+        self.last_id += 1;
+        let text = entry.pattern.as_str();
+        if entry.pattern.has_wildcard() {
+            self.wildcard.insert(self.last_id);
         } else {
             self.exact
                 .entry(text.to_owned())
                 .or_default()
-                .insert(self.last);
+                .insert(self.last_id);
         }
-        self.all.insert(self.last, subscribed);
+        self.all.insert(self.last_id, entry);
     }
 
     /// Those that ask for a subject and whose subscriber is there, oldest first, with their endpoints.
     fn matching(&self, subject: &Subject) -> Vec<(u64, usize)> {
         let exact = self.exact.get(subject.as_str()).into_iter().flatten();
-        let wild = self.wild.iter().filter(|id| {
-            let subscribed = self.all.get(id);
-            subscribed.is_some_and(|subscribed| subscribed.pattern.matches(subject))
+        let wildcard = self.wildcard.iter().filter(|id| {
+            let entry = self.all.get(id);
+            entry.is_some_and(|entry| entry.pattern.matches(subject))
         });
-        let mut ids: Vec<u64> = exact.chain(wild).copied().collect();
+        let mut ids: Vec<u64> = exact.chain(wildcard).copied().collect();
         ids.sort_unstable();
-        let wanted = ids.into_iter().filter_map(|id| {
-            let subscribed = self.all.get(&id)?;
-            (!subscribed.filler.is_unwanted()).then_some((id, subscribed.endpoint))
+        let subscribed = ids.into_iter().filter_map(|id| {
+            let entry = self.all.get(&id)?;
+            (!entry.sender.is_unsubscribed()).then_some((id, entry.endpoint))
         });
-        wanted.collect()
+        subscribed.collect()
     }
 
     fn push_gap(&self, endpoint: usize, gap: Gap) {
         let of_endpoint = self.all.values().filter(|each| each.endpoint == endpoint);
-        for subscribed in of_endpoint {
-            subscribed.filler.push_gap(gap);
+        for entry in of_endpoint {
+            entry.sender.push_gap(gap);
         }
     }
 
-    fn remove_of(&mut self, endpoint: usize) -> Vec<Filler> {
-        self.remove_if(|subscribed| subscribed.endpoint == endpoint)
+    fn remove_of(&mut self, endpoint: usize) -> Vec<QueueSender> {
+        self.remove_if(|entry| entry.endpoint == endpoint)
     }
 
-    fn remove_if(&mut self, is_meant: impl Fn(&Subscribed) -> bool) -> Vec<Filler> {
-        let meant = self
-            .all
-            .extract_if(.., |_, subscribed| is_meant(subscribed));
-        let removed: Vec<(u64, Subscribed)> = meant.collect();
-        for (id, subscribed) in &removed {
-            self.wild.remove(id);
-            let text = subscribed.pattern.as_str();
+    fn remove_if(&mut self, matches: impl Fn(&SubscriptionEntry) -> bool) -> Vec<QueueSender> {
+        let matching = self.all.extract_if(.., |_, entry| matches(entry));
+        let removed: Vec<(u64, SubscriptionEntry)> = matching.collect();
+        for (id, entry) in &removed {
+            self.wildcard.remove(id);
+            let text = entry.pattern.as_str();
             if let Some(ids) = self.exact.get_mut(text) {
                 ids.remove(id);
                 if ids.is_empty() {
@@ -354,10 +352,7 @@ impl Subscriptions {
                 }
             }
         }
-        removed
-            .into_iter()
-            .map(|(_, subscribed)| subscribed.filler)
-            .collect()
+        removed.into_iter().map(|(_, entry)| entry.sender).collect()
     }
 }
 

@@ -11,12 +11,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::batch::{Outgoing, To};
-use super::dispatch::{Pump, Target};
-use super::send_queue::{self, Outbox};
+use super::batch::{Destination, Outgoing};
+use super::dispatch::{Dispatcher, Target};
+use super::send_queue::{self, SendTask};
 use super::{NatsError, NatsOptions, options, supervisor};
-use crate::inflight::{Outcome, Pending, Waiting};
-use crate::queue::{self, Feeder};
+use crate::inflight::{InflightRequest, InflightRequests, Outcome};
+use crate::queue::{self, Source};
 use crate::{
     Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
@@ -33,26 +33,26 @@ pub struct Connection {
 
 pub(super) struct Shared {
     client: Client,
-    outbox: mpsc::Sender<Outgoing>,
+    send_queue: mpsc::Sender<Outgoing>,
     scope: Scope,
     /// The random part of the subjects of answers: `weft-inbox.<lattice>.<random>.<number>`
     inbox: String,
-    pending: Pending,
+    inflight: InflightRequests,
     status: watch::Sender<Status>,
-    signals: Arc<Signals>,
+    events: Arc<ClientEvents>,
     /// Of the subscriptions, for gaps and for the end.
-    pumps: Mutex<Vec<Weak<Pump>>>,
-    inbox_pump: Mutex<Option<Arc<Pump>>>,
+    dispatchers: Mutex<Vec<Weak<Dispatcher>>>,
+    inbox_dispatcher: Mutex<Option<Arc<Dispatcher>>>,
     stopping: CancellationToken,
 }
 
 /// What the client's callback leaves for the supervisor.
 #[derive(Default)]
-pub(super) struct Signals {
+pub(super) struct ClientEvents {
     /// Something happened: look at the state.
     changed: Notify,
     /// How often the client threw a message away, for whatever subscription.
-    slow: AtomicU64,
+    dropped: AtomicU64,
     /// What last went wrong.
     reason: Mutex<Option<Arc<str>>>,
 }
@@ -65,13 +65,13 @@ impl Connection {
         tasks: &TaskTracker,
         stopping: CancellationToken,
     ) -> Result<Self, NatsError> {
-        let signals = Arc::new(Signals::default());
-        let for_callback = signals.clone();
+        let events = Arc::new(ClientEvents::default());
+        let for_callback = events.clone();
         let client = options::client(options, purpose)
             .await?
             .custom_inbox_prefix(scope.inbox("client").trim_end_matches('.'))
             .event_callback(move |event| {
-                for_callback.take(event);
+                for_callback.record(event);
                 std::future::ready(())
             })
             .connect(options::addresses(options)?)
@@ -81,24 +81,24 @@ impl Connection {
             since: Instant::now(),
             reason: None,
         });
-        let (inbox, pending) = (random_token(), Pending::default());
-        let (outbox, outgoing) = send_queue::channel();
-        let handing_over = Outbox {
+        let (inbox, inflight) = (random_token(), InflightRequests::default());
+        let (send_queue, queued) = send_queue::channel();
+        let send_task = SendTask {
             client: client.clone(),
             inbox: scope.inbox(&inbox),
-            pending: pending.clone(),
+            inflight: inflight.clone(),
         };
-        tasks.spawn(handing_over.run(outgoing, stopping.clone()));
+        tasks.spawn(send_task.run(queued, stopping.clone()));
         let shared = Arc::new(Shared {
             inbox,
             client,
-            outbox,
+            send_queue,
             scope,
-            pending,
+            inflight,
             status,
-            signals,
-            pumps: Mutex::default(),
-            inbox_pump: Mutex::default(),
+            events,
+            dispatchers: Mutex::default(),
+            inbox_dispatcher: Mutex::default(),
             stopping,
         });
         let connection = Self { shared };
@@ -138,11 +138,14 @@ impl Connection {
         if !self.is_connected() {
             return Err(PublishError::Disconnected);
         }
-        let to = To::Subject {
+        let destination = Destination::Subject {
             subject: subject.clone(),
             reply: reply.cloned(),
         };
-        let outgoing = match self.shared.try_send(Outgoing { to, payload }) {
+        let outgoing = match self.shared.try_send(Outgoing {
+            destination,
+            payload,
+        }) {
             Ok(()) => return Ok(()),
             Err(outgoing) => outgoing,
         };
@@ -158,9 +161,9 @@ impl Connection {
         let Some(subscriber) = self.shared.subscriber(pattern.as_str()).await else {
             return Subscription::ended();
         };
-        let (filler, queue) = queue::queue(bounds);
-        let pump = self.shared.pump(subscriber, Target::Queue(filler));
-        let subscription = Subscription::new(queue, Feeder::Pump(pump));
+        let (sender, queue) = queue::queue(bounds);
+        let dispatcher = self.shared.dispatcher(subscriber, Target::Queue(sender));
+        let subscription = Subscription::new(queue, Source::Dispatcher(dispatcher));
         if self.is_connected() {
             // If this fails, the connection is about to be remade, and the subscription with it.
             let _ = self.confirm().await;
@@ -182,13 +185,13 @@ impl Connection {
         if !self.is_connected() {
             return Err(RequestError::Disconnected);
         }
-        let waiting = self.shared.enter().ok_or(RequestError::TooMany)?;
-        let answered = self.shared.exchange(subject, payload, waiting);
-        let Ok(outcome) = timeout_at(deadline, answered).await else {
+        let request = self.shared.register().ok_or(RequestError::TooMany)?;
+        let outcome = self.shared.round_trip(subject, payload, request);
+        let Ok(outcome) = timeout_at(deadline, outcome).await else {
             let subject = subject.clone();
             return Err(RequestError::Deadline { subject });
         };
-        outcome.for_request(subject)
+        outcome.into_result(subject)
     }
 
     /// Sends a message to the own inbox and waits for it. The server takes what a connection sends in
@@ -209,9 +212,9 @@ impl Connection {
         let pattern = format!("{inbox}*");
         // There is always one: the client's task was started a moment ago.
         if let Some(subscriber) = self.shared.subscriber(&pattern).await {
-            let pending = self.shared.pending.clone();
-            let to = Target::Requests { inbox, pending };
-            *lock(&self.shared.inbox_pump) = Some(self.shared.pump(subscriber, to));
+            let inflight = self.shared.inflight.clone();
+            let target = Target::Requests { inbox, inflight };
+            *lock(&self.shared.inbox_dispatcher) = Some(self.shared.dispatcher(subscriber, target));
         }
     }
 }
@@ -221,15 +224,20 @@ impl Connection {
 impl Shared {
     /// Goes once to the server and back; false if the connection was lost.
     pub(super) async fn echo(&self) -> bool {
-        let Some(mut waiting) = self.enter() else {
+        let Some(mut request) = self.register() else {
             return false;
         };
-        let to = To::Echo {
-            subject: self.scope.answer(&self.inbox, waiting.number()),
+        let destination = Destination::Echo {
+            subject: self.scope.answer(&self.inbox, request.number()),
         };
         let payload = Bytes::new();
-        let sent = self.send(Outgoing { to, payload }).await;
-        sent.is_ok() && matches!(waiting.outcome().await, Outcome::Answer(_))
+        let sent = self
+            .send(Outgoing {
+                destination,
+                payload,
+            })
+            .await;
+        sent.is_ok() && matches!(request.outcome().await, Outcome::Answer(_))
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -241,16 +249,16 @@ impl Shared {
         self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
-    pub(super) fn pending(&self) -> &Pending {
-        &self.pending
+    pub(super) fn inflight(&self) -> &InflightRequests {
+        &self.inflight
     }
 
     pub(super) fn status(&self) -> &watch::Sender<Status> {
         &self.status
     }
 
-    pub(super) fn signals(&self) -> &Signals {
-        &self.signals
+    pub(super) fn events(&self) -> &ClientEvents {
+        &self.events
     }
 
     pub(super) fn stopping(&self) -> &CancellationToken {
@@ -259,35 +267,49 @@ impl Shared {
 
     /// Marks a gap in every subscription.
     pub(super) fn push_gap(&self, gap: Gap) {
-        for pump in self.pumps() {
-            pump.push_gap(gap);
+        for dispatcher in self.dispatchers() {
+            dispatcher.push_gap(gap);
         }
     }
 
     /// Ends every subscription, and the inbox.
-    pub(super) fn end_pumps(&self) {
-        for pump in self.pumps() {
-            pump.end();
+    pub(super) fn end_dispatchers(&self) {
+        for dispatcher in self.dispatchers() {
+            dispatcher.end();
         }
     }
 
-    fn pumps(&self) -> Vec<Arc<Pump>> {
-        lock(&self.pumps).iter().filter_map(Weak::upgrade).collect()
+    fn dispatchers(&self) -> Vec<Arc<Dispatcher>> {
+        lock(&self.dispatchers)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
     }
 }
 
 impl Shared {
-    fn enter(&self) -> Option<Waiting> {
-        self.pending.enter(self.generation())
+    fn register(&self) -> Option<InflightRequest> {
+        self.inflight.register(self.generation())
     }
 
-    async fn exchange(&self, subject: &Subject, payload: Bytes, mut waiting: Waiting) -> Outcome {
-        let to = To::Request {
+    async fn round_trip(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        mut request: InflightRequest,
+    ) -> Outcome {
+        let destination = Destination::Request {
             subject: subject.clone(),
-            number: waiting.number(),
+            number: request.number(),
         };
-        match self.send(Outgoing { to, payload }).await {
-            Ok(()) => waiting.outcome().await,
+        match self
+            .send(Outgoing {
+                destination,
+                payload,
+            })
+            .await
+        {
+            Ok(()) => request.outcome().await,
             Err(_) => Outcome::ConnectionLost,
         }
     }
@@ -296,14 +318,14 @@ impl Shared {
         let Err(outgoing) = self.try_send(outgoing) else {
             return Ok(());
         };
-        let sent = self.outbox.send(outgoing).await;
+        let sent = self.send_queue.send(outgoing).await;
         sent.map_err(|_| PublishError::Disconnected)
     }
 
     /// Sends at once, or gives back what cannot be sent at once. There is nearly always room, and what waits for it
     /// has its turn first.
     fn try_send(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
-        let sent = self.outbox.try_send(outgoing);
+        let sent = self.send_queue.try_send(outgoing);
         sent.map_err(mpsc::error::TrySendError::into_inner)
     }
 
@@ -315,20 +337,20 @@ impl Shared {
         }
     }
 
-    fn pump(&self, subscriber: Subscriber, to: Target) -> Arc<Pump> {
-        let pump = Pump::start(subscriber, self.scope.clone(), to);
-        let mut pumps = lock(&self.pumps);
-        pumps.retain(|pump| pump.strong_count() > 0);
-        pumps.push(Arc::downgrade(&pump));
-        pump
+    fn dispatcher(&self, subscriber: Subscriber, target: Target) -> Arc<Dispatcher> {
+        let dispatcher = Dispatcher::start(subscriber, self.scope.clone(), target);
+        let mut dispatchers = lock(&self.dispatchers);
+        dispatchers.retain(|dispatcher| dispatcher.strong_count() > 0);
+        dispatchers.push(Arc::downgrade(&dispatcher));
+        dispatcher
     }
 }
 
-impl Signals {
-    fn take(&self, event: Event) {
+impl ClientEvents {
+    fn record(&self, event: Event) {
         match event {
             Event::SlowConsumer(_) => {
-                self.slow.fetch_add(1, Ordering::Relaxed);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
             }
             Event::ServerError(error) => self.set_reason(&error.to_string()),
             Event::ClientError(error) => self.set_reason(&error.to_string()),
@@ -349,13 +371,13 @@ impl Signals {
         lock(&self.reason).clone()
     }
 
-    pub(super) fn forget_reason(&self) {
+    pub(super) fn clear_reason(&self) {
         *lock(&self.reason) = None;
     }
 
     /// How often the client threw a message away since this was asked last.
-    pub(super) fn take_slow(&self) -> u64 {
-        self.slow.swap(0, Ordering::Relaxed)
+    pub(super) fn take_dropped(&self) -> u64 {
+        self.dropped.swap(0, Ordering::Relaxed)
     }
 
     pub(super) async fn changed(&self) {

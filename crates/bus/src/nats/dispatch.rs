@@ -16,40 +16,43 @@ use futures_util::StreamExt;
 use tokio::task::unconstrained;
 
 use super::batch;
-use crate::inflight::{Outcome, Pending};
-use crate::queue::Filler;
+use crate::inflight::{InflightRequests, Outcome};
+use crate::queue::QueueSender;
 use crate::{Gap, Message, Scope, Subject};
 
 /// Delivers what one subscription of a client gets.
-pub(crate) struct Pump {
-    /// Gone when nothing is wanted any more. The channel holds this pump as its waker, and this the
+pub(crate) struct Dispatcher {
+    /// Gone when nothing is wanted any more. The channel holds this dispatcher as its waker, and this the
     /// channel, until then.
     subscriber: Mutex<Option<Subscriber>>,
-    /// How often the pump was woken since somebody began to empty the channel; that one goes on until
-    /// no more turns have come.
-    turns: AtomicUsize,
+    /// How often the dispatcher was woken since somebody began to empty the channel; that one goes on until
+    /// no more wakes have come.
+    wakes: AtomicUsize,
     scope: Scope,
-    to: Target,
+    target: Target,
 }
 
 /// To whom messages are delivered.
 pub(super) enum Target {
     /// A subscriber.
-    Queue(Filler),
+    Queue(QueueSender),
     /// The requests that wait on a connection, whose answers go to subjects that begin with this text.
-    Requests { inbox: String, pending: Pending },
+    Requests {
+        inbox: String,
+        inflight: InflightRequests,
+    },
 }
 
-impl Pump {
-    pub(super) fn start(subscriber: Subscriber, scope: Scope, to: Target) -> Arc<Self> {
-        let pump = Arc::new(Self {
+impl Dispatcher {
+    pub(super) fn start(subscriber: Subscriber, scope: Scope, target: Target) -> Arc<Self> {
+        let dispatcher = Arc::new(Self {
             subscriber: Mutex::new(Some(subscriber)),
-            turns: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
             scope,
-            to,
+            target,
         });
-        pump.run();
-        pump
+        dispatcher.run();
+        dispatcher
     }
 
     /// Delivers nothing from now on, and gives the client's subscription back, to be ended.
@@ -64,37 +67,37 @@ impl Pump {
     /// Stops, and tells the subscriber that nothing comes any more.
     pub(super) fn end(&self) {
         drop(self.stop());
-        if let Target::Queue(filler) = &self.to {
-            filler.end();
+        if let Target::Queue(sender) = &self.target {
+            sender.end();
         }
     }
 
     pub(super) fn push_gap(&self, gap: Gap) {
-        if let Target::Queue(filler) = &self.to {
-            filler.push_gap(gap);
+        if let Target::Queue(sender) = &self.target {
+            sender.push_gap(gap);
         }
     }
 
     /// Empties the channel, or leaves that to who is at it already: a wake may come from another thread,
-    /// or from within the emptying.
+    /// or from within the reading.
     fn run(self: &Arc<Self>) {
-        if self.turns.fetch_add(1, Ordering::AcqRel) > 0 {
+        if self.wakes.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
         }
-        let mut seen = 1;
+        let mut handled = 1;
         loop {
-            self.empty();
+            self.deliver_queued();
             match self
-                .turns
-                .compare_exchange(seen, 0, Ordering::AcqRel, Ordering::Acquire)
+                .wakes
+                .compare_exchange(handled, 0, Ordering::AcqRel, Ordering::Acquire)
             {
                 Ok(_) => return,
-                Err(more) => seen = more,
+                Err(more) => handled = more,
             }
         }
     }
 
-    fn empty(self: &Arc<Self>) {
+    fn deliver_queued(self: &Arc<Self>) {
         let waker = Waker::from(self.clone());
         let mut context = Context::from_waker(&waker);
         let mut subscriber = self
@@ -106,43 +109,43 @@ impl Pump {
         };
         // The budget of the task that we are in is not ours to keep: without it the channel would say
         // that it is empty when it is not, and wake us to say so.
-        let mut emptying = std::pin::pin!(unconstrained(async {
+        let mut reading = std::pin::pin!(unconstrained(async {
             while let Some(message) = channel.next().await {
                 self.deliver(message);
             }
         }));
-        if let Poll::Ready(()) = emptying.as_mut().poll(&mut context) {
+        if let Poll::Ready(()) = reading.as_mut().poll(&mut context) {
             // The client is gone.
-            if let Target::Queue(filler) = &self.to {
-                filler.end();
+            if let Target::Queue(sender) = &self.target {
+                sender.end();
             }
         }
     }
 
     fn deliver(&self, message: async_nats::Message) {
-        match &self.to {
-            Target::Queue(filler) => self.queue(filler, message),
-            Target::Requests { inbox, pending } => {
+        match &self.target {
+            Target::Queue(sender) => self.push_to_queue(sender, message),
+            Target::Requests { inbox, inflight } => {
                 let number = message.subject.strip_prefix(inbox.as_str());
                 if let Some(number) = number.and_then(|number| number.parse().ok()) {
-                    resolve(pending, number, message);
+                    resolve(inflight, number, message);
                 }
             }
         }
     }
 
-    fn queue(&self, filler: &Filler, message: async_nats::Message) {
+    fn push_to_queue(&self, sender: &QueueSender, message: async_nats::Message) {
         let Some(subject) = self.scope.parse(&message.subject) else {
             tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
             return;
         };
-        if is_refused(&message) {
-            return filler.push_no_responders(subject);
+        if is_no_responders(&message) {
+            return sender.push_no_responders(subject);
         }
         let reply = message.reply.and_then(|reply| self.scope.parse(&reply));
         let payload = message.payload;
         let Some(headers) = message.headers.filter(batch::is_batch) else {
-            return filler.push(Message {
+            return sender.push(Message {
                 subject,
                 reply,
                 payload,
@@ -152,8 +155,8 @@ impl Pump {
         let Some((inbox, _)) = reply.as_ref().and_then(Subject::as_answer) else {
             return;
         };
-        for (number, payload) in taken_apart(&headers, &payload) {
-            filler.push(Message {
+        for (number, payload) in split_batch(&headers, &payload) {
+            sender.push(Message {
                 subject: subject.clone(),
                 reply: Some(self.scope.answer(inbox, number)),
                 payload,
@@ -163,26 +166,26 @@ impl Pump {
 }
 
 /// Hands answers to who waits for them.
-fn resolve(pending: &Pending, number: u64, message: async_nats::Message) {
-    if is_refused(&message) {
-        return pending.refuse(number);
+fn resolve(inflight: &InflightRequests, number: u64, message: async_nats::Message) {
+    if is_no_responders(&message) {
+        return inflight.fail_no_responders(number);
     }
     let payload = message.payload;
     let Some(headers) = message.headers.filter(batch::is_batch) else {
-        return pending.resolve(number, Outcome::Answer(payload));
+        return inflight.resolve(number, Outcome::Answer(payload));
     };
-    for (number, payload) in taken_apart(&headers, &payload) {
-        pending.resolve(number, Outcome::Answer(payload));
+    for (number, payload) in split_batch(&headers, &payload) {
+        inflight.resolve(number, Outcome::Answer(payload));
     }
 }
 
 /// Whether it says that nobody subscribes to where something went whose answer was to come here.
-fn is_refused(message: &async_nats::Message) -> bool {
+fn is_no_responders(message: &async_nats::Message) -> bool {
     message.status == Some(StatusCode::NO_RESPONDERS)
 }
 
 /// The messages of a batch; none of one that cannot be read.
-fn taken_apart(headers: &HeaderMap, payload: &Bytes) -> Vec<(u64, Bytes)> {
+fn split_batch(headers: &HeaderMap, payload: &Bytes) -> Vec<(u64, Bytes)> {
     batch::read(headers, payload).unwrap_or_else(|error| {
         let reason = error.source().map(ToString::to_string);
         tracing::debug!(%error, reason, "a batch was not taken");
@@ -190,7 +193,7 @@ fn taken_apart(headers: &HeaderMap, payload: &Bytes) -> Vec<(u64, Bytes)> {
     })
 }
 
-impl Wake for Pump {
+impl Wake for Dispatcher {
     fn wake(self: Arc<Self>) {
         self.run();
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::connection::Connection;
-pub(super) use self::dispatch::Pump;
+pub(super) use self::dispatch::Dispatcher;
 pub use self::store::StoreConnection;
 use super::{Bus, FlushError, Lane, Pattern, Scope, Status, Subject, Transport};
 
@@ -124,9 +124,9 @@ pub struct Connections {
 
 struct Shared {
     scope: Scope,
-    calls: Group,
-    control: Group,
-    heartbeats: Group,
+    calls: LaneConnections,
+    control: LaneConnections,
+    heartbeats: LaneConnections,
     store: StoreConnection,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -134,7 +134,7 @@ struct Shared {
 }
 
 /// The connections of a lane.
-struct Group {
+struct LaneConnections {
     connections: Vec<Connection>,
     status: watch::Receiver<Status>,
     turn: AtomicUsize,
@@ -163,11 +163,11 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
     let store = StoreConnection::open(scope.clone(), options, "store", &tasks).await?;
-    let group = |connections| Group::new(connections, &tasks, &stopping);
+    let of_lane = |connections| LaneConnections::new(connections, &tasks, &stopping);
     let shared = Shared {
-        calls: group(calls),
-        control: group(control),
-        heartbeats: group(heartbeats),
+        calls: of_lane(calls),
+        control: of_lane(control),
+        heartbeats: of_lane(heartbeats),
         store,
         scope,
         tasks: tasks.clone(),
@@ -189,24 +189,24 @@ impl Connections {
 
     /// The connection of a pattern in a lane.
     pub(super) fn for_pattern(&self, lane: Lane, pattern: &Pattern) -> &Connection {
-        let group = self.group(lane);
+        let group = self.lane(lane);
         &group.connections[hash(pattern.as_str()) % group.connections.len()]
     }
 
     /// The connection that a subject has in a lane: always the same, which keeps its messages in order. All
     /// answers to one inbox have one, so that they may go together.
     pub(super) fn for_subject(&self, lane: Lane, subject: &Subject) -> &Connection {
-        let group = self.group(lane);
-        let receiver = subject
+        let group = self.lane(lane);
+        let recipient = subject
             .as_answer()
             .map_or(subject.as_str(), |(inbox, _)| inbox);
-        &group.connections[hash(receiver) % group.connections.len()]
+        &group.connections[hash(recipient) % group.connections.len()]
     }
 
     /// The connection for a request, or one that is up if that one is not. Small ones to one subject have one,
     /// so that they may go together, and large ones take turns.
     pub(super) fn for_request(&self, lane: Lane, subject: &Subject, size: usize) -> &Connection {
-        let group = self.group(lane);
+        let group = self.lane(lane);
         let count = group.connections.len();
         let turn = if size <= batch::BATCHED_BYTES_MAX {
             hash(subject.as_str()) % count
@@ -221,19 +221,19 @@ impl Connections {
     }
 
     pub(super) async fn flush(&self, lane: Lane) -> Result<(), FlushError> {
-        for connection in &self.group(lane).connections {
+        for connection in &self.lane(lane).connections {
             connection.confirm().await?;
         }
         Ok(())
     }
 
     pub(super) fn max_payload(&self, lane: Lane) -> usize {
-        let connections = self.group(lane).connections.iter();
+        let connections = self.lane(lane).connections.iter();
         connections.map(Connection::max_payload).min().unwrap_or(0)
     }
 
     pub(super) fn status(&self, lane: Lane) -> watch::Receiver<Status> {
-        self.group(lane).status.clone()
+        self.lane(lane).status.clone()
     }
 
     pub(super) async fn close(&self) {
@@ -253,7 +253,7 @@ impl Connections {
         &self.shared.store
     }
 
-    fn group(&self, lane: Lane) -> &Group {
+    fn lane(&self, lane: Lane) -> &LaneConnections {
         match lane {
             Lane::Calls => &self.shared.calls,
             Lane::Control => &self.shared.control,
@@ -262,7 +262,7 @@ impl Connections {
     }
 }
 
-impl Group {
+impl LaneConnections {
     fn new(
         connections: Vec<Connection>,
         tasks: &TaskTracker,
@@ -270,7 +270,7 @@ impl Group {
     ) -> Self {
         let each = connections.iter().map(Connection::status).collect();
         Self {
-            status: supervisor::combined(each, tasks, stopping),
+            status: supervisor::combined_status(each, tasks, stopping),
             connections,
             turn: AtomicUsize::new(0),
         }

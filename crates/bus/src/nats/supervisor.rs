@@ -17,7 +17,7 @@ use crate::{Gap, Status};
 
 /// How often the client's state is looked at without an event. Events come at once; this is for one
 /// that was lost.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a new connection has for the first message to come back. If it does not, the client's pings
 /// decide whether there is a server at all, and the attempt is made again.
@@ -25,39 +25,39 @@ const FIRST_ECHO_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Keeps the status of one connection until the bus stops.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut seen = 0;
+    let mut last_generation = 0;
     loop {
-        seen = step(&shared, seen).await;
+        last_generation = step(&shared, last_generation).await;
         tokio::select! {
-            () = shared.signals().changed() => {}
-            () = sleep(LOOK_INTERVAL) => {}
+            () = shared.events().changed() => {}
+            () = sleep(POLL_INTERVAL) => {}
             () = shared.stopping().cancelled() => break,
         }
     }
     set_disconnected(&shared);
-    shared.pending().fail_before(u64::MAX);
-    shared.end_pumps();
+    shared.inflight().fail_before(u64::MAX);
+    shared.end_dispatchers();
 }
 
 /// Brings the status in line with the client's state, and returns which connection that was about.
-async fn step(shared: &Shared, seen: u64) -> u64 {
-    let slow = shared.signals().take_slow();
-    if slow > 0 {
+async fn step(shared: &Shared, last_generation: u64) -> u64 {
+    let dropped = shared.events().take_dropped();
+    if dropped > 0 {
         // The client does not say whose it was; to look again does no harm.
-        shared.push_gap(Gap::Overflow { count: slow });
+        shared.push_gap(Gap::Overflow { count: dropped });
     }
     let generation = shared.generation();
-    if generation != seen {
+    if generation != last_generation {
         set_disconnected(shared);
-        shared.pending().fail_before(generation);
-        if seen > 0 {
+        shared.inflight().fail_before(generation);
+        if last_generation > 0 {
             shared.push_gap(Gap::Reconnected);
         }
     }
     let state = shared.client().connection_state();
     if state != async_nats::connection::State::Connected {
         set_disconnected(shared);
-        shared.pending().fail_before(generation + 1);
+        shared.inflight().fail_before(generation + 1);
         return generation;
     }
     if !shared.status().borrow().is_connected() {
@@ -73,14 +73,14 @@ async fn step(shared: &Shared, seen: u64) -> u64 {
 }
 
 fn set_connected(shared: &Shared) {
-    shared.signals().forget_reason();
+    shared.events().clear_reason();
     let since = Instant::now();
     shared.status().send_replace(Status::Connected { since });
 }
 
 /// A connection that was down stays down since then; only the reason may be a newer one.
 fn set_disconnected(shared: &Shared) {
-    let reason = shared.signals().reason();
+    let reason = shared.events().reason();
     shared.status().send_if_modified(|status| {
         let next = match status {
             Status::Connected { .. } => Status::Disconnected {
@@ -99,24 +99,28 @@ fn set_disconnected(shared: &Shared) {
 }
 
 /// One status for several connections: connected when all are, since the last of them was.
-pub(super) fn combined(
-    mut each: Vec<watch::Receiver<Status>>,
+pub(super) fn combined_status(
+    mut statuses: Vec<watch::Receiver<Status>>,
     tasks: &TaskTracker,
     stopping: &CancellationToken,
 ) -> watch::Receiver<Status> {
-    if each.len() == 1 {
-        return each.remove(0);
+    if statuses.len() == 1 {
+        return statuses.remove(0);
     }
-    let (sender, receiver) = watch::channel(worst(&mut each));
+    let (sender, receiver) = watch::channel(worst_status(&mut statuses));
     let stopping = stopping.clone();
     tasks.spawn(async move {
         loop {
-            let changed = select_all(each.iter_mut().map(|status| Box::pin(status.changed())));
+            let changed = select_all(statuses.iter_mut().map(|status| Box::pin(status.changed())));
             let is_over = tokio::select! {
                 (changed, _, _) = changed => changed.is_err(),
                 () = stopping.cancelled() => true,
             };
-            let now = if is_over { down() } else { worst(&mut each) };
+            let now = if is_over {
+                disconnected_now()
+            } else {
+                worst_status(&mut statuses)
+            };
             sender.send_if_modified(|status| {
                 let is_new = *status != now;
                 *status = now;
@@ -130,8 +134,8 @@ pub(super) fn combined(
     receiver
 }
 
-fn worst(each: &mut [watch::Receiver<Status>]) -> Status {
-    let now = each
+fn worst_status(statuses: &mut [watch::Receiver<Status>]) -> Status {
+    let now = statuses
         .iter_mut()
         .map(|status| status.borrow_and_update().clone());
     let rank = |status: &Status| match status {
@@ -141,10 +145,10 @@ fn worst(each: &mut [watch::Receiver<Status>]) -> Status {
         Status::Connected { since } => (0, std::cmp::Reverse(None), Some(*since)),
     };
     let worst = now.max_by_key(rank);
-    worst.unwrap_or_else(down)
+    worst.unwrap_or_else(disconnected_now)
 }
 
-fn down() -> Status {
+fn disconnected_now() -> Status {
     Status::Disconnected {
         since: Instant::now(),
         reason: None,

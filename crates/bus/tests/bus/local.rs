@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use weft_bus::local::{Faults, LocalNetwork, LocalOptions, Random};
+use weft_bus::local::{Faults, LocalNetwork, LocalOptions, RandomSource};
 use weft_bus::{Bus, Pattern, RequestError, Scope, Subscription};
 
 use weft_testkit::bus::subject;
@@ -16,7 +16,7 @@ struct Pair {
 }
 
 /// A generator that is good enough for a test: a linear congruential one, of which the high bits count.
-fn random(seed: u64) -> Random {
+fn random(seed: u64) -> RandomSource {
     let mut state = seed;
     Box::new(move || {
         state = state
@@ -167,8 +167,8 @@ async fn hosts_of_two_sides_do_not_see_each_other() {
     pair.publish(0..10).await;
     let numbers = subject(&pair.from, &["numbers"]);
     let deadline = Instant::now() + Duration::from_secs(1);
-    let asked = pair.from.request(&numbers, Bytes::new(), deadline).await;
-    assert!(matches!(asked, Err(RequestError::NoResponders { .. })));
+    let reply = pair.from.request(&numbers, Bytes::new(), deadline).await;
+    assert!(matches!(reply, Err(RequestError::NoResponders { .. })));
     pair.network.heal();
     pair.publish(10..20).await;
     let came: Vec<u32> = all(&mut received)
@@ -192,15 +192,15 @@ async fn a_fault_in_one_direction_leaves_the_other_alone() {
     );
     let mut received = pair.subscribe().await;
     let numbers = subject(&pair.from, &["numbers"]);
-    let answering = async {
+    let responder = async {
         let request = received.next_message().await.unwrap();
         let reply = request.reply.unwrap();
         pair.to.publish(&reply, None, Bytes::new()).await.unwrap();
     };
     let deadline = Instant::now() + Duration::from_secs(1);
-    let asked = pair.from.request(&numbers, Bytes::new(), deadline);
-    let (asked, ()) = tokio::join!(asked, answering);
-    assert!(matches!(asked, Err(RequestError::Deadline { .. })));
+    let reply = pair.from.request(&numbers, Bytes::new(), deadline);
+    let (reply, ()) = tokio::join!(reply, responder);
+    assert!(matches!(reply, Err(RequestError::Deadline { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,6 @@
     reason = "helpers of tests fail the test, as tests do"
 )]
 
-mod bus;
+mod conformance;
 mod local;
 mod nats;

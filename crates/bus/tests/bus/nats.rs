@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use weft_bus::nats::{NatsOptions, connect};
 use weft_bus::{Bus, Pattern, RequestError, Scope, Status};
 
-use weft_testkit::bus::{connected, disconnected, in_time, options, soon, subject};
+use weft_testkit::bus::{connected, disconnected, options, soon, subject, test_deadline};
 use weft_testkit::nats_server::NatsServer;
 
 /// A host of the lattice `test`, which may not be connected yet.
@@ -35,7 +35,7 @@ async fn a_host_starts_while_its_server_is_away() {
     let subject = subject(&bus, &["early"]);
     let mut received = soon(bus.subscribe(&Pattern::from(&subject))).await;
     assert!(!bus.status().borrow().is_connected());
-    server.start_again().await;
+    server.restart().await;
     connected(&bus).await;
     bus.publish(&subject, None, Bytes::from("there"))
         .await
@@ -51,9 +51,9 @@ async fn a_server_that_hangs_counts_as_gone_within_seconds() {
     let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["hangs"]);
     let _silent = bus.subscribe(&Pattern::from(&subject)).await;
-    server.freeze();
+    server.suspend();
     let frozen = Instant::now();
-    let lost = soon(bus.request(&subject, Bytes::new(), in_time())).await;
+    let lost = soon(bus.request(&subject, Bytes::new(), test_deadline())).await;
     assert!(matches!(lost, Err(RequestError::ConnectionLost { .. })));
     disconnected(&bus).await;
     assert!(
@@ -61,7 +61,7 @@ async fn a_server_that_hangs_counts_as_gone_within_seconds() {
         "{:?}",
         frozen.elapsed()
     );
-    server.thaw();
+    server.resume();
     connected(&bus).await;
 }
 
@@ -141,7 +141,7 @@ async fn requests_that_are_made_together_travel_together() {
     let mut requests = (0..50).map(|number: u32| {
         let payload = Bytes::from(number.to_string());
         let (bus, subject) = (&bus, &subject);
-        async move { bus.request(subject, payload, in_time()).await }
+        async move { bus.request(subject, payload, test_deadline()).await }
     });
     let first = requests.next().unwrap();
     let rest = join_all(requests);

@@ -44,11 +44,15 @@ impl Labels {
     /// # Errors
     /// If the name or the value cannot be one, or there are too many.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LabelError> {
-        if name.is_empty() || !is_text(name) {
-            return Err(LabelError::Name { text: cut(name) });
+        if name.is_empty() || !is_label_text(name) {
+            return Err(LabelError::Name {
+                text: truncated(name),
+            });
         }
-        if !is_text(value) {
-            return Err(LabelError::Value { text: cut(value) });
+        if !is_label_text(value) {
+            return Err(LabelError::Value {
+                text: truncated(value),
+            });
         }
         if self.0.len() == MAX_LABELS && !self.0.contains_key(name) {
             return Err(LabelError::TooMany);
@@ -75,12 +79,12 @@ impl Labels {
     }
 }
 
-fn is_text(text: &str) -> bool {
+fn is_label_text(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     text.len() <= MAX_LABEL_BYTES && text.bytes().all(allowed)
 }
 
 /// As much of a text that was refused as is worth repeating.
-fn cut(text: &str) -> String {
+fn truncated(text: &str) -> String {
     text.chars().take(MAX_LABEL_BYTES).collect()
 }

@@ -7,45 +7,45 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::outcome::Outcome;
-use super::outlier_ejection::{Blame, Gate, Health};
+use super::outlier_ejection::{CallFailure, Health, HealthClass};
 use crate::HostId;
 use crate::message::Load;
 use crate::{Moment, Random};
 
 /// A host that calls can be sent to.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(super) struct Endpoint {
     id: HostId,
     /// How many calls of this host it has.
     in_flight: AtomicU32,
     /// How many others it had at its last heartbeat.
-    elsewhere: AtomicU32,
+    other_calls: AtomicU32,
     /// How many it takes.
     limit: AtomicU32,
-    /// A copy of the health's gate, to be read without the lock.
-    gate: AtomicU8,
+    /// A copy of the health's class, to be read without the lock.
+    class: AtomicU8,
     health: Mutex<Health>,
 }
 
-/// Whether a call may go to a peer.
+/// Whether a call may go to a endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum Admission {
     /// It may.
     Open,
     /// It may as a probe.
-    Due,
+    ProbeDue,
     /// It may not, while there is another way.
-    Shut,
+    Closed,
 }
 
-impl Peer {
+impl Endpoint {
     pub(super) fn new(id: HostId) -> Self {
         Self {
             id,
             in_flight: AtomicU32::new(0),
-            elsewhere: AtomicU32::new(0),
+            other_calls: AtomicU32::new(0),
             limit: AtomicU32::new(0),
-            gate: AtomicU8::new(Gate::Open as u8),
+            class: AtomicU8::new(HealthClass::Healthy as u8),
             health: Mutex::new(Health::new()),
         }
     }
@@ -56,26 +56,26 @@ impl Peer {
 
     /// Takes note of what the host said of its load. What it runs for this host is known better here.
     pub(super) fn set_load(&self, load: Load) {
-        let elsewhere = load.running.saturating_sub(self.in_flight.load(Relaxed));
-        self.elsewhere.store(elsewhere, Relaxed);
+        let other_calls = load.running.saturating_sub(self.in_flight.load(Relaxed));
+        self.other_calls.store(other_calls, Relaxed);
         self.limit.store(load.limit, Relaxed);
     }
 
     /// Whether this is less busy than another one, each in relation to what it takes.
     pub(super) fn is_less_busy_than(&self, other: &Self) -> bool {
-        let (own, own_limit) = self.share();
-        let (others, other_limit) = other.share();
+        let (own, own_limit) = self.utilization();
+        let (others, other_limit) = other.utilization();
         own * other_limit < others * own_limit
     }
 
-    pub(super) fn access(&self, now: Moment) -> Access {
-        if self.gate.load(Relaxed) != Gate::Shut as u8 {
-            return Access::Open;
+    pub(super) fn admission(&self, now: Moment) -> Admission {
+        if self.class.load(Relaxed) != HealthClass::Ejected as u8 {
+            return Admission::Open;
         }
         if self.health().is_due(now) {
-            Access::Due
+            Admission::ProbeDue
         } else {
-            Access::Shut
+            Admission::Closed
         }
     }
 
@@ -102,13 +102,13 @@ impl Peer {
     /// Learns from how a call ended.
     pub(super) fn on_outcome(&self, outcome: Outcome, now: Moment, random: &mut Random) {
         match outcome {
-            Outcome::NoResponders => self.on_failure(now, Blame::Certain, random),
-            Outcome::TimedOut => self.on_failure(now, Blame::Likely, random),
+            Outcome::NoResponders => self.on_failure(now, CallFailure::NoResponders, random),
+            Outcome::TimedOut => self.on_failure(now, CallFailure::TimedOut, random),
             Outcome::Answered => self.on_answer(now),
             Outcome::NotRun(code) => {
                 if code == weft_wire::FailureCode::Busy {
                     // Until its next heartbeat it counts as full.
-                    self.elsewhere.store(self.limit.load(Relaxed), Relaxed);
+                    self.other_calls.store(self.limit.load(Relaxed), Relaxed);
                 }
                 self.on_answer(now);
             }
@@ -118,24 +118,24 @@ impl Peer {
     }
 
     fn on_answer(&self, now: Moment) {
-        if self.gate.load(Relaxed) == Gate::Open as u8 {
+        if self.class.load(Relaxed) == HealthClass::Healthy as u8 {
             return;
         }
         let mut health = self.health();
         health.on_answer(now);
-        self.gate.store(health.gate() as u8, Relaxed);
+        self.class.store(health.class() as u8, Relaxed);
     }
 
-    fn on_failure(&self, now: Moment, blame: Blame, random: &mut Random) {
+    fn on_failure(&self, now: Moment, failure: CallFailure, random: &mut Random) {
         let mut health = self.health();
-        health.on_failure(now, blame, random);
-        self.gate.store(health.gate() as u8, Relaxed);
+        health.on_failure(now, failure, random);
+        self.class.store(health.class() as u8, Relaxed);
     }
 
     /// How many calls it would have with one more, and how many it takes.
-    fn share(&self) -> (u64, u64) {
+    fn utilization(&self) -> (u64, u64) {
         let running =
-            u64::from(self.in_flight.load(Relaxed)) + u64::from(self.elsewhere.load(Relaxed)) + 1;
+            u64::from(self.in_flight.load(Relaxed)) + u64::from(self.other_calls.load(Relaxed)) + 1;
         // Below 2³⁴ and 2³², so products do not overflow.
         (running, self.limit.load(Relaxed).max(1).into())
     }
@@ -150,31 +150,31 @@ impl Peer {
 /// asked.
 #[derive(Debug)]
 pub struct Probe {
-    peer: Arc<Peer>,
+    endpoint: Arc<Endpoint>,
 }
 
 impl Probe {
-    /// A probe of a peer, if one is due.
-    pub(super) fn begin(peer: &Arc<Peer>, now: Moment) -> Option<Self> {
-        let due = peer.access(now) == Access::Due && peer.begin_probe(now);
-        let peer = peer.clone();
-        due.then(|| Self { peer })
+    /// A probe of a endpoint, if one is due.
+    pub(super) fn begin(endpoint: &Arc<Endpoint>, now: Moment) -> Option<Self> {
+        let due = endpoint.admission(now) == Admission::ProbeDue && endpoint.begin_probe(now);
+        let endpoint = endpoint.clone();
+        due.then(|| Self { endpoint })
     }
 
     /// Who is to be asked.
     #[must_use]
     pub fn host(&self) -> HostId {
-        self.peer.id()
+        self.endpoint.id()
     }
 
     /// Whether it answered.
     pub fn outcome(self, outcome: Outcome, now: Moment, random: &mut Random) {
-        self.peer.on_outcome(outcome, now, random);
+        self.endpoint.on_outcome(outcome, now, random);
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.peer.end_probe();
+        self.endpoint.end_probe();
     }
 }

@@ -32,7 +32,7 @@ pub use outlier_ejection::{
     EJECTED_FIRST, EJECTED_MAX, EJECTION_FORGOTTEN_AFTER, FAILURES_TO_EJECT, PROBES_TO_RETURN,
 };
 pub use power_of_two::Repeat;
-pub use proximity::{LABEL_CLOUD, LABEL_REGION, LABEL_ZONE, Level};
+pub use proximity::{LABEL_CLOUD, LABEL_REGION, LABEL_ZONE, Proximity};
 pub use retry_budget::RETRIES_SAVED_MAX;
 pub use route::{ATTEMPT_TIME_MIN, ATTEMPTS_MAX, Attempt, Call, Decision, Route};
 pub use table::{Candidates, Router, Table};

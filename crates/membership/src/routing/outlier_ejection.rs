@@ -27,11 +27,11 @@ const JITTER_DIVISOR: u32 = 4;
 
 /// How sure it is that a host, and not the call, is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blame {
+pub(super) enum CallFailure {
     /// There was no answer in time.
-    Likely,
+    TimedOut,
     /// The bus says that the host does not listen.
-    Certain,
+    NoResponders,
 }
 
 /// Whether calls go to a host.
@@ -47,36 +47,36 @@ pub(super) struct Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// All calls may go there. Leads to `Ejected` by failures in a row.
-    Open { failures: u32 },
+    Healthy { failures: u32 },
     /// No call goes there while there is another way. Leads to `Probed` by a probe when it is time.
     Ejected { until: Moment },
     /// One call at a time goes there. Leads to `Open` by answers in a row, and to `Ejected` by a failure.
-    Probed { answers: u32, waiting: bool },
+    Probing { answers: u32, in_flight: bool },
 }
 
 impl Health {
     pub(super) const fn new() -> Self {
         Self {
-            state: State::Open { failures: 0 },
+            state: State::Healthy { failures: 0 },
             ejections: 0,
             returned_at: Moment::START,
         }
     }
 
-    pub(super) fn gate(&self) -> Gate {
+    pub(super) fn class(&self) -> HealthClass {
         match self.state {
-            State::Open { failures: 0 } => Gate::Open,
-            State::Open { .. } => Gate::Doubted,
-            State::Ejected { .. } | State::Probed { .. } => Gate::Shut,
+            State::Healthy { failures: 0 } => HealthClass::Healthy,
+            State::Healthy { .. } => HealthClass::Failing,
+            State::Ejected { .. } | State::Probing { .. } => HealthClass::Ejected,
         }
     }
 
     /// Whether a probe may go there now.
     pub(super) fn is_due(&self, now: Moment) -> bool {
         match self.state {
-            State::Open { .. } => false,
+            State::Healthy { .. } => false,
             State::Ejected { until } => until <= now,
-            State::Probed { waiting, .. } => !waiting,
+            State::Probing { in_flight, .. } => !in_flight,
         }
     }
 
@@ -85,54 +85,54 @@ impl Health {
         let due = self.is_due(now);
         if due {
             let answers = match self.state {
-                State::Probed { answers, .. } => answers,
-                State::Open { .. } | State::Ejected { .. } => 0,
+                State::Probing { answers, .. } => answers,
+                State::Healthy { .. } | State::Ejected { .. } => 0,
             };
-            let waiting = true;
-            self.state = State::Probed { answers, waiting };
+            let in_flight = true;
+            self.state = State::Probing { answers, in_flight };
         }
         due
     }
 
     /// Gives the place for a probe back: its call has ended, or nobody waits for it.
     pub(super) fn end_probe(&mut self) {
-        if let State::Probed { waiting, .. } = &mut self.state {
-            *waiting = false;
+        if let State::Probing { in_flight, .. } = &mut self.state {
+            *in_flight = false;
         }
     }
 
     pub(super) fn on_answer(&mut self, now: Moment) {
         match &mut self.state {
-            State::Open { failures } => *failures = 0,
+            State::Healthy { failures } => *failures = 0,
             // A call from before the ejection.
             State::Ejected { .. } => {}
-            State::Probed { answers, .. } => {
+            State::Probing { answers, .. } => {
                 *answers += 1;
                 if *answers >= PROBES_TO_RETURN {
-                    self.state = State::Open { failures: 0 };
+                    self.state = State::Healthy { failures: 0 };
                     self.returned_at = now;
                 }
             }
         }
     }
 
-    pub(super) fn on_failure(&mut self, now: Moment, blame: Blame, random: &mut Random) {
+    pub(super) fn on_failure(&mut self, now: Moment, failure: CallFailure, random: &mut Random) {
         match &mut self.state {
-            State::Open { failures } => {
+            State::Healthy { failures } => {
                 *failures += 1;
-                if *failures >= FAILURES_TO_EJECT || blame == Blame::Certain {
+                if *failures >= FAILURES_TO_EJECT || failure == CallFailure::NoResponders {
                     self.eject(now, random);
                 }
             }
             // A call from before the ejection, or one that had no other way.
             State::Ejected { .. } => {}
-            State::Probed { .. } => self.eject(now, random),
+            State::Probing { .. } => self.eject(now, random),
         }
     }
 
     fn eject(&mut self, now: Moment, random: &mut Random) {
-        let was_open = matches!(self.state, State::Open { .. });
-        if was_open && now.since(self.returned_at) >= EJECTION_FORGOTTEN_AFTER {
+        let was_healthy = matches!(self.state, State::Healthy { .. });
+        if was_healthy && now.since(self.returned_at) >= EJECTION_FORGOTTEN_AFTER {
             self.ejections = 0;
         }
         let time = backoff(self.ejections);
@@ -146,13 +146,13 @@ impl Health {
 /// What a call has to know of a host's health without asking for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Gate {
+pub(super) enum HealthClass {
     /// There is nothing to know.
-    Open = 0,
+    Healthy = 0,
     /// Calls go there, and an answer is news.
-    Doubted = 1,
+    Failing = 1,
     /// Calls do not go there, but for probes.
-    Shut = 2,
+    Ejected = 2,
 }
 
 /// How long, after so many ejections in a row before.

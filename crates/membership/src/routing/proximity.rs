@@ -11,7 +11,7 @@ pub const LABEL_ZONE: &str = "zone";
 
 /// How near a host is to this one, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
+pub enum Proximity {
     /// It is this one.
     Host,
     /// It is in the same zone.
@@ -21,12 +21,18 @@ pub enum Level {
     /// It is in the same cloud.
     Cloud,
     /// It is in the same lattice.
-    Any,
+    Lattice,
 }
 
-impl Level {
+impl Proximity {
     /// All of them, the nearest first.
-    pub const ALL: [Self; 5] = [Self::Host, Self::Zone, Self::Region, Self::Cloud, Self::Any];
+    pub const ALL: [Self; 5] = [
+        Self::Host,
+        Self::Zone,
+        Self::Region,
+        Self::Cloud,
+        Self::Lattice,
+    ];
 
     /// How near another host is. Names of zones and regions come again in other clouds, so hosts share one
     /// only if they share what is around it, or neither says what that is.
@@ -44,7 +50,7 @@ impl Level {
         } else if share(LABEL_CLOUD) {
             Self::Cloud
         } else {
-            Self::Any
+            Self::Lattice
         }
     }
 }

@@ -3,24 +3,24 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a retry costs, in the unit that calls pay in.
-const RETRY_COSTS: u32 = 5;
+const RETRY_COST: u32 = 5;
 
 /// What a call pays in: one retry for five calls, so that an overload is made a fifth worse at most.
-const CALL_PAYS: u32 = 1;
+const CALL_DEPOSIT: u32 = 1;
 
 /// How many retries are saved up at most, and there at the start: as many as calls are in flight to a busy
 /// host when it is lost, all of which want to go elsewhere at once.
 pub const RETRIES_SAVED_MAX: u32 = 256;
 
-const MAX: u32 = RETRIES_SAVED_MAX * RETRY_COSTS;
+const MAX: u32 = RETRIES_SAVED_MAX * RETRY_COST;
 
 /// The retries that calls of one component have saved up.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct RetryBudget {
     saved: AtomicU32,
 }
 
-impl Budget {
+impl RetryBudget {
     pub(super) const fn full() -> Self {
         Self {
             saved: AtomicU32::new(MAX),
@@ -28,18 +28,18 @@ impl Budget {
     }
 
     /// A call is made.
-    pub(super) fn pay(&self) {
+    pub(super) fn deposit(&self) {
         // Mostly it is full, and then nothing is written that other cores would have to read again. A race
         // loses or gains a fifth of a retry.
         let saved = self.saved.load(Ordering::Relaxed);
         if saved < MAX {
-            self.saved.fetch_add(CALL_PAYS, Ordering::Relaxed);
+            self.saved.fetch_add(CALL_DEPOSIT, Ordering::Relaxed);
         }
     }
 
     /// A call is to be made again; says whether it may.
     pub(super) fn withdraw(&self) -> bool {
-        let withdrawn = |saved: u32| saved.checked_sub(RETRY_COSTS);
+        let withdrawn = |saved: u32| saved.checked_sub(RETRY_COST);
         let updated = self
             .saved
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, withdrawn);

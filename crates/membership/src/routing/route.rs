@@ -6,7 +6,7 @@ use std::time::Duration;
 use weft_wire::FailureCode;
 
 use super::outcome::Outcome;
-use super::power_of_two::{Choice, Chosen, Repeat};
+use super::power_of_two::{Repeat, Selection, Selector};
 use super::table::Candidates;
 use crate::HostId;
 use crate::{Moment, Random};
@@ -99,9 +99,9 @@ pub struct Route {
     /// How many times the call was sent: more than were asked if some of these are not known any more.
     attempts: usize,
     /// Whether the bus was away at the last attempt, which it is for all candidates.
-    is_cut: bool,
+    is_bus_down: bool,
     /// The attempt of which the outcome is not known yet.
-    waiting: Option<Chosen>,
+    in_flight: Option<Selection>,
     progress: Progress,
 }
 
@@ -109,11 +109,11 @@ pub struct Route {
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
     /// The call has ended, and this is what is told to whoever asks again.
-    over: Option<FailureCode>,
+    final_code: Option<FailureCode>,
     /// It may have run at some host.
     may_have_run: bool,
     /// Sending it again has to be paid for.
-    costs: bool,
+    needs_budget: bool,
     /// Why it has not run, the code that tells most.
     not_run: Option<FailureCode>,
 }
@@ -129,18 +129,18 @@ impl Route {
             tried: [0; ATTEMPTS_MAX],
             tried_count: 0,
             attempts: 0,
-            is_cut: false,
-            waiting: None,
+            is_bus_down: false,
+            in_flight: None,
             progress: Progress::default(),
         }
     }
 
     /// What is to be done now. An attempt whose outcome was not told counts as lost.
     pub fn next(&mut self, now: Moment) -> Decision {
-        if self.waiting.is_some() {
+        if self.in_flight.is_some() {
             self.outcome(Outcome::Lost, now);
         }
-        if let Some(code) = self.progress.over {
+        if let Some(code) = self.progress.final_code {
             return Decision::GiveUp(code);
         }
         if self.call.deadline <= now {
@@ -149,32 +149,32 @@ impl Route {
         if self.attempts == ATTEMPTS_MAX {
             return Decision::GiveUp(self.progress.code());
         }
-        if self.is_cut {
+        if self.is_bus_down {
             return Decision::Nobody(self.progress.code());
         }
-        let Some(chosen) = self.choose(now) else {
+        let Some(selection) = self.select(now) else {
             return self.progress.without_candidates();
         };
         if self.may_send() {
-            return Decision::Send(self.send(chosen, now));
+            return Decision::Send(self.send(selection, now));
         }
-        self.release(chosen);
+        self.release(selection);
         Decision::GiveUp(self.progress.code())
     }
 
     /// Tells how the attempt that is under way ended; if there is none, nothing happens.
     pub fn outcome(&mut self, outcome: Outcome, now: Moment) {
-        let Some(waiting) = self.waiting.take() else {
+        let Some(in_flight) = self.in_flight.take() else {
             return;
         };
-        let peer = self.candidates.peer(waiting.index);
-        peer.end_call();
-        peer.on_outcome(outcome, now, &mut self.random);
-        self.release(waiting);
+        let endpoint = self.candidates.endpoint(in_flight.index);
+        endpoint.end_call();
+        endpoint.on_outcome(outcome, now, &mut self.random);
+        self.release(in_flight);
         self.progress.on_outcome(outcome, self.call.repeat);
         if matches!(outcome, Outcome::NotSent | Outcome::BusLost) {
             // It is not the host that was tried and found wanting.
-            self.is_cut = true;
+            self.is_bus_down = true;
             self.tried_count -= 1;
         }
         if outcome == Outcome::NotSent {
@@ -186,16 +186,16 @@ impl Route {
     /// and have not been started anew since, are not asked again.
     pub fn renew(&mut self, candidates: Arc<Candidates>) {
         self.abandon();
-        self.is_cut = false;
-        let mut kept = 0;
+        self.is_bus_down = false;
+        let mut remaining = 0;
         for nth in 0..self.tried_count {
-            let asked = self.candidates.peer(self.tried[nth]);
-            if let Some(index) = candidates.position(asked) {
-                self.tried[kept] = index;
-                kept += 1;
+            let tried = self.candidates.endpoint(self.tried[nth]);
+            if let Some(index) = candidates.position(tried) {
+                self.tried[remaining] = index;
+                remaining += 1;
             }
         }
-        self.tried_count = kept;
+        self.tried_count = remaining;
         self.candidates = candidates;
     }
 
@@ -205,15 +205,15 @@ impl Route {
         self.attempts
     }
 
-    fn choose(&mut self, now: Moment) -> Option<Chosen> {
-        Choice {
+    fn select(&mut self, now: Moment) -> Option<Selection> {
+        Selector {
             candidates: &self.candidates,
             tried: &self.tried[..self.tried_count],
             repeat: self.call.repeat,
             random: &mut self.random,
             now,
         }
-        .choose()
+        .select()
     }
 
     // === sending ===
@@ -222,21 +222,21 @@ impl Route {
     fn may_send(&self) -> bool {
         let budget = self.candidates.budget();
         if self.attempts == 0 {
-            budget.pay();
+            budget.deposit();
             return true;
         }
-        !self.progress.costs || budget.withdraw()
+        !self.progress.needs_budget || budget.withdraw()
     }
 
-    fn send(&mut self, chosen: Chosen, now: Moment) -> Attempt {
-        self.tried[self.tried_count] = chosen.index;
+    fn send(&mut self, selection: Selection, now: Moment) -> Attempt {
+        self.tried[self.tried_count] = selection.index;
         self.tried_count += 1;
         self.attempts += 1;
-        self.waiting = Some(chosen);
-        let peer = self.candidates.peer(chosen.index);
-        peer.begin_call();
+        self.in_flight = Some(selection);
+        let endpoint = self.candidates.endpoint(selection.index);
+        endpoint.begin_call();
         Attempt {
-            host: peer.id(),
+            host: endpoint.id(),
             until: self.until(now),
         }
     }
@@ -252,17 +252,17 @@ impl Route {
         self.call.deadline.min(now + half.max(ATTEMPT_TIME_MIN))
     }
 
-    fn release(&self, waiting: Chosen) {
-        if waiting.is_probe {
-            self.candidates.peer(waiting.index).end_probe();
+    fn release(&self, in_flight: Selection) {
+        if in_flight.is_probe {
+            self.candidates.endpoint(in_flight.index).end_probe();
         }
     }
 
     /// Nobody waits for the attempt any more that is under way.
     fn abandon(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            self.candidates.peer(waiting.index).end_call();
-            self.release(waiting);
+        if let Some(in_flight) = self.in_flight.take() {
+            self.candidates.endpoint(in_flight.index).end_call();
+            self.release(in_flight);
         }
     }
 }
@@ -278,7 +278,7 @@ impl Drop for Route {
 impl Progress {
     fn on_outcome(&mut self, outcome: Outcome, repeat: Repeat) {
         self.may_have_run |= outcome.may_have_run();
-        self.over = match (outcome, repeat) {
+        self.final_code = match (outcome, repeat) {
             (Outcome::Answered, _) | (Outcome::Lost | Outcome::BusLost, Repeat::Never) => {
                 Some(FailureCode::MaybeExecuted)
             }
@@ -292,7 +292,7 @@ impl Progress {
             Outcome::Answered | Outcome::TimedOut | Outcome::Lost | Outcome::BusLost => None,
         };
         // The bus alone answers that nobody listens, which is cheap and stops with the first such answer.
-        self.costs = !matches!(outcome, Outcome::NoResponders | Outcome::NotSent);
+        self.needs_budget = !matches!(outcome, Outcome::NoResponders | Outcome::NotSent);
         if code.map(rank) > self.not_run.map(rank) {
             self.not_run = code;
         }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::endpoint::{Peer, Probe};
-use super::proximity::Level;
-use super::retry_budget::Budget;
+use super::endpoint::{Endpoint, Probe};
+use super::proximity::Proximity;
+use super::retry_budget::RetryBudget;
 use crate::Moment;
 use crate::message::{ComponentId, HostState, Readiness, Revision};
 use crate::{HostId, HostView, Liveness, Standing, View};
@@ -16,32 +16,32 @@ use crate::{HostId, HostView, Liveness, Standing, View};
 pub struct Router {
     own: HostId,
     /// The hosts of the view.
-    peers: BTreeMap<HostId, Known>,
+    endpoints: BTreeMap<HostId, TrackedHost>,
     table: Arc<Table>,
     /// Of which revision of the view the table is.
-    made_of: Option<u64>,
+    view_revision: Option<u64>,
 }
 
 /// What is kept of a host.
 #[derive(Debug)]
-struct Known {
+struct TrackedHost {
     /// Which of its lives it is: a new process begins with a clean slate.
     incarnation: u64,
     /// Of which heartbeat the load is.
     sequence: Option<u64>,
-    peer: Arc<Peer>,
+    endpoint: Arc<Endpoint>,
 }
 
 /// Which hosts have what ready, as one view has it.
 #[derive(Debug, Default)]
 pub struct Table {
-    components: HashMap<ComponentId, Holders>,
+    components: HashMap<ComponentId, Replicas>,
 }
 
 /// The hosts that have a component ready.
 #[derive(Debug)]
-struct Holders {
-    budget: Arc<Budget>,
+struct Replicas {
+    budget: Arc<RetryBudget>,
     any: Arc<Candidates>,
     /// Those of one revision each, in ascending order.
     by_revision: Vec<(Revision, Arc<Candidates>)>,
@@ -51,23 +51,23 @@ struct Holders {
 #[derive(Debug)]
 pub struct Candidates {
     /// In the order of groups.
-    peers: Vec<Arc<Peer>>,
+    endpoints: Vec<Arc<Endpoint>>,
     /// Each group that anyone is in, in the order of preference.
     groups: Vec<Range<usize>>,
-    budget: Arc<Budget>,
+    budget: Arc<RetryBudget>,
 }
 
 /// Whether a host is as good as others of its level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Tier {
     /// It is.
-    Sound,
+    Healthy,
     /// It is suspected, damped or leaving: it gets calls if no sound one is left at any level.
-    Doubtful,
+    Degraded,
 }
 
 /// Each tier has each level: a sound host far away is better than a doubtful one nearby.
-const GROUPS: usize = 2 * Level::ALL.len();
+const GROUPS: usize = 2 * Proximity::ALL.len();
 
 // === impl Router ===
 
@@ -77,27 +77,27 @@ impl Router {
     pub fn new(own: HostId) -> Self {
         Self {
             own,
-            peers: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
             table: Arc::new(Table::default()),
-            made_of: None,
+            view_revision: None,
         }
     }
 
     /// Brings loads up to date, and the table if the view has changed. Says whether there is a new table.
     /// Due after every tick.
     pub fn refresh(&mut self, view: &View) -> bool {
-        let changed = self.made_of != Some(view.revision());
+        let changed = self.view_revision != Some(view.revision());
         if changed {
-            self.refresh_peers(view);
+            self.refresh_endpoints(view);
         }
         for host in view.hosts() {
-            if let Some(known) = self.peers.get_mut(&host.id) {
-                known.set_load(host);
+            if let Some(tracked) = self.endpoints.get_mut(&host.id) {
+                tracked.set_load(host);
             }
         }
         if changed {
-            self.table = Arc::new(self.make_table(view));
-            self.made_of = Some(view.revision());
+            self.table = Arc::new(self.build_table(view));
+            self.view_revision = Some(view.revision());
         }
         changed
     }
@@ -112,61 +112,63 @@ impl Router {
     /// may be made twice; a host that serves no such calls would never come back.
     #[must_use]
     pub fn probes(&self, now: Moment) -> Vec<Probe> {
-        let peers = self.peers.values().map(|known| &known.peer);
-        peers.filter_map(|peer| Probe::begin(peer, now)).collect()
+        let endpoints = self.endpoints.values().map(|tracked| &tracked.endpoint);
+        endpoints
+            .filter_map(|endpoint| Probe::begin(endpoint, now))
+            .collect()
     }
 
-    fn refresh_peers(&mut self, view: &View) {
-        self.peers.retain(|host, _| view.host(*host).is_some());
+    fn refresh_endpoints(&mut self, view: &View) {
+        self.endpoints.retain(|host, _| view.host(*host).is_some());
         for host in view.hosts() {
-            let known = self.peers.get(&host.id);
-            if known.is_none_or(|known| known.incarnation != host.incarnation) {
-                self.peers.insert(host.id, Known::new(host));
+            let tracked = self.endpoints.get(&host.id);
+            if tracked.is_none_or(|tracked| tracked.incarnation != host.incarnation) {
+                self.endpoints.insert(host.id, TrackedHost::new(host));
             }
         }
     }
 
-    fn make_table(&self, view: &View) -> Table {
+    fn build_table(&self, view: &View) -> Table {
         let Some(own) = view.host(self.own) else {
             return Table::default();
         };
-        let mut gathered: BTreeMap<&ComponentId, Gathered> = BTreeMap::new();
+        let mut builders: BTreeMap<&ComponentId, ReplicasBuilder> = BTreeMap::new();
         for host in view.hosts() {
             let (Some(tier), Some(contents)) = (tier(host), &host.contents) else {
                 continue;
             };
-            let Some(known) = self.peers.get(&host.id) else {
+            let Some(tracked) = self.endpoints.get(&host.id) else {
                 continue;
             };
-            let entry = Placed {
-                group: group(tier, Level::between(own, host)),
-                peer: &known.peer,
+            let grouped = GroupedEndpoint {
+                group: group(tier, Proximity::between(own, host)),
+                endpoint: &tracked.endpoint,
             };
             let holdings = contents.components.iter();
             for holding in holdings.filter(|holding| holding.readiness == Readiness::Ready) {
-                let of_component = gathered.entry(&holding.component).or_default();
-                of_component.add(holding.revision, entry);
+                let builder = builders.entry(&holding.component).or_default();
+                builder.add(holding.revision, grouped);
             }
         }
-        let components = gathered.into_iter().map(|(component, gathered)| {
-            let known = self.table.components.get(component);
-            let budget = known.map(|holders| holders.budget.clone());
-            let holders = gathered.holders(budget.unwrap_or_else(|| Arc::new(Budget::full())));
-            (component.clone(), holders)
+        let components = builders.into_iter().map(|(component, builder)| {
+            let tracked = self.table.components.get(component);
+            let budget = tracked.map(|replicas| replicas.budget.clone());
+            let replicas = builder.build(budget.unwrap_or_else(|| Arc::new(RetryBudget::full())));
+            (component.clone(), replicas)
         });
         let components = components.collect();
         Table { components }
     }
 }
 
-// === impl Known ===
+// === impl TrackedHost ===
 
-impl Known {
+impl TrackedHost {
     fn new(host: &HostView) -> Self {
         Self {
             incarnation: host.incarnation,
             sequence: None,
-            peer: Arc::new(Peer::new(host.id)),
+            endpoint: Arc::new(Endpoint::new(host.id)),
         }
     }
 
@@ -174,7 +176,7 @@ impl Known {
     fn set_load(&mut self, host: &HostView) {
         if self.sequence != Some(host.sequence) {
             self.sequence = Some(host.sequence);
-            self.peer.set_load(host.load);
+            self.endpoint.set_load(host.load);
         }
     }
 }
@@ -192,7 +194,7 @@ impl Table {
     #[must_use]
     pub fn exactly(&self, component: &ComponentId, revision: Revision) -> Option<&Arc<Candidates>> {
         let revisions = &self.components.get(component)?.by_revision;
-        let index = revisions.binary_search_by_key(&revision, |(known, _)| *known);
+        let index = revisions.binary_search_by_key(&revision, |(found, _)| *found);
         index.ok().map(|index| &revisions[index].1)
     }
 }
@@ -204,24 +206,26 @@ impl Candidates {
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
-        self.peers.len()
+        self.endpoints.len()
     }
 
     /// Who they are, the nearest first, those in doubt last.
     pub fn hosts(&self) -> impl ExactSizeIterator<Item = HostId> {
-        self.peers.iter().map(|peer| peer.id())
+        self.endpoints.iter().map(|endpoint| endpoint.id())
     }
 
-    pub(super) fn peer(&self, index: usize) -> &Arc<Peer> {
-        &self.peers[index]
+    pub(super) fn endpoint(&self, index: usize) -> &Arc<Endpoint> {
+        &self.endpoints[index]
     }
 
-    /// Where a peer is among them, in the life that it had when it was asked.
-    pub(super) fn position(&self, peer: &Arc<Peer>) -> Option<usize> {
-        self.peers.iter().position(|known| Arc::ptr_eq(known, peer))
+    /// Where a endpoint is among them, in the life that it had when it was asked.
+    pub(super) fn position(&self, endpoint: &Arc<Endpoint>) -> Option<usize> {
+        self.endpoints
+            .iter()
+            .position(|found| Arc::ptr_eq(found, endpoint))
     }
 
-    pub(super) fn budget(&self) -> &Budget {
+    pub(super) fn budget(&self) -> &RetryBudget {
         &self.budget
     }
 
@@ -230,16 +234,19 @@ impl Candidates {
         self.groups.iter().cloned()
     }
 
-    fn new(mut placed: Vec<Placed<'_>>, budget: Arc<Budget>) -> Self {
+    fn new(mut grouped: Vec<GroupedEndpoint<'_>>, budget: Arc<RetryBudget>) -> Self {
         // The order within a group does not matter, but has to be the same for the same view.
-        placed.sort_by_key(|placed| (placed.group, placed.peer.id()));
-        placed.dedup_by_key(|placed| placed.peer.id());
-        let end = |group| placed.partition_point(|placed| placed.group <= group);
-        let start = |group| placed.partition_point(|placed| placed.group < group);
+        grouped.sort_by_key(|grouped| (grouped.group, grouped.endpoint.id()));
+        grouped.dedup_by_key(|grouped| grouped.endpoint.id());
+        let end = |group| grouped.partition_point(|grouped| grouped.group <= group);
+        let start = |group| grouped.partition_point(|grouped| grouped.group < group);
         let groups = (0..GROUPS).map(|group| start(group)..end(group));
         Self {
             groups: groups.filter(|group| !group.is_empty()).collect(),
-            peers: placed.iter().map(|placed| placed.peer.clone()).collect(),
+            endpoints: grouped
+                .iter()
+                .map(|grouped| grouped.endpoint.clone())
+                .collect(),
             budget,
         }
     }
@@ -249,26 +256,26 @@ impl Candidates {
 
 /// A host, and the group in which it is.
 #[derive(Clone, Copy)]
-struct Placed<'a> {
+struct GroupedEndpoint<'a> {
     group: usize,
-    peer: &'a Arc<Peer>,
+    endpoint: &'a Arc<Endpoint>,
 }
 
 /// The hosts of one component.
 #[derive(Default)]
-struct Gathered<'a> {
-    any: Vec<Placed<'a>>,
-    by_revision: BTreeMap<Revision, Vec<Placed<'a>>>,
+struct ReplicasBuilder<'a> {
+    any: Vec<GroupedEndpoint<'a>>,
+    by_revision: BTreeMap<Revision, Vec<GroupedEndpoint<'a>>>,
 }
 
-impl<'a> Gathered<'a> {
-    fn add(&mut self, revision: Revision, placed: Placed<'a>) {
-        self.any.push(placed);
-        self.by_revision.entry(revision).or_default().push(placed);
+impl<'a> ReplicasBuilder<'a> {
+    fn add(&mut self, revision: Revision, grouped: GroupedEndpoint<'a>) {
+        self.any.push(grouped);
+        self.by_revision.entry(revision).or_default().push(grouped);
     }
 
-    fn holders(self, budget: Arc<Budget>) -> Holders {
-        let candidates = |placed| Arc::new(Candidates::new(placed, budget.clone()));
+    fn build(self, budget: Arc<RetryBudget>) -> Replicas {
+        let candidates = |grouped| Arc::new(Candidates::new(grouped, budget.clone()));
         let any = candidates(self.any);
         // Mostly there is one revision, which is then all there is.
         let by_revision = if let [(revision, _)] = &self.by_revision.iter().collect::<Vec<_>>()[..]
@@ -277,10 +284,10 @@ impl<'a> Gathered<'a> {
         } else {
             let revisions = self.by_revision.into_iter();
             revisions
-                .map(|(revision, placed)| (revision, candidates(placed)))
+                .map(|(revision, grouped)| (revision, candidates(grouped)))
                 .collect()
         };
-        Holders {
+        Replicas {
             any,
             by_revision,
             budget,
@@ -292,12 +299,12 @@ impl<'a> Gathered<'a> {
 fn tier(host: &HostView) -> Option<Tier> {
     match (host.liveness, host.state) {
         (Liveness::Dead, _) | (_, HostState::Left) => None,
-        (Liveness::Suspected, _) | (_, HostState::Draining) => Some(Tier::Doubtful),
-        (Liveness::Live, _) if host.standing == Standing::Steady => Some(Tier::Sound),
-        (Liveness::Live, _) => Some(Tier::Doubtful),
+        (Liveness::Suspected, _) | (_, HostState::Draining) => Some(Tier::Degraded),
+        (Liveness::Live, _) if host.standing == Standing::Steady => Some(Tier::Healthy),
+        (Liveness::Live, _) => Some(Tier::Degraded),
     }
 }
 
-fn group(tier: Tier, level: Level) -> usize {
-    tier as usize * Level::ALL.len() + level as usize
+fn group(tier: Tier, proximity: Proximity) -> usize {
+    tier as usize * Proximity::ALL.len() + proximity as usize
 }

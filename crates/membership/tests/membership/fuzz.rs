@@ -5,15 +5,15 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use weft_membership::message::{Envelope, Message};
 
-use super::any::{any_authenticator, any_message};
-use weft_testkit::membership::{LATTICE, Watcher, config};
+use super::strategies::{any_authenticator, any_message};
+use weft_testkit::membership::{LATTICE, LocalHost, config};
 
 /// How many seeds every run takes: a second's worth without optimisation.
 const SEEDS: u64 = 2_000;
 
 #[test]
 fn no_bytes_bring_a_membership_to_its_knees() {
-    let mut watcher = Watcher::settled();
+    let mut local = LocalHost::settled();
     for seed in 0..SEEDS {
         let printed = PrintedOnPanic(seed);
         let mut key = [0; 32];
@@ -29,8 +29,8 @@ fn no_bytes_bring_a_membership_to_its_knees() {
             assert_eq!(Message::decode(&again, LATTICE), Ok(message));
         }
         // It is taken or counted; either is fine.
-        let _ = watcher.membership.on_bytes(watcher.now, &bytes);
-        watcher.tick();
+        let _ = local.membership.on_bytes(local.now, &bytes);
+        local.tick();
         drop(printed);
     }
 }

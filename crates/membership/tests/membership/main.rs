@@ -5,13 +5,13 @@
     reason = "helpers of tests fail the test, as tests do"
 )]
 
-mod any;
-mod asks;
 mod bounds;
 mod damping;
 mod fuzz;
-mod laws;
+mod inventory_requests;
+mod liveness;
 mod messages;
 mod model;
-mod own;
 mod routing;
+mod self_state;
+mod strategies;

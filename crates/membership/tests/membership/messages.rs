@@ -11,8 +11,8 @@ use weft_membership::message::{
     MessageError, Origin, Revision, StoreId, VERSION,
 };
 
-use super::any::{any_authenticator, any_contents, any_message};
-use weft_testkit::membership::{LATTICE, Sender, component, config, holding, id};
+use super::strategies::{any_authenticator, any_contents, any_message};
+use weft_testkit::membership::{LATTICE, RemoteHost, component, config, holding, id};
 
 proptest! {
     #![proptest_config(config(300))]
@@ -67,7 +67,7 @@ proptest! {
 }
 
 fn heartbeat_bytes() -> Vec<u8> {
-    let heartbeat = Message::Heartbeat(Sender::new(1).heartbeat());
+    let heartbeat = Message::Heartbeat(RemoteHost::new(1).heartbeat());
     heartbeat.encode(LATTICE).expect("within the bounds")
 }
 

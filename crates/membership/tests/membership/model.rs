@@ -8,7 +8,7 @@ use weft_membership::Moment;
 use weft_membership::message::HostState;
 use weft_membership::{DEAD_AFTER, Event, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN};
 
-use weft_testkit::membership::{OWN, Sender, Watcher, config, contents, id};
+use weft_testkit::membership::{LocalHost, OWN, RemoteHost, config, contents, id};
 
 const HOSTS: u8 = 4;
 
@@ -76,75 +76,72 @@ impl Model {
 }
 
 struct Run {
-    watcher: Watcher,
-    senders: BTreeMap<u8, (u64, Sender)>,
+    local: LocalHost,
+    senders: BTreeMap<u8, (u64, RemoteHost)>,
     model: Model,
 }
 
 impl Run {
     fn tick(&mut self) {
-        self.watcher.tick();
-        self.model.tick(self.watcher.now);
-        let view = self.watcher.membership.view();
+        self.local.tick();
+        self.model.tick(self.local.now);
+        let view = self.local.membership.view();
         let alive = view.hosts().filter(|host| host.id != id(OWN));
         let alive: BTreeMap<_, _> = alive
             .map(|host| (host.id.key()[0], host.is_alive()))
             .collect();
-        assert_eq!(alive, self.model.alive, "at {}", self.watcher.now);
+        assert_eq!(alive, self.model.alive, "at {}", self.local.now);
         assert!(view.placeable().all(|host| host.is_alive()));
-        assert!(self.watcher.host(OWN).is_alive());
-        let follows = self.watcher.membership.freeze().is_none();
+        assert!(self.local.host(OWN).is_alive());
+        let follows = self.local.membership.freeze().is_none();
         let expected = self.model.follows_from;
-        assert_eq!(
-            follows,
-            expected.is_some_and(|from| from <= self.watcher.now)
-        );
+        assert_eq!(follows, expected.is_some_and(|from| from <= self.local.now));
     }
 
-    fn hear(&mut self, key: u8) {
+    fn receive_heartbeat(&mut self, key: u8) {
         let (_, sender) = &mut self.senders.get_mut(&key).expect("it is there");
-        self.watcher.hear(sender);
-        self.model.heard.insert(key, Some(self.watcher.now));
+        self.local.receive_heartbeat(sender);
+        self.model.heard.insert(key, Some(self.local.now));
     }
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Hear(key) => self.hear(key),
+            Step::Hear(key) => self.receive_heartbeat(key),
             Step::Restart(key) => {
                 let (incarnation, sender) = self.senders.get_mut(&key).expect("it is there");
                 *incarnation += 1;
-                *sender = Sender::with(key, *incarnation, contents(&[], &[]));
-                self.hear(key);
+                *sender = RemoteHost::with(key, *incarnation, contents(&[], &[]));
+                self.receive_heartbeat(key);
             }
             Step::Leave(key) if self.model.heard.contains_key(&key) => {
                 let (_, sender) = self.senders.get_mut(&key).expect("it is there");
                 sender.set_state(HostState::Left);
-                self.watcher.hear(sender);
+                self.local.receive_heartbeat(sender);
                 sender.set_state(HostState::Ready);
                 self.model.heard.insert(key, None);
             }
             Step::Leave(_) => {}
             Step::Disconnect => {
-                self.watcher.disconnect();
+                self.local.disconnect();
                 self.model.follows_from = None;
             }
             Step::Connect => {
-                self.watcher.connect();
-                self.model.connect(self.watcher.now);
+                self.local.connect();
+                self.model.connect(self.local.now);
             }
             Step::Run(milliseconds) => {
                 let tick = Duration::from_millis(250);
-                let end = self.watcher.now + Duration::from_millis(milliseconds);
-                while self.watcher.now < end {
-                    self.watcher.now = end.min(self.watcher.now + tick);
+                let end = self.local.now + Duration::from_millis(milliseconds);
+                while self.local.now < end {
+                    self.local.now = end.min(self.local.now + tick);
                     self.tick();
                 }
             }
             Step::Pause(milliseconds) => {
                 let pause = Duration::from_millis(milliseconds);
-                self.watcher.now = self.watcher.now + pause;
+                self.local.now = self.local.now + pause;
                 if pause >= STALL_MIN && self.model.follows_from.is_some() {
-                    self.model.follows_from = Some(self.watcher.now + SETTLE_AFTER_RETURN);
+                    self.model.follows_from = Some(self.local.now + SETTLE_AFTER_RETURN);
                 }
             }
         }
@@ -159,9 +156,9 @@ proptest! {
     fn the_model_and_the_machine_take_the_same_hosts_for_alive(
         steps in prop::collection::vec(any_step(), 1..80),
     ) {
-        let senders = (1..=HOSTS).map(|key| (key, (1, Sender::new(key))));
+        let senders = (1..=HOSTS).map(|key| (key, (1, RemoteHost::new(key))));
         let mut run = Run {
-            watcher: Watcher::unconnected(contents(&[], &[])),
+            local: LocalHost::unconnected(contents(&[], &[])),
             senders: senders.collect(),
             model: Model::default(),
         };
@@ -169,8 +166,8 @@ proptest! {
         for step in steps {
             run.step(step);
         }
-        let thaws = run.watcher.events.iter().filter(|event| **event == Event::Thawed);
-        let freezes = run.watcher.events.iter().filter(|event| matches!(event, Event::Froze(_)));
+        let thaws = run.local.events.iter().filter(|event| **event == Event::Thawed);
+        let freezes = run.local.events.iter().filter(|event| matches!(event, Event::Froze(_)));
         prop_assert!(thaws.count() <= freezes.count());
     }
 }

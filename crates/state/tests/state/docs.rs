@@ -15,7 +15,7 @@ use weft_membership::routing::{
 };
 use weft_membership::{
     DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FORGET_AFTER, HEARTBEAT_EVERY,
-    HOLDINGS_MAX, HOSTS_MAX, Ignored, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN,
+    HOLDINGS_MAX, HOSTS_MAX, Rejection, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN,
     SUSPECT_AFTER,
 };
 use weft_state::peers::message::{
@@ -58,7 +58,7 @@ fn every_number_on_the_wire_is_documented() {
     let numbers = numbers.chain(readiness).chain(troubles);
     assert_documented(numbers.map(|(number, name)| format!("| {number} | `{name}` |")));
     assert_documented([format!("version {VERSION}")]);
-    assert_documented(Ignored::ALL.map(|reason| format!("| `{}` |", reason.name())));
+    assert_documented(Rejection::ALL.map(|reason| format!("| `{}` |", reason.name())));
 }
 
 #[test]

@@ -242,7 +242,7 @@ async fn a_bucket_that_comes_back_empty_is_refilled(mut rig: Rig) {
     beginning(&mut watch).await;
     rig.cut(&["a"]);
     match &rig {
-        Rig::Nats(server) => server.lose_files(),
+        Rig::Nats(server) => server.delete_jetstream_files(),
         Rig::Local(network) => network.replace_store(Default::default()),
     }
     disconnected(&bus).await;

@@ -1,4 +1,4 @@
-//! Batches: small messages to one receiver that travel as one message of NATS.
+//! Batches: small messages to one recipient that travel as one message of NATS.
 //!
 //! A server routes messages, and one of some thousand bytes costs it hardly more than one of some hundred. So
 //! does each client: what a message costs beside its bytes is half of a small call. Here requests that are about
@@ -24,9 +24,9 @@ pub(super) const BATCH_BYTES_MAX: usize = 64 << 10;
 /// The most messages of a batch: as many as are handed to the client together.
 pub(super) const BATCH_MESSAGES_MAX: usize = 256;
 
-/// How many parcels are looked at for one to the same receiver, the last ones first: a host talks to more others
-/// at one moment than this only if it is very busy, and then some of what it says goes in more parcels.
-const LOOK_BACK_MAX: usize = 32;
+/// How many groups are looked at for one to the same recipient, the last ones first: a host talks to more others
+/// at one moment than this only if it is very busy, and then some of what it says goes in more groups.
+const GROUPS_SEARCHED_MAX: usize = 32;
 
 /// Tells a batch from a message.
 const HEADER: HeaderName = HeaderName::from_static("weft-batch");
@@ -49,13 +49,13 @@ const ENTRY_BYTES_MIN: usize = 1 + 1;
 /// A message on its way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outgoing {
-    pub(super) to: To,
+    pub(super) destination: Destination,
     pub(super) payload: Bytes,
 }
 
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum To {
+pub(super) enum Destination {
     /// A request to a subject, with its number among those that wait on this connection.
     Request { subject: Subject, number: u64 },
     /// A message to a subject, which may be where somebody waits for an answer.
@@ -70,7 +70,7 @@ pub(super) enum To {
 
 /// Who gets a message, as far as messages may go together.
 #[derive(Debug, PartialEq, Eq)]
-enum Receiver<'a> {
+enum Recipient<'a> {
     /// Whoever takes requests there.
     Subject(&'a Subject),
     /// Whoever asked.
@@ -79,10 +79,10 @@ enum Receiver<'a> {
 
 /// What is handed to the client as one message: one, or more than one that go together.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Parcel {
+pub(super) struct MessageGroup {
     pub(super) first: Outgoing,
     /// The numbers and the payloads of the others.
-    more: Vec<(u64, Bytes)>,
+    others: Vec<(u64, Bytes)>,
     /// What the payload of the batch takes at most.
     bytes: usize,
 }
@@ -99,25 +99,26 @@ pub(super) enum BatchError {
 /// Puts messages together that may go together, into payloads that a server takes up to `payload_max`. Small requests
 /// to one subject keep their order, and so do small answers to one inbox, and what is published to one subject. What
 /// goes together goes with its first message: before others that came between.
-pub(super) fn gather(
+pub(super) fn group_messages(
     messages: impl IntoIterator<Item = Outgoing>,
     payload_max: usize,
-) -> Vec<Parcel> {
+) -> Vec<MessageGroup> {
     let max = BATCH_BYTES_MAX.min(payload_max.saturating_sub(HEADER_BYTES));
-    let mut parcels: Vec<Parcel> = Vec::new();
+    let mut groups: Vec<MessageGroup> = Vec::new();
     for message in messages {
-        // The last one for the receiver: those before it are full.
-        let receiver = message.receiver();
-        let same = |parcel: &&mut Parcel| receiver.is_some() && parcel.first.receiver() == receiver;
-        let parcel = parcels.iter_mut().rev().take(LOOK_BACK_MAX).find(same);
-        match (parcel, message.number()) {
-            (Some(parcel), Some(number)) if parcel.has_room(&message, max) => {
-                parcel.add(number, message.payload);
+        // The last one for the recipient: those before it are full.
+        let recipient = message.recipient();
+        let same =
+            |group: &&mut MessageGroup| recipient.is_some() && group.first.recipient() == recipient;
+        let group = groups.iter_mut().rev().take(GROUPS_SEARCHED_MAX).find(same);
+        match (group, message.number()) {
+            (Some(group), Some(number)) if group.has_room(&message, max) => {
+                group.push(number, message.payload);
             }
-            _ => parcels.push(Parcel::of(message)),
+            _ => groups.push(MessageGroup::new(message)),
         }
     }
-    parcels
+    groups
 }
 
 /// Whether a message of the client is a batch, by its headers.
@@ -153,65 +154,67 @@ pub(super) fn read(headers: &HeaderMap, payload: &Bytes) -> Result<Vec<(u64, Byt
 
 impl Outgoing {
     /// Who gets it together with others; none if it goes alone.
-    fn receiver(&self) -> Option<Receiver<'_>> {
+    fn recipient(&self) -> Option<Recipient<'_>> {
         if self.payload.len() > BATCHED_BYTES_MAX {
             return None;
         }
-        match &self.to {
-            To::Request { subject, .. } => Some(Receiver::Subject(subject)),
-            To::Subject {
+        match &self.destination {
+            Destination::Request { subject, .. } => Some(Recipient::Subject(subject)),
+            Destination::Subject {
                 subject,
                 reply: None,
-            } => subject.as_answer().map(|(inbox, _)| Receiver::Inbox(inbox)),
-            To::Subject { .. } | To::Echo { .. } => None,
+            } => subject
+                .as_answer()
+                .map(|(inbox, _)| Recipient::Inbox(inbox)),
+            Destination::Subject { .. } | Destination::Echo { .. } => None,
         }
     }
 
     /// The number of a request, or of that which it answers.
     fn number(&self) -> Option<u64> {
-        match &self.to {
-            To::Request { number, .. } => Some(*number),
-            To::Subject { subject, .. } => subject.as_answer().map(|(_, number)| number),
-            To::Echo { .. } => None,
+        match &self.destination {
+            Destination::Request { number, .. } => Some(*number),
+            Destination::Subject { subject, .. } => subject.as_answer().map(|(_, number)| number),
+            Destination::Echo { .. } => None,
         }
     }
 }
 
-impl Parcel {
-    fn of(first: Outgoing) -> Self {
+impl MessageGroup {
+    fn new(first: Outgoing) -> Self {
         let bytes = COUNT_BYTES_MAX + ENTRY_OVERHEAD_MAX + first.payload.len();
         Self {
             first,
-            more: Vec::new(),
+            others: Vec::new(),
             bytes,
         }
     }
 
     fn has_room(&self, message: &Outgoing, max: usize) -> bool {
-        1 + self.more.len() < BATCH_MESSAGES_MAX
+        1 + self.others.len() < BATCH_MESSAGES_MAX
             && self.bytes + ENTRY_OVERHEAD_MAX + message.payload.len() <= max
     }
 
-    fn add(&mut self, number: u64, payload: Bytes) {
+    fn push(&mut self, number: u64, payload: Bytes) {
         self.bytes += ENTRY_OVERHEAD_MAX + payload.len();
-        self.more.push((number, payload));
+        self.others.push((number, payload));
     }
 
     /// Whether it is more than one message.
     pub(super) fn is_batch(&self) -> bool {
-        !self.more.is_empty()
+        !self.others.is_empty()
     }
 
     /// The numbers of all its messages but the first.
-    pub(super) fn numbers_of_others(&self) -> impl Iterator<Item = u64> {
-        self.more.iter().map(|(number, _)| *number)
+    pub(super) fn other_numbers(&self) -> impl Iterator<Item = u64> {
+        self.others.iter().map(|(number, _)| *number)
     }
 
     /// Its header and its payload as a batch.
     ///
     /// # Errors
-    /// If it is too large, which what [`gather`] makes is not.
-    pub(super) fn batch(&self) -> Result<(HeaderMap, Bytes), EncodeError> {
+    /// If it is too large, which what [`group_messages`] makes is not.
+    pub(super) fn encode_batch(&self) -> Result<(HeaderMap, Bytes), EncodeError> {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, VERSION);
         let mut payload = Vec::with_capacity(self.bytes);
@@ -220,9 +223,12 @@ impl Parcel {
             .first
             .number()
             .map(|number| (number, &self.first.payload));
-        let more = self.more.iter().map(|(number, payload)| (*number, payload));
-        encoder.list(usize::from(first.is_some()) + self.more.len())?;
-        for (number, payload) in first.into_iter().chain(more) {
+        let others = self
+            .others
+            .iter()
+            .map(|(number, payload)| (*number, payload));
+        encoder.list(usize::from(first.is_some()) + self.others.len())?;
+        for (number, payload) in first.into_iter().chain(others) {
             encoder.u64(number)?;
             encoder.bytes(payload)?;
         }

@@ -16,14 +16,14 @@ fn scope() -> Scope {
 fn request(host: &str, number: u64, payload: &[u8]) -> Outgoing {
     let subject = scope().subject(&["calls", host]).unwrap();
     Outgoing {
-        to: To::Request { subject, number },
+        destination: Destination::Request { subject, number },
         payload: Bytes::copy_from_slice(payload),
     }
 }
 
 fn message(subject: Subject, reply: Option<Subject>, payload: &[u8]) -> Outgoing {
     Outgoing {
-        to: To::Subject { subject, reply },
+        destination: Destination::Subject { subject, reply },
         payload: Bytes::copy_from_slice(payload),
     }
 }
@@ -35,7 +35,7 @@ fn answer(inbox: &str, number: u64, payload: &[u8]) -> Outgoing {
 fn echo() -> Outgoing {
     let subject = scope().answer("own", 7);
     Outgoing {
-        to: To::Echo { subject },
+        destination: Destination::Echo { subject },
         payload: Bytes::new(),
     }
 }
@@ -44,12 +44,12 @@ fn news(payload: &[u8]) -> Outgoing {
     message(scope().subject(&["news"]).unwrap(), None, payload)
 }
 
-/// What a receiver takes out of a parcel.
-fn entries(parcel: &Parcel) -> Vec<(Option<u64>, Bytes)> {
-    if !parcel.is_batch() {
-        return vec![(parcel.first.number(), parcel.first.payload.clone())];
+/// What a receiver takes out of a group.
+fn entries(group: &MessageGroup) -> Vec<(Option<u64>, Bytes)> {
+    if !group.is_batch() {
+        return vec![(group.first.number(), group.first.payload.clone())];
     }
-    let (headers, payload) = parcel.batch().unwrap();
+    let (headers, payload) = group.encode_batch().unwrap();
     assert!(is_batch(&headers));
     let entries = read(&headers, &payload).unwrap();
     let entries = entries.into_iter();
@@ -61,7 +61,7 @@ fn entries(parcel: &Parcel) -> Vec<(Option<u64>, Bytes)> {
 #[test]
 fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
     let large = vec![0; BATCHED_BYTES_MAX + 1];
-    let asks = scope().subject(&["lines"]).unwrap();
+    let channel = scope().subject(&["lines"]).unwrap();
     let messages = [
         request("a", 1, b"one"),
         answer("north", 7, b"yes"),
@@ -72,14 +72,14 @@ fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
         request("a", 4, &large),
         answer("south", 9, b"no"),
         news(b"second"),
-        message(scope().answer("north", 8), Some(asks), b"and you"),
+        message(scope().answer("north", 8), Some(channel), b"and you"),
         request("a", 5, b"five"),
     ];
-    let parcels = gather(messages, PAYLOAD_MAX);
-    let numbers: Vec<Vec<_>> = parcels
+    let groups = group_messages(messages, PAYLOAD_MAX);
+    let numbers: Vec<Vec<_>> = groups
         .iter()
-        .map(|parcel| {
-            entries(parcel)
+        .map(|group| {
+            entries(group)
                 .into_iter()
                 .map(|(number, _)| number)
                 .collect()
@@ -101,8 +101,8 @@ fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
 #[test]
 fn an_echo_never_goes_before_what_was_sent_before_it() {
     let messages = [echo(), news(b"first"), answer("own", 3, b"yes"), echo()];
-    let parcels = gather(messages.clone(), PAYLOAD_MAX);
-    let sent: Vec<_> = parcels.into_iter().map(|parcel| parcel.first).collect();
+    let groups = group_messages(messages.clone(), PAYLOAD_MAX);
+    let sent: Vec<_> = groups.into_iter().map(|group| group.first).collect();
     assert_eq!(sent, messages);
 }
 
@@ -117,8 +117,8 @@ fn a_batch_of_another_version_is_not_read() {
 
 #[test]
 fn a_batch_that_counts_more_than_there_are_or_may_be_is_not_read() {
-    let parcel = gather([request("a", 1, b"x"), request("a", 2, b"y")], PAYLOAD_MAX);
-    let (headers, payload) = parcel[0].batch().unwrap();
+    let group = group_messages([request("a", 1, b"x"), request("a", 2, b"y")], PAYLOAD_MAX);
+    let (headers, payload) = group[0].encode_batch().unwrap();
     let headers = &headers;
     for count in [0, 1, 3, 127] {
         let mut payload = payload.to_vec();
@@ -138,11 +138,11 @@ fn a_batch_that_counts_more_than_there_are_or_may_be_is_not_read() {
 fn the_specification_says_the_same() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lattice.md");
     let document = std::fs::read_to_string(file).unwrap();
-    let parcels = gather(
+    let groups = group_messages(
         [request("a", 7, b"a"), request("a", 300, b"bc")],
         PAYLOAD_MAX,
     );
-    let (_, payload) = parcels[0].batch().unwrap();
+    let (_, payload) = groups[0].encode_batch().unwrap();
     let bytes: Vec<_> = payload.iter().map(|byte| format!("{byte:02x}")).collect();
     let rows = [
         ("BATCHED_BYTES_MAX", BATCHED_BYTES_MAX),
@@ -150,13 +150,13 @@ fn the_specification_says_the_same() {
         ("BATCH_MESSAGES_MAX", BATCH_MESSAGES_MAX),
     ];
     let rows = rows.map(|(name, value)| format!("| `{name}` | {value} |"));
-    for said in rows
+    for expected in rows
         .into_iter()
         .chain([bytes.join(" "), format!("`{HEADER}: {VERSION}`")])
     {
         assert!(
-            document.contains(&said),
-            "`docs/lattice.md` does not say `{said}`"
+            document.contains(&expected),
+            "`docs/lattice.md` lacks `{expected}`"
         );
     }
 }
@@ -184,9 +184,11 @@ fn any_message() -> impl Strategy<Value = Outgoing> {
 }
 
 /// Whom a message is for, as the server sees it.
-fn addressed(message: &Outgoing) -> String {
-    match &message.to {
-        To::Request { subject, .. } | To::Subject { subject, .. } | To::Echo { subject } => {
+fn recipient(message: &Outgoing) -> String {
+    match &message.destination {
+        Destination::Request { subject, .. }
+        | Destination::Subject { subject, .. }
+        | Destination::Echo { subject } => {
             let inbox = subject.as_answer().map(|(inbox, _)| inbox.to_owned());
             inbox.unwrap_or_else(|| subject.to_string())
         }
@@ -199,20 +201,20 @@ proptest! {
         messages in vec(any_message(), 0..300),
         payload_max in BATCHED_BYTES_MAX + 2..PAYLOAD_MAX,
     ) {
-        let parcels = gather(messages.clone(), payload_max);
+        let groups = group_messages(messages.clone(), payload_max);
         let mut arrived: Vec<(String, Option<u64>, Bytes)> = Vec::new();
-        for parcel in &parcels {
-            if parcel.is_batch() {
-                let (_, payload) = parcel.batch().unwrap();
+        for group in &groups {
+            if group.is_batch() {
+                let (_, payload) = group.encode_batch().unwrap();
                 prop_assert!(payload.len() + HEADER_BYTES <= payload_max);
                 prop_assert!(payload.len() <= BATCH_BYTES_MAX);
             }
-            let to = addressed(&parcel.first);
-            let taken = entries(parcel).into_iter();
+            let to = recipient(&group.first);
+            let taken = entries(group).into_iter();
             arrived.extend(taken.map(|(number, payload)| (to.clone(), number, payload)));
         }
         let sent = messages.iter().map(|message| {
-            (addressed(message), message.number(), message.payload.clone())
+            (recipient(message), message.number(), message.payload.clone())
         });
         let sent: Vec<_> = sent.collect();
         // What is too large overtakes nothing of its own kind, and what is small nothing small.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use weft_membership::message::{HostState, Load, Readiness, Revision};
-use weft_membership::routing::{Level, Outcome, Repeat};
+use weft_membership::routing::{Outcome, Proximity, Repeat};
 
-use super::rig::{Replica, Rig, TARGET, host_of, replica, replicas, sent};
-use weft_testkit::membership::{OWN, Sender, component, config, contents, holding, id};
+use super::support::{Replica, Rig, TARGET, host_of, replica, replicas, sent};
+use weft_testkit::membership::{OWN, RemoteHost, component, config, contents, holding, id};
 
 const OWN_LABELS: [(&str, &str); 3] = [("cloud", "one"), ("region", "r"), ("zone", "a")];
 
@@ -20,38 +20,38 @@ fn labelled(key: u8, labels: &[(&'static str, &'static str)]) -> Replica {
 
 #[test]
 fn levels_are_told_by_labels_and_by_what_is_around_them() {
-    let cases: [(&[(&str, &str)], Level); 9] = [
-        (&OWN_LABELS, Level::Zone),
+    let cases: [(&[(&str, &str)], Proximity); 9] = [
+        (&OWN_LABELS, Proximity::Zone),
         (
             &[("cloud", "one"), ("region", "r"), ("zone", "b")],
-            Level::Region,
+            Proximity::Region,
         ),
-        (&[("cloud", "one"), ("region", "r")], Level::Region),
+        (&[("cloud", "one"), ("region", "r")], Proximity::Region),
         (
             &[("cloud", "one"), ("region", "s"), ("zone", "a")],
-            Level::Cloud,
+            Proximity::Cloud,
         ),
-        (&[("cloud", "one")], Level::Cloud),
+        (&[("cloud", "one")], Proximity::Cloud),
         (
             &[("cloud", "two"), ("region", "r"), ("zone", "a")],
-            Level::Any,
+            Proximity::Lattice,
         ),
-        (&[("region", "r"), ("zone", "a")], Level::Any),
-        (&[("zone", "a")], Level::Any),
-        (&[], Level::Any),
+        (&[("region", "r"), ("zone", "a")], Proximity::Lattice),
+        (&[("zone", "a")], Proximity::Lattice),
+        (&[], Proximity::Lattice),
     ];
     for (labels, expected) in cases {
         let rig = Rig::with_own(contents(&OWN_LABELS, &[]), &[labelled(1, labels)]);
-        let (own, other) = (rig.watcher.host(OWN), rig.watcher.host(1));
-        assert_eq!(Level::between(own, other), expected, "{labels:?}");
-        assert_eq!(Level::between(own, own), Level::Host);
+        let (own, other) = (rig.local.host(OWN), rig.local.host(1));
+        assert_eq!(Proximity::between(own, other), expected, "{labels:?}");
+        assert_eq!(Proximity::between(own, own), Proximity::Host);
     }
     let rig = Rig::with_own(
         contents(&[("zone", "a")], &[]),
         &[labelled(1, &[("zone", "a")])],
     );
-    let level = Level::between(rig.watcher.host(OWN), rig.watcher.host(1));
-    assert_eq!(level, Level::Zone, "who names no clouds has but one");
+    let level = Proximity::between(rig.local.host(OWN), rig.local.host(1));
+    assert_eq!(level, Proximity::Zone, "who names no clouds has but one");
 }
 
 #[test]
@@ -79,8 +79,8 @@ proptest! {
         let own = contents(&[("cloud", "one"), ("region", "one"), ("zone", "one")], &[]);
         let mut rig = Rig::with_own(own, &hosts);
         let level = |rig: &Rig, host| {
-            let view = rig.watcher.membership.view();
-            Level::between(view.host(id(OWN)).expect("it"), view.host(host).expect("another"))
+            let view = rig.local.membership.view();
+            Proximity::between(view.host(id(OWN)).expect("it"), view.host(host).expect("another"))
         };
         let mut route = rig.route(Repeat::Idempotent);
         let now = rig.now();
@@ -169,26 +169,26 @@ fn a_busy_host_counts_as_full_until_its_next_heartbeat() {
 fn who_is_suspected_damped_or_draining_gets_calls_only_without_a_sound_sibling() {
     let suspect = |rig: &mut Rig| {
         rig.run(1, &[1]);
-        rig.watcher.hear(&mut rig.senders[1]);
-        rig.watcher.run(std::time::Duration::from_millis(750));
+        rig.local.receive_heartbeat(&mut rig.senders[1]);
+        rig.local.run(std::time::Duration::from_millis(750));
     };
     let damp = |rig: &mut Rig| {
         for incarnation in 2..5 {
-            let mut restarted = Sender::with(1, incarnation, contents(&OWN_LABELS, &[TARGET]));
-            rig.watcher.hear(&mut restarted);
-            rig.watcher.learn(restarted.inventory());
+            let mut restarted = RemoteHost::with(1, incarnation, contents(&OWN_LABELS, &[TARGET]));
+            rig.local.receive_heartbeat(&mut restarted);
+            rig.local.receive_inventory(restarted.inventory());
         }
     };
     let drain = |rig: &mut Rig| {
         rig.senders[0].set_state(HostState::Draining);
-        rig.watcher.hear(&mut rig.senders[0]);
+        rig.local.receive_heartbeat(&mut rig.senders[0]);
     };
-    let makes: [fn(&mut Rig); 3] = [suspect, damp, drain];
-    for make in makes {
+    let degradations: [fn(&mut Rig); 3] = [suspect, damp, drain];
+    for degrade in degradations {
         // The doubtful one is near, and the sound one far away.
         let hosts = [labelled(1, &OWN_LABELS), replica(2)];
         let mut rig = Rig::with_own(contents(&OWN_LABELS, &[]), &hosts);
-        make(&mut rig);
+        degrade(&mut rig);
         rig.refresh();
         let mut route = rig.route(Repeat::Never);
         assert_eq!(sent(route.next(rig.now())).host, id(2));
@@ -220,7 +220,7 @@ fn only_what_is_ready_is_called_in_the_revision_that_is_asked_for() {
         let mut news = contents(&[], &[]);
         news.components = holdings.collect();
         let inventory = watched.senders[index].change(news);
-        watched.watcher.learn(inventory);
+        watched.local.receive_inventory(inventory);
     };
     has(0, &[(1, Readiness::Ready), (2, Readiness::Ready)]);
     has(1, &[(1, Readiness::Stopping), (2, Readiness::Ready)]);
@@ -249,5 +249,5 @@ fn a_table_stays_as_it_is_while_the_next_one_is_made() {
     let hosts = before.any(&component(TARGET)).expect("two").len();
     assert_eq!((hosts, rig.candidates().len()), (2, 1));
     // A call that began before goes on by what it began with.
-    assert!(host_of(route.next(rig.now() + super::rig::DEADLINE)).is_none());
+    assert!(host_of(route.next(rig.now() + super::support::DEADLINE)).is_none());
 }

@@ -2,14 +2,14 @@
 
 use weft_membership::routing::{Decision, Outcome, Repeat, Route};
 
-use super::rig::{Rig, replicas};
+use super::support::{Rig, replicas};
 use weft_testkit::membership::{at_ms, component};
 
 #[test]
 fn a_call_allocates_nothing_on_its_way() {
     let rig = Rig::new(&replicas(3));
     let (now, table) = (rig.now(), rig.router.table());
-    let target = component(super::rig::TARGET);
+    let target = component(super::support::TARGET);
     let call = weft_membership::routing::Call {
         deadline: at_ms(60_000),
         repeat: Repeat::Idempotent,

@@ -10,8 +10,8 @@ use weft_membership::routing::{
 };
 use weft_membership::{Moment, Random};
 
-use super::rig::{Rig, host_of, replicas, sent};
-use weft_testkit::membership::{Sender, config, contents, id};
+use super::support::{Rig, host_of, replicas, sent};
+use weft_testkit::membership::{RemoteHost, config, contents, id};
 
 /// One call to a host that ends so; calls that would go elsewhere are not made.
 fn call(rig: &mut Rig, host: HostId, repeat: Repeat, outcome: Outcome) -> bool {
@@ -119,7 +119,7 @@ fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_ra
             time >= expected / 4 * 3 && time <= expected / 4 * 5 + step,
             "{time:?}"
         );
-        rig.watcher.now = rig.now() + time;
+        rig.local.now = rig.now() + time;
         let mut probes = rig.router.probes(rig.now());
         let probe = probes.pop().expect("it is due");
         assert_eq!(due(&rig.router, rig.now()), [], "one at a time");
@@ -132,7 +132,7 @@ fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_ra
 fn a_host_comes_back_after_some_answers_to_probes_of_idempotent_calls() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
-    rig.watcher.now = rig.now() + EJECTED_FIRST * 2;
+    rig.local.now = rig.now() + EJECTED_FIRST * 2;
     for _ in 0..PROBES_TO_RETURN {
         let reached = reaches(&mut rig, id(1), Repeat::Never);
         assert!(!reached, "what may not be made twice does not find out");
@@ -146,7 +146,7 @@ fn a_host_comes_back_after_some_answers_to_probes_of_idempotent_calls() {
 fn one_probe_at_a_time_and_one_that_nobody_waits_for_is_none() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
-    rig.watcher.now = rig.now() + EJECTED_FIRST * 2;
+    rig.local.now = rig.now() + EJECTED_FIRST * 2;
     let now = rig.now();
     let probing = (0..200).find_map(|_| {
         let mut route = rig.route(Repeat::Idempotent);
@@ -164,7 +164,7 @@ fn one_probe_at_a_time_and_one_that_nobody_waits_for_is_none() {
 fn a_failure_while_it_is_probed_ejects_again_for_longer() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
-    rig.watcher.now = rig.now() + EJECTED_FIRST * 2;
+    rig.local.now = rig.now() + EJECTED_FIRST * 2;
     for _ in 1..PROBES_TO_RETURN {
         assert!(call(&mut rig, id(1), Repeat::Idempotent, Outcome::Answered));
     }
@@ -179,7 +179,7 @@ fn an_ejection_is_forgotten_after_a_while_of_answers() {
     let eject_and_return = |rig: &mut Rig| {
         assert!(call(rig, id(1), Repeat::Never, Outcome::NoResponders));
         let time = ejected_for(rig);
-        rig.watcher.now = rig.now() + time;
+        rig.local.now = rig.now() + time;
         for _ in 0..PROBES_TO_RETURN {
             assert!(call(rig, id(1), Repeat::Idempotent, Outcome::Answered));
         }
@@ -187,7 +187,7 @@ fn an_ejection_is_forgotten_after_a_while_of_answers() {
     };
     let times = [(); 3].map(|()| eject_and_return(&mut rig));
     assert!(times[2] > EJECTED_FIRST * 2, "{times:?}");
-    rig.watcher.now = rig.now() + EJECTION_FORGOTTEN_AFTER;
+    rig.local.now = rig.now() + EJECTION_FORGOTTEN_AFTER;
     assert!(eject_and_return(&mut rig) <= EJECTED_FIRST * 2);
 }
 
@@ -195,10 +195,10 @@ fn an_ejection_is_forgotten_after_a_while_of_answers() {
 fn a_new_life_of_a_host_begins_with_a_clean_slate() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
-    let mut restarted = Sender::with(1, 2, contents(&[], &[super::rig::TARGET]));
+    let mut restarted = RemoteHost::with(1, 2, contents(&[], &[super::support::TARGET]));
     restarted.load = rig.senders[0].load;
-    rig.watcher.hear(&mut restarted);
-    rig.watcher.learn(restarted.inventory());
+    rig.local.receive_heartbeat(&mut restarted);
+    rig.local.receive_inventory(restarted.inventory());
     rig.refresh();
     assert!(reaches(&mut rig, id(1), Repeat::Never));
 }
@@ -208,7 +208,7 @@ fn what_calls_have_learnt_lasts_from_table_to_table() {
     let mut rig = Rig::new(&replicas(3));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     let inventory = rig.senders[2].change(contents(&[], &["other"]));
-    rig.watcher.learn(inventory);
+    rig.local.receive_inventory(inventory);
     assert!(rig.refresh(), "there is a new table");
     assert!(!reaches(&mut rig, id(1), Repeat::Never));
 }
@@ -248,7 +248,7 @@ proptest! {
                 }
             }
             prop_assert!(host_of(route.next(now)).is_none());
-            rig.watcher.now = now + Duration::from_millis(gap_ms);
+            rig.local.now = now + Duration::from_millis(gap_ms);
         }
     }
 }

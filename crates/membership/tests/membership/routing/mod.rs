@@ -4,4 +4,4 @@ mod choice;
 mod cost;
 mod ejection;
 mod retries;
-mod rig;
+mod support;

@@ -10,7 +10,7 @@ use weft_membership::routing::{
 };
 use weft_wire::FailureCode;
 
-use super::rig::{DEADLINE, Rig, host_of, replica, replicas, sent};
+use super::support::{DEADLINE, Rig, host_of, replica, replicas, sent};
 use weft_testkit::membership::config;
 
 const OUTCOMES: [Outcome; 8] = [
@@ -171,7 +171,7 @@ fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
         Decision::Nobody(FailureCode::Unreachable),
         "the same one is not asked again"
     );
-    rig.learn(&replica(2));
+    rig.add_replica(&replica(2));
     rig.refresh();
     route.renew(rig.candidates());
     let now = rig.now();

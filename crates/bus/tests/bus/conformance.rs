@@ -11,7 +11,7 @@ use weft_bus::{
     RequestError, Subscription,
 };
 
-use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, in_time, soon, subject};
+use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, soon, subject, test_deadline};
 
 macro_rules! for_each_bus {
     ($($behaviour:ident)*) => {
@@ -147,7 +147,7 @@ async fn a_request_gets_its_answer(rig: Rig) {
             .await
             .unwrap();
     };
-    let request = asking.request(&subject, Bytes::from("hello"), in_time());
+    let request = asking.request(&subject, Bytes::from("hello"), test_deadline());
     let (answer, ()) = tokio::join!(request, answer);
     assert_eq!(answer.unwrap(), "hello");
 }
@@ -175,7 +175,9 @@ async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
         let payload = Bytes::from(format!("number {number}"));
         let (asking, subject) = (&asking, &subject);
         async move {
-            let answer = asking.request(subject, payload.clone(), in_time()).await;
+            let answer = asking
+                .request(subject, payload.clone(), test_deadline())
+                .await;
             assert_eq!(answer.unwrap(), payload);
         }
     });
@@ -186,7 +188,7 @@ async fn a_request_that_nobody_takes_fails_at_once(rig: Rig) {
     let bus = rig.join("a").await;
     let subject = subject(&bus, &["nobody"]);
     let error = bus
-        .request(&subject, Bytes::new(), in_time())
+        .request(&subject, Bytes::new(), test_deadline())
         .await
         .unwrap_err();
     assert_eq!(error, RequestError::NoResponders { subject });
@@ -197,8 +199,8 @@ async fn requests_under_way_together_that_nobody_takes_fail_all_at_once(rig: Rig
     let (bus, other) = (rig.join("a").await, rig.join("b").await);
     let (nobody, somebody) = (subject(&bus, &["nobody"]), subject(&bus, &["somebody"]));
     let mut asked = other.subscribe(&Pattern::from(&somebody)).await;
-    let refused = (0..100).map(|_| bus.request(&nobody, Bytes::new(), in_time()));
-    let taken = bus.request(&somebody, Bytes::from("taken"), in_time());
+    let refused = (0..100).map(|_| bus.request(&nobody, Bytes::new(), test_deadline()));
+    let taken = bus.request(&somebody, Bytes::from("taken"), test_deadline());
     let answer = async {
         let reply = message(&mut asked).await.reply.unwrap();
         other.publish(&reply, None, Bytes::new()).await.unwrap();
@@ -254,7 +256,7 @@ async fn a_subscriber_that_is_gone_gets_nothing_and_answers_nothing(rig: Rig) {
     soon(closed.close()).await;
     answering.flush().await.unwrap();
     let error = asking
-        .request(&subject, Bytes::new(), in_time())
+        .request(&subject, Bytes::new(), test_deadline())
         .await
         .unwrap_err();
     assert!(matches!(error, RequestError::NoResponders { .. }));
@@ -320,7 +322,7 @@ async fn a_payload_over_the_limit_is_refused_before_it_is_sent(rig: Rig) {
     let large = Bytes::from(vec![7; found]);
     let published = bus.publish(&subject, None, large.clone()).await;
     assert_eq!(published, Err(PublishError::TooLarge { found, max }));
-    let requested = bus.request(&subject, large.clone(), in_time()).await;
+    let requested = bus.request(&subject, large.clone(), test_deadline()).await;
     assert_eq!(requested, Err(RequestError::TooLarge { found, max }));
     let largest = large.slice(1..);
     bus.publish(&subject, None, largest.clone()).await.unwrap();
@@ -375,7 +377,7 @@ async fn lattices_on_one_server_do_not_see_each_other(rig: Rig) {
             .await
             .unwrap();
         let error = ours
-            .request(&subject_ours, Bytes::new(), in_time())
+            .request(&subject_ours, Bytes::new(), test_deadline())
             .await
             .unwrap_err();
         assert!(matches!(error, RequestError::NoResponders { .. }), "{name}");
@@ -412,7 +414,7 @@ async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: 
         assert_eq!(message(&mut received).await.payload, "pending");
         rig.cut(&hosts);
     };
-    let request = one.request(&subject, Bytes::from("pending"), in_time());
+    let request = one.request(&subject, Bytes::from("pending"), test_deadline());
     let (lost, ()) = tokio::join!(request, cut);
     let subject_lost = subject.clone();
     assert_eq!(
@@ -425,7 +427,7 @@ async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: 
     disconnected(&two).await;
     let published = one.publish(&subject, None, Bytes::new()).await;
     assert_eq!(published, Err(PublishError::Disconnected));
-    let requested = one.request(&subject, Bytes::new(), in_time()).await;
+    let requested = one.request(&subject, Bytes::new(), test_deadline()).await;
     assert_eq!(requested, Err(RequestError::Disconnected));
     assert_eq!(one.flush().await, Err(FlushError::Disconnected));
     // Asked for while nobody listens, and in force afterwards.

@@ -8,7 +8,7 @@ use weft_membership::message::{Contents, HostState, Load};
 use weft_membership::routing::{Attempt, Call, Candidates, Decision, Repeat, Route, Router};
 use weft_membership::{Moment, Random};
 
-use weft_testkit::membership::{OWN, Sender, Watcher, component, contents, id};
+use weft_testkit::membership::{LocalHost, OWN, RemoteHost, component, contents, id};
 
 /// The component that is called.
 pub(crate) const TARGET: &str = "cart";
@@ -42,8 +42,8 @@ pub(crate) fn replicas(count: u8) -> Vec<Replica> {
 
 /// A membership with a router, and the senders of the replicas.
 pub(crate) struct Rig {
-    pub(crate) watcher: Watcher,
-    pub(crate) senders: Vec<Sender>,
+    pub(crate) local: LocalHost,
+    pub(crate) senders: Vec<RemoteHost>,
     pub(crate) router: Router,
     seed: u64,
 }
@@ -55,50 +55,50 @@ impl Rig {
     }
 
     pub(crate) fn with_own(own: Contents, replicas: &[Replica]) -> Self {
-        let mut watcher = Watcher::settled();
-        let news = watcher.membership.set_contents(own);
+        let mut local = LocalHost::settled();
+        let news = local.membership.set_contents(own);
         news.expect("within the bounds");
         let mut rig = Self {
-            watcher,
+            local,
             senders: Vec::new(),
             router: Router::new(id(OWN)),
             seed: 0,
         };
         for replica in replicas {
-            rig.learn(replica);
+            rig.add_replica(replica);
         }
         rig.refresh();
         rig
     }
 
     /// Hears of a replica.
-    pub(crate) fn learn(&mut self, replica: &Replica) {
+    pub(crate) fn add_replica(&mut self, replica: &Replica) {
         let has = contents(&replica.labels, &[TARGET]);
-        let mut sender = Sender::with(replica.key, 1, has);
+        let mut sender = RemoteHost::with(replica.key, 1, has);
         sender.load = replica.load;
         sender.set_state(replica.state);
-        self.watcher.hear(&mut sender);
-        self.watcher.learn(sender.inventory());
+        self.local.receive_heartbeat(&mut sender);
+        self.local.receive_inventory(sender.inventory());
         self.senders.push(sender);
     }
 
     /// Brings the router up to date.
     pub(crate) fn refresh(&mut self) -> bool {
-        self.watcher.tick();
-        self.router.refresh(self.watcher.membership.view())
+        self.local.tick();
+        self.router.refresh(self.local.membership.view())
     }
 
     pub(crate) fn now(&self) -> Moment {
-        self.watcher.now
+        self.local.now
     }
 
     /// Lets so many seconds pass, in which these replicas are heard, by their position.
     pub(crate) fn run(&mut self, seconds: u64, heard: &[usize]) {
         for _ in 0..seconds {
             for index in heard {
-                self.watcher.hear(&mut self.senders[*index]);
+                self.local.receive_heartbeat(&mut self.senders[*index]);
             }
-            self.watcher.run(Duration::from_secs(1));
+            self.local.run(Duration::from_secs(1));
             self.refresh();
         }
     }

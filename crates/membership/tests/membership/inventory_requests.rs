@@ -1,0 +1,140 @@
+//! Inventories: when one is asked for, and when not.
+
+use std::time::Duration;
+
+use weft_membership::message::{Contents, Message};
+use weft_membership::{
+    ASK_AFTER, ASK_AGAIN_AFTER, ASKS_MAX, BusStatus, Change, Event, HostId, Rejection,
+};
+
+use weft_testkit::membership::{LATTICE, LocalHost, OWN, RemoteHost, at_ms, contents, id};
+
+fn requested(local: &mut LocalHost) -> Vec<HostId> {
+    let asks = local.membership.asks(local.now);
+    asks.into_iter().map(|(host, _)| host).collect()
+}
+
+#[test]
+fn an_inventory_that_does_not_come_is_asked_for_and_again_after_a_while() {
+    let mut local = LocalHost::settled();
+    let mut other = RemoteHost::with(1, 1, contents(&[], &["a"]));
+    local.receive_heartbeat(&mut other);
+    assert_eq!(requested(&mut local), [], "it may be under way");
+    local.run(ASK_AFTER);
+    assert_eq!(requested(&mut local), [id(1)]);
+    assert_eq!(requested(&mut local), []);
+    local.run_with(&mut [&mut other], ASK_AGAIN_AFTER.as_secs());
+    assert_eq!(requested(&mut local), [id(1)]);
+    local.receive_inventory(other.inventory());
+    local.run_with(&mut [&mut other], 10);
+    assert_eq!(requested(&mut local), []);
+    let known = local.host(1).contents.clone().expect("it is known");
+    assert_eq!(*known, contents(&[], &["a"]));
+}
+
+#[test]
+fn a_change_that_was_missed_is_noticed_by_its_hash() {
+    let mut local = LocalHost::settled();
+    let mut other = RemoteHost::new(1);
+    local.receive_heartbeat(&mut other);
+    local.receive_inventory(other.inventory());
+    let missed = other.change(contents(&[], &["a"]));
+    local.receive_heartbeat(&mut other);
+    local.run(ASK_AFTER);
+    assert_eq!(requested(&mut local), [id(1)]);
+    let old = local.host(1).contents.clone().expect("it is known");
+    assert_eq!(*old, Contents::default(), "the old one holds until then");
+    local.take_events();
+    local.receive_inventory(missed);
+    let changed = Event::Host {
+        host: id(1),
+        change: Change::Inventory,
+    };
+    assert_eq!(local.take_events(), [changed]);
+}
+
+#[test]
+fn nobody_who_is_dead_is_asked_nor_anybody_while_the_bus_is_away() {
+    let mut local = LocalHost::settled();
+    let (mut dead, mut lives) = (RemoteHost::new(1), RemoteHost::new(2));
+    local.receive_heartbeat(&mut dead);
+    local.run_with(&mut [&mut lives], 5);
+    assert_eq!(requested(&mut local), [id(2)]);
+    local.run_with(&mut [&mut lives], 5);
+    local.membership.on_bus(local.now, BusStatus::Disconnected);
+    assert_eq!(requested(&mut local), []);
+}
+
+#[test]
+fn a_large_lattice_is_asked_bit_by_bit() {
+    let mut local = LocalHost::settled();
+    for key in 1..=200 {
+        local.receive_heartbeat(&mut RemoteHost::new(key));
+    }
+    local.run(ASK_AFTER);
+    let mut all = Vec::new();
+    loop {
+        let some = requested(&mut local);
+        if some.is_empty() {
+            break;
+        }
+        assert!(some.len() <= ASKS_MAX);
+        all.extend(some);
+    }
+    assert_eq!(all, (1..=200).map(id).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_question_is_handed_back_to_be_answered() {
+    let mut local = LocalHost::settled();
+    let mut asking = LocalHost::unconnected(Contents::default());
+    asking.connect();
+    asking.run(Duration::from_secs(2));
+    let mut other = RemoteHost::new(1);
+    asking.receive_heartbeat(&mut other);
+    asking.run(ASK_AFTER);
+    let asks = asking.membership.asks(asking.now);
+    let [(host, ask)] = &asks[..] else {
+        panic!("{asks:?}");
+    };
+    assert_eq!((*host, ask.origin.host), (id(1), id(OWN)));
+    let bytes = Message::Ask(*ask).encode(LATTICE).expect("short");
+    // It is its own question here, as it would be if the bus echoed it.
+    assert_eq!(
+        local.membership.on_bytes(local.now, &bytes),
+        Err(Rejection::Own)
+    );
+    let mut answering = weft_membership::Membership::new(
+        weft_membership::Identity {
+            lattice: LATTICE.to_owned(),
+            host: id(1),
+            incarnation: 1,
+        },
+        Contents::default(),
+    )
+    .expect("within the bounds");
+    assert_eq!(answering.on_bytes(at_ms(0), &bytes), Ok(Some(*ask)));
+    asking.receive_inventory(answering.inventory());
+    assert!(asking.host(1).contents.is_some());
+}
+
+#[test]
+fn a_new_life_begins_without_the_inventory_of_the_old_one() {
+    let mut local = LocalHost::settled();
+    let mut first = RemoteHost::with(1, 1, contents(&[], &["a"]));
+    let mut second = RemoteHost::with(1, 2, contents(&[], &["a"]));
+    let early = local.membership.on_inventory(local.now, first.inventory());
+    assert_eq!(early, Err(Rejection::Early), "heartbeats come first");
+    local.receive_heartbeat(&mut first);
+    local.receive_inventory(first.inventory());
+    let early = local.membership.on_inventory(local.now, second.inventory());
+    assert_eq!(early, Err(Rejection::Early));
+    local.receive_heartbeat(&mut second);
+    assert_eq!(local.host(1).contents, None);
+    let older = local.membership.on_inventory(local.now, first.inventory());
+    assert_eq!(older, Err(Rejection::Older));
+    let older = local.membership.on_heartbeat(local.now, first.heartbeat());
+    assert_eq!(older, Err(Rejection::Older));
+    local.receive_inventory(second.inventory());
+    assert!(local.host(1).contents.is_some());
+}
