@@ -1,13 +1,13 @@
-//! What the bus costs above the client it is built on: requests by `async_nats::Client` and by `Bus`,
-//! in turns, against the same server and a responder of the same kind.
+//! Cost of the bus over the client it is built on: requests by `async_nats::Client` and by `Bus`,
+//! in turns, against the same server and equivalent responders.
 //!
-//! `cargo run --release -p weft-lattice --example bus_latency -- nats://127.0.0.1:4222`
+//! `cargo run --release -p weft-bus --example bus_latency -- nats://127.0.0.1:4222`
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "it prints figures, and ends when something fails"
+    reason = "prints measurements, and panics on failure"
 )]
 
 use std::time::{Duration, Instant};

@@ -1,13 +1,14 @@
-//! What `cargo xtask bench` compares remote calls with: requests by `async_nats::Client` and nothing else.
+//! Baseline of `cargo xtask bench` for remote calls: requests by `async_nats::Client` alone.
 //!
-//! `raw_requests URL serve` answers each with what it says, until it is ended.
-//! `raw_requests URL measure BYTES COUNT IN_FLIGHT` makes so many, of that size, so many at a time, and prints
-//! how many nanoseconds one took, all of them through their number.
+//! `raw_requests URL serve` echoes each request until it is killed.
+//!
+//! `raw_requests URL measure BYTES COUNT IN_FLIGHT` makes COUNT requests of BYTES each, with
+//! IN_FLIGHT at a time, and prints the nanoseconds per request: total time divided by COUNT.
 
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "it prints a figure, and ends when something fails"
+    reason = "prints a measurement, and panics on failure"
 )]
 
 use std::time::Instant;
@@ -49,7 +50,7 @@ async fn serve(url: &str) {
 async fn measure(url: &str, bytes: usize, count: usize, in_flight: usize) -> f64 {
     let client = async_nats::connect(url).await.unwrap();
     let payload = Bytes::from(vec![b'a'; bytes]);
-    // Once, so that the way there and back is known.
+    // A first request, which sets up the route in both directions.
     request(&client, &payload).await;
     let each = count / in_flight;
     let started = Instant::now();

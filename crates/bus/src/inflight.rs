@@ -1,4 +1,4 @@
-//! Requests that wait for an answer on one connection, by the number in the subject of its inbox.
+//! Requests in flight on one connection, by the number at the end of their reply subject.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +8,11 @@ use tokio::sync::oneshot;
 
 use super::{RequestError, Subject};
 
-/// The most requests that wait at once on one connection. Each holds some hundred bytes; a host with
-/// as many is not helped by more.
+/// Maximum of requests in flight on one connection, at some hundred bytes each. A host at this
+/// limit is overloaded, and more requests would not help it.
 pub(super) const INFLIGHT_REQUESTS_MAX: usize = 65_536;
 
-/// What becomes of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Answer(Bytes),
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// What the requester is told.
+    /// The outcome as the result of [`Bus::request`](crate::Bus::request).
     pub(super) fn into_result(self, subject: &Subject) -> Result<Bytes, RequestError> {
         let subject = subject.clone();
         match self {
@@ -32,13 +32,13 @@ impl Outcome {
     }
 }
 
-/// The requests that wait.
+/// The requests in flight on one connection.
 #[derive(Clone, Debug, Default)]
 pub(super) struct InflightRequests {
     state: Arc<Mutex<State>>,
 }
 
-/// One request that waits; dropping it gives the answer up.
+/// One request in flight; dropping it abandons the reply.
 #[derive(Debug)]
 pub(super) struct InflightRequest {
     requests: InflightRequests,
@@ -48,23 +48,23 @@ pub(super) struct InflightRequest {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The number of the last request: never used twice, so that a late answer finds nobody.
+    /// Number of the last request. Numbers are not reused, so a late reply matches no request.
     last_number: u64,
     requests: HashMap<u64, Entry>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// Which connection the request went out on, counted.
+    /// Counter value of the connection that carried the request.
     generation: u64,
-    /// The number of the first request of those that it went out together with, as one message: its own, if it is
-    /// the first.
+    /// Number of the first request in the batch that carried this one; its own number if it is the
+    /// first.
     batch_first: Option<u64>,
     sender: oneshot::Sender<Outcome>,
 }
 
 impl InflightRequests {
-    /// Takes a place, or says that there is none.
+    /// Registers a request; `None` if the maximum is in flight.
     pub(super) fn register(&self, generation: u64) -> Option<InflightRequest> {
         let (sender, outcome) = oneshot::channel();
         let mut state = self.lock();
@@ -87,27 +87,27 @@ impl InflightRequests {
         })
     }
 
-    /// Gives request `number` its outcome; nothing happens if nobody waits for it any more.
+    /// Completes request `number`; no-op if the request was abandoned.
     pub(super) fn resolve(&self, number: u64, outcome: Outcome) {
         let entry = self.lock().requests.remove(&number);
         if let Some(entry) = entry {
-            // An error means that the requester has gone in this moment.
+            // An error means that the requester was dropped at this moment.
             let _ = entry.sender.send(outcome);
         }
     }
 
-    /// Remembers that requests go out together with request `number`, as one message.
+    /// Records that requests are sent in one batch that begins with request `number`.
     pub(super) fn mark_batch(&self, number: u64, others: impl IntoIterator<Item = u64>) {
         let mut state = self.lock();
         for number_in_batch in std::iter::once(number).chain(others) {
-            // It may have been given up meanwhile.
+            // The request may have been abandoned meanwhile.
             if let Some(entry) = state.requests.get_mut(&number_in_batch) {
                 entry.batch_first = Some(number);
             }
         }
     }
 
-    /// Fails request `number`, and what went out together with it, since nobody takes it.
+    /// Fails request `number`, and all others of its batch, for lack of a responder.
     pub(super) fn fail_no_responders(&self, number: u64) {
         let alone = {
             let mut state = self.lock();
@@ -116,16 +116,16 @@ impl InflightRequests {
             is_alone.then(|| state.requests.remove(&number)).flatten()
         };
         match alone {
-            // An error means that the requester has gone in this moment.
+            // An error means that the requester was dropped at this moment.
             Some(entry) => drop(entry.sender.send(Outcome::NoResponders)),
-            // Looks at all that wait: where many are refused, most are in a batch of many.
+            // Scans all requests: if many fail, most are in large batches.
             None => self.fail(&Outcome::NoResponders, |_, entry| {
                 entry.batch_first == Some(number)
             }),
         }
     }
 
-    /// Fails what went out on connections before the one numbered `generation`.
+    /// Fails the requests of all connections before `generation`.
     pub(super) fn fail_before(&self, generation: u64) {
         self.fail(&Outcome::ConnectionLost, |_, entry| {
             entry.generation < generation
@@ -141,24 +141,24 @@ impl InflightRequests {
             failed.map(|(_, entry)| entry).collect()
         };
         for entry in failed {
-            // An error means that the requester has gone in this moment.
+            // An error means that the requester was dropped at this moment.
             let _ = entry.sender.send(outcome.clone());
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No code panics while holding the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl InflightRequest {
-    /// The number that the answer has to carry.
+    /// The number that the reply subject carries.
     pub(super) fn number(&self) -> u64 {
         self.number
     }
 
-    /// Waits for the outcome, without a bound of its own.
+    /// Waits for the outcome; the caller sets the time limit.
     pub(super) async fn outcome(&mut self) -> Outcome {
         let outcome = (&mut self.outcome).await;
         outcome.unwrap_or(Outcome::ConnectionLost)
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_request_that_is_given_up_leaves_nothing() {
+    async fn an_abandoned_request_is_removed() {
         let inflight = InflightRequests::default();
         drop(inflight.register(1));
         assert!(inflight.lock().requests.is_empty());
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_loss_of_a_connection_fails_what_went_out_on_it_alone() {
+    async fn the_loss_of_a_connection_fails_only_its_own_requests() {
         let inflight = InflightRequests::default();
         let mut old = inflight.register(1).unwrap();
         let mut new = inflight.register(2).unwrap();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_went_out_together_is_refused_together_and_nothing_else_is() {
+    async fn missing_responders_fail_the_whole_batch_and_nothing_else() {
         let inflight = InflightRequests::default();
         let [mut first, mut second, given_up, mut other] =
             [(); 4].map(|()| inflight.register(1).unwrap());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn there_are_never_more_than_may_wait() {
+    fn the_number_of_requests_in_flight_is_bounded() {
         let inflight = InflightRequests::default();
         let requests: Vec<InflightRequest> = (0..INFLIGHT_REQUESTS_MAX)
             .map(|_| inflight.register(1).unwrap())

@@ -1,18 +1,19 @@
-//! How hosts exchange messages: over NATS, or within one process.
+//! Message bus between hosts: NATS, or an in-process network.
 //!
-//! A [`Bus`] is a cheap handle. What it promises is the same for both implementations, and
-//! `tests/lattice/bus.rs` is one suite for both:
+//! A [`Bus`] is a cheap handle. Both implementations give the same guarantees, and
+//! `tests/bus/conformance.rs` runs one suite over both:
 //!
-//! 1. A message is delivered at most once to each subscription whose [`Pattern`] matches, in the order
-//!    of its publisher, lane and subject; requests are in no order. It may be lost: when a connection goes
-//!    down, or a subscriber is slow. What a subscription may have missed is said in its place ([`Delivery::Gap`]).
-//! 2. [`Bus::request`] is answered, or fails by its deadline, with an error that says whether anyone
-//!    may have got the request ([`RequestError::may_have_arrived`]).
+//! 1. A message is delivered at most once to each subscription with a matching [`Pattern`], in the
+//!    order of its publisher, lane and subject; requests are unordered. Messages are lost when a
+//!    connection goes down or a subscriber is slow. The subscription then gets a [`Delivery::Gap`]
+//!    in the place of the missing messages.
+//! 2. [`Bus::request`] returns a reply, or fails by its deadline with an error that reports if the
+//!    request may have arrived ([`RequestError::may_have_arrived`]).
 //! 3. No call waits without a bound, and no queue grows without one.
-//! 4. Lattices that share a server do not see each other: every subject begins with its own.
+//! 4. Lattices that share a server are isolated: every subject begins with the name of its lattice.
 //!
-//! Traffic goes by *lanes*, each with connections of its own, so that bulk data does not delay a
-//! heartbeat. A handle is for one lane; [`Bus::lane`] gives one for another.
+//! Traffic is split into *lanes* with connections of their own, so that bulk data does not delay a
+//! heartbeat. A handle is for one lane; [`Bus::lane`] returns a handle for another.
 
 use std::time::Duration;
 
@@ -29,11 +30,11 @@ pub mod subject;
 pub use queue::{Bounds, Subscription};
 pub use subject::{Part, Pattern, Scope, Subject, SubjectError};
 
-/// How long a publisher waits for a connection that takes no more. It is seen to be dead in
-/// [`nats::PING_INTERVAL`] × 3, so what waits longer has met a server that crawls.
+/// Longest wait of a publisher for a connection that accepts nothing. A dead connection is detected
+/// after three [`nats::PING_INTERVAL`], so a longer wait means a server that crawls.
 pub const PUBLISH_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// How long [`Bus::flush`] and [`Bus::subscribe`] wait for the server to confirm.
+/// Longest wait of [`Bus::flush`] and [`Bus::subscribe`] for the server's confirmation.
 pub const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A handle to the bus, for one lane of traffic.
@@ -43,149 +44,152 @@ pub struct Bus {
     transport: Transport,
 }
 
-/// Which implementation a bus is; the stores beside it are chosen by it.
+/// The implementation behind a bus. The stores in `weft-state` choose their backend by it.
 #[derive(Clone, Debug)]
 pub enum Transport {
+    /// Connections to NATS servers.
     Nats(nats::Connections),
+    /// A host in an in-process network.
     Local(local::Endpoint),
 }
 
-/// What kind of traffic a handle is for.
+/// The kind of traffic that a handle is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Calls over links and requests: much, and large.
+    /// Calls over links and HTTP requests: many and large messages.
     Calls,
-    /// Inventories, commands, questions of operators.
+    /// Inventories, commands and operator requests.
     Control,
-    /// Heartbeats and nothing else: late ones cost a failover.
+    /// Heartbeats only: a late one costs a failover.
     Heartbeats,
 }
 
-/// One message, as a subscriber gets it.
+/// A message as delivered to a subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Where it was published.
+    /// The subject of publication.
     pub subject: Subject,
-    /// Where its sender waits for an answer, if it does. A subject outside of the lattice is no place
-    /// to answer to, and is `None`.
+    /// The subject on which the sender expects a reply. `None` also for a subject outside of the
+    /// lattice, because replies never leave it.
     pub reply: Option<Subject>,
-    /// What it says.
+    /// The content, not interpreted by the bus.
     pub payload: Bytes,
 }
 
-/// What a subscription gives.
+/// An item of a subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// The next message.
     Message(Message),
-    /// Nobody subscribes to where a message went that was published with a subject to answer to, and
-    /// this subscription is for that.
+    /// A message was published with a reply subject that this subscription matches, and had no
+    /// responders.
     NoResponders {
-        /// Where the answer was to come.
+        /// The reply subject of that message.
         subject: Subject,
     },
-    /// Here messages may be missing.
+    /// Messages may be missing at this place.
     Gap(Gap),
 }
 
-/// Why messages are missing from a subscription.
+/// The reason why messages are missing from a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// More arrived than the subscription holds.
+    /// More messages arrived than the subscription has room for.
     Overflow {
-        /// How many were thrown away.
+        /// Number of dropped messages.
         count: u64,
     },
-    /// The connection was down and is back; what was published meanwhile did not arrive.
+    /// The connection was lost and restored; messages published in between did not arrive.
     Reconnected,
 }
 
-/// Whether a lane's connections are up.
+/// Connection status of a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// All are: messages went to the server and came back, and the subscriptions are in force there.
+    /// Every connection of the lane is up: a message made the round trip to the server, and the
+    /// subscriptions are in force there.
     Connected {
-        /// Since when, by this host's clock.
+        /// By this host's clock.
         since: Instant,
     },
-    /// One is not, and is being made again, for as long as it takes.
+    /// At least one connection is down and being reconnected, without a limit on attempts.
     Disconnected {
-        /// Since when, by this host's clock.
+        /// By this host's clock.
         since: Instant,
-        /// What the last attempt failed with, if there was one.
+        /// The error of the last attempt, if there was one.
         reason: Option<std::sync::Arc<str>>,
     },
 }
 
 impl Status {
-    /// Whether all connections of the lane are up.
+    /// True if all connections of the lane are up.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })
     }
 }
 
-/// Why a message was not published.
+/// The reason why a message was not published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// The connection is down. Nothing was sent.
-    #[error("the bus is disconnected")]
+    #[error("bus connection is down")]
     Disconnected,
-    /// The payload is more than the server takes. Nothing was sent.
-    #[error("expected a payload of at most {max} bytes, found {found}")]
+    /// The payload is larger than the server accepts. Nothing was sent.
+    #[error("payload of {found} bytes is too large for the bus: the server accepts at most {max}")]
     TooLarge {
-        /// Its size.
+        /// Size of the payload.
         found: usize,
-        /// [`Bus::max_payload`].
+        /// The limit, as [`Bus::max_payload`].
         max: usize,
     },
-    /// The connection took nothing for [`PUBLISH_WAIT_MAX`]. Nothing was sent.
-    #[error("the bus took no message for {} seconds", PUBLISH_WAIT_MAX.as_secs())]
+    /// The connection accepted nothing for [`PUBLISH_WAIT_MAX`]. Nothing was sent.
+    #[error("bus connection accepted no message for {} seconds", PUBLISH_WAIT_MAX.as_secs())]
     Stalled,
 }
 
-/// Why a request has no answer.
+/// The reason why a request has no reply.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Nobody subscribes to the subject. Nobody got the request.
-    #[error("nobody answers on `{subject}`")]
+    /// The subject has no subscriber, so the request reached no host.
+    #[error("no responder on `{subject}`")]
     NoResponders {
-        /// Where the request went.
+        /// The subject of the request.
         subject: Subject,
     },
-    /// No answer came in time. Somebody may have got the request.
-    #[error("no answer on `{subject}` within the deadline")]
+    /// No reply arrived in time. The request may have arrived.
+    #[error("no reply on `{subject}` before the deadline")]
     Deadline {
-        /// Where the request went.
+        /// The subject of the request.
         subject: Subject,
     },
     /// The connection was down. Nothing was sent.
-    #[error("the bus is disconnected")]
+    #[error("bus connection is down")]
     Disconnected,
-    /// The connection went down while the answer was awaited. Somebody may have got the request.
-    #[error("the bus was disconnected while an answer on `{subject}` was awaited")]
+    /// The connection was lost before the reply arrived. The request may have arrived.
+    #[error("bus connection was lost before the reply on `{subject}` arrived")]
     ConnectionLost {
-        /// Where the request went.
+        /// The subject of the request.
         subject: Subject,
     },
-    /// The payload is more than the server takes. Nothing was sent.
-    #[error("expected a payload of at most {max} bytes, found {found}")]
+    /// The payload is larger than the server accepts. Nothing was sent.
+    #[error("payload of {found} bytes is too large for the bus: the server accepts at most {max}")]
     TooLarge {
-        /// Its size.
+        /// Size of the payload.
         found: usize,
-        /// [`Bus::max_payload`].
+        /// The limit, as [`Bus::max_payload`].
         max: usize,
     },
-    /// As many requests wait for answers as may. Nothing was sent.
+    /// The connection has its maximum of requests in flight. Nothing was sent.
     #[error(
-        "expected at most {} requests that wait on one connection",
+        "too many requests in flight on the bus connection: at most {} are allowed",
         inflight::INFLIGHT_REQUESTS_MAX
     )]
     TooMany,
 }
 
 impl RequestError {
-    /// Whether somebody may have got the request: then it is made again only if that does no harm.
+    /// True if the request may have arrived: only requests that may run twice are safe to repeat.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
         match self {
@@ -198,19 +202,19 @@ impl RequestError {
     }
 }
 
-/// Why the server did not confirm.
+/// The reason why the server did not confirm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FlushError {
-    /// The connection is down, or went down.
-    #[error("the bus is disconnected")]
+    /// The connection is down, or was lost while waiting.
+    #[error("bus connection is down")]
     Disconnected,
-    /// Nothing came back for [`CONFIRM_WAIT_MAX`].
-    #[error("the bus confirmed nothing for {} seconds", CONFIRM_WAIT_MAX.as_secs())]
+    /// No confirmation arrived within [`CONFIRM_WAIT_MAX`].
+    #[error("no confirmation from the bus within {} seconds", CONFIRM_WAIT_MAX.as_secs())]
     Deadline,
 }
 
 impl Bus {
-    /// A handle for another lane, over the same connections.
+    /// Returns a handle for another lane, over the same connections.
     #[must_use]
     pub fn lane(&self, lane: Lane) -> Self {
         Self {
@@ -219,7 +223,7 @@ impl Bus {
         }
     }
 
-    /// The lattice that this bus is for: what makes subjects and patterns.
+    /// The lattice of this bus, from which subjects and patterns are made.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         match &self.transport {
@@ -228,11 +232,10 @@ impl Bus {
         }
     }
 
-    /// Publishes a message. When this returns, the message is on its way: in the queue of the
-    /// connection, behind what was published to the same subject before. It is lost if the connection goes
-    /// down.
+    /// Publishes a message. On return the message is in the queue of the connection, behind earlier
+    /// messages to the same subject. It is lost if the connection goes down.
     ///
-    /// Dropping the future before it is done publishes nothing, or the whole message.
+    /// Dropping the future early publishes either nothing or the whole message.
     ///
     /// # Errors
     /// A [`PublishError`]: nothing was sent.
@@ -251,17 +254,16 @@ impl Bus {
         }
     }
 
-    /// Subscribes with the ordinary [`Bounds`]; see [`Bus::subscribe_within`].
+    /// Subscribes with the default [`Bounds`]; see [`Bus::subscribe_within`].
     pub async fn subscribe(&self, pattern: &Pattern) -> Subscription {
         self.subscribe_within(pattern, Bounds::default()).await
     }
 
-    /// Asks for every message on a subject that matches. While the bus is connected, this returns when
-    /// the server that it is connected to has confirmed, or after [`CONFIRM_WAIT_MAX`]; while it is
-    /// not, at once. The subscription is kept over every loss of the connection. It ends when it is
-    /// dropped.
+    /// Subscribes to every message on a matching subject. While the bus is connected, this returns
+    /// when the server has confirmed, or after [`CONFIRM_WAIT_MAX`]; while disconnected, at once.
+    /// The subscription survives the loss of the connection, and ends when dropped.
     ///
-    /// Dropping the future asks for nothing.
+    /// Dropping the future leaves no subscription behind.
     pub async fn subscribe_within(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
         match &self.transport {
             Transport::Nats(connections) => {
@@ -272,9 +274,9 @@ impl Bus {
         }
     }
 
-    /// Publishes a request and waits for the payload of the first answer.
+    /// Publishes a request and returns the payload of the first reply.
     ///
-    /// Dropping the future gives up the answer; the request may have been sent.
+    /// Dropping the future abandons the reply; the request may have been sent.
     ///
     /// # Errors
     /// A [`RequestError`], by `deadline` at the latest.
@@ -293,13 +295,13 @@ impl Bus {
         }
     }
 
-    /// Waits until the server has taken all that was published in this lane before, and has put the
-    /// subscriptions into force that were made before.
+    /// Waits until the server has received all messages published on this lane so far, and has put
+    /// all earlier subscriptions into force.
     ///
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`FlushError`] if that is not known.
+    /// A [`FlushError`] if the server did not confirm.
     pub async fn flush(&self) -> Result<(), FlushError> {
         match &self.transport {
             Transport::Nats(connections) => connections.flush(self.lane).await,
@@ -307,9 +309,8 @@ impl Bus {
         }
     }
 
-    /// The largest payload that the server takes. It is known when a connection was made, and until
-    /// then a guess: NATS' own default. A server that is set up otherwise may take its place at any
-    /// reconnect.
+    /// The largest payload that the server accepts. Before the first connection this is NATS'
+    /// default. It can change at any reconnect to a server with another configuration.
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match &self.transport {
@@ -318,7 +319,7 @@ impl Bus {
         }
     }
 
-    /// Whether this lane is connected, now and whenever that changes.
+    /// The status of this lane, now and on every change.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         match &self.transport {
@@ -327,14 +328,16 @@ impl Bus {
         }
     }
 
+    /// The implementation behind this bus. For the stores in `weft-state`.
+    #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 
-    /// Ends every connection, of all handles and lanes, and waits for their tasks. Subscriptions end,
-    /// requests fail as disconnected. What was published but not flushed may be lost.
+    /// Closes the connections of all handles and lanes, and waits for their tasks. Subscriptions
+    /// end, and requests fail as disconnected. Messages that were not flushed may be lost.
     ///
-    /// Dropping the future leaves the rest of the ending to go on by itself.
+    /// Dropping the future does not stop the close.
     pub async fn close(&self) {
         match &self.transport {
             Transport::Nats(connections) => connections.close().await,

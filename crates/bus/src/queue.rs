@@ -1,8 +1,7 @@
-//! What waits for a subscriber: bounded in messages and bytes, with the places marked where
-//! something was thrown away.
+//! Delivery queue of a subscription, bounded in messages and bytes.
 //!
-//! When it is full, what arrives is thrown away and counted, and what waits stays: a subscriber that
-//! catches up reads a whole stretch, then one [`Gap`], then the next stretch.
+//! When the queue is full, new messages are dropped and counted, and queued ones stay: a subscriber
+//! that catches up reads a contiguous run, then one [`Gap`], then the next run.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,18 +15,19 @@ use tokio::time::timeout;
 use super::nats::Dispatcher;
 use super::{Delivery, Gap, Message, PUBLISH_WAIT_MAX, Subject};
 
-/// How much may wait for a subscriber.
+/// Capacity of a subscription's queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
-    /// How many messages.
+    /// Maximum number of messages.
     pub messages: usize,
-    /// How many bytes of payload. One message alone may be more.
+    /// Maximum of payload bytes. A single message may exceed it.
     pub bytes: usize,
 }
 
 impl Default for Bounds {
-    /// 4,096 messages: a subscriber that does its work at 10,000 a second may pause for 0.4 seconds.
-    /// 64 MiB: as much as a NATS server holds for a slow client before it cuts it off.
+    /// 4,096 messages: a subscriber that handles 10,000 messages a second may pause for 0.4
+    /// seconds. 64 MiB: the amount that a NATS server buffers for a slow client before it
+    /// disconnects it.
     fn default() -> Self {
         Self {
             messages: 4096,
@@ -36,27 +36,27 @@ impl Default for Bounds {
     }
 }
 
-/// The messages of one pattern, as a stream that ends when the bus is closed. Dropping it unsubscribes,
-/// soon and without deliveries; [`Subscription::close`] waits.
+/// The messages of one pattern, as a stream that ends when the bus is closed. Dropping it
+/// unsubscribes soon, without waiting; [`Subscription::close`] waits.
 pub struct Subscription {
     queue: Arc<Queue>,
     source: Source,
 }
 
-/// Who fills a queue.
+/// The writer of a queue.
 pub(super) enum Source {
-    /// Whoever publishes, who looks each time whether the queue is wanted.
+    /// The publishers, each of which checks whether the queue is still subscribed.
     Publishers,
-    /// What takes messages from a client of NATS, and is to be stopped.
+    /// The dispatcher of a NATS client's subscription; stopped on unsubscribe.
     Dispatcher(Arc<Dispatcher>),
 }
 
-/// The end of a queue that messages are put into.
+/// The writing end of a queue.
 pub(super) struct QueueSender {
     queue: Arc<Queue>,
 }
 
-/// What waits, for one subscriber.
+/// The queue of one subscriber.
 pub(super) struct Queue {
     bounds: Bounds,
     state: Mutex<State>,
@@ -69,9 +69,9 @@ struct State {
     bytes: usize,
     lost: u64,
     waker: Option<Waker>,
-    /// Nothing comes any more.
+    /// No more deliveries will follow.
     is_ended: bool,
-    /// The subscriber is gone.
+    /// The subscriber was dropped.
     is_unsubscribed: bool,
 }
 
@@ -86,28 +86,29 @@ pub(super) fn queue(bounds: Bounds) -> (QueueSender, Arc<Queue>) {
     (sender, queue)
 }
 
-// === the subscriber's end ===
+// === reading end ===
 
 impl Subscription {
     pub(super) fn new(queue: Arc<Queue>, source: Source) -> Self {
         Self { queue, source }
     }
 
-    /// What a bus gives that was closed.
+    /// A subscription to a closed bus.
     pub(super) fn ended() -> Self {
         let (sender, queue) = queue(Bounds::default());
         sender.end();
         Self::new(queue, Source::Publishers)
     }
 
-    /// The next message or gap; `None` when the bus was closed.
+    /// Returns the next message or gap, or `None` if the bus was closed.
     ///
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
-    /// The next message, with gaps passed over: for those who ask again by themselves.
+    /// Returns the next message and skips gaps: for subscribers that recover from losses in another
+    /// way.
     ///
     /// Dropping the future loses nothing.
     pub async fn next_message(&mut self) -> Option<Message> {
@@ -119,21 +120,22 @@ impl Subscription {
         }
     }
 
-    /// How many messages were thrown away so far because the subscriber was slow.
+    /// Number of messages dropped so far because the subscriber was slow.
     #[must_use]
     pub fn lost(&self) -> u64 {
         self.queue.lock().lost
     }
 
-    /// Unsubscribes, and waits until the connection was told. After a [`flush`](super::Bus::flush) the
-    /// server knows, and requests that nobody else takes have no responder.
+    /// Unsubscribes, and waits until the command is queued on the connection. After a
+    /// [`flush`](super::Bus::flush) the unsubscription is in force at the server, and requests
+    /// without another subscriber have no responder.
     ///
     /// Dropping the future unsubscribes all the same.
     pub async fn close(self) {
         if let Source::Dispatcher(dispatcher) = &self.source
             && let Some(mut subscriber) = dispatcher.stop()
         {
-            // A connection that takes nothing keeps the subscription no longer than itself.
+            // On timeout the connection is dead, and the subscription ends with it.
             let _ = timeout(PUBLISH_WAIT_MAX, subscriber.unsubscribe()).await;
         }
     }
@@ -166,7 +168,7 @@ impl Drop for Subscription {
     fn drop(&mut self) {
         self.queue.lock().is_unsubscribed = true;
         if let Source::Dispatcher(dispatcher) = &self.source {
-            // The client unsubscribes when its part is dropped.
+            // The client unsubscribes when its subscriber is dropped.
             drop(dispatcher.stop());
         }
     }
@@ -183,17 +185,16 @@ impl fmt::Debug for Subscription {
     }
 }
 
-// === the bus's end ===
+// === writing end ===
 
 impl QueueSender {
-    /// Puts a message at the end, or counts it as lost if there is no room.
+    /// Appends a message, or counts it as lost if the queue is full.
     pub(super) fn push(&self, message: Message) {
         let size = message.payload.len();
         self.push_sized(Delivery::Message(message), size);
     }
 
-    /// Puts the note at the end that nobody subscribes to where the message went whose answers were to
-    /// come to `subject`.
+    /// Appends a [`Delivery::NoResponders`] for a message whose reply subject was `subject`.
     pub(super) fn push_no_responders(&self, subject: Subject) {
         self.push_sized(Delivery::NoResponders { subject }, 0);
     }
@@ -203,13 +204,13 @@ impl QueueSender {
         wake(waker);
     }
 
-    /// Marks that messages may be missing here.
+    /// Appends a gap.
     pub(super) fn push_gap(&self, gap: Gap) {
         let waker = self.queue.lock().push_gap(gap);
         wake(waker);
     }
 
-    /// Says that nothing comes any more.
+    /// Ends the queue: no more deliveries will follow.
     pub(super) fn end(&self) {
         let mut state = self.queue.lock();
         state.is_ended = true;
@@ -218,7 +219,7 @@ impl QueueSender {
         wake(waker);
     }
 
-    /// Whether the subscriber is gone.
+    /// True if the subscriber was dropped.
     pub(super) fn is_unsubscribed(&self) -> bool {
         self.queue.lock().is_unsubscribed
     }
@@ -226,7 +227,7 @@ impl QueueSender {
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No code panics while holding the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -244,7 +245,7 @@ impl State {
         self.waker.take()
     }
 
-    /// Gaps of one kind that touch are one, so they take no more room than the messages between them.
+    /// Adjacent gaps of one kind are merged, so gaps never outnumber the messages between them.
     fn push_gap(&mut self, gap: Gap) -> Option<Waker> {
         if let Gap::Overflow { count } = gap {
             self.lost += count;
@@ -254,7 +255,7 @@ impl State {
                 *count += more;
             }
             (Some(Delivery::Gap(Gap::Reconnected)), Gap::Reconnected) => {}
-            // Both kinds at one place: the loss of the connection says more.
+            // Both kinds at one place: losing the connection includes the overflow.
             (Some(Delivery::Gap(Gap::Reconnected)), Gap::Overflow { .. }) => {}
             _ => self.deliveries.push_back(Delivery::Gap(gap)),
         }
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_does_not_fit_is_counted_and_told_in_its_place() {
+    async fn dropped_messages_are_counted_and_marked_in_place() {
         let (sender, mut subscription) = subscription(2, 10);
         for size in [1, 2, 3, 4] {
             sender.push(message(size));
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn gaps_alone_do_not_pile_up() {
+    async fn adjacent_gaps_are_merged() {
         let (sender, mut subscription) = subscription(1, 1);
         for _ in 0..100 {
             sender.push_gap(Gap::Reconnected);

@@ -1,28 +1,28 @@
-//! What goes wrong between hosts, and when, by a generator that the caller seeds.
+//! Injected faults between hosts, driven by a generator that the caller seeds.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Where chance comes from: each call gives 64 random bits.
+/// Source of randomness: each call returns 64 random bits.
 pub type RandomSource = Box<dyn FnMut() -> u64 + Send>;
 
-/// What happens to messages on their way. Chances are between 0 (never) and 1 (always).
+/// Faults of messages in transit. Probabilities are between 0 (never) and 1 (always).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Faults {
-    /// How long a message takes.
+    /// Range of the delay of a message.
     pub delay: RangeInclusive<Duration>,
-    /// The chance that it is lost.
+    /// Probability that a message is lost.
     pub loss: f64,
-    /// The chance that it comes twice, each with a delay of its own.
+    /// Probability that a message is delivered twice, each copy with its own delay.
     pub duplication: f64,
-    /// The chance that it need not wait for those before it, and overtakes them if its delay is shorter.
-    /// All others keep their order.
+    /// Probability that a message does not wait for earlier ones, and overtakes them with a shorter
+    /// delay. All others stay in order.
     pub reordering: f64,
 }
 
 impl Default for Faults {
-    /// None.
+    /// No faults.
     fn default() -> Self {
         Self {
             delay: Duration::ZERO..=Duration::ZERO,
@@ -38,11 +38,11 @@ pub(super) struct FaultPlan {
     random: RandomSource,
     default: Faults,
     between: HashMap<(String, String), Faults>,
-    /// The group of each host, while there is a partition.
+    /// The group of each host during a partition.
     groups: HashMap<String, usize>,
 }
 
-/// What becomes of one copy of a message.
+/// Delay and order of one copy of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Arrival {
     pub(super) delay: Duration,
@@ -50,14 +50,14 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    /// At once, and after those before it.
+    /// Delivered at once, in order.
     pub(super) const IMMEDIATE: Self = Self {
         delay: Duration::ZERO,
         order: Order::Fifo,
     };
 }
 
-/// Whether a message waits for those that were sent before it.
+/// Order of a message relative to earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Order {
     Fifo,
@@ -96,7 +96,7 @@ impl FaultPlan {
         self.groups.clear();
     }
 
-    /// Whether the hosts are on one side of every partition.
+    /// True if no partition separates the hosts.
     pub(super) fn are_connected(&self, one: &str, other: &str) -> bool {
         self.groups.get(one) == self.groups.get(other)
     }
@@ -138,19 +138,20 @@ impl FaultPlan {
         Arrival { delay, order }
     }
 
-    /// Draws only where chance has a say, so that a fault that is off does not change the rest.
+    /// Draws a random number only if it matters, so that a disabled fault does not change the
+    /// others.
     fn occurs(&mut self, chance: f64) -> bool {
         chance > 0.0 && (chance >= 1.0 || self.unit_random() < chance)
     }
 
-    /// Between 0 and 1, with the 53 bits that a float holds.
+    /// A number between 0 and 1, with the 53 bits of a float.
     fn unit_random(&mut self) -> f64 {
         let bits = (self.random)() >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
 }
 
-/// A generator for those who need no better one: SplitMix64, by its published constants.
+/// A default generator: SplitMix64 with its published constants.
 pub(super) fn seeded(seed: u64) -> RandomSource {
     let mut state = seed;
     Box::new(move || {

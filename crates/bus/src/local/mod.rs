@@ -1,13 +1,13 @@
 //! The bus within one process: for a lattice of one process, for tests, and for the simulation.
 //!
-//! A [`LocalNetwork`] takes the place of the servers. Each host joins it and gets a [`Bus`] of its own;
-//! what lies between two hosts can then be made slow, lossy or cut, each way by itself, and a host can
-//! be disconnected ([`Faults`]). Nothing here looks at a clock but tokio's, so it runs under
-//! `tokio::time::pause`; chance is drawn from one generator that the caller seeds. On a runtime with
-//! one thread the same calls then give the same deliveries in the same order.
+//! A [`LocalNetwork`] takes the place of the servers. Each host joins it and gets a [`Bus`] of its
+//! own. The path between two hosts can be made slow, lossy or cut, per direction, and a host can be
+//! disconnected ([`Faults`]). The only clock is tokio's, so everything runs under
+//! `tokio::time::pause`, and randomness comes from one generator that the caller seeds. On a
+//! single-threaded runtime the same calls give the same deliveries in the same order.
 //!
-//! Without faults a message is in its subscriber's queue when `publish` returns. What is delayed is
-//! kept by one task, in order of time.
+//! Without faults a message is in its subscriber's queue when `publish` returns. One task holds
+//! delayed messages, ordered by time.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,25 +33,25 @@ mod faults;
 mod router;
 mod store;
 
-/// The payload limit of a NATS server that was not told otherwise.
+/// The default payload limit of a NATS server.
 pub const MAX_PAYLOAD_DEFAULT: usize = 1 << 20;
 
-/// How a network is set up.
+/// Options of a network.
 pub struct LocalOptions {
-    /// The largest payload that it takes.
+    /// Largest payload that the network accepts.
     pub max_payload: usize,
-    /// Where chance comes from, for the faults.
+    /// Source of randomness for the faults.
     pub random: RandomSource,
 }
 
-/// What hosts of one process join in place of a server. A cheap handle; messages on their way are lost
-/// when the last one, and the last [`Bus`], is dropped.
+/// The in-process replacement of the servers. A cheap handle; messages in transit are lost when the
+/// last handle and the last [`Bus`] are dropped.
 #[derive(Clone)]
 pub struct LocalNetwork {
     shared: Arc<Shared>,
 }
 
-/// A host's place in a network.
+/// A host's connection to a network. Also the access to its stores, for `weft-state`.
 #[derive(Clone)]
 pub struct Endpoint {
     shared: Arc<Shared>,
@@ -72,7 +72,7 @@ struct Shared {
 }
 
 impl Default for LocalOptions {
-    /// The payload limit of NATS, and chance that always comes out the same.
+    /// The payload limit of NATS, and a fixed seed.
     fn default() -> Self {
         Self {
             max_payload: MAX_PAYLOAD_DEFAULT,
@@ -82,7 +82,7 @@ impl Default for LocalOptions {
 }
 
 impl LocalNetwork {
-    /// A network without faults. It has to be made within a tokio runtime.
+    /// Creates a network without faults. Call this within a tokio runtime.
     #[must_use]
     pub fn new(options: LocalOptions) -> Self {
         let stopping = CancellationToken::new();
@@ -107,8 +107,8 @@ impl LocalNetwork {
         }
     }
 
-    /// Joins as a host of a lattice, connected. A host of this name that joined before is left alone,
-    /// and faults by this name are about both.
+    /// Joins as a host of a lattice, connected. A host that joined earlier under the same name
+    /// stays, and faults by this name apply to both.
     #[must_use]
     pub fn join(&self, name: &str, scope: &Scope) -> Bus {
         let inflight = InflightRequests::default();
@@ -127,53 +127,53 @@ impl LocalNetwork {
         }
     }
 
-    /// Cuts a host off from the network, as if its server had gone: it notices, its requests fail, and
-    /// what is published meanwhile does not reach it.
+    /// Disconnects a host from the network, like the loss of its server: its status changes, its
+    /// requests fail, and it misses messages published meanwhile.
     pub fn disconnect(&self, name: &str) {
         self.lock().set_connected(name, false);
         self.shared.store.tell_changed();
     }
 
-    /// Ends what [`LocalNetwork::disconnect`] began. Its subscriptions are as they were, with a gap.
+    /// Reconnects a host after [`LocalNetwork::disconnect`]. Its subscriptions continue with a gap.
     pub fn connect(&self, name: &str) {
         self.lock().set_connected(name, true);
         self.shared.store.tell_changed();
     }
 
-    /// What happens to messages from any host to any other, where nothing else is said.
+    /// Sets the faults between any two hosts without faults of their own.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults.set_default(faults);
     }
 
-    /// What happens to messages from one host to another, and not back.
+    /// Sets the faults of messages from one host to another, in this direction only.
     pub fn set_faults_between(&self, from: &str, to: &str, faults: Faults) {
         self.lock().faults.set_between(from, to, faults);
     }
 
-    /// Divides the hosts: those of different groups do not see each other, and a request across has no
-    /// responder. Hosts that are in none of the groups are one group of their own. All stay connected.
+    /// Partitions the hosts: messages do not cross groups, and a request across has no responder.
+    /// Hosts in no group form one of their own. All stay connected.
     pub fn partition(&self, groups: &[&[&str]]) {
         self.lock().faults.partition(groups);
     }
 
-    /// Ends all faults and partitions. What is on its way arrives when it would have.
+    /// Removes all faults and partitions. Messages in transit keep their delay.
     pub fn heal(&self) {
         self.lock().faults.heal();
     }
 
-    /// Takes the stores from these hosts, and gives them to all others, while all stay connected. A host
-    /// that is disconnected has none either.
+    /// Makes the stores unreachable for these hosts and reachable for all others, while all stay
+    /// connected. Disconnected hosts cannot reach them either.
     pub fn set_store_away_from(&self, names: &[&str]) {
         self.shared.store.set_away_from(names);
     }
 
-    /// What the stores hold, for [`LocalNetwork::replace_store`].
+    /// A copy of the stores' content, for [`LocalNetwork::replace_store`].
     #[must_use]
     pub fn store_content(&self) -> StoreContent {
         self.shared.store.content()
     }
 
-    /// Has the stores come back with another content: an older one, or none (`StoreContent::default()`).
+    /// Replaces the stores' content by an older or empty one (`StoreContent::default()`).
     pub fn replace_store(&self, content: StoreContent) {
         self.shared.store.replace(content);
     }
@@ -183,9 +183,11 @@ impl LocalNetwork {
     }
 }
 
-// === the calls of `Bus`, which says what they do ===
+// === the methods of `Bus`, which documents them ===
 
 impl Endpoint {
+    /// The lattice that this host joined.
+    #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
@@ -252,6 +254,8 @@ impl Endpoint {
         }
     }
 
+    /// The largest payload that the network accepts.
+    #[must_use]
     pub fn max_payload(&self) -> usize {
         self.shared.max_payload
     }
@@ -269,7 +273,7 @@ impl Endpoint {
 // === for the stores ===
 
 impl Endpoint {
-    /// Calls `visit` with what the stores hold, if this host can reach them.
+    /// Calls `visit` with the stores' content; `None` if this host cannot reach them.
     pub fn with_store<T>(&self, visit: impl FnOnce(&mut StoreContent) -> T) -> Option<T> {
         if !self.status.borrow().is_connected() {
             return None;
@@ -277,22 +281,24 @@ impl Endpoint {
         self.shared.store.visit(&self.name, visit)
     }
 
+    /// Wakes the watchers of the stores after a change of their content.
     pub fn tell_store_changed(&self) {
         self.shared.store.tell_changed();
     }
 
-    /// Changes when the stores' content does, or who can reach them.
+    /// Changes with the stores' content, or with the hosts that can reach it.
+    #[must_use]
     pub fn store_changed(&self) -> watch::Receiver<u64> {
         self.shared.store.changed()
     }
 
-    /// Returns when the bus was closed.
+    /// Resolves when the bus is closed.
     pub async fn closed(&self) {
         self.closed.cancelled().await;
     }
 }
 
-/// Delivers what is on its way when it is due.
+/// Delivers messages in transit when they are due.
 async fn deliver(router: Arc<Mutex<Router>>, earlier_due: Arc<Notify>) {
     loop {
         let next = lock(&router).deliver_due(Instant::now());
@@ -309,7 +315,7 @@ async fn deliver(router: Arc<Mutex<Router>>, earlier_due: Arc<Notify>) {
 }
 
 fn lock(router: &Mutex<Router>) -> MutexGuard<'_, Router> {
-    // Nothing panics while it holds the lock.
+    // No code panics while holding the lock.
     router.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

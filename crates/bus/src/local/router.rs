@@ -1,4 +1,4 @@
-//! The state of a network, and the way of a message through it.
+//! State of a network, and routing of messages through it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
@@ -12,19 +12,19 @@ use crate::inflight::{InflightRequests, Outcome};
 use crate::queue::QueueSender;
 use crate::{Gap, Message, Pattern, Scope, Status, Subject};
 
-/// How many subscriptions there are before the first look for those whose subscriber is gone.
+/// Number of subscriptions before the first sweep for dropped ones.
 const SUBSCRIPTIONS_BEFORE_SWEEP: usize = 64;
 
 pub(super) struct Router {
     pub(super) faults: FaultPlan,
-    /// Told when something is on its way that may be due before all else.
+    /// Notified when a message in transit may be due before all others.
     earlier_due: Arc<Notify>,
     endpoints: Vec<Endpoint>,
     subscriptions: Subscriptions,
     in_transit: BinaryHeap<Reverse<Transit>>,
-    /// When the last message between two endpoints that keeps its order is due.
+    /// Due time of the last in-order message between two endpoints.
     last_due: HashMap<(usize, usize), Instant>,
-    /// Counts the messages, so that those due at one time keep their order.
+    /// Message counter, to keep messages with the same due time in order.
     sent: u64,
 }
 
@@ -32,7 +32,7 @@ struct Endpoint {
     name: String,
     scope: Scope,
     status: watch::Sender<Status>,
-    /// Counts its connections; a message on its way is for one of them.
+    /// Connection counter; a message in transit is for one connection.
     generation: u64,
     inflight: InflightRequests,
 }
@@ -41,7 +41,7 @@ struct Endpoint {
 struct Subscriptions {
     last_id: u64,
     all: BTreeMap<u64, SubscriptionEntry>,
-    /// Those without a wildcard, by their text.
+    /// Subscriptions without a wildcard, by the text of their pattern.
     exact: HashMap<String, BTreeSet<u64>>,
     wildcard: BTreeSet<u64>,
     sweep_at: usize,
@@ -53,7 +53,7 @@ struct SubscriptionEntry {
     sender: QueueSender,
 }
 
-/// One copy of a message on its way.
+/// One copy of a message in transit.
 struct Transit {
     due: Instant,
     sequence: u64,
@@ -129,7 +129,7 @@ impl Router {
         self.endpoints[endpoint].generation
     }
 
-    /// Where the answer to an endpoint's request with this number goes.
+    /// The reply subject of an endpoint's request.
     pub(super) fn answer_subject(&self, endpoint: usize, number: u64) -> Subject {
         self.endpoints[endpoint]
             .scope
@@ -144,7 +144,7 @@ impl Router {
         });
     }
 
-    /// Sends a message to all who asked for it; false if the publisher is disconnected.
+    /// Sends a message to all matching subscriptions; false if the publisher is disconnected.
     pub(super) fn publish(&mut self, from: usize, message: &Message) -> bool {
         if !self.is_connected(from) {
             return false;
@@ -168,7 +168,7 @@ impl Router {
         true
     }
 
-    /// Delivers what is due, and says when the next is.
+    /// Delivers the messages that are due, and returns the next due time.
     pub(super) fn deliver_due(&mut self, now: Instant) -> Option<Instant> {
         while let Some(Reverse(next)) = self.in_transit.peek() {
             if next.due > now {
@@ -178,7 +178,7 @@ impl Router {
                 self.deliver(transit);
             }
         }
-        // Nobody waits for a message that is not there.
+        // Nothing is in transit, so the order needs no more due times.
         self.last_due.clear();
         None
     }
@@ -186,15 +186,15 @@ impl Router {
     fn send(&mut self, from: usize, to: usize, target: Target, message: &Message) {
         let now = Instant::now();
         let (name_from, name_to) = (&self.endpoints[from].name, &self.endpoints[to].name);
-        // What a host says to itself does not leave it.
+        // Messages of a host to itself have no faults.
         let copies: Vec<_> = if from == to {
             vec![Arrival::IMMEDIATE]
         } else {
             self.faults.copies(name_from, name_to).collect()
         };
         for copy in copies {
-            // While another is on the way between the two, none that keeps its order arrives at once, not
-            // even if that one is due and only not delivered yet.
+            // While another message is in transit between the two, no in-order message is delivered
+            // at once, even if the other is already due.
             let last = match copy.order {
                 Order::Fifo => self.last_due.get(&(from, to)).copied(),
                 Order::Any => None,
@@ -202,7 +202,7 @@ impl Router {
             let due = (now + copy.delay).max(last.unwrap_or(now));
             self.sent += 1;
             let mut message = message.clone();
-            // As over NATS: a subject of another lattice is no place to answer to.
+            // As over NATS: a reply subject of another lattice is dropped.
             let scope = &self.endpoints[to].scope;
             message.reply = message.reply.filter(|reply| scope.owns(reply));
             let transit = Transit {
@@ -244,8 +244,8 @@ impl Router {
         }
     }
 
-    /// As a server does: who said where to answer hears it there. That is never on the way, because the
-    /// publisher's own server says it.
+    /// Reports missing responders on the reply subject to the publisher alone, as a server does.
+    /// Never in transit, because the report comes from the publisher's own server.
     fn report_no_responders(&mut self, publisher: usize, reply: &Subject) {
         match self.requester(reply) {
             Some((requester, number)) if requester == publisher => {
@@ -263,7 +263,7 @@ impl Router {
         }
     }
 
-    /// The endpoint and the request that a subject is the answer's of.
+    /// The endpoint and request number of a reply subject.
     fn requester(&self, subject: &Subject) -> Option<(usize, u64)> {
         let (inbox, number) = subject.as_answer()?;
         let endpoint: usize = inbox.parse().ok()?;
@@ -296,7 +296,8 @@ impl Subscriptions {
     fn add(&mut self, entry: SubscriptionEntry) {
         if self.all.len() >= self.sweep_at.max(SUBSCRIPTIONS_BEFORE_SWEEP) {
             self.remove_if(|entry| entry.sender.is_unsubscribed());
-            // Twice as many as are left: the work is spread over as many new ones.
+            // Twice the remaining number, which spreads the cost of a sweep over as many new
+            // subscriptions.
             self.sweep_at = self.all.len() * 2;
         }
         self.last_id += 1;
@@ -312,7 +313,7 @@ impl Subscriptions {
         self.all.insert(self.last_id, entry);
     }
 
-    /// Those that ask for a subject and whose subscriber is there, oldest first, with their endpoints.
+    /// The matching subscriptions that were not dropped, oldest first, with their endpoints.
     fn matching(&self, subject: &Subject) -> Vec<(u64, usize)> {
         let exact = self.exact.get(subject.as_str()).into_iter().flatten();
         let wildcard = self.wildcard.iter().filter(|id| {
@@ -356,7 +357,7 @@ impl Subscriptions {
     }
 }
 
-// === the order in which messages arrive ===
+// === delivery order ===
 
 impl Transit {
     fn order(&self) -> (Instant, u64) {

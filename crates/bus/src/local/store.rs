@@ -1,4 +1,4 @@
-//! The stores of a local network: what the servers of a real one keep, in memory.
+//! In-memory buckets and objects of a local network, in place of JetStream.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,25 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// All that the stores of a network hold. A copy of it is an older state that they can be given back.
+/// The content of a network's stores. A copy of it is a state to which they can be reset.
 #[derive(Clone, Debug, Default)]
 pub struct StoreContent {
+    /// Key-value buckets by name.
     pub buckets: HashMap<String, BucketContent>,
+    /// Objects by bucket, and within it by their digest in hexadecimal.
     pub objects: HashMap<String, HashMap<String, Bytes>>,
-    /// Counts how often the content was replaced: a watcher then begins anew.
+    /// Number of replacements of the content; a watcher starts over when it changes.
     pub age: u64,
 }
 
 /// The records of one bucket.
 #[derive(Clone, Debug, Default)]
 pub struct BucketContent {
-    /// By key, with their revisions.
+    /// Value and revision by key.
     pub records: BTreeMap<String, (u64, Bytes)>,
-    /// The last revision.
+    /// Revision of the last write.
     pub last: u64,
 }
 
-/// The content, who cannot reach it, and a counter for those who wait for a change of either.
+/// The content, the hosts that cannot reach it, and a change counter over both.
 #[derive(Clone)]
 pub(super) struct LocalStore {
     state: Arc<Mutex<State>>,
@@ -45,7 +47,7 @@ impl LocalStore {
         }
     }
 
-    /// Calls `visit` with the content, if the host `name` can reach it.
+    /// Calls `visit` with the content; `None` if the host `name` cannot reach it.
     pub(super) fn visit<T>(
         &self,
         name: &str,

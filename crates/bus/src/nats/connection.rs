@@ -1,4 +1,4 @@
-//! One connection: publishing, subscriptions, and an inbox for all answers.
+//! One NATS connection: publishing, subscriptions, and an inbox for all replies.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,10 +22,10 @@ use crate::{
     RequestError, Scope, Status, Subject, Subscription,
 };
 
-/// Room for the random part of an inbox's name: two hosts never share one.
+/// Length of the random part of an inbox name: long enough that two hosts never share one.
 const INBOX_RANDOM_BYTES: usize = 16;
 
-/// A connection to a server, remade for ever.
+/// A connection to a NATS server, reconnected without a limit on attempts.
 #[derive(Clone)]
 pub struct Connection {
     shared: Arc<Shared>,
@@ -35,25 +35,25 @@ pub(super) struct Shared {
     client: Client,
     send_queue: mpsc::Sender<Outgoing>,
     scope: Scope,
-    /// The random part of the subjects of answers: `weft-inbox.<lattice>.<random>.<number>`
+    /// The random part of reply subjects: `weft-inbox.<lattice>.<random>.<number>`
     inbox: String,
     inflight: InflightRequests,
     status: watch::Sender<Status>,
     events: Arc<ClientEvents>,
-    /// Of the subscriptions, for gaps and for the end.
+    /// The dispatchers of all subscriptions, to mark gaps and to end them.
     dispatchers: Mutex<Vec<Weak<Dispatcher>>>,
     inbox_dispatcher: Mutex<Option<Arc<Dispatcher>>>,
     stopping: CancellationToken,
 }
 
-/// What the client's callback leaves for the supervisor.
+/// State that the client's event callback leaves for the supervisor.
 #[derive(Default)]
 pub(super) struct ClientEvents {
-    /// Something happened: look at the state.
+    /// Wakes the supervisor to check the state.
     changed: Notify,
-    /// How often the client threw a message away, for whatever subscription.
+    /// Number of messages dropped by the client, over all subscriptions.
     dropped: AtomicU64,
-    /// What last went wrong.
+    /// The last reported error.
     reason: Mutex<Option<Arc<str>>>,
 }
 
@@ -108,10 +108,14 @@ impl Connection {
         Ok(connection)
     }
 
+    /// The NATS client. For the stores in `weft-state`; other crates use [`Bus`](crate::Bus).
+    #[must_use]
     pub fn client(&self) -> &Client {
         &self.shared.client
     }
 
+    /// The status of the connection, now and on every change.
+    #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         self.shared.status.subscribe()
     }
@@ -120,6 +124,8 @@ impl Connection {
         self.shared.status.borrow().is_connected()
     }
 
+    /// The largest payload that the server accepts.
+    #[must_use]
     pub fn max_payload(&self) -> usize {
         self.shared.client.max_payload()
     }
@@ -165,7 +171,7 @@ impl Connection {
         let dispatcher = self.shared.dispatcher(subscriber, Target::Queue(sender));
         let subscription = Subscription::new(queue, Source::Dispatcher(dispatcher));
         if self.is_connected() {
-            // If this fails, the connection is about to be remade, and the subscription with it.
+            // On failure the connection is about to be replaced, which restores the subscription.
             let _ = self.confirm().await;
         }
         subscription
@@ -194,8 +200,8 @@ impl Connection {
         outcome.into_result(subject)
     }
 
-    /// Sends a message to the own inbox and waits for it. The server takes what a connection sends in
-    /// order, so it has taken all that was sent before.
+    /// Publishes a message to the connection's own inbox and waits for it. A server handles the
+    /// messages of one connection in order, so it has handled all earlier ones.
     pub(super) async fn confirm(&self) -> Result<(), FlushError> {
         if !self.is_connected() {
             return Err(FlushError::Disconnected);
@@ -210,7 +216,7 @@ impl Connection {
     async fn start_inbox(&self) {
         let inbox = self.shared.scope.inbox(&self.shared.inbox);
         let pattern = format!("{inbox}*");
-        // There is always one: the client's task was started a moment ago.
+        // Always `Some`: the client's task was started just before.
         if let Some(subscriber) = self.shared.subscriber(&pattern).await {
             let inflight = self.shared.inflight.clone();
             let target = Target::Requests { inbox, inflight };
@@ -222,7 +228,7 @@ impl Connection {
 // === for the supervisor ===
 
 impl Shared {
-    /// Goes once to the server and back; false if the connection was lost.
+    /// Sends one message to the server and back; false if the connection was lost.
     pub(super) async fn echo(&self) -> bool {
         let Some(mut request) = self.register() else {
             return false;
@@ -244,7 +250,7 @@ impl Shared {
         &self.client
     }
 
-    /// How often this was connected: what tells one connection from the next.
+    /// Number of connects so far, which identifies the current connection.
     pub(super) fn generation(&self) -> u64 {
         self.client.statistics().connects.load(Ordering::Relaxed)
     }
@@ -322,8 +328,8 @@ impl Shared {
         sent.map_err(|_| PublishError::Disconnected)
     }
 
-    /// Sends at once, or gives back what cannot be sent at once. There is nearly always room, and what waits for it
-    /// has its turn first.
+    /// Queues a message if there is room, and returns it otherwise. There is nearly always room,
+    /// and waiting senders go first.
     fn try_send(&self, outgoing: Outgoing) -> Result<(), Outgoing> {
         let sent = self.send_queue.try_send(outgoing);
         sent.map_err(mpsc::error::TrySendError::into_inner)
@@ -375,7 +381,7 @@ impl ClientEvents {
         *lock(&self.reason) = None;
     }
 
-    /// How often the client threw a message away since this was asked last.
+    /// Number of messages dropped by the client since the last call.
     pub(super) fn take_dropped(&self) -> u64 {
         self.dropped.swap(0, Ordering::Relaxed)
     }
@@ -386,14 +392,14 @@ impl ClientEvents {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it holds one of these locks.
+    // No code panics while holding one of these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What tells the inbox of one connection from any other.
+/// A random token that makes the inbox of this connection unique.
 fn random_token() -> String {
     let mut random = [0; INBOX_RANDOM_BYTES];
-    // Without the system's source of randomness, what the hasher took at the start of the process is left.
+    // Fallback without a system source of randomness: the random keys of the process's hashers.
     if getrandom::fill(&mut random).is_err() {
         use std::hash::{BuildHasher, RandomState};
         let word = RandomState::new().hash_one(std::process::id());

@@ -1,9 +1,9 @@
-//! From the client's channel of a subscription to whoever waits: without a task between.
+//! Dispatch from the channel of a client's subscription to its receiver, without a task between.
 //!
-//! A task that only moves messages on would cost each of them a turn of the scheduler, twice for a
-//! request. Here the work is done by the *waker* that the channel is given: the client's own task, when
-//! it has put a message into the channel, wakes the reader, and that takes the message out and delivers
-//! it, there and then. Delivering is a push to a queue or to one waiting request, and never waits.
+//! A task that only forwards messages would cost each of them one more turn of the scheduler, two
+//! for a request. Here the channel's *waker* does the work: when the client's own task has put a
+//! message into the channel, it wakes the reader, and the reader takes the message out and delivers
+//! it in that call. A delivery is a push to a queue or to one request in flight, and never waits.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,23 +20,23 @@ use crate::inflight::{InflightRequests, Outcome};
 use crate::queue::QueueSender;
 use crate::{Gap, Message, Scope, Subject};
 
-/// Delivers what one subscription of a client gets.
+/// Delivers the messages of one client subscription.
 pub(crate) struct Dispatcher {
-    /// Gone when nothing is wanted any more. The channel holds this dispatcher as its waker, and this the
-    /// channel, until then.
+    /// `None` after unsubscribing. Until then the channel holds this dispatcher as its waker, and
+    /// the dispatcher holds the channel.
     subscriber: Mutex<Option<Subscriber>>,
-    /// How often the dispatcher was woken since somebody began to empty the channel; that one goes on until
-    /// no more wakes have come.
+    /// Number of wakes since a thread began to read the channel; that thread continues until no
+    /// more wakes arrive.
     wakes: AtomicUsize,
     scope: Scope,
     target: Target,
 }
 
-/// To whom messages are delivered.
+/// The receiver of messages.
 pub(super) enum Target {
     /// A subscriber.
     Queue(QueueSender),
-    /// The requests that wait on a connection, whose answers go to subjects that begin with this text.
+    /// The requests in flight on a connection; `inbox` is the prefix of their reply subjects.
     Requests {
         inbox: String,
         inflight: InflightRequests,
@@ -55,7 +55,7 @@ impl Dispatcher {
         dispatcher
     }
 
-    /// Delivers nothing from now on, and gives the client's subscription back, to be ended.
+    /// Stops delivering, and returns the client's subscription for the caller to end.
     pub(crate) fn stop(&self) -> Option<Subscriber> {
         let mut subscriber = self
             .subscriber
@@ -64,7 +64,7 @@ impl Dispatcher {
         subscriber.take()
     }
 
-    /// Stops, and tells the subscriber that nothing comes any more.
+    /// Stops delivering, and ends the subscriber's queue.
     pub(super) fn end(&self) {
         drop(self.stop());
         if let Target::Queue(sender) = &self.target {
@@ -78,8 +78,8 @@ impl Dispatcher {
         }
     }
 
-    /// Empties the channel, or leaves that to who is at it already: a wake may come from another thread,
-    /// or from within the reading.
+    /// Reads the channel until it is empty, or leaves that to the thread that is already reading: a
+    /// wake can come from another thread, or from within the read.
     fn run(self: &Arc<Self>) {
         if self.wakes.fetch_add(1, Ordering::AcqRel) > 0 {
             return;
@@ -107,15 +107,15 @@ impl Dispatcher {
         let Some(channel) = subscriber.as_mut() else {
             return;
         };
-        // The budget of the task that we are in is not ours to keep: without it the channel would say
-        // that it is empty when it is not, and wake us to say so.
+        // Not limited by the budget of the current task: with the budget used up, the channel would
+        // appear empty and wake us again at once.
         let mut reading = std::pin::pin!(unconstrained(async {
             while let Some(message) = channel.next().await {
                 self.deliver(message);
             }
         }));
         if let Poll::Ready(()) = reading.as_mut().poll(&mut context) {
-            // The client is gone.
+            // The client was dropped.
             if let Target::Queue(sender) = &self.target {
                 sender.end();
             }
@@ -136,7 +136,7 @@ impl Dispatcher {
 
     fn push_to_queue(&self, sender: &QueueSender, message: async_nats::Message) {
         let Some(subject) = self.scope.parse(&message.subject) else {
-            tracing::debug!(subject = %message.subject, "a message from no host of this lattice");
+            tracing::debug!(subject = %message.subject, "message ignored: its subject was not written by a host of this lattice");
             return;
         };
         if is_no_responders(&message) {
@@ -151,7 +151,7 @@ impl Dispatcher {
                 payload,
             });
         };
-        // Each has its own number in place of that of the batch.
+        // Each message has its own request number in place of the number of the batch.
         let Some((inbox, _)) = reply.as_ref().and_then(Subject::as_answer) else {
             return;
         };
@@ -165,7 +165,7 @@ impl Dispatcher {
     }
 }
 
-/// Hands answers to who waits for them.
+/// Hands replies to the requests that wait for them.
 fn resolve(inflight: &InflightRequests, number: u64, message: async_nats::Message) {
     if is_no_responders(&message) {
         return inflight.fail_no_responders(number);
@@ -179,16 +179,16 @@ fn resolve(inflight: &InflightRequests, number: u64, message: async_nats::Messag
     }
 }
 
-/// Whether it says that nobody subscribes to where something went whose answer was to come here.
+/// True if a server reports that a message with a reply subject here had no subscribers.
 fn is_no_responders(message: &async_nats::Message) -> bool {
     message.status == Some(StatusCode::NO_RESPONDERS)
 }
 
-/// The messages of a batch; none of one that cannot be read.
+/// The messages of a batch; empty if the batch is malformed.
 fn split_batch(headers: &HeaderMap, payload: &Bytes) -> Vec<(u64, Bytes)> {
     batch::read(headers, payload).unwrap_or_else(|error| {
         let reason = error.source().map(ToString::to_string);
-        tracing::debug!(%error, reason, "a batch was not taken");
+        tracing::debug!(%error, reason, "batch ignored");
         Vec::new()
     })
 }

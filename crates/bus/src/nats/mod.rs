@@ -1,9 +1,9 @@
 //! The bus over NATS: connections by lane, each with its inbox.
 //!
-//! A connection of `async-nats` is one task that reads and writes one socket. What is added here:
-//! several of them ([`CALL_CONNECTIONS`] for calls, one for control, one for heartbeats, and one for
-//! the stores), a status that is only `Connected` when a message went to the server and came back,
-//! answers that fail as soon as the connection is lost, and subscriptions that say what they missed.
+//! A connection of `async-nats` is one task that reads and writes one socket. This module adds:
+//! several connections ([`CALL_CONNECTIONS`] for calls, and one each for control, heartbeats and
+//! JetStream), a status that is `Connected` only after a round trip to the server, requests that
+//! fail as soon as the connection is lost, and subscriptions that mark missing messages.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -29,94 +29,95 @@ mod send_queue;
 mod store;
 mod supervisor;
 
-/// How many connections carry calls. One task reads and writes a connection, on one core; two let a
-/// large message pass beside small ones.
+/// Number of connections for calls. One task, on one core, reads and writes a connection; with two
+/// a large message does not block small ones.
 pub const CALL_CONNECTIONS: usize = 2;
 
-/// How often an idle connection is asked for a sign of life. The third that stays unanswered ends the
-/// connection: three seconds, as long as it takes for a host to count as dead.
+/// Interval of pings on an idle connection. The third unanswered one ends the connection: after
+/// three seconds, the time after which a silent host counts as dead.
 pub const PING_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long an attempt to connect may take. Across continents, TLS included, it takes one second.
+/// Time limit of an attempt to connect. Across continents, TLS included, connecting takes one
+/// second.
 pub const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// The longest pause between attempts to connect. With it, and the time of an attempt, a host is back
+/// Longest pause between attempts to connect. Together with the time of an attempt, a host is back
 /// within two seconds of its server.
 pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// How long [`Bus::close`] waits for the tasks of the connections, none of which waits for anyone.
+/// Time limit of [`Bus::close`] for the tasks of the connections, which never block.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Where the servers are and how a host shows them who it is.
+/// Addresses of the servers, and the identity that a host presents to them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct NatsOptions {
-    /// `nats://host:port` or `tls://host:port`, each of one cluster or supercluster. Others that the
-    /// servers tell of are used as well.
+    /// `nats://host:port` or `tls://host:port`, all of one cluster or supercluster. Further servers
+    /// that these announce are used as well.
     pub servers: Vec<String>,
-    /// A credentials file, as `nsc` makes it.
+    /// A credentials file, as written by `nsc`.
     pub creds: Option<PathBuf>,
     /// The seed of an nkey (`SU…`).
     pub nkey: Option<String>,
-    /// TLS, if it is asked for; `tls://` asks for it with the machine's own roots.
+    /// TLS settings; a `tls://` address alone uses the system's root certificates.
     pub tls: Option<TlsOptions>,
-    /// What the servers call this host in their lists of connections.
+    /// The name of this host in the servers' connection lists.
     pub name: String,
 }
 
-/// How a connection is made with TLS.
+/// TLS settings of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// PEM with the authorities that sign servers, beside the machine's own.
+    /// PEM file of authorities trusted in addition to the system's.
     pub ca: Option<PathBuf>,
-    /// PEM with the certificate of this host and its key, if the servers ask for one.
+    /// PEM files of this host's certificate and key, for servers that require one.
     pub identity: Option<TlsIdentity>,
 }
 
-/// The certificate that a host shows.
+/// The client certificate of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsIdentity {
-    /// PEM with the certificate, and those that lead to its authority.
+    /// PEM file with the certificate and its intermediates.
     pub cert: PathBuf,
-    /// PEM with its key.
+    /// PEM file with the private key.
     pub key: PathBuf,
 }
 
-/// Why a bus over NATS could not be set up. A server that is away is no such reason.
+/// The reason why a bus over NATS cannot be set up. An unavailable server is not an error.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// There is no server.
-    #[error("expected the address of at least one NATS server, found none")]
+    /// The list of servers is empty.
+    #[error("missing address of a NATS server: expected at least one `nats://host:port`")]
     NoServer,
-    /// A server's address is none.
-    #[error("expected the address of a NATS server as `nats://host:port`, found `{server}`")]
+    /// A server's address is malformed.
+    #[error("invalid address of a NATS server `{server}`: expected `nats://host:port`")]
     Server {
-        /// What was given.
+        /// The address, without a password.
         server: String,
-        /// What is wrong with it.
+        /// The parse error.
         #[source]
         source: std::io::Error,
     },
-    /// Credentials and an nkey were given; a host has one of them.
-    #[error("expected credentials or an nkey for NATS, found both")]
+    /// Both credentials and an nkey were given; a host uses one of them.
+    #[error("both credentials and an nkey are set for NATS: remove one of them")]
     TwoIdentities,
-    /// A file does not read.
+    /// A file is not readable.
     #[error("cannot read {what} for NATS from `{path}`")]
     File {
-        /// `credentials`, `a certificate`, …
+        /// The kind of file: `credentials`, `a certificate`, …
         what: &'static str,
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the operating system said, or what is wrong with the content.
+        /// The error of the operating system, or of parsing the file.
         #[source]
         source: std::io::Error,
     },
-    /// The client refused the options.
-    #[error("cannot set up a connection to NATS")]
+    /// The client rejected the options.
+    #[error("cannot set up the connection to NATS")]
     Client(#[source] async_nats::ConnectError),
 }
 
-/// The connections of one host, shared by its handles. They end when the last handle is dropped, or
-/// by [`Bus::close`].
+/// The connections of one host, shared by its handles. They close when the last handle is dropped,
+/// or with [`Bus::close`].
 #[derive(Clone)]
 pub struct Connections {
     shared: Arc<Shared>,
@@ -133,22 +134,23 @@ struct Shared {
     _stop_on_drop: DropGuard,
 }
 
-/// The connections of a lane.
+/// The connections of one lane.
 struct LaneConnections {
     connections: Vec<Connection>,
     status: watch::Receiver<Status>,
     turn: AtomicUsize,
 }
 
-/// Sets the bus of a lattice up over NATS. This returns at once, whether a server is there or not;
-/// [`Bus::status`] tells.
+/// Sets up the bus of a lattice over NATS. Returns at once, whether a server is available or not;
+/// [`Bus::status`] reports the connection.
 ///
-/// The handle is for [`Lane::Control`]. It has to be made within a tokio runtime, which it then uses.
+/// The handle is for [`Lane::Control`]. Call this within a tokio runtime, which then runs the
+/// connections.
 ///
 /// Dropping the future leaves nothing behind.
 ///
 /// # Errors
-/// A [`NatsError`] if the options cannot be used.
+/// A [`NatsError`] if the options are invalid.
 pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsError> {
     let tasks = TaskTracker::new();
     let stopping = CancellationToken::new();
@@ -183,18 +185,20 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
 }
 
 impl Connections {
+    /// The lattice of these connections.
+    #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
     }
 
-    /// The connection of a pattern in a lane.
+    /// The connection for a pattern in a lane.
     pub(super) fn for_pattern(&self, lane: Lane, pattern: &Pattern) -> &Connection {
         let group = self.lane(lane);
         &group.connections[hash(pattern.as_str()) % group.connections.len()]
     }
 
-    /// The connection that a subject has in a lane: always the same, which keeps its messages in order. All
-    /// answers to one inbox have one, so that they may go together.
+    /// The connection for a subject in a lane: always the same one, to keep messages in order. All
+    /// replies to one inbox share a connection, so that they can be batched.
     pub(super) fn for_subject(&self, lane: Lane, subject: &Subject) -> &Connection {
         let group = self.lane(lane);
         let recipient = subject
@@ -203,8 +207,8 @@ impl Connections {
         &group.connections[hash(recipient) % group.connections.len()]
     }
 
-    /// The connection for a request, or one that is up if that one is not. Small ones to one subject have one,
-    /// so that they may go together, and large ones take turns.
+    /// The connection for a request, or another one of the lane that is up. Small requests to one
+    /// subject share a connection, so that they can be batched; large ones rotate.
     pub(super) fn for_request(&self, lane: Lane, subject: &Subject, size: usize) -> &Connection {
         let group = self.lane(lane);
         let count = group.connections.len();
@@ -244,11 +248,13 @@ impl Connections {
             .await
             .is_err()
         {
-            tracing::warn!("the connections to NATS did not end in time");
+            tracing::warn!("NATS connections did not close within the time limit");
         }
     }
 
-    /// The connection of the stores, which stays as long as one of them is used.
+    /// The connection for JetStream, for the stores of `weft-state`. It stays open while one of
+    /// them is in use.
+    #[must_use]
     pub fn store(&self) -> &StoreConnection {
         &self.shared.store
     }
@@ -277,7 +283,7 @@ impl LaneConnections {
     }
 }
 
-/// Spreads subjects over a handful of connections, eight bytes at a time: each request asks for it.
+/// Spreads subjects over a few connections, eight bytes at a time because every request needs it.
 fn hash(text: &str) -> usize {
     let mixed = text.as_bytes().chunks(8).fold(0_u64, |hash, chunk| {
         let mut word = [0; 8];
@@ -289,7 +295,7 @@ fn hash(text: &str) -> usize {
 
 impl fmt::Debug for NatsOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Not the seed, and no password that stands in an address.
+        // Without the seed, and without the server addresses, which may contain passwords.
         formatter
             .debug_struct("NatsOptions")
             .field("name", &self.name)

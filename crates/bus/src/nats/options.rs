@@ -1,4 +1,4 @@
-//! From [`NatsOptions`] to what `async-nats` takes.
+//! Conversion of [`NatsOptions`] to the options of `async-nats`.
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -10,16 +10,16 @@ use super::{
     CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, RECONNECT_PAUSE_MAX, TlsOptions,
 };
 
-/// How many commands wait for a connection: each is at most one payload, and twice as many messages wait before
-/// them ([`outbox`](super::outbox)). So with the usual limit of 1 MiB a connection that is stuck holds 768 MiB at
-/// most, until its pings end it.
+/// Capacity of a connection's command queue. Each command is at most one payload, and twice as many
+/// messages are queued before them ([`send_queue`](super::send_queue)). With the default limit of 1
+/// MiB a stuck connection thus holds at most 768 MiB, until its pings end it.
 const COMMANDS_QUEUED_MAX: usize = 256;
 
-/// How many messages wait between the connection's task and ours, which only moves them on. The first
-/// reads some 8 MiB before it lets another run, which is 80,000 of the smallest messages.
+/// Capacity of the channel between the connection's task and our dispatcher. That task reads up to
+/// 8 MiB before it yields, which is 80,000 of the smallest messages.
 const CHANNEL_MESSAGES_MAX: usize = 128 << 10;
 
-/// The pause after the first failed attempt; it doubles up to [`RECONNECT_PAUSE_MAX`].
+/// Pause after the first failed attempt; doubles up to [`RECONNECT_PAUSE_MAX`].
 const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
 
 /// The addresses of the servers.
@@ -79,8 +79,8 @@ fn with_tls(client: ConnectOptions, tls: &TlsOptions) -> Result<ConnectOptions, 
     Ok(client)
 }
 
-/// The client reads these files at each attempt to connect, which goes on for ever: one that is not
-/// there should be said at the start.
+/// Checks that a file can be opened. The client reads these files at every attempt to connect and
+/// retries forever, so a missing file has to be reported at the start.
 fn check_readable(what: &'static str, path: &Path) -> Result<(), NatsError> {
     let opened = std::fs::File::open(path);
     opened
@@ -96,8 +96,8 @@ fn file_error(what: &'static str, path: &Path, source: std::io::Error) -> NatsEr
     }
 }
 
-/// How long to wait before the attempt with this number (from 1): at random within the upper half of a
-/// time that doubles, so that the hosts of a server that comes back do not come at once.
+/// Pause before attempt number `attempt` (from 1): random within the upper half of a doubling
+/// interval, so that hosts do not reconnect all at once.
 fn reconnect_pause(attempt: usize) -> Duration {
     if attempt <= 1 {
         return jittered(RECONNECT_PAUSE_MIN);
@@ -108,13 +108,13 @@ fn reconnect_pause(attempt: usize) -> Duration {
 }
 
 fn jittered(pause: Duration) -> Duration {
-    // Each state has keys of its own; what is hashed does not matter.
+    // Each `RandomState` has its own keys; the hashed value does not matter.
     let random = RandomState::new().hash_one(pause) % 1000;
     let share = 0.5 + random as f64 / 2000.0;
     pause.mul_f64(share)
 }
 
-/// An address for a message: what stands before `@` may be a password.
+/// The address for use in a message: the part before `@` may contain a password.
 fn without_secret(server: &str) -> String {
     match server.rsplit_once('@') {
         Some((_, host)) => format!("…@{host}"),
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_bound_and_differ() {
+    fn pauses_grow_to_a_bound_and_are_random() {
         for attempt in 0..200 {
             let pause = reconnect_pause(attempt);
             assert!(pause >= RECONNECT_PAUSE_MIN / 2 && pause <= RECONNECT_PAUSE_MAX);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_are_none_are_refused_without_their_password() {
+    fn invalid_addresses_are_rejected_without_their_password() {
         let options = |server: &str| NatsOptions {
             servers: vec![server.to_owned()],
             ..NatsOptions::default()
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_that_are_not_there_are_named() {
+    async fn missing_files_are_named() {
         let missing = std::path::PathBuf::from("/nowhere/at-all");
         let creds = NatsOptions {
             creds: Some(missing.clone()),

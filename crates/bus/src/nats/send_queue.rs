@@ -1,10 +1,10 @@
-//! From whoever publishes to the task of the client, many messages at a time.
+//! Queue from publishers to the client's task, which sends many messages at a time.
 //!
-//! The client's task writes to its socket what it was given until it had its turn. A scheduler that runs next
-//! what was woken last gives it that turn after the first message, and each message costs a write of its own, and
-//! the server a read. Here messages wait until every task that is ready has had its turn, and are handed to the
-//! client messages: a host that is busy writes many at once, as few [batches](super::batch), and one that is not
-//! does so after a moment (`docs/performance.md`).
+//! The client's task writes everything that was queued by the time it runs. A scheduler that runs
+//! the last woken task first starts it after the first message, so each message costs one write,
+//! and one read at the server. Here messages wait until every ready task has run, and are passed to
+//! the client together: a busy host sends many at once, in few [batches](super::batch), and an idle
+//! one sends after a moment (`docs/performance.md`).
 
 use async_nats::Client;
 use async_nats::client::PublishError;
@@ -16,25 +16,25 @@ use super::batch::{BATCH_MESSAGES_MAX, Destination, MessageGroup, Outgoing, grou
 use crate::Subject;
 use crate::inflight::InflightRequests;
 
-/// How many messages wait to be handed to the client, before whoever publishes waits: one turn's worth. As many are
-/// on their way to the client, which has room for more of its own (`options.rs`).
+/// Capacity of the queue, after which publishers wait: the messages of one turn. As many are in
+/// transit to the client, which has a queue of its own (`options.rs`).
 const QUEUED_MAX: usize = BATCH_MESSAGES_MAX;
 
-/// What hands messages to the client of a connection.
+/// The task that passes messages to the client of a connection.
 pub(super) struct SendTask {
     pub(super) client: Client,
-    /// What the subjects of answers begin with.
+    /// Prefix of the reply subjects.
     pub(super) inbox: String,
     pub(super) inflight: InflightRequests,
 }
 
-/// Where messages are put.
+/// The queue, as its two ends.
 pub(super) fn channel() -> (mpsc::Sender<Outgoing>, mpsc::Receiver<Outgoing>) {
     mpsc::channel(QUEUED_MAX)
 }
 
 impl SendTask {
-    /// Hands messages to the client, in the order of [`group_messages`], until `stopping`.
+    /// Passes messages to the client, in the order of [`group_messages`], until `stopping`.
     pub(super) async fn run(
         self,
         mut queued: mpsc::Receiver<Outgoing>,
@@ -72,9 +72,9 @@ impl SendTask {
             self.send_one(group.first).await
         };
         if let Err(error) = sent {
-            // The server was replaced by one that takes less, in this moment, or the client has ended. Whoever
-            // waits for an answer has a deadline.
-            tracing::debug!(%error, "a message was not sent");
+            // The client has ended, or the server was just replaced by one with a smaller limit.
+            // Requests still fail by their deadline.
+            tracing::debug!(%error, "message not sent");
         }
     }
 
@@ -99,7 +99,7 @@ impl SendTask {
         let (headers, payload) = match group.encode_batch() {
             Ok(batch) => batch,
             Err(error) => {
-                tracing::error!(%error, "a batch was not written");
+                tracing::error!(%error, "batch not encoded, its messages are lost");
                 return Ok(());
             }
         };
@@ -120,7 +120,7 @@ impl SendTask {
         }
     }
 
-    /// Where a message goes, and where its answer is to come.
+    /// The subject and the reply subject of a message.
     fn addresses(&self, destination: &Destination) -> (String, Option<String>) {
         let text = |subject: &Subject| subject.as_str().to_owned();
         match destination {

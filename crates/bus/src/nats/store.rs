@@ -1,4 +1,4 @@
-//! The connection of stores: JetStream's own subjects are spoken on it, and it is no lane of the bus.
+//! A NATS connection for JetStream. It uses JetStream's own subjects and is not a lane of the bus.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::connection::Connection;
 use super::{NatsError, NatsOptions};
 use crate::{Scope, Status};
 
-/// A connection to servers whose JetStream is used, remade for ever. A cheap handle; the connection ends
-/// when the last one is dropped.
+/// A connection to servers with JetStream, reconnected without a limit on attempts. A cheap handle;
+/// the connection closes when the last one is dropped.
 ///
-/// A bus has one for the lattice's own buckets. What components store goes over another one
+/// A bus has one for the lattice's own buckets. Data of components goes over another one
 /// ([`StoreConnection::connect`]), so that it does not delay the desired state.
 #[derive(Clone)]
 pub struct StoreConnection {
@@ -31,14 +31,14 @@ struct Shared {
 }
 
 impl StoreConnection {
-    /// A connection of its own, which is told apart in the servers' lists by `purpose`. Its answers come
-    /// to subjects of the lattice. This returns at once, whether a server is there or not.
+    /// Opens a separate connection, listed at the servers under `purpose`. Its replies use subjects
+    /// of the lattice. Returns at once, whether a server is available or not.
     ///
-    /// It has to be made within a tokio runtime, which it then uses. Dropping the future leaves nothing
-    /// behind.
+    /// Call this within a tokio runtime, which then runs the connection. Dropping the future leaves
+    /// nothing behind.
     ///
     /// # Errors
-    /// A [`NatsError`] if the options cannot be used.
+    /// A [`NatsError`] if the options are invalid.
     pub async fn connect(
         scope: Scope,
         options: &NatsOptions,
@@ -68,7 +68,7 @@ impl StoreConnection {
         })
     }
 
-    /// Waits until the connection is up, for as long as `wait`, and says whether it is.
+    /// Waits up to `wait` for the connection, and returns whether it is up.
     ///
     /// Dropping the future changes nothing.
     pub async fn connected_within(&self, wait: Duration) -> bool {
@@ -77,19 +77,26 @@ impl StoreConnection {
         matches!(connected, Ok(Ok(_)))
     }
 
+    /// The lattice whose subjects carry the replies.
+    #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
     }
 
+    /// The underlying connection. For the stores in `weft-state`.
+    #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.shared.connection
     }
 
-    /// Whom the tasks of the stores belong to.
+    /// The tracker of the stores' tasks. For `weft-state`.
+    #[must_use]
     pub fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
     }
 
+    /// Cancelled when the connection closes. For the tasks of the stores in `weft-state`.
+    #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.shared.stopping
     }

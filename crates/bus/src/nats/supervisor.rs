@@ -1,7 +1,7 @@
-//! What a connection's status is, and what follows from a change of it.
+//! Supervision of a connection: its status, and the effects of a change.
 //!
-//! The client's events only wake the supervisor: they can be lost, so it looks at the client's state,
-//! and at how often it connected, and it looks again after a while without an event.
+//! The client's events only wake the supervisor, because they can be lost. It reads the client's
+//! state and its count of connects, and polls both at an interval.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,14 @@ use tokio_util::task::TaskTracker;
 use super::connection::Shared;
 use crate::{Gap, Status};
 
-/// How often the client's state is looked at without an event. Events come at once; this is for one
-/// that was lost.
+/// Polling interval of the client's state. Events come at once; this covers lost ones.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// How long a new connection has for the first message to come back. If it does not, the client's pings
-/// decide whether there is a server at all, and the attempt is made again.
+/// Time limit of the first round trip on a new connection. On timeout the client's pings decide
+/// whether the server is alive, and the round trip is repeated.
 const FIRST_ECHO_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Keeps the status of one connection until the bus stops.
+/// Maintains the status of one connection until the bus stops.
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut last_generation = 0;
     loop {
@@ -39,11 +38,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
     shared.end_dispatchers();
 }
 
-/// Brings the status in line with the client's state, and returns which connection that was about.
+/// Updates the status to the client's state, and returns the generation that was observed.
 async fn step(shared: &Shared, last_generation: u64) -> u64 {
     let dropped = shared.events().take_dropped();
     if dropped > 0 {
-        // The client does not say whose it was; to look again does no harm.
+        // The event does not name the subscription; a gap in all of them does no harm.
         shared.push_gap(Gap::Overflow { count: dropped });
     }
     let generation = shared.generation();
@@ -78,7 +77,7 @@ fn set_connected(shared: &Shared) {
     shared.status().send_replace(Status::Connected { since });
 }
 
-/// A connection that was down stays down since then; only the reason may be a newer one.
+/// Keeps the start of an outage while it lasts; only the reason is updated.
 fn set_disconnected(shared: &Shared) {
     let reason = shared.events().reason();
     shared.status().send_if_modified(|status| {
@@ -98,7 +97,7 @@ fn set_disconnected(shared: &Shared) {
     });
 }
 
-/// One status for several connections: connected when all are, since the last of them was.
+/// Combines the status of several connections: connected when all are, since the last one was.
 pub(super) fn combined_status(
     mut statuses: Vec<watch::Receiver<Status>>,
     tasks: &TaskTracker,
@@ -139,9 +138,9 @@ fn worst_status(statuses: &mut [watch::Receiver<Status>]) -> Status {
         .iter_mut()
         .map(|status| status.borrow_and_update().clone());
     let rank = |status: &Status| match status {
-        // Down first, and of those that are, the one that is so for longest.
+        // Disconnected ranks first, and among those the longest outage.
         Status::Disconnected { since, .. } => (1, std::cmp::Reverse(Some(*since)), None),
-        // Of those that are up, the last to come.
+        // Among connected ones, the most recent.
         Status::Connected { since } => (0, std::cmp::Reverse(None), Some(*since)),
     };
     let worst = now.max_by_key(rank);

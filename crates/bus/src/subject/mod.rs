@@ -1,35 +1,36 @@
-//! Subjects: where a message is published, and the patterns that ask for messages.
+//! Subjects of messages, and patterns of subscriptions.
 //!
-//! On a NATS server a subject is text in which `.`, `*`, `>` and white space mean something, and a
-//! publisher who is not careful addresses more than it meant. Here a subject is made only from
-//! names, and any name becomes one *token* by an encoding that no two names share: letters, digits,
-//! `_` and `-` stay, every other byte becomes `=` and two hexadecimal digits. The first tokens are
-//! `weft` and the lattice's name ([`Scope`]), so that lattices on one server never meet. Answers to
-//! requests go to `weft-inbox` and the lattice's name, so that who asks for everything is not given
-//! them. The permissions that a host needs are `weft.<lattice>.>` and `weft-inbox.<lattice>.>`.
+//! On a NATS server a subject is text in which `.`, `*`, `>` and white space have a meaning, so a
+//! careless publisher reaches more subscribers than intended. Here a subject is made only from
+//! names, and each name is encoded as one *token*. The encoding is injective: letters, digits, `_`
+//! and `-` stay, and every other byte becomes `=` and two hexadecimal digits. The first tokens are
+//! `weft` and the name of the lattice ([`Scope`]), so lattices on one server never meet. Replies to
+//! requests go to `weft-inbox` and the name of the lattice, so a subscription to all of
+//! `weft.<lattice>.>` does not receive them. A host needs the permissions `weft.<lattice>.>` and
+//! `weft-inbox.<lattice>.>`.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest token, encoded. Names of the manifest are DNS labels (63), names of interfaces some
-/// 80 characters with a fifth of them encoded, and of Kubernetes objects 253.
+/// Longest encoded token. Names in manifests are DNS labels (63), names of interfaces have some 80
+/// characters with a fifth of them encoded, and names of Kubernetes objects have up to 253.
 pub const TOKEN_BYTES_MAX: usize = 255;
 
-/// The longest subject. A server reads control lines of up to 4,096 bytes, which hold a subject, the
-/// subject to reply to, and two numbers.
+/// Longest subject. A server reads control lines of up to 4,096 bytes, which hold a subject, a
+/// reply subject and two numbers.
 pub const SUBJECT_BYTES_MAX: usize = 1024;
 
-/// The most names in a subject, after those of the scope. Servers match token by token.
+/// Maximum number of names in a subject, without those of the scope. Servers match token by token.
 pub const SUBJECT_NAMES_MAX: usize = 16;
 
 const PREFIX: &str = "weft";
 
-/// What the subjects begin with that answers go to.
+/// First token of reply subjects.
 const INBOX_PREFIX: &str = "weft-inbox";
 
 const ESCAPE: u8 = b'=';
 
-/// A lattice as a part of subjects: what every one of them begins with.
+/// The prefix of all subjects of one lattice.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// `weft.<lattice>.`
@@ -39,71 +40,69 @@ pub struct Scope {
     lattice: Arc<str>,
 }
 
-/// Where a message is published: names, and never a wildcard.
+/// The address of a message: names, and never a wildcard.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
     text: Arc<str>,
-    /// Where the names begin.
+    /// Offset of the first name.
     scope_length: usize,
 }
 
-/// Which subjects a subscription asks for.
+/// The subjects that a subscription matches.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     text: Arc<str>,
-    /// Whether it is one subject: an index finds those without looking at each.
+    /// False for a single subject, which an index finds without scanning all patterns.
     has_wildcard: bool,
 }
 
-/// One place of a pattern.
+/// One position of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// This name alone.
+    /// Exactly this name.
     Name(&'a str),
-    /// Any one name.
+    /// Any single name.
     Any,
-    /// One name or more, to the end of the subject. Only the last part may be this.
+    /// One or more names, to the end of the subject. Valid only as the last part.
     Rest,
 }
 
-/// Why names do not make a subject or a pattern.
+/// The reason why names do not form a subject or a pattern.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
-    /// A name is empty, which no subject can say.
-    #[error("expected a name in place {place} of a subject, found an empty one")]
+    /// A name is empty, which has no encoding.
+    #[error("empty name at position {place} of a subject")]
     EmptyName {
-        /// Which name, from 1; 0 is the lattice's.
+        /// Position of the name, from 1; 0 is the name of the lattice.
         place: usize,
     },
     /// A name is longer than a token may be.
     #[error(
-        "expected names that are at most {TOKEN_BYTES_MAX} bytes when encoded, found {found} in \
-         place {place} of a subject"
+        "name at position {place} of a subject is too long: expected at most {TOKEN_BYTES_MAX} bytes \
+         when encoded, found {found}"
     )]
     LongName {
-        /// Which name, from 1; 0 is the lattice's.
+        /// Position of the name, from 1; 0 is the name of the lattice.
         place: usize,
-        /// Its length, encoded.
+        /// Encoded length of the name.
         found: usize,
     },
-    /// All together are too long.
-    #[error("expected a subject of at most {SUBJECT_BYTES_MAX} bytes, found {found}")]
+    /// The whole subject is too long.
+    #[error("subject is too long: expected at most {SUBJECT_BYTES_MAX} bytes, found {found}")]
     LongSubject {
-        /// Its length, encoded.
+        /// Encoded length of the subject.
         found: usize,
     },
-    /// There is no name, or there are too many.
-    #[error("expected 1 to {SUBJECT_NAMES_MAX} names in a subject, found {found}")]
+    /// Names are missing, or there are too many.
+    #[error("wrong number of names in a subject: expected 1 to {SUBJECT_NAMES_MAX}, found {found}")]
     Count {
-        /// How many there are.
+        /// Number of names.
         found: usize,
     },
-    /// [`Part::Rest`] stands before the last place.
-    #[error(
-        "expected the rest of a subject as the last part of a pattern, found it in place {place}"
-    )]
+    /// [`Part::Rest`] precedes the last position.
+    #[error("misplaced rest wildcard at position {place} of a pattern: expected as the last part")]
     RestNotLast {
-        /// Which part, from 1.
+        /// Position of the part, from 1.
         place: usize,
     },
 }
@@ -123,18 +122,18 @@ impl Scope {
         })
     }
 
-    /// The lattice's name.
+    /// The name of the lattice.
     #[must_use]
     pub fn lattice(&self) -> &str {
         &self.lattice
     }
 
-    /// What the answers to requests of an inbox go to, as the text of subjects begins.
+    /// The text with which the reply subjects of an inbox begin.
     pub(super) fn inbox(&self, inbox: &str) -> String {
         format!("{}{inbox}.", self.inbox_start)
     }
 
-    /// Where the answer to request `number` of an inbox goes; `inbox` has to be a token.
+    /// The reply subject of request `number` of an inbox; `inbox` has to be a token.
     pub(super) fn answer(&self, inbox: &str, number: u64) -> Subject {
         Subject {
             text: format!("{}{inbox}.{number}", self.inbox_start).into(),
@@ -142,15 +141,15 @@ impl Scope {
         }
     }
 
-    /// Whether a subject is one of this lattice.
+    /// True if the subject belongs to this lattice.
     pub(super) fn owns(&self, subject: &Subject) -> bool {
         self.start_of(&subject.text).is_some()
     }
 
-    /// The subject that these names make in this lattice.
+    /// Makes the subject of these names in this lattice.
     ///
     /// # Errors
-    /// A [`SubjectError`] if a name is empty, or something is too long or too many.
+    /// A [`SubjectError`] if a name is empty, or a length or count is over its limit.
     pub fn subject(&self, names: &[&str]) -> Result<Subject, SubjectError> {
         check_count(names.len())?;
         let mut text = self.start.to_string();
@@ -167,10 +166,10 @@ impl Scope {
         })
     }
 
-    /// The pattern that these parts make in this lattice.
+    /// Makes the pattern of these parts in this lattice.
     ///
     /// # Errors
-    /// As [`Scope::subject`], and [`SubjectError::RestNotLast`].
+    /// As for [`Scope::subject`], and [`SubjectError::RestNotLast`].
     pub fn pattern(&self, parts: &[Part<'_>]) -> Result<Pattern, SubjectError> {
         check_count(parts.len())?;
         let mut text = self.start.to_string();
@@ -192,8 +191,9 @@ impl Scope {
         })
     }
 
-    /// Reads a subject that came over the bus. It is `None` if the text is none of this lattice, or
-    /// not as [`Scope::subject`] writes it: whoever sent it is no host of ours.
+    /// Parses a subject received over the bus. `None` if the text belongs to another lattice or
+    /// differs from the encoding of [`Scope::subject`]: then the sender is not a host of this
+    /// lattice.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<Subject> {
         let start = self.start_of(text)?;
@@ -214,13 +214,13 @@ impl Scope {
 }
 
 impl Subject {
-    /// As the server sees it.
+    /// The subject as text, as a NATS server has it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The inbox and the number of the request, if this is where the answer to one goes.
+    /// The inbox and the request number, if this is a reply subject.
     pub(super) fn as_answer(&self) -> Option<(&str, u64)> {
         if !self.text.starts_with(INBOX_PREFIX) {
             return None;
@@ -229,26 +229,26 @@ impl Subject {
         Some((inbox, number.parse().ok()?))
     }
 
-    /// The names it was made from; of where an answer goes, those of the inbox.
+    /// The names in the subject; of a reply subject, those of the inbox.
     pub fn names(&self) -> impl Iterator<Item = String> + '_ {
         self.text[self.scope_length..].split('.').map(decode)
     }
 }
 
 impl Pattern {
-    /// As the server sees it.
+    /// The pattern as text, as a NATS server has it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it asks for more than one subject.
+    /// True if the pattern can match more than one subject.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
         self.has_wildcard
     }
 
-    /// Whether it asks for `subject`, by the rules of a NATS server.
+    /// True if the pattern matches `subject`, by the rules of a NATS server.
     #[must_use]
     pub fn matches(&self, subject: &Subject) -> bool {
         if !self.has_wildcard {
@@ -268,7 +268,7 @@ impl Pattern {
 }
 
 impl From<&Subject> for Pattern {
-    /// The pattern that asks for this subject alone.
+    /// The pattern that matches only this subject.
     fn from(subject: &Subject) -> Self {
         Self {
             text: subject.text.clone(),
@@ -277,14 +277,18 @@ impl From<&Subject> for Pattern {
     }
 }
 
-/// Encodes `name`, which stands in this place, as one token of the key of a record: as in a subject.
+/// Encodes `name` as one token of a record key, as in a subject.
+///
+/// # Errors
+/// A [`SubjectError`] that names `place`, if the name is empty or too long.
 pub fn token(name: &str, place: usize) -> Result<String, SubjectError> {
     let mut text = String::new();
     push_token(&mut text, name, place)?;
     Ok(text)
 }
 
-/// The name that `token` was made from, or `None` if it is no token.
+/// Decodes a token; `None` if the text is not a valid token.
+#[must_use]
 pub fn name_of(token: &str) -> Option<String> {
     is_token(token).then(|| decode(token))
 }
@@ -302,7 +306,7 @@ fn push_token(text: &mut String, name: &str, place: usize) -> Result<(), Subject
     Ok(())
 }
 
-/// Appends `name` as a token, of whatever length.
+/// Appends `name` as a token, without a limit on its length.
 pub fn escape(text: &mut String, name: &str) {
     for byte in name.bytes() {
         if stays(byte) {
@@ -337,12 +341,12 @@ fn hexadecimal(digit: u8) -> char {
     char::from(b"0123456789ABCDEF"[usize::from(digit & 0xf)])
 }
 
-/// Whether `text` is what some name is encoded as: the only spelling of that name.
+/// True if `text` is the encoding of a name; each name has exactly one.
 fn is_token(text: &str) -> bool {
     if text.is_empty() || text.len() > TOKEN_BYTES_MAX {
         return false;
     }
-    // Nearly every token is a plain name, and every message that arrives is looked at.
+    // Fast path: nearly every token is a plain name, and every received message is checked.
     if text.bytes().all(stays) {
         return true;
     }
@@ -355,13 +359,14 @@ fn is_token(text: &str) -> bool {
     })
 }
 
-/// What a token says. Only called on what [`is_token`] holds for.
+/// Decodes a token for which [`is_token`] holds.
 fn decode(token: &str) -> String {
     let name = unescape(token).and_then(|bytes| String::from_utf8(bytes).ok());
     name.unwrap_or_else(|| token.to_owned())
 }
 
-/// What [`escape`] made a token from, if it did.
+/// Decodes the output of [`escape`]; `None` for any other text.
+#[must_use]
 pub fn unescape(token: &str) -> Option<Vec<u8>> {
     let mut name = Vec::with_capacity(token.len());
     let mut bytes = token.bytes();

@@ -1,4 +1,4 @@
-//! What subjects promise, by examples and by laws.
+//! Tests of subjects, by examples and by properties.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ fn names_become_tokens_and_come_back() {
 }
 
 #[test]
-fn what_cannot_be_a_subject_is_refused_by_reason() {
+fn invalid_names_are_rejected_with_the_reason() {
     let long = "a".repeat(300);
     let encoded_long = "*".repeat(86);
     let many = ["a"; SUBJECT_NAMES_MAX + 1];
@@ -71,13 +71,13 @@ fn what_cannot_be_a_subject_is_refused_by_reason() {
 }
 
 #[test]
-fn the_rest_of_a_subject_is_only_asked_for_at_the_end() {
+fn a_rest_wildcard_is_only_valid_at_the_end() {
     let refused = scope().pattern(&[Part::Rest, Part::Name("a")]);
     assert_eq!(refused, Err(SubjectError::RestNotLast { place: 1 }));
 }
 
 #[test]
-fn what_no_host_of_the_lattice_writes_is_not_parsed() {
+fn malformed_and_foreign_subjects_are_not_parsed() {
     for text in [
         "weft.other.a",
         "weft.tes",
@@ -135,7 +135,7 @@ fn patterns_match_as_on_a_server() {
     }
 }
 
-/// Names of every kind, more often of those that are not plain.
+/// Names of every kind, mostly ones that need encoding.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9_-]{1,8}",
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn any_name_is_taken_or_refused(name in "\\PC{0,300}", control in "[\\x00-\\x1f]{0,3}") {
+    fn any_name_is_encoded_or_rejected(name in "\\PC{0,300}", control in "[\\x00-\\x1f]{0,3}") {
         let name = format!("{name}{control}");
         if let Ok(subject) = scope().subject(&[&name]) {
             prop_assert!(subject.as_str().len() <= "weft.test.".len() + TOKEN_BYTES_MAX);

@@ -1,4 +1,4 @@
-//! What every bus promises, run for each implementation.
+//! The guarantees of the bus, tested on each implementation.
 
 use std::time::Duration;
 
@@ -31,22 +31,22 @@ macro_rules! for_each_bus {
 
 for_each_bus! {
     messages_of_one_publisher_come_in_order
-    a_wildcard_gets_what_it_asks_for_and_nothing_else
+    a_wildcard_matches_its_subjects_and_no_others
     every_subscriber_gets_every_message
-    a_request_gets_its_answer
-    requests_under_way_together_get_each_its_own_answer
-    a_request_that_nobody_takes_fails_at_once
-    requests_under_way_together_that_nobody_takes_fail_all_at_once
-    a_request_that_nobody_answers_fails_by_its_deadline
-    a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answer_was_to_come
-    a_subscriber_that_is_gone_gets_nothing_and_answers_nothing
-    what_a_slow_subscriber_missed_is_counted_and_told
+    a_request_gets_its_reply
+    concurrent_requests_each_get_their_own_reply
+    a_request_without_a_subscriber_fails_at_once
+    concurrent_requests_without_a_subscriber_all_fail_at_once
+    an_unanswered_request_fails_by_its_deadline
+    missing_responders_are_reported_on_the_reply_subject
+    an_ended_subscription_receives_nothing
+    messages_dropped_for_a_slow_subscriber_are_counted_and_marked
     a_payload_over_the_limit_is_refused_before_it_is_sent
-    hostile_names_reach_only_whom_they_name
+    hostile_names_reach_only_their_own_subject
     lattices_on_one_server_do_not_see_each_other
-    an_answer_to_a_subject_of_another_lattice_is_not_asked_for
-    what_is_cut_off_says_so_and_comes_back_with_its_subscriptions
-    a_closed_bus_ends_what_it_was_used_for
+    a_reply_subject_of_another_lattice_is_dropped
+    a_lost_connection_fails_requests_and_restores_subscriptions
+    closing_a_bus_ends_subscriptions_and_publishing
 }
 
 async fn messages_of_one_publisher_come_in_order(rig: Rig) {
@@ -66,7 +66,7 @@ async fn messages_of_one_publisher_come_in_order(rig: Rig) {
     }
 }
 
-async fn a_wildcard_gets_what_it_asks_for_and_nothing_else(rig: Rig) {
+async fn a_wildcard_matches_its_subjects_and_no_others(rig: Rig) {
     use Part::{Any, Name, Rest};
     let bus = rig.join("a").await;
     for (parts, expected) in [
@@ -92,7 +92,7 @@ async fn a_wildcard_gets_what_it_asks_for_and_nothing_else(rig: Rig) {
     }
 }
 
-/// Asserts that exactly `expected` has come, by a last message that the pattern matches too.
+/// Asserts that exactly `expected` has arrived, by a last message that also matches the pattern.
 async fn received_until_now(
     bus: &Bus,
     pattern: &Pattern,
@@ -130,42 +130,42 @@ async fn every_subscriber_gets_every_message(rig: Rig) {
     }
 }
 
-async fn a_request_gets_its_answer(rig: Rig) {
-    let (asking, answering) = (rig.join("a").await, rig.join("b").await);
-    let subject = subject(&asking, &["echo"]);
-    let mut asked = answering.subscribe(&Pattern::from(&subject)).await;
+async fn a_request_gets_its_reply(rig: Rig) {
+    let (requester, responder) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&requester, &["echo"]);
+    let mut requests = responder.subscribe(&Pattern::from(&subject)).await;
     let answer = async {
-        let request = message(&mut asked).await;
+        let request = message(&mut requests).await;
         let reply = request.reply.unwrap();
-        answering
+        responder
             .publish(&reply, None, request.payload)
             .await
             .unwrap();
-        // Only the first answer counts; a second finds nobody.
-        answering
+        // Only the first reply counts; a second one matches no request.
+        responder
             .publish(&reply, None, Bytes::from("again"))
             .await
             .unwrap();
     };
-    let request = asking.request(&subject, Bytes::from("hello"), test_deadline());
+    let request = requester.request(&subject, Bytes::from("hello"), test_deadline());
     let (answer, ()) = tokio::join!(request, answer);
     assert_eq!(answer.unwrap(), "hello");
 }
 
-async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
-    let asking = rig.join("a").await.lane(Lane::Calls);
-    let answering = rig.join("b").await.lane(Lane::Calls);
-    let subject = subject(&asking, &["echo"]);
-    let mut asked = answering.subscribe(&Pattern::from(&subject)).await;
+async fn concurrent_requests_each_get_their_own_reply(rig: Rig) {
+    let requester = rig.join("a").await.lane(Lane::Calls);
+    let responder = rig.join("b").await.lane(Lane::Calls);
+    let subject = subject(&requester, &["echo"]);
+    let mut requests = responder.subscribe(&Pattern::from(&subject)).await;
     let answers = async {
-        let mut requests = Vec::new();
+        let mut received = Vec::new();
         for _ in 0..100 {
-            requests.push(message(&mut asked).await);
+            received.push(message(&mut requests).await);
         }
-        // The last one that came is answered first.
-        for request in requests.into_iter().rev() {
+        // Replies in reverse order of arrival.
+        for request in received.into_iter().rev() {
             let reply = request.reply.unwrap();
-            answering
+            responder
                 .publish(&reply, None, request.payload)
                 .await
                 .unwrap();
@@ -173,9 +173,9 @@ async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
     };
     let requests = (0..100).map(|number| {
         let payload = Bytes::from(format!("number {number}"));
-        let (asking, subject) = (&asking, &subject);
+        let (requester, subject) = (&requester, &subject);
         async move {
-            let answer = asking
+            let answer = requester
                 .request(subject, payload.clone(), test_deadline())
                 .await;
             assert_eq!(answer.unwrap(), payload);
@@ -184,7 +184,7 @@ async fn requests_under_way_together_get_each_its_own_answer(rig: Rig) {
     tokio::join!(futures_util::future::join_all(requests), answers);
 }
 
-async fn a_request_that_nobody_takes_fails_at_once(rig: Rig) {
+async fn a_request_without_a_subscriber_fails_at_once(rig: Rig) {
     let bus = rig.join("a").await;
     let subject = subject(&bus, &["nobody"]);
     let error = bus
@@ -195,26 +195,26 @@ async fn a_request_that_nobody_takes_fails_at_once(rig: Rig) {
     assert!(!error.may_have_arrived());
 }
 
-async fn requests_under_way_together_that_nobody_takes_fail_all_at_once(rig: Rig) {
+async fn concurrent_requests_without_a_subscriber_all_fail_at_once(rig: Rig) {
     let (bus, other) = (rig.join("a").await, rig.join("b").await);
     let (nobody, somebody) = (subject(&bus, &["nobody"]), subject(&bus, &["somebody"]));
-    let mut asked = other.subscribe(&Pattern::from(&somebody)).await;
-    let refused = (0..100).map(|_| bus.request(&nobody, Bytes::new(), test_deadline()));
+    let mut requests = other.subscribe(&Pattern::from(&somebody)).await;
+    let failures = (0..100).map(|_| bus.request(&nobody, Bytes::new(), test_deadline()));
     let taken = bus.request(&somebody, Bytes::from("taken"), test_deadline());
     let answer = async {
-        let reply = message(&mut asked).await.reply.unwrap();
+        let reply = message(&mut requests).await.reply.unwrap();
         other.publish(&reply, None, Bytes::new()).await.unwrap();
     };
-    let refused = futures_util::future::join_all(refused);
-    let (refused, taken, ()) = soon(async { tokio::join!(refused, taken, answer) }).await;
+    let failures = futures_util::future::join_all(failures);
+    let (failures, taken, ()) = soon(async { tokio::join!(failures, taken, answer) }).await;
     taken.unwrap();
-    for error in refused {
+    for error in failures {
         let subject = nobody.clone();
         assert_eq!(error, Err(RequestError::NoResponders { subject }));
     }
 }
 
-async fn a_request_that_nobody_answers_fails_by_its_deadline(rig: Rig) {
+async fn an_unanswered_request_fails_by_its_deadline(rig: Rig) {
     let bus = rig.join("a").await;
     let subject = subject(&bus, &["silence"]);
     let mut silent = bus.subscribe(&Pattern::from(&subject)).await;
@@ -225,7 +225,7 @@ async fn a_request_that_nobody_answers_fails_by_its_deadline(rig: Rig) {
         .unwrap_err();
     assert_eq!(error, RequestError::Deadline { subject });
     assert!(error.may_have_arrived() && Instant::now() >= deadline);
-    // An answer that is too late disturbs nobody.
+    // A late reply has no effect.
     let reply = message(&mut silent).await.reply.unwrap();
     bus.publish(&reply, None, Bytes::from("late"))
         .await
@@ -233,9 +233,7 @@ async fn a_request_that_nobody_answers_fails_by_its_deadline(rig: Rig) {
     bus.flush().await.unwrap();
 }
 
-async fn a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answer_was_to_come(
-    rig: Rig,
-) {
+async fn missing_responders_are_reported_on_the_reply_subject(rig: Rig) {
     let bus = rig.join("a").await;
     let answers = subject(&bus, &["answers", "here"]);
     let mut received = bus.subscribe(&Pattern::from(&answers)).await;
@@ -247,35 +245,35 @@ async fn a_message_that_wants_an_answer_and_has_no_taker_is_noted_where_the_answ
     assert_eq!(noted, Delivery::NoResponders { subject: answers });
 }
 
-async fn a_subscriber_that_is_gone_gets_nothing_and_answers_nothing(rig: Rig) {
-    let (asking, answering) = (rig.join("a").await, rig.join("b").await);
-    let subject = subject(&asking, &["gone"]);
+async fn an_ended_subscription_receives_nothing(rig: Rig) {
+    let (requester, responder) = (rig.join("a").await, rig.join("b").await);
+    let subject = subject(&requester, &["gone"]);
     let pattern = Pattern::from(&subject);
-    // Closed: known at once.
-    let closed = answering.subscribe(&pattern).await;
+    // Closed: the server stops delivering at once.
+    let closed = responder.subscribe(&pattern).await;
     soon(closed.close()).await;
-    answering.flush().await.unwrap();
-    let error = asking
+    responder.flush().await.unwrap();
+    let error = requester
         .request(&subject, Bytes::new(), test_deadline())
         .await
         .unwrap_err();
     assert!(matches!(error, RequestError::NoResponders { .. }));
-    // Dropped: known soon.
-    drop(answering.subscribe(&pattern).await);
-    let refused = async {
+    // Dropped: the server stops delivering soon.
+    drop(responder.subscribe(&pattern).await);
+    let no_responders = async {
         loop {
             let deadline = Instant::now() + Duration::from_millis(20);
-            match asking.request(&subject, Bytes::new(), deadline).await {
+            match requester.request(&subject, Bytes::new(), deadline).await {
                 Err(RequestError::NoResponders { .. }) => break,
                 Err(RequestError::Deadline { .. }) => {}
                 other => panic!("expected no responder, found {other:?}"),
             }
         }
     };
-    soon(refused).await;
+    soon(no_responders).await;
 }
 
-async fn what_a_slow_subscriber_missed_is_counted_and_told(rig: Rig) {
+async fn messages_dropped_for_a_slow_subscriber_are_counted_and_marked(rig: Rig) {
     let (publisher, subscriber) = (rig.join("a").await, rig.join("b").await);
     let subject = subject(&publisher, &["fast"]);
     let bounds = Bounds {
@@ -290,7 +288,7 @@ async fn what_a_slow_subscriber_missed_is_counted_and_told(rig: Rig) {
         let payload = Bytes::from(format!("{number}"));
         publisher.publish(&subject, None, payload).await.unwrap();
     }
-    // The quick one has all, so all were given to the slow one too.
+    // The quick one has received all, so the slow one was sent all too.
     for number in 0..100 {
         assert_eq!(message(&mut quick).await.payload, format!("{number}"));
     }
@@ -329,7 +327,7 @@ async fn a_payload_over_the_limit_is_refused_before_it_is_sent(rig: Rig) {
     assert_eq!(message(&mut received).await.payload, largest);
 }
 
-async fn hostile_names_reach_only_whom_they_name(rig: Rig) {
+async fn hostile_names_reach_only_their_own_subject(rig: Rig) {
     let bus = rig.join("a").await;
     let plain = subject(&bus, &["to", "plain"]);
     let mut bystander = bus.subscribe(&Pattern::from(&plain)).await;
@@ -391,7 +389,7 @@ async fn lattices_on_one_server_do_not_see_each_other(rig: Rig) {
     }
 }
 
-async fn an_answer_to_a_subject_of_another_lattice_is_not_asked_for(rig: Rig) {
+async fn a_reply_subject_of_another_lattice_is_dropped(rig: Rig) {
     let (ours, theirs) = (
         rig.join_lattice("a", "one").await,
         rig.join_lattice("b", "two").await,
@@ -405,7 +403,7 @@ async fn an_answer_to_a_subject_of_another_lattice_is_not_asked_for(rig: Rig) {
     assert_eq!(message(&mut received).await.reply, None);
 }
 
-async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: Rig) {
+async fn a_lost_connection_fails_requests_and_restores_subscriptions(mut rig: Rig) {
     let hosts = ["a", "b"];
     let (one, two) = (rig.join("a").await, rig.join("b").await);
     let subject = subject(&one, &["kept"]);
@@ -430,7 +428,7 @@ async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: 
     let requested = one.request(&subject, Bytes::new(), test_deadline()).await;
     assert_eq!(requested, Err(RequestError::Disconnected));
     assert_eq!(one.flush().await, Err(FlushError::Disconnected));
-    // Asked for while nobody listens, and in force afterwards.
+    // Made while disconnected, and in force after the reconnect.
     let mut late = soon(two.subscribe(&Pattern::from(&subject))).await;
 
     rig.restore(&hosts).await;
@@ -448,7 +446,7 @@ async fn what_is_cut_off_says_so_and_comes_back_with_its_subscriptions(mut rig: 
     }
 }
 
-async fn a_closed_bus_ends_what_it_was_used_for(rig: Rig) {
+async fn closing_a_bus_ends_subscriptions_and_publishing(rig: Rig) {
     let (closing, other) = (rig.join("a").await, rig.join("b").await);
     let subject = subject(&closing, &["closing"]);
     let mut received = closing.subscribe(&Pattern::from(&subject)).await;

@@ -1,4 +1,4 @@
-//! What is the local bus's own: faults, under a clock that stands until nobody has work.
+//! Faults of the local bus, under a paused clock.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ struct Pair {
     to: Bus,
 }
 
-/// A generator that is good enough for a test: a linear congruential one, of which the high bits count.
+/// A sufficient generator for tests: a linear congruential one, of which the high bits are used.
 fn random(seed: u64) -> RandomSource {
     let mut state = seed;
     Box::new(move || {
@@ -52,11 +52,11 @@ impl Pair {
     }
 }
 
-/// What has come when nothing is on the way any more, with the time it came at.
+/// All messages until nothing is in transit, with the time of arrival.
 async fn all(received: &mut Subscription) -> Vec<(Duration, u32)> {
     let start = Instant::now();
     let mut numbers = Vec::new();
-    // Time stands while there is work; an hour passes at once when there is none.
+    // The paused clock stands still while there is work; otherwise an hour passes at once.
     while let Ok(Some(message)) =
         tokio::time::timeout(Duration::from_secs(3600), received.next_message()).await
     {
@@ -81,18 +81,18 @@ async fn delayed_messages_come_in_time_and_in_order() {
     );
     let mut received = pair.subscribe().await;
     pair.publish(0..100).await;
-    let came = all(&mut received).await;
-    let numbers: Vec<u32> = came.iter().map(|(_, number)| *number).collect();
+    let arrived = all(&mut received).await;
+    let numbers: Vec<u32> = arrived.iter().map(|(_, number)| *number).collect();
     assert_eq!(numbers, (0..100).collect::<Vec<_>>());
     let range = milliseconds(10, 52);
     assert!(
-        came.iter().all(|(time, _)| range.contains(time)),
-        "{came:?}"
+        arrived.iter().all(|(time, _)| range.contains(time)),
+        "{arrived:?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_are_lost_doubled_and_overtaken_as_often_as_was_said() {
+async fn loss_duplication_and_reordering_follow_their_probabilities() {
     let faults = Faults {
         loss: 0.2,
         ..Faults::default()
@@ -100,10 +100,10 @@ async fn messages_are_lost_doubled_and_overtaken_as_often_as_was_said() {
     let pair = Pair::new(2, faults);
     let mut received = pair.subscribe().await;
     pair.publish(0..1000).await;
-    let came = all(&mut received).await.len();
+    let arrived = all(&mut received).await.len();
     assert!(
-        (750..=850).contains(&came),
-        "{came} of 1000 came with a loss of 0.2"
+        (750..=850).contains(&arrived),
+        "{arrived} of 1000 arrived with a loss of 0.2"
     );
 
     pair.network.set_faults(Faults {
@@ -111,10 +111,10 @@ async fn messages_are_lost_doubled_and_overtaken_as_often_as_was_said() {
         ..Faults::default()
     });
     pair.publish(0..1000).await;
-    let came = all(&mut received).await.len();
+    let arrived = all(&mut received).await.len();
     assert!(
-        (1400..=1600).contains(&came),
-        "{came} came for 1000 with half of them doubled"
+        (1400..=1600).contains(&arrived),
+        "{arrived} arrived for 1000 with half of them doubled"
     );
 
     let reordering = 1.0;
@@ -142,7 +142,7 @@ async fn messages_are_lost_doubled_and_overtaken_as_often_as_was_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_seed_gives_one_course_of_events() {
+async fn the_same_seed_gives_the_same_deliveries() {
     let course = |seed| async move {
         let faults = Faults {
             delay: milliseconds(1, 100),
@@ -160,7 +160,7 @@ async fn one_seed_gives_one_course_of_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hosts_of_two_sides_do_not_see_each_other() {
+async fn hosts_in_different_partitions_do_not_reach_each_other() {
     let pair = Pair::new(3, Faults::default());
     let mut received = pair.subscribe().await;
     pair.network.partition(&[&["from"]]);
@@ -171,12 +171,12 @@ async fn hosts_of_two_sides_do_not_see_each_other() {
     assert!(matches!(reply, Err(RequestError::NoResponders { .. })));
     pair.network.heal();
     pair.publish(10..20).await;
-    let came: Vec<u32> = all(&mut received)
+    let arrived: Vec<u32> = all(&mut received)
         .await
         .into_iter()
         .map(|(_, n)| n)
         .collect();
-    assert_eq!(came, (10..20).collect::<Vec<_>>());
+    assert_eq!(arrived, (10..20).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +204,7 @@ async fn a_fault_in_one_direction_leaves_the_other_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_on_its_way_to_a_host_that_is_cut_off_is_lost() {
+async fn messages_in_transit_to_a_disconnected_host_are_lost() {
     let pair = Pair::new(
         5,
         Faults {
@@ -217,10 +217,10 @@ async fn what_is_on_its_way_to_a_host_that_is_cut_off_is_lost() {
     pair.network.disconnect("to");
     pair.network.connect("to");
     pair.publish(5..10).await;
-    let came: Vec<u32> = all(&mut received)
+    let arrived: Vec<u32> = all(&mut received)
         .await
         .into_iter()
         .map(|(_, n)| n)
         .collect();
-    assert_eq!(came, (5..10).collect::<Vec<_>>());
+    assert_eq!(arrived, (5..10).collect::<Vec<_>>());
 }

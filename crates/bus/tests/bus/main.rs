@@ -1,9 +1,7 @@
-//! The bus as its users see it: one suite for all implementations, against a real NATS server.
+//! Bus tests through the public interface: one suite for all implementations, with a real NATS
+//! server.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail the test, as tests do"
-)]
+#![expect(clippy::unwrap_used, reason = "test helpers panic to fail the test")]
 
 mod conformance;
 mod local;

@@ -1,4 +1,5 @@
-//! What is NATS' own: servers that are away, hang or ask for more, and foreign clients.
+//! Behaviour specific to NATS: servers that are unavailable, hang or require authentication, and
+//! foreign clients.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ async fn host(server: &NatsServer) -> Bus {
     connect(scope, &options(server, "a")).await.unwrap()
 }
 
-/// A host that is connected, and its server.
+/// A connected host, and its server.
 async fn connected_host() -> (NatsServer, Bus) {
     let server = NatsServer::start("").await;
     let bus = host(&server).await;
@@ -28,7 +29,7 @@ async fn connected_host() -> (NatsServer, Bus) {
 }
 
 #[tokio::test]
-async fn a_host_starts_while_its_server_is_away() {
+async fn a_host_starts_while_its_server_is_unavailable() {
     let mut server = NatsServer::start("").await;
     server.kill();
     let bus = host(&server).await;
@@ -47,7 +48,7 @@ async fn a_host_starts_while_its_server_is_away() {
 }
 
 #[tokio::test]
-async fn a_server_that_hangs_counts_as_gone_within_seconds() {
+async fn a_hanging_server_counts_as_dead_within_seconds() {
     let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["hangs"]);
     let _silent = bus.subscribe(&Pattern::from(&subject)).await;
@@ -66,7 +67,7 @@ async fn a_server_that_hangs_counts_as_gone_within_seconds() {
 }
 
 #[tokio::test]
-async fn a_host_that_the_server_refuses_says_why_and_goes_on_trying() {
+async fn a_rejected_host_reports_the_reason_and_keeps_trying() {
     let server = NatsServer::start("authorization { token: secret }").await;
     let bus = host(&server).await;
     let is_refused = |status: &Status| match status {
@@ -79,7 +80,7 @@ async fn a_host_that_the_server_refuses_says_why_and_goes_on_trying() {
 }
 
 #[tokio::test]
-async fn an_nkey_is_enough_where_the_server_asks_for_it() {
+async fn an_nkey_authenticates_the_host() {
     let seed = "SUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM";
     let public = nkey_public(seed);
     let users = format!("authorization {{ users = [ {{ nkey: {public} }} ] }}");
@@ -101,7 +102,7 @@ fn nkey_public(seed: &str) -> String {
 }
 
 #[tokio::test]
-async fn what_no_host_writes_is_not_delivered() {
+async fn malformed_subjects_are_not_delivered() {
     let (server, bus) = connected_host().await;
     let everything = bus.scope().pattern(&[weft_bus::Part::Rest]).unwrap();
     let mut received = bus.subscribe(&everything).await;
@@ -127,12 +128,12 @@ async fn what_no_host_writes_is_not_delivered() {
 }
 
 #[tokio::test]
-async fn requests_that_are_made_together_travel_together() {
+async fn concurrent_requests_are_batched() {
     let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["together"]);
     let foreign = async_nats::connect(server.url()).await.unwrap();
     let mut seen = foreign.subscribe(subject.to_string()).await.unwrap();
-    // What comes back shows that the server knows of the subscription.
+    // Once a message has come back, the subscription is in force at the server.
     foreign
         .publish(subject.to_string(), Bytes::new())
         .await
@@ -147,7 +148,8 @@ async fn requests_that_are_made_together_travel_together() {
     let rest = join_all(requests);
     let answered = async {
         let mut messages = 0;
-        // The last request says that all were seen: what is sent from one subject's connection is in order.
+        // After the last request all have been seen: the connection for a subject keeps messages in
+        // order.
         let last = loop {
             let message = seen.next().await.unwrap();
             messages += 1;
@@ -168,13 +170,13 @@ async fn requests_that_are_made_together_travel_together() {
 }
 
 #[tokio::test]
-async fn a_batch_that_no_host_writes_is_not_delivered_and_disturbs_nobody() {
+async fn malformed_batches_are_not_delivered() {
     let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["calls"]);
     let mut received = bus.subscribe(&Pattern::from(&subject)).await;
     let foreign = async_nats::connect(server.url()).await.unwrap();
     let inbox = "weft-inbox.test.somebody.1";
-    // Each an inbox, a version and a payload; the last one is as it should be.
+    // Each with an inbox, a version and a payload; only the last one is valid.
     for (reply, version, payload) in [
         (inbox, "1", &b"\xff\xff\xff\xff\x0f"[..]),
         (inbox, "1", b"\x02\x05\x01x"),

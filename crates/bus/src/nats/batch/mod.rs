@@ -1,12 +1,12 @@
-//! Batches: small messages to one recipient that travel as one message of NATS.
+//! Batches: small messages to one recipient that travel as one NATS message.
 //!
-//! A server routes messages, and one of some thousand bytes costs it hardly more than one of some hundred. So
-//! does each client: what a message costs beside its bytes is half of a small call. Here requests that are about
-//! to go to one subject, and answers that are about to go to one inbox, become one message. Nobody waits for that:
-//! what is alone goes alone.
+//! Servers and clients spend their time per message: one of a few thousand bytes costs hardly more
+//! than one of a few hundred, and the fixed cost is half of a small call. Queued requests to one
+//! subject, and queued replies to one inbox, therefore become one message. No message waits for
+//! others; a single one is sent as it is.
 //!
-//! A batch goes to where its first message would have gone, and asks for an answer where that would have; the
-//! header `weft-batch` tells that it is one. `docs/lattice.md` specifies it.
+//! A batch is published to the subject of its first message, with that message's reply subject, and
+//! is marked by the header `weft-batch`. `docs/lattice.md` specifies it.
 
 use async_nats::HeaderMap;
 use async_nats::header::{HeaderName, HeaderValue};
@@ -15,90 +15,90 @@ use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits};
 
 use crate::Subject;
 
-/// The largest payload that goes into a batch: what is larger costs more by its bytes than by being a message.
+/// Largest payload that goes into a batch: above it the bytes cost more than the message.
 pub(crate) const BATCHED_BYTES_MAX: usize = 4 << 10;
 
-/// The largest payload of a batch, so that what is behind it on the connection does not wait long.
+/// Largest payload of a batch, so that later messages on the connection do not wait long.
 pub(super) const BATCH_BYTES_MAX: usize = 64 << 10;
 
-/// The most messages of a batch: as many as are handed to the client together.
+/// Maximum number of messages in a batch: as many as are passed to the client together.
 pub(super) const BATCH_MESSAGES_MAX: usize = 256;
 
-/// How many groups are looked at for one to the same recipient, the last ones first: a host talks to more others
-/// at one moment than this only if it is very busy, and then some of what it says goes in more groups.
+/// Number of groups searched, from the last, for one to the same recipient. Only a very busy host
+/// sends to more recipients at one moment, and then uses more groups.
 const GROUPS_SEARCHED_MAX: usize = 32;
 
-/// Tells a batch from a message.
+/// The header that marks a batch.
 const HEADER: HeaderName = HeaderName::from_static("weft-batch");
 
-/// The form of a batch that is written and read here.
+/// The batch format that this code writes and reads.
 const VERSION: &str = "1";
 
-/// What the header takes, with what NATS puts around it. Servers count it as payload.
+/// Size of the header with its NATS framing. Servers count it as payload.
 const HEADER_BYTES: usize = 64;
 
-/// What the count of the messages takes at most.
+/// Largest encoding of the message count.
 const COUNT_BYTES_MAX: usize = 5;
 
-/// What a message takes at most beside its payload: its number, and its length.
+/// Largest encoding of a message without its payload: request number and length.
 const ENTRY_OVERHEAD_MAX: usize = 10 + 5;
 
-/// And at least.
+/// Smallest encoding of a message.
 const ENTRY_BYTES_MIN: usize = 1 + 1;
 
-/// A message on its way out.
+/// A queued message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Outgoing {
     pub(super) destination: Destination,
     pub(super) payload: Bytes,
 }
 
-/// Where a message goes.
+/// The destination of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Destination {
-    /// A request to a subject, with its number among those that wait on this connection.
+    /// A request to a subject, with its number among the requests in flight on this connection.
     Request { subject: Subject, number: u64 },
-    /// A message to a subject, which may be where somebody waits for an answer.
+    /// A message to a subject, which may be a reply subject.
     Subject {
         subject: Subject,
         reply: Option<Subject>,
     },
-    /// A message to ourselves, which tells that all before it has arrived. It goes alone: in a batch it might go
-    /// before some of that.
+    /// A message to the connection's own inbox, to confirm that all earlier messages were sent.
+    /// Never batched: a batch could overtake some of them.
     Echo { subject: Subject },
 }
 
-/// Who gets a message, as far as messages may go together.
+/// The recipient of a message, for batching.
 #[derive(Debug, PartialEq, Eq)]
 enum Recipient<'a> {
-    /// Whoever takes requests there.
+    /// The subscribers of a request's subject.
     Subject(&'a Subject),
-    /// Whoever asked.
+    /// The requester of a reply.
     Inbox(&'a str),
 }
 
-/// What is handed to the client as one message: one, or more than one that go together.
+/// One or more messages that are passed to the client as one.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct MessageGroup {
     pub(super) first: Outgoing,
-    /// The numbers and the payloads of the others.
+    /// Request numbers and payloads after the first message.
     others: Vec<(u64, Bytes)>,
-    /// What the payload of the batch takes at most.
+    /// Upper bound of the batch's payload.
     bytes: usize,
 }
 
-/// Why a batch is not read.
+/// The reason why a batch is rejected.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BatchError {
-    #[error("expected a batch of version {VERSION}, found `{found}`")]
+    #[error("unsupported batch version `{found}`: expected {VERSION}")]
     Version { found: String },
-    #[error("the batch cannot be read")]
+    #[error("malformed batch")]
     Malformed(#[from] DecodeError),
 }
 
-/// Puts messages together that may go together, into payloads that a server takes up to `payload_max`. Small requests
-/// to one subject keep their order, and so do small answers to one inbox, and what is published to one subject. What
-/// goes together goes with its first message: before others that came between.
+/// Groups messages into batches of at most `payload_max` bytes. Order is kept among small requests
+/// to one subject, among small replies to one inbox, and among messages published to one subject. A
+/// group is sent in the place of its first message, ahead of messages in between.
 pub(super) fn group_messages(
     messages: impl IntoIterator<Item = Outgoing>,
     payload_max: usize,
@@ -106,7 +106,7 @@ pub(super) fn group_messages(
     let max = BATCH_BYTES_MAX.min(payload_max.saturating_sub(HEADER_BYTES));
     let mut groups: Vec<MessageGroup> = Vec::new();
     for message in messages {
-        // The last one for the recipient: those before it are full.
+        // The last group of the recipient: earlier ones are full.
         let recipient = message.recipient();
         let same =
             |group: &&mut MessageGroup| recipient.is_some() && group.first.recipient() == recipient;
@@ -121,15 +121,15 @@ pub(super) fn group_messages(
     groups
 }
 
-/// Whether a message of the client is a batch, by its headers.
+/// True if the headers mark a batch.
 pub(super) fn is_batch(headers: &HeaderMap) -> bool {
     headers.get(HEADER).is_some()
 }
 
-/// The numbers and the payloads of a batch.
+/// Decodes the request numbers and payloads of a batch.
 ///
 /// # Errors
-/// A [`BatchError`]; nothing of such a batch is taken.
+/// A [`BatchError`]; then no message of the batch is used.
 pub(super) fn read(headers: &HeaderMap, payload: &Bytes) -> Result<Vec<(u64, Bytes)>, BatchError> {
     let found = headers.get(HEADER).map_or("", HeaderValue::as_str);
     if found != VERSION {
@@ -153,7 +153,7 @@ pub(super) fn read(headers: &HeaderMap, payload: &Bytes) -> Result<Vec<(u64, Byt
 }
 
 impl Outgoing {
-    /// Who gets it together with others; none if it goes alone.
+    /// The recipient with whom this message can be batched; `None` if it is sent alone.
     fn recipient(&self) -> Option<Recipient<'_>> {
         if self.payload.len() > BATCHED_BYTES_MAX {
             return None;
@@ -170,7 +170,7 @@ impl Outgoing {
         }
     }
 
-    /// The number of a request, or of that which it answers.
+    /// The number of the request, or of the request that this replies to.
     fn number(&self) -> Option<u64> {
         match &self.destination {
             Destination::Request { number, .. } => Some(*number),
@@ -200,20 +200,20 @@ impl MessageGroup {
         self.others.push((number, payload));
     }
 
-    /// Whether it is more than one message.
+    /// True if there is more than one message.
     pub(super) fn is_batch(&self) -> bool {
         !self.others.is_empty()
     }
 
-    /// The numbers of all its messages but the first.
+    /// Request numbers of all messages but the first.
     pub(super) fn other_numbers(&self) -> impl Iterator<Item = u64> {
         self.others.iter().map(|(number, _)| *number)
     }
 
-    /// Its header and its payload as a batch.
+    /// Encodes the header and payload of the batch.
     ///
     /// # Errors
-    /// If it is too large, which what [`group_messages`] makes is not.
+    /// If the batch is too large, which no group of [`group_messages`] is.
     pub(super) fn encode_batch(&self) -> Result<(HeaderMap, Bytes), EncodeError> {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, VERSION);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Scope;
 
-/// What a server takes if nobody said otherwise.
+/// The default payload limit of a NATS server.
 const PAYLOAD_MAX: usize = 1 << 20;
 
 fn scope() -> Scope {
@@ -44,7 +44,7 @@ fn news(payload: &[u8]) -> Outgoing {
     message(scope().subject(&["news"]).unwrap(), None, payload)
 }
 
-/// What a receiver takes out of a group.
+/// The messages in a group, as a receiver decodes them.
 fn entries(group: &MessageGroup) -> Vec<(Option<u64>, Bytes)> {
     if !group.is_batch() {
         return vec![(group.first.number(), group.first.payload.clone())];
@@ -59,7 +59,7 @@ fn entries(group: &MessageGroup) -> Vec<(Option<u64>, Bytes)> {
 }
 
 #[test]
-fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
+fn messages_to_one_recipient_are_grouped_and_no_others() {
     let large = vec![0; BATCHED_BYTES_MAX + 1];
     let channel = scope().subject(&["lines"]).unwrap();
     let messages = [
@@ -99,7 +99,7 @@ fn what_goes_to_one_receiver_goes_together_and_nothing_else() {
 }
 
 #[test]
-fn an_echo_never_goes_before_what_was_sent_before_it() {
+fn an_echo_never_overtakes_earlier_messages() {
     let messages = [echo(), news(b"first"), answer("own", 3, b"yes"), echo()];
     let groups = group_messages(messages.clone(), PAYLOAD_MAX);
     let sent: Vec<_> = groups.into_iter().map(|group| group.first).collect();
@@ -107,7 +107,7 @@ fn an_echo_never_goes_before_what_was_sent_before_it() {
 }
 
 #[test]
-fn a_batch_of_another_version_is_not_read() {
+fn a_batch_of_another_version_is_rejected() {
     let mut headers = HeaderMap::new();
     headers.insert(HEADER, "2");
     let found = "2".to_owned();
@@ -116,7 +116,7 @@ fn a_batch_of_another_version_is_not_read() {
 }
 
 #[test]
-fn a_batch_that_counts_more_than_there_are_or_may_be_is_not_read() {
+fn a_batch_with_a_wrong_or_excessive_count_is_rejected() {
     let group = group_messages([request("a", 1, b"x"), request("a", 2, b"y")], PAYLOAD_MAX);
     let (headers, payload) = group[0].encode_batch().unwrap();
     let headers = &headers;
@@ -135,7 +135,7 @@ fn a_batch_that_counts_more_than_there_are_or_may_be_is_not_read() {
 }
 
 #[test]
-fn the_specification_says_the_same() {
+fn the_specification_has_the_same_values() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lattice.md");
     let document = std::fs::read_to_string(file).unwrap();
     let groups = group_messages(
@@ -183,7 +183,7 @@ fn any_message() -> impl Strategy<Value = Outgoing> {
     })
 }
 
-/// Whom a message is for, as the server sees it.
+/// The recipient of a message from the server's point of view.
 fn recipient(message: &Outgoing) -> String {
     match &message.destination {
         Destination::Request { subject, .. }
@@ -217,7 +217,7 @@ proptest! {
             (recipient(message), message.number(), message.payload.clone())
         });
         let sent: Vec<_> = sent.collect();
-        // What is too large overtakes nothing of its own kind, and what is small nothing small.
+        // Large messages keep their order among themselves, and so do small ones.
         for large in [false, true] {
             for to in ["a", "b", "north", "south", "news", "lines"] {
                 let of = |all: &[(String, Option<u64>, Bytes)]| -> Vec<_> {
@@ -233,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..2_000)) {
+    fn any_bytes_are_decoded_or_rejected(bytes in vec(any::<u8>(), 0..2_000)) {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, VERSION);
         let payload = Bytes::from(bytes);
