@@ -1,5 +1,5 @@
-//! How long it takes to find a host for a call among three replicas, from the table to the end of the way:
-//! `cargo run --release -p weft-lattice --example routing_speed`.
+//! Measures routing of a call among three replicas, from the table to the end of the route: `cargo
+//! run --release -p weft-membership --example routing_speed`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -12,7 +12,7 @@ use weft_membership::routing::{Call, Decision, Outcome, Repeat, Route, Router};
 use weft_membership::{BusStatus, HostId, Identity, Membership, SETTLE_AFTER_START};
 use weft_membership::{Moment, Random};
 
-/// Enough that the fastest of several rounds is not a matter of luck.
+/// Enough for stable results from the fastest of several rounds.
 const CALLS: u32 = 2_000_000;
 const ROUNDS: u32 = 5;
 
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for _ in 0..ROUNDS {
         let start = Instant::now();
         for _ in 0..CALLS {
-            let candidates = table.any(black_box(&target)).ok_or("nobody has it")?;
+            let candidates = table.any(black_box(&target)).ok_or("no host has it")?;
             let random = Random::from_seed(random.next_u64());
             let mut route = Route::new(candidates.clone(), call, random);
             if let Decision::Send(attempt) = route.next(now) {
@@ -43,14 +43,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         best = best.min(start.elapsed());
     }
     let nanoseconds = best.as_nanos() as f64 / f64::from(CALLS);
-    #[expect(clippy::print_stdout, reason = "the number is what it is for")]
+    #[expect(clippy::print_stdout, reason = "prints its measurement")]
     {
         println!("{nanoseconds:.1} ns for each call");
     }
     Ok(())
 }
 
-/// A router of a host that knows three others, each of which has the target.
+/// A router with three remote hosts, each of which has the target.
 fn router(target: &ComponentId) -> Result<Router, Box<dyn Error>> {
     let identity = |key| Identity {
         lattice: "demo".to_owned(),

@@ -1,40 +1,41 @@
-//! A host's own connection to the bus: when silence of others says something about them.
+//! A host's own connection to the bus, which decides if silence of other hosts counts.
 
 use super::timing::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
 use crate::Moment;
 
-/// Whether the host's own bus is connected.
+/// Status of the host's own bus connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusStatus {
-    /// What others send is heard.
+    /// Messages of other hosts arrive.
     Connected,
-    /// Nothing is heard.
+    /// No messages arrive.
     Disconnected,
 }
 
-/// Why the view is held as it is, and placement with it.
+/// The reason why the view of other hosts is frozen, and placement paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freeze {
-    /// The bus was never connected since the host's start: there is no view yet.
+    /// The bus was never connected since the start: the view is empty.
     Unconnected,
-    /// The first connection is fresh; others are being heard for the first time.
+    /// The first connection is recent; first heartbeats are still arriving.
     Joining,
     /// The connection is lost.
     Away,
-    /// The connection has come back, or the host itself was stopped; others are being heard again.
+    /// The connection was restored, or the host was stalled; heartbeats are arriving again.
     Returning,
 }
 
 /// The state of the host's own connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Connection {
-    /// Never connected. Leads to `Settling`.
+    /// Never connected. Next: `Settling`.
     Unconnected,
-    /// Connected, and the view is held. Leads to `Settled` when it is time, or to `Away`.
+    /// Connected, with a frozen view. Next: `Settled` at `until`, or `Disconnected`.
     Settling { freeze: Freeze, until: Moment },
-    /// Connected for long enough: silence counts. Leads to `Away`, or to `Settling` after a stall.
+    /// Connected for long enough that silence counts. Next: `Disconnected`, or `Settling` after a
+    /// stall.
     Settled,
-    /// The connection is lost. Leads to `Settling`.
+    /// The connection is lost. Next: `Settling`.
     Disconnected,
 }
 
@@ -51,7 +52,7 @@ impl Connection {
         };
     }
 
-    /// The host did nothing for a while: what came meanwhile may be lost.
+    /// The host was stalled, so messages may have been lost meanwhile.
     pub(super) fn on_stall(&mut self, now: Moment) {
         if self.is_connected() {
             *self = Self::returning(now);
@@ -66,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// Why the view is held; nothing if it is not.
+    /// The reason for a frozen view; `None` if the view follows the heartbeats.
     pub(super) fn freeze(self) -> Option<Freeze> {
         match self {
             Self::Unconnected => Some(Freeze::Unconnected),
@@ -76,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// Whether anything can be heard and sent.
+    /// True if messages can be sent and received.
     pub(super) fn is_connected(self) -> bool {
         match self {
             Self::Settling { .. } | Self::Settled => true,

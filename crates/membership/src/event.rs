@@ -1,5 +1,5 @@
-//! What changes in a view from one tick to the next, for the log and for `weft events`. What a host does, it
-//! does by the view and not by these.
+//! Changes of a view from one tick to the next, for the log and `weft events`. Hosts act on the
+//! view, not on events.
 
 use super::connection::Freeze;
 use super::host_id::HostId;
@@ -7,61 +7,61 @@ use super::message::HostState;
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
 
-/// Something changed.
+/// A change of the view or of this host's own status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// Something about one host.
+    /// A change of one host.
     Host {
-        /// The host.
+        /// The changed host.
         host: HostId,
-        /// What.
+        /// The change.
         change: Change,
     },
-    /// The view is held from now on.
+    /// The view is frozen from now on.
     Froze(Freeze),
-    /// The view follows what is heard again.
+    /// The view follows the heartbeats again.
     Thawed,
-    /// Another process lives under this host's identity, and has begun later: this one is not heard any
-    /// more, and has to stop.
+    /// Another process has started later with this host's identity. This process's messages are
+    /// ignored by other hosts, so it has to stop.
     Superseded {
-        /// Which life of the host the other one is.
+        /// The incarnation of the other process.
         incarnation: u64,
     },
 }
 
-/// What changed about a host.
+/// The kind of change of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is there for the first time.
+    /// First heartbeat of an unknown host.
     Joined,
-    /// It was started again without having been dead.
+    /// The host has restarted without being declared dead.
     Restarted,
-    /// A heartbeat has not come.
+    /// A heartbeat is overdue.
     Suspected,
-    /// It was suspected, and is heard again.
+    /// A suspected host sent a heartbeat.
     Recovered,
-    /// It is silent for too long.
+    /// The host was silent for too long.
     Died,
-    /// It has finished, and said so.
+    /// The host has drained and announced its end.
     Left,
-    /// It was dead, and is heard again.
+    /// A dead host sent a heartbeat.
     Returned,
-    /// It came and went too often, and is given no work until then.
+    /// The host failed too often, and gets no work for now.
     Damped {
-        /// When it is steady, if it stays.
+        /// The end of damping, if there are no further failures.
         until: Moment,
     },
-    /// It was damped, and has been there for long enough.
+    /// The damping has ended.
     Steadied,
-    /// It says something else of itself.
+    /// The host published another state.
     State(HostState),
-    /// Its inventory is another one.
+    /// The inventory was replaced.
     Inventory,
-    /// It was dead for so long that it is not remembered any more.
+    /// The host was dead for so long that its record was removed.
     Forgotten,
 }
 
-/// What changed from an earlier view of a host, if there is one, to a later one.
+/// Appends the changes from an earlier view of a host, if there is one, to a later one.
 pub(super) fn changes(earlier: Option<&HostView>, later: &HostView, out: &mut Vec<Event>) {
     let host = later.id;
     let mut push = |change| out.push(Event::Host { host, change });

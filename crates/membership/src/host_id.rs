@@ -1,30 +1,31 @@
-//! Who a host is: its public key, and the text for it.
+//! Host ids: public keys, and their text form.
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The bytes of an ed25519 public key.
+/// Length of an ed25519 public key.
 pub const HOST_ID_BYTES: usize = 32;
 
-/// What every text begins with: a host id is a DNS label, which begins with a letter.
+/// First character of the text: a host id is a DNS label, which begins with a letter.
 const PREFIX: char = 'h';
 
-/// RFC 4648, in lower case: an id stands in subjects, file names and labels of Kubernetes as it is.
+/// RFC 4648, in lower case: ids are used unescaped in subjects, file names and Kubernetes labels.
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// How many bits a character stands for.
+/// Bits per character.
 const BITS: u32 = 5;
 
-/// The characters after the prefix: 256 bits, 5 in each.
+/// Number of characters after the prefix: 256 bits, 5 in each.
 const DIGITS: usize = (HOST_ID_BYTES * 8).div_ceil(BITS as usize);
 
-/// A host, by its ed25519 public key. The text is `h` and the key in base32: a DNS label of 53 characters.
+/// A host, identified by its ed25519 public key. The text is `h` and the key in base32: a DNS label
+/// of 53 characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId([u8; HOST_ID_BYTES]);
 
-/// The text is not the id of a host.
+/// The text is not a host id.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{}` is not a host id: expected `h` and {DIGITS} characters of `a-z2-7`", .text.escape_debug())]
 pub struct HostIdError {
@@ -44,8 +45,8 @@ impl HostId {
         &self.0
     }
 
-    /// The first characters of the text, for people: told apart in any lattice, and short enough for a
-    /// column.
+    /// The first characters of the text, for display: unique within any lattice, and short enough
+    /// for a column.
     #[must_use]
     pub fn short(&self) -> String {
         const SHORT_LENGTH: usize = 9;
@@ -59,7 +60,7 @@ impl fmt::Display for HostId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::with_capacity(1 + DIGITS);
         text.push(PREFIX);
-        // At most 12 bits wait at any time.
+        // Holds at most 12 bits at any time.
         let (mut buffer, mut bits) = (0_u32, 0);
         for byte in self.0 {
             buffer = (buffer << 8) | u32::from(byte);
@@ -86,14 +87,14 @@ impl FromStr for HostId {
 
     fn from_str(text: &str) -> Result<Self, HostIdError> {
         let error = || HostIdError {
-            // What a host id never is need not be repeated in full.
+            // Longer text is not a host id, and is not repeated in full.
             text: text.chars().take(2 * DIGITS).collect(),
         };
         parse(text).ok_or_else(error)
     }
 }
 
-/// The id, if the text is the one that is written for it: the bits that are left over are zero.
+/// Parses the canonical text of an id, in which the unused bits are zero.
 fn parse(text: &str) -> Option<HostId> {
     let digits = text.strip_prefix(PREFIX)?.as_bytes();
     if digits.len() != DIGITS {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_written_so_is_not_read() {
+    fn other_spellings_are_rejected() {
         let good = HostId::from_key([0; 32]).to_string();
         let bits_left_over = format!("{}b", &good[..52]);
         let refused = [
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_text_is_repeated_within_bounds_and_without_controls() {
+    fn an_error_quotes_the_text_shortened_and_escaped() {
         let error = format!("h\n{}", "x".repeat(10_000)).parse::<HostId>();
         let text = error.expect_err("not an id").to_string();
         assert!(text.len() < 250 && !text.contains('\n'), "{text}");

@@ -1,21 +1,23 @@
-//! Who is in the lattice: heartbeats and inventories in, a [`View`] out.
+//! Membership of the lattice: heartbeats and inventories in, a [`View`] out.
 //!
-//! Each host tells the others each second that it lives, with the hash of its [inventory](message), which it
-//! sends when it changes and to who asks. From what it hears, each host makes a view of its own; no two need
-//! be the same, and nothing here asks anybody to agree. What follows from a view is placement's and
-//! [routing](crate::routing)'s.
+//! Each host publishes a heartbeat every second, with the hash of its [inventory](message). The
+//! inventory itself is sent on change and on request. From the messages it receives, each host
+//! builds its own view; views of two hosts may differ, without an agreement protocol.
+//! Placement and [routing] act on the view.
 //!
-//! What is promised:
-//! 1. A host that is silent for [`DEAD_AFTER`] is dead at the next tick, and never before, by the clock of
-//!    who listens. Clocks of others decide nothing.
-//! 2. A message that is a replay, from an earlier life, for another lattice or damaged changes nothing, and
-//!    is counted.
-//! 3. While the host's own bus is away, back for less than [`SETTLE_AFTER_RETURN`], or the host itself was
-//!    stopped, the view of others is [held](Freeze): silence on its own side proves nothing.
-//! 4. A host that comes and goes is [damped](Standing), for longer each time up to [`DAMPING_MAX`].
+//! Guarantees:
+//! 1. A host that is silent for [`DEAD_AFTER`] is dead at the next tick, and never before, by the
+//!    clock of the receiver. Clocks of other hosts have no effect.
+//! 2. A message that is replayed, damaged, from an earlier incarnation or for another lattice
+//!    changes nothing, and is counted.
+//! 3. While the host's own bus is disconnected, connected for less than [`SETTLE_AFTER_RETURN`], or
+//!    the host itself was stalled, the view of others is [frozen](Freeze): silence on its own side
+//!    proves nothing.
+//! 4. A host that fails repeatedly is [damped](Standing), for longer each time up to
+//!    [`DAMPING_MAX`].
 //! 5. Memory is bounded by [`HOSTS_MAX`] and [`HOLDINGS_MAX`].
 //!
-//! There is no time, no randomness and no socket in here: `now` is handed in.
+//! The code has no clock, no randomness and no sockets: callers pass `now`.
 
 mod connection;
 mod event;

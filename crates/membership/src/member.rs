@@ -1,4 +1,4 @@
-//! One other host: what was heard of it, and what follows.
+//! Record of one other host: its last messages, and the conclusions from them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,27 +12,27 @@ use super::timing::{
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
 
-/// What is known of another host.
+/// A host other than this one.
 #[derive(Debug)]
 pub(super) struct Member {
-    /// The latest, by the sender's order.
+    /// The latest one, by the sender's order.
     heartbeat: Heartbeat,
-    /// When that came.
+    /// Time of arrival of the last heartbeat.
     heard: Moment,
-    /// Since when it is dead; a heartbeat ends that.
+    /// Time of death; cleared by a heartbeat.
     dead_since: Option<Moment>,
-    /// When it has been there for long enough.
+    /// End of damping.
     steady_at: Moment,
-    /// When it died or was started again, the latest last; those that are too old to count may be gone.
+    /// Times of deaths and restarts, the latest last; limited to [`OUTAGES_MAX`].
     outages: VecDeque<Moment>,
     inventory: Option<(Inventory, InventoryHash)>,
-    /// Since when the inventory is not the one that heartbeats speak of.
+    /// Start of the time that the inventory differs from the hash in heartbeats.
     behind_since: Option<Moment>,
     requested_at: Option<Moment>,
 }
 
 impl Member {
-    /// A host that is heard for the first time.
+    /// A host whose first heartbeat arrived.
     pub(super) fn new(now: Moment, heartbeat: Heartbeat) -> Self {
         Self {
             heartbeat,
@@ -46,7 +46,7 @@ impl Member {
         }
     }
 
-    /// Takes a heartbeat if it is later than all before it.
+    /// Applies a heartbeat if it is later than all before it.
     pub(super) fn on_heartbeat(
         &mut self,
         now: Moment,
@@ -62,7 +62,7 @@ impl Member {
         let restarted = known.incarnation < new.incarnation;
         let was_dead = self.dead_since.take().is_some();
         if restarted {
-            // What it had ready is gone with the process that had it.
+            // The components of the old process ended with it.
             self.inventory = None;
         }
         if restarted && !was_dead {
@@ -77,7 +77,7 @@ impl Member {
         Ok(())
     }
 
-    /// Takes an inventory, with its hash, if it is later than all before it.
+    /// Applies an inventory, with its hash, if it is later than all before it.
     pub(super) fn on_inventory(
         &mut self,
         now: Moment,
@@ -88,7 +88,8 @@ impl Member {
         if new.incarnation < known.incarnation {
             return Err(Rejection::Older);
         }
-        // Only heartbeats say that a host lives: its first one comes soon, and the inventory is asked for.
+        // Only heartbeats prove that a host is alive: its first one comes soon, and the inventory
+        // is then requested.
         if new.incarnation > known.incarnation {
             return Err(Rejection::Early);
         }
@@ -101,7 +102,7 @@ impl Member {
         Ok(())
     }
 
-    /// Notices a death; only while silence counts.
+    /// Detects a death. Called only while silence counts.
     pub(super) fn on_time(&mut self, now: Moment) {
         if self.dead_since.is_none() && self.liveness(now) == Liveness::Dead {
             self.dead_since = Some(now);
@@ -109,7 +110,7 @@ impl Member {
         }
     }
 
-    /// The host as placement and routing see it.
+    /// The host as seen by placement and routing.
     pub(super) fn view(&self, now: Moment) -> HostView {
         let Heartbeat { origin, .. } = self.heartbeat;
         let until = self.steady_at;
@@ -134,24 +135,23 @@ impl Member {
         }
     }
 
-    /// Since when it is dead.
     pub(super) fn dead_since(&self) -> Option<Moment> {
         self.dead_since
     }
 
-    /// Whether it is dead for so long that it need not be remembered.
+    /// True if the host was dead for so long that its record can be removed.
     pub(super) fn is_expired(&self, now: Moment) -> bool {
         let expired = |since| now.since(since) >= FORGET_AFTER;
         self.dead_since.is_some_and(expired)
     }
 
-    /// How many components its inventory has.
+    /// Number of components in the inventory.
     pub(super) fn holdings(&self) -> usize {
         let inventory = self.inventory.as_ref();
         inventory.map_or(0, |(known, _)| known.contents.components.len())
     }
 
-    /// Whether its inventory has to be asked for now; if so, it counts as asked for.
+    /// Returns whether an inventory request is due, and then records it as sent.
     pub(super) fn take_inventory_request(&mut self, now: Moment) -> bool {
         let behind = |since| now.since(since) >= ASK_AFTER;
         let again = |requested| now.since(requested) >= ASK_AGAIN_AFTER;
@@ -192,14 +192,14 @@ impl Member {
         self.outages.push_back(now);
     }
 
-    /// For how long it has to be steady now.
+    /// Length of damping from now on.
     fn damping(&self, now: Moment) -> Duration {
         let recent = |outage: &&Moment| now.since(**outage) < FLAP_WINDOW;
         let outages = self.outages.iter().filter(recent).count();
         let Some(doublings) = outages.checked_sub(FLAPS_FREE + 1) else {
             return Duration::ZERO;
         };
-        // At most as many as outages are remembered.
+        // At most the number of recorded outages.
         let factor = 1_u32 << doublings;
         DAMPING_FIRST.saturating_mul(factor).min(DAMPING_MAX)
     }

@@ -1,31 +1,31 @@
-//! Time as the state machines of this crate see it: handed in, monotonic, and each host's own.
+//! Time for the state machines of this crate: passed in, monotonic, and local to each host.
 
 use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
-/// A moment: how long after its own start a host is. Moments of two hosts have nothing to do with each
-/// other, so none is ever sent.
+/// A moment, as the time since the host's own start. Moments of two hosts are not comparable, so
+/// none is ever sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(Duration);
 
 impl Moment {
-    /// The host's start.
+    /// The start of the host.
     pub const START: Self = Self(Duration::ZERO);
 
-    /// So long after the host's start.
+    /// The moment this long after the host's start.
     #[must_use]
     pub const fn after_start(duration: Duration) -> Self {
         Self(duration)
     }
 
-    /// How long this is after the host's start.
+    /// The time since the host's start.
     #[must_use]
     pub const fn since_start(self) -> Duration {
         self.0
     }
 
-    /// How long this is after an earlier moment; nothing if that one is the later.
+    /// The time since an earlier moment; zero if that moment is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)
@@ -35,7 +35,7 @@ impl Moment {
 impl Add<Duration> for Moment {
     type Output = Self;
 
-    /// Ends at the latest moment there is, instead of overflowing.
+    /// Saturates at the latest moment instead of overflowing.
     fn add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration))
     }

@@ -1,20 +1,20 @@
-//! Random numbers that are repeatable: the caller gives the seed, so a simulation replays exactly.
+//! Repeatable random numbers: the caller passes the seed, so a simulation replays exactly.
 
-/// A small generator (SplitMix64) for choices that nobody gains by guessing: which of two hosts to look at,
-/// how long to wait. Keys and names of sessions come from elsewhere.
+/// A small generator (SplitMix64) for choices without value to an attacker: one of two hosts, or a
+/// waiting time. Not for keys or session names.
 #[derive(Clone, Debug)]
 pub struct Random {
     state: u64,
 }
 
 impl Random {
-    /// A generator; the same seed gives the same numbers.
+    /// Creates a generator; the same seed gives the same numbers.
     #[must_use]
     pub const fn from_seed(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
@@ -23,8 +23,8 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below a bound; 0 if that is 0. The bias of multiplying instead of rejecting is below
-    /// 2⁻³² for every bound here.
+    /// Returns a number below `bound`; 0 if `bound` is 0. Multiplying instead of rejecting has a
+    /// bias below 2⁻³² for every bound used here.
     pub fn below(&mut self, bound: u32) -> u32 {
         // The high half of a product of two 32-bit numbers is below either of them.
         ((u64::from(bound) * (self.next_u64() >> 32)) >> 32) as u32
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn every_number_below_a_bound_comes_up_and_no_other() {
+    fn every_number_below_a_bound_is_drawn_and_no_other() {
         let mut random = Random::from_seed(1);
         let mut seen = [0_u32; 7];
         for _ in 0..7_000 {

@@ -1,4 +1,4 @@
-//! What was heard and not taken, counted by the reason.
+//! Rejected messages, counted by reason.
 
 use std::fmt;
 
@@ -6,39 +6,39 @@ use thiserror::Error;
 
 use super::message::MessageError;
 
-/// Why a message changes nothing.
+/// The reason why a message changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Rejection {
-    /// It is cut off, too long, or a field is not as it has to be.
-    #[error("the message is malformed")]
+    /// The message is truncated, too long, or has an invalid field.
+    #[error("malformed message")]
     Malformed,
-    /// It is of a version that this host does not speak.
-    #[error("the message is of another version")]
+    /// The message has a version that this host does not support.
+    #[error("message has an unsupported version")]
     Version,
-    /// It is of a kind that this host does not know.
-    #[error("the message is of an unknown kind")]
+    /// The message has a kind that this host does not support.
+    #[error("message has an unsupported kind")]
     Kind,
-    /// It is for another lattice.
-    #[error("the message is for another lattice")]
+    /// The message is for another lattice.
+    #[error("message is for another lattice")]
     Lattice,
-    /// It is this host's own.
-    #[error("the message is this host's own")]
+    /// The message was sent by this host.
+    #[error("message was sent by this host itself")]
     Own,
-    /// It is from an earlier life of its host.
-    #[error("the message is from an earlier life of its host")]
+    /// The message is from an earlier incarnation of its host.
+    #[error("message is from an earlier incarnation of its host")]
     Older,
-    /// It, or a later one of its kind, has been heard.
-    #[error("the message, or a later one, has been heard already")]
+    /// This message, or a later one of its kind, has already arrived.
+    #[error("message is outdated: a later one, or this one, has already arrived")]
     Replayed,
-    /// It is an inventory of a host of which no heartbeat was heard.
-    #[error("the inventory came before a heartbeat of its host")]
+    /// The message is an inventory of a host without a heartbeat so far.
+    #[error("inventory arrived before a heartbeat of its host")]
     Early,
-    /// There is no room for its host or its components.
-    #[error("there is no room for what the message says")]
+    /// The limit of hosts or components is reached.
+    #[error("limit of remembered hosts or components is reached")]
     Full,
 }
 
-/// How many messages were not taken, by the reason.
+/// Number of rejected messages by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RejectionCounts {
     counts: [u64; Rejection::ALL.len()],
@@ -89,7 +89,7 @@ impl From<&MessageError> for Rejection {
 }
 
 impl RejectionCounts {
-    /// How many were not taken for this reason.
+    /// Number of messages rejected for this reason.
     #[must_use]
     pub fn count(&self, reason: Rejection) -> u64 {
         self.counts[reason as usize]
@@ -101,7 +101,7 @@ impl RejectionCounts {
     }
 }
 
-/// The reasons that occurred, with their counts.
+/// The reasons with a count above zero.
 impl fmt::Display for RejectionCounts {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let occurred = Rejection::ALL

@@ -1,4 +1,4 @@
-//! What this host says of itself.
+//! State that this host publishes about itself.
 
 use std::sync::Arc;
 
@@ -10,19 +10,19 @@ use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, InventoryHa
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
 
-/// What a host needs to be one of a lattice.
+/// The identity of a host in a lattice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// The lattice, by its name: a DNS label.
+    /// The name of the lattice: a DNS label.
     pub lattice: String,
-    /// The host.
+    /// The id of the host.
     pub host: HostId,
-    /// Which of the host's lives this is. It has to be larger than at any start before, so it is kept beside
-    /// the key; a host with a smaller one is not heard.
+    /// Start counter of the host, stored beside its key. It has to grow with each start: messages
+    /// with a smaller one are rejected.
     pub incarnation: u64,
 }
 
-/// This host, as it tells of itself.
+/// This host, with the counters of its messages.
 #[derive(Debug)]
 pub(super) struct SelfState {
     pub(super) identity: Identity,
@@ -50,7 +50,7 @@ impl SelfState {
         })
     }
 
-    /// Replaces the inventory, and says whether it is another one.
+    /// Replaces the inventory, and returns whether its hash has changed.
     pub(super) fn set_contents(&mut self, contents: Contents) -> Result<bool, EncodeError> {
         let hash = contents.hash()?;
         if hash == self.hash {

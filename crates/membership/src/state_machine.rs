@@ -1,4 +1,4 @@
-//! The state machine: messages and time in, a view and its changes out.
+//! State machine of membership: messages and time in, a view and its changes out.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,11 +16,11 @@ use super::timing::{ASKS_MAX, HOLDINGS_MAX, HOSTS_MAX, STALL_MIN};
 use super::view::{HostView, View};
 use crate::Moment;
 
-/// What a host knows of its lattice.
+/// A host's membership of its lattice.
 ///
-/// Messages, the state of the host's own bus and time come in as they occur; [`tick`](Self::tick) draws the
-/// conclusions, every [`TICK_EVERY`](super::TICK_EVERY). Time is the host's own and never runs backwards.
-/// Memory is bounded, whatever comes in.
+/// Messages and the status of the host's own bus are applied as they occur; [`tick`](Self::tick)
+/// updates the view, every [`TICK_EVERY`](super::TICK_EVERY). `now` is the host's own time and
+/// never runs backwards. Memory is bounded for any input.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,7 +38,7 @@ use crate::Moment;
 /// other.set_state(HostState::Ready);
 /// own.on_bus(Moment::START, BusStatus::Connected);
 ///
-/// // The other one says that it lives for four seconds, and then no more.
+/// // The other host sends heartbeats for four seconds, and then stops.
 /// let mut now = Moment::START;
 /// for quarter in 0..40 {
 ///     if quarter % 4 == 0 && quarter < 16 {
@@ -55,12 +55,12 @@ use crate::Moment;
 pub struct Membership {
     own: SelfState,
     connection: Connection,
-    /// When anything was done last: a long time ago means that the host was stopped.
+    /// Time of the last activity; a long gap means that the host was stalled.
     last_active: Moment,
     members: BTreeMap<HostId, Member>,
-    /// How many components the inventories of the members have together.
+    /// Number of components over the inventories of all members.
     holdings: usize,
-    /// What the last tick that was not frozen made of the members.
+    /// As of the last tick in which the view was not frozen.
     view: View,
     reported_freeze: Option<Freeze>,
     superseded_by: Option<u64>,
@@ -68,10 +68,11 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// A host that has just started, with what it has. It is joining, and knows nobody.
+    /// A starting host with an initial inventory, in state `Joining` and with an empty view of
+    /// others.
     ///
     /// # Errors
-    /// If an inventory cannot hold that much.
+    /// If the inventory is over a limit.
     pub fn new(identity: Identity, contents: Contents) -> Result<Self, EncodeError> {
         let own = SelfState::new(identity, contents)?;
         let freeze = Connection::Unconnected.freeze();
@@ -91,13 +92,13 @@ impl Membership {
         })
     }
 
-    // === what comes in ===
+    // === input ===
 
-    /// Takes a message as bytes. A question is handed back, to be answered with
+    /// Applies an encoded message. An inventory request is returned, for the caller to answer with
     /// [`inventory`](Self::inventory).
     ///
     /// # Errors
-    /// If it changes nothing; then it is counted.
+    /// The reason if the message is rejected, which is also counted.
     pub fn on_bytes(&mut self, now: Moment, bytes: &[u8]) -> Result<Option<Ask>, Rejection> {
         self.on_time(now);
         let message = Message::decode(bytes, &self.own.identity.lattice);
@@ -108,10 +109,10 @@ impl Membership {
         }
     }
 
-    /// Takes a heartbeat.
+    /// Applies a heartbeat.
     ///
     /// # Errors
-    /// If it changes nothing; then it is counted.
+    /// The reason if the heartbeat is rejected, which is also counted.
     pub fn on_heartbeat(&mut self, now: Moment, heartbeat: Heartbeat) -> Result<(), Rejection> {
         self.on_time(now);
         let origin = heartbeat.origin;
@@ -130,7 +131,7 @@ impl Membership {
             Entry::Occupied(mut entry) => {
                 let before = entry.get().holdings();
                 let result = entry.get_mut().on_heartbeat(now, heartbeat);
-                // A new life begins without an inventory.
+                // A restarted host begins without an inventory.
                 self.holdings = self.holdings - before + entry.get().holdings();
                 result
             }
@@ -138,10 +139,10 @@ impl Membership {
         result.map_err(|reason| self.count(reason))
     }
 
-    /// Takes an inventory.
+    /// Applies an inventory.
     ///
     /// # Errors
-    /// If it changes nothing; then it is counted.
+    /// The reason if the inventory is rejected, which is also counted.
     pub fn on_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Rejection> {
         self.on_time(now);
         let host = inventory.origin.host;
@@ -150,42 +151,44 @@ impl Membership {
         result.map_err(|reason| self.count(reason))
     }
 
-    /// Takes note of the host's own bus.
+    /// Applies the status of the host's own bus.
     pub fn on_bus(&mut self, now: Moment, status: BusStatus) {
         self.on_time(now);
         self.connection.on_bus(now, status);
     }
 
-    // === what goes out ===
+    // === output ===
 
-    /// Says what the host says of itself from now on. That it is frozen it says by itself.
+    /// Sets the state that heartbeats publish. While the view is frozen, `Ready` is published as
+    /// `Frozen`.
     pub fn set_state(&mut self, state: HostState) {
         self.own.state = state;
     }
 
-    /// Says what the host has from now on. If that is news, it is returned to be sent.
+    /// Replaces the contents of the inventory. If they differ, returns the new inventory for
+    /// publication.
     ///
     /// # Errors
-    /// If an inventory cannot hold that much; then it stays as it was.
+    /// If the contents are over a limit; the old inventory then stays.
     pub fn set_contents(&mut self, contents: Contents) -> Result<Option<Inventory>, EncodeError> {
         let changed = self.own.set_contents(contents)?;
         Ok(changed.then(|| self.own.inventory()))
     }
 
-    /// The next heartbeat to send, with the wall clock for people; due every
+    /// Returns the next heartbeat, with the wall clock for display; due every
     /// [`HEARTBEAT_EVERY`](super::HEARTBEAT_EVERY).
     pub fn heartbeat(&mut self, sent_ms: u64, load: Load) -> Heartbeat {
         self.own.heartbeat(self.connection.freeze(), sent_ms, load)
     }
 
-    /// The inventory, for who asks.
+    /// The current inventory, for publication and for requests.
     #[must_use]
     pub fn inventory(&self) -> Inventory {
         self.own.inventory()
     }
 
-    /// Which hosts have to be asked for their inventories now, each with the question; at most
-    /// [`ASKS_MAX`] at once. They count as asked for.
+    /// Returns the due inventory requests and their hosts, at most [`ASKS_MAX`] at once, and
+    /// records them as sent.
     pub fn asks(&mut self, now: Moment) -> Vec<(HostId, Ask)> {
         self.on_time(now);
         if !self.connection.is_connected() {
@@ -199,10 +202,10 @@ impl Membership {
         hosts.into_iter().map(with_request).collect()
     }
 
-    // === what is known ===
+    // === view ===
 
-    /// Draws the conclusions of what came in and of the time that passed, and says what changed in the view.
-    /// While the view is held, only the host's own entry changes.
+    /// Updates the view from the messages and the time that passed, and returns the changes. While
+    /// the view is frozen, only the entry of this host changes.
     pub fn tick(&mut self, now: Moment) -> Vec<Event> {
         self.on_time(now);
         let mut events = Vec::new();
@@ -222,13 +225,13 @@ impl Membership {
         events
     }
 
-    /// What is known of the lattice, this host among the others.
+    /// The view of the lattice, including this host.
     #[must_use]
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Why the view is held, and placement with it; nothing if it is not.
+    /// The reason why the view is frozen, and placement paused; `None` if it is not.
     #[must_use]
     pub fn freeze(&self) -> Option<Freeze> {
         self.connection.freeze()
@@ -240,7 +243,7 @@ impl Membership {
         &self.own.identity
     }
 
-    /// How many messages were not taken, by the reason.
+    /// Number of rejected messages by reason.
     #[must_use]
     pub fn rejections(&self) -> &RejectionCounts {
         &self.rejections
@@ -248,7 +251,7 @@ impl Membership {
 
     // === helpers ===
 
-    /// Notices that the host itself was stopped: before anything that came meanwhile is taken for news.
+    /// Detects a stall of this host, before messages that arrived meanwhile are applied.
     fn on_time(&mut self, now: Moment) {
         if now.since(self.last_active) >= STALL_MIN {
             self.connection.on_stall(now);
@@ -264,7 +267,7 @@ impl Membership {
         Ok(())
     }
 
-    /// Makes room for one more host, by the one that is dead for longest.
+    /// Makes room for one more host by removing the one that is dead for longest.
     fn make_room(&mut self, host: HostId) -> Result<(), Rejection> {
         if self.members.len() < HOSTS_MAX || self.members.contains_key(&host) {
             return Ok(());
@@ -307,7 +310,7 @@ impl Membership {
         }
     }
 
-    /// Removes who is dead for too long. Says whether there was anyone.
+    /// Removes hosts that are dead for too long, and returns whether there were any.
     fn forget(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.iter();
         let expired = members.filter(|(_, member)| member.is_expired(now));
@@ -315,7 +318,7 @@ impl Membership {
         for host in &expired {
             self.remove(*host);
         }
-        // Who made room for another one is removed from the members already.
+        // Includes hosts whose record was removed earlier to make room.
         let (members, own) = (&self.members, self.own.identity.host);
         let hosts = self.view.hosts.keys();
         let removed = hosts.filter(|host| **host != own && !members.contains_key(host));
@@ -334,7 +337,7 @@ impl Membership {
         }
     }
 
-    /// Brings the members into the view. Says whether anything but loads and times is different.
+    /// Updates all members in the view, and returns whether anything but loads and times differs.
     fn update_members(&mut self, now: Moment, events: &mut Vec<Event>) -> bool {
         let members = self.members.values();
         let views: Vec<_> = members.map(|member| member.view(now)).collect();
@@ -345,7 +348,7 @@ impl Membership {
         differs
     }
 
-    /// Brings one host into the view. Says whether anything but loads and times is different.
+    /// Updates one host in the view, and returns whether anything but loads and times differs.
     fn update_host(&mut self, later: HostView, events: Option<&mut Vec<Event>>) -> bool {
         let earlier = self.view.hosts.get(&later.id);
         let differs = earlier.is_none_or(|earlier| later.differs_from(earlier));

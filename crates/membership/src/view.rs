@@ -1,4 +1,4 @@
-//! What a host knows of the lattice, as placement and routing see it.
+//! View of the lattice, for placement and routing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::host_id::HostId;
 use super::message::{Contents, HostState, InventoryHash, Load};
 use crate::Moment;
 
-/// The hosts of the lattice, as one host sees them. It changes in ticks only.
+/// The hosts of the lattice, as one host sees them. Changes only in ticks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     pub(super) revision: u64,
@@ -17,78 +17,78 @@ pub struct View {
 /// One host, as another one sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostView {
-    /// Who it is.
+    /// The id of the host.
     pub id: HostId,
-    /// Which of its lives this is.
+    /// Start counter of the host.
     pub incarnation: u64,
-    /// Whether it is heard.
+    /// Derived from the age of its last heartbeat.
     pub liveness: Liveness,
-    /// What it says of itself.
+    /// As published by the host.
     pub state: HostState,
-    /// Whether it has been there for long enough.
+    /// Stability, which new work requires.
     pub standing: Standing,
-    /// Which of the heartbeats of that life was heard last.
+    /// Number of its last heartbeat within the incarnation.
     pub sequence: u64,
-    /// How busy it was then.
+    /// As of its last heartbeat.
     pub load: Load,
-    /// When it was heard last, by the clock of who heard it.
+    /// Arrival of its last heartbeat, by the receiver's clock.
     pub heard: Moment,
-    /// What it has and where it is, as far as that is known. It may be behind [`hash`](Self::hash).
+    /// Its last received inventory, which may be behind [`hash`](Self::hash).
     pub contents: Option<Arc<Contents>>,
-    /// The hash of the inventory that it has.
+    /// The hash of its current inventory.
     pub hash: InventoryHash,
 }
 
-/// Whether a host is heard.
+/// Liveness of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Liveness {
-    /// It is.
+    /// Heartbeats arrive.
     Live,
-    /// A heartbeat has not come. Calls prefer its siblings; nothing else changes.
+    /// A heartbeat is overdue. Calls prefer the host's siblings; nothing else changes.
     Suspected,
-    /// It is silent for as long as it takes to be dead, or has said that it leaves.
+    /// Silent for [`DEAD_AFTER`](crate::DEAD_AFTER), or left.
     Dead,
 }
 
-/// Whether a host has been there for long enough to be given work.
+/// Stability of a host, which new work requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// It has.
+    /// Stable for long enough.
     Steady,
-    /// It came and went, and is given none until then. Calls may use what it has.
+    /// Failed repeatedly, and gets no new work for now. Calls may still use its components.
     Damped {
-        /// When it is steady, if it stays.
+        /// The end of damping, if there are no further failures.
         until: Moment,
     },
 }
 
 impl View {
-    /// A number that grows whenever anything changes but loads and when hosts were heard: what is computed
-    /// from a view is good for as long as the number stays.
+    /// Increases with every change except of loads and heartbeat times: results computed from a
+    /// view stay valid while it is the same.
     #[must_use]
     pub fn revision(&self) -> u64 {
         self.revision
     }
 
-    /// Each host that is remembered, dead ones too, by id.
+    /// All known hosts by id, including dead ones.
     pub fn hosts(&self) -> impl ExactSizeIterator<Item = &HostView> {
         self.hosts.values()
     }
 
-    /// One host.
+    /// The host with this id.
     #[must_use]
     pub fn host(&self, id: HostId) -> Option<&HostView> {
         self.hosts.get(&id)
     }
 
-    /// The hosts that placement may count on.
+    /// The hosts that placement may use.
     pub fn placeable(&self) -> impl Iterator<Item = &HostView> {
         self.hosts().filter(|host| host.is_placeable())
     }
 }
 
 impl HostView {
-    /// Whether it is not dead.
+    /// True unless the host is dead.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         match self.liveness {
@@ -97,26 +97,27 @@ impl HostView {
         }
     }
 
-    /// Whether placement may count on it: alive, steady, and neither joining nor leaving.
+    /// True if placement may use the host: alive, steady, and neither joining nor leaving.
     #[must_use]
     pub fn is_placeable(&self) -> bool {
         let works = matches!(self.state, HostState::Ready | HostState::Frozen);
         self.is_alive() && works && self.standing == Standing::Steady
     }
 
-    /// Whether it is alive and to leave: what it runs has to be placed elsewhere, and it serves until then.
+    /// True if the host is alive and leaving: its components have to be placed elsewhere, and it
+    /// serves them until then.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.is_alive() && self.state == HostState::Draining
     }
 
-    /// The value of a label; nothing too if its inventory is not known yet.
+    /// The value of a label; `None` also if no inventory has arrived yet.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
         self.contents.as_ref()?.labels.get(name)
     }
 
-    /// Whether this and an earlier view of the host differ in more than its load and when it was heard.
+    /// True if this and an earlier view of the host differ in more than load and heartbeat time.
     pub(super) fn differs_from(&self, earlier: &Self) -> bool {
         let contents = |view: &Self| view.contents.as_ref().map(Arc::as_ptr);
         (self.incarnation, self.liveness, self.state)

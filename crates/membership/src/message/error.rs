@@ -1,4 +1,4 @@
-//! Why bytes are not a message that this host takes.
+//! Errors of decoding messages between hosts.
 
 use thiserror::Error;
 use weft_lattice_config::NameError;
@@ -7,109 +7,109 @@ use weft_wire::DecodeError;
 use super::Kind;
 use super::labels::LabelError;
 
-/// Why bytes are not a message of this lattice that this host can read.
+/// The reason why bytes are not a message of this lattice that this host can decode.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// There is not even a version and a kind.
-    #[error("expected a message, found less than the two bytes that each begins with")]
+    /// The version or the kind is missing.
+    #[error("truncated message: expected a version and a kind, found less than two bytes")]
     Empty,
-    /// It is of another version.
+    /// The message has another version.
     #[error(
-        "expected a message of version {supported}, found version {found}; \
+        "unsupported message version {found}: expected version {supported}; \
          run the same release of weft on both hosts"
     )]
     Version {
         /// The version of the message.
         found: u8,
-        /// The version that this host speaks.
+        /// The version of this host.
         supported: u8,
     },
-    /// It is of a kind that this version does not have.
-    #[error("expected a kind of message between hosts, found kind {found}")]
+    /// This version has no such kind.
+    #[error("unsupported kind {found} of a message between hosts")]
     Kind {
-        /// The kind of the message.
+        /// The number in the message.
         found: u8,
     },
-    /// It is longer than any of its kind may be.
+    /// The message is longer than its kind allows.
     #[error("expected a `{}` of at most {limit} bytes, found {found}", kind.name())]
     TooLong {
-        /// What the message is.
+        /// The kind of the message.
         kind: Kind,
-        /// The limit.
+        /// Limit of the kind, in bytes.
         limit: usize,
-        /// How long it is.
+        /// Length of the message.
         found: usize,
     },
-    /// It is for another lattice.
-    #[error("expected a message for lattice `{expected}`, found one for `{}`", .found.escape_debug())]
+    /// The message is for another lattice.
+    #[error("message is for another lattice: expected `{expected}`, found `{}`", .found.escape_debug())]
     Lattice {
         /// The lattice of this host.
         expected: String,
-        /// The lattice that the message names.
+        /// The lattice in the message.
         found: String,
     },
-    /// A field is not as it has to be.
+    /// A field is invalid.
     #[error("malformed `{}`", kind.name())]
     Malformed {
-        /// What the message is.
+        /// The kind of the message.
         kind: Kind,
-        /// What is wrong with it.
+        /// The invalid field.
         #[source]
         source: FieldError,
     },
 }
 
-/// Why a field of a message is refused.
+/// The reason why a field of a message is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// The bytes are not a value of the field's type.
+    /// The bytes do not encode a value of the field's type.
     #[error(transparent)]
     Value(#[from] DecodeError),
-    /// A field is too long.
+    /// The field is too long.
     #[error("expected at most {limit} bytes of `{field}`, found {found}")]
     TooLong {
-        /// The field, as `docs/lattice.md` names it.
+        /// Name of the field in `docs/lattice.md`.
         field: &'static str,
-        /// The limit.
+        /// Limit of the field, in bytes.
         limit: usize,
-        /// How long it is.
+        /// Length of the field, in bytes.
         found: usize,
     },
-    /// There are too many of something.
+    /// The list has too many elements.
     #[error("expected at most {limit} `{field}`, found {found}")]
     TooMany {
-        /// The field, as `docs/lattice.md` names it.
+        /// Name of the field in `docs/lattice.md`.
         field: &'static str,
-        /// The limit.
+        /// Limit of the list.
         limit: usize,
-        /// How many there are.
+        /// Number of elements.
         found: usize,
     },
-    /// A public key or a hash has another length.
+    /// A public key or a hash has the wrong length.
     #[error("expected {expected} bytes of `{field}`, found {found}")]
     Length {
-        /// The field, as `docs/lattice.md` names it.
+        /// Name of the field in `docs/lattice.md`.
         field: &'static str,
-        /// How long each is.
+        /// Valid length, in bytes.
         expected: usize,
-        /// How long it is.
+        /// Length of the field, in bytes.
         found: usize,
     },
-    /// A list is not in ascending order, or has something twice: then it would have two hashes.
-    #[error("expected `{field}` in ascending order, each once, found otherwise")]
+    /// The list is unsorted or has duplicates: its hash would not be unique.
+    #[error("expected `{field}` in ascending order without duplicates")]
     Order {
-        /// The field, as `docs/lattice.md` names it.
+        /// Name of the field in `docs/lattice.md`.
         field: &'static str,
     },
-    /// A key is none of a record.
-    #[error("expected the key of a record, found something else")]
+    /// The key does not name a record.
+    #[error("invalid record key")]
     Key,
-    /// An app or a component has a name that no manifest gives.
+    /// The name of an app or a component is invalid in manifests.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// A label cannot be one.
+    /// The label is invalid.
     #[error(transparent)]
     Label(#[from] LabelError),
 }

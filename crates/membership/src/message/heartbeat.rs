@@ -1,4 +1,4 @@
-//! Heartbeats: that a host lives, and how busy it is.
+//! Heartbeats: liveness, state and load of a host.
 
 use weft_wire::{EncodeError, Encoder};
 
@@ -7,44 +7,44 @@ use super::error::FieldError;
 use super::fields::Reader;
 use super::inventory::{INVENTORY_HASH_BYTES, InventoryHash};
 
-/// A host lives. Sent each second.
+/// Proof that a host is alive, sent every second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Who, and which of its heartbeats.
+    /// The sender and the number of the heartbeat.
     pub origin: Origin,
-    /// The sender's clock, in milliseconds since 1970. For people: nothing is decided by it, since clocks of
+    /// The sender's wall clock in milliseconds since 1970. For display only, because clocks of
     /// hosts differ.
     pub sent_ms: u64,
-    /// What the host says of itself.
+    /// The sender's state.
     pub state: HostState,
-    /// How busy it is.
+    /// The sender's load.
     pub load: Load,
-    /// The hash of its inventory. Who has another one asks for it.
+    /// Hash of the sender's inventory. A receiver with another one requests it.
     pub inventory: InventoryHash,
 }
 
-/// What a host says of itself. The numbers are on the wire.
+/// State of a host, as published by itself. The numbers are on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub enum HostState {
-    /// It has just started, and is learning who else there is.
+    /// Starting, and waiting for heartbeats of other hosts.
     Joining = 0,
-    /// It works.
+    /// Serving, and open to new work.
     Ready = 1,
-    /// It is to leave: takes nothing new, and finishes what it has.
+    /// Leaving: takes no new work, and finishes calls in progress.
     Draining = 2,
-    /// Its own connection was lost, or has just come back: it works, and changes nothing of what it runs.
+    /// Serving, without changing its components: its own connection was lost, or restored just now.
     Frozen = 3,
-    /// It has finished, and this is its last heartbeat.
+    /// Left: this is its last heartbeat.
     Left = 4,
 }
 
-/// How busy a host is.
+/// Load of a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Load {
-    /// How many calls and requests it runs.
+    /// Number of calls and HTTP requests in progress.
     pub running: u32,
-    /// How many it takes at most, before it answers that it is busy.
+    /// Maximum of calls and HTTP requests, above which the host replies `busy`.
     pub limit: u32,
 }
 
@@ -78,7 +78,7 @@ impl Heartbeat {
 // === impl HostState ===
 
 impl HostState {
-    /// All of them, in the order of their numbers.
+    /// All states, in the order of their numbers.
     pub const ALL: [Self; 5] = [
         Self::Joining,
         Self::Ready,

@@ -1,4 +1,4 @@
-//! Inventories: what a host has, and where it is. Sent when it changes, and to who asks.
+//! Inventories: components, labels and capacity of a host. Sent on change and on request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,102 +17,102 @@ use super::limits::{
     MAX_LABELS, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES,
 };
 
-/// How long the hash of an inventory is: no two inventories of one host have the same by accident, and
-/// nobody else can write an inventory for it once authenticators are checked.
+/// Length of an inventory hash. Two inventories of one host do not collide by accident, and once
+/// authenticators are checked no other host can write an inventory for it.
 pub const INVENTORY_HASH_BYTES: usize = 16;
 
-/// The fewest bytes that a component takes: two empty names with their lengths, a revision, a readiness.
+/// Shortest encoding of a component: two empty names with their lengths, a revision, a readiness.
 const COMPONENT_BYTES_MIN: usize = 4;
 
-/// The fewest bytes that a failure takes: an empty name and reason with their lengths, a revision.
+/// Shortest encoding of a failure: an empty name and reason with their lengths, a revision.
 const FAILURE_BYTES_MIN: usize = 3;
 
-/// The fewest bytes that a store takes: two empty names with their lengths.
+/// Shortest encoding of a store: two empty names with their lengths.
 const STORE_BYTES_MIN: usize = 2;
 
-/// The fewest bytes that a label takes: the lengths of a name and a value.
+/// Shortest encoding of a label: the lengths of a name and a value.
 const LABEL_BYTES_MIN: usize = 2;
 
-/// What a host has and where it is.
+/// A host's description of itself, as a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inventory {
-    /// Who, and which of its inventories.
+    /// The sender and the number of the inventory.
     pub origin: Origin,
-    /// What is in it.
+    /// The contents, shared with views.
     pub contents: Arc<Contents>,
 }
 
-/// What is in an inventory.
+/// Contents of an inventory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// What people call the host. Several may have one name: nothing is decided by it.
+    /// Display name of the host, not necessarily unique.
     pub name: String,
-    /// The release of weft that the host runs.
+    /// The weft release of the host.
     pub release: String,
-    /// Where the host is, and what it is for.
+    /// Location and purpose of the host.
     pub labels: Labels,
-    /// How much may be placed there, in the units of manifests; as much as one likes if nothing is said.
+    /// Capacity for placement, in the units of manifests; `None` for unlimited.
     pub capacity: Option<u64>,
-    /// What providers store on it and nowhere else, in ascending order, each once: what is linked to those
-    /// can run nowhere else either.
+    /// Stores of providers that exist only on this host, sorted and unique. Components linked to
+    /// them can run only here.
     pub stores: Vec<StoreId>,
-    /// What it holds, in ascending order of app, component and revision, each once.
+    /// Components by app, name and revision, sorted and unique.
     pub components: Vec<Holding>,
-    /// What is wanted and does not run on it, in ascending order of apps, each once.
+    /// Desired apps that do not run here, sorted by app and unique.
     pub failures: Vec<Failure>,
-    /// What is wrong with it, in the order of their numbers, each once.
+    /// Current conditions, sorted by number and unique.
     pub troubles: Vec<HostCondition>,
 }
 
 /// A revision of a component on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// What it is.
+    /// The app and name of the component.
     pub component: ComponentId,
     /// The revision of its app.
     pub revision: Revision,
-    /// How far it is.
+    /// Progress of the host with it.
     pub readiness: Readiness,
 }
 
-/// A revision of an app that does not start on a host. What served before still does.
+/// A revision of an app that fails to start on a host. The previous revision keeps serving.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Failure {
     /// The app.
     pub app: AppName,
-    /// The revision.
+    /// The failing revision.
     pub revision: Revision,
-    /// Why, for people.
+    /// The error, for display.
     pub reason: String,
 }
 
-/// What is wrong with a host that serves all the same. The numbers are on the wire.
+/// A problem of a host that keeps serving. The numbers are on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum HostCondition {
-    /// It does not reach the store of the desired state, and goes on with its copy.
+    /// The desired-state bucket is unreachable, and the host works from its copy.
     StoreAway = 0,
-    /// Its disk does not take its copy of the desired state, or bytes of components.
+    /// The disk does not accept the copy of the desired state, or artifacts.
     Disk = 1,
-    /// It does not have the bytes of a component that it is to run, and nobody gave them to it yet.
+    /// An artifact that the host needs is missing, and not yet available from any peer.
     Bytes = 2,
 }
 
-/// A revision of an app, as the desired state counts them.
+/// A revision of an app in the desired state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
-/// How far a host is with a component. The numbers are on the wire.
+/// Progress of a host with a component. The numbers are on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Readiness {
-    /// It is fetched, compiled or probed, and takes no calls yet.
+    /// Being fetched, compiled or probed; takes no calls yet.
     Preparing = 0,
-    /// It takes calls.
+    /// Takes calls.
     Ready = 1,
-    /// It finishes the calls that it has.
+    /// Finishes its calls, and takes no new ones.
     Stopping = 2,
-    /// It could not be prepared.
+    /// Preparing it has failed.
     Failed = 3,
 }
 
@@ -138,8 +138,8 @@ impl Inventory {
 // === impl Contents ===
 
 impl Contents {
-    /// Brings what was gathered in any order into the order of inventories. Of a component's revision that
-    /// is there twice, the first stays.
+    /// Sorts contents gathered in any order, and removes duplicates. Of two entries for one
+    /// revision of a component, the first stays.
     #[must_use]
     pub fn sorted(mut self) -> Self {
         self.components
@@ -156,10 +156,10 @@ impl Contents {
         self
     }
 
-    /// The hash, which heartbeats carry.
+    /// Computes the hash that heartbeats carry.
     ///
     /// # Errors
-    /// If there is more than an inventory can hold.
+    /// If the contents are over a limit.
     pub fn hash(&self) -> Result<InventoryHash, EncodeError> {
         let mut bytes = Vec::new();
         self.write(&mut Encoder::new(&mut bytes, MAX_INVENTORY_BYTES))?;
@@ -203,8 +203,8 @@ impl Contents {
         }
         let count = self.troubles.len();
         encoder.list_up_to(HostCondition::ALL.len(), "troubles", count)?;
-        for trouble in &self.troubles {
-            encoder.discriminant(*trouble as u32, HostCondition::ALL.len() as u32)?;
+        for condition in &self.troubles {
+            encoder.discriminant(*condition as u32, HostCondition::ALL.len() as u32)?;
         }
         Ok(())
     }
@@ -283,11 +283,11 @@ fn read_failures(reader: &mut Reader<'_>) -> Result<Vec<Failure>, FieldError> {
 fn read_troubles(reader: &mut Reader<'_>) -> Result<Vec<HostCondition>, FieldError> {
     let mut troubles: Vec<HostCondition> = Vec::new();
     for _ in 0..reader.list("troubles", HostCondition::ALL.len(), 1)? {
-        let trouble = reader.case(&HostCondition::ALL)?;
-        if troubles.last().is_some_and(|last| *last >= trouble) {
+        let condition = reader.case(&HostCondition::ALL)?;
+        if troubles.last().is_some_and(|last| *last >= condition) {
             return Err(FieldError::Order { field: "troubles" });
         }
-        troubles.push(trouble);
+        troubles.push(condition);
     }
     Ok(troubles)
 }
@@ -295,7 +295,7 @@ fn read_troubles(reader: &mut Reader<'_>) -> Result<Vec<HostCondition>, FieldErr
 // === impl Holding ===
 
 impl Holding {
-    /// What inventories are ordered by.
+    /// The sort key within inventories.
     fn key(&self) -> (&ComponentId, Revision) {
         (&self.component, self.revision)
     }
@@ -342,7 +342,7 @@ impl Failure {
 // === impl HostCondition ===
 
 impl HostCondition {
-    /// All of them, in the order of their numbers.
+    /// All conditions, in the order of their numbers.
     pub const ALL: [Self; 3] = [Self::StoreAway, Self::Disk, Self::Bytes];
 
     /// The name in messages, in kebab case.
@@ -359,7 +359,7 @@ impl HostCondition {
 // === impl Readiness ===
 
 impl Readiness {
-    /// All of them, in the order of their numbers.
+    /// All values, in the order of their numbers.
     pub const ALL: [Self; 4] = [Self::Preparing, Self::Ready, Self::Stopping, Self::Failed];
 
     /// The name in messages, in kebab case.
@@ -383,7 +383,7 @@ impl InventoryHash {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// The bytes of the hash.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; INVENTORY_HASH_BYTES] {
         &self.0

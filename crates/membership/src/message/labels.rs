@@ -1,4 +1,4 @@
-//! The labels of a host: what it says about where it is, and what an operator says about it.
+//! Labels of a host: its location, and further ones set by operators.
 
 use std::collections::BTreeMap;
 
@@ -6,43 +6,42 @@ use thiserror::Error;
 
 use super::limits::{MAX_LABEL_BYTES, MAX_LABELS};
 
-/// The labels of a host, by name. The three that [`routing`](crate::routing) knows are `cloud`, `region` and
-/// `zone`.
+/// The labels of a host, by name. [`routing`](crate::routing) uses `cloud`, `region` and `zone`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Labels(BTreeMap<String, String>);
 
-/// Why a label is refused.
+/// The reason why a label is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LabelError {
-    /// The name cannot be one.
+    /// The name is invalid.
     #[error(
         "`{}` is not a label's name: expected 1 to {MAX_LABEL_BYTES} characters of `A-Za-z0-9-_./`",
         .text.escape_debug()
     )]
     Name {
-        /// The name, cut if it is long.
+        /// The name, truncated if long.
         text: String,
     },
-    /// The value cannot be one.
+    /// The value is invalid.
     #[error(
         "`{}` is not a label's value: expected up to {MAX_LABEL_BYTES} characters of `A-Za-z0-9-_./`",
         .text.escape_debug()
     )]
     Value {
-        /// The value, cut if it is long.
+        /// The value, truncated if long.
         text: String,
     },
-    /// There are too many.
-    #[error("expected at most {MAX_LABELS} labels of a host, found more")]
+    /// The host has too many labels.
+    #[error("too many labels of a host: at most {MAX_LABELS} are allowed")]
     TooMany,
 }
 
 impl Labels {
-    /// Adds a label, or gives one another value.
+    /// Adds a label, or replaces its value.
     ///
     /// # Errors
-    /// If the name or the value cannot be one, or there are too many.
+    /// If the name or the value is invalid, or there are too many labels.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), LabelError> {
         if name.is_empty() || !is_label_text(name) {
             return Err(LabelError::Name {
@@ -67,13 +66,13 @@ impl Labels {
         self.0.get(name).map(String::as_str)
     }
 
-    /// All of them, by name.
+    /// All labels, by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         let pairs = self.0.iter();
         pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The last one, by name.
+    /// The last label, by name.
     pub(super) fn last(&self) -> Option<&str> {
         self.0.last_key_value().map(|(name, _)| name.as_str())
     }
@@ -84,7 +83,7 @@ fn is_label_text(text: &str) -> bool {
     text.len() <= MAX_LABEL_BYTES && text.bytes().all(allowed)
 }
 
-/// As much of a text that was refused as is worth repeating.
+/// The beginning of a rejected text, for an error.
 fn truncated(text: &str) -> String {
     text.chars().take(MAX_LABEL_BYTES).collect()
 }

@@ -1,8 +1,9 @@
-//! What hosts tell each other of themselves, as bytes: `docs/lattice.md` is the specification.
+//! Encoded messages between hosts: heartbeats, inventories and requests. `docs/lattice.md` is the
+//! specification.
 //!
-//! A message is a byte for the version, one for the kind, an authenticator, and then a record in the value
-//! encoding of `weft_wire`, as frames of links are. What comes in is hostile: each bound is checked before
-//! anything is allocated for it, and every refusal is typed.
+//! A message is a byte for the version, one for the kind, an authenticator, and then a record in
+//! the value encoding of `weft_wire`, like frames of links. Input is hostile: every limit is
+//! checked before memory is allocated, and every error is typed.
 
 mod error;
 mod fields;
@@ -30,64 +31,64 @@ use weft_wire::{EncodeError, Encoder};
 use super::host_id::{HOST_ID_BYTES, HostId};
 pub use fields::Reader;
 
-/// The version of the messages that this crate writes and reads.
+/// Version of the messages that this crate encodes and decodes.
 pub const VERSION: u8 = 1;
 
-/// What a message is, by the number on the wire. A number is never used again for another kind. They begin
-/// after those of link frames, so that a message on the wrong subject is refused for its kind.
+/// Kind of a message, by its number on the wire. Numbers are never reused. They begin after those
+/// of link frames, so that a message on the wrong subject is rejected by its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
-    /// A host lives.
+    /// Liveness, state and load of a host.
     Heartbeat = 64,
-    /// What a host has.
+    /// Contents of a host.
     Inventory = 65,
-    /// A host asks another one for its inventory.
+    /// Request for the receiver's inventory.
     Ask = 66,
-    /// A host asks another one which records of the desired state it has; see `weft_state::peers`.
+    /// Request for the list of the receiver's desired-state records; see `weft_state::peers`.
     ListAsk = 67,
-    /// Which records a host has.
+    /// Reply to `ListAsk`.
     List = 68,
-    /// A host asks another one for a part of a record or of a component.
+    /// Request for a part of a record or an artifact.
     BytesAsk = 69,
-    /// A part of a record or of a component.
+    /// Reply to `BytesAsk`.
     Bytes = 70,
 }
 
-/// Who sent a message, and its place among the messages of that kind from there.
+/// The sender of a message, and the place of the message among its others of the kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Origin {
-    /// The host.
+    /// The sender.
     pub host: HostId,
-    /// Which of the host's lives: a larger number with each start, for ever.
+    /// Start counter of the host.
     pub incarnation: u64,
-    /// A larger number with each new message of the kind within a life. An inventory that is sent again
-    /// keeps its number.
+    /// Grows with each new message of the kind within an incarnation. A repeated inventory keeps
+    /// its number.
     pub sequence: u64,
 }
 
-/// A host asks another one for its inventory.
+/// A request for the receiver's inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ask {
-    /// Who asks, and which of its questions.
+    /// The requesting host, and the number of the request.
     pub origin: Origin,
 }
 
-/// What a host tells others of itself.
+/// A membership message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// It lives.
+    /// Liveness, state and load of the sender.
     Heartbeat(Heartbeat),
-    /// What it has.
+    /// Contents of the sender.
     Inventory(Inventory),
-    /// It asks for an inventory.
+    /// Request for the receiver's inventory.
     Ask(Ask),
 }
 
-/// A message whose body has not been read yet.
+/// A message whose body is not decoded yet.
 ///
-/// Whoever checks authenticators does so between [`open`](Self::open) and [`message`](Self::message). What
-/// an authenticator has to cover is [`head`](Self::head) and [`body`](Self::body).
+/// Authenticators are checked between [`open`](Self::open) and [`message`](Self::message). An
+/// authenticator has to cover [`head`](Self::head) and [`body`](Self::body).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope<'a> {
     bytes: &'a [u8],
@@ -96,13 +97,13 @@ pub struct Envelope<'a> {
     body: usize,
 }
 
-/// The version and the kind.
+/// Length of version and kind.
 const HEAD_BYTES: usize = 2;
 
 // === impl Kind ===
 
 impl Kind {
-    /// All of them, in the order of their numbers.
+    /// All kinds, in the order of their numbers.
     pub const ALL: [Self; 7] = [
         Self::Heartbeat,
         Self::Inventory,
@@ -113,7 +114,7 @@ impl Kind {
         Self::Bytes,
     ];
 
-    /// The name that `docs/lattice.md` has for it.
+    /// The name in `docs/lattice.md`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -147,7 +148,7 @@ impl Kind {
 // === impl Message ===
 
 impl Message {
-    /// What it is.
+    /// The kind of the message.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -157,7 +158,7 @@ impl Message {
         }
     }
 
-    /// Who sent it.
+    /// The sender of the message.
     #[must_use]
     pub fn origin(&self) -> Origin {
         match self {
@@ -167,18 +168,18 @@ impl Message {
         }
     }
 
-    /// The message for a lattice, with an empty authenticator.
+    /// Encodes the message for a lattice, with an empty authenticator.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// If a field is over the limit of the receiver.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         self.encode_with(lattice, &[])
     }
 
-    /// The message for a lattice, with an authenticator.
+    /// Encodes the message for a lattice, with an authenticator.
     ///
     /// # Errors
-    /// If a field is longer than the other end would take.
+    /// If a field is over the limit of the receiver.
     pub fn encode_with(&self, lattice: &str, authenticator: &[u8]) -> Result<Vec<u8>, EncodeError> {
         encode(
             self.kind(),
@@ -193,16 +194,19 @@ impl Message {
         )
     }
 
-    /// Reads a message for a lattice, whatever its authenticator is.
+    /// Decodes a message for a lattice, without checking its authenticator.
     ///
     /// # Errors
-    /// If it is not a message of this version for this lattice, or a field is not as it has to be.
+    /// If the message has another version or lattice, or an invalid field.
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
         Envelope::open(bytes)?.message(lattice)
     }
 }
 
-/// Writes the head that every message between hosts has, and a body.
+/// Encodes the head that all messages between hosts have in common, and a body.
+///
+/// # Errors
+/// If a field is over the limit of the receiver.
 pub fn encode(
     kind: Kind,
     lattice: &str,
@@ -224,11 +228,15 @@ pub fn encode(
 // === impl Origin ===
 
 impl Origin {
-    /// The message's place among those from its host.
+    /// The place of the message among those of its host.
     pub(super) fn order(self) -> (u64, u64) {
         (self.incarnation, self.sequence)
     }
 
+    /// Encodes the origin, as part of a head.
+    ///
+    /// # Errors
+    /// If the message is over the limit of its kind.
     pub fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.bytes(self.host.key())?;
         encoder.u64(self.incarnation)?;
@@ -248,10 +256,10 @@ impl Origin {
 // === impl Envelope ===
 
 impl<'a> Envelope<'a> {
-    /// Reads what is before the body.
+    /// Decodes everything before the body.
     ///
     /// # Errors
-    /// If it is not a message of this version, of a kind that this version has, within the bounds.
+    /// If the version or the kind is not supported, or a limit is exceeded.
     pub fn open(bytes: &'a [u8]) -> Result<Self, MessageError> {
         let kind = read_head(bytes)?;
         let (limit, found) = (kind.bytes_max(), bytes.len());
@@ -274,13 +282,13 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// What the message is.
+    /// The kind of the message.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// What proves who sent the message; empty if nothing does.
+    /// The proof of the sender's identity; may be empty.
     #[must_use]
     pub fn authenticator(&self) -> &'a [u8] {
         self.authenticator
@@ -298,11 +306,11 @@ impl<'a> Envelope<'a> {
         &self.bytes[self.body..]
     }
 
-    /// Reads the body of a message that hosts send of themselves.
+    /// Decodes the body of a membership message.
     ///
     /// # Errors
-    /// If it is of another kind or for another lattice, a field is not as it has to be, or bytes follow after
-    /// the last one.
+    /// If the message is of another kind or for another lattice, a field is invalid, or bytes
+    /// follow after the last one.
     pub fn message(&self, lattice: &str) -> Result<Message, MessageError> {
         self.read(lattice, |kind, origin, reader| {
             Ok(match kind {
@@ -314,7 +322,10 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// Reads the body as what `read` makes of it; nothing where a message of the kind has no place.
+    /// Decodes the body with `read`, which returns `None` for a kind that it does not accept.
+    ///
+    /// # Errors
+    /// As for [`message`](Self::message).
     pub fn read<T>(
         &self,
         lattice: &str,

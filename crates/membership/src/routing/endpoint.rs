@@ -1,7 +1,7 @@
-//! A host as calls see it: how busy it is, and whether it answers.
+//! A host as a target of calls: its load and health.
 //!
-//! Calls on many threads read and change peers without waiting for each other; only what follows a failure
-//! takes a lock, for some nanoseconds and never across anything that waits.
+//! Calls on many threads read and update endpoints without locks. Only the effects of a failure
+//! take a lock, for some nanoseconds and never across an await.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,29 +12,29 @@ use crate::HostId;
 use crate::message::Load;
 use crate::{Moment, Random};
 
-/// A host that calls can be sent to.
+/// A host that takes calls.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     id: HostId,
-    /// How many calls of this host it has.
+    /// Number of calls in flight from this host.
     in_flight: AtomicU32,
-    /// How many others it had at its last heartbeat.
+    /// Number of calls from other hosts, as of its last heartbeat.
     other_calls: AtomicU32,
-    /// How many it takes.
+    /// Maximum number of calls.
     limit: AtomicU32,
-    /// A copy of the health's class, to be read without the lock.
+    /// Copy of `health.class()`, readable without the lock.
     class: AtomicU8,
     health: Mutex<Health>,
 }
 
-/// Whether a call may go to a endpoint.
+/// Admission of a call to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Admission {
-    /// It may.
+    /// Open to all calls.
     Open,
-    /// It may as a probe.
+    /// Open to one call, as a probe.
     ProbeDue,
-    /// It may not, while there is another way.
+    /// Closed while other endpoints are available.
     Closed,
 }
 
@@ -54,14 +54,15 @@ impl Endpoint {
         self.id
     }
 
-    /// Takes note of what the host said of its load. What it runs for this host is known better here.
+    /// Applies the published load. Calls from this host are counted more precisely here, so only
+    /// the others are taken from it.
     pub(super) fn set_load(&self, load: Load) {
         let other_calls = load.running.saturating_sub(self.in_flight.load(Relaxed));
         self.other_calls.store(other_calls, Relaxed);
         self.limit.store(load.limit, Relaxed);
     }
 
-    /// Whether this is less busy than another one, each in relation to what it takes.
+    /// True if this endpoint is less utilized than another one, relative to their limits.
     pub(super) fn is_less_busy_than(&self, other: &Self) -> bool {
         let (own, own_limit) = self.utilization();
         let (others, other_limit) = other.utilization();
@@ -79,27 +80,27 @@ impl Endpoint {
         }
     }
 
-    /// Takes the one place for a probe; says whether it was free.
+    /// Reserves the single probe slot; false if it is taken.
     pub(super) fn begin_probe(&self, now: Moment) -> bool {
         self.health().begin_probe(now)
     }
 
-    /// Gives the place for a probe back.
+    /// Releases the probe slot.
     pub(super) fn end_probe(&self) {
         self.health().end_probe();
     }
 
-    /// A call is sent there.
+    /// Counts a sent call.
     pub(super) fn begin_call(&self) {
         self.in_flight.fetch_add(1, Relaxed);
     }
 
-    /// A call that was sent there has ended, or nobody waits for it any more.
+    /// Uncounts a call that has ended or was abandoned.
     pub(super) fn end_call(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// Learns from how a call ended.
+    /// Updates load and health by the outcome of a call.
     pub(super) fn on_outcome(&self, outcome: Outcome, now: Moment, random: &mut Random) {
         match outcome {
             Outcome::NoResponders => self.on_failure(now, CallFailure::NoResponders, random),
@@ -107,12 +108,12 @@ impl Endpoint {
             Outcome::Answered => self.on_answer(now),
             Outcome::NotRun(code) => {
                 if code == weft_wire::FailureCode::Busy {
-                    // Until its next heartbeat it counts as full.
+                    // Counts as full until the next heartbeat.
                     self.other_calls.store(self.limit.load(Relaxed), Relaxed);
                 }
                 self.on_answer(now);
             }
-            // The bus is at fault, or the view tells more of it than a call.
+            // Caused by the bus, or reported by the view more precisely than by a call.
             Outcome::NotSent | Outcome::BusLost | Outcome::Lost => {}
         }
     }
@@ -132,7 +133,7 @@ impl Endpoint {
         self.class.store(health.class() as u8, Relaxed);
     }
 
-    /// How many calls it would have with one more, and how many it takes.
+    /// Number of calls including one more, and their maximum.
     fn utilization(&self) -> (u64, u64) {
         let running =
             u64::from(self.in_flight.load(Relaxed)) + u64::from(self.other_calls.load(Relaxed)) + 1;
@@ -140,34 +141,33 @@ impl Endpoint {
         (running, self.limit.load(Relaxed).max(1).into())
     }
 
-    /// Nothing that holds the lock can panic half-way, so a poisoned one holds a whole value.
+    /// Ignores poisoning: no code panics half-way through an update.
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A question to an ejected host whether it answers, instead of a call. Dropped without an outcome, it was not
-/// asked.
+/// A probe of an ejected host without a call. Releases its slot when dropped without an outcome.
 #[derive(Debug)]
 pub struct Probe {
     endpoint: Arc<Endpoint>,
 }
 
 impl Probe {
-    /// A probe of a endpoint, if one is due.
+    /// Begins a probe of an endpoint, if one is due.
     pub(super) fn begin(endpoint: &Arc<Endpoint>, now: Moment) -> Option<Self> {
         let due = endpoint.admission(now) == Admission::ProbeDue && endpoint.begin_probe(now);
         let endpoint = endpoint.clone();
         due.then(|| Self { endpoint })
     }
 
-    /// Who is to be asked.
+    /// The host to probe.
     #[must_use]
     pub fn host(&self) -> HostId {
         self.endpoint.id()
     }
 
-    /// Whether it answered.
+    /// Applies the outcome of the probe.
     pub fn outcome(self, outcome: Outcome, now: Moment, random: &mut Random) {
         self.endpoint.on_outcome(outcome, now, random);
     }

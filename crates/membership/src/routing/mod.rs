@@ -1,21 +1,22 @@
-//! Which host a call goes to: the caller's choice, made without asking anyone.
+//! Routing of calls: the choice of a host, made by the caller without coordination.
 //!
-//! A [`Router`] makes a [`Table`] of each [view](crate::View): which hosts have which component
-//! ready, the nearest first. A call takes its [`Candidates`] from the table and goes its [`Route`]. The table
-//! is never changed, so calls read it without locks; what they learn of hosts (who is busy, who does not
-//! answer) is shared between all tables and calls of the router.
+//! A [`Router`] builds a [`Table`] of each [view](crate::View): the hosts of each ready component,
+//! the nearest first. A call takes its [`Candidates`] from the table and follows its [`Route`].
+//! Tables are immutable, so calls read them without locks. Observations of calls (busy hosts,
+//! unresponsive hosts) are shared between all tables and calls of a router.
 //!
-//! What is promised:
-//! 1. The nearest first: this host, then its zone, its region, its cloud, then any. Among the equally near,
-//!    the less busy one of two at random, in relation to what each takes.
-//! 2. A host that is suspected, damped or leaving gets calls only if no sound one is left; one that is dead
-//!    gets none; one that does not answer is ejected, and gets none but probes while another is left.
-//! 3. What certainly has not run goes to another host, within the deadline. What may have run does so only
-//!    if it may be made twice; otherwise whoever called is told `maybe-executed`.
-//! 4. No call goes to a host twice unless the bus was lost meanwhile, or to more than [`ATTEMPTS_MAX`]. Calls
-//!    that are sent again are bounded by a budget, a fifth of all calls and [`RETRIES_SAVED_MAX`] besides.
-//! 5. A call of which every host was lost is not over: it goes on when there are others, or the bus is back
-//!    ([`Decision::Nobody`]). How long to wait for that is its caller's choice.
+//! Guarantees:
+//! 1. The nearest host first: this host, then its zone, its region, its cloud, then any. Among
+//!    equally near hosts, the less utilized of two random ones.
+//! 2. Suspected, damped and leaving hosts get calls only if no healthy one is left. Dead hosts get
+//!    none. Unresponsive hosts are ejected, and get only probes while another host is left.
+//! 3. A call that certainly has not run is sent to another host, within the deadline. One that may
+//!    have run is sent again only if it is idempotent; otherwise it fails with `maybe-executed`.
+//! 4. A call is sent to a host at most once unless the bus was lost meanwhile, and to at most
+//!    [`ATTEMPTS_MAX`] hosts. Repeated calls are bounded by a budget: a fifth of all calls plus
+//!    [`RETRIES_SAVED_MAX`].
+//! 5. A call whose hosts were all lost can continue, when other hosts appear or the bus returns
+//!    ([`Decision::Nobody`]). The caller chooses how long to wait for that.
 
 mod endpoint;
 mod outcome;

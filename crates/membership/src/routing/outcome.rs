@@ -1,29 +1,29 @@
-//! How an attempt ended.
+//! Outcome of an attempt.
 
 use weft_wire::FailureCode;
 
-/// How an attempt ended, as far as the way matters.
+/// The outcome of an attempt, as far as it matters for routing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// There is an answer: a result, or a failure that ends the call. It is what whoever called gets.
+    /// A reply arrived: a result, or a failure that ends the call. The caller gets it.
     Answered,
-    /// The host answered that it does not run the call, with this code.
+    /// The host replied that it does not run the call, with this code.
     NotRun(FailureCode),
-    /// The bus answered that the host does not listen. The call has not run.
+    /// The bus reported no responders at the host. The call has not run.
     NoResponders,
-    /// The call was not sent: the bus is away. The call has not run.
+    /// The call was not sent because the bus is down. The call has not run.
     NotSent,
-    /// There was no answer until the attempt had to end. The call may have run, or still run.
+    /// The time of the attempt ran out. The call may have run, or may still be running.
     TimedOut,
-    /// There will be no answer: the host was lost after the call was sent. It may have run.
+    /// The host was lost after the call was sent. The call may have run.
     Lost,
-    /// There will be no answer: the bus was lost after the call was sent, by whose fault is not known. It may
-    /// have run.
+    /// The bus was lost after the call was sent, which does not prove a fault of the host. The call
+    /// may have run.
     BusLost,
 }
 
 impl Outcome {
-    /// The outcome of an attempt that was answered with a failure.
+    /// The outcome of an attempt with a failure as the reply.
     #[must_use]
     pub const fn of_failure(code: FailureCode) -> Self {
         match code {
@@ -36,7 +36,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the call may have run.
+    /// True if the call may have run.
     #[must_use]
     pub const fn may_have_run(self) -> bool {
         match self {

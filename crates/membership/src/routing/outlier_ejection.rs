@@ -1,56 +1,60 @@
-//! Whether calls go to a host: ejection after failures, and the way back over probes.
+//! Outlier ejection: no calls to a host after failures, until it answers probes.
 
 use std::time::Duration;
 
 use crate::{Moment, Random};
 
-/// After how many calls in a row without an answer a host is ejected. One may be the call's own fault, and
-/// two coincide.
+/// Number of consecutive calls without an answer after which a host is ejected. One may be due to
+/// the call itself, and two may coincide.
 pub const FAILURES_TO_EJECT: u32 = 3;
 
-/// How long a host is ejected the first time: about as long as a restart takes.
+/// First ejection time: about the duration of a restart.
 pub const EJECTED_FIRST: Duration = Duration::from_secs(1);
 
-/// How long it is ejected at most: what comes back is found within half a minute, and until then costs a
-/// call in half a minute.
+/// Longest ejection time: a returning host is found within half a minute, and until then probes
+/// cost at most one call in half a minute.
 pub const EJECTED_MAX: Duration = Duration::from_secs(30);
 
-/// How many probes in a row have to be answered before all calls go there again: one answer may be luck.
+/// Number of consecutive answered probes before a host gets all calls again: one answer may be
+/// luck.
 pub const PROBES_TO_RETURN: u32 = 3;
 
-/// How long after its return an ejection is forgotten; before, the next one is twice as long.
+/// Time without failures after which earlier ejections are forgotten; before that, the next one is
+/// twice as long.
 pub const EJECTION_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
 
-/// By which part a time is longer or shorter at random, so that callers do not come back all at once: a
-/// quarter.
+/// Divisor of the random part of an ejection time, a quarter, so that callers do not return all at
+/// once.
 const JITTER_DIVISOR: u32 = 4;
 
-/// How sure it is that a host, and not the call, is at fault.
+/// The kind of a failed call, which determines the certainty that the host is at fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CallFailure {
-    /// There was no answer in time.
+    /// No answer in time.
     TimedOut,
-    /// The bus says that the host does not listen.
+    /// The bus reported no responders at the host.
     NoResponders,
 }
 
-/// Whether calls go to a host.
+/// Health of a host.
 #[derive(Debug)]
 pub(super) struct Health {
     state: State,
-    /// How many times in a row it was ejected.
+    /// Number of consecutive ejections.
     ejections: u32,
-    /// When it came back last.
+    /// End of the last ejection.
     returned_at: Moment,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// All calls may go there. Leads to `Ejected` by failures in a row.
+    /// Takes all calls. Next: `Ejected`, after consecutive failures.
     Healthy { failures: u32 },
-    /// No call goes there while there is another way. Leads to `Probed` by a probe when it is time.
+    /// Takes no calls while other hosts are available. Next: `Probing`, when a probe begins after
+    /// `until`.
     Ejected { until: Moment },
-    /// One call at a time goes there. Leads to `Open` by answers in a row, and to `Ejected` by a failure.
+    /// Takes one call at a time. Next: `Healthy`, after consecutive answers, or `Ejected`, after a
+    /// failure.
     Probing { answers: u32, in_flight: bool },
 }
 
@@ -71,7 +75,7 @@ impl Health {
         }
     }
 
-    /// Whether a probe may go there now.
+    /// True if a probe may be sent now.
     pub(super) fn is_due(&self, now: Moment) -> bool {
         match self.state {
             State::Healthy { .. } => false,
@@ -80,7 +84,7 @@ impl Health {
         }
     }
 
-    /// Takes the one place for a probe; says whether it was free.
+    /// Reserves the single probe slot; false if it is taken.
     pub(super) fn begin_probe(&mut self, now: Moment) -> bool {
         let due = self.is_due(now);
         if due {
@@ -94,7 +98,7 @@ impl Health {
         due
     }
 
-    /// Gives the place for a probe back: its call has ended, or nobody waits for it.
+    /// Releases the probe slot: its call has ended or was abandoned.
     pub(super) fn end_probe(&mut self) {
         if let State::Probing { in_flight, .. } = &mut self.state {
             *in_flight = false;
@@ -124,7 +128,7 @@ impl Health {
                     self.eject(now, random);
                 }
             }
-            // A call from before the ejection, or one that had no other way.
+            // A call from before the ejection, or one without an alternative.
             State::Ejected { .. } => {}
             State::Probing { .. } => self.eject(now, random),
         }
@@ -143,28 +147,28 @@ impl Health {
     }
 }
 
-/// What a call has to know of a host's health without asking for more.
+/// Summary of the health for the path of a call, readable without the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum HealthClass {
-    /// There is nothing to know.
+    /// No recent failures.
     Healthy = 0,
-    /// Calls go there, and an answer is news.
+    /// Takes calls, but has recent failures, which an answer resets.
     Failing = 1,
-    /// Calls do not go there, but for probes.
+    /// Takes only probes.
     Ejected = 2,
 }
 
-/// How long, after so many ejections in a row before.
+/// Ejection time after this number of consecutive ejections.
 fn backoff(ejections: u32) -> Duration {
-    // 2⁵ times the first is beyond the maximum already.
+    // 2⁵ times the first is already above the maximum.
     let factor = 1_u32 << ejections.min(5);
     EJECTED_FIRST.saturating_mul(factor).min(EJECTED_MAX)
 }
 
 fn jittered(time: Duration, random: &mut Random) -> Duration {
     let part = time / JITTER_DIVISOR;
-    // Below two parts, of which one is taken away: a quarter to either side.
+    // Below two parts, of which one is subtracted: a quarter to either side.
     let spread_us = u32::try_from(2 * part.as_micros()).unwrap_or(u32::MAX);
     time - part + Duration::from_micros(random.below(spread_us).into())
 }

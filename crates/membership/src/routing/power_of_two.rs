@@ -1,4 +1,4 @@
-//! The choice among the hosts that have what is called.
+//! Selection of a host among candidates: the less utilized of two random ones.
 
 use std::ops::Range;
 
@@ -6,36 +6,37 @@ use super::endpoint::Admission;
 use super::table::Candidates;
 use crate::{Moment, Random};
 
-/// Whether a call may be made twice.
+/// Permission to run a call twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Repeat {
-    /// It may: its link is marked idempotent.
+    /// Allowed: the link is marked idempotent.
     Idempotent,
-    /// It may not, once it may have run.
+    /// Not allowed once the call may have run.
     Never,
 }
 
-/// What a choice depends on.
+/// The input of a selection.
 pub(super) struct Selector<'a> {
     pub(super) candidates: &'a Candidates,
-    /// Who was asked already, by index.
+    /// Indices of the candidates tried before.
     pub(super) tried: &'a [usize],
     pub(super) repeat: Repeat,
     pub(super) random: &'a mut Random,
     pub(super) now: Moment,
 }
 
-/// Who was selection.
+/// The selected candidate.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Selection {
-    /// Which of the candidates.
+    /// Index among the candidates.
     pub(super) index: usize,
-    /// Whether it has the host's one place for a probe, which has to be given back.
+    /// True if the selection holds the endpoint's probe slot, which has to be released.
     pub(super) is_probe: bool,
 }
 
 impl Selector<'_> {
-    /// One of the nearest group with anyone who may be asked; without one, anyone who was not asked yet.
+    /// Selects from the nearest group with an admissible candidate; if there is none, any untried
+    /// candidate.
     pub(super) fn select(mut self) -> Option<Selection> {
         let candidates = self.candidates;
         let mut groups = candidates.groups();
@@ -44,11 +45,12 @@ impl Selector<'_> {
         selection.or_else(|| groups.find_map(|group| self.select_untried(group)))
     }
 
-    /// One of a group: the less busy one of two at random, or the first that may be asked from there on.
+    /// Selects from a group: the less utilized of two random candidates, or else the first
+    /// admissible one after them.
     fn select_in(&mut self, group: Range<usize>) -> Option<Selection> {
         let (first, second) = self.two_random(&group);
         let selection = match (self.admit(first), second) {
-            // A probe that was taken is made: it is this call that finds out.
+            // A reserved probe is always sent by the call that reserved it.
             (Some(selection), Some(second)) if !selection.is_probe => {
                 let other = self.admit(second);
                 let other =
@@ -61,7 +63,8 @@ impl Selector<'_> {
         selection.or_else(|| rotated(first, group).find_map(|index| self.admit(index)))
     }
 
-    /// Anyone of a group who was not asked yet: if nobody answers, trying is better than giving up.
+    /// Selects any untried candidate of a group: if all are ejected, trying one is better than
+    /// giving up.
     fn select_untried(&mut self, group: Range<usize>) -> Option<Selection> {
         let (first, _) = self.two_random(&group);
         let index = rotated(first, group).find(|index| !self.tried.contains(index))?;
@@ -69,7 +72,7 @@ impl Selector<'_> {
         Some(Selection { index, is_probe })
     }
 
-    /// A candidate, if it may be asked; a probe is taken with it.
+    /// Selects a candidate if it is untried and admissible; reserves a probe if one is due.
     fn admit(&self, index: usize) -> Option<Selection> {
         if self.tried.contains(&index) {
             return None;
@@ -77,7 +80,7 @@ impl Selector<'_> {
         let endpoint = self.candidates.endpoint(index);
         let is_probe = match endpoint.admission(self.now) {
             Admission::Open => false,
-            // What may not be made twice is not for finding out who answers.
+            // Only idempotent calls serve as probes.
             Admission::ProbeDue if self.repeat == Repeat::Idempotent => {
                 endpoint.begin_probe(self.now).then_some(true)?
             }
@@ -91,7 +94,7 @@ impl Selector<'_> {
         self.candidates.endpoint(index).is_less_busy_than(other)
     }
 
-    /// Two members of a group at random; one if there are no two.
+    /// Two random members of a group, or its only member.
     fn two_random(&mut self, group: &Range<usize>) -> (usize, Option<usize>) {
         let length = u32::try_from(group.len()).unwrap_or(u32::MAX);
         if length < 2 {
@@ -105,7 +108,7 @@ impl Selector<'_> {
     }
 }
 
-/// All of a group, beginning somewhere in it.
+/// All members of a group, starting from `first`.
 fn rotated(first: usize, group: Range<usize>) -> impl Iterator<Item = usize> {
     (first..group.end).chain(group.start..first)
 }

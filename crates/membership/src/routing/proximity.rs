@@ -1,31 +1,31 @@
-//! How near two hosts are to each other.
+//! Proximity of two hosts.
 
 use crate::HostView;
 
-/// The label that names a host's cloud.
+/// The label with a host's cloud.
 pub const LABEL_CLOUD: &str = "cloud";
-/// The label that names a host's region in its cloud.
+/// The label with a host's region in its cloud.
 pub const LABEL_REGION: &str = "region";
-/// The label that names a host's zone in its region.
+/// The label with a host's zone in its region.
 pub const LABEL_ZONE: &str = "zone";
 
-/// How near a host is to this one, the nearest first.
+/// Proximity of a host to this one, the nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proximity {
-    /// It is this one.
+    /// The same host.
     Host,
-    /// It is in the same zone.
+    /// The same zone.
     Zone,
-    /// It is in the same region.
+    /// The same region.
     Region,
-    /// It is in the same cloud.
+    /// The same cloud.
     Cloud,
-    /// It is in the same lattice.
+    /// Only the same lattice.
     Lattice,
 }
 
 impl Proximity {
-    /// All of them, the nearest first.
+    /// All values, the nearest first.
     pub const ALL: [Self; 5] = [
         Self::Host,
         Self::Zone,
@@ -34,8 +34,8 @@ impl Proximity {
         Self::Lattice,
     ];
 
-    /// How near another host is. Names of zones and regions come again in other clouds, so hosts share one
-    /// only if they share what is around it, or neither says what that is.
+    /// The proximity of another host. Names of zones and regions are reused in other clouds, so two
+    /// hosts share one only if the enclosing labels are equal, or missing on both.
     #[must_use]
     pub fn between(own: &HostView, other: &HostView) -> Self {
         if own.id == other.id {

@@ -1,20 +1,21 @@
-//! How many calls may be sent a second time, in relation to those that are sent at all.
+//! Budget for repeated calls, in proportion to all calls.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What a retry costs, in the unit that calls pay in.
+/// Cost of a retry, in units of [`CALL_DEPOSIT`].
 const RETRY_COST: u32 = 5;
 
-/// What a call pays in: one retry for five calls, so that an overload is made a fifth worse at most.
+/// Deposit of a call: one retry per five calls, so that retries worsen an overload by at most a
+/// fifth.
 const CALL_DEPOSIT: u32 = 1;
 
-/// How many retries are saved up at most, and there at the start: as many as calls are in flight to a busy
-/// host when it is lost, all of which want to go elsewhere at once.
+/// Maximum of saved retries, and their number at the start: the calls in flight to a busy host when
+/// it is lost, all of which are then sent elsewhere at once.
 pub const RETRIES_SAVED_MAX: u32 = 256;
 
 const MAX: u32 = RETRIES_SAVED_MAX * RETRY_COST;
 
-/// The retries that calls of one component have saved up.
+/// The saved retries of one component.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     saved: AtomicU32,
@@ -27,9 +28,9 @@ impl RetryBudget {
         }
     }
 
-    /// A call is made.
+    /// Adds the deposit of a call.
     pub(super) fn deposit(&self) {
-        // Mostly it is full, and then nothing is written that other cores would have to read again. A race
+        // Usually the budget is full, and skipping the write saves other cores a cache miss. A race
         // loses or gains a fifth of a retry.
         let saved = self.saved.load(Ordering::Relaxed);
         if saved < MAX {
@@ -37,7 +38,7 @@ impl RetryBudget {
         }
     }
 
-    /// A call is to be made again; says whether it may.
+    /// Takes the cost of a retry; false if the budget is used up.
     pub(super) fn withdraw(&self) -> bool {
         let withdrawn = |saved: u32| saved.checked_sub(RETRY_COST);
         let updated = self

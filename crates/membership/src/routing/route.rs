@@ -1,4 +1,4 @@
-//! The way of one call: which host it is sent to, and whether and where it is sent again.
+//! Route of one call: the sequence of hosts that it is sent to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,49 +11,50 @@ use super::table::Candidates;
 use crate::HostId;
 use crate::{Moment, Random};
 
-/// To how many hosts a call is sent at most: to all replicas where there are as many as usual, and to no more
-/// than a caller has time for.
+/// Maximum number of hosts that a call is sent to: all replicas in a usual lattice, and no more
+/// than fit into a deadline.
 pub const ATTEMPTS_MAX: usize = 4;
 
-/// The shortest time that an attempt is given before another host is tried: a call that takes longer than
-/// half of its deadline is not made twice for that if the deadline is short.
+/// Shortest time of an attempt before another host is tried, so that a short deadline does not
+/// repeat a call that merely takes longer than half of it.
 pub const ATTEMPT_TIME_MIN: Duration = Duration::from_millis(100);
 
-/// What the way of a call depends on.
+/// The properties of a call that determine its route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
-    /// Until when whoever called waits.
+    /// The time until which the caller waits.
     pub deadline: Moment,
-    /// Whether it may be made twice.
+    /// Permission to run the call twice.
     pub repeat: Repeat,
 }
 
-/// What is to be done with a call.
+/// The next step of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Send it.
+    /// Send the call.
     Send(Attempt),
-    /// Nobody is left to whom it could be sent: none of those that are known, or the bus is away. It goes on
-    /// once there is news ([`Route::renew`]); whoever does not wait for that gives up with this code.
+    /// No host is left to try: all known ones were tried, or the bus is down. The call can continue
+    /// after [`Route::renew`]; a caller that does not wait fails with this code.
     Nobody(FailureCode),
-    /// Tell whoever called that it has failed, with this code.
+    /// Fail the call with this code.
     GiveUp(FailureCode),
 }
 
-/// One sending of a call.
+/// One attempt to run a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// To whom.
+    /// The host to send the call to.
     pub host: HostId,
-    /// Until when an answer is waited for. What comes later is not an answer any more.
+    /// The end of the wait for a reply. Later replies are ignored.
     pub until: Moment,
 }
 
-/// The way of one call.
+/// The route of one call.
 ///
-/// [`next`](Self::next) says what to do, [`outcome`](Self::outcome) is told how it ended, until there is an
-/// answer or nothing is left to do. No host is asked twice unless the bus was lost meanwhile, and there are at
-/// most [`ATTEMPTS_MAX`] attempts. Dropping it says that nobody waits any more. It allocates nothing.
+/// Alternate [`next`](Self::next), which returns the next step, and [`outcome`](Self::outcome),
+/// which records the result, until the call is answered or has failed. No host is tried twice
+/// unless the bus was lost meanwhile, and there are at most [`ATTEMPTS_MAX`] attempts. Dropping the
+/// route abandons the call. A route does not allocate.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -93,33 +94,34 @@ pub struct Route {
     candidates: Arc<Candidates>,
     call: Call,
     random: Random,
-    /// Which candidates were asked, the latest last; the first `tried_count` count.
+    /// Indices of tried candidates, in order; the first `tried_count` are valid.
     tried: [usize; ATTEMPTS_MAX],
     tried_count: usize,
-    /// How many times the call was sent: more than were asked if some of these are not known any more.
+    /// Number of attempts. Above `tried_count` if some tried candidates are no longer known.
     attempts: usize,
-    /// Whether the bus was away at the last attempt, which it is for all candidates.
+    /// True if the bus was down at the last attempt, which affects all candidates.
     is_bus_down: bool,
-    /// The attempt of which the outcome is not known yet.
+    /// The attempt without an outcome yet.
     in_flight: Option<Selection>,
     progress: Progress,
 }
 
-/// What the attempts that have ended mean for those to come.
+/// Consequences of the ended attempts for later ones.
 #[derive(Clone, Copy, Debug, Default)]
 struct Progress {
-    /// The call has ended, and this is what is told to whoever asks again.
+    /// The code to fail with once the call has ended.
     final_code: Option<FailureCode>,
-    /// It may have run at some host.
+    /// The call may have run at some host.
     may_have_run: bool,
-    /// Sending it again has to be paid for.
+    /// Sending the call again takes from the retry budget.
     needs_budget: bool,
-    /// Why it has not run, the code that tells most.
+    /// The most informative reason why the call has not run.
     not_run: Option<FailureCode>,
 }
 
 impl Route {
-    /// The way of a call to one of these. The same random numbers lead the same way.
+    /// Starts the route of a call among these candidates. The same random numbers give the same
+    /// route.
     #[must_use]
     pub fn new(candidates: Arc<Candidates>, call: Call, random: Random) -> Self {
         Self {
@@ -135,7 +137,7 @@ impl Route {
         }
     }
 
-    /// What is to be done now. An attempt whose outcome was not told counts as lost.
+    /// Returns the next step. An attempt without an outcome counts as lost.
     pub fn next(&mut self, now: Moment) -> Decision {
         if self.in_flight.is_some() {
             self.outcome(Outcome::Lost, now);
@@ -162,7 +164,7 @@ impl Route {
         Decision::GiveUp(self.progress.code())
     }
 
-    /// Tells how the attempt that is under way ended; if there is none, nothing happens.
+    /// Applies the outcome of the current attempt; no-op without one.
     pub fn outcome(&mut self, outcome: Outcome, now: Moment) {
         let Some(in_flight) = self.in_flight.take() else {
             return;
@@ -173,7 +175,7 @@ impl Route {
         self.release(in_flight);
         self.progress.on_outcome(outcome, self.call.repeat);
         if matches!(outcome, Outcome::NotSent | Outcome::BusLost) {
-            // It is not the host that was tried and found wanting.
+            // The host was not really tried.
             self.is_bus_down = true;
             self.tried_count -= 1;
         }
@@ -182,8 +184,8 @@ impl Route {
         }
     }
 
-    /// Goes on among these, who are known by now, or with the bus that is back. Those that were asked already,
-    /// and have not been started anew since, are not asked again.
+    /// Continues with new candidates, or with the same ones after the bus has returned. Candidates
+    /// that were tried and not restarted since are not tried again.
     pub fn renew(&mut self, candidates: Arc<Candidates>) {
         self.abandon();
         self.is_bus_down = false;
@@ -199,7 +201,7 @@ impl Route {
         self.candidates = candidates;
     }
 
-    /// How many times the call was sent.
+    /// Number of attempts.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.attempts
@@ -218,7 +220,8 @@ impl Route {
 
     // === sending ===
 
-    /// Whether the call may be sent: the first time always, then if it is free or can be paid for.
+    /// True if the call may be sent: always the first time, then if it is free or the budget covers
+    /// it.
     fn may_send(&self) -> bool {
         let budget = self.candidates.budget();
         if self.attempts == 0 {
@@ -241,8 +244,8 @@ impl Route {
         }
     }
 
-    /// Until when an attempt that begins now may take: half of the time that is left if another one could
-    /// follow, and all of it otherwise.
+    /// The end of an attempt that begins now: half of the remaining time if another attempt can
+    /// follow, otherwise all of it.
     fn until(&self, now: Moment) -> Moment {
         let is_last = self.attempts == ATTEMPTS_MAX || self.tried_count == self.candidates.len();
         if is_last || self.call.repeat == Repeat::Never {
@@ -258,7 +261,7 @@ impl Route {
         }
     }
 
-    /// Nobody waits for the attempt any more that is under way.
+    /// Ends the current attempt without an outcome.
     fn abandon(&mut self) {
         if let Some(in_flight) = self.in_flight.take() {
             self.candidates.endpoint(in_flight.index).end_call();
@@ -282,7 +285,7 @@ impl Progress {
             (Outcome::Answered, _) | (Outcome::Lost | Outcome::BusLost, Repeat::Never) => {
                 Some(FailureCode::MaybeExecuted)
             }
-            // Such an attempt has all the time that there is.
+            // Such an attempt had all of the remaining time.
             (Outcome::TimedOut, Repeat::Never) => Some(FailureCode::Deadline),
             _ => None,
         };
@@ -291,15 +294,15 @@ impl Progress {
             Outcome::NoResponders | Outcome::NotSent => Some(FailureCode::Unreachable),
             Outcome::Answered | Outcome::TimedOut | Outcome::Lost | Outcome::BusLost => None,
         };
-        // The bus alone answers that nobody listens, which is cheap and stops with the first such answer.
+        // An answer of the bus itself is cheap, and the call has not reached a host.
         self.needs_budget = !matches!(outcome, Outcome::NoResponders | Outcome::NotSent);
         if code.map(rank) > self.not_run.map(rank) {
             self.not_run = code;
         }
     }
 
-    /// What is to be done when every candidate was asked: hosts that are busy or refuse the call have answered
-    /// it, and those that are lost have not.
+    /// The next step when every candidate was tried: busy and refusing hosts have answered the
+    /// call, lost ones have not.
     fn without_candidates(&self) -> Decision {
         match self.code() {
             code @ (FailureCode::Unreachable | FailureCode::MaybeExecuted) => {
@@ -309,7 +312,7 @@ impl Progress {
         }
     }
 
-    /// The code for giving up now.
+    /// The code for failing now.
     fn code(&self) -> FailureCode {
         if self.may_have_run {
             return FailureCode::MaybeExecuted;
@@ -318,7 +321,7 @@ impl Progress {
     }
 }
 
-/// How much a code tells of why a call has not run: that a host is busy, than that another one is gone.
+/// The information in a code: a busy host is a better reason than a missing one.
 fn rank(code: FailureCode) -> u8 {
     match code {
         FailureCode::Busy => 2,

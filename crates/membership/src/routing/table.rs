@@ -1,4 +1,4 @@
-//! Which hosts have what ready: an immutable snapshot of a view, made anew when the view changes.
+//! Routing table: an immutable snapshot of the ready components in a view.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -11,68 +11,67 @@ use crate::Moment;
 use crate::message::{ComponentId, HostState, Readiness, Revision};
 use crate::{HostId, HostView, Liveness, Standing, View};
 
-/// Makes tables of views, and keeps what calls have learnt from one table to the next.
+/// Builds tables from views, and keeps the observations of calls from one table to the next.
 #[derive(Debug)]
 pub struct Router {
     own: HostId,
     /// The hosts of the view.
     endpoints: BTreeMap<HostId, TrackedHost>,
     table: Arc<Table>,
-    /// Of which revision of the view the table is.
+    /// The revision of the view from which the table was built.
     view_revision: Option<u64>,
 }
 
-/// What is kept of a host.
+/// A host across views.
 #[derive(Debug)]
 struct TrackedHost {
-    /// Which of its lives it is: a new process begins with a clean slate.
+    /// Start counter of the process: a restarted host begins with a clean record.
     incarnation: u64,
-    /// Of which heartbeat the load is.
+    /// Number of the heartbeat from which the load was taken.
     sequence: Option<u64>,
     endpoint: Arc<Endpoint>,
 }
 
-/// Which hosts have what ready, as one view has it.
+/// The hosts of each ready component in one view.
 #[derive(Debug, Default)]
 pub struct Table {
     components: HashMap<ComponentId, Replicas>,
 }
 
-/// The hosts that have a component ready.
+/// The hosts with a component ready.
 #[derive(Debug)]
 struct Replicas {
     budget: Arc<RetryBudget>,
     any: Arc<Candidates>,
-    /// Those of one revision each, in ascending order.
+    /// Candidates by revision, sorted.
     by_revision: Vec<(Revision, Arc<Candidates>)>,
 }
 
 /// The hosts that a call can be sent to, the nearest first.
 #[derive(Debug)]
 pub struct Candidates {
-    /// In the order of groups.
+    /// Ordered by group.
     endpoints: Vec<Arc<Endpoint>>,
-    /// Each group that anyone is in, in the order of preference.
+    /// The non-empty groups in the order of preference.
     groups: Vec<Range<usize>>,
     budget: Arc<RetryBudget>,
 }
 
-/// Whether a host is as good as others of its level.
+/// Condition of a host, which takes precedence over proximity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Tier {
-    /// It is.
     Healthy,
-    /// It is suspected, damped or leaving: it gets calls if no sound one is left at any level.
+    /// Suspected, damped or leaving: gets calls if no healthy host is left at any distance.
     Degraded,
 }
 
-/// Each tier has each level: a sound host far away is better than a doubtful one nearby.
+/// Each tier has all proximities: a distant healthy host is better than a degraded one nearby.
 const GROUPS: usize = 2 * Proximity::ALL.len();
 
 // === impl Router ===
 
 impl Router {
-    /// A router for calls from this host, which knows nobody yet.
+    /// Creates a router for calls from this host, with an empty table.
     #[must_use]
     pub fn new(own: HostId) -> Self {
         Self {
@@ -83,7 +82,7 @@ impl Router {
         }
     }
 
-    /// Brings loads up to date, and the table if the view has changed. Says whether there is a new table.
+    /// Updates the loads, and rebuilds the table if the view has changed; returns whether it has.
     /// Due after every tick.
     pub fn refresh(&mut self, view: &View) -> bool {
         let changed = self.view_revision != Some(view.revision());
@@ -102,14 +101,14 @@ impl Router {
         changed
     }
 
-    /// The table, for calls to read. It stays as it is; a new one takes its place.
+    /// The current table, for calls to read.
     #[must_use]
     pub fn table(&self) -> Arc<Table> {
         self.table.clone()
     }
 
-    /// The ejected hosts that are to be asked now whether they answer. Calls do that too, but only those that
-    /// may be made twice; a host that serves no such calls would never come back.
+    /// Begins the due probes of ejected hosts. Idempotent calls serve as probes too, but a host
+    /// without such calls would never return.
     #[must_use]
     pub fn probes(&self, now: Moment) -> Vec<Probe> {
         let endpoints = self.endpoints.values().map(|tracked| &tracked.endpoint);
@@ -172,7 +171,7 @@ impl TrackedHost {
         }
     }
 
-    /// Each heartbeat is taken once: what calls have learnt since is newer.
+    /// Applies each heartbeat once, because observations of calls after it are newer.
     fn set_load(&mut self, host: &HostView) {
         if self.sequence != Some(host.sequence) {
             self.sequence = Some(host.sequence);
@@ -184,13 +183,13 @@ impl TrackedHost {
 // === impl Table ===
 
 impl Table {
-    /// The hosts that have a component ready, in whatever revision.
+    /// The hosts with a component ready, in any revision.
     #[must_use]
     pub fn any(&self, component: &ComponentId) -> Option<&Arc<Candidates>> {
         Some(&self.components.get(component)?.any)
     }
 
-    /// The hosts that have one revision of a component ready.
+    /// The hosts with one revision of a component ready.
     #[must_use]
     pub fn exactly(&self, component: &ComponentId, revision: Revision) -> Option<&Arc<Candidates>> {
         let revisions = &self.components.get(component)?.by_revision;
@@ -202,14 +201,14 @@ impl Table {
 // === impl Candidates ===
 
 impl Candidates {
-    /// How many there are; at least one.
+    /// Number of candidates; at least one.
     #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    #[expect(clippy::len_without_is_empty, reason = "candidates are never empty")]
     pub fn len(&self) -> usize {
         self.endpoints.len()
     }
 
-    /// Who they are, the nearest first, those in doubt last.
+    /// The hosts, the nearest first, degraded ones last.
     pub fn hosts(&self) -> impl ExactSizeIterator<Item = HostId> {
         self.endpoints.iter().map(|endpoint| endpoint.id())
     }
@@ -218,7 +217,7 @@ impl Candidates {
         &self.endpoints[index]
     }
 
-    /// Where a endpoint is among them, in the life that it had when it was asked.
+    /// The index of an endpoint; `None` after a restart of its host, which gets a new endpoint.
     pub(super) fn position(&self, endpoint: &Arc<Endpoint>) -> Option<usize> {
         self.endpoints
             .iter()
@@ -229,13 +228,13 @@ impl Candidates {
         &self.budget
     }
 
-    /// The groups in the order of preference that anyone is in, as ranges of indices.
+    /// The non-empty groups in the order of preference, as ranges of indices.
     pub(super) fn groups(&self) -> impl Iterator<Item = Range<usize>> {
         self.groups.iter().cloned()
     }
 
     fn new(mut grouped: Vec<GroupedEndpoint<'_>>, budget: Arc<RetryBudget>) -> Self {
-        // The order within a group does not matter, but has to be the same for the same view.
+        // The order within a group is arbitrary, but has to be the same for the same view.
         grouped.sort_by_key(|grouped| (grouped.group, grouped.endpoint.id()));
         grouped.dedup_by_key(|grouped| grouped.endpoint.id());
         let end = |group| grouped.partition_point(|grouped| grouped.group <= group);
@@ -254,14 +253,14 @@ impl Candidates {
 
 // === helpers ===
 
-/// A host, and the group in which it is.
+/// An endpoint with the number of its group.
 #[derive(Clone, Copy)]
 struct GroupedEndpoint<'a> {
     group: usize,
     endpoint: &'a Arc<Endpoint>,
 }
 
-/// The hosts of one component.
+/// Collects the hosts of one component.
 #[derive(Default)]
 struct ReplicasBuilder<'a> {
     any: Vec<GroupedEndpoint<'a>>,
@@ -277,7 +276,7 @@ impl<'a> ReplicasBuilder<'a> {
     fn build(self, budget: Arc<RetryBudget>) -> Replicas {
         let candidates = |grouped| Arc::new(Candidates::new(grouped, budget.clone()));
         let any = candidates(self.any);
-        // Mostly there is one revision, which is then all there is.
+        // Usually there is one revision, which shares its candidates with `any`.
         let by_revision = if let [(revision, _)] = &self.by_revision.iter().collect::<Vec<_>>()[..]
         {
             vec![(**revision, any.clone())]
@@ -295,7 +294,7 @@ impl<'a> ReplicasBuilder<'a> {
     }
 }
 
-/// How good a host is for calls; nothing if it gets none.
+/// The tier of a host; `None` if it gets no calls.
 fn tier(host: &HostView) -> Option<Tier> {
     match (host.liveness, host.state) {
         (Liveness::Dead, _) | (_, HostState::Left) => None,

@@ -1,4 +1,4 @@
-//! What is remembered at most, whatever comes in.
+//! Bounds of memory, for any input.
 
 use std::sync::Arc;
 
@@ -44,27 +44,27 @@ fn count(membership: &Membership) -> usize {
 }
 
 #[test]
-fn a_flood_of_strangers_is_bounded_and_counted() {
+fn a_flood_of_unknown_hosts_is_bounded_and_counted() {
     let mut local = LocalHost::settled();
-    let mut friend = RemoteHost::new(1);
-    local.receive_heartbeat(&mut friend);
+    let mut live = RemoteHost::new(1);
+    local.receive_heartbeat(&mut live);
     for number in 1..HOSTS_MAX {
         assert_eq!(receive_heartbeat(&mut local, number), Ok(()));
     }
     for number in HOSTS_MAX..HOSTS_MAX + 10 {
         assert_eq!(receive_heartbeat(&mut local, number), Err(Rejection::Full));
     }
-    local.receive_heartbeat(&mut friend);
-    assert_eq!(count(&local.membership), HOSTS_MAX + 1, "and this one");
+    local.receive_heartbeat(&mut live);
+    assert_eq!(count(&local.membership), HOSTS_MAX + 1, "with this host");
     assert_eq!(local.membership.rejections().count(Rejection::Full), 10);
 }
 
 #[test]
-fn who_is_dead_for_longest_makes_room() {
+fn the_longest_dead_host_makes_room() {
     let mut local = LocalHost::settled();
-    let (mut gone, mut friend) = (RemoteHost::new(1), RemoteHost::new(2));
-    local.run_with(&mut [&mut gone, &mut friend], 1);
-    local.run_with(&mut [&mut friend], 4);
+    let (mut dead, mut live) = (RemoteHost::new(1), RemoteHost::new(2));
+    local.run_with(&mut [&mut dead, &mut live], 1);
+    local.run_with(&mut [&mut live], 4);
     for number in 2..HOSTS_MAX {
         assert_eq!(receive_heartbeat(&mut local, number), Ok(()));
     }
@@ -85,7 +85,7 @@ fn who_is_dead_for_longest_makes_room() {
 }
 
 #[test]
-fn the_dead_are_remembered_for_a_while_and_then_no_more() {
+fn dead_hosts_are_forgotten_after_a_while() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     local.receive_heartbeat(&mut other);
@@ -104,7 +104,7 @@ fn components_are_bounded_over_all_inventories() {
     });
     let mut local = LocalHost::settled();
     let mut receive = |number: usize| {
-        receive_heartbeat(&mut local, number).expect("there is room for the host");
+        receive_heartbeat(&mut local, number).expect("within limits");
         let inventory = Inventory {
             origin: origin(number),
             contents: full.clone(),
@@ -117,7 +117,7 @@ fn components_are_bounded_over_all_inventories() {
     }
     assert_eq!(receive(fit + 1), Err(Rejection::Full));
 
-    // A new life of one of them has nothing, which makes room for another.
+    // A restarted host has no components, which makes room for another inventory.
     let mut restarted = heartbeat(1);
     restarted.origin.incarnation = 2;
     let taken = local.membership.on_heartbeat(local.now, restarted);

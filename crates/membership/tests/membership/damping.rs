@@ -1,4 +1,4 @@
-//! Hosts that come and go: for how long they get no work.
+//! Damping of hosts that fail repeatedly.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use weft_membership::{
 
 use weft_testkit::membership::{LocalHost, RemoteHost, config, contents, id};
 
-/// A host that is heard, silent until it is dead, and heard again.
+/// Heartbeats, then silence until death, then another heartbeat.
 fn flap(local: &mut LocalHost, other: &mut RemoteHost) {
     local.run_with(&mut [&mut *other], 1);
     local.run(Duration::from_secs(4));
@@ -18,7 +18,7 @@ fn flap(local: &mut LocalHost, other: &mut RemoteHost) {
     assert!(local.host(1).is_alive());
 }
 
-/// For how long it is damped from now on.
+/// Remaining time of damping.
 fn damped_for(local: &LocalHost) -> Duration {
     match local.host(1).standing {
         Standing::Steady => Duration::ZERO,
@@ -27,7 +27,7 @@ fn damped_for(local: &LocalHost) -> Duration {
 }
 
 #[test]
-fn each_outage_within_the_window_doubles_the_wait_up_to_the_longest() {
+fn each_outage_within_the_window_doubles_the_wait_up_to_a_maximum() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     let mut expected = DAMPING_FIRST;
@@ -45,7 +45,7 @@ fn each_outage_within_the_window_doubles_the_wait_up_to_the_longest() {
 }
 
 #[test]
-fn a_damped_host_that_stays_is_steady_when_it_is_time_and_not_before() {
+fn a_damped_host_is_steady_after_its_wait_and_not_before() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     for _ in 0..=FLAPS_FREE {
@@ -66,7 +66,7 @@ fn a_damped_host_that_stays_is_steady_when_it_is_time_and_not_before() {
 }
 
 #[test]
-fn a_crash_loop_is_damped_though_its_silences_are_too_short_to_be_dead() {
+fn a_crash_loop_is_damped_even_if_no_silence_is_long_enough_for_death() {
     let mut local = LocalHost::settled();
     let mut damped = Duration::ZERO;
     for incarnation in 1..6 {
@@ -87,7 +87,7 @@ fn a_crash_loop_is_damped_though_its_silences_are_too_short_to_be_dead() {
 }
 
 #[test]
-fn what_is_long_ago_does_not_count_any_more() {
+fn old_outages_do_not_count() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     for _ in 0..4 {
@@ -102,7 +102,7 @@ proptest! {
     #![proptest_config(config(40))]
 
     #[test]
-    fn no_pattern_of_silence_damps_for_longer_than_the_longest(
+    fn no_pattern_of_silence_damps_for_longer_than_the_maximum(
         silences in prop::collection::vec(1_u64..30, 1..20),
     ) {
         let mut local = LocalHost::settled();
@@ -113,6 +113,6 @@ proptest! {
             local.run(Duration::from_secs(silence));
         }
         local.run_with(&mut [&mut other], DAMPING_MAX.as_secs() + 1);
-        prop_assert!(local.host(1).is_placeable(), "who stays for so long is steady");
+        prop_assert!(local.host(1).is_placeable(), "stable for long enough");
     }
 }

@@ -1,4 +1,5 @@
-//! Random and damaged messages, by the thousand: a stable stand-in for a fuzzer. A failure prints its seed.
+//! Random and damaged messages, by the thousand: a deterministic substitute for a fuzzer. A failure
+//! prints its seed.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -8,11 +9,11 @@ use weft_membership::message::{Envelope, Message};
 use super::strategies::{any_authenticator, any_message};
 use weft_testkit::membership::{LATTICE, LocalHost, config};
 
-/// How many seeds every run takes: a second's worth without optimisation.
+/// Number of seeds per run: one second in a debug build.
 const SEEDS: u64 = 2_000;
 
 #[test]
-fn no_bytes_bring_a_membership_to_its_knees() {
+fn random_bytes_never_break_a_membership() {
     let mut local = LocalHost::settled();
     for seed in 0..SEEDS {
         let printed = PrintedOnPanic(seed);
@@ -22,13 +23,13 @@ fn no_bytes_bring_a_membership_to_its_knees() {
         let mut runner = TestRunner::new_with_rng(config(1), rng);
         let bytes = damaged(&mut runner);
         if let Ok(message) = Message::decode(&bytes, LATTICE) {
-            let envelope = Envelope::open(&bytes).expect("it was read");
+            let envelope = Envelope::open(&bytes).expect("decoded before");
             let again = message.encode_with(LATTICE, envelope.authenticator());
-            let again = again.expect("what was read is within the bounds");
-            assert!(again.len() <= bytes.len(), "no form is shorter than ours");
+            let again = again.expect("within limits");
+            assert!(again.len() <= bytes.len(), "our encoding is the shortest");
             assert_eq!(Message::decode(&again, LATTICE), Ok(message));
         }
-        // It is taken or counted; either is fine.
+        // Accepted or rejected; both are fine.
         let _ = local.membership.on_bytes(local.now, &bytes);
         local.tick();
         drop(printed);
@@ -39,7 +40,7 @@ fn damaged(runner: &mut TestRunner) -> Vec<u8> {
     let message = sample(runner, &any_message());
     let proof = sample(runner, &any_authenticator());
     let encoded = message.encode_with(LATTICE, &proof);
-    let mut bytes = encoded.expect("within the bounds");
+    let mut bytes = encoded.expect("within limits");
     for _ in 0..runner.rng().random_range(0..4) {
         let at = runner.rng().random_range(0..=bytes.len());
         let end = (at + runner.rng().random_range(0..6)).min(bytes.len());
@@ -56,17 +57,14 @@ fn damaged(runner: &mut TestRunner) -> Vec<u8> {
 }
 
 fn sample<S: Strategy>(runner: &mut TestRunner, strategy: &S) -> S::Value {
-    let tree = strategy.new_tree(runner).expect("nothing is rejected");
+    let tree = strategy.new_tree(runner).expect("no rejection");
     tree.current()
 }
 
 struct PrintedOnPanic(u64);
 
 impl Drop for PrintedOnPanic {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a failed test says what it failed with"
-    )]
+    #[expect(clippy::print_stderr, reason = "a failed test prints its seed")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("failed with seed {}", self.0);

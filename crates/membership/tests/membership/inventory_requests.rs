@@ -1,4 +1,4 @@
-//! Inventories: when one is asked for, and when not.
+//! Requests for inventories.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ fn requested(local: &mut LocalHost) -> Vec<HostId> {
 }
 
 #[test]
-fn an_inventory_that_does_not_come_is_asked_for_and_again_after_a_while() {
+fn a_missing_inventory_is_requested_again_after_a_while() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::with(1, 1, contents(&[], &["a"]));
     local.receive_heartbeat(&mut other);
-    assert_eq!(requested(&mut local), [], "it may be under way");
+    assert_eq!(requested(&mut local), [], "still in transit");
     local.run(ASK_AFTER);
     assert_eq!(requested(&mut local), [id(1)]);
     assert_eq!(requested(&mut local), []);
@@ -28,12 +28,12 @@ fn an_inventory_that_does_not_come_is_asked_for_and_again_after_a_while() {
     local.receive_inventory(other.inventory());
     local.run_with(&mut [&mut other], 10);
     assert_eq!(requested(&mut local), []);
-    let known = local.host(1).contents.clone().expect("it is known");
+    let known = local.host(1).contents.clone().expect("received");
     assert_eq!(*known, contents(&[], &["a"]));
 }
 
 #[test]
-fn a_change_that_was_missed_is_noticed_by_its_hash() {
+fn a_missed_change_is_noticed_by_its_hash() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     local.receive_heartbeat(&mut other);
@@ -42,8 +42,8 @@ fn a_change_that_was_missed_is_noticed_by_its_hash() {
     local.receive_heartbeat(&mut other);
     local.run(ASK_AFTER);
     assert_eq!(requested(&mut local), [id(1)]);
-    let old = local.host(1).contents.clone().expect("it is known");
-    assert_eq!(*old, Contents::default(), "the old one holds until then");
+    let old = local.host(1).contents.clone().expect("received");
+    assert_eq!(*old, Contents::default(), "the old one stays until then");
     local.take_events();
     local.receive_inventory(missed);
     let changed = Event::Host {
@@ -54,7 +54,7 @@ fn a_change_that_was_missed_is_noticed_by_its_hash() {
 }
 
 #[test]
-fn nobody_who_is_dead_is_asked_nor_anybody_while_the_bus_is_away() {
+fn dead_hosts_are_not_asked_and_nothing_is_requested_while_disconnected() {
     let mut local = LocalHost::settled();
     let (mut dead, mut lives) = (RemoteHost::new(1), RemoteHost::new(2));
     local.receive_heartbeat(&mut dead);
@@ -66,7 +66,7 @@ fn nobody_who_is_dead_is_asked_nor_anybody_while_the_bus_is_away() {
 }
 
 #[test]
-fn a_large_lattice_is_asked_bit_by_bit() {
+fn requests_to_a_large_lattice_are_spread_over_ticks() {
     let mut local = LocalHost::settled();
     for key in 1..=200 {
         local.receive_heartbeat(&mut RemoteHost::new(key));
@@ -85,7 +85,7 @@ fn a_large_lattice_is_asked_bit_by_bit() {
 }
 
 #[test]
-fn a_question_is_handed_back_to_be_answered() {
+fn a_request_is_returned_for_the_caller_to_answer() {
     let mut local = LocalHost::settled();
     let mut asking = LocalHost::unconnected(Contents::default());
     asking.connect();
@@ -99,7 +99,7 @@ fn a_question_is_handed_back_to_be_answered() {
     };
     assert_eq!((*host, ask.origin.host), (id(1), id(OWN)));
     let bytes = Message::Ask(*ask).encode(LATTICE).expect("short");
-    // It is its own question here, as it would be if the bus echoed it.
+    // Its own request, as if echoed by the bus.
     assert_eq!(
         local.membership.on_bytes(local.now, &bytes),
         Err(Rejection::Own)
@@ -112,14 +112,14 @@ fn a_question_is_handed_back_to_be_answered() {
         },
         Contents::default(),
     )
-    .expect("within the bounds");
+    .expect("within limits");
     assert_eq!(answering.on_bytes(at_ms(0), &bytes), Ok(Some(*ask)));
     asking.receive_inventory(answering.inventory());
     assert!(asking.host(1).contents.is_some());
 }
 
 #[test]
-fn a_new_life_begins_without_the_inventory_of_the_old_one() {
+fn a_restarted_host_begins_without_its_old_inventory() {
     let mut local = LocalHost::settled();
     let mut first = RemoteHost::with(1, 1, contents(&[], &["a"]));
     let mut second = RemoteHost::with(1, 2, contents(&[], &["a"]));

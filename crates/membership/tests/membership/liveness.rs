@@ -1,4 +1,4 @@
-//! The laws of liveness: when a host is dead, what replays and clocks change, and what a frozen view is.
+//! Properties of liveness: the time of death, replays, clocks of other hosts, and frozen views.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use weft_membership::{
 
 use weft_testkit::membership::{LocalHost, RemoteHost, SECOND, config, contents, id};
 
-/// How much later than it was sent a heartbeat comes at most, in milliseconds.
+/// Maximum delay of a heartbeat, in milliseconds.
 const JITTER_MS: u64 = 900;
 
 proptest! {
@@ -27,7 +27,7 @@ proptest! {
         let mut local = LocalHost::settled();
         let mut other = RemoteHost::new(1);
         local.run_with(&mut [&mut other], heartbeats);
-        // The last one comes at no particular time between two ticks.
+        // The last one arrives at an arbitrary time between two ticks.
         local.now = local.now + Duration::from_millis(phase_ms);
         local.membership.on_heartbeat(local.now, other.heartbeat())?;
         let heard = local.now;
@@ -115,7 +115,7 @@ proptest! {
     }
 
     #[test]
-    fn clocks_of_others_decide_nothing(skews in vec(any::<u64>(), 1..20)) {
+    fn clocks_of_other_hosts_have_no_effect(skews in vec(any::<u64>(), 1..20)) {
         let (mut right, mut wrong) = (LocalHost::settled(), LocalHost::settled());
         let (mut one, mut other) = (RemoteHost::new(1), RemoteHost::new(1));
         for sent_ms in skews {
@@ -139,7 +139,7 @@ proptest! {
         }
         let (before, revision) = (local.others(), local.membership.view().revision());
         local.disconnect();
-        // Its own entry says that it is joining, and does not change either.
+        // Its own entry is published as joining, and does not change either.
         prop_assert_eq!(local.membership.view().revision(), revision);
         local.run(Duration::from_millis(away_ms));
         local.connect();
@@ -169,7 +169,7 @@ proptest! {
 }
 
 #[test]
-fn after_a_return_who_is_heard_lives_and_who_is_not_is_dead() {
+fn after_a_reconnect_silent_hosts_are_dead_and_others_alive() {
     let mut local = LocalHost::settled();
     let (mut stays, mut goes) = (RemoteHost::new(1), RemoteHost::new(2));
     local.run_with(&mut [&mut stays, &mut goes], 2);
@@ -190,7 +190,7 @@ fn after_a_return_who_is_heard_lives_and_who_is_not_is_dead() {
 }
 
 #[test]
-fn a_connection_that_is_lost_again_begins_its_wait_anew() {
+fn another_disconnect_restarts_the_settling_time() {
     let mut local = LocalHost::settled();
     for _ in 0..5 {
         local.disconnect();
@@ -203,7 +203,7 @@ fn a_connection_that_is_lost_again_begins_its_wait_anew() {
 }
 
 #[test]
-fn a_host_that_starts_listens_for_as_long_as_everyone_needs_to_be_heard() {
+fn a_starting_host_settles_until_every_live_host_was_heard() {
     let mut local = LocalHost::unconnected(contents(&[], &["a"]));
     local.run(SECOND * 100);
     assert_eq!(local.membership.freeze(), Some(Freeze::Unconnected));
@@ -226,7 +226,7 @@ fn a_host_that_starts_listens_for_as_long_as_everyone_needs_to_be_heard() {
 }
 
 #[test]
-fn a_host_that_was_stopped_itself_does_not_take_others_for_dead() {
+fn a_host_resumed_after_a_stall_declares_no_other_dead() {
     let mut local = LocalHost::settled();
     let (mut stays, mut goes) = (RemoteHost::new(1), RemoteHost::new(2));
     local.run_with(&mut [&mut stays, &mut goes], 2);
@@ -237,11 +237,11 @@ fn a_host_that_was_stopped_itself_does_not_take_others_for_dead() {
     assert!(local.host(1).is_alive() && local.host(2).is_alive());
     local.run_with(&mut [&mut stays], 6);
     assert!(local.host(1).is_alive());
-    assert!(!local.host(2).is_alive(), "the other one is gone for real");
+    assert!(!local.host(2).is_alive(), "the other one is dead");
 }
 
 #[test]
-fn a_shorter_pause_of_its_own_kills_nobody_and_freezes_nothing() {
+fn a_shorter_stall_has_no_effect() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     for _ in 0..20 {
@@ -255,7 +255,7 @@ fn a_shorter_pause_of_its_own_kills_nobody_and_freezes_nothing() {
 }
 
 #[test]
-fn each_side_of_a_partition_takes_the_other_for_dead() {
+fn each_side_of_a_partition_declares_the_other_dead() {
     let mut sides = [LocalHost::settled(), LocalHost::settled()];
     let mut senders = [RemoteHost::new(1), RemoteHost::new(2)];
     for (side, local) in sides.iter_mut().enumerate() {
@@ -269,7 +269,7 @@ fn each_side_of_a_partition_takes_the_other_for_dead() {
 }
 
 #[test]
-fn a_host_that_says_that_it_has_left_is_dead_at_once() {
+fn a_host_that_publishes_left_is_dead_at_once() {
     let mut local = LocalHost::settled();
     let mut other = RemoteHost::new(1);
     local.receive_heartbeat(&mut other);

@@ -1,9 +1,4 @@
-//! Membership and routing: messages as bytes, and the laws of the state machines.
-
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail the test, as tests do"
-)]
+//! Membership and routing: encoded messages, and properties of the state machines.
 
 mod bounds;
 mod damping;

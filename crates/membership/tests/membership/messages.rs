@@ -1,4 +1,4 @@
-//! Messages: what is written is read again, and everything else is refused for a reason.
+//! Encoding of messages: round trips, and rejection of everything else.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn what_is_written_is_read_again(message in any_message(), proof in any_authenticator()) {
+    fn messages_round_trip(message in any_message(), proof in any_authenticator()) {
         let bytes = message.encode_with(LATTICE, &proof)?;
         let envelope = Envelope::open(&bytes)?;
         prop_assert_eq!(envelope.kind(), message.kind());
@@ -31,7 +31,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_off_or_goes_on_is_refused(message in any_message()) {
+    fn truncated_and_overlong_messages_are_rejected(message in any_message()) {
         let mut bytes = message.encode(LATTICE)?;
         for length in 0..bytes.len() {
             prop_assert!(Message::decode(&bytes[..length], LATTICE).is_err());
@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn a_message_for_another_lattice_is_refused(message in any_message(), other in "[a-z]{1,9}") {
+    fn a_message_for_another_lattice_is_rejected(message in any_message(), other in "[a-z]{1,9}") {
         prop_assume!(other != LATTICE);
         let found = Message::decode(&message.encode(&other)?, LATTICE);
         let expected = LATTICE.to_owned();
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn an_inventory_has_one_hash_in_whatever_order_it_was_gathered(
+    fn the_hash_of_an_inventory_does_not_depend_on_the_order_of_its_parts(
         contents in any_contents(),
         seed in any::<u64>(),
     ) {
@@ -61,18 +61,18 @@ proptest! {
     }
 
     #[test]
-    fn another_inventory_has_another_hash(one in any_contents(), other in any_contents()) {
+    fn different_inventories_have_different_hashes(one in any_contents(), other in any_contents()) {
         prop_assert_eq!(one.hash()? == other.hash()?, one == other);
     }
 }
 
 fn heartbeat_bytes() -> Vec<u8> {
     let heartbeat = Message::Heartbeat(RemoteHost::new(1).heartbeat());
-    heartbeat.encode(LATTICE).expect("within the bounds")
+    heartbeat.encode(LATTICE).expect("within limits")
 }
 
 #[test]
-fn another_version_is_named_and_nothing_else_is_read() {
+fn another_version_is_reported_before_anything_else_is_read() {
     for found in [0, VERSION + 1, 0xff] {
         let mut bytes = heartbeat_bytes();
         bytes[0] = found;
@@ -89,7 +89,7 @@ fn another_version_is_named_and_nothing_else_is_read() {
 }
 
 #[test]
-fn frames_of_links_and_unknown_kinds_are_refused_for_their_kind() {
+fn link_frames_and_unknown_kinds_are_rejected_by_kind() {
     for found in (0..64).chain(71..=255) {
         let bytes = [VERSION, found, 0, 0];
         assert_eq!(
@@ -100,7 +100,7 @@ fn frames_of_links_and_unknown_kinds_are_refused_for_their_kind() {
 }
 
 #[test]
-fn less_than_a_head_is_no_message() {
+fn a_message_needs_a_version_and_a_kind() {
     assert_eq!(Message::decode(&[], LATTICE), Err(MessageError::Empty));
     assert_eq!(
         Message::decode(&[VERSION], LATTICE),
@@ -109,7 +109,7 @@ fn less_than_a_head_is_no_message() {
 }
 
 #[test]
-fn a_message_beyond_the_bound_of_its_kind_is_refused_before_it_is_read() {
+fn a_message_over_the_limit_of_its_kind_is_rejected_unread() {
     for (kind, limit) in [
         (Kind::Heartbeat, MAX_HEARTBEAT_BYTES),
         (Kind::Ask, MAX_HEARTBEAT_BYTES),
@@ -123,26 +123,26 @@ fn a_message_beyond_the_bound_of_its_kind_is_refused_before_it_is_read() {
     }
 }
 
-/// The fullest inventory that there can be.
-fn fullest() -> Contents {
+/// The largest valid inventory.
+fn largest() -> Contents {
     let long = |index: usize| format!("{}{index:06}", "n".repeat(57));
     let mut labels = Labels::default();
     for index in 0..MAX_LABELS {
-        labels.set(&long(index), &long(index)).expect("a label");
+        labels.set(&long(index), &long(index)).expect("valid label");
     }
-    let app = || long(0).parse().expect("a name");
+    let app = || long(0).parse().expect("valid name");
     let stores = (0..MAX_STORES).map(|index| StoreId {
         app: app(),
-        provider: long(index).parse().expect("a name"),
+        provider: long(index).parse().expect("valid name"),
     });
     let components = (0..MAX_COMPONENTS).map(|index| {
         let mut holding = holding("x", u64::MAX);
         holding.component.app = app();
-        holding.component.component = long(index).parse().expect("a name");
+        holding.component.component = long(index).parse().expect("valid name");
         holding
     });
     let failures = (0..MAX_FAILURES).map(|index| Failure {
-        app: long(index).parse().expect("a name"),
+        app: long(index).parse().expect("valid name"),
         revision: Revision(u64::MAX),
         reason: "r".repeat(MAX_REASON_BYTES),
     });
@@ -170,17 +170,17 @@ fn inventory_of(contents: Contents) -> Message {
 }
 
 #[test]
-fn the_fullest_inventory_fits_into_one_message() {
-    let message = inventory_of(fullest());
+fn the_largest_inventory_fits_into_one_message() {
+    let message = inventory_of(largest());
     let lattice = "l".repeat(MAX_LATTICE_BYTES);
     let proof = [7; MAX_AUTHENTICATOR_BYTES];
     let bytes = message.encode_with(&lattice, &proof);
-    let bytes = bytes.expect("within the bounds");
+    let bytes = bytes.expect("within limits");
     assert_eq!(Message::decode(&bytes, &lattice), Ok(message));
 }
 
 #[test]
-fn one_thing_more_than_the_fullest_is_not_written() {
+fn an_inventory_over_any_limit_is_not_encoded() {
     let more_components = |contents: &mut Contents| contents.components.push(holding("x", 1));
     let more_stores = |contents: &mut Contents| {
         let last = contents.stores[0].clone();
@@ -202,7 +202,7 @@ fn one_thing_more_than_the_fullest_is_not_written() {
         longer_name,
     ];
     for edit in edits {
-        let mut contents = fullest();
+        let mut contents = largest();
         edit(&mut contents);
         assert!(contents.hash().is_err());
         assert!(inventory_of(contents).encode(LATTICE).is_err());
@@ -221,18 +221,18 @@ fn assert_refused(components: Vec<Holding>, replace: (&str, &str), expected: &st
         ..Contents::default()
     };
     let bytes = inventory_of(contents).encode(LATTICE);
-    let bytes = hex::encode(bytes.expect("within the bounds"));
+    let bytes = hex::encode(bytes.expect("within limits"));
     let (from, to) = (hex::encode(replace.0), hex::encode(replace.1));
     let bytes = hex::decode(bytes.replace(&from, &to)).expect("whole bytes");
     let error = Message::decode(&bytes, LATTICE).expect_err("refused");
     let kind = Kind::Inventory;
     assert!(matches!(&error, MessageError::Malformed { kind: found, .. } if *found == kind));
-    let cause = error.source().expect("it says why").to_string();
+    let cause = error.source().expect("has a cause").to_string();
     assert!(cause.contains(expected), "{cause}");
 }
 
 #[test]
-fn a_name_that_no_manifest_gives_is_refused() {
+fn an_invalid_component_name_is_rejected() {
     for name in ["*", ">", ".", "/", "A", " "] {
         let components = vec![holding("x", 1)];
         assert_refused(components, ("x", name), "is not a component name");
@@ -240,7 +240,7 @@ fn a_name_that_no_manifest_gives_is_refused() {
 }
 
 #[test]
-fn a_list_out_of_order_or_with_something_twice_is_refused() {
+fn lists_out_of_order_or_with_duplicates_are_rejected() {
     let ascending = "expected `components` in ascending order";
     let twice = vec![holding("x", 1), holding("x", 1)];
     assert_refused(twice, ("", ""), ascending);
@@ -251,7 +251,7 @@ fn a_list_out_of_order_or_with_something_twice_is_refused() {
 }
 
 #[test]
-fn a_label_that_cannot_be_one_is_refused_where_it_is_set_and_where_it_is_read() {
+fn invalid_labels_are_rejected_when_set_and_when_decoded() {
     let long = "l".repeat(64);
     for name in ["", "a b", "a=b", "*", "é", "a\n", &long] {
         assert!(Labels::default().set(name, "value").is_err(), "{name}");
@@ -261,13 +261,13 @@ fn a_label_that_cannot_be_one_is_refused_where_it_is_set_and_where_it_is_read() 
     }
     let mut full = Labels::default();
     for index in 0..MAX_LABELS {
-        full.set(&index.to_string(), "").expect("there is room");
+        full.set(&index.to_string(), "").expect("within limits");
     }
     assert!(full.set("one-more", "").is_err());
-    full.set("0", "changed").expect("it is there already");
+    full.set("0", "changed").expect("replaced");
 
     let mut contents = Contents::default();
-    contents.labels.set("zone", "a").expect("a label");
+    contents.labels.set("zone", "a").expect("valid label");
     let bytes = inventory_of(contents).encode(LATTICE).expect("short");
     let text = hex::encode(bytes).replace(&hex::encode("zone"), &hex::encode("zo e"));
     let bytes = hex::decode(text).expect("whole bytes");
@@ -279,7 +279,7 @@ fn a_label_that_cannot_be_one_is_refused_where_it_is_set_and_where_it_is_read() 
 }
 
 #[test]
-fn what_is_gathered_twice_is_kept_once() {
+fn duplicate_components_are_removed() {
     let contents = Contents {
         components: vec![
             holding("b", 1),

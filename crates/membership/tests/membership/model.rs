@@ -1,4 +1,5 @@
-//! Membership against a model of it, a few lines long: whatever happens, both take the same hosts for alive.
+//! Comparison of membership with a model of a few lines: for any input both have the same hosts
+//! alive.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,15 +15,15 @@ const HOSTS: u8 = 4;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// A heartbeat of a host is heard.
-    Hear(u8),
-    /// A host is started again, and heard.
+    /// A heartbeat of a host arrives.
+    Heartbeat(u8),
+    /// A host restarts, and its heartbeat arrives.
     Restart(u8),
-    /// A host says for good that it has left; nothing if it was never heard.
+    /// A host publishes that it left; no-op before its first heartbeat.
     Leave(u8),
-    /// The host's own bus is lost.
+    /// The host's own bus is disconnected.
     Disconnect,
-    /// It is back.
+    /// The host's own bus is reconnected.
     Connect,
     /// Time passes, with ticks.
     Run(u64),
@@ -32,7 +33,7 @@ enum Step {
 
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (1..=HOSTS).prop_map(Step::Hear),
+        8 => (1..=HOSTS).prop_map(Step::Heartbeat),
         1 => (1..=HOSTS).prop_map(Step::Restart),
         1 => (1..=HOSTS).prop_map(Step::Leave),
         1 => Just(Step::Disconnect),
@@ -42,13 +43,13 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// When each host was heard, and from when on that counts.
+/// Arrival of the last heartbeat of each host, and the time from which silence counts.
 #[derive(Default)]
 struct Model {
     heard: BTreeMap<u8, Option<Moment>>,
     connected_once: bool,
     follows_from: Option<Moment>,
-    /// What the view of others has to be: whether each is alive.
+    /// Expected liveness of other hosts.
     alive: BTreeMap<u8, bool>,
 }
 
@@ -58,7 +59,7 @@ impl Model {
             return;
         }
         for (key, heard) in &mut self.heard {
-            // Once dead, only a heartbeat helps.
+            // Only a heartbeat ends death.
             *heard = heard.filter(|heard| now.since(*heard) < DEAD_AFTER);
             self.alive.insert(*key, heard.is_some());
         }
@@ -99,22 +100,22 @@ impl Run {
     }
 
     fn receive_heartbeat(&mut self, key: u8) {
-        let (_, sender) = &mut self.senders.get_mut(&key).expect("it is there");
+        let (_, sender) = &mut self.senders.get_mut(&key).expect("known host");
         self.local.receive_heartbeat(sender);
         self.model.heard.insert(key, Some(self.local.now));
     }
 
     fn step(&mut self, step: Step) {
         match step {
-            Step::Hear(key) => self.receive_heartbeat(key),
+            Step::Heartbeat(key) => self.receive_heartbeat(key),
             Step::Restart(key) => {
-                let (incarnation, sender) = self.senders.get_mut(&key).expect("it is there");
+                let (incarnation, sender) = self.senders.get_mut(&key).expect("known host");
                 *incarnation += 1;
                 *sender = RemoteHost::with(key, *incarnation, contents(&[], &[]));
                 self.receive_heartbeat(key);
             }
             Step::Leave(key) if self.model.heard.contains_key(&key) => {
-                let (_, sender) = self.senders.get_mut(&key).expect("it is there");
+                let (_, sender) = self.senders.get_mut(&key).expect("known host");
                 sender.set_state(HostState::Left);
                 self.local.receive_heartbeat(sender);
                 sender.set_state(HostState::Ready);
@@ -153,7 +154,7 @@ proptest! {
     #![proptest_config(config(400))]
 
     #[test]
-    fn the_model_and_the_machine_take_the_same_hosts_for_alive(
+    fn the_model_and_the_state_machine_agree_on_live_hosts(
         steps in prop::collection::vec(any_step(), 1..80),
     ) {
         let senders = (1..=HOSTS).map(|key| (key, (1, RemoteHost::new(key))));

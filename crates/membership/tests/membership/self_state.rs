@@ -1,4 +1,4 @@
-//! What a host says of itself, and what it hears of itself.
+//! State that a host publishes about itself, and its reaction to its own messages.
 
 use weft_membership::message::{HostState, Load, MAX_COMPONENTS, Message};
 use weft_membership::{Event, Rejection, RejectionCounts};
@@ -6,7 +6,7 @@ use weft_membership::{Event, Rejection, RejectionCounts};
 use weft_testkit::membership::{LATTICE, LocalHost, OWN, RemoteHost, contents, holding};
 
 #[test]
-fn a_host_that_works_says_that_it_is_frozen_while_its_view_is_held() {
+fn a_ready_host_publishes_frozen_while_its_view_is_frozen() {
     let mut local = LocalHost::settled();
     let state = |local: &mut LocalHost| local.membership.heartbeat(0, Load::default()).state;
     assert_eq!(state(&mut local), HostState::Joining);
@@ -15,35 +15,35 @@ fn a_host_that_works_says_that_it_is_frozen_while_its_view_is_held() {
     local.disconnect();
     assert_eq!(state(&mut local), HostState::Frozen);
     assert_eq!(local.host(OWN).state, HostState::Frozen);
-    // That it leaves is more than that it is frozen.
+    // Leaving takes precedence over frozen.
     local.membership.set_state(HostState::Draining);
     assert_eq!(state(&mut local), HostState::Draining);
 }
 
 #[test]
-fn a_frozen_host_still_sees_what_it_has_itself() {
+fn a_frozen_view_still_updates_its_own_host() {
     let mut local = LocalHost::settled();
     local.disconnect();
     let ready = contents(&[], &["a"]);
     let news = local.membership.set_contents(ready.clone());
-    assert!(news.expect("within the bounds").is_some());
+    assert!(news.expect("within limits").is_some());
     local.tick();
     assert_eq!(local.host(OWN).contents.as_deref(), Some(&ready));
 }
 
 #[test]
-fn an_inventory_is_sent_when_it_is_another_one_and_not_otherwise() {
+fn an_inventory_is_published_only_when_it_changes() {
     let mut local = LocalHost::settled();
     let membership = &mut local.membership;
     let one = contents(&[], &["a"]);
     let first = membership.set_contents(one.clone()).expect("short");
-    let first = first.expect("it is news");
+    let first = first.expect("changed");
     assert_eq!(membership.set_contents(one), Ok(None));
-    assert_eq!(membership.inventory(), first, "who asks gets the same");
+    assert_eq!(membership.inventory(), first, "unchanged");
     let second = membership
         .set_contents(contents(&[], &["b"]))
         .expect("short");
-    assert!(second.expect("news").origin.sequence > first.origin.sequence);
+    assert!(second.expect("changed").origin.sequence > first.origin.sequence);
 
     let mut too_much = contents(&[], &[]);
     let revisions = 0..=MAX_COMPONENTS as u64;
@@ -54,7 +54,7 @@ fn an_inventory_is_sent_when_it_is_another_one_and_not_otherwise() {
 }
 
 #[test]
-fn its_own_heartbeat_is_no_news_and_a_later_life_of_it_is_an_alarm() {
+fn its_own_heartbeat_is_ignored_and_a_later_incarnation_supersedes_it() {
     let mut local = LocalHost::settled();
     let echo = local.membership.heartbeat(0, Load::default());
     let echo = local.membership.on_heartbeat(local.now, echo);
@@ -75,7 +75,7 @@ fn its_own_heartbeat_is_no_news_and_a_later_life_of_it_is_an_alarm() {
 }
 
 #[test]
-fn each_refused_message_is_counted_by_its_reason() {
+fn rejected_messages_are_counted_by_reason() {
     let good = Message::Heartbeat(RemoteHost::new(1).heartbeat());
     let bytes = good.encode(LATTICE).expect("short");
     let newer = [&[2], &bytes[1..]].concat();

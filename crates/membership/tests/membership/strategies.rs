@@ -1,4 +1,4 @@
-//! Any message, for property tests.
+//! Strategies for messages.
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let failures = vec(any_failure(), 0..4);
     let troubles =
         prop::sample::subsequence(HostCondition::ALL.to_vec(), 0..=HostCondition::ALL.len());
-    let wrong = (failures, troubles);
+    let problems = (failures, troubles);
     let parts = (
         "[a-z0-9-]{0,9}",
         "[0-9.]{0,9}",
@@ -67,18 +67,18 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
         option::of(any::<u64>()),
         stores,
         components,
-        wrong,
+        problems,
     );
     parts.prop_map(
-        |(name, release, pairs, capacity, stores, components, wrong)| {
-            let (failures, troubles) = wrong;
+        |(name, release, pairs, capacity, stores, components, problems)| {
+            let (failures, troubles) = problems;
             let mut labels = Labels::default();
             for (name, value) in &pairs {
-                labels.set(name, value).expect("a label");
+                labels.set(name, value).expect("valid label");
             }
             let stores = stores.into_iter().map(|(app, provider)| StoreId {
-                app: app.parse().expect("a name"),
-                provider: provider.parse().expect("a name"),
+                app: app.parse().expect("valid name"),
+                provider: provider.parse().expect("valid name"),
             });
             let contents = Contents {
                 name,
@@ -98,7 +98,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
 fn any_failure() -> impl Strategy<Value = Failure> {
     let parts = (NAME, any::<u64>(), ".{0,20}");
     parts.prop_map(|(app, revision, reason)| Failure {
-        app: app.parse().expect("a name"),
+        app: app.parse().expect("valid name"),
         revision: Revision(revision),
         reason,
     })
@@ -109,8 +109,8 @@ fn any_holding() -> impl Strategy<Value = Holding> {
     let parts = (NAME, NAME, any::<u64>(), readiness);
     parts.prop_map(|(app, component, revision, readiness)| Holding {
         component: ComponentId {
-            app: app.parse().expect("a name"),
-            component: component.parse().expect("a name"),
+            app: app.parse().expect("valid name"),
+            component: component.parse().expect("valid name"),
         },
         revision: Revision(revision),
         readiness,

@@ -1,4 +1,4 @@
-//! Which host is chosen: the nearest, the sound, the less busy.
+//! Selection of a host: the nearest, healthy and least utilized one.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn labelled(key: u8, labels: &[(&'static str, &'static str)]) -> Replica {
 }
 
 #[test]
-fn levels_are_told_by_labels_and_by_what_is_around_them() {
+fn proximity_follows_nested_labels() {
     let cases: [(&[(&str, &str)], Proximity); 9] = [
         (&OWN_LABELS, Proximity::Zone),
         (
@@ -51,11 +51,15 @@ fn levels_are_told_by_labels_and_by_what_is_around_them() {
         &[labelled(1, &[("zone", "a")])],
     );
     let level = Proximity::between(rig.local.host(OWN), rig.local.host(1));
-    assert_eq!(level, Proximity::Zone, "who names no clouds has but one");
+    assert_eq!(
+        level,
+        Proximity::Zone,
+        "without cloud labels there is one cloud"
+    );
 }
 
 #[test]
-fn what_this_host_has_stays_on_this_host() {
+fn a_component_on_this_host_is_called_locally() {
     let near = labelled(1, &OWN_LABELS);
     let mut rig = Rig::with_own(contents(&OWN_LABELS, &[TARGET]), &[near]);
     for _ in 0..50 {
@@ -68,7 +72,7 @@ proptest! {
     #![proptest_config(config(200))]
 
     #[test]
-    fn attempts_go_from_the_nearest_level_outwards(
+    fn attempts_go_from_the_nearest_hosts_outwards(
         places in prop::collection::vec((0..3_usize, 0..3_usize, 0..3_usize), 1..9),
     ) {
         let values = ["one", "two", "three"];
@@ -80,7 +84,7 @@ proptest! {
         let mut rig = Rig::with_own(own, &hosts);
         let level = |rig: &Rig, host| {
             let view = rig.local.membership.view();
-            Proximity::between(view.host(id(OWN)).expect("it"), view.host(host).expect("another"))
+            Proximity::between(view.host(id(OWN)).expect("own host"), view.host(host).expect("other host"))
         };
         let mut route = rig.route(Repeat::Idempotent);
         let now = rig.now();
@@ -96,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn calls_are_balanced_by_what_each_host_takes(limits in prop::collection::vec(1_u32..4, 2..6)) {
+    fn calls_are_balanced_by_capacity(limits in prop::collection::vec(1_u32..4, 2..6)) {
         let hosts: Vec<_> = (1..).zip(&limits).map(|(key, limit)| Replica {
             load: Load { running: 0, limit: limit * 1_000 },
             ..replica(key)
@@ -104,7 +108,7 @@ proptest! {
         let mut rig = Rig::new(&hosts);
         let total: u32 = limits.iter().sum();
         let (_routes, counts) = rig.spread(1_000);
-        // Of two at random the less busy one: even a large host is not asked more often than that.
+        // The less utilized of two random hosts: even a large host is not selected more often.
         let pairs = 2.0 / limits.len() as f64;
         for (limit, count) in limits.iter().zip(counts) {
             let fair = (f64::from(*limit) / f64::from(total)).min(pairs) * 1_000.0;
@@ -123,7 +127,7 @@ fn equal_hosts_share_calls_equally() {
 }
 
 #[test]
-fn what_a_host_runs_for_others_counts_until_its_next_heartbeat() {
+fn calls_of_other_hosts_count_until_the_next_heartbeat() {
     let mut hosts = replicas(2);
     hosts[0].load.running = 90;
     let mut rig = Rig::new(&hosts);
@@ -138,7 +142,7 @@ fn what_a_host_runs_for_others_counts_until_its_next_heartbeat() {
 }
 
 #[test]
-fn calls_that_nobody_waits_for_any_more_count_no_more() {
+fn abandoned_calls_do_not_count() {
     let mut rig = Rig::new(&replicas(2));
     for _ in 0..100 {
         let (routes, counts) = rig.spread(2);
@@ -157,7 +161,7 @@ fn a_busy_host_counts_as_full_until_its_next_heartbeat() {
     let other = sent(route.next(rig.now())).host;
     assert_ne!(busy, other);
     route.outcome(Outcome::Answered, rig.now());
-    // Ticks without a heartbeat do not tell otherwise.
+    // A tick without a heartbeat does not update the load.
     rig.refresh();
     for _ in 0..20 {
         let mut route = rig.route(Repeat::Never);
@@ -166,7 +170,7 @@ fn a_busy_host_counts_as_full_until_its_next_heartbeat() {
 }
 
 #[test]
-fn who_is_suspected_damped_or_draining_gets_calls_only_without_a_sound_sibling() {
+fn suspected_damped_and_draining_hosts_get_calls_only_without_a_healthy_sibling() {
     let suspect = |rig: &mut Rig| {
         rig.run(1, &[1]);
         rig.local.receive_heartbeat(&mut rig.senders[1]);
@@ -185,7 +189,7 @@ fn who_is_suspected_damped_or_draining_gets_calls_only_without_a_sound_sibling()
     };
     let degradations: [fn(&mut Rig); 3] = [suspect, damp, drain];
     for degrade in degradations {
-        // The doubtful one is near, and the sound one far away.
+        // The degraded host is near, and the healthy one distant.
         let hosts = [labelled(1, &OWN_LABELS), replica(2)];
         let mut rig = Rig::with_own(contents(&OWN_LABELS, &[]), &hosts);
         degrade(&mut rig);
@@ -198,7 +202,7 @@ fn who_is_suspected_damped_or_draining_gets_calls_only_without_a_sound_sibling()
 }
 
 #[test]
-fn the_dead_get_no_calls() {
+fn dead_hosts_get_no_calls() {
     let mut rig = Rig::new(&replicas(3));
     rig.run(4, &[1, 2]);
     let hosts: BTreeSet<_> = rig.candidates().hosts().collect();
@@ -209,7 +213,7 @@ fn the_dead_get_no_calls() {
 }
 
 #[test]
-fn only_what_is_ready_is_called_in_the_revision_that_is_asked_for() {
+fn only_ready_components_of_the_requested_revision_are_called() {
     let mut watched = Rig::new(&replicas(3));
     let mut has = |index: usize, holdings: &[(u64, Readiness)]| {
         let holdings = holdings.iter().map(|(revision, readiness)| {
@@ -234,13 +238,13 @@ fn only_what_is_ready_is_called_in_the_revision_that_is_asked_for() {
     assert_eq!(exactly(1), Some(vec![id(1)]));
     assert_eq!(exactly(2), Some(vec![id(1), id(2)]));
     assert_eq!(exactly(3), None);
-    let any = table.any(&component(TARGET)).expect("somebody has it");
+    let any = table.any(&component(TARGET)).expect("a host has it");
     assert_eq!(any.hosts().collect::<Vec<_>>(), [id(1), id(2)]);
     assert!(table.any(&component("other")).is_none());
 }
 
 #[test]
-fn a_table_stays_as_it_is_while_the_next_one_is_made() {
+fn a_table_does_not_change_when_the_next_one_is_built() {
     let mut rig = Rig::new(&replicas(2));
     let before = rig.router.table();
     assert!(!rig.refresh(), "nothing has changed");
@@ -248,6 +252,6 @@ fn a_table_stays_as_it_is_while_the_next_one_is_made() {
     rig.run(4, &[1]);
     let hosts = before.any(&component(TARGET)).expect("two").len();
     assert_eq!((hosts, rig.candidates().len()), (2, 1));
-    // A call that began before goes on by what it began with.
+    // A call continues with the candidates that it began with.
     assert!(host_of(route.next(rig.now() + super::support::DEADLINE)).is_none());
 }

@@ -1,4 +1,4 @@
-//! What a choice costs.
+//! Cost of routing.
 
 use weft_membership::routing::{Decision, Outcome, Repeat, Route};
 
@@ -6,7 +6,7 @@ use super::support::{Rig, replicas};
 use weft_testkit::membership::{at_ms, component};
 
 #[test]
-fn a_call_allocates_nothing_on_its_way() {
+fn routing_a_call_does_not_allocate() {
     let rig = Rig::new(&replicas(3));
     let (now, table) = (rig.now(), rig.router.table());
     let target = component(super::support::TARGET);

@@ -1,4 +1,4 @@
-//! Hosts that do not answer: ejection, probes, and the way back.
+//! Unresponsive hosts: ejection, probes, and return.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use weft_membership::{Moment, Random};
 use super::support::{Rig, host_of, replicas, sent};
 use weft_testkit::membership::{RemoteHost, config, contents, id};
 
-/// One call to a host that ends so; calls that would go elsewhere are not made.
+/// Makes one call to a host with this outcome; calls routed elsewhere are dropped.
 fn call(rig: &mut Rig, host: HostId, repeat: Repeat, outcome: Outcome) -> bool {
     let now = rig.now();
     for _ in 0..200 {
@@ -31,7 +31,7 @@ fn reaches(rig: &mut Rig, host: HostId, repeat: Repeat) -> bool {
     (0..200).any(|_| sent(rig.route(repeat).next(now)).host == host)
 }
 
-/// The hosts that the router would ask now whether they answer.
+/// The hosts that the router would probe now.
 fn due(router: &Router, now: Moment) -> Vec<HostId> {
     router
         .probes(now)
@@ -41,7 +41,7 @@ fn due(router: &Router, now: Moment) -> Vec<HostId> {
 }
 
 #[test]
-fn who_does_not_listen_is_ejected_at_once_and_who_is_silent_after_some_calls() {
+fn a_host_is_ejected_at_once_without_responders_and_after_several_timeouts() {
     for (outcome, calls) in [
         (Outcome::NoResponders, 1),
         (Outcome::TimedOut, FAILURES_TO_EJECT),
@@ -57,7 +57,7 @@ fn who_does_not_listen_is_ejected_at_once_and_who_is_silent_after_some_calls() {
 }
 
 #[test]
-fn an_answer_in_between_forgives_failures_and_other_outcomes_are_not_held_against_a_host() {
+fn an_answer_resets_failures_and_other_outcomes_do_not_count() {
     let mut rig = Rig::new(&replicas(2));
     for _ in 0..5 {
         for _ in 1..FAILURES_TO_EJECT {
@@ -77,7 +77,7 @@ fn an_answer_in_between_forgives_failures_and_other_outcomes_are_not_held_agains
 }
 
 #[test]
-fn if_nobody_answers_trying_is_better_than_giving_up() {
+fn ejected_hosts_are_tried_when_all_are_ejected() {
     let mut rig = Rig::new(&replicas(2));
     for key in [1, 2] {
         assert!(call(
@@ -94,11 +94,11 @@ fn if_nobody_answers_trying_is_better_than_giving_up() {
     assert_ne!(sent(route.next(now)).host, first);
 }
 
-/// How long a host that was just ejected is so, to some milliseconds.
+/// Ejection time of a host that was just ejected, to some milliseconds.
 fn ejected_for(rig: &Rig) -> Duration {
     let step = Duration::from_millis(5);
     let mut time = Duration::ZERO;
-    // A probe that is dropped has not been made.
+    // A dropped probe counts as not made.
     while due(&rig.router, rig.now() + time).is_empty() {
         time += step;
         assert!(time < EJECTED_MAX * 2);
@@ -107,7 +107,7 @@ fn ejected_for(rig: &Rig) -> Duration {
 }
 
 #[test]
-fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_random() {
+fn consecutive_ejections_double_up_to_a_maximum_with_jitter() {
     let mut rig = Rig::new(&replicas(2));
     let mut random = Random::from_seed(9);
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
@@ -121,7 +121,7 @@ fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_ra
         );
         rig.local.now = rig.now() + time;
         let mut probes = rig.router.probes(rig.now());
-        let probe = probes.pop().expect("it is due");
+        let probe = probes.pop().expect("probe is due");
         assert_eq!(due(&rig.router, rig.now()), [], "one at a time");
         probe.outcome(Outcome::NoResponders, rig.now(), &mut random);
         expected = (expected * 2).min(EJECTED_MAX);
@@ -129,13 +129,13 @@ fn each_ejection_in_a_row_is_twice_as_long_up_to_the_longest_and_a_quarter_at_ra
 }
 
 #[test]
-fn a_host_comes_back_after_some_answers_to_probes_of_idempotent_calls() {
+fn a_host_returns_after_successful_probes_by_idempotent_calls() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     rig.local.now = rig.now() + EJECTED_FIRST * 2;
     for _ in 0..PROBES_TO_RETURN {
         let reached = reaches(&mut rig, id(1), Repeat::Never);
-        assert!(!reached, "what may not be made twice does not find out");
+        assert!(!reached, "only idempotent calls are probes");
         assert!(call(&mut rig, id(1), Repeat::Idempotent, Outcome::Answered));
     }
     assert!(reaches(&mut rig, id(1), Repeat::Never));
@@ -143,7 +143,7 @@ fn a_host_comes_back_after_some_answers_to_probes_of_idempotent_calls() {
 }
 
 #[test]
-fn one_probe_at_a_time_and_one_that_nobody_waits_for_is_none() {
+fn probes_run_one_at_a_time_and_abandoned_ones_do_not_count() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     rig.local.now = rig.now() + EJECTED_FIRST * 2;
@@ -152,7 +152,7 @@ fn one_probe_at_a_time_and_one_that_nobody_waits_for_is_none() {
         let mut route = rig.route(Repeat::Idempotent);
         (sent(route.next(now)).host == id(1)).then_some(route)
     });
-    let probing = probing.expect("somebody probes");
+    let probing = probing.expect("a call is a probe");
     assert!(!reaches(&mut rig, id(1), Repeat::Idempotent));
     assert_eq!(due(&rig.router, now), []);
     drop(probing);
@@ -161,7 +161,7 @@ fn one_probe_at_a_time_and_one_that_nobody_waits_for_is_none() {
 }
 
 #[test]
-fn a_failure_while_it_is_probed_ejects_again_for_longer() {
+fn a_failed_probe_ejects_again_for_longer() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     rig.local.now = rig.now() + EJECTED_FIRST * 2;
@@ -174,7 +174,7 @@ fn a_failure_while_it_is_probed_ejects_again_for_longer() {
 }
 
 #[test]
-fn an_ejection_is_forgotten_after_a_while_of_answers() {
+fn an_ejection_is_forgotten_after_a_while_without_failures() {
     let mut rig = Rig::new(&replicas(2));
     let eject_and_return = |rig: &mut Rig| {
         assert!(call(rig, id(1), Repeat::Never, Outcome::NoResponders));
@@ -192,7 +192,7 @@ fn an_ejection_is_forgotten_after_a_while_of_answers() {
 }
 
 #[test]
-fn a_new_life_of_a_host_begins_with_a_clean_slate() {
+fn a_restarted_host_begins_with_a_clean_record() {
     let mut rig = Rig::new(&replicas(2));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     let mut restarted = RemoteHost::with(1, 2, contents(&[], &[super::support::TARGET]));
@@ -204,7 +204,7 @@ fn a_new_life_of_a_host_begins_with_a_clean_slate() {
 }
 
 #[test]
-fn what_calls_have_learnt_lasts_from_table_to_table() {
+fn ejections_persist_across_tables() {
     let mut rig = Rig::new(&replicas(3));
     assert!(call(&mut rig, id(1), Repeat::Never, Outcome::NoResponders));
     let inventory = rig.senders[2].change(contents(&[], &["other"]));
@@ -217,13 +217,14 @@ proptest! {
     #![proptest_config(config(150))]
 
     #[test]
-    fn nobody_who_was_just_ejected_is_chosen_while_another_is_left(
+    fn a_freshly_ejected_host_is_not_chosen_while_another_is_left(
         count in 2_u8..6,
         calls in prop::collection::vec((any::<bool>(), any::<u16>(), 0_u64..400), 1..80),
     ) {
         let mut rig = Rig::new(&replicas(count));
-        // When each was last found not to listen, which ejects for three quarters of a second at least.
-        let mut deaf_at = vec![None; usize::from(count)];
+        // The last time that each host had no responders, which ejects it for at least three
+        // quarters of a second.
+        let mut unresponsive_since = vec![None; usize::from(count)];
         for (idempotent, deaf, gap_ms) in calls {
             let now = rig.now();
             let repeat = if idempotent { Repeat::Idempotent } else { Repeat::Never };
@@ -233,18 +234,18 @@ proptest! {
                 let key = attempt.host.key()[0];
                 let index = usize::from(key) - 1;
                 let ejected = |index: usize| {
-                    let deaf_at: Option<Moment> = deaf_at[index];
-                    deaf_at.is_some_and(|at| now.since(at) < EJECTED_FIRST / 4 * 3)
+                    let unresponsive_since: Option<Moment> = unresponsive_since[index];
+                    unresponsive_since.is_some_and(|at| now.since(at) < EJECTED_FIRST / 4 * 3)
                 };
                 let left = (0..usize::from(count)).filter(|other| !asked.contains(other));
-                let never_deaf = left.filter(|other| deaf_at[*other].is_none()).count();
+                let never_deaf = left.filter(|other| unresponsive_since[*other].is_none()).count();
                 prop_assert!(!ejected(index) || never_deaf == 0);
                 asked.push(index);
                 if deaf & (1 << key) == 0 {
                     route.outcome(Outcome::Answered, now);
                 } else {
                     route.outcome(Outcome::NoResponders, now);
-                    deaf_at[index] = Some(now);
+                    unresponsive_since[index] = Some(now);
                 }
             }
             prop_assert!(host_of(route.next(now)).is_none());

@@ -1,4 +1,4 @@
-//! Routing: where calls go, and where they do not.
+//! Routing of calls.
 
 mod choice;
 mod cost;

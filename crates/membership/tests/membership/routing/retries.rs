@@ -1,4 +1,4 @@
-//! Whether a call is sent again, and what is told to whoever called.
+//! Repeated calls, and the codes that callers get.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,16 +24,16 @@ const OUTCOMES: [Outcome; 8] = [
     Outcome::Answered,
 ];
 
-/// What is told to whoever called and does not wait.
+/// The code for a caller that does not wait.
 #[track_caller]
-fn told(decision: Decision) -> FailureCode {
+fn failure_code(decision: Decision) -> FailureCode {
     match decision {
         Decision::GiveUp(code) | Decision::Nobody(code) => code,
-        Decision::Send(attempt) => panic!("it is sent: {attempt:?}"),
+        Decision::Send(attempt) => panic!("sent: {attempt:?}"),
     }
 }
 
-/// The way of a call between two replicas after attempts that ended so.
+/// The route of a call between two replicas after attempts with these outcomes.
 #[track_caller]
 fn after(repeat: Repeat, outcomes: &[Outcome]) -> (Moment, Route) {
     let mut rig = Rig::new(&replicas(2));
@@ -53,7 +53,7 @@ proptest! {
     #![proptest_config(config(300))]
 
     #[test]
-    fn every_call_ends_within_the_attempts_and_asks_nobody_twice(
+    fn every_call_ends_within_its_attempts_and_tries_no_host_twice(
         count in 1_u8..8,
         calls in prop::collection::vec(
             (any_repeat(), prop::collection::vec((prop::sample::select(&OUTCOMES[..]), 0_u64..300), 9)),
@@ -70,7 +70,7 @@ proptest! {
                 let Decision::Send(attempt) = route.next(now) else {
                     break;
                 };
-                prop_assert!(asked.insert(attempt.host), "nobody is asked twice");
+                prop_assert!(asked.insert(attempt.host), "no host is tried twice");
                 prop_assert!(now < attempt.until && attempt.until <= rig.now() + DEADLINE);
                 prop_assert!(!(ran && repeat == Repeat::Never), "it may have run already");
                 now = attempt.until.min(now + Duration::from_millis(takes_ms));
@@ -92,8 +92,8 @@ proptest! {
     }
 
     #[test]
-    fn the_same_random_numbers_lead_the_same_way(seed in 0_u64..1_000) {
-        let ways = [(); 2].map(|()| {
+    fn the_same_seed_gives_the_same_route(seed in 0_u64..1_000) {
+        let routes = [(); 2].map(|()| {
             let mut rig = Rig::new(&replicas(5));
             (0..seed % 7).for_each(|_| drop(rig.route(Repeat::Never)));
             let (now, mut route) = (rig.now(), rig.route(Repeat::Idempotent));
@@ -104,12 +104,12 @@ proptest! {
             }
             hosts
         });
-        prop_assert_eq!(&ways[0], &ways[1]);
+        prop_assert_eq!(&routes[0], &routes[1]);
     }
 }
 
 #[test]
-fn what_is_told_is_what_is_known() {
+fn the_failure_code_reflects_all_attempts() {
     use FailureCode::{Busy, Deadline, MaybeExecuted, Refused, Unreachable};
     let [busy, refused, nobody, unsent, late, lost, cut, _] = OUTCOMES;
     let cases: [(Repeat, &[Outcome], FailureCode); 15] = [
@@ -132,13 +132,13 @@ fn what_is_told_is_what_is_known() {
     for (repeat, outcomes, expected) in cases {
         let (now, mut route) = after(repeat, outcomes);
         let decision = route.next(now);
-        assert_eq!(told(decision), expected, "{repeat:?} {outcomes:?}");
-        assert_eq!(route.next(now), decision, "it stays so");
+        assert_eq!(failure_code(decision), expected, "{repeat:?} {outcomes:?}");
+        assert_eq!(route.next(now), decision, "repeated");
     }
 }
 
 #[test]
-fn a_call_of_which_every_host_was_lost_is_not_over_and_one_that_was_answered_is() {
+fn a_call_continues_if_every_host_was_lost_and_ends_if_one_answered() {
     let [busy, refused, nobody, unsent, _, lost, cut, _] = OUTCOMES;
     let cases: [(Repeat, &[Outcome], bool); 9] = [
         (Repeat::Never, &[nobody, nobody], true),
@@ -160,7 +160,7 @@ fn a_call_of_which_every_host_was_lost_is_not_over_and_one_that_was_answered_is(
 }
 
 #[test]
-fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
+fn a_renewed_call_continues_at_new_hosts() {
     let mut rig = Rig::new(&replicas(1));
     let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
     let first = sent(route.next(now)).host;
@@ -169,7 +169,7 @@ fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
     assert_eq!(
         route.next(now),
         Decision::Nobody(FailureCode::Unreachable),
-        "the same one is not asked again"
+        "the same host is not tried again"
     );
     rig.add_replica(&replica(2));
     rig.refresh();
@@ -178,12 +178,12 @@ fn a_call_goes_on_at_hosts_that_were_not_known_when_it_began() {
     assert_ne!(sent(route.next(now)).host, first);
     route.outcome(Outcome::NoResponders, now);
     route.renew(rig.candidates());
-    assert_eq!(told(route.next(now)), FailureCode::Unreachable);
+    assert_eq!(failure_code(route.next(now)), FailureCode::Unreachable);
     assert_eq!(route.attempts(), 2);
 }
 
 #[test]
-fn when_the_bus_is_back_a_call_goes_where_it_was_to_go() {
+fn when_the_bus_returns_a_call_goes_to_the_same_host() {
     for (repeat, outcome, attempts) in [
         (Repeat::Never, Outcome::NotSent, 1),
         (Repeat::Idempotent, Outcome::BusLost, 2),
@@ -200,7 +200,7 @@ fn when_the_bus_is_back_a_call_goes_where_it_was_to_go() {
 }
 
 #[test]
-fn a_call_that_is_renewed_without_end_is_sent_no_more_often_than_another() {
+fn renewing_a_call_does_not_raise_its_attempts() {
     let mut rig = Rig::new(&replicas(1));
     let (now, mut route) = (rig.now(), rig.route(Repeat::Idempotent));
     for _ in 0..ATTEMPTS_MAX {
@@ -215,7 +215,7 @@ fn a_call_that_is_renewed_without_end_is_sent_no_more_often_than_another() {
 }
 
 #[test]
-fn replies_with_a_failure_move_a_call_only_if_it_has_not_run() {
+fn failure_replies_move_a_call_only_if_it_has_not_run() {
     for code in FailureCode::ALL {
         let outcome = Outcome::of_failure(code);
         let expected = matches!(
@@ -227,7 +227,7 @@ fn replies_with_a_failure_move_a_call_only_if_it_has_not_run() {
 }
 
 #[test]
-fn nothing_is_sent_when_the_time_is_over() {
+fn nothing_is_sent_after_the_deadline() {
     let mut rig = Rig::new(&replicas(2));
     let end = rig.now() + DEADLINE;
     let mut route = rig.route(Repeat::Idempotent);
@@ -239,7 +239,7 @@ fn nothing_is_sent_when_the_time_is_over() {
 }
 
 #[test]
-fn an_attempt_that_can_be_followed_by_another_takes_half_of_the_time_that_is_left() {
+fn an_attempt_that_can_be_followed_by_another_gets_half_of_the_remaining_time() {
     let mut rig = Rig::new(&replicas(3));
     let start = rig.now();
     let until = |now, repeat: Repeat, rig: &mut Rig| sent(rig.route(repeat).next(now)).until;
@@ -275,14 +275,14 @@ fn an_attempt_without_an_outcome_counts_as_lost() {
     let mut route = rig.route(Repeat::Idempotent);
     let first = sent(route.next(now)).host;
     assert_ne!(sent(route.next(now)).host, first);
-    // And an outcome without an attempt is none.
+    // An outcome without an attempt is ignored.
     let mut route = rig.route(Repeat::Never);
     route.outcome(Outcome::Lost, now);
     sent(route.next(now));
 }
 
-/// How many of so many calls are sent a second time if the first host always says this.
-fn sent_again(outcome: Outcome, calls: u32) -> u32 {
+/// Number of calls that are sent a second time if the first attempt always has this outcome.
+fn retried(outcome: Outcome, calls: u32) -> u32 {
     let mut rig = Rig::new(&replicas(2));
     let now = rig.now();
     let again = (0..calls).filter(|_| {
@@ -291,24 +291,24 @@ fn sent_again(outcome: Outcome, calls: u32) -> u32 {
         route.outcome(outcome, now);
         host_of(route.next(now)).is_some()
     });
-    u32::try_from(again.count()).expect("not more than calls")
+    u32::try_from(again.count()).expect("fits")
 }
 
 #[test]
-fn calls_that_are_sent_again_are_bounded_by_the_budget() {
+fn retries_are_bounded_by_the_budget() {
     for outcome in [Outcome::NotRun(FailureCode::Busy), Outcome::Lost] {
-        let again = sent_again(outcome, 5_000);
-        assert!(again <= RETRIES_SAVED_MAX + 1_000, "{outcome:?}: {again}");
-        assert!(again >= RETRIES_SAVED_MAX + 900, "{outcome:?}: {again}");
+        let retries = retried(outcome, 5_000);
+        assert!(
+            retries <= RETRIES_SAVED_MAX + 1_000,
+            "{outcome:?}: {retries}"
+        );
+        assert!(retries >= RETRIES_SAVED_MAX + 900, "{outcome:?}: {retries}");
     }
-    assert_eq!(
-        sent_again(Outcome::Lost, RETRIES_SAVED_MAX),
-        RETRIES_SAVED_MAX
-    );
+    assert_eq!(retried(Outcome::Lost, RETRIES_SAVED_MAX), RETRIES_SAVED_MAX);
 }
 
 #[test]
-fn a_budget_lasts_from_table_to_table() {
+fn a_budget_persists_across_tables() {
     let mut rig = Rig::new(&replicas(3));
     let fails = |rig: &mut Rig| {
         let now = rig.now();

@@ -1,4 +1,4 @@
-//! Lattices to route in: hosts with labels and components, as a view has them.
+//! Lattices for routing tests: views of hosts with labels and components.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use weft_membership::{Moment, Random};
 
 use weft_testkit::membership::{LocalHost, OWN, RemoteHost, component, contents, id};
 
-/// The component that is called.
+/// The called component.
 pub(crate) const TARGET: &str = "cart";
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ pub(crate) struct Replica {
     pub(crate) state: HostState,
 }
 
-/// A replica somewhere, as any other.
+/// A replica without labels.
 pub(crate) fn replica(key: u8) -> Replica {
     Replica {
         key,
@@ -40,7 +40,7 @@ pub(crate) fn replicas(count: u8) -> Vec<Replica> {
     (1..=count).map(replica).collect()
 }
 
-/// A membership with a router, and the senders of the replicas.
+/// A membership with a router, and the replicas as remote hosts.
 pub(crate) struct Rig {
     pub(crate) local: LocalHost,
     pub(crate) senders: Vec<RemoteHost>,
@@ -49,7 +49,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// A host with nothing of its own, that knows these.
+    /// A host without components, and these replicas.
     pub(crate) fn new(replicas: &[Replica]) -> Self {
         Self::with_own(Contents::default(), replicas)
     }
@@ -57,7 +57,7 @@ impl Rig {
     pub(crate) fn with_own(own: Contents, replicas: &[Replica]) -> Self {
         let mut local = LocalHost::settled();
         let news = local.membership.set_contents(own);
-        news.expect("within the bounds");
+        news.expect("within limits");
         let mut rig = Self {
             local,
             senders: Vec::new(),
@@ -71,7 +71,7 @@ impl Rig {
         rig
     }
 
-    /// Hears of a replica.
+    /// Receives the heartbeat and the inventory of a replica.
     pub(crate) fn add_replica(&mut self, replica: &Replica) {
         let has = contents(&replica.labels, &[TARGET]);
         let mut sender = RemoteHost::with(replica.key, 1, has);
@@ -82,7 +82,7 @@ impl Rig {
         self.senders.push(sender);
     }
 
-    /// Brings the router up to date.
+    /// Ticks, and updates the router.
     pub(crate) fn refresh(&mut self) -> bool {
         self.local.tick();
         self.router.refresh(self.local.membership.view())
@@ -92,7 +92,7 @@ impl Rig {
         self.local.now
     }
 
-    /// Lets so many seconds pass, in which these replicas are heard, by their position.
+    /// Advances the clock by seconds with heartbeats of the replicas at these indices.
     pub(crate) fn run(&mut self, seconds: u64, heard: &[usize]) {
         for _ in 0..seconds {
             for index in heard {
@@ -107,7 +107,7 @@ impl Rig {
         let table = self.router.table();
         table
             .any(&component(TARGET))
-            .expect("somebody has it")
+            .expect("a host has it")
             .clone()
     }
 
@@ -118,7 +118,7 @@ impl Rig {
         Route::new(self.candidates(), call, Random::from_seed(self.seed))
     }
 
-    /// Where the first attempts of so many calls go that never end.
+    /// The routes of this number of unanswered calls, and the number of calls per host.
     pub(crate) fn spread(&mut self, calls: usize) -> (Vec<Route>, Vec<usize>) {
         let keys: Vec<_> = self.candidates().hosts().collect();
         let mut counts = vec![0; keys.len()];
