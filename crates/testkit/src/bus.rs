@@ -1,4 +1,5 @@
-//! What a suite runs on: one of the implementations, with the same handles to join and to break it.
+//! Fixture for suites that run on both implementations of the bus: hosts join it, and lose their
+//! connection, in the same way.
 
 use std::future::Future;
 use std::time::Duration;
@@ -10,22 +11,27 @@ use weft_bus::{Bus, Lane, Scope, Status, Subject};
 
 use crate::nats_server::NatsServer;
 
-/// The payload limit of every rig: smaller than usual, so that tests of it are quick.
+/// The payload limit of every rig: smaller than the default, so that tests of it are quick.
 pub const MAX_PAYLOAD: usize = 64 << 10;
 
-/// What nothing here takes, except when it hangs.
+/// Time limit for operations that are quick unless they hang.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 
+/// One implementation of the bus.
 pub enum Rig {
+    /// A NATS server.
     Nats(NatsServer),
+    /// An in-process network.
     Local(LocalNetwork),
 }
 
 impl Rig {
+    /// Starts a NATS server.
     pub async fn nats() -> Self {
         Self::Nats(NatsServer::start(&format!("max_payload: {MAX_PAYLOAD}")).await)
     }
 
+    /// Creates an in-process network.
     pub async fn local() -> Self {
         Self::Local(LocalNetwork::new(LocalOptions {
             max_payload: MAX_PAYLOAD,
@@ -33,11 +39,12 @@ impl Rig {
         }))
     }
 
-    /// A host of the lattice `test`, connected.
+    /// Joins the lattice `test` as a connected host.
     pub async fn join(&self, host: &str) -> Bus {
         self.join_lattice(host, "test").await
     }
 
+    /// Joins a lattice as a connected host.
     pub async fn join_lattice(&self, host: &str, lattice: &str) -> Bus {
         let scope = Scope::new(lattice).unwrap();
         let bus = match self {
@@ -50,7 +57,7 @@ impl Rig {
         bus
     }
 
-    /// Takes the server from all hosts; for the local bus, of these.
+    /// Kills the server of all hosts; on the local bus, disconnects these hosts.
     pub fn cut(&mut self, hosts: &[&str]) {
         match self {
             Self::Nats(server) => server.kill(),
@@ -58,6 +65,7 @@ impl Rig {
         }
     }
 
+    /// Undoes [`Rig::cut`].
     pub async fn restore(&mut self, hosts: &[&str]) {
         match self {
             Self::Nats(server) => server.restart().await,
@@ -66,6 +74,7 @@ impl Rig {
     }
 }
 
+/// Options to connect to `server` as `host`.
 pub fn options(server: &NatsServer, host: &str) -> NatsOptions {
     NatsOptions {
         servers: vec![server.url()],
@@ -74,29 +83,33 @@ pub fn options(server: &NatsServer, host: &str) -> NatsOptions {
     }
 }
 
-/// Waits for what has to happen soon.
+/// Awaits a future, and panics after [`WAIT_MAX`].
 pub async fn soon<F: Future>(future: F) -> F::Output {
     timeout(WAIT_MAX, future)
         .await
-        .expect("this takes no time, or for ever")
+        .expect("future did not resolve in time")
 }
 
+/// Waits until the bus is connected.
 pub async fn connected(bus: &Bus) {
     soon(bus.status().wait_for(Status::is_connected))
         .await
         .unwrap();
 }
 
+/// Waits until the bus is disconnected.
 pub async fn disconnected(bus: &Bus) {
     soon(bus.status().wait_for(|status| !status.is_connected()))
         .await
         .unwrap();
 }
 
+/// The subject of these names in the lattice of `bus`.
 pub fn subject(bus: &Bus, names: &[&str]) -> Subject {
     bus.scope().subject(names).unwrap()
 }
 
+/// A deadline of [`WAIT_MAX`] from now.
 pub fn test_deadline() -> Instant {
     Instant::now() + WAIT_MAX
 }

@@ -1,12 +1,11 @@
-//! Test kit: servers, hosts and state machines that the tests of several crates share.
+//! Test kit: servers, hosts and state machines for the tests of several crates.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    missing_docs,
-    reason = "helpers of tests fail the test, as tests do, and are documented where they are not obvious"
+    reason = "test helpers panic to fail the test"
 )]
 
 pub mod bus;

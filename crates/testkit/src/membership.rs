@@ -1,4 +1,4 @@
-//! Hosts that talk to a membership under test, without a bus.
+//! Hosts that exchange messages with a membership under test, without a bus.
 
 use std::time::Duration;
 
@@ -10,14 +10,16 @@ use weft_membership::{
     BusStatus, Event, HostId, HostView, Identity, Membership, SETTLE_AFTER_START, TICK_EVERY,
 };
 
+/// The name of the lattice.
 pub const LATTICE: &str = "demo";
 
-/// The key of the host under test; others have larger ones.
+/// The key of the host under test; remote hosts have larger ones.
 pub const OWN: u8 = 0;
 
+/// One second, the interval of heartbeats.
 pub const SECOND: Duration = Duration::from_secs(1);
 
-/// Failures are printed with their input; nothing is kept in files.
+/// A configuration that prints the input of a failure and stores nothing in files.
 pub fn config(cases: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
@@ -25,31 +27,35 @@ pub fn config(cases: u32) -> ProptestConfig {
     }
 }
 
+/// The host id with this key.
 pub fn id(key: u8) -> HostId {
     HostId::from_key([key; 32])
 }
 
+/// The moment this many milliseconds after the start.
 pub fn at_ms(milliseconds: u64) -> Moment {
     Moment::after_start(Duration::from_millis(milliseconds))
 }
 
+/// A component of the app `shop`.
 pub fn component(name: &str) -> ComponentId {
     ComponentId {
-        app: "shop".parse().expect("a name"),
-        component: name.parse().expect("a name"),
+        app: "shop".parse().expect("valid name"),
+        component: name.parse().expect("valid name"),
     }
 }
 
-/// An inventory with these components ready in revision 1.
+/// An inventory with these labels, and with these components ready in revision 1.
 pub fn contents(labels: &[(&str, &str)], components: &[&str]) -> Contents {
     let mut contents = Contents::default();
     for (name, value) in labels {
-        contents.labels.set(name, value).expect("a label");
+        contents.labels.set(name, value).expect("valid label");
     }
     contents.components = components.iter().map(|name| holding(name, 1)).collect();
     contents.sorted()
 }
 
+/// A ready component of the app `shop`, in this revision.
 pub fn holding(name: &str, revision: u64) -> Holding {
     Holding {
         component: component(name),
@@ -58,26 +64,30 @@ pub fn holding(name: &str, revision: u64) -> Holding {
     }
 }
 
-/// A host that says of itself what the test wants.
+/// A remote host, which publishes the state that a test needs.
 pub struct RemoteHost {
     membership: Membership,
+    /// The load in its heartbeats.
     pub load: Load,
+    /// The wall clock in its heartbeats.
     pub sent_ms: u64,
 }
 
 impl RemoteHost {
+    /// A ready host in its first incarnation, with an empty inventory.
     pub fn new(key: u8) -> Self {
         Self::with(key, 1, Contents::default())
     }
 
+    /// A ready host.
     pub fn with(key: u8, incarnation: u64, contents: Contents) -> Self {
         let identity = Identity {
             lattice: LATTICE.to_owned(),
             host: id(key),
             incarnation,
         };
-        let mut membership = Membership::new(identity, contents).expect("within the bounds");
-        // Its own bus is there, or it would say that it is frozen.
+        let mut membership = Membership::new(identity, contents).expect("within limits");
+        // Connected and settled: otherwise its state would be published as frozen.
         membership.on_bus(Moment::START, BusStatus::Connected);
         membership.tick(Moment::START + SETTLE_AFTER_START);
         membership.set_state(HostState::Ready);
@@ -88,33 +98,40 @@ impl RemoteHost {
         }
     }
 
+    /// Sets the state in its heartbeats.
     pub fn set_state(&mut self, state: HostState) {
         self.membership.set_state(state);
     }
 
+    /// The next heartbeat.
     pub fn heartbeat(&mut self) -> Heartbeat {
         self.membership.heartbeat(self.sent_ms, self.load)
     }
 
+    /// The current inventory.
     pub fn inventory(&self) -> Inventory {
         self.membership.inventory()
     }
 
+    /// Replaces the inventory, and returns the new one.
     pub fn change(&mut self, contents: Contents) -> Inventory {
-        let news = self.membership.set_contents(contents);
-        news.expect("within the bounds").expect("it is news")
+        let changed = self.membership.set_contents(contents);
+        changed.expect("within limits").expect("new contents")
     }
 }
 
-/// A membership under test, with its clock.
+/// The membership under test, with its clock.
 pub struct LocalHost {
+    /// The state machine under test.
     pub membership: Membership,
+    /// Its clock.
     pub now: Moment,
+    /// The events of all ticks since the last [`LocalHost::take_events`].
     pub events: Vec<Event>,
 }
 
 impl LocalHost {
-    /// One that follows what it hears.
+    /// A connected host whose view follows the heartbeats it receives.
     pub fn settled() -> Self {
         let mut local = Self::unconnected(Contents::default());
         local.connect();
@@ -123,13 +140,14 @@ impl LocalHost {
         local
     }
 
+    /// A host that was never connected.
     pub fn unconnected(contents: Contents) -> Self {
         let identity = Identity {
             lattice: LATTICE.to_owned(),
             host: id(OWN),
             incarnation: 5,
         };
-        let membership = Membership::new(identity, contents).expect("within the bounds");
+        let membership = Membership::new(identity, contents).expect("within limits");
         Self {
             membership,
             now: Moment::START,
@@ -137,21 +155,24 @@ impl LocalHost {
         }
     }
 
+    /// Connects its bus, and ticks.
     pub fn connect(&mut self) {
         self.membership.on_bus(self.now, BusStatus::Connected);
         self.tick();
     }
 
+    /// Disconnects its bus, and ticks.
     pub fn disconnect(&mut self) {
         self.membership.on_bus(self.now, BusStatus::Disconnected);
         self.tick();
     }
 
+    /// Ticks at the current time, and records the events.
     pub fn tick(&mut self) {
         self.events.extend(self.membership.tick(self.now));
     }
 
-    /// Lets time pass, with the ticks that are due.
+    /// Advances the clock, with the ticks that are due.
     pub fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.now < end {
@@ -160,7 +181,7 @@ impl LocalHost {
         }
     }
 
-    /// Lets time pass while these hosts send their heartbeats, each second.
+    /// Advances the clock while these hosts send a heartbeat each second.
     pub fn run_with(&mut self, senders: &mut [&mut RemoteHost], seconds: u64) {
         for _ in 0..seconds {
             for sender in senders.iter_mut() {
@@ -170,31 +191,34 @@ impl LocalHost {
         }
     }
 
-    /// Hears a heartbeat, and draws the conclusions.
+    /// Receives the next heartbeat of a host, and ticks.
     pub fn receive_heartbeat(&mut self, sender: &mut RemoteHost) {
         let heartbeat = sender.heartbeat();
-        let taken = self.membership.on_heartbeat(self.now, heartbeat);
-        taken.expect("it is news");
+        let accepted = self.membership.on_heartbeat(self.now, heartbeat);
+        accepted.expect("accepted");
         self.tick();
     }
 
+    /// Receives an inventory, and ticks.
     pub fn receive_inventory(&mut self, inventory: Inventory) {
-        let taken = self.membership.on_inventory(self.now, inventory);
-        taken.expect("it is news");
+        let accepted = self.membership.on_inventory(self.now, inventory);
+        accepted.expect("accepted");
         self.tick();
     }
 
+    /// The host with this key in the view.
     #[track_caller]
     pub fn host(&self, key: u8) -> &HostView {
         let host = self.membership.view().host(id(key));
-        host.expect("it is in the view")
+        host.expect("host is in the view")
     }
 
+    /// Removes and returns the recorded events.
     pub fn take_events(&mut self) -> Vec<Event> {
         std::mem::take(&mut self.events)
     }
 
-    /// The view of all others.
+    /// The view without the host under test.
     pub fn others(&self) -> Vec<HostView> {
         let hosts = self.membership.view().hosts();
         hosts.filter(|host| host.id != id(OWN)).cloned().collect()

@@ -1,4 +1,4 @@
-//! A NATS server of a test's own: on a free port of loopback, with its files in a temporary directory.
+//! A NATS server for one test: on a free loopback port, with its files in a temporary directory.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -11,13 +11,13 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval, timeout};
 
-/// How long a server has to say hello. It takes 30 ms on an idle machine.
+/// Time limit for the server's greeting. It takes 30 ms on an idle machine.
 const START_WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// How often another port is tried, if one was taken between looking and starting.
+/// Number of ports tried, in case another process takes one before the server starts.
 const PORTS_TRIED_MAX: usize = 5;
 
-/// A server; it is killed when this is dropped.
+/// A server process; killed on drop.
 pub struct NatsServer {
     child: Option<Child>,
     port: u16,
@@ -25,13 +25,14 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    /// Starts a server with JetStream, and with more lines of configuration.
+    /// Starts a server with JetStream and further lines of configuration.
     pub async fn start(configuration: &str) -> Self {
         let store = "jetstream { store_dir: \"DIRECTORY/jetstream\" }";
         Self::start_bare(&format!("{store}\n{configuration}")).await
     }
 
-    /// Starts a server with these lines of configuration alone; `DIRECTORY` in them is its own.
+    /// Starts a server with only these lines of configuration; `DIRECTORY` in them is replaced by
+    /// the server's own.
     pub async fn start_bare(configuration: &str) -> Self {
         for _ in 0..PORTS_TRIED_MAX {
             let mut server = Self {
@@ -49,11 +50,12 @@ impl NatsServer {
         panic!("nats-server did not start on any of {PORTS_TRIED_MAX} ports");
     }
 
+    /// The address for clients.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
-    /// Kills it, as a crash does.
+    /// Kills the process, like a crash.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().unwrap();
@@ -61,25 +63,28 @@ impl NatsServer {
         }
     }
 
-    /// Starts it again after [`NatsServer::kill`], on the same port, with the files it had.
+    /// Starts the server after [`NatsServer::kill`], on the same port and with the same files.
     pub async fn restart(&mut self) {
         let deadline = Instant::now() + START_WAIT_MAX;
         while !self.try_start().await {
-            assert!(Instant::now() < deadline, "nats-server did not come back");
+            assert!(
+                Instant::now() < deadline,
+                "nats-server did not restart in time"
+            );
         }
     }
 
-    /// Removes what JetStream has stored; only while it is killed.
+    /// Deletes the JetStream files; only while the server is killed.
     pub fn delete_jetstream_files(&self) {
         fs::remove_dir_all(self.directory.path().join("jetstream")).unwrap();
     }
 
-    /// Stops it in its tracks: connections stay, and nothing is answered.
+    /// Suspends the process: connections stay open, and requests get no reply.
     pub fn suspend(&self) {
         self.signal("-STOP");
     }
 
-    /// Ends [`NatsServer::freeze`].
+    /// Continues after [`NatsServer::suspend`].
     pub fn resume(&self) {
         self.signal("-CONT");
     }
@@ -92,7 +97,7 @@ impl NatsServer {
         assert!(status.unwrap().success());
     }
 
-    /// Starts it and waits for its greeting; false if it ended instead.
+    /// Starts the process and waits for its greeting; false if the process exited.
     async fn try_start(&mut self) -> bool {
         let log = fs::File::create(self.directory.path().join("log")).unwrap();
         let spawned = Command::new("nats-server")
@@ -104,21 +109,23 @@ impl NatsServer {
         self.child = match spawned {
             Ok(child) => Some(child),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                panic!("expected `nats-server` in PATH, found none; `apt-get install nats-server`")
+                panic!(
+                    "missing `nats-server` in PATH: install it, for example with `apt-get install nats-server`"
+                )
             }
             Err(error) => panic!("cannot start `nats-server`: {error}"),
         };
         let ready = timeout(START_WAIT_MAX, self.ready()).await;
         match ready {
             Ok(is_ready) => is_ready,
-            Err(_) => panic!("nats-server said nothing; its log: {}", self.log()),
+            Err(_) => panic!("nats-server sent no greeting; its log: {}", self.log()),
         }
     }
 
     async fn ready(&mut self) -> bool {
-        let mut turn = interval(Duration::from_millis(10));
+        let mut interval = interval(Duration::from_millis(10));
         loop {
-            turn.tick().await;
+            interval.tick().await;
             if self.child.as_mut().unwrap().try_wait().unwrap().is_some() {
                 return false;
             }
@@ -141,7 +148,7 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
+            // The process may have exited.
             let _ = child.kill();
             let _ = child.wait();
         }
