@@ -44,7 +44,7 @@ pub struct Bus {
     transport: Transport,
 }
 
-/// The implementation behind a bus. The stores in `weft-state` choose their backend by it.
+/// The implementation behind a bus. `weft-state` chooses its backend by it.
 #[derive(Clone, Debug)]
 pub enum Transport {
     /// Connections to NATS servers.
@@ -328,7 +328,7 @@ impl Bus {
         }
     }
 
-    /// The implementation behind this bus. For the stores in `weft-state`.
+    /// The implementation behind this bus. For the buckets in `weft-state`.
     #[must_use]
     pub fn transport(&self) -> &Transport {
         &self.transport

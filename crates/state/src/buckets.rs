@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, ErrorCode};
 
 use tokio::time::timeout;
 
-use weft_bus::nats::{Connection, StoreConnection};
+use weft_bus::nats::{Connection, JetStreamConnection};
 use weft_bus::{Scope, Status};
 
 /// The longest wait for a request to JetStream: longer than the election of a leader, which takes
@@ -139,7 +139,7 @@ pub fn server_name_part(text: &str) -> String {
 /// A stream of JetStream that is created on first use.
 #[derive(Clone, Debug)]
 pub(crate) struct BackingStream {
-    store: StoreConnection,
+    store: JetStreamConnection,
     context: Context,
     config: stream::Config,
     bucket: String,
@@ -148,7 +148,7 @@ pub(crate) struct BackingStream {
 impl BackingStream {
     /// `config` without replicas and storage, which `options` set.
     pub(crate) fn new(
-        store: &StoreConnection,
+        store: &JetStreamConnection,
         bucket: String,
         config: stream::Config,
         options: &BucketOptions,
@@ -180,7 +180,7 @@ impl BackingStream {
         self.store.connection()
     }
 
-    pub(crate) fn store(&self) -> &StoreConnection {
+    pub(crate) fn store(&self) -> &JetStreamConnection {
         &self.store
     }
 

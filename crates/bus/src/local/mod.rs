@@ -19,9 +19,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::faults::{Faults, RandomSource};
+pub use self::jetstream::JetStreamContent;
+use self::jetstream::LocalJetStream;
 use self::router::Router;
-use self::store::LocalStore;
-pub use self::store::StoreContent;
 use super::inflight::InflightRequests;
 use super::queue::{self, Source};
 use super::{
@@ -30,8 +30,8 @@ use super::{
 };
 
 mod faults;
+mod jetstream;
 mod router;
-mod store;
 
 /// The default payload limit of a NATS server.
 pub const MAX_PAYLOAD_DEFAULT: usize = 1 << 20;
@@ -51,7 +51,7 @@ pub struct LocalNetwork {
     shared: Arc<Shared>,
 }
 
-/// A host's connection to a network. Also the access to its stores, for `weft-state`.
+/// A host's connection to a network. Also the access to its buckets, for `weft-state`.
 #[derive(Clone)]
 pub struct Endpoint {
     shared: Arc<Shared>,
@@ -65,7 +65,7 @@ pub struct Endpoint {
 
 struct Shared {
     router: Arc<Mutex<Router>>,
-    store: LocalStore,
+    jetstream: LocalJetStream,
     max_payload: usize,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
@@ -90,7 +90,7 @@ impl LocalNetwork {
         let router = Router::new(options.random, earlier_due.clone());
         let shared = Shared {
             router: Arc::new(Mutex::new(router)),
-            store: LocalStore::new(),
+            jetstream: LocalJetStream::new(),
             max_payload: options.max_payload,
             tasks: TaskTracker::new(),
             _stop_on_drop: stopping.clone().drop_guard(),
@@ -131,13 +131,13 @@ impl LocalNetwork {
     /// requests fail, and it misses messages published meanwhile.
     pub fn disconnect(&self, name: &str) {
         self.lock().set_connected(name, false);
-        self.shared.store.tell_changed();
+        self.shared.jetstream.notify_changed();
     }
 
     /// Reconnects a host after [`LocalNetwork::disconnect`]. Its subscriptions continue with a gap.
     pub fn connect(&self, name: &str) {
         self.lock().set_connected(name, true);
-        self.shared.store.tell_changed();
+        self.shared.jetstream.notify_changed();
     }
 
     /// Sets the faults between any two hosts without faults of their own.
@@ -161,21 +161,21 @@ impl LocalNetwork {
         self.lock().faults.heal();
     }
 
-    /// Makes the stores unreachable for these hosts and reachable for all others, while all stay
+    /// Makes the buckets unreachable for these hosts and reachable for all others, while all stay
     /// connected. Disconnected hosts cannot reach them either.
-    pub fn set_store_away_from(&self, names: &[&str]) {
-        self.shared.store.set_away_from(names);
+    pub fn set_jetstream_unreachable(&self, names: &[&str]) {
+        self.shared.jetstream.set_unreachable_for(names);
     }
 
-    /// A copy of the stores' content, for [`LocalNetwork::replace_store`].
+    /// A copy of the buckets' content, for [`LocalNetwork::replace_jetstream`].
     #[must_use]
-    pub fn store_content(&self) -> StoreContent {
-        self.shared.store.content()
+    pub fn jetstream_content(&self) -> JetStreamContent {
+        self.shared.jetstream.content()
     }
 
-    /// Replaces the stores' content by an older or empty one (`StoreContent::default()`).
-    pub fn replace_store(&self, content: StoreContent) {
-        self.shared.store.replace(content);
+    /// Replaces the buckets' content by an older or empty one (`JetStreamContent::default()`).
+    pub fn replace_jetstream(&self, content: JetStreamContent) {
+        self.shared.jetstream.replace(content);
     }
 
     fn lock(&self) -> MutexGuard<'_, Router> {
@@ -270,26 +270,26 @@ impl Endpoint {
     }
 }
 
-// === for the stores ===
+// === for weft-state ===
 
 impl Endpoint {
-    /// Calls `visit` with the stores' content; `None` if this host cannot reach them.
-    pub fn with_store<T>(&self, visit: impl FnOnce(&mut StoreContent) -> T) -> Option<T> {
+    /// Calls `visit` with the buckets' content; `None` if this host cannot reach them.
+    pub fn with_jetstream<T>(&self, visit: impl FnOnce(&mut JetStreamContent) -> T) -> Option<T> {
         if !self.status.borrow().is_connected() {
             return None;
         }
-        self.shared.store.visit(&self.name, visit)
+        self.shared.jetstream.visit(&self.name, visit)
     }
 
-    /// Wakes the watchers of the stores after a change of their content.
-    pub fn tell_store_changed(&self) {
-        self.shared.store.tell_changed();
+    /// Wakes the watchers of the buckets after a change of their content.
+    pub fn notify_jetstream_changed(&self) {
+        self.shared.jetstream.notify_changed();
     }
 
-    /// Changes with the stores' content, or with the hosts that can reach it.
+    /// Changes with the buckets' content, or with the hosts that can reach it.
     #[must_use]
-    pub fn store_changed(&self) -> watch::Receiver<u64> {
-        self.shared.store.changed()
+    pub fn jetstream_changes(&self) -> watch::Receiver<u64> {
+        self.shared.jetstream.changes()
     }
 
     /// Resolves when the bus is closed.

@@ -108,7 +108,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// The NATS client. For the stores in `weft-state`; other crates use [`Bus`](crate::Bus).
+    /// The NATS client. For the buckets in `weft-state`; other crates use [`Bus`](crate::Bus).
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.shared.client

@@ -18,15 +18,15 @@ use tokio_util::task::TaskTracker;
 
 pub use self::connection::Connection;
 pub(super) use self::dispatch::Dispatcher;
-pub use self::store::StoreConnection;
+pub use self::jetstream::JetStreamConnection;
 use super::{Bus, FlushError, Lane, Pattern, Scope, Status, Subject, Transport};
 
 mod batch;
 mod connection;
 mod dispatch;
+mod jetstream;
 mod options;
 mod send_queue;
-mod store;
 mod supervisor;
 
 /// Number of connections for calls. One task, on one core, reads and writes a connection; with two
@@ -128,7 +128,7 @@ struct Shared {
     calls: LaneConnections,
     control: LaneConnections,
     heartbeats: LaneConnections,
-    store: StoreConnection,
+    jetstream: JetStreamConnection,
     tasks: TaskTracker,
     stopping: CancellationToken,
     _stop_on_drop: DropGuard,
@@ -164,13 +164,13 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     }
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
-    let store = StoreConnection::open(scope.clone(), options, "store", &tasks).await?;
+    let jetstream = JetStreamConnection::open(scope.clone(), options, "store", &tasks).await?;
     let of_lane = |connections| LaneConnections::new(connections, &tasks, &stopping);
     let shared = Shared {
         calls: of_lane(calls),
         control: of_lane(control),
         heartbeats: of_lane(heartbeats),
-        store,
+        jetstream,
         scope,
         tasks: tasks.clone(),
         stopping,
@@ -242,7 +242,7 @@ impl Connections {
 
     pub(super) async fn close(&self) {
         self.shared.stopping.cancel();
-        self.shared.store.stopping().cancel();
+        self.shared.jetstream.stopping().cancel();
         self.shared.tasks.close();
         if timeout(CLOSE_WAIT_MAX, self.shared.tasks.wait())
             .await
@@ -252,11 +252,11 @@ impl Connections {
         }
     }
 
-    /// The connection for JetStream, for the stores of `weft-state`. It stays open while one of
+    /// The connection for JetStream, for the buckets of `weft-state`. It stays open while one of
     /// them is in use.
     #[must_use]
-    pub fn store(&self) -> &StoreConnection {
-        &self.shared.store
+    pub fn jetstream(&self) -> &JetStreamConnection {
+        &self.shared.jetstream
     }
 
     fn lane(&self, lane: Lane) -> &LaneConnections {

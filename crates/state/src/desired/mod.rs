@@ -136,9 +136,11 @@ impl Records {
     pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, StoreError> {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {
-            Transport::Nats(connections) => {
-                Store::JetStream(jetstream::Bucket::new(connections.store(), name, options))
-            }
+            Transport::Nats(connections) => Store::JetStream(jetstream::Bucket::new(
+                connections.jetstream(),
+                name,
+                options,
+            )),
             Transport::Local(endpoint) => Store::Local(local::Bucket::new(endpoint, name)),
         }))
     }

@@ -15,7 +15,7 @@ use weft_lattice_config::Digest;
 use super::ObjectError;
 use crate::artifacts::ARTIFACT_BYTES_MAX;
 use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
-use weft_bus::nats::StoreConnection;
+use weft_bus::nats::JetStreamConnection;
 
 /// The longest pause between two bytes of a read: longer than the election of a leader.
 const READ_IDLE_MAX: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(store: &StoreConnection, name: &str, options: &BucketOptions) -> Self {
+    pub(super) fn new(store: &JetStreamConnection, name: &str, options: &BucketOptions) -> Self {
         let bucket = server_name(store.scope(), name);
         let config = Config {
             name: format!("OBJ_{bucket}"),

@@ -22,7 +22,7 @@ impl Bucket {
     }
 
     pub(super) fn write(&self, digest: &Digest, bytes: Bytes) -> Result<(), StoreError> {
-        let written = self.endpoint.with_store(|store| {
+        let written = self.endpoint.with_jetstream(|store| {
             let objects = store.objects.entry(self.name.clone()).or_default();
             objects.insert(digest.hex().to_owned(), bytes);
         });
@@ -44,7 +44,7 @@ impl Bucket {
     }
 
     fn find(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
-        let found = self.endpoint.with_store(|store| {
+        let found = self.endpoint.with_jetstream(|store| {
             let objects = store.objects.get(&self.name)?;
             objects.get(digest.hex()).cloned()
         });

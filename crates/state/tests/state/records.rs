@@ -243,7 +243,7 @@ async fn a_bucket_that_comes_back_empty_is_refilled(mut rig: Rig) {
     rig.cut(&["a"]);
     match &rig {
         Rig::Nats(server) => server.delete_jetstream_files(),
-        Rig::Local(network) => network.replace_store(Default::default()),
+        Rig::Local(network) => network.replace_jetstream(Default::default()),
     }
     disconnected(&bus).await;
     rig.restore(&["a"]).await;

@@ -16,9 +16,9 @@ use crate::{Scope, Status};
 /// the connection closes when the last one is dropped.
 ///
 /// A bus has one for the lattice's own buckets. Data of components goes over another one
-/// ([`StoreConnection::connect`]), so that it does not delay the desired state.
+/// ([`JetStreamConnection::connect`]), so that it does not delay the desired state.
 #[derive(Clone)]
-pub struct StoreConnection {
+pub struct JetStreamConnection {
     shared: Arc<Shared>,
 }
 
@@ -30,7 +30,7 @@ struct Shared {
     _stop_on_drop: DropGuard,
 }
 
-impl StoreConnection {
+impl JetStreamConnection {
     /// Opens a separate connection, listed at the servers under `purpose`. Its replies use subjects
     /// of the lattice. Returns at once, whether a server is available or not.
     ///
@@ -83,29 +83,29 @@ impl StoreConnection {
         &self.shared.scope
     }
 
-    /// The underlying connection. For the stores in `weft-state`.
+    /// The underlying connection. For the buckets in `weft-state`.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.shared.connection
     }
 
-    /// The tracker of the stores' tasks. For `weft-state`.
+    /// The tracker of the tasks that use it. For `weft-state`.
     #[must_use]
     pub fn tasks(&self) -> &TaskTracker {
         &self.shared.tasks
     }
 
-    /// Cancelled when the connection closes. For the tasks of the stores in `weft-state`.
+    /// Cancelled when the connection closes. For the tasks in `weft-state`.
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {
         &self.shared.stopping
     }
 }
 
-impl fmt::Debug for StoreConnection {
+impl fmt::Debug for JetStreamConnection {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("StoreConnection")
+            .debug_struct("JetStreamConnection")
             .field("scope", &self.shared.scope)
             .finish_non_exhaustive()
     }

@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
-/// The content of a network's stores. A copy of it is a state to which they can be reset.
+/// The content of a network's buckets. A copy of it is a state to which they can be reset.
 #[derive(Clone, Debug, Default)]
-pub struct StoreContent {
+pub struct JetStreamContent {
     /// Key-value buckets by name.
     pub buckets: HashMap<String, BucketContent>,
     /// Objects by bucket, and within it by their digest in hexadecimal.
     pub objects: HashMap<String, HashMap<String, Bytes>>,
     /// Number of replacements of the content; a watcher starts over when it changes.
-    pub age: u64,
+    pub generation: u64,
 }
 
 /// The records of one bucket.
@@ -23,23 +23,23 @@ pub struct BucketContent {
     /// Value and revision by key.
     pub records: BTreeMap<String, (u64, Bytes)>,
     /// Revision of the last write.
-    pub last: u64,
+    pub last_revision: u64,
 }
 
 /// The content, the hosts that cannot reach it, and a change counter over both.
 #[derive(Clone)]
-pub(super) struct LocalStore {
+pub(super) struct LocalJetStream {
     state: Arc<Mutex<State>>,
     changes: watch::Sender<u64>,
 }
 
 #[derive(Default)]
 struct State {
-    content: StoreContent,
-    away_from: HashSet<String>,
+    content: JetStreamContent,
+    unreachable_for: HashSet<String>,
 }
 
-impl LocalStore {
+impl LocalJetStream {
     pub(super) fn new() -> Self {
         Self {
             state: Arc::default(),
@@ -51,38 +51,41 @@ impl LocalStore {
     pub(super) fn visit<T>(
         &self,
         name: &str,
-        visit: impl FnOnce(&mut StoreContent) -> T,
+        visit: impl FnOnce(&mut JetStreamContent) -> T,
     ) -> Option<T> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_away = state.away_from.contains(name);
-        (!is_away).then(|| visit(&mut state.content))
+        let is_unreachable = state.unreachable_for.contains(name);
+        (!is_unreachable).then(|| visit(&mut state.content))
     }
 
-    pub(super) fn set_away_from(&self, names: &[&str]) {
+    pub(super) fn set_unreachable_for(&self, names: &[&str]) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.away_from = names.iter().map(|name| (*name).to_owned()).collect();
+        state.unreachable_for = names.iter().map(|name| (*name).to_owned()).collect();
         drop(state);
-        self.tell_changed();
+        self.notify_changed();
     }
 
-    pub(super) fn content(&self) -> StoreContent {
+    pub(super) fn content(&self) -> JetStreamContent {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.content.clone()
     }
 
-    pub(super) fn replace(&self, content: StoreContent) {
+    pub(super) fn replace(&self, content: JetStreamContent) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let age = state.content.age + 1;
-        state.content = StoreContent { age, ..content };
+        let generation = state.content.generation + 1;
+        state.content = JetStreamContent {
+            generation,
+            ..content
+        };
         drop(state);
-        self.tell_changed();
+        self.notify_changed();
     }
 
-    pub(super) fn tell_changed(&self) {
+    pub(super) fn notify_changed(&self) {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn changed(&self) -> watch::Receiver<u64> {
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 }
