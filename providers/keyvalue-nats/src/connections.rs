@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use weft_bus::Scope;
-use weft_bus::nats::{NatsOptions, StoreConnection};
+use weft_bus::nats::{JetStreamConnection, NatsOptions};
 use weft_provider::Context;
 use weft_state::kv::KvBucket;
 
@@ -33,14 +33,14 @@ pub(crate) struct Connections {
 
 struct OpenConnection {
     options: NatsOptions,
-    connection: Weak<StoreConnection>,
+    connection: Weak<JetStreamConnection>,
 }
 
 /// A bucket with its connection.
 pub(crate) struct BucketConnection {
     pub(crate) bucket: KvBucket,
     /// Keeps the connection alive, and available to other providers.
-    _connection: Arc<StoreConnection>,
+    _connection: Arc<JetStreamConnection>,
 }
 
 // === impl Connections ===
@@ -78,14 +78,17 @@ impl Connections {
         })
     }
 
-    async fn connection(&self, options: NatsOptions) -> Result<Arc<StoreConnection>, StartError> {
+    async fn connection(
+        &self,
+        options: NatsOptions,
+    ) -> Result<Arc<JetStreamConnection>, StartError> {
         if let Some(connection) = self.find(&options) {
             return Ok(connection);
         }
         let lattice = self.lattice.as_ref();
         let lattice = lattice.map_or(LATTICE_DEFAULT, |lattice| lattice.name.as_str());
         let scope = Scope::new(lattice).map_err(StartError::Lattice)?;
-        let connection = StoreConnection::connect(scope, &options, PURPOSE).await?;
+        let connection = JetStreamConnection::connect(scope, &options, PURPOSE).await?;
         if !connection.connected_within(CONNECT_WAIT_MAX).await {
             tracing::warn!(
                 "cannot reach the servers of a key-value store yet; reconnecting until they are available"
@@ -94,7 +97,7 @@ impl Connections {
         Ok(self.share(options, connection))
     }
 
-    fn find(&self, options: &NatsOptions) -> Option<Arc<StoreConnection>> {
+    fn find(&self, options: &NatsOptions) -> Option<Arc<JetStreamConnection>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|open| open.connection.strong_count() > 0);
         let same = open.iter().find(|open| open.options == *options)?;
@@ -102,7 +105,11 @@ impl Connections {
     }
 
     /// Registers a connection, unless another one to the same servers was made in the meantime.
-    fn share(&self, options: NatsOptions, connection: StoreConnection) -> Arc<StoreConnection> {
+    fn share(
+        &self,
+        options: NatsOptions,
+        connection: JetStreamConnection,
+    ) -> Arc<JetStreamConnection> {
         if let Some(other) = self.find(&options) {
             return other;
         }

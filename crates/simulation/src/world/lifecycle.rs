@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use weft_bus::local::StoreContent;
+use weft_bus::local::JetStreamContent;
 use weft_membership::message::HostState;
 use weft_membership::routing::Router;
 use weft_membership::{BusStatus, Identity, Membership, STALL_MIN};
@@ -302,7 +302,7 @@ impl World {
             .collect();
         let names: Vec<_> = unavailable_to.iter().map(|host| name(*host)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        self.store.set_store_away_from(&names);
+        self.store.set_jetstream_unreachable(&names);
         self.trace_line(&format!("the store is unavailable to {unavailable_to:?}"));
         self.poll_store_soon();
     }
@@ -310,7 +310,7 @@ impl World {
     /// Replaces the content of the store.
     fn replace_store(&mut self, fault: &FaultKind) {
         let content = match fault {
-            FaultKind::StoreEmpty => StoreContent::default(),
+            FaultKind::StoreEmpty => JetStreamContent::default(),
             FaultKind::StoreOlder => {
                 let older = self.host_rng.pick(&self.snapshots).cloned();
                 older.unwrap_or_default()
@@ -318,7 +318,7 @@ impl World {
             _ => return,
         };
         self.trace_line(&format!("the store comes back: {fault:?}"));
-        self.store.replace_store(content);
+        self.store.replace_jetstream(content);
         let hosts = &self.hosts;
         self.history.lose(|app, record| {
             let mut copies = hosts.iter().filter_map(|host| host.disk.get(app));

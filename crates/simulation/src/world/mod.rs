@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use weft_bus::Scope;
-use weft_bus::local::{LocalNetwork, LocalOptions, StoreContent};
+use weft_bus::local::{JetStreamContent, LocalNetwork, LocalOptions};
 use weft_lattice_config::placement;
 use weft_membership::HostId;
 
@@ -124,7 +124,7 @@ struct World {
     scope: Scope,
     store: LocalNetwork,
     /// Snapshots of the store, the oldest first.
-    snapshots: Vec<StoreContent>,
+    snapshots: Vec<JetStreamContent>,
     call_log: CallLog,
     history: History,
     trace: Trace,
@@ -236,7 +236,7 @@ impl World {
             }
             WorldEvent::Call => self.call(),
             WorldEvent::Snapshot => {
-                self.snapshots.push(self.store.store_content());
+                self.snapshots.push(self.store.jetstream_content());
                 let next = self.now + SNAPSHOT_EVERY;
                 self.events.push(next, WorldEvent::Snapshot);
                 Ok(())

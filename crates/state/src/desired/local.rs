@@ -45,7 +45,7 @@ impl Bucket {
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
-        let found = self.endpoint.with_store(|store| {
+        let found = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name)?;
             bucket.records.get(key.as_str()).map(record)
         });
@@ -62,7 +62,7 @@ impl Bucket {
         if found > max {
             return Err(PutError::TooLarge { found, max });
         }
-        let outcome = self.endpoint.with_store(|store| {
+        let outcome = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.entry(self.name.clone()).or_default();
             let current = bucket
                 .records
@@ -71,14 +71,14 @@ impl Bucket {
             if current != expected.0 {
                 return Err(Revision(current));
             }
-            bucket.last += 1;
+            bucket.last_revision += 1;
             let text = key.as_str().to_owned();
-            bucket.records.insert(text, (bucket.last, value));
-            Ok(Revision(bucket.last))
+            bucket.records.insert(text, (bucket.last_revision, value));
+            Ok(Revision(bucket.last_revision))
         });
         match outcome {
             Some(Ok(revision)) => {
-                self.endpoint.tell_store_changed();
+                self.endpoint.notify_jetstream_changed();
                 Ok(revision)
             }
             Some(Err(current)) => Err(PutError::Conflict {
@@ -94,7 +94,7 @@ impl Bucket {
     }
 
     pub(super) fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
-        let found = self.endpoint.with_store(|store| {
+        let found = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name);
             let records = bucket.into_iter().flat_map(|bucket| &bucket.records);
             records
@@ -107,7 +107,7 @@ impl Bucket {
     pub(super) fn watch(&self) -> Watch {
         Watch {
             bucket: self.clone(),
-            changed: self.endpoint.store_changed(),
+            changed: self.endpoint.jetstream_changes(),
             position: Position::Start,
             queued: VecDeque::new(),
         }
@@ -120,10 +120,10 @@ impl Bucket {
 
     /// The events after a position, in the order of their revisions, and the new position.
     fn events_since(&self, position: Position) -> (Position, Vec<Watched>) {
-        let events = self.endpoint.with_store(|store| {
+        let events = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name);
             let (after, begins) = match position {
-                Position::At { age, revision } if age == store.age => (revision, false),
+                Position::At { age, revision } if age == store.generation => (revision, false),
                 _ => (0, true),
             };
             let records = bucket.into_iter().flat_map(|bucket| &bucket.records);
@@ -140,8 +140,8 @@ impl Bucket {
             let events = if_start(Watched::Begins).into_iter().chain(changes);
             let events = events.chain(if_start(Watched::Complete)).collect();
             let position = Position::At {
-                age: store.age,
-                revision: bucket.map_or(0, |bucket| bucket.last),
+                age: store.generation,
+                revision: bucket.map_or(0, |bucket| bucket.last_revision),
             };
             (position, events)
         });

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
 use crate::desired::Revision;
-use weft_bus::nats::StoreConnection;
+use weft_bus::nats::JetStreamConnection;
 
 mod key;
 mod key_scan;
@@ -101,7 +101,7 @@ impl KvBucket {
     /// [`StoreError::InvalidServerName`] if the name is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters,
     /// digits, `_` and `-`.
     pub fn open(
-        store: &StoreConnection,
+        store: &JetStreamConnection,
         bucket: &str,
         options: &BucketOptions,
     ) -> Result<Self, StoreError> {
@@ -115,14 +115,14 @@ impl KvBucket {
 
     /// A bucket of the lattice itself.
     pub(crate) fn for_lattice(
-        store: &StoreConnection,
+        store: &JetStreamConnection,
         name: &str,
         options: &BucketOptions,
     ) -> Self {
         Self::new(store, server_name(store.scope(), name), options)
     }
 
-    fn new(store: &StoreConnection, bucket: String, options: &BucketOptions) -> Self {
+    fn new(store: &JetStreamConnection, bucket: String, options: &BucketOptions) -> Self {
         let prefix = format!("$KV.{bucket}.");
         let config = Config {
             name: format!("KV_{bucket}"),

@@ -12,7 +12,7 @@ use weft_state::desired::record_codec::{app_key, encode_app, encode_home, home_k
 use weft_state::desired::{DesiredReplica, Key, Notice, Record as Stored, Revision, Watched};
 use weft_state::store::{Deployed, Record};
 
-use weft_testkit::membership::{OWN, Sender, Watcher, config, id};
+use weft_testkit::membership::{LocalHost, OWN, RemoteHost, config, id};
 
 /// The limit of refills that returns all of them.
 const ALL: usize = usize::MAX;
@@ -346,10 +346,10 @@ fn the_bucket_decides_the_home_of_a_store_and_a_missing_home_stays() {
 
 /// Where the one component of an app goes, of the host under test and another one that says that it
 /// is frozen.
-fn planned(watcher: &Watcher) -> BTreeMap<HostId, usize> {
+fn planned(local: &LocalHost) -> BTreeMap<HostId, usize> {
     let shop = (name("shop"), deployed("shop", 1, "/"));
     let copy = DesiredReplica::new([shop], []);
-    let view = watcher.membership.view();
+    let view = local.membership.view();
     let plan = copy.with_input(view, &BTreeSet::new(), placement::plan);
     let hosts = plan.assignments.into_values().flatten();
     hosts.fold(BTreeMap::new(), |mut counts, host| {
@@ -361,19 +361,19 @@ fn planned(watcher: &Watcher) -> BTreeMap<HostId, usize> {
 #[test]
 fn a_frozen_host_is_given_nothing_new_and_one_that_found_no_bus_plans_for_itself() {
     let own: HostId = id(OWN).to_string().parse().unwrap();
-    let mut alone = Watcher::unconnected(Contents::default());
+    let mut alone = LocalHost::unconnected(Contents::default());
     alone.membership.set_state(HostState::Ready);
     alone.tick();
     assert_eq!(planned(&alone), BTreeMap::from([(own.clone(), 1)]));
     // Whatever the hash says, a frozen host does not get it.
     for key in 1..10 {
-        let mut watcher = Watcher::settled();
-        watcher.membership.set_state(HostState::Ready);
-        let mut frozen = Sender::new(key);
+        let mut local = LocalHost::settled();
+        local.membership.set_state(HostState::Ready);
+        let mut frozen = RemoteHost::new(key);
         frozen.set_state(HostState::Frozen);
-        watcher.hear(&mut frozen);
-        watcher.learn(frozen.inventory());
-        assert_eq!(planned(&watcher), BTreeMap::from([(own.clone(), 1)]));
+        local.receive_heartbeat(&mut frozen);
+        local.receive_inventory(frozen.inventory());
+        assert_eq!(planned(&local), BTreeMap::from([(own.clone(), 1)]));
     }
 }
 

@@ -10,7 +10,7 @@ use self::feed::Feed;
 use super::{Key, PutError, Record, Revision, Watched};
 use crate::buckets::{BucketOptions, StoreError};
 use crate::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
-use weft_bus::nats::StoreConnection;
+use weft_bus::nats::JetStreamConnection;
 
 mod feed;
 
@@ -27,7 +27,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn new(store: &StoreConnection, name: &str, options: &BucketOptions) -> Self {
+    pub(super) fn new(store: &JetStreamConnection, name: &str, options: &BucketOptions) -> Self {
         Self {
             kv: KvBucket::for_lattice(store, name, options),
         }
