@@ -12,8 +12,9 @@ use super::RunningEndpoints;
 use crate::endpoint::{CodeCache, EndpointSettings, EndpointState, RevisionSet, store_limits};
 use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
-    AppInput, BinaryError, Crossings, Group, LinkReport, PrepareError as EndpointError, Prepared,
-    Preparer, Problems, Resolved, Resolver, Share, choose, group, link_reports,
+    AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, PrepareError as EndpointError,
+    PreparedEndpoint, Preparer, ResolvedLinks, Resolver, Share, StoreCrossings, choose_modes,
+    link_reports,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
@@ -22,12 +23,12 @@ pub(super) struct LinkedApp {
     input: Arc<AppInput>,
     plan: LinkPlan,
     /// The groups of the components that this host runs, by the component's index in the manifest.
-    groups: BTreeMap<usize, (Group, Prepared)>,
+    groups: BTreeMap<usize, (FusionGroup, PreparedEndpoint)>,
 }
 
 /// The links of an app.
 struct LinkPlan {
-    resolved: Resolved,
+    resolved: ResolvedLinks,
     reports: Vec<LinkReport>,
 }
 
@@ -39,7 +40,7 @@ pub(super) enum AppError {
     Binary(#[from] BinaryError),
     /// Links and imports do not match.
     #[error("the app cannot be linked\n{0}")]
-    Link(Problems),
+    Link(LinkErrors),
     /// A group of components cannot be compiled or instantiated.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -157,7 +158,7 @@ async fn plan(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, LinkPlan, Vec<Group>), AppError> {
+) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {
     let (app, registry) = (Arc::new(app.clone()), registry.clone());
     let (preparer, share) = (preparer.clone(), share.clone());
     let plan =
@@ -172,7 +173,7 @@ fn plan_blocking(
     share: &Share,
     registry: &Registry,
     preparer: &Preparer,
-) -> Result<(Arc<AppInput>, LinkPlan, Vec<Group>), AppError> {
+) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {
     for provider in &app.spec.providers {
         registry
             .get(&provider.kind)
@@ -186,12 +187,12 @@ fn plan_blocking(
     let resolved = Resolver::new(app, binaries, registry)
         .resolve()
         .map_err(AppError::Link)?;
-    let choices = choose(app, &resolved.links, share).map_err(AppError::Link)?;
-    let crossings = Crossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
+    let choices = choose_modes(app, &resolved.links, share).map_err(AppError::Link)?;
+    let crossings = StoreCrossings::plan(&input, &resolved.links, &choices, share, &preparer.stubs)
         .map_err(AppError::Link)?;
     let groups: Vec<_> = (0..app.spec.components.len())
         .filter(|component| share.has(*component))
-        .map(|component| group(&resolved.links, &choices, &crossings, component))
+        .map(|component| FusionGroup::new(&resolved.links, &choices, &crossings, component))
         .collect();
     let mut reports = link_reports(app, &resolved.links, &choices, &crossings);
     // The links of a component that does not run on this host are reported by the hosts that run
@@ -199,7 +200,7 @@ fn plan_blocking(
     let runs = |component: usize| {
         groups
             .iter()
-            .any(|group: &Group| group.parts.contains(&component))
+            .any(|group: &FusionGroup| group.parts.contains(&component))
     };
     let is_here: Vec<_> = resolved
         .links
@@ -251,7 +252,7 @@ impl PreparedApp for LinkedApp {
 fn part_template(
     app: &App,
     part: usize,
-    resolved: &Resolved,
+    resolved: &ResolvedLinks,
     providers: &BoundProviders,
 ) -> Result<PartTemplate, ConfigProblem> {
     let spec: &ComponentSpec = &app.spec.components[part];

@@ -27,9 +27,9 @@ struct CachedCode {
     used: Instant,
 }
 
-impl Code {
+impl CodeCache {
     pub(crate) fn new(prepared: PreparedEndpoint, preparer: Preparer) -> Self {
-        let loaded = Loaded {
+        let loaded = CachedCode {
             code: Some(Arc::new(prepared.loaded)),
             used: Instant::now(),
         };

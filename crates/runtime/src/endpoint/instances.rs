@@ -17,9 +17,9 @@ use crate::links::SkeletonFunctions;
 pub(crate) struct Instance {
     pub(crate) store: Store<GuestState>,
     pub(crate) exports: Exports,
-    /// What it exports for links.
+    /// The exports that links call.
     pub(crate) link_exports: Arc<LinkExports>,
-    /// What is known of its skeleton.
+    /// The functions of its skeleton that were looked up so far.
     pub(crate) skeleton: SkeletonFunctions,
     requests: u32,
 }

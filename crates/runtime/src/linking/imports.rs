@@ -8,7 +8,7 @@ use weft_compose::{FusedImport, ImportOwner};
 use weft_lattice_config::InterfaceName;
 
 use super::{AppInput, FusionGroup, Mode, PrepareError};
-use crate::bindings::{self, Hosted};
+use crate::bindings::{self, HostInterface};
 use crate::engine::EngineKind;
 use crate::guest::GuestState;
 use crate::links::{
@@ -24,7 +24,7 @@ pub(super) struct HostImport {
 
 enum ImportSource {
     /// An interface of the host, with the identity of a part.
-    Hosted(&'static Hosted, usize),
+    Hosted(&'static HostInterface, usize),
     /// The encoded calls of a stub.
     Call(Arc<Link>),
     /// The typed functions that a stub exports again.

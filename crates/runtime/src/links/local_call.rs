@@ -396,8 +396,13 @@ fn report(endpoint: &Endpoint, function: &LinkedFunction, failure: &Failure) {
 }
 
 /// Writes to the log of `endpoint` that a call of `function` by `importer` failed.
-pub(super) fn report_failure(endpoint: &Endpoint, function: &str, importer: &str, failure: &Failure) {
-    if failure.is_guests() {
+pub(super) fn report_failure(
+    endpoint: &Endpoint,
+    function: &str,
+    importer: &str,
+    failure: &Failure,
+) {
+    if failure.is_guest_fault() {
         endpoint.count_trap();
     }
     let cause = chain(failure);
