@@ -5,7 +5,7 @@
 //!
 //! | request | body | answer |
 //! | --- | --- | --- |
-//! | `GET /v1/{apps,components,links,providers,routes,hosts}` | | array of the row type in [`rows`] |
+//! | `GET /v1/{apps,components,links,providers,routes,hosts}` | | array of a type in [`rows`] |
 //! | `GET /v1/links/why?app=&from=&interface=&name=` ([`LinkQuery`]) | | [`rows::LinkWhyRow`] |
 //! | `PUT /v1/artifacts/{digest}` | component bytes | `204` |
 //! | `HEAD /v1/artifacts/{digest}` | | `204` or `404` |

@@ -1,5 +1,5 @@
-//! Calls between two hosts on the in-process bus: unary and streaming, small and large, cancelled and
-//! lost. The callee's components are a fake [`CallServer`].
+//! Calls between two hosts on the in-process bus: unary and streaming, small and large, cancelled
+//! and lost. The callee's components are a fake [`CallServer`].
 
 use std::future::pending;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The bound of every wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Components that return their arguments (`echo`), never return (`hang`), or have no place (`busy`).
+/// Components that return their arguments (`echo`), never return (`hang`), or have no place
+/// (`busy`).
 #[derive(Clone)]
 struct Components {
     running: watch::Sender<usize>,

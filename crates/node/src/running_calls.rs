@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// The running calls, by number. Hosts begin their numbers at random, so two of them hardly have the
-/// same; then the older call cannot be cancelled.
+/// The running calls, by number. Hosts begin their numbers at random, so two of them hardly have
+/// the same; then the older call cannot be cancelled.
 #[derive(Default)]
 pub(super) struct RunningCalls(Mutex<HashMap<u64, Arc<Notify>>>);
 

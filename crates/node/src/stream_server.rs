@@ -114,8 +114,8 @@ impl StreamServer {
         Ok(())
     }
 
-    /// Carries the frames of a call until both sides are done. `pending` is for a reply that exceeds a
-    /// message.
+    /// Carries the frames of a call until both sides are done. `pending` is for a reply that
+    /// exceeds a message.
     async fn carry(
         &self,
         mut channel: Channel,

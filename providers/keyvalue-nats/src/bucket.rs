@@ -148,8 +148,8 @@ impl NatsBucket {
         Ok(())
     }
 
-    /// Replaces the value by the result of `change`, by compare-and-set, until there is no
-    /// conflict.
+    /// Replaces the value by the result of `change`, by compare-and-set. A change by another writer
+    /// repeats it.
     async fn update<T>(
         &self,
         key: &str,

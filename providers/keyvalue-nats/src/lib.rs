@@ -69,7 +69,7 @@ struct NatsProvider {
 // === impl NatsFactory ===
 
 impl NatsFactory {
-    /// Creates the factory of a host; `lattice` is `None` if the host has not joined one.
+    /// Creates the factory of a host; `lattice` is `None` for a standalone host.
     #[must_use]
     pub fn new(lattice: Option<Lattice>) -> Self {
         Self {

@@ -64,8 +64,8 @@ impl ClaimChecks {
         self.store.store(frame).map(Payload::Stored)
     }
 
-    /// The message that carries a payload to one receiver, with the receiver's claim if the payload is
-    /// stored.
+    /// The message that carries a payload to one receiver, with the receiver's claim if the payload
+    /// is stored.
     ///
     /// # Errors
     /// A [`ClaimStoreError`] if the claim cannot be announced.
@@ -145,8 +145,9 @@ impl<'a> PendingReply<'a> {
 }
 
 impl ClaimChecks {
-    /// The message of a reply. A reply that exceeds a message is stored until it was fetched, or its
-    /// importer stopped waiting; the returned future waits for that, and ends the claim if dropped.
+    /// The message of a reply. A reply that exceeds a message is stored until it was fetched, or
+    /// its importer stopped waiting; the returned future waits for that, and ends the claim if
+    /// dropped.
     pub(super) fn offload(
         &self,
         pending: &PendingReply<'_>,
@@ -184,8 +185,8 @@ pub(super) enum Payload {
     Stored(StoredFrame),
 }
 
-/// The outcome of an attempt whose claim is withdrawn: a host that did not get the whole request has not
-/// run it, and will not.
+/// The outcome of an attempt whose claim is withdrawn: a host that did not get the whole request
+/// has not run it, and will not.
 pub(super) fn outcome_without_claim(outcome: Outcome, claim: Option<Claim>) -> Outcome {
     let may_have_run = claim.is_none_or(Claim::withdraw);
     match (outcome, may_have_run) {

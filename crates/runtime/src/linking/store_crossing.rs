@@ -312,8 +312,8 @@ impl Planner<'_> {
         crossings.collect()
     }
 
-    /// The targets' sides: for links that join two stores as seen from this host, and for fused ones
-    /// that do so on other hosts.
+    /// The targets' sides: for links that join two stores as seen from this host, and for fused
+    /// ones that do so on other hosts.
     fn exporters(
         &mut self,
         crossing_links: &[PlannedLink<'_>],
