@@ -1,83 +1,86 @@
-//! The newest of something that never ends, and the way to follow what comes: what `weft logs` and
-//! `weft events` are made of.
+//! A bounded in-memory log with followers: the newest entries, and a channel of new ones. Both
+//! `weft logs` and `weft events` read from one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::broadcast;
 
-/// How far a follower may fall behind before it misses some.
-const FOLLOWERS_BEHIND_MAX: usize = 1_024;
+/// Number of entries that a follower may fall behind before it misses the oldest of them.
+const FOLLOWER_LAG_MAX: usize = 1_024;
 
-/// Something with a number that grows by one with each.
+/// An entry with a sequence number, which grows by one with each entry.
 pub trait Numbered {
+    /// Sequence number of the entry.
     fn sequence(&self) -> u64;
 }
 
-/// The newest `T`s. Cheap to clone.
+/// The newest entries, up to a capacity. Cheap to clone.
 #[derive(Debug)]
-pub struct Ring<T>(Arc<Shared<T>>);
+pub(crate) struct BoundedLog<T>(Arc<Shared<T>>);
 
 #[derive(Debug)]
 struct Shared<T> {
     capacity: usize,
-    kept: Mutex<Kept<T>>,
-    new: broadcast::Sender<T>,
+    entries: Mutex<Entries<T>>,
+    followers: broadcast::Sender<T>,
 }
 
 #[derive(Debug)]
-struct Kept<T> {
-    next: u64,
+struct Entries<T> {
+    next_sequence: u64,
     newest: VecDeque<T>,
 }
 
-impl<T> Clone for Ring<T> {
+impl<T> Clone for BoundedLog<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T: Clone> Ring<T> {
-    /// An empty ring that keeps the newest `capacity`.
-    pub fn new(capacity: usize) -> Self {
-        let (new, _) = broadcast::channel(FOLLOWERS_BEHIND_MAX);
-        let kept = Mutex::new(Kept {
-            next: 0,
+impl<T: Clone> BoundedLog<T> {
+    /// An empty log for at most `capacity` entries.
+    pub(crate) fn new(capacity: usize) -> Self {
+        let (followers, _) = broadcast::channel(FOLLOWER_LAG_MAX);
+        let entries = Mutex::new(Entries {
+            next_sequence: 0,
             newest: VecDeque::new(),
         });
         Self(Arc::new(Shared {
             capacity,
-            kept,
-            new,
+            entries,
+            followers,
         }))
     }
 
-    /// Adds what `make` makes of its number.
-    pub fn push(&self, make: impl FnOnce(u64) -> T) {
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = make(kept.next);
-        kept.next += 1;
-        if kept.newest.len() == self.0.capacity {
-            kept.newest.pop_front();
+    /// Appends the entry that `make` returns for its sequence number.
+    pub(crate) fn push(&self, make: impl FnOnce(u64) -> T) {
+        let entries = self.0.entries.lock();
+        let mut entries = entries.unwrap_or_else(PoisonError::into_inner);
+        let entry = make(entries.next_sequence);
+        entries.next_sequence += 1;
+        if entries.newest.len() == self.0.capacity {
+            entries.newest.pop_front();
         }
-        kept.newest.push_back(one.clone());
-        // Nobody may be following. Sent before the next one is numbered, so that followers see them in order.
-        let _ = self.0.new.send(one);
+        entries.newest.push_back(entry.clone());
+        // Fails without followers. Sent under the lock, so that followers receive entries in order.
+        let _ = self.0.followers.send(entry);
     }
 
-    /// The newest `count` that `wanted` holds for, oldest first.
-    pub fn tail(&self, count: usize, wanted: impl Fn(&T) -> bool) -> Vec<T> {
-        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let newest = kept.newest.iter().rev();
-        let newest = newest.filter(|one| wanted(one)).take(count);
+    /// The newest `count` entries that match `filter`, oldest first.
+    pub(crate) fn tail(&self, count: usize, filter: impl Fn(&T) -> bool) -> Vec<T> {
+        let entries = self.0.entries.lock();
+        let entries = entries.unwrap_or_else(PoisonError::into_inner);
+        let newest = entries.newest.iter().rev();
+        let newest = newest.filter(|entry| filter(entry)).take(count);
         let mut tail: Vec<_> = newest.cloned().collect();
         tail.reverse();
         tail
     }
 
-    /// Those that come from now on.
-    pub fn follow(&self) -> broadcast::Receiver<T> {
-        self.0.new.subscribe()
+    /// A receiver of the entries from now on.
+    pub(crate) fn follow(&self) -> broadcast::Receiver<T> {
+        self.0.followers.subscribe()
     }
 }
 
@@ -86,15 +89,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_are_kept_and_numbered_and_older_ones_are_forgotten() {
-        let ring = Ring::new(3);
-        let mut follower = ring.follow();
+    fn the_newest_entries_are_stored_and_older_ones_are_dropped() {
+        let log = BoundedLog::new(3);
+        let mut follower = log.follow();
         for _ in 0..5 {
-            ring.push(|number| number);
+            log.push(|sequence| sequence);
         }
-        assert_eq!(ring.tail(10, |_| true), [2, 3, 4]);
-        assert_eq!(ring.tail(2, |number| number % 2 == 0), [2, 4]);
-        let heard: Vec<_> = std::iter::from_fn(|| follower.try_recv().ok()).collect();
-        assert_eq!(heard, [0, 1, 2, 3, 4]);
+        assert_eq!(log.tail(10, |_| true), [2, 3, 4]);
+        assert_eq!(log.tail(2, |sequence| sequence % 2 == 0), [2, 4]);
+        let received: Vec<_> = std::iter::from_fn(|| follower.try_recv().ok()).collect();
+        assert_eq!(received, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_follower_receives_only_entries_from_then_on() {
+        let log = BoundedLog::new(3);
+        log.push(|sequence| sequence);
+        let mut follower = log.follow();
+        log.push(|sequence| sequence);
+        assert_eq!(follower.try_recv(), Ok(1));
+        assert!(follower.try_recv().is_err());
     }
 }

@@ -1,59 +1,91 @@
-//! What happened to this host and, as it sees it, to its lattice: kept, the newest of it, for `weft events`.
-//! It is told to people; nothing is decided by it.
+//! Events of this host and of its lattice, as this host observes them; the newest are stored for
+//! `weft events`. They are for operators: no decision depends on them.
 
 use tokio::sync::broadcast;
 use weft_control::EventRow;
 
-use crate::event_log::{Numbered, Ring};
+use crate::event_log::{BoundedLog, Numbered};
 use crate::logs::now_ms;
 
-/// How many events are kept: a busy day of a large lattice, in a megabyte.
-const EVENTS_KEPT: usize = 4_096;
+/// Number of stored events: a busy day of a large lattice, in a megabyte.
+const EVENTS_MAX: usize = 4_096;
 
-/// The events of a host. Cheap to clone.
+/// The newest events of a host. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Events(Ring<EventRow>);
+pub struct Events(BoundedLog<EventRow>);
 
-/// Something that happened.
+/// Kind of an event. `docs/cli.md` lists their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A host joined the lattice.
     HostJoined,
+    /// A host started again under the same identity.
     HostRestarted,
+    /// A host missed heartbeats.
     HostSuspected,
+    /// A suspected host sent heartbeats again.
     HostRecovered,
+    /// A host was declared dead.
     HostDied,
+    /// A host left the lattice by itself.
     HostLeft,
+    /// A dead host sent heartbeats again.
     HostReturned,
+    /// A host returned too often and gets no work for some time.
     HostDamped,
+    /// A damped host was stable for long enough.
     HostSteadied,
-    /// A host says something else of itself.
+    /// The state that a host reports changed.
     HostState,
+    /// The lattice removed a dead host from its view.
     HostForgotten,
+    /// Another process took over the identity of a host.
     HostSuperseded,
+    /// Placement was paused.
     ViewFrozen,
+    /// Placement resumed.
     ViewThawed,
+    /// The desired-state bucket became unavailable.
     StoreAway,
+    /// The desired-state bucket is available again.
     StoreBack,
+    /// An app was deployed.
     AppDeployed,
+    /// An app was removed.
     AppRemoved,
+    /// An app could not be started or updated on this host.
     AppFailed,
+    /// The placement of a component changed: it is to start or to stop on a host.
     PlacementMoved,
 }
 
-/// What an event is about, and what is said of it.
+/// Subject and message of an event.
 #[derive(Debug, Default)]
 pub struct About {
+    /// Name of the host.
     pub host: Option<String>,
+    /// Name of the app.
     pub app: Option<String>,
+    /// Name of the component.
     pub component: Option<String>,
+    /// Text for operators.
     pub message: String,
 }
 
+impl Default for Events {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Events {
+    /// An empty log of events.
+    #[must_use]
     pub fn new() -> Self {
-        Self(Ring::new(EVENTS_KEPT))
+        Self(BoundedLog::new(EVENTS_MAX))
     }
 
+    /// Adds an event, as of now.
     pub fn tell(&self, kind: Kind, about: About) {
         let About {
             host,
@@ -72,6 +104,7 @@ impl Events {
         });
     }
 
+    /// Adds an event of an app.
     pub fn of_app(&self, kind: Kind, app: &str, message: String) {
         self.tell(
             kind,
@@ -83,10 +116,13 @@ impl Events {
         );
     }
 
-    pub fn tail(&self, count: usize, wanted: impl Fn(&EventRow) -> bool) -> Vec<EventRow> {
-        self.0.tail(count, wanted)
+    /// The newest `count` events that match `filter`, oldest first.
+    pub fn tail(&self, count: usize, filter: impl Fn(&EventRow) -> bool) -> Vec<EventRow> {
+        self.0.tail(count, filter)
     }
 
+    /// A receiver of the events from now on.
+    #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<EventRow> {
         self.0.follow()
     }
@@ -99,7 +135,7 @@ impl Numbered for EventRow {
 }
 
 impl Kind {
-    /// The name that `docs/cli.md` has for it.
+    /// Name of the kind in `docs/cli.md`.
     fn name(self) -> &'static str {
         match self {
             Self::HostJoined => "host-joined",

@@ -1,14 +1,14 @@
 //! Telemetry of a host: log lines of guests, events of the host and its lattice, error chains.
 //!
-//! - [`logs`]: log lines of guests, kept for `weft logs`.
-//! - [`events`]: events of the host and its lattice, kept for `weft events`.
+//! - [`logs`]: log lines of guests, stored for `weft logs`.
+//! - [`events`]: events of the host and its lattice, stored for `weft events`.
 //! - [`event_log`]: the bounded log behind both.
 
 pub mod event_log;
 pub mod events;
 pub mod logs;
 
-/// The error and its causes in one line, for a log.
+/// Formats an error and its causes as one line, for a log.
 ///
 /// ```
 /// let error = std::io::Error::other("disk full");

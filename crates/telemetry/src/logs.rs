@@ -1,5 +1,4 @@
-//! The log lines of guests: written as `tracing` events of one target, and kept, the newest of them,
-//! for `weft logs`.
+//! Log lines of guests: `tracing` events of one target; the newest are stored for `weft logs`.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,24 +10,26 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use weft_control::LogLine;
 
-use crate::event_log::{Numbered, Ring};
+use crate::event_log::{BoundedLog, Numbered};
 
-/// The `tracing` target of everything guests say, through whatever channel.
+/// The `tracing` target of all log lines of guests.
 pub const GUEST_TARGET: &str = "weft::guest";
 
-/// How many lines are kept: some megabytes at most.
-const LINES_KEPT: usize = 10_000;
+/// Number of stored lines: some megabytes at most.
+const LINES_MAX: usize = 10_000;
 
-/// The kept lines of a host, and the way to follow new ones. Cheap to clone.
+/// The newest log lines of the guests of a host. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Logs(Ring<LogLine>);
+pub struct Logs(BoundedLog<LogLine>);
 
-/// Where a line came from.
+/// Source of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestStream {
+    /// Standard output of the guest.
     Stdout,
+    /// Standard error of the guest.
     Stderr,
-    /// What the host says of the guest, for example that it trapped.
+    /// The host, about the guest, for example about a trap.
     Host,
 }
 
@@ -54,24 +55,25 @@ impl Default for Logs {
 }
 
 impl Logs {
-    /// No lines yet.
+    /// An empty log.
     #[must_use]
     pub fn new() -> Self {
-        Self(Ring::new(LINES_KEPT))
+        Self(BoundedLog::new(LINES_MAX))
     }
 
-    /// A layer that keeps guests' lines. It prints nothing.
+    /// A `tracing` layer that stores the lines of guests. It prints nothing.
     #[must_use]
     pub fn layer<S: Subscriber>(&self) -> impl Layer<S> + use<S> {
-        KeepGuestLines(self.clone())
+        GuestLineLayer(self.clone())
     }
 
-    /// The newest `count` lines that `wanted` holds for, oldest first.
-    pub fn tail(&self, count: usize, wanted: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
-        self.0.tail(count, wanted)
+    /// The newest `count` lines that match `filter`, oldest first.
+    pub fn tail(&self, count: usize, filter: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
+        self.0.tail(count, filter)
     }
 
-    /// The lines that come from now on.
+    /// A receiver of the lines from now on.
+    #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<LogLine> {
         self.0.follow()
     }
@@ -101,17 +103,18 @@ impl Numbered for LogLine {
     }
 }
 
-/// Milliseconds since the Unix epoch; 0 on a machine whose clock is before it.
+/// Milliseconds since the Unix epoch; 0 if the clock of the machine is set before it.
+#[must_use]
 pub fn now_ms() -> u64 {
-    let since = SystemTime::now()
+    let elapsed = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
-struct KeepGuestLines(Logs);
+struct GuestLineLayer(Logs);
 
-impl<S: Subscriber> Layer<S> for KeepGuestLines {
+impl<S: Subscriber> Layer<S> for GuestLineLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         if event.metadata().target() == GUEST_TARGET {
             self.0.push(event);
@@ -159,7 +162,7 @@ mod tests {
     use tracing_subscriber::prelude::*;
 
     #[test]
-    fn lines_of_guests_are_kept_and_others_are_not() {
+    fn lines_of_guests_are_stored_and_others_are_not() {
         let logs = Logs::new();
         let subscriber = tracing_subscriber::registry().with(logs.layer());
         tracing::subscriber::with_default(subscriber, || {
