@@ -1,10 +1,11 @@
-//! Futures on the heap, made there.
+//! Futures constructed in place on the heap.
 //!
-//! The future of a call is some kilobytes, of which few are written when it is made. `Box::new` makes it on the
-//! stack and copies it whole, because it is there already when the allocation may fail: a fourteenth of a small
-//! call. Where the place is there first, what is written is written there (`docs/performance.md`).
+//! The future of a call takes some kilobytes, few of which are initialized at its construction.
+//! `Box::new` constructs it on the stack and copies all of it, because its argument exists before the
+//! allocation, which may fail: a fourteenth of the time of a small call. With the allocation first,
+//! the compiler writes only the initialized bytes, into the allocation (`docs/performance.md`).
 
-/// A box of what `make` makes.
+/// Boxes the value that `make` returns, without a copy on the stack.
 #[inline(always)]
 pub fn boxed<T>(make: impl FnOnce() -> T) -> Box<T> {
     Box::write(Box::new_uninit(), make())

@@ -1,21 +1,22 @@
-//! A call in a task of its own, and the importer that waits for its answer.
+//! Calls in tasks of their own, and their callers that wait for the answer.
 
 use std::future::Future;
 
 use tokio::sync::oneshot;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-/// What the importer's side is given.
+/// The answer to a caller.
 #[derive(Debug)]
 pub enum Answer<O> {
-    /// The call is over, and how.
+    /// The call has ended.
     Over(O),
-    /// The reply, of a call that goes on in its task.
+    /// The reply of a call that continues in its task.
     GoesOn(Vec<u8>),
 }
 
 impl<O> Answer<O> {
-    /// The answer with its end converted.
+    /// Converts the end of the call.
+    #[must_use]
     pub fn map<P>(self, convert: impl FnOnce(O) -> P) -> Answer<P> {
         match self {
             Self::Over(end) => Answer::Over(convert(end)),
@@ -24,14 +25,14 @@ impl<O> Answer<O> {
     }
 }
 
-/// A call that runs. Dropped before there is an answer, it ends: nobody waits for it.
+/// A running call. Dropping it before the answer cancels the call, because no caller waits for it.
 pub struct Conversation<O> {
     task: AbortOnDropHandle<()>,
     answer: oneshot::Receiver<Answer<O>>,
 }
 
 impl<O: Send + 'static> Conversation<O> {
-    /// Begins a call. `serve` sends the one answer.
+    /// Starts a call in `tasks`. `serve` sends one answer.
     pub fn begin<F>(
         tasks: &TaskTracker,
         serve: impl FnOnce(oneshot::Sender<Answer<O>>) -> F,
@@ -44,7 +45,8 @@ impl<O: Send + 'static> Conversation<O> {
         Self { task, answer }
     }
 
-    /// Waits for the answer. None if the task panicked, or the host is going away.
+    /// Waits for the answer; `None` if the task ended without one, as by a panic. After
+    /// [`Answer::GoesOn`] the call continues without its caller.
     pub async fn answer(self) -> Option<Answer<O>> {
         let answer = self.answer.await.ok()?;
         if matches!(answer, Answer::GoesOn(_)) {

@@ -1,5 +1,5 @@
-//! The bodies of requests and answers as streams of a call: their chunks are lists of bytes, and their
-//! back-pressure is the stream's.
+//! HTTP bodies as streams of a call: a chunk of the stream is a list of bytes, and its credit is the
+//! back-pressure of the body.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,46 +11,47 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body, Frame};
 use weft_wire::{Decoder, Limits};
 
-use crate::stream_table::{BYTES_PER_CHUNK, bytes_chunk};
-use crate::stream_table::{Ended, Gone, Kind, Receiver, Sender, Side};
+use crate::stream_table::{
+    BYTES_PER_CHUNK, Ended, Gone, Kind, Receiver, Sender, Side, bytes_chunk,
+};
 
-/// A body that comes from the other side of a call.
+/// A body that the other side of a call sends.
 pub struct ReceivedBody {
     receiver: Receiver,
-    is_over: bool,
-    /// Whether whoever reads was given the time to hand on what came before the break.
-    has_paused: bool,
+    is_finished: bool,
+    /// Whether the reader had a turn to pass on the bytes before the break.
+    has_yielded: bool,
 }
 
-/// Why a body that comes from another host ended before its end.
+/// The reason why a body of another host ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
-    /// Whoever wrote it is gone, or failed.
-    #[error("the body ended before it was complete")]
+    /// The sender failed or was lost.
+    #[error("body incomplete: its sender failed or was lost")]
     Broken,
-    /// It is not bytes.
-    #[error("the body is not one")]
+    /// A chunk is not a list of bytes.
+    #[error("malformed body: expected chunks that are lists of bytes")]
     Malformed,
 }
 
-/// The end of a call's stream at which a body is sent on. Dropped before the end of the body, it says that the
-/// body is not complete.
+/// Sends a body over a stream of a call. Dropping it before the end of the body marks the body as
+/// incomplete.
 pub struct BodySender(Option<Sender>);
 
 impl Side {
-    /// Gives a body to the other side; the number is that of its stream.
+    /// Hands a body over to the other side; returns the number of its stream.
     pub fn give_body(self: &Arc<Self>) -> (u32, BodySender) {
         let (number, sender) = self.give(Kind::Stream);
         (number, BodySender(Some(sender)))
     }
 
-    /// Takes a body that the other side gave; none if there can be none of this number.
+    /// Accepts a body that the other side handed over; `None` as for [`Side::take`].
     pub fn take_body(self: &Arc<Self>, number: u32) -> Option<ReceivedBody> {
         let receiver = self.take(number)?;
         Some(ReceivedBody {
             receiver,
-            is_over: false,
-            has_paused: false,
+            is_finished: false,
+            has_yielded: false,
         })
     }
 }
@@ -58,15 +59,15 @@ impl Side {
 // === impl BodySender ===
 
 impl BodySender {
-    /// Sends a body, until its end or until nobody reads it. A body that breaks off is one that is not complete
-    /// for its reader, too.
+    /// Sends a body, until it ends or its reader is dropped. If the body fails, its reader receives it
+    /// as incomplete.
     pub async fn send<B>(mut self, body: B)
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let Some(sender) = &self.0 else { return };
         if send(sender, body).await.is_ok() {
-            // Dropped without more ado, it says that all was sent.
+            // Dropping the sender itself ends the stream as complete.
             drop(self.0.take());
         }
     }
@@ -80,21 +81,19 @@ impl Drop for BodySender {
     }
 }
 
-/// Why not all of a body was sent.
-enum Stopped {
-    /// Nobody reads it.
-    Unread,
-    /// It broke off.
-    Broken,
+/// The reason why a body was not sent completely.
+enum SendError {
+    ReaderDropped,
+    BodyFailed,
 }
 
-impl From<Gone> for Stopped {
+impl From<Gone> for SendError {
     fn from(Gone: Gone) -> Self {
-        Self::Unread
+        Self::ReaderDropped
     }
 }
 
-async fn send<B>(sender: &Sender, mut body: B) -> Result<(), Stopped>
+async fn send<B>(sender: &Sender, mut body: B) -> Result<(), SendError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -107,7 +106,7 @@ where
         });
         let frame = match frame.await? {
             None => return Ok(()),
-            Some(Err(_)) => return Err(Stopped::Broken),
+            Some(Err(_)) => return Err(SendError::BodyFailed),
             Some(Ok(frame)) => frame,
         };
         match frame.into_data() {
@@ -121,20 +120,20 @@ where
     }
 }
 
-async fn send_bytes(sender: &Sender, bytes: &[u8]) -> Result<(), Stopped> {
+async fn send_bytes(sender: &Sender, bytes: &[u8]) -> Result<(), SendError> {
     for piece in bytes.chunks(BYTES_PER_CHUNK) {
         poll_fn(|context| sender.poll_credit(context)).await?;
-        // A piece of this size can always be written.
+        // A piece of this size always fits.
         let Ok(chunk) = bytes_chunk(piece) else {
-            return Err(Stopped::Broken);
+            return Err(SendError::BodyFailed);
         };
         sender.send(chunk);
     }
     Ok(())
 }
 
-/// Headers as they go into a frame.
-pub fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+/// Converts headers to the fields of a frame.
+fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     let headers = headers.iter();
     let headers =
         headers.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
@@ -149,7 +148,7 @@ fn header(name: &str, value: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 
 impl ReceivedBody {
     fn end(&mut self, end: Ended) -> Option<Result<Frame<Bytes>, BodyError>> {
-        self.is_over = true;
+        self.is_finished = true;
         match end {
             Ended::Broken => Some(Err(BodyError::Broken)),
             Ended::Complete => {
@@ -183,14 +182,14 @@ impl Body for ReceivedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if self.is_over {
+        if self.is_finished {
             return Poll::Ready(None);
         }
         let chunk = match ready!(self.receiver.poll_chunk(context)) {
             Ok(chunk) => chunk,
-            Err(Ended::Broken) if !self.has_paused => {
-                // A server that is told of a break at once drops what it has not written yet.
-                self.has_paused = true;
+            Err(Ended::Broken) if !self.has_yielded => {
+                // An HTTP server that reads an error at once drops the bytes that it has buffered.
+                self.has_yielded = true;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -199,7 +198,7 @@ impl Body for ReceivedBody {
         match self.read(chunk) {
             Ok(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Err(error) => {
-                self.is_over = true;
+                self.is_finished = true;
                 self.receiver.refuse();
                 Poll::Ready(Some(Err(error)))
             }
@@ -207,6 +206,6 @@ impl Body for ReceivedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_over
+        self.is_finished
     }
 }

@@ -1,13 +1,15 @@
-//! Calls over links, as far as no component runtime is needed.
+//! Calls over links, without a component runtime.
 //!
-//! - [`transport`]: where the frames of a call go, and the traits that carry and answer them.
+//! - [`transport`]: the transports of a call's frames, and the traits that send and answer frames.
 //! - [`call_task`]: a call in a task of its own, and its caller that waits.
-//! - [`stream_table`]: the streams of one call, with their credit and their ends; [`stream_message`] is
-//!   what both sides exchange about them, [`remote_side`] a side whose peer is on another host.
+//! - [`stream_table`]: the streams of one call, with their credit and their ends; [`stream_message`]:
+//!   the messages about them between the two sides; [`remote_side`]: a side whose peer is on another
+//!   host.
 //! - [`http_body`]: HTTP bodies as streams of a call.
-//! - [`rejected_frames`]: counts of frames that were rejected.
+//! - [`rejected_frames`]: counts of rejected frames.
 //! - [`reply`]: reply frames.
-//! - [`share`], [`report`]: the components of an app that a host runs, and how its links work.
+//! - [`share`], [`report`]: the components of an app that a host runs, and the modes of its links.
+//! - [`box_in_place`]: large futures without a copy on the stack.
 //!
 //! `docs/wire.md` specifies the frames.
 
@@ -36,7 +38,7 @@ pub use transport::{
     Peer, Told,
 };
 
-/// Failure of a call over a link, as its importer receives it; details stay in the log of the host.
+/// Failure of a call over a link, as its importer receives it. Details stay in the log of the host.
 pub type LinkFailure = weft_wire::Failure;
 
 /// The most links in a chain of calls: room for any sensible chain, and a bound for components that

@@ -1,5 +1,5 @@
-//! What came as a frame and was none for this host: counted by reason, and said in the log at a bounded rate,
-//! so that whoever can reach the bus cannot fill the disk.
+//! Counts of rejected frames by reason, logged at a bounded rate, so that a client of the bus cannot fill
+//! the disk with log lines.
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,30 +8,30 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weft_wire::FrameError;
 
-/// How often the log says what was refused, at most.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// The shortest time between two log lines.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The most of a reason that the log shows; what a frame holds is bounded, and still long.
-const REASON_CHARS: usize = 200;
+/// The most characters of a reason in the log; those of a frame are bounded, but still many.
+const REASON_CHARS_MAX: usize = 200;
 
-/// Why a frame was refused.
+/// Reason for a rejected frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// It is cut off, too long, or a field is not as it has to be.
+    /// The frame is truncated or too long, or has an invalid field.
     Malformed,
-    /// It is of another version.
+    /// The frame has another version.
     Version,
-    /// It is of a kind that links do not have.
+    /// The frame has an unknown kind.
     Kind,
-    /// It is a frame, but none that is sent there.
+    /// The frame is valid, but its kind is not sent to this receiver.
     Unexpected,
-    /// It was there before.
+    /// The frame has been received before.
     Replayed,
-    /// It asks for an answer, and does not say where.
+    /// The frame requires a reply, but its message has no reply subject.
     Unanswerable,
 }
 
-/// How many frames were refused.
+/// Counts of rejected frames.
 #[derive(Debug, Default)]
 pub struct Refusals {
     state: Mutex<State>,
@@ -40,11 +40,9 @@ pub struct Refusals {
 #[derive(Debug, Default)]
 struct State {
     counts: [u64; Refusal::ALL.len()],
-    /// What the last one was refused for.
-    last: String,
-    /// Whether the log does not say so yet.
-    is_news: bool,
-    told: Option<Instant>,
+    last_reason: String,
+    has_unlogged: bool,
+    logged_at: Option<Instant>,
 }
 
 impl Refusal {
@@ -70,16 +68,16 @@ impl Refusal {
 }
 
 impl Refusals {
-    /// Takes note of a frame that was refused.
+    /// Counts a rejected frame.
     pub fn count(&self, refusal: Refusal, reason: impl Display) {
         let mut state = self.state();
         state.counts[refusal as usize] += 1;
-        state.last = reason.to_string().chars().take(REASON_CHARS).collect();
-        state.is_news = true;
-        state.tell(Instant::now());
+        state.last_reason = reason.to_string().chars().take(REASON_CHARS_MAX).collect();
+        state.has_unlogged = true;
+        state.log(Instant::now());
     }
 
-    /// Takes note of bytes that are no frame.
+    /// Counts bytes that are not a valid frame.
     pub fn count_frame(&self, error: &FrameError) {
         let refusal = match error {
             FrameError::Version { .. } => Refusal::Version,
@@ -94,31 +92,31 @@ impl Refusals {
         }
     }
 
-    /// Says what was not said yet, if it is time. Called now and then.
+    /// Logs the counts, if they have changed and the interval has passed. Called periodically.
     pub fn tell(&self) {
-        self.state().tell(Instant::now());
+        self.state().log(Instant::now());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock.
+        // No holder of the lock panics.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn tell(&mut self, now: Instant) {
-        let is_time = self.told.is_none_or(|told| now - told >= TOLD_EVERY);
-        if !self.is_news || !is_time {
+    fn log(&mut self, now: Instant) {
+        let is_due = self.logged_at.is_none_or(|at| now - at >= LOG_INTERVAL);
+        if !self.has_unlogged || !is_due {
             return;
         }
-        self.told = Some(now);
-        self.is_news = false;
+        self.logged_at = Some(now);
+        self.has_unlogged = false;
         let counts = self.text();
-        let last = self.last.escape_debug();
-        tracing::warn!(%counts, %last, "frames were refused, in all since the start");
+        let last = self.last_reason.escape_debug();
+        tracing::warn!(%counts, %last, "frames rejected since the start");
     }
 
-    /// The counts of what there was, as `malformed: 2, kind: 1`.
+    /// The counts above zero, as `malformed: 2, kind: 1`.
     fn text(&self) -> String {
         let counts = Refusal::ALL.iter().zip(self.counts);
         let counts = counts.filter(|(_, count)| *count > 0);
@@ -134,22 +132,22 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn the_log_is_told_at_a_bounded_rate_and_in_the_end_of_all() {
+    async fn all_counts_are_logged_at_a_bounded_rate() {
         let refusals = Refusals::default();
         refusals.count(Refusal::Kind, "a first one");
-        assert!(!refusals.state().is_news, "it was told at once");
+        assert!(!refusals.state().has_unlogged, "logged at once");
         for _ in 0..1_000 {
             refusals.count(Refusal::Malformed, "many more");
         }
-        assert!(refusals.state().is_news, "they were not");
-        tokio::time::advance(TOLD_EVERY).await;
+        assert!(refusals.state().has_unlogged, "not logged yet");
+        tokio::time::advance(LOG_INTERVAL).await;
         refusals.tell();
-        assert!(!refusals.state().is_news);
+        assert!(!refusals.state().has_unlogged);
         assert_eq!(refusals.state().text(), "malformed: 1000, kind: 1");
     }
 
     #[test]
-    fn bytes_are_counted_by_what_is_wrong_with_them() {
+    fn invalid_frames_are_counted_by_reason() {
         let refusals = Refusals::default();
         let cases: [&[u8]; 5] = [&[], &[1], &[2, 1], &[1, 200], &[1, 1, 0]];
         for bytes in cases {
@@ -161,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_not_shown_in_full_length() {
+    fn a_long_reason_is_cut() {
         let refusals = Refusals::default();
         refusals.count(Refusal::Malformed, "x".repeat(100_000));
-        assert_eq!(refusals.state().last.len(), REASON_CHARS);
+        assert_eq!(refusals.state().last_reason.len(), REASON_CHARS_MAX);
     }
 }

@@ -1,8 +1,9 @@
-//! A side of a call whose other side is on another host: what it says is written into frames, and the frames
-//! of the other are read.
+//! A side of a call whose other side is on another host: its messages are encoded as frames, and the
+//! frames of the other side are decoded.
 //!
-//! Whoever carries the frames owns an [`Away`]: it takes from it what is to be sent, in order, and gives it
-//! what came. It keeps no side alive: when the side is gone, there is nothing left to send but that.
+//! The transport of the frames owns an [`Away`]: it takes the frames to send from it, in order, and
+//! passes received frames to it. An `Away` does not keep its side alive: when the side is dropped, the
+//! last frames to send are those that report it.
 
 use std::sync::{Arc, Weak};
 
@@ -12,84 +13,86 @@ use weft_wire::{Abandon, EncodeError, Frame};
 use crate::stream_message::{Message, Post};
 use crate::stream_table::{Role, Side};
 
-/// What a side hands to whoever carries its frames. It has no bound of its own: a writer needs credit, which is
-/// bounded for each stream, and the other messages are a few for each.
+/// Queue from a side to the transport of its frames. The queue has no bound of its own: chunks need
+/// credit, which is bounded per stream, and a stream has few other messages.
 #[derive(Clone)]
-pub struct Outbox(mpsc::UnboundedSender<Parcel>);
+pub struct Outbox(mpsc::UnboundedSender<OutboxItem>);
 
-/// One thing that a side says.
-pub enum Parcel {
+/// An item of an [`Outbox`].
+pub(crate) enum OutboxItem {
     Message(Message),
-    /// The side is gone, and leaves streams behind.
+    /// The side was dropped, with open streams.
     Abandon,
 }
 
-/// What carries the frames of one side.
+/// The transport's handle of a side whose other side is on another host.
 pub struct Away {
     call: u64,
     side: Weak<Side>,
-    parcels: mpsc::UnboundedReceiver<Parcel>,
-    /// Whether the other side has had an effect on this one.
-    is_touched: bool,
+    outgoing: mpsc::UnboundedReceiver<OutboxItem>,
+    /// Whether a frame of the other side was passed to the side.
+    has_received: bool,
 }
 
 impl Side {
-    /// One side of a call, whose other side is on another host.
+    /// A side whose other side is on another host, and its handle for the transport.
+    #[must_use]
     pub fn away(role: Role, call: u64) -> (Arc<Self>, Away) {
-        let (sender, parcels) = mpsc::unbounded_channel();
+        let (sender, outgoing) = mpsc::unbounded_channel();
         let side = Arc::new(Self::new(role));
-        side.set_peer(Post::Away(Outbox(sender)));
+        side.set_peer(Post::Remote(Outbox(sender)));
         let away = Away {
             call,
             side: Arc::downgrade(&side),
-            parcels,
-            is_touched: false,
+            outgoing,
+            has_received: false,
         };
         (side, away)
     }
 }
 
 impl Outbox {
-    /// Hands something over; to nobody, if nobody carries it any more.
-    pub fn send(&self, parcel: Parcel) {
-        let _ = self.0.send(parcel);
+    /// Queues an item; drops it if the transport is gone.
+    pub(crate) fn send(&self, item: OutboxItem) {
+        let _ = self.0.send(item);
     }
 }
 
 impl Away {
-    /// The number of the call.
+    /// Number of the call.
+    #[must_use]
     pub fn call(&self) -> u64 {
         self.call
     }
 
-    /// The next frame to be sent; none once the side is gone and has said all. Dropping the future loses
-    /// nothing.
+    /// Waits for the next frame to send; `None` once the side is dropped and its frames are sent.
+    /// Dropping the future loses no frame.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
-            let parcel = self.parcels.recv().await?;
+            let item = self.outgoing.recv().await?;
             let mut bytes = Vec::new();
-            match parcel.encode(self.call, &mut bytes) {
+            match item.encode(self.call, &mut bytes) {
                 Ok(()) => return Some(bytes),
-                // What goes into a stream was bounded before.
-                Err(error) => tracing::warn!(%error, "a frame of a stream was lost"),
+                // Streams bound their messages, so every message fits a frame.
+                Err(error) => tracing::warn!(%error, "cannot encode a stream frame; it is dropped"),
             }
         }
     }
 
-    /// The next frame to be sent that is there already.
+    /// The next frame to send, if one is queued.
     pub fn said(&mut self) -> Option<Vec<u8>> {
-        let parcel = self.parcels.try_recv().ok()?;
+        let item = self.outgoing.try_recv().ok()?;
         let mut bytes = Vec::new();
-        parcel.encode(self.call, &mut bytes).ok()?;
+        item.encode(self.call, &mut bytes).ok()?;
         Some(bytes)
     }
 
-    /// Takes in a frame of the other side.
+    /// Passes a frame of the other side to the side. Frames of other calls are ignored.
     pub fn hear(&mut self, frame: &Frame<'_>) {
         let Some(side) = self.side.upgrade() else {
             return;
         };
-        self.is_touched = true;
+        self.has_received = true;
         match frame {
             Frame::Abandon(_) => side.lose_peer(),
             other => {
@@ -100,27 +103,29 @@ impl Away {
         }
     }
 
-    /// Takes in that the other side will not be heard any more.
+    /// Breaks the open streams of the side, because the other side was lost.
     pub fn lose(&self) {
         if let Some(side) = self.side.upgrade() {
             side.lose_peer();
         }
     }
 
-    /// Whether the call can still be sent to another host instead: nothing of its streams was read.
+    /// True if the call may be retried on another host: no frame of the other side was received, so
+    /// that nothing of the streams was read.
+    #[must_use]
     pub fn is_untouched(&self) -> bool {
-        !self.is_touched
+        !self.has_received
     }
 }
 
 impl Drop for Away {
     fn drop(&mut self) {
-        // Nobody carries anything to or from the other side any more, so it is gone for this one.
+        // Without a transport the other side is unreachable.
         self.lose();
     }
 }
 
-impl Parcel {
+impl OutboxItem {
     fn encode(&self, call: u64, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
         match self {
             Self::Message(message) => message.frame(call).encode(bytes),

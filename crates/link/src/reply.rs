@@ -16,18 +16,17 @@ static CALLS: LazyLock<AtomicU64> = LazyLock::new(|| {
     AtomicU64::new(u64::from_le_bytes(first))
 });
 
-/// A number for a call: no two calls of a host have the same.
+/// Returns a call number that is unique in this process.
 pub fn number_call() -> u64 {
     CALLS.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The bytes of a frame; empty, and logged, if it exceeds a bound that its fields were checked for
-/// before.
+/// The bytes of a frame; empty, and logged, if a field exceeds a bound that was checked before.
 #[must_use]
 pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Err(error) = frame.encode(&mut bytes) {
-        tracing::warn!(%error, kind = frame.kind().name(), "frame not encoded");
+        tracing::warn!(%error, kind = frame.kind().name(), "cannot encode a frame; it is dropped");
     }
     bytes
 }
@@ -72,16 +71,18 @@ pub fn reply_frame(
     frame
 }
 
-/// The reply in place of one that exceeds the largest message of the bus; `None` if `frame` is not a
-/// request.
+/// The failure in place of a reply that exceeds the largest message of the bus; `None` if `frame` is
+/// not a request.
 #[must_use]
 pub fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
     let Ok(Frame::Request(request)) = Frame::decode(frame) else {
         return None;
     };
     let to = request.target.component;
-    let reason =
-        format!("the reply of `{to}` takes {found} bytes; the bus carries at most {limit}");
+    let reason = format!(
+        "the reply of `{to}` is too large: found {found} bytes, expected at most {limit}, the largest \
+         message of the bus"
+    );
     let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
     Some(reply_frame(&request, None, &Err(failure)))
 }

@@ -1,15 +1,15 @@
-//! How the links of an app work: the answer to `weft get links` and `weft link why`.
+//! Modes of the links of an app, with their reasons, for `weft get links` and `weft link why`.
 
 use std::time::Duration;
 
-/// How the calls of a link reach their target.
+/// Mode of a link: the path of its calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkMode {
     /// Composed into one component: a call within one store.
     Fused,
     /// Between two stores of one host.
     Local,
-    /// Over the bus, to whichever host runs the target.
+    /// Over the bus, to a host that runs the target.
     Remote,
 }
 
@@ -22,16 +22,16 @@ pub enum Protocol {
     HttpP3,
 }
 
-/// How one import of a component is linked to another component.
+/// Link of one import of a component to another component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkReport {
     /// Index of the link in the manifest.
     pub link: usize,
     /// Name of the import.
     pub import: String,
-    /// How its calls reach the target.
+    /// Mode of the link.
     pub mode: LinkMode,
-    /// Reasons why it is not fused; empty if it is.
+    /// Reasons why the link is not fused; empty if it is fused.
     pub reasons: Vec<String>,
     /// Each function and the path of its calls.
     pub functions: Vec<(String, &'static str)>,
@@ -40,7 +40,7 @@ pub struct LinkReport {
 }
 
 impl LinkMode {
-    /// The word for it in output.
+    /// Name of the mode in output.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,18 +1,19 @@
-//! Which components of an app this host runs.
+//! The components of an app that a host runs.
 
 use std::collections::BTreeSet;
 
-/// What of an app runs here, by the indices of its components.
+/// The components of an app that this host runs, by their indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Share {
-    /// All of it, and nobody else has any: a host that is its own lattice.
+    /// All components, and no other host runs one: a host without a lattice.
     Whole,
-    /// These; the others, and more instances of these, run on other hosts.
+    /// These components. Other hosts run the others, and may run these too.
     Part(BTreeSet<usize>),
 }
 
 impl Share {
-    /// Whether the component runs here.
+    /// True if this host runs the component.
+    #[must_use]
     pub fn has(&self, component: usize) -> bool {
         match self {
             Self::Whole => true,
@@ -20,7 +21,8 @@ impl Share {
         }
     }
 
-    /// Whether other hosts may call what runs here.
+    /// True if other hosts may call these components.
+    #[must_use]
     pub fn is_called_from_elsewhere(&self) -> bool {
         matches!(self, Self::Part(_))
     }

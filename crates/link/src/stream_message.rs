@@ -1,45 +1,44 @@
-//! What the two sides of a call say to each other about its streams, and how it gets there.
+//! Messages about streams between the two sides of a call, and their delivery.
 
 use std::sync::{Arc, Weak};
 
 use weft_wire::{Cancel, CancelledBy, Chunk, Credit, Finish, Frame, HttpField, HttpTrailers};
 
-use crate::remote_side::{Outbox, Parcel};
+use crate::remote_side::{Outbox, OutboxItem};
 use crate::stream_table::Side;
 
-/// One message about a stream of a call. What each means is in `docs/wire.md`: these are its frames,
-/// with what is long in them owned.
+/// A message about a stream of a call: a stream frame of `docs/wire.md` with owned contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
-    /// Elements, encoded as a list of them.
+pub(crate) enum Message {
+    /// Elements, encoded as a list.
     Chunk { stream: u32, payload: Vec<u8> },
-    /// The reader takes so many more bytes of chunks.
+    /// The reader accepts `bytes` more bytes of chunks.
     Credit { stream: u32, bytes: u32 },
-    /// What follows after the body of a request or an answer.
+    /// The trailers of a body.
     Trailers {
         stream: u32,
         fields: Vec<(String, Vec<u8>)>,
     },
-    /// All was sent.
+    /// The stream is complete.
     Finish { stream: u32 },
-    /// One end is gone before that.
+    /// One end of the stream was dropped before that.
     Cancel { stream: u32, by: CancelledBy },
 }
 
-/// The way to one side of a call. It does not keep the side alive.
+/// Delivery of messages to one side of a call. It does not keep the side alive.
 #[derive(Clone)]
 pub enum Post {
-    /// As it is.
+    /// Passes the message itself to a side on this host.
     Direct(Weak<Side>),
-    /// As the bytes of a frame, with the number of the call.
+    /// Passes the message through the bytes of a frame, with the number of the call.
     Framed(Weak<Side>, u64),
-    /// By whoever carries frames to another host.
-    Away(Outbox),
+    /// Queues the message for the transport to another host.
+    Remote(Outbox),
 }
 
 impl Message {
-    /// The stream that it is about.
-    pub fn stream(&self) -> u32 {
+    /// Number of the stream.
+    pub(crate) fn stream(&self) -> u32 {
         match self {
             Self::Chunk { stream, .. }
             | Self::Credit { stream, .. }
@@ -49,8 +48,8 @@ impl Message {
         }
     }
 
-    /// As a frame of a call.
-    pub fn frame(&self, call: u64) -> Frame<'_> {
+    /// Converts the message to a frame of a call.
+    pub(crate) fn frame(&self, call: u64) -> Frame<'_> {
         let stream = self.stream();
         match self {
             Self::Chunk { payload, .. } => Frame::Chunk(Chunk {
@@ -80,8 +79,8 @@ impl Message {
         }
     }
 
-    /// The message in a frame of a call; none if it is of another call, or about something else.
-    pub fn of_frame(frame: &Frame<'_>, of_call: u64) -> Option<Self> {
+    /// Converts a frame to a message; `None` if the frame is of another call or another kind.
+    pub(crate) fn of_frame(frame: &Frame<'_>, of_call: u64) -> Option<Self> {
         let (call, message) = match frame {
             Frame::Chunk(Chunk {
                 call,
@@ -117,14 +116,14 @@ impl Message {
 }
 
 impl Post {
-    /// Delivers a message; to a side that is gone, nothing.
-    pub fn send(&self, message: Message) {
-        if let Self::Away(outbox) = self {
-            return outbox.send(Parcel::Message(message));
+    /// Delivers a message; drops it if the side is dropped.
+    pub(crate) fn send(&self, message: Message) {
+        if let Self::Remote(outbox) = self {
+            return outbox.send(OutboxItem::Message(message));
         }
         let Some(side) = self.upgrade() else { return };
         match self {
-            Self::Away(_) => {}
+            Self::Remote(_) => {}
             Self::Direct(_) => side.receive(message),
             Self::Framed(_, call) => {
                 let mut bytes = Vec::new();
@@ -137,27 +136,31 @@ impl Post {
                         }
                     }
                     (encoded, decoded) => {
-                        tracing::warn!(?encoded, ?decoded, "a frame of a stream was lost");
+                        tracing::warn!(
+                            ?encoded,
+                            ?decoded,
+                            "cannot pass a stream message as a frame; it is dropped"
+                        );
                     }
                 }
             }
         }
     }
 
-    /// The side, if it still is there, and on this host.
+    /// The side, if it is on this host and still exists.
     fn upgrade(&self) -> Option<Arc<Side>> {
         match self {
             Self::Direct(side) | Self::Framed(side, _) => side.upgrade(),
-            Self::Away(_) => None,
+            Self::Remote(_) => None,
         }
     }
 
-    /// Tells that whoever sends is gone, and whether it left streams behind.
-    pub fn leave(&self, has_streams: bool) {
+    /// Reports that the sending side was dropped, and whether it had open streams.
+    pub(crate) fn leave(&self, has_streams: bool) {
         match self {
-            // What carries it finds out by itself that there is nothing more.
-            Self::Away(outbox) if has_streams => outbox.send(Parcel::Abandon),
-            Self::Away(_) => {}
+            // The end of the queue reports a side without streams.
+            Self::Remote(outbox) if has_streams => outbox.send(OutboxItem::Abandon),
+            Self::Remote(_) => {}
             Self::Direct(_) | Self::Framed(..) => {
                 if let Some(side) = self.upgrade() {
                     side.lose_peer();

@@ -1,4 +1,4 @@
-//! Where the frames of a call go: to this host's own server, or to a host of the lattice.
+//! Transport of a call's frames: to this host's own server, or to a host of the lattice.
 
 use std::sync::Arc;
 
@@ -18,11 +18,11 @@ use crate::{Answer, Away, LinkFailure, Refusals, Side};
 pub enum Frames {
     /// This host's own server, without a bus.
     Loopback(Arc<dyn CallServer>),
-    /// The bus, to whichever host of the lattice runs the target.
+    /// The bus, to a host of the lattice that runs the target.
     Remote(Arc<dyn Hosts>),
 }
 
-/// The host that answers.
+/// A host that answers calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
     /// This host, without the bus.
@@ -41,13 +41,13 @@ pub trait Hosts: Send + Sync {
     /// host is tried: a session ties the importer to it.
     ///
     /// # Errors
-    /// If no host replied in time, or no host that runs the target is reachable.
+    /// `LinkFailure` if no host replied in time, or no host that runs the target is reachable.
     fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a>;
 
     /// Makes a streaming call at a host that runs its target, and carries the frames of its streams
     /// until both sides are done. `reply` receives the reply frame, once, as soon as it arrives.
     ///
-    /// Dropping the future cancels the call at its callee.
+    /// Dropping the future cancels the call at its target.
     async fn converse(&self, opening: Opening, reply: Told);
 
     /// Sends a frame without a reply, and waits until the host has processed it, or the deadline.
@@ -66,11 +66,12 @@ pub trait CallServer: Send + Sync {
     /// Processes a frame that has no reply.
     fn note(&self, frame: &[u8]);
 
-    /// Admits a call before its arguments are here, so that it has its place at the target while they
-    /// are fetched.
+    /// Admits a call before its arguments have arrived, so that it has its place at the target while
+    /// they are fetched.
     ///
     /// # Errors
-    /// `unreachable` if the target does not run here, `busy` and the like as the target rejects it.
+    /// `unreachable` if the target does not run here; `busy` or another code if the target rejects the
+    /// call.
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure>;
 
     /// Makes the streaming call that a frame requests. `reply` receives its reply.
@@ -118,12 +119,12 @@ pub enum CallEnd {
     Failed(LinkFailure),
 }
 
-/// The target of a call, by the name that messages use and by its id in the lattice.
+/// Target of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallTarget {
-    /// Name of the component in its app.
+    /// Name of the component in its app, for messages.
     pub name: Arc<str>,
-    /// Its id in the lattice.
+    /// Id of the component in the lattice.
     pub id: ComponentId,
 }
 
@@ -133,9 +134,9 @@ pub struct Opening {
     pub target: ComponentId,
     /// The frame that requests the call.
     pub frame: Bytes,
-    /// When the reply is due.
+    /// Deadline of the reply.
     pub deadline: Instant,
-    /// Whether the call may be made twice.
+    /// Whether a retry is allowed after the call may have run.
     pub is_idempotent: bool,
     /// The caller's side of its streams.
     pub away: Away,
@@ -149,9 +150,9 @@ pub struct Outbound {
     pub target: Arc<CallTarget>,
     /// The frame that requests the call.
     pub frame: Bytes,
-    /// When the reply is due.
+    /// Deadline of the reply.
     pub deadline: Instant,
-    /// Whether the call may be made twice.
+    /// Whether a retry is allowed after the call may have run.
     pub is_idempotent: bool,
 }
 
@@ -174,11 +175,11 @@ impl CallEnd {
 // === impl Frames ===
 
 impl Frames {
-    /// Sends a call and waits for its reply frame; to the peer that has the importer's session, if there
-    /// is one.
+    /// Sends a call and waits for its reply frame. With `pinned`, the call goes to the peer that has the
+    /// importer's session.
     ///
     /// # Errors
-    /// If no peer replied in time.
+    /// `LinkFailure` if no peer replied in time, or the peer rejected the frame.
     pub async fn exchange(
         &self,
         call: Outbound,
@@ -221,7 +222,7 @@ impl Frames {
     pub async fn drop_handle(&self, peer: Peer, frame: Vec<u8>, deadline: Instant) {
         match self {
             Self::Loopback(server) => {
-                // It has no reply; only its processing matters.
+                // The frame has no reply; this waits for its processing.
                 let _ = timeout_at(deadline, server.answer(&frame)).await;
             }
             Self::Remote(hosts) => {

@@ -1,4 +1,4 @@
-//! The host's two ends of a stream. By being dropped each says that it is over.
+//! The host's two ends of a stream. Dropping an end closes it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,13 +9,13 @@ use super::flow::{CREDIT_STEP_BYTES, Incoming, Outgoing};
 use super::{Ended, Gone, Side, Stream, WINDOW_BYTES};
 use crate::stream_message::Message;
 
-/// The host's end at which a stream of this side's store is sent on.
+/// The sending end, for a stream that this side writes.
 pub struct Sender {
     pub(super) side: Arc<Side>,
     pub(super) number: u32,
 }
 
-/// The host's end at which a stream of the other side comes in.
+/// The receiving end, for a stream that the other side writes.
 pub struct Receiver {
     pub(super) side: Arc<Side>,
     pub(super) number: u32,
@@ -24,10 +24,10 @@ pub struct Receiver {
 // === impl Sender ===
 
 impl Sender {
-    /// Ready when a chunk may be sent.
+    /// Ready when a chunk may be sent, or when the reader is gone.
     pub fn poll_credit(&self, context: &Context<'_>) -> Poll<Result<(), Gone>> {
         self.with(|outgoing| {
-            if outgoing.gone {
+            if outgoing.has_lost_reader {
                 Poll::Ready(Err(Gone))
             } else if outgoing.credit > 0 {
                 Poll::Ready(Ok(()))
@@ -39,10 +39,10 @@ impl Sender {
         .unwrap_or(Poll::Ready(Err(Gone)))
     }
 
-    /// Ready once nobody reads any more. One task at a time may wait for this or for credit.
-    pub fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    /// Ready once the reader is gone. Only one task at a time may wait for this or for credit.
+    pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
         self.with(|outgoing| {
-            if outgoing.gone {
+            if outgoing.has_lost_reader {
                 return Poll::Ready(());
             }
             outgoing.waker = Some(context.waker().clone());
@@ -51,76 +51,82 @@ impl Sender {
         .unwrap_or(Poll::Ready(()))
     }
 
-    /// Sends what follows after a body.
-    pub fn send_trailers(&self, fields: Vec<(String, Vec<u8>)>) {
+    /// Sends the trailers of a body.
+    pub(crate) fn send_trailers(&self, fields: Vec<(String, Vec<u8>)>) {
         let stream = self.number;
         let trailers = Message::Trailers { stream, fields };
-        self.side.change(|state, _| state.said.push_back(trailers));
+        self.side
+            .update(|state, _| state.outbox.push_back(trailers));
     }
 
-    /// Ends the stream before it is complete.
-    pub fn fail(self) {
+    /// Ends the stream as incomplete.
+    pub(crate) fn fail(self) {
         self.side.fail();
     }
 
-    /// How many more bytes may be sent now.
+    /// Number of bytes that may be sent now.
     pub fn credit(&self) -> usize {
-        let credit = self.with(|outgoing| if outgoing.gone { 0 } else { outgoing.credit });
+        let credit = self.with(|outgoing| match outgoing.has_lost_reader {
+            true => 0,
+            false => outgoing.credit,
+        });
         usize::try_from(credit.unwrap_or(0)).unwrap_or(0)
     }
 
-    /// Sends a chunk, for which there is credit.
+    /// Sends a chunk. The caller has polled for credit before.
     pub fn send(&self, payload: Vec<u8>) {
-        self.side.change(|state, _| {
+        self.side.update(|state, _| {
             let stream = self.number;
             if let Some(outgoing) = state.outgoing(stream) {
                 outgoing.credit -= payload.len() as i64;
-                outgoing.written = true;
+                outgoing.is_written = true;
             }
-            state.said.push_back(Message::Chunk { stream, payload });
+            state.outbox.push_back(Message::Chunk { stream, payload });
         });
     }
 
-    /// Sends the only chunk, as soon as there is credit. For futures, whose one value is worth holding,
-    /// since a writer that waits cannot be told that nobody reads.
+    /// Sends the only chunk of a future, as soon as there is credit. The value is stored until then: a
+    /// guest that waits to write a future cannot be cancelled when the reader is dropped.
     pub fn send_only(&self, payload: Vec<u8>) {
-        self.side.change(|state, _| {
+        self.side.update(|state, _| {
             let stream = self.number;
             let Some(outgoing) = state.outgoing(stream) else {
                 return;
             };
-            outgoing.written = true;
-            if outgoing.gone {
+            outgoing.is_written = true;
+            if outgoing.has_lost_reader {
                 return;
             }
             if outgoing.credit <= 0 {
-                outgoing.held = Some(payload);
+                outgoing.pending_chunk = Some(payload);
                 return;
             }
             outgoing.credit -= payload.len() as i64;
-            state.said.push_back(Message::Chunk { stream, payload });
+            state.outbox.push_back(Message::Chunk { stream, payload });
         });
     }
 
-    fn with<R>(&self, change: impl FnOnce(&mut Outgoing) -> R) -> Option<R> {
-        self.side.state().outgoing(self.number).map(change)
+    fn with<R>(&self, update: impl FnOnce(&mut Outgoing) -> R) -> Option<R> {
+        self.side.state().outgoing(self.number).map(update)
     }
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        self.side.change(|state, wakers| {
-            let failed = state.failed;
+        self.side.update(|state, wakers| {
+            let has_failed = state.has_failed;
             let Some(outgoing) = state.outgoing(self.number) else {
                 return;
             };
-            let last = outgoing.last_message(self.number, failed);
-            if !outgoing.gone && (!outgoing.taken || outgoing.held.is_some()) {
-                outgoing.last = Some(last);
+            let end = outgoing.end_message(self.number, has_failed);
+            if !outgoing.has_lost_reader
+                && (!outgoing.is_accepted || outgoing.pending_chunk.is_some())
+            {
+                outgoing.pending_end = Some(end);
                 return;
             }
-            if !outgoing.gone {
-                state.said.push_back(last);
+            if !outgoing.has_lost_reader {
+                state.outbox.push_back(end);
             }
             state.streams.remove(&self.number);
             state.notify(wakers);
@@ -131,10 +137,10 @@ impl Drop for Sender {
 // === impl Receiver ===
 
 impl Receiver {
-    /// The next chunk, or how the stream ended.
+    /// The next chunk, or the end of the stream.
     pub fn poll_chunk(&self, context: &Context<'_>) -> Poll<Result<Vec<u8>, Ended>> {
-        // The answer to the first credit may come at once, and wakes whoever polls here.
-        self.side.change(|state, _| {
+        // The chunk that the first credit requests may arrive before this returns; it wakes `context`.
+        self.side.update(|state, _| {
             let Some(incoming) = state.incoming(self.number) else {
                 return Poll::Ready(Err(Ended::Broken));
             };
@@ -144,76 +150,75 @@ impl Receiver {
                 (None, None) => {}
             }
             incoming.waker = Some(context.waker().clone());
-            if !incoming.wanted {
-                incoming.wanted = true;
+            if !incoming.is_granted {
+                incoming.is_granted = true;
                 incoming.credit = WINDOW_BYTES.into();
                 let (stream, bytes) = (self.number, WINDOW_BYTES);
-                state.said.push_back(Message::Credit { stream, bytes });
+                state.outbox.push_back(Message::Credit { stream, bytes });
             }
             Poll::Pending
         })
     }
 
-    /// The next chunk, if it is here.
+    /// The next chunk, if it has arrived.
     pub fn chunk(&self) -> Option<Vec<u8>> {
         self.with(|incoming| incoming.chunks.pop_front()).flatten()
     }
 
-    /// What follows after a body that has come to its end, if anything does.
-    pub fn trailers(&self) -> Option<Vec<(String, Vec<u8>)>> {
+    /// The trailers of a body that has ended, if it has any.
+    pub(crate) fn trailers(&self) -> Option<Vec<(String, Vec<u8>)>> {
         self.with(|incoming| incoming.trailers.take()).flatten()
     }
 
-    /// Takes nothing more from a writer that sent what it should not.
+    /// Breaks the stream, because its writer sent a malformed chunk.
     pub fn refuse(&self) {
-        self.side.change(|state, _| {
+        self.side.update(|state, _| {
             if let Some(incoming) = state.incoming(self.number) {
                 incoming.chunks.clear();
                 incoming.end = Some(Ended::Broken);
             }
-            state.said.push_back(self.cancel());
+            state.outbox.push_back(self.cancel_message());
         });
     }
 
-    /// Says that a chunk of so many bytes has been read, so that more may come.
+    /// Marks a chunk of `bytes` bytes as read, so that the writer gets credit for more.
     pub fn consumed(&self, bytes: usize) {
-        self.side.change(|state, _| {
+        self.side.update(|state, _| {
             let stream = self.number;
             let Some(incoming) = state.incoming(stream) else {
                 return;
             };
             let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-            incoming.owed = incoming.owed.saturating_add(bytes);
-            if incoming.owed < CREDIT_STEP_BYTES || incoming.end.is_some() {
+            incoming.consumed = incoming.consumed.saturating_add(bytes);
+            if incoming.consumed < CREDIT_STEP_BYTES || incoming.end.is_some() {
                 return;
             }
-            let bytes = std::mem::take(&mut incoming.owed);
+            let bytes = std::mem::take(&mut incoming.consumed);
             incoming.credit += i64::from(bytes);
-            state.said.push_back(Message::Credit { stream, bytes });
+            state.outbox.push_back(Message::Credit { stream, bytes });
         });
     }
 
-    /// That nobody reads any more.
-    fn cancel(&self) -> Message {
+    fn cancel_message(&self) -> Message {
         Message::Cancel {
             stream: self.number,
             by: CancelledBy::Reader,
         }
     }
 
-    fn with<R>(&self, change: impl FnOnce(&mut Incoming) -> R) -> Option<R> {
-        self.side.state().incoming(self.number).map(change)
+    fn with<R>(&self, update: impl FnOnce(&mut Incoming) -> R) -> Option<R> {
+        self.side.state().incoming(self.number).map(update)
     }
 }
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        self.side.change(|state, wakers| {
+        self.side.update(|state, wakers| {
             let Some(Stream::In(incoming)) = state.streams.remove(&self.number) else {
                 return;
             };
             if incoming.end.is_none() {
-                state.said.push_back(self.cancel());
+                state.outbox.push_back(self.cancel_message());
             }
             state.notify(wakers);
         });

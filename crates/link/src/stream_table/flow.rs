@@ -1,7 +1,8 @@
-//! One stream as a side knows it: what it writes ([`Outgoing`]) or what comes in ([`Incoming`]).
+//! One stream as a side of a call tracks it: [`Outgoing`] if the side writes it, [`Incoming`] if the
+//! other side does.
 //!
-//! Nothing here locks or sends: whoever has the lock is told what to send, and whom to wake, when it has
-//! let go of it.
+//! Nothing here locks or sends. The functions return the messages to send and collect the wakers to
+//! wake; the holder of the lock does both after it has released the lock.
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -11,39 +12,38 @@ use weft_wire::CancelledBy;
 use super::{Ended, Kind, WINDOW_BYTES};
 use crate::stream_message::Message;
 
-/// Credit goes back in pieces of this size: one message for several chunks, and long before the writer
-/// has none left.
+/// Number of consumed bytes that a credit message returns: one message for several chunks, and long
+/// before the credit of the writer runs out.
 pub(super) const CREDIT_STEP_BYTES: u32 = WINDOW_BYTES / 4;
 
-/// What this side writes.
+/// A stream that this side writes.
 pub(super) struct Outgoing {
     pub(super) kind: Kind,
     pub(super) credit: i64,
-    /// A chunk that waits for credit, of a writer that does not.
-    pub(super) held: Option<Vec<u8>>,
-    /// Whether the other side has taken it. Until then it knows nothing of the stream.
-    pub(super) taken: bool,
-    /// The end of a stream that has to wait: until it is taken, or what is held was sent.
-    pub(super) last: Option<Message>,
-    pub(super) gone: bool,
-    /// Whether something was written; what is written is not unwanted.
-    pub(super) written: bool,
+    /// The chunk of a future, until there is credit for it.
+    pub(super) pending_chunk: Option<Vec<u8>>,
+    /// Whether credit has arrived. Until then the other side may not have accepted the stream.
+    pub(super) is_accepted: bool,
+    /// The end of the stream, until the stream is accepted and its pending chunk is sent.
+    pub(super) pending_end: Option<Message>,
+    pub(super) has_lost_reader: bool,
+    pub(super) is_written: bool,
     pub(super) waker: Option<Waker>,
 }
 
-/// What comes in.
+/// A stream that the other side writes.
 #[derive(Default)]
 pub(super) struct Incoming {
     pub(super) chunks: VecDeque<Vec<u8>>,
-    /// Whether anybody has read, and the writer been given credit. Before that it is told nothing, and
-    /// nothing of what it writes is taken: a stream that nobody reads is not written either.
-    pub(super) wanted: bool,
-    /// Of the credit that the writer was given.
+    /// Whether the first read has granted credit. Nothing is accepted before that, so that a stream
+    /// without a reader is not written either.
+    pub(super) is_granted: bool,
+    /// Remaining credit of the writer.
     pub(super) credit: i64,
-    /// Credit that the writer is owed.
-    pub(super) owed: u32,
+    /// Consumed bytes for which no credit was returned yet.
+    pub(super) consumed: u32,
     pub(super) end: Option<Ended>,
-    /// What follows after the body of a request or an answer.
+    /// Trailers of the body of a request or response.
     pub(super) trailers: Option<Vec<(String, Vec<u8>)>>,
     pub(super) waker: Option<Waker>,
 }
@@ -55,30 +55,30 @@ impl Outgoing {
         Self {
             kind,
             credit: 0,
-            held: None,
-            taken: false,
-            last: None,
-            gone: false,
-            written: false,
+            pending_chunk: None,
+            is_accepted: false,
+            pending_end: None,
+            has_lost_reader: false,
+            is_written: false,
             waker: None,
         }
     }
 
     pub(super) fn is_unwanted(&self) -> bool {
-        self.kind == Kind::Future && self.gone && !self.written
+        self.kind == Kind::Future && self.has_lost_reader && !self.is_written
     }
 
-    /// Takes credit, and sends what waited for it.
-    pub(super) fn credit(
+    /// Adds credit, and returns the chunk that waited for it.
+    pub(super) fn add_credit(
         &mut self,
         number: u32,
         bytes: u32,
         wakers: &mut Wakers,
     ) -> Option<Message> {
-        self.taken = true;
+        self.is_accepted = true;
         self.credit = self.credit.saturating_add(bytes.into());
         wakers.add(&mut self.waker);
-        let payload = self.held.take()?;
+        let payload = self.pending_chunk.take()?;
         self.credit -= payload.len() as i64;
         Some(Message::Chunk {
             stream: number,
@@ -86,11 +86,11 @@ impl Outgoing {
         })
     }
 
-    /// What there is to say at the end.
-    pub(super) fn last_message(&self, number: u32, failed: bool) -> Message {
+    /// The message that ends the stream.
+    pub(super) fn end_message(&self, number: u32, has_failed: bool) -> Message {
         // A future without its value is as incomplete as a stream of a store that failed.
-        let is_empty = self.kind == Kind::Future && !self.written;
-        if failed || is_empty {
+        let is_empty = self.kind == Kind::Future && !self.is_written;
+        if has_failed || is_empty {
             let by = CancelledBy::Writer;
             Message::Cancel { stream: number, by }
         } else {
@@ -99,8 +99,8 @@ impl Outgoing {
     }
 
     pub(super) fn lose_reader(&mut self, wakers: &mut Wakers) {
-        self.gone = true;
-        self.held = None;
+        self.has_lost_reader = true;
+        self.pending_chunk = None;
         wakers.add(&mut self.waker);
     }
 }
@@ -108,9 +108,9 @@ impl Outgoing {
 // === impl Incoming ===
 
 impl Incoming {
-    /// Takes in a chunk. One without credit is refused, and the stream with it; so is an empty one, which
-    /// is no list, and would take room without taking credit.
-    pub(super) fn chunk(
+    /// Stores a chunk. A chunk without credit breaks the stream. So does an empty one: it is not a
+    /// list of elements, and would take memory without taking credit.
+    pub(super) fn add_chunk(
         &mut self,
         number: u32,
         payload: Vec<u8>,
@@ -120,7 +120,7 @@ impl Incoming {
             return None;
         }
         if self.credit <= 0 || payload.is_empty() {
-            self.end(Ended::Broken, wakers);
+            self.finish(Ended::Broken, wakers);
             return Some(Message::Cancel {
                 stream: number,
                 by: CancelledBy::Reader,
@@ -132,21 +132,21 @@ impl Incoming {
         None
     }
 
-    pub(super) fn end(&mut self, end: Ended, wakers: &mut Wakers) {
+    pub(super) fn finish(&mut self, end: Ended, wakers: &mut Wakers) {
         self.end.get_or_insert(end);
         wakers.add(&mut self.waker);
     }
 }
 
-/// Who is to be woken, once no lock is held.
+/// Wakers to wake after the lock is released: three without an allocation.
 #[derive(Default)]
 pub(super) struct Wakers([Option<Waker>; 3], Vec<Waker>);
 
 impl Wakers {
     pub(super) fn add(&mut self, waker: &mut Option<Waker>) {
         let Some(waker) = waker.take() else { return };
-        match self.0.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(waker),
+        match self.0.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => *slot = Some(waker),
             None => self.1.push(waker),
         }
     }

@@ -1,18 +1,21 @@
-//! The streams and futures of one call, as each of its two sides knows them.
+//! Streams and futures of one call, as each of its two sides tracks them.
 //!
-//! No stream crosses between stores. Its read end stays where it was made, and is read there by the
-//! host; the other side has a stream of its own, which the host writes. Between the two go messages:
-//! chunks of elements against credit, the end, and that one end is gone. A side never waits for the
-//! other, and a message is taken in at once, so whoever sends one holds no lock.
+//! No stream crosses between stores. Its read end stays in the store that made it, where the host
+//! reads it; the other store gets a stream of its own, which the host writes. The sides exchange
+//! messages: chunks of elements against credit, the end of a stream, and that one of its ends was
+//! dropped. Neither side waits for the other: a message is processed as it arrives, so its sender
+//! must not hold a lock.
 //!
-//! Both ends of a stream are polled by stores that run at the same time, on threads of their own. What a
-//! side says is said in the order of the changes that had it say so ([`Side::change`]).
+//! The stores that poll the two ends of a stream run concurrently, on different threads. A side sends
+//! its messages in the order of the changes that caused them.
 //!
-//! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; each says by being dropped that
-//! it is over. A side that fails ([`Side::fail`]) tells the other that what it wrote is not complete.
+//! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; dropping an end closes it. A
+//! side that fails ([`Side::fail`]) ends its unfinished streams as incomplete.
 
 mod ends;
 mod flow;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,22 +27,22 @@ pub use self::ends::{Receiver, Sender};
 use self::flow::{Incoming, Outgoing, Wakers};
 use crate::stream_message::{Message, Post};
 
-/// How many bytes of a stream may be under way: enough that both sides run at the same time on bulk
-/// data, and what a reader that dawdles makes the host hold.
-pub const WINDOW_BYTES: u32 = 256 << 10;
+/// Number of bytes of a stream that may be in flight: enough for both sides to run concurrently on
+/// bulk data, and a bound on the memory that a slow reader costs the host.
+pub(crate) const WINDOW_BYTES: u32 = 256 << 10;
 
-/// How many bytes of a byte stream go into one chunk.
+/// The most bytes of a byte stream in one chunk.
 pub const BYTES_PER_CHUNK: usize = 64 << 10;
 
-/// The most bytes that the length of a chunk's list takes.
+/// The most bytes that the length of a list takes.
 const LENGTH_BYTES_MAX: usize = 5;
 
-/// Which side of a call it is. Each gives the streams that it hands over its own numbers.
+/// A side's role in its call. Each role numbers the streams that it hands over in its own sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Its numbers are even.
+    /// The caller; its numbers are even.
     Importer,
-    /// Its numbers are odd.
+    /// The callee; its numbers are odd.
     Exporter,
 }
 
@@ -47,53 +50,55 @@ pub enum Role {
 pub struct Side {
     role: Role,
     state: Mutex<State>,
-    /// The way to the other side; set before there is any stream.
+    /// Delivers messages to the other side. Set before the first stream is handed over.
     peer: OnceLock<Post>,
 }
 
-/// Nobody reads the stream any more.
+/// The reader of a stream was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-/// How a stream ended.
+/// End of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
-    /// All was written.
+    /// Everything was written.
     Complete,
-    /// Its writer is gone before that.
+    /// The writer was dropped or failed before that.
     Broken,
 }
 
-/// What a side has to do something about.
+/// An event that the owner of a side has to handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// Nobody reads this future any more, and it has no value yet.
+    /// The reader of this future was dropped before the future had a value.
     Unwanted(u32),
-    /// No stream is open any more.
+    /// No stream is open.
     Closed,
 }
 
-/// What is handed over.
+/// Kind of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A stream of any number of elements.
     Stream,
+    /// A future: exactly one element.
     Future,
 }
 
 #[derive(Default)]
 struct State {
-    given: u32,
-    taken: BTreeSet<u32>,
+    given_count: u32,
+    taken_numbers: BTreeSet<u32>,
     streams: BTreeMap<u32, Stream>,
-    /// What this side writes is not complete when it ends.
-    failed: bool,
-    /// What the other side wrote is not complete.
-    abandoned: bool,
-    watcher: Option<Waker>,
-    abandonment: Option<Waker>,
-    /// What is to be sent, in order.
-    said: VecDeque<Message>,
-    /// Whether some thread is sending that.
+    /// Whether this side's unfinished streams end as incomplete.
+    has_failed: bool,
+    /// Whether a stream of the other side ended as incomplete.
+    is_abandoned: bool,
+    event_waker: Option<Waker>,
+    abandoned_waker: Option<Waker>,
+    /// Messages to send, in order.
+    outbox: VecDeque<Message>,
+    /// Whether a thread is sending the outbox.
     is_sending: bool,
 }
 
@@ -105,7 +110,8 @@ enum Stream {
 // === impl Side ===
 
 impl Side {
-    /// Both sides of a call.
+    /// Both sides of a call on this host: importer and exporter. `post` returns the delivery to a
+    /// side.
     pub fn pair(post: impl Fn(&Arc<Self>) -> Post) -> (Arc<Self>, Arc<Self>) {
         let importer = Arc::new(Self::new(Role::Importer));
         let exporter = Arc::new(Self::new(Role::Exporter));
@@ -114,8 +120,8 @@ impl Side {
         (importer, exporter)
     }
 
-    /// A side that knows no other yet.
-    pub fn new(role: Role) -> Self {
+    /// A side without a peer.
+    pub(crate) fn new(role: Role) -> Self {
         Self {
             role,
             state: Mutex::default(),
@@ -123,19 +129,19 @@ impl Side {
         }
     }
 
-    /// Says where the other side is. Nothing happens if that was said before.
-    pub fn set_peer(&self, post: Post) {
+    /// Sets the delivery to the other side, unless it is already set.
+    pub(crate) fn set_peer(&self, post: Post) {
         let _ = self.peer.set(post);
     }
 
-    /// Gives a stream or a future to the other side.
+    /// Hands a stream or a future over to the other side; returns its number.
     pub fn give(self: &Arc<Self>, kind: Kind) -> (u32, Sender) {
         let mut state = self.state();
         let number = match self.role {
-            Role::Importer => 2 * state.given,
-            Role::Exporter => 2 * state.given + 1,
+            Role::Importer => 2 * state.given_count,
+            Role::Exporter => 2 * state.given_count + 1,
         };
-        state.given += 1;
+        state.given_count += 1;
         state
             .streams
             .insert(number, Stream::Out(Outgoing::new(kind)));
@@ -144,14 +150,15 @@ impl Side {
         (number, Sender { side, number })
     }
 
-    /// Takes a stream or a future that the other side gave; none if there can be none of this number.
+    /// Accepts a stream or a future that the other side handed over; `None` if the other side cannot
+    /// have handed over that number, or it was accepted before.
     pub fn take(self: &Arc<Self>, number: u32) -> Option<Receiver> {
         let is_importers = number.is_multiple_of(2);
         if is_importers == (self.role == Role::Importer) {
             return None;
         }
         let mut state = self.state();
-        if !state.taken.insert(number) {
+        if !state.taken_numbers.insert(number) {
             return None;
         }
         state
@@ -162,17 +169,17 @@ impl Side {
         Some(Receiver { side, number })
     }
 
-    /// Says that what this side has not written yet will never be.
+    /// Marks this side as failed: its streams that end from now on are incomplete.
     pub fn fail(&self) {
-        self.state().failed = true;
+        self.state().has_failed = true;
     }
 
-    /// Whether streams are open.
+    /// True if a stream is open.
     pub fn is_open(&self) -> bool {
         self.state().is_open()
     }
 
-    /// The next thing to do something about. One task at a time may wait for it.
+    /// The next event to handle. Only one task at a time may wait for it.
     pub fn poll_event(&self, context: &Context<'_>) -> Poll<Event> {
         let mut state = self.state();
         let unwanted = state
@@ -180,8 +187,8 @@ impl Side {
             .iter_mut()
             .find_map(|(number, stream)| match stream {
                 Stream::Out(outgoing) if outgoing.is_unwanted() => {
-                    // Said once.
-                    outgoing.written = true;
+                    // Reported once.
+                    outgoing.is_written = true;
                     Some(*number)
                 }
                 _ => None,
@@ -192,27 +199,29 @@ impl Side {
         if !state.is_open() {
             return Poll::Ready(Event::Closed);
         }
-        state.watcher = Some(context.waker().clone());
+        state.event_waker = Some(context.waker().clone());
         Poll::Pending
     }
 
-    /// Ready once the other side has left what it wrote incomplete. One task at a time may wait for it.
+    /// Ready once a stream of the other side ended as incomplete. Only one task at a time may wait
+    /// for it.
     pub fn poll_abandoned(&self, context: &Context<'_>) -> Poll<()> {
         let mut state = self.state();
-        if state.abandoned {
+        if state.is_abandoned {
             return Poll::Ready(());
         }
-        state.abandonment = Some(context.waker().clone());
+        state.abandoned_waker = Some(context.waker().clone());
         Poll::Pending
     }
 
-    /// Takes in what the other side sent. What is about a stream that is over here is late, and ignored.
-    pub fn receive(&self, message: Message) {
-        self.change(|state, wakers| state.receive(message, wakers));
+    /// Processes a message of the other side. Late messages, about streams that have ended here, are
+    /// ignored.
+    pub(crate) fn receive(&self, message: Message) {
+        self.update(|state, wakers| state.receive(message, wakers));
     }
 
-    /// Takes in that the other side is gone.
-    pub fn lose_peer(&self) {
+    /// Breaks every open stream, because the other side was lost.
+    pub(crate) fn lose_peer(&self) {
         let mut wakers = Wakers::default();
         let mut state = self.state();
         let state = &mut *state;
@@ -220,42 +229,43 @@ impl Side {
             match stream {
                 Stream::Out(outgoing) => outgoing.lose_reader(&mut wakers),
                 Stream::In(incoming) if incoming.end.is_none() => {
-                    incoming.end(Ended::Broken, &mut wakers);
-                    state.abandoned = true;
+                    incoming.finish(Ended::Broken, &mut wakers);
+                    state.is_abandoned = true;
                 }
                 Stream::In(_) => {}
             }
         }
-        // Nobody drops those any more.
-        let is_over = |stream: &Stream| matches!(stream, Stream::Out(out) if out.last.is_some());
-        state.streams.retain(|_, stream| !is_over(stream));
+        // Their senders were dropped before, and only waited for credit.
+        let has_ended =
+            |stream: &Stream| matches!(stream, Stream::Out(out) if out.pending_end.is_some());
+        state.streams.retain(|_, stream| !has_ended(stream));
         state.notify(&mut wakers);
         wakers.wake();
     }
 
-    /// Makes a change, and sends what it has this side say. One thread sends at a time, and others leave to it
-    /// what they have to say: else the end of a stream, which one thread says, could overtake its last chunk,
-    /// which the credit that came on another one has let go.
-    fn change<R>(&self, change: impl FnOnce(&mut State, &mut Wakers) -> R) -> R {
+    /// Changes the state, and sends the messages that the change queued. Only one thread sends at a
+    /// time; the others leave their messages to it. Otherwise the end of a stream, queued by one
+    /// thread, could overtake its last chunk, which the arrival of credit on another thread released.
+    fn update<R>(&self, update: impl FnOnce(&mut State, &mut Wakers) -> R) -> R {
         let mut wakers = Wakers::default();
         let mut state = self.state();
-        let result = change(&mut state, &mut wakers);
-        // Most looks at a stream say nothing.
-        let says_something = !state.said.is_empty();
+        let result = update(&mut state, &mut wakers);
+        // Most polls queue nothing; those do not lock again.
+        let has_messages = !state.outbox.is_empty();
         drop(state);
         wakers.wake();
-        if says_something {
-            self.send_what_is_said();
+        if has_messages {
+            self.send_outbox();
         }
         result
     }
 
-    fn send_what_is_said(&self) {
+    fn send_outbox(&self) {
         let mut state = self.state();
         if state.is_sending {
             return;
         }
-        while let Some(message) = state.said.pop_front() {
+        while let Some(message) = state.outbox.pop_front() {
             state.is_sending = true;
             drop(state);
             if let Some(peer) = self.peer.get() {
@@ -267,7 +277,7 @@ impl Side {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing in here panics half way through a change.
+        // No change panics half way through.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -287,7 +297,7 @@ impl State {
     fn is_open(&self) -> bool {
         self.streams.values().any(|stream| match stream {
             Stream::Out(_) => true,
-            // What has come in is there to be read, and nothing more comes.
+            // Its chunks can still be read, but no more arrive.
             Stream::In(incoming) => incoming.end.is_none(),
         })
     }
@@ -296,7 +306,8 @@ impl State {
         let number = message.stream();
         match (self.streams.get_mut(&number), message) {
             (Some(Stream::In(incoming)), Message::Chunk { payload, .. }) => {
-                self.said.extend(incoming.chunk(number, payload, wakers));
+                self.outbox
+                    .extend(incoming.add_chunk(number, payload, wakers));
                 return;
             }
             (Some(Stream::In(incoming)), Message::Trailers { fields, .. }) => {
@@ -304,28 +315,29 @@ impl State {
                 return;
             }
             (Some(Stream::In(incoming)), Message::Finish { .. }) => {
-                incoming.end(Ended::Complete, wakers);
+                incoming.finish(Ended::Complete, wakers);
             }
             (Some(Stream::In(incoming)), Message::Cancel { by, .. }) => {
                 if by == CancelledBy::Writer && incoming.end.is_none() {
-                    incoming.end(Ended::Broken, wakers);
-                    self.abandoned = true;
+                    incoming.finish(Ended::Broken, wakers);
+                    self.is_abandoned = true;
                 }
             }
             (Some(Stream::Out(outgoing)), Message::Credit { bytes, .. }) => {
-                // What was held, and that it was all.
-                self.said.extend(outgoing.credit(number, bytes, wakers));
-                let Some(last) = outgoing.last.take() else {
+                // The pending chunk goes before the pending end.
+                self.outbox
+                    .extend(outgoing.add_credit(number, bytes, wakers));
+                let Some(end) = outgoing.pending_end.take() else {
                     return;
                 };
-                self.said.push_back(last);
+                self.outbox.push_back(end);
                 self.streams.remove(&number);
             }
             (Some(Stream::Out(outgoing)), Message::Cancel { by, .. }) => {
                 if by == CancelledBy::Reader {
                     outgoing.lose_reader(wakers);
                 }
-                if outgoing.last.is_some() {
+                if outgoing.pending_end.is_some() {
                     self.streams.remove(&number);
                 }
             }
@@ -349,17 +361,17 @@ impl State {
     }
 
     fn notify(&mut self, wakers: &mut Wakers) {
-        wakers.add(&mut self.watcher);
-        if self.abandoned {
-            wakers.add(&mut self.abandonment);
+        wakers.add(&mut self.event_waker);
+        if self.is_abandoned {
+            wakers.add(&mut self.abandoned_waker);
         }
     }
 }
 
-/// A chunk of a byte stream.
+/// Encodes a chunk of a byte stream.
 ///
 /// # Errors
-/// If the bytes exceed the largest value.
+/// If there are more bytes than a value may have.
 pub fn bytes_chunk(bytes: &[u8]) -> Result<Vec<u8>, EncodeError> {
     let mut payload = Vec::with_capacity(LENGTH_BYTES_MAX + bytes.len());
     Encoder::new(&mut payload, MAX_VALUE_BYTES).bytes(bytes)?;

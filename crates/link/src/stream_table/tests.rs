@@ -1,4 +1,4 @@
-//! The messages between two sides of a call: credit, completion, and failures of a side.
+//! Messages between the two sides of a call: credit, ends, and lost peers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,19 +6,35 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use weft_link::stream_message::Message;
-use weft_link::stream_table::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
 use weft_wire::CancelledBy;
 
-use super::{CHANNELS, Channel, pair};
+use super::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
+use crate::stream_message::{Message, Post};
 
 const WINDOW: usize = WINDOW_BYTES as usize;
 
-/// Counts its wakes.
-#[derive(Default)]
-struct Woken(AtomicUsize);
+/// Delivery of the messages between two sides.
+#[derive(Debug, Clone, Copy)]
+enum Delivery {
+    Direct,
+    Framed,
+}
 
-impl Wake for Woken {
+const DELIVERIES: [Delivery; 2] = [Delivery::Direct, Delivery::Framed];
+
+/// Both sides of a call: importer and exporter.
+fn pair(delivery: Delivery) -> (Arc<Side>, Arc<Side>) {
+    Side::pair(|peer| match delivery {
+        Delivery::Direct => Post::Direct(Arc::downgrade(peer)),
+        Delivery::Framed => Post::Framed(Arc::downgrade(peer), 7),
+    })
+}
+
+/// Counts its wake-ups.
+#[derive(Default)]
+struct CountingWaker(AtomicUsize);
+
+impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -39,18 +55,18 @@ fn receive(receiver: &Receiver) -> Poll<Result<Vec<u8>, Ended>> {
 }
 
 #[test]
-fn a_writer_waits_until_the_reader_reads() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn a_writer_waits_until_the_stream_is_read() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
+        let wake_ups = Arc::new(CountingWaker::default());
+        let waker = Waker::from(wake_ups.clone());
         assert_eq!(
             sender.poll_credit(&Context::from_waker(&waker)),
             Poll::Pending
         );
         assert_eq!(receive(&receiver), Poll::Pending);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "{channel:?}");
+        assert_eq!(wake_ups.0.load(Ordering::Relaxed), 1, "{delivery:?}");
         assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Ok(())));
         sender.send(vec![1, 2]);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 2])));
@@ -58,9 +74,9 @@ fn a_writer_waits_until_the_reader_reads() {
 }
 
 #[test]
-fn at_most_the_window_and_one_chunk_are_in_flight() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn at_most_the_window_and_a_chunk_are_in_flight() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         let chunk = vec![0; WINDOW - 1];
@@ -71,13 +87,13 @@ fn at_most_the_window_and_one_chunk_are_in_flight() {
         assert_eq!(sender.poll_credit(&idle()), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(chunk.clone())));
         receiver.consumed(chunk.len());
-        assert_eq!(sender.credit(), 1, "{channel:?}");
+        assert_eq!(sender.credit(), 1, "{delivery:?}");
     }
 }
 
 #[test]
 fn a_chunk_without_credit_breaks_its_stream() {
-    let (importer, exporter) = pair(Channel::Direct);
+    let (importer, exporter) = pair(Delivery::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     exporter.receive(Message::Chunk {
         stream: 0,
@@ -88,20 +104,20 @@ fn a_chunk_without_credit_breaks_its_stream() {
 }
 
 #[test]
-fn a_chunk_other_than_a_list_breaks_its_stream() {
-    let (importer, exporter) = pair(Channel::Direct);
+fn an_empty_chunk_breaks_its_stream() {
+    let (importer, exporter) = pair(Delivery::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     assert_eq!(receive(&receiver), Poll::Pending);
-    // An empty chunk would take memory, but no credit.
+    // It would take memory without taking credit.
     sender.send(Vec::new());
     assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
     assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
 }
 
 #[test]
-fn a_fully_written_stream_is_complete() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn a_stream_whose_sender_is_dropped_is_complete() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         sender.send(vec![1]);
@@ -109,50 +125,50 @@ fn a_fully_written_stream_is_complete() {
         assert!(!importer.is_open());
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1])));
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!exporter.is_open(), "{channel:?}");
+        assert!(!exporter.is_open(), "{delivery:?}");
     }
 }
 
 #[test]
-fn the_end_of_a_stream_waits_until_the_other_side_reads_it() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn the_end_of_a_stream_waits_until_the_stream_is_read() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (number, sender) = importer.give(Kind::Stream);
         drop(sender);
         let receiver = exporter.take(number).unwrap();
         assert!(importer.is_open() && exporter.is_open());
         assert_eq!(receive(&receiver), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!importer.is_open() && !exporter.is_open(), "{channel:?}");
+        assert!(!importer.is_open() && !exporter.is_open(), "{delivery:?}");
     }
 }
 
 #[test]
-fn a_dropped_reader_ends_the_writer() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn a_dropped_reader_ends_the_writing() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
+        let wake_ups = Arc::new(CountingWaker::default());
+        let waker = Waker::from(wake_ups.clone());
         assert_eq!(
             sender.poll_credit(&Context::from_waker(&waker)),
             Poll::Pending
         );
         drop(receiver);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(wake_ups.0.load(Ordering::Relaxed), 1);
         assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
         assert_eq!(
             exporter.poll_abandoned(&idle()),
             Poll::Pending,
-            "{channel:?}"
+            "{delivery:?}"
         );
     }
 }
 
 #[test]
 fn streams_of_a_failed_side_are_incomplete() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         sender.send(vec![1]);
@@ -163,34 +179,37 @@ fn streams_of_a_failed_side_are_incomplete() {
         assert_eq!(
             exporter.poll_abandoned(&idle()),
             Poll::Ready(()),
-            "{channel:?}"
+            "{delivery:?}"
         );
     }
 }
 
 #[test]
-fn a_lost_side_breaks_all_open_streams() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
-        let (number, there) = importer.give(Kind::Stream);
-        let reads = exporter.take(number).unwrap();
-        let (_, back) = exporter.give(Kind::Stream);
-        drop(there);
+fn a_lost_side_breaks_every_open_stream() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
+        let (number, sender) = importer.give(Kind::Stream);
+        let receiver = exporter.take(number).unwrap();
+        let (_, exporters_sender) = exporter.give(Kind::Stream);
+        drop(sender);
         drop(importer);
-        assert_eq!(receive(&reads), Poll::Ready(Err(Ended::Broken)));
-        assert_eq!(back.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+        assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
+        assert_eq!(
+            exporters_sender.poll_credit(&idle()),
+            Poll::Ready(Err(Gone))
+        );
         assert_eq!(
             exporter.poll_abandoned(&idle()),
             Poll::Ready(()),
-            "{channel:?}"
+            "{delivery:?}"
         );
     }
 }
 
 #[test]
-fn a_future_is_open_until_it_is_read() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn the_value_of_a_future_is_stored_until_it_is_read() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
         sender.send_only(vec![1, 7]);
         drop(sender);
@@ -198,38 +217,38 @@ fn a_future_is_open_until_it_is_read() {
         assert_eq!(receive(&receiver), Poll::Pending);
         assert_eq!(receive(&receiver), Poll::Ready(Ok(vec![1, 7])));
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Complete)));
-        assert!(!importer.is_open(), "{channel:?}");
+        assert!(!importer.is_open(), "{delivery:?}");
     }
 }
 
 #[test]
-fn a_future_without_its_value_is_not_complete() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn a_future_without_its_value_is_incomplete() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
         assert_eq!(receive(&receiver), Poll::Pending);
         drop(sender);
         assert_eq!(
             receive(&receiver),
             Poll::Ready(Err(Ended::Broken)),
-            "{channel:?}"
+            "{delivery:?}"
         );
     }
 }
 
 #[test]
-fn a_future_dropped_unread_is_reported_once() {
-    for channel in CHANNELS {
-        let (importer, exporter) = pair(channel);
+fn an_unwritten_future_without_a_reader_is_reported_as_unwanted_once() {
+    for delivery in DELIVERIES {
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
+        let wake_ups = Arc::new(CountingWaker::default());
+        let waker = Waker::from(wake_ups.clone());
         assert_eq!(
             importer.poll_event(&Context::from_waker(&waker)),
             Poll::Pending
         );
         drop(receiver);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(wake_ups.0.load(Ordering::Relaxed), 1);
         assert_eq!(
             importer.poll_event(&idle()),
             Poll::Ready(Event::Unwanted(0))
@@ -239,14 +258,14 @@ fn a_future_dropped_unread_is_reported_once() {
         assert_eq!(
             importer.poll_event(&idle()),
             Poll::Ready(Event::Closed),
-            "{channel:?}"
+            "{delivery:?}"
         );
     }
 }
 
 #[test]
-fn a_written_future_is_never_reported_as_dropped() {
-    let (importer, exporter) = pair(Channel::Direct);
+fn a_written_future_is_never_unwanted() {
+    let (importer, exporter) = pair(Delivery::Direct);
     let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
     sender.send_only(vec![1, 7]);
     drop(receiver);
@@ -256,8 +275,8 @@ fn a_written_future_is_never_reported_as_dropped() {
 }
 
 #[test]
-fn numbers_that_the_other_side_cannot_have_assigned_are_refused() {
-    let (importer, exporter) = pair(Channel::Direct);
+fn numbers_that_the_other_side_cannot_have_given_are_rejected() {
+    let (importer, exporter) = pair(Delivery::Direct);
     assert!(importer.take(0).is_none(), "its own");
     assert!(exporter.take(1).is_none(), "its own");
     let _first = exporter.take(0).unwrap();
@@ -265,8 +284,8 @@ fn numbers_that_the_other_side_cannot_have_assigned_are_refused() {
 }
 
 #[test]
-fn messages_about_streams_that_are_over_are_ignored() {
-    let (importer, exporter) = pair(Channel::Direct);
+fn messages_about_ended_streams_are_ignored() {
+    let (importer, exporter) = pair(Delivery::Direct);
     let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
     drop((sender, receiver));
     for stream in [0, 1, 8, u32::MAX] {
@@ -283,35 +302,35 @@ fn messages_about_streams_that_are_over_are_ignored() {
     assert!(!importer.is_open() && !exporter.is_open());
 }
 
-/// One event of a stream.
+/// A step of a random history of a stream.
 #[derive(Debug, Clone)]
 enum Step {
     Write(usize),
     Read,
-    WriterLeaves,
-    ReaderLeaves,
-    WriterFails,
+    DropWriter,
+    DropReader,
+    FailWriter,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         20 => (1..WINDOW / 2).prop_map(Step::Write),
         20 => Just(Step::Read),
-        1 => Just(Step::WriterLeaves),
-        1 => Just(Step::ReaderLeaves),
-        1 => Just(Step::WriterFails),
+        1 => Just(Step::DropWriter),
+        1 => Just(Step::DropReader),
+        1 => Just(Step::FailWriter),
     ];
     vec(step, 0..60)
 }
 
 proptest! {
-    /// Invariants under any sequence of events: a reader gets what was written, in order; at most
-    /// the window and one chunk are in flight; a stream is complete if and only if it was written
-    /// to its end; and all streams are closed at the end.
+    /// In every history, chunks are read in the order in which they were written; at most the window
+    /// and a chunk are in flight; a stream is complete exactly if its writer did not fail; and at the
+    /// end no stream is open.
     #[test]
-    fn a_stream_keeps_its_invariants_under_any_events(steps in steps(), framed in any::<bool>()) {
-        let channel = if framed { Channel::Framed } else { Channel::Direct };
-        let (importer, exporter) = pair(channel);
+    fn every_history_of_a_stream_is_in_order_bounded_and_complete(steps in steps(), framed in any::<bool>()) {
+        let delivery = if framed { Delivery::Framed } else { Delivery::Direct };
+        let (importer, exporter) = pair(delivery);
         let (sender, receiver) = stream(Kind::Stream, &importer, &exporter);
         let (mut sender, mut receiver) = (Some(sender), Some(receiver));
         let (mut written, mut read) = (Vec::new(), Vec::new());
@@ -337,9 +356,9 @@ proptest! {
                         Poll::Pending => {}
                     }
                 }
-                Step::WriterLeaves => sender = None,
-                Step::ReaderLeaves => receiver = None,
-                Step::WriterFails => {
+                Step::DropWriter => sender = None,
+                Step::DropReader => receiver = None,
+                Step::FailWriter => {
                     failed |= sender.is_some();
                     importer.fail();
                     sender = None;
@@ -381,9 +400,9 @@ fn next_chunk(receiver: &Receiver) -> Result<Vec<u8>, Ended> {
 
 #[test]
 fn the_end_of_a_future_never_overtakes_its_value() {
-    for channel in CHANNELS {
+    for delivery in DELIVERIES {
         for _ in 0..3_000 {
-            let (importer, exporter) = pair(channel);
+            let (importer, exporter) = pair(delivery);
             let (sender, receiver) = stream(Kind::Future, &importer, &exporter);
             let start = std::sync::Barrier::new(2);
             let read = std::thread::scope(|scope| {
@@ -395,7 +414,7 @@ fn the_end_of_a_future_never_overtakes_its_value() {
                 start.wait();
                 next_chunk(&receiver)
             });
-            assert_eq!(read, Ok(vec![7]), "{channel:?}");
+            assert_eq!(read, Ok(vec![7]), "{delivery:?}");
         }
     }
 }

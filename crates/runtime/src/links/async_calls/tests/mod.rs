@@ -1,8 +1,7 @@
-//! Streams and futures without guests: the messages between two sides, and two stores with streams
-//! that the host reads and writes. The conformance table of the end-to-end tests covers guests.
+//! Streams and futures without guests: encoded chunks of elements, and two stores whose host ends
+//! read and write. The conformance table of the end-to-end tests covers guests.
 
 mod chunks;
-mod sides;
 mod stores;
 
 use std::sync::Arc;
