@@ -1,5 +1,5 @@
-//! The beginning of a body, as far as it is there without waiting: most bodies are small and come with their
-//! head, and go on with it in one message.
+//! The part of a body that is available without waiting. Most bodies are small and arrive with their
+//! head, so that both fit one message to another host.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -9,46 +9,46 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// How much is read ahead at most: a page or a document, and far below what one message carries.
+/// The most bytes to read ahead: a page or a document, and far below the largest message.
 const BYTES_MAX: usize = 64 << 10;
 
-/// The beginning of a body whose errors are `E`.
-pub struct Beginning<E> {
+/// The frames of a body that were available without waiting; its errors are `E`.
+pub(crate) struct BodyPrefix<E> {
     frames: VecDeque<Result<Frame<Bytes>, E>>,
-    /// Whether this is all of it.
+    /// Whether the body ends after these frames.
     is_whole: bool,
 }
 
-/// A body with its beginning before it again.
-pub struct Begun<B: Body> {
-    beginning: VecDeque<Result<Frame<Bytes>, B::Error>>,
+/// A body with its prefix in front of it again.
+pub(crate) struct PrefixedBody<B: Body> {
+    prefix: VecDeque<Result<Frame<Bytes>, B::Error>>,
     body: B,
 }
 
-impl<E> Beginning<E> {
-    /// Reads what is there of a body.
-    pub async fn of<B>(body: &mut B) -> Self
+impl<E> BodyPrefix<E> {
+    /// Reads the frames that are available now, up to a bound.
+    pub(crate) async fn read<B>(body: &mut B) -> Self
     where
         B: Body<Data = Bytes, Error = E> + Unpin,
     {
-        let mut beginning = Self {
+        let mut prefix = Self {
             frames: VecDeque::new(),
             is_whole: false,
         };
         poll_fn(|context| {
-            beginning.read(body, context);
+            prefix.poll_frames(body, context);
             Poll::Ready(())
         })
         .await;
-        beginning
+        prefix
     }
 
-    fn read<B>(&mut self, body: &mut B, context: &mut Context<'_>)
+    fn poll_frames<B>(&mut self, body: &mut B, context: &mut Context<'_>)
     where
         B: Body<Data = Bytes, Error = E> + Unpin,
     {
-        let mut bytes = 0;
-        while bytes < BYTES_MAX {
+        let mut total = 0;
+        while total < BYTES_MAX {
             if body.is_end_stream() {
                 self.is_whole = true;
                 return;
@@ -60,15 +60,15 @@ impl<E> Beginning<E> {
                     return;
                 }
                 Poll::Ready(Some(frame)) => {
-                    let read = frame
+                    let length = frame
                         .as_ref()
                         .ok()
                         .and_then(Frame::data_ref)
                         .map(Bytes::len);
                     self.frames.push_back(frame);
-                    match read {
-                        Some(read) => bytes += read,
-                        // What follows comes after it.
+                    match length {
+                        Some(length) => total += length,
+                        // Trailers or an error: no data follows.
                         None => return,
                     }
                 }
@@ -76,8 +76,8 @@ impl<E> Beginning<E> {
         }
     }
 
-    /// The whole body, if it was there, and nothing but bytes.
-    pub fn whole(&self) -> Option<Vec<u8>> {
+    /// The bytes of the body, if the prefix is the whole body and has no trailers.
+    pub(crate) fn whole(&self) -> Option<Vec<u8>> {
         if !self.is_whole {
             return None;
         }
@@ -88,19 +88,19 @@ impl<E> Beginning<E> {
         Some(bytes)
     }
 
-    /// The body, with this before it again.
-    pub fn before<B>(self, body: B) -> Begun<B>
+    /// Puts the prefix back in front of its body.
+    pub(crate) fn prepend_to<B>(self, body: B) -> PrefixedBody<B>
     where
         B: Body<Data = Bytes, Error = E>,
     {
-        Begun {
-            beginning: self.frames,
+        PrefixedBody {
+            prefix: self.frames,
             body,
         }
     }
 }
 
-impl<B> Body for Begun<B>
+impl<B> Body for PrefixedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Unpin,
@@ -112,18 +112,18 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.beginning.pop_front() {
+        match self.prefix.pop_front() {
             Some(frame) => Poll::Ready(Some(frame)),
             None => Pin::new(&mut self.body).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.beginning.is_empty() && self.body.is_end_stream()
+        self.prefix.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.beginning.is_empty() {
+        match self.prefix.is_empty() {
             true => self.body.size_hint(),
             false => SizeHint::default(),
         }
@@ -132,35 +132,35 @@ where
 
 #[cfg(test)]
 mod tests {
+    use futures_util::{StreamExt, stream};
     use http_body_util::{BodyExt, Full, StreamBody};
 
     use super::*;
 
-    /// A body of these parts, which then never ends.
+    /// A body of these parts that never ends.
     fn endless(parts: &[&'static str]) -> impl Body<Data = Bytes, Error = ()> + Unpin {
         let parts: Vec<_> = parts
             .iter()
             .map(|part| Ok(Frame::data(Bytes::from(*part))))
             .collect();
-        use futures_util::StreamExt as _;
-        StreamBody::new(futures_util::stream::iter(parts).chain(futures_util::stream::pending()))
+        StreamBody::new(stream::iter(parts).chain(stream::pending()))
     }
 
     #[tokio::test]
-    async fn a_body_that_is_there_is_whole() {
+    async fn an_available_body_is_whole() {
         for text in ["", "all of it"] {
             let mut body = Full::new(Bytes::from(text));
-            let beginning = Beginning::of(&mut body).await;
-            assert_eq!(beginning.whole().as_deref(), Some(text.as_bytes()));
+            let prefix = BodyPrefix::read(&mut body).await;
+            assert_eq!(prefix.whole().as_deref(), Some(text.as_bytes()));
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_not_waited_for_and_nothing_is_lost() {
+    async fn an_unfinished_body_is_not_awaited_and_no_frame_is_lost() {
         let mut body = endless(&["a", "b"]);
-        let beginning = Beginning::of(&mut body).await;
-        assert_eq!(beginning.whole(), None);
-        let mut body = beginning.before(body);
+        let prefix = BodyPrefix::read(&mut body).await;
+        assert_eq!(prefix.whole(), None);
+        let mut body = prefix.prepend_to(body);
         for expected in ["a", "b"] {
             let frame = body.frame().await.unwrap().unwrap();
             assert_eq!(frame.into_data().unwrap(), expected);
@@ -172,17 +172,17 @@ mod tests {
         let part: &'static str = Box::leak("x".repeat(BYTES_MAX / 2).into_boxed_str());
         let parts = [part; 10];
         let mut body = endless(&parts);
-        let beginning = Beginning::of(&mut body).await;
-        assert_eq!(beginning.frames.len(), 2);
+        let prefix = BodyPrefix::read(&mut body).await;
+        assert_eq!(prefix.frames.len(), 2);
     }
 
     #[tokio::test]
-    async fn an_error_comes_where_it_was() {
+    async fn an_error_keeps_its_place() {
         let parts = vec![Ok(Frame::data(Bytes::from("a"))), Err("broken")];
-        let mut body = StreamBody::new(futures_util::stream::iter(parts));
-        let beginning = Beginning::of(&mut body).await;
-        assert_eq!(beginning.whole(), None);
-        let mut body = beginning.before(body);
+        let mut body = StreamBody::new(stream::iter(parts));
+        let prefix = BodyPrefix::read(&mut body).await;
+        assert_eq!(prefix.whole(), None);
+        let mut body = prefix.prepend_to(body);
         assert!(body.frame().await.unwrap().is_ok());
         assert_eq!(body.frame().await.unwrap().err(), Some("broken"));
     }

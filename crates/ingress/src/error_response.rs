@@ -1,4 +1,4 @@
-//! What the host says itself, when no component does: a status, a reason, and what to do.
+//! Responses of the host itself, in place of a component's: a status and a reason.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use http_body_util::{BodyExt, Full};
 
 use crate::handler::Body;
 
-/// How long a client should wait before it tries a full host again.
+/// Time after which a client should retry a request to a busy host.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The header of an answer that a log line belongs to; its value stands in that line.
+/// Response header with the id of a line in the host's log.
 const ERROR_ID: &str = "weft-error-id";
 
-/// A plain text answer of the host.
+/// A plain text response.
+#[must_use]
 pub fn text(status: StatusCode, reason: &str) -> Response<Body> {
     let reason = format!("{status}: {reason}\n");
     let body = Full::new(Bytes::from(reason))
@@ -27,14 +28,16 @@ pub fn text(status: StatusCode, reason: &str) -> Response<Body> {
     response
 }
 
-/// `504`.
+/// A `504` response.
+#[must_use]
 pub fn late(reason: &str) -> Response<Body> {
     text(StatusCode::GATEWAY_TIMEOUT, reason)
 }
 
-/// `500`, for a component that failed: details are in the log under `id`, and are not for clients.
+/// A `500` response for a failed component. Details are in the log under `id`, and not for clients.
+#[must_use]
 pub fn component_failed(name: &str, id: String) -> Response<Body> {
-    let reason = format!("component `{name}` failed; its host's log says why, under {id}");
+    let reason = format!("component `{name}` failed: see error {id} in the log of its host");
     let mut response = text(StatusCode::INTERNAL_SERVER_ERROR, &reason);
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(ERROR_ID, id);
@@ -42,13 +45,16 @@ pub fn component_failed(name: &str, id: String) -> Response<Body> {
     response
 }
 
-/// `413`.
-pub fn body_too_large(bytes: u64, limit: u64) -> Response<Body> {
-    let reason = format!("the body has {bytes} bytes; at most {limit} are taken (`limits.body`)");
+/// A `413` response.
+pub(crate) fn body_too_large(bytes: u64, limit: u64) -> Response<Body> {
+    let reason = format!(
+        "request body too large: found {bytes} bytes, expected at most {limit} (`limits.body`)"
+    );
     text(StatusCode::PAYLOAD_TOO_LARGE, &reason)
 }
 
-/// `503`, to be tried again.
+/// A `503` response with `retry-after`.
+#[must_use]
 pub fn busy(reason: &str) -> Response<Body> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, reason);
     response.headers_mut().insert(
@@ -58,10 +64,11 @@ pub fn busy(reason: &str) -> Response<Body> {
     response
 }
 
-/// A new id for a log line and the response that it belongs to.
+/// A new id for a log line and its response.
+#[must_use]
 pub fn error_id() -> String {
     let mut bytes = [0; 8];
-    // Without randomness the id is all zeros: the answer still goes out.
+    // Without randomness the id is all zeros; the response is still sent.
     let _ = getrandom::fill(&mut bytes);
     format!("{:016x}", u64::from_be_bytes(bytes))
 }

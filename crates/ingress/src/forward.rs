@@ -1,5 +1,4 @@
-//! Requests for components that run on other hosts: this host takes the request and gives the answer, and what
-//! lies between goes as frames. Bodies stream both ways.
+//! Forwards requests to components of other hosts, as frames. Bodies stream both ways.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +11,17 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
-use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
-
 use weft_link::{
     Answer, CallEnd, Conversation, Hosts, LinkFailure, Opening, Role, Side, number_call,
 };
+use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
-use crate::body_prefix::{Beginning, Begun};
+use crate::body_prefix::{BodyPrefix, PrefixedBody};
 use crate::handler::{Body, BodyError};
 use crate::limits::{body_bytes_max, deadline};
 use crate::{error_response, headers};
 
-/// A component of an app that does not run here.
+/// A component that runs on other hosts.
 pub struct RemoteComponent {
     target: ComponentId,
     hosts: Arc<dyn Hosts>,
@@ -31,29 +29,33 @@ pub struct RemoteComponent {
     body_bytes_max: u64,
 }
 
-/// A request on its way out.
+/// An encoded request.
 struct Outgoing {
     frame: Vec<u8>,
     call: u64,
     is_idempotent: bool,
     deadline: Instant,
-    /// What of the body is not in the frame.
-    rest: Option<Begun<Incoming>>,
+    /// The body, unless the frame contains it.
+    streamed_body: Option<PrefixedBody<Incoming>>,
 }
 
-/// Why there is no answer.
-enum Refused {
-    Host(Box<Response<Body>>),
+/// The reason why a request has no response of its component.
+enum ForwardError {
+    /// This host rejected the request, with a response.
+    Rejected(Box<Response<Body>>),
+    /// No host replied.
     Link(LinkFailure),
 }
 
-impl From<LinkFailure> for Refused {
+impl From<LinkFailure> for ForwardError {
     fn from(failure: LinkFailure) -> Self {
         Self::Link(failure)
     }
 }
 
 impl RemoteComponent {
+    /// The component of an app, called through `hosts`.
+    #[must_use]
     pub fn new(app: &AppName, component: &ComponentSpec, hosts: &Arc<dyn Hosts>) -> Self {
         Self {
             target: ComponentId {
@@ -66,25 +68,31 @@ impl RemoteComponent {
         }
     }
 
-    /// Has a host answer that runs the component. If the future is dropped (the client went away), that host is
-    /// told.
-    pub async fn answer(&self, request: Request<Incoming>, tasks: &TaskTracker) -> Response<Body> {
-        match self.ask(request, tasks).await {
-            Ok(response) => response,
-            Err(Refused::Host(response)) => *response,
-            Err(Refused::Link(failure)) => self.failed(&failure),
-        }
-    }
-
-    async fn ask(
+    /// Forwards a request to a host that runs the component. Dropping the future, as when the client
+    /// disconnects, cancels the request there.
+    pub(crate) async fn forward(
         &self,
         request: Request<Incoming>,
         tasks: &TaskTracker,
-    ) -> Result<Response<Body>, Refused> {
-        let outgoing = self.outgoing(request).await?;
+    ) -> Response<Body> {
+        match self.send(request, tasks).await {
+            Ok(response) => response,
+            Err(ForwardError::Rejected(response)) => *response,
+            Err(ForwardError::Link(failure)) => self.failure_response(&failure),
+        }
+    }
+
+    async fn send(
+        &self,
+        request: Request<Incoming>,
+        tasks: &TaskTracker,
+    ) -> Result<Response<Body>, ForwardError> {
+        let outgoing = self.encode(request).await?;
         let (side, away) = Side::away(Role::Importer, outgoing.call);
-        // The request's body has the number that a frame gives it, because it is the first stream of its side.
-        let body = outgoing.rest.map(|body| (side.give_body().1, body));
+        // The frame gives the body the number 0: it is the first stream of its side.
+        let body = outgoing
+            .streamed_body
+            .map(|body| (side.give_body().1, body));
         let opening = Opening {
             target: self.target.clone(),
             frame: outgoing.frame.into(),
@@ -94,33 +102,33 @@ impl RemoteComponent {
         };
         let hosts = self.hosts.clone();
         let conversation = Conversation::begin(tasks, |answer| async move {
-            let talking = hosts.converse(opening, CallEnd::forward(answer));
+            let call = hosts.converse(opening, CallEnd::forward(answer));
             match body {
-                None => talking.await,
-                Some((sender, body)) => drop(tokio::join!(talking, sender.send(body))),
+                None => call.await,
+                Some((sender, body)) => drop(tokio::join!(call, sender.send(body))),
             }
         });
         match conversation.answer().await {
             Some(Answer::GoesOn(frame)) => self.response(&frame, &side),
             Some(Answer::Over(CallEnd::Failed(failure))) => Err(failure.into()),
-            Some(Answer::Over(_)) | None => Err(self.unreadable().into()),
+            Some(Answer::Over(_)) | None => Err(self.malformed_reply().into()),
         }
     }
 
-    /// Writes the frame of a request, with the body if it is small.
-    async fn outgoing(&self, request: Request<Incoming>) -> Result<Outgoing, Refused> {
+    /// Encodes a request as a frame, with its body if the body is small.
+    async fn encode(&self, request: Request<Incoming>) -> Result<Outgoing, ForwardError> {
         let (head, mut body) = request.into_parts();
         let deadline = Instant::now() + self.deadline;
         let declared = body.size_hint();
         if declared.lower() > self.body_bytes_max {
             let refused = error_response::body_too_large(declared.lower(), self.body_bytes_max);
-            return Err(Refused::Host(Box::new(refused)));
+            return Err(ForwardError::Rejected(Box::new(refused)));
         }
-        let beginning = Beginning::of(&mut body).await;
-        let whole = beginning.whole();
-        let rest = whole.is_none().then(|| beginning.before(body));
+        let prefix = BodyPrefix::read(&mut body).await;
+        let whole = prefix.whole();
+        let streamed_body = whole.is_none().then(|| prefix.prepend_to(body));
         let call = number_call();
-        let fields = headers::between_ends(&head.headers);
+        let fields = headers::end_to_end(&head.headers);
         let authority = head.uri.authority().map(|authority| authority.as_str());
         let authority = authority.or_else(|| head.headers.get(http::header::HOST)?.to_str().ok());
         let frame = Frame::HttpRequest(HttpRequest {
@@ -140,9 +148,9 @@ impl RemoteComponent {
         });
         let mut bytes = Vec::new();
         if frame.encode(&mut bytes).is_err() {
-            let reason = "the head of the request is too large to be sent on";
+            let reason = "request head too large to be forwarded to another host";
             let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Err(Refused::Host(Box::new(error_response::text(
+            return Err(ForwardError::Rejected(Box::new(error_response::text(
                 status, reason,
             ))));
         }
@@ -151,13 +159,13 @@ impl RemoteComponent {
             call,
             is_idempotent: is_idempotent(&head.method),
             deadline,
-            rest,
+            streamed_body,
         })
     }
 
-    fn response(&self, frame: &[u8], side: &Arc<Side>) -> Result<Response<Body>, Refused> {
+    fn response(&self, frame: &[u8], side: &Arc<Side>) -> Result<Response<Body>, ForwardError> {
         let Ok(Frame::HttpReply(HttpReply { outcome, .. })) = Frame::decode(frame) else {
-            return Err(self.unreadable().into());
+            return Err(self.malformed_reply().into());
         };
         let HttpHead {
             status,
@@ -167,38 +175,42 @@ impl RemoteComponent {
         let body = match body {
             HttpBody::Whole(bytes) => whole(Bytes::copy_from_slice(bytes)),
             HttpBody::Stream(number) => {
-                let body = side.take_body(number).ok_or_else(|| self.unreadable())?;
+                let body = side
+                    .take_body(number)
+                    .ok_or_else(|| self.malformed_reply())?;
                 body.map_err(|_| BodyError::Incomplete).boxed_unsync()
             }
         };
         let mut response = Response::new(body);
-        *response.status_mut() = StatusCode::from_u16(status).map_err(|_| self.unreadable())?;
-        *response.headers_mut() = headers::owned(&fields).ok_or_else(|| self.unreadable())?;
+        *response.status_mut() =
+            StatusCode::from_u16(status).map_err(|_| self.malformed_reply())?;
+        *response.headers_mut() = headers::owned(&fields).ok_or_else(|| self.malformed_reply())?;
         Ok(response)
     }
 
-    fn unreadable(&self) -> LinkFailure {
-        let reason = format!("the answer of `{}` cannot be read", self.target.component);
+    fn malformed_reply(&self) -> LinkFailure {
+        let reason = format!("malformed reply of `{}`", self.target.component);
         LinkFailure::new(FailureCode::MaybeExecuted, reason)
     }
 
-    /// What the client is told when no host answers.
-    fn failed(&self, failure: &LinkFailure) -> Response<Body> {
+    /// The response in place of the component's, with an outward reason only.
+    fn failure_response(&self, failure: &LinkFailure) -> Response<Body> {
         let name = self.target.to_string();
-        tracing::info!(component = name, %failure, "a request was not answered");
+        tracing::info!(component = name, %failure, "forwarded request failed");
         match failure.code() {
             FailureCode::Busy => {
-                error_response::busy(&format!("`{name}`: every host that runs it is full"))
+                error_response::busy(&format!("every host of component `{name}` is full"))
             }
             FailureCode::Unreachable => {
-                error_response::busy(&format!("`{name}`: no host that runs it can be reached"))
+                error_response::busy(&format!("no host of component `{name}` is reachable"))
             }
             FailureCode::Deadline => {
-                let reason = format!("`{name}`: no host that runs it answered in time");
-                error_response::text(StatusCode::GATEWAY_TIMEOUT, &reason)
+                let reason = format!("no host of component `{name}` replied in time");
+                error_response::late(&reason)
             }
             FailureCode::Refused | FailureCode::Trapped | FailureCode::MaybeExecuted => {
-                let reason = format!("`{name}`: its host was lost; the request may have run");
+                let reason =
+                    format!("the host of component `{name}` was lost; the request may have run");
                 error_response::text(StatusCode::BAD_GATEWAY, &reason)
             }
         }
@@ -211,7 +223,7 @@ fn whole(bytes: Bytes) -> Body {
         .boxed_unsync()
 }
 
-/// Whether a request may be made twice (RFC 9110, section 9.2.1: those that are safe).
+/// True if a request may be sent twice: the safe methods (RFC 9110, section 9.2.1).
 fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }

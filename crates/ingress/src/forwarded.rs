@@ -1,6 +1,7 @@
-//! Requests that came to another host, for a component that runs here.
+//! Answers requests that other hosts forward to components of this host.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -8,54 +9,53 @@ use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use weft_link::{Answer, CallEnd, LinkFailure, Side};
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
-use weft_link::{Answer, CallEnd, LinkFailure, Side};
-
-use crate::body_prefix::Beginning;
+use crate::body_prefix::BodyPrefix;
 use crate::handler::{Body, BodyError, Handler, RequestBody};
 use crate::headers;
 
-/// Finds the handler of a component that runs here, by app and component.
+/// Finds the handler of a component of this host, by app and component.
 pub type FindHandler = Arc<dyn Fn(&str, &str) -> Option<Arc<dyn Handler>> + Send + Sync>;
 
-/// Answers requests of other hosts.
+/// Answers requests that other hosts forward.
 #[derive(Clone)]
 pub struct ForwardedRequests {
     /// Finds the component of a request.
     pub find: FindHandler,
-    /// Owns guests that go on after the head of their answer.
+    /// Owns guests that continue after the head of their response.
     pub tasks: TaskTracker,
 }
 
 impl ForwardedRequests {
-    /// Answers a request, until the body of the answer was sent.
+    /// Answers a request, until the body of the response is sent.
     pub async fn serve(
         &self,
         side: Arc<Side>,
         frame: &[u8],
         answer: oneshot::Sender<Answer<CallEnd>>,
     ) {
-        let Ok(Frame::HttpRequest(asked)) = Frame::decode(frame) else {
-            return tracing::warn!("a frame that is to be a request is none");
+        let Ok(Frame::HttpRequest(request)) = Frame::decode(frame) else {
+            return tracing::warn!("malformed request frame from another host; it is dropped");
         };
-        let call = asked.call;
-        let response = match self.respond(&side, &asked).await {
+        let call = request.call;
+        let response = match self.respond(&side, &request).await {
             Ok(response) => response,
             Err(failure) => {
                 let reply = HttpReply {
                     call,
                     outcome: Err(failure),
                 };
-                // Whoever asked may be gone.
-                let _ = answer.send(Answer::Over(CallEnd::Frame(encoded(reply))));
+                // The other host may have stopped waiting.
+                let _ = answer.send(Answer::Over(CallEnd::Frame(encode(reply))));
                 return;
             }
         };
         let (head, mut body) = response.into_parts();
-        let fields = headers::between_ends(&head.headers);
+        let fields = headers::end_to_end(&head.headers);
         let reply = |body: HttpBody<'_>| {
-            encoded(HttpReply {
+            encode(HttpReply {
                 call,
                 outcome: Ok(HttpHead {
                     status: head.status.as_u16(),
@@ -64,52 +64,55 @@ impl ForwardedRequests {
                 }),
             })
         };
-        let begun = Beginning::of(&mut body).await;
-        if let Some(bytes) = begun.whole() {
+        let prefix = BodyPrefix::read(&mut body).await;
+        if let Some(bytes) = prefix.whole() {
             let reply = reply(HttpBody::Whole(&bytes));
             let _ = answer.send(Answer::Over(CallEnd::Frame(reply)));
             return;
         }
         let (number, sender) = side.give_body();
         let _ = answer.send(Answer::GoesOn(reply(HttpBody::Stream(number))));
-        // From here on only the body keeps the side.
+        // From here on only the sender of the body keeps the side alive.
         drop(side);
-        sender.send(begun.before(body)).await;
+        sender.send(prefix.prepend_to(body)).await;
     }
 
-    /// The component's answer, or the host's in its place.
+    /// Returns the response of the component, or the host's in its place.
     ///
     /// # Errors
-    /// If it did not run, and another host may.
+    /// `LinkFailure` if the component did not run; another host may run it.
     async fn respond(
         &self,
         side: &Arc<Side>,
-        asked: &HttpRequest<'_>,
+        request: &HttpRequest<'_>,
     ) -> Result<Response<Body>, LinkFailure> {
-        let refused =
-            |code, reason: &str| LinkFailure::new(code, format!("`{}`: {reason}", asked.component));
-        let handler = (self.find)(asked.app, asked.component);
-        let handler =
-            handler.ok_or_else(|| refused(FailureCode::Unreachable, "it is not deployed"))?;
-        let Some(request) = request(side, asked, handler.body_bytes_max()) else {
-            return Err(refused(FailureCode::Refused, "the request is not one"));
+        let name = request.component;
+        let handler = (self.find)(request.app, name).ok_or_else(|| {
+            let reason = format!("component `{name}` is not deployed on this host");
+            LinkFailure::new(FailureCode::Unreachable, reason)
+        })?;
+        let Some(guest_request) = decode(side, request, handler.body_bytes_max()) else {
+            let reason = format!("malformed request for component `{name}`");
+            return Err(LinkFailure::new(FailureCode::Refused, reason));
         };
-        let asked_for = std::time::Duration::from_millis(u64::from(asked.deadline_ms));
-        let deadline = Instant::now() + handler.deadline().min(asked_for);
-        let handled = handler.handle(request, deadline, &self.tasks).await;
-        handled.map_err(|overloaded| refused(FailureCode::Busy, &overloaded.to_string()))
+        let requested = Duration::from_millis(u64::from(request.deadline_ms));
+        let deadline = Instant::now() + handler.deadline().min(requested);
+        let handled = handler.handle(guest_request, deadline, &self.tasks).await;
+        handled.map_err(|overloaded| {
+            LinkFailure::new(FailureCode::Busy, format!("`{name}`: {overloaded}"))
+        })
     }
 }
 
-/// The request as guests get it; none if it is not one.
-fn request(
+/// Decodes a request for its component; `None` if it is malformed.
+fn decode(
     side: &Arc<Side>,
-    asked: &HttpRequest<'_>,
+    request: &HttpRequest<'_>,
     body_bytes_max: u64,
 ) -> Option<Request<RequestBody>> {
-    let fields: HeaderMap = headers::owned(&asked.headers)?;
+    let header_map: HeaderMap = headers::owned(&request.headers)?;
     let limit = usize::try_from(body_bytes_max).unwrap_or(usize::MAX);
-    let body = match asked.body {
+    let body = match request.body {
         HttpBody::Whole(bytes) => Full::new(Bytes::copy_from_slice(bytes))
             .map_err(|never| match never {})
             .boxed_unsync(),
@@ -125,26 +128,27 @@ fn request(
                 .boxed_unsync()
         }
     };
-    let uri = match fields.contains_key(http::header::HOST) {
-        true => asked.path.to_owned(),
-        // A client of HTTP/2 names it in the target.
-        false => format!("http://{}{}", asked.authority, asked.path),
+    let uri = match header_map.contains_key(http::header::HOST) {
+        true => request.path.to_owned(),
+        // An HTTP/2 client sends the host in the target.
+        false => format!("http://{}{}", request.authority, request.path),
     };
-    let mut request = Request::builder().method(asked.method).uri(uri);
-    *request.headers_mut()? = fields;
-    request.body(body).ok()
+    let mut builder = Request::builder().method(request.method).uri(uri);
+    *builder.headers_mut()? = header_map;
+    builder.body(body).ok()
 }
 
-fn encoded(reply: HttpReply<'_>) -> Vec<u8> {
+/// Encodes a reply, or a failure if the reply does not fit a frame.
+fn encode(reply: HttpReply<'_>) -> Vec<u8> {
     let call = reply.call;
     let mut bytes = Vec::new();
     if Frame::HttpReply(reply).encode(&mut bytes).is_err() {
-        let reason = "the head of the answer is too large for a frame";
+        let reason = "response head too large for a frame";
         let failure = HttpReply {
             call,
             outcome: Err(LinkFailure::new(FailureCode::MaybeExecuted, reason)),
         };
-        // A failure's message is bounded, so this one fits.
+        // The message of a failure is bounded, so this frame fits.
         let _ = Frame::HttpReply(failure).encode(&mut bytes);
     }
     bytes

@@ -1,4 +1,4 @@
-//! A component of this host that handles HTTP. The runtime implements [`Handler`].
+//! Handlers of HTTP requests on this host. The runtime implements [`Handler`] for components.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -10,24 +10,24 @@ use tokio_util::task::TaskTracker;
 /// Body of a response.
 pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 
-/// Body of a request, as a component reads it.
+/// Body of a request.
 pub type RequestBody = UnsyncBoxBody<Bytes, BodyError>;
 
-/// Answers HTTP requests by one component.
+/// Handles HTTP requests with one component.
 pub trait Handler: Send + Sync {
-    /// `app/component`, for messages.
+    /// Name of the component for messages, `app/component`.
     fn name(&self) -> String;
 
-    /// The most bytes that a request body may have.
+    /// The most bytes of a request body.
     fn body_bytes_max(&self) -> u64;
 
     /// The longest duration of a request.
     fn deadline(&self) -> std::time::Duration;
 
-    /// Handles a request, by a deadline. A component that goes on after the head of its response runs in
-    /// `tasks`. If the future is dropped before the head is there, the component is stopped.
+    /// Handles a request until a deadline. A failure of the component is a response of the host.
     ///
-    /// A failure of the component is a response of the host.
+    /// A component that continues after the head of its response runs in `tasks`. Dropping the future
+    /// before the head stops the component.
     ///
     /// # Errors
     /// [`Overloaded`] if the component did not run.
@@ -39,27 +39,27 @@ pub trait Handler: Send + Sync {
     ) -> BoxFuture<'a, Result<Response<Body>, Overloaded>>;
 }
 
-/// The component did not run, for it or its host is full: another host may.
+/// The component did not run, because its host has no capacity; another host may run it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Overloaded(pub String);
 
-/// Why a body ended before it was complete.
+/// The reason why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The sender ended or failed.
-    #[error("body incomplete: its sender ended")]
+    #[error("body incomplete: its sender failed or ended")]
     Incomplete,
     /// The body exceeds its limit.
     #[error("body too large: expected at most {0} bytes")]
     TooLarge(u64),
     /// The connection to the client failed.
-    #[error("connection failed while a body was read")]
+    #[error("body incomplete: the connection failed")]
     Connection(#[source] hyper::Error),
     /// The host that forwards the body failed or broke the protocol.
-    #[error("body from another host broken off")]
+    #[error("body incomplete: the forwarding host failed")]
     Forwarding,
     /// The component failed.
-    #[error("body broken off by the component")]
+    #[error("body incomplete: its component failed")]
     Component(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

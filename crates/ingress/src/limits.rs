@@ -1,13 +1,13 @@
-//! Bounds of a component's requests: those of its manifest, or else the defaults.
+//! Bounds of a component's requests: those of its manifest, or the defaults.
 
 use std::time::Duration;
 
 use weft_lattice_config::ComponentSpec;
 
-/// Longer than any response a person waits for.
+/// Default deadline: longer than a person waits for a response.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 
-/// A form or a JSON document, not a video.
+/// Default size: enough for a form or a JSON document, not for a video.
 const BODY_BYTES_DEFAULT: u64 = 16 << 20;
 
 /// The longest duration of a request.

@@ -1,4 +1,4 @@
-//! Which component answers a request: the most specific host, then the longest path prefix.
+//! Selects the component for a request: by the most specific host, then the longest path prefix.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,23 +7,25 @@ use weft_lattice_config::{HostPattern, RouteSpec};
 
 use crate::{Handler, RemoteComponent};
 
-/// A route and where it leads.
+/// A route and its target.
 #[derive(Clone)]
 pub struct Route {
+    /// Host pattern and path prefix.
     pub spec: RouteSpec,
+    /// The component.
     pub target: RouteTarget,
 }
 
-/// The host that runs a component.
+/// The component of a route, by the host that runs it.
 #[derive(Clone)]
 pub enum RouteTarget {
-    /// This one.
+    /// On this host.
     Local(Arc<dyn Handler>),
-    /// Another one.
+    /// On other hosts.
     Remote(Arc<RemoteComponent>),
 }
 
-/// Every route of a host. Made anew when an app changes, never changed.
+/// All routes of a host. Immutable: a new table replaces it when an app changes.
 #[derive(Default)]
 pub struct RouteTable {
     exact: HashMap<String, Vec<Route>>,
@@ -33,7 +35,9 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// Routes without collisions (see `weft_lattice_config::routes::collisions`), in any order.
+    /// A table of routes in any order, without collisions (see
+    /// [`collisions`](weft_lattice_config::routes::collisions)).
+    #[must_use]
     pub fn new(mut routes: Vec<Route>) -> Self {
         routes.sort_by(|left, right| {
             weft_lattice_config::routes::most_specific_first(&left.spec, &right.spec)
@@ -67,8 +71,8 @@ impl RouteTable {
         }
     }
 
-    /// The place for a request to `host` (without port) and `path`.
-    pub fn find(&self, host: &str, path: &str) -> Option<&RouteTarget> {
+    /// The target of a request to `host`, without port, and `path`.
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&RouteTarget> {
         self.routes_of(host)
             .flatten()
             .find(|route| route.spec.path.matches(path))

@@ -1,10 +1,10 @@
-//! Serving one connection until it ends or the server stops: for the ingress and the admin API.
+//! Serves one connection until it ends or the server stops, for the ingress and the admin API.
 
 use hyper_util::server::graceful::GracefulConnection;
 use tokio_util::sync::CancellationToken;
 
-/// Runs `connection`. When `stop` is cancelled it takes no new request and ends after the one that
-/// has begun. What goes wrong on a connection is its client's business, so it is logged only.
+/// Serves `connection`. After `stop` it accepts no new request and ends with the current one. Errors
+/// of a connection are its client's concern, so they are only logged.
 pub async fn serve_until<C>(connection: C, stop: &CancellationToken)
 where
     C: GracefulConnection<Error: std::fmt::Display>,
@@ -18,6 +18,6 @@ where
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "a connection ended early");
+        tracing::debug!(%error, "connection failed");
     }
 }

@@ -1,5 +1,5 @@
-//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, bounds on everything a client sends,
-//! and a drain that finishes what has begun.
+//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, with bounds on all input of clients and a
+//! drain that finishes the current requests.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,24 +21,25 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::handler::{Body, BodyError, Handler, RequestBody};
-use crate::{RouteTable, RouteTarget, error_response, serve_until, target_check};
+use crate::routes::{RouteTable, RouteTarget};
+use crate::{error_response, serve_until, target_check};
 
-/// Connections at once; each costs a task, two buffers and a file descriptor.
+/// The most concurrent connections; each costs a task, two buffers and a file descriptor.
 const CONNECTIONS_MAX: usize = 10_000;
 
-/// How long a client may take to send the head of a request.
+/// The longest time that a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The head of a request, in bytes; a longer one is answered with `431`.
+/// The most bytes of a request head; a longer one gets `431`.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// Headers of a request; more are answered with `431`.
+/// The most headers of a request; more get `431`.
 const HEADERS_MAX: usize = 128;
 
-/// Requests at once on one HTTP/2 connection.
+/// The most concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 
-/// How long to wait when accepting fails: the process has no file descriptor left.
+/// Pause after a failure to accept, as when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The HTTP server of a host.
@@ -48,21 +49,21 @@ pub struct Server {
     tasks: TaskTracker,
 }
 
-/// What every connection needs.
+/// Shared context of the connections.
 #[derive(Clone)]
 struct Context {
     routes: watch::Receiver<Arc<RouteTable>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     connections: Arc<Semaphore>,
-    http: auto::Builder<Tracked>,
+    http: auto::Builder<TrackedExecutor>,
 }
 
-/// Runs the streams of HTTP/2 connections as tasks of the server, so that a drain waits for them.
+/// Spawns the streams of HTTP/2 connections as tasks of the server, so that a drain waits for them.
 #[derive(Clone)]
-struct Tracked(TaskTracker);
+struct TrackedExecutor(TaskTracker);
 
-impl<F> Executor<F> for Tracked
+impl<F> Executor<F> for TrackedExecutor
 where
     F: Future<Output: Send> + Send + 'static,
 {
@@ -72,10 +73,10 @@ where
 }
 
 impl Server {
-    /// Listens on `address` and serves what `routes` lead to.
+    /// Listens on `address` and serves requests by `routes`.
     ///
     /// # Errors
-    /// What the operating system says of the address.
+    /// `io::Error` if the address cannot be bound.
     pub async fn start(
         address: SocketAddr,
         routes: watch::Receiver<Arc<RouteTable>>,
@@ -98,12 +99,14 @@ impl Server {
         })
     }
 
+    /// The address of the listener, with its actual port.
+    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Takes no new connection, ends idle ones, and finishes the requests that have begun, for as
-    /// long as `deadline`. Returns whether all were finished.
+    /// Closes the listener and idle connections, and waits at most `deadline` for the current requests.
+    /// Returns whether all of them finished.
     pub async fn drain(self, deadline: Duration) -> bool {
         self.stop.cancel();
         self.tasks.close();
@@ -113,8 +116,8 @@ impl Server {
     }
 }
 
-fn http_settings(tasks: &TaskTracker) -> auto::Builder<Tracked> {
-    let mut http = auto::Builder::new(Tracked(tasks.clone()));
+fn http_settings(tasks: &TaskTracker) -> auto::Builder<TrackedExecutor> {
+    let mut http = auto::Builder::new(TrackedExecutor(tasks.clone()));
     http.http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -152,7 +155,7 @@ fn serve(stream: TcpStream, context: &Context) {
         );
         return;
     };
-    // Answers are written whole; waiting for more to fill a packet only delays them.
+    // Responses are written whole, so waiting for more bytes to fill a packet only delays them.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
@@ -183,9 +186,11 @@ async fn respond(
     routes: &RouteTable,
     tasks: &TaskTracker,
 ) -> Response<Body> {
-    // HTTP/1.1 connections refuse them while they read; HTTP/2 bounds only their bytes.
-    if request.headers().len() > HEADERS_MAX {
-        let reason = format!("expected at most {HEADERS_MAX} headers");
+    // HTTP/1.1 connections reject more while reading; HTTP/2 only bounds their bytes.
+    let header_count = request.headers().len();
+    if header_count > HEADERS_MAX {
+        let reason =
+            format!("too many headers: found {header_count}, expected at most {HEADERS_MAX}");
         return error_response::text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, &reason);
     }
     let target = request.uri().path();
@@ -195,7 +200,7 @@ async fn respond(
     let Some(host) = host_of(&request) else {
         return error_response::text(
             StatusCode::BAD_REQUEST,
-            "expected one `Host` with a host name or address, and perhaps a port",
+            "invalid host: expected one `Host` header with a host name or address and an optional port",
         );
     };
     match routes.find(host, target) {
@@ -205,8 +210,8 @@ async fn respond(
         }
         Some(RouteTarget::Remote(component)) => {
             let component = component.clone();
-            // Boxed: it is large, and would be a part of every request that is answered here.
-            Box::pin(component.answer(request, tasks)).await
+            // Boxed, because the large future would be part of every request to a local component.
+            Box::pin(component.forward(request, tasks)).await
         }
         None => {
             let reason = format!(
@@ -217,7 +222,7 @@ async fn respond(
     }
 }
 
-/// Answers a request by a component of this host.
+/// Handles a request with a component of this host.
 async fn handle(
     handler: &dyn Handler,
     request: Request<Incoming>,
@@ -236,7 +241,7 @@ async fn handle(
     }
 }
 
-/// A body that ends in an error when it is longer than `limit`.
+/// A body that fails with [`BodyError::TooLarge`] after `limit` bytes.
 fn limited(body: Incoming, limit: u64) -> RequestBody {
     if body.is_end_stream() {
         return body.map_err(BodyError::Connection).boxed_unsync();
@@ -250,8 +255,8 @@ fn limited(body: Incoming, limit: u64) -> RequestBody {
         .boxed_unsync()
 }
 
-/// The host that a request is for, without its port; none if it names none, several, or something
-/// else than a host (RFC 9112, section 3.2).
+/// The host of a request, without port; `None` if it is missing, repeated or malformed (RFC 9112,
+/// section 3.2).
 fn host_of(request: &Request<Incoming>) -> Option<&str> {
     if let Some(authority) = request.uri().authority() {
         return Some(authority.host());
@@ -264,7 +269,7 @@ fn host_of(request: &Request<Incoming>) -> Option<&str> {
     is_host(host).then(|| without_port(host))
 }
 
-/// Whether the text has only what a host and a port are made of.
+/// True if the text has only characters of a host and a port.
 fn is_host(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
@@ -272,7 +277,7 @@ fn is_host(text: &str) -> bool {
 
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        // In `[::1]` the last colon is a part of the address.
+        // The last colon of `[::1]` is part of the address.
         Some((name, port))
             if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') =>
         {
@@ -287,7 +292,7 @@ mod tests {
     use super::{is_host, without_port};
 
     #[test]
-    fn only_hosts_are_hosts() {
+    fn only_valid_hosts_are_accepted() {
         for host in ["localhost", "shop.example.com:8080", "[::1]:80", "10.0.0.1"] {
             assert!(is_host(host), "{host}");
         }
@@ -297,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn the_port_is_cut_off_and_addresses_are_kept() {
+    fn the_port_is_removed_from_names_and_addresses() {
         assert_eq!(without_port("shop.example.com:8080"), "shop.example.com");
         assert_eq!(without_port("shop.example.com"), "shop.example.com");
         assert_eq!(without_port("[::1]:80"), "[::1]");

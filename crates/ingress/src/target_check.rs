@@ -1,20 +1,20 @@
-//! Request targets that mean one thing to the router and another to a component are refused.
+//! Rejects request targets that the router and a component may interpret differently.
 
-/// Why a path is refused.
+/// The reason for a rejected path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    #[error("the path has a `.` or `..` segment")]
+pub(crate) enum PathError {
+    #[error("invalid path: found a `.` or `..` segment")]
     DotSegment,
-    #[error("the path has a NUL byte")]
+    #[error("invalid path: found a NUL byte")]
     Nul,
-    #[error("the path has a `%` that two hexadecimal digits do not follow")]
+    #[error("invalid path: expected two hexadecimal digits after `%`")]
     Encoding,
 }
 
-/// Checks the raw path of a request. It is decoded once, as a component would, only to be looked at:
-/// the component gets the path as it came.
-pub fn check(path: &str) -> Result<(), PathError> {
-    // Most paths have neither, and need not be decoded.
+/// Checks the raw path of a request. The path is decoded once, as a component would decode it, for the
+/// check only: the component receives the raw path.
+pub(crate) fn check(path: &str) -> Result<(), PathError> {
+    // Most paths contain neither; they need no decoding.
     if !path.contains(['%', '.']) {
         return Ok(());
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordinary_paths_pass() {
+    fn ordinary_paths_are_accepted() {
         for path in [
             "/",
             "/products/teapot",
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn ambiguous_paths_are_refused() {
+    fn ambiguous_paths_are_rejected() {
         let cases = [
             ("/../etc/passwd", PathError::DotSegment),
             ("/a/./b", PathError::DotSegment),
