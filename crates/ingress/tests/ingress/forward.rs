@@ -1,0 +1,165 @@
+//! Requests to components of other hosts, whose frames pass through memory.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{StatusCode, header};
+use tokio::pin;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use weft_ingress::{ForwardedRequests, Handler, RemoteComponent, RouteTarget};
+use weft_lattice_config::App;
+use weft_link::{
+    Answer, CallEnd, Exchange, Hosts, LinkFailure, Opening, Outbound, Role, Side, Told,
+};
+use weft_membership::HostId;
+use weft_wire::{FailureCode, Frame};
+
+use crate::client::{post, post_chunks, post_head, send};
+use crate::fake_handler::{BODY_BYTES_MAX, FakeHandler};
+use crate::start;
+
+const MANIFEST: &str = "
+apiVersion: weft.dev/v1alpha1
+kind: App
+metadata:
+  name: app
+spec:
+  components:
+  - name: echo
+    source:
+      file: echo.wasm
+    limits:
+      body: 1MiB
+";
+
+/// A lattice with one other host, which answers or fails every call.
+enum OtherHost {
+    Answers(ForwardedRequests),
+    Fails(FailureCode),
+}
+
+impl OtherHost {
+    /// A host with a handler for every component, or without any.
+    fn with(handler: Option<FakeHandler>) -> Self {
+        let handler = handler.map(|handler| Arc::new(handler) as Arc<dyn Handler>);
+        Self::Answers(ForwardedRequests {
+            find: Arc::new(move |_, _| handler.clone()),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    fn target(self) -> RouteTarget {
+        let app = App::from_yaml("app.yaml", MANIFEST).unwrap();
+        let hosts: Arc<dyn Hosts> = Arc::new(self);
+        let component = RemoteComponent::new(&app.metadata.name, &app.spec.components[0], &hosts);
+        RouteTarget::Remote(Arc::new(component))
+    }
+}
+
+#[async_trait]
+impl Hosts for OtherHost {
+    fn exchange<'a>(&'a self, _: &'a Outbound, _: Option<HostId>) -> Exchange<'a> {
+        unreachable!("requests are streaming calls")
+    }
+
+    async fn converse(&self, opening: Opening, reply: Told) {
+        match self {
+            Self::Answers(requests) => carry(requests, opening, reply).await,
+            Self::Fails(code) => reply(Err(LinkFailure::new(*code, "a reason for the log"))),
+        }
+    }
+
+    async fn tell(&self, _: HostId, _: Vec<u8>, _: Instant) {}
+
+    fn note(&self, _: HostId, _: Vec<u8>) {}
+}
+
+/// Carries the frames of a call between its two sides, until both are dropped.
+async fn carry(requests: &ForwardedRequests, opening: Opening, reply: Told) {
+    let mut caller = opening.away;
+    let (side, mut callee) = Side::away(Role::Exporter, caller.call());
+    let (sender, mut answer) = oneshot::channel();
+    let serve = requests.serve(side, &opening.frame, sender);
+    pin!(serve);
+    let mut reply = Some(reply);
+    let (mut is_served, mut is_caller_open, mut is_callee_open) = (false, true, true);
+    loop {
+        tokio::select! {
+            answer = &mut answer, if reply.is_some() => {
+                let (Answer::GoesOn(frame) | Answer::Over(CallEnd::Frame(frame))) = answer.unwrap()
+                else {
+                    panic!("a request is answered with a frame");
+                };
+                reply.take().unwrap()(Ok(frame));
+            }
+            frame = caller.next(), if is_caller_open => match frame {
+                Some(frame) => callee.hear(&Frame::decode(&frame).unwrap()),
+                None => is_caller_open = false,
+            },
+            frame = callee.next(), if is_callee_open => match frame {
+                Some(frame) => caller.hear(&Frame::decode(&frame).unwrap()),
+                None => is_callee_open = false,
+            },
+            () = &mut serve, if !is_served => is_served = true,
+            else => return,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_reaches_the_handler_of_the_other_host() {
+    let server = start(OtherHost::with(Some(FakeHandler::Echo)).target()).await;
+    let response = send(server.address(), post("/app/orders", "a teapot")).await;
+    assert_eq!(response.status, StatusCode::OK, "{response:?}");
+    assert_eq!(response.headers["x-path"], "/app/orders");
+    assert_eq!(response.text(), "a teapot");
+}
+
+#[tokio::test]
+async fn large_bodies_are_streamed_to_the_other_host_and_back() {
+    let server = start(OtherHost::with(Some(FakeHandler::StreamBack)).target()).await;
+    // More than the flow-control window of a stream.
+    let chunks: Vec<_> = (0..16).map(|n| Bytes::from(vec![n; 40_000])).collect();
+    let response = send(server.address(), post_chunks("/app", chunks.clone())).await;
+    assert_eq!(response.status, StatusCode::OK, "{response:?}");
+    assert_eq!(response.body, chunks.concat());
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_rejected_before_it_is_forwarded() {
+    let server = start(OtherHost::Fails(FailureCode::Trapped).target()).await;
+    let request = post_head("/app", BODY_BYTES_MAX + 1);
+    let response = send(server.address(), request).await;
+    assert_eq!(response.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn an_overloaded_or_missing_handler_of_the_other_host_is_503_with_retry_after() {
+    for handler in [Some(FakeHandler::Full), None] {
+        let server = start(OtherHost::with(handler).target()).await;
+        let response = send(server.address(), post("/app", "x")).await;
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers[header::RETRY_AFTER], "1");
+    }
+}
+
+#[tokio::test]
+async fn failures_of_the_lattice_have_their_status_and_no_details() {
+    for (code, status) in [
+        (FailureCode::Busy, StatusCode::SERVICE_UNAVAILABLE),
+        (FailureCode::Unreachable, StatusCode::SERVICE_UNAVAILABLE),
+        (FailureCode::Deadline, StatusCode::GATEWAY_TIMEOUT),
+        (FailureCode::MaybeExecuted, StatusCode::BAD_GATEWAY),
+        (FailureCode::Trapped, StatusCode::BAD_GATEWAY),
+        (FailureCode::Refused, StatusCode::BAD_GATEWAY),
+    ] {
+        let server = start(OtherHost::Fails(code).target()).await;
+        let response = send(server.address(), post("/app", "x")).await;
+        assert_eq!(response.status, status, "{code:?}");
+        assert!(response.text().contains("`app/echo`"), "{response:?}");
+        assert!(!response.text().contains("for the log"), "{response:?}");
+    }
+}
