@@ -1,6 +1,6 @@
 //! The implementation of [`Runtime`] over wasmtime.
 //!
-//! - [`config`]: settings.
+//! - [`config`]: the settings of a runtime.
 //! - [`linked_app`]: an app whose components are compiled and linked.
 //! - [`running_endpoints`]: the endpoints of an app that serves.
 
