@@ -1,5 +1,5 @@
-//! The part of a body that is available without waiting. Most bodies are small and arrive with their
-//! head, so that both fit one message to another host.
+//! The part of a body that is available without waiting. Most bodies are small and arrive with
+//! their head, so that both fit one message to another host.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,7 +15,7 @@ const BYTES_MAX: usize = 64 << 10;
 /// The frames of a body that were available without waiting; its errors are `E`.
 pub(crate) struct BodyPrefix<E> {
     frames: VecDeque<Result<Frame<Bytes>, E>>,
-    /// Whether the body ends after these frames.
+    /// True if the body ends after these frames.
     is_whole: bool,
 }
 

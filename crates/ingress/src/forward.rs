@@ -68,8 +68,8 @@ impl RemoteComponent {
         }
     }
 
-    /// Forwards a request to a host that runs the component. Dropping the future, as when the client
-    /// disconnects, cancels the request there.
+    /// Forwards a request to a host that runs the component. Dropping the future, as when the
+    /// client disconnects, cancels the request there.
     pub(crate) async fn forward(
         &self,
         request: Request<Incoming>,

@@ -26,8 +26,8 @@ pub trait Handler: Send + Sync {
 
     /// Handles a request until a deadline. A failure of the component is a response of the host.
     ///
-    /// A component that continues after the head of its response runs in `tasks`. Dropping the future
-    /// before the head stops the component.
+    /// A component that continues after the head of its response runs in `tasks`. Dropping the
+    /// future before the head stops the component.
     ///
     /// # Errors
     /// [`Overloaded`] if the component did not run.

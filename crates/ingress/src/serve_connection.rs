@@ -3,8 +3,8 @@
 use hyper_util::server::graceful::GracefulConnection;
 use tokio_util::sync::CancellationToken;
 
-/// Serves `connection`. After `stop` it accepts no new request and ends with the current one. Errors
-/// of a connection are its client's concern, so they are only logged.
+/// Serves `connection`. After `stop` it accepts no new request and ends with the current one.
+/// Errors of a connection are its client's concern, so they are only logged.
 pub async fn serve_until<C>(connection: C, stop: &CancellationToken)
 where
     C: GracefulConnection<Error: std::fmt::Display>,

@@ -1,5 +1,5 @@
-//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, with bounds on all input of clients and a
-//! drain that finishes the current requests.
+//! Sockets and connections: HTTP/1.1 and HTTP/2 on one port, with bounds on all input of clients
+//! and a drain that finishes the current requests.
 
 use std::convert::Infallible;
 use std::io;
@@ -105,8 +105,8 @@ impl Server {
         self.address
     }
 
-    /// Closes the listener and idle connections, and waits at most `deadline` for the current requests.
-    /// Returns whether all of them finished.
+    /// Closes the listener and idle connections, and waits at most `deadline` for the current
+    /// requests. Returns whether all of them finished.
     pub async fn drain(self, deadline: Duration) -> bool {
         self.stop.cancel();
         self.tasks.close();

@@ -11,8 +11,8 @@ pub(crate) enum PathError {
     Encoding,
 }
 
-/// Checks the raw path of a request. The path is decoded once, as a component would decode it, for the
-/// check only: the component receives the raw path.
+/// Checks the raw path of a request. The path is decoded once, as a component would decode it, for
+/// the check only: the component receives the raw path.
 pub(crate) fn check(path: &str) -> Result<(), PathError> {
     // Most paths contain neither; they need no decoding.
     if !path.contains(['%', '.']) {

@@ -1,9 +1,10 @@
 //! Futures constructed in place on the heap.
 //!
 //! The future of a call takes some kilobytes, few of which are initialized at its construction.
-//! `Box::new` constructs it on the stack and copies all of it, because its argument exists before the
-//! allocation, which may fail: a fourteenth of the time of a small call. With the allocation first,
-//! the compiler writes only the initialized bytes, into the allocation (`docs/performance.md`).
+//! `Box::new` constructs it on the stack and copies all of it, because its argument exists before
+//! the allocation, which may fail: a fourteenth of the time of a small call. With the allocation
+//! first, the compiler writes only the initialized bytes, into the allocation
+//! (`docs/performance.md`).
 
 /// Boxes the value that `make` returns, without a copy on the stack.
 #[inline(always)]

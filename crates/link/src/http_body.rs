@@ -1,5 +1,5 @@
-//! HTTP bodies as streams of a call: a chunk of the stream is a list of bytes, and its credit is the
-//! back-pressure of the body.
+//! HTTP bodies as streams of a call: a chunk of the stream is a list of bytes, and its credit is
+//! the back-pressure of the body.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::stream_table::{
 pub struct ReceivedBody {
     receiver: Receiver,
     is_finished: bool,
-    /// Whether the reader had a turn to pass on the bytes before the break.
+    /// True if the reader had a turn to pass on the bytes before the break.
     has_yielded: bool,
 }
 
@@ -59,8 +59,8 @@ impl Side {
 // === impl BodySender ===
 
 impl BodySender {
-    /// Sends a body, until it ends or its reader is dropped. If the body fails, its reader receives it
-    /// as incomplete.
+    /// Sends a body, until it ends or its reader is dropped. If the body fails, its reader receives
+    /// it as incomplete.
     pub async fn send<B>(mut self, body: B)
     where
         B: Body<Data = Bytes> + Unpin,

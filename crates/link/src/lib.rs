@@ -2,9 +2,9 @@
 //!
 //! - [`transport`]: the transports of a call's frames, and the traits that send and answer frames.
 //! - [`call_task`]: a call in a task of its own, and its caller that waits.
-//! - [`stream_table`]: the streams of one call, with their credit and their ends; [`stream_message`]:
-//!   the messages about them between the two sides; [`remote_side`]: a side whose peer is on another
-//!   host.
+//! - [`stream_table`]: the streams of one call, with their credit and their ends;
+//!   [`stream_message`]: the messages about them between the two sides; [`remote_side`]: a side
+//!   whose peer is on another host.
 //! - [`http_body`]: HTTP bodies as streams of a call.
 //! - [`rejected_frames`]: counts of rejected frames.
 //! - [`reply`]: reply frames.

@@ -1,5 +1,5 @@
-//! Counts of rejected frames by reason, logged at a bounded rate, so that a client of the bus cannot fill
-//! the disk with log lines.
+//! Counts of rejected frames by reason, logged at a bounded rate, so that a client of the bus
+//! cannot fill the disk with log lines.
 
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};

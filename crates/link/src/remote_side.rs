@@ -1,9 +1,9 @@
-//! A side of a call whose other side is on another host: its messages are encoded as frames, and the
-//! frames of the other side are decoded.
+//! A side of a call whose other side is on another host: its messages are encoded as frames, and
+//! the frames of the other side are decoded.
 //!
 //! The transport of the frames owns an [`Away`]: it takes the frames to send from it, in order, and
-//! passes received frames to it. An `Away` does not keep its side alive: when the side is dropped, the
-//! last frames to send are those that report it.
+//! passes received frames to it. An `Away` does not keep its side alive: when the side is dropped,
+//! the last frames to send are those that report it.
 
 use std::sync::{Arc, Weak};
 
@@ -30,7 +30,7 @@ pub struct Away {
     call: u64,
     side: Weak<Side>,
     outgoing: mpsc::UnboundedReceiver<OutboxItem>,
-    /// Whether a frame of the other side was passed to the side.
+    /// True if a frame of the other side was passed to the side.
     has_received: bool,
 }
 

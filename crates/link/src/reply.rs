@@ -7,8 +7,8 @@ use weft_wire::{FailureCode, Frame, KeptSession, Reply, Request};
 
 use crate::LinkFailure;
 
-/// Number of the next call of this process. The first is random, so that a host can tell the calls of
-/// others apart by their number, and no host can cancel the calls of another.
+/// Number of the next call of this process. The first is random, so that a host can tell the calls
+/// of others apart by their number, and no host can cancel the calls of another.
 static CALLS: LazyLock<AtomicU64> = LazyLock::new(|| {
     let mut first = [0; 8];
     // Without randomness a cancelled call may go on until its deadline.
@@ -71,8 +71,8 @@ pub fn reply_frame(
     frame
 }
 
-/// The failure in place of a reply that exceeds the largest message of the bus; `None` if `frame` is
-/// not a request.
+/// The failure in place of a reply that exceeds the largest message of the bus; `None` if `frame`
+/// is not a request.
 #[must_use]
 pub fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
     let Ok(Frame::Request(request)) = Frame::decode(frame) else {

@@ -37,8 +37,8 @@ pub type Exchange<'a> = BoxFuture<'a, Result<(Bytes, HostId), LinkFailure>>;
 /// The other hosts of the lattice, as links see them.
 #[async_trait]
 pub trait Hosts: Send + Sync {
-    /// Sends a call to a host that runs its target and waits for the reply. With `pinned`, only that
-    /// host is tried: a session ties the importer to it.
+    /// Sends a call to a host that runs its target and waits for the reply. With `pinned`, only
+    /// that host is tried: a session ties the importer to it.
     ///
     /// # Errors
     /// `LinkFailure` if no host replied in time, or no host that runs the target is reachable.
@@ -66,12 +66,12 @@ pub trait CallServer: Send + Sync {
     /// Processes a frame that has no reply.
     fn note(&self, frame: &[u8]);
 
-    /// Admits a call before its arguments have arrived, so that it has its place at the target while
-    /// they are fetched.
+    /// Admits a call before its arguments have arrived, so that it has its place at the target
+    /// while they are fetched.
     ///
     /// # Errors
-    /// `unreachable` if the target does not run here; `busy` or another code if the target rejects the
-    /// call.
+    /// `unreachable` if the target does not run here; `busy` or another code if the target rejects
+    /// the call.
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure>;
 
     /// Makes the streaming call that a frame requests. `reply` receives its reply.
@@ -136,7 +136,7 @@ pub struct Opening {
     pub frame: Bytes,
     /// Deadline of the reply.
     pub deadline: Instant,
-    /// Whether a retry is allowed after the call may have run.
+    /// True if a retry is allowed after the call may have run.
     pub is_idempotent: bool,
     /// The caller's side of its streams.
     pub away: Away,
@@ -152,7 +152,7 @@ pub struct Outbound {
     pub frame: Bytes,
     /// Deadline of the reply.
     pub deadline: Instant,
-    /// Whether a retry is allowed after the call may have run.
+    /// True if a retry is allowed after the call may have run.
     pub is_idempotent: bool,
 }
 
@@ -175,8 +175,8 @@ impl CallEnd {
 // === impl Frames ===
 
 impl Frames {
-    /// Sends a call and waits for its reply frame. With `pinned`, the call goes to the peer that has the
-    /// importer's session.
+    /// Sends a call and waits for its reply frame. With `pinned`, the call goes to the peer that
+    /// has the importer's session.
     ///
     /// # Errors
     /// `LinkFailure` if no peer replied in time, or the peer rejected the frame.

@@ -85,8 +85,8 @@ impl Sender {
         });
     }
 
-    /// Sends the only chunk of a future, as soon as there is credit. The value is stored until then: a
-    /// guest that waits to write a future cannot be cancelled when the reader is dropped.
+    /// Sends the only chunk of a future, as soon as there is credit. The value is stored until
+    /// then: a guest that waits to write a future cannot be cancelled when the reader is dropped.
     pub fn send_only(&self, payload: Vec<u8>) {
         self.side.update(|state, _| {
             let stream = self.number;
@@ -139,7 +139,8 @@ impl Drop for Sender {
 impl Receiver {
     /// The next chunk, or the end of the stream.
     pub fn poll_chunk(&self, context: &Context<'_>) -> Poll<Result<Vec<u8>, Ended>> {
-        // The chunk that the first credit requests may arrive before this returns; it wakes `context`.
+        // The chunk that the first credit requests may arrive before this returns; it wakes
+        // `context`.
         self.side.update(|state, _| {
             let Some(incoming) = state.incoming(self.number) else {
                 return Poll::Ready(Err(Ended::Broken));

@@ -1,5 +1,5 @@
-//! One stream as a side of a call tracks it: [`Outgoing`] if the side writes it, [`Incoming`] if the
-//! other side does.
+//! One stream as a side of a call tracks it: [`Outgoing`] if the side writes it, [`Incoming`] if
+//! the other side does.
 //!
 //! Nothing here locks or sends. The functions return the messages to send and collect the wakers to
 //! wake; the holder of the lock does both after it has released the lock.
@@ -22,7 +22,7 @@ pub(super) struct Outgoing {
     pub(super) credit: i64,
     /// The chunk of a future, until there is credit for it.
     pub(super) pending_chunk: Option<Vec<u8>>,
-    /// Whether credit has arrived. Until then the other side may not have accepted the stream.
+    /// True if credit has arrived. Until then the other side may not have accepted the stream.
     pub(super) is_accepted: bool,
     /// The end of the stream, until the stream is accepted and its pending chunk is sent.
     pub(super) pending_end: Option<Message>,
@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
 #[derive(Default)]
 pub(super) struct Incoming {
     pub(super) chunks: VecDeque<Vec<u8>>,
-    /// Whether the first read has granted credit. Nothing is accepted before that, so that a stream
+    /// True if the first read has granted credit. Nothing is accepted before that, so that a stream
     /// without a reader is not written either.
     pub(super) is_granted: bool,
     /// Remaining credit of the writer.

@@ -6,11 +6,11 @@
 //! dropped. Neither side waits for the other: a message is processed as it arrives, so its sender
 //! must not hold a lock.
 //!
-//! The stores that poll the two ends of a stream run concurrently, on different threads. A side sends
-//! its messages in the order of the changes that caused them.
+//! The stores that poll the two ends of a stream run concurrently, on different threads. A side
+//! sends its messages in the order of the changes that caused them.
 //!
-//! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; dropping an end closes it. A
-//! side that fails ([`Side::fail`]) ends its unfinished streams as incomplete.
+//! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; dropping an end closes it.
+//! A side that fails ([`Side::fail`]) ends its unfinished streams as incomplete.
 
 mod ends;
 mod flow;
@@ -90,15 +90,15 @@ struct State {
     given_count: u32,
     taken_numbers: BTreeSet<u32>,
     streams: BTreeMap<u32, Stream>,
-    /// Whether this side's unfinished streams end as incomplete.
+    /// True if this side's unfinished streams end as incomplete.
     has_failed: bool,
-    /// Whether a stream of the other side ended as incomplete.
+    /// True if a stream of the other side ended as incomplete.
     is_abandoned: bool,
     event_waker: Option<Waker>,
     abandoned_waker: Option<Waker>,
     /// Messages to send, in order.
     outbox: VecDeque<Message>,
-    /// Whether a thread is sending the outbox.
+    /// True if a thread is sending the outbox.
     is_sending: bool,
 }
 
@@ -150,8 +150,8 @@ impl Side {
         (number, Sender { side, number })
     }
 
-    /// Accepts a stream or a future that the other side handed over; `None` if the other side cannot
-    /// have handed over that number, or it was accepted before.
+    /// Accepts a stream or a future that the other side handed over; `None` if the other side
+    /// cannot have handed over that number, or it was accepted before.
     pub fn take(self: &Arc<Self>, number: u32) -> Option<Receiver> {
         let is_importers = number.is_multiple_of(2);
         if is_importers == (self.role == Role::Importer) {
@@ -214,8 +214,8 @@ impl Side {
         Poll::Pending
     }
 
-    /// Processes a message of the other side. Late messages, about streams that have ended here, are
-    /// ignored.
+    /// Processes a message of the other side. Late messages, about streams that have ended here,
+    /// are ignored.
     pub(crate) fn receive(&self, message: Message) {
         self.update(|state, wakers| state.receive(message, wakers));
     }
@@ -245,7 +245,8 @@ impl Side {
 
     /// Changes the state, and sends the messages that the change queued. Only one thread sends at a
     /// time; the others leave their messages to it. Otherwise the end of a stream, queued by one
-    /// thread, could overtake its last chunk, which the arrival of credit on another thread released.
+    /// thread, could overtake its last chunk, which the arrival of credit on another thread
+    /// released.
     fn update<R>(&self, update: impl FnOnce(&mut State, &mut Wakers) -> R) -> R {
         let mut wakers = Wakers::default();
         let mut state = self.state();

@@ -324,9 +324,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// In every history, chunks are read in the order in which they were written; at most the window
-    /// and a chunk are in flight; a stream is complete exactly if its writer did not fail; and at the
-    /// end no stream is open.
+    /// In every history, chunks are read in the order in which they were written; at most the
+    /// window and a chunk are in flight; a stream is complete exactly if its writer did not fail;
+    /// and at the end no stream is open.
     #[test]
     fn every_history_of_a_stream_is_in_order_bounded_and_complete(steps in steps(), framed in any::<bool>()) {
         let delivery = if framed { Delivery::Framed } else { Delivery::Direct };

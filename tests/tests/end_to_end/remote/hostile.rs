@@ -115,7 +115,9 @@ fn frames_that_are_none_do_a_host_no_harm_and_are_counted() {
     ];
     eventually("all are counted in the log", PATIENCE, || {
         let log = exporter.log();
-        let line = log.lines().rfind(|line| line.contains("frames rejected since"));
+        let line = log
+            .lines()
+            .rfind(|line| line.contains("frames rejected since"));
         let line = line.ok_or("no frame was rejected")?;
         match expected.iter().find(|text| !line.contains(*text)) {
             None => Ok(()),
@@ -123,7 +125,9 @@ fn frames_that_are_none_do_a_host_no_harm_and_are_counted() {
         }
     });
     let log = exporter.log();
-    let lines = log.lines().filter(|line| line.contains("frames rejected since"));
+    let lines = log
+        .lines()
+        .filter(|line| line.contains("frames rejected since"));
     assert!(lines.count() < 10, "the log is not flooded:\n{log}");
 }
 
