@@ -318,7 +318,11 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
     // A single server cannot store three copies.
     check(
         json!({ "replicas": 3 }),
-        &["cannot start", "refuses bucket", "replicas"],
+        &[
+            "cannot start",
+            "JetStream rejected the request for bucket",
+            "replicas",
+        ],
     )
     .await;
 }
