@@ -1,7 +1,7 @@
 //! A host as a member of a lattice, without the runtime of its components.
 //!
 //! The runtime is behind one trait, [`runtime::Runtime`]; in tests and simulations a small fake
-//! stands in.
+//! stands in ([`fake_runtime`]).
 //!
 //! Start and end:
 //! - `mesh`: joining and leaving a lattice, and the tasks in between; `identity`, `subjects`,
@@ -67,6 +67,7 @@ mod test_support;
 
 pub mod admin;
 pub mod controller;
+pub mod fake_runtime;
 pub mod runtime;
 
 pub use fault_injection::{FaultError, Faults};
