@@ -7,6 +7,8 @@
 mod actor;
 mod error;
 mod providers;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

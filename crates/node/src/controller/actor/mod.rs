@@ -1,6 +1,6 @@
 //! The task behind a [`Controller`](super::Controller): its state, and the effect of each command.
 
-mod reconcile;
+pub(super) mod reconcile;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use super::{
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
 /// The longest wait for the requests of a removed app. Longer would hold up every other change.
-const FINISH_DEADLINE: Duration = Duration::from_secs(5);
+pub(super) const FINISH_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause between two looks at the requests in flight.
 const FINISH_POLL: Duration = Duration::from_millis(10);

@@ -14,7 +14,7 @@ use super::Actor;
 
 /// The pause before a failed revision is tried again; each further failure doubles it. Most
 /// failures are permanent, and some end when a provider's server restarts.
-const RETRY_FIRST: Duration = Duration::from_secs(1);
+pub(in crate::controller) const RETRY_FIRST: Duration = Duration::from_secs(1);
 
 /// The longest pause: each attempt may cost a compilation.
 const RETRY_MAX: Duration = Duration::from_secs(60);

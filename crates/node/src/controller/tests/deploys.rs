@@ -1,0 +1,215 @@
+//! Deploys and removals of a standalone host.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use serde_json::json;
+use tokio::time::Instant;
+use weft_ingress::RouteTarget;
+use weft_state::store::StoreError;
+
+use super::TestController;
+use super::fake_provider::provider;
+use crate::controller::actor::FINISH_DEADLINE;
+use crate::controller::{AppState, DeployError, Lattice};
+use crate::fake_runtime::FakeRuntime;
+use crate::runtime::PrepareErrorKind;
+use crate::test_support::{
+    app, app_name, app_with, artifact, events_of, serving, set_in_flight, wait_for,
+};
+
+/// An app with the route `/`, and one provider.
+fn app_with_route(name: &str) -> weft_lattice_config::App {
+    let cart = json!({ "name": "cart", "source": { "digest": artifact(name).0 } });
+    let spec = json!({
+        "components": [cart],
+        "providers": [provider("db", 1)],
+        "routes": [{ "path": "/", "to": "cart" }],
+    });
+    app_with(name, 1, &spec)
+}
+
+#[tokio::test]
+async fn a_deployed_app_serves_and_is_stored() {
+    let host = TestController::start(Lattice::Standalone).await;
+    let first = host.controller.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(first.deployed.revision, 1);
+    assert_eq!(first.changes, ["new app `shop`"]);
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    let second = host.controller.deploy(app("shop", 2)).await.unwrap();
+    assert_eq!(second.deployed.revision, 2);
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 2");
+    let stored: Vec<_> = host.store.apps().unwrap().into_iter().flatten().collect();
+    assert_eq!(stored, [second.deployed]);
+    assert_eq!(events_of(&host.events, "shop"), ["app-deployed"; 2]);
+}
+
+#[tokio::test]
+async fn a_deploy_that_changes_nothing_makes_no_revision() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller.deploy(app("shop", 1)).await.unwrap();
+    let again = host.controller.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(again.deployed.revision, 1);
+    assert_eq!(again.changes, [""; 0]);
+    assert_eq!(host.runtime.prepared(&app_name("shop")), 1);
+}
+
+#[tokio::test]
+async fn a_restarted_host_serves_the_stored_apps() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller.deploy(app("shop", 1)).await.unwrap();
+    host.controller.deploy(app("blog", 1)).await.unwrap();
+    host.controller.undeploy(app_name("blog")).await.unwrap();
+    let host = host.restart(Arc::default()).await;
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    assert_eq!(host.response("blog", "cart").await, None);
+    let deployed = host.controller.deploy(app("blog", 2)).await.unwrap();
+    assert_eq!(deployed.deployed.revision, 3);
+}
+
+#[tokio::test]
+async fn an_app_that_does_not_start_after_a_restart_is_reported_and_stays_stored() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller.deploy(app("shop", 1)).await.unwrap();
+    host.controller.deploy(app("blog", 1)).await.unwrap();
+    let runtime = FakeRuntime::default();
+    runtime.break_app(&app_name("shop"));
+    let host = host.restart(Arc::new(runtime)).await;
+    let snapshot = host.controller.snapshot();
+    let state = &snapshot.apps["shop"].state;
+    assert!(matches!(state, AppState::Failed(reason) if reason == "app `shop` is broken"));
+    assert_eq!(snapshot.failed["shop"].reason, "app `shop` is broken");
+    assert_eq!(events_of(&host.events, "shop"), ["app-failed"]);
+    assert_eq!(serving(&snapshot, "blog"), Some(1));
+    let host = host.restart(Arc::default()).await;
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+}
+
+#[tokio::test]
+async fn a_revision_that_cannot_be_prepared_takes_nothing_from_the_one_that_serves() {
+    let host = TestController::start(Lattice::Standalone).await;
+    let first = host.controller.deploy(app("shop", 1)).await.unwrap();
+    host.runtime.break_app(&app_name("shop"));
+    let error = host.controller.deploy(app("shop", 2)).await.unwrap_err();
+    let DeployError::Prepare(error) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(error.kind, PrepareErrorKind::Refused);
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    let stored: Vec<_> = host.store.apps().unwrap().into_iter().flatten().collect();
+    assert_eq!(stored, [first.deployed]);
+}
+
+#[tokio::test]
+async fn a_check_and_a_plan_list_the_changes_and_make_none() {
+    let host = TestController::start(Lattice::Standalone).await;
+    let new = ["new app `shop`"];
+    assert_eq!(host.controller.check(app("shop", 1)).await.unwrap(), new);
+    host.runtime.break_app(&app_name("shop"));
+    // A plan follows from the manifest alone.
+    assert_eq!(host.controller.plan(app("shop", 1)).await.unwrap(), new);
+    let error = host.controller.check(app("shop", 1)).await.unwrap_err();
+    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    assert!(host.controller.snapshot().apps.is_empty());
+    assert!(host.store.all().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_route_of_another_app_is_rejected() {
+    let host = TestController::start(Lattice::Standalone).await;
+    let shop = app_with_route("shop");
+    host.controller.deploy(shop).await.unwrap();
+    let error = host.controller.deploy(app_with_route("blog")).await;
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "route `*/` of `blog/cart` is taken by `shop/cart`; change one of them, or undeploy the \
+         other app"
+    );
+    assert_eq!(host.runtime.prepared(&app_name("blog")), 0);
+    let routes = host.controller.routes().borrow().clone();
+    let Some(RouteTarget::Local(handler)) = routes.find("shop.test", "/") else {
+        panic!("the route has no component of this host")
+    };
+    assert_eq!(handler.name(), "shop/cart");
+}
+
+#[tokio::test]
+async fn a_removed_app_leaves_its_route_to_others() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller
+        .deploy(app_with_route("shop"))
+        .await
+        .unwrap();
+    assert_eq!(host.controller.undeploy(app_name("shop")).await.unwrap(), 2);
+    let routes = host.controller.routes();
+    assert!(routes.borrow().find("shop.test", "/").is_none());
+    host.controller
+        .deploy(app_with_route("blog"))
+        .await
+        .unwrap();
+    let is_found = routes.borrow().find("shop.test", "/").is_some();
+    assert!(is_found);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undeployed_app_ends_once_its_requests_are_done() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller
+        .deploy(app_with_route("shop"))
+        .await
+        .unwrap();
+    assert_eq!(host.providers.take(), ["make db 1"]);
+    let before = host.controller.snapshot();
+    set_in_flight(&before, "shop", 1);
+    let mut undeploy = pin!(host.controller.undeploy(app_name("shop")));
+    let snapshots = host.controller.watch();
+    tokio::select! {
+        _ = &mut undeploy => panic!("the app ended before its request"),
+        _ = wait_for(&snapshots, |snapshot| snapshot.apps.is_empty()) => {}
+    }
+    assert!(undeploy.as_mut().now_or_never().is_none());
+    assert_eq!(host.providers.take(), [""; 0]);
+    set_in_flight(&before, "shop", 0);
+    assert_eq!(undeploy.await.unwrap(), 2);
+    assert_eq!(host.providers.take(), ["close db 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undeployed_app_whose_requests_do_not_end_ends_at_the_bound() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller
+        .deploy(app_with_route("shop"))
+        .await
+        .unwrap();
+    set_in_flight(&host.controller.snapshot(), "shop", 1);
+    let start = Instant::now();
+    host.controller.undeploy(app_name("shop")).await.unwrap();
+    let waited = start.elapsed();
+    assert!(waited >= FINISH_DEADLINE, "{waited:?}");
+    assert!(waited < FINISH_DEADLINE * 2, "{waited:?}");
+    assert_eq!(host.providers.take(), ["make db 1", "close db 1"]);
+}
+
+#[tokio::test]
+async fn an_app_that_is_not_deployed_cannot_be_undeployed() {
+    let host = TestController::start(Lattice::Standalone).await;
+    let error = host
+        .controller
+        .undeploy(app_name("shop"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "no app `shop` is deployed");
+    assert!(matches!(
+        error,
+        DeployError::Store(StoreError::Missing { .. })
+    ));
+}
+
+#[tokio::test]
+async fn a_stopped_controller_takes_no_change() {
+    let host = TestController::start(Lattice::Standalone).await;
+    host.controller.stop().await;
+    let error = host.controller.deploy(app("shop", 1)).await.unwrap_err();
+    assert!(matches!(error, DeployError::Stopping), "{error:?}");
+}
