@@ -186,22 +186,40 @@ impl Mesh {
         let identity = crate::identity::Identity::open(&files.key).map_err(unusable(&files.key))?;
         let incarnation =
             crate::identity::next_incarnation(&files.life).map_err(unusable(&files.life))?;
-        let me = identity.host_id();
-        let invalid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
-        let about = Contents {
-            name: config.host.clone(),
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            labels: labels.current(),
-            ..Contents::default()
-        };
-        let subjects = Subjects::new(&scope, me).map_err(MeshError::Lattice)?;
         let bus = nats::connect(scope, &config.nats);
         let bus = bus.await.map_err(MeshError::Bus)?;
         let identity = Identity {
             lattice: config.lattice.clone(),
-            host: me,
+            host: identity.host_id(),
             incarnation,
         };
+        let (host, buckets) = (&config.host, config.buckets);
+        Self::over_bus(bus, identity, host, buckets, labels, events, tasks)
+    }
+
+    /// Prepares a host to join the lattice of a bus, which may be in-process. `host` is the display
+    /// name.
+    ///
+    /// # Errors
+    /// A [`MeshError`] if the settings can never work.
+    pub fn over_bus(
+        bus: Bus,
+        identity: Identity,
+        host: &str,
+        buckets: BucketOptions,
+        labels: &HostLabels,
+        events: &Events,
+        tasks: TaskTracker,
+    ) -> Result<Self, MeshError> {
+        let (me, incarnation) = (identity.host, identity.incarnation);
+        let invalid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
+        let about = Contents {
+            name: host.to_owned(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            labels: labels.current(),
+            ..Contents::default()
+        };
+        let subjects = Subjects::new(bus.scope(), me).map_err(MeshError::Lattice)?;
         let membership =
             Membership::new(identity, about.clone()).map_err(|error| invalid(&error))?;
         let contents = watch::Sender::new(about.clone());
@@ -223,7 +241,7 @@ impl Mesh {
             me,
             incarnation,
             channels,
-            buckets: config.buckets,
+            buckets,
             membership: membership_task.snapshots(),
             claim_checks: ClaimChecks::new(bus.lane(Lane::Calls), subjects.clone(), me),
             membership_task,
