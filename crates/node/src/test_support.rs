@@ -1,6 +1,7 @@
-//! Shared test fixtures: the membership of a host with other hosts that it receives heartbeats of,
-//! and apps.
+//! Shared test fixtures: the membership of a host with other hosts that it receives heartbeats of;
+//! and whole hosts on the in-process bus, real except for their runtime.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,22 +9,35 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
+use weft_bus::local::{LocalNetwork, LocalOptions};
+use weft_bus::{Bus, Scope};
 use weft_lattice_config::{App, AppName, Digest};
 use weft_membership::Moment;
-use weft_membership::message::{ComponentId, Contents, Holding, Load, Readiness, Revision};
+use weft_membership::message::{
+    ComponentId, Contents, Holding, HostState, Load, Readiness, Revision,
+};
 use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
-use weft_state::store::{Deployed, Record};
+use weft_provider::Registry;
+use weft_state::artifacts::Artifacts;
+use weft_state::buckets::BucketOptions;
+use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
-use crate::controller::Snapshot;
-use crate::fake_runtime::{FakeApp, REVISION_ANNOTATION};
+use crate::HostLabels;
+use crate::controller::{self, Controller, Lattice, Snapshot};
+use crate::fake_runtime::{FakeApp, FakeCallServer, FakeRuntime, REVISION_ANNOTATION};
 use crate::membership_task::MembershipSnapshot;
+use crate::mesh::{Joined, Mesh, Parts};
 
 /// The longest wait for a state, in paused time: longer than any retry, and no real time.
 const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// The name of the lattice of [`TestLattice`].
+const LATTICE: &str = "test";
 
 /// The host under test.
 pub(super) const OWN: HostId = HostId::from_key([1; 32]);
@@ -112,6 +126,16 @@ pub(super) fn app(name: &str, revision: u64) -> App {
     app_with(name, revision, &json!({ "components": [cart] }))
 }
 
+/// An app whose component runs on one host only, by the label that [`TestDisk`] sets.
+pub(super) fn app_on(host: &str, name: &str, revision: u64) -> App {
+    let cart = json!({
+        "name": "cart",
+        "source": { "digest": artifact(name).0 },
+        "placement": { "require": { "host": host } },
+    });
+    app_with(name, revision, &json!({ "components": [cart] }))
+}
+
 pub(super) fn app_with(name: &str, revision: u64, spec: &Value) -> App {
     let app = json!({
         "apiVersion": "weft.dev/v1alpha1",
@@ -179,6 +203,207 @@ pub(super) fn wait_for<T: Clone, F: FnMut(&T) -> bool>(
 pub(super) fn serving(snapshot: &Snapshot, app: &str) -> Option<u64> {
     let running = snapshot.apps.get(app)?;
     running.running().map(|_| running.deployed.revision)
+}
+
+// === hosts ===
+
+/// The in-process network of a lattice.
+pub(super) struct TestLattice {
+    pub(super) network: LocalNetwork,
+    pub(super) scope: Scope,
+}
+
+/// The disk of a host that was not started yet. Its label `host` is its name.
+pub(super) struct TestDisk {
+    name: String,
+    directory: TempDir,
+    pub(super) store: Arc<Store>,
+    pub(super) artifacts: Artifacts,
+    network: LocalNetwork,
+    scope: Scope,
+}
+
+/// A host that has joined a lattice.
+pub(super) struct TestHost {
+    pub(super) name: String,
+    pub(super) id: HostId,
+    pub(super) runtime: Arc<FakeRuntime>,
+    pub(super) controller: Controller,
+    pub(super) joined: Joined,
+    pub(super) artifacts: Artifacts,
+    pub(super) events: Events,
+    _directory: TempDir,
+}
+
+impl TestLattice {
+    pub(super) fn new() -> Self {
+        Self {
+            network: LocalNetwork::new(LocalOptions::default()),
+            scope: Scope::new(LATTICE).unwrap(),
+        }
+    }
+
+    /// The empty disk of a new host.
+    pub(super) fn disk(&self, name: &str) -> TestDisk {
+        let directory = tempfile::tempdir().unwrap();
+        TestDisk {
+            name: name.to_owned(),
+            store: Arc::new(Store::open(directory.path().join("desired.redb")).unwrap()),
+            artifacts: Artifacts::open(directory.path().join("artifacts")).unwrap(),
+            directory,
+            network: self.network.clone(),
+            scope: self.scope.clone(),
+        }
+    }
+
+    /// Starts a host with an empty disk.
+    pub(super) async fn host(&self, name: &str) -> TestHost {
+        self.disk(name).start().await
+    }
+
+    /// Starts hosts with empty disks, and waits until they see each other.
+    pub(super) async fn hosts<const N: usize>(&self, names: [&str; N]) -> [TestHost; N] {
+        let mut hosts = Vec::new();
+        for name in names {
+            hosts.push(self.host(name).await);
+        }
+        let ids: Vec<_> = hosts.iter().map(|host| host.id).collect();
+        for host in &hosts {
+            host.wait_for_hosts(&ids).await;
+        }
+        hosts.try_into().ok().unwrap()
+    }
+}
+
+/// The id of the host with this name.
+fn host_id(name: &str) -> HostId {
+    HostId::from_key(*blake3::hash(name.as_bytes()).as_bytes())
+}
+
+impl TestDisk {
+    /// Writes records of the desired state.
+    pub(super) fn store_records(&self, records: &[(&str, Record)]) {
+        let records = records.iter();
+        let records: Vec<_> = records
+            .map(|(app, record)| (app_name(app), Arc::new(record.clone())))
+            .collect();
+        self.store.keep(&records, &[]).unwrap();
+    }
+
+    /// Writes the artifact of [`app`].
+    pub(super) fn store_artifact(&self, app: &str) {
+        let (digest, bytes) = artifact(app);
+        self.artifacts.put(&digest, &bytes).unwrap();
+    }
+
+    /// Starts the host.
+    pub(super) async fn start(self) -> TestHost {
+        let bus = self.network.join(&self.name, &self.scope);
+        self.start_on(bus).await
+    }
+
+    /// Starts the host without a connection to the bus.
+    pub(super) async fn start_disconnected(self) -> TestHost {
+        let bus = self.network.join(&self.name, &self.scope);
+        self.network.disconnect(&self.name);
+        self.start_on(bus).await
+    }
+
+    async fn start_on(self, bus: Bus) -> TestHost {
+        let (events, tasks) = (Events::new(), TaskTracker::new());
+        let runtime = Arc::new(FakeRuntime::default());
+        let server = Arc::new(FakeCallServer::default());
+        let id = host_id(&self.name);
+        let labels = BTreeMap::from([("host".to_owned(), self.name.clone())]);
+        let labels = HostLabels::open(self.directory.path().join("labels"), &labels).unwrap();
+        let identity = Identity {
+            lattice: LATTICE.to_owned(),
+            host: id,
+            incarnation: 1,
+        };
+        let buckets = BucketOptions::default();
+        let mesh = Mesh::over_bus(
+            bus,
+            identity,
+            &self.name,
+            buckets,
+            &labels,
+            &events,
+            tasks.clone(),
+        );
+        let mesh = mesh.unwrap();
+        let parts = controller::Parts {
+            store: self.store.clone(),
+            runtime: runtime.clone(),
+            server: server.clone(),
+            hosts: Some(mesh.hosts()),
+            registry: Registry::default(),
+            providers_directory: self.directory.path().join("providers"),
+            lattice: Lattice::Clustered,
+            events: events.clone(),
+        };
+        let controller = Controller::start(parts, &tasks).await.unwrap();
+        let finder = controller.clone();
+        let parts = Parts {
+            controller: controller.clone(),
+            server,
+            artifacts: self.artifacts.clone(),
+            store: self.store,
+            runtime: runtime.clone(),
+            find_handler: Arc::new(move |app, component| finder.snapshot().handler(app, component)),
+            local_stores: Arc::new(BTreeSet::new()),
+            calls_max: 100,
+        };
+        let joined = mesh.join(parts).await.unwrap();
+        TestHost {
+            name: self.name,
+            id,
+            runtime,
+            controller,
+            joined,
+            artifacts: self.artifacts,
+            events,
+            _directory: self.directory,
+        }
+    }
+}
+
+impl TestHost {
+    /// Waits until this host has the inventories of `hosts` and places apps.
+    pub(super) async fn wait_for_hosts(&self, hosts: &[HostId]) {
+        wait_for(&self.joined.membership, |membership| {
+            let is_known = |id: &HostId| {
+                let host = membership.view.host(*id);
+                let host = host.filter(|host| host.is_placeable() && host.contents.is_some());
+                // A frozen host keeps its components, so it is placed differently.
+                host.is_some_and(|host| host.state == HostState::Ready)
+            };
+            membership.freeze.is_none() && hosts.iter().all(is_known)
+        })
+        .await;
+    }
+
+    /// Waits until this host serves an app at a revision.
+    pub(super) async fn wait_for_app(&self, app: &str, revision: u64) {
+        let is_serving = |snapshot: &Arc<Snapshot>| serving(snapshot, app) == Some(revision);
+        wait_for(&self.controller.watch(), is_serving).await;
+    }
+
+    /// The body of the response of an app's component `cart`.
+    pub(super) async fn response(&self, app: &str) -> Option<String> {
+        response(&self.controller.snapshot(), app, "cart").await
+    }
+
+    /// Writes the artifact of [`app`].
+    pub(super) fn store_artifact(&self, app: &str) {
+        let (digest, bytes) = artifact(app);
+        self.artifacts.put(&digest, &bytes).unwrap();
+    }
+
+    /// The kinds of the events of an app's revisions, the oldest first.
+    pub(super) fn events_of(&self, app: &str) -> Vec<String> {
+        events_of(&self.events, app)
+    }
 }
 
 /// The kinds of the events of an app's revisions, the oldest first.

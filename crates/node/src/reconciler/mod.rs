@@ -375,3 +375,6 @@ pub(super) fn digests(app: &App) -> impl Iterator<Item = &Digest> {
         Source::File(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

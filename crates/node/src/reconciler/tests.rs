@@ -1,0 +1,374 @@
+//! Whole hosts on the in-process bus, in paused time.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+use weft_bus::local::StoreContent;
+use weft_lattice_config::App;
+use weft_lattice_config::placement::ComponentId;
+use weft_membership::message::Failure;
+use weft_membership::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
+use weft_state::buckets::BucketOptions;
+use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::{Records, Revision};
+
+use super::*;
+use crate::lattice_stores::LatticeStores;
+use crate::test_support::{
+    TestHost, TestLattice, app, app_name, app_on, app_with, artifact, deployed, serving, wait_for,
+};
+
+/// Longer than any change of the placement takes.
+const LONG: Duration = Duration::from_secs(30);
+
+/// An app with a replica on each of two hosts.
+fn app_on_two_hosts(name: &str, revision: u64) -> App {
+    let cart = json!({
+        "name": "cart",
+        "source": { "digest": artifact(name).0 },
+        "replicas": 2,
+        "placement": { "one-per-host": true },
+    });
+    app_with(name, revision, &json!({ "components": [cart] }))
+}
+
+fn records(host: &TestHost) -> &Records {
+    &host.joined.writer.stores.records
+}
+
+/// Waits until the bucket has a revision of an app.
+async fn wait_for_bucket(host: &TestHost, app: &str, revision: u64) {
+    let mut watch = records(host).watch();
+    let arrives = async {
+        while let Some(watched) = watch.next().await {
+            let Watched::Record { key, record } = watched else {
+                continue;
+            };
+            if let Said::App(found, record) = record_codec::decode(&key, &record.value)
+                && found.as_str() == app
+                && record.revision() == revision
+            {
+                return;
+            }
+        }
+        panic!("the bus was closed");
+    };
+    let arrives = timeout(LONG, arrives).await;
+    arrives.expect("the bucket does not have the record in time");
+}
+
+/// Waits until `observer` has received that `host` has, or does not have, a condition.
+async fn wait_for_condition(
+    observer: &TestHost,
+    host: &TestHost,
+    condition: HostCondition,
+    is_present: bool,
+) {
+    wait_for(&observer.joined.membership, |membership| {
+        let contents = membership
+            .view
+            .host(host.id)
+            .and_then(|view| view.contents.clone());
+        contents.is_some_and(|contents| contents.troubles.contains(&condition) == is_present)
+    })
+    .await;
+}
+
+/// The failures that a host reports.
+fn failures(membership: &MembershipSnapshot, host: &TestHost) -> Vec<Failure> {
+    let view = membership.view.host(host.id);
+    let contents = view.and_then(|view| view.contents.clone());
+    contents.map_or_else(Vec::new, |contents| contents.failures.clone())
+}
+
+/// True if a host starts to serve an app within [`LONG`].
+async fn starts(host: &TestHost, app: &str) -> bool {
+    timeout(LONG, host.wait_for_app(app, 1)).await.is_ok()
+}
+
+/// The two hosts, the one of the component `shop/cart` first.
+fn by_placement<'h>(one: &'h TestHost, other: &'h TestHost) -> (&'h TestHost, &'h TestHost) {
+    let cart: ComponentId = "shop/cart".parse().unwrap();
+    let assignments = one.joined.cluster_view().plan().assignments;
+    assert_eq!(assignments, other.joined.cluster_view().plan().assignments);
+    if assignments[&cart][0].as_str() == one.id.to_string() {
+        (one, other)
+    } else {
+        (other, one)
+    }
+}
+
+/// Waits until a host runs the component `cart` of an app.
+async fn wait_for_component(host: &TestHost, app: &str) {
+    wait_for(&host.controller.watch(), |snapshot| {
+        snapshot.handler(app, "cart").is_some()
+    })
+    .await;
+}
+
+/// Waits until a host has received a revision of an app.
+async fn wait_for_replica(host: &TestHost, app: &str, revision: u64) {
+    wait_for(&host.joined.replica, |replica| {
+        let record = replica.apps().get(&app_name(app));
+        record.is_some_and(|record| record.revision() == revision)
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_starts_on_the_host_that_placement_chose_and_on_no_other() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    wait_for_replica(&b, "shop", 1).await;
+    let (chosen, other) = by_placement(&a, &b);
+    chosen.wait_for_app("shop", 1).await;
+    assert_eq!(chosen.response("shop").await.unwrap(), "shop/cart 1");
+    other.wait_for_app("shop", 1).await;
+    assert_eq!(other.response("shop").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_no_host_may_run_starts_nowhere() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("c", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    assert_eq!(a.response("shop").await, None);
+    assert_eq!(b.response("shop").await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_app_of_a_dead_host_moves_to_another() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    wait_for_replica(&b, "shop", 1).await;
+    let (chosen, other) = by_placement(&a, &b);
+    wait_for_component(chosen, "shop").await;
+    lattice.network.disconnect(&chosen.name);
+    wait_for_component(other, "shop").await;
+    // The dead host may only be cut off: it serves on.
+    assert_eq!(chosen.response("shop").await.unwrap(), "shop/cart 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_is_cut_off_takes_over_nothing() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    wait_for_replica(&b, "shop", 1).await;
+    let (chosen, other) = by_placement(&a, &b);
+    wait_for_component(chosen, "shop").await;
+    // The other host has the artifact, so nothing else keeps it from starting the app.
+    other.wait_for_app("shop", 1).await;
+    lattice.network.disconnect(&other.name);
+    wait_for(&other.joined.membership, |membership| {
+        membership.freeze == Some(Freeze::Away)
+    })
+    .await;
+    let takes_over = wait_for_component(other, "shop");
+    assert!(timeout(LONG, takes_over).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn placement_is_paused_while_the_view_is_frozen() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    let client = lattice.network.join("client", &lattice.scope);
+    let client = LatticeStores::open(&client, &BucketOptions::default()).unwrap();
+    lattice.network.disconnect("a");
+    wait_for(&a.joined.membership, |membership| {
+        membership.freeze == Some(Freeze::Away)
+    })
+    .await;
+    a.store_artifact("shop");
+    let key = app_key(&app_name("shop")).unwrap();
+    let record = record_codec::encode_app(&deployed(1, app("shop", 1))).unwrap();
+    let put = client.records.put(&key, record, Revision::NONE);
+    put.await.unwrap();
+    lattice.network.connect("a");
+    let returned = Instant::now();
+    wait_for_replica(&a, "shop", 1).await;
+    assert!(returned.elapsed() < SETTLE_AFTER_RETURN);
+    wait_for_component(&a, "shop").await;
+    let paused = returned.elapsed();
+    assert!(paused >= SETTLE_AFTER_RETURN, "{paused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_joins_starts_nothing_before_it_can_know_the_others() {
+    let lattice = TestLattice::new();
+    let disk = lattice.disk("a");
+    disk.store_records(&[("shop", deployed(1, app("shop", 1)))]);
+    disk.store_artifact("shop");
+    let started = Instant::now();
+    let a = disk.start().await;
+    wait_for_component(&a, "shop").await;
+    let waited = started.elapsed();
+    assert!(waited >= SETTLE_AFTER_START, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_without_a_bus_serves_alone_from_its_disk() {
+    let lattice = TestLattice::new();
+    let disk = lattice.disk("a");
+    disk.store_records(&[("shop", deployed(1, app("shop", 1)))]);
+    disk.store_artifact("shop");
+    let started = Instant::now();
+    let a = disk.start_disconnected().await;
+    a.wait_for_app("shop", 1).await;
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
+    let waited = started.elapsed();
+    assert!(waited >= STANDALONE_AFTER, "{waited:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_erased_bucket_is_refilled_and_nothing_is_undeployed() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    let stops = wait_for(&b.controller.watch(), |snapshot| {
+        serving(snapshot, "shop").is_none()
+    });
+    lattice.network.replace_store(StoreContent::default());
+    tokio::select! {
+        _ = stops => panic!("the app was undeployed"),
+        () = wait_for_bucket(&a, "shop", 1) => {}
+    }
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    assert_eq!(b.events_of("shop"), ["app-deployed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_older_bucket_is_refilled_and_no_older_revision_comes_back() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    let older = lattice.network.store_content();
+    a.joined.deploy(app_on("b", "shop", 2)).await.unwrap();
+    b.wait_for_app("shop", 2).await;
+    let returns = wait_for(&b.controller.watch(), |snapshot| {
+        serving(snapshot, "shop") != Some(2)
+    });
+    lattice.network.replace_store(older);
+    tokio::select! {
+        _ = returns => panic!("an older revision came back"),
+        () = wait_for_bucket(&a, "shop", 2) => {}
+    }
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_this_version_cannot_decode_changes_nothing() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    let key = app_key(&app_name("shop")).unwrap();
+    let stored = records(&a).get(&key).await.unwrap().unwrap();
+    let newer = br#"{"paused":{}}"#.as_slice().into();
+    records(&a).put(&key, newer, stored.revision).await.unwrap();
+    a.store_artifact("blog");
+    a.joined.deploy(app("blog", 1)).await.unwrap();
+    // The reconciler has processed both records by now.
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
+    let after = records(&a).get(&key).await.unwrap().unwrap();
+    assert_eq!(&after.value[..], br#"{"paused":{}}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_artifacts_delay_the_start_and_are_reported() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    let record = record_codec::encode_app(&deployed(1, app_on("b", "shop", 1))).unwrap();
+    let key = app_key(&app_name("shop")).unwrap();
+    let put = records(&a).put(&key, record, Revision::NONE);
+    put.await.unwrap();
+    wait_for_condition(&a, &b, HostCondition::Bytes, true).await;
+    assert!(!starts(&b, "shop").await);
+    // The host that only stores the artifact is in no trouble.
+    let snapshot = a.joined.membership.borrow().clone();
+    let own = snapshot.view.host(a.id).unwrap().contents.clone().unwrap();
+    assert_eq!(own.troubles, []);
+    let (_, bytes) = artifact("shop");
+    let objects = &a.joined.writer.stores.objects;
+    objects.put(bytes.into()).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    wait_for_condition(&a, &b, HostCondition::Bytes, false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_fails_on_one_host_is_reported_to_the_others_and_tried_again() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    b.runtime.break_app(&app_name("shop"));
+    a.joined.deploy(app_on("b", "shop", 2)).await.unwrap();
+    let reported = wait_for(&a.joined.membership, |membership| {
+        !failures(membership, &b).is_empty()
+    });
+    let reported = reported.await;
+    let failures = failures(&reported, &b);
+    assert_eq!(failures[0].revision.0, 2);
+    assert_eq!(failures[0].reason, "app `shop` is broken");
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    b.runtime.repair_app(&app_name("shop"));
+    b.wait_for_app("shop", 2).await;
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unavailable_bucket_is_reported_and_nothing_is_undeployed() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    lattice.network.set_store_away_from(&["b"]);
+    wait_for_condition(&a, &b, HostCondition::StoreAway, true).await;
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    lattice.network.set_store_away_from(&[]);
+    wait_for_condition(&a, &b, HostCondition::StoreAway, false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_ends_the_app_on_every_host() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on_two_hosts("shop", 1)).await.unwrap();
+    wait_for_component(&a, "shop").await;
+    wait_for_component(&b, "shop").await;
+    assert_eq!(a.joined.undeploy(app_name("shop")).await.unwrap(), 2);
+    assert_eq!(a.response("shop").await, None);
+    wait_for(&b.controller.watch(), |snapshot| snapshot.apps.is_empty()).await;
+    assert_eq!(b.events_of("shop"), ["app-deployed", "app-removed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_missed_a_removal_does_not_bring_the_app_back() {
+    let lattice = TestLattice::new();
+    let a = lattice.host("a").await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    a.joined.undeploy(app_name("shop")).await.unwrap();
+    let disk = lattice.disk("b");
+    disk.store_records(&[("shop", deployed(1, app("shop", 1)))]);
+    disk.store_artifact("shop");
+    let b = disk.start().await;
+    wait_for_replica(&b, "shop", 2).await;
+    assert!(!starts(&b, "shop").await);
+    assert_eq!(a.response("shop").await, None);
+}
