@@ -229,3 +229,6 @@ impl DesiredWriter {
         let _ = timeout(RECONCILE_WAIT_MAX, reconciled).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

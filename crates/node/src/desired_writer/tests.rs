@@ -1,0 +1,270 @@
+//! Whole hosts on the in-process bus, in paused time.
+
+use std::pin::pin;
+
+use futures_util::FutureExt as _;
+
+use super::*;
+use crate::test_support::{
+    TestHost, TestLattice, app, app_name, app_on, artifact, deployed, serving,
+};
+
+/// More turns than the check of an app on its host takes.
+const TURNS: usize = 100;
+
+/// The record of an app in the bucket.
+fn in_bucket(host: &TestHost, app: &str) -> Option<Record> {
+    let key = app_key(&app_name(app)).unwrap();
+    let records = &host.joined.writer.stores.records;
+    let record = records.get(&key).now_or_never().unwrap().unwrap()?;
+    match record_codec::decode(&key, &record.value) {
+        Said::App(_, record) => Some(record),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Writes a record as another host does, over any record that is there.
+fn write(host: &TestHost, app: &str, record: &Record) {
+    let key = app_key(&app_name(app)).unwrap();
+    let records = &host.joined.writer.stores.records;
+    let current = records.get(&key).now_or_never().unwrap().unwrap();
+    let current = current.map_or(Revision::NONE, |current| current.revision);
+    let value = record_codec::encode_app(record).unwrap();
+    let put = records.put(&key, value, current);
+    put.now_or_never().unwrap().unwrap();
+}
+
+/// Runs a test on a runtime with one blocking thread; see [`deploy_and_interrupt`].
+fn run_with_one_blocking_thread(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+/// Deploys an app, and calls `interrupt` between the read of the old record and the write of the
+/// new one: the upload in between waits for the only blocking thread.
+async fn deploy_and_interrupt(
+    host: &TestHost,
+    app: App,
+    interrupt: impl FnOnce(),
+) -> Result<Deployment, DeployError> {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let occupied = tokio::task::spawn_blocking(move || released.recv());
+    let mut deploy = pin!(host.joined.deploy(app));
+    // Only the upload is still pending after so many turns of all tasks.
+    for _ in 0..TURNS {
+        assert!(deploy.as_mut().now_or_never().is_none());
+        tokio::task::yield_now().await;
+    }
+    interrupt();
+    drop(release);
+    occupied.await.unwrap().unwrap_err();
+    deploy.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_is_written_and_returns_once_this_host_follows() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    let first = a.joined.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(first.changes, ["new app `shop`"]);
+    assert_eq!(first.deployed.revision, 1);
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
+    let second = a.joined.deploy(app("shop", 2)).await.unwrap();
+    assert_eq!(second.deployed.revision, 2);
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 2");
+    assert_eq!(
+        in_bucket(&a, "shop"),
+        Some(Record::Deployed(second.deployed))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_uploads_the_artifacts_for_other_hosts() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    let (digest, bytes) = artifact("shop");
+    let uploaded = a.joined.writer.stores.objects.get(&digest).await.unwrap();
+    assert_eq!(&uploaded[..], bytes);
+    b.wait_for_app("shop", 1).await;
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_artifacts_that_a_client_has_uploaded_are_here_for_the_check() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    let (digest, bytes) = artifact("shop");
+    let objects = &a.joined.writer.stores.objects;
+    objects.put(bytes.into()).await.unwrap();
+    // The check fails, so nothing but the deploy has a reason to download.
+    a.runtime.break_app(&app_name("shop"));
+    a.joined.deploy(app("shop", 1)).await.unwrap_err();
+    assert!(a.artifacts.contains(&digest));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_that_changes_nothing_writes_nothing() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    let first = a.joined.deploy(app("shop", 1)).await.unwrap();
+    let again = a.joined.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(again.deployed, first.deployed);
+    assert_eq!(again.changes, [""; 0]);
+    assert_eq!(
+        in_bucket(&a, "shop"),
+        Some(Record::Deployed(first.deployed))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_does_not_run_is_not_written() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    a.runtime.break_app(&app_name("shop"));
+    let error = a.joined.deploy(app("shop", 1)).await.unwrap_err();
+    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    assert_eq!(in_bucket(&a, "shop"), None);
+    let objects = &a.joined.writer.stores.objects;
+    assert!(!objects.has(&artifact("shop").0).await.unwrap());
+}
+
+#[test]
+fn a_concurrent_change_is_a_conflict_and_stays() {
+    run_with_one_blocking_thread(async {
+        let lattice = TestLattice::new();
+        let [a] = lattice.hosts(["a"]).await;
+        a.store_artifact("shop");
+        let competitor = deployed(1, app_on("b", "shop", 7));
+        let compete = || write(&a, "shop", &competitor);
+        let error = deploy_and_interrupt(&a, app("shop", 1), compete).await;
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "app `shop` was changed by another deploy at the same time; compare with the current \
+             revision, and deploy again"
+        );
+        assert_eq!(in_bucket(&a, "shop"), Some(competitor));
+        assert_eq!(a.response("shop").await, None);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unavailable_bucket_takes_no_change() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    let first = a.joined.deploy(app_on("a", "shop", 1)).await.unwrap();
+    lattice.network.set_store_away_from(&["a"]);
+    let expected = "cannot reach the desired-state bucket: nothing was changed, running apps are \
+                    unaffected; retry when NATS is back";
+    let error = a.joined.deploy(app_on("a", "shop", 2)).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    let error = a.joined.undeploy(app_name("shop")).await.unwrap_err();
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(
+        in_bucket(&b, "shop"),
+        Some(Record::Deployed(first.deployed))
+    );
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
+}
+
+#[test]
+fn a_bucket_that_is_lost_during_a_deploy_is_reported_and_unchanged() {
+    run_with_one_blocking_thread(async {
+        let lattice = TestLattice::new();
+        let [a, b] = lattice.hosts(["a", "b"]).await;
+        a.store_artifact("shop");
+        let lose = || lattice.network.set_store_away_from(&["a"]);
+        let error = deploy_and_interrupt(&a, app("shop", 1), lose).await;
+        let error = error.unwrap_err();
+        assert!(
+            matches!(error, DeployError::Lattice(ChangeError::Object(_))),
+            "{error:?}"
+        );
+        assert_eq!(in_bucket(&b, "shop"), None);
+        assert_eq!(serving(&a.controller.snapshot(), "shop"), None);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_is_undeployed_once() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(a.joined.undeploy(app_name("shop")).await.unwrap(), 2);
+    assert_eq!(serving(&a.controller.snapshot(), "shop"), None);
+    let error = a.joined.undeploy(app_name("shop")).await.unwrap_err();
+    assert_eq!(error.to_string(), "no app `shop` is deployed");
+    let record = in_bucket(&a, "shop").unwrap();
+    assert!(
+        matches!(record, Record::Removed { revision: 2, .. }),
+        "{record:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_was_never_deployed_cannot_be_undeployed() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    let error = a.joined.undeploy(app_name("shop")).await.unwrap_err();
+    assert_eq!(error.to_string(), "no app `shop` is deployed");
+    assert_eq!(in_bucket(&a, "shop"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_after_a_removal_has_a_later_revision() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app("shop", 1)).await.unwrap();
+    a.joined.undeploy(app_name("shop")).await.unwrap();
+    let again = a.joined.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(again.deployed.revision, 3);
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_to_a_bucket_that_lost_the_app_has_a_later_revision() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    // The bucket is empty, and not refilled from this replica yet.
+    let records = [(app_name("shop"), deployed(4, app("shop", 4)))];
+    let replica = DesiredReplica::new(records, []);
+    let writer = DesiredWriter {
+        replica: watch::Sender::new(Arc::new(replica)).subscribe(),
+        ..a.joined.writer.clone()
+    };
+    let deployment = writer.deploy(app("shop", 5)).await.unwrap();
+    assert_eq!(deployment.deployed.revision, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_of_a_newer_version_is_not_overwritten() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    let key = app_key(&app_name("shop")).unwrap();
+    let records = &a.joined.writer.stores.records;
+    let newer = Bytes::from_static(br#"{"paused":{}}"#);
+    records
+        .put(&key, newer.clone(), Revision::NONE)
+        .await
+        .unwrap();
+    let error = a.joined.deploy(app("shop", 1)).await.unwrap_err();
+    let error = error.to_string();
+    assert!(
+        error.contains("cannot be read by this version of weft"),
+        "{error}"
+    );
+    assert_eq!(records.get(&key).await.unwrap().unwrap().value, newer);
+}
