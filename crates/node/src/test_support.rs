@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use weft_bus::local::{LocalNetwork, LocalOptions};
-use weft_bus::{Bus, Scope};
+use weft_bus::{Bus, Lane, Scope};
 use weft_lattice_config::{App, AppName, Digest};
 use weft_membership::Moment;
 use weft_membership::message::{
@@ -24,6 +24,7 @@ use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::BucketOptions;
+use weft_state::peers::message::Question;
 use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
@@ -32,6 +33,8 @@ use crate::controller::{self, Controller, Lattice, Snapshot};
 use crate::fake_runtime::{FakeApp, FakeCallServer, FakeRuntime, REVISION_ANNOTATION};
 use crate::membership_task::MembershipSnapshot;
 use crate::mesh::{Joined, Mesh, Parts};
+use crate::peer_rpc::PeerClient;
+use crate::subjects::Subjects;
 
 /// The longest wait for a state, in paused time: longer than any retry, and no real time.
 const WAIT_MAX: Duration = Duration::from_secs(120);
@@ -411,4 +414,36 @@ pub(super) fn events_of(events: &Events, app: &str) -> Vec<String> {
     let found = events.tail(usize::MAX, |event| event.app.as_deref() == Some(app));
     let kinds = found.into_iter().map(|event| event.kind);
     kinds.filter(|kind| kind.starts_with("app-")).collect()
+}
+
+// === peers ===
+
+/// The client of a peer on a network.
+pub(super) fn peer_client(network: &LocalNetwork, name: &str, me: HostId) -> PeerClient {
+    let scope = Scope::new(LATTICE).unwrap();
+    PeerClient {
+        bus: network.join(name, &scope).lane(Lane::Calls),
+        subjects: Subjects::new(&scope, me).unwrap(),
+        me,
+        incarnation: 1,
+        sequence: Arc::default(),
+    }
+}
+
+/// Answers each request to a peer with the payload that `answer` returns.
+pub(super) async fn answer_requests(
+    peer: &PeerClient,
+    tasks: &TaskTracker,
+    answer: impl Fn(&PeerClient, Question) -> Vec<u8> + Send + 'static,
+) {
+    let peer = peer.clone();
+    let mut requests = peer.bus.subscribe(&peer.subjects.peer_requests).await;
+    tasks.spawn(async move {
+        while let Some(message) = requests.next_message().await {
+            let request = Question::decode(&message.payload, LATTICE).unwrap();
+            let answer = Bytes::from(answer(&peer, request));
+            let reply = message.reply.unwrap();
+            peer.bus.publish(&reply, None, answer).await.unwrap();
+        }
+    });
 }

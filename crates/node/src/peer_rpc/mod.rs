@@ -296,3 +296,6 @@ async fn part_on_disk(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -115,3 +115,6 @@ fn below(random: &mut Random, bound: usize) -> usize {
     // There are fewer hosts than `u32::MAX`.
     random.below(u32::try_from(bound).unwrap_or(u32::MAX)) as usize
 }
+
+#[cfg(test)]
+mod tests;
