@@ -149,10 +149,17 @@ impl Actor {
         let prepared = self.prepare(app, &share).await?;
         self.check_providers(app).await?;
         let running = self.bind(app, prepared).await?;
-        let deployed = {
+        let stored = {
             let app = app.clone();
             self.with_store(move |store| store.put(&app, now_ms()))
-                .await?
+                .await
+        };
+        let deployed = match stored {
+            Ok(deployed) => deployed,
+            Err(error) => {
+                self.discard_bound(name).await;
+                return Err(error);
+            }
         };
         self.insert_app(deployed.clone(), share, AppState::Ready(running));
         self.publish();
@@ -271,6 +278,16 @@ impl Actor {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Closes the providers of a revision that was bound and is not used, and restores those of the
+    /// current one.
+    async fn discard_bound(&mut self, name: &str) {
+        if self.apps.contains_key(name) {
+            self.restore_providers(name).await;
+        } else if let Some(providers) = self.providers.remove(name) {
+            ProviderStarter::close_removed(&providers, &Providers::new()).await;
         }
     }
 

@@ -8,7 +8,7 @@ use weft_link::Share;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
 
-use super::super::providers::bound;
+use super::super::providers::{ProviderStarter, bound};
 use super::super::{AppState, DeployError, DesiredApp, FailedRevision, HostedApp};
 use super::Actor;
 
@@ -125,8 +125,8 @@ impl Actor {
         self.failed.insert(name, Arc::new(failed));
     }
 
-    /// Binds the running revision again: one of its providers was closed for one that does not
-    /// start.
+    /// Binds the current revision again: one of its providers was closed for one of a revision that
+    /// does not start or is not stored. Closes the other providers of that revision.
     pub(super) async fn restore_providers(&mut self, name: &str) {
         let Some(current) = self.apps.get(name).cloned() else {
             return;
@@ -142,6 +142,7 @@ impl Actor {
         };
         match restored.await {
             Ok((started, running)) => {
+                ProviderStarter::close_removed(&remaining, &started).await;
                 self.providers.insert(name.to_owned(), started);
                 let state = AppState::Ready(running);
                 self.apps.insert(
@@ -155,6 +156,8 @@ impl Actor {
                 self.publish();
             }
             Err(error) => {
+                // Those that were closed must not be reused.
+                self.providers.insert(name.to_owned(), remaining);
                 tracing::error!(
                     app = name,
                     error = chain(&error),

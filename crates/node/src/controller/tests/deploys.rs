@@ -4,19 +4,21 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
+use redb::{Database, TableDefinition};
 use serde_json::json;
 use tokio::time::Instant;
 use weft_ingress::RouteTarget;
-use weft_state::store::StoreError;
+use weft_link::Share;
+use weft_state::store::{Store, StoreError};
 
 use super::TestController;
 use super::fake_provider::provider;
 use crate::controller::actor::FINISH_DEADLINE;
-use crate::controller::{AppState, DeployError, Lattice};
+use crate::controller::{AppState, DeployError, DesiredApp, Lattice};
 use crate::fake_runtime::FakeRuntime;
 use crate::runtime::PrepareErrorKind;
 use crate::test_support::{
-    app, app_name, app_with, artifact, events_of, serving, set_in_flight, wait_for,
+    app, app_name, app_with, artifact, deployed, events_of, serving, set_in_flight, wait_for,
 };
 
 /// An app with the route `/`, and one provider.
@@ -99,6 +101,71 @@ async fn a_revision_that_cannot_be_prepared_takes_nothing_from_the_one_that_serv
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
     let stored: Vec<_> = host.store.apps().unwrap().into_iter().flatten().collect();
     assert_eq!(stored, [first.deployed]);
+}
+
+/// A host whose database has a record of `shop` that this version cannot decode: a deploy of it
+/// cannot be stored.
+async fn host_that_cannot_store_the_shop() -> TestController {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("desired.redb");
+    drop(Store::open(&path).unwrap());
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let apps = TableDefinition::<&str, &[u8]>::new("apps.v1");
+    let mut table = transaction.open_table(apps).unwrap();
+    let newer = br#"{"paused":{}}"#.as_slice();
+    table.insert("shop", newer).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    let store = Arc::new(Store::open(&path).unwrap());
+    TestController::start_on(Arc::default(), store, directory, Lattice::Standalone).await
+}
+
+#[tokio::test]
+async fn a_first_revision_that_cannot_be_stored_leaves_no_provider_open() {
+    let host = host_that_cannot_store_the_shop().await;
+    let error = host.controller.deploy(app_with_route("shop")).await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, DeployError::Store(StoreError::Record { .. })),
+        "{error:?}"
+    );
+    assert_eq!(host.providers.take(), ["make db 1", "close db 1"]);
+    assert!(host.controller.snapshot().apps.is_empty());
+}
+
+#[tokio::test]
+async fn a_revision_that_cannot_be_stored_leaves_the_old_one_with_its_providers() {
+    let host = host_that_cannot_store_the_shop().await;
+    let shop = |revision, providers| {
+        let cart = json!({ "name": "cart", "source": { "digest": artifact("shop").0 } });
+        let spec = json!({ "components": [cart], "providers": providers });
+        app_with("shop", revision, &spec)
+    };
+    // A revision of a lattice is not stored by the controller.
+    let first = DesiredApp {
+        app: app_name("shop"),
+        record: deployed(1, shop(1, json!([provider("db", 1), provider("log", 1)]))),
+        share: Share::Whole,
+    };
+    host.controller.reconcile(vec![first]).await.unwrap();
+    host.providers.take();
+    let second = json!([provider("db", 2), provider("log", 1), provider("cache", 1)]);
+    let error = host.controller.deploy(shop(2, second)).await.unwrap_err();
+    assert!(matches!(error, DeployError::Store(_)), "{error:?}");
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    let log = [
+        "close db 1",
+        "make db 2",
+        "make cache 1",
+        "close db 2",
+        "make db 1",
+        "close cache 1",
+    ];
+    assert_eq!(host.providers.take(), log);
+    host.controller.stop().await;
+    assert_eq!(host.providers.take(), ["close db 1", "close log 1"]);
 }
 
 #[tokio::test]
