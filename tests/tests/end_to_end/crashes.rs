@@ -262,7 +262,7 @@ fn a_damaged_state_is_named_and_left_as_it_is() {
     });
     refused
         .expect_code(1)
-        .expect_stderr(&["desired state", &state.to_string_lossy()]);
+        .expect_stderr(&["desired-state database", &state.to_string_lossy()]);
     assert!(
         std::fs::read(&state).unwrap() == damaged,
         "for whoever repairs it"

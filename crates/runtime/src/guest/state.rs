@@ -30,7 +30,7 @@ const HANDLES_MAX: usize = 10_000;
 
 /// The most bytes that host functions copy from a guest in one call: limits the memory that one
 /// argument makes the host allocate.
-const HOSTCALL_FUEL: usize = 64 << 20;
+const HOSTCALL_FUEL: usize = 128 << 20;
 
 /// The state that all instances of an endpoint share.
 pub(crate) struct StoreTemplate {
