@@ -38,7 +38,7 @@ fn paths_that_mean_two_things_are_refused() {
         "/count%0",
         "/%zz",
     ] {
-        weft.fetch(path).expect(400, &["the path"]);
+        weft.fetch(path).expect(400, &["invalid path"]);
     }
     for path in ["/headers?up=../..", "/headers?nul=%00", "/headers"] {
         weft.fetch(path).expect(200, &[path]);
