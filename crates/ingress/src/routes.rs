@@ -72,7 +72,7 @@ impl RouteTable {
     }
 
     /// The target of a request to `host`, without port, and `path`.
-    pub(crate) fn find(&self, host: &str, path: &str) -> Option<&RouteTarget> {
+    pub fn find(&self, host: &str, path: &str) -> Option<&RouteTarget> {
         self.routes_of(host)
             .flatten()
             .find(|route| route.spec.path.matches(path))

@@ -162,7 +162,7 @@ async fn an_unavailable_bucket_takes_no_change() {
     let [a, b] = lattice.hosts(["a", "b"]).await;
     a.store_artifact("shop");
     let first = a.joined.deploy(app_on("a", "shop", 1)).await.unwrap();
-    lattice.network.set_store_away_from(&["a"]);
+    lattice.network.set_jetstream_unreachable(&["a"]);
     let expected = "cannot reach the desired-state bucket: nothing was changed, running apps are \
                     unaffected; retry when NATS is back";
     let error = a.joined.deploy(app_on("a", "shop", 2)).await.unwrap_err();
@@ -182,7 +182,7 @@ fn a_bucket_that_is_lost_during_a_deploy_is_reported_and_unchanged() {
         let lattice = TestLattice::new();
         let [a, b] = lattice.hosts(["a", "b"]).await;
         a.store_artifact("shop");
-        let lose = || lattice.network.set_store_away_from(&["a"]);
+        let lose = || lattice.network.set_jetstream_unreachable(&["a"]);
         let error = deploy_and_interrupt(&a, app("shop", 1), lose).await;
         let error = error.unwrap_err();
         assert!(

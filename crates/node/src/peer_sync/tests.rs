@@ -31,7 +31,7 @@ async fn wait_for_revision(host: &TestHost, app: &str, revision: u64) {
 async fn a_host_without_the_bucket_receives_records_and_artifacts_of_a_peer() {
     let lattice = TestLattice::new();
     let [a, b] = lattice.hosts(["a", "b"]).await;
-    lattice.network.set_store_away_from(&["b"]);
+    lattice.network.set_jetstream_unreachable(&["b"]);
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     b.wait_for_app("shop", 1).await;
@@ -48,7 +48,7 @@ async fn a_host_without_the_bucket_receives_a_removal() {
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     b.wait_for_app("shop", 1).await;
-    lattice.network.set_store_away_from(&["b"]);
+    lattice.network.set_jetstream_unreachable(&["b"]);
     a.joined.undeploy(app_name("shop")).await.unwrap();
     wait_for(&b.controller.watch(), |snapshot| snapshot.apps.is_empty()).await;
 }
@@ -56,7 +56,7 @@ async fn a_host_without_the_bucket_receives_a_removal() {
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_older_than_the_own_one_changes_nothing() {
     let lattice = TestLattice::new();
-    lattice.network.set_store_away_from(&["a", "b"]);
+    lattice.network.set_jetstream_unreachable(&["a", "b"]);
     let (a, b) = (lattice.disk("a"), lattice.disk("b"));
     let older = deployed(1, app("shop", 1));
     let only_a = deployed(1, app("zoo", 1));
@@ -151,11 +151,11 @@ async fn malformed_answers_and_unknown_records_of_one_peer_do_not_hide_the_recor
 async fn the_records_of_a_returned_bucket_are_merged_with_those_of_peers() {
     let lattice = TestLattice::new();
     let [a, b] = lattice.hosts(["a", "b"]).await;
-    lattice.network.set_store_away_from(&["b"]);
+    lattice.network.set_jetstream_unreachable(&["b"]);
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     b.wait_for_app("shop", 1).await;
-    lattice.network.set_store_away_from(&[]);
+    lattice.network.set_jetstream_unreachable(&[]);
     wait_for(&a.joined.membership, |membership| {
         let contents = membership
             .view

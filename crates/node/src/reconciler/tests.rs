@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, timeout};
-use weft_bus::local::StoreContent;
+use weft_bus::local::JetStreamContent;
 use weft_lattice_config::App;
 use weft_lattice_config::placement::ComponentId;
 use weft_membership::message::Failure;
@@ -238,7 +238,9 @@ async fn an_erased_bucket_is_refilled_and_nothing_is_undeployed() {
     let stops = wait_for(&b.controller.watch(), |snapshot| {
         serving(snapshot, "shop").is_none()
     });
-    lattice.network.replace_store(StoreContent::default());
+    lattice
+        .network
+        .replace_jetstream(JetStreamContent::default());
     tokio::select! {
         _ = stops => panic!("the app was undeployed"),
         () = wait_for_bucket(&a, "shop", 1) => {}
@@ -253,13 +255,13 @@ async fn an_older_bucket_is_refilled_and_no_older_revision_comes_back() {
     let [a, b] = lattice.hosts(["a", "b"]).await;
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
-    let older = lattice.network.store_content();
+    let older = lattice.network.jetstream_content();
     a.joined.deploy(app_on("b", "shop", 2)).await.unwrap();
     b.wait_for_app("shop", 2).await;
     let returns = wait_for(&b.controller.watch(), |snapshot| {
         serving(snapshot, "shop") != Some(2)
     });
-    lattice.network.replace_store(older);
+    lattice.network.replace_jetstream(older);
     tokio::select! {
         _ = returns => panic!("an older revision came back"),
         () = wait_for_bucket(&a, "shop", 2) => {}
@@ -336,10 +338,10 @@ async fn an_unavailable_bucket_is_reported_and_nothing_is_undeployed() {
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     b.wait_for_app("shop", 1).await;
-    lattice.network.set_store_away_from(&["b"]);
+    lattice.network.set_jetstream_unreachable(&["b"]);
     wait_for_condition(&a, &b, HostCondition::StoreAway, true).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
-    lattice.network.set_store_away_from(&[]);
+    lattice.network.set_jetstream_unreachable(&[]);
     wait_for_condition(&a, &b, HostCondition::StoreAway, false).await;
 }
 
