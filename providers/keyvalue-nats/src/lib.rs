@@ -69,7 +69,7 @@ struct NatsProvider {
 // === impl NatsFactory ===
 
 impl NatsFactory {
-    /// Creates the factory of a host; `lattice` is `None` for a standalone host.
+    /// Creates the factory of a host, with the lattice that the host has joined, if any.
     #[must_use]
     pub fn new(lattice: Option<Lattice>) -> Self {
         Self {
