@@ -1,12 +1,12 @@
 //! Components on wasmtime: every use of wasmtime in a host is in this crate.
 //!
-//! - [`engine`], [`compile`]: the engines, and compilation with its cache.
-//! - [`bindings`], [`guest`]: the interfaces that components import, and the state of an instance.
-//! - [`linking`]: from the links of a manifest to components that can be instantiated.
-//! - [`links`]: calls between components that are not fused.
-//! - [`endpoint`]: components that take requests and calls, with their instances and limits.
-//! - [`http`], [`wave_call`]: HTTP requests, and calls with arguments in text form.
-//! - [`app_runtime`]: the implementation of [`weft_node::runtime::Runtime`].
+//! - `engine`, `compile`: the engines, and compilation with its cache.
+//! - `bindings`, `guest`: the interfaces that components import, and the state of an instance.
+//! - `linking`: from the links of a manifest to components that can be instantiated.
+//! - `links`: calls between components that are not fused.
+//! - `endpoint`: components that take requests and calls, with their instances and limits.
+//! - `http`, `wave_call`: HTTP requests, and calls with arguments in text form.
+//! - `app_runtime`: the implementation of [`weft_node::runtime::Runtime`].
 
 mod app_runtime;
 mod bindings;
