@@ -26,7 +26,8 @@ pub(crate) struct Source {
 }
 
 /// Reads all sources that are not tests: files in a crate's folder `tests/`, files named `tests.rs`
-/// and modules declared with `#[cfg(test)]` are left out. [`mod@scan`] finds the test modules in files.
+/// and modules declared with `#[cfg(test)]` are left out. [`mod@scan`] finds the test modules in
+/// files.
 pub(crate) fn read() -> Result<Vec<Source>> {
     let listed = output(Command::new("git").args(["ls-files", "*.rs", "*Cargo.toml"]))?;
     // A file that was removed and not committed yet is still listed.
