@@ -29,8 +29,12 @@ use crate::links::Sessions;
 const HANDLES_MAX: usize = 10_000;
 
 /// The most bytes that host functions copy from a guest in one call: limits the memory that one
-/// argument makes the host allocate.
-const HOSTCALL_FUEL: usize = 128 << 20;
+/// argument makes the host allocate. No link carries more.
+const HOSTCALL_FUEL: usize = 64 << 20;
+
+/// The same for stores of the concurrent engine, where an element of a list takes 40 bytes: enough
+/// for lists of two million bytes.
+const CONCURRENT_HOSTCALL_FUEL: usize = 128 << 20;
 
 /// The state that all instances of an endpoint share.
 pub(crate) struct StoreTemplate {
@@ -100,10 +104,13 @@ impl GuestState {
         store.limiter(|state| &mut state.meter);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().meter.tick()?));
-        store.set_hostcall_fuel(HOSTCALL_FUEL);
-        if kind == EngineKind::Synchronous {
+        match kind {
+            EngineKind::Synchronous => {
+                store.set_hostcall_fuel(HOSTCALL_FUEL);
+                store.set_max_component_handles(HANDLES_MAX);
+            }
             // The concurrent engine counts its own tasks as handles.
-            store.set_max_component_handles(HANDLES_MAX);
+            EngineKind::Concurrent => store.set_hostcall_fuel(CONCURRENT_HOSTCALL_FUEL),
         }
         store
     }
