@@ -70,19 +70,3 @@ pub fn reply_frame(
     }
     frame
 }
-
-/// The failure in place of a reply that exceeds the largest message of the bus; `None` if `frame`
-/// is not a request.
-#[must_use]
-pub fn too_large(frame: &[u8], found: usize, limit: usize) -> Option<Vec<u8>> {
-    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-        return None;
-    };
-    let to = request.target.component;
-    let reason = format!(
-        "the reply of `{to}` is too large: found {found} bytes, expected at most {limit}, the largest \
-         message of the bus"
-    );
-    let failure = LinkFailure::new(FailureCode::MaybeExecuted, reason);
-    Some(reply_frame(&request, None, &Err(failure)))
-}
