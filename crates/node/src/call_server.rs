@@ -74,11 +74,11 @@ impl CallListener {
             Ok(Kind::Held) => {
                 Box::pin(self.serve_offloaded(&message.payload, arrived, reply)).await
             }
-            Ok(kind) => {
+            Ok(_) => {
                 let answering = self.server.answer(&message.payload);
-                let answer = match kind {
-                    Kind::Request => {
-                        match self.until_cancelled(&message.payload, answering).await {
+                let answer = match Frame::decode(&message.payload) {
+                    Ok(Frame::Request(request)) => {
+                        match self.until_cancelled(request.call, answering).await {
                             Some(answer) => answer,
                             None => return,
                         }
@@ -98,15 +98,8 @@ impl CallListener {
     }
 
     /// Runs a call until it ends or its caller cancels it, which drops it. `None` if cancelled.
-    async fn until_cancelled<R>(
-        &self,
-        frame: &[u8],
-        running: impl Future<Output = R>,
-    ) -> Option<R> {
-        let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-            return Some(running.await);
-        };
-        let call = self.running.start(request.call);
+    async fn until_cancelled<R>(&self, call: u64, running: impl Future<Output = R>) -> Option<R> {
+        let call = self.running.start(call);
         tokio::select! {
             biased;
             ended = running => Some(ended),
@@ -146,13 +139,10 @@ impl CallListener {
                 return self.publish(reply, Bytes::new()).await;
             }
         };
-        let call = self.running.start(request.call);
-        let ended = tokio::select! {
-            biased;
-            ended = self.run_offloaded(&held, &request) => ended,
-            () = call.cancelled() => return,
+        let running = self.run_offloaded(&held, &request);
+        let Some(ended) = self.until_cancelled(request.call, running).await else {
+            return;
         };
-        drop(call);
         let answer = match ended {
             Ok(answer) => answer,
             Err(failure) => reply_frame(&request, None, &Err(failure)),
