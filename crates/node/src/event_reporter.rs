@@ -1,5 +1,7 @@
 //! Reports changes of the lattice: a line in the log, and an event for `weft events`.
 
+use std::collections::BTreeMap;
+
 use weft_lattice_config::placement::{self, Assignments, Plan, moves};
 use weft_membership::message::HostState;
 use weft_membership::{Change, Event, Freeze, HostId, View};
@@ -8,6 +10,9 @@ use weft_telemetry::events::{About, Events, Kind};
 
 /// The most moves of one plan that are reported one by one; of the rest, only the number is.
 const MOVES_REPORTED_MAX: usize = 100;
+
+/// The most changes of a host that wait for its name.
+const CHANGES_QUEUED_MAX: usize = 8;
 
 /// The state that was reported last, so that each change is reported once.
 pub(super) struct EventReporter {
@@ -56,34 +61,64 @@ impl EventReporter {
     }
 }
 
-/// Reports a membership event.
-pub(super) fn report(events: &Events, view: &View, event: &Event) {
-    match event {
-        Event::Host { host, change } => report_host(events, view, *host, *change),
-        Event::Froze(freeze) => {
-            tracing::info!(?freeze, "placement is paused");
-            let why = freeze_reason(*freeze);
-            report_lattice(
-                events,
-                Kind::ViewFrozen,
-                format!("placement is paused: {why}"),
-            );
+/// Reports membership events, each with the name of its host. A host is unnamed until its
+/// inventory is received, shortly after its first heartbeat; its events wait until then.
+pub(super) struct MembershipReporter {
+    events: Events,
+    unnamed: BTreeMap<HostId, Vec<Change>>,
+}
+
+impl MembershipReporter {
+    pub(super) fn new(events: Events) -> Self {
+        Self {
+            events,
+            unnamed: BTreeMap::new(),
         }
-        Event::Thawed => {
-            tracing::info!("placement has resumed");
-            let message = "placement has resumed".to_owned();
-            report_lattice(events, Kind::ViewThawed, message);
+    }
+
+    /// Reports one event, or queues it until its host has a name.
+    pub(super) fn report(&mut self, view: &View, event: &Event) {
+        match event {
+            Event::Host { host, change } => self.report_change(view, *host, *change),
+            Event::Froze(freeze) => {
+                tracing::info!(?freeze, "placement is paused");
+                let reason = freeze_reason(*freeze);
+                let message = format!("placement is paused: {reason}");
+                report_lattice(&self.events, Kind::ViewFrozen, message);
+            }
+            Event::Thawed => {
+                tracing::info!("placement has resumed");
+                let message = "placement has resumed".to_owned();
+                report_lattice(&self.events, Kind::ViewThawed, message);
+            }
+            Event::Superseded { incarnation } => {
+                tracing::error!(
+                    incarnation,
+                    "another process has this host's key; the lattice ignores this one"
+                );
+                let message = format!(
+                    "another process has this host's key, with incarnation {incarnation}; the \
+                     lattice ignores this one"
+                );
+                report_lattice(&self.events, Kind::HostSuperseded, message);
+            }
         }
-        Event::Superseded { incarnation } => {
-            tracing::error!(
-                incarnation,
-                "another process has this host's key; the lattice ignores this one"
-            );
-            let message = format!(
-                "another process has this host's key, with incarnation {incarnation}; the lattice \
-                 ignores this one"
-            );
-            report_lattice(events, Kind::HostSuperseded, message);
+    }
+
+    fn report_change(&mut self, view: &View, host: HostId, change: Change) {
+        tracing::info!(host = host.short(), ?change, "lattice");
+        let queued = self.unnamed.entry(host).or_default();
+        queued.push(change);
+        // A host that is lost before its inventory arrives is reported by its short id.
+        let is_final = matches!(change, Change::Died | Change::Left | Change::Forgotten);
+        if view.host(host).is_none_or(|host| host.contents.is_none())
+            && !is_final
+            && queued.len() < CHANGES_QUEUED_MAX
+        {
+            return;
+        }
+        for change in self.unnamed.remove(&host).unwrap_or_default() {
+            report_host(&self.events, view, host, change);
         }
     }
 }
@@ -118,7 +153,6 @@ fn report_moves(events: &Events, view: &View, before: &Assignments, after: &Assi
 }
 
 fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
-    tracing::info!(host = host.short(), ?change, "lattice");
     let (kind, what) = match change {
         Change::Joined => (Kind::HostJoined, "has joined".to_owned()),
         Change::Restarted => (Kind::HostRestarted, "has restarted".to_owned()),
@@ -131,7 +165,7 @@ fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
             "was dead, and sends heartbeats again".to_owned(),
         ),
         Change::Damped { .. } => {
-            let what = "restarts too often, and gets no components until moved is stable";
+            let what = "restarts too often, and gets no components until it is stable";
             (Kind::HostDamped, what.to_owned())
         }
         Change::Steadied => (
@@ -139,11 +173,12 @@ fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
             "is stable, and gets components again".to_owned(),
         ),
         Change::State(state) => (Kind::HostState, state_phrase(state).to_owned()),
-        // Each deploy changes all inventories; `app-deployed` and `placement-moved` report moved.
+        // Each deploy changes all inventories; `app-deployed` and `placement-moved` report
+        // their effects.
         Change::Inventory => return,
         Change::Forgotten => (
             Kind::HostForgotten,
-            "has been dead for so long that moved was removed".to_owned(),
+            "has been dead for so long that it was removed".to_owned(),
         ),
     };
     let name = host_name(view, host);
@@ -172,9 +207,7 @@ fn state_phrase(state: HostState) -> &'static str {
 pub(crate) fn freeze_reason(freeze: Freeze) -> &'static str {
     match freeze {
         Freeze::Unconnected => "this host has not reached the bus yet",
-        Freeze::Joining => {
-            "this host has just joined, and receives heartbeats before moved decides"
-        }
+        Freeze::Joining => "this host has just joined, and receives heartbeats before it decides",
         Freeze::Away => "this host is disconnected from the bus",
         Freeze::Returning => "this host has just reconnected to the bus",
     }
@@ -191,7 +224,7 @@ fn report_lattice(events: &Events, kind: Kind, message: String) {
 }
 
 /// The display name of a host; its short id until its inventory is received.
-pub(super) fn host_name(view: &View, host: HostId) -> String {
+fn host_name(view: &View, host: HostId) -> String {
     let contents = view.host(host).and_then(|host| host.contents.as_ref());
     let name = contents.map(|contents| contents.name.clone());
     name.filter(|name| !name.is_empty())
@@ -202,5 +235,76 @@ fn placement_host_name(view: &View, host: &placement::HostId) -> String {
     match host.as_str().parse() {
         Ok(host) => host_name(view, host),
         Err(_) => host.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_membership::{SETTLE_AFTER_START, TICK_EVERY};
+
+    use super::*;
+    use crate::test_support::{OTHER, TestMembership, host};
+
+    /// The kinds and messages of all events.
+    fn reported(events: &Events) -> Vec<(String, String)> {
+        let all = events.tail(usize::MAX, |_| true).into_iter();
+        all.map(|event| (event.kind, event.message)).collect()
+    }
+
+    fn change(change: Change) -> Event {
+        Event::Host {
+            host: OTHER,
+            change,
+        }
+    }
+
+    /// A membership that receives heartbeats of a named host, and not its inventory yet.
+    fn unnamed() -> (TestMembership, weft_membership::Membership) {
+        let mut membership = TestMembership::new();
+        let mut other = host(OTHER, 1);
+        let contents = weft_membership::message::Contents {
+            name: "south".to_owned(),
+            ..Default::default()
+        };
+        other.set_contents(contents).unwrap();
+        membership.advance(SETTLE_AFTER_START, std::slice::from_mut(&mut other));
+        (membership, other)
+    }
+
+    #[test]
+    fn a_host_is_reported_by_the_name_in_its_inventory() {
+        let (mut membership, other) = unnamed();
+        let events = Events::new();
+        let mut reporter = MembershipReporter::new(events.clone());
+        let view = membership.own.view();
+        reporter.report(view, &change(Change::Joined));
+        reporter.report(view, &change(Change::State(HostState::Ready)));
+        assert_eq!(reported(&events), []);
+        membership.receive_inventory(&other);
+        reporter.report(membership.own.view(), &change(Change::Inventory));
+        let expected = [
+            ("host-joined".to_owned(), "south has joined".to_owned()),
+            ("host-state".to_owned(), "south is ready".to_owned()),
+        ];
+        assert_eq!(reported(&events), expected);
+    }
+
+    #[test]
+    fn a_host_that_dies_before_its_inventory_arrives_is_reported_by_its_id() {
+        let (mut membership, _) = unnamed();
+        let events = Events::new();
+        let mut reporter = MembershipReporter::new(events.clone());
+        membership.advance(TICK_EVERY, &mut []);
+        let view = membership.own.view();
+        for it in [Change::Joined, Change::Suspected, Change::Died] {
+            reporter.report(view, &change(it));
+        }
+        let kinds: Vec<_> = reported(&events)
+            .into_iter()
+            .map(|(kind, _)| kind)
+            .collect();
+        assert_eq!(kinds, ["host-joined", "host-suspected", "host-died"]);
+        let id = OTHER.short();
+        assert!(reported(&events).iter().all(|(_, it)| it.starts_with(&id)));
     }
 }

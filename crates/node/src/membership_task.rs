@@ -17,7 +17,7 @@ use weft_telemetry::events::Events;
 use weft_telemetry::logs::now_ms;
 
 use crate::clock::Clock;
-use crate::event_reporter;
+use crate::event_reporter::MembershipReporter;
 use crate::health_probe::PROBES_WAITING_MAX;
 use crate::subjects::Subjects;
 
@@ -46,7 +46,7 @@ pub(super) struct MembershipTask {
     router: Router,
     snapshots: watch::Sender<Arc<MembershipSnapshot>>,
     table: watch::Sender<Arc<Table>>,
-    events: Events,
+    reporter: MembershipReporter,
     /// The queue of the health probe; `None` if it was not started.
     probes: Option<mpsc::Sender<Probe>>,
 }
@@ -74,7 +74,7 @@ impl MembershipTask {
             table: watch::Sender::new(router.table()),
             router,
             snapshots: watch::Sender::new(Arc::new(snapshot)),
-            events,
+            reporter: MembershipReporter::new(events),
             probes: None,
         }
     }
@@ -174,7 +174,7 @@ impl MembershipTask {
     async fn on_tick(&mut self, control: &Bus) {
         let now = self.now();
         for event in self.membership.tick(now) {
-            event_reporter::report(&self.events, self.membership.view(), &event);
+            self.reporter.report(self.membership.view(), &event);
         }
         if self.router.refresh(self.membership.view()) {
             self.table.send_replace(self.router.table());
