@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use weft_lattice_config::Digest;
 use weft_membership::HostId;
 use weft_state::artifacts::{ARTIFACT_BYTES_MAX, ArtifactError, Artifacts};
+use weft_state::blocking;
 use weft_state::objects::Objects;
 use weft_telemetry::chain;
 
@@ -57,9 +58,8 @@ impl ArtifactFetcher {
     /// Fetches until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         loop {
-            let is_missing = tokio::select! {
-                () = stop.cancelled() => return,
-                is_missing = self.round() => is_missing,
+            let Some(is_missing) = stop.run_until_cancelled(self.round()).await else {
+                return;
             };
             let retry = async {
                 match is_missing {
@@ -68,6 +68,7 @@ impl ArtifactFetcher {
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 changed = self.needed.changed() => if changed.is_err() { return },
                 () = retry => {}
@@ -99,7 +100,7 @@ impl ArtifactFetcher {
     async fn verify(&self, needed: &Arc<Vec<Digest>>) {
         let (artifacts, needed) = (self.artifacts.clone(), needed.clone());
         let verified = self.local.borrow().digests.clone();
-        let found = tokio::task::spawn_blocking(move || {
+        let found = blocking::run(move || {
             let new = needed.iter().filter(|digest| !verified.contains(*digest));
             let found = new.filter(|digest| artifacts.contains(digest));
             found.cloned().collect::<Vec<_>>()
@@ -145,7 +146,7 @@ impl ArtifactFetcher {
         };
         let bytes = bytes.ok_or(FetchError::NotFound)?;
         let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
-        let stored = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes));
+        let stored = blocking::run(move || artifacts.put(&digest, &bytes));
         let stored = stored.await.map_err(|_| FetchError::Stopping)?;
         stored.map_err(FetchError::Disk)
     }

@@ -114,11 +114,8 @@ impl BusChannels {
         let channels = self.clone();
         async move {
             loop {
-                let delivery = tokio::select! {
-                    delivery = messages.next() => delivery,
-                    () = stop.cancelled() => return,
-                };
-                let Some(delivery) = delivery else { return };
+                let delivery = stop.run_until_cancelled(messages.next()).await;
+                let Some(Some(delivery)) = delivery else { return };
                 if let Some(accepted) = channels.dispatch(delivery) {
                     channels.0.tasks.spawn(server.clone().serve(accepted));
                 }

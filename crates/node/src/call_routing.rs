@@ -143,6 +143,7 @@ impl CallAttempts<'_> {
         let host_wait = self.host_wait.as_mut()?;
         let news = async {
             tokio::select! {
+                biased;
                 changed = host_wait.table.changed() => changed,
                 changed = host_wait.bus.changed() => changed,
             }

@@ -38,11 +38,8 @@ impl CallListener {
         let permits = Arc::new(Semaphore::new(CALLS_MAX));
         let mut dedup = Dedup::default();
         loop {
-            let message = tokio::select! {
-                message = calls.next_message() => message,
-                () = stop.cancelled() => return,
-            };
-            let Some(message) = message else { return };
+            let message = stop.run_until_cancelled(calls.next_message()).await;
+            let Some(Some(message)) = message else { return };
             if let Some(reply) = &message.reply
                 && !dedup.is_first(reply)
             {

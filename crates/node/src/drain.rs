@@ -78,6 +78,7 @@ impl Joined {
                 snapshots.borrow_and_update();
                 replica.borrow_and_update();
                 tokio::select! {
+                    biased;
                     Ok(()) = membership.changed() => {}
                     Ok(()) = snapshots.changed() => {}
                     Ok(()) = replica.changed() => {}

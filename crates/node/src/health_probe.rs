@@ -48,11 +48,8 @@ impl HealthProbe {
                 let permit = permits.clone().acquire_owned().await.ok()?;
                 Some((probes.recv().await?, permit))
             };
-            let next = tokio::select! {
-                next = next => next,
-                () = stop.cancelled() => return,
-            };
-            let Some((probe, permit)) = next else { return };
+            let next = stop.run_until_cancelled(next).await;
+            let Some(Some((probe, permit))) = next else { return };
             let health_probe = this.clone();
             this.tasks.spawn(async move {
                 health_probe.send(probe).await;

@@ -35,6 +35,7 @@ pub(super) async fn publish(
         };
         contents.send_replace(current.sorted());
         tokio::select! {
+            biased;
             changed = snapshots.changed() => if changed.is_err() { return },
             Ok(()) = labels.changed() => {}
             Ok(()) = conditions.changed() => {}

@@ -1,7 +1,10 @@
 //! The task that owns the membership of this host: it receives heartbeats and inventories, sends
 //! this host's own, and publishes a [`MembershipSnapshot`] and the routing table.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -110,21 +113,22 @@ impl MembershipTask {
         let heartbeats = self.bus.lane(Lane::Heartbeats);
         let control = self.bus.lane(Lane::Control);
         let subjects = self.subjects.clone();
-        let mut heartbeats_in = heartbeats.subscribe(&subjects.heartbeats).await;
-        let mut inventories_in = control.subscribe(&subjects.inventories).await;
-        let mut requests_in = control.subscribe(&subjects.inventory_requests).await;
+        let mut received = InTurn::new([
+            heartbeats.subscribe(&subjects.heartbeats).await,
+            control.subscribe(&subjects.inventories).await,
+            control.subscribe(&subjects.inventory_requests).await,
+        ]);
         let mut status = heartbeats.status();
         self.on_status(&status.borrow_and_update().clone());
         let mut beat = ticks(HEARTBEAT_EVERY);
         let mut tick = ticks(TICK_EVERY);
         loop {
             tokio::select! {
+                // Messages come last: a flood of them holds up nothing else.
+                biased;
                 () = stop.cancelled() => break,
                 _ = beat.tick() => self.send_heartbeat(&heartbeats).await,
                 _ = tick.tick() => self.on_tick(&control).await,
-                bytes = next_payload(&mut heartbeats_in) => self.receive(&control, &bytes).await,
-                bytes = next_payload(&mut inventories_in) => self.receive(&control, &bytes).await,
-                bytes = next_payload(&mut requests_in) => self.receive(&control, &bytes).await,
                 Ok(()) = status.changed() => {
                     let status = status.borrow_and_update().clone();
                     self.on_status(&status);
@@ -137,6 +141,7 @@ impl MembershipTask {
                     self.membership.set_state(state);
                     self.send_heartbeat(&heartbeats).await;
                 }
+                bytes = received.next() => self.receive(&control, &bytes).await,
             }
         }
         self.membership.set_state(HostState::Left);
@@ -253,10 +258,33 @@ fn ticks(every: Duration) -> tokio::time::Interval {
     ticks
 }
 
-/// The next payload; pending forever once the bus is closed.
-async fn next_payload(subscription: &mut Subscription) -> Bytes {
-    match subscription.next_message().await {
-        Some(message) => message.payload,
-        None => std::future::pending().await,
+/// Subscriptions that take turns, so that a flood of one kind of message does not hold up others.
+struct InTurn<const N: usize> {
+    subscriptions: [Subscription; N],
+    first: usize,
+}
+
+impl<const N: usize> InTurn<N> {
+    fn new(subscriptions: [Subscription; N]) -> Self {
+        Self {
+            subscriptions,
+            first: 0,
+        }
+    }
+
+    /// The next payload; pending forever once the bus is closed.
+    async fn next(&mut self) -> Bytes {
+        poll_fn(|context| {
+            for turn in 0..N {
+                let index = (self.first + turn) % N;
+                let next = pin!(self.subscriptions[index].next_message()).poll(context);
+                if let Poll::Ready(Some(message)) = next {
+                    self.first = index + 1;
+                    return Poll::Ready(message.payload);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }

@@ -14,6 +14,7 @@ use weft_lattice_config::placement::{self, ComponentId, HostId};
 use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
 use weft_link::Share;
 use weft_state::artifacts::Artifacts;
+use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
@@ -62,18 +63,18 @@ impl Precompiler {
         let mut done: BTreeMap<AppName, (u64, Share)> = BTreeMap::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 Ok(()) = self.membership.changed() => {}
                 Ok(()) = self.replica.changed() => {}
                 Ok(()) = self.local_artifacts.changed() => {}
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(QUIET_PERIOD) => {}
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.round(&mut done) => {}
+            let round = async {
+                tokio::time::sleep(QUIET_PERIOD).await;
+                self.round(&mut done).await;
+            };
+            if stop.run_until_cancelled(round).await.is_none() {
+                return;
             }
         }
     }
@@ -89,7 +90,7 @@ impl Precompiler {
         let snapshot = self.controller.snapshot();
         let local_artifacts = self.local_artifacts.borrow_and_update().digests.clone();
         let artifacts = self.artifacts.clone();
-        let planned = tokio::task::spawn_blocking(move || {
+        let planned = blocking::run(move || {
             let components = components(&replica, &membership, &local_stores, &me);
             within_limits(
                 tasks(&replica, &components, &snapshot, &local_artifacts),

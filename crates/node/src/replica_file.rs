@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
+use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Record, Store, StoreError};
 use weft_telemetry::chain;
@@ -56,7 +57,7 @@ impl ReplicaFile {
         }
         let store = self.store.clone();
         let written =
-            tokio::task::spawn_blocking(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
+            blocking::run(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
         match written.await {
             Ok(Ok((apps, homes))) => {
                 self.apps.extend(apps);

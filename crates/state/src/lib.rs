@@ -7,6 +7,7 @@
 //! ([`desired::DesiredReplica`]), which [`peers`] can fill where JetStream is unavailable.
 
 pub mod artifacts;
+pub mod blocking;
 pub mod buckets;
 pub mod desired;
 pub mod kv;

@@ -97,10 +97,7 @@ impl LocalNetwork {
         };
         let deliver = deliver(shared.router.clone(), earlier_due);
         shared.tasks.spawn(async move {
-            tokio::select! {
-                () = deliver => {}
-                () = stopping.cancelled() => {}
-            }
+            stopping.run_until_cancelled(deliver).await;
         });
         Self {
             shared: Arc::new(shared),
@@ -305,6 +302,7 @@ async fn deliver(router: Arc<Mutex<Router>>, earlier_due: Arc<Notify>) {
         match next {
             Some(due) => {
                 tokio::select! {
+                    biased;
                     () = sleep_until(due) => {}
                     () = earlier_due.notified() => {}
                 }

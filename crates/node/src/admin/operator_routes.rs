@@ -16,6 +16,7 @@ use super::errors::ApiError;
 use super::placement_report::PlacementReport;
 use super::router::{Answer, Body, checked, full, json, read_json};
 use super::{Api, rows};
+use weft_state::blocking;
 use crate::Joined;
 use crate::LabelsError;
 use crate::inventory_publisher::holdings;
@@ -87,7 +88,7 @@ impl Api {
     async fn label(&self, request: Request<Bytes>) -> Answer {
         let LabelRequest { labels: changes } = read_json(&request)?;
         let labels = self.sources.about.labels.clone();
-        let changing = tokio::task::spawn_blocking(move || labels.change(&changes));
+        let changing = blocking::run(move || labels.change(&changes));
         let labels = changing.await.map_err(|_| ApiError::internal())?;
         let labels = labels.map_err(|error| match &error {
             LabelsError::Label(_) | LabelsError::TooMany => {

@@ -14,6 +14,7 @@ use weft_control::{
 };
 use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
+use weft_state::blocking;
 
 use super::errors::ApiError;
 use super::placement_report::PlacementReport;
@@ -217,7 +218,7 @@ pub(super) fn checked(app: &App) -> Result<App, ApiError> {
 async fn blocking<R: Send + 'static>(
     operation: impl FnOnce() -> R + Send + 'static,
 ) -> Result<R, ApiError> {
-    tokio::task::spawn_blocking(operation)
+    blocking::run(operation)
         .await
         .map_err(|_| ApiError::internal())
 }

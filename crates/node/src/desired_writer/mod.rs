@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
+use weft_state::blocking;
 use weft_state::buckets::StoreError;
 use weft_state::desired::record_codec::{self, Said, app_key};
 use weft_state::desired::{DesiredReplica, PutError, Revision};
@@ -157,7 +158,7 @@ impl DesiredWriter {
                 continue;
             };
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
-            let stored = tokio::task::spawn_blocking(move || artifacts.put(&digest, &bytes)).await;
+            let stored = blocking::run(move || artifacts.put(&digest, &bytes)).await;
             if let Ok(Err(error)) = stored {
                 tracing::warn!(
                     error = chain(&error),
@@ -179,7 +180,7 @@ impl DesiredWriter {
                 continue;
             }
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
-            let read = tokio::task::spawn_blocking(move || artifacts.get(&digest)).await;
+            let read = blocking::run(move || artifacts.get(&digest)).await;
             let bytes = read.map_err(|_| DeployError::Internal)?;
             // The check has read the artifact a moment ago.
             let bytes = bytes.map_err(|_| DeployError::Internal)?;

@@ -17,6 +17,7 @@ use weft_lattice_config::Digest;
 use weft_membership::HostId;
 use weft_membership::message::{MessageError, Origin};
 use weft_state::artifacts::Artifacts;
+use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
 use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
@@ -185,11 +186,8 @@ impl PeerServer {
         let mut catalog: Option<Arc<Catalog>> = None;
         let mut rejected = 0_u64;
         loop {
-            let message = tokio::select! {
-                message = requests.next_message() => message,
-                () = stop.cancelled() => return,
-            };
-            let Some(message) = message else { return };
+            let message = stop.run_until_cancelled(requests.next_message()).await;
+            let Some(Some(message)) = message else { return };
             let lattice = self.client.bus.scope().lattice();
             let request = match Question::decode(&message.payload, lattice) {
                 Ok(request) => request,
@@ -281,7 +279,7 @@ async fn part_on_disk(
     offset: u64,
     length: usize,
 ) -> Option<Part> {
-    let read = tokio::task::spawn_blocking(move || artifacts.part(&digest, offset, length));
+    let read = blocking::run(move || artifacts.part(&digest, offset, length));
     match read.await.ok()? {
         Ok(part) => part.map(|(size, bytes)| Part {
             size,

@@ -46,6 +46,7 @@ impl PeerSync {
         let mut seen = BTreeSet::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 Ok(()) = self.is_bucket_unavailable.changed() => {}
                 // A new host may have newer records.
@@ -62,9 +63,9 @@ impl PeerSync {
             if !*self.is_bucket_unavailable.borrow() {
                 continue;
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.round(&mut random) => {}
+            let round = self.round(&mut random);
+            if stop.run_until_cancelled(round).await.is_none() {
+                return;
             }
         }
     }

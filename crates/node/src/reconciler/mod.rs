@@ -111,6 +111,7 @@ impl Reconciler {
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 watched = watch.next() => match watched {
                     Some(watched) => {

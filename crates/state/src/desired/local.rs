@@ -165,6 +165,7 @@ impl Watch {
             self.queued.extend(events);
             if self.queued.is_empty() {
                 let changed = tokio::select! {
+                    biased;
                     changed = self.changed.changed() => changed.is_ok(),
                     () = self.bucket.endpoint.closed() => false,
                 };

@@ -11,6 +11,7 @@ use tokio::time::MissedTickBehavior;
 use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
 use weft_lattice_config::{App, AppName, diff, routes};
 use weft_link::{CallServer, Hosts, Share};
+use weft_state::blocking;
 use weft_state::store::{Deployed, Store, StoreError};
 use weft_telemetry::chain;
 use weft_telemetry::events::{Events, Kind};
@@ -95,6 +96,8 @@ impl Actor {
         expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                biased;
+                _ = expiry.tick() => self.drop_expired(),
                 command = commands.recv() => match command {
                     Some(Command::Stop { reply }) => {
                         self.stop().await;
@@ -104,7 +107,6 @@ impl Actor {
                     Some(command) => self.handle(command).await,
                     None => return self.stop().await,
                 },
-                _ = expiry.tick() => self.drop_expired(),
             }
         }
     }
@@ -383,7 +385,7 @@ impl Actor {
         operation: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
     ) -> Result<R, DeployError> {
         let store = self.store.clone();
-        let outcome = tokio::task::spawn_blocking(move || operation(&store)).await;
+        let outcome = blocking::run(move || operation(&store)).await;
         outcome
             .map_err(|_| DeployError::Internal)?
             .map_err(DeployError::Store)
