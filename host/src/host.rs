@@ -169,7 +169,7 @@ impl Host {
                 None => Lattice::Standalone,
             },
         };
-        let controller = Controller::start(parts, &tasks)
+        let controller = Controller::start(parts, &tasks.clone().into())
             .await
             .map_err(|error| StartError::Restore(Box::new(error)))?;
         let snapshots = controller.watch();
@@ -323,7 +323,7 @@ async fn prepare_mesh(
         key: paths.host_key(),
         life: paths.host_life(),
     };
-    let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone()).await;
+    let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone().into()).await;
     prepared.map(Some).map_err(|source| StartError::Mesh {
         lattice: mesh.lattice.clone(),
         source,

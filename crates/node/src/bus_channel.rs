@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
 use weft_membership::HostId;
 use weft_wire::{Abandon, Frame};
 
+use crate::host_tasks::HostTasks;
 use crate::stream_server::StreamServer;
 use crate::subjects::{ChannelEnd, Subjects};
 
@@ -41,7 +41,7 @@ struct Shared {
     /// By the subject of this host's end.
     inboxes: Mutex<HashMap<Subject, Inbox>>,
     /// Owns the tasks that send abandon frames.
-    tasks: TaskTracker,
+    tasks: HostTasks,
 }
 
 /// The queue of one end.
@@ -81,7 +81,7 @@ pub(super) struct Accepted {
 }
 
 impl BusChannels {
-    pub(super) fn new(bus: Bus, subjects: Subjects, tasks: TaskTracker) -> Self {
+    pub(super) fn new(bus: Bus, subjects: Subjects, tasks: HostTasks) -> Self {
         Self(Arc::new(Shared {
             bus,
             subjects,
@@ -115,7 +115,9 @@ impl BusChannels {
         async move {
             loop {
                 let delivery = stop.run_until_cancelled(messages.next()).await;
-                let Some(Some(delivery)) = delivery else { return };
+                let Some(Some(delivery)) = delivery else {
+                    return;
+                };
                 if let Some(accepted) = channels.dispatch(delivery) {
                     channels.0.tasks.spawn(server.clone().serve(accepted));
                 }

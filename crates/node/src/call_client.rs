@@ -10,7 +10,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, RequestError};
 use weft_link::{Exchange, Hosts, LinkFailure, Opening, Outbound, Told, boxed, code_of, encoded};
 use weft_membership::HostId;
@@ -22,6 +21,7 @@ use crate::call_routing::{CallRouter, RoutedCall};
 use crate::claim_check::{
     ClaimChecks, ClaimFetchError, ClaimStoreError, Payload, outcome_without_claim,
 };
+use crate::host_tasks::HostTasks;
 use crate::liveness::host_death;
 use crate::membership_task::MembershipSnapshot;
 use crate::stream_client::StreamClient;
@@ -39,7 +39,7 @@ pub(super) struct CallClient {
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) claim_checks: ClaimChecks,
     /// Owns the tasks that send frames without a reply.
-    pub(super) tasks: TaskTracker,
+    pub(super) tasks: HostTasks,
     /// Carries streaming calls.
     pub(super) streams: StreamClient,
 }

@@ -15,7 +15,6 @@ use weft_membership::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, 
 use weft_wire::FailureCode;
 
 use crate::clock::Clock;
-use crate::mesh::random_seed;
 
 /// The longest wait of a call for an available host, within the call's deadline: longer than the
 /// detection and replacement of a lost host or the restart of a server (`docs/failover.md`), and
@@ -69,12 +68,13 @@ impl CallRouter {
         table: watch::Receiver<Arc<Table>>,
         bus: watch::Receiver<Status>,
         clock: Clock,
+        seed: u64,
     ) -> Self {
         Self {
             table,
             bus,
             clock,
-            seed: Arc::new(AtomicU64::new(random_seed())),
+            seed: Arc::new(AtomicU64::new(seed)),
             wait_permits: Arc::new(Semaphore::new(WAITING_CALLS_MAX)),
         }
     }
@@ -221,7 +221,7 @@ mod tests {
             let bus = watch::Sender::new(Status::Connected { since });
             Self {
                 membership: TestMembership::new(),
-                router: CallRouter::new(table.subscribe(), bus.subscribe(), Clock::start()),
+                router: CallRouter::new(table.subscribe(), bus.subscribe(), Clock::start(), 0),
                 tables,
                 table,
                 bus,

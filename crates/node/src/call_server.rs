@@ -7,7 +7,6 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, Message, Subject, Subscription};
 use weft_link::{CallServer, LinkFailure, Refusal, boxed, reply_frame};
 use weft_telemetry::chain;
@@ -15,6 +14,7 @@ use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
 use crate::claim_check::{ClaimChecks, PendingReply};
 use crate::dedup::Dedup;
+use crate::host_tasks::HostTasks;
 use crate::running_calls::RunningCalls;
 
 /// The most calls from other hosts at once. Each endpoint has a limit of its own far below it and
@@ -28,7 +28,7 @@ pub(super) struct CallListener {
     pub(super) claim_checks: ClaimChecks,
     pub(super) running: RunningCalls,
     /// Owns the tasks that calls run in.
-    pub(super) tasks: TaskTracker,
+    pub(super) tasks: HostTasks,
 }
 
 impl CallListener {

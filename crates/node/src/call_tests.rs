@@ -5,13 +5,13 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::host_tasks::HostTasks;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
@@ -165,7 +165,7 @@ struct Pair {
     network: LocalNetwork,
     client: CallClient,
     components: Components,
-    tasks: TaskTracker,
+    tasks: HostTasks,
     stop: CancellationToken,
     _membership: watch::Sender<Arc<crate::membership_task::MembershipSnapshot>>,
     _table: watch::Sender<Arc<weft_membership::routing::Table>>,
@@ -177,7 +177,7 @@ impl Pair {
             max_payload: MAX_PAYLOAD,
             ..LocalOptions::default()
         });
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (tasks, stop) = (HostTasks::default(), CancellationToken::new());
         let components = Components::new();
         serve(&network, &components, &tasks, &stop).await;
 
@@ -201,7 +201,7 @@ impl Pair {
         let messages = bus.subscribe(&subjects.channels).await;
         let none = server(&Components::new(), &claim_checks, &tasks);
         tasks.spawn(channels.serve(messages, none, stop.clone()));
-        let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start());
+        let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start(), 0);
         let streams = StreamClient {
             channels,
             router: router.clone(),
@@ -250,7 +250,7 @@ impl Pair {
 impl Drop for Pair {
     fn drop(&mut self) {
         self.stop.cancel();
-        self.tasks.close();
+        self.tasks.tracker().close();
     }
 }
 
@@ -258,7 +258,7 @@ impl Drop for Pair {
 async fn serve(
     network: &LocalNetwork,
     components: &Components,
-    tasks: &TaskTracker,
+    tasks: &HostTasks,
     stop: &CancellationToken,
 ) {
     let scope = Scope::new("test").unwrap();
@@ -283,16 +283,12 @@ async fn serve(
     tasks.spawn(channels.serve(messages, streams, stop.clone()));
 }
 
-fn server(
-    components: &Components,
-    claim_checks: &ClaimChecks,
-    tasks: &TaskTracker,
-) -> StreamServer {
+fn server(components: &Components, claim_checks: &ClaimChecks, tasks: &HostTasks) -> StreamServer {
     StreamServer {
         server: Arc::new(components.clone()),
         http: ForwardedRequests {
             find: Arc::new(|_, _| None),
-            tasks: tasks.clone(),
+            tasks: tasks.tracker().clone(),
         },
         claim_checks: claim_checks.clone(),
     }

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, RequestError};
 use weft_link::encoded;
 use weft_membership::Random;
@@ -16,6 +15,8 @@ use weft_membership::routing::{Outcome, Probe};
 use weft_wire::{Frame, Renew, SessionId};
 
 use crate::clock::Clock;
+use crate::environment::Environment;
+use crate::host_tasks::HostTasks;
 use crate::subjects::Subjects;
 
 /// The most probes that wait to be sent: more hosts are ejected at once only by a fault of this
@@ -34,8 +35,9 @@ pub(super) struct HealthProbe {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) clock: Clock,
+    pub(super) environment: Environment,
     /// Owns the tasks that wait for replies.
-    pub(super) tasks: TaskTracker,
+    pub(super) tasks: HostTasks,
 }
 
 impl HealthProbe {
@@ -49,7 +51,9 @@ impl HealthProbe {
                 Some((probes.recv().await?, permit))
             };
             let next = stop.run_until_cancelled(next).await;
-            let Some(Some((probe, permit))) = next else { return };
+            let Some(Some((probe, permit))) = next else {
+                return;
+            };
             let health_probe = this.clone();
             this.tasks.spawn(async move {
                 health_probe.send(probe).await;
@@ -77,7 +81,7 @@ impl HealthProbe {
                 RequestError::Disconnected | RequestError::TooMany | RequestError::TooLarge { .. },
             ) => Outcome::NotSent,
         };
-        let mut random = Random::from_seed(crate::mesh::random_seed());
+        let mut random = Random::from_seed(self.environment.seed());
         tracing::debug!(
             host = probe.host().short(),
             ?outcome,
@@ -123,7 +127,8 @@ mod tests {
             bus: network.join("own", scope),
             subjects: Subjects::new(scope, OWN).unwrap(),
             clock: Clock::start(),
-            tasks: TaskTracker::new(),
+            environment: Environment::default(),
+            tasks: HostTasks::default(),
         }
     }
 

@@ -17,9 +17,9 @@ use weft_membership::message::{Contents, HostState, Load, Message};
 use weft_membership::routing::{Probe, Router, Table};
 use weft_membership::{BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View};
 use weft_telemetry::events::Events;
-use weft_telemetry::logs::now_ms;
 
 use crate::clock::Clock;
+use crate::environment::Environment;
 use crate::event_reporter::MembershipReporter;
 use crate::health_probe::PROBES_WAITING_MAX;
 use crate::subjects::Subjects;
@@ -52,6 +52,7 @@ pub(super) struct MembershipTask {
     reporter: MembershipReporter,
     /// The queue of the health probe; `None` if it was not started.
     probes: Option<mpsc::Sender<Probe>>,
+    environment: Environment,
 }
 
 impl MembershipTask {
@@ -79,6 +80,7 @@ impl MembershipTask {
             snapshots: watch::Sender::new(Arc::new(snapshot)),
             reporter: MembershipReporter::new(events),
             probes: None,
+            environment: Environment::default(),
         }
     }
 
@@ -87,6 +89,10 @@ impl MembershipTask {
         let (sender, receiver) = mpsc::channel(PROBES_WAITING_MAX);
         self.probes = Some(sender);
         receiver
+    }
+
+    pub(super) fn set_environment(&mut self, environment: Environment) {
+        self.environment = environment;
     }
 
     /// The routing table, now and later.
@@ -153,7 +159,7 @@ impl MembershipTask {
     async fn send_heartbeat(&mut self, heartbeats: &Bus) {
         let heartbeat = self
             .membership
-            .heartbeat(now_ms(), (self.self_report.load)());
+            .heartbeat(self.environment.now_ms(), (self.self_report.load)());
         let message = Message::Heartbeat(heartbeat);
         self.send(heartbeats, &self.subjects.heartbeat, &message)
             .await;

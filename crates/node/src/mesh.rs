@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::nats::{self, NatsError, NatsOptions};
 use weft_bus::{Bus, Lane, Scope, SubjectError};
 use weft_ingress::ForwardedRequests;
@@ -33,7 +32,9 @@ use crate::call_server::CallListener;
 use crate::claim_check::ClaimChecks;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::desired_writer::DesiredWriter;
+use crate::environment::Environment;
 use crate::health_probe::HealthProbe;
+use crate::host_tasks::HostTasks;
 use crate::lattice_stores::LatticeStores;
 use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
 use crate::peer_rpc::{PeerClient, PeerServer};
@@ -111,8 +112,9 @@ pub struct Mesh {
     claim_checks: ClaimChecks,
     channels: BusChannels,
     buckets: BucketOptions,
-    tasks: TaskTracker,
+    tasks: HostTasks,
     events: Events,
+    environment: Environment,
 }
 
 /// A host that has joined. Cheap to clone.
@@ -176,7 +178,7 @@ impl Mesh {
         files: &Files,
         labels: &HostLabels,
         events: &Events,
-        tasks: TaskTracker,
+        tasks: HostTasks,
     ) -> Result<Self, MeshError> {
         let scope = Scope::new(&config.lattice).map_err(MeshError::Lattice)?;
         let unusable = |path: &PathBuf| {
@@ -209,7 +211,7 @@ impl Mesh {
         buckets: BucketOptions,
         labels: &HostLabels,
         events: &Events,
-        tasks: TaskTracker,
+        tasks: HostTasks,
     ) -> Result<Self, MeshError> {
         let (me, incarnation) = (identity.host, identity.incarnation);
         let invalid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
@@ -253,7 +255,16 @@ impl Mesh {
             subjects,
             tasks,
             events: events.clone(),
+            environment: Environment::default(),
         })
+    }
+
+    /// Replaces the system's randomness and clock.
+    #[must_use]
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.membership_task.set_environment(environment.clone());
+        self.environment = environment;
+        self
     }
 
     /// The transport of links to other hosts.
@@ -263,6 +274,7 @@ impl Mesh {
             self.membership_task.table(),
             bus.status(),
             self.membership_task.clock(),
+            self.environment.seed(),
         );
         let streams = StreamClient {
             channels: self.channels.clone(),
@@ -308,7 +320,7 @@ impl Mesh {
                 server: server.clone(),
                 http: ForwardedRequests {
                     find,
-                    tasks: self.tasks.clone(),
+                    tasks: self.tasks.tracker().clone(),
                 },
                 claim_checks: self.claim_checks.clone(),
             },
@@ -318,6 +330,7 @@ impl Mesh {
             bus,
             subjects: self.subjects.clone(),
             clock: self.membership_task.clock(),
+            environment: self.environment.clone(),
             tasks: self.tasks.clone(),
         };
         let probes = self.membership_task.probes();
@@ -376,6 +389,7 @@ impl Mesh {
                 controller,
                 artifacts,
                 replica,
+                environment: self.environment,
             },
             state: Arc::new(self.state),
             stop,
@@ -424,6 +438,7 @@ impl Mesh {
             replica: output.replica.subscribe(),
             is_bucket_unavailable: output.is_bucket_unavailable.subscribe(),
             records: peer_records,
+            seed: self.environment.seed(),
         };
         let precompiler = Precompiler {
             me: me.clone(),
@@ -492,12 +507,4 @@ impl Joined {
         self.left.cancelled().await;
         self.bus.close().await;
     }
-}
-
-/// A seed that differs from use to use. Without the system's randomness, choices are spread a
-/// little worse.
-pub(crate) fn random_seed() -> u64 {
-    let mut seed = [0; 8];
-    let _ = getrandom::fill(&mut seed);
-    u64::from_le_bytes(seed)
 }

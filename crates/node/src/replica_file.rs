@@ -56,8 +56,7 @@ impl ReplicaFile {
             return Ok(());
         }
         let store = self.store.clone();
-        let written =
-            blocking::run(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
+        let written = blocking::run(move || store.keep(&apps, &homes).map(|()| (apps, homes)));
         match written.await {
             Ok(Ok((apps, homes))) => {
                 self.apps.extend(apps);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::host_tasks::HostTasks;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -12,7 +13,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_util::task::TaskTracker;
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Bus, Lane, Scope};
 use weft_lattice_config::{App, AppName, Digest};
@@ -173,8 +173,11 @@ pub(super) async fn response(snapshot: &Snapshot, app: &str, component: &str) ->
     let body = Empty::<Bytes>::new().map_err(|never| match never {});
     let request = Request::new(body.boxed_unsync());
     let deadline = Instant::now() + Duration::from_secs(1);
-    let tasks = TaskTracker::new();
-    let response = handler.handle(request, deadline, &tasks).await.unwrap();
+    let tasks = HostTasks::default();
+    let response = handler
+        .handle(request, deadline, tasks.tracker())
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let body = response.into_body().collect().await.unwrap().to_bytes();
     Some(String::from_utf8(body.to_vec()).unwrap())
@@ -313,7 +316,7 @@ impl TestDisk {
     }
 
     async fn start_on(self, bus: Bus) -> TestHost {
-        let (events, tasks) = (Events::new(), TaskTracker::new());
+        let (events, tasks) = (Events::new(), HostTasks::default());
         let runtime = Arc::new(FakeRuntime::default());
         let server = Arc::new(FakeCallServer::default());
         let id = host_id(&self.name);
@@ -433,7 +436,7 @@ pub(super) fn peer_client(network: &LocalNetwork, name: &str, me: HostId) -> Pee
 /// Answers each request to a peer with the payload that `answer` returns.
 pub(super) async fn answer_requests(
     peer: &PeerClient,
-    tasks: &TaskTracker,
+    tasks: &HostTasks,
     answer: impl Fn(&PeerClient, Question) -> Vec<u8> + Send + 'static,
 ) {
     let peer = peer.clone();

@@ -1,7 +1,7 @@
 //! In-memory buckets and objects of a local network, in place of JetStream.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -26,10 +26,15 @@ pub struct BucketContent {
     pub last_revision: u64,
 }
 
+/// Decides whether a host's write of a record (bucket, key, value) takes place. A refused write
+/// fails as if the bucket were unreachable.
+pub type WriteFilter = Box<dyn FnMut(&str, &str, &[u8]) -> bool + Send>;
+
 /// The content, the hosts that cannot reach it, and a change counter over both.
 #[derive(Clone)]
 pub(super) struct LocalJetStream {
     state: Arc<Mutex<State>>,
+    write_filter: Arc<Mutex<Option<WriteFilter>>>,
     changes: watch::Sender<u64>,
 }
 
@@ -43,6 +48,7 @@ impl LocalJetStream {
     pub(super) fn new() -> Self {
         Self {
             state: Arc::default(),
+            write_filter: Arc::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -63,6 +69,27 @@ impl LocalJetStream {
         state.unreachable_for = names.iter().map(|name| (*name).to_owned()).collect();
         drop(state);
         self.notify_changed();
+    }
+
+    pub(super) fn set_write_filter(&self, filter: WriteFilter) {
+        *self.filter() = Some(filter);
+    }
+
+    /// Passes a write through the filter, which may write to the bucket itself.
+    pub(super) fn admits(&self, bucket: &str, key: &str, value: &[u8]) -> bool {
+        let Some(mut filter) = self.filter().take() else {
+            return true;
+        };
+        let is_admitted = filter(bucket, key, value);
+        self.filter().get_or_insert(filter);
+        is_admitted
+    }
+
+    fn filter(&self) -> MutexGuard<'_, Option<WriteFilter>> {
+        // No code panics while holding the lock.
+        self.write_filter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn content(&self) -> JetStreamContent {

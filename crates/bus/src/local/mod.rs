@@ -19,8 +19,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 pub use self::faults::{Faults, RandomSource};
-pub use self::jetstream::JetStreamContent;
 use self::jetstream::LocalJetStream;
+pub use self::jetstream::{JetStreamContent, WriteFilter};
 use self::router::Router;
 use super::inflight::InflightRequests;
 use super::queue::{self, Source};
@@ -164,6 +164,11 @@ impl LocalNetwork {
         self.shared.jetstream.set_unreachable_for(names);
     }
 
+    /// Passes all writes of records through a filter, one after another.
+    pub fn set_write_filter(&self, filter: WriteFilter) {
+        self.shared.jetstream.set_write_filter(filter);
+    }
+
     /// A copy of the buckets' content, for [`LocalNetwork::replace_jetstream`].
     #[must_use]
     pub fn jetstream_content(&self) -> JetStreamContent {
@@ -276,6 +281,12 @@ impl Endpoint {
             return None;
         }
         self.shared.jetstream.visit(&self.name, visit)
+    }
+
+    /// True if the network's filter of writes admits this one.
+    #[must_use]
+    pub fn admits_write(&self, bucket: &str, key: &str, value: &[u8]) -> bool {
+        self.shared.jetstream.admits(bucket, key, value)
     }
 
     /// Wakes the watchers of the buckets after a change of their content.

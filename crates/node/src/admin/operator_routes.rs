@@ -16,10 +16,10 @@ use super::errors::ApiError;
 use super::placement_report::PlacementReport;
 use super::router::{Answer, Body, checked, full, json, read_json};
 use super::{Api, rows};
-use weft_state::blocking;
 use crate::Joined;
 use crate::LabelsError;
 use crate::inventory_publisher::holdings;
+use weft_state::blocking;
 
 impl Api {
     /// Answers an operation on this host.

@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 use weft_ingress::{Handler, RouteTable};
 use weft_lattice_config::{App, AppName};
 use weft_link::{CallServer, Hosts, Share};
@@ -27,6 +26,7 @@ use weft_telemetry::events::Events;
 
 pub use self::error::DeployError;
 
+use crate::host_tasks::HostTasks;
 use crate::runtime::{RunningApp, Runtime};
 
 /// The most commands in the queue. Deploys are rare, and each waits for the one before.
@@ -158,7 +158,7 @@ impl Controller {
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn start(parts: Parts, tasks: &TaskTracker) -> Result<Self, DeployError> {
+    pub async fn start(parts: Parts, tasks: &HostTasks) -> Result<Self, DeployError> {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let (publish_routes, routes) = watch::channel(Arc::default());

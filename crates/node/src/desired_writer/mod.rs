@@ -16,9 +16,9 @@ use weft_state::desired::{DesiredReplica, PutError, Revision};
 use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
-use weft_telemetry::logs::now_ms;
 
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::environment::Environment;
 use crate::lattice_stores::LatticeStores;
 use crate::reconciler::digests;
 
@@ -66,6 +66,7 @@ pub(super) struct DesiredWriter {
     pub(super) artifacts: Artifacts,
     /// The local replica of the desired state.
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) environment: Environment,
 }
 
 impl DesiredWriter {
@@ -90,7 +91,7 @@ impl DesiredWriter {
         self.upload(&app).await?;
         let deployed = Deployed {
             revision: self.next_revision(&name, old.as_ref()),
-            changed_at_ms: now_ms(),
+            changed_at_ms: self.environment.now_ms(),
             app,
         };
         let record = Record::Deployed(deployed.clone());
@@ -120,7 +121,7 @@ impl DesiredWriter {
         let revision = self.next_revision(&app, old.as_ref());
         let removed = Record::Removed {
             revision,
-            changed_at_ms: now_ms(),
+            changed_at_ms: self.environment.now_ms(),
         };
         self.write(&app, &removed, expected).await?;
         self.wait_until_reconciled(|snapshot| {

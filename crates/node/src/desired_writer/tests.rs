@@ -1,16 +1,13 @@
 //! Whole hosts on the in-process bus, in paused time.
 
-use std::pin::pin;
-
 use futures_util::FutureExt as _;
+
+use weft_state::desired::Records;
 
 use super::*;
 use crate::test_support::{
     TestHost, TestLattice, app, app_name, app_on, artifact, deployed, serving,
 };
-
-/// More turns than the check of an app on its host takes.
-const TURNS: usize = 100;
 
 /// The record of an app in the bucket.
 fn in_bucket(host: &TestHost, app: &str) -> Option<Record> {
@@ -24,9 +21,8 @@ fn in_bucket(host: &TestHost, app: &str) -> Option<Record> {
 }
 
 /// Writes a record as another host does, over any record that is there.
-fn write(host: &TestHost, app: &str, record: &Record) {
+fn write(records: &Records, app: &str, record: &Record) {
     let key = app_key(&app_name(app)).unwrap();
-    let records = &host.joined.writer.stores.records;
     let current = records.get(&key).now_or_never().unwrap().unwrap();
     let current = current.map_or(Revision::NONE, |current| current.revision);
     let value = record_codec::encode_app(record).unwrap();
@@ -34,35 +30,19 @@ fn write(host: &TestHost, app: &str, record: &Record) {
     put.now_or_never().unwrap().unwrap();
 }
 
-/// Runs a test on a runtime with one blocking thread; see [`deploy_and_interrupt`].
-fn run_with_one_blocking_thread(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .max_blocking_threads(1)
-        .build();
-    runtime.unwrap().block_on(test);
-}
-
 /// Deploys an app, and calls `interrupt` between the read of the old record and the write of the
-/// new one: the upload in between waits for the only blocking thread.
+/// new one.
 async fn deploy_and_interrupt(
+    lattice: &TestLattice,
     host: &TestHost,
     app: App,
-    interrupt: impl FnOnce(),
+    mut interrupt: impl FnMut() + Send + 'static,
 ) -> Result<Deployment, DeployError> {
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let occupied = tokio::task::spawn_blocking(move || released.recv());
-    let mut deploy = pin!(host.joined.deploy(app));
-    // Only the upload is still pending after so many turns of all tasks.
-    for _ in 0..TURNS {
-        assert!(deploy.as_mut().now_or_never().is_none());
-        tokio::task::yield_now().await;
-    }
-    interrupt();
-    drop(release);
-    occupied.await.unwrap().unwrap_err();
-    deploy.await
+    lattice.network.set_write_filter(Box::new(move |_, _, _| {
+        interrupt();
+        true
+    }));
+    host.joined.deploy(app).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,23 +117,22 @@ async fn an_app_that_does_not_run_is_not_written() {
     assert!(!objects.has(&artifact("shop").0).await.unwrap());
 }
 
-#[test]
-fn a_concurrent_change_is_a_conflict_and_stays() {
-    run_with_one_blocking_thread(async {
-        let lattice = TestLattice::new();
-        let [a] = lattice.hosts(["a"]).await;
-        a.store_artifact("shop");
-        let competitor = deployed(1, app_on("b", "shop", 7));
-        let compete = || write(&a, "shop", &competitor);
-        let error = deploy_and_interrupt(&a, app("shop", 1), compete).await;
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            "app `shop` was changed by another deploy at the same time; compare with the current \
-             revision, and deploy again"
-        );
-        assert_eq!(in_bucket(&a, "shop"), Some(competitor));
-        assert_eq!(a.response("shop").await, None);
-    });
+#[tokio::test(start_paused = true)]
+async fn a_concurrent_change_is_a_conflict_and_stays() {
+    let lattice = TestLattice::new();
+    let [a] = lattice.hosts(["a"]).await;
+    a.store_artifact("shop");
+    let competitor = deployed(1, app_on("b", "shop", 7));
+    let (records, record) = (a.joined.writer.stores.records.clone(), competitor.clone());
+    let compete = move || write(&records, "shop", &record);
+    let error = deploy_and_interrupt(&lattice, &a, app("shop", 1), compete).await;
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "app `shop` was changed by another deploy at the same time; compare with the current \
+         revision, and deploy again"
+    );
+    assert_eq!(in_bucket(&a, "shop"), Some(competitor));
+    assert_eq!(a.response("shop").await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,22 +155,21 @@ async fn an_unavailable_bucket_takes_no_change() {
     assert_eq!(a.response("shop").await.unwrap(), "shop/cart 1");
 }
 
-#[test]
-fn a_bucket_that_is_lost_during_a_deploy_is_reported_and_unchanged() {
-    run_with_one_blocking_thread(async {
-        let lattice = TestLattice::new();
-        let [a, b] = lattice.hosts(["a", "b"]).await;
-        a.store_artifact("shop");
-        let lose = || lattice.network.set_jetstream_unreachable(&["a"]);
-        let error = deploy_and_interrupt(&a, app("shop", 1), lose).await;
-        let error = error.unwrap_err();
-        assert!(
-            matches!(error, DeployError::Lattice(ChangeError::Object(_))),
-            "{error:?}"
-        );
-        assert_eq!(in_bucket(&b, "shop"), None);
-        assert_eq!(serving(&a.controller.snapshot(), "shop"), None);
-    });
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_is_lost_during_a_deploy_is_reported_and_unchanged() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    let network = lattice.network.clone();
+    let lose = move || network.set_jetstream_unreachable(&["a"]);
+    let error = deploy_and_interrupt(&lattice, &a, app("shop", 1), lose).await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, DeployError::Lattice(ChangeError::Put { .. })),
+        "{error:?}"
+    );
+    assert_eq!(in_bucket(&b, "shop"), None);
+    assert_eq!(serving(&a.controller.snapshot(), "shop"), None);
 }
 
 #[tokio::test(start_paused = true)]

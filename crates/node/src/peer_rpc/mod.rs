@@ -11,7 +11,6 @@ use futures_util::stream;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use weft_bus::{Bus, Message, RequestError, Subscription};
 use weft_lattice_config::Digest;
 use weft_membership::HostId;
@@ -25,6 +24,7 @@ use weft_state::peers::message::{
 use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
 use weft_telemetry::chain;
 
+use crate::host_tasks::HostTasks;
 use crate::subjects::Subjects;
 
 /// The longest wait for one reply: a chunk over a slow connection between clouds.
@@ -175,7 +175,7 @@ pub(super) struct PeerServer {
     pub(super) client: PeerClient,
     pub(super) artifacts: Artifacts,
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
-    pub(super) tasks: TaskTracker,
+    pub(super) tasks: HostTasks,
 }
 
 impl PeerServer {

@@ -1,5 +1,6 @@
 //! A client and a server on the in-process bus, in paused time.
 
+use crate::host_tasks::HostTasks;
 use std::collections::BTreeMap;
 
 use tempfile::TempDir;
@@ -16,7 +17,7 @@ struct TestPeers {
     client: PeerClient,
     /// The peer, which answers as a client too.
     peer: PeerClient,
-    tasks: TaskTracker,
+    tasks: HostTasks,
     stop: CancellationToken,
 }
 
@@ -26,7 +27,7 @@ impl TestPeers {
         Self {
             client: peer_client(&network, "own", OWN),
             peer: peer_client(&network, "other", OTHER),
-            tasks: TaskTracker::new(),
+            tasks: HostTasks::default(),
             stop: CancellationToken::new(),
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct PeerSync {
     pub(super) is_bucket_unavailable: watch::Receiver<bool>,
     /// The records that differ from the replica, for the reconciler.
     pub(super) records: mpsc::Sender<Said>,
+    /// The seed of the choice of peers.
+    pub(super) seed: u64,
 }
 
 impl PeerSync {
@@ -42,7 +44,7 @@ impl PeerSync {
         let mut ticks = interval(SYNC_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Hosts that start at the same time choose different peers.
-        let mut random = Random::from_seed(crate::mesh::random_seed());
+        let mut random = Random::from_seed(self.seed);
         let mut seen = BTreeSet::new();
         loop {
             tokio::select! {

@@ -1,8 +1,8 @@
 //! Whole hosts on the in-process bus, and one with peers that send anything, in paused time.
 
+use crate::host_tasks::HostTasks;
 use bytes::Bytes;
 use tokio::time::timeout;
-use tokio_util::task::TaskTracker;
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_lattice_config::Digest;
 use weft_membership::DEAD_AFTER;
@@ -108,7 +108,7 @@ fn encode(peer: &PeerClient, request: &Question, answered: Answered) -> Vec<u8> 
 #[tokio::test(start_paused = true)]
 async fn malformed_answers_and_unknown_records_of_one_peer_do_not_hide_the_records_of_another() {
     let network = LocalNetwork::new(LocalOptions::default());
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let (tasks, stop) = (HostTasks::default(), CancellationToken::new());
     let ids = [2, 3, 4].map(|key| HostId::from_key([key; 32]));
     let peers = ids.map(|id| peer_client(&network, &id.short(), id));
     let shop = app_key(&app_name("shop")).unwrap();
@@ -132,6 +132,7 @@ async fn malformed_answers_and_unknown_records_of_one_peer_do_not_hide_the_recor
     own.advance(DEAD_AFTER, &mut ids.map(|id| host(id, 1)));
     let (records, mut received) = mpsc::channel(8);
     let sync = PeerSync {
+        seed: 0,
         peer_client: peer_client(&network, "own", OWN),
         membership: watch::Sender::new(own.snapshot()).subscribe(),
         replica: watch::Sender::default().subscribe(),

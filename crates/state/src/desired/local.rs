@@ -62,6 +62,13 @@ impl Bucket {
         if found > max {
             return Err(PutError::TooLarge { found, max });
         }
+        let unavailable = || PutError::Store {
+            key: key.clone(),
+            source: self.unavailable(),
+        };
+        if !self.endpoint.admits_write(&self.name, key.as_str(), &value) {
+            return Err(unavailable());
+        }
         let outcome = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.entry(self.name.clone()).or_default();
             let current = bucket
@@ -86,10 +93,7 @@ impl Bucket {
                 expected,
                 current,
             }),
-            None => Err(PutError::Store {
-                key: key.clone(),
-                source: self.unavailable(),
-            }),
+            None => Err(unavailable()),
         }
     }
 

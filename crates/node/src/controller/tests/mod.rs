@@ -7,8 +7,8 @@ mod reconciles;
 
 use std::sync::Arc;
 
+use crate::host_tasks::HostTasks;
 use tempfile::TempDir;
-use tokio_util::task::TaskTracker;
 use weft_provider::Registry;
 use weft_state::store::Store;
 use weft_telemetry::events::Events;
@@ -59,7 +59,9 @@ impl TestController {
             lattice,
             events: events.clone(),
         };
-        let controller = Controller::start(parts, &TaskTracker::new()).await.unwrap();
+        let controller = Controller::start(parts, &HostTasks::default())
+            .await
+            .unwrap();
         Self {
             controller,
             runtime,
