@@ -48,7 +48,7 @@ impl Joined {
     }
 
     /// Reports this host as ready after a drain.
-    pub(crate) fn end_drain(&self) {
+    pub fn end_drain(&self) {
         self.state.send_if_modified(|state| {
             let changes = *state != HostState::Ready;
             *state = HostState::Ready;

@@ -76,4 +76,6 @@ pub use environment::Environment;
 pub use fault_injection::{FaultError, Faults};
 pub use host_tasks::{Gate, HostTasks};
 pub use labels::{HostLabels, LabelsError};
+pub use membership_task::MembershipSnapshot;
 pub use mesh::{Files, Joined, Mesh, MeshConfig, MeshError, Parts};
+pub use reconciler::Decision;

@@ -33,10 +33,11 @@ pub(super) struct SelfReport {
 
 /// The membership as of the last tick.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MembershipSnapshot {
-    pub(crate) view: View,
+pub struct MembershipSnapshot {
+    /// The hosts.
+    pub view: View,
     /// The reason the view is frozen, if it is.
-    pub(crate) freeze: Option<Freeze>,
+    pub freeze: Option<Freeze>,
 }
 
 pub(super) struct MembershipTask {

@@ -40,7 +40,7 @@ use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
 use crate::peer_rpc::{PeerClient, PeerServer};
 use crate::peer_sync::PeerSync;
 use crate::precompile::Precompiler;
-use crate::reconciler::{self, Reconciler, ReconcilerOutput};
+use crate::reconciler::{self, Decision, Reconciler, ReconcilerOutput};
 use crate::replica_file::ReplicaFile;
 use crate::running_calls::RunningCalls;
 use crate::runtime::Runtime;
@@ -125,6 +125,7 @@ pub struct Joined {
     pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     /// The desired state, as far as this host has received it.
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(crate) decision: watch::Receiver<Arc<Decision>>,
     pub(crate) local_stores: Arc<BTreeSet<String>>,
     pub(crate) writer: DesiredWriter,
     pub(crate) state: Arc<watch::Sender<HostState>>,
@@ -166,6 +167,7 @@ pub struct Files {
 struct TaskOutputs {
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
+    decision: watch::Receiver<Arc<Decision>>,
 }
 
 impl Mesh {
@@ -358,6 +360,7 @@ impl Mesh {
         let TaskOutputs {
             replica,
             conditions,
+            decision,
         } = self.spawn_tasks(parts, stores.clone(), &stop).await?;
         let publisher = inventory_publisher::publish(
             snapshots,
@@ -383,6 +386,7 @@ impl Mesh {
             me: self.me,
             membership: self.membership,
             replica: replica.clone(),
+            decision,
             local_stores,
             writer: DesiredWriter {
                 stores,
@@ -412,10 +416,12 @@ impl Mesh {
             is_bucket_unavailable: watch::Sender::new(false),
             needed_artifacts: watch::Sender::default(),
             conditions: watch::Sender::default(),
+            decision: watch::Sender::default(),
         };
         let outputs = TaskOutputs {
             replica: output.replica.subscribe(),
             conditions: output.conditions.subscribe(),
+            decision: output.decision.subscribe(),
         };
         let peer_client = PeerClient {
             bus: self.bus.lane(Lane::Calls),
@@ -440,6 +446,7 @@ impl Mesh {
             records: peer_records,
             seed: self.environment.seed(),
         };
+        let prepares_ahead = parts.runtime.prepares_ahead();
         let precompiler = Precompiler {
             me: me.clone(),
             membership: self.membership.clone(),
@@ -477,18 +484,38 @@ impl Mesh {
         self.tasks.spawn(peer_server.run(requests, stop.clone()));
         self.tasks.spawn(peer_sync.run(stop.clone()));
         self.tasks.spawn(artifact_fetcher.run(stop.clone()));
-        self.tasks.spawn(precompiler.run(stop.clone()));
+        if prepares_ahead {
+            self.tasks.spawn(precompiler.run(stop.clone()));
+        }
         self.tasks.spawn(reconciler.run(stop.clone()));
         Ok(outputs)
     }
 }
 
 impl Joined {
+    /// The membership as of the last tick, now and later.
+    #[must_use]
+    pub fn membership(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
+        self.membership.clone()
+    }
+
+    /// This host's replica of the desired state, now and later.
+    #[must_use]
+    pub fn replica(&self) -> watch::Receiver<Arc<DesiredReplica>> {
+        self.replica.clone()
+    }
+
+    /// The last decision of the reconciler, published before the host acts on it.
+    #[must_use]
+    pub fn decision(&self) -> watch::Receiver<Arc<Decision>> {
+        self.decision.clone()
+    }
+
     /// Deploys `app` to the lattice.
     ///
     /// # Errors
     /// Any [`DeployError`]; then nothing is changed.
-    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+    pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
         self.writer.deploy(app).await
     }
 
@@ -496,7 +523,7 @@ impl Joined {
     ///
     /// # Errors
     /// Any [`DeployError`]; then nothing is changed.
-    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+    pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         self.writer.undeploy(app).await
     }
 

@@ -43,6 +43,11 @@ pub trait Runtime: Send + Sync {
 
     /// Number of compilations since the start.
     fn compilations(&self) -> u64;
+
+    /// True if preparing an app takes so long that it is done ahead, for failover.
+    fn prepares_ahead(&self) -> bool {
+        true
+    }
 }
 
 /// A share of an app that is compiled and linked.

@@ -37,10 +37,16 @@ impl Default for Faults {
 pub(super) struct FaultPlan {
     random: RandomSource,
     default: Faults,
-    between: HashMap<(String, String), Faults>,
+    /// The numbers of hosts, by name.
+    hosts: HashMap<String, HostNumber>,
+    between: HashMap<(HostNumber, HostNumber), Faults>,
     /// The group of each host during a partition.
-    groups: HashMap<String, usize>,
+    groups: HashMap<HostNumber, usize>,
 }
+
+/// A host of the network; endpoints of the same name share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct HostNumber(usize);
 
 /// Delay and order of one copy of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,6 +75,7 @@ impl FaultPlan {
         Self {
             random,
             default: Faults::default(),
+            hosts: HashMap::new(),
             between: HashMap::new(),
             groups: HashMap::new(),
         }
@@ -79,15 +86,28 @@ impl FaultPlan {
     }
 
     pub(super) fn set_between(&mut self, from: &str, to: &str, faults: Faults) {
-        self.between
-            .insert((from.to_owned(), to.to_owned()), faults);
+        let pair = (self.number(from), self.number(to));
+        self.between.insert(pair, faults);
+    }
+
+    /// The number of a host, which may not have joined yet.
+    pub(super) fn number(&mut self, name: &str) -> HostNumber {
+        if let Some(number) = self.hosts.get(name) {
+            return *number;
+        }
+        let number = HostNumber(self.hosts.len());
+        self.hosts.insert(name.to_owned(), number);
+        number
     }
 
     pub(super) fn partition(&mut self, groups: &[&[&str]]) {
-        let members = groups.iter().enumerate();
-        self.groups = members
-            .flat_map(|(group, names)| names.iter().map(move |name| ((*name).to_owned(), group)))
-            .collect();
+        self.groups.clear();
+        for (group, names) in groups.iter().enumerate() {
+            for name in *names {
+                let number = self.number(name);
+                self.groups.insert(number, group);
+            }
+        }
     }
 
     pub(super) fn heal(&mut self) {
@@ -97,12 +117,16 @@ impl FaultPlan {
     }
 
     /// True if no partition separates the hosts.
-    pub(super) fn are_connected(&self, one: &str, other: &str) -> bool {
-        self.groups.get(one) == self.groups.get(other)
+    pub(super) fn are_connected(&self, one: HostNumber, other: HostNumber) -> bool {
+        self.groups.get(&one) == self.groups.get(&other)
     }
 
     /// The copies of a message that arrive, in the order they are sent.
-    pub(super) fn copies(&mut self, from: &str, to: &str) -> impl Iterator<Item = Arrival> + use<> {
+    pub(super) fn copies(
+        &mut self,
+        from: HostNumber,
+        to: HostNumber,
+    ) -> impl Iterator<Item = Arrival> + use<> {
         let faults = self.faults_between(from, to);
         let mut copies = [None; 2];
         if !self.occurs(faults.loss) {
@@ -114,12 +138,9 @@ impl FaultPlan {
         copies.into_iter().flatten()
     }
 
-    fn faults_between(&self, from: &str, to: &str) -> Faults {
-        if self.between.is_empty() {
-            return self.default.clone();
-        }
-        let pair = (from.to_owned(), to.to_owned());
-        self.between.get(&pair).unwrap_or(&self.default).clone()
+    fn faults_between(&self, from: HostNumber, to: HostNumber) -> Faults {
+        let between = self.between.get(&(from, to));
+        between.unwrap_or(&self.default).clone()
     }
 
     fn copy(&mut self, faults: &Faults) -> Arrival {

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 pub use self::faults::{Faults, RandomSource};
 use self::jetstream::LocalJetStream;
 pub use self::jetstream::{JetStreamContent, WriteFilter};
+pub use self::router::DeliveryFilter;
 use self::router::Router;
 use super::inflight::InflightRequests;
 use super::queue::{self, Source};
@@ -162,6 +163,11 @@ impl LocalNetwork {
     /// connected. Disconnected hosts cannot reach them either.
     pub fn set_jetstream_unreachable(&self, names: &[&str]) {
         self.shared.jetstream.set_unreachable_for(names);
+    }
+
+    /// Passes all messages through a filter when they arrive.
+    pub fn set_delivery_filter(&self, filter: DeliveryFilter) {
+        self.lock().delivery_filter = Some(filter);
     }
 
     /// Passes all writes of records through a filter, one after another.

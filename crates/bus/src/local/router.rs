@@ -7,10 +7,14 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::faults::{Arrival, FaultPlan, Order, RandomSource};
+use super::faults::{Arrival, FaultPlan, HostNumber, Order, RandomSource};
 use crate::inflight::{InflightRequests, Outcome};
 use crate::queue::QueueSender;
 use crate::{Gap, Message, Pattern, Scope, Status, Subject};
+
+/// Decides whether a message from one host to another (by name) is delivered now that it arrives. A
+/// refused message is lost. Called with the network locked, so it must not use the network.
+pub type DeliveryFilter = Box<dyn FnMut(&str, &str, &Message) -> bool + Send>;
 
 /// Number of subscriptions before the first sweep for dropped ones.
 const SUBSCRIPTIONS_BEFORE_SWEEP: usize = 64;
@@ -24,12 +28,14 @@ pub(super) struct Router {
     in_transit: BinaryHeap<Reverse<Transit>>,
     /// Due time of the last in-order message between two endpoints.
     last_due: HashMap<(usize, usize), Instant>,
+    pub(super) delivery_filter: Option<DeliveryFilter>,
     /// Message counter, to keep messages with the same due time in order.
     sent: u64,
 }
 
 struct Endpoint {
     name: String,
+    host: HostNumber,
     scope: Scope,
     status: watch::Sender<Status>,
     /// Connection counter; a message in transit is for one connection.
@@ -79,6 +85,7 @@ impl Router {
             subscriptions: Subscriptions::default(),
             in_transit: BinaryHeap::new(),
             last_due: HashMap::new(),
+            delivery_filter: None,
             sent: 0,
         }
     }
@@ -93,6 +100,7 @@ impl Router {
         let (status, receiver) = watch::channel(Status::Connected { since });
         self.endpoints.push(Endpoint {
             name: name.to_owned(),
+            host: self.faults.number(name),
             scope: scope.clone(),
             status,
             generation: 1,
@@ -185,12 +193,12 @@ impl Router {
 
     fn send(&mut self, from: usize, to: usize, target: Target, message: &Message) {
         let now = Instant::now();
-        let (name_from, name_to) = (&self.endpoints[from].name, &self.endpoints[to].name);
+        let hosts = (self.endpoints[from].host, self.endpoints[to].host);
         // Messages of a host to itself have no faults.
         let copies: Vec<_> = if from == to {
             vec![Arrival::IMMEDIATE]
         } else {
-            self.faults.copies(name_from, name_to).collect()
+            self.faults.copies(hosts.0, hosts.1).collect()
         };
         for copy in copies {
             // While another message is in transit between the two, no in-order message is delivered
@@ -230,6 +238,12 @@ impl Router {
         let is_same_connection = self.endpoints[transit.to].generation == transit.generation;
         if !is_same_connection || !self.can_reach(transit.from, transit.to) {
             return;
+        }
+        if let Some(filter) = &mut self.delivery_filter {
+            let (from, to) = (&self.endpoints[transit.from], &self.endpoints[transit.to]);
+            if !filter(&from.name, &to.name, &transit.message) {
+                return;
+            }
         }
         match transit.target {
             Target::Subscription(id) => {
@@ -272,8 +286,8 @@ impl Router {
     }
 
     fn can_reach(&self, from: usize, to: usize) -> bool {
-        let names = (&self.endpoints[from].name, &self.endpoints[to].name);
-        let are_connected = from == to || self.faults.are_connected(names.0, names.1);
+        let hosts = (self.endpoints[from].host, self.endpoints[to].host);
+        let are_connected = from == to || self.faults.are_connected(hosts.0, hosts.1);
         are_connected && self.is_connected(to)
     }
 

@@ -38,7 +38,8 @@ const EXPIRY_PERIOD: Duration = Duration::from_secs(1);
 /// The apps of this host. Replaced at each change.
 #[derive(Default)]
 pub struct Snapshot {
-    pub(crate) apps: BTreeMap<String, Arc<HostedApp>>,
+    /// By name.
+    pub apps: BTreeMap<String, Arc<HostedApp>>,
     /// The desired revisions that do not start, by app. The revisions before them still serve.
     pub(crate) failed: BTreeMap<String, Arc<FailedRevision>>,
 }
@@ -57,10 +58,11 @@ pub(crate) struct FailedRevision {
 }
 
 /// An app of the desired state on this host.
-pub(crate) struct HostedApp {
-    pub(crate) deployed: Deployed,
+pub struct HostedApp {
+    /// The record of the revision.
+    pub deployed: Deployed,
     /// The share that runs here.
-    pub(crate) share: Share,
+    pub share: Share,
     pub(crate) state: AppState,
 }
 
@@ -73,10 +75,11 @@ pub(crate) enum AppState {
 
 /// The result of a change.
 #[derive(Debug)]
-pub(crate) struct Deployment {
-    pub(crate) deployed: Deployed,
+pub struct Deployment {
+    /// The record of the desired state.
+    pub deployed: Deployed,
     /// The differences to the revision before; empty if nothing changed.
-    pub(crate) changes: Vec<String>,
+    pub changes: Vec<String>,
 }
 
 /// The parts of a controller.
@@ -145,11 +148,13 @@ enum Command {
 
 /// A desired app, and this host's share of it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DesiredApp {
-    pub(crate) app: AppName,
-    pub(crate) record: Record,
+pub struct DesiredApp {
+    /// The app's name.
+    pub app: AppName,
+    /// Its deployment or removal.
+    pub record: Arc<Record>,
     /// The share to run here.
-    pub(crate) share: Share,
+    pub share: Share,
 }
 
 impl Controller {
@@ -286,7 +291,7 @@ impl Snapshot {
 
 impl HostedApp {
     /// The running app; `None` if it failed.
-    pub(crate) fn running(&self) -> Option<&Arc<dyn RunningApp>> {
+    pub fn running(&self) -> Option<&Arc<dyn RunningApp>> {
         match &self.state {
             AppState::Ready(running) => Some(running),
             AppState::Failed(_) => None,

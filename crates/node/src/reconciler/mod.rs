@@ -71,6 +71,17 @@ pub(super) struct ReconcilerOutput {
     pub(super) needed_artifacts: watch::Sender<Arc<Vec<Digest>>>,
     /// The conditions of this host.
     pub(super) conditions: watch::Sender<BTreeSet<HostCondition>>,
+    /// The last decision, published before the host acts on it.
+    pub(super) decision: watch::Sender<Arc<Decision>>,
+}
+
+/// The result of a round of the reconciler.
+#[derive(Debug, Default)]
+pub struct Decision {
+    /// The plan for all hosts.
+    pub plan: Plan,
+    /// The apps whose artifacts are here, with the shares of this host.
+    pub desired: Vec<DesiredApp>,
 }
 
 pub(super) struct Reconciler {
@@ -203,6 +214,11 @@ impl Reconciler {
         self.reporter.report_plan(&membership.view, &plan);
         self.save_replica().await;
         let desired = self.desired_apps(&membership, &plan);
+        let decision = Decision {
+            plan,
+            desired: desired.clone(),
+        };
+        self.parts.output.decision.send_replace(Arc::new(decision));
         if let Err(error) = self.parts.controller.reconcile(desired).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
@@ -249,7 +265,7 @@ impl Reconciler {
             };
             desired.push(DesiredApp {
                 app: app.clone(),
-                record: Record::clone(record),
+                record: record.clone(),
                 share,
             });
         }

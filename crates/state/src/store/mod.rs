@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use weft_lattice_config::placement::{HostId, StoreId};
@@ -149,6 +150,22 @@ impl Store {
             }
             Err(error) => return Err(failure("open", &path, error)),
         };
+        let store = Self {
+            database: Mutex::new(Some(database)),
+            path,
+        };
+        store.with_database("open", create_tables)?;
+        Ok(store)
+    }
+
+    /// Creates an empty database in memory, for simulations.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if it cannot be created.
+    pub fn in_memory() -> Result<Self, StoreError> {
+        let path = PathBuf::from("(memory)");
+        let database = Database::builder().create_with_backend(InMemoryBackend::new());
+        let database = database.map_err(|error| failure("open", &path, error))?;
         let store = Self {
             database: Mutex::new(Some(database)),
             path,

@@ -23,12 +23,12 @@ impl Actor {
     /// Reconciles one app.
     pub(super) async fn reconcile(&mut self, desired: DesiredApp) {
         let DesiredApp { app, record, share } = desired;
-        match record {
+        match &*record {
             Record::Deployed(deployed) => {
-                if self.needs_start(&deployed, &share) {
+                if self.needs_start(deployed, &share) {
                     let revision = deployed.revision;
                     let is_new_revision = self.is_new_revision(app.as_str(), revision);
-                    self.start(deployed, share).await;
+                    self.start(deployed.clone(), share).await;
                     self.publish();
                     if is_new_revision {
                         self.report_deployed(app.as_str(), revision);
@@ -37,10 +37,10 @@ impl Actor {
             }
             Record::Removed { revision, .. } => {
                 let current = self.apps.get(app.as_str());
-                if current.is_some_and(|current| current.deployed.revision < revision) {
+                if current.is_some_and(|current| current.deployed.revision < *revision) {
                     self.remove_app(app.as_str()).await;
                     tracing::info!(%app, revision, "removed an app that the lattice removed");
-                    self.report_removed(app.as_str(), revision);
+                    self.report_removed(app.as_str(), *revision);
                 }
             }
         }

@@ -146,7 +146,7 @@ async fn a_revision_that_cannot_be_stored_leaves_the_old_one_with_its_providers(
     // A revision of a lattice is not stored by the controller.
     let first = DesiredApp {
         app: app_name("shop"),
-        record: deployed(1, shop(1, json!([provider("db", 1), provider("log", 1)]))),
+        record: deployed(1, shop(1, json!([provider("db", 1), provider("log", 1)]))).into(),
         share: Share::Whole,
     };
     host.controller.reconcile(vec![first]).await.unwrap();

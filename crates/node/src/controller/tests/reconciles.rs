@@ -32,7 +32,7 @@ impl TestController {
     async fn reconcile(&self, app: &str, record: Record, components: &[usize]) {
         let desired = DesiredApp {
             app: app_name(app),
-            record,
+            record: record.into(),
             share: Share::Part(components.iter().copied().collect::<BTreeSet<_>>()),
         };
         self.controller.reconcile(vec![desired]).await.unwrap();
