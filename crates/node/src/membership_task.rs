@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Lane, Status, Subject, Subscription};
 use weft_membership::Moment;
@@ -50,6 +50,8 @@ pub(super) struct MembershipTask {
     router: Router,
     snapshots: watch::Sender<Arc<MembershipSnapshot>>,
     table: watch::Sender<Arc<Table>>,
+    /// The time of the last tick.
+    last_tick: watch::Sender<Instant>,
     reporter: MembershipReporter,
     /// The queue of the health probe; `None` if it was not started.
     probes: Option<mpsc::Sender<Probe>>,
@@ -77,6 +79,7 @@ impl MembershipTask {
             self_report,
             clock: Clock::start(),
             table: watch::Sender::new(router.table()),
+            last_tick: watch::Sender::new(Instant::now()),
             router,
             snapshots: watch::Sender::new(Arc::new(snapshot)),
             reporter: MembershipReporter::new(events),
@@ -99,6 +102,12 @@ impl MembershipTask {
     /// The routing table, now and later.
     pub(super) fn table(&self) -> watch::Receiver<Arc<Table>> {
         self.table.subscribe()
+    }
+
+    /// The time of the last tick. After a stall of the process, the snapshot is outdated until the
+    /// next one.
+    pub(super) fn last_tick(&self) -> watch::Receiver<Instant> {
+        self.last_tick.subscribe()
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -185,6 +194,7 @@ impl MembershipTask {
     /// Advances the state machine, publishes its results, and requests missing inventories.
     async fn on_tick(&mut self, control: &Bus) {
         let now = self.now();
+        self.last_tick.send_replace(Instant::now());
         for event in self.membership.tick(now) {
             self.reporter.report(self.membership.view(), &event);
         }

@@ -269,6 +269,14 @@ impl Mesh {
         self
     }
 
+    /// Limits the sum of the weights of the components that are placed on this host.
+    #[must_use]
+    pub fn with_capacity(mut self, capacity: Option<u64>) -> Self {
+        self.about.capacity = capacity;
+        self.contents.send_replace(self.about.clone());
+        self
+    }
+
     /// The transport of links to other hosts.
     pub fn hosts(&self) -> Arc<dyn Hosts> {
         let bus = self.bus.lane(Lane::Calls);
@@ -460,6 +468,8 @@ impl Mesh {
         let reconciler = Reconciler::new(reconciler::Parts {
             records: stores.records,
             membership: self.membership.clone(),
+            bus: self.bus.status(),
+            last_tick: self.membership_task.last_tick(),
             me,
             controller: parts.controller,
             replica_file,

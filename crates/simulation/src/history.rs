@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use weft_lattice_config::AppName;
+use weft_state::desired::record_codec::encode_app;
 use weft_state::store::Record;
 
 /// The confirmed changes of each app, in the order in which the store confirmed them.
@@ -21,10 +22,19 @@ struct Confirmed {
 }
 
 impl History {
+    /// Adds a record of the bucket, unless a host has only written it again.
     pub(crate) fn confirm(&mut self, app: AppName, record: Arc<Record>) {
         let is_lost = false;
-        let confirmed = Confirmed { record, is_lost };
-        self.changes.entry(app).or_default().push(confirmed);
+        let changes = self.changes.entry(app).or_default();
+        if !changes.iter().any(|change| change.record == record) {
+            changes.push(Confirmed { record, is_lost });
+        }
+    }
+
+    /// True if a value was in the bucket before, as the record of an app.
+    pub(crate) fn is_known(&self, value: &[u8]) -> bool {
+        let mut changes = self.changes.values().flatten();
+        changes.any(|change| encode_app(&change.record).is_ok_and(|known| known == value))
     }
 
     /// Marks the changes lost with the store's content; `is_kept` returns whether some host has a

@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use weft_lattice_config::placement::{self, Plan};
+use weft_lattice_config::placement::Plan;
 use weft_lattice_config::{AppName, ComponentName, ComponentSpec};
-use weft_membership::Moment;
-use weft_membership::message::{Contents, HostState};
+use weft_membership::message::HostState;
 use weft_membership::routing::{ATTEMPTS_MAX, Repeat};
 use weft_membership::{
-    DEAD_AFTER, HostView, Liveness, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, TICK_EVERY,
+    DEAD_AFTER, HostView, Liveness, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, TICK_EVERY, View,
 };
 use weft_state::store::{Deployed, Record};
 
 use crate::call_log::{Call, CallEnd};
-use crate::process::{GroundTruth, LastHeartbeat};
-use crate::reconciler::component_id;
+use crate::records::component_id;
+use crate::truth::HostTruth;
 
 /// The time without a bus after which a host serves alone from its own replica; as in the
 /// `reconciler` of `weft-node`.
@@ -60,35 +59,36 @@ pub(crate) fn hold(
 /// twice.
 pub(crate) fn a_heard_host_is_not_dead(
     view: &HostView,
-    last: Option<LastHeartbeat>,
-    now: Moment,
+    last: Option<Duration>,
+    now: Duration,
 ) -> Checked {
     let Some(last) = last else { return Ok(()) };
-    let is_heard = now.since(last.at) < DEAD_AFTER;
+    let is_heard = now - last < DEAD_AFTER;
     let is_wrong = is_heard && view.liveness == Liveness::Dead && view.state != HostState::Left;
     hold(!is_wrong, "a heard host is not dead", || {
         format!(
-            "{:?} sent its last heartbeat at {}, and is declared dead at {now}",
-            view.id, last.at
+            "the last heartbeat of {:?} arrived at {last:?}, and it is declared dead at {now:?}",
+            view.id
         )
     })
 }
 
-/// A silent host is declared dead in time: until then its work waits.
+/// A silent host is declared dead in time: until then its work waits. One tick passes until the
+/// host decides, and one until the check.
 pub(crate) fn a_silent_host_is_dead(
     view: &HostView,
-    last: Option<LastHeartbeat>,
-    now: Moment,
+    last: Option<Duration>,
+    now: Duration,
 ) -> Checked {
     let Some(last) = last else { return Ok(()) };
-    let is_silent = now.since(last.at) >= DEAD_AFTER + TICK_EVERY;
+    let is_silent = now - last >= DEAD_AFTER + TICK_EVERY * 2;
     hold(
         !is_silent || !view.is_alive(),
         "a silent host is dead",
         || {
             format!(
-                "{:?} sent its last heartbeat at {}, and counts as alive at {now}",
-                view.id, last.at
+                "the last heartbeat of {:?} arrived at {last:?}, and it counts as alive at {now:?}",
+                view.id
             )
         },
     )
@@ -98,14 +98,10 @@ pub(crate) fn a_silent_host_is_dead(
 
 /// A host that receives no heartbeats of others, or did not until just now, changes nothing that it
 /// runs: the missing heartbeats may be its own fault.
-pub(crate) fn a_frozen_host_does_not_act(
-    truth: &GroundTruth,
-    started: Duration,
-    now: Duration,
-) -> Checked {
+pub(crate) fn a_frozen_host_does_not_act(truth: &HostTruth, now: Duration) -> Checked {
     let invariant = "a frozen host does not act";
     let Some(connected_at) = truth.connected_at else {
-        let is_alone = !truth.was_connected && now - started >= ALONE_AFTER;
+        let is_alone = !truth.was_connected && now - truth.started >= ALONE_AFTER;
         return hold(is_alone, invariant, || {
             "the host acts while its bus is unavailable".to_owned()
         });
@@ -124,13 +120,13 @@ pub(crate) fn a_frozen_host_does_not_act(
 
 /// A host runs only components whose required labels it has: their owner relies on them.
 pub(crate) fn a_host_has_what_its_components_require(
-    host: &Contents,
+    labels: &BTreeMap<String, String>,
     deployed: &Deployed,
     share: &BTreeSet<ComponentName>,
 ) -> Checked {
     for component in components(deployed, share) {
         for (label, values) in &component.placement.require {
-            let value = host.labels.get(label.as_str());
+            let value = labels.get(label.as_str()).map(String::as_str);
             let mut desired = values.as_slice().iter();
             let has = desired.any(|desired| Some(desired.as_str()) == value);
             hold(has, "a host has what its components require", || {
@@ -174,27 +170,29 @@ pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Check
     Ok(())
 }
 
-/// A plan gives no host more than its capacity: an overloaded host fails all of its components.
+/// A plan gives no host more than its published capacity: an overloaded host fails all of its components.
 pub(crate) fn a_plan_fits<'a>(
     plan: &Plan,
     desired: impl Iterator<Item = &'a Deployed>,
-    hosts: &[placement::Host],
+    view: &View,
 ) -> Checked {
-    let mut weights: BTreeMap<&placement::HostId, u64> = BTreeMap::new();
+    let mut weights: BTreeMap<String, u64> = BTreeMap::new();
     for deployed in desired {
         for component in &deployed.app.spec.components {
             let id = component_id(&deployed.app, &component.name);
             for host in plan.assignments.get(&id).into_iter().flatten() {
                 let weight = u64::from(component.placement.weight.get());
-                *weights.entry(host).or_default() += weight;
+                *weights.entry(host.to_string()).or_default() += weight;
             }
         }
     }
-    for host in hosts {
-        let weight = weights.get(&host.id).copied().unwrap_or_default();
-        let capacity = host.capacity.unwrap_or(u64::MAX);
+    for host in view.hosts() {
+        let weight = weights.get(&host.id.to_string()).copied();
+        let contents = host.contents.as_ref();
+        let capacity = contents.and_then(|contents| contents.capacity);
+        let (weight, capacity) = (weight.unwrap_or(0), capacity.unwrap_or(u64::MAX));
         hold(weight <= capacity, "a plan fits", || {
-            format!("{} has {weight} of {capacity}", host.id)
+            format!("{:?} has {weight} of {capacity}", host.id)
         })?;
     }
     Ok(())
@@ -203,14 +201,14 @@ pub(crate) fn a_plan_fits<'a>(
 // === durability ===
 
 /// A replica only grows: a record is replaced only by a later one, and a tombstone is a record.
-pub(crate) fn a_copy_only_grows(
+pub(crate) fn a_replica_only_grows(
     before: &BTreeMap<AppName, Arc<Record>>,
     after: &BTreeMap<AppName, Arc<Record>>,
 ) -> Checked {
     for (app, before) in before {
         let after = after.get(app).map(|record| record.revision());
         let grew = after.is_some_and(|after| after >= before.revision());
-        hold(grew, "a copy only grows", || {
+        hold(grew, "a replica only grows", || {
             let before = before.revision();
             format!("`{app}` went from revision {before} to {after:?}")
         })?;
@@ -218,39 +216,18 @@ pub(crate) fn a_copy_only_grows(
     Ok(())
 }
 
-/// A component stops on a host only if it is no longer desired, or is reported ready where it
-/// belongs: otherwise it might run nowhere.
-pub(crate) fn a_stopped_component_runs_elsewhere(
-    app: &AppName,
-    record: &Record,
-    stops: &BTreeSet<ComponentName>,
-    is_seen_elsewhere: impl Fn(&ComponentName) -> bool,
-) -> Checked {
-    let Record::Deployed(deployed) = record else {
-        return Ok(());
-    };
-    for component in components(deployed, stops) {
-        let name = &component.name;
-        let runs = is_seen_elsewhere(name);
-        hold(runs, "a stopped component runs elsewhere", || {
-            format!("`{app}/{name}` stops, and is not reported ready on another host")
-        })?;
-    }
-    Ok(())
-}
-
 // === calls ===
 
-/// A call runs once, unless its caller declared it repeatable; then at most once on each host, and
-/// on at most as many hosts as it has attempts.
+/// A call runs once, unless its caller declared it repeatable; then at most once for each attempt.
 pub(crate) fn no_call_runs_twice(number: u64, call: &Call) -> Checked {
     let most_runs = match call.repeat {
         Repeat::Never => 1,
         Repeat::Idempotent => ATTEMPTS_MAX as u32,
     };
-    let is_within = call.runs_count() <= most_runs && call.runs.values().all(|runs| *runs == 1);
+    let is_within = call.runs_count() <= most_runs;
     hold(is_within, "no call runs twice", || {
-        format!("call {number} to {:?} ran on {:?}", call.target, call.runs)
+        let (repeat, target, runs) = (call.repeat, &call.target, &call.runs);
+        format!("call {number} ({repeat:?}) to {target:?} ran on {runs:?}")
     })
 }
 

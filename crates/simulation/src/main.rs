@@ -69,12 +69,12 @@ fn print_outcome(outcome: &Outcome) -> ExitCode {
 fn print_summary(summary: &Summary, begun: Instant, hosts: usize) -> ExitCode {
     let (worlds, total) = (summary.worlds, summary.total);
     println!(
-        "{worlds} worlds with {} hosts, {} faults, {} calls and {} events in {:.1} s; converged within {:.1} s \
+        "{worlds} worlds with {} hosts, {} faults, {} calls and {} messages in {:.1} s; converged within {:.1} s \
          of the last fault",
         total.hosts,
         total.faults,
         total.calls,
-        total.events,
+        total.messages,
         begun.elapsed().as_secs_f64(),
         total.converged_after.as_secs_f64(),
     );

@@ -1,22 +1,32 @@
-//! Deliberately broken rules. The tests run each of them, to prove that the simulation finds the
-//! violation.
+//! Planted mistakes, each at an input or output of the real hosts. The tests run each of them, to
+//! prove that the simulation finds it.
 
-/// A rule of the lattice that the hosts of a simulation break.
+/// A mistake in a host or in its surroundings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// Repeats every call without an answer, also those that are not repeatable.
+    /// Declares every call repeatable.
     RetriesEverything,
-    /// Ignores the loss of a host's own bus and its own hang.
+    /// Does not report the loss of the bus to its host.
     NeverFreezes,
-    /// Deletes the records that the bucket lacks.
-    DeletesMissingRecords,
-    /// Leaves the records that the bucket lost unwritten.
+    /// Starts each process with an empty disk.
+    ForgetsDisk,
+    /// Rejects the records that hosts write back to a bucket that lost them.
     NeverRefills,
-    /// Ignores required labels in placement.
-    IgnoresRequirements,
-    /// Declares hosts dead after a shorter silence.
-    DeclaresDeadEarly,
-    /// Stops a component before it is ready on its new host.
+    /// Publishes labels that hosts do not have.
+    PublishesWrongLabels,
+    /// Drops heartbeats that have arrived.
+    MissesHeartbeats,
+    /// Delivers heartbeats that their sender did not send.
+    ForgesHeartbeats,
+    /// Runs calls, and replies that it is busy.
+    RunsRejectedCalls,
+    /// Replies to calls without running them.
+    RepliesWithoutRunning,
+    /// Waits for replies longer than the deadline.
+    WaitsTooLong,
+    /// Rejects calls after the last fault.
+    StaysBusy,
+    /// Stops an app while it prepares the next share of it.
     StopsBeforeHandover,
     /// Counts the revision of a change from the bucket alone, even where the host has a later one.
     CountsFromBucketOnly,
@@ -24,13 +34,18 @@ pub enum Mutation {
 
 impl Mutation {
     /// All mutations.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::RetriesEverything,
         Self::NeverFreezes,
-        Self::DeletesMissingRecords,
+        Self::ForgetsDisk,
         Self::NeverRefills,
-        Self::IgnoresRequirements,
-        Self::DeclaresDeadEarly,
+        Self::PublishesWrongLabels,
+        Self::MissesHeartbeats,
+        Self::ForgesHeartbeats,
+        Self::RunsRejectedCalls,
+        Self::RepliesWithoutRunning,
+        Self::WaitsTooLong,
+        Self::StaysBusy,
         Self::StopsBeforeHandover,
         Self::CountsFromBucketOnly,
     ];

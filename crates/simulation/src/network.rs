@@ -1,141 +1,106 @@
-//! The network between hosts: delay, loss, duplication, reordering, and partitions.
-//!
-//! It imitates `weft_bus::local` with the simulation's own event queue instead of tasks: a hundred
-//! hosts send ten thousand heartbeats a second, and a subscription, a task and a timer for each
-//! would be most of the work. The guarantees of a bus hold: order by sender unless a fault reorders
-//! messages, and no message twice to one subscriber. Heartbeats and inventories are duplicated all
-//! the same, because a replay is hostile input that hosts have to withstand; calls are not.
+//! The faults of the network between hosts, applied to the in-process bus.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::rng::{Purpose, Rng};
+use weft_bus::local::{Faults, LocalNetwork};
+
 use crate::scenario::{FaultKind, MessageFaults, Site};
 
 /// The shortest delay of a message.
 const DELAY_MIN: Duration = Duration::from_micros(200);
 
-/// The additional delay between two clouds: about that of a transatlantic line.
-const BETWEEN_CLOUDS: Duration = Duration::from_millis(40);
+/// The shortest delay between two clouds: about that of a transatlantic line.
+const DELAY_MIN_BETWEEN_CLOUDS: Duration = Duration::from_millis(40);
 
-/// The network between all hosts.
-#[derive(Debug)]
-pub(crate) struct Network {
-    rng: Rng,
-    clouds: Vec<usize>,
-    message_faults: MessageFaults,
-    /// The active partitions.
-    cuts: Vec<Cut>,
-    /// The arrival of the last message in order, by pair of hosts.
-    last_due: Vec<Duration>,
+/// A host's name in the network.
+pub(crate) fn host_name(host: usize) -> String {
+    format!("h{host}")
 }
 
-/// A partition in one or both directions.
-#[derive(Debug)]
-struct Cut {
-    side: Vec<bool>,
-    is_one_way: bool,
-    reports_no_responders: bool,
+/// The host of a name; `None` for the observer of the world.
+pub(crate) fn host_of(name: &str) -> Option<usize> {
+    name.strip_prefix('h')?.parse().ok()
 }
 
-/// The reachability of one host from another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reachability {
-    Reachable,
-    /// Messages are lost.
-    Lost,
-    /// Messages are lost, and the bus reports that the subject has no subscriber.
-    NoResponders,
+/// Applies the active faults. `isolated` hosts lose all messages without noticing it.
+pub(crate) fn set_faults(
+    network: &LocalNetwork,
+    sites: &[Site],
+    active: &[FaultKind],
+    isolated: &[usize],
+) {
+    let mut message_faults = MessageFaults::NONE;
+    for fault in active {
+        if let FaultKind::MessageFaults(found) = fault {
+            message_faults = *found;
+        }
+    }
+    network.heal();
+    for (from, sender) in sites.iter().enumerate() {
+        for (to, receiver) in sites.iter().enumerate() {
+            let is_lost = active.iter().any(|fault| loses(fault, from, to));
+            let is_far = sender.cloud != receiver.cloud;
+            let faults = faults(message_faults, is_far, is_lost);
+            network.set_faults_between(&host_name(from), &host_name(to), faults);
+        }
+    }
+    partition(network, sites.len(), active, isolated);
 }
 
-impl Network {
-    pub(crate) fn new(seed: u64, sites: &[Site]) -> Self {
-        Self {
-            rng: Rng::new(seed, Purpose::Network),
-            clouds: sites.iter().map(|site| site.cloud).collect(),
-            message_faults: MessageFaults::NONE,
-            cuts: Vec::new(),
-            last_due: vec![Duration::ZERO; sites.len() * sites.len()],
-        }
+fn faults(message_faults: MessageFaults, is_far: bool, is_lost: bool) -> Faults {
+    let percent = |percent: u32| f64::from(percent) / 100.0;
+    let delay_min = if is_far {
+        DELAY_MIN_BETWEEN_CLOUDS
+    } else {
+        DELAY_MIN
+    };
+    Faults {
+        delay: delay_min..=delay_min + message_faults.delay_max,
+        loss: if is_lost {
+            1.0
+        } else {
+            percent(message_faults.loss_percent)
+        },
+        duplication: percent(message_faults.duplicate_percent),
+        reordering: percent(message_faults.reorder_percent),
     }
+}
 
-    /// Applies the active faults.
-    pub(crate) fn set_faults<'a>(&mut self, faults: impl Iterator<Item = &'a FaultKind>) {
-        self.message_faults = MessageFaults::NONE;
-        self.cuts.clear();
-        for fault in faults {
-            match fault {
-                FaultKind::MessageFaults(message_faults) => self.message_faults = *message_faults,
-                FaultKind::OneWay { is_sender } => self.cuts.push(Cut {
-                    side: is_sender.clone(),
-                    is_one_way: true,
-                    reports_no_responders: false,
-                }),
-                FaultKind::Partition {
-                    side,
-                    reports_no_responders,
-                } => self.cuts.push(Cut {
-                    side: side.clone(),
-                    is_one_way: false,
-                    reports_no_responders: *reports_no_responders,
-                }),
-                FaultKind::Crash { .. }
-                | FaultKind::Hang { .. }
-                | FaultKind::Disconnect { .. }
-                | FaultKind::Drain { .. }
-                | FaultKind::LoseCloud { .. }
-                | FaultKind::StoreAway { .. }
-                | FaultKind::StoreEmpty
-                | FaultKind::StoreOlder => {}
-            }
-        }
+/// True if a fault loses the messages of one host to another, and the bus does not report it.
+fn loses(fault: &FaultKind, from: usize, to: usize) -> bool {
+    match fault {
+        FaultKind::OneWay { is_sender } => is_sender[from] && !is_sender[to],
+        FaultKind::Partition {
+            side,
+            reports_no_responders: false,
+        } => side[from] != side[to],
+        _ => false,
     }
+}
 
-    pub(crate) fn reachability(&self, from: usize, to: usize) -> Reachability {
-        let cuts = |cut: &&Cut| {
-            let sides = (cut.side[from], cut.side[to]);
-            if cut.is_one_way {
-                sides == (true, false)
-            } else {
-                sides.0 != sides.1
-            }
-        };
-        match self.cuts.iter().find(cuts) {
-            None => Reachability::Reachable,
-            Some(cut) if cut.reports_no_responders => Reachability::NoResponders,
-            Some(_) => Reachability::Lost,
+/// Applies the partitions that the bus reports: hosts are in one group if no partition separates
+/// them.
+fn partition(network: &LocalNetwork, hosts: usize, active: &[FaultKind], isolated: &[usize]) {
+    let mut groups: BTreeMap<Vec<usize>, Vec<String>> = BTreeMap::new();
+    for host in 0..hosts {
+        let sides = active.iter().filter_map(|fault| match fault {
+            FaultKind::Partition {
+                side,
+                reports_no_responders: true,
+            } => Some(usize::from(side[host])),
+            _ => None,
+        });
+        let mut group: Vec<_> = sides.collect();
+        if isolated.contains(&host) {
+            group.push(host + 2);
         }
+        groups.entry(group).or_default().push(host_name(host));
     }
-
-    /// The arrival times of the copies of a message to a reachable host.
-    pub(crate) fn copies(
-        &mut self,
-        now: Duration,
-        from: usize,
-        to: usize,
-        may_duplicate: bool,
-    ) -> impl Iterator<Item = Duration> + use<> {
-        let mut copies = [None; 2];
-        if !self.rng.percent(self.message_faults.loss_percent) {
-            copies[0] = Some(self.due(now, from, to));
-            if may_duplicate && self.rng.percent(self.message_faults.duplicate_percent) {
-                copies[1] = Some(self.due(now, from, to));
-            }
-        }
-        copies.into_iter().flatten()
-    }
-
-    fn due(&mut self, now: Duration, from: usize, to: usize) -> Duration {
-        let far = self.clouds[from] != self.clouds[to];
-        let least = if far { BETWEEN_CLOUDS } else { DELAY_MIN };
-        let due = now
-            + self
-                .rng
-                .duration(least..=least + self.message_faults.delay_max);
-        if self.rng.percent(self.message_faults.reorder_percent) {
-            return due;
-        }
-        let last = &mut self.last_due[from * self.clouds.len() + to];
-        *last = due.max(*last);
-        *last
-    }
+    let groups: Vec<Vec<&str>> = groups
+        .values()
+        .map(|names| names.iter().map(String::as_str).collect())
+        .collect();
+    let groups: Vec<&[&str]> = groups.iter().map(Vec::as_slice).collect();
+    network.partition(&groups);
 }

@@ -25,6 +25,10 @@ pub(crate) enum Purpose {
     Calls = 4,
     /// The hosts that take changes.
     Changes = 5,
+    /// The snapshots of the bucket that come back.
+    Faults = 6,
+    /// The random choices of a host.
+    Choices = 7,
 }
 
 impl Rng {
@@ -34,6 +38,13 @@ impl Rng {
         Self {
             random: Random::from_seed(mixed ^ purpose as u64),
         }
+    }
+
+    /// A generator for a process of a host.
+    pub(crate) fn of_host(seed: u64, purpose: Purpose, host: usize, life: u64) -> Self {
+        let mut of_purpose = Self::new(seed, purpose);
+        let seed = of_purpose.next_u64() ^ (((host as u64) << 32) | life);
+        Self::new(seed, purpose)
     }
 
     pub(crate) fn next_u64(&mut self) -> u64 {

@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use anyhow::Result;
+
 use crate::world::{Options, Outcome, Size, run};
 
 /// The outcomes of many worlds.
@@ -25,8 +27,8 @@ const FAILURES_MAX: usize = 20;
 /// Runs the world of each seed.
 ///
 /// # Errors
-/// An error of the operating system, if no runtime can be created.
-pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> {
+/// An error of the operating system, if no runtime or directory can be created.
+pub fn run_all(seeds: Range<u64>, options: Options) -> Result<Summary> {
     let next = AtomicU64::new(seeds.start);
     let summary = Mutex::new(Ok(Summary::default()));
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -50,10 +52,7 @@ pub fn run_all(seeds: Range<u64>, options: Options) -> std::io::Result<Summary> 
 }
 
 /// Adds an outcome. Returns whether to continue.
-fn add_outcome(
-    summary: &Mutex<std::io::Result<Summary>>,
-    outcome: std::io::Result<Outcome>,
-) -> bool {
+fn add_outcome(summary: &Mutex<Result<Summary>>, outcome: Result<Outcome>) -> bool {
     let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
     let outcome = match outcome {
         Ok(outcome) => outcome,
@@ -70,7 +69,7 @@ fn add_outcome(
     total.hosts += size.hosts;
     total.faults += size.faults;
     total.calls += size.calls;
-    total.events += size.events;
+    total.messages += size.messages;
     total.lasted = total.lasted.max(size.lasted);
     total.converged_after = total.converged_after.max(size.converged_after);
     if outcome.violation.is_some() {

@@ -48,8 +48,8 @@ impl Trace {
         TraceDigest(self.digest)
     }
 
-    pub(crate) fn into_lines(self) -> Vec<String> {
-        self.lines.unwrap_or_default()
+    pub(crate) fn take_lines(&mut self) -> Vec<String> {
+        self.lines.take().unwrap_or_default()
     }
 
     fn mix_time(&mut self, now: Duration) {

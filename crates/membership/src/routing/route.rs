@@ -185,7 +185,7 @@ impl Route {
     }
 
     /// Continues with new candidates, or with the same ones after the bus has returned. Candidates
-    /// that were tried and not restarted since are not tried again.
+    /// that were tried are not tried again, unless they restarted or were unavailable since.
     pub fn renew(&mut self, candidates: Arc<Candidates>) {
         self.abandon();
         self.is_bus_down = false;

@@ -12,11 +12,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use weft_bus::Status;
 use weft_lattice_config::placement::{self, HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
 use weft_link::Share;
-use weft_membership::Freeze;
 use weft_membership::message::HostCondition;
+use weft_membership::{Freeze, STALL_MIN};
 use weft_state::desired::record_codec::Said;
 use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
 use weft_state::store::Record;
@@ -47,6 +48,9 @@ const MISSING_ARTIFACTS_AFTER: Duration = Duration::from_secs(3);
 pub(super) struct Parts {
     pub(super) records: Records,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    pub(super) bus: watch::Receiver<Status>,
+    /// The time of the membership's last tick.
+    pub(super) last_tick: watch::Receiver<Instant>,
     pub(super) me: HostId,
     pub(super) controller: Controller,
     pub(super) replica_file: ReplicaFile,
@@ -295,14 +299,17 @@ impl Reconciler {
     }
 
     /// True if the inputs are complete enough to act on. A host without heartbeats of others proves
-    /// nothing about them, and half of a bucket is not the desired state.
+    /// nothing about them, a process that stalled has not noticed it before its next tick, and half
+    /// of a bucket is not the desired state.
     fn can_reconcile(&self, freeze: Option<Freeze>) -> bool {
-        let is_free = match freeze {
-            None => true,
-            Some(Freeze::Unconnected) => self.started.elapsed() >= STANDALONE_AFTER,
-            Some(Freeze::Joining | Freeze::Away | Freeze::Returning) => false,
+        let is_stalled = self.parts.last_tick.borrow().elapsed() >= STALL_MIN;
+        // The freeze follows the bus at the next tick.
+        let is_free = match (freeze, self.parts.bus.borrow().is_connected()) {
+            (None, true) => true,
+            (Some(Freeze::Unconnected), false) => self.started.elapsed() >= STANDALONE_AFTER,
+            _ => false,
         };
-        is_free && !self.parts.replica.is_reading()
+        is_free && !is_stalled && !self.parts.replica.is_reading()
     }
 
     /// Records this host as the home of the stores that it is the first to have. Homes bind all

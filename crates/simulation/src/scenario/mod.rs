@@ -3,11 +3,11 @@
 mod apps;
 mod faults;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use weft_lattice_config::{App, AppName};
+use weft_lattice_config::{App, AppName, NameError, placement};
 use weft_membership::HostId;
-use weft_membership::message::{Contents, Labels};
 
 pub(crate) use self::faults::{Fault, FaultKind, MessageFaults};
 use crate::rng::{Purpose, Rng};
@@ -25,8 +25,10 @@ const FAULTS_BEGIN: Duration = Duration::from_secs(7);
 #[derive(Clone, Debug)]
 pub(crate) struct Site {
     pub(crate) id: HostId,
-    /// The base of its inventory: labels and capacity.
-    pub(crate) contents: Contents,
+    /// Its id, for placement.
+    pub(crate) name: placement::HostId,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) capacity: Option<u64>,
     pub(crate) cloud: usize,
     /// The offset of its wall clock from the true time. No behaviour may depend on it.
     pub(crate) wall_ahead_ms: u64,
@@ -58,68 +60,72 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     /// Generates the scenario of a seed, with at most `hosts_max` hosts.
-    pub(crate) fn from_seed(seed: u64, hosts_max: usize) -> Self {
+    ///
+    /// # Errors
+    /// If a host's id is not valid for placement, which does not happen.
+    pub(crate) fn from_seed(seed: u64, hosts_max: usize) -> Result<Self, NameError> {
         let rng = &mut Rng::new(seed, Purpose::Scenario);
         let hosts = hosts(rng).min(hosts_max.max(1));
         let faulty_secs = if hosts > 40 { 10..=20 } else { 10..=50 };
         let faults_end_at = FAULTS_BEGIN + Duration::from_secs(rng.in_range(faulty_secs) as u64);
-        let sites: Vec<_> = (0..hosts).map(|_| site(rng)).collect();
+        let sites = (0..hosts).map(|_| site(rng));
+        let sites = sites.collect::<Result<Vec<_>, _>>()?;
         let faults = faults::generate(rng, &sites, FAULTS_BEGIN..faults_end_at);
         let changes = changes(rng, hosts, &faults, faults_end_at);
-        Self {
+        Ok(Self {
             changes,
             faults,
             faults_end_at,
             calls_every: rng.millis(20..=200),
             busy_percent: [0, 0, 5, 20][rng.below(4)],
             sites,
-        }
+        })
+    }
+
+    /// The number of a host.
+    pub(crate) fn number(&self, id: HostId) -> Option<usize> {
+        self.sites.iter().position(|site| site.id == id)
     }
 }
 
 /// Most worlds are small, because most bugs show between a few hosts; some are as large as
 /// possible.
 fn hosts(rng: &mut Rng) -> usize {
-    match rng.below(100) {
-        0..60 => rng.in_range(1..=6),
-        60..90 => rng.in_range(7..=14),
-        90..98 => rng.in_range(15..=40),
+    match rng.below(200) {
+        0..130 => rng.in_range(1..=6),
+        130..188 => rng.in_range(7..=14),
+        188..199 => rng.in_range(15..=40),
         _ => rng.in_range(41..=HOSTS_MAX),
     }
 }
 
-fn site(rng: &mut Rng) -> Site {
+fn site(rng: &mut Rng) -> Result<Site, NameError> {
     const HOUR_MS: usize = 3_600_000;
     let mut key = [0; 32];
     for part in key.chunks_mut(8) {
         part.copy_from_slice(&rng.next_u64().to_le_bytes());
     }
     let cloud = rng.below(3);
-    let mut labels = Labels::default();
     let zone = format!("z{}", rng.below(2));
-    for (name, value) in [
+    let labels = [
         ("cloud", ["east", "west", "north"][cloud]),
         ("region", "r"),
         ("zone", &zone),
         ("disk", if rng.percent(50) { "ssd" } else { "hdd" }),
-    ] {
-        // All of them are valid labels.
-        let _ = labels.set(name, value);
-    }
+    ];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let capacity = rng.percent(30).then(|| rng.in_range(4..=20) as u64);
-    Site {
-        id: HostId::from_key(key),
-        contents: Contents {
-            release: "simulated".to_owned(),
-            labels,
-            capacity,
-            ..Contents::default()
-        },
+    let id = HostId::from_key(key);
+    Ok(Site {
+        id,
+        name: id.to_string().parse()?,
+        labels: labels.into(),
+        capacity,
         cloud,
         wall_ahead_ms: rng.below(HOUR_MS) as u64,
         limit: rng.in_range(24..=200) as u32,
         starts_at: rng.millis(0..=1_500),
-    }
+    })
 }
 
 fn changes(

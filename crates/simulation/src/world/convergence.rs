@@ -1,20 +1,20 @@
 //! Convergence after the last fault: all hosts agree, and run the desired apps.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use weft_lattice_config::placement::{self, Input, Plan};
 use weft_lattice_config::{AppName, ComponentName, Labels};
-use weft_membership::message::HostState;
+use weft_membership::message::{HostState, Readiness};
 use weft_membership::{DAMPING_MAX, DEAD_AFTER};
-use weft_state::desired::record_codec::app_key;
 use weft_state::store::{Deployed, Record};
 
 use super::{CHECK_EVERY, World};
-use crate::event_queue::WorldEvent;
 use crate::invariants::{Checked, anti_affinity_holds, hold};
-use crate::reconciler::{app_record, component_id, deployed};
+use crate::records::{component_id, deployed};
+use crate::schedule::WorldEvent;
+use crate::truth::{Running, running_apps};
 
 /// The longest time from the last fault to convergence: a host that came and went is damped for so
 /// long before it gets work, and then moves that work.
@@ -34,17 +34,19 @@ const STABLE_FOR: Duration = Duration::from_secs(8);
 impl World {
     /// Checks for convergence; and after it, that the lattice stays converged.
     pub(super) fn check_convergence(&mut self) -> Checked {
-        self.events
-            .push(self.now + CHECK_EVERY, WorldEvent::CheckConvergence);
+        let now = self.shared.now();
+        self.schedule
+            .push(now + CHECK_EVERY, WorldEvent::CheckConvergence);
         let divergence = self.divergence();
-        let faults_ended_for = self.now - self.scenario.faults_end_at;
-        match (self.converged_at, divergence) {
+        let converged_at = self.shared.state().converged_at;
+        match (converged_at, divergence) {
             (None, None) => {
-                self.converged_at = Some(self.now);
-                self.trace_line("the lattice has converged");
+                self.shared.state().converged_at = Some(now);
+                self.shared.trace("the lattice has converged");
                 Ok(())
             }
             (None, Some(reason)) => {
+                let faults_ended_for = now - self.shared.scenario.faults_end_at;
                 let is_time_left = faults_ended_for < CONVERGES_WITHIN;
                 hold(is_time_left, "the lattice converges", || reason)
             }
@@ -54,7 +56,7 @@ impl World {
                     "a converged lattice stays converged",
                     || divergence.unwrap_or_default(),
                 )?;
-                self.is_over = self.now >= converged_at + STABLE_FOR;
+                self.is_over = now >= converged_at + STABLE_FOR;
                 Ok(())
             }
         }
@@ -62,35 +64,47 @@ impl World {
 
     /// The first divergence found; `None` if the lattice has converged.
     fn divergence(&self) -> Option<String> {
-        let view = (0..self.hosts.len()).find_map(|host| self.view_divergence(host));
+        let running: Option<Vec<_>> = self
+            .hosts
+            .iter()
+            .map(|host| Some(running_apps(&host.process.as_ref()?.controller.snapshot())))
+            .collect();
+        let Some(running) = running else {
+            return Some("a host does not run".to_owned());
+        };
+        let view = (0..self.hosts.len()).find_map(|host| self.view_divergence(host, &running));
         view.or_else(|| self.bucket_divergence())
-            .or_else(|| self.plan_divergence())
+            .or_else(|| self.plan_divergence(&running))
     }
 
     /// The first false entry in the view of a host.
-    fn view_divergence(&self, host: usize) -> Option<String> {
-        let Some(process) = &self.hosts[host].process else {
-            return Some(format!("{host} does not run"));
-        };
-        if let Some(freeze) = process.membership.freeze() {
+    fn view_divergence(
+        &self,
+        host: usize,
+        running: &[BTreeMap<AppName, Running>],
+    ) -> Option<String> {
+        let process = self.process(host)?;
+        let membership = process.joined.membership();
+        let membership = membership.borrow();
+        if let Some(freeze) = membership.freeze {
             return Some(format!("{host} is frozen: {freeze:?}"));
         }
-        if process.preparing.is_some() || !process.steps.is_empty() {
-            return Some(format!("{host} has remaining steps"));
-        }
-        let view = process.membership.view();
-        for (number, site) in self.scenario.sites.iter().enumerate() {
-            let Some(other) = &self.hosts[number].process else {
-                return Some(format!("{number} does not run"));
-            };
-            let Some(entry) = view.host(site.id) else {
+        for (number, site) in self.shared.scenario.sites.iter().enumerate() {
+            let Some(entry) = membership.view.host(site.id) else {
                 return Some(format!("the view of {host} lacks {number}"));
             };
-            let contents = entry.contents.as_deref();
             let is_true = entry.is_placeable()
-                && entry.incarnation == other.life
+                && entry.incarnation == self.hosts[number].lives
                 && entry.state == HostState::Ready
-                && contents == Some(&other.contents());
+                && entry.contents.as_ref().is_some_and(|contents| {
+                    let ready = contents.components.iter();
+                    let ready = ready.map(|held| {
+                        assert_eq!(held.readiness, Readiness::Ready, "nothing fails to start");
+                        let id = &held.component;
+                        (id.app.clone(), id.component.clone(), held.revision.0)
+                    });
+                    ready.collect::<BTreeSet<_>>() == components(&running[number])
+                });
             if !is_true {
                 return Some(format!("the view of {host} has {number} as {entry:?}"));
             }
@@ -100,25 +114,29 @@ impl World {
 
     /// The first app of which the bucket, or the replica of a host, lacks the last change.
     fn bucket_divergence(&self) -> Option<String> {
-        for app in self.history.apps() {
-            let bucket = self.in_bucket(app);
+        let disks: Option<Vec<BTreeMap<_, _>>> = self
+            .hosts
+            .iter()
+            .map(|host| Some(host.store.all().ok()?.into_iter().collect()))
+            .collect();
+        let disks = disks?;
+        let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        for app in history.apps() {
+            let (_, bucket) = self.in_bucket(app);
             let bucket = bucket.as_ref();
-            let is_lost = bucket.is_none() && !self.history.is_expected(app);
-            let mut acceptable = self.history.acceptable(app);
+            let is_lost = bucket.is_none() && !history.is_expected(app);
+            let mut acceptable = history.acceptable(app);
             if !is_lost && !acceptable.any(|record| Some(&**record) == bucket) {
                 let revision = bucket.map(Record::revision);
                 return Some(format!(
                     "`{app}` in the bucket is at {revision:?}, which is not the last revision"
                 ));
             }
-            for (number, host) in self.hosts.iter().enumerate() {
-                let desired = host
-                    .process
-                    .as_ref()
-                    .map(|process| process.reconciler.replica.apps());
-                let desired = desired.and_then(|desired| desired.get(app));
-                for copy in [desired, host.disk.get(app)] {
-                    if copy.map(|copy| &**copy) != bucket {
+            for (number, disk) in disks.iter().enumerate() {
+                let replica = self.process(number)?.joined.replica();
+                let replica = replica.borrow().apps().get(app).cloned();
+                for copy in [replica.as_deref(), disk.get(app)] {
+                    if copy != bucket {
                         return Some(format!(
                             "{number} and the bucket have different records of `{app}`"
                         ));
@@ -129,69 +147,56 @@ impl World {
         None
     }
 
-    fn in_bucket(&self, app: &AppName) -> Option<Record> {
-        use futures_util::FutureExt as _;
-        let process = self.hosts.first()?.process.as_ref()?;
-        let key = app_key(app).ok()?;
-        let found = process.records.get(&key).now_or_never()?.ok()??;
-        app_record(&key, &found.value)
-    }
-
     /// The first host that runs something other than the plan of all hosts.
-    fn plan_divergence(&self) -> Option<String> {
-        let desired = self.hosts.first()?.process.as_ref()?;
-        let desired: Vec<&Arc<Record>> = desired.reconciler.replica.apps().values().collect();
+    fn plan_divergence(&self, running: &[BTreeMap<AppName, Running>]) -> Option<String> {
+        let desired = self.process(0)?.joined.replica();
+        let desired: Vec<Arc<Record>> = desired.borrow().apps().values().cloned().collect();
         let plan = self.true_plan(&desired);
         let deployed: Vec<_> = desired
             .iter()
             .filter_map(|record| deployed(record))
             .collect();
-        for (number, host) in self.hosts.iter().enumerate() {
-            let process = host.process.as_ref()?;
+        for (number, running) in running.iter().enumerate() {
             for deployed in &deployed {
                 let app = &deployed.app.metadata.name;
                 let planned = self.planned(&plan, deployed, number);
-                let running = process.running.get(app);
-                let runs = running.map(|app| (app.record.revision(), &app.share));
-                let has_to = (deployed.revision, &planned);
-                let is_as_planned = runs.is_some_and(|(revision, share)| {
-                    let mut others = share.difference(&planned);
+                let runs = running.get(app);
+                // A host without components of an app does not start it.
+                let is_as_planned = runs.is_some_and(|runs| {
+                    let mut others = runs.share.difference(&planned);
                     let stays = |name| !is_placed(&plan, deployed, name);
-                    revision == deployed.revision && planned.is_subset(share) && others.all(stays)
+                    runs.deployed == **deployed
+                        && planned.is_subset(&runs.share)
+                        && others.all(stays)
                 });
                 if !is_as_planned {
+                    let runs = runs.map(|runs| (runs.deployed.revision, &runs.share));
+                    let revision = deployed.revision;
                     return Some(format!(
-                        "{number} is to run {has_to:?} of `{app}`, found {runs:?}"
+                        "{number} is to run {planned:?} of `{app}` at {revision}, found {runs:?}"
                     ));
                 }
                 if let Err(violation) = anti_affinity_holds(deployed, &planned) {
                     return Some(violation.to_string());
                 }
             }
-            let mut running = process.running.values();
-            let is_desired = |running: &crate::process::Running| {
-                let revision = running.deployed().map(|deployed| deployed.revision);
-                let same = |deployed: &&&Deployed| Some(deployed.revision) == revision;
-                let mut of_app = deployed.iter().filter(same);
-                of_app.any(|deployed| running.deployed() == Some(*deployed))
-            };
-            if !running.all(is_desired) {
+            let mut running = running.values();
+            if !running.all(|running| deployed.contains(&&running.deployed)) {
                 return Some(format!("{number} runs an app that is not desired"));
             }
         }
         None
     }
 
-    fn true_plan(&self, desired: &[&Arc<Record>]) -> Plan {
-        let sites = self.scenario.sites.iter().zip(&self.names);
-        let hosts = sites.map(|(site, id)| {
-            let labels = site.contents.labels.iter();
+    fn true_plan(&self, desired: &[Arc<Record>]) -> Plan {
+        let hosts = self.shared.scenario.sites.iter().map(|site| {
+            let labels = site.labels.iter();
             let labels =
                 labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
             placement::Host {
-                id: id.clone(),
+                id: site.name.clone(),
                 labels: labels.collect::<Labels>(),
-                capacity: site.contents.capacity,
+                capacity: site.capacity,
                 state: placement::HostState::Ready,
             }
         });
@@ -215,10 +220,20 @@ impl World {
         let here = components.filter(|component| {
             let id = component_id(&deployed.app, &component.name);
             let hosts = plan.assignments.get(&id);
-            hosts.is_some_and(|hosts| hosts.contains(&self.names[host]))
+            hosts.is_some_and(|hosts| hosts.contains(&self.shared.scenario.sites[host].name))
         });
         here.map(|component| component.name.clone()).collect()
     }
+}
+
+/// The components of a host, with their revisions.
+fn components(running: &BTreeMap<AppName, Running>) -> BTreeSet<(AppName, ComponentName, u64)> {
+    let components = running.iter().flat_map(|(app, running)| {
+        let share = running.share.iter();
+        let revision = running.deployed.revision;
+        share.map(move |component| (app.clone(), component.clone(), revision))
+    });
+    components.collect()
 }
 
 /// Returns whether a component has a host. Without one it stays where it runs: it may be needed,

@@ -1,38 +1,46 @@
-//! One world: hosts, their network, and events, one after another.
+//! One world: the hosts, the network between them, and the events that happen to them.
 
 mod calls;
+mod changes;
 mod convergence;
-mod desired;
-mod lifecycle;
-mod membership;
+mod faults;
 
-use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
-use weft_bus::Scope;
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+use tokio::time::sleep_until;
 use weft_bus::local::{JetStreamContent, LocalNetwork, LocalOptions};
-use weft_lattice_config::placement;
-use weft_membership::HostId;
+use weft_bus::{Message, Scope};
+use weft_lattice_config::Digest;
+use weft_membership::message::Message as MembershipMessage;
+use weft_state::artifacts::Artifacts;
+use weft_state::buckets::BucketOptions;
+use weft_state::desired::record_codec::RECORDS;
+use weft_state::desired::{Records, Watch};
 
-use crate::call_log::CallLog;
-use crate::event_queue::{EventQueue, Payload, ProcessEvent, ProcessId, WorldEvent};
 use crate::history::History;
+use crate::host::{Host, Process, Site};
 use crate::invariants::{Checked, Violation};
 use crate::mutations::Mutation;
-use crate::network::{Network, Reachability};
-use crate::process::{Host, Process};
+use crate::network::{host_name, host_of};
 use crate::rng::{Purpose, Rng};
-use crate::scenario::Scenario;
-use crate::trace::{Trace, TraceDigest};
+use crate::scenario::{Fault, FaultKind, Scenario};
+use crate::schedule::{Schedule, WorldEvent};
+use crate::shared::Shared;
+use crate::trace::TraceDigest;
 
 /// The name of the lattice.
 const LATTICE: &str = "simulated";
 
+/// The name under which the world itself joins the network, without faults.
+const OBSERVER: &str = "observer";
+
 /// The interval of the checks for convergence after the last fault.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 
-/// The interval of the snapshots of the store, for faults that bring back an older content.
+/// The interval of the snapshots of the bucket, for faults that bring back an older content.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(3);
 
 /// The options of a world.
@@ -40,14 +48,14 @@ const SNAPSHOT_EVERY: Duration = Duration::from_secs(3);
 pub struct Options {
     /// The most hosts.
     pub hosts_max: usize,
-    /// The rule that hosts break.
+    /// The planted mistake.
     pub mutation: Option<Mutation>,
     /// Keep the lines of the trace.
     pub keeps_trace: bool,
 }
 
 impl Default for Options {
-    /// As many hosts as the seed gives, which keep all rules.
+    /// As many hosts as the seed gives, without mistakes.
     fn default() -> Self {
         Self {
             hosts_max: crate::scenario::HOSTS_MAX,
@@ -81,8 +89,8 @@ pub struct Size {
     pub faults: usize,
     /// Number of calls.
     pub calls: usize,
-    /// Number of events.
-    pub events: u64,
+    /// Number of messages that arrived.
+    pub messages: u64,
     /// The duration, by the world's own clock.
     pub lasted: Duration,
     /// The time from the last fault to convergence.
@@ -92,133 +100,132 @@ pub struct Size {
 /// Runs a world until it has converged after the last fault, or an invariant is violated.
 ///
 /// # Errors
-/// An error of the operating system, if no runtime can be created.
-pub fn run(seed: u64, options: Options) -> std::io::Result<Outcome> {
-    let mut world = World::new(seed, options)?;
-    let violation = world.run().err();
-    if let Some(violation) = &violation {
-        world
-            .trace
-            .line(world.now, &format!("VIOLATION {violation}"));
-    }
-    Ok(Outcome {
-        seed,
-        violation,
-        digest: world.trace.digest(),
-        size: world.size(),
-        lines: world.trace.into_lines(),
+/// An error of the operating system, if no runtime or directory can be created.
+pub fn run(seed: u64, options: Options) -> Result<Outcome> {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_time().start_paused(true);
+    // Of several tasks that wait for the same state, tokio wakes a random one first.
+    #[cfg(tokio_unstable)]
+    runtime.rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
+    let runtime = runtime.build()?;
+    runtime.block_on(async {
+        let mut world = World::new(seed, options)?;
+        world.run().await?;
+        Ok(world.outcome())
     })
 }
 
 struct World {
-    options: Options,
-    scenario: Scenario,
-    now: Duration,
-    events: EventQueue,
-    event_count: u64,
-    network: Network,
-    hosts: Vec<Host>,
-    /// The ids of the hosts, for placement.
-    names: Vec<placement::HostId>,
-    numbers: BTreeMap<HostId, usize>,
+    seed: u64,
+    shared: Arc<Shared>,
+    schedule: Schedule,
+    network: LocalNetwork,
     scope: Scope,
-    store: LocalNetwork,
-    /// Snapshots of the store, the oldest first.
+    hosts: Vec<Host>,
+    artifacts: Artifacts,
+    directory: TempDir,
+    /// The records of the bucket, which the world always reaches.
+    records: Records,
+    watch: Watch,
+    /// Snapshots of the bucket, the oldest first.
     snapshots: Vec<JetStreamContent>,
-    call_log: CallLog,
-    history: History,
-    trace: Trace,
-    host_rng: Rng,
-    call_rng: Rng,
+    /// The time from which the bucket is available again, by host.
+    bucket_returns_at: Vec<Duration>,
+    history: Arc<Mutex<History>>,
+    fault_rng: Rng,
     change_rng: Rng,
-    /// The time of convergence after the last fault.
-    converged_at: Option<Duration>,
     is_over: bool,
-    /// Owns the idle task of the local network: only its stores are used.
-    _runtime: Runtime,
 }
 
 impl World {
-    fn new(seed: u64, options: Options) -> std::io::Result<Self> {
-        let scenario = Scenario::from_seed(seed, options.hosts_max);
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        let store = {
-            let _entered = runtime.enter();
-            LocalNetwork::new(LocalOptions::default())
-        };
-        let ids = scenario.sites.iter().map(|site| site.id);
-        let names: Result<Vec<placement::HostId>, _> =
-            ids.clone().map(|id| id.to_string().parse()).collect();
-        let names = names.map_err(std::io::Error::other)?;
-        let mut world = Self {
-            options,
-            now: Duration::ZERO,
-            events: EventQueue::default(),
-            event_count: 0,
-            network: Network::new(seed, &scenario.sites),
-            hosts: scenario.sites.iter().map(|_| Host::default()).collect(),
-            numbers: ids.zip(0..).collect(),
-            names,
-            scope: Scope::new(LATTICE).map_err(std::io::Error::other)?,
-            store,
+    fn new(seed: u64, options: Options) -> Result<Self> {
+        let scenario = Scenario::from_seed(seed, options.hosts_max)?;
+        let hosts = scenario.sites.iter().map(|_| Host::new());
+        let hosts = hosts.collect::<Result<Vec<_>>>()?;
+        let shared = Shared::new(seed, options, scenario);
+        let mut random = Rng::new(seed, Purpose::Network);
+        let network = LocalNetwork::new(LocalOptions {
+            random: Box::new(move || random.next_u64()),
+            ..LocalOptions::default()
+        });
+        let observed = shared.clone();
+        network.set_delivery_filter(Box::new(move |from, to, message| {
+            deliver(&observed, from, to, message)
+        }));
+        let scope = Scope::new(LATTICE)?;
+        let observer = network.join(OBSERVER, &scope);
+        let records = Records::open(&observer, RECORDS, &BucketOptions::default())?;
+        let directory = tempfile::tempdir()?;
+        let artifacts = Artifacts::open(directory.path().join("artifacts"))?;
+        artifacts.put(&Digest::of(&[]), &[])?;
+        let world = Self {
+            seed,
+            schedule: Schedule::default(),
+            scope,
+            artifacts,
+            directory,
+            watch: records.watch(),
+            records,
             snapshots: Vec::new(),
-            call_log: CallLog::default(),
-            history: History::default(),
-            trace: Trace::new(options.keeps_trace),
-            host_rng: Rng::new(seed, Purpose::Hosts),
-            call_rng: Rng::new(seed, Purpose::Calls),
+            bucket_returns_at: vec![Duration::ZERO; hosts.len()],
+            history: Arc::default(),
+            fault_rng: Rng::new(seed, Purpose::Faults),
             change_rng: Rng::new(seed, Purpose::Changes),
-            converged_at: None,
             is_over: false,
-            scenario,
-            _runtime: runtime,
+            hosts,
+            network,
+            shared,
         };
-        world.describe();
-        world.schedule();
-        Ok(world)
+        Ok(world.scheduled())
     }
 
-    /// Schedules the events that do not depend on hosts.
-    fn schedule(&mut self) {
-        for site in &self.scenario.sites {
-            self.events.push(site.starts_at, WorldEvent::HostStart);
+    /// Schedules the events of the scenario, and traces it.
+    fn scheduled(mut self) -> Self {
+        let (shared, schedule) = (self.shared.clone(), &mut self.schedule);
+        let scenario = &shared.scenario;
+        for (number, site) in scenario.sites.iter().enumerate() {
+            let (short, labels, capacity) = (site.id.short(), &site.labels, site.capacity);
+            shared.trace(&format!(
+                "host {number} is {short}: {labels:?}, capacity {capacity:?}"
+            ));
+            schedule.push(site.starts_at, WorldEvent::FaultsChange);
         }
-        for fault in &self.scenario.faults {
-            self.events.push(fault.begins, WorldEvent::FaultsChange);
-            self.events.push(fault.ends, WorldEvent::FaultsChange);
-        }
-        self.events
-            .push(self.scenario.faults_end_at, WorldEvent::FaultsChange);
-        for (at, change) in &self.scenario.changes {
-            self.events.push(*at, WorldEvent::Change(change.clone()));
-        }
-        self.events.push(SNAPSHOT_EVERY, WorldEvent::Snapshot);
-        self.events
-            .push(self.scenario.calls_every, WorldEvent::Call);
-        let looks_at = self.scenario.faults_end_at + convergence::FIRST_CHECK_AFTER;
-        self.events.push(looks_at, WorldEvent::CheckConvergence);
-    }
-
-    /// Traces the hosts and faults.
-    fn describe(&mut self) {
-        for (number, site) in self.scenario.sites.iter().enumerate() {
-            let labels: Vec<_> = site.contents.labels.iter().collect();
-            let (short, capacity) = (site.id.short(), site.contents.capacity);
-            let line = format!("host {number} is {short}: {labels:?}, capacity {capacity:?}");
-            self.trace.line(Duration::ZERO, &line);
-        }
-        for fault in &self.scenario.faults {
+        for fault in &scenario.faults {
             let (begins, ends, kind) = (fault.begins, fault.ends, &fault.kind);
-            let line = format!("fault from {begins:?} to {ends:?}: {kind:?}");
-            self.trace.line(Duration::ZERO, &line);
+            shared.trace(&format!("fault from {begins:?} to {ends:?}: {kind:?}"));
+            schedule.push(begins, WorldEvent::FaultsChange);
+            schedule.push(ends, WorldEvent::FaultsChange);
         }
+        schedule.push(scenario.faults_end_at, WorldEvent::FaultsChange);
+        for (at, change) in &scenario.changes {
+            schedule.push(*at, WorldEvent::Change(change.clone()));
+        }
+        schedule.push(SNAPSHOT_EVERY, WorldEvent::Snapshot);
+        schedule.push(scenario.calls_every, WorldEvent::Call);
+        let first_check = scenario.faults_end_at + convergence::FIRST_CHECK_AFTER;
+        schedule.push(first_check, WorldEvent::CheckConvergence);
+        self
     }
 
-    fn run(&mut self) -> Checked {
-        while let Some((due, event)) = self.events.pop() {
-            self.now = due;
-            self.event_count += 1;
-            self.apply(event)?;
+    async fn run(&mut self) -> Result<()> {
+        if self.shared.options.mutation == Some(Mutation::NeverRefills) {
+            let history = self.history.clone();
+            self.network.set_write_filter(Box::new(move |_, _, value| {
+                let history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                !history.is_known(value)
+            }));
+        }
+        while let Some((due, event)) = self.schedule.pop() {
+            let shared = self.shared.clone();
+            tokio::select! {
+                biased;
+                () = shared.failed.notified() => return Ok(()),
+                () = sleep_until(shared.instant(due)) => {}
+            }
+            self.confirm_changes();
+            self.end_left();
+            let checked = self.apply(event).await?;
+            self.shared.check(checked);
             if self.is_over {
                 break;
             }
@@ -226,108 +233,110 @@ impl World {
         Ok(())
     }
 
-    fn apply(&mut self, event: WorldEvent) -> Checked {
+    async fn apply(&mut self, event: WorldEvent) -> Result<Checked> {
         match event {
-            WorldEvent::Process(process, event) => self.deliver(process, event),
-            WorldEvent::FaultsChange | WorldEvent::HostStart => self.change_faults(),
-            WorldEvent::Change(change) => {
-                self.change(change);
-                Ok(())
-            }
+            WorldEvent::FaultsChange => self.change_faults().await?,
+            WorldEvent::BucketReturns => self.change_bucket(&self.active_faults()),
+            WorldEvent::Change(change) => self.change(change),
             WorldEvent::Call => self.call(),
             WorldEvent::Snapshot => {
-                self.snapshots.push(self.store.jetstream_content());
-                let next = self.now + SNAPSHOT_EVERY;
-                self.events.push(next, WorldEvent::Snapshot);
-                Ok(())
+                self.snapshots.push(self.network.jetstream_content());
+                let next = self.shared.now() + SNAPSHOT_EVERY;
+                self.schedule.push(next, WorldEvent::Snapshot);
             }
-            WorldEvent::CheckConvergence => self.check_convergence(),
+            WorldEvent::CheckConvergence => return Ok(self.check_convergence()),
         }
+        Ok(Ok(()))
     }
 
-    /// Delivers an event to a process, if it still runs; after the hang, if it hangs.
-    fn deliver(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
-        let host = &mut self.hosts[id.host];
-        let is_there = host
-            .process
-            .as_ref()
-            .is_some_and(|process| process.life == id.life);
-        if !is_there {
-            return Ok(());
-        }
-        if let ProcessEvent::Delivery(message) = &event {
-            let from = message.from.host;
-            let is_open = self.network.reachability(from, id.host) == Reachability::Reachable;
-            let arrives = from == id.host || (host.is_connected && is_open);
-            if !arrives {
-                return Ok(());
-            }
-        }
-        if host.hung_since.is_some() {
-            host.deferred.push(event);
-            return Ok(());
-        }
-        self.handle(id, event)
+    async fn start(&mut self, host: usize, is_connected: bool) -> Result<()> {
+        let site = Site {
+            shared: &self.shared,
+            network: &self.network,
+            scope: &self.scope,
+            artifacts: &self.artifacts,
+            directory: self.directory.path(),
+            seed: self.seed,
+        };
+        let started = self.hosts[host].start(host, is_connected, &site).await;
+        started.with_context(|| format!("host {host} does not start"))
     }
 
-    fn handle(&mut self, id: ProcessId, event: ProcessEvent) -> Checked {
-        match event {
-            ProcessEvent::Heartbeat => {
-                self.send_heartbeat(id);
-                let next = self.now + weft_membership::HEARTBEAT_EVERY;
-                self.events
-                    .push(next, WorldEvent::Process(id, ProcessEvent::Heartbeat));
-                Ok(())
-            }
-            ProcessEvent::Tick => self.tick(id),
-            ProcessEvent::Retry => self.retry(id),
-            ProcessEvent::PollStore => self.poll_store(id),
-            ProcessEvent::Prepared => self.on_prepared(id),
-            ProcessEvent::Delivery(message) => match message.payload {
-                Payload::Lattice { .. } => self.on_lattice_message(id, message),
-                Payload::Request(request) => self.serve(id, request),
-                Payload::Reply { request, outcome } => self.on_outcome(id, request, outcome),
+    fn active_faults(&self) -> Vec<FaultKind> {
+        let now = self.shared.now();
+        let faults = self.shared.scenario.faults.iter();
+        let is_active = |fault: &&Fault| fault.begins <= now && now < fault.ends;
+        let active = faults.filter(is_active);
+        active.map(|fault| fault.kind.clone()).collect()
+    }
+
+    fn process(&self, host: usize) -> Option<&Process> {
+        self.hosts[host].process.as_ref()
+    }
+
+    /// The hosts whose processes run and do not hang.
+    fn responsive(&self) -> Vec<usize> {
+        let hosts = 0..self.hosts.len();
+        let responds = |host: &usize| {
+            let process = self.process(*host);
+            process.is_some_and(|process| process.hung_since.is_none())
+        };
+        hosts.filter(responds).collect()
+    }
+
+    fn outcome(self) -> Outcome {
+        let lasted = self.shared.now();
+        let mut state = self.shared.state();
+        let violation = state.violation.take();
+        if let Some(violation) = &violation {
+            let line = format!("VIOLATION {violation}");
+            state.trace.line(lasted, &line);
+        }
+        let scenario = &self.shared.scenario;
+        let converged_at = state.converged_at.unwrap_or(scenario.faults_end_at);
+        Outcome {
+            seed: self.seed,
+            violation,
+            digest: state.trace.digest(),
+            size: Size {
+                hosts: self.hosts.len(),
+                faults: scenario.faults.len(),
+                calls: state.call_log.calls.len(),
+                messages: state.deliveries,
+                lasted,
+                converged_after: converged_at.saturating_sub(scenario.faults_end_at),
             },
-            ProcessEvent::CallDone(request) => self.on_run(id, request),
-            ProcessEvent::TimedOut { call, attempt } => self.on_timeout(id, call, attempt),
-            ProcessEvent::Leave => {
-                self.leave(id);
-                Ok(())
-            }
+            lines: state.trace.take_lines(),
         }
     }
+}
 
-    fn size(&self) -> Size {
-        let faults_end_at = self.scenario.faults_end_at;
-        let converged_at = self.converged_at.unwrap_or(faults_end_at);
-        Size {
-            hosts: self.hosts.len(),
-            faults: self.scenario.faults.len(),
-            calls: self.call_log.calls.len(),
-            events: self.event_count,
-            lasted: self.now,
-            converged_after: converged_at.saturating_sub(faults_end_at),
-        }
+/// Records a message that arrives. Returns whether it is delivered.
+fn deliver(shared: &Shared, from: &str, to: &str, message: &Message) -> bool {
+    let (Some(from), Some(to)) = (host_of(from), host_of(to)) else {
+        return true;
+    };
+    let now = shared.now();
+    let state = &mut *shared.state();
+    state.deliveries += 1;
+    state.trace.numbers(now, &[from as u64, to as u64]);
+    let is_membership = message.reply.is_none();
+    let decoded = is_membership.then(|| MembershipMessage::decode(&message.payload, LATTICE));
+    let Some(Ok(MembershipMessage::Heartbeat(heartbeat))) = decoded else {
+        return true;
+    };
+    let origin = heartbeat.origin;
+    let order = (origin.incarnation, origin.sequence);
+    // Five seconds of each ten: longer than a host may be silent.
+    let is_window = to == 0 && now.as_secs() % 10 < 5;
+    let mutation = shared.options.mutation.filter(|_| is_window);
+    if from != to && mutation != Some(Mutation::ForgesHeartbeats) {
+        state.truths[to].receive(from, order, now);
     }
+    mutation != Some(Mutation::MissesHeartbeats)
+}
 
-    fn process(&self, id: ProcessId) -> Option<&Process> {
-        let process = self.hosts[id.host].process.as_ref();
-        process.filter(|process| process.life == id.life)
-    }
-
-    fn process_mut(&mut self, id: ProcessId) -> Option<&mut Process> {
-        let process = self.hosts[id.host].process.as_mut();
-        process.filter(|process| process.life == id.life)
-    }
-
-    /// The running process of a host.
-    fn process_of(&self, host: usize) -> Option<ProcessId> {
-        let process = self.hosts[host].process.as_ref()?;
-        let life = process.life;
-        Some(ProcessId { host, life })
-    }
-
-    fn trace_line(&mut self, line: &str) {
-        self.trace.line(self.now, line);
-    }
+/// The name of a host in the network.
+fn name(host: usize) -> String {
+    host_name(host)
 }

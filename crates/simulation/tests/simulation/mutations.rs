@@ -5,21 +5,26 @@ use weft_simulation::{Mutation, Options, run};
 /// The most seeds until a violation is found.
 const SEEDS_MAX: u64 = 200;
 
-/// The invariants that may report the violation.
+/// The invariants that may report the mistake.
 fn expected(rule: Mutation) -> &'static [&'static str] {
     match rule {
         Mutation::RetriesEverything => &["no call runs twice"],
         Mutation::NeverFreezes => &["a frozen host does not act"],
-        Mutation::DeletesMissingRecords => &["a copy only grows"],
+        Mutation::ForgetsDisk => &["a replica only grows"],
         Mutation::NeverRefills | Mutation::CountsFromBucketOnly => &["the lattice converges"],
-        Mutation::IgnoresRequirements => &["a host has what its components require"],
-        Mutation::DeclaresDeadEarly => &["a heard host is not dead"],
+        Mutation::PublishesWrongLabels => &["a host has what its components require"],
+        Mutation::MissesHeartbeats => &["a heard host is not dead"],
+        Mutation::ForgesHeartbeats => &["a silent host is dead"],
+        Mutation::RunsRejectedCalls => &["a call reported not run did not run"],
+        Mutation::RepliesWithoutRunning => &["an answered call ran"],
+        Mutation::WaitsTooLong => &["a call ends in time"],
+        Mutation::StaysBusy => &["calls succeed again"],
         Mutation::StopsBeforeHandover => &["a stopped component runs elsewhere"],
     }
 }
 
 #[test]
-fn every_broken_rule_is_found() {
+fn every_planted_mistake_is_found() {
     for rule in Mutation::ALL {
         let options = Options {
             hosts_max: 8,

@@ -1,0 +1,45 @@
+//! Records of the desired state, and the components in them.
+
+use weft_lattice_config::placement::ComponentId;
+use weft_lattice_config::{App, ComponentName};
+use weft_membership::HostView;
+use weft_membership::message::{Holding, Readiness};
+use weft_state::desired::Key;
+use weft_state::desired::record_codec::{self, Said};
+use weft_state::store::{Deployed, Record};
+
+/// The deployed app of a record; `None` for a removal.
+pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
+    match record {
+        Record::Deployed(deployed) => Some(deployed),
+        Record::Removed { .. } => None,
+    }
+}
+
+/// Returns whether a host is alive in the view and has a component ready, at this revision or a
+/// later one.
+pub(crate) fn has_ready(host: &HostView, id: &ComponentId, revision: u64) -> bool {
+    let is_ready_holding = |holding: &Holding| {
+        holding.component == *id
+            && holding.revision.0 >= revision
+            && holding.readiness == Readiness::Ready
+    };
+    let contents = host.contents.as_ref();
+    host.is_alive()
+        && contents.is_some_and(|contents| contents.components.iter().any(is_ready_holding))
+}
+
+pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId {
+    ComponentId {
+        app: app.metadata.name.clone(),
+        component: component.clone(),
+    }
+}
+
+/// The app's record in a record of the bucket.
+pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
+    match record_codec::decode(key, value) {
+        Said::App(_, record) => Some(record),
+        Said::Home(..) | Said::Unknown(_) => None,
+    }
+}
