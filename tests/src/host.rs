@@ -9,9 +9,11 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use weft_harness::http::{Request, Response};
+use weft_harness::{Process, weft};
+
 use crate::dep_info;
-use crate::http::{Request, Response};
-use crate::process::{Finished, Process};
+use crate::process::{Finished, finish, spawn};
 use crate::wait::{PATIENCE, eventually};
 
 /// The last line that `weft up` prints once its manifests are deployed.
@@ -75,20 +77,13 @@ impl Weft {
     #[must_use]
     pub fn start(options: &Options<'_>) -> Self {
         let data = options.data.clone().unwrap_or_else(new_data);
-        let address_file = data.path().join("admin.address");
-        // That of a host that was killed leads nowhere.
-        let _ = std::fs::remove_file(&address_file);
-        let mut process = spawn(options, data.path());
+        let mut process = spawn_host(options, data.path());
         eventually("the host is up", PATIENCE, || {
-            assert!(
-                !process.has_ended(),
-                "the host ended while it started:\n{}",
-                process.stderr()
-            );
-            if process.stdout().contains(UP) && address_file.is_file() {
-                return Ok(());
-            }
-            Err(process.stderr())
+            process
+                .check()
+                .unwrap_or_else(|ended| panic!("during its start, {ended}"));
+            let is_up = process.stdout().contains(UP);
+            is_up.then_some(()).ok_or_else(|| process.stderr())
         });
         let mut weft = Self {
             process: Some(process),
@@ -105,7 +100,7 @@ impl Weft {
     #[must_use]
     pub fn start_refused(options: &Options<'_>) -> Finished {
         let data = options.data.clone().unwrap_or_else(new_data);
-        spawn(options, data.path()).wait(PATIENCE)
+        finish(spawn_host(options, data.path()), PATIENCE)
     }
 
     /// Kills it as `kill -9` does, and starts another on its data, without any file.
@@ -120,31 +115,23 @@ impl Weft {
 
     /// Kills it as `kill -9` does.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill();
-        }
+        self.process = None;
     }
 
-    /// Sends it SIGTERM.
-    pub fn terminate(&self) {
-        self.process().terminate();
-    }
-
-    /// Has it do nothing at all, until [`Weft::resume`].
-    pub fn suspend(&self) {
-        self.process().suspend();
-    }
-
-    /// Ends what [`Weft::suspend`] began.
-    pub fn resume(&self) {
-        self.process().resume();
+    /// Its process, to send it signals.
+    ///
+    /// # Panics
+    /// If it was killed.
+    #[must_use]
+    pub fn process(&self) -> &Process {
+        self.process.as_ref().expect("the host runs")
     }
 
     /// Waits until it has ended by itself.
     #[must_use]
     pub fn ended(mut self, deadline: Duration) -> Finished {
         let process = self.process.take().expect("the host runs");
-        process.wait(deadline)
+        finish(process, deadline)
     }
 
     /// Where it takes HTTP requests.
@@ -165,25 +152,16 @@ impl Weft {
         self.process().stderr()
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.process().id()
-    }
-
     /// Runs a command against it.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Finished {
-        self.spawn(arguments).wait(PATIENCE)
+        finish(self.spawn(arguments), PATIENCE)
     }
 
     /// Starts a command against it that may not end by itself.
     #[must_use]
     pub fn spawn(&self, arguments: &[&str]) -> Process {
-        let mut command = weft_command();
-        command.args(arguments);
-        command.arg("--data-dir").arg(self.data.path());
-        Process::spawn(command)
+        spawn(weft::client(weft_command(), self.data.path(), arguments))
     }
 
     /// Runs `weft deploy`.
@@ -242,10 +220,6 @@ impl Weft {
     pub fn fetch(&self, path: &str) -> Response {
         self.send(Request::get(path))
     }
-
-    fn process(&self) -> &Process {
-        self.process.as_ref().expect("the host runs")
-    }
 }
 
 impl Drop for Weft {
@@ -254,15 +228,10 @@ impl Drop for Weft {
         reason = "a failed test shows what the host said"
     )]
     fn drop(&mut self) {
-        let Some(process) = self.process.as_mut() else {
-            return;
-        };
-        process.kill();
-        if std::thread::panicking() {
-            let log = process.stderr();
-            let lines: Vec<_> = log.lines().collect();
-            let first = lines.len().saturating_sub(LOG_LINES_SHOWN);
-            eprintln!("--- the host's log\n{}", lines[first..].join("\n"));
+        let running = self.process.as_ref();
+        if let Some(process) = running.filter(|_| std::thread::panicking()) {
+            let log = process.last_lines(LOG_LINES_SHOWN);
+            eprintln!("--- the host's log\n{log}");
         }
     }
 }
@@ -274,13 +243,7 @@ impl Drop for Weft {
 #[must_use]
 pub fn weft_command() -> Command {
     static WEFT: LazyLock<Result<PathBuf, String>> = LazyLock::new(fresh_weft);
-    let weft = WEFT.as_ref().unwrap_or_else(|stale| panic!("{stale}"));
-    let mut command = Command::new(weft);
-    for name in ["WEFT_DATA_DIR", "WEFT_ADMIN", "WEFT_LOG", "XDG_DATA_HOME"] {
-        command.env_remove(name);
-    }
-    command.env("NO_COLOR", "1");
-    command
+    weft::command(WEFT.as_ref().unwrap_or_else(|stale| panic!("{stale}")))
 }
 
 /// The `weft` beside the tests, unless it is stale.
@@ -299,15 +262,13 @@ fn fresh_weft() -> Result<PathBuf, String> {
     }
 }
 
-fn spawn(options: &Options<'_>, data: &Path) -> Process {
-    let mut command = weft_command();
-    command.args(["up", "--http", options.http, "--admin", "127.0.0.1:0"]);
-    command.arg("--data-dir").arg(data);
+fn spawn_host(options: &Options<'_>, data: &Path) -> Process {
+    let mut command = weft::up(weft_command(), data, options.http);
     for file in options.files {
         command.arg("-f").arg(file);
     }
     command.args(options.arguments);
-    Process::spawn(command)
+    spawn(command)
 }
 
 fn new_data() -> Arc<TempDir> {

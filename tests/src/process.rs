@@ -1,205 +1,68 @@
-//! A program that a test runs: its output is kept for messages, and it ends with the test.
+//! Programs that a test runs. Their output is in files, for messages; they end with the test.
 
-use std::io::{Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::wait::eventually;
-
-/// A running program. Dropping it kills it, by its own id.
-#[derive(Debug)]
-pub struct Process {
-    child: Child,
-    name: String,
-    stdout: Captured,
-    stderr: Captured,
-}
+use weft_harness::Process;
 
 /// A program that has ended.
 #[derive(Debug)]
 pub struct Finished {
     /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
-    /// All that it printed.
+    /// The standard output.
     pub stdout: String,
-    /// All that it said beside that.
+    /// The standard error.
     pub stderr: String,
     /// The command, for messages.
     pub command: String,
 }
 
-/// What a pipe has brought so far.
-#[derive(Debug)]
-struct Captured {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    reader: Option<JoinHandle<()>>,
+/// Starts a command without input.
+///
+/// # Panics
+/// If it cannot be started.
+#[must_use]
+pub fn spawn(command: Command) -> Process {
+    start(command, Stdio::null())
 }
 
-// === impl Process ===
-
-impl Process {
-    /// Starts the command, with nothing on its standard input.
-    ///
-    /// # Panics
-    /// If it cannot be started.
-    #[must_use]
-    pub fn spawn(command: Command) -> Self {
-        Self::start(command, Stdio::null())
-    }
-
-    /// Starts the command, with this text on its standard input.
-    ///
-    /// # Panics
-    /// If it cannot be started, or does not take the text.
-    #[must_use]
-    pub fn spawn_typing(command: Command, text: &str) -> Self {
-        let mut process = Self::start(command, Stdio::piped());
-        let mut stdin = process.child.stdin.take().expect("stdin is piped");
-        stdin.write_all(text.as_bytes()).expect("stdin is open");
-        process
-    }
-
-    fn start(mut command: Command, stdin: Stdio) -> Self {
-        let name = format!("{command:?}");
-        let spawned = command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = spawned.unwrap_or_else(|error| panic!("`{name}` does not start: {error}"));
-        let stdout = Captured::read(child.stdout.take().expect("stdout is piped"));
-        let stderr = Captured::read(child.stderr.take().expect("stderr is piped"));
-        Self {
-            child,
-            name,
-            stdout,
-            stderr,
-        }
-    }
-
-    /// The process's id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// What it has printed so far.
-    #[must_use]
-    pub fn stdout(&self) -> String {
-        self.stdout.text()
-    }
-
-    /// What it has said beside that so far.
-    #[must_use]
-    pub fn stderr(&self) -> String {
-        self.stderr.text()
-    }
-
-    /// Whether it has ended.
-    pub fn has_ended(&mut self) -> bool {
-        self.status().is_some()
-    }
-
-    /// Asks it to end with SIGTERM.
-    ///
-    /// # Panics
-    /// If the signal cannot be sent.
-    pub fn terminate(&self) {
-        self.signal("-TERM");
-    }
-
-    /// Has it do nothing at all, until [`Process::resume`].
-    ///
-    /// # Panics
-    /// If the signal cannot be sent.
-    pub fn suspend(&self) {
-        self.signal("-STOP");
-    }
-
-    /// Ends what [`Process::suspend`] began.
-    ///
-    /// # Panics
-    /// If the signal cannot be sent.
-    pub fn resume(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .args([signal, &self.id().to_string()])
-            .status();
-        assert!(sent.is_ok_and(|status| status.success()), "kill {signal}");
-    }
-
-    /// Ends it as `kill -9` does, and waits until it is gone.
-    pub fn kill(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// Waits until it ends.
-    ///
-    /// # Panics
-    /// If it does not within `deadline`.
-    #[must_use]
-    pub fn wait(mut self, deadline: Duration) -> Finished {
-        let name = self.name.clone();
-        let status = eventually(&format!("`{name}` ends"), deadline, || {
-            let status = self.status();
-            status.ok_or_else(|| format!("{}{}", self.stdout(), self.stderr()))
-        });
-        Finished {
-            code: status.code(),
-            stdout: self.stdout.all(),
-            stderr: self.stderr.all(),
-            command: name,
-        }
-    }
-
-    fn status(&mut self) -> Option<ExitStatus> {
-        self.child
-            .try_wait()
-            .expect("the child is ours to wait for")
-    }
+/// Starts a command with this text as input: a line or two.
+///
+/// # Panics
+/// If it cannot be started.
+#[must_use]
+pub fn spawn_typing(command: Command, text: &str) -> Process {
+    let (input, mut typing) = std::io::pipe().expect("a pipe");
+    let typed = typing.write_all(text.as_bytes());
+    typed.expect("a pipe has room for some lines");
+    start(command, input.into())
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
-    }
+fn start(mut command: Command, input: Stdio) -> Process {
+    let name = format!("{command:?}");
+    let output = [(); 2].map(|()| tempfile::tempfile().expect("a temporary file"));
+    command.env("NO_COLOR", "1");
+    Process::start_with(&name, &mut command, input, output)
+        .unwrap_or_else(|error| panic!("{error}: {error:?}"))
 }
 
-// === impl Captured ===
-
-impl Captured {
-    fn read(mut pipe: impl Read + Send + 'static) -> Self {
-        let bytes = Arc::new(Mutex::new(Vec::new()));
-        let target = Arc::clone(&bytes);
-        let reader = std::thread::spawn(move || {
-            let mut chunk = [0; 8192];
-            while let Ok(length @ 1..) = pipe.read(&mut chunk) {
-                let mut bytes = target.lock().unwrap_or_else(PoisonError::into_inner);
-                bytes.extend_from_slice(&chunk[..length]);
-            }
-        });
-        let reader = Some(reader);
-        Self { bytes, reader }
-    }
-
-    fn text(&self) -> String {
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
-    }
-
-    /// Everything, once the pipe is closed.
-    fn all(&mut self) -> String {
-        if let Some(reader) = self.reader.take() {
-            reader.join().expect("the reader does not panic");
-        }
-        self.text()
+/// Waits until a program ends.
+///
+/// # Panics
+/// If it does not within `deadline`.
+#[must_use]
+#[track_caller]
+pub fn finish(mut process: Process, deadline: Duration) -> Finished {
+    let status = process.wait(deadline).unwrap_or_else(|error| {
+        panic!("{error}\n{}{}", process.stdout(), process.stderr());
+    });
+    Finished {
+        code: status.code(),
+        stdout: process.stdout(),
+        stderr: process.stderr(),
+        command: process.name().to_owned(),
     }
 }
 

@@ -1,47 +1,29 @@
-//! Waiting for a state, with a bound. What is asked for is a state and not an event, so nothing is
-//! missed between two looks.
+//! Waiting for a state, with a bound.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use weft_harness::{Error, Polling, until};
 
 /// Longer than anything a test waits for takes on a slow machine that does other work as well; a test
 /// that fails is the only one to wait so long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks. Short, because many tests wait for something that is about to happen.
-const PAUSE: Duration = Duration::from_millis(10);
-
-/// Looks until `look` finds what it looks for.
+/// Repeats a check until it succeeds.
 ///
 /// # Panics
-/// If it does not within `deadline`; with what `look` saw last.
+/// If it does not within `deadline`; with its last error.
 pub fn eventually<T>(
-    what: &str,
+    event: &str,
     deadline: Duration,
-    mut look: impl FnMut() -> Result<T, String>,
+    mut check: impl FnMut() -> Result<T, String>,
 ) -> T {
-    let end = Instant::now() + deadline;
-    loop {
-        let seen = match look() {
-            Ok(found) => return found,
-            Err(seen) => seen,
-        };
-        assert!(
-            Instant::now() < end,
-            "after {deadline:?} still not true: {what}\nlast seen: {seen}"
-        );
-        pause(PAUSE);
-    }
-}
-
-/// Lets `moment` pass: for a blow that shall fall at no particular state. Never a way to wait for one.
-pub fn after(moment: Duration) {
-    pause(moment);
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the pause between two looks of the one bounded wait"
-)]
-fn pause(duration: Duration) {
-    std::thread::sleep(duration);
+    let mut last = String::new();
+    let found = until(event, Polling::of(deadline), || match check() {
+        Ok(found) => Ok::<_, Error>(Some(found)),
+        Err(seen) => {
+            last = seen;
+            Ok(None)
+        }
+    });
+    found.unwrap_or_else(|error| panic!("{error}\nlast seen: {last}"))
 }

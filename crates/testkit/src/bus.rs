@@ -9,7 +9,7 @@ use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::nats::{NatsOptions, connect};
 use weft_bus::{Bus, Lane, Scope, Status, Subject};
 
-use crate::nats_server::NatsServer;
+use crate::nats_server::{NatsServer, start_nats_with};
 
 /// The payload limit of every rig: smaller than the default, so that tests of it are quick.
 pub const MAX_PAYLOAD: usize = 64 << 10;
@@ -27,12 +27,12 @@ pub enum Rig {
 
 impl Rig {
     /// Starts a NATS server.
-    pub async fn nats() -> Self {
-        Self::Nats(NatsServer::start(&format!("max_payload: {MAX_PAYLOAD}")).await)
+    pub fn nats() -> Self {
+        Self::Nats(start_nats_with(&format!("max_payload: {MAX_PAYLOAD}")))
     }
 
     /// Creates an in-process network.
-    pub async fn local() -> Self {
+    pub fn local() -> Self {
         Self::Local(LocalNetwork::new(LocalOptions {
             max_payload: MAX_PAYLOAD,
             ..LocalOptions::default()
@@ -66,9 +66,9 @@ impl Rig {
     }
 
     /// Undoes [`Rig::cut`].
-    pub async fn restore(&mut self, hosts: &[&str]) {
+    pub fn restore(&mut self, hosts: &[&str]) {
         match self {
-            Self::Nats(server) => server.restart().await,
+            Self::Nats(server) => server.start().unwrap(),
             Self::Local(network) => hosts.iter().for_each(|host| network.connect(host)),
         }
     }

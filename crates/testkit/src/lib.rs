@@ -1,4 +1,4 @@
-//! Test kit: servers, hosts and state machines for the tests of several crates.
+//! Test kit: the bus, the NATS server and state machines for the tests of several crates.
 
 #![expect(
     clippy::unwrap_used,

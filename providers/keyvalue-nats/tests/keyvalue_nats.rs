@@ -8,7 +8,6 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +20,9 @@ use weft_bus::nats::NatsOptions;
 use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NatsFactory, OPERATION_WAIT_MAX};
 use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
-use weft_tests::Nats;
+use weft_testkit::nats_server::{
+    NatsServer, free_addresses, start_nats, start_nats_with, start_nats_without_jetstream,
+};
 
 /// Timeout for an expected state: the servers of a cluster elect their leaders first.
 const WAIT_MAX: Duration = Duration::from_secs(60);
@@ -35,11 +36,11 @@ fn shop() -> Context<'static> {
 }
 
 /// A host of the lattice `test`.
-fn host(nats: &Nats) -> NatsFactory {
+fn host(nats: &NatsServer) -> NatsFactory {
     host_of("test", nats)
 }
 
-fn host_of(lattice: &str, nats: &Nats) -> NatsFactory {
+fn host_of(lattice: &str, nats: &NatsServer) -> NatsFactory {
     NatsFactory::new(Some(Lattice {
         name: lattice.to_owned(),
         nats: NatsOptions {
@@ -107,7 +108,7 @@ async fn until(state: &str, mut is_so: impl AsyncFnMut() -> bool) {
 
 #[test]
 fn it_passes_the_conformance_checks() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let host = host(&nats);
     weft_provider::conformance::check(async || {
         bind(host.make(&shop(), &Settings::new()).await.unwrap().as_ref())
@@ -116,7 +117,7 @@ fn it_passes_the_conformance_checks() {
 
 #[test]
 fn it_passes_the_conformance_checks_in_memory() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let host = host(&nats);
     weft_provider::conformance::check(async || {
         let settings = settings(&json!({ "storage": "memory" }));
@@ -126,7 +127,7 @@ fn it_passes_the_conformance_checks_in_memory() {
 
 #[tokio::test]
 async fn a_write_of_one_host_is_visible_to_another_one_at_once() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (one, other) = (open(&host(&nats)).await, open(&host(&nats)).await);
     for number in 0..50 {
         let value = bytes(&number.to_string());
@@ -144,7 +145,7 @@ async fn a_write_of_one_host_is_visible_to_another_one_at_once() {
 
 #[tokio::test]
 async fn increments_of_two_hosts_at_once_lose_nothing() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let mut tasks = JoinSet::new();
     for host in [host(&nats), host(&nats)] {
         let bucket = open(&host).await;
@@ -166,7 +167,7 @@ async fn increments_of_two_hosts_at_once_lose_nothing() {
 
 #[tokio::test]
 async fn a_swap_over_a_deletion_needs_that_there_is_no_value() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let bucket = open(&host(&nats)).await;
     bucket.set("key", bytes("1")).await.unwrap();
     bucket.delete("key").await.unwrap();
@@ -182,7 +183,7 @@ async fn a_swap_over_a_deletion_needs_that_there_is_no_value() {
 
 #[tokio::test]
 async fn hostile_keys_and_buckets_are_names_like_others() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let provider = host(&nats).make(&shop(), &Settings::new()).await.unwrap();
     let long = "x y".repeat(100);
     let wide = "ü🦀".repeat(170);
@@ -215,7 +216,7 @@ async fn hostile_keys_and_buckets_are_names_like_others() {
 
 #[tokio::test]
 async fn lattices_apps_and_providers_share_a_bucket_only_by_its_name() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let other = |app, provider| Context {
         app,
         provider,
@@ -254,7 +255,7 @@ async fn lattices_apps_and_providers_share_a_bucket_only_by_its_name() {
 
 #[tokio::test]
 async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let servers = json!([nats.url()]);
     let check = async |config: Value, parts: &[&str]| {
         let message = refusal(&host(&nats), config).await;
@@ -329,7 +330,7 @@ async fn a_configuration_that_cannot_work_is_refused_with_what_would() {
 
 #[tokio::test]
 async fn a_host_without_a_lattice_gets_an_error_with_the_missing_options() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let alone = NatsFactory::new(None);
     let message = refusal(&alone, json!({})).await;
     assert!(message.contains("`weft up --nats URL`"), "{message}");
@@ -340,7 +341,7 @@ async fn a_host_without_a_lattice_gets_an_error_with_the_missing_options() {
 
 #[tokio::test]
 async fn servers_without_jetstream_are_refused_at_deployment() {
-    let nats = Nats::start_without_jetstream();
+    let nats = start_nats_without_jetstream();
     let host = host(&nats);
     let message = refusal(&host, json!({})).await;
     assert!(
@@ -356,7 +357,7 @@ async fn servers_without_jetstream_are_refused_at_deployment() {
 
 #[tokio::test]
 async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written() {
-    let mut nats = Nats::start();
+    let mut nats = start_nats();
     let host = host(&nats);
     let bucket = open(&host).await;
     bucket.set("key", bytes("kept")).await.unwrap();
@@ -380,7 +381,7 @@ async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written(
     // A deployment at this moment is refused, because the bucket cannot be checked.
     let message = refusal(&host, json!({})).await;
     assert!(message.contains("is unavailable"), "{message}");
-    nats.start_again();
+    nats.start().unwrap();
     until("the value is read again", async || {
         bucket.get("key").await == Ok(Some(bytes("kept")))
     })
@@ -390,10 +391,10 @@ async fn a_server_that_is_away_fails_operations_soon_and_keeps_what_was_written(
 
 #[tokio::test]
 async fn a_server_that_hangs_fails_operations_in_bounded_time() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let bucket = open(&host(&nats)).await;
     bucket.set("key", bytes("kept")).await.unwrap();
-    nats.freeze();
+    nats.process().unwrap().suspend().unwrap();
     let frozen = Instant::now();
     let keys: Vec<_> = (0..100).map(|number| number.to_string()).collect();
     let (get, set, list, many) = tokio::join!(
@@ -404,33 +405,28 @@ async fn a_server_that_hangs_fails_operations_in_bounded_time() {
     );
     assert!(get.is_err() && set.is_err() && list.is_err() && many.is_err());
     assert!(frozen.elapsed() < BATCH_WAIT_MAX, "{:?}", frozen.elapsed());
-    nats.thaw();
+    nats.process().unwrap().resume().unwrap();
     until("it is back", async || bucket.get("key").await.is_ok()).await;
 }
 
 /// Three servers that replicate their data.
-fn cluster() -> [Nats; 3] {
-    let routes: Vec<_> = (0..3).map(|_| free_port()).collect();
-    let all = routes.iter().map(|port| format!("nats://127.0.0.1:{port}"));
+fn cluster() -> [NatsServer; 3] {
+    let routes = free_addresses(3).unwrap();
+    let all = routes.iter().map(|address| format!("nats://{address}"));
     let all = all.collect::<Vec<_>>().join(", ");
     [0, 1, 2].map(|index| {
         let listen = routes[index];
-        Nats::start_configured(&format!(
+        start_nats_with(&format!(
             "server_name: s{index}\n\
-             cluster {{ name: test, listen: \"127.0.0.1:{listen}\", routes: [{all}] }}"
+             cluster {{ name: test, listen: \"{listen}\", routes: [{all}] }}"
         ))
     })
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[tokio::test]
 async fn with_three_replicas_any_server_may_be_lost() {
     let mut servers = cluster();
-    let urls: Vec<_> = servers.iter().map(Nats::url).collect();
+    let urls: Vec<_> = servers.iter().map(NatsServer::url).collect();
     let config =
         |servers: &[String]| json!({ "servers": servers, "bucket": "kept", "replicas": 3 });
     let host = NatsFactory::new(None);
@@ -470,7 +466,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
             bucket.get("n").await == Ok(Some(bytes("100")))
         })
         .await;
-        server.start_again();
+        server.start().unwrap();
         // With the next server lost before this one has rejoined, a majority would be missing.
         let own = config(&urls[lost..=lost]);
         until("the server has rejoined", async || {
@@ -487,7 +483,7 @@ async fn with_three_replicas_any_server_may_be_lost() {
 
 #[tokio::test]
 async fn a_value_beyond_the_limit_of_the_servers_is_refused_with_that_limit() {
-    let nats = Nats::start_configured("max_payload: 65536");
+    let nats = start_nats_with("max_payload: 65536");
     let bucket = open(&host(&nats)).await;
     let error = bucket
         .set("key", vec![0; 65_537].into())
@@ -503,11 +499,11 @@ async fn a_value_beyond_the_limit_of_the_servers_is_refused_with_that_limit() {
 
 #[tokio::test]
 async fn a_bucket_that_was_lost_is_made_again() {
-    let mut nats = Nats::start();
+    let mut nats = start_nats();
     let bucket = open_as(&host(&nats), &shop(), &json!({ "storage": "memory" })).await;
     bucket.set("key", bytes("1")).await.unwrap();
     nats.kill();
-    nats.start_again();
+    nats.start().unwrap();
     until("it is back", async || {
         bucket.set("key", bytes("2")).await.is_ok()
     })
@@ -517,7 +513,7 @@ async fn a_bucket_that_was_lost_is_made_again() {
 
 #[tokio::test]
 async fn a_closed_provider_does_nothing() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let provider = host(&nats).make(&shop(), &Settings::new()).await.unwrap();
     let bucket = bind(provider.as_ref()).open("bucket").await.unwrap();
     bucket.set("key", bytes("1")).await.unwrap();

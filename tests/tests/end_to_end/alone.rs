@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
+use weft_tests::{Files, Options, PATIENCE, Weft, eventually, start_nats};
 
 use crate::lattice::{ADD, APART, host, host_with};
 
@@ -50,7 +50,7 @@ fn notes(row: &Value) -> String {
 
 #[test]
 fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
-    let mut nats = Nats::start();
+    let mut nats = start_nats();
     let first = host(&nats, "place=c");
     let files = Files::new();
     let manifest = files.app("apart", APART);
@@ -58,8 +58,8 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
     let data = first.data();
     drop(first);
     nats.kill();
-    nats.set_has_store(false);
-    nats.start_again();
+    nats.has_jetstream = false;
+    nats.start().unwrap();
     let knows = Options {
         data: Some(data),
         ..Options::default()
@@ -80,8 +80,8 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
     ]);
     // The store comes back, and changes are taken again.
     nats.kill();
-    nats.set_has_store(true);
-    nats.start_again();
+    nats.has_jetstream = true;
+    nats.start().unwrap();
     eventually("changes are taken again", PATIENCE, || {
         let removed = b.run(&["undeploy", "apart"]);
         match removed.code {
@@ -93,7 +93,7 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
 
 #[test]
 fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [a, b] = ["place=a", "place=b"].map(|place| host(&nats, place));
     wait_for_ready(&a, 2);
     let files = Files::new();
@@ -144,7 +144,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
 
 #[test]
 fn a_host_that_takes_over_compiles_nothing() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let a = host(&nats, "place=a");
     let mut others = vec![host(&nats, "place=b"), host(&nats, "place=b")];
     wait_for_ready(&a, 3);
@@ -220,7 +220,7 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
         eprintln!("skipped: this process may not mount a file system");
         return;
     };
-    let nats = Nats::start();
+    let nats = start_nats();
     let a = host(&nats, "place=a");
     let full = Options {
         data: Some(data.clone()),

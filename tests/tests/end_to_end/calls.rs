@@ -1,7 +1,7 @@
 //! `weft call`, `weft inspect` and `weft logs`.
 
 use serde_json::Value;
-use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, guest, probes};
+use weft_tests::{Files, PATIENCE, Probe, Weft, eventually, finish, guest, probes};
 
 use crate::shop;
 
@@ -227,9 +227,9 @@ fn logs_say_which_app_and_component_spoke() {
     assert!(!follower.stdout().contains("quiet"));
 
     // The follower ends with the host.
-    weft.terminate();
+    weft.process().terminate().unwrap();
     weft.ended(PATIENCE).expect_code(0);
-    follower.wait(PATIENCE).expect_code(0);
+    finish(follower, PATIENCE).expect_code(0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use weft_tests::http::Request;
-use weft_tests::{Files, Options, Probe, Weft, after, guest, probes};
+use weft_tests::{Files, Options, Probe, Weft, finish, guest, pause, probes};
 
 use crate::shop;
 
@@ -65,10 +65,10 @@ fn a_host_killed_during_a_deploy_has_the_old_revision_or_the_new_and_loses_nothi
         let manifest = spec(revision);
         let mut deploy = weft.spawn(&["deploy", &manifest.to_string_lossy()]);
         let per_mille = u32::try_from(next(&mut seed) % KILL_AT_MAX).unwrap();
-        after(deploy_time * per_mille / 1000);
+        pause(deploy_time * per_mille / 1000);
         weft.kill();
-        let acknowledged =
-            deploy.has_ended() && deploy.wait(Duration::from_secs(1)).code == Some(0);
+        let acknowledged = deploy.status().unwrap().is_some()
+            && finish(deploy, Duration::from_secs(1)).code == Some(0);
         weft = weft.restarted();
 
         let env = weft.fetch("/env").text();
@@ -122,7 +122,7 @@ fn orders_that_were_acknowledged_outlive_a_kill_in_the_middle_of_others() {
                 })
             })
             .collect();
-        after(Duration::from_millis(300));
+        pause(Duration::from_millis(300));
         weft.kill();
         customers
             .into_iter()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use weft_tests::http::Connection;
-use weft_tests::{Files, Options, PATIENCE, Probe, Process, Weft, app, probes, weft_command};
+use weft_tests::{Files, Options, PATIENCE, Probe, Weft, app, finish, probes, spawn, weft_command};
 
 fn probe(settings: &str) -> String {
     probes(&[Probe {
@@ -142,7 +142,7 @@ fn deploys_at_the_same_time_are_made_one_after_the_other() {
     let mut revisions: Vec<u64> = deploys
         .into_iter()
         .map(|deploy| {
-            let report = deploy.wait(PATIENCE).expect_code(0).json();
+            let report = finish(deploy, PATIENCE).expect_code(0).json();
             report[0]["revision"].as_u64().unwrap()
         })
         .collect();
@@ -159,7 +159,7 @@ fn no_host_and_a_wrong_token_are_exit_code_3() {
     let without_host = |arguments: &[&str]| {
         let mut command = weft_command();
         command.args(arguments).arg("--data-dir").arg(empty.path());
-        Process::spawn(command).wait(PATIENCE)
+        finish(spawn(command), PATIENCE)
     };
     // What a killed host leaves behind leads nowhere.
     let mut killed = Weft::empty();
@@ -210,7 +210,7 @@ fn mistakes_in_arguments_are_exit_code_2() {
     for (arguments, named) in cases {
         let mut command = weft_command();
         command.args(*arguments);
-        let refused = Process::spawn(command).wait(PATIENCE).expect_code(2);
+        let refused = finish(spawn(command), PATIENCE).expect_code(2);
         refused.expect_stderr(&[named]);
     }
 }
@@ -257,7 +257,7 @@ fn every_shell_gets_completions() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let mut command = weft_command();
         command.args(["completions", shell]);
-        let script = Process::spawn(command).wait(PATIENCE).expect_code(0).stdout;
+        let script = finish(spawn(command), PATIENCE).expect_code(0).stdout;
         assert!(script.contains("undeploy"), "{shell}");
     }
 }

@@ -45,7 +45,7 @@ fn a_host_that_is_told_to_end_finishes_what_it_has_begun() {
     let mut answer = echoing(&weft);
     let mut idle = Connection::with(weft.http(), "GET /count HTTP/1.1\nhost: web\n\n");
     idle.response().unwrap().expect(200, &["1"]);
-    weft.terminate();
+    weft.process().terminate().unwrap();
     refuses_connections(&weft);
     assert_eq!(idle.rest().unwrap(), b"", "an idle connection is closed");
     answer.send_chunk(b"after").unwrap();
@@ -67,7 +67,7 @@ fn an_answer_longer_than_the_drain_deadline_is_cut_and_said_so() {
     let files = Files::new();
     let weft = serving(&files, &["--drain-deadline", "300ms"]);
     let mut answer = echoing(&weft);
-    weft.terminate();
+    weft.process().terminate().unwrap();
     weft.ended(PATIENCE).expect_code(1).expect_stderr(&[
         "300ms",
         "cut off 1 request",
@@ -81,14 +81,14 @@ fn a_second_signal_ends_a_drain_and_a_host_without_requests_ends_at_once() {
     let files = Files::new();
     let weft = serving(&files, &["--drain-deadline", "1h"]);
     let _answer = echoing(&weft);
-    weft.terminate();
+    weft.process().terminate().unwrap();
     refuses_connections(&weft);
-    weft.terminate();
+    weft.process().terminate().unwrap();
     weft.ended(PATIENCE)
         .expect_code(1)
         .expect_stderr(&["SIGTERM while draining"]);
 
     let weft = serving(&files, &["--drain-deadline", "1h"]);
-    weft.terminate();
+    weft.process().terminate().unwrap();
     weft.ended(PATIENCE).expect_code(0);
 }

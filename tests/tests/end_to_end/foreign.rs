@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use weft_tests::{Files, Weft, guest_if_built};
+use weft_tests::{Files, Weft, finish, guest_if_built};
 
 /// The least Node that the JavaScript toolchain runs on.
 const NODE_MAJOR_MIN: u32 = 20;
@@ -24,7 +24,7 @@ fn deploys_and_greets(guest: &str) {
     let weft = Weft::empty();
     // Compiling a language's whole runtime takes its time.
     let deploy = weft.spawn(&["deploy", &manifest.to_string_lossy()]);
-    deploy.wait(3 * weft_tests::PATIENCE).expect_code(0);
+    finish(deploy, 3 * weft_tests::PATIENCE).expect_code(0);
     let shout = weft.called("greeter/shouter", "fixture:text/shout.shout(\"grüße\")");
     assert_eq!(shout, "\"GRÜSSE!\"");
     let greeting = weft.called("greeter/client", "fixture:text/client.greet(\"weft\")");

@@ -1,14 +1,14 @@
 //! Many hosts on one bus: they know of each other, follow one desired state, and call each other.
 
 use serde_json::Value;
-use weft_tests::{Files, Nats, Options, PATIENCE, RawNats, Weft, eventually};
+use weft_tests::{Files, NatsServer, Options, PATIENCE, RawNats, Weft, eventually, start_nats};
 
 /// A host that joins the lattice `test`.
-pub(crate) fn host(nats: &Nats, label: &str) -> Weft {
+pub(crate) fn host(nats: &NatsServer, label: &str) -> Weft {
     host_with(nats, label, Options::default())
 }
 
-pub(crate) fn host_with(nats: &Nats, label: &str, options: Options<'_>) -> Weft {
+pub(crate) fn host_with(nats: &NatsServer, label: &str, options: Options<'_>) -> Weft {
     let url = nats.url();
     Weft::start(&Options {
         arguments: &["--nats", &url, "--lattice", "test", "--label", label],
@@ -48,7 +48,7 @@ pub(crate) fn wait_for_statuses(weft: &Weft, expected: &[&str]) {
 
 #[test]
 fn hosts_of_a_lattice_know_of_each_other_and_of_no_other_lattice() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let one = host(&nats, "place=a");
     let two = host(&nats, "place=b");
     let url = nats.url();
@@ -67,12 +67,12 @@ fn hosts_of_a_lattice_know_of_each_other_and_of_no_other_lattice() {
 
 #[test]
 fn a_host_that_is_killed_is_found_dead_and_one_that_ends_has_left() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let one = host(&nats, "place=a");
     let mut killed = host(&nats, "place=b");
     let ended = host(&nats, "place=c");
     wait_for_statuses(&one, &["ready", "ready", "ready"]);
-    ended.terminate();
+    ended.process().terminate().unwrap();
     assert_eq!(ended.ended(PATIENCE).code, Some(0));
     killed.kill();
     wait_for_statuses(&one, &["dead", "left", "ready"]);
@@ -81,7 +81,7 @@ fn a_host_that_is_killed_is_found_dead_and_one_that_ends_has_left() {
 #[test]
 fn a_quiet_lattice_says_heartbeats_and_little_else_however_many_hosts_it_has() {
     for count in [2, 6] {
-        let nats = Nats::start();
+        let nats = start_nats();
         let hosts: Vec<_> = (0..count).map(|_| host(&nats, "place=a")).collect();
         for weft in &hosts {
             wait_for_statuses(weft, &vec!["ready"; count]);
@@ -102,7 +102,7 @@ fn a_quiet_lattice_says_heartbeats_and_little_else_however_many_hosts_it_has() {
 
 #[test]
 fn an_app_is_deployed_once_and_its_components_call_each_other_across_hosts() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [a, b] = [host(&nats, "place=a"), host(&nats, "place=b")];
     wait_for_statuses(&a, &["ready", "ready"]);
     let files = Files::new();
@@ -142,7 +142,7 @@ fn an_app_is_deployed_once_and_its_components_call_each_other_across_hosts() {
 
 #[test]
 fn a_component_is_back_on_another_host_when_its_own_is_killed() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let a = host(&nats, "place=a");
     let mut b = host(&nats, "place=b");
     let c = host(&nats, "place=b");
@@ -172,7 +172,7 @@ fn a_component_is_back_on_another_host_when_its_own_is_killed() {
 
 #[test]
 fn two_who_deploy_at_the_same_time_are_told_apart_and_nothing_is_lost() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [a, b] = [host(&nats, "place=a"), host(&nats, "place=b")];
     wait_for_statuses(&a, &["ready", "ready"]);
     let files = Files::new();
@@ -200,7 +200,7 @@ fn two_who_deploy_at_the_same_time_are_told_apart_and_nothing_is_lost() {
 
 #[test]
 fn a_host_without_a_bus_serves_from_its_own_copy() {
-    let mut nats = Nats::start();
+    let mut nats = start_nats();
     let url = nats.url();
     let a = host(&nats, "place=a");
     let files = Files::new();

@@ -2,20 +2,20 @@
 //! nobody can tell.
 
 use weft_tests::http::{Connection, Request};
-use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
+use weft_tests::{Files, NatsServer, Options, PATIENCE, Weft, eventually, start_nats};
 
 /// Hosts of one lattice: requests go to the front, and the component runs elsewhere.
 struct Lattice {
     front: Weft,
     backs: Vec<Weft>,
-    _nats: Nats,
+    _nats: NatsServer,
     _files: Files,
 }
 
 impl Lattice {
     /// A front and some hosts that each run the component `probe/web`.
     fn start(backs: usize, settings: &str) -> Self {
-        let nats = Nats::start();
+        let nats = start_nats();
         let front = host(&nats, "place=front");
         let hosts: Vec<_> = (0..backs).map(|_| host(&nats, "place=back")).collect();
         let files = Files::new();
@@ -68,7 +68,7 @@ impl Lattice {
     }
 }
 
-fn host(nats: &Nats, label: &str) -> Weft {
+fn host(nats: &NatsServer, label: &str) -> Weft {
     let url = nats.url();
     Weft::start(&Options {
         arguments: &["--nats", &url, "--lattice", "http", "--label", label],

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use weft_tests::http::{Request, Response};
-use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually};
+use weft_tests::{
+    Files, NatsServer, Options, PATIENCE, Weft, eventually, start_nats,
+    start_nats_without_jetstream,
+};
 
 use crate::lattice::{host, wait_for_statuses};
 use crate::shop;
@@ -30,7 +33,7 @@ fn wait_for_answer(weft: &Weft, path: &str) -> Value {
 }
 
 /// The shop on as many hosts as there are zones, each of which answers all that it sells.
-fn shop_on<const HOSTS: usize>(nats: &Nats, zones: [&str; HOSTS]) -> [Weft; HOSTS] {
+fn shop_on<const HOSTS: usize>(nats: &NatsServer, zones: [&str; HOSTS]) -> [Weft; HOSTS] {
     let hosts = zones.map(|zone| host(nats, zone));
     for host in &hosts {
         wait_for_statuses(host, &["ready"; HOSTS]);
@@ -44,7 +47,7 @@ fn shop_on<const HOSTS: usize>(nats: &Nats, zones: [&str; HOSTS]) -> [Weft; HOST
 
 #[test]
 fn an_order_outlives_the_host_that_took_it() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [mut a, b, c] = shop_on(&nats, ["zone=a", "zone=b", "zone=c"]);
     let placed = order(&a, "teapot");
     placed.expect(201, &[]);
@@ -72,7 +75,7 @@ fn an_order_outlives_the_host_that_took_it() {
 
 #[test]
 fn customers_of_two_hosts_never_both_get_the_last_one() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let hosts = shop_on(&nats, ["zone=a", "zone=b"]);
     let answers: Vec<Response> = std::thread::scope(|scope| {
         let customers: Vec<_> = (0..12)
@@ -117,7 +120,7 @@ fn customers_of_two_hosts_never_both_get_the_last_one() {
 
 #[test]
 fn orders_outlive_the_server_that_keeps_them_and_meanwhile_nobody_hangs() {
-    let mut nats = Nats::start();
+    let mut nats = start_nats();
     let [a, b] = shop_on(&nats, ["zone=a", "zone=b"]);
     let placed = order(&a, "teapot");
     placed.expect(201, &[]);
@@ -126,7 +129,7 @@ fn orders_outlive_the_server_that_keeps_them_and_meanwhile_nobody_hangs() {
     assert!((500..600).contains(&refused), "{refused}");
     // What needs no store is as it was.
     a.fetch("/").expect(200, &["A small shop"]);
-    nats.start_again();
+    nats.start().unwrap();
     for host in [&a, &b] {
         assert_eq!(wait_for_answer(host, "/orders/1"), placed.json());
     }
@@ -137,7 +140,7 @@ fn orders_outlive_the_server_that_keeps_them_and_meanwhile_nobody_hangs() {
 #[test]
 fn a_deploy_says_what_the_store_lacks() {
     let files = Files::new();
-    let bare = Nats::start_without_jetstream();
+    let bare = start_nats_without_jetstream();
     let given = |config: &str| {
         let spec = format!(
             "providers:\n\

@@ -2,12 +2,14 @@
 //! work and to name hosts, through any host or over the bus alone.
 
 use serde_json::{Value, json};
-use weft_tests::{Files, Finished, Nats, Options, PATIENCE, Weft, eventually};
+use weft_tests::{
+    Files, Finished, NatsServer, Options, PATIENCE, Weft, eventually, finish, spawn, start_nats,
+};
 
 use crate::lattice::{ADD, APART};
 
 /// A host of the lattice `test`.
-fn host(nats: &Nats, name: &str, label: &str) -> Weft {
+fn host(nats: &NatsServer, name: &str, label: &str) -> Weft {
     let url = nats.url();
     Weft::start(&Options {
         arguments: &[
@@ -40,7 +42,7 @@ fn wait_for_hosts(weft: &Weft, expected: &[(&str, &str)]) {
 }
 
 /// A host at `place=a` and one at `place=b`, which know of each other.
-fn north_and_south(nats: &Nats) -> (Weft, Weft) {
+fn north_and_south(nats: &NatsServer) -> (Weft, Weft) {
     let north = host(nats, "north", "place=a");
     let south = host(nats, "south", "place=b");
     wait_for_hosts(&north, &[("north", "ready"), ("south", "ready")]);
@@ -87,7 +89,7 @@ fn wait_for_call(weft: &Weft) {
 
 #[test]
 fn hosts_are_known_by_their_names_and_labels_and_found_by_either_name_or_id() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, _south) = north_and_south(&nats);
     let south = rows(&north, &["get", "hosts", "south"]);
     assert_eq!(south.len(), 1);
@@ -126,7 +128,7 @@ fn what_cannot_be_the_name_of_a_host_is_refused_with_the_accepted_form() {
 
 #[test]
 fn it_is_shown_where_components_are_to_run_what_runs_and_why_not() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, mut south) = north_and_south(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
@@ -202,7 +204,7 @@ fn a_host_of_its_own_tells_the_same_of_itself() {
 
 #[test]
 fn what_happens_to_a_lattice_is_told_as_it_happens() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let north = host(&nats, "north", "place=a");
     let mut follower = north.spawn(&["events", "-f", "-o", "json"]);
     let mut south = host(&nats, "south", "place=b");
@@ -218,7 +220,7 @@ fn what_happens_to_a_lattice_is_told_as_it_happens() {
         ("host-died", "south"),
     ];
     eventually("all of it is told", PATIENCE, || {
-        assert!(!follower.has_ended(), "{}", follower.stderr());
+        follower.check().unwrap();
         let told = follower.stdout();
         let events: Vec<Value> = told
             .lines()
@@ -242,7 +244,7 @@ fn what_happens_to_a_lattice_is_told_as_it_happens() {
 
 #[test]
 fn a_plan_says_which_host_would_do_what_and_changes_nothing() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, _south) = north_and_south(&nats);
     let files = Files::new();
     let manifest = files.app("apart", APART);
@@ -283,7 +285,7 @@ fn a_plan_says_which_host_would_do_what_and_changes_nothing() {
 }
 
 /// Two hosts that may have the exporter, and one that has the importer.
-fn three(nats: &Nats) -> [Weft; 3] {
+fn three(nats: &NatsServer) -> [Weft; 3] {
     let north = host(nats, "north", "place=a");
     let hosts = [
         north,
@@ -299,7 +301,7 @@ fn three(nats: &Nats) -> [Weft; 3] {
 
 #[test]
 fn a_host_that_is_drained_gives_its_work_to_others_without_a_failed_call() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [north, south, west] = three(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
@@ -316,12 +318,11 @@ fn a_host_that_is_drained_gives_its_work_to_others_without_a_failed_call() {
         .expect_stderr(&["not drained after 2s"]);
     north.run(&["drain", "north", "--undo"]).expect_code(0);
     let from = places(&north, "exporter")[0].clone();
-    let draining = north.spawn(&["drain", &from, "--wait"]);
-    let mut draining = draining;
-    while !draining.has_ended() {
+    let mut draining = north.spawn(&["drain", &from, "--wait"]);
+    while draining.status().unwrap().is_none() {
         calls(&north).expect_code(0);
     }
-    let drained = draining.wait(PATIENCE).expect_code(0);
+    let drained = finish(draining, PATIENCE).expect_code(0);
     assert!(drained.stdout.contains("drained"), "{}", drained.stdout);
     assert_ne!(places(&north, "exporter")[0], from);
     let host = if from == "south" { &south } else { &west };
@@ -336,7 +337,7 @@ fn a_host_that_is_drained_gives_its_work_to_others_without_a_failed_call() {
 
 #[test]
 fn a_host_that_is_told_to_end_hands_over_first() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let [north, south, west] = three(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
@@ -347,7 +348,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
     } else {
         (west, south)
     };
-    ending.terminate();
+    ending.process().terminate().unwrap();
     eventually("the other host has it", PATIENCE, || {
         calls(&north).expect_code(0);
         match staying.get("components").len() {
@@ -367,7 +368,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
 
 #[test]
 fn placement_follows_labels_which_are_kept_over_a_restart() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, south) = north_and_south(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
@@ -417,7 +418,7 @@ fn placement_follows_labels_which_are_kept_over_a_restart() {
 
 #[test]
 fn commands_find_any_host_over_the_bus_alone() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, south) = north_and_south(&nats);
     let url = nats.url();
     let run = |arguments: &[&str]| {
@@ -426,7 +427,7 @@ fn commands_find_any_host_over_the_bus_alone() {
         command.args(arguments).args(bus);
         // A user without any host, and without a token.
         command.env("HOME", "/nonexistent");
-        weft_tests::Process::spawn(command).wait(PATIENCE)
+        finish(spawn(command), PATIENCE)
     };
     let hosts = run(&["get", "hosts", "-o", "json"]).expect_code(0).json();
     assert_eq!(hosts.as_array().unwrap().len(), 2);
@@ -446,8 +447,6 @@ fn commands_find_any_host_over_the_bus_alone() {
     run(&["get", "apps"]).expect_code(0);
     let mut command = weft_tests::weft_command();
     command.args(["get", "apps", "--nats", &url, "--lattice", "other"]);
-    let nobody = weft_tests::Process::spawn(command)
-        .wait(PATIENCE)
-        .expect_code(3);
+    let nobody = finish(spawn(command), PATIENCE).expect_code(3);
     nobody.expect_stderr(&["no host of lattice `other`", "--lattice"]);
 }

@@ -17,13 +17,13 @@ macro_rules! for_each_bus {
     ($($behaviour:ident)*) => {
         mod over_nats {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::nats().await).await;
+                super::$behaviour(super::Rig::nats()).await;
             })*
         }
 
         mod in_one_process {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::local().await).await;
+                super::$behaviour(super::Rig::local()).await;
             })*
         }
     };
@@ -431,7 +431,7 @@ async fn a_lost_connection_fails_requests_and_restores_subscriptions(mut rig: Ri
     // Made while disconnected, and in force after the reconnect.
     let mut late = soon(two.subscribe(&Pattern::from(&subject))).await;
 
-    rig.restore(&hosts).await;
+    rig.restore(&hosts);
     connected(&one).await;
     connected(&two).await;
     one.publish(&subject, None, Bytes::from("again"))

@@ -12,7 +12,7 @@ use weft_bus::nats::{NatsOptions, connect};
 use weft_bus::{Bus, Pattern, RequestError, Scope, Status};
 
 use weft_testkit::bus::{connected, disconnected, options, soon, subject, test_deadline};
-use weft_testkit::nats_server::NatsServer;
+use weft_testkit::nats_server::{NatsServer, start_nats, start_nats_with};
 
 /// A host of the lattice `test`, which may not be connected yet.
 async fn host(server: &NatsServer) -> Bus {
@@ -22,7 +22,7 @@ async fn host(server: &NatsServer) -> Bus {
 
 /// A connected host, and its server.
 async fn connected_host() -> (NatsServer, Bus) {
-    let server = NatsServer::start("").await;
+    let server = start_nats();
     let bus = host(&server).await;
     connected(&bus).await;
     (server, bus)
@@ -30,13 +30,13 @@ async fn connected_host() -> (NatsServer, Bus) {
 
 #[tokio::test]
 async fn a_host_starts_while_its_server_is_unavailable() {
-    let mut server = NatsServer::start("").await;
+    let mut server = start_nats();
     server.kill();
     let bus = host(&server).await;
     let subject = subject(&bus, &["early"]);
     let mut received = soon(bus.subscribe(&Pattern::from(&subject))).await;
     assert!(!bus.status().borrow().is_connected());
-    server.restart().await;
+    server.start().unwrap();
     connected(&bus).await;
     bus.publish(&subject, None, Bytes::from("there"))
         .await
@@ -52,7 +52,7 @@ async fn a_hanging_server_counts_as_dead_within_seconds() {
     let (server, bus) = connected_host().await;
     let subject = subject(&bus, &["hangs"]);
     let _silent = bus.subscribe(&Pattern::from(&subject)).await;
-    server.suspend();
+    server.process().unwrap().suspend().unwrap();
     let frozen = Instant::now();
     let lost = soon(bus.request(&subject, Bytes::new(), test_deadline())).await;
     assert!(matches!(lost, Err(RequestError::ConnectionLost { .. })));
@@ -62,13 +62,13 @@ async fn a_hanging_server_counts_as_dead_within_seconds() {
         "{:?}",
         frozen.elapsed()
     );
-    server.resume();
+    server.process().unwrap().resume().unwrap();
     connected(&bus).await;
 }
 
 #[tokio::test]
 async fn a_rejected_host_reports_the_reason_and_keeps_trying() {
-    let server = NatsServer::start("authorization { token: secret }").await;
+    let server = start_nats_with("authorization { token: secret }");
     let bus = host(&server).await;
     let is_refused = |status: &Status| match status {
         Status::Disconnected { reason, .. } => reason
@@ -84,7 +84,7 @@ async fn an_nkey_authenticates_the_host() {
     let seed = "SUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM";
     let public = nkey_public(seed);
     let users = format!("authorization {{ users = [ {{ nkey: {public} }} ] }}");
-    let server = NatsServer::start(&users).await;
+    let server = start_nats_with(&users);
     let with_key = NatsOptions {
         nkey: Some(seed.to_owned()),
         ..options(&server, "a")

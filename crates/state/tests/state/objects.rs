@@ -13,13 +13,13 @@ macro_rules! for_each_store {
     ($($behaviour:ident)*) => {
         mod over_nats {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::nats().await).await;
+                super::$behaviour(super::Rig::nats()).await;
             })*
         }
 
         mod in_one_process {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::local().await).await;
+                super::$behaviour(super::Rig::local()).await;
             })*
         }
     };
@@ -89,7 +89,7 @@ async fn an_unavailable_store_is_reported(mut rig: Rig) {
 
 #[tokio::test]
 async fn a_replaced_object_is_refused_and_repaired() {
-    let rig = Rig::nats().await;
+    let rig = Rig::nats();
     let Rig::Nats(server) = &rig else {
         unreachable!("it is over NATS")
     };

@@ -9,19 +9,19 @@ use weft_state::buckets::{BucketOptions, Storage, StoreError};
 use weft_state::desired::{Key, PutError, Records, Revision, Watch, Watched};
 
 use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, options, soon};
-use weft_testkit::nats_server::NatsServer;
+use weft_testkit::nats_server::start_nats_without_jetstream;
 
 macro_rules! for_each_store {
     ($($behaviour:ident)*) => {
         mod over_nats {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::nats().await).await;
+                super::$behaviour(super::Rig::nats()).await;
             })*
         }
 
         mod in_one_process {
             $(#[tokio::test] async fn $behaviour() {
-                super::$behaviour(super::Rig::local().await).await;
+                super::$behaviour(super::Rig::local()).await;
             })*
         }
     };
@@ -208,7 +208,7 @@ async fn an_unavailable_bucket_is_reported_and_returns(mut rig: Rig) {
         Err(StoreError::Unavailable { .. })
     ));
     assert_eq!(soon(watch.next()).await, Some(Watched::Away));
-    rig.restore(&["a"]).await;
+    rig.restore(&["a"]);
     connected(&bus).await;
     let expected = BTreeMap::from([(shop.clone(), value("1"))]);
     assert_eq!(beginning(&mut watch).await, expected);
@@ -242,11 +242,11 @@ async fn a_bucket_that_comes_back_empty_is_refilled(mut rig: Rig) {
     beginning(&mut watch).await;
     rig.cut(&["a"]);
     match &rig {
-        Rig::Nats(server) => server.delete_jetstream_files(),
+        Rig::Nats(server) => std::fs::remove_dir_all(server.jetstream_directory()).unwrap(),
         Rig::Local(network) => network.replace_jetstream(Default::default()),
     }
     disconnected(&bus).await;
-    rig.restore(&["a"]).await;
+    rig.restore(&["a"]);
     connected(&bus).await;
     assert!(beginning(&mut watch).await.is_empty());
     let stale = records.put(&shop, value("2"), old).await;
@@ -287,7 +287,7 @@ async fn an_invalid_bucket_name_is_refused(rig: Rig) {
 
 #[tokio::test]
 async fn a_server_without_jetstream_is_reported() {
-    let server = NatsServer::start_bare("").await;
+    let server = start_nats_without_jetstream();
     let scope = weft_bus::Scope::new("test").unwrap();
     let bus = connect(scope, &options(&server, "a")).await.unwrap();
     connected(&bus).await;
@@ -308,7 +308,7 @@ async fn a_server_without_jetstream_is_reported() {
 
 #[tokio::test]
 async fn a_deletion_by_a_foreign_client_is_reported_and_overwritten() {
-    let rig = Rig::nats().await;
+    let rig = Rig::nats();
     let Rig::Nats(server) = &rig else {
         unreachable!("it is over NATS")
     };
@@ -339,7 +339,7 @@ async fn a_deletion_by_a_foreign_client_is_reported_and_overwritten() {
 
 #[tokio::test]
 async fn a_bucket_in_memory_with_more_replicas_than_servers_is_refused_with_the_reason() {
-    let rig = Rig::nats().await;
+    let rig = Rig::nats();
     let bus = rig.join("a").await;
     let three = BucketOptions {
         replicas: 3,

@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use weft_tests::{Files, Nats, Options, PATIENCE, Weft, eventually, guest};
+use weft_tests::{Files, Options, PATIENCE, Weft, eventually, guest, start_nats};
 
 use self::case::{Case, Stores};
 
@@ -120,7 +120,7 @@ fn check_on_one_host(mode: &Mode) {
 
 /// The importers run on one host, the exporters on another, and what joins them is a NATS server.
 fn check_on_two_hosts(mode: &Mode) {
-    let nats = Nats::start();
+    let nats = start_nats();
     let url = nats.url();
     let host = |label: &str| {
         let arguments = [mode.arguments, &["--nats", &url, "--label", label]].concat();

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use weft_tests::{Files, Process, eventually, weft_command};
+use weft_tests::{Files, eventually, finish, spawn, weft_command};
 
 use crate::shop;
 
@@ -43,10 +43,7 @@ fn drill(servers: u32, arguments: &[&str]) -> Value {
     command.arg("drill").args(arguments);
     command.arg("-f").arg(shop_in_clouds(&files, servers));
     command.args(["--rate", RATE, "--for", "8s", "-o", "json"]);
-    let report = Process::spawn(command)
-        .wait(DRILL_MAX)
-        .expect_code(0)
-        .json();
+    let report = finish(spawn(command), DRILL_MAX).expect_code(0).json();
     let requests = report["requests"].as_u64().expect("a number");
     assert!(requests > 300, "{report:#}");
     report
@@ -132,7 +129,7 @@ fn a_drill_that_is_told_to_end_takes_its_lattice_with_it() {
     command.args(["drill", "kill-host", "-f"]);
     command.arg(shop_in_clouds(&files, 1));
     command.env("TMPDIR", files.path());
-    let drill = Process::spawn(command);
+    let drill = spawn(command);
     let directory = files.path().join(format!("weft-drill-{}", drill.id()));
     let directory = directory.to_str().expect("it is text").to_owned();
     eventually("hosts and a server run", DRILL_MAX, || {
@@ -141,8 +138,8 @@ fn a_drill_that_is_told_to_end_takes_its_lattice_with_it() {
             .then_some(())
             .ok_or(format!("{running:?}"))
     });
-    drill.terminate();
-    let ended = drill.wait(DRILL_MAX).expect_code(1);
+    drill.terminate().unwrap();
+    let ended = finish(drill, DRILL_MAX).expect_code(1);
     ended.expect_stderr(&["given up", "SIGTERM"]);
     assert_eq!(running_in(&directory), Vec::<String>::new());
     assert!(!PathBuf::from(&directory).exists());

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 use weft_tests::{
-    Files, Finished, Nats, Options, PATIENCE, Process, Weft, eventually, weft_command,
+    Files, Finished, NatsServer, Options, PATIENCE, Process, Weft, eventually, finish, spawn,
+    spawn_typing, start_nats, weft_command,
 };
 
 use super::{DRILL_MAX, RATE, expect_unnoticed, shop_in_clouds};
@@ -11,7 +12,7 @@ use super::{DRILL_MAX, RATE, expect_unnoticed, shop_in_clouds};
 const LATTICE: &str = "test";
 
 struct Lattice {
-    nats: Nats,
+    nats: NatsServer,
     hosts: Vec<Weft>,
     files: Files,
 }
@@ -19,7 +20,7 @@ struct Lattice {
 impl Lattice {
     /// Hosts by their names and clouds, which know of each other.
     fn start(hosts: &[(&str, &str)]) -> Self {
-        let nats = Nats::start();
+        let nats = start_nats();
         let started = hosts.iter().map(|(name, cloud)| {
             let options = arguments(&nats, name, cloud);
             start(&options, &[])
@@ -50,7 +51,7 @@ impl Lattice {
         let manifest = shop_in_clouds(&self.files, 1);
         self.hosts[0].deploy(&manifest).expect_code(0);
         let status = ["status", "shop", "--wait", "--timeout", "3m"];
-        let status = self.hosts[0].spawn(&status).wait(DRILL_MAX);
+        let status = finish(self.hosts[0].spawn(&status), DRILL_MAX);
         status.expect_code(0);
         self
     }
@@ -68,7 +69,7 @@ impl Lattice {
     }
 }
 
-fn arguments(nats: &Nats, name: &str, cloud: &str) -> Vec<String> {
+fn arguments(nats: &NatsServer, name: &str, cloud: &str) -> Vec<String> {
     let (url, label) = (nats.url(), format!("cloud={cloud}"));
     let arguments = ["--nats", &url, "--lattice", LATTICE, "--name", name];
     let arguments = [&arguments[..], &["--label", &label]].concat();
@@ -91,7 +92,7 @@ fn drill<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
 /// What a drill told in which nobody was failed, and who was lost.
 #[track_caller]
 fn unnoticed(drill: Process) -> (Value, Vec<String>) {
-    let report = drill.wait(DRILL_MAX).expect_code(0).json();
+    let report = finish(drill, DRILL_MAX).expect_code(0).json();
     expect_unnoticed(&report);
     let requests = report["requests"].as_u64().expect("a number");
     assert!(requests > 300, "{report:#}");
@@ -141,7 +142,7 @@ fn nobody_is_failed_by_a_host_that_hangs_and_goes_on_by_itself() {
     command.args(bus).args(PRODUCTS);
     command.args(["--confirm", LATTICE]);
     command.env("HOME", "/nonexistent");
-    let (report, lost) = unnoticed(Process::spawn(command));
+    let (report, lost) = unnoticed(spawn(command));
     assert_eq!(lost.len(), 1, "{report:#}");
     assert!(report["all_back_s"].is_number(), "{report:#}");
     assert_eq!(report["restarted_s"], Value::Null, "{report:#}");
@@ -159,7 +160,7 @@ fn nobody_notices_that_all_hosts_of_a_cloud_are_lost_once_the_name_was_typed() {
         .arg("--data-dir")
         .arg(lattice.hosts[0].data().path());
     let typed = format!("{LATTICE}\n");
-    let (_, lost) = unnoticed(Process::spawn_typing(command, &typed));
+    let (_, lost) = unnoticed(spawn_typing(command, &typed));
     assert_eq!(lost, ["east", "west"]);
     assert_eq!(lattice.status("south"), "ready");
 }

@@ -1,6 +1,6 @@
 //! Someone on the bus who is no host of the lattice, and sends a host's frames as they please.
 
-use weft_tests::{Nats, PATIENCE, RawMessage, RawNats, eventually};
+use weft_tests::{NatsServer, PATIENCE, RawMessage, RawNats, eventually, finish, start_nats};
 
 use super::{ADD, Apart};
 
@@ -11,12 +11,12 @@ const INBOX: &str = "weft-inbox.test.attacker";
 const REPEATS: usize = 50;
 
 /// A call as a host sends it.
-fn overheard(nats: &Nats, apart: &Apart) -> RawMessage {
+fn overheard(nats: &NatsServer, apart: &Apart) -> RawMessage {
     let mut ear = RawNats::connect(nats.address());
     ear.subscribe("weft.test.calls.>");
     let call = apart.spawn_call(ADD);
     let message = ear.next_message();
-    call.wait(PATIENCE).expect_code(0);
+    finish(call, PATIENCE).expect_code(0);
     message
 }
 
@@ -84,7 +84,7 @@ fn no_frames(call: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn frames_that_are_none_do_a_host_no_harm_and_are_counted() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let apart = Apart::start(&nats, 1, "");
     let call = overheard(&nats, &apart);
     let mut attacker = RawNats::connect(nats.address());
@@ -133,7 +133,7 @@ fn frames_that_are_none_do_a_host_no_harm_and_are_counted() {
 
 #[test]
 fn a_call_that_is_sent_again_does_not_run_again() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let apart = Apart::start(&nats, 1, "");
     let call = overheard(&nats, &apart);
     let (before, _) = super::calls_at(&apart.exporters[0]);

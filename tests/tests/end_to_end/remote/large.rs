@@ -1,6 +1,6 @@
 //! Arguments and results that are larger than a message of the bus.
 
-use weft_tests::Nats;
+use weft_tests::{NatsServer, start_nats, start_nats_with};
 
 use super::Apart;
 
@@ -15,7 +15,7 @@ const CALLS: &[(&str, &str)] = &[
     ("relay-failures.swallow-bytes(5242880)", "ok(5242880)"),
 ];
 
-fn check(nats: &Nats) {
+fn check(nats: &NatsServer) {
     let apart = Apart::start(nats, 1, "");
     for (call, expected) in CALLS {
         let expression = format!("fixture:conformance/{call}");
@@ -26,10 +26,10 @@ fn check(nats: &Nats) {
 
 #[test]
 fn a_value_that_is_larger_than_a_message_crosses_both_ways() {
-    check(&Nats::start());
+    check(&start_nats());
 }
 
 #[test]
 fn how_large_a_message_may_be_is_the_servers_own_choice() {
-    check(&Nats::start_configured("max_payload: 100KB"));
+    check(&start_nats_with("max_payload: 100KB"));
 }

@@ -4,7 +4,7 @@ mod hostile;
 mod large;
 mod lost;
 
-use weft_tests::{Files, Nats, Options, PATIENCE, Process, Weft, eventually};
+use weft_tests::{Files, NatsServer, Options, PATIENCE, Process, Weft, eventually};
 
 use crate::lattice::ADD;
 
@@ -16,7 +16,7 @@ struct Apart {
 
 impl Apart {
     /// Starts so many hosts for the exporter, with more fields of the link, and waits until all serve.
-    fn start(nats: &Nats, exporters: usize, link: &str) -> Self {
+    fn start(nats: &NatsServer, exporters: usize, link: &str) -> Self {
         let apart = Self::deployed(nats, exporters, exporters, link);
         for exporter in &apart.exporters {
             eventually("an exporter runs", PATIENCE, || match runs(exporter) {
@@ -29,7 +29,7 @@ impl Apart {
     }
 
     /// Starts hosts, of which so many are to run the exporter.
-    fn deployed(nats: &Nats, exporters: usize, replicas: usize, link: &str) -> Self {
+    fn deployed(nats: &NatsServer, exporters: usize, replicas: usize, link: &str) -> Self {
         let url = nats.url();
         let host = |label: &str| {
             Weft::start(&Options {

@@ -1,4 +1,5 @@
-//! A small HTTP/1.1 client over a bare socket: a test decides about every byte that is sent.
+//! A blocking HTTP/1.1 client over a bare socket. It is our own because tests decide about every
+//! byte that is sent, which no library allows; everything else then needs no library.
 
 mod connection;
 
@@ -16,7 +17,7 @@ pub struct Request<'a> {
     body: &'a [u8],
 }
 
-/// An answer that was read whole.
+/// A response that was read whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
@@ -30,7 +31,7 @@ pub struct Response {
 // === impl Request ===
 
 impl<'a> Request<'a> {
-    /// `GET path`.
+    /// A `GET` of `path`.
     #[must_use]
     pub fn get(path: &'a str) -> Self {
         Self {
@@ -41,7 +42,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// `method path` with a body.
+    /// A request for `path` with a body.
     #[must_use]
     pub fn with_body(method: &'a str, path: &'a str, body: &'a [u8]) -> Self {
         Self {
@@ -51,28 +52,28 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// To this host name.
+    /// The same request to another host name than `localhost`.
     #[must_use]
     pub fn host(self, host: &'a str) -> Self {
         Self { host, ..self }
     }
 
-    /// Sends it on a connection of its own, and reads the answer.
+    /// Sends the request on a connection of its own, and reads the response.
     ///
     /// # Panics
-    /// If there is no answer.
+    /// If the response is missing or incomplete.
     #[track_caller]
     pub fn send(self, address: SocketAddr) -> Response {
         match self.try_send(address) {
             Ok(response) => response,
-            Err(error) => panic!("{} {}: no answer: {error}", self.method, self.path),
+            Err(error) => panic!("no response to {} {}: {error}", self.method, self.path),
         }
     }
 
-    /// Sends it on a connection of its own, and reads the answer.
+    /// Sends the request on a connection of its own, and reads the response.
     ///
     /// # Errors
-    /// What the socket says, or that the answer is cut short.
+    /// The socket fails, or the response is incomplete.
     pub fn try_send(self, address: SocketAddr) -> io::Result<Response> {
         let mut connection = Connection::open(address)?;
         let head = format!(
@@ -83,7 +84,7 @@ impl<'a> Request<'a> {
             self.body.len()
         );
         connection.send(head.as_bytes())?;
-        // The host may answer, and close, before it has read a body that it does not want.
+        // The server may respond, and close, before it has read a body that it rejects.
         let sent = connection.send(self.body);
         let response = connection.response();
         match (sent, response) {
@@ -112,7 +113,7 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Panics
-    /// If it is not.
+    /// If the body is not JSON.
     #[must_use]
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
@@ -123,7 +124,7 @@ impl Response {
     /// Fails the test unless the status is `status` and the body contains each of `parts`.
     ///
     /// # Panics
-    /// If it is another, or a part is missing.
+    /// If the status differs, or a part is missing.
     #[track_caller]
     pub fn expect(&self, status: u16, parts: &[&str]) {
         let text: String = self.text().chars().take(2000).collect();

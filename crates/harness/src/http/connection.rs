@@ -1,4 +1,4 @@
-//! A connection on which a test decides about every byte.
+//! A connection whose user decides about every byte.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::Response;
 
-/// How long a read may wait: longer than any deadline of the host's in a test.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// The time limit to connect, and of a read or a write: longer than the deadline of any component.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A connection on which a test writes and reads what it likes.
+/// A connection to an HTTP/1.1 server.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    /// Read, and not used yet.
+    /// Received bytes that were not returned yet.
     buffer: Vec<u8>,
 }
 
@@ -21,44 +21,44 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, READ_TIMEOUT)?;
-        stream.set_read_timeout(Some(READ_TIMEOUT))?;
-        stream.set_write_timeout(Some(READ_TIMEOUT))?;
+        let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         let buffer = Vec::new();
         Ok(Self { stream, buffer })
     }
 
-    /// Connects and sends `text`, in which `\n` stands for the end of a line.
+    /// Connects and sends `text`, in which `\n` stands for `\r\n`.
     ///
     /// # Panics
-    /// If the host does not take it.
+    /// If the server does not accept the connection or the text.
     #[must_use]
     #[track_caller]
     pub fn with(address: SocketAddr, text: &str) -> Self {
-        let mut connection = Self::open(address).expect("the host takes connections");
+        let mut connection = Self::open(address).expect("an open connection");
         let text = text.replace('\n', "\r\n");
         connection
             .send(text.as_bytes())
-            .expect("the host reads what is sent");
+            .expect("a server that reads");
         connection
     }
 
     /// Sends bytes.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
-    /// The same connection once more, to send and to read at the same time. What was read and not
-    /// used stays with this one.
+    /// A second handle, to send and to read at the same time. Received bytes that were not returned
+    /// yet stay with this one.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn try_clone(&self) -> io::Result<Self> {
         let stream = self.stream.try_clone()?;
         let buffer = Vec::new();
@@ -68,7 +68,7 @@ impl Connection {
     /// Sends bytes as one chunk of a body.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn send_chunk(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
         chunk.extend_from_slice(bytes);
@@ -76,18 +76,18 @@ impl Connection {
         self.send(&chunk)
     }
 
-    /// Ends what is sent; the answer can still be read.
+    /// Closes the sending half.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn finish_sending(&self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Reads the status and the headers of an answer.
+    /// Reads the status and the headers of a response.
     ///
     /// # Errors
-    /// What the socket says, or that it is no answer.
+    /// The socket fails, or the bytes are not a response.
     pub fn head(&mut self) -> io::Result<Response> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|s| s.parse().ok());
@@ -112,7 +112,7 @@ impl Connection {
     /// Reads the next chunk of a body; an empty one is its end.
     ///
     /// # Errors
-    /// What the socket says, or that the body is cut short.
+    /// The socket fails, or the body is incomplete.
     pub fn chunk(&mut self) -> io::Result<Vec<u8>> {
         let line = self.line()?;
         let length = usize::from_str_radix(&line, 16).map_err(|_| invalid(&line))?;
@@ -121,10 +121,10 @@ impl Connection {
         Ok(chunk)
     }
 
-    /// Reads a whole answer.
+    /// Reads a whole response.
     ///
     /// # Errors
-    /// What the socket says, or that it is cut short.
+    /// The socket fails, or the response is incomplete.
     pub fn response(&mut self) -> io::Result<Response> {
         let mut response = self.head()?;
         if response.header("transfer-encoding") == Some("chunked") {
@@ -144,10 +144,10 @@ impl Connection {
         Ok(response)
     }
 
-    /// Reads until the host closes the connection.
+    /// Reads until the server closes the connection.
     ///
     /// # Errors
-    /// What the socket says.
+    /// The socket fails.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         self.stream.read_to_end(&mut self.buffer)?;
         Ok(std::mem::take(&mut self.buffer))
