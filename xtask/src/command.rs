@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 /// If it cannot be started, or fails.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    print_line(&format!("$ {}", command_line(command)));
+    print_command(command);
     let status = command.status().with_context(|| cannot_start(command))?;
     if !status.success() {
         bail!("`{}` failed: {status}", command_line(command));
@@ -20,10 +20,9 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Prints a command and starts it.
-pub(crate) fn start(command: &mut Command) -> Result<Child> {
+/// Prints a command.
+pub(crate) fn print_command(command: &Command) {
     print_line(&format!("$ {}", command_line(command)));
-    command.spawn().with_context(|| cannot_start(command))
 }
 
 /// An output stream of a program.
@@ -46,7 +45,8 @@ pub(crate) fn run_and_read(
         Stream::Output => command.stdout(Stdio::piped()),
         Stream::Error => command.stderr(Stdio::piped()),
     };
-    let mut child = start(command)?;
+    print_command(command);
+    let mut child = command.spawn().with_context(|| cannot_start(command))?;
     let pipe: Box<dyn Read> = match (child.stdout.take(), child.stderr.take()) {
         (Some(output), _) => Box::new(output),
         (None, Some(error)) => Box::new(error),

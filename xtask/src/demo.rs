@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::command::print_line;
 use crate::guests;
-use crate::host::{Event, Host};
+use crate::host::Host;
 use crate::shop;
 use crate::signals::Signals;
 use crate::workspace::{Build, build_weft, target_directory};
@@ -39,17 +39,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let weft = build_weft(build)?;
     let data = data_directory(options)?;
     let signals = Signals::listen()?;
-    let host = Host::start(&weft, &data, &signals)?;
+    let host = Host::start_attached(&weft, &data, &signals)?;
     host.weft(&["deploy", shop::MANIFEST])?;
     host.weft(&["get", "links"])?;
     shop::place_order(host.http)?;
     if options.exit {
-        host.stop(&signals)?;
+        host.end()?;
         print_line("all responses are right");
         return Ok(());
     }
     print_examples(&host);
-    run_until_signal(host, &signals)
+    host.run_until_signal(&signals)
 }
 
 fn data_directory(options: &Options) -> Result<PathBuf> {
@@ -89,15 +89,4 @@ fn print_examples(host: &Host) {
         print_line(&format!("  {}", host.weft_line(line)));
     }
     print_line("Ctrl-C drains the host and stops it");
-}
-
-/// Waits until the host ends, or stops it at the first signal.
-fn run_until_signal(mut host: Host, signals: &Signals) -> Result<()> {
-    loop {
-        match host.poll(signals)? {
-            Event::Running => {}
-            Event::Signal => return host.stop(signals),
-            Event::Ended(status) => anyhow::bail!("the host ended without a signal: {status}"),
-        }
-    }
 }

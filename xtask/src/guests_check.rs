@@ -49,10 +49,10 @@ pub(crate) fn check(guests: &Path, weft: &Path) -> Result<()> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let manifest = manifest(guests, &folder)?;
     let signals = Signals::listen()?;
-    let host = Host::start(weft, &folder.join("data"), &signals)?;
+    let host = Host::start_attached(weft, &folder.join("data"), &signals)?;
     host.weft(&["deploy", &manifest.display().to_string()])?;
     shop::place_order(host.http)?;
-    host.stop(&signals)?;
+    host.end()?;
     let guests = guests.display();
     print_line(&format!(
         "{inspected} components in {guests} can be inspected, and the shop of them works"

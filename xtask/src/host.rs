@@ -1,171 +1,168 @@
 //! A host as a process of its own, and `weft` commands against it.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, ensure};
+use weft_harness::http::Request;
+use weft_harness::{Polling, Process, free_address, until, weft};
 
-use crate::command::{run, start};
+use crate::command::{output, print_command, run};
 use crate::signals::Signals;
 
-/// The time for a host to listen: a debug build takes some seconds to compile an app.
-const START_MAX: Duration = Duration::from_secs(60);
+/// The port of a host for people, if it is free.
+const USUAL_PORT: u16 = 8080;
+
+/// The time for a host to take commands: a debug build takes some seconds to compile an app.
+const START_MAX: Duration = Duration::from_secs(120);
+
+/// The time between two requests to a host that starts: each is a process.
+const START_PERIOD: Duration = Duration::from_millis(50);
 
 /// The time for a host to end: its drain deadline, with a margin.
 const STOP_MAX: Duration = Duration::from_secs(40);
 
-/// The time between two checks of the process.
-const POLL_PERIOD: Duration = Duration::from_millis(50);
-
 /// A running host, killed on drop.
 pub(crate) struct Host {
-    child: Child,
+    pub(crate) process: Process,
     weft: PathBuf,
+    data: PathBuf,
     /// The address for HTTP requests.
     pub(crate) http: SocketAddr,
-    /// The address for `weft` commands.
-    pub(crate) admin: SocketAddr,
-    data: PathBuf,
 }
 
 impl Host {
-    /// Starts `weft up` on free ports, and waits until it listens.
+    /// Starts a host with the log and the settings of this process, and waits until it takes
+    /// commands.
     ///
     /// # Errors
-    /// If it ends or does not listen in time, or at a signal.
-    pub(crate) fn start(weft: &Path, data: &Path, signals: &Signals) -> Result<Self> {
-        let http = free_address(8080)?;
-        let admin = free_address(7411)?;
-        let mut command = Command::new(weft);
-        command
-            .arg("up")
-            .args(["--http", &http.to_string(), "--admin", &admin.to_string()])
-            .arg("--data-dir")
-            .arg(data)
-            .stdin(Stdio::null())
-            // A terminal sends Ctrl-C to a whole process group. This process forwards it once: a
-            // second signal would abort requests.
-            .process_group(0);
-        let mut host = Self {
-            child: start(&mut command)?,
-            weft: weft.to_owned(),
-            http,
-            admin,
-            data: data.to_owned(),
-        };
-        host.wait_until_listening(signals)?;
+    /// If it ends or does not take commands in time, or at a signal.
+    pub(crate) fn start_attached(weft: &Path, data: &Path, signals: &Signals) -> Result<Self> {
+        let http = address_with(USUAL_PORT)?;
+        let mut command = weft::up(Command::new(weft), data, &http.to_string());
+        // A terminal sends Ctrl-C to a whole process group. This process forwards it once: a second
+        // signal would abort requests.
+        command.stdin(Stdio::null()).process_group(0);
+        print_command(&command);
+        let process = Process::start_attached("the host", &mut command)?;
+        let mut host = Self::of(process, weft, data, http);
+        host.wait_until_started(|| {
+            ensure!(!signals.received(), "interrupted while the host started");
+            Ok(())
+        })?;
         Ok(host)
     }
 
-    /// Runs a `weft` command against this host.
+    /// Starts a host with its log in a file beside `data`, and waits until it takes commands.
+    pub(crate) fn start(weft: &Path, data: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut host = Self::spawn(weft, data, arguments)?;
+        host.wait_until_started(|| Ok(()))?;
+        Ok(host)
+    }
+
+    /// Starts a host with its log in a file beside `data`, without waiting for it.
+    pub(crate) fn spawn<A: AsRef<OsStr>>(
+        weft: &Path,
+        data: &Path,
+        arguments: &[A],
+    ) -> Result<Self> {
+        let http = free_address()?;
+        let mut command = weft::up(weft::command(weft), data, &http.to_string());
+        let process = Process::start("`weft up`", command.args(arguments), data)?;
+        Ok(Self::of(process, weft, data, http))
+    }
+
+    fn of(process: Process, weft: &Path, data: &Path, http: SocketAddr) -> Self {
+        let (weft, data) = (weft.to_owned(), data.to_owned());
+        Self {
+            process,
+            weft,
+            data,
+            http,
+        }
+    }
+
+    fn wait_until_started(&mut self, check: impl Fn() -> Result<()>) -> Result<()> {
+        let polling = Polling {
+            timeout: START_MAX,
+            period: START_PERIOD,
+        };
+        until("start of the host", polling, || {
+            check()?;
+            self.process.check()?;
+            Ok(self.query(&["get", "hosts"]).ok().map(drop))
+        })
+    }
+
+    /// Waits until the status of a path is 200.
+    pub(crate) fn wait_for(&mut self, path: &str, polling: Polling) -> Result<()> {
+        until(&format!("status 200 of `{path}`"), polling, || {
+            self.process.check()?;
+            let response = Request::get(path).try_send(self.http);
+            Ok(response.is_ok_and(|it| it.status == 200).then_some(()))
+        })
+    }
+
+    /// Prints a `weft` command against this host, and runs it.
     pub(crate) fn weft(&self, arguments: &[&str]) -> Result<()> {
-        run(Command::new(&self.weft)
-            .args(arguments)
-            .args(self.address_flags())
-            .stdin(Stdio::null()))
+        run(self.command(arguments).stdin(Stdio::null()))
+    }
+
+    /// The output of a `weft` command against this host.
+    pub(crate) fn query(&self, arguments: &[&str]) -> Result<String> {
+        output(&mut self.command(arguments))
+    }
+
+    /// A `weft` command against this host.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        weft::client(weft::command(&self.weft), &self.data, arguments)
     }
 
     /// The command line of a `weft` command against this host.
     pub(crate) fn weft_line(&self, arguments: &str) -> String {
-        let flags = self.address_flags().join(" ");
-        format!("{} {arguments} {flags}", self.weft.display())
+        let (weft, data) = (self.weft.display(), self.data.display());
+        format!("{weft} {arguments} --data-dir {data}")
     }
 
-    /// Waits for a signal for a short time, then checks the process.
-    pub(crate) fn poll(&mut self, signals: &Signals) -> Result<Event> {
-        let signal = signals.wait(POLL_PERIOD);
-        Ok(match self.child.try_wait()? {
-            Some(status) => Event::Ended(status),
-            None if signal => Event::Signal,
-            None => Event::Running,
-        })
-    }
-
-    /// Sends SIGINT, like Ctrl-C.
-    pub(crate) fn interrupt(&self) -> Result<()> {
-        // A shell has `kill` even where there is no such program.
-        let mut command = Command::new("sh");
-        command.args(["-c", "kill -s INT \"$0\"", &self.child.id().to_string()]);
-        let status = command.status().context("cannot start `sh`")?;
-        if !status.success() {
-            bail!("cannot send SIGINT to the host: {status}");
-        }
+    /// Drains the host at the first signal; a second one aborts requests.
+    ///
+    /// # Errors
+    /// If the host ends by itself, does not end in time, or fails.
+    pub(crate) fn run_until_signal(mut self, signals: &Signals) -> Result<()> {
+        until("a signal", Polling::of(Duration::MAX), || {
+            self.process.check()?;
+            anyhow::Ok(signals.received().then_some(()))
+        })?;
+        self.process.terminate()?;
+        let status = until("end of the host", Polling::of(STOP_MAX), || {
+            if signals.received() {
+                self.process.terminate()?;
+            }
+            anyhow::Ok(self.process.status()?)
+        })?;
+        ensure!(status.success(), "the host ended with {status}");
         Ok(())
     }
 
-    /// Sends SIGINT, and waits until the host has drained.
+    /// Drains the host, and waits for its end.
     ///
     /// # Errors
     /// If it does not end in time, or fails.
-    pub(crate) fn stop(mut self, signals: &Signals) -> Result<()> {
-        self.interrupt()?;
-        let deadline = Instant::now() + STOP_MAX;
-        while Instant::now() < deadline {
-            match self.poll(signals)? {
-                Event::Ended(status) if status.success() => return Ok(()),
-                Event::Ended(status) => bail!("the host ended with {status}"),
-                // A second signal aborts requests.
-                Event::Signal => self.interrupt()?,
-                Event::Running => {}
-            }
-        }
-        bail!("the host did not end within {STOP_MAX:?}");
+    pub(crate) fn end(self) -> Result<()> {
+        Ok(self.process.end(STOP_MAX)?)
     }
-
-    fn wait_until_listening(&mut self, signals: &Signals) -> Result<()> {
-        let deadline = Instant::now() + START_MAX;
-        let listens = |address| TcpStream::connect_timeout(&address, POLL_PERIOD).is_ok();
-        while Instant::now() < deadline {
-            if listens(self.admin) && listens(self.http) {
-                return Ok(());
-            }
-            match self.poll(signals)? {
-                Event::Ended(status) => bail!("the host ended while it started: {status}"),
-                Event::Signal => bail!("interrupted while the host started"),
-                Event::Running => {}
-            }
-        }
-        bail!("the host does not listen after {START_MAX:?}");
-    }
-
-    fn address_flags(&self) -> [String; 4] {
-        [
-            "--admin".to_owned(),
-            self.admin.to_string(),
-            "--data-dir".to_owned(),
-            self.data.display().to_string(),
-        ]
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // The error that led here is reported; this only leaves no process behind.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
-    }
-}
-
-/// The state of a host after a short wait.
-#[derive(Debug)]
-pub(crate) enum Event {
-    Ended(ExitStatus),
-    /// It runs, and this process received a signal.
-    Signal,
-    Running,
 }
 
 /// A local address with the usual port, or with a free one if that is taken.
-fn free_address(usual: u16) -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, usual))
-        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .context("cannot bind a free port")?;
-    Ok(listener.local_addr()?)
+fn address_with(usual: u16) -> Result<SocketAddr> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, usual)) {
+        Ok(listener) => Ok(listener.local_addr()?),
+        Err(_) => Ok(free_address()?),
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +173,6 @@ mod tests {
     fn a_taken_port_is_replaced_by_a_free_one() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        assert_ne!(free_address(port).unwrap().port(), port);
+        assert_ne!(address_with(port).unwrap().port(), port);
     }
 }

@@ -9,7 +9,6 @@ mod documentation;
 mod guests;
 mod guests_check;
 mod host;
-mod http;
 #[cfg(test)]
 mod layers;
 mod lines;

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
+use weft_harness::http::Request;
 
 use crate::command::print_line;
-use crate::http::{self, Response};
 
 /// The manifest of the shop.
 pub(crate) const MANIFEST: &str = "lattice-config/examples/shop.yaml";
@@ -74,28 +74,33 @@ fn order(address: SocketAddr, purchase: &Purchase) -> Result<Value> {
     let body =
         json!({ "lines": [{ "sku": purchase.sku, "quantity": purchase.quantity }] }).to_string();
     print_line(&format!("POST http://{address}/orders {body}"));
-    let order = expect(&http::post(address, "/orders", &body)?, 201)?;
+    let order = send(
+        address,
+        Request::with_body("POST", "/orders", body.as_bytes()),
+        201,
+    )?;
     check_total(&order, purchase)?;
     Ok(order)
 }
 
 fn get(address: SocketAddr, path: &str, status: u16) -> Result<Value> {
     print_line(&format!("GET http://{address}{path}"));
-    expect(&http::get(address, path)?, status)
+    send(address, Request::get(path), status)
 }
 
-fn expect(response: &Response, status: u16) -> Result<Value> {
+fn send(address: SocketAddr, request: Request<'_>, status: u16) -> Result<Value> {
+    let response = request.try_send(address).context("no response")?;
     print_line(&format!(
         "  → {} {}",
         response.status,
-        response.body.trim_end()
+        response.text().trim_end()
     ));
     ensure!(
         response.status == status,
         "expected status {status}, found {}",
         response.status
     );
-    serde_json::from_str(&response.body).context("the response is not JSON")
+    serde_json::from_slice(&response.body).context("the response is not JSON")
 }
 
 fn check_total(response: &Value, purchase: &Purchase) -> Result<()> {

@@ -1,7 +1,6 @@
 //! Waits for Ctrl-C and SIGTERM, so that a task can stop its host.
 
 use std::sync::mpsc::{self, Receiver};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -27,8 +26,8 @@ impl Signals {
         Ok(Self(receiver))
     }
 
-    /// Waits for a signal for at most `time`; returns whether one was received.
-    pub(crate) fn wait(&self, time: Duration) -> bool {
-        self.0.recv_timeout(time).is_ok()
+    /// True once for each received signal.
+    pub(crate) fn received(&self) -> bool {
+        self.0.try_recv().is_ok()
     }
 }

@@ -10,8 +10,8 @@ use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median;
 use super::tools::Tools;
-use super::weft::Weft;
 use crate::command::run;
+use crate::host::Host;
 
 /// The host adds nothing to a call but the adapter that composition makes.
 const TARGET: Target = Target::RatioAtMost(1.1);
@@ -64,14 +64,14 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         )?,
         scratch.write("composed.yaml", manifest("composed", &composed, None))?,
     ];
-    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    let weft = Host::start(&tools.weft, &scratch.path().join("data"), &[])?;
     weft.deploy(&manifests)?;
     let rows = CASES.iter().map(|case| row(&weft, case, effort)).collect();
     weft.end()?;
     rows
 }
 
-fn row(weft: &Weft, case: &Case, effort: Effort) -> Result<Row> {
+fn row(weft: &Host, case: &Case, effort: Effort) -> Result<Row> {
     let rounds = effort.choose(15, 3);
     let (mut fused, mut composed) = (Vec::new(), Vec::new());
     // The first round warms both up. The measurements alternate, so that both have the same
@@ -89,7 +89,7 @@ fn row(weft: &Weft, case: &Case, effort: Effort) -> Result<Row> {
         .target(TARGET))
 }
 
-fn nanoseconds_per_call(weft: &Weft, component: &str, case: &Case) -> Result<f64> {
+fn nanoseconds_per_call(weft: &Host, component: &str, case: &Case) -> Result<f64> {
     let calls = case.calls;
     let (arguments, expected) = match case.bytes {
         Some(bytes) => (format!("{calls}, {bytes}"), bytes),

@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use weft_harness::http::Request;
+use weft_harness::{Polling, until};
 
 use super::Effort;
-use super::http_client;
-use super::process::{Resident, resident};
+use super::resident::{Resident, resident};
 use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median_ms;
 use super::tools::Tools;
-use super::wait::{self, Polling};
-use super::weft::Weft;
+use crate::host::Host;
 
 const TARGET_KIB: f64 = 200.0;
 
@@ -37,19 +37,19 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     let manifests = write_apps(tools, &scratch, count)?;
     let data = scratch.path().join("data");
 
-    let weft = Weft::start(&tools.weft, &data)?;
-    let empty = resident(weft.id())?;
+    let weft = Host::start(&tools.weft, &data, &[])?;
+    let empty = resident(weft.process.id())?;
     weft.deploy(&manifests)?;
     until_idle(&weft)?;
-    let deployed = resident(weft.id())?;
+    let deployed = resident(weft.process.id())?;
     weft.end()?;
 
-    let mut weft = Weft::spawn(&tools.weft, &data, &[])?;
+    let mut weft = Host::spawn::<&str>(&tools.weft, &data, &[])?;
     weft.wait_for(&path_of(count - 1), START_POLLING)?;
     until_idle(&weft)?;
-    let restarted = resident(weft.id())?;
+    let restarted = resident(weft.process.id())?;
     let of_idle = call_each(&weft, count)?;
-    let called = resident(weft.id())?;
+    let called = resident(weft.process.id())?;
     let of_loaded = call_each(&weft, count)?;
     weft.end()?;
 
@@ -104,10 +104,10 @@ impl Memory {
 }
 
 /// Waits until the host has dropped the code of all components.
-fn until_idle(weft: &Weft) -> Result<()> {
-    wait::until("all components are idle", IDLE_POLLING, || {
+fn until_idle(weft: &Host) -> Result<()> {
+    until("all components are idle", IDLE_POLLING, || {
         let loaded = weft.components()?.iter().any(|component| component.loaded);
-        Ok((!loaded).then_some(()))
+        anyhow::Ok((!loaded).then_some(()))
     })
 }
 
@@ -155,15 +155,16 @@ fn path_of(number: u32) -> String {
 }
 
 /// Calls all components in turn; returns the median time of a call in milliseconds.
-fn call_each(weft: &Weft, count: u32) -> Result<f64> {
+fn call_each(weft: &Host, count: u32) -> Result<f64> {
     let mut times = Vec::new();
     for path in (0..count).map(path_of) {
         let start = Instant::now();
-        let response = http_client::try_get(weft.http, &path)?;
+        let response = Request::get(&path).try_send(weft.http)?;
         times.push(start.elapsed());
         ensure!(
-            response.is_some_and(|response| response.status == 200),
-            "missing response or status 200 for `{path}`"
+            response.status == 200,
+            "status {} of `{path}`",
+            response.status
         );
     }
     Ok(median_ms(&times))

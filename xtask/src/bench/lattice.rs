@@ -15,18 +15,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use weft_harness::{NatsServer, Polling, Process, free_address, until};
 
 use super::Effort;
-use super::process::{Process, free_address};
 use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median;
 use super::tools::{Tools, ensure_wrk};
-use super::wait::{self, Polling};
-use super::weft::Weft;
 use super::wrk;
 use crate::command::output;
 use crate::debian;
+use crate::host::Host;
 
 /// The time for hosts to see each other and to compile their components.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
@@ -46,8 +45,8 @@ const BASELINE: &str = "async-nats request";
 
 /// A server, two hosts, and the bare client.
 struct Setup {
-    caller_host: Weft,
-    callee_host: Weft,
+    caller_host: Host,
+    callee_host: Host,
     /// The admin address of the caller's host.
     admin: SocketAddr,
     /// Scripts for `wrk`, one for each callee.
@@ -56,7 +55,7 @@ struct Setup {
     bare: PathBuf,
     url: String,
     responder: Process,
-    nats: Process,
+    nats: NatsServer,
     _scratch: Scratch,
 }
 
@@ -142,22 +141,18 @@ impl Load {
 impl Setup {
     fn start(tools: &Tools) -> Result<Self> {
         let scratch = Scratch::new("lattice")?;
-        let address = free_address()?;
-        let mut command = Command::new("nats-server");
-        command.args(["-a", "127.0.0.1", "-p", &address.port().to_string(), "-js"]);
-        command.arg("-sd").arg(scratch.path().join("nats"));
-        let log = scratch.path().join("nats.log");
-        let nats = Process::start("`nats-server`", &mut command, log)?;
-        let url = format!("nats://{address}");
+        let mut nats = NatsServer::new(scratch.path().join("nats"), free_address()?, "")?;
+        nats.start()?;
+        let url = nats.url();
         let host = |name: &str| {
             let label = format!("end={name}");
             let flags = ["--nats", &url, "--lattice", "bench", "--label", &label];
-            Weft::start_with(&tools.weft, &scratch.path().join(name), &flags)
+            Host::start(&tools.weft, &scratch.path().join(name), &flags)
         };
         let (caller_host, callee_host) = (host("caller")?, host("callee")?);
         let mut command = Command::new(&tools.raw_requests);
-        let log = scratch.path().join("responder.log");
-        let responder = Process::start("`raw_requests`", command.args([&url, "serve"]), log)?;
+        let log = scratch.path().join("responder");
+        let responder = Process::start("`raw_requests`", command.args([&url, "serve"]), &log)?;
         let admin = fs::read_to_string(scratch.path().join("caller/admin.address"))?;
         let token = fs::read_to_string(scratch.path().join("caller/admin.token"))?;
         let mut setup = Self {
@@ -179,28 +174,29 @@ impl Setup {
     /// Deploys callers and callees, and waits until calls succeed.
     fn deploy(&mut self, tools: &Tools) -> Result<()> {
         let manifest = self._scratch.write("apart.yaml", app(tools))?;
-        wait::until(
+        until(
             "the hosts see each other",
             Polling::of(READY_TIMEOUT),
             || {
-                self.caller_host.check()?;
-                self.callee_host.check()?;
+                self.caller_host.process.check()?;
+                self.callee_host.process.check()?;
                 self.responder.check()?;
-                self.nats.check()?;
-                Ok((self.caller_host.ready_hosts()? == 2).then_some(()))
+                self.nats.is_listening()?;
+                anyhow::Ok((self.caller_host.ready_hosts()? == 2).then_some(()))
             },
         )?;
         self.caller_host.deploy(&[manifest])?;
         for (caller, ..) in PAIRS {
             let caller = format!("apart/{caller}");
-            wait::until(
+            until(
                 "the caller reaches the callee",
                 Polling::of(READY_TIMEOUT),
                 || {
-                    Ok(self
-                        .caller_host
-                        .call(&caller, "fixture:links/relay.add(1, 2)")
-                        .ok())
+                    anyhow::Ok(
+                        self.caller_host
+                            .call(&caller, "fixture:links/relay.add(1, 2)")
+                            .ok(),
+                    )
                 },
             )?;
         }

@@ -6,17 +6,15 @@
 
 mod fused_call;
 mod http;
-mod http_client;
 mod idle_memory;
 mod lattice;
 mod link;
-mod process;
+mod resident;
 mod row;
 mod scratch;
 mod stats;
 mod table;
 mod tools;
-mod wait;
 mod warm_start;
 mod weft;
 mod wrk;

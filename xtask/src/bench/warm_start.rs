@@ -1,17 +1,18 @@
 //! The time from the start of `weft up` to its first response, on the data of an earlier run: apps
 //! are in its state and compiled code is in its cache. The baseline starts without both.
 
+use std::ffi::OsStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use weft_harness::Polling;
 
 use super::Effort;
 use super::row::{Row, Target};
 use super::scratch::Scratch;
 use super::stats::median_ms;
 use super::tools::Tools;
-use super::wait::Polling;
-use super::weft::Weft;
+use crate::host::Host;
 
 const TARGET_MS: f64 = 150.0;
 
@@ -27,14 +28,18 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     for round in 0..effort.choose(3, 1) {
         let data = scratch.path().join(format!("cold-{round}"));
         let start = Instant::now();
-        let weft = Weft::spawn(&tools.weft, &data, &[&tools.shop])?;
+        let weft = Host::spawn(
+            &tools.weft,
+            &data,
+            &[OsStr::new("-f"), tools.shop.as_os_str()],
+        )?;
         cold.push(until_response(weft, start)?);
     }
     let data = scratch.path().join("cold-0");
     let mut warm = Vec::new();
     for _ in 0..effort.choose(15, 7) {
         let start = Instant::now();
-        let weft = Weft::spawn(&tools.weft, &data, &[])?;
+        let weft = Host::spawn::<&str>(&tools.weft, &data, &[])?;
         warm.push(until_response(weft, start)?);
     }
     let row = Row::new("warm start of the shop", median_ms(&warm), "ms")
@@ -43,7 +48,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
     Ok(vec![row])
 }
 
-fn until_response(mut weft: Weft, start: Instant) -> Result<Duration> {
+fn until_response(mut weft: Host, start: Instant) -> Result<Duration> {
     weft.wait_for("/", POLLING)?;
     let elapsed = start.elapsed();
     weft.end()?;

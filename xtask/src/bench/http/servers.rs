@@ -1,5 +1,6 @@
 //! The HTTP servers under measurement. All of them run the whole time.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,13 +8,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use weft_harness::http::{Request, Response};
+use weft_harness::{Polling, Process, free_address, until};
 
-use crate::bench::http_client;
-use crate::bench::process::{Process, free_address};
 use crate::bench::scratch::Scratch;
 use crate::bench::tools::{Tools, ensure_wasmtime};
-use crate::bench::wait::Polling;
-use crate::bench::weft::Weft;
+use crate::host::Host;
 
 const START_POLLING: Polling = Polling::of(Duration::from_secs(60));
 
@@ -40,7 +40,7 @@ pub(super) enum Kind {
 
 /// The running servers, which end on drop.
 pub(super) struct Servers {
-    weft: [(Kind, Weft); 2],
+    weft: [(Kind, Host); 2],
     others: [(Kind, Process, SocketAddr); 3],
     // Dropped after the processes that write into it.
     _scratch: Scratch,
@@ -75,7 +75,7 @@ impl Servers {
     /// If a server has ended.
     pub(super) fn all(&mut self) -> Result<[(Kind, SocketAddr); 5]> {
         for (_, weft) in &mut self.weft {
-            weft.check()?;
+            weft.process.check()?;
         }
         for (_, process, _) in &mut self.others {
             process.check()?;
@@ -94,9 +94,14 @@ impl Servers {
 
     /// Compares bodies and headers: responses of different sizes would not be comparable.
     fn check_responses(&self) -> Result<()> {
-        let mut first: Option<(Kind, Vec<String>)> = None;
+        let mut first: Option<(Kind, Response)> = None;
         for (kind, address) in self.addresses() {
-            let response = shape(&http_client::until_ok(address, "/", START_POLLING)?.text);
+            let event = format!("status 200 from http://{address}/");
+            let response = until(&event, START_POLLING, || {
+                let response = Request::get("/").try_send(address).ok();
+                anyhow::Ok(response.filter(|response| response.status == 200))
+            })?;
+            let response = shape(response);
             match &first {
                 None => first = Some((kind, response)),
                 Some((other, expected)) => ensure!(
@@ -121,14 +126,21 @@ impl fmt::Display for Kind {
     }
 }
 
-fn weft(tools: &Tools, scratch: &Scratch, kind: Kind, instances: &str) -> Result<(Kind, Weft)> {
+fn weft(tools: &Tools, scratch: &Scratch, kind: Kind, instances: &str) -> Result<(Kind, Host)> {
     let name = kind.to_string().replace(' ', "-");
     let manifest = scratch.write(
         &format!("{name}.yaml"),
         manifest(&tools.guest("hello-http"), instances),
     )?;
     let data = scratch.path().join(name);
-    Ok((kind, Weft::spawn(&tools.weft, &data, &[&manifest])?))
+    Ok((
+        kind,
+        Host::spawn(
+            &tools.weft,
+            &data,
+            &[OsStr::new("-f"), manifest.as_os_str()],
+        )?,
+    ))
 }
 
 fn manifest(guest: &Path, instances: &str) -> String {
@@ -157,29 +169,13 @@ fn other(tools: &Tools, scratch: &Scratch, kind: Kind) -> Result<(Kind, Process,
         command
     };
     let name = kind.to_string();
-    let log = scratch.path().join(format!("{name}.log"));
-    Ok((kind, Process::start(&name, &mut command, log)?, address))
+    let process = Process::start(&name, &mut command, &scratch.path().join(&name))?;
+    Ok((kind, process, address))
 }
 
 /// A response without its date, its headers sorted.
-fn shape(response: &str) -> Vec<String> {
-    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((response, ""));
-    let mut lines: Vec<String> = head.lines().map(str::to_ascii_lowercase).collect();
-    lines.retain(|line| !line.starts_with("date:"));
-    lines.sort();
-    lines.push(body.to_owned());
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn responses_that_differ_in_date_and_order_have_the_same_shape() {
-        let one = "HTTP/1.1 200 OK\r\nDate: now\r\nA: 1\r\nb: 2\r\n\r\nhello";
-        let other = "HTTP/1.1 200 OK\r\nb: 2\r\na: 1\r\ndate: then\r\n\r\nhello";
-        assert_eq!(shape(one), shape(other));
-        assert_ne!(shape(one), shape("HTTP/1.1 200 OK\r\n\r\nhello"));
-    }
+fn shape(mut response: Response) -> Response {
+    response.headers.retain(|(name, _)| name != "date");
+    response.headers.sort();
+    response
 }

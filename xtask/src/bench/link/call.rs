@@ -17,8 +17,8 @@ use crate::bench::row::{Row, Target};
 use crate::bench::scratch::Scratch;
 use crate::bench::stats::median;
 use crate::bench::tools::Tools;
-use crate::bench::weft::Weft;
 use crate::command::output;
+use crate::host::Host;
 
 const BASELINE: &str = "func_new_async + Val";
 
@@ -90,9 +90,9 @@ const CASES: [Case; 5] = [
 struct Setup<'a> {
     tools: &'a Tools,
     /// With the apps `fused` and `local`.
-    weft: Weft,
+    weft: Host,
     /// With the app `local`, whose links go through frames of the wire.
-    wire: Weft,
+    wire: Host,
 }
 
 /// The mode of the link.
@@ -110,9 +110,9 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         scratch.write("fused.yaml", app(tools, "fused", "fused", ["", ""]))?,
         scratch.write("local.yaml", app(tools, "local", "local", ["", ""]))?,
     ];
-    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    let weft = Host::start(&tools.weft, &scratch.path().join("data"), &[])?;
     weft.deploy(&manifests)?;
-    let wire = Weft::start_with(
+    let wire = Host::start(
         &tools.weft,
         &scratch.path().join("wire"),
         &["--links-over-wire"],

@@ -11,7 +11,7 @@ use crate::bench::row::{Row, Target};
 use crate::bench::scratch::Scratch;
 use crate::bench::stats::median;
 use crate::bench::tools::Tools;
-use crate::bench::weft::Weft;
+use crate::host::Host;
 
 const BASELINE: &str = "fused";
 
@@ -35,7 +35,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         scratch.write("fused.yaml", manifest(tools, "fused"))?,
         scratch.write("local.yaml", manifest(tools, "local"))?,
     ];
-    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    let weft = Host::start(&tools.weft, &scratch.path().join("data"), &[])?;
     weft.deploy(&manifests)?;
     let mut rows = Vec::new();
     for (name, function, count, length) in CALLS {
@@ -63,7 +63,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
 }
 
 /// The median of the microseconds that an expression takes in the fused app and in the local one.
-fn alternating(weft: &Weft, expression: &str, effort: Effort) -> Result<[f64; 2]> {
+fn alternating(weft: &Host, expression: &str, effort: Effort) -> Result<[f64; 2]> {
     let mut values = [Vec::new(), Vec::new()];
     // The first round warms all up.
     for round in 0..=effort.choose(5, 2) {

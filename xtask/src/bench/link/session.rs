@@ -12,7 +12,7 @@ use crate::bench::row::{Row, Target};
 use crate::bench::scratch::Scratch;
 use crate::bench::stats::median;
 use crate::bench::tools::Tools;
-use crate::bench::weft::Weft;
+use crate::host::Host;
 
 const REUSE: &str = ", instances: {reuse: {max-requests: 1000000, max-idle: 60s}}";
 
@@ -37,7 +37,7 @@ pub(super) fn measure(tools: &Tools, effort: Effort) -> Result<Vec<Row>> {
         let manifest = app(tools, name, locality, [REUSE, fields]);
         manifests.push(scratch.write(&format!("{name}.yaml"), manifest)?);
     }
-    let weft = Weft::start(&tools.weft, &scratch.path().join("data"))?;
+    let weft = Host::start(&tools.weft, &scratch.path().join("data"), &[])?;
     weft.deploy(&manifests)?;
     let count = effort.choose(20_000, 1_000);
     let request = |app: &str| {
