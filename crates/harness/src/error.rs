@@ -9,7 +9,7 @@ use std::time::Duration;
 #[expect(missing_docs, reason = "the messages document the fields")]
 pub enum Error {
     /// The program is missing, or the system refuses to start it.
-    #[error("cannot start {name}; is it installed?")]
+    #[error("cannot start {name}")]
     Start { name: String, source: io::Error },
     /// The process ended before its owner stopped it.
     #[error("{name} ended ({status}){log}")]

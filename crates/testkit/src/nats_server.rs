@@ -35,7 +35,7 @@ fn start(configuration: &str, has_jetstream: bool) -> NatsServer {
         match server.start() {
             Ok(()) => return server,
             Err(weft_harness::Error::Ended { .. }) if starts < PORTS_TRIED_MAX => starts += 1,
-            Err(error) => panic!("{error}"),
+            Err(error) => panic!("{error}: {error:?}"),
         }
     }
 }

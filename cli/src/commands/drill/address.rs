@@ -15,13 +15,6 @@ const PORT_DEFAULT: u16 = 80;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Address(Arc<str>);
 
-impl Address {
-    /// The address as in the header `host`.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self(address.to_string().into())

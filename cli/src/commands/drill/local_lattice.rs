@@ -1,22 +1,26 @@
 //! A local lattice on loopback: processes of NATS servers and hosts, with their files in a
 //! directory that is removed at the end.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 use weft_control::rows::HostRow;
 use weft_control::{Client, token};
+use weft_harness::{Error, NatsServer, Process, free_addresses};
 
-use super::processes::{cannot, free_addresses, kill, spawn, wait_until_listening};
 use super::topology::{CLOUD_LABEL, Ports, Topology};
 use crate::commands::deploy;
 use crate::failure::{Failure, Kind};
 use crate::manifest;
+
+/// The time limit for a process to listen.
+const LISTEN_MAX: Duration = Duration::from_secs(30);
 
 /// The interval of polls.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -45,9 +49,7 @@ pub(super) struct LocalLattice {
 
 struct Server {
     cloud: &'static str,
-    address: SocketAddr,
-    configuration: PathBuf,
-    process: Option<Child>,
+    nats: NatsServer,
 }
 
 /// A host process.
@@ -57,7 +59,7 @@ pub(super) struct LocalHost {
     pub(super) http: SocketAddr,
     admin: SocketAddr,
     data: PathBuf,
-    process: Option<Child>,
+    process: Option<Process>,
 }
 
 impl LocalLattice {
@@ -99,8 +101,7 @@ impl LocalLattice {
     async fn start_all(&mut self) -> Result<(), Failure> {
         let clouds = self.topology.servers();
         let hosts = self.topology.hosts();
-        let addresses = free_addresses(3 * clouds.len() + 2 * hosts.len());
-        let addresses = addresses.map_err(|error| cannot("find a free port", &error))?;
+        let addresses = free_addresses(3 * clouds.len() + 2 * hosts.len())?;
         let (of_servers, of_hosts) = addresses.split_at(3 * clouds.len());
         let ports: Vec<_> = of_servers
             .chunks_exact(3)
@@ -111,18 +112,10 @@ impl LocalLattice {
             })
             .collect();
         for (cloud, own) in clouds.iter().zip(&ports) {
-            let store = self.directory.join(format!("nats-{cloud}"));
-            let store = store.to_string_lossy().into_owned();
-            let text = self.topology.configuration(cloud, &ports, &store);
-            let configuration = self.directory.join(format!("nats-{cloud}.conf"));
-            fs::write(&configuration, text)
-                .map_err(|error| cannot("write a NATS configuration", &error))?;
-            self.servers.push(Server {
-                cloud,
-                address: own.client,
-                configuration,
-                process: None,
-            });
+            let directory = self.directory.join(format!("nats-{cloud}"));
+            let text = self.topology.configuration(cloud, &ports);
+            let nats = NatsServer::new(directory, own.client, &text)?;
+            self.servers.push(Server { cloud, nats });
             self.start_server(cloud).await?;
         }
         for (index, (cloud, own)) in hosts.into_iter().zip(of_hosts.chunks_exact(2)).enumerate() {
@@ -215,65 +208,38 @@ impl LocalLattice {
     }
 
     /// Kills hosts, as `kill -9` does.
-    ///
-    /// # Errors
-    /// A signal cannot be sent.
-    pub(super) async fn kill_hosts(&mut self, hosts: &[usize]) -> Result<(), Failure> {
+    pub(super) async fn kill_hosts(&mut self, hosts: &[usize]) {
         for host in hosts {
-            kill(&mut self.hosts[*host].process).await?;
+            kill(self.hosts[*host].process.take()).await;
         }
-        Ok(())
     }
 
     /// Suspends hosts.
     ///
     /// # Errors
     /// A signal cannot be sent.
-    pub(super) async fn suspend_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
-        self.signal(hosts, "-STOP").await
+    pub(super) fn suspend_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
+        Ok(self.running(hosts).try_for_each(Process::suspend)?)
     }
 
     /// Resumes suspended hosts.
     ///
     /// # Errors
     /// A signal cannot be sent.
-    pub(super) async fn resume_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
-        self.signal(hosts, "-CONT").await
+    pub(super) fn resume_hosts(&self, hosts: &[usize]) -> Result<(), Failure> {
+        Ok(self.running(hosts).try_for_each(Process::resume)?)
     }
 
-    async fn signal(&self, hosts: &[usize], signal: &str) -> Result<(), Failure> {
-        for host in hosts {
-            let process = self.hosts[*host].process.as_ref();
-            let Some(id) = process.and_then(Child::id) else {
-                continue;
-            };
-            let sent = Command::new("kill")
-                .args([signal, &id.to_string()])
-                .status();
-            let sent = sent
-                .await
-                .map_err(|error| cannot("send a signal", &error))?;
-            if !sent.success() {
-                let message = format!("`kill {signal} {id}` failed: {sent}");
-                return Err(Failure::new(Kind::Failed, message));
-            }
-        }
-        Ok(())
+    fn running(&self, hosts: &[usize]) -> impl Iterator<Item = &Process> {
+        let hosts = hosts.iter().map(|host| &self.hosts[*host]);
+        hosts.filter_map(|host| host.process.as_ref())
     }
 
     /// Kills the server of a cloud, as `kill -9` does.
-    ///
-    /// # Errors
-    /// A signal cannot be sent.
-    pub(super) async fn kill_server(&mut self, cloud: &str) -> Result<(), Failure> {
-        for server in self
-            .servers
-            .iter_mut()
-            .filter(|server| server.cloud == cloud)
-        {
-            kill(&mut server.process).await?;
+    pub(super) async fn kill_server(&mut self, cloud: &str) {
+        for server in self.servers_of(cloud) {
+            kill(server.nats.take_process()).await;
         }
-        Ok(())
     }
 
     /// Starts the server of a cloud, and waits until it listens.
@@ -281,23 +247,18 @@ impl LocalLattice {
     /// # Errors
     /// The server does not start or listen.
     pub(super) async fn start_server(&mut self, cloud: &str) -> Result<(), Failure> {
-        let log = self.log(&format!("nats-{cloud}"))?;
-        for server in self
-            .servers
-            .iter_mut()
-            .filter(|server| server.cloud == cloud)
-        {
-            let mut command = Command::new("nats-server");
-            command.arg("-c").arg(&server.configuration);
-            let mut process = spawn(command, log.try_clone()).map_err(|error| {
-                let failure = cannot("start `nats-server`", &error);
-                failure.or_help("install `nats-server` and add it to `PATH`")
+        for Server { nats, .. } in self.servers_of(cloud) {
+            nats.spawn().map_err(|error| {
+                Failure::from(error).or_help("install `nats-server` and add it to `PATH`")
             })?;
-            let listening = wait_until_listening(server.address, "NATS server", &mut process).await;
-            server.process = Some(process);
-            listening?;
+            wait_until_listening("NATS server", || nats.is_listening()).await?;
         }
         Ok(())
+    }
+
+    fn servers_of(&mut self, cloud: &str) -> impl Iterator<Item = &mut Server> {
+        let servers = self.servers.iter_mut();
+        servers.filter(move |server| server.cloud == cloud)
     }
 
     /// Starts hosts with their existing data directories, and waits until they listen.
@@ -306,9 +267,8 @@ impl LocalLattice {
     /// A host does not start or listen.
     pub(super) async fn start_hosts(&mut self, hosts: &[usize]) -> Result<(), Failure> {
         let replicas = self.topology.replicas().to_string();
-        for host in hosts {
-            let log = self.log(&format!("host-{}", host + 1))?;
-            let host = &self.hosts[*host];
+        for index in hosts {
+            let host = &mut self.hosts[*index];
             let servers = self.servers.iter();
             // A host uses the server of its own cloud, if that has one.
             let own = servers.clone().find(|server| server.cloud == host.cloud);
@@ -317,24 +277,21 @@ impl LocalLattice {
             };
             let mut command = Command::new(&self.program);
             command.args(["up", "--lattice", "drill", "--name", &host.name]);
-            command.args(["--nats", &format!("nats://{}", server.address)]);
+            command.args(["--nats", &server.nats.url()]);
             command.args(["--nats-replicas", &replicas]);
             command.args(["--label", &format!("{CLOUD_LABEL}={}", host.cloud)]);
             command.args(["--http", &host.http.to_string()]);
             command.args(["--admin", &host.admin.to_string()]);
             command.arg("--data-dir").arg(&host.data);
-            let process =
-                spawn(command, Ok(log)).map_err(|error| cannot("start a host", &error))?;
-            let index = self.hosts.iter().position(|other| other.http == host.http);
-            if let Some(host) = index.and_then(|index| self.hosts.get_mut(index)) {
-                host.process = Some(process);
-            }
-        }
-        for host in hosts {
-            let host = &mut self.hosts[*host];
             let name = format!("host `{}`", host.name);
-            if let Some(process) = &mut host.process {
-                wait_until_listening(host.admin, &name, process).await?;
+            let process = Process::start(&name, &mut command, &host.data)?;
+            host.process = Some(process);
+        }
+        for index in hosts {
+            let LocalHost { admin, process, .. } = &mut self.hosts[*index];
+            if let Some(process) = process {
+                let name = process.name().to_owned();
+                wait_until_listening(&name, || process.is_listening(*admin)).await?;
             }
         }
         Ok(())
@@ -342,7 +299,7 @@ impl LocalLattice {
 
     /// Adds the last log lines of the first host to a failure.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
-        let log = fs::read_to_string(self.directory.join("host-1.log")).unwrap_or_default();
+        let log = fs::read_to_string(self.directory.join("host-1.err")).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
         let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
         failure.or_help(format!(
@@ -353,21 +310,14 @@ impl LocalLattice {
 
     /// Kills every process, and removes the files.
     pub(super) async fn end(mut self) {
-        let hosts = self.hosts.iter_mut().map(|host| &mut host.process);
-        let servers = self.servers.iter_mut().map(|server| &mut server.process);
-        for process in hosts.chain(servers) {
-            // A process that has ended by itself is not a failure.
-            let _ = kill(process).await;
+        let hosts = self.hosts.iter_mut().map(|host| host.process.take());
+        let servers = self.servers.iter_mut();
+        for process in hosts.chain(servers.map(|server| server.nats.take_process())) {
+            kill(process).await;
         }
         if let Err(error) = fs::remove_dir_all(&self.directory) {
             tracing::warn!(%error, "cannot remove the files of the drill");
         }
-    }
-
-    fn log(&self, name: &str) -> Result<File, Failure> {
-        let file = self.directory.join(format!("{name}.log"));
-        let log = File::options().create(true).append(true).open(file);
-        log.map_err(|error| cannot("write a log", &error))
     }
 }
 
@@ -377,4 +327,41 @@ fn temporary_directory() -> io::Result<PathBuf> {
     let directory = std::env::temp_dir().join(format!("weft-drill-{}", std::process::id()));
     fs::DirBuilder::new().mode(0o700).create(&directory)?;
     Ok(directory)
+}
+
+/// Kills a process, as `kill -9` does, if it runs. Other threads wait for its end: this one sends
+/// requests meanwhile.
+async fn kill(process: Option<Process>) {
+    // Dropping a process does not panic.
+    let _ = spawn_blocking(move || drop(process)).await;
+}
+
+/// Waits until a process listens.
+///
+/// # Errors
+/// The process ends, or the time limit passes.
+async fn wait_until_listening(
+    name: &str,
+    mut is_listening: impl FnMut() -> Result<bool, Error>,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + LISTEN_MAX;
+    while !is_listening()? {
+        if Instant::now() > deadline {
+            let message = format!("{name} does not listen after {} s", LISTEN_MAX.as_secs());
+            return Err(Failure::new(Kind::Failed, message));
+        }
+        sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::from_error(Kind::Failed, &error)
+    }
+}
+
+/// Creates the failure of an action that the operating system rejected.
+fn cannot(action: &str, error: &io::Error) -> Failure {
+    Failure::new(Kind::Failed, format!("cannot {action}")).caused_by(error)
 }

@@ -106,14 +106,14 @@ impl Target for LocalTarget<'_> {
             recovered: None,
         };
         match self.fault {
-            Fault::KillHost => self.lattice.kill_hosts(victims).await?,
-            Fault::StopHost => self.lattice.suspend_hosts(victims).await?,
+            Fault::KillHost => self.lattice.kill_hosts(victims).await,
+            Fault::StopHost => self.lattice.suspend_hosts(victims)?,
             Fault::LoseCloud => {
-                self.lattice.kill_hosts(victims).await?;
-                self.lattice.kill_server(self.cloud).await?;
+                self.lattice.kill_hosts(victims).await;
+                self.lattice.kill_server(self.cloud).await;
             }
             Fault::KillNats => {
-                self.lattice.kill_server(CLOUDS[0]).await?;
+                self.lattice.kill_server(CLOUDS[0]).await;
                 sleep(SERVER_DOWNTIME).await;
                 self.lattice.start_server(CLOUDS[0]).await?;
                 times.recovered = Some(Instant::now());
@@ -129,7 +129,7 @@ impl Target for LocalTarget<'_> {
     async fn recover(&mut self, victims: &[usize], _: Instant) -> Result<Option<Instant>, Failure> {
         match self.fault {
             Fault::KillHost | Fault::KillNats => return Ok(None),
-            Fault::StopHost => self.lattice.resume_hosts(victims).await?,
+            Fault::StopHost => self.lattice.resume_hosts(victims)?,
             Fault::LoseCloud => {
                 self.lattice.start_server(self.cloud).await?;
                 self.lattice.start_hosts(victims).await?;

@@ -20,7 +20,6 @@ mod local_target;
 mod observer;
 mod open_files;
 mod probes;
-mod processes;
 mod report;
 mod requests;
 mod scenario;

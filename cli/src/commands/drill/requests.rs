@@ -1,15 +1,14 @@
 //! HTTP requests to one host over pooled connections.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -20,19 +19,18 @@ const RESPONSE_MAX: Duration = Duration::from_secs(10);
 /// An HTTP client of one host.
 pub(super) struct Requests {
     address: Address,
-    /// Idle connections.
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
-    /// The tasks that drive connections; each ends with its connection.
-    tasks: Mutex<JoinSet<()>>,
+    client: Client<HttpConnector, Full<Bytes>>,
 }
 
 impl Requests {
     pub(super) fn to(address: Address) -> Self {
-        Self {
-            address,
-            idle: Mutex::default(),
-            tasks: Mutex::default(),
-        }
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            // A request that fails is lost for a user.
+            .retry_canceled_requests(false)
+            .build(connector);
+        Self { address, client }
     }
 
     /// Creates clients of several hosts.
@@ -43,23 +41,28 @@ impl Requests {
 
     /// Sends a GET, and returns the status; `None` if the request is lost.
     pub(super) async fn get(&self, path: &str) -> Option<StatusCode> {
-        let response = self.send(Request::get(path), Bytes::new()).await;
+        let response = self.send(Request::get(self.url(path)), Bytes::new()).await;
         let status = response.map(|(status, _)| status);
         status.filter(|status| status.as_u16() < 500)
     }
 
     /// Sends a GET, and returns whether the status is 200.
     pub(super) async fn exists(&self, path: &str) -> bool {
-        let response = self.send(Request::get(path), Bytes::new()).await;
+        let response = self.send(Request::get(self.url(path)), Bytes::new()).await;
         response.is_some_and(|(status, _)| status == StatusCode::OK)
     }
 
     /// Sends a POST with JSON, and returns the location of the created resource, if acknowledged.
     pub(super) async fn create(&self, path: &str, body: Bytes) -> Option<String> {
-        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        let request = Request::post(self.url(path));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
         let (status, headers) = self.send(request, body).await?;
         let location = headers.get(header::LOCATION)?.to_str().ok()?;
         (status == StatusCode::CREATED).then(|| location.to_owned())
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.address)
     }
 
     /// Sends a request; `None` without a complete response in time.
@@ -68,48 +71,14 @@ impl Requests {
         request: http::request::Builder,
         body: Bytes,
     ) -> Option<(StatusCode, HeaderMap)> {
-        timeout(RESPONSE_MAX, self.exchange(request, body))
-            .await
-            .ok()?
-    }
-
-    async fn exchange(
-        &self,
-        request: http::request::Builder,
-        body: Bytes,
-    ) -> Option<(StatusCode, HeaderMap)> {
-        let idle = self.idle().pop().filter(|idle| !idle.is_closed());
-        let mut connection = match idle {
-            Some(idle) => idle,
-            None => self.connect().await?,
+        let request = request.body(Full::new(body)).ok()?;
+        let exchange = async {
+            let response = self.client.request(request).await.ok()?;
+            let (head, body) = response.into_parts();
+            // A response counts only with its whole body.
+            body.collect().await.ok()?;
+            Some((head.status, head.headers))
         };
-        connection.ready().await.ok()?;
-        let request = request
-            .header(header::HOST, self.address.as_str())
-            .body(Full::new(body));
-        let response = connection.send_request(request.ok()?).await.ok()?;
-        let (head, body) = response.into_parts();
-        // A response counts only with its whole body.
-        body.collect().await.ok()?;
-        self.idle().push(connection);
-        Some((head.status, head.headers))
-    }
-
-    async fn connect(&self) -> Option<SendRequest<Full<Bytes>>> {
-        let stream = TcpStream::connect(self.address.as_str()).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move {
-            // If the connection fails, its request counts as lost.
-            let _ = connection.await;
-        });
-        Some(sender)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<SendRequest<Full<Bytes>>>> {
-        // No code panics while it holds the lock.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        timeout(RESPONSE_MAX, exchange).await.ok()?
     }
 }

@@ -58,14 +58,11 @@ impl Topology {
         }
     }
 
-    /// The configuration of the server in a cloud, with `directory` for JetStream.
-    pub(super) fn configuration(self, cloud: &str, ports: &[Ports], directory: &str) -> String {
+    /// The configuration of the server in a cloud.
+    pub(super) fn configuration(self, cloud: &str, ports: &[Ports]) -> String {
         let index = CLOUDS.iter().position(|known| *known == cloud);
         let own = ports[index.unwrap_or_default()];
-        let mut text = format!(
-            "server_name: {cloud}\nlisten: \"{}\"\njetstream {{ store_dir: \"{directory}\" }}\n",
-            own.client
-        );
+        let mut text = format!("server_name: {cloud}\n");
         match self {
             Self::One => {}
             Self::Stretched => {
