@@ -1,9 +1,12 @@
 //! Which mode a link is in, and why, can be asked for.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 use weft_tests::{Files, Weft};
 
-fn pair(files: &Files, importer: &str, exporter: &str, link: &str) -> Weft {
+/// The manifest of an app of two components; fields of both and of their link.
+fn pair(files: &Files, app: &str, [importer, exporter, link]: [&str; 3]) -> PathBuf {
     let spec = format!(
         "components:\n\
          - {{name: importer, source: {{file: guest:conformance-importer}}{importer}}}\n\
@@ -11,11 +14,11 @@ fn pair(files: &Files, importer: &str, exporter: &str, link: &str) -> Weft {
          links:\n\
          - {{from: importer, interface: \"fixture:conformance\", to: exporter{link}}}\n"
     );
-    Weft::serving(&[files.app("pair", &spec)])
+    files.app(app, &spec)
 }
 
-fn why(weft: &Weft, interface: &str) -> Value {
-    let asked = ["link", "why", "pair", "importer", interface, "-o", "json"];
+fn why(weft: &Weft, app: &str, interface: &str) -> Value {
+    let asked = ["link", "why", app, "importer", interface, "-o", "json"];
     let answer = weft.run(&asked).expect_code(0).json();
     // One row, or a list of one.
     answer.get(0).cloned().unwrap_or(answer)
@@ -56,15 +59,23 @@ fn each_link_is_in_the_mode_that_its_ends_and_the_manifest_ask_for() {
             "",
         ),
     ];
-    for (importer, exporter, link, mode, reason) in cases {
-        let files = Files::new();
-        let weft = pair(&files, importer, exporter, link);
-        let links = weft.get("links");
+    let files = Files::new();
+    let name = |index: usize| format!("pair-{index}");
+    let manifests = cases.iter().enumerate().map(|(index, case)| {
+        let (importer, exporter, link, ..) = *case;
+        pair(&files, &name(index), [importer, exporter, link])
+    });
+    // One host compiles each component once.
+    let weft = Weft::serving(&manifests.collect::<Vec<_>>());
+    let links = weft.get("links");
+    for (index, (importer, exporter, link, mode, reason)) in cases.into_iter().enumerate() {
+        let app = name(index);
+        let links: Vec<_> = links.iter().filter(|row| row["app"] == *app).collect();
         assert!(!links.is_empty());
         for row in links {
             assert_eq!(row["mode"], mode, "{importer} {exporter} {link}: {row}");
         }
-        let row = why(&weft, "fixture:conformance/values");
+        let row = why(&weft, &app, "fixture:conformance/values");
         assert_eq!(row["mode"], mode, "{row}");
         let reasons = row["why"].to_string();
         assert!(reasons.contains(reason), "no `{reason}` in {row}");
@@ -75,7 +86,7 @@ fn each_link_is_in_the_mode_that_its_ends_and_the_manifest_ask_for() {
         );
         // And it works like that.
         let called = weft.called(
-            "pair/importer",
+            &format!("{app}/importer"),
             "fixture:conformance/relay-values.echo-u8(7)",
         );
         assert_eq!(called, "7");
@@ -85,7 +96,8 @@ fn each_link_is_in_the_mode_that_its_ends_and_the_manifest_ask_for() {
 #[test]
 fn each_function_of_a_local_link_says_how_its_calls_go() {
     let files = Files::new();
-    let weft = pair(&files, "", "", ", locality: local, deadline: 2s");
+    let link = ", locality: local, deadline: 2s";
+    let weft = Weft::serving(&[pair(&files, "pair", ["", "", link])]);
     let cases = [
         ("values", "echo-u8", "direct"),
         ("values", "echo-text", "direct"),
@@ -105,7 +117,7 @@ fn each_function_of_a_local_link_says_how_its_calls_go() {
         ("resources", "[static]counter.dropped", "scalars"),
     ];
     for (interface, function, path) in cases {
-        let row = why(&weft, &format!("fixture:conformance/{interface}"));
+        let row = why(&weft, "pair", &format!("fixture:conformance/{interface}"));
         assert_eq!(row["deadline_ms"], 2000, "{row}");
         let functions = row["functions"].as_array().unwrap();
         let found = functions.iter().find(|row| row["function"] == function);
@@ -124,7 +136,7 @@ fn each_function_of_a_local_link_says_how_its_calls_go() {
 #[test]
 fn a_link_that_is_not_there_is_answered_with_what_is() {
     let files = Files::new();
-    let weft = pair(&files, "", "", "");
+    let weft = Weft::serving(&[pair(&files, "pair", [""; 3])]);
     for (asked, parts) in [
         (
             ["pairr", "importer", "fixture:conformance/values"],
