@@ -80,24 +80,31 @@ fn a_host_that_is_killed_is_found_dead_and_one_that_ends_has_left() {
 
 #[test]
 fn a_quiet_lattice_says_heartbeats_and_little_else_however_many_hosts_it_has() {
-    for count in [2, 6] {
-        let nats = start_nats();
-        let hosts: Vec<_> = (0..count).map(|_| host(&nats, "place=a")).collect();
-        for weft in &hosts {
-            wait_for_statuses(weft, &vec!["ready"; count]);
+    std::thread::scope(|scope| {
+        for count in [2, 6] {
+            scope.spawn(move || count_messages(count));
         }
-        let mut ear = RawNats::connect(nats.address());
-        ear.subscribe(">");
-        let (mut beats, mut others) = (0, Vec::new());
-        while beats < 10 * count {
-            let subject = ear.next_message().subject;
-            match subject.starts_with("weft.test.heartbeats.") {
-                true => beats += 1,
-                false => others.push(subject),
-            }
-        }
-        assert!(others.len() <= beats / 2, "{count} hosts: {others:?}");
+    });
+}
+
+/// Counts the messages of so many hosts for ten seconds.
+fn count_messages(count: usize) {
+    let nats = start_nats();
+    let hosts: Vec<_> = (0..count).map(|_| host(&nats, "place=a")).collect();
+    for weft in &hosts {
+        wait_for_statuses(weft, &vec!["ready"; count]);
     }
+    let mut ear = RawNats::connect(nats.address());
+    ear.subscribe(">");
+    let (mut beats, mut others) = (0, Vec::new());
+    while beats < 10 * count {
+        let subject = ear.next_message().subject;
+        match subject.starts_with("weft.test.heartbeats.") {
+            true => beats += 1,
+            false => others.push(subject),
+        }
+    }
+    assert!(others.len() <= beats / 2, "{count} hosts: {others:?}");
 }
 
 #[test]
