@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use weft_harness::golden;
 
 use crate::command::output;
 use crate::workspace::{cargo, root};
@@ -200,17 +201,9 @@ fn check_block(file: &str, start: &str, end: &str, expected: &str) {
     let path = root().unwrap().join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(start).expect("the start marker");
-    let (found, after) = rest.split_once(end).expect("the end marker");
-    if found == expected {
-        return;
-    }
-    #[expect(clippy::disallowed_methods, reason = "a switch of this test alone")]
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    assert!(
-        update,
-        "`{file}` differs from LAYERS; `UPDATE_GOLDEN=1 cargo nextest run -p xtask layers` rewrites it"
-    );
-    std::fs::write(path, format!("{before}{start}{expected}{end}{after}")).unwrap();
+    let (_, after) = rest.split_once(end).expect("the end marker");
+    let expected = format!("{before}{start}{expected}{end}{after}");
+    golden::compare(&path, &expected, "xtask layers").unwrap();
 }
 
 fn table() -> String {

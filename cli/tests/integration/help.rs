@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use weft_harness::golden;
+
 use crate::weft::Sandbox;
 
 fn check(file: &str, arguments: &[&str]) {
@@ -10,21 +12,7 @@ fn check(file: &str, arguments: &[&str]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/help")
         .join(file);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "golden files are refreshed by a variable"
-    )]
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, &run.stdout).unwrap();
-        return;
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        run.stdout,
-        expected,
-        "`weft {}` differs from tests/help/{file}; if that is right, run the tests once with UPDATE_GOLDEN=1",
-        arguments.join(" ")
-    );
+    golden::compare(&path, &run.stdout, env!("CARGO_PKG_NAME")).unwrap();
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+/// Number of bytes in a line of [`hex_dump`].
+const LINE_BYTES: usize = 16;
+
 /// Compares text with a file, or writes the file if `UPDATE_GOLDEN` is set.
 ///
 /// # Errors
-/// The lines that differ, and the command that accepts them: that of the tests of `package`.
+/// The lines that differ, and the command that accepts them: the tests of `package`.
 ///
 /// # Panics
 /// If the file cannot be written.
@@ -31,6 +34,22 @@ pub fn compare(file: &Path, found: &str, package: &str) -> Result<(), String> {
         file.display(),
         difference(&expected, found)
     ))
+}
+
+/// The text of a file for bytes: their hexadecimal digits, with the printable ones beside them.
+#[must_use]
+pub fn hex_dump(about: &str, bytes: &[u8]) -> String {
+    let mut text = format!("# {about}\n");
+    for line in bytes.chunks(LINE_BYTES) {
+        let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shown = line.iter().map(|byte| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        });
+        let (width, shown) = (LINE_BYTES * 3, shown.collect::<String>());
+        text += &format!("{:<width$} # {shown}\n", hex.join(" "));
+    }
+    text
 }
 
 /// The lines that differ, without the common lines at both ends.

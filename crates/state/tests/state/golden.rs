@@ -15,10 +15,8 @@ use weft_lattice_config::Digest;
 use weft_state::desired::Key;
 use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
 
+use weft_harness::golden::{compare, hex_dump};
 use weft_testkit::membership::{LATTICE, contents, holding, id};
-
-/// The bytes per line of a file.
-const LINE_BYTES: usize = 16;
 
 /// An example message with a golden file.
 pub(crate) struct Example {
@@ -94,8 +92,11 @@ fn example_contents() -> Contents {
 fn messages_encode_to_the_golden_bytes() {
     for example in examples() {
         let bytes = example.message.encode_with(LATTICE, example.authenticator);
-        let found = text(example.about, &bytes.expect("within the bounds"));
-        assert_golden(example.name, &found);
+        assert_golden(
+            example.name,
+            example.about,
+            &bytes.expect("within the bounds"),
+        );
     }
 }
 
@@ -181,7 +182,7 @@ pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
 #[test]
 fn questions_and_answers_of_peers_encode_to_the_golden_bytes() {
     for (name, about, bytes) in peer_examples() {
-        assert_golden(name, &text(about, &bytes));
+        assert_golden(name, about, &bytes);
     }
 }
 
@@ -195,39 +196,13 @@ pub(crate) fn golden_text(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_default()
 }
 
-/// Formats bytes as the text of a golden file.
-fn text(about: &str, bytes: &[u8]) -> String {
-    let mut text = format!("# {about}\n");
-    for line in bytes.chunks(LINE_BYTES) {
-        let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
-        let shown = line.iter().map(|byte| match byte {
-            b' '..=b'~' => char::from(*byte),
-            _ => '.',
-        });
-        let width = LINE_BYTES * 3;
-        let shown: String = shown.collect();
-        text.push_str(&format!("{:<width$} # {shown}\n", hex.join(" ")));
-    }
-    text
-}
-
 #[track_caller]
-fn assert_golden(name: &str, found: &str) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only place where these tests read the environment"
-    )]
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    if update {
-        let file = path(name);
-        fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
-        fs::write(&file, found).expect("writable");
-    }
-    assert_eq!(
-        found,
-        golden_text(name),
-        "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
-         other; if that is intended, change the version too, and run \
-         `UPDATE_GOLDEN=1 cargo nextest run -p weft-state`"
-    );
+fn assert_golden(name: &str, about: &str, bytes: &[u8]) {
+    let compared = compare(&path(name), &hex_dump(about, bytes), env!("CARGO_PKG_NAME"));
+    compared.unwrap_or_else(|difference| {
+        panic!(
+            "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
+             other; if that is intended, change the version too\n{difference}"
+        )
+    });
 }

@@ -235,7 +235,7 @@ fn a_frame_beyond_the_bound_is_neither_written_nor_read() {
     let mut bytes = Vec::new();
     let written = Frame::Request(Request { payload, ..REQUEST }).encode(&mut bytes);
     assert_eq!(written, Err(EncodeError::Bytes { limit }));
-    assert_eq!(bytes, []);
+    assert!(bytes.is_empty());
 
     let found = limit + 1;
     let read = Frame::decode(&vec![VERSION; found]).map(drop);

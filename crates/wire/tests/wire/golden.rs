@@ -7,13 +7,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use weft_harness::golden::{compare, hex_dump};
 use weft_wire::{Decoder, Envelope, Kind, Limits};
 
 use crate::examples::{FrameExample, ValueExample, frames, values};
 use crate::model::{decode, encode};
-
-/// Number of bytes in a line of a file.
-const LINE_BYTES: usize = 16;
 
 #[test]
 fn values_are_encoded_as_they_are_written_down() {
@@ -108,22 +106,6 @@ fn path(name: &str) -> PathBuf {
     folder.join(name)
 }
 
-/// The content of a file for these bytes.
-fn text(about: &str, bytes: &[u8]) -> String {
-    let mut text = format!("# {about}\n");
-    for line in bytes.chunks(LINE_BYTES) {
-        let hex: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
-        let shown = line.iter().map(|byte| match byte {
-            b' '..=b'~' => char::from(*byte),
-            _ => '.',
-        });
-        let width = LINE_BYTES * 3;
-        let shown: String = shown.collect();
-        text.push_str(&format!("{:<width$} # {shown}\n", hex.join(" ")));
-    }
-    text
-}
-
 /// The text of a file.
 pub(crate) fn golden_text(name: &str) -> String {
     let file = path(&format!("{name}.hex"));
@@ -140,22 +122,15 @@ pub(crate) fn golden(name: &str) -> Vec<u8> {
 
 #[track_caller]
 fn assert_golden(name: &str, about: &str, bytes: &[u8]) {
-    let file = path(&format!("{name}.hex"));
-    let found = text(about, bytes);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the only variable that these tests read"
-    )]
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    if update {
-        fs::create_dir_all(file.parent().expect("a folder")).expect("writable");
-        fs::write(&file, &found).expect("writable");
-    }
-    let expected = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(
-        found, expected,
-        "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
-         other; if that is meant, change the version too, and run \
-         `UPDATE_GOLDEN=1 cargo nextest run -p weft-wire`"
+    let compared = compare(
+        &path(&format!("{name}.hex")),
+        &hex_dump(about, bytes),
+        env!("CARGO_PKG_NAME"),
     );
+    compared.unwrap_or_else(|difference| {
+        panic!(
+            "the bytes of `{name}` have changed, so hosts of two releases would not understand each \
+             other; if that is intended, change the version too\n{difference}"
+        )
+    });
 }
