@@ -195,6 +195,32 @@ impl Weft {
         finished.stdout.trim_end().to_owned()
     }
 
+    /// Repeats a call until it succeeds; returns its result, in WAVE.
+    ///
+    /// # Panics
+    /// If it fails for too long.
+    pub fn wait_for_call(&self, component: &str, expression: &str) -> String {
+        eventually(&format!("`{component}` is called"), PATIENCE, || {
+            let called = self.call(component, expression);
+            match called.code {
+                Some(0) => Ok(called.stdout.trim_end().to_owned()),
+                _ => Err(called.stderr),
+            }
+        })
+    }
+
+    /// Waits until this host reports so many ready hosts in its lattice.
+    ///
+    /// # Panics
+    /// If there are more or less for too long.
+    pub fn wait_for_ready(&self, count: usize) {
+        eventually(&format!("{count} hosts are ready"), PATIENCE, || {
+            let rows = self.get("hosts");
+            let ready = rows.iter().filter(|row| row["status"] == "ready").count();
+            (ready == count).then_some(()).ok_or(format!("{rows:?}"))
+        });
+    }
+
     /// The rows of `weft get WHAT`.
     ///
     /// # Panics

@@ -13,16 +13,6 @@ fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
-fn wait_for_call(weft: &Weft, component: &str) {
-    eventually("the app answers", PATIENCE, || {
-        let called = weft.call(component, ADD);
-        match called.code {
-            Some(0) => Ok(()),
-            _ => Err(called.stderr),
-        }
-    });
-}
-
 /// Waits until the row of the host that is asked is as it is to be.
 fn wait_for_own_row(weft: &Weft, what: &str, is_so: impl Fn(&Value) -> bool) {
     eventually(what, PATIENCE, || {
@@ -31,16 +21,6 @@ fn wait_for_own_row(weft: &Weft, what: &str, is_so: impl Fn(&Value) -> bool) {
             return Ok(());
         }
         Err(row.to_string())
-    });
-}
-
-fn wait_for_ready(weft: &Weft, count: usize) {
-    eventually("the hosts know of each other", PATIENCE, || {
-        let rows = weft.get("hosts");
-        match rows.iter().filter(|row| row["status"] == "ready").count() {
-            ready if ready == count => Ok(()),
-            _ => Err(format!("{rows:?}")),
-        }
     });
 }
 
@@ -66,7 +46,7 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
     };
     let knows = host_with(&nats, "place=c", knows);
     let [a, b] = ["place=a", "place=b"].map(|place| host(&nats, place));
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     for weft in [&knows, &a, &b] {
         wait_for_own_row(weft, "it says that the store is away", |row| {
             notes(row).contains("the desired-state bucket is unavailable")
@@ -95,7 +75,7 @@ fn without_a_store_new_hosts_get_state_and_bytes_from_the_one_that_has_them() {
 fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
     let nats = start_nats();
     let [a, b] = ["place=a", "place=b"].map(|place| host(&nats, place));
-    wait_for_ready(&a, 2);
+    a.wait_for_ready(2);
     let files = Files::new();
     // The directory that the provider of the new revision needs is a file on one of the hosts.
     let providers = b.data().path().join("providers/apart");
@@ -103,7 +83,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
     std::fs::write(providers.join("disk"), "").expect("a file");
     let old = files.app("apart", APART);
     a.run(&["deploy", text(&old)]).expect_code(0);
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     let with_provider = format!("{APART}providers:\n- {{name: disk, type: keyvalue-redb}}\n");
     let new = files.app("apart", &with_provider);
     a.run(&["deploy", text(&new)]).expect_code(0);
@@ -126,7 +106,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
             false => Err(format!("{rows:?}")),
         }
     });
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     // What was in the way is gone, and it starts by itself.
     std::fs::remove_file(providers.join("disk")).expect("it is there");
     eventually("it starts", PATIENCE, || {
@@ -139,7 +119,7 @@ fn a_revision_that_does_not_start_takes_nothing_from_the_one_that_serves() {
     wait_for_own_row(&b, "it has nothing to complain of", |row| {
         notes(row) == "[]"
     });
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
 }
 
 #[test]
@@ -147,11 +127,11 @@ fn a_host_that_takes_over_compiles_nothing() {
     let nats = start_nats();
     let a = host(&nats, "place=a");
     let mut others = vec![host(&nats, "place=b"), host(&nats, "place=b")];
-    wait_for_ready(&a, 3);
+    a.wait_for_ready(3);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     a.run(&["deploy", text(&manifest)]).expect_code(0);
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     let runs = |weft: &Weft| !weft.get("components").is_empty();
     let compilations = |weft: &Weft| weft.get("hosts")[0]["compilations"].as_u64();
     let running = eventually("one of two runs it", PATIENCE, || {
@@ -175,7 +155,7 @@ fn a_host_that_takes_over_compiles_nothing() {
     eventually("it takes over", PATIENCE, || {
         runs(heir).then_some(()).ok_or_else(|| "not yet".to_owned())
     });
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     assert_eq!(compilations(heir), before);
 }
 
@@ -227,11 +207,11 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
         ..Options::default()
     };
     let full = host_with(&nats, "place=b", full);
-    wait_for_ready(&a, 2);
+    a.wait_for_ready(2);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     a.run(&["deploy", text(&manifest)]).expect_code(0);
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     disk.fill();
     // More than what the file of the copy has room for.
     let values = (0..20).map(|name| format!("L{name}: {:?}", "x".repeat(20_000)));
@@ -250,7 +230,7 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
         (&row["status"], &row["revision"]),
         (&"ready".into(), &2.into())
     );
-    wait_for_call(&a, "apart/importer");
+    a.wait_for_call("apart/importer", ADD);
     disk.empty();
     wait_for_own_row(&full, "its disk takes it again", |row| notes(row) == "[]");
     drop(full);

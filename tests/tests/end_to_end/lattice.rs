@@ -26,26 +26,6 @@ pub(crate) const APART: &str = "components:\n\
 /// A call that goes over the link.
 pub(crate) const ADD: &str = "fixture:conformance/relay-direct.add(20, 22)";
 
-fn statuses(weft: &Weft) -> Vec<String> {
-    let hosts = weft.get("hosts");
-    let mut statuses: Vec<_> = hosts
-        .iter()
-        .map(|row| row["status"].as_str().expect("a status").to_owned())
-        .collect();
-    statuses.sort();
-    statuses
-}
-
-pub(crate) fn wait_for_statuses(weft: &Weft, expected: &[&str]) {
-    eventually("the hosts know of each other", PATIENCE, || {
-        let found = statuses(weft);
-        if found == expected {
-            return Ok(());
-        }
-        Err(format!("{found:?}"))
-    });
-}
-
 #[test]
 fn hosts_of_a_lattice_know_of_each_other_and_of_no_other_lattice() {
     let nats = start_nats();
@@ -57,9 +37,9 @@ fn hosts_of_a_lattice_know_of_each_other_and_of_no_other_lattice() {
         ..Options::default()
     });
     for weft in [&one, &two] {
-        wait_for_statuses(weft, &["ready", "ready"]);
+        weft.wait_for_ready(2);
     }
-    wait_for_statuses(&stranger, &["ready"]);
+    stranger.wait_for_ready(1);
     let rows = one.get("hosts");
     let places: Vec<_> = rows.iter().map(|row| &row["labels"]["place"]).collect();
     assert!(places.contains(&&Value::from("a")) && places.contains(&&Value::from("b")));
@@ -71,11 +51,18 @@ fn a_host_that_is_killed_is_found_dead_and_one_that_ends_has_left() {
     let one = host(&nats, "place=a");
     let mut killed = host(&nats, "place=b");
     let ended = host(&nats, "place=c");
-    wait_for_statuses(&one, &["ready", "ready", "ready"]);
+    one.wait_for_ready(3);
     ended.process().terminate().unwrap();
     assert_eq!(ended.ended(PATIENCE).code, Some(0));
     killed.kill();
-    wait_for_statuses(&one, &["dead", "left", "ready"]);
+    eventually("one host is dead and one has left", PATIENCE, || {
+        let hosts = one.get("hosts");
+        let statuses = hosts.iter().map(|row| row["status"].as_str());
+        let mut statuses: Vec<_> = statuses.flatten().collect();
+        statuses.sort_unstable();
+        let expected = statuses == ["dead", "left", "ready"];
+        expected.then_some(()).ok_or(format!("{statuses:?}"))
+    });
 }
 
 #[test]
@@ -92,7 +79,7 @@ fn count_messages(count: usize) {
     let nats = start_nats();
     let hosts: Vec<_> = (0..count).map(|_| host(&nats, "place=a")).collect();
     for weft in &hosts {
-        wait_for_statuses(weft, &vec!["ready"; count]);
+        weft.wait_for_ready(count);
     }
     let mut ear = RawNats::connect(nats.address());
     ear.subscribe(">");
@@ -111,19 +98,12 @@ fn count_messages(count: usize) {
 fn an_app_is_deployed_once_and_its_components_call_each_other_across_hosts() {
     let nats = start_nats();
     let [a, b] = [host(&nats, "place=a"), host(&nats, "place=b")];
-    wait_for_statuses(&a, &["ready", "ready"]);
+    a.wait_for_ready(2);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     a.run(&["deploy", manifest.to_str().expect("UTF-8")])
         .expect_code(0);
-    let answer = eventually("the caller reaches the callee", PATIENCE, || {
-        let called = a.run(&["call", "apart/importer", ADD]);
-        match called.code {
-            Some(0) => Ok(called.stdout),
-            _ => Err(called.stderr),
-        }
-    });
-    assert_eq!(answer.trim(), "42");
+    assert_eq!(a.wait_for_call("apart/importer", ADD), "42");
     let links = a.get("links");
     let modes: Vec<_> = links
         .iter()
@@ -153,35 +133,26 @@ fn a_component_is_back_on_another_host_when_its_own_is_killed() {
     let a = host(&nats, "place=a");
     let mut b = host(&nats, "place=b");
     let c = host(&nats, "place=b");
-    wait_for_statuses(&a, &["ready", "ready", "ready"]);
+    a.wait_for_ready(3);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     a.run(&["deploy", manifest.to_str().expect("UTF-8")])
         .expect_code(0);
-    let add = |what| {
-        eventually(what, PATIENCE, || {
-            let called = a.run(&["call", "apart/importer", ADD]);
-            match called.code {
-                Some(0) => Ok(()),
-                _ => Err(called.stderr),
-            }
-        });
-    };
-    add("the callee is there");
+    a.wait_for_call("apart/importer", ADD);
     let runs = |weft: &Weft| !weft.get("components").is_empty();
     if runs(&b) {
         b.kill();
     } else {
         drop(c);
     }
-    add("the callee is back");
+    a.wait_for_call("apart/importer", ADD);
 }
 
 #[test]
 fn two_who_deploy_at_the_same_time_are_told_apart_and_nothing_is_lost() {
     let nats = start_nats();
     let [a, b] = [host(&nats, "place=a"), host(&nats, "place=b")];
-    wait_for_statuses(&a, &["ready", "ready"]);
+    a.wait_for_ready(2);
     let files = Files::new();
     let manifest = files.app("apart", APART);
     let file = manifest.to_str().expect("UTF-8");
@@ -208,7 +179,6 @@ fn two_who_deploy_at_the_same_time_are_told_apart_and_nothing_is_lost() {
 #[test]
 fn a_host_without_a_bus_serves_from_its_own_copy() {
     let mut nats = start_nats();
-    let url = nats.url();
     let a = host(&nats, "place=a");
     let files = Files::new();
     let together = APART.replace("{require: {place: b}}", "{require: {place: a}}");
@@ -218,18 +188,12 @@ fn a_host_without_a_bus_serves_from_its_own_copy() {
     nats.kill();
     let data = a.data();
     drop(a);
-    let again = Weft::start(&Options {
-        arguments: &["--nats", &url, "--lattice", "test", "--label", "place=a"],
+    let again = Options {
         data: Some(data),
         ..Options::default()
-    });
-    eventually("it serves alone", PATIENCE, || {
-        let called = again.run(&["call", "together/importer", ADD]);
-        match called.code {
-            Some(0) => Ok(()),
-            _ => Err(called.stderr),
-        }
-    });
+    };
+    let again = host_with(&nats, "place=a", again);
+    again.wait_for_call("together/importer", ADD);
     let refused = again.run(&["undeploy", "together"]);
     assert_ne!(refused.code, Some(0));
     assert!(

@@ -2,7 +2,9 @@
 //! nobody can tell.
 
 use weft_tests::http::{Connection, Request};
-use weft_tests::{Files, NatsServer, Options, PATIENCE, Weft, eventually, start_nats};
+use weft_tests::{Files, NatsServer, PATIENCE, Weft, eventually, start_nats};
+
+use crate::lattice::host;
 
 /// Hosts of one lattice: requests go to the front, and the component runs elsewhere.
 struct Lattice {
@@ -30,10 +32,7 @@ impl Lattice {
              - {{path: /, to: web}}\n"
         );
         let manifest = files.app("probe", &spec);
-        eventually("the hosts know of each other", PATIENCE, || {
-            let known = front.get("hosts").len();
-            (known == backs + 1).then_some(()).ok_or(known.to_string())
-        });
+        front.wait_for_ready(backs + 1);
         front.deploy(&manifest).expect_code(0);
         let lattice = Self {
             front,
@@ -66,14 +65,6 @@ impl Lattice {
             free.then_some(()).ok_or(format!("{rows:?}"))
         });
     }
-}
-
-fn host(nats: &NatsServer, label: &str) -> Weft {
-    let url = nats.url();
-    Weft::start(&Options {
-        arguments: &["--nats", &url, "--lattice", "http", "--label", label],
-        ..Options::default()
-    })
 }
 
 /// The head of a request whose body has that many bytes.

@@ -9,7 +9,7 @@ use weft_tests::{
     start_nats_without_jetstream,
 };
 
-use crate::lattice::{host, wait_for_statuses};
+use crate::lattice::host;
 use crate::shop;
 
 fn manifest() -> PathBuf {
@@ -36,7 +36,7 @@ fn wait_for_answer(weft: &Weft, path: &str) -> Value {
 fn shop_on<const HOSTS: usize>(nats: &NatsServer, zones: [&str; HOSTS]) -> [Weft; HOSTS] {
     let hosts = zones.map(|zone| host(nats, zone));
     for host in &hosts {
-        wait_for_statuses(host, &["ready"; HOSTS]);
+        host.wait_for_ready(HOSTS);
     }
     hosts[0].deploy(&manifest()).expect_code(0);
     for host in &hosts {

@@ -77,16 +77,6 @@ fn calls(weft: &Weft) -> Finished {
     weft.run(&["call", "apart/importer", ADD])
 }
 
-fn wait_for_call(weft: &Weft) {
-    eventually("the link is called", PATIENCE, || {
-        let called = calls(weft);
-        match called.code {
-            Some(0) => Ok(()),
-            _ => Err(called.stderr),
-        }
-    });
-}
-
 #[test]
 fn hosts_are_known_by_their_names_and_labels_and_found_by_either_name_or_id() {
     let nats = start_nats();
@@ -305,7 +295,7 @@ fn a_host_that_is_drained_gives_its_work_to_others_without_a_failed_call() {
     let [north, south, west] = three(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
-    wait_for_call(&north);
+    north.wait_for_call("apart/importer", ADD);
     let of_north = north.run(&["drain", "north"]).expect_code(0);
     assert!(
         of_north.stdout.contains("north: draining"),
@@ -341,7 +331,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
     let [north, south, west] = three(&nats);
     let files = Files::new();
     deploy(&north, &files, "apart", APART);
-    wait_for_call(&north);
+    north.wait_for_call("apart/importer", ADD);
     let from = places(&north, "exporter")[0].clone();
     let (ending, staying) = if from == "south" {
         (south, west)
@@ -435,7 +425,7 @@ fn commands_find_any_host_over_the_bus_alone() {
     let manifest = files.app("apart", APART);
     run(&["deploy", &manifest.to_string_lossy()]).expect_code(0);
     run(&["status", "apart", "--wait"]).expect_code(0);
-    wait_for_call(&north);
+    north.wait_for_call("apart/importer", ADD);
     run(&["label", "south", "zone=b"]).expect_code(0);
     run(&["drain", "south"]).expect_code(0);
     run(&["drain", "south", "--undo"]).expect_code(0);

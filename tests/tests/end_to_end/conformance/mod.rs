@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use weft_tests::{Files, Options, PATIENCE, Weft, eventually, guest, start_nats};
+use weft_tests::{Files, Options, Weft, guest, start_nats};
 
 use self::case::{Case, Stores};
 
@@ -130,24 +130,12 @@ fn check_on_two_hosts(mode: &Mode) {
         })
     };
     let [importers, exporters] = [host("end=importer"), host("end=exporter")];
-    eventually("the hosts know of each other", PATIENCE, || {
-        let hosts = importers.get("hosts");
-        match hosts.iter().filter(|row| row["status"] == "ready").count() {
-            2 => Ok(()),
-            _ => Err(format!("{hosts:?}")),
-        }
-    });
+    importers.wait_for_ready(2);
     let files = Files::new();
     let manifest = files.app("conformance", &mode.manifest());
     importers.deployed(&manifest);
     let first = "fixture:conformance/relay-values.nothing()";
-    eventually("the importer reaches the exporter", PATIENCE, || {
-        let called = importers.call("conformance/importer", first);
-        match called.code {
-            Some(0) => Ok(()),
-            _ => Err(called.stderr),
-        }
-    });
+    importers.wait_for_call("conformance/importer", first);
     mode.check(&importers);
     let before = mode.guests();
     for weft in [&importers, &exporters] {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use weft_tests::{
-    Files, Finished, NatsServer, Options, PATIENCE, Process, Weft, eventually, finish, spawn,
-    spawn_typing, start_nats, weft_command,
+    Files, Finished, NatsServer, Options, Process, Weft, eventually, finish, spawn, spawn_typing,
+    start_nats, weft_command,
 };
 
 use super::{DRILL_MAX, RATE, expect_unnoticed, shop_in_clouds};
@@ -36,13 +36,7 @@ impl Lattice {
 
     fn wait_until_ready(&self) {
         for weft in &self.hosts {
-            eventually("the hosts know of each other", PATIENCE, || {
-                let rows = weft.get("hosts");
-                let ready = rows.iter().filter(|row| row["status"] == "ready").count();
-                (ready == self.hosts.len())
-                    .then_some(())
-                    .ok_or(format!("{rows:?}"))
-            });
+            weft.wait_for_ready(self.hosts.len());
         }
     }
 

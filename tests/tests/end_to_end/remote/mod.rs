@@ -4,9 +4,9 @@ mod hostile;
 mod large;
 mod lost;
 
-use weft_tests::{Files, NatsServer, Options, PATIENCE, Process, Weft, eventually};
+use weft_tests::{Files, NatsServer, PATIENCE, Process, Weft, eventually};
 
-use crate::lattice::ADD;
+use crate::lattice::{ADD, host};
 
 /// Hosts of which the first runs the importer of a link, and the others its exporter.
 struct Apart {
@@ -30,34 +30,15 @@ impl Apart {
 
     /// Starts hosts, of which so many are to run the exporter.
     fn deployed(nats: &NatsServer, exporters: usize, replicas: usize, link: &str) -> Self {
-        let url = nats.url();
-        let host = |label: &str| {
-            Weft::start(&Options {
-                arguments: &["--nats", &url, "--lattice", "test", "--label", label],
-                ..Options::default()
-            })
-        };
         let apart = Self {
-            importer: host("end=importer"),
-            exporters: (0..exporters).map(|_| host("end=exporter")).collect(),
+            importer: host(nats, "end=importer"),
+            exporters: (0..exporters).map(|_| host(nats, "end=exporter")).collect(),
         };
-        apart.wait_for_ready(1 + exporters);
+        apart.importer.wait_for_ready(1 + exporters);
         let files = Files::new();
         let manifest = files.app("apart", &manifest(replicas, link));
         apart.importer.deployed(&manifest);
         apart
-    }
-
-    /// Waits until so many hosts are ready, as the importer's host sees it.
-    fn wait_for_ready(&self, count: usize) {
-        eventually("the hosts know of each other", PATIENCE, || {
-            let hosts = self.importer.get("hosts");
-            let ready = hosts.iter().filter(|row| row["status"] == "ready");
-            match ready.count() == count {
-                true => Ok(()),
-                false => Err(format!("{hosts:?}")),
-            }
-        });
     }
 
     /// Waits until a call has this answer.
