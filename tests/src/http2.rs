@@ -1,4 +1,5 @@
-//! HTTP/2 with prior knowledge, by hyper.
+//! HTTP/2 with prior knowledge, by hyper: tests of its streams and header limits cannot use the
+//! HTTP/1.1 client of `weft-harness`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A client of NATS that says whatever a test wants, where a host's own would not.
+//! A NATS client that sends any frame under any subject, which the bus of a host does not.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,7 +19,7 @@ pub struct RawMessage {
     pub subject: String,
     /// Where its sender waits for an answer.
     pub reply: Option<String>,
-    /// What it says.
+    /// Its content.
     pub payload: Vec<u8>,
 }
 
@@ -52,7 +52,7 @@ impl RawNats {
         self.write(&[head.as_bytes(), payload, b"\r\n"].concat());
     }
 
-    /// Asks for all messages on the subjects that match.
+    /// Subscribes to the subjects that match.
     ///
     /// # Panics
     /// See [`RawNats::connect`].
@@ -61,7 +61,8 @@ impl RawNats {
         self.flush();
     }
 
-    /// Waits until the server has taken all that was said. Messages that come meanwhile are lost.
+    /// Waits until the server has received everything that was sent. Messages that arrive meanwhile
+    /// are lost.
     ///
     /// # Panics
     /// See [`RawNats::connect`].

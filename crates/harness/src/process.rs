@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Error, Polling, until};
@@ -23,6 +24,8 @@ const CONNECT_MAX: Duration = Duration::from_millis(200);
 pub struct Process {
     child: Child,
     name: String,
+    /// True once the exit status was read: the id may be that of another process by now.
+    has_ended: bool,
     /// The files with standard output and standard error.
     output: Option<[File; 2]>,
 }
@@ -79,6 +82,7 @@ impl Process {
         Ok(Self {
             child,
             name: name.to_owned(),
+            has_ended: false,
             output: None,
         })
     }
@@ -133,7 +137,9 @@ impl Process {
     /// The system does not report it.
     pub fn status(&mut self) -> Result<Option<ExitStatus>, Error> {
         let status = self.child.try_wait();
-        status.map_err(Error::of("read an exit status"))
+        let status = status.map_err(Error::of("read an exit status"))?;
+        self.has_ended |= status.is_some();
+        Ok(status)
     }
 
     /// Fails if the process has ended.
@@ -182,6 +188,7 @@ impl Process {
         // Both fail if the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.has_ended = true;
     }
 
     /// Sends SIGTERM.
@@ -217,7 +224,10 @@ impl Process {
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Error> {
-        let sent = kill_process(Pid::from_child(&self.child), signal);
+        let sent = match self.has_ended {
+            true => Err(Errno::SRCH),
+            false => kill_process(Pid::from_child(&self.child), signal),
+        };
         sent.map_err(Error::of(format!("send a signal to {}", self.name)))
     }
 
