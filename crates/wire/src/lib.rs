@@ -17,6 +17,7 @@ mod frame;
 mod leb128;
 mod limits;
 mod malformed;
+mod scalar;
 
 pub use decoder::{Decoder, Flags};
 pub use encoder::Encoder;
@@ -34,3 +35,4 @@ pub use limits::{
     MAX_TRACE_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ELEMENTS, MAX_WIT_NAME_BYTES,
 };
 pub use malformed::Malformed;
+pub use scalar::{Scalar, SimpleType};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::LinkerInstance;
-use weft_stub::plan::{CallPath, Kind, MAX_SCALARS, Scalars};
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
+use weft_stub::plan::{CallPath, MAX_SCALARS, Scalars};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Scalar};
 
 use super::encoded_call::{call_encoded, encode_with, read_reply};
 use super::local_call::run_in;
@@ -69,7 +69,7 @@ async fn invoke(callee: &mut Callee, index: u32, [a, b, c, d]: Words) -> Result<
 fn encode_arguments(
     function: &LinkedFunction,
     words: Words,
-) -> wasmtime::Result<(Vec<u8>, Option<Kind>)> {
+) -> wasmtime::Result<(Vec<u8>, Option<Scalar>)> {
     let CallPath::Scalars(Scalars { params, result }) = &function.path else {
         let name = &function.name;
         let error = format!("expected a function of scalars, found `{name}`");
@@ -77,7 +77,7 @@ fn encode_arguments(
     };
     let arguments = encode_with(|encoder| {
         let mut scalars = params.iter().zip(words);
-        scalars.try_for_each(|(kind, word)| encode(*kind, word, encoder))
+        scalars.try_for_each(|(scalar, word)| encode(*scalar, word, encoder))
     })?;
     Ok((arguments, *result))
 }
@@ -87,34 +87,34 @@ async fn call_over_bytes(
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: Vec<u8>,
-    result: Option<Kind>,
+    result: Option<Scalar>,
 ) -> Result<u64, LinkFailure> {
     let reply = call_encoded(function, importer, arguments).await?;
     read_reply(function, &reply, |decoder| match result {
-        Some(kind) => decode(kind, decoder),
+        Some(scalar) => decode(scalar, decoder),
         None => Ok(0),
     })
 }
 
 /// Writes a scalar from the low bits of a word.
-fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<()> {
+fn encode(scalar: Scalar, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<()> {
     #[allow(
         clippy::cast_possible_truncation,
         reason = "bits above those of the scalar have no meaning"
     )]
-    let written: Result<(), EncodeError> = match kind {
-        Kind::Bool => encoder.bool(word as u32 != 0),
-        Kind::U8 => encoder.u8(word as u8),
-        Kind::S8 => encoder.s8(word as i8),
-        Kind::U16 => encoder.u16(word as u16),
-        Kind::S16 => encoder.s16(word as i16),
-        Kind::U32 => encoder.u32(word as u32),
-        Kind::S32 => encoder.s32(word as i32),
-        Kind::U64 => encoder.u64(word),
-        Kind::S64 => encoder.s64(word.cast_signed()),
-        Kind::F32 => encoder.f32(f32::from_bits(word as u32)),
-        Kind::F64 => encoder.f64(f64::from_bits(word)),
-        Kind::Char => match char::from_u32(word as u32) {
+    let written: Result<(), EncodeError> = match scalar {
+        Scalar::Bool => encoder.bool(word as u32 != 0),
+        Scalar::U8 => encoder.u8(word as u8),
+        Scalar::S8 => encoder.s8(word as i8),
+        Scalar::U16 => encoder.u16(word as u16),
+        Scalar::S16 => encoder.s16(word as i16),
+        Scalar::U32 => encoder.u32(word as u32),
+        Scalar::S32 => encoder.s32(word as i32),
+        Scalar::U64 => encoder.u64(word),
+        Scalar::S64 => encoder.s64(word.cast_signed()),
+        Scalar::F32 => encoder.f32(f32::from_bits(word as u32)),
+        Scalar::F64 => encoder.f64(f64::from_bits(word)),
+        Scalar::Char => match char::from_u32(word as u32) {
             Some(char) => encoder.char(char),
             None => {
                 return Err(wasmtime::Error::msg(
@@ -122,30 +122,25 @@ fn encode(kind: Kind, word: u64, encoder: &mut Encoder<'_>) -> wasmtime::Result<
                 ));
             }
         },
-        Kind::String | Kind::Bytes => {
-            return Err(wasmtime::Error::msg("expected a scalar, found a list"));
-        }
     };
     Ok(written?)
 }
 
 /// Reads a scalar into the low bits of a word.
-fn decode(kind: Kind, decoder: &mut Decoder<'_>) -> Result<u64, DecodeError> {
-    Ok(match kind {
-        Kind::Bool => decoder.bool()?.into(),
-        Kind::U8 => decoder.u8()?.into(),
-        Kind::S8 => i64::from(decoder.s8()?).cast_unsigned(),
-        Kind::U16 => decoder.u16()?.into(),
-        Kind::S16 => i64::from(decoder.s16()?).cast_unsigned(),
-        Kind::U32 => decoder.u32()?.into(),
-        Kind::S32 => i64::from(decoder.s32()?).cast_unsigned(),
-        Kind::U64 => decoder.u64()?,
-        Kind::S64 => decoder.s64()?.cast_unsigned(),
-        Kind::F32 => decoder.f32()?.to_bits().into(),
-        Kind::F64 => decoder.f64()?.to_bits(),
-        Kind::Char => u32::from(decoder.char()?).into(),
-        // Plans of scalar calls contain neither.
-        Kind::String | Kind::Bytes => 0,
+fn decode(scalar: Scalar, decoder: &mut Decoder<'_>) -> Result<u64, DecodeError> {
+    Ok(match scalar {
+        Scalar::Bool => decoder.bool()?.into(),
+        Scalar::U8 => decoder.u8()?.into(),
+        Scalar::S8 => i64::from(decoder.s8()?).cast_unsigned(),
+        Scalar::U16 => decoder.u16()?.into(),
+        Scalar::S16 => i64::from(decoder.s16()?).cast_unsigned(),
+        Scalar::U32 => decoder.u32()?.into(),
+        Scalar::S32 => i64::from(decoder.s32()?).cast_unsigned(),
+        Scalar::U64 => decoder.u64()?,
+        Scalar::S64 => decoder.s64()?.cast_unsigned(),
+        Scalar::F32 => decoder.f32()?.to_bits().into(),
+        Scalar::F64 => decoder.f64()?.to_bits(),
+        Scalar::Char => u32::from(decoder.char()?).into(),
     })
 }
 
@@ -156,32 +151,22 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [(Kind, u32); 12] = [
-        (Kind::Bool, 1),
-        (Kind::U8, 8),
-        (Kind::S8, 8),
-        (Kind::U16, 16),
-        (Kind::S16, 16),
-        (Kind::U32, 32),
-        (Kind::S32, 32),
-        (Kind::U64, 64),
-        (Kind::S64, 64),
-        (Kind::F32, 32),
-        (Kind::F64, 64),
-        (Kind::Char, 16),
-    ];
-
     proptest! {
         #[test]
         fn scalars_come_back_from_their_bytes_unchanged(word in any::<u64>()) {
-            for (kind, bits) in KINDS {
+            for scalar in Scalar::ALL {
+                let bits = match scalar {
+                    Scalar::Bool => 1,
+                    Scalar::Char => 16,
+                    other => 8 * other.bytes(),
+                };
                 let low = |word: u64| word & (u64::MAX >> (64 - bits));
                 // A surrogate is not a character.
-                let sent = if kind == Kind::Char { low(word) & 0x7fff } else { low(word) };
-                let bytes = encode_with(|encoder| encode(kind, sent, encoder)).unwrap();
+                let sent = if scalar == Scalar::Char { low(word) & 0x7fff } else { low(word) };
+                let bytes = encode_with(|encoder| encode(scalar, sent, encoder)).unwrap();
                 let mut decoder = Decoder::new(&bytes, Limits::LINK).unwrap();
-                let found = decode(kind, &mut decoder).unwrap();
-                prop_assert_eq!(low(found), sent, "{:?}", kind);
+                let found = decode(scalar, &mut decoder).unwrap();
+                prop_assert_eq!(low(found), sent, "{:?}", scalar);
                 prop_assert!(decoder.finish().is_ok());
             }
         }
@@ -189,7 +174,7 @@ mod tests {
 
     #[test]
     fn an_invalid_character_is_not_sent() {
-        let sent = encode_with(|encoder| encode(Kind::Char, 0xd800, encoder));
+        let sent = encode_with(|encoder| encode(Scalar::Char, 0xd800, encoder));
         assert_eq!(
             sent.unwrap_err().to_string(),
             "expected a character, found a surrogate or a larger number"

@@ -1,9 +1,10 @@
 //! The type of `weft:link/direct`, the instance of typed host functions that a stub imports.
 
 use wasm_encoder::{ComponentTypeRef, ComponentValType, InstanceType, PrimitiveValType};
+use weft_wire::{Scalar, SimpleType, for_each_scalar};
 
 use super::AssembleError;
-use crate::plan::{CallPath, ComponentWorld, Kind, Outcome, PlannedInterface, Signature};
+use crate::plan::{CallPath, ComponentWorld, Outcome, PlannedInterface, Signature};
 
 /// The name of the function with this index.
 pub(super) fn name(index: u32) -> String {
@@ -48,13 +49,13 @@ impl Types {
     fn add<'p>(&mut self, name: &str, names: impl Iterator<Item = &'p str>, signature: &Signature) {
         let params: Vec<_> = names
             .zip(&signature.params)
-            .map(|(name, kind)| (name, self.value(*kind)))
+            .map(|(name, ty)| (name, self.value(*ty)))
             .collect();
         let result = match signature.outcome {
             Outcome::Nothing => None,
-            Outcome::Plain(kind) => Some(self.value(kind)),
+            Outcome::Plain(ty) => Some(self.value(ty)),
             Outcome::Fallible(ok) => {
-                let ok = ok.map(|kind| self.value(kind));
+                let ok = ok.map(|ty| self.value(ty));
                 let error = Some(PrimitiveValType::String.into());
                 let index = self.instance.type_count();
                 self.instance.ty().defined_type().result(ok, error);
@@ -66,24 +67,12 @@ impl Types {
         self.instance.export(name, ComponentTypeRef::Func(index));
     }
 
-    fn value(&mut self, kind: Kind) -> ComponentValType {
-        let primitive = match kind {
-            Kind::Bool => PrimitiveValType::Bool,
-            Kind::U8 => PrimitiveValType::U8,
-            Kind::S8 => PrimitiveValType::S8,
-            Kind::U16 => PrimitiveValType::U16,
-            Kind::S16 => PrimitiveValType::S16,
-            Kind::U32 => PrimitiveValType::U32,
-            Kind::S32 => PrimitiveValType::S32,
-            Kind::U64 => PrimitiveValType::U64,
-            Kind::S64 => PrimitiveValType::S64,
-            Kind::F32 => PrimitiveValType::F32,
-            Kind::F64 => PrimitiveValType::F64,
-            Kind::Char => PrimitiveValType::Char,
-            Kind::String => PrimitiveValType::String,
-            Kind::Bytes => return ComponentValType::Type(self.bytes()),
-        };
-        primitive.into()
+    fn value(&mut self, ty: SimpleType) -> ComponentValType {
+        match ty {
+            SimpleType::Scalar(scalar) => primitive(scalar).into(),
+            SimpleType::String => PrimitiveValType::String.into(),
+            SimpleType::Bytes => ComponentValType::Type(self.bytes()),
+        }
     }
 
     fn bytes(&mut self) -> u32 {
@@ -96,3 +85,15 @@ impl Types {
         index
     }
 }
+
+macro_rules! primitives {
+    ($($scalar:ident: $ty:ty, $name:ident;)*) => {
+        fn primitive(scalar: Scalar) -> PrimitiveValType {
+            match scalar {
+                $(Scalar::$scalar => PrimitiveValType::$scalar,)*
+            }
+        }
+    };
+}
+
+for_each_scalar!(primitives);

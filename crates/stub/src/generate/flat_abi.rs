@@ -1,6 +1,7 @@
 //! Code that loads values from memory in their flat form.
 
 use wasm_encoder::Function;
+use weft_wire::Scalar;
 
 use super::code::{Code, Local, coerce};
 use super::encode::load;
@@ -68,13 +69,13 @@ impl Generator {
                 load(code, address, offset + 4, Flat::I32, 4);
                 coerce(code, Flat::I32, slots[1]);
             }
-            scalar => {
+            single => {
                 let flat = self.flat(shape)[0];
                 let size = self.shapes.layout(shape).size;
                 load(code, address, offset, flat, size);
-                match scalar {
-                    Shape::S8 => code.add().i32_extend8_s(),
-                    Shape::S16 => code.add().i32_extend16_s(),
+                match single {
+                    Shape::Scalar(Scalar::S8) => code.add().i32_extend8_s(),
+                    Shape::Scalar(Scalar::S16) => code.add().i32_extend16_s(),
                     _ => &mut code.add(),
                 };
                 coerce(code, flat, slots[0]);

@@ -7,7 +7,7 @@ use wit_parser::{
     Function, Interface, InterfaceId, Resolve, TypeDefKind, TypeId, TypeOwner, WorldItem, WorldKey,
 };
 
-use super::signature::{Kind, Outcome, Scalars, Signature};
+use super::signature::{Outcome, Scalars, Signature, simple_type};
 use super::type_walk::{MAX_FLAGS, SpecialType, definition, special_types};
 use super::unsupported::{Reason, Unsupported};
 use super::{CallPath, is_async, wit_text};
@@ -190,7 +190,7 @@ impl<'a> InterfaceSet<'a> {
             }
             SpecialType::Stream(element) => {
                 let is_carried =
-                    element.is_some_and(|element| Kind::of(self.resolve, &element).is_some());
+                    element.is_some_and(|element| simple_type(self.resolve, &element).is_some());
                 (!is_carried).then_some(Reason::StreamElement)
             }
             SpecialType::Future(value) => {

@@ -18,7 +18,8 @@ use wit_parser::{Function, FunctionKind, InterfaceId, Resolve};
 
 pub use component_world::{ComponentWorld, WorldError};
 pub use match_functions::MatchError;
-pub use signature::{Kind, MAX_DIRECT_PARAMS, MAX_SCALARS, Outcome, Scalars, Signature};
+pub(crate) use signature::scalar_type;
+pub use signature::{MAX_DIRECT_PARAMS, MAX_SCALARS, Outcome, Scalars, Signature};
 pub use unsupported::{Reason, Unsupported};
 
 use interfaces::{InterfaceSet, NamedInterface};

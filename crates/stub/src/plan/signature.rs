@@ -1,6 +1,7 @@
 //! Signatures that cross without an encoding: those of the host's table of typed functions, and
 //! those of scalars.
 
+use weft_wire::{Scalar, SimpleType, for_each_scalar};
 use wit_parser::{Function, FunctionKind, Resolve, Type, TypeDefKind};
 
 use super::type_walk::without_aliases;
@@ -15,44 +16,11 @@ pub const MAX_SCALARS: usize = 4;
 /// The maximum depth of records around scalars.
 const MAX_SCALARS_DEPTH: usize = 8;
 
-/// A parameter or result type of a typed function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// `bool`
-    Bool,
-    /// `u8`
-    U8,
-    /// `s8`
-    S8,
-    /// `u16`
-    U16,
-    /// `s16`
-    S16,
-    /// `u32`
-    U32,
-    /// `s32`
-    S32,
-    /// `u64`
-    U64,
-    /// `s64`
-    S64,
-    /// `f32`
-    F32,
-    /// `f64`
-    F64,
-    /// `char`
-    Char,
-    /// `string`
-    String,
-    /// `list<u8>`
-    Bytes,
-}
-
 /// A synchronous function with few parameters, all of them without structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Signature {
     /// The parameters, at most [`MAX_DIRECT_PARAMS`].
-    pub params: Vec<Kind>,
+    pub params: Vec<SimpleType>,
     /// The result.
     pub outcome: Outcome,
 }
@@ -63,18 +31,18 @@ pub enum Outcome {
     /// No result.
     Nothing,
     /// A plain value.
-    Plain(Kind),
+    Plain(SimpleType),
     /// `result<_, string>` or `result<T, string>`.
-    Fallible(Option<Kind>),
+    Fallible(Option<SimpleType>),
 }
 
 /// A synchronous function of few scalars, alone or in records and tuples.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scalars {
     /// The parameters, flattened, at most [`MAX_SCALARS`].
-    pub params: Vec<Kind>,
+    pub params: Vec<Scalar>,
     /// The result.
-    pub result: Option<Kind>,
+    pub result: Option<Scalar>,
 }
 
 impl Scalars {
@@ -98,17 +66,21 @@ impl Scalars {
 }
 
 /// Appends the scalars of a type; `None` if it has other types or too many scalars.
-fn add_scalars(resolve: &Resolve, ty: &Type, depth: usize, scalars: &mut Vec<Kind>) -> Option<()> {
-    match Kind::of(resolve, ty) {
-        Some(Kind::String | Kind::Bytes) => None,
+fn add_scalars(
+    resolve: &Resolve,
+    ty: &Type,
+    depth: usize,
+    scalars: &mut Vec<Scalar>,
+) -> Option<()> {
+    let ty = without_aliases(resolve, ty);
+    match scalar_type(&ty) {
         Some(_) if scalars.len() == MAX_SCALARS => None,
         Some(scalar) => {
             scalars.push(scalar);
             Some(())
         }
         None => {
-            let (Type::Id(id), Some(depth)) = (without_aliases(resolve, ty), depth.checked_sub(1))
-            else {
+            let (Type::Id(id), Some(depth)) = (ty, depth.checked_sub(1)) else {
                 return None;
             };
             let add = |ty: &Type| add_scalars(resolve, ty, depth, scalars);
@@ -134,7 +106,7 @@ impl Signature {
         if function.kind != FunctionKind::Freestanding || params.len() > MAX_DIRECT_PARAMS {
             return None;
         }
-        let params = params.iter().map(|param| Kind::of(resolve, &param.ty));
+        let params = params.iter().map(|param| simple_type(resolve, &param.ty));
         Some(Self {
             params: params.collect::<Option<_>>()?,
             outcome: match &function.result {
@@ -148,8 +120,8 @@ impl Signature {
 impl Outcome {
     /// The outcome for a result of this type.
     pub(super) fn of(resolve: &Resolve, ty: &Type) -> Option<Self> {
-        if let Some(kind) = Kind::of(resolve, ty) {
-            return Some(Self::Plain(kind));
+        if let Some(ty) = simple_type(resolve, ty) {
+            return Some(Self::Plain(ty));
         }
         let Type::Id(id) = without_aliases(resolve, ty) else {
             return None;
@@ -157,40 +129,40 @@ impl Outcome {
         let TypeDefKind::Result(result) = &resolve.types[id].kind else {
             return None;
         };
-        match Kind::of(resolve, result.err.as_ref()?)? {
-            Kind::String => match &result.ok {
+        match simple_type(resolve, result.err.as_ref()?)? {
+            SimpleType::String => match &result.ok {
                 None => Some(Self::Fallible(None)),
-                Some(ok) => Some(Self::Fallible(Some(Kind::of(resolve, ok)?))),
+                Some(ok) => Some(Self::Fallible(Some(simple_type(resolve, ok)?))),
             },
             _ => None,
         }
     }
 }
 
-impl Kind {
-    /// The kind of a type, behind its aliases.
-    pub(super) fn of(resolve: &Resolve, ty: &Type) -> Option<Self> {
-        Some(match without_aliases(resolve, ty) {
-            Type::Bool => Self::Bool,
-            Type::U8 => Self::U8,
-            Type::S8 => Self::S8,
-            Type::U16 => Self::U16,
-            Type::S16 => Self::S16,
-            Type::U32 => Self::U32,
-            Type::S32 => Self::S32,
-            Type::U64 => Self::U64,
-            Type::S64 => Self::S64,
-            Type::F32 => Self::F32,
-            Type::F64 => Self::F64,
-            Type::Char => Self::Char,
-            Type::String => Self::String,
-            Type::ErrorContext => return None,
-            Type::Id(id) => match &resolve.types[id].kind {
-                TypeDefKind::List(element) if without_aliases(resolve, element) == Type::U8 => {
-                    Self::Bytes
-                }
-                _ => return None,
-            },
-        })
+/// The simple type behind the aliases of a type.
+pub(super) fn simple_type(resolve: &Resolve, ty: &Type) -> Option<SimpleType> {
+    match without_aliases(resolve, ty) {
+        Type::String => Some(SimpleType::String),
+        Type::Id(id) => match &resolve.types[id].kind {
+            TypeDefKind::List(element) if without_aliases(resolve, element) == Type::U8 => {
+                Some(SimpleType::Bytes)
+            }
+            _ => None,
+        },
+        ty => scalar_type(&ty).map(SimpleType::Scalar),
     }
 }
+
+macro_rules! scalar_types {
+    ($($scalar:ident: $ty:ty, $name:ident;)*) => {
+        /// The scalar that a type is, without a look behind aliases.
+        pub(crate) const fn scalar_type(ty: &Type) -> Option<Scalar> {
+            match ty {
+                $(Type::$scalar => Some(Scalar::$scalar),)*
+                Type::String | Type::ErrorContext | Type::Id(_) => None,
+            }
+        }
+    };
+}
+
+for_each_scalar!(scalar_types);

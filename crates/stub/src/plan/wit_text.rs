@@ -1,8 +1,10 @@
 //! Types and functions in WIT syntax, for messages.
 
+use weft_wire::Scalar;
 use wit_parser::{Function, Handle, Resolve, Type, TypeDefKind, TypeId};
 
 use super::is_async;
+use super::signature::scalar_type;
 
 /// The maximum length of a text; longer ones end in `…`. A hostile type can be of any length in
 /// WIT.
@@ -73,21 +75,10 @@ impl<'a> WitWriter<'a> {
 
     fn value(&mut self, ty: &Type) {
         let name = match ty {
-            Type::Bool => "bool",
-            Type::U8 => "u8",
-            Type::S8 => "s8",
-            Type::U16 => "u16",
-            Type::S16 => "s16",
-            Type::U32 => "u32",
-            Type::S32 => "s32",
-            Type::U64 => "u64",
-            Type::S64 => "s64",
-            Type::F32 => "f32",
-            Type::F64 => "f64",
-            Type::Char => "char",
             Type::String => "string",
             Type::ErrorContext => "error-context",
             Type::Id(id) => return self.defined(*id),
+            scalar => scalar_type(scalar).map_or("", Scalar::name),
         };
         self.push(name);
     }

@@ -1,6 +1,7 @@
 //! The call paths of functions.
 
-use weft_stub::plan::{self, CallPath, Kind, Outcome, Scalars, Signature};
+use weft_stub::plan::{self, CallPath, Outcome, Scalars, Signature};
+use weft_wire::{Scalar, SimpleType};
 
 use crate::support::{any_signature, component_world, exports, imports, lines, no_signature};
 
@@ -192,24 +193,24 @@ fn the_host_chooses_direct_functions_by_signature() {
         Some(CallPath::Direct(signature)) => signature.clone(),
         other => panic!("`{name}` is {other:?}"),
     };
-    let expect = |params: &[Kind], outcome| Signature {
+    let expect = |params: &[SimpleType], outcome| Signature {
         params: params.to_vec(),
         outcome,
     };
     assert_eq!(
         signature("both"),
         expect(
-            &[Kind::String, Kind::Bytes],
-            Outcome::Fallible(Some(Kind::F64))
+            &[SimpleType::String, SimpleType::Bytes],
+            Outcome::Fallible(Some(Scalar::F64.into()))
         )
     );
     assert_eq!(signature("none"), expect(&[], Outcome::Nothing));
     assert_eq!(
         signature("plain"),
-        expect(&[Kind::Char], Outcome::Plain(Kind::U64))
+        expect(&[Scalar::Char.into()], Outcome::Plain(Scalar::U64.into()))
     );
 
-    let without_text = |signature: &Signature| !signature.params.contains(&Kind::String);
+    let without_text = |signature: &Signature| !signature.params.contains(&SimpleType::String);
     let plan = plan::imports(&importer, &[API], &without_text).unwrap();
     assert_eq!(plan.find(API, "both").unwrap().path, CallPath::Stub);
     assert!(matches!(
@@ -240,19 +241,22 @@ fn few_scalars_cross_as_words_if_the_host_has_no_typed_function() {
         CallPath::Scalars(scalars) => Some(scalars.clone()),
         _ => None,
     };
-    let are = |params: &[Kind], result| {
+    let are = |params: &[Scalar], result| {
         Some(Scalars {
             params: params.to_vec(),
             result,
         })
     };
     assert_eq!(scalars("none"), are(&[], None));
-    assert_eq!(scalars("named"), are(&[Kind::U64], Some(Kind::U64)));
-    let nested = [Kind::F32, Kind::F32, Kind::Bool, Kind::Char];
-    assert_eq!(scalars("nested"), are(&nested, Some(Kind::S64)));
-    let four = [Kind::U8, Kind::S16, Kind::F64, Kind::U32];
+    assert_eq!(scalars("named"), are(&[Scalar::U64], Some(Scalar::U64)));
+    let nested = [Scalar::F32, Scalar::F32, Scalar::Bool, Scalar::Char];
+    assert_eq!(scalars("nested"), are(&nested, Some(Scalar::S64)));
+    let four = [Scalar::U8, Scalar::S16, Scalar::F64, Scalar::U32];
     assert_eq!(scalars("four"), are(&four, None));
-    assert_eq!(scalars("[static]r.count"), are(&[Kind::U8], Some(Kind::U8)));
+    assert_eq!(
+        scalars("[static]r.count"),
+        are(&[Scalar::U8], Some(Scalar::U8))
+    );
     for others in [
         "five",
         "two-results",

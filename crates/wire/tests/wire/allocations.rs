@@ -6,7 +6,7 @@ use allocation_counter::measure;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_wire::{
-    DecodeError, Decoder, Frame, HttpField, HttpReply, Limits, MAX_MESSAGE_BYTES, Reply,
+    DecodeError, Decoder, Frame, HttpField, HttpReply, Limits, MAX_MESSAGE_BYTES, Reply, Scalar,
 };
 
 use crate::any::{any_parts, any_type, config};
@@ -95,7 +95,7 @@ fn errors_are_made_without_allocating() {
 
 #[test]
 fn the_limit_holds_for_bytes_that_pay_for_more() {
-    let many = Type::List(Box::new(Type::U8));
+    let many = Type::List(Box::new(Type::Scalar(Scalar::U8)));
     let claims = |length: u16| {
         let mut bytes = vec![length as u8 | 0x80, (length >> 7) as u8];
         bytes.extend(vec![0; length.into()]);

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use weft_wire::{
     Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
     Fetch, Finish, Frame, HOST_BYTES, Held, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest,
-    HttpTrailers, Importer, KeptSession, MAX_FRAME_BYTES, Part, Renew, Reply, Request, SessionId,
-    Target,
+    HttpTrailers, Importer, KeptSession, MAX_FRAME_BYTES, Part, Renew, Reply, Request, Scalar,
+    SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -42,24 +42,8 @@ pub(crate) fn any_type() -> impl Strategy<Value = Type> {
 
 fn leaf() -> impl Strategy<Value = Type> {
     prop_oneof![
-        prop::sample::select(vec![
-            Type::Bool,
-            Type::U8,
-            Type::S8,
-            Type::U16,
-            Type::S16,
-            Type::U32,
-            Type::S32,
-            Type::U64,
-            Type::S64,
-            Type::F32,
-            Type::F64,
-            Type::Char,
-            Type::String,
-            Type::Bytes,
-            Type::Handle,
-            Type::Stream,
-        ]),
+        prop::sample::select(Scalar::ALL.to_vec()).prop_map(Type::Scalar),
+        prop::sample::select(vec![Type::String, Type::Bytes, Type::Handle, Type::Stream,]),
         // Beyond the largest discriminant of one byte.
         (1_u32..300).prop_map(Type::Enum),
         (1_usize..70).prop_map(Type::Flags),
@@ -75,18 +59,18 @@ pub(crate) fn any_typed_value() -> impl Strategy<Value = (Type, Value)> {
 
 pub(crate) fn any_value(ty: &Type) -> BoxedStrategy<Value> {
     match ty {
-        Type::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
-        Type::U8 => any::<u8>().prop_map(Value::U8).boxed(),
-        Type::S8 => any::<i8>().prop_map(Value::S8).boxed(),
-        Type::U16 => any::<u16>().prop_map(Value::U16).boxed(),
-        Type::S16 => any::<i16>().prop_map(Value::S16).boxed(),
-        Type::U32 => any_width(32).prop_map(|v| Value::U32(v as u32)).boxed(),
-        Type::S32 => any_width(32).prop_map(|v| Value::S32(v as i32)).boxed(),
-        Type::U64 => any_width(64).prop_map(Value::U64).boxed(),
-        Type::S64 => any_width(64).prop_map(|v| Value::S64(v as i64)).boxed(),
-        Type::F32 => any::<u32>().prop_map(Value::F32).boxed(),
-        Type::F64 => any::<u64>().prop_map(Value::F64).boxed(),
-        Type::Char => any::<char>().prop_map(Value::Char).boxed(),
+        Type::Scalar(Scalar::Bool) => any::<bool>().prop_map(Value::Bool).boxed(),
+        Type::Scalar(Scalar::U8) => any::<u8>().prop_map(Value::U8).boxed(),
+        Type::Scalar(Scalar::S8) => any::<i8>().prop_map(Value::S8).boxed(),
+        Type::Scalar(Scalar::U16) => any::<u16>().prop_map(Value::U16).boxed(),
+        Type::Scalar(Scalar::S16) => any::<i16>().prop_map(Value::S16).boxed(),
+        Type::Scalar(Scalar::U32) => any_width(32).prop_map(|v| Value::U32(v as u32)).boxed(),
+        Type::Scalar(Scalar::S32) => any_width(32).prop_map(|v| Value::S32(v as i32)).boxed(),
+        Type::Scalar(Scalar::U64) => any_width(64).prop_map(Value::U64).boxed(),
+        Type::Scalar(Scalar::S64) => any_width(64).prop_map(|v| Value::S64(v as i64)).boxed(),
+        Type::Scalar(Scalar::F32) => any::<u32>().prop_map(Value::F32).boxed(),
+        Type::Scalar(Scalar::F64) => any::<u64>().prop_map(Value::F64).boxed(),
+        Type::Scalar(Scalar::Char) => any::<char>().prop_map(Value::Char).boxed(),
         Type::String => any::<String>().prop_map(Value::String).boxed(),
         Type::Bytes => vec(any::<u8>(), 0..300).prop_map(Value::Bytes).boxed(),
         Type::Enum(cases) => (0..*cases).prop_map(Value::Enum).boxed(),

@@ -3,7 +3,7 @@
 use weft_wire::{
     Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Failure, FailureCode,
     Fetch, Finish, Frame, HOST_BYTES, Held, HttpBody, HttpField, HttpHead, HttpReply, HttpRequest,
-    HttpTrailers, Importer, KeptSession, Part, Renew, Reply, Request, SessionId, Target,
+    HttpTrailers, Importer, KeptSession, Part, Renew, Reply, Request, Scalar, SessionId, Target,
 };
 
 use crate::model::{Type, Value};
@@ -41,7 +41,7 @@ pub(crate) fn values() -> Vec<ValueExample> {
 type Row = (&'static str, &'static str, &'static str, Type, Value);
 
 fn scalars() -> Vec<Row> {
-    use Type::*;
+    use Scalar::*;
     #[rustfmt::skip]
     let rows = vec![
         ("bool-false", "bool", "false", Bool, Value::Bool(false)),
@@ -65,23 +65,29 @@ fn scalars() -> Vec<Row> {
         ("char-ascii", "char", "'a'", Char, Value::Char('a')),
         ("char-wide", "char", "'€'", Char, Value::Char('€')),
     ];
-    rows
+    let rows = rows.into_iter();
+    rows.map(|(name, wit, wave, scalar, value)| (name, wit, wave, Type::Scalar(scalar), value))
+        .collect()
 }
 
 fn texts_and_lists() -> Vec<Row> {
     let list = |ty| Type::List(Box::new(ty));
     let text = |text: &str| Value::String(text.to_owned());
-    let point = Type::Tuple(vec![Type::S32, Type::S32, Type::String]);
+    let point = Type::Tuple(vec![
+        Type::Scalar(Scalar::S32),
+        Type::Scalar(Scalar::S32),
+        Type::String,
+    ]);
     let origin = Value::Tuple(vec![Value::S32(-3), Value::S32(200), text("p")]);
     #[rustfmt::skip]
     let rows = vec![
         ("string-empty", "string", "\"\"", Type::String, text("")),
         ("string", "string", "\"héllo\"", Type::String, text("héllo")),
         ("list-u8", "list<u8>", "[0, 128, 255]", Type::Bytes, Value::Bytes(vec![0, 128, 255])),
-        ("list-u16", "list<u16>", "[7, 300]", list(Type::U16), Value::List(vec![Value::U16(7), Value::U16(300)])),
-        ("list-of-lists", "list<list<bool>>", "[[], [true]]", list(list(Type::Bool)),
+        ("list-u16", "list<u16>", "[7, 300]", list(Type::Scalar(Scalar::U16)), Value::List(vec![Value::U16(7), Value::U16(300)])),
+        ("list-of-lists", "list<list<bool>>", "[[], [true]]", list(list(Type::Scalar(Scalar::Bool))),
             Value::List(vec![Value::List(Vec::new()), Value::List(vec![Value::Bool(true)])])),
-        ("tuple", "tuple<u8, string>", "(1, \"a\")", Type::Tuple(vec![Type::U8, Type::String]),
+        ("tuple", "tuple<u8, string>", "(1, \"a\")", Type::Tuple(vec![Type::Scalar(Scalar::U8), Type::String]),
             Value::Tuple(vec![Value::U8(1), text("a")])),
         ("record", "record { x: s32, y: s32, name: string }", "{x: -3, y: 200, name: \"p\"}", point, origin),
     ];
@@ -90,9 +96,14 @@ fn texts_and_lists() -> Vec<Row> {
 
 fn cases() -> Vec<Row> {
     let boxed = |value| Some(Box::new(value));
-    let shape = || Type::Variant(vec![None, Some(Type::F32)]);
-    let option = || Type::Option(Box::new(Type::U32));
-    let result = || Type::Result(boxed_type(Type::U8), boxed_type(Type::String));
+    let shape = || Type::Variant(vec![None, Some(Type::Scalar(Scalar::F32))]);
+    let option = || Type::Option(Box::new(Type::Scalar(Scalar::U32)));
+    let result = || {
+        Type::Result(
+            boxed_type(Type::Scalar(Scalar::U8)),
+            boxed_type(Type::String),
+        )
+    };
     let failed = Value::Result(Err(boxed(Value::String("no".to_owned()))));
     let set = |count: usize, set: &[usize]| {
         Value::Flags((0..count).map(|index| set.contains(&index)).collect())
@@ -121,7 +132,7 @@ fn references() -> Vec<Row> {
         ("handle", "own<cart>, borrow<cart>", "handle 258", Type::Handle, Value::Handle(258)),
         ("stream", "stream<u8>, future<u8>", "number 2", Type::Stream, Value::Stream(2)),
         ("arguments", "func(item: string, count: u32)", "(\"tea\", 2)",
-            Type::Tuple(vec![Type::String, Type::U32]),
+            Type::Tuple(vec![Type::String, Type::Scalar(Scalar::U32)]),
             Value::Tuple(vec![Value::String("tea".to_owned()), Value::U32(2)])),
     ];
     rows

@@ -2,7 +2,7 @@
 //! lengths. Decoding returns a typed error or another value, and never panics.
 
 use proptest::prelude::*;
-use weft_wire::{Decoder, Frame, FrameError, Limits, Malformed};
+use weft_wire::{Decoder, Frame, FrameError, Limits, Malformed, Scalar};
 
 use crate::any::{any_parts, any_typed_value, config};
 use crate::model::{Type, decode, encode};
@@ -95,9 +95,9 @@ fn the_largest_length_is_refused_for_what_is_not_there() {
         Type::String,
         Type::Bytes,
         Type::Handle,
-        Type::List(Box::new(Type::Bool)),
+        Type::List(Box::new(Type::Scalar(Scalar::Bool))),
         Type::List(Box::new(Type::Tuple(Vec::new()))),
-        Type::List(Box::new(Type::List(Box::new(Type::F64)))),
+        Type::List(Box::new(Type::List(Box::new(Type::Scalar(Scalar::F64))))),
     ];
     for ty in types {
         for rest in [0, 1, 1000] {

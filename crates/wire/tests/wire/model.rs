@@ -1,23 +1,12 @@
 //! Types and values as trees, with walkers that drive the encoder and the decoder: a dynamic codec
 //! in its smallest form.
 
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Scalar};
 
 /// A type of WIT. A record is a tuple here, since names are not encoded.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Type {
-    Bool,
-    U8,
-    S8,
-    U16,
-    S16,
-    U32,
-    S32,
-    U64,
-    S64,
-    F32,
-    F64,
-    Char,
+    Scalar(Scalar),
     String,
     Bytes,
     List(Box<Type>),
@@ -150,18 +139,18 @@ pub(crate) fn decode(ty: &Type, mut decoder: Decoder<'_>) -> Result<Value, Decod
 
 pub(crate) fn read(decoder: &mut Decoder<'_>, ty: &Type) -> Result<Value, DecodeError> {
     Ok(match ty {
-        Type::Bool => Value::Bool(decoder.bool()?),
-        Type::U8 => Value::U8(decoder.u8()?),
-        Type::S8 => Value::S8(decoder.s8()?),
-        Type::U16 => Value::U16(decoder.u16()?),
-        Type::S16 => Value::S16(decoder.s16()?),
-        Type::U32 => Value::U32(decoder.u32()?),
-        Type::S32 => Value::S32(decoder.s32()?),
-        Type::U64 => Value::U64(decoder.u64()?),
-        Type::S64 => Value::S64(decoder.s64()?),
-        Type::F32 => Value::F32(decoder.f32()?.to_bits()),
-        Type::F64 => Value::F64(decoder.f64()?.to_bits()),
-        Type::Char => Value::Char(decoder.char()?),
+        Type::Scalar(Scalar::Bool) => Value::Bool(decoder.bool()?),
+        Type::Scalar(Scalar::U8) => Value::U8(decoder.u8()?),
+        Type::Scalar(Scalar::S8) => Value::S8(decoder.s8()?),
+        Type::Scalar(Scalar::U16) => Value::U16(decoder.u16()?),
+        Type::Scalar(Scalar::S16) => Value::S16(decoder.s16()?),
+        Type::Scalar(Scalar::U32) => Value::U32(decoder.u32()?),
+        Type::Scalar(Scalar::S32) => Value::S32(decoder.s32()?),
+        Type::Scalar(Scalar::U64) => Value::U64(decoder.u64()?),
+        Type::Scalar(Scalar::S64) => Value::S64(decoder.s64()?),
+        Type::Scalar(Scalar::F32) => Value::F32(decoder.f32()?.to_bits()),
+        Type::Scalar(Scalar::F64) => Value::F64(decoder.f64()?.to_bits()),
+        Type::Scalar(Scalar::Char) => Value::Char(decoder.char()?),
         Type::String => Value::String(decoder.string()?.to_owned()),
         Type::Bytes => Value::Bytes(decoder.bytes()?.to_owned()),
         Type::Enum(cases) => Value::Enum(decoder.discriminant(*cases)?),

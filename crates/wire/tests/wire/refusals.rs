@@ -1,6 +1,6 @@
 //! Bytes that are not a value of a type: the defect and its position.
 
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, Problem};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, Problem, Scalar};
 
 use crate::model::{Type, decode};
 
@@ -29,18 +29,28 @@ fn list(ty: Type) -> Type {
 #[test]
 fn bytes_that_end_within_a_value_are_refused() {
     let cases: [(Type, &[u8], usize, Problem); 12] = [
-        (Type::Bool, &[], 0, truncated(1, 0)),
-        (Type::U8, &[], 0, truncated(1, 0)),
-        (Type::U32, &[], 0, truncated(1, 0)),
-        (Type::U32, &[0x80, 0x80], 0, truncated(3, 2)),
-        (Type::S64, &[0xff; 9], 0, truncated(10, 9)),
-        (Type::F32, &[0; 3], 0, truncated(4, 3)),
-        (Type::F64, &[0; 7], 0, truncated(8, 7)),
-        (Type::Char, &[0xe2, 0x82], 0, truncated(3, 2)),
+        (Type::Scalar(Scalar::Bool), &[], 0, truncated(1, 0)),
+        (Type::Scalar(Scalar::U8), &[], 0, truncated(1, 0)),
+        (Type::Scalar(Scalar::U32), &[], 0, truncated(1, 0)),
+        (Type::Scalar(Scalar::U32), &[0x80, 0x80], 0, truncated(3, 2)),
+        (Type::Scalar(Scalar::S64), &[0xff; 9], 0, truncated(10, 9)),
+        (Type::Scalar(Scalar::F32), &[0; 3], 0, truncated(4, 3)),
+        (Type::Scalar(Scalar::F64), &[0; 7], 0, truncated(8, 7)),
+        (
+            Type::Scalar(Scalar::Char),
+            &[0xe2, 0x82],
+            0,
+            truncated(3, 2),
+        ),
         (Type::String, &[3, b'a', b'b'], 1, truncated(3, 2)),
         (Type::Flags(9), &[0xff], 0, truncated(2, 1)),
         (Type::Handle, &[4, 0, 0, 0], 1, truncated(4, 3)),
-        (list(Type::Bool), &[3, 0, 1], 1, truncated(3, 2)),
+        (
+            list(Type::Scalar(Scalar::Bool)),
+            &[3, 0, 1],
+            1,
+            truncated(3, 2),
+        ),
     ];
     for (ty, bytes, offset, problem) in cases {
         check(&ty, bytes, offset, problem);
@@ -50,21 +60,37 @@ fn bytes_that_end_within_a_value_are_refused() {
 #[test]
 fn integers_beyond_their_type_are_refused() {
     let cases: [(Type, u32, &[u8]); 12] = [
-        (Type::U16, 16, &[0xff, 0xff, 0x04]),
-        (Type::U16, 16, &[0x80, 0x80, 0x80, 0x00]),
-        (Type::S16, 16, &[0xff, 0xff, 0x02]),
-        (Type::S16, 16, &[0x80, 0x80, 0x7d]),
-        (Type::U32, 32, &[0xff, 0xff, 0xff, 0xff, 0x10]),
-        (Type::U32, 32, &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]),
-        (Type::S32, 32, &[0xff, 0xff, 0xff, 0xff, 0x08]),
-        (Type::S32, 32, &[0x80, 0x80, 0x80, 0x80, 0x77]),
+        (Type::Scalar(Scalar::U16), 16, &[0xff, 0xff, 0x04]),
+        (Type::Scalar(Scalar::U16), 16, &[0x80, 0x80, 0x80, 0x00]),
+        (Type::Scalar(Scalar::S16), 16, &[0xff, 0xff, 0x02]),
+        (Type::Scalar(Scalar::S16), 16, &[0x80, 0x80, 0x7d]),
         (
-            Type::U64,
+            Type::Scalar(Scalar::U32),
+            32,
+            &[0xff, 0xff, 0xff, 0xff, 0x10],
+        ),
+        (
+            Type::Scalar(Scalar::U32),
+            32,
+            &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00],
+        ),
+        (
+            Type::Scalar(Scalar::S32),
+            32,
+            &[0xff, 0xff, 0xff, 0xff, 0x08],
+        ),
+        (
+            Type::Scalar(Scalar::S32),
+            32,
+            &[0x80, 0x80, 0x80, 0x80, 0x77],
+        ),
+        (
+            Type::Scalar(Scalar::U64),
             64,
             &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
         ),
         (
-            Type::S64,
+            Type::Scalar(Scalar::S64),
             64,
             &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
         ),
@@ -89,7 +115,7 @@ fn characters_and_text_that_are_not_unicode_are_refused() {
         &[0xf8, 0x88, 0x80, 0x80, 0x80],
     ];
     for bytes in characters {
-        check(&Type::Char, bytes, 0, Problem::Char);
+        check(&Type::Scalar(Scalar::Char), bytes, 0, Problem::Char);
         let mut text = vec![1 + bytes.len() as u8, b'a'];
         text.extend(bytes);
         check(&Type::String, &text, 2, Problem::Utf8);
@@ -98,14 +124,18 @@ fn characters_and_text_that_are_not_unicode_are_refused() {
 
 #[test]
 fn values_that_their_type_does_not_have_are_refused() {
-    let variant = Type::Variant(vec![None, Some(Type::U8)]);
-    let option = Type::Option(Box::new(Type::U8));
+    let variant = Type::Variant(vec![None, Some(Type::Scalar(Scalar::U8))]);
+    let option = Type::Option(Box::new(Type::Scalar(Scalar::U8)));
     let result = Type::Result(None, None);
     let no_case = |cases, found| Problem::Discriminant { cases, found };
     let no_handle = |found| Problem::Handle { found };
     let cases: [(Type, &[u8], Problem); 11] = [
-        (Type::Bool, &[2], Problem::Bool { found: 2 }),
-        (Type::Bool, &[0xff], Problem::Bool { found: 0xff }),
+        (Type::Scalar(Scalar::Bool), &[2], Problem::Bool { found: 2 }),
+        (
+            Type::Scalar(Scalar::Bool),
+            &[0xff],
+            Problem::Bool { found: 0xff },
+        ),
         (Type::Enum(3), &[3], no_case(3, 3)),
         (Type::Enum(300), &[0xac, 2], no_case(300, 300)),
         (variant.clone(), &[2, 7], no_case(2, 2)),
@@ -141,14 +171,19 @@ fn flags_that_a_type_does_not_have_are_refused() {
 
 #[test]
 fn bytes_after_a_value_are_refused() {
-    check(&Type::U8, &[1, 2, 3], 1, Problem::Trailing { left: 2 });
+    check(
+        &Type::Scalar(Scalar::U8),
+        &[1, 2, 3],
+        1,
+        Problem::Trailing { left: 2 },
+    );
     let nothing = Type::Tuple(Vec::new());
     check(&nothing, &[0], 0, Problem::Trailing { left: 1 });
 }
 
 #[test]
 fn a_value_may_be_as_large_as_the_limits_and_no_larger() {
-    let lists = list(list(Type::U8));
+    let lists = list(list(Type::Scalar(Scalar::U8)));
     let ten = [2, 4, 0, 0, 0, 0, 4, 0, 0, 0, 0];
     let decoder = Decoder::new(&ten, LIMITS).expect("short enough");
     assert!(decode(&lists, decoder).is_ok());
@@ -157,14 +192,14 @@ fn a_value_may_be_as_large_as_the_limits_and_no_larger() {
     let problem = Problem::Elements { left: 4, found: 5 };
     check(&lists, &eleven, 6, problem);
 
-    let tuple = Type::Tuple(vec![Type::U8; 11]);
+    let tuple = Type::Tuple(vec![Type::Scalar(Scalar::U8); 11]);
     let problem = Problem::Elements {
         left: 10,
         found: 11,
     };
     check(&tuple, &[0; 11], 0, problem);
 
-    let three = list(list(list(Type::U8)));
+    let three = list(list(list(Type::Scalar(Scalar::U8))));
     let decoder = Decoder::new(&[1, 1, 0], LIMITS).expect("short enough");
     assert!(decode(&three, decoder).is_ok());
     check(&list(three), &[1, 1, 1, 0], 3, Problem::Depth { limit: 3 });

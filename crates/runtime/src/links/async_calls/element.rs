@@ -1,7 +1,9 @@
 //! The element types of streams and futures as Rust types, with their encoding.
 
 use wasmtime::component::{ComponentType, Lift, Lower};
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES};
+use weft_wire::{
+    DecodeError, Decoder, EncodeError, Encoder, Limits, MAX_VALUE_BYTES, for_each_scalar,
+};
 
 /// Number of elements per chunk, for elements of a few bytes.
 const SCALARS_PER_CHUNK: usize = 16 << 10;
@@ -62,7 +64,7 @@ pub(super) fn decode_chunk<T: StreamItem>(payload: &[u8]) -> Result<Vec<T>, Deco
 }
 
 macro_rules! scalars {
-    ($($ty:ty: $method:ident,)*) => {
+    ($($scalar:ident: $ty:ty, $method:ident;)*) => {
         $(impl StreamItem for $ty {
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
                 encoder.$method(*self)
@@ -75,20 +77,7 @@ macro_rules! scalars {
     };
 }
 
-scalars! {
-    bool: bool,
-    u8: u8,
-    i8: s8,
-    u16: u16,
-    i16: s16,
-    u32: u32,
-    i32: s32,
-    u64: u64,
-    i64: s64,
-    f32: f32,
-    f64: f64,
-    char: char,
-}
+for_each_scalar!(scalars);
 
 impl StreamItem for String {
     const PER_CHUNK: usize = TEXTS_PER_CHUNK;
@@ -141,12 +130,14 @@ impl StreamItem for Result<(), String> {
 pub(super) trait ResultValue: StreamItem {}
 
 macro_rules! result_values {
-    ($($ty:ty,)*) => {
+    ($($scalar:ident: $ty:ty, $method:ident;)*) => {
         $(impl ResultValue for $ty {})*
     };
 }
 
-result_values! { bool, u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, char, String, Vec<u8>, }
+for_each_scalar!(result_values);
+impl ResultValue for String {}
+impl ResultValue for Vec<u8> {}
 
 impl<T: ResultValue> StreamItem for Result<T, String> {
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamReader};
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_table::{Event, Kind, Receiver, Sender, Side};
+use weft_wire::{Scalar, SimpleType, for_each_scalar};
 
 use super::element::StreamItem;
 use super::{future, stream};
-use crate::links::codec::{CodecError, Element, FutureValue, StreamTransfer};
+use crate::links::codec::{CodecError, FutureValue, StreamTransfer};
 
 /// Transfers the streams and futures of one store's side of a call.
 pub(super) struct StoreTransfer<'a, D: 'static> {
@@ -22,66 +23,21 @@ pub(super) struct StoreTransfer<'a, D: 'static> {
 #[derive(Default)]
 pub(super) struct SentFutures(Vec<(u32, FutureAny)>);
 
-/// Evaluates an expression with the Rust type of an element.
-macro_rules! with_element {
-    ($element:expr, $ty:ident => $body:expr) => {
-        match $element {
-            Element::Bool => {
-                type $ty = bool;
-                $body
-            }
-            Element::U8 => {
-                type $ty = u8;
-                $body
-            }
-            Element::S8 => {
-                type $ty = i8;
-                $body
-            }
-            Element::U16 => {
-                type $ty = u16;
-                $body
-            }
-            Element::S16 => {
-                type $ty = i16;
-                $body
-            }
-            Element::U32 => {
-                type $ty = u32;
-                $body
-            }
-            Element::S32 => {
-                type $ty = i32;
-                $body
-            }
-            Element::U64 => {
-                type $ty = u64;
-                $body
-            }
-            Element::S64 => {
-                type $ty = i64;
-                $body
-            }
-            Element::F32 => {
-                type $ty = f32;
-                $body
-            }
-            Element::F64 => {
-                type $ty = f64;
-                $body
-            }
-            Element::Char => {
-                type $ty = char;
-                $body
-            }
-            Element::String => {
-                type $ty = String;
-                $body
-            }
-            Element::Bytes => {
-                type $ty = Vec<u8>;
-                $body
-            }
+/// Evaluates an expression with the Rust type of a simple type.
+macro_rules! with_simple {
+    ($simple:expr, $ty:ident => $body:expr) => {
+        match $simple {
+            SimpleType::Scalar(scalar) => for_each_scalar!(with_scalar scalar, $ty => $body;),
+            SimpleType::String => { type $ty = String; $body }
+            SimpleType::Bytes => { type $ty = Vec<u8>; $body }
+        }
+    };
+}
+
+macro_rules! with_scalar {
+    ($scalar:expr, $alias:ident => $body:expr; $($case:ident: $ty:ty, $name:ident;)*) => {
+        match $scalar {
+            $(Scalar::$case => { type $alias = $ty; $body })*
         }
     };
 }
@@ -89,22 +45,22 @@ macro_rules! with_element {
 macro_rules! with_value {
     ($value:expr, $ty:ident => $body:expr) => {
         match $value {
-            FutureValue::Plain(element) => with_element!(element, $ty => $body),
+            FutureValue::Plain(element) => with_simple!(element, $ty => $body),
             FutureValue::Fallible(None) => { type $ty = Result<(), String>; $body }
             FutureValue::Fallible(Some(element)) => {
-                with_element!(element, Ok => { type $ty = Result<Ok, String>; $body })
+                with_simple!(element, Ok => { type $ty = Result<Ok, String>; $body })
             }
         }
     };
 }
 
 impl<D: 'static> StreamTransfer for StoreTransfer<'_, D> {
-    fn give_stream(&mut self, stream: &StreamAny, element: Element) -> Result<u32, CodecError> {
+    fn give_stream(&mut self, stream: &StreamAny, element: SimpleType) -> Result<u32, CodecError> {
         let (number, sender) = self.side.give(Kind::Stream);
         let (store, stream) = (self.store.as_context_mut(), stream.clone());
         let piped = match element {
-            Element::U8 => send_bytes(store, stream, sender),
-            other => with_element!(other, T => send_stream::<T, D>(store, stream, sender)),
+            SimpleType::Scalar(Scalar::U8) => send_bytes(store, stream, sender),
+            other => with_simple!(other, T => send_stream::<T, D>(store, stream, sender)),
         };
         piped.map_err(CodecError::store)?;
         Ok(number)
@@ -120,12 +76,12 @@ impl<D: 'static> StreamTransfer for StoreTransfer<'_, D> {
         Ok(number)
     }
 
-    fn take_stream(&mut self, number: u32, element: Element) -> Result<StreamAny, CodecError> {
+    fn take_stream(&mut self, number: u32, element: SimpleType) -> Result<StreamAny, CodecError> {
         let receiver = self.receiver(number)?;
         let store = self.store.as_context_mut();
         let stream = match element {
-            Element::U8 => receive_bytes(store, receiver),
-            other => with_element!(other, T => receive_stream::<T, D>(store, receiver)),
+            SimpleType::Scalar(Scalar::U8) => receive_bytes(store, receiver),
+            other => with_simple!(other, T => receive_stream::<T, D>(store, receiver)),
         };
         stream.map_err(CodecError::store)
     }

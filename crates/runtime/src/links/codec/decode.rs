@@ -1,7 +1,7 @@
 //! Decodes bytes into dynamic values.
 
 use wasmtime::component::Val;
-use weft_wire::{Decoder, Limits};
+use weft_wire::{DecodeError, Decoder, Limits, Scalar, for_each_scalar};
 
 use super::{CodecError, Shape, StreamTransfer};
 
@@ -33,18 +33,7 @@ impl Reader<'_> {
     fn read(&mut self, shape: &Shape) -> Result<Val, CodecError> {
         let decoder = &mut self.decoder;
         Ok(match shape {
-            Shape::Bool => Val::Bool(decoder.bool()?),
-            Shape::U8 => Val::U8(decoder.u8()?),
-            Shape::S8 => Val::S8(decoder.s8()?),
-            Shape::U16 => Val::U16(decoder.u16()?),
-            Shape::S16 => Val::S16(decoder.s16()?),
-            Shape::U32 => Val::U32(decoder.u32()?),
-            Shape::S32 => Val::S32(decoder.s32()?),
-            Shape::U64 => Val::U64(decoder.u64()?),
-            Shape::S64 => Val::S64(decoder.s64()?),
-            Shape::F32 => Val::Float32(decoder.f32()?),
-            Shape::F64 => Val::Float64(decoder.f64()?),
-            Shape::Char => Val::Char(decoder.char()?),
+            Shape::Scalar(scalar) => read_scalar(decoder, *scalar)?,
             Shape::String => Val::String(decoder.string()?.to_owned()),
             Shape::Enum(names) => Val::Enum(names[self.case(names.len())?].clone()),
             Shape::Flags(names) => self.flags(names)?,
@@ -83,7 +72,7 @@ impl Reader<'_> {
             // The remaining shapes contain no values.
             _ => {
                 return Err(CodecError::Value {
-                    expected: "a value that contains others",
+                    expected: "a value that contains others".to_owned(),
                 });
             }
         };
@@ -146,3 +135,16 @@ impl Reader<'_> {
         Ok(Val::Flags(set))
     }
 }
+
+macro_rules! scalar_reader {
+    ($($scalar:ident: $ty:ty, $name:ident;)*) => {
+        fn read_scalar(decoder: &mut Decoder<'_>, scalar: Scalar) -> Result<Val, DecodeError> {
+            use Val::{Float32 as F32, Float64 as F64, *};
+            match scalar {
+                $(Scalar::$scalar => decoder.$name().map($scalar),)*
+            }
+        }
+    };
+}
+
+for_each_scalar!(scalar_reader);

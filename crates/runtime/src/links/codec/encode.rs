@@ -1,7 +1,7 @@
 //! Encodes dynamic values into bytes.
 
 use wasmtime::component::Val;
-use weft_wire::{Encoder, MAX_VALUE_BYTES};
+use weft_wire::{Encoder, MAX_VALUE_BYTES, Scalar, for_each_scalar};
 
 use super::{CodecError, Shape, StreamTransfer};
 
@@ -41,18 +41,7 @@ impl Writer<'_> {
     // Recurses as deep as the shape, whose depth the component tools bound.
     fn write(&mut self, value: &Val, shape: &Shape) -> Result<(), CodecError> {
         match (shape, value) {
-            (Shape::Bool, Val::Bool(value)) => self.encoder.bool(*value)?,
-            (Shape::U8, Val::U8(value)) => self.encoder.u8(*value)?,
-            (Shape::S8, Val::S8(value)) => self.encoder.s8(*value)?,
-            (Shape::U16, Val::U16(value)) => self.encoder.u16(*value)?,
-            (Shape::S16, Val::S16(value)) => self.encoder.s16(*value)?,
-            (Shape::U32, Val::U32(value)) => self.encoder.u32(*value)?,
-            (Shape::S32, Val::S32(value)) => self.encoder.s32(*value)?,
-            (Shape::U64, Val::U64(value)) => self.encoder.u64(*value)?,
-            (Shape::S64, Val::S64(value)) => self.encoder.s64(*value)?,
-            (Shape::F32, Val::Float32(value)) => self.encoder.f32(*value)?,
-            (Shape::F64, Val::Float64(value)) => self.encoder.f64(*value)?,
-            (Shape::Char, Val::Char(value)) => self.encoder.char(*value)?,
+            (Shape::Scalar(scalar), value) => write_scalar(&mut self.encoder, *scalar, value)?,
             (Shape::String, Val::String(value)) => self.encoder.string(value)?,
             (Shape::List { element, .. }, Val::List(values)) => {
                 self.encoder.list(values.len())?;
@@ -105,7 +94,7 @@ impl Writer<'_> {
                 let number = self.transfer.give_future(future, *of)?;
                 self.encoder.stream(number)?;
             }
-            (shape, _) => return Err(wrong(shape.name())),
+            (shape, _) => return Err(wrong(&shape.name())),
         }
         Ok(())
     }
@@ -154,26 +143,42 @@ fn same_count(expected: usize, found: usize) -> Result<(), CodecError> {
     }
 }
 
-fn wrong(expected: &'static str) -> CodecError {
+macro_rules! scalar_writer {
+    ($($scalar:ident: $ty:ty, $name:ident;)*) => {
+        fn write_scalar(
+            encoder: &mut Encoder<'_>,
+            scalar: Scalar,
+            value: &Val,
+        ) -> Result<(), CodecError> {
+            use Val::{Float32 as F32, Float64 as F64, *};
+            match (scalar, value) {
+                $((Scalar::$scalar, $scalar(value)) => encoder.$name(*value)?,)*
+                _ => return Err(wrong(&Shape::Scalar(scalar).name())),
+            }
+            Ok(())
+        }
+    };
+}
+
+for_each_scalar!(scalar_writer);
+
+fn wrong(expected: &str) -> CodecError {
+    let expected = expected.to_owned();
     CodecError::Value { expected }
 }
 
 impl Shape {
     /// The kind of a value of this shape, for messages.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Bool => "a `bool`",
-            Self::U8 => "a `u8`",
-            Self::S8 => "an `s8`",
-            Self::U16 => "a `u16`",
-            Self::S16 => "an `s16`",
-            Self::U32 => "a `u32`",
-            Self::S32 => "an `s32`",
-            Self::U64 => "a `u64`",
-            Self::S64 => "an `s64`",
-            Self::F32 => "an `f32`",
-            Self::F64 => "an `f64`",
-            Self::Char => "a `char`",
+    fn name(&self) -> String {
+        let name = match self {
+            Self::Scalar(scalar) => {
+                let article = if scalar.name().starts_with(['s', 'f']) {
+                    "an"
+                } else {
+                    "a"
+                };
+                return format!("{article} `{scalar}`");
+            }
             Self::String => "a `string`",
             Self::List { .. } => "a `list`",
             Self::Record(_) => "a record",
@@ -185,6 +190,7 @@ impl Shape {
             Self::Flags(_) => "flags",
             Self::Stream(_) => "a `stream`",
             Self::Future(_) => "a `future`",
-        }
+        };
+        name.to_owned()
     }
 }

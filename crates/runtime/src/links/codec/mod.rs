@@ -14,11 +14,11 @@ mod shape;
 mod tests;
 
 use wasmtime::component::{FutureAny, StreamAny};
-use weft_wire::{DecodeError, EncodeError};
+use weft_wire::{DecodeError, EncodeError, SimpleType};
 
 pub(crate) use self::decode::decode;
 pub(crate) use self::encode::encode;
-pub(crate) use self::shape::{Element, FunctionShape, FutureValue, Shape};
+pub(crate) use self::shape::{FunctionShape, FutureValue, Shape};
 
 /// Errors of encoding and decoding values.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub(crate) enum CodecError {
     #[error("expected {expected}, found another value")]
     Value {
         /// Kind of the expected value.
-        expected: &'static str,
+        expected: String,
     },
     /// The number of values differs from that of the function's types.
     #[error("expected {expected} values, found {found}")]
@@ -61,7 +61,7 @@ pub(crate) trait StreamTransfer {
     ///
     /// # Errors
     /// If the store or the link rejects it.
-    fn give_stream(&mut self, stream: &StreamAny, element: Element) -> Result<u32, CodecError>;
+    fn give_stream(&mut self, stream: &StreamAny, element: SimpleType) -> Result<u32, CodecError>;
 
     /// Takes the read end of a future from the store, and assigns it a number.
     ///
@@ -73,7 +73,7 @@ pub(crate) trait StreamTransfer {
     ///
     /// # Errors
     /// If the number is invalid.
-    fn take_stream(&mut self, number: u32, element: Element) -> Result<StreamAny, CodecError>;
+    fn take_stream(&mut self, number: u32, element: SimpleType) -> Result<StreamAny, CodecError>;
 
     /// The read end, in this store, of a future that the other side sent under a number.
     ///

@@ -5,6 +5,7 @@
 
 use wasmtime::component::Type;
 use wasmtime::component::types::{ComponentFunc, ResultType};
+use weft_wire::{Scalar, SimpleType, for_each_scalar};
 
 use super::CodecError;
 
@@ -23,18 +24,7 @@ pub(crate) struct FunctionShape {
 /// A type that links carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shape {
-    Bool,
-    U8,
-    S8,
-    U16,
-    S16,
-    U32,
-    S32,
-    U64,
-    S64,
-    F32,
-    F64,
-    Char,
+    Scalar(Scalar),
     String,
     List {
         element: Box<Shape>,
@@ -51,35 +41,16 @@ pub(crate) enum Shape {
         err: Option<Box<Shape>>,
     },
     Flags(Box<[String]>),
-    Stream(Element),
+    Stream(SimpleType),
     Future(FutureValue),
-}
-
-/// Element type of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Element {
-    Bool,
-    U8,
-    S8,
-    U16,
-    S16,
-    U32,
-    S32,
-    U64,
-    S64,
-    F32,
-    F64,
-    Char,
-    String,
-    Bytes,
 }
 
 /// Value type of a future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FutureValue {
-    Plain(Element),
+    Plain(SimpleType),
     /// `result<_, string>`, or a result with a value.
-    Fallible(Option<Element>),
+    Fallible(Option<SimpleType>),
 }
 
 impl FunctionShape {
@@ -109,35 +80,11 @@ impl Shape {
     /// The least number of bytes of an encoded value.
     fn bytes_min(&self) -> usize {
         match self {
-            Self::F32 => size_of::<f32>(),
-            Self::F64 => size_of::<f64>(),
+            Self::Scalar(scalar) => scalar.encoded_bytes().0 as usize,
             Self::Record(fields) => fields.iter().map(|(_, shape)| shape.bytes_min()).sum(),
             Self::Tuple(members) => members.iter().map(Self::bytes_min).sum(),
             _ => 1,
         }
-    }
-}
-
-impl Element {
-    /// The element of a stream of this type.
-    fn of(ty: &Type) -> Option<Self> {
-        Some(match ty {
-            Type::Bool => Self::Bool,
-            Type::U8 => Self::U8,
-            Type::S8 => Self::S8,
-            Type::U16 => Self::U16,
-            Type::S16 => Self::S16,
-            Type::U32 => Self::U32,
-            Type::S32 => Self::S32,
-            Type::U64 => Self::U64,
-            Type::S64 => Self::S64,
-            Type::Float32 => Self::F32,
-            Type::Float64 => Self::F64,
-            Type::Char => Self::Char,
-            Type::String => Self::String,
-            Type::List(list) if list.ty() == Type::U8 => Self::Bytes,
-            _ => return None,
-        })
     }
 }
 
@@ -146,9 +93,9 @@ impl FutureValue {
         match ty {
             Type::Result(result) if result.err() == Some(Type::String) => match result.ok() {
                 None => Some(Self::Fallible(None)),
-                Some(ok) => Some(Self::Fallible(Some(Element::of(&ok)?))),
+                Some(ok) => Some(Self::Fallible(Some(simple_type(&ok)?))),
             },
-            other => Element::of(other).map(Self::Plain),
+            other => simple_type(other).map(Self::Plain),
         }
     }
 }
@@ -164,19 +111,10 @@ impl Walk {
         if self.parts > PARTS_MAX {
             return Err(CodecError::TypeSize { limit: PARTS_MAX });
         }
+        if let Some(scalar) = scalar_type(ty) {
+            return Ok(Shape::Scalar(scalar));
+        }
         Ok(match ty {
-            Type::Bool => Shape::Bool,
-            Type::U8 => Shape::U8,
-            Type::S8 => Shape::S8,
-            Type::U16 => Shape::U16,
-            Type::S16 => Shape::S16,
-            Type::U32 => Shape::U32,
-            Type::S32 => Shape::S32,
-            Type::U64 => Shape::U64,
-            Type::S64 => Shape::S64,
-            Type::Float32 => Shape::F32,
-            Type::Float64 => Shape::F64,
-            Type::Char => Shape::Char,
             Type::String => Shape::String,
             Type::List(list) => {
                 let element = Box::new(self.one(&list.ty())?);
@@ -202,7 +140,7 @@ impl Walk {
             Type::Result(result) => self.result(result)?,
             Type::Flags(names) => Shape::Flags(names.names().map(str::to_owned).collect()),
             Type::Stream(stream) => {
-                let element = stream.ty().as_ref().and_then(Element::of);
+                let element = stream.ty().as_ref().and_then(simple_type);
                 Shape::Stream(element.ok_or_else(|| refused("a stream of unsupported elements"))?)
             }
             Type::Future(future) => {
@@ -213,6 +151,7 @@ impl Walk {
             Type::ErrorContext => return Err(refused("an error context")),
             Type::Map(_) => return Err(refused("a map")),
             Type::FixedLengthList(_) => return Err(refused("a list of fixed length")),
+            _ => return Err(refused("an unknown type")),
         })
     }
 
@@ -228,6 +167,29 @@ impl Walk {
         types.map(|ty| self.one(&ty)).collect()
     }
 }
+
+/// The simple type that a type is, as streams and futures carry it.
+fn simple_type(ty: &Type) -> Option<SimpleType> {
+    match ty {
+        Type::String => Some(SimpleType::String),
+        Type::List(list) if list.ty() == Type::U8 => Some(SimpleType::Bytes),
+        ty => scalar_type(ty).map(SimpleType::Scalar),
+    }
+}
+
+macro_rules! scalar_types {
+    ($($scalar:ident: $ty:ty, $name:ident;)*) => {
+        fn scalar_type(ty: &Type) -> Option<Scalar> {
+            use Type::{Float32 as F32, Float64 as F64, *};
+            Some(match ty {
+                $($scalar => Scalar::$scalar,)*
+                _ => return None,
+            })
+        }
+    };
+}
+
+for_each_scalar!(scalar_types);
 
 fn refused(found: &'static str) -> CodecError {
     CodecError::Type { found }

@@ -115,7 +115,7 @@ macro_rules! signature {
         }
 
         let signature = Signature {
-            params: vec![$(<$param as Param>::KIND),*],
+            params: vec![$(<$param as Param>::TYPE),*],
             outcome: <$returned as ReturnType>::OUTCOME,
         };
         $table.insert(signature, SignatureCode { bind, serve });
@@ -185,12 +185,13 @@ fn table() -> HashMap<Signature, SignatureCode> {
 
 #[cfg(test)]
 mod tests {
-    use weft_stub::plan::{Kind, Outcome};
+    use weft_stub::plan::Outcome;
+    use weft_wire::{Scalar, SimpleType};
 
     use super::*;
 
     #[track_caller]
-    fn has(params: &[Kind], outcome: Outcome) {
+    fn has(params: &[SimpleType], outcome: Outcome) {
         let params = params.to_vec();
         let signature = Signature { params, outcome };
         assert!(find(&signature).is_some(), "{signature:?}");
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn strings_and_bytes_cross_by_their_own_types_alone_and_in_pairs() {
-        let bulk = [Kind::String, Kind::Bytes];
+        let bulk = [SimpleType::String, SimpleType::Bytes];
         for first in bulk {
             for outcome in bulk {
                 has(&[first], Outcome::Plain(outcome));
@@ -213,16 +214,15 @@ mod tests {
 
     #[test]
     fn every_scalar_crosses_by_its_own_type() {
-        use Kind::{Bool, Char, F32, F64, S8, S16, S32, S64, U8, U16, U32, U64};
-        for kind in [Bool, U8, S8, U16, S16, U32, S32, U64, S64, F32, F64, Char] {
-            has(&[kind], Outcome::Plain(kind));
+        for scalar in Scalar::ALL.map(SimpleType::from) {
+            has(&[scalar], Outcome::Plain(scalar));
         }
     }
 
     #[test]
     fn a_signature_that_the_table_does_not_have_is_not_found() {
-        let params = vec![Kind::Char, Kind::S16];
-        let outcome = Outcome::Plain(Kind::F32);
+        let params = vec![Scalar::Char.into(), Scalar::S16.into()];
+        let outcome = Outcome::Plain(Scalar::F32.into());
         assert!(find(&Signature { params, outcome }).is_none());
     }
 }

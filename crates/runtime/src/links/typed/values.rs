@@ -5,15 +5,15 @@ use std::borrow::Cow;
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, WasmList, WasmStr};
-use weft_stub::plan::{Kind, Outcome};
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder};
+use weft_stub::plan::Outcome;
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Scalar, SimpleType, for_each_scalar};
 
 use crate::guest::GuestState;
 use crate::links::{LinkFailure, LinkedFunction};
 
 /// A parameter of a signature.
 pub(super) trait Param {
-    const KIND: Kind;
+    const TYPE: SimpleType;
     /// The value as lifted from the importer's store.
     type Lifted: ComponentType + Lift + Send + Sync + 'static;
     /// The value as borrowed from the importer's memory, or from a frame.
@@ -37,7 +37,7 @@ pub(super) trait Param {
 pub(super) trait Value:
     ComponentType + Lift + Lower + Send + Sync + Sized + 'static
 {
-    const KIND: Kind;
+    const TYPE: SimpleType;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
@@ -70,10 +70,10 @@ pub(super) struct Bytes;
 // === scalars ===
 
 macro_rules! scalars {
-    ($($ty:ty: $kind:ident, $method:ident;)*) => {
+    ($($scalar:ident: $ty:ty, $method:ident;)*) => {
         $(
             impl Param for $ty {
-                const KIND: Kind = Kind::$kind;
+                const TYPE: SimpleType = SimpleType::Scalar(Scalar::$scalar);
                 type Lifted = $ty;
                 type Borrowed<'a> = $ty;
                 type Lowered<'a> = $ty;
@@ -99,7 +99,7 @@ macro_rules! scalars {
             }
 
             impl Value for $ty {
-                const KIND: Kind = Kind::$kind;
+                const TYPE: SimpleType = SimpleType::Scalar(Scalar::$scalar);
 
                 fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
                     encoder.$method(*self)
@@ -113,25 +113,12 @@ macro_rules! scalars {
     };
 }
 
-scalars! {
-    bool: Bool, bool;
-    u8: U8, u8;
-    i8: S8, s8;
-    u16: U16, u16;
-    i16: S16, s16;
-    u32: U32, u32;
-    i32: S32, s32;
-    u64: U64, u64;
-    i64: S64, s64;
-    f32: F32, f32;
-    f64: F64, f64;
-    char: Char, char;
-}
+for_each_scalar!(scalars);
 
 // === strings and bytes ===
 
 impl Param for Text {
-    const KIND: Kind = Kind::String;
+    const TYPE: SimpleType = SimpleType::String;
     type Lifted = WasmStr;
     type Borrowed<'a> = Cow<'a, str>;
     type Lowered<'a> = &'a str;
@@ -157,7 +144,7 @@ impl Param for Text {
 }
 
 impl Param for Bytes {
-    const KIND: Kind = Kind::Bytes;
+    const TYPE: SimpleType = SimpleType::Bytes;
     type Lifted = WasmList<u8>;
     type Borrowed<'a> = &'a [u8];
     type Lowered<'a> = &'a [u8];
@@ -183,7 +170,7 @@ impl Param for Bytes {
 }
 
 impl Value for String {
-    const KIND: Kind = Kind::String;
+    const TYPE: SimpleType = SimpleType::String;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.string(self)
@@ -195,7 +182,7 @@ impl Value for String {
 }
 
 impl Value for Vec<u8> {
-    const KIND: Kind = Kind::Bytes;
+    const TYPE: SimpleType = SimpleType::Bytes;
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.bytes(self)
@@ -225,7 +212,7 @@ impl ReturnType for () {
 }
 
 impl<V: Value> ReturnType for (V,) {
-    const OUTCOME: Outcome = Outcome::Plain(V::KIND);
+    const OUTCOME: Outcome = Outcome::Plain(V::TYPE);
 
     fn from_failure(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
         Err(function.trap(failure))
@@ -267,7 +254,7 @@ impl ReturnType for (Result<(), String>,) {
 }
 
 impl<V: Value> ReturnType for (Result<V, String>,) {
-    const OUTCOME: Outcome = Outcome::Fallible(Some(V::KIND));
+    const OUTCOME: Outcome = Outcome::Fallible(Some(V::TYPE));
 
     fn from_failure(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
         Ok((Err(failure.to_string()),))

@@ -8,6 +8,7 @@ mod reader;
 mod scalar;
 
 use wasm_encoder::Function;
+use weft_wire::Scalar;
 
 use super::code::{Code, Local, at, byte_at};
 use super::decode_error::DecodeError;
@@ -16,7 +17,7 @@ use super::helpers::Helper;
 use super::shape::{Flat, Shape, ShapeId, Tag};
 use super::variant_cases::CaseSwitch;
 use reader::{ADDRESS, END, P, Reader};
-use scalar::Integer;
+use scalar::{Integer, decode_flags};
 
 /// The maximum number of elements of one list, as `weft_wire::MAX_VALUE_ELEMENTS` has it for a
 /// whole value. Lists of bytes and floats, as large in memory as encoded, are limited by their
@@ -154,7 +155,11 @@ impl Generator {
             }
             Shape::String => self.decode_by(reader, Key::Helper(Helper::ReadString), place),
             Shape::List(element) => self.decode_by(reader, Key::DecodeList(element), place),
-            scalar => self.decode_scalar(reader, &scalar, run, place),
+            Shape::Scalar(scalar) => self.decode_scalar(reader, scalar, run, place),
+            Shape::Flags(count) => decode_flags(reader, count, run, place),
+            Shape::Handle { resource, owned } => {
+                self.decode_handle(reader, (resource, owned), run, place);
+            }
         }
     }
 
@@ -211,7 +216,7 @@ impl Generator {
                 add.local_get(P).i32_load8_u(place).local_set(tag);
                 tag
             }
-            Tag::Integer => self.decode_integer(reader, Integer::UNSIGNED_32),
+            Tag::Integer => self.decode_integer(reader, Integer::of(Scalar::U32)),
         };
         // A component cannot have more cases than this.
         let count = i32::try_from(cases.len()).unwrap_or(i32::MAX);
@@ -227,7 +232,7 @@ impl Generator {
     /// Decodes the length of a list.
     fn decode_length(&mut self, reader: &mut Reader) -> Local {
         reader.require(1, 1);
-        self.decode_integer(reader, Integer::UNSIGNED_32)
+        self.decode_integer(reader, Integer::of(Scalar::U32))
     }
 }
 

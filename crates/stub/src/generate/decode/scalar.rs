@@ -1,6 +1,7 @@
 //! Code that decodes scalars: numbers, characters, flags, handles.
 
 use wasm_encoder::ValType;
+use weft_wire::Scalar;
 
 use super::reader::{END, P, Reader};
 use super::store;
@@ -8,35 +9,23 @@ use crate::generate::code::{Code, Local, byte_at};
 use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 use crate::generate::helpers::Helper;
-use crate::generate::shape::{Flat, Shape};
+use crate::generate::shape::Flat;
 
 impl Generator {
     pub(super) fn decode_scalar(
         &mut self,
         reader: &mut Reader,
-        shape: &Shape,
+        scalar: Scalar,
         run: u32,
-        (address, offset): (Local, u32),
+        place: (Local, u32),
     ) {
-        let place = (address, offset);
-        match shape {
-            Shape::U8 | Shape::S8 => decode_copy(reader, (Flat::I32, 1), run, place),
-            Shape::F32 => decode_copy(reader, (Flat::F32, 4), run, place),
-            Shape::F64 => decode_copy(reader, (Flat::F64, 8), run, place),
-            Shape::Bool => decode_bool(reader, run, place),
-            Shape::Flags(count) => decode_flags(reader, *count, run, place),
-            Shape::U16 => self.decode_number(reader, Integer::unsigned(16), run, place),
-            Shape::U32 => self.decode_number(reader, Integer::UNSIGNED_32, run, place),
-            Shape::U64 => self.decode_number(reader, Integer::unsigned(64), run, place),
-            Shape::S16 => self.decode_number(reader, Integer::signed(16), run, place),
-            Shape::S32 => self.decode_number(reader, Integer::signed(32), run, place),
-            Shape::S64 => self.decode_number(reader, Integer::signed(64), run, place),
-            Shape::Char => self.decode_char(reader, run, place),
-            Shape::Handle { resource, owned } => {
-                self.decode_handle(reader, (*resource, *owned), run, place);
+        match scalar {
+            Scalar::U8 | Scalar::S8 | Scalar::F32 | Scalar::F64 => {
+                decode_copy(reader, scalar, run, place);
             }
-            // Not scalars.
-            Shape::String | Shape::List(_) | Shape::Record(_) | Shape::Variant(..) => {}
+            Scalar::Bool => decode_bool(reader, run, place),
+            Scalar::Char => self.decode_char(reader, run, place),
+            integer => self.decode_number(reader, Integer::of(integer), run, place),
         }
     }
 
@@ -106,7 +95,7 @@ impl Generator {
 
     /// Stores the wire's handle number in memory. The conversion to a handle follows once the whole
     /// value is decoded. A skeleton checks at once that the handle exists.
-    fn decode_handle(
+    pub(super) fn decode_handle(
         &mut self,
         reader: &mut Reader,
         (resource, owned): (u32, bool),
@@ -137,19 +126,15 @@ impl Generator {
 }
 
 /// Copies a value with the same bytes in memory and on the wire.
-fn decode_copy(
-    reader: &mut Reader,
-    (flat, bytes): (Flat, u32),
-    run: u32,
-    (address, offset): (Local, u32),
-) {
+fn decode_copy(reader: &mut Reader, scalar: Scalar, run: u32, (address, offset): (Local, u32)) {
+    let (flat, bytes) = (Flat::of(scalar), scalar.bytes());
     reader.require(bytes, run);
     let place = byte_at(reader.advance(bytes));
     let mut add = reader.code.add();
     add.local_get(address).local_get(P);
-    match (flat, bytes) {
-        (Flat::I32, _) => add.i32_load8_u(place),
-        (Flat::F32, _) => add.f32_load(place),
+    match flat {
+        Flat::I32 => add.i32_load8_u(place),
+        Flat::F32 => add.f32_load(place),
         _ => add.f64_load(place),
     };
     store(&mut reader.code, offset, flat, bytes);
@@ -168,7 +153,12 @@ fn decode_bool(reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
     reader.code.release(byte);
 }
 
-fn decode_flags(reader: &mut Reader, count: u32, run: u32, (address, offset): (Local, u32)) {
+pub(super) fn decode_flags(
+    reader: &mut Reader,
+    count: u32,
+    run: u32,
+    (address, offset): (Local, u32),
+) {
     let wire = count.div_ceil(8);
     reader.require(wire, run);
     let place = reader.advance(wire);
@@ -222,16 +212,11 @@ pub(super) struct Integer {
 }
 
 impl Integer {
-    pub(super) const UNSIGNED_32: Self = Self::unsigned(32);
-
-    const fn unsigned(bits: u32) -> Self {
-        let signed = false;
-        Self { bits, signed }
-    }
-
-    const fn signed(bits: u32) -> Self {
-        let signed = true;
-        Self { bits, signed }
+    pub(super) fn of(scalar: Scalar) -> Self {
+        Self {
+            bits: 8 * scalar.bytes(),
+            signed: scalar.is_signed(),
+        }
     }
 
     fn flat(self) -> Flat {

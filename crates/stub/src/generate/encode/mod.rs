@@ -210,7 +210,11 @@ impl Generator {
                 code.add().call(write).local_set(sink.p);
                 sink.room = 0;
             }
-            scalar => self.encode_scalar(code, sink, &scalar, source),
+            Shape::Scalar(scalar) => self.encode_scalar(code, sink, scalar, source),
+            Shape::Flags(count) => self.encode_flags(code, sink, count, source),
+            Shape::Handle { resource, owned } => {
+                self.encode_handle(code, sink, (resource, owned), source);
+            }
         }
     }
 

@@ -1,60 +1,55 @@
 //! Code that encodes scalars: numbers, characters, flags, handles.
 
 use wasm_encoder::ValType;
+use weft_wire::Scalar;
 
 use super::{Sink, Source, push};
 use crate::generate::code::{Code, Local, byte_at};
 use crate::generate::generator::{Generator, Key};
 use crate::generate::handles::HandleConversion;
 use crate::generate::helpers::Helper;
-use crate::generate::shape::{Flat, Shape};
+use crate::generate::shape::Flat;
 
 impl Generator {
     pub(super) fn encode_scalar(
         &mut self,
         code: &mut Code,
         sink: &mut Sink,
-        shape: &Shape,
+        scalar: Scalar,
         source: &Source,
     ) {
-        match shape {
-            Shape::Bool | Shape::U8 | Shape::S8 => {
-                self.encode_fixed(code, sink, 1, |code| push(code, source, 0, Flat::I32, 1));
+        let (flat, bytes) = (Flat::of(scalar), scalar.bytes());
+        match scalar {
+            Scalar::Bool | Scalar::U8 | Scalar::S8 => {
+                self.encode_fixed(code, sink, 1, |code| push(code, source, 0, flat, 1));
             }
-            Shape::F32 => self.encode_float(code, sink, Flat::F32, source),
-            Shape::F64 => self.encode_float(code, sink, Flat::F64, source),
-            Shape::Flags(count) => {
-                let (wire, memory) = (count.div_ceil(8), count.div_ceil(8).next_power_of_two());
-                self.encode_fixed(code, sink, wire, |code| {
-                    push(code, source, 0, Flat::I32, memory);
+            Scalar::F32 | Scalar::F64 => self.encode_float(code, sink, flat, source),
+            Scalar::U16 | Scalar::U32 | Scalar::U64 => {
+                self.encode_unsigned(code, sink, flat, |code| push(code, source, 0, flat, bytes));
+            }
+            Scalar::S16 | Scalar::S32 | Scalar::S64 => {
+                self.encode_signed(code, sink, flat, |code| {
+                    push(code, source, 0, flat, bytes);
+                    if scalar == Scalar::S16 {
+                        code.add().i32_extend16_s();
+                    }
                 });
             }
-            Shape::U16 => self.encode_unsigned(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 2);
-            }),
-            Shape::U32 => self.encode_unsigned(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 4);
-            }),
-            Shape::U64 => self.encode_unsigned(code, sink, Flat::I64, |code| {
-                push(code, source, 0, Flat::I64, 8);
-            }),
-            Shape::S16 => self.encode_signed(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 2);
-                code.add().i32_extend16_s();
-            }),
-            Shape::S32 => self.encode_signed(code, sink, Flat::I32, |code| {
-                push(code, source, 0, Flat::I32, 4);
-            }),
-            Shape::S64 => self.encode_signed(code, sink, Flat::I64, |code| {
-                push(code, source, 0, Flat::I64, 8);
-            }),
-            Shape::Char => self.encode_char(code, sink, source),
-            Shape::Handle { resource, owned } => {
-                self.encode_handle(code, sink, (*resource, *owned), source);
-            }
-            // Not scalars.
-            Shape::String | Shape::List(_) | Shape::Record(_) | Shape::Variant(..) => {}
+            Scalar::Char => self.encode_char(code, sink, source),
         }
+    }
+
+    pub(super) fn encode_flags(
+        &mut self,
+        code: &mut Code,
+        sink: &mut Sink,
+        count: u32,
+        source: &Source,
+    ) {
+        let bytes = count.div_ceil(8);
+        self.encode_fixed(code, sink, bytes, |code| {
+            push(code, source, 0, Flat::I32, bytes.next_power_of_two());
+        });
     }
 
     /// Encodes the low 1 to 4 bytes of an `i32`.
@@ -182,7 +177,7 @@ impl Generator {
 
     /// Encodes a handle as a list of four bytes. A stub's owned handle is dropped first, as its
     /// resource moves to the other side.
-    fn encode_handle(
+    pub(super) fn encode_handle(
         &mut self,
         code: &mut Code,
         sink: &mut Sink,

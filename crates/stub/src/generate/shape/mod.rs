@@ -9,9 +9,11 @@ mod type_layout;
 
 use std::collections::HashMap;
 
+use weft_wire::Scalar;
 use wit_parser::{Handle, Resolve, Type, TypeDefKind, TypeId};
 
 use super::error::GenerateError;
+use crate::plan::scalar_type;
 use type_layout::MAX_SIZE;
 pub(crate) use type_layout::TypeLayout;
 
@@ -28,18 +30,7 @@ pub(crate) struct ShapeId(u32);
 /// The structure of a type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
-    Bool,
-    U8,
-    S8,
-    U16,
-    S16,
-    U32,
-    S32,
-    U64,
-    S64,
-    F32,
-    F64,
-    Char,
+    Scalar(Scalar),
     String,
     List(ShapeId),
     Record(Vec<ShapeId>),
@@ -121,21 +112,12 @@ impl Shapes {
             return Err(GenerateError::TooDeep { limit: MAX_DEPTH });
         }
         let shape = match ty {
-            Type::Bool => Shape::Bool,
-            Type::U8 => Shape::U8,
-            Type::S8 => Shape::S8,
-            Type::U16 => Shape::U16,
-            Type::S16 => Shape::S16,
-            Type::U32 => Shape::U32,
-            Type::S32 => Shape::S32,
-            Type::U64 => Shape::U64,
-            Type::S64 => Shape::S64,
-            Type::F32 => Shape::F32,
-            Type::F64 => Shape::F64,
-            Type::Char => Shape::Char,
             Type::String => Shape::String,
-            Type::ErrorContext => return Err(GenerateError::unsupported("error-context")),
             Type::Id(id) => return self.add_defined(resolve, *id, depth),
+            other => match scalar_type(other) {
+                Some(scalar) => Shape::Scalar(scalar),
+                None => return Err(GenerateError::unsupported("error-context")),
+            },
         };
         self.intern(shape)
     }

@@ -1,5 +1,7 @@
 //! The size of values: in canonical memory, in flat slots, and encoded.
 
+use weft_wire::Scalar;
+
 use super::{Flat, MAX_FLAT, Shape, ShapeId, Shapes};
 use crate::generate::error::GenerateError;
 
@@ -38,23 +40,21 @@ pub(crate) struct VariantLayout {
 
 impl Shapes {
     pub(super) fn measure(&self, shape: &Shape) -> Result<TypeLayout, GenerateError> {
-        use Flat::{F32, F64, I32, I64};
         Ok(match shape {
-            Shape::Bool => TypeLayout::scalar(1, I32, 1, 1),
-            Shape::U8 | Shape::S8 => TypeLayout::scalar(1, I32, 1, 1).plain(),
-            Shape::U16 | Shape::S16 => TypeLayout::scalar(2, I32, 1, 3),
-            Shape::U32 | Shape::S32 => TypeLayout::scalar(4, I32, 1, 5),
-            Shape::U64 | Shape::S64 => TypeLayout::scalar(8, I64, 1, 10),
-            Shape::F32 => TypeLayout::scalar(4, F32, 4, 4).plain(),
-            Shape::F64 => TypeLayout::scalar(8, F64, 8, 8).plain(),
-            Shape::Char => TypeLayout::scalar(4, I32, 1, 4),
+            Shape::Scalar(scalar) => {
+                let (min, max) = scalar.encoded_bytes();
+                TypeLayout {
+                    is_plain: scalar.is_plain(),
+                    ..TypeLayout::scalar(scalar.bytes(), Flat::of(*scalar), min, max)
+                }
+            }
             Shape::Flags(count) => {
                 let bytes = count.div_ceil(8);
-                TypeLayout::scalar(bytes.next_power_of_two(), I32, bytes, bytes)
+                TypeLayout::scalar(bytes.next_power_of_two(), Flat::I32, bytes, bytes)
             }
             Shape::Handle { .. } => TypeLayout {
                 has_handles: true,
-                ..TypeLayout::scalar(4, I32, 5, 5)
+                ..TypeLayout::scalar(4, Flat::I32, 5, 5)
             },
             Shape::String => TypeLayout::list(),
             Shape::List(element) => {
@@ -186,16 +186,19 @@ impl TypeLayout {
             ..Self::nothing()
         }
     }
-
-    fn plain(self) -> Self {
-        Self {
-            is_plain: true,
-            ..self
-        }
-    }
 }
 
 impl Flat {
+    /// The type of a scalar.
+    pub(crate) fn of(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::U64 | Scalar::S64 => Self::I64,
+            Scalar::F32 => Self::F32,
+            Scalar::F64 => Self::F64,
+            _ => Self::I32,
+        }
+    }
+
     /// The type of a slot that two cases of a variant share.
     fn join(self, other: Self) -> Self {
         match (self, other) {

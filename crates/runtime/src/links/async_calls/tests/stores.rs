@@ -14,12 +14,13 @@ use wasmtime::component::{
 };
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
 use weft_link::stream_table::{Event, Gone, Kind, Side};
+use weft_wire::{Scalar, SimpleType};
 
 use super::super::caller_codec;
 use super::super::element::StreamItem;
 use super::super::stream_transfer::{SentFutures, StoreTransfer};
 use super::{CHANNELS, Channel, pair};
-use crate::links::codec::{Element, FunctionShape, FutureValue, Shape, StreamTransfer, decode};
+use crate::links::codec::{FunctionShape, FutureValue, Shape, StreamTransfer, decode};
 
 /// Timeout of operations that complete at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,7 +141,7 @@ async fn run_until_dropped(store: &mut Store<()>, dropped: oneshot::Receiver<()>
 }
 
 async fn streams<T: StreamItem + Unpin + Clone + PartialEq + Debug>(
-    element: Element,
+    element: impl Into<SimpleType> + Copy + Debug,
     elements: Vec<T>,
 ) {
     for channel in CHANNELS {
@@ -149,7 +150,7 @@ async fn streams<T: StreamItem + Unpin + Clone + PartialEq + Debug>(
         let reader = StreamReader::new(&mut source, elements.clone()).unwrap();
         let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
         let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
-        let stream = transfer(from, to, Shape::Stream(element), stream);
+        let stream = transfer(from, to, Shape::Stream(element.into()), stream);
         let (collected, dropped) = collect::<T>(&mut destination, stream, usize::MAX);
         tokio::join!(
             run_until_closed(&mut source, &importer),
@@ -168,52 +169,58 @@ async fn streams<T: StreamItem + Unpin + Clone + PartialEq + Debug>(
 async fn streams_of_every_element_type_arrive_unchanged() {
     // More than one chunk of each.
     let numbers = 0..100_000_u32;
-    streams::<bool>(Element::Bool, numbers.clone().map(|n| n % 3 == 0).collect()).await;
-    streams::<u8>(Element::U8, (0..1 << 20).map(|n: u32| n as u8).collect()).await;
-    streams::<i8>(Element::S8, numbers.clone().map(|n| n as i8).collect()).await;
-    streams::<u16>(Element::U16, numbers.clone().map(|n| n as u16).collect()).await;
-    streams::<i16>(Element::S16, numbers.clone().map(|n| n as i16).collect()).await;
-    streams::<u32>(Element::U32, numbers.clone().collect()).await;
-    streams::<i32>(Element::S32, numbers.clone().map(|n| -(n as i32)).collect()).await;
+    streams::<bool>(Scalar::Bool, numbers.clone().map(|n| n % 3 == 0).collect()).await;
+    streams::<u8>(Scalar::U8, (0..1 << 20).map(|n: u32| n as u8).collect()).await;
+    streams::<i8>(Scalar::S8, numbers.clone().map(|n| n as i8).collect()).await;
+    streams::<u16>(Scalar::U16, numbers.clone().map(|n| n as u16).collect()).await;
+    streams::<i16>(Scalar::S16, numbers.clone().map(|n| n as i16).collect()).await;
+    streams::<u32>(Scalar::U32, numbers.clone().collect()).await;
+    streams::<i32>(Scalar::S32, numbers.clone().map(|n| -(n as i32)).collect()).await;
     streams::<u64>(
-        Element::U64,
+        Scalar::U64,
         numbers.clone().map(|n| u64::from(n) << 32).collect(),
     )
     .await;
     streams::<i64>(
-        Element::S64,
+        Scalar::S64,
         numbers.clone().map(|n| i64::from(n) << 40).collect(),
     )
     .await;
-    streams::<f32>(Element::F32, numbers.clone().map(|n| n as f32).collect()).await;
-    streams::<f64>(Element::F64, numbers.clone().map(f64::from).collect()).await;
+    streams::<f32>(Scalar::F32, numbers.clone().map(|n| n as f32).collect()).await;
+    streams::<f64>(Scalar::F64, numbers.clone().map(f64::from).collect()).await;
     streams::<char>(
-        Element::Char,
+        Scalar::Char,
         numbers.clone().filter_map(char::from_u32).collect(),
     )
     .await;
     let texts = numbers.step_by(100).map(|n| "ä".repeat(n as usize % 999));
-    streams::<String>(Element::String, texts.clone().collect()).await;
-    streams::<Vec<u8>>(Element::Bytes, texts.map(String::into_bytes).collect()).await;
+    streams::<String>(SimpleType::String, texts.clone().collect()).await;
+    streams::<Vec<u8>>(SimpleType::Bytes, texts.map(String::into_bytes).collect()).await;
 }
 
 #[tokio::test]
 async fn one_element_may_be_longer_than_the_window() {
     let long = vec!["x".repeat(3 << 20), String::new(), "y".repeat(1 << 20)];
-    streams::<String>(Element::String, long).await;
+    streams::<String>(SimpleType::String, long).await;
 }
 
 #[tokio::test]
 async fn a_stream_without_elements_ends() {
-    streams::<u8>(Element::U8, Vec::new()).await;
-    streams::<String>(Element::String, Vec::new()).await;
+    streams::<u8>(Scalar::U8, Vec::new()).await;
+    streams::<String>(SimpleType::String, Vec::new()).await;
 }
 
 #[tokio::test]
 async fn empty_chunks_are_skipped() {
     for (element, chunks) in [
-        (Element::U8, [vec![0], vec![1, 7], vec![0], vec![2, 8, 9]]),
-        (Element::Bool, [vec![0], vec![1, 1], vec![0], vec![2, 0, 1]]),
+        (
+            Scalar::U8.into(),
+            [vec![0], vec![1, 7], vec![0], vec![2, 8, 9]],
+        ),
+        (
+            Scalar::Bool.into(),
+            [vec![0], vec![1, 1], vec![0], vec![2, 0, 1]],
+        ),
     ] {
         let (importer, exporter) = pair(Channel::Framed);
         let mut destination = store();
@@ -233,7 +240,7 @@ async fn empty_chunks_are_skipped() {
             }
             drop(sender);
         };
-        if element == Element::U8 {
+        if element == Scalar::U8.into() {
             let (collected, dropped) = collect::<u8>(&mut destination, stream, usize::MAX);
             tokio::join!(send, run_until_dropped(&mut destination, dropped));
             assert_eq!(*collected.lock().unwrap(), [7, 8, 9]);
@@ -256,7 +263,7 @@ async fn a_chunk_that_cannot_be_decoded_ends_its_stream() {
             side: &exporter,
             sent: &mut SentFutures::default(),
         };
-        let stream = Val::Stream(ends.take_stream(number, Element::U8).unwrap());
+        let stream = Val::Stream(ends.take_stream(number, Scalar::U8.into()).unwrap());
         let (collected, dropped) = collect::<u8>(&mut destination, stream, usize::MAX);
         let send = async {
             for chunk in [vec![2, 1, 2], payload, vec![1, 3]] {
@@ -281,7 +288,7 @@ async fn a_dropped_reader_ends_the_stream_in_the_writers_store() {
         let reader = StreamReader::new(&mut source, endless).unwrap();
         let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
         let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
-        let stream = transfer(from, to, Shape::Stream(Element::U32), stream);
+        let stream = transfer(from, to, Shape::Stream(Scalar::U32.into()), stream);
         let (collected, dropped) = collect::<u32>(&mut destination, stream, 10);
         tokio::join!(
             run_until_closed(&mut source, &importer),
@@ -299,7 +306,7 @@ async fn the_end_of_a_store_leaves_its_streams_incomplete() {
         let reader = StreamReader::new(&mut source, vec![1_u32; 10_000_000]).unwrap();
         let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
         let (from, to) = ((&mut source, &importer), (&mut destination, &exporter));
-        let stream = transfer(from, to, Shape::Stream(Element::U32), stream);
+        let stream = transfer(from, to, Shape::Stream(Scalar::U32.into()), stream);
         let (_, dropped) = collect::<u32>(&mut destination, stream, usize::MAX);
         assert!(
             exporter
@@ -367,17 +374,17 @@ async fn futures<T: StreamItem + Unpin + Clone + PartialEq + Debug>(of: FutureVa
 
 #[tokio::test]
 async fn futures_of_every_type_have_their_value() {
-    let plain = FutureValue::Plain;
-    futures(plain(Element::Bool), true).await;
-    futures(plain(Element::U64), u64::MAX).await;
-    futures(plain(Element::Char), 'ß').await;
-    futures(plain(Element::String), "x".repeat(1 << 20)).await;
-    futures(plain(Element::Bytes), vec![7_u8; 1 << 20]).await;
+    let plain = |ty: Scalar| FutureValue::Plain(ty.into());
+    futures(plain(Scalar::Bool), true).await;
+    futures(plain(Scalar::U64), u64::MAX).await;
+    futures(plain(Scalar::Char), 'ß').await;
+    futures(FutureValue::Plain(SimpleType::String), "x".repeat(1 << 20)).await;
+    futures(FutureValue::Plain(SimpleType::Bytes), vec![7_u8; 1 << 20]).await;
     for value in [Ok(()), Err("so".to_owned())] {
         futures(FutureValue::Fallible(None), value).await;
     }
     for value in [Ok("value".to_owned()), Err("so".to_owned())] {
-        futures(FutureValue::Fallible(Some(Element::String)), value).await;
+        futures(FutureValue::Fallible(Some(SimpleType::String)), value).await;
     }
 }
 
@@ -411,7 +418,7 @@ async fn a_fallible_future_reports_that_its_writer_ended() {
 #[tokio::test]
 async fn the_reader_of_an_infallible_future_traps_when_its_writer_ended() {
     let mut destination = store();
-    let of = FutureValue::Plain(Element::U32);
+    let of = FutureValue::Plain(Scalar::U32.into());
     let (future, _sides) = broken_future::<u32>(of, &mut destination);
     let received = receive_value::<u32>(&mut destination, future);
     let ran = destination.run_concurrent(async |_| received.await);

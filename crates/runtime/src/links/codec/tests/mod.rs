@@ -10,9 +10,9 @@ use proptest::sample::{Index, subsequence};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, FutureAny, StreamAny, Type, Val};
 use wasmtime::{Config, Engine};
-use weft_wire::{MAX_VALUE_ELEMENTS, Problem};
+use weft_wire::{MAX_VALUE_ELEMENTS, Problem, Scalar, SimpleType};
 
-use super::{CodecError, Element, FutureValue, Shape, StreamTransfer, decode, encode};
+use super::{CodecError, FutureValue, Shape, StreamTransfer, decode, encode};
 
 /// A type in the notation of the tests.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ const PRIMITIVES: [&str; 13] = [
 struct NoStreams;
 
 impl StreamTransfer for NoStreams {
-    fn give_stream(&mut self, _: &StreamAny, _: Element) -> Result<u32, CodecError> {
+    fn give_stream(&mut self, _: &StreamAny, _: SimpleType) -> Result<u32, CodecError> {
         Err(CodecError::Transfer("no streams here"))
     }
 
@@ -44,7 +44,7 @@ impl StreamTransfer for NoStreams {
         Err(CodecError::Transfer("no futures here"))
     }
 
-    fn take_stream(&mut self, _: u32, _: Element) -> Result<StreamAny, CodecError> {
+    fn take_stream(&mut self, _: u32, _: SimpleType) -> Result<StreamAny, CodecError> {
         Err(CodecError::Transfer("no streams here"))
     }
 
@@ -303,9 +303,13 @@ proptest! {
 #[test]
 fn the_payload_of_a_nan_is_carried() {
     for bits in [0x7ff8_0000_0000_0001_u64, 0xfff4_dead_beef_0001] {
-        let bytes = to_bytes(&Val::Float64(f64::from_bits(bits)), &Shape::F64).unwrap();
+        let bytes = to_bytes(
+            &Val::Float64(f64::from_bits(bits)),
+            &Shape::Scalar(Scalar::F64),
+        )
+        .unwrap();
         assert_eq!(bytes, bits.to_le_bytes());
-        let Val::Float64(value) = of_bytes(&bytes, &Shape::F64).unwrap() else {
+        let Val::Float64(value) = of_bytes(&bytes, &Shape::Scalar(Scalar::F64)).unwrap() else {
             panic!("a float is decoded as one");
         };
         assert_eq!(value.to_bits(), bits);
@@ -440,17 +444,20 @@ fn streams_and_futures_have_the_elements_that_links_carry() {
     let engine = engine();
     let future = |value| Shape::Future(value);
     let cases = [
-        ("(stream u8)", Shape::Stream(Element::U8)),
-        ("(stream string)", Shape::Stream(Element::String)),
-        ("(stream (list u8))", Shape::Stream(Element::Bytes)),
-        ("(future f64)", future(FutureValue::Plain(Element::F64))),
+        ("(stream u8)", Shape::Stream(Scalar::U8.into())),
+        ("(stream string)", Shape::Stream(SimpleType::String)),
+        ("(stream (list u8))", Shape::Stream(SimpleType::Bytes)),
+        (
+            "(future f64)",
+            future(FutureValue::Plain(Scalar::F64.into())),
+        ),
         (
             "(future (result (error string)))",
             future(FutureValue::Fallible(None)),
         ),
         (
             "(future (result u32 (error string)))",
-            future(FutureValue::Fallible(Some(Element::U32))),
+            future(FutureValue::Fallible(Some(Scalar::U32.into()))),
         ),
     ];
     for (ty, expected) in cases {
