@@ -4,7 +4,7 @@ use wasmparser::component_types::{
     AliasableResourceId, ComponentAnyTypeId, ComponentDefinedType, ComponentDefinedTypeId,
     ComponentFuncTypeId, ComponentValType,
 };
-use wasmparser::{PrimitiveValType, names::KebabString};
+use wasmparser::names::KebabString;
 
 use crate::binary::Component;
 use crate::limits::MAX_SIGNATURE_BYTES;
@@ -119,7 +119,7 @@ impl<'a> Printer<'a> {
 
     fn value(&mut self, ty: &ComponentValType) {
         match ty {
-            ComponentValType::Primitive(primitive) => self.text(primitive_name(*primitive)),
+            ComponentValType::Primitive(primitive) => self.text(&primitive.to_string()),
             ComponentValType::Type(id) => {
                 match self.component.type_name(ComponentAnyTypeId::Defined(*id)) {
                     Some(name) => self.text(name),
@@ -152,7 +152,7 @@ impl<'a> Printer<'a> {
         // Not borrowed from the printer, which is written to during the walk.
         let component = self.component;
         match &component.types[id] {
-            ComponentDefinedType::Primitive(primitive) => self.text(primitive_name(*primitive)),
+            ComponentDefinedType::Primitive(primitive) => self.text(&primitive.to_string()),
             ComponentDefinedType::Record(record) => {
                 let fields = record.fields.iter().map(|(name, ty)| (name, Some(ty)));
                 self.fields(fields, Payload::Colon);
@@ -221,24 +221,5 @@ impl<'a> Printer<'a> {
         let component = self.component;
         let name = component.type_name(ComponentAnyTypeId::Resource(id));
         self.text(name.unwrap_or("resource"));
-    }
-}
-
-fn primitive_name(primitive: PrimitiveValType) -> &'static str {
-    match primitive {
-        PrimitiveValType::Bool => "bool",
-        PrimitiveValType::S8 => "s8",
-        PrimitiveValType::U8 => "u8",
-        PrimitiveValType::S16 => "s16",
-        PrimitiveValType::U16 => "u16",
-        PrimitiveValType::S32 => "s32",
-        PrimitiveValType::U32 => "u32",
-        PrimitiveValType::S64 => "s64",
-        PrimitiveValType::U64 => "u64",
-        PrimitiveValType::F32 => "f32",
-        PrimitiveValType::F64 => "f64",
-        PrimitiveValType::Char => "char",
-        PrimitiveValType::String => "string",
-        PrimitiveValType::ErrorContext => "error-context",
     }
 }
