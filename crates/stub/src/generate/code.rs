@@ -1,8 +1,8 @@
 //! The body of one generated function: its instructions, its locals, and the depth of its blocks.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, ValType};
+use weft_wire::Malformed;
 
-use super::decode_error::DecodeError;
 use super::shape::Flat;
 
 /// A local variable or parameter.
@@ -117,16 +117,16 @@ impl Code {
 
     /// Returns 0 with an error from a function that returns an `i32`, if the condition on the stack
     /// holds.
-    pub(crate) fn fail_if(&mut self, error: DecodeError) {
+    pub(crate) fn fail_if(&mut self, error: Malformed) {
         self.if_();
         self.fail(error);
         self.end();
     }
 
     /// Returns 0 with an error from a function that returns an `i32`.
-    pub(crate) fn fail(&mut self, error: DecodeError) {
+    pub(crate) fn fail(&mut self, error: Malformed) {
         self.add()
-            .i32_const(error.code())
+            .i32_const(error.code().cast_signed())
             .global_set(global::ERROR)
             .i32_const(0)
             .return_();

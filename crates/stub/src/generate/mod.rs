@@ -8,7 +8,6 @@
 
 mod code;
 mod decode;
-mod decode_error;
 mod encode;
 mod error;
 mod flat_abi;

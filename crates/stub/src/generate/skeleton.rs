@@ -1,10 +1,10 @@
 //! The module of a skeleton: it imports interfaces, and calls them with decoded arguments.
 
 use wasm_encoder::{Function as Body, ValType};
+use weft_wire::Malformed;
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, Label, Local, at, byte_at, coerce, global};
-use super::decode_error::DecodeError;
 use super::encode::{Sink, Source, load};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
@@ -116,7 +116,7 @@ impl Generator {
                 add.local_set(rest).local_set(out);
             }
             None => {
-                let unknown = DecodeError::UnknownFunction.code();
+                let unknown = Malformed::UnknownFunction.code().cast_signed();
                 code.add().i32_const(unknown).local_set(rest);
             }
         });
@@ -218,7 +218,7 @@ impl Generator {
         add.i32_const(0).global_get(global::ERROR).return_();
         code.end();
         code.add().local_get(p).local_get(end).i32_ne();
-        fail_if(&mut code, DecodeError::Trailing);
+        fail_if(&mut code, Malformed::Trailing);
         let in_memory = call.result_in_memory(&self.shapes);
         if let Some(shape) = in_memory {
             self.allocate_or_fail(&mut code, shape, result);
@@ -300,7 +300,7 @@ impl Generator {
         let mut add = code.add();
         add.i32_const(size).i32_const(align).call(allocate);
         add.local_tee(area).i32_eqz();
-        fail_if(code, DecodeError::Bytes);
+        fail_if(code, Malformed::Bytes);
     }
 
     /// `(handle) -> address of the outcome`
@@ -330,7 +330,7 @@ impl Generator {
         let mut add = code.add();
         add.i32_const(RETURN_AREA).i32_const(1).i32_store8(at(0, 1));
         add.i32_const(RETURN_AREA);
-        add.i32_const(DecodeError::UnknownHandle.code())
+        add.i32_const(Malformed::UnknownHandle.code().cast_signed())
             .i32_store(at(4, 4));
         code.end();
         code.add().i32_const(RETURN_AREA);
@@ -421,9 +421,11 @@ fn dispatch<A: Copy>(
 }
 
 /// Returns 0 and the error if the condition on the stack holds.
-fn fail_if(code: &mut Code, error: DecodeError) {
+fn fail_if(code: &mut Code, error: Malformed) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(0).i32_const(error.code()).return_();
+    add.i32_const(0)
+        .i32_const(error.code().cast_signed())
+        .return_();
     code.end();
 }

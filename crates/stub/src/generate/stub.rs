@@ -1,10 +1,10 @@
 //! The module of a stub: it exports interfaces, and sends each call to the host as bytes.
 
 use wasm_encoder::{Function as Body, ValType};
+use weft_wire::Malformed;
 use wit_parser::{ResourceIntrinsic, TypeId, WasmExport, WasmExportKind, WasmImport, WorldKey};
 
 use super::code::{Code, Local, at, byte_at, coerce, global};
-use super::decode_error::DecodeError;
 use super::encode::{Sink, Source};
 use super::error::GenerateError;
 use super::generator::{Generator, Key};
@@ -254,7 +254,8 @@ impl Generator {
         code.add().global_get(global::ERROR).return_();
         code.end();
         let mut add = code.add();
-        add.i32_const(DecodeError::Trailing.code()).i32_const(0);
+        add.i32_const(Malformed::Trailing.code().cast_signed())
+            .i32_const(0);
         add.local_get(p).local_get(end).i32_ne().select();
         code.finish()
     }

@@ -8,10 +8,9 @@ mod reader;
 mod scalar;
 
 use wasm_encoder::Function;
-use weft_wire::Scalar;
+use weft_wire::{MAX_VALUE_ELEMENTS, Malformed, Scalar};
 
 use super::code::{Code, Local, at, byte_at};
-use super::decode_error::DecodeError;
 use super::generator::{Generator, Key};
 use super::helpers::Helper;
 use super::shape::{Flat, Shape, ShapeId, Tag};
@@ -19,10 +18,9 @@ use super::variant_cases::CaseSwitch;
 use reader::{ADDRESS, END, P, Reader};
 use scalar::{Integer, decode_flags};
 
-/// The maximum number of elements of one list, as `weft_wire::MAX_VALUE_ELEMENTS` has it for a
-/// whole value. Lists of bytes and floats, as large in memory as encoded, are limited by their
-/// bytes alone.
-const MAX_ELEMENTS: i32 = 4 << 20;
+/// The maximum number of elements of one list. Lists of bytes and floats, as large in memory as
+/// encoded, are limited by their bytes alone.
+const MAX_ELEMENTS: i32 = MAX_VALUE_ELEMENTS as i32;
 
 impl Generator {
     pub(crate) fn make_decode(&mut self, shape: ShapeId) -> Function {
@@ -52,7 +50,7 @@ impl Generator {
         }
         let mut add = reader.code.add();
         add.local_get(count).i32_const(MAX_ELEMENTS).i32_gt_u();
-        reader.code.fail_if(DecodeError::Elements);
+        reader.code.fail_if(Malformed::Elements);
         let reserve = self.helper(Helper::ReserveList);
         let mut add = reader.code.add();
         // Each element takes at least `encoded_min` bytes, so a longer list is truncated.
@@ -222,7 +220,7 @@ impl Generator {
         let count = i32::try_from(cases.len()).unwrap_or(i32::MAX);
         let mut add = reader.code.add();
         add.local_get(tag).i32_const(count).i32_ge_u();
-        reader.code.fail_if(DecodeError::Discriminant);
+        reader.code.fail_if(Malformed::Discriminant);
         let bytes = self.shapes.variant_layout(cases).tag_bytes;
         reader.code.add().local_get(address).local_get(tag);
         store(&mut reader.code, offset, Flat::I32, bytes);
@@ -248,17 +246,4 @@ pub(crate) fn store(code: &mut Code, offset: u32, flat: Flat, bytes: u32) {
         (Flat::F32, _) => add.f32_store(place),
         (Flat::F64, _) => add.f64_store(place),
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::MAX_ELEMENTS;
-
-    #[test]
-    fn the_maximum_list_length_is_that_of_the_wire() {
-        assert_eq!(
-            u64::try_from(MAX_ELEMENTS),
-            Ok(weft_wire::MAX_VALUE_ELEMENTS)
-        );
-    }
 }

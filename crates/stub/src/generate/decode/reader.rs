@@ -1,9 +1,9 @@
 //! The body of a decoding function under construction.
 
 use wasm_encoder::Function;
+use weft_wire::Malformed;
 
 use crate::generate::code::{Code, Label, Local, global};
-use crate::generate::decode_error::DecodeError;
 use crate::generate::variant_cases::HasCode;
 
 /// The parameters of a decoding function, which are its state.
@@ -48,7 +48,7 @@ impl Reader {
         self.flush();
         self.code.add().local_get(P).return_();
         self.code.end();
-        let truncated = DecodeError::Truncated.code();
+        let truncated = Malformed::Truncated.code().cast_signed();
         self.code
             .add()
             .i32_const(truncated)

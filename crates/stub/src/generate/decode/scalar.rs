@@ -1,12 +1,11 @@
 //! Code that decodes scalars: numbers, characters, flags, handles.
 
 use wasm_encoder::ValType;
-use weft_wire::Scalar;
+use weft_wire::{Malformed, Scalar};
 
 use super::reader::{END, P, Reader};
 use super::store;
 use crate::generate::code::{Code, Local, byte_at};
-use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 use crate::generate::helpers::Helper;
 use crate::generate::shape::Flat;
@@ -108,7 +107,7 @@ impl Generator {
         let mut add = reader.code.add();
         add.local_get(P).i32_load8_u(byte_at(place));
         add.i32_const(4).i32_ne();
-        reader.code.fail_if(DecodeError::Handle);
+        reader.code.fail_if(Malformed::Handle);
         let mut add = reader.code.add();
         add.local_get(P).i32_load(byte_at(place + 1));
         add.local_set(number);
@@ -117,7 +116,7 @@ impl Generator {
             let mut add = reader.code.add();
             add.local_get(number).i32_const(resource.cast_signed());
             add.i32_const(i32::from(owned)).call(check).i32_eqz();
-            reader.code.fail_if(DecodeError::UnknownHandle);
+            reader.code.fail_if(Malformed::UnknownHandle);
         }
         reader.code.add().local_get(address).local_get(number);
         store(&mut reader.code, offset, Flat::I32, 4);
@@ -147,7 +146,7 @@ fn decode_bool(reader: &mut Reader, run: u32, (address, offset): (Local, u32)) {
     let mut add = reader.code.add();
     add.local_get(P).i32_load8_u(place);
     add.local_tee(byte).i32_const(1).i32_gt_u();
-    reader.code.fail_if(DecodeError::Bool);
+    reader.code.fail_if(Malformed::Bool);
     reader.code.add().local_get(address).local_get(byte);
     store(&mut reader.code, offset, Flat::I32, 1);
     reader.code.release(byte);
@@ -169,7 +168,7 @@ pub(super) fn decode_flags(
         let mut add = reader.code.add();
         add.local_get(bits).i32_const(count.cast_signed());
         add.i32_shr_u();
-        reader.code.fail_if(DecodeError::Flags);
+        reader.code.fail_if(Malformed::Flags);
     }
     reader.code.add().local_get(address).local_get(bits);
     store(

@@ -1,10 +1,10 @@
 //! The arena: memory that is allocated from the bottom up and freed as a whole after a call.
 
 use wasm_encoder::{Function, ValType};
+use weft_wire::Malformed;
 
 use super::{Helper, RESERVED_BYTES};
 use crate::generate::code::{Code, at, byte_at, global};
-use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 use crate::generate::memory_layout::SLACK;
 
@@ -197,7 +197,7 @@ impl Generator {
         add.local_get(size).i64_extend_i32_u().i64_mul();
         add.local_tee(bytes).local_get(end).local_get(p);
         add.i32_sub().i64_extend_i32_u().i64_gt_u();
-        code.fail_if(DecodeError::Truncated);
+        code.fail_if(Malformed::Truncated);
         // Aligned bytes are used in place.
         let mut add = code.add();
         add.local_get(p).local_get(align).i32_const(1).i32_sub();
@@ -233,12 +233,12 @@ impl Generator {
         add.local_get(size).i64_extend_i32_u().i64_mul();
         add.local_tee(bytes).i64_const(32).i64_shr_u();
         add.i64_const(0).i64_ne();
-        code.fail_if(DecodeError::Bytes);
+        code.fail_if(Malformed::Bytes);
         let mut add = code.add();
         add.local_get(bytes).i32_wrap_i64();
         add.local_get(align).call(allocate);
         add.local_tee(pointer).i32_eqz();
-        code.fail_if(DecodeError::Bytes);
+        code.fail_if(Malformed::Bytes);
         let mut add = code.add();
         add.local_get(address).local_get(pointer);
         add.i32_store(at(0, 4));

@@ -1,9 +1,9 @@
 //! Integers in LEB128 that take more than one byte.
 
 use wasm_encoder::{BlockType, Function, ValType};
+use weft_wire::Malformed;
 
 use crate::generate::code::{Code, byte_at, global};
-use crate::generate::decode_error::DecodeError;
 
 pub(super) fn write_unsigned() -> Function {
     let (p, value) = (0, 1);
@@ -96,7 +96,7 @@ pub(super) fn read_unsigned() -> Function {
     add.i32_sub().i64_extend_i32_u().i64_shr_u();
     add.i64_const(0).i64_ne();
     add.else_().i32_const(0).end();
-    fail_if(code, DecodeError::Integer);
+    fail_if(code, Malformed::Integer);
     reader.add_payload();
     let code = &mut reader.code;
     code.add().local_get(reader.byte).i32_const(0x80).i32_lt_u();
@@ -131,7 +131,7 @@ pub(super) fn read_signed() -> Function {
     add.i64_shr_s().i64_const(1).i64_add();
     add.i64_const(2).i64_ge_u();
     add.else_().i32_const(0).end();
-    fail_if(code, DecodeError::Integer);
+    fail_if(code, Malformed::Integer);
     let mut add = code.add();
     add.local_get(reader.byte).i32_const(0x80).i32_lt_u();
     code.if_();
@@ -169,7 +169,7 @@ impl IntegerReader {
     fn take_byte(&mut self) {
         let code = &mut self.code;
         code.add().local_get(P).local_get(END).i32_eq();
-        fail_if(code, DecodeError::Truncated);
+        fail_if(code, Malformed::Truncated);
         let mut add = code.add();
         add.local_get(P)
             .i32_load8_u(byte_at(0))
@@ -189,15 +189,16 @@ impl IntegerReader {
         let mut add = self.code.add();
         add.local_get(self.shift).i32_const(7).i32_add();
         add.local_tee(self.shift).local_get(BITS).i32_ge_u();
-        fail_if(&mut self.code, DecodeError::Integer);
+        fail_if(&mut self.code, Malformed::Integer);
     }
 }
 
 /// Returns 0, 0 with an error if the condition on the stack holds.
-fn fail_if(code: &mut Code, error: DecodeError) {
+fn fail_if(code: &mut Code, error: Malformed) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(error.code()).global_set(global::ERROR);
+    add.i32_const(error.code().cast_signed())
+        .global_set(global::ERROR);
     add.i32_const(0).i64_const(0).return_();
     code.end();
 }

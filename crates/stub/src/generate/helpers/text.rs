@@ -1,10 +1,10 @@
 //! Characters and strings, in UTF-8 both on the wire and in memory.
 
 use wasm_encoder::Function;
+use weft_wire::Malformed;
 
 use super::Helper;
 use crate::generate::code::{Code, at, byte_at, global};
-use crate::generate::decode_error::DecodeError;
 use crate::generate::generator::Generator;
 
 /// The high bits of eight bytes, which ASCII does not use.
@@ -61,14 +61,14 @@ pub(super) fn read_char() -> Function {
     let mut add = code.add();
     add.local_get(byte).i32_const(0xc2).i32_sub();
     add.i32_const(0xf4 - 0xc2).i32_gt_u();
-    fail_if(&mut code, DecodeError::Char);
+    fail_if(&mut code, Malformed::Char);
     let mut add = code.add();
     add.i32_const(2).local_get(byte).i32_const(0xe0);
     add.i32_ge_u().i32_add();
     add.local_get(byte).i32_const(0xf0);
     add.i32_ge_u().i32_add().local_tee(bytes);
     add.local_get(end).local_get(p).i32_sub().i32_gt_u();
-    fail_if(&mut code, DecodeError::Truncated);
+    fail_if(&mut code, Malformed::Truncated);
     // The first byte has 7 - bytes payload bits.
     let mut add = code.add();
     add.local_get(byte).i32_const(0x7f).local_get(bytes);
@@ -83,7 +83,7 @@ pub(super) fn read_char() -> Function {
         add.local_get(p).i32_load8_u(byte_at(index));
         add.i32_const(0x80).i32_xor().local_tee(byte);
         add.i32_const(0x3f).i32_gt_u();
-        fail_if(&mut code, DecodeError::Char);
+        fail_if(&mut code, Malformed::Char);
         let mut add = code.add();
         add.local_get(value).i32_const(6).i32_shl();
         add.local_get(byte).i32_or().local_set(value);
@@ -104,19 +104,20 @@ fn check_scalar(code: &mut Code, (value, bytes): (u32, u32)) {
     add.local_get(value).i32_const(0x800).i32_lt_u();
     add.local_get(value).i32_const(0xd800).i32_sub();
     add.i32_const(0x800).i32_lt_u().i32_or().i32_and();
-    fail_if(code, DecodeError::Char);
+    fail_if(code, Malformed::Char);
     let mut add = code.add();
     add.local_get(bytes).i32_const(4).i32_eq();
     add.local_get(value).i32_const(0x1_0000).i32_sub();
     add.i32_const(0x10_0000).i32_ge_u().i32_and();
-    fail_if(code, DecodeError::Char);
+    fail_if(code, Malformed::Char);
 }
 
 /// Returns 0, 0 with an error if the condition on the stack holds.
-fn fail_if(code: &mut Code, error: DecodeError) {
+fn fail_if(code: &mut Code, error: Malformed) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(error.code()).global_set(global::ERROR);
+    add.i32_const(error.code().cast_signed())
+        .global_set(global::ERROR);
     add.i32_const(0).i32_const(0).return_();
     code.end();
 }
@@ -177,7 +178,7 @@ impl Generator {
         let length = code.local_i32();
         let wide = code.local(wasm_encoder::ValType::I64);
         code.add().local_get(p).local_get(end).i32_eq();
-        code.fail_if(DecodeError::Truncated);
+        code.fail_if(Malformed::Truncated);
         let mut add = code.add();
         add.local_get(p).i32_load8_u(byte_at(0));
         add.local_tee(length).i32_const(0x80).i32_lt_u();
@@ -197,10 +198,10 @@ impl Generator {
         let mut add = code.add();
         add.local_get(end).local_get(p).i32_sub();
         add.local_get(length).i32_lt_u();
-        code.fail_if(DecodeError::Truncated);
+        code.fail_if(Malformed::Truncated);
         let mut add = code.add();
         add.local_get(p).local_get(length).call(is_text).i32_eqz();
-        code.fail_if(DecodeError::Utf8);
+        code.fail_if(Malformed::Utf8);
         let mut add = code.add();
         add.local_get(address).local_get(p).i32_store(at(0, 4));
         add.local_get(address).local_get(length);
