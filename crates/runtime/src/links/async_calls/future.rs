@@ -8,7 +8,8 @@ use wasmtime::StoreContextMut;
 use wasmtime::component::{FutureConsumer, FutureProducer, Source};
 use weft_link::stream_table::{Receiver, Sender};
 
-use super::element::{StreamItem, decode_chunk, encode_chunk};
+use super::chunk::{decode_chunk, encode_chunk};
+use crate::links::codec::LinkValue;
 
 /// The failure of a future whose writer ended without a value; a trap of the reader if the type
 /// cannot carry one.
@@ -34,7 +35,7 @@ impl<T> Consumer<T> {
     }
 }
 
-impl<T: StreamItem, D: 'static> FutureConsumer<D> for Consumer<T> {
+impl<T: LinkValue, D: 'static> FutureConsumer<D> for Consumer<T> {
     type Item = T;
 
     fn poll_consume(
@@ -60,7 +61,7 @@ impl<T> Producer<T> {
     }
 }
 
-impl<T: StreamItem, D: 'static> FutureProducer<D> for Producer<T> {
+impl<T: LinkValue, D: 'static> FutureProducer<D> for Producer<T> {
     type Item = T;
 
     fn poll_produce(

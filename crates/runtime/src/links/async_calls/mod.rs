@@ -7,7 +7,7 @@
 //! - [`caller_codec`]: encodes an importer's request, and decodes its reply.
 //! - [`callee_codec`]: decodes an exporter's request, makes the call, and encodes its reply.
 //! - [`stream_transfer`]: streams and futures among parameters and results.
-//! - [`stream`], [`future`], [`element`]: streams and futures as the runtime reads and writes them.
+//! - [`stream`], [`future`], [`chunk`]: streams and futures as the runtime reads and writes them.
 //!
 //! The table of a call's streams, with their credit and ends, is in `weft_link`.
 //!
@@ -20,7 +20,7 @@ mod bind;
 mod callee_codec;
 mod callee_task;
 mod caller_codec;
-mod element;
+mod chunk;
 mod future;
 mod stream;
 mod stream_transfer;

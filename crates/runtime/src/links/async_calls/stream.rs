@@ -15,7 +15,8 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_table::{BYTES_PER_CHUNK, Gone, Receiver, Sender, bytes_chunk};
 use weft_wire::{DecodeError, Decoder, Limits};
 
-use super::element::{StreamItem, decode_chunk, encode_chunk};
+use super::chunk::{decode_chunk, elements_per_chunk, encode_chunk};
+use crate::links::codec::LinkValue;
 
 /// Sends the elements that this store writes.
 pub(super) struct Consumer<T> {
@@ -60,7 +61,7 @@ impl<T> Consumer<T> {
     }
 }
 
-impl<T: StreamItem, D: 'static> StreamConsumer<D> for Consumer<T> {
+impl<T: LinkValue, D: 'static> StreamConsumer<D> for Consumer<T> {
     type Item = T;
 
     fn poll_consume(
@@ -73,7 +74,7 @@ impl<T: StreamItem, D: 'static> StreamConsumer<D> for Consumer<T> {
         if let Some(result) = ready!(poll_credit(&self.sender, context, finish)) {
             return Poll::Ready(Ok(result));
         }
-        let count = source.remaining(&mut store).min(T::PER_CHUNK);
+        let count = source.remaining(&mut store).min(elements_per_chunk::<T>());
         if count > 0 {
             let mut elements: Vec<T> = Vec::with_capacity(count);
             source.read(&mut store, &mut elements)?;
@@ -108,7 +109,7 @@ impl<T> Producer<T> {
     }
 }
 
-impl<T: StreamItem, D: 'static> StreamProducer<D> for Producer<T> {
+impl<T: LinkValue, D: 'static> StreamProducer<D> for Producer<T> {
     type Item = T;
     type Buffer = VecBuffer<T>;
 

@@ -8,9 +8,8 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_table::{Event, Kind, Receiver, Sender, Side};
 use weft_wire::{Scalar, SimpleType, for_each_scalar};
 
-use super::element::StreamItem;
 use super::{future, stream};
-use crate::links::codec::{CodecError, FutureValue, StreamTransfer};
+use crate::links::codec::{CodecError, FutureValue, LinkValue, StreamTransfer};
 
 /// Transfers the streams and futures of one store's side of a call.
 pub(super) struct StoreTransfer<'a, D: 'static> {
@@ -133,7 +132,7 @@ fn send_bytes<D: 'static>(
     reader.pipe(store, stream::BytesConsumer::new(sender))
 }
 
-fn send_stream<T: StreamItem, D: 'static>(
+fn send_stream<T: LinkValue, D: 'static>(
     store: StoreContextMut<'_, D>,
     stream: StreamAny,
     sender: Sender,
@@ -144,7 +143,7 @@ fn send_stream<T: StreamItem, D: 'static>(
 
 /// Returns whether a guest writes the future. A future that the host writes cannot be closed once
 /// it is piped: the runtime would look it up when its value arrives.
-fn send_future<T: StreamItem, D: 'static>(
+fn send_future<T: LinkValue, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     future: FutureAny,
     sender: Sender,
@@ -168,7 +167,7 @@ fn receive_bytes<D: 'static>(
     reader.try_into_stream_any(store)
 }
 
-fn receive_stream<T: StreamItem, D: 'static>(
+fn receive_stream<T: LinkValue, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     receiver: Receiver,
 ) -> wasmtime::Result<StreamAny> {
@@ -176,7 +175,7 @@ fn receive_stream<T: StreamItem, D: 'static>(
     reader.try_into_stream_any(store)
 }
 
-fn receive_future<T: StreamItem, D: 'static>(
+fn receive_future<T: LinkValue, D: 'static>(
     mut store: StoreContextMut<'_, D>,
     receiver: Receiver,
 ) -> wasmtime::Result<FutureAny> {

@@ -9,6 +9,7 @@
 
 mod decode;
 mod encode;
+mod link_value;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use weft_wire::{DecodeError, EncodeError, SimpleType};
 
 pub(crate) use self::decode::decode;
 pub(crate) use self::encode::encode;
+pub(crate) use self::link_value::{LinkValue, SimpleValue};
 pub(crate) use self::shape::{FunctionShape, FutureValue, Shape};
 
 /// Errors of encoding and decoding values.

@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, WasmList, WasmStr};
 use weft_stub::plan::Outcome;
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Scalar, SimpleType, for_each_scalar};
+use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, SimpleType};
 
 use crate::guest::GuestState;
+use crate::links::codec::{LinkValue, SimpleValue};
 use crate::links::{LinkFailure, LinkedFunction};
 
 /// A parameter of a signature.
@@ -31,17 +32,6 @@ pub(super) trait Param {
     fn encode(value: &Self::Borrowed<'_>, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
     fn decode<'a>(decoder: &mut Decoder<'a>) -> Result<Self::Borrowed<'a>, DecodeError>;
-}
-
-/// A value in the result of a signature.
-pub(super) trait Value:
-    ComponentType + Lift + Lower + Send + Sync + Sized + 'static
-{
-    const TYPE: SimpleType;
-
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 }
 
 /// The result of a signature.
@@ -69,51 +59,28 @@ pub(super) struct Bytes;
 
 // === scalars ===
 
-macro_rules! scalars {
-    ($($scalar:ident: $ty:ty, $method:ident;)*) => {
-        $(
-            impl Param for $ty {
-                const TYPE: SimpleType = SimpleType::Scalar(Scalar::$scalar);
-                type Lifted = $ty;
-                type Borrowed<'a> = $ty;
-                type Lowered<'a> = $ty;
+impl<T: SimpleValue + Copy> Param for T {
+    const TYPE: SimpleType = T::TYPE;
+    type Lifted = T;
+    type Borrowed<'a> = T;
+    type Lowered<'a> = T;
 
-                fn borrow(
-                    lifted: &$ty,
-                    _: &StoreContextMut<'_, GuestState>,
-                ) -> wasmtime::Result<$ty> {
-                    Ok(*lifted)
-                }
+    fn borrow(lifted: &T, _: &StoreContextMut<'_, GuestState>) -> wasmtime::Result<T> {
+        Ok(*lifted)
+    }
 
-                fn lower(value: &$ty) -> $ty {
-                    *value
-                }
+    fn lower(value: &T) -> T {
+        *value
+    }
 
-                fn encode(value: &$ty, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-                    encoder.$method(*value)
-                }
+    fn encode(value: &T, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        value.encode(encoder)
+    }
 
-                fn decode(decoder: &mut Decoder<'_>) -> Result<$ty, DecodeError> {
-                    decoder.$method()
-                }
-            }
-
-            impl Value for $ty {
-                const TYPE: SimpleType = SimpleType::Scalar(Scalar::$scalar);
-
-                fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-                    encoder.$method(*self)
-                }
-
-                fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-                    decoder.$method()
-                }
-            }
-        )*
-    };
+    fn decode(decoder: &mut Decoder<'_>) -> Result<T, DecodeError> {
+        <T as LinkValue>::decode(decoder)
+    }
 }
-
-for_each_scalar!(scalars);
 
 // === strings and bytes ===
 
@@ -169,30 +136,6 @@ impl Param for Bytes {
     }
 }
 
-impl Value for String {
-    const TYPE: SimpleType = SimpleType::String;
-
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.string(self)
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        decoder.string().map(str::to_owned)
-    }
-}
-
-impl Value for Vec<u8> {
-    const TYPE: SimpleType = SimpleType::Bytes;
-
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.bytes(self)
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        decoder.bytes().map(<[u8]>::to_vec)
-    }
-}
-
 // === results ===
 
 impl ReturnType for () {
@@ -211,11 +154,14 @@ impl ReturnType for () {
     }
 }
 
-impl<V: Value> ReturnType for (V,) {
-    const OUTCOME: Outcome = Outcome::Plain(V::TYPE);
+impl<V: LinkValue> ReturnType for (V,) {
+    const OUTCOME: Outcome = V::OUTCOME;
 
     fn from_failure(failure: LinkFailure, function: &LinkedFunction) -> wasmtime::Result<Self> {
-        Err(function.trap(failure))
+        match V::failure(&failure) {
+            Some(value) => Ok((value,)),
+            None => Err(function.trap(failure)),
+        }
     }
 
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
@@ -224,60 +170,5 @@ impl<V: Value> ReturnType for (V,) {
 
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         Ok((V::decode(decoder)?,))
-    }
-}
-
-impl ReturnType for (Result<(), String>,) {
-    const OUTCOME: Outcome = Outcome::Fallible(None);
-
-    fn from_failure(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
-        Ok((Err(failure.to_string()),))
-    }
-
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        match &self.0 {
-            Ok(()) => encoder.ok(),
-            Err(error) => {
-                encoder.err()?;
-                encoder.string(error)
-            }
-        }
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok((if decoder.is_ok()? {
-            Ok(())
-        } else {
-            Err(String::decode(decoder)?)
-        },))
-    }
-}
-
-impl<V: Value> ReturnType for (Result<V, String>,) {
-    const OUTCOME: Outcome = Outcome::Fallible(Some(V::TYPE));
-
-    fn from_failure(failure: LinkFailure, _: &LinkedFunction) -> wasmtime::Result<Self> {
-        Ok((Err(failure.to_string()),))
-    }
-
-    fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        match &self.0 {
-            Ok(value) => {
-                encoder.ok()?;
-                value.encode(encoder)
-            }
-            Err(error) => {
-                encoder.err()?;
-                encoder.string(error)
-            }
-        }
-    }
-
-    fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok((if decoder.is_ok()? {
-            Ok(V::decode(decoder)?)
-        } else {
-            Err(String::decode(decoder)?)
-        },))
     }
 }

@@ -6,9 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_wire::Problem;
 
-use super::super::element::{StreamItem, decode_chunk, encode_chunk};
+use super::super::chunk::{decode_chunk, encode_chunk};
+use crate::links::codec::LinkValue;
 
-fn comes_back<T: StreamItem + Clone + PartialEq + Debug>(elements: &[T]) {
+fn comes_back<T: LinkValue + Clone + PartialEq + Debug>(elements: &[T]) {
     let payload = encode_chunk(elements).unwrap();
     assert_eq!(decode_chunk::<T>(&payload).unwrap(), elements);
     for cut in 0..payload.len() {

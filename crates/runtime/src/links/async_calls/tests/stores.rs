@@ -17,10 +17,9 @@ use weft_link::stream_table::{Event, Gone, Kind, Side};
 use weft_wire::{Scalar, SimpleType};
 
 use super::super::caller_codec;
-use super::super::element::StreamItem;
 use super::super::stream_transfer::{SentFutures, StoreTransfer};
 use super::{CHANNELS, Channel, pair};
-use crate::links::codec::{FunctionShape, FutureValue, Shape, StreamTransfer, decode};
+use crate::links::codec::{FunctionShape, FutureValue, LinkValue, Shape, StreamTransfer, decode};
 
 /// Timeout of operations that complete at once.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,7 +87,7 @@ struct Collector<T> {
     _dropped: oneshot::Sender<()>,
 }
 
-impl<T: StreamItem> StreamConsumer<()> for Collector<T> {
+impl<T: LinkValue> StreamConsumer<()> for Collector<T> {
     type Item = T;
 
     fn poll_consume(
@@ -111,7 +110,7 @@ impl<T: StreamItem> StreamConsumer<()> for Collector<T> {
 }
 
 /// Collects the elements of a stream.
-fn collect<T: StreamItem>(
+fn collect<T: LinkValue>(
     store: &mut Store<()>,
     stream: Val,
     count_max: usize,
@@ -140,7 +139,7 @@ async fn run_until_dropped(store: &mut Store<()>, dropped: oneshot::Receiver<()>
         .unwrap();
 }
 
-async fn streams<T: StreamItem + Unpin + Clone + PartialEq + Debug>(
+async fn streams<T: LinkValue + Unpin + Clone + PartialEq + Debug>(
     element: impl Into<SimpleType> + Copy + Debug,
     elements: Vec<T>,
 ) {
@@ -324,7 +323,7 @@ async fn the_end_of_a_store_leaves_its_streams_incomplete() {
 /// Sends the value of a future to a channel.
 struct ValueReceiver<T>(Option<oneshot::Sender<T>>);
 
-impl<T: StreamItem + Unpin> FutureConsumer<()> for ValueReceiver<T> {
+impl<T: LinkValue + Unpin> FutureConsumer<()> for ValueReceiver<T> {
     type Item = T;
 
     fn poll_consume(
@@ -343,10 +342,7 @@ impl<T: StreamItem + Unpin> FutureConsumer<()> for ValueReceiver<T> {
     }
 }
 
-fn receive_value<T: StreamItem + Unpin>(
-    store: &mut Store<()>,
-    future: Val,
-) -> oneshot::Receiver<T> {
+fn receive_value<T: LinkValue + Unpin>(store: &mut Store<()>, future: Val) -> oneshot::Receiver<T> {
     let Val::Future(future) = future else {
         panic!("expected a future");
     };
@@ -356,7 +352,7 @@ fn receive_value<T: StreamItem + Unpin>(
     value
 }
 
-async fn futures<T: StreamItem + Unpin + Clone + PartialEq + Debug>(of: FutureValue, value: T) {
+async fn futures<T: LinkValue + Unpin + Clone + PartialEq + Debug>(of: FutureValue, value: T) {
     for channel in CHANNELS {
         let (importer, exporter) = pair(channel);
         let (mut source, mut destination) = (store(), store());
@@ -389,7 +385,7 @@ async fn futures_of_every_type_have_their_value() {
 }
 
 /// A future in a store that ends before the value is written.
-fn broken_future<T: StreamItem>(
+fn broken_future<T: LinkValue>(
     of: FutureValue,
     destination: &mut Store<()>,
 ) -> (Val, [Arc<Side>; 2]) {
