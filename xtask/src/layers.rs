@@ -32,7 +32,8 @@ const LAYERS: [Layer; 25] = [
     },
     Layer {
         folder: "crates/wire",
-        owns: "bytes of links: values, frames, failures; specified by `docs/wire.md`",
+        owns: "bytes of links: values, frames, failures, and the framed codec of all protocols; \
+               specified by `docs/wire.md`",
         must_not_reach: &["async-nats", "wasmtime*"],
     },
     Layer {

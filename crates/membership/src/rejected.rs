@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::message::MessageError;
+use weft_wire::FrameError;
 
 /// The reason why a message changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -75,15 +75,13 @@ impl Rejection {
     }
 }
 
-impl From<&MessageError> for Rejection {
-    fn from(error: &MessageError) -> Self {
+impl From<&FrameError> for Rejection {
+    fn from(error: &FrameError) -> Self {
         match error {
-            MessageError::Version { .. } => Self::Version,
-            MessageError::Kind { .. } => Self::Kind,
-            MessageError::Lattice { .. } => Self::Lattice,
-            MessageError::Empty | MessageError::TooLong { .. } | MessageError::Malformed { .. } => {
-                Self::Malformed
-            }
+            FrameError::Version { .. } => Self::Version,
+            FrameError::Kind { .. } => Self::Kind,
+            FrameError::Lattice { .. } => Self::Lattice,
+            _ => Self::Malformed,
         }
     }
 }

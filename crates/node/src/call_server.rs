@@ -125,8 +125,8 @@ impl CallListener {
         let read = Frame::decode(frame).and_then(|frame| match frame {
             Frame::Held(held) => Ok((held, held.request()?)),
             other => Err(FrameError::Unexpected {
-                expected: Kind::Held,
-                found: other.kind(),
+                expected: Kind::Held.name(),
+                found: other.kind().name(),
             }),
         });
         let (held, request) = match read {

@@ -67,6 +67,10 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// If bytes remain.
     pub fn finish(self) -> Result<(), DecodeError> {
+        self.check_end()
+    }
+
+    pub(crate) fn check_end(&self) -> Result<(), DecodeError> {
         match self.left() {
             0 => Ok(()),
             left => Err(at(self.offset, Problem::Trailing { left })),

@@ -17,6 +17,7 @@ mod frame;
 mod leb128;
 mod limits;
 mod malformed;
+mod numbered;
 mod scalar;
 
 pub use decoder::{Decoder, Flags};
@@ -25,14 +26,16 @@ pub use error::{DecodeError, EncodeError, Problem};
 pub use failure::{Failure, FailureCode};
 pub use frame::{
     Abandon, Cancel, CancelledBy, Chunk, ClaimId, Credit, DropHandle, End, Envelope, Fetch,
-    FieldError, Finish, Frame, FrameError, HOST_BYTES, Held, HttpBody, HttpField, HttpHead,
-    HttpReply, HttpRequest, HttpTrailers, Importer, KeptSession, Kind, Part, Renew, Reply, Request,
-    SessionId, Target, VERSION,
+    FieldError, Finish, Frame, FrameEnvelope, FrameError, FrameKind, HOST_BYTES, Held, HttpBody,
+    HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers, Importer, KeptSession, Kind, Part,
+    Renew, Reply, Request, SessionId, Target, VERSION, encode_frame,
 };
 pub use limits::{
     Limits, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENT_NAME_BYTES, MAX_FRAME_BYTES,
-    MAX_HTTP_FIELD_BYTES, MAX_HTTP_FIELDS, MAX_HTTP_TARGET_BYTES, MAX_MESSAGE_BYTES,
-    MAX_TRACE_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ELEMENTS, MAX_WIT_NAME_BYTES,
+    MAX_HTTP_FIELD_BYTES, MAX_HTTP_FIELDS, MAX_HTTP_TARGET_BYTES, MAX_LATTICE_BYTES,
+    MAX_MESSAGE_BYTES, MAX_TRACE_BYTES, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ELEMENTS,
+    MAX_WIT_NAME_BYTES,
 };
 pub use malformed::Malformed;
+pub use numbered::Numbered;
 pub use scalar::{Scalar, SimpleType};

@@ -18,6 +18,9 @@ pub const MAX_FRAME_BYTES: usize = MAX_VALUE_BYTES + (64 << 10);
 /// The longest authenticator: enough for two signatures, a key name and a nonce, twice.
 pub const MAX_AUTHENTICATOR_BYTES: usize = 512;
 
+/// The longest name of a lattice: one token of a subject, and a DNS label.
+pub const MAX_LATTICE_BYTES: usize = 63;
+
 /// The longest name of an app or a component; manifests have the same bound.
 pub const MAX_COMPONENT_NAME_BYTES: usize = 63;
 

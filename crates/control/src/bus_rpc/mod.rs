@@ -13,11 +13,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use thiserror::Error;
 use tokio::time::Instant;
-use weft_wire::{DecodeError, Decoder, EncodeError, Encoder, Limits};
+use weft_wire::{
+    Decoder, EncodeError, FieldError, FrameEnvelope, FrameError, FrameKind, Limits,
+    MAX_AUTHENTICATOR_BYTES, MAX_LATTICE_BYTES, encode_frame, numbered,
+};
 
 use super::JSON_BYTES_MAX;
 use weft_bus::{Bus, Part, Pattern, RequestError, Scope, Subject, SubjectError};
-use weft_membership::message::{MAX_AUTHENTICATOR_BYTES, MAX_LATTICE_BYTES};
 use weft_membership::{HOST_ID_BYTES, HostId};
 
 /// The version of the messages that this crate writes and reads.
@@ -43,19 +45,18 @@ const REQUEST_SUBJECT: &str = "control";
 /// The subject on which every host answers a seek.
 const SEEK_SUBJECT: &str = "seek";
 
-/// The kind of a message, by its number on the wire. The numbers differ from those of link frames
-/// and of membership messages, so that a message on the wrong subject is rejected by its kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// A command seeks a host.
-    Seek = 96,
-    /// A host offers itself to the seeker.
-    Found = 97,
-    /// A request to a host.
-    Request = 98,
-    /// The answer of a host.
-    Answer = 99,
+numbered! {
+    /// The kind of a message.
+    pub enum Kind: u8 {
+        /// A command seeks a host.
+        Seek = 96, "seek";
+        /// A host offers itself to the seeker.
+        Found = 97, "found";
+        /// A request to a host.
+        Request = 98, "request";
+        /// The answer of a host.
+        Answer = 99, "answer";
+    }
 }
 
 /// A message of the control protocol.
@@ -91,47 +92,6 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// The reasons why bytes are not a message of the control protocol.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum MessageError {
-    /// The message has another version.
-    #[error(
-        "expected a control message of version {VERSION}, found version {found}; run the same release of \
-         weft on both sides"
-    )]
-    Version {
-        /// The version of the message.
-        found: u8,
-    },
-    /// This version does not have the kind.
-    #[error("expected a message of the control protocol, found message kind {found}")]
-    Kind {
-        /// The kind of the message.
-        found: u8,
-    },
-    /// The message is for another lattice.
-    #[error("expected a message for lattice `{expected}`, found one for `{}`", .found.escape_debug())]
-    Lattice {
-        /// The lattice of this host.
-        expected: String,
-        /// The lattice that the message names.
-        found: String,
-    },
-    /// A field is longer than its limit, or a host id has another length.
-    #[error("expected at most {limit} bytes of `{field}`, found {found}")]
-    Field {
-        /// The field, as `docs/lattice.md` names it.
-        field: &'static str,
-        /// The most bytes of the field.
-        limit: usize,
-        /// The length of the field.
-        found: usize,
-    },
-    /// The bytes do not decode as values of these types.
-    #[error(transparent)]
-    Value(#[from] DecodeError),
-}
-
 /// The reasons why a request over the bus has no answer.
 #[derive(Debug, Error)]
 pub enum AskError {
@@ -151,7 +111,7 @@ pub enum AskError {
     Encode(#[from] EncodeError),
     /// The answer is not a message of this version.
     #[error("cannot decode the answer of the host; run the same release of weft on both sides")]
-    Answer(#[from] MessageError),
+    Answer(#[from] FrameError),
     /// The message is not an answer to this request.
     #[error("expected an answer to the request, found a message of another kind")]
     Unexpected,
@@ -260,105 +220,69 @@ impl Message {
     /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let mut bytes = Vec::new();
-        let encoder = &mut Encoder::new(&mut bytes, MAX_MESSAGE_BYTES);
-        encoder.u8(VERSION)?;
-        encoder.u8(self.kind() as u8)?;
-        encoder.bytes(&[])?;
-        encoder.bytes_up_to(MAX_LATTICE_BYTES, "lattice", lattice.as_bytes())?;
-        match self {
-            Self::Seek => {}
-            Self::Found(host) => encoder.bytes(host.key())?,
-            Self::Request(Request { method, path, body }) => {
-                encoder.bytes_up_to(MAX_METHOD_BYTES, "method", method.as_bytes())?;
-                encoder.bytes_up_to(MAX_PATH_BYTES, "path", path.as_bytes())?;
-                encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)?;
+        encode_frame(self.kind(), &[], &mut bytes, |encoder| {
+            encoder.bytes_up_to(MAX_LATTICE_BYTES, "lattice", lattice.as_bytes())?;
+            match self {
+                Self::Seek => Ok(()),
+                Self::Found(host) => encoder.bytes(host.key()),
+                Self::Request(Request { method, path, body }) => {
+                    encoder.bytes_up_to(MAX_METHOD_BYTES, "method", method.as_bytes())?;
+                    encoder.bytes_up_to(MAX_PATH_BYTES, "path", path.as_bytes())?;
+                    encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)
+                }
+                Self::Answer(Answer { status, body }) => {
+                    encoder.u16(*status)?;
+                    encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)
+                }
             }
-            Self::Answer(Answer { status, body }) => {
-                encoder.u32(u32::from(*status))?;
-                encoder.bytes_up_to(MAX_BODY_BYTES, "body", body)?;
-            }
-        }
+        })?;
         Ok(bytes)
     }
 
     /// Decodes a message for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// A [`MessageError`] if the bytes are not a message of this version for this lattice, or a
-    /// field is invalid.
-    pub fn decode(bytes: &Bytes, lattice: &str) -> Result<Self, MessageError> {
-        let limits = Limits {
-            depth: 1,
-            elements: 0,
-            bytes: MAX_MESSAGE_BYTES,
+    /// A [`FrameError`] if the bytes are not a message of this version for this lattice, or a field
+    /// is invalid.
+    pub fn decode(bytes: &Bytes, lattice: &str) -> Result<Self, FrameError> {
+        let envelope = FrameEnvelope::<Kind>::open(bytes)?;
+        // A body shares the message's memory.
+        let body = |decoder: &mut Decoder<'_>| -> Result<Bytes, FieldError> {
+            Ok(bytes.slice_ref(decoder.bytes_up_to(MAX_BODY_BYTES, "body")?))
         };
-        let mut decoder = Decoder::new(bytes, limits)?;
-        let version = decoder.u8()?;
-        if version != VERSION {
-            return Err(MessageError::Version { found: version });
-        }
-        let number = decoder.u8()?;
-        let kind = Kind::of(number).ok_or(MessageError::Kind { found: number })?;
-        check_length(decoder.bytes()?, "authenticator", MAX_AUTHENTICATOR_BYTES)?;
-        let found = text(&mut decoder, "lattice", MAX_LATTICE_BYTES)?;
-        if found != lattice {
-            return Err(MessageError::Lattice {
-                expected: lattice.to_owned(),
-                found: found.to_owned(),
-            });
-        }
-        let message = Self::read(kind, bytes, &mut decoder)?;
-        decoder.finish()?;
-        Ok(message)
-    }
-
-    fn read(kind: Kind, bytes: &Bytes, decoder: &mut Decoder<'_>) -> Result<Self, MessageError> {
-        Ok(match kind {
-            Kind::Seek => Self::Seek,
-            Kind::Found => {
-                let key = decoder.bytes()?;
-                let key = key.try_into().map_err(|_| MessageError::Field {
-                    field: "host",
-                    limit: HOST_ID_BYTES,
-                    found: key.len(),
-                })?;
-                Self::Found(HostId::from_key(key))
-            }
-            Kind::Request => Self::Request(Request {
-                method: text(decoder, "method", MAX_METHOD_BYTES)?.to_owned(),
-                path: text(decoder, "path", MAX_PATH_BYTES)?.to_owned(),
-                body: body(bytes, decoder)?,
-            }),
-            Kind::Answer => {
-                let status = decoder.u32()?;
-                // A number above `u16` is not a status; 0 makes the client report an unexpected
-                // answer.
-                let status = u16::try_from(status).unwrap_or_default();
-                let body = body(bytes, decoder)?;
-                Self::Answer(Answer { status, body })
-            }
+        envelope.read_in(lattice, |decoder| {
+            Ok(Some(match envelope.kind() {
+                Kind::Seek => Self::Seek,
+                Kind::Found => {
+                    let key = decoder.fixed_bytes::<HOST_ID_BYTES>("host")?;
+                    Self::Found(HostId::from_key(key))
+                }
+                Kind::Request => Self::Request(Request {
+                    method: decoder.text_up_to(MAX_METHOD_BYTES, "method")?.to_owned(),
+                    path: decoder.text_up_to(MAX_PATH_BYTES, "path")?.to_owned(),
+                    body: body(decoder)?,
+                }),
+                Kind::Answer => Self::Answer(Answer {
+                    // A number above `u16` is not a status; 0 makes the client report an unexpected
+                    // answer.
+                    status: u16::try_from(decoder.u32()?).unwrap_or_default(),
+                    body: body(decoder)?,
+                }),
+            }))
         })
     }
 }
 
-impl Kind {
-    /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Seek, Self::Found, Self::Request, Self::Answer];
+impl FrameKind for Kind {
+    const VERSION: u8 = VERSION;
+    const LIMITS: Limits = Limits {
+        depth: 1,
+        elements: 0,
+        bytes: MAX_MESSAGE_BYTES,
+    };
 
-    /// The name of the kind in `docs/lattice.md`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seek => "seek",
-            Self::Found => "found",
-            Self::Request => "request",
-            Self::Answer => "answer",
-        }
-    }
-
-    fn of(number: u8) -> Option<Self> {
-        let mut kinds = Self::ALL.into_iter();
-        kinds.find(|kind| *kind as u8 == number)
+    fn bytes_max(self) -> usize {
+        MAX_MESSAGE_BYTES
     }
 }
 
@@ -368,37 +292,6 @@ impl Answer {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
-}
-
-fn text<'a>(
-    decoder: &mut Decoder<'a>,
-    field: &'static str,
-    limit: usize,
-) -> Result<&'a str, MessageError> {
-    let text = decoder.string()?;
-    check_length(text.as_bytes(), field, limit)?;
-    Ok(text)
-}
-
-/// The body, which shares the message's memory.
-fn body(bytes: &Bytes, decoder: &mut Decoder<'_>) -> Result<Bytes, MessageError> {
-    let found = decoder.bytes()?.len();
-    let end = decoder.offset();
-    let body = bytes.slice(end - found..end);
-    check_length(&body, "body", MAX_BODY_BYTES)?;
-    Ok(body)
-}
-
-fn check_length(bytes: &[u8], field: &'static str, limit: usize) -> Result<(), MessageError> {
-    let found = bytes.len();
-    if found > limit {
-        return Err(MessageError::Field {
-            field,
-            limit,
-            found,
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

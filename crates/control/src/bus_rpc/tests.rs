@@ -45,7 +45,7 @@ fn what_is_for_others_or_cut_off_is_refused() {
         let bytes = message.encode("demo").unwrap();
         let decode = |bytes: &[u8]| Message::decode(&Bytes::copy_from_slice(bytes), "demo");
         let other = Message::decode(&Bytes::from(bytes.clone()), "other");
-        assert!(matches!(other, Err(MessageError::Lattice { .. })));
+        assert!(matches!(other, Err(FrameError::Lattice { .. })));
         for length in 0..bytes.len() {
             assert!(decode(&bytes[..length]).is_err());
         }
@@ -56,8 +56,20 @@ fn what_is_for_others_or_cut_off_is_refused() {
             changed[index] = byte;
             decode(&changed)
         };
-        assert_eq!(with(0, 2), Err(MessageError::Version { found: 2 }));
-        assert_eq!(with(1, 64), Err(MessageError::Kind { found: 64 }));
+        assert_eq!(
+            with(0, 2),
+            Err(FrameError::Version {
+                found: 2,
+                supported: VERSION
+            })
+        );
+        assert_eq!(
+            with(1, 64),
+            Err(FrameError::Kind {
+                found: 64,
+                supported: VERSION
+            })
+        );
     }
 }
 

@@ -1,10 +1,8 @@
 //! Heartbeats: liveness, state and load of a host.
 
-use weft_wire::{EncodeError, Encoder};
+use weft_wire::{Decoder, EncodeError, Encoder, FieldError, numbered};
 
 use super::Origin;
-use super::error::FieldError;
-use super::fields::Reader;
 use super::inventory::{INVENTORY_HASH_BYTES, InventoryHash};
 
 /// Proof that a host is alive, sent every second.
@@ -23,20 +21,21 @@ pub struct Heartbeat {
     pub inventory: InventoryHash,
 }
 
-/// State of a host, as published by itself. The numbers are on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum HostState {
-    /// Starting, and waiting for heartbeats of other hosts.
-    Joining = 0,
-    /// Serving, and open to new work.
-    Ready = 1,
-    /// Leaving: takes no new work, and finishes calls in progress.
-    Draining = 2,
-    /// Serving, without changing its components: its own connection was lost, or restored just now.
-    Frozen = 3,
-    /// Left: this is its last heartbeat.
-    Left = 4,
+numbered! {
+    /// State of a host, as published by itself. The numbers are on the wire.
+    pub enum HostState: u32 {
+        /// Starting, and waiting for heartbeats of other hosts.
+        Joining = 0, "joining";
+        /// Serving, and open to new work.
+        Ready = 1, "ready";
+        /// Leaving: takes no new work, and finishes calls in progress.
+        Draining = 2, "draining";
+        /// Serving, without changing its components: its own connection was lost, or restored just
+        /// now.
+        Frozen = 3, "frozen";
+        /// Left: this is its last heartbeat.
+        Left = 4, "left";
+    }
 }
 
 /// Load of a host.
@@ -53,49 +52,24 @@ pub struct Load {
 impl Heartbeat {
     pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.sent_ms)?;
-        encoder.discriminant(self.state as u32, HostState::ALL.len() as u32)?;
+        encoder.case(self.state)?;
         encoder.u32(self.load.running)?;
         encoder.u32(self.load.limit)?;
         encoder.bytes(self.inventory.as_bytes())
     }
 
-    pub(super) fn read(origin: Origin, reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+    pub(super) fn read(origin: Origin, decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
             origin,
-            sent_ms: reader.u64()?,
-            state: reader.case(&HostState::ALL)?,
+            sent_ms: decoder.u64()?,
+            state: decoder.case()?,
             load: Load {
-                running: reader.u32()?,
-                limit: reader.u32()?,
+                running: decoder.u32()?,
+                limit: decoder.u32()?,
             },
-            inventory: reader
-                .array::<INVENTORY_HASH_BYTES>("inventory")
+            inventory: decoder
+                .fixed_bytes::<INVENTORY_HASH_BYTES>("inventory")
                 .map(InventoryHash::from_bytes)?,
         })
-    }
-}
-
-// === impl HostState ===
-
-impl HostState {
-    /// All states, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
-        Self::Joining,
-        Self::Ready,
-        Self::Draining,
-        Self::Frozen,
-        Self::Left,
-    ];
-
-    /// The name in messages, in kebab case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::Ready => "ready",
-            Self::Draining => "draining",
-            Self::Frozen => "frozen",
-            Self::Left => "left",
-        }
     }
 }

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 use weft_lattice_config::AppName;
 pub use weft_lattice_config::placement::{ComponentId, StoreId};
-use weft_wire::{EncodeError, Encoder};
+use weft_wire::{Decoder, EncodeError, Encoder, FieldError, numbered};
 
 use super::Origin;
-use super::error::FieldError;
-use super::fields::Reader;
 use super::labels::Labels;
 use super::limits::{
     MAX_COMPONENTS, MAX_FAILURES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES,
@@ -86,34 +84,34 @@ pub struct Failure {
     pub reason: String,
 }
 
-/// A problem of a host that keeps serving. The numbers are on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u32)]
-pub enum HostCondition {
-    /// The desired-state bucket is unreachable, and the host works from its copy.
-    StoreAway = 0,
-    /// The disk does not accept the copy of the desired state, or artifacts.
-    Disk = 1,
-    /// An artifact that the host needs is missing, and not yet available from any peer.
-    Bytes = 2,
+numbered! {
+    /// A problem of a host that keeps serving. The numbers are on the wire.
+    pub enum HostCondition: u32 {
+        /// The desired-state bucket is unreachable, and the host works from its copy.
+        StoreAway = 0, "store-away";
+        /// The disk does not accept the copy of the desired state, or artifacts.
+        Disk = 1, "disk";
+        /// An artifact that the host needs is missing, and not yet available from any peer.
+        Bytes = 2, "bytes";
+    }
 }
 
 /// A revision of an app in the desired state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(pub u64);
 
-/// Progress of a host with a component. The numbers are on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u32)]
-pub enum Readiness {
-    /// Being fetched, compiled or probed; takes no calls yet.
-    Preparing = 0,
-    /// Takes calls.
-    Ready = 1,
-    /// Finishes its calls, and takes no new ones.
-    Stopping = 2,
-    /// Preparing it has failed.
-    Failed = 3,
+numbered! {
+    /// Progress of a host with a component. The numbers are on the wire.
+    pub enum Readiness: u32 {
+        /// Being fetched, compiled or probed; takes no calls yet.
+        Preparing = 0, "preparing";
+        /// Takes calls.
+        Ready = 1, "ready";
+        /// Finishes its calls, and takes no new ones.
+        Stopping = 2, "stopping";
+        /// Preparing it has failed.
+        Failed = 3, "failed";
+    }
 }
 
 /// The hash of an inventory's contents.
@@ -127,10 +125,10 @@ impl Inventory {
         self.contents.write(encoder)
     }
 
-    pub(super) fn read(origin: Origin, reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+    pub(super) fn read(origin: Origin, decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
             origin,
-            contents: Arc::new(Contents::read(reader)?),
+            contents: Arc::new(Contents::read(decoder)?),
         })
     }
 }
@@ -178,13 +176,7 @@ impl Contents {
             encoder.bytes_up_to(MAX_LABEL_BYTES, "label", name.as_bytes())?;
             encoder.bytes_up_to(MAX_LABEL_BYTES, "label", value.as_bytes())?;
         }
-        match self.capacity {
-            None => encoder.none()?,
-            Some(capacity) => {
-                encoder.some()?;
-                encoder.u64(capacity)?;
-            }
-        }
+        encoder.option(self.capacity, Encoder::u64)?;
         encoder.list_up_to(MAX_STORES, "stores", self.stores.len())?;
         for StoreId { app, provider } in &self.stores {
             encoder.bytes_up_to(MAX_NAME_BYTES, "app", app.as_str().as_bytes())?;
@@ -204,92 +196,68 @@ impl Contents {
         let count = self.troubles.len();
         encoder.list_up_to(HostCondition::ALL.len(), "troubles", count)?;
         for condition in &self.troubles {
-            encoder.discriminant(*condition as u32, HostCondition::ALL.len() as u32)?;
+            encoder.case(*condition)?;
         }
         Ok(())
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
-        let name = reader.text("name", MAX_HOST_NAME_BYTES)?.to_owned();
-        let release = reader.text("release", MAX_RELEASE_BYTES)?.to_owned();
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
+        let name = decoder.text_up_to(MAX_HOST_NAME_BYTES, "name")?.to_owned();
+        let release = decoder.text_up_to(MAX_RELEASE_BYTES, "release")?.to_owned();
         Ok(Self {
             name,
             release,
-            labels: read_labels(reader)?,
-            capacity: reader.option(Reader::u64)?,
-            stores: read_stores(reader)?,
-            components: read_components(reader)?,
-            failures: read_failures(reader)?,
-            troubles: read_troubles(reader)?,
+            labels: read_labels(decoder)?,
+            capacity: decoder.option(Decoder::u64)?,
+            stores: decoder.ascending(
+                (MAX_STORES, "stores", STORE_BYTES_MIN),
+                read_store,
+                |last, next| last < next,
+            )?,
+            components: decoder.ascending(
+                (MAX_COMPONENTS, "components", COMPONENT_BYTES_MIN),
+                Holding::read,
+                |last, next| last.key() < next.key(),
+            )?,
+            failures: decoder.ascending(
+                (MAX_FAILURES, "failures", FAILURE_BYTES_MIN),
+                Failure::read,
+                |last, next| last.app < next.app,
+            )?,
+            troubles: decoder.ascending(
+                (HostCondition::ALL.len(), "troubles", 1),
+                |decoder| Ok(decoder.case()?),
+                |last, next| last < next,
+            )?,
         })
     }
 }
 
-fn read_labels(reader: &mut Reader<'_>) -> Result<Labels, FieldError> {
+fn read_labels(decoder: &mut Decoder<'_>) -> Result<Labels, FieldError> {
+    let pairs = decoder.ascending(
+        (MAX_LABELS, "labels", LABEL_BYTES_MIN),
+        |decoder| {
+            let name = decoder.text_up_to(MAX_LABEL_BYTES, "label")?.to_owned();
+            Ok((
+                name,
+                decoder.text_up_to(MAX_LABEL_BYTES, "label")?.to_owned(),
+            ))
+        },
+        |(last, _), (next, _)| last < next,
+    )?;
     let mut labels = Labels::default();
-    for _ in 0..reader.list("labels", MAX_LABELS, LABEL_BYTES_MIN)? {
-        let name = reader.text("label", MAX_LABEL_BYTES)?;
-        let value = reader.text("label", MAX_LABEL_BYTES)?;
-        if labels.last().is_some_and(|last| last >= name) {
-            return Err(FieldError::Order { field: "labels" });
-        }
-        labels.set(name, value)?;
+    for (name, value) in &pairs {
+        let set = labels.set(name, value);
+        set.map_err(|error| FieldError::invalid("label", &error))?;
     }
     Ok(labels)
 }
 
-fn read_stores(reader: &mut Reader<'_>) -> Result<Vec<StoreId>, FieldError> {
-    let mut stores: Vec<StoreId> = Vec::new();
-    for _ in 0..reader.list("stores", MAX_STORES, STORE_BYTES_MIN)? {
-        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
-        let provider = reader.text("provider", MAX_NAME_BYTES)?.parse()?;
-        let store = StoreId { app, provider };
-        if stores.last().is_some_and(|last| *last >= store) {
-            return Err(FieldError::Order { field: "stores" });
-        }
-        stores.push(store);
-    }
-    Ok(stores)
-}
-
-fn read_components(reader: &mut Reader<'_>) -> Result<Vec<Holding>, FieldError> {
-    let count = reader.list("components", MAX_COMPONENTS, COMPONENT_BYTES_MIN)?;
-    let mut components: Vec<Holding> = Vec::new();
-    for _ in 0..count {
-        let holding = Holding::read(reader)?;
-        let last = components.last();
-        if last.is_some_and(|last| last.key() >= holding.key()) {
-            return Err(FieldError::Order {
-                field: "components",
-            });
-        }
-        components.push(holding);
-    }
-    Ok(components)
-}
-
-fn read_failures(reader: &mut Reader<'_>) -> Result<Vec<Failure>, FieldError> {
-    let mut failures: Vec<Failure> = Vec::new();
-    for _ in 0..reader.list("failures", MAX_FAILURES, FAILURE_BYTES_MIN)? {
-        let failure = Failure::read(reader)?;
-        if failures.last().is_some_and(|last| last.app >= failure.app) {
-            return Err(FieldError::Order { field: "failures" });
-        }
-        failures.push(failure);
-    }
-    Ok(failures)
-}
-
-fn read_troubles(reader: &mut Reader<'_>) -> Result<Vec<HostCondition>, FieldError> {
-    let mut troubles: Vec<HostCondition> = Vec::new();
-    for _ in 0..reader.list("troubles", HostCondition::ALL.len(), 1)? {
-        let condition = reader.case(&HostCondition::ALL)?;
-        if troubles.last().is_some_and(|last| *last >= condition) {
-            return Err(FieldError::Order { field: "troubles" });
-        }
-        troubles.push(condition);
-    }
-    Ok(troubles)
+fn read_store(decoder: &mut Decoder<'_>) -> Result<StoreId, FieldError> {
+    Ok(StoreId {
+        app: decoder.parsed(MAX_NAME_BYTES, "app")?,
+        provider: decoder.parsed(MAX_NAME_BYTES, "provider")?,
+    })
 }
 
 // === impl Holding ===
@@ -306,16 +274,16 @@ impl Holding {
         let component = component.as_str().as_bytes();
         encoder.bytes_up_to(MAX_NAME_BYTES, "component", component)?;
         encoder.u64(self.revision.0)?;
-        encoder.discriminant(self.readiness as u32, Readiness::ALL.len() as u32)
+        encoder.case(self.readiness)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
-        let app = reader.text("app", MAX_NAME_BYTES)?.parse()?;
-        let component = reader.text("component", MAX_NAME_BYTES)?.parse()?;
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
+        let app = decoder.parsed(MAX_NAME_BYTES, "app")?;
+        let component = decoder.parsed(MAX_NAME_BYTES, "component")?;
         Ok(Self {
             component: ComponentId { app, component },
-            revision: Revision(reader.u64()?),
-            readiness: reader.case(&Readiness::ALL)?,
+            revision: Revision(decoder.u64()?),
+            readiness: decoder.case()?,
         })
     }
 }
@@ -330,47 +298,12 @@ impl Failure {
         encoder.bytes_up_to(MAX_REASON_BYTES, "reason", self.reason.as_bytes())
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
-            app: reader.text("app", MAX_NAME_BYTES)?.parse()?,
-            revision: Revision(reader.u64()?),
-            reason: reader.text("reason", MAX_REASON_BYTES)?.to_owned(),
+            app: decoder.parsed(MAX_NAME_BYTES, "app")?,
+            revision: Revision(decoder.u64()?),
+            reason: decoder.text_up_to(MAX_REASON_BYTES, "reason")?.to_owned(),
         })
-    }
-}
-
-// === impl HostCondition ===
-
-impl HostCondition {
-    /// All conditions, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::StoreAway, Self::Disk, Self::Bytes];
-
-    /// The name in messages, in kebab case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::StoreAway => "store-away",
-            Self::Disk => "disk",
-            Self::Bytes => "bytes",
-        }
-    }
-}
-
-// === impl Readiness ===
-
-impl Readiness {
-    /// All values, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Preparing, Self::Ready, Self::Stopping, Self::Failed];
-
-    /// The name in messages, in kebab case.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Preparing => "preparing",
-            Self::Ready => "ready",
-            Self::Stopping => "stopping",
-            Self::Failed => "failed",
-        }
     }
 }
 

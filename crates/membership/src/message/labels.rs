@@ -71,11 +71,6 @@ impl Labels {
         let pairs = self.0.iter();
         pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
-
-    /// The last label, by name.
-    pub(super) fn last(&self) -> Option<&str> {
-        self.0.last_key_value().map(|(name, _)| name.as_str())
-    }
 }
 
 fn is_label_text(text: &str) -> bool {

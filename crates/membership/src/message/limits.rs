@@ -1,11 +1,5 @@
 //! Limits of messages between hosts, with their reasons. `docs/lattice.md` has the same numbers.
 
-/// Longest name of a lattice: one token of a subject, and a DNS label.
-pub const MAX_LATTICE_BYTES: usize = 63;
-
-/// Longest authenticator, as in frames of links: two signatures, a key name and a nonce fit twice.
-pub const MAX_AUTHENTICATOR_BYTES: usize = weft_wire::MAX_AUTHENTICATOR_BYTES;
-
 /// Largest message except inventories: a heartbeat has at most some 250 bytes and an authenticator.
 pub const MAX_HEARTBEAT_BYTES: usize = 1 << 10;
 

@@ -202,7 +202,7 @@ pub(super) fn too_large(found: usize, max: usize) -> bus_rpc::Answer {
 }
 
 /// The answer to a malformed request.
-pub(super) fn malformed(error: &bus_rpc::MessageError) -> bus_rpc::Answer {
+pub(super) fn malformed(error: &weft_wire::FrameError) -> bus_rpc::Answer {
     ApiError::bad_request(error.to_string()).bus_rpc()
 }
 

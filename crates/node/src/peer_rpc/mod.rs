@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Message, RequestError, Subscription};
 use weft_lattice_config::Digest;
 use weft_membership::HostId;
-use weft_membership::message::{MessageError, Origin};
+use weft_membership::message::Origin;
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
@@ -23,6 +23,7 @@ use weft_state::peers::message::{
 };
 use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
 use weft_telemetry::chain;
+use weft_wire::FrameError;
 
 use crate::host_tasks::HostTasks;
 use crate::subjects::Subjects;
@@ -57,7 +58,7 @@ pub(super) enum PeerError {
     #[error("the request to the peer failed")]
     Request(#[from] RequestError),
     #[error("malformed reply from the peer")]
-    Message(#[from] MessageError),
+    Message(#[from] FrameError),
     #[error("the peer replied to another request")]
     Unexpected,
     #[error("the peer does not have the requested bytes")]

@@ -202,7 +202,7 @@ fn check_size(name: &str, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn describe(reason: u32) -> String {
-    match Malformed::from_code(reason) {
+    match Malformed::from_number(reason) {
         Some(reason) => reason.to_string(),
         None => format!("unknown decode error {reason}"),
     }

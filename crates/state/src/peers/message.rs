@@ -7,11 +7,11 @@
 
 use bytes::Bytes;
 use weft_lattice_config::Digest;
-use weft_wire::{EncodeError, Encoder};
+use weft_wire::{Decoder, EncodeError, Encoder, FieldError, FrameError};
 
 use crate::desired::Key;
 use weft_bus::subject::SUBJECT_BYTES_MAX;
-use weft_membership::message::{Envelope, FieldError, Kind, MessageError, Origin, Reader, encode};
+use weft_membership::message::{Envelope, Kind, Origin, encode, read_body};
 pub use weft_membership::message::{MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_QUESTION_BYTES};
 
 /// The most records of one list. The rest is requested from where the list ended.
@@ -111,13 +111,7 @@ impl Question {
         };
         encode(kind, lattice, &[], self.origin, |encoder| {
             match &self.asked {
-                Asked::List { after } => match after {
-                    None => encoder.none(),
-                    Some(key) => {
-                        encoder.some()?;
-                        encoder.bytes_up_to(MAX_KEY_BYTES, "key", key.as_str().as_bytes())
-                    }
-                },
+                Asked::List { after } => encoder.option(after.as_ref(), write_key),
                 Asked::Bytes {
                     digest,
                     offset,
@@ -134,19 +128,18 @@ impl Question {
     /// Decodes a question for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// A [`MessageError`] if the bytes are not a question of this version for this lattice, or a
+    /// A [`FrameError`] if the bytes are not a question of this version for this lattice, or a
     /// field is invalid.
-    pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
-        let envelope = Envelope::open(bytes)?;
-        envelope.read(lattice, |kind, origin, reader| {
+    pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, FrameError> {
+        read_body(&Envelope::open(bytes)?, lattice, |kind, origin, decoder| {
             let asked = match kind {
                 Kind::ListAsk => Asked::List {
-                    after: reader.option(read_key)?,
+                    after: decoder.option(read_key)?,
                 },
                 Kind::BytesAsk => Asked::Bytes {
-                    digest: read_digest(reader)?,
-                    offset: reader.u64()?,
-                    length: reader.u32()?,
+                    digest: read_digest(decoder)?,
+                    offset: decoder.u64()?,
+                    length: decoder.u32()?,
                 },
                 _ => return Ok(None),
             };
@@ -176,11 +169,8 @@ impl Answer {
                     }
                     encoder.bool(*more)
                 }
-                Answered::Bytes(None) => encoder.none(),
-                Answered::Bytes(Some(part)) => {
-                    encoder.some()?;
-                    encoder.u64(part.size)?;
-                    encoder.bytes_up_to(MAX_CHUNK_BYTES, "bytes", &part.bytes)
+                Answered::Bytes(part) => {
+                    encoder.option(part.as_ref(), |encoder, part| part.write(encoder))
                 }
             }
         })
@@ -189,23 +179,21 @@ impl Answer {
     /// Decodes an answer for a lattice, whatever its authenticator is.
     ///
     /// # Errors
-    /// A [`MessageError`] if the bytes are not an answer of this version for this lattice, or a
+    /// A [`FrameError`] if the bytes are not an answer of this version for this lattice, or a
     /// field is invalid.
-    pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, MessageError> {
-        let envelope = Envelope::open(bytes)?;
-        envelope.read(lattice, |kind, origin, reader| {
+    pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, FrameError> {
+        read_body(&Envelope::open(bytes)?, lattice, |kind, origin, decoder| {
             let answered = match kind {
                 Kind::List => {
-                    let records = read_list(reader)?;
-                    let more = reader.bool()?;
+                    let records = decoder.ascending(
+                        (MAX_LISTED, "records", LISTED_BYTES_MIN),
+                        Listed::read,
+                        |last, next| last.key < next.key,
+                    )?;
+                    let more = decoder.bool()?;
                     Answered::List { records, more }
                 }
-                Kind::Bytes => Answered::Bytes(reader.option(|reader| {
-                    let size = reader.u64()?;
-                    let bytes = reader.bounded("bytes", MAX_CHUNK_BYTES)?;
-                    let bytes = Bytes::copy_from_slice(bytes);
-                    Ok(Part { size, bytes })
-                })?),
+                Kind::Bytes => Answered::Bytes(decoder.option(Part::read)?),
                 _ => return Ok(None),
             };
             Ok(Some(Self { origin, answered }))
@@ -213,46 +201,55 @@ impl Answer {
     }
 }
 
+// === impl Part ===
+
+impl Part {
+    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+        encoder.u64(self.size)?;
+        encoder.bytes_up_to(MAX_CHUNK_BYTES, "bytes", &self.bytes)
+    }
+
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
+        let size = decoder.u64()?;
+        let bytes = decoder.bytes_up_to(MAX_CHUNK_BYTES, "bytes")?;
+        let bytes = Bytes::copy_from_slice(bytes);
+        Ok(Self { size, bytes })
+    }
+}
+
 // === impl Listed ===
 
 impl Listed {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.bytes_up_to(MAX_KEY_BYTES, "key", self.key.as_str().as_bytes())?;
+        write_key(encoder, &self.key)?;
         encoder.bytes(&to_bytes(&self.digest))?;
         encoder.u64(self.size)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
-            key: read_key(reader)?,
-            digest: read_digest(reader)?,
-            size: reader.u64()?,
+            key: read_key(decoder)?,
+            digest: read_digest(decoder)?,
+            size: decoder.u64()?,
         })
     }
 }
 
-fn read_list(reader: &mut Reader<'_>) -> Result<Vec<Listed>, FieldError> {
-    let mut records: Vec<Listed> = Vec::new();
-    for _ in 0..reader.list("records", MAX_LISTED, LISTED_BYTES_MIN)? {
-        let record = Listed::read(reader)?;
-        if records.last().is_some_and(|last| last.key >= record.key) {
-            return Err(FieldError::Order { field: "records" });
-        }
-        records.push(record);
-    }
-    Ok(records)
+fn write_key(encoder: &mut Encoder<'_>, key: &Key) -> Result<(), EncodeError> {
+    encoder.bytes_up_to(MAX_KEY_BYTES, "key", key.as_str().as_bytes())
 }
 
-fn read_key(reader: &mut Reader<'_>) -> Result<Key, FieldError> {
-    let text = reader.text("key", MAX_KEY_BYTES)?;
-    Key::parse(text).ok_or(FieldError::Key)
+fn read_key(decoder: &mut Decoder<'_>) -> Result<Key, FieldError> {
+    let text = decoder.text_up_to(MAX_KEY_BYTES, "key")?;
+    Key::parse(text).ok_or_else(|| FieldError::invalid("key", &"not the key of a record"))
 }
 
-fn read_digest(reader: &mut Reader<'_>) -> Result<Digest, FieldError> {
-    let bytes = reader.array::<DIGEST_BYTES>("digest")?;
+fn read_digest(decoder: &mut Decoder<'_>) -> Result<Digest, FieldError> {
+    let bytes = decoder.fixed_bytes::<DIGEST_BYTES>("digest")?;
     let text = format!("sha256:{}", hex::encode(bytes));
     // 32 bytes are always 64 digits.
-    text.parse().map_err(|_| FieldError::Key)
+    text.parse()
+        .map_err(|error| FieldError::invalid("digest", &error))
 }
 
 /// A digest is 64 hex digits by construction.

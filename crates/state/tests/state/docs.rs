@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use weft_membership::message::{
-    HostCondition, HostState, Kind, MAX_AUTHENTICATOR_BYTES, MAX_COMPONENTS, MAX_FAILURES,
-    MAX_HEARTBEAT_BYTES, MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS,
-    MAX_LATTICE_BYTES, MAX_NAME_BYTES, MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES, Readiness,
-    VERSION,
+    HostCondition, HostState, Kind, MAX_COMPONENTS, MAX_FAILURES, MAX_HEARTBEAT_BYTES,
+    MAX_HOST_NAME_BYTES, MAX_INVENTORY_BYTES, MAX_LABEL_BYTES, MAX_LABELS, MAX_NAME_BYTES,
+    MAX_REASON_BYTES, MAX_RELEASE_BYTES, MAX_STORES, Readiness, VERSION,
 };
 use weft_membership::routing::{
     ATTEMPT_TIME_MIN, ATTEMPTS_MAX, EJECTED_FIRST, EJECTED_MAX, FAILURES_TO_EJECT,
@@ -21,6 +20,8 @@ use weft_membership::{
 use weft_state::peers::message::{
     MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_KEY_BYTES, MAX_LISTED, MAX_QUESTION_BYTES,
 };
+
+use weft_wire::{MAX_AUTHENTICATOR_BYTES, MAX_LATTICE_BYTES};
 
 use super::golden::{examples, golden_text, peer_examples};
 

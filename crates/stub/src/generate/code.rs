@@ -126,7 +126,7 @@ impl Code {
     /// Returns 0 with an error from a function that returns an `i32`.
     pub(crate) fn fail(&mut self, error: Malformed) {
         self.add()
-            .i32_const(error.code().cast_signed())
+            .i32_const(error.number().cast_signed())
             .global_set(global::ERROR)
             .i32_const(0)
             .return_();

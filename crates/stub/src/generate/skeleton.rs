@@ -116,7 +116,7 @@ impl Generator {
                 add.local_set(rest).local_set(out);
             }
             None => {
-                let unknown = Malformed::UnknownFunction.code().cast_signed();
+                let unknown = Malformed::UnknownFunction.number().cast_signed();
                 code.add().i32_const(unknown).local_set(rest);
             }
         });
@@ -330,7 +330,7 @@ impl Generator {
         let mut add = code.add();
         add.i32_const(RETURN_AREA).i32_const(1).i32_store8(at(0, 1));
         add.i32_const(RETURN_AREA);
-        add.i32_const(Malformed::UnknownHandle.code().cast_signed())
+        add.i32_const(Malformed::UnknownHandle.number().cast_signed())
             .i32_store(at(4, 4));
         code.end();
         code.add().i32_const(RETURN_AREA);
@@ -425,7 +425,7 @@ fn fail_if(code: &mut Code, error: Malformed) {
     code.if_();
     let mut add = code.add();
     add.i32_const(0)
-        .i32_const(error.code().cast_signed())
+        .i32_const(error.number().cast_signed())
         .return_();
     code.end();
 }

@@ -254,7 +254,7 @@ impl Generator {
         code.add().global_get(global::ERROR).return_();
         code.end();
         let mut add = code.add();
-        add.i32_const(Malformed::Trailing.code().cast_signed())
+        add.i32_const(Malformed::Trailing.number().cast_signed())
             .i32_const(0);
         add.local_get(p).local_get(end).i32_ne().select();
         code.finish()

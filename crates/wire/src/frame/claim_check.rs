@@ -6,9 +6,10 @@
 use std::fmt;
 
 use super::error::{FieldError, FrameError};
-use super::fields::{Body, Reader, write_option};
+use super::fields::Body;
 use super::request::Request;
 use super::{Envelope, Kind};
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 use crate::limits::MAX_FRAME_BYTES;
@@ -65,8 +66,8 @@ impl ClaimId {
         encoder.bytes(&self.0)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
-        reader.fixed_bytes("claim").map(Self)
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
+        decoder.fixed_bytes("claim").map(Self)
     }
 }
 
@@ -89,15 +90,16 @@ impl<'a> Held<'a> {
     /// payload does not end with the frame.
     pub fn request(&self) -> Result<Request<'a>, FrameError> {
         let envelope = Envelope::open(self.bytes)?;
-        let (expected, found) = (Kind::Request, envelope.kind());
-        if found != expected {
-            return Err(FrameError::Unexpected { expected, found });
+        if envelope.kind() != Kind::Request {
+            return Err(FrameError::Unexpected {
+                expected: Kind::Request.name(),
+                found: envelope.kind().name(),
+            });
         }
-        let read = || {
-            let mut reader = Reader::new(self.bytes, self.bytes.len() - envelope.body().len())?;
-            let request = Request::read_head(&mut reader)?;
-            let length = reader.u32()?;
-            let end = reader.offset() as u64 + u64::from(length);
+        envelope.read_start(|decoder| {
+            let request = Request::read_head(decoder)?;
+            let length = decoder.u32()?;
+            let end = decoder.offset() as u64 + u64::from(length);
             if end != u64::from(self.total) {
                 return Err(FieldError::Total {
                     announced: self.total,
@@ -105,9 +107,7 @@ impl<'a> Held<'a> {
                 });
             }
             Ok(request)
-        };
-        let kind = found;
-        read().map_err(|source| FrameError::Malformed { kind, source })
+        })
     }
 
     /// Returns the field with an invalid length, its limit and its length.
@@ -137,12 +137,12 @@ impl<'a> Body<'a> for Held<'a> {
         encoder.bytes(self.bytes)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         let held = Self {
-            host: reader.fixed_bytes("host")?,
-            claim: ClaimId::read(reader)?,
-            total: reader.u32()?,
-            bytes: reader.bytes()?,
+            host: decoder.fixed_bytes("host")?,
+            claim: ClaimId::read(decoder)?,
+            total: decoder.u32()?,
+            bytes: decoder.bytes()?,
         };
         match held.length_error() {
             None => Ok(held),
@@ -164,11 +164,11 @@ impl<'a> Body<'a> for Fetch {
         encoder.u32(self.at_most)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            claim: ClaimId::read(reader)?,
-            offset: reader.u32()?,
-            at_most: reader.u32()?,
+            claim: ClaimId::read(decoder)?,
+            offset: decoder.u32()?,
+            at_most: decoder.u32()?,
         })
     }
 }
@@ -179,14 +179,14 @@ impl<'a> Body<'a> for Part<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         self.claim.write(encoder)?;
         encoder.u32(self.offset)?;
-        write_option(encoder, self.bytes, |encoder, bytes| encoder.bytes(bytes))
+        encoder.option(self.bytes, |encoder, bytes| encoder.bytes(bytes))
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            claim: ClaimId::read(reader)?,
-            offset: reader.u32()?,
-            bytes: reader.option(Reader::bytes)?,
+            claim: ClaimId::read(decoder)?,
+            offset: decoder.u32()?,
+            bytes: decoder.option(Decoder::bytes)?,
         })
     }
 }

@@ -1,10 +1,14 @@
-//! Bounded fields over the value encoding, of which all frame bodies consist.
+//! Bounded fields over the value encoding, of which all bodies of frames consist. The lists in a
+//! frame have their own limits, far below the elements of a link.
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use super::error::FieldError;
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::{DecodeError, EncodeError};
-use crate::limits::{Limits, MAX_FRAME_BYTES};
+use crate::numbered::Numbered;
 
 /// The body of one kind of frame.
 pub(super) trait Body<'a>: Sized {
@@ -12,101 +16,61 @@ pub(super) trait Body<'a>: Sized {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
     /// Reads the fields in order.
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError>;
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError>;
 }
 
-/// Appends an `option`.
-pub(super) fn write_option<T>(
-    encoder: &mut Encoder<'_>,
-    value: Option<T>,
-    write: impl FnOnce(&mut Encoder<'_>, T) -> Result<(), EncodeError>,
-) -> Result<(), EncodeError> {
-    match value {
-        None => encoder.none(),
-        Some(value) => {
-            encoder.some()?;
-            write(encoder, value)
+impl Encoder<'_> {
+    /// Writes an `option`, with `write` for the value.
+    ///
+    /// # Errors
+    /// If the limit is exceeded, or `write` fails.
+    pub fn option<T>(
+        &mut self,
+        value: Option<T>,
+        write: impl FnOnce(&mut Self, T) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        match value {
+            None => self.none(),
+            Some(value) => {
+                self.some()?;
+                write(self, value)
+            }
         }
     }
+
+    /// Writes a case of an `enum` whose numbers are its discriminants.
+    ///
+    /// # Errors
+    /// If the limit is exceeded.
+    pub fn case<T: Numbered>(&mut self, case: T) -> Result<(), EncodeError> {
+        self.u32(case.number())
+    }
 }
 
-/// Reads fields. The lists in a frame have their own limits, far below the elements of a link.
-pub(super) struct Reader<'a> {
-    decoder: Decoder<'a>,
-}
-
-impl<'a> Reader<'a> {
-    /// Creates a reader of a frame's bytes that begins at `offset`, so that errors have offsets
-    /// within the frame.
-    pub(super) fn new(bytes: &'a [u8], offset: usize) -> Result<Self, FieldError> {
-        let limits = Limits {
-            bytes: MAX_FRAME_BYTES,
-            ..Limits::LINK
-        };
-        let mut decoder = Decoder::new(bytes, limits)?;
-        decoder.skip(offset)?;
-        Ok(Self { decoder })
-    }
-
-    pub(super) fn offset(&self) -> usize {
-        self.decoder.offset()
-    }
-
-    pub(super) fn finish(self) -> Result<(), DecodeError> {
-        self.decoder.finish()
-    }
-
-    pub(super) fn u16(&mut self) -> Result<u16, FieldError> {
-        Ok(self.decoder.u16()?)
-    }
-
-    /// Reads the length of a list of at most `limit` elements of at least `element_bytes_min`
-    /// bytes.
-    pub(super) fn length(
+impl<'a> Decoder<'a> {
+    /// Reads a `list<u8>` into a field that has a limit of its own.
+    ///
+    /// # Errors
+    /// If the bytes end first, or the list is longer than that.
+    pub fn bytes_up_to(
         &mut self,
-        field: &'static str,
         limit: usize,
-        element_bytes_min: usize,
-    ) -> Result<usize, FieldError> {
-        let found = self.decoder.list(element_bytes_min)?;
-        check_length(field, limit, found)?;
-        Ok(found)
-    }
-
-    pub(super) fn u32(&mut self) -> Result<u32, FieldError> {
-        Ok(self.decoder.u32()?)
-    }
-
-    pub(super) fn u64(&mut self) -> Result<u64, FieldError> {
-        Ok(self.decoder.u64()?)
-    }
-
-    pub(super) fn handle(&mut self) -> Result<u32, FieldError> {
-        Ok(self.decoder.handle()?)
-    }
-
-    /// Reads a `list<u8>` that is limited only by the size of the frame.
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], FieldError> {
-        Ok(self.decoder.bytes()?)
-    }
-
-    /// Reads a `list<u8>` up to a limit.
-    pub(super) fn bounded(
-        &mut self,
         field: &'static str,
-        limit: usize,
     ) -> Result<&'a [u8], FieldError> {
-        let bytes = self.decoder.bytes()?;
-        check_length(field, limit, bytes.len())?;
+        let bytes = self.bytes()?;
+        check_length(limit, field, bytes.len())?;
         Ok(bytes)
     }
 
     /// Reads a `list<u8>` of a fixed length.
-    pub(super) fn fixed_bytes<const LENGTH: usize>(
+    ///
+    /// # Errors
+    /// If the bytes end first, or the list has another length.
+    pub fn fixed_bytes<const LENGTH: usize>(
         &mut self,
         field: &'static str,
     ) -> Result<[u8; LENGTH], FieldError> {
-        let bytes = self.decoder.bytes()?;
+        let bytes = self.bytes()?;
         bytes.try_into().map_err(|_| FieldError::Length {
             field,
             expected: LENGTH,
@@ -114,42 +78,103 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads a `string` up to a limit.
-    pub(super) fn text(
-        &mut self,
-        field: &'static str,
-        limit: usize,
-    ) -> Result<&'a str, FieldError> {
-        let text = self.decoder.string()?;
-        check_length(field, limit, text.len())?;
+    /// Reads a `string` into a field that has a limit of its own.
+    ///
+    /// # Errors
+    /// If the bytes end first, or the string is longer than that or not UTF-8.
+    pub fn text_up_to(&mut self, limit: usize, field: &'static str) -> Result<&'a str, FieldError> {
+        let text = self.string()?;
+        check_length(limit, field, text.len())?;
         Ok(text)
     }
 
-    pub(super) fn option<T>(
+    /// Reads a `string` into a field that has a limit of its own, and parses it.
+    ///
+    /// # Errors
+    /// As [`text_up_to`](Self::text_up_to), or if the text is invalid.
+    pub fn parsed<T: FromStr<Err: Display>>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, FieldError>,
-    ) -> Result<Option<T>, FieldError> {
-        if self.decoder.is_some()? {
+        limit: usize,
+        field: &'static str,
+    ) -> Result<T, FieldError> {
+        let text = self.text_up_to(limit, field)?;
+        text.parse()
+            .map_err(|error| FieldError::invalid(field, &error))
+    }
+
+    /// Reads the length of a list of at most `limit` elements of at least `element_bytes_min` bytes
+    /// each; its elements follow.
+    ///
+    /// # Errors
+    /// If the remaining bytes cannot hold that many elements, or the list is longer than the limit.
+    pub fn list_up_to(
+        &mut self,
+        limit: usize,
+        field: &'static str,
+        element_bytes_min: usize,
+    ) -> Result<usize, FieldError> {
+        let found = self.list(element_bytes_min)?;
+        if found > limit {
+            return Err(FieldError::TooMany {
+                field,
+                limit,
+                found,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Reads a list as [`list_up_to`](Self::list_up_to), with `read` for each element. The elements
+    /// must ascend, without duplicates, or the encoding would not be unique.
+    ///
+    /// # Errors
+    /// As [`list_up_to`](Self::list_up_to), or if `read` fails, or an element is not above the one
+    /// before it.
+    pub fn ascending<T>(
+        &mut self,
+        (limit, field, element_bytes_min): (usize, &'static str, usize),
+        read: impl Fn(&mut Self) -> Result<T, FieldError>,
+        is_before: impl Fn(&T, &T) -> bool,
+    ) -> Result<Vec<T>, FieldError> {
+        let mut elements: Vec<T> = Vec::new();
+        for _ in 0..self.list_up_to(limit, field, element_bytes_min)? {
+            let next = read(self)?;
+            if elements.last().is_some_and(|last| !is_before(last, &next)) {
+                return Err(FieldError::Order { field });
+            }
+            elements.push(next);
+        }
+        Ok(elements)
+    }
+
+    /// Reads an `option`, with `read` for the value.
+    ///
+    /// # Errors
+    /// If the case is neither `none` nor `some`, or `read` fails.
+    pub fn option<T, E: From<DecodeError>>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        if self.is_some()? {
             read(self).map(Some)
         } else {
             Ok(None)
         }
     }
 
-    pub(super) fn is_ok(&mut self) -> Result<bool, FieldError> {
-        Ok(self.decoder.is_ok()?)
-    }
-
-    /// Reads a case of an `enum`; `cases` is ordered by discriminant.
-    pub(super) fn case<T: Copy>(&mut self, cases: &[T]) -> Result<T, FieldError> {
-        let count = u32::try_from(cases.len()).unwrap_or(u32::MAX);
+    /// Reads a case of an `enum` whose numbers are its discriminants.
+    ///
+    /// # Errors
+    /// If the bytes end first, or the case does not exist.
+    pub fn case<T: Numbered>(&mut self) -> Result<T, DecodeError> {
+        let count = u32::try_from(T::CASES.len()).unwrap_or(u32::MAX);
         // Below the count, hence an index.
-        let index = self.decoder.discriminant(count)?;
-        Ok(cases[index as usize])
+        let index = self.discriminant(count)?;
+        Ok(T::CASES[index as usize])
     }
 }
 
-fn check_length(field: &'static str, limit: usize, found: usize) -> Result<(), FieldError> {
+fn check_length(limit: usize, field: &'static str, found: usize) -> Result<(), FieldError> {
     if found > limit {
         return Err(FieldError::TooLong {
             field,

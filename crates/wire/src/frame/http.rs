@@ -2,9 +2,10 @@
 //! the call; their chunks are bytes.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader, write_option};
+use super::fields::Body;
 use super::request::write_component;
 use super::{read_failure, write_failure};
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 use crate::failure::Failure;
@@ -94,7 +95,7 @@ impl<'a> Body<'a> for HttpRequest<'a> {
         encoder.u64(self.call)?;
         write_component(encoder, self.app, self.component)?;
         encoder.u32(self.deadline_ms)?;
-        write_option(encoder, self.trace, |encoder, trace| {
+        encoder.option(self.trace, |encoder, trace| {
             encoder.bytes_up_to(MAX_TRACE_BYTES, "trace", trace.as_bytes())
         })?;
         let texts = [
@@ -109,18 +110,18 @@ impl<'a> Body<'a> for HttpRequest<'a> {
         self.body.write(encoder)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            app: reader.text("app", MAX_COMPONENT_NAME_BYTES)?,
-            component: reader.text("component", MAX_COMPONENT_NAME_BYTES)?,
-            deadline_ms: reader.u32()?,
-            trace: reader.option(|reader| reader.text("trace", MAX_TRACE_BYTES))?,
-            method: reader.text("method", MAX_HTTP_TARGET_BYTES)?,
-            authority: reader.text("authority", MAX_HTTP_TARGET_BYTES)?,
-            path: reader.text("path", MAX_HTTP_TARGET_BYTES)?,
-            headers: read_fields(reader)?,
-            body: HttpBody::read(reader)?,
+            call: decoder.u64()?,
+            app: decoder.text_up_to(MAX_COMPONENT_NAME_BYTES, "app")?,
+            component: decoder.text_up_to(MAX_COMPONENT_NAME_BYTES, "component")?,
+            deadline_ms: decoder.u32()?,
+            trace: decoder.option(|decoder| decoder.text_up_to(MAX_TRACE_BYTES, "trace"))?,
+            method: decoder.text_up_to(MAX_HTTP_TARGET_BYTES, "method")?,
+            authority: decoder.text_up_to(MAX_HTTP_TARGET_BYTES, "authority")?,
+            path: decoder.text_up_to(MAX_HTTP_TARGET_BYTES, "path")?,
+            headers: read_fields(decoder)?,
+            body: HttpBody::read(decoder)?,
         })
     }
 }
@@ -144,16 +145,16 @@ impl<'a> Body<'a> for HttpReply<'a> {
         }
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            outcome: match reader.is_ok()? {
+            call: decoder.u64()?,
+            outcome: match decoder.is_ok()? {
                 true => Ok(HttpHead {
-                    status: reader.u16()?,
-                    headers: read_fields(reader)?,
-                    body: HttpBody::read(reader)?,
+                    status: decoder.u16()?,
+                    headers: read_fields(decoder)?,
+                    body: HttpBody::read(decoder)?,
                 }),
-                false => Err(read_failure(reader)?),
+                false => Err(read_failure(decoder)?),
             },
         })
     }
@@ -162,26 +163,25 @@ impl<'a> Body<'a> for HttpReply<'a> {
 // === impl HttpBody ===
 
 impl<'a> HttpBody<'a> {
-    const CASES: [u32; 2] = [0, 1];
+    const CASES: u32 = 2;
 
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        let cases = Self::CASES.len() as u32;
         match self {
             Self::Whole(bytes) => {
-                encoder.discriminant(0, cases)?;
+                encoder.discriminant(0, Self::CASES)?;
                 encoder.bytes(bytes)
             }
             Self::Stream(number) => {
-                encoder.discriminant(1, cases)?;
+                encoder.discriminant(1, Self::CASES)?;
                 encoder.stream(*number)
             }
         }
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
-        Ok(match reader.case(&Self::CASES)? {
-            0 => Self::Whole(reader.bytes()?),
-            _ => Self::Stream(reader.u32()?),
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
+        Ok(match decoder.discriminant(Self::CASES)? {
+            0 => Self::Whole(decoder.bytes()?),
+            _ => Self::Stream(decoder.u32()?),
         })
     }
 }
@@ -195,11 +195,11 @@ impl<'a> Body<'a> for HttpTrailers<'a> {
         write_fields(encoder, &self.fields)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            stream: reader.u32()?,
-            fields: read_fields(reader)?,
+            call: decoder.u64()?,
+            stream: decoder.u32()?,
+            fields: read_fields(decoder)?,
         })
     }
 }
@@ -214,13 +214,13 @@ fn write_fields(encoder: &mut Encoder<'_>, fields: &[HttpField<'_>]) -> Result<(
 }
 
 /// Allocates, within the limit, one reference for each field.
-fn read_fields<'a>(reader: &mut Reader<'a>) -> Result<Vec<HttpField<'a>>, FieldError> {
-    let count = reader.length("headers", MAX_HTTP_FIELDS, FIELD_BYTES_MIN)?;
+fn read_fields<'a>(decoder: &mut Decoder<'a>) -> Result<Vec<HttpField<'a>>, FieldError> {
+    let count = decoder.list_up_to(MAX_HTTP_FIELDS, "headers", FIELD_BYTES_MIN)?;
     let mut fields = Vec::with_capacity(count);
     for _ in 0..count {
         fields.push(HttpField {
-            name: reader.text("name", MAX_HTTP_FIELD_BYTES)?,
-            value: reader.bounded("value", MAX_HTTP_FIELD_BYTES)?,
+            name: decoder.text_up_to(MAX_HTTP_FIELD_BYTES, "name")?,
+            value: decoder.bytes_up_to(MAX_HTTP_FIELD_BYTES, "value")?,
         });
     }
     Ok(fields)

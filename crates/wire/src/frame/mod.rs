@@ -5,6 +5,7 @@
 //! support. The authenticator follows, so that it can be checked before the rest is read.
 
 mod claim_check;
+mod envelope;
 mod error;
 mod fields;
 mod http;
@@ -14,6 +15,7 @@ mod session;
 mod stream;
 
 pub use claim_check::{ClaimId, Fetch, HOST_BYTES, Held, Part};
+pub use envelope::{FrameEnvelope, FrameKind, encode_frame};
 pub use error::{FieldError, FrameError};
 pub use http::{HttpBody, HttpField, HttpHead, HttpReply, HttpRequest, HttpTrailers};
 pub use reply::{KeptSession, Reply};
@@ -21,10 +23,12 @@ pub use request::{Abandon, Importer, Request, Target};
 pub use session::{DropHandle, End, Renew, SessionId};
 pub use stream::{Cancel, CancelledBy, Chunk, Credit, Finish};
 
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
-use crate::limits::{MAX_AUTHENTICATOR_BYTES, MAX_FRAME_BYTES};
-use fields::{Body, Reader};
+use crate::limits::{Limits, MAX_FRAME_BYTES};
+use crate::numbered;
+use fields::Body;
 use reply::{read_failure, write_failure};
 
 /// The version of the frames that this crate writes and reads.
@@ -36,23 +40,10 @@ const ORDINARY_BYTES: usize = 256;
 /// Declares the kinds of frames once: their numbers, names and bodies.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($body:ty) = $number:literal, $name:literal;)*) => {
-        /// The kind of a frame, with its number on the wire. A number is never reused.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum Kind {
-            $($(#[$doc])* $kind = $number,)*
-        }
-
-        impl Kind {
-            /// All kinds, ordered by number.
-            pub const ALL: &[Self] = &[$(Self::$kind),*];
-
-            /// The name in `docs/wire.md`.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
+        numbered! {
+            /// The kind of a frame.
+            pub enum Kind: u8 {
+                $($(#[$doc])* $kind = $number, $name;)*
             }
         }
 
@@ -77,9 +68,9 @@ macro_rules! kinds {
                 }
             }
 
-            fn read_body(kind: Kind, reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+            fn read_body(kind: Kind, decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
                 match kind {
-                    $(Kind::$kind => Body::read(reader).map(Self::$kind),)*
+                    $(Kind::$kind => Body::read(decoder).map(Self::$kind),)*
                 }
             }
         }
@@ -121,12 +112,15 @@ kinds! {
     HttpTrailers(HttpTrailers<'a>) = 22, "http-trailers";
 }
 
-impl Kind {
-    /// Returns the kind with a number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<Self> {
-        let kinds = Self::ALL.iter().copied();
-        kinds.into_iter().find(|kind| *kind as u8 == number)
+impl FrameKind for Kind {
+    const VERSION: u8 = VERSION;
+    const LIMITS: Limits = Limits {
+        bytes: MAX_FRAME_BYTES,
+        ..Limits::LINK
+    };
+
+    fn bytes_max(self) -> usize {
+        MAX_FRAME_BYTES
     }
 }
 
@@ -144,14 +138,11 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// If a field is longer than its limit.
     pub fn encode_with(&self, authenticator: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let start = out.len();
         // One reservation instead of one per field.
         out.reserve(ORDINARY_BYTES + authenticator.len() + self.payload_bytes());
-        let written = self.write(authenticator, &mut Encoder::new(out, MAX_FRAME_BYTES));
-        if written.is_err() {
-            out.truncate(start);
-        }
-        written
+        encode_frame(self.kind(), authenticator, out, |encoder| {
+            self.write_body(encoder)
+        })
     }
 
     /// Reads a frame without checking its authenticator.
@@ -172,106 +163,17 @@ impl<'a> Frame<'a> {
             _ => 0,
         }
     }
-
-    fn write(&self, authenticator: &[u8], encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u8(VERSION)?;
-        encoder.u8(self.kind() as u8)?;
-        encoder.bytes_up_to(MAX_AUTHENTICATOR_BYTES, "authenticator", authenticator)?;
-        self.write_body(encoder)
-    }
 }
 
-/// A frame whose body has not been read yet.
-///
-/// Authenticators are checked between [`open`](Self::open) and [`frame`](Self::frame). They must
-/// cover [`head`](Self::head) and [`body`](Self::body).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Envelope<'a> {
-    bytes: &'a [u8],
-    kind: Kind,
-    authenticator: &'a [u8],
-    body: usize,
-}
-
-/// The version and the kind.
-const HEAD_BYTES: usize = 2;
+/// A frame of a link whose body has not been read yet.
+pub type Envelope<'a> = FrameEnvelope<'a, Kind>;
 
 impl<'a> Envelope<'a> {
-    /// Reads the part before the body.
-    ///
-    /// # Errors
-    /// If the bytes are not a frame of this version, of a kind of this version, within the limits.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, FrameError> {
-        if bytes.len() > MAX_FRAME_BYTES {
-            let (limit, found) = (MAX_FRAME_BYTES, bytes.len());
-            return Err(FrameError::TooLong { limit, found });
-        }
-        let kind = read_head(bytes)?;
-        let malformed = |source| FrameError::Malformed { kind, source };
-        let mut reader = Reader::new(bytes, HEAD_BYTES).map_err(malformed)?;
-        let authenticator = reader
-            .bounded("authenticator", MAX_AUTHENTICATOR_BYTES)
-            .map_err(malformed)?;
-        Ok(Self {
-            bytes,
-            kind,
-            authenticator,
-            body: reader.offset(),
-        })
-    }
-
-    /// The kind of the frame.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// The proof of the sender; empty for frames without one.
-    #[must_use]
-    pub fn authenticator(&self) -> &'a [u8] {
-        self.authenticator
-    }
-
-    /// The encoded version and kind.
-    #[must_use]
-    pub fn head(&self) -> &'a [u8] {
-        &self.bytes[..HEAD_BYTES]
-    }
-
-    /// The encoded body.
-    #[must_use]
-    pub fn body(&self) -> &'a [u8] {
-        &self.bytes[self.body..]
-    }
-
     /// Reads the body.
     ///
     /// # Errors
     /// If a field is malformed, or bytes follow after the last one.
     pub fn frame(&self) -> Result<Frame<'a>, FrameError> {
-        let read = || {
-            let mut reader = Reader::new(self.bytes, self.body)?;
-            let frame = Frame::read_body(self.kind, &mut reader)?;
-            reader.finish()?;
-            Ok(frame)
-        };
-        let kind = self.kind;
-        read().map_err(|source| FrameError::Malformed { kind, source })
+        self.read(|decoder| Frame::read_body(self.kind(), decoder))
     }
-}
-
-fn read_head(bytes: &[u8]) -> Result<Kind, FrameError> {
-    let (&version, rest) = bytes.split_first().ok_or(FrameError::Empty)?;
-    if version != VERSION {
-        return Err(FrameError::Version {
-            found: version,
-            supported: VERSION,
-        });
-    }
-    let &number = rest.first().ok_or(FrameError::Empty)?;
-    Kind::from_number(number).ok_or(FrameError::Kind {
-        found: number,
-        version,
-        supported: VERSION,
-    })
 }

@@ -1,11 +1,12 @@
 //! Replies to calls.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader, write_option};
+use super::fields::Body;
 use super::session::SessionId;
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
-use crate::failure::{Failure, FailureCode};
+use crate::failure::Failure;
 use crate::limits::MAX_MESSAGE_BYTES;
 
 /// The end of a call.
@@ -33,7 +34,7 @@ pub struct KeptSession {
 impl<'a> Body<'a> for Reply<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
-        write_option(encoder, self.session, |encoder, session| {
+        encoder.option(self.session, |encoder, session| {
             session.id.write(encoder)?;
             encoder.u32(session.lease_ms)
         })?;
@@ -49,13 +50,13 @@ impl<'a> Body<'a> for Reply<'a> {
         }
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            session: reader.option(KeptSession::read)?,
-            outcome: match reader.is_ok()? {
-                true => Ok(reader.bytes()?),
-                false => Err(read_failure(reader)?),
+            call: decoder.u64()?,
+            session: decoder.option(KeptSession::read)?,
+            outcome: match decoder.is_ok()? {
+                true => Ok(decoder.bytes()?),
+                false => Err(read_failure(decoder)?),
             },
         })
     }
@@ -65,25 +66,24 @@ pub(super) fn write_failure(
     encoder: &mut Encoder<'_>,
     failure: &Failure,
 ) -> Result<(), EncodeError> {
-    let cases = FailureCode::ALL.len() as u32;
-    encoder.discriminant(failure.code().code(), cases)?;
+    encoder.case(failure.code())?;
     encoder.string(failure.message())
 }
 
 /// Allocates only the message, within its limit.
-pub(super) fn read_failure(reader: &mut Reader<'_>) -> Result<Failure, FieldError> {
-    let code = reader.case(&FailureCode::ALL)?;
-    let message = reader.text("message", MAX_MESSAGE_BYTES)?;
+pub(super) fn read_failure(decoder: &mut Decoder<'_>) -> Result<Failure, FieldError> {
+    let code = decoder.case()?;
+    let message = decoder.text_up_to(MAX_MESSAGE_BYTES, "message")?;
     Ok(Failure::new(code, message))
 }
 
 // === impl KeptSession ===
 
 impl KeptSession {
-    fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
-            id: SessionId::read(reader)?,
-            lease_ms: reader.u32()?,
+            id: SessionId::read(decoder)?,
+            lease_ms: decoder.u32()?,
         })
     }
 }

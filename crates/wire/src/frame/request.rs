@@ -1,8 +1,9 @@
 //! Calls, and the frame that abandons one.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader, write_option};
+use super::fields::Body;
 use super::session::SessionId;
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 use crate::limits::{MAX_COMPONENT_NAME_BYTES, MAX_TRACE_BYTES, MAX_WIT_NAME_BYTES};
@@ -65,37 +66,35 @@ pub struct Abandon {
 impl<'a> Body<'a> for Request<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
-        write_option(encoder, self.session, |encoder, session| {
-            session.write(encoder)
-        })?;
+        encoder.option(self.session, |encoder, session| session.write(encoder))?;
         self.target.write(encoder)?;
         encoder.u32(self.deadline_ms)?;
         encoder.u32(self.depth)?;
-        write_option(encoder, self.trace, |encoder, trace| {
+        encoder.option(self.trace, |encoder, trace| {
             encoder.bytes_up_to(MAX_TRACE_BYTES, "trace", trace.as_bytes())
         })?;
         self.importer.write(encoder)?;
         encoder.bytes(self.payload)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
-        let head = Self::read_head(reader)?;
-        let payload = reader.bytes()?;
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
+        let head = Self::read_head(decoder)?;
+        let payload = decoder.bytes()?;
         Ok(Self { payload, ..head })
     }
 }
 
 impl<'a> Request<'a> {
     /// Reads the part before the payload; `payload` is left empty.
-    pub(super) fn read_head(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    pub(super) fn read_head(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            session: reader.option(SessionId::read)?,
-            target: Target::read(reader)?,
-            deadline_ms: reader.u32()?,
-            depth: reader.u32()?,
-            trace: reader.option(|reader| reader.text("trace", MAX_TRACE_BYTES))?,
-            importer: Importer::read(reader)?,
+            call: decoder.u64()?,
+            session: decoder.option(SessionId::read)?,
+            target: Target::read(decoder)?,
+            deadline_ms: decoder.u32()?,
+            depth: decoder.u32()?,
+            trace: decoder.option(|decoder| decoder.text_up_to(MAX_TRACE_BYTES, "trace"))?,
+            importer: Importer::read(decoder)?,
             payload: &[],
         })
     }
@@ -113,13 +112,13 @@ impl<'a> Target<'a> {
         Ok(())
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
-        let Importer { app, component } = Importer::read(reader)?;
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
+        let Importer { app, component } = Importer::read(decoder)?;
         Ok(Self {
             app,
             component,
-            interface: reader.text("interface", MAX_WIT_NAME_BYTES)?,
-            function: reader.text("function", MAX_WIT_NAME_BYTES)?,
+            interface: decoder.text_up_to(MAX_WIT_NAME_BYTES, "interface")?,
+            function: decoder.text_up_to(MAX_WIT_NAME_BYTES, "function")?,
         })
     }
 }
@@ -131,10 +130,10 @@ impl<'a> Importer<'a> {
         write_component(encoder, self.app, self.component)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            app: reader.text("app", MAX_COMPONENT_NAME_BYTES)?,
-            component: reader.text("component", MAX_COMPONENT_NAME_BYTES)?,
+            app: decoder.text_up_to(MAX_COMPONENT_NAME_BYTES, "app")?,
+            component: decoder.text_up_to(MAX_COMPONENT_NAME_BYTES, "component")?,
         })
     }
 }
@@ -157,9 +156,9 @@ impl<'a> Body<'a> for Abandon {
         encoder.u64(self.call)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
+            call: decoder.u64()?,
         })
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::error::FieldError;
-use super::fields::{Body, Reader};
+use super::fields::Body;
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
 
@@ -43,13 +44,8 @@ impl SessionId {
         encoder.bytes(&self.0)
     }
 
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, FieldError> {
-        let bytes = reader.bytes()?;
-        let session = bytes.try_into().map_err(|_| FieldError::Session {
-            expected: SESSION_BYTES,
-            found: bytes.len(),
-        })?;
-        Ok(Self(session))
+    pub(super) fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
+        decoder.fixed_bytes("session").map(Self)
     }
 }
 
@@ -68,9 +64,9 @@ impl<'a> Body<'a> for Renew {
         self.session.write(encoder)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            session: SessionId::read(reader)?,
+            session: SessionId::read(decoder)?,
         })
     }
 }
@@ -82,9 +78,9 @@ impl<'a> Body<'a> for End {
         self.session.write(encoder)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            session: SessionId::read(reader)?,
+            session: SessionId::read(decoder)?,
         })
     }
 }
@@ -97,10 +93,10 @@ impl<'a> Body<'a> for DropHandle {
         encoder.handle(self.handle)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            session: SessionId::read(reader)?,
-            handle: reader.handle()?,
+            session: SessionId::read(decoder)?,
+            handle: decoder.handle()?,
         })
     }
 }

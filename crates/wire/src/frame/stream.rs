@@ -1,12 +1,14 @@
 //! Streams and futures of a call. A future is a stream of one element.
 //!
-//! The writer sends chunks while it has credit, then a finish; the reader grants credit. The end
+//! The writer sends chunks while it has credit, then a finish; the decoder grants credit. The end
 //! that is dropped earlier sends a cancel.
 
 use super::error::FieldError;
-use super::fields::{Body, Reader};
+use super::fields::Body;
+use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
+use crate::numbered;
 
 /// Elements of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,18 +53,14 @@ pub struct Cancel {
     pub by: CancelledBy,
 }
 
-/// The cancelling end of a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub enum CancelledBy {
-    /// The reader was dropped; the writer may stop.
-    Reader = 0,
-    /// The writer failed; the stream is incomplete.
-    Writer = 1,
-}
-
-impl CancelledBy {
-    const ALL: [Self; 2] = [Self::Reader, Self::Writer];
+numbered! {
+    /// The cancelling end of a stream.
+    pub enum CancelledBy: u32 {
+        /// The reader was dropped; the writer may stop.
+        Reader = 0, "reader";
+        /// The writer failed; the stream is incomplete.
+        Writer = 1, "writer";
+    }
 }
 
 // === impl Chunk ===
@@ -74,11 +72,11 @@ impl<'a> Body<'a> for Chunk<'a> {
         encoder.bytes(self.payload)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            stream: reader.u32()?,
-            payload: reader.bytes()?,
+            call: decoder.u64()?,
+            stream: decoder.u32()?,
+            payload: decoder.bytes()?,
         })
     }
 }
@@ -92,11 +90,11 @@ impl<'a> Body<'a> for Credit {
         encoder.u32(self.bytes)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            stream: reader.u32()?,
-            bytes: reader.u32()?,
+            call: decoder.u64()?,
+            stream: decoder.u32()?,
+            bytes: decoder.u32()?,
         })
     }
 }
@@ -109,10 +107,10 @@ impl<'a> Body<'a> for Finish {
         encoder.stream(self.stream)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            stream: reader.u32()?,
+            call: decoder.u64()?,
+            stream: decoder.u32()?,
         })
     }
 }
@@ -123,14 +121,14 @@ impl<'a> Body<'a> for Cancel {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
         encoder.stream(self.stream)?;
-        encoder.discriminant(self.by as u32, CancelledBy::ALL.len() as u32)
+        encoder.case(self.by)
     }
 
-    fn read(reader: &mut Reader<'a>) -> Result<Self, FieldError> {
+    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            call: reader.u64()?,
-            stream: reader.u32()?,
-            by: reader.case(&CancelledBy::ALL)?,
+            call: decoder.u64()?,
+            stream: decoder.u32()?,
+            by: decoder.case()?,
         })
     }
 }

@@ -80,7 +80,7 @@ fn every_kind_of_frame_is_written_down() {
         .map(|example| example.frame.kind())
         .collect();
     for kind in Kind::ALL {
-        assert!(written.contains(kind), "{kind:?}");
+        assert!(written.contains(&kind), "{kind:?}");
     }
 }
 

@@ -48,7 +48,7 @@ impl Reader {
         self.flush();
         self.code.add().local_get(P).return_();
         self.code.end();
-        let truncated = Malformed::Truncated.code().cast_signed();
+        let truncated = Malformed::Truncated.number().cast_signed();
         self.code
             .add()
             .i32_const(truncated)

@@ -116,7 +116,7 @@ fn check_scalar(code: &mut Code, (value, bytes): (u32, u32)) {
 fn fail_if(code: &mut Code, error: Malformed) {
     code.if_();
     let mut add = code.add();
-    add.i32_const(error.code().cast_signed())
+    add.i32_const(error.number().cast_signed())
         .global_set(global::ERROR);
     add.i32_const(0).i32_const(0).return_();
     code.end();
