@@ -1,9 +1,9 @@
 //! The token that authorises the control protocol: random, in a file that only its owner can read.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use weft_state::atomic_file;
 
 /// The token's file in a data directory.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -30,15 +30,5 @@ pub fn read(data_directory: &Path) -> io::Result<String> {
 /// # Errors
 /// The error of the operating system.
 pub fn write(data_directory: &Path, token: &str) -> io::Result<()> {
-    let temporary = data_directory.join(".admin.token.new");
-    let _ = fs::remove_file(&temporary);
-    // The mode is set at creation, so that other users can never open the file.
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(token.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path(data_directory))
+    atomic_file::write(&path(data_directory), token.as_bytes())
 }

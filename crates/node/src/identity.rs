@@ -7,9 +7,8 @@ use std::path::Path;
 
 use ed25519_dalek::{SECRET_KEY_LENGTH, SigningKey};
 use weft_membership::HostId;
+use weft_state::atomic_file;
 use weft_telemetry::logs::now_ms;
-
-use crate::atomic_file::write_whole;
 
 /// The key of a host.
 pub(super) struct Identity(SigningKey);
@@ -43,7 +42,7 @@ impl Identity {
     fn make(path: &Path) -> io::Result<Self> {
         let mut secret = [0; SECRET_KEY_LENGTH];
         getrandom::fill(&mut secret).map_err(io::Error::other)?;
-        write_whole(path, &secret)?;
+        atomic_file::write(path, &secret)?;
         Ok(Self(SigningKey::from_bytes(&secret)))
     }
 }
@@ -61,7 +60,7 @@ pub(super) fn next_incarnation(path: &Path) -> io::Result<u64> {
     };
     let incarnation = last + 1;
     // A host with a torn file would not start again.
-    write_whole(path, incarnation.to_string().as_bytes())?;
+    atomic_file::write(path, incarnation.to_string().as_bytes())?;
     Ok(incarnation)
 }
 
@@ -70,7 +69,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::atomic_file::OWNER_MODE;
+    use weft_state::atomic_file::OWNER_MODE;
 
     #[test]
     fn a_host_keeps_its_id_after_a_restart_and_its_key_is_private() {

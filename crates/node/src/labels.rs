@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use weft_membership::message::{LabelError, Labels, MAX_LABELS};
-
-use crate::atomic_file::write_whole;
+use weft_state::atomic_file;
 
 /// The largest file that is read: far beyond the size of the most labels.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -185,7 +184,7 @@ fn read(path: &Path) -> io::Result<Overrides> {
 }
 
 fn write(path: &Path, overrides: &Overrides) -> io::Result<()> {
-    write_whole(path, &serde_json::to_vec_pretty(overrides)?)
+    atomic_file::write(path, &serde_json::to_vec_pretty(overrides)?)
 }
 
 #[cfg(test)]

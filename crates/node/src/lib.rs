@@ -26,10 +26,9 @@
 //! Operators:
 //! - [`admin`]: the admin API; `cluster_view` and `drain` are its reads and operations in a
 //!   lattice.
-//! - `event_reporter`: membership changes as events; `labels`, `fault_injection`, `atomic_file`.
+//! - `event_reporter`: membership changes as events; `labels`, `fault_injection`.
 
 mod artifact_fetcher;
-mod atomic_file;
 mod bus_channel;
 mod call_client;
 mod call_routing;

@@ -93,7 +93,9 @@ impl Artifacts {
         if self.contains(digest) {
             return Ok(());
         }
-        atomic_file::write(&path, bytes).map_err(|source| ArtifactError::Io { path, source })
+        std::fs::create_dir_all(&self.directory)
+            .and_then(|()| atomic_file::write(&path, bytes))
+            .map_err(|source| ArtifactError::Io { path, source })
     }
 
     /// Reads and verifies the bytes stored under `digest`.

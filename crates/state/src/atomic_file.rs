@@ -1,15 +1,21 @@
 //! Atomic file writes: a crash leaves the old content or the new, never a part of it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// The mode of the files: readable for the host's own user only.
+pub const OWNER_MODE: u32 = 0o600;
+
 /// Writes `bytes` to a temporary file beside `path`, flushes it, renames it over `path`, and
 /// flushes the directory.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// The error of the operating system; the file is then unchanged.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
     let temporary = directory.join(temporary_name());
     let outcome = write_flushed(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = outcome {
@@ -44,7 +50,13 @@ fn temporary_name() -> String {
 }
 
 fn write_flushed(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    // The mode is set at creation, so that other users can never open the file.
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(OWNER_MODE)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

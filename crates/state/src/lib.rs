@@ -7,6 +7,7 @@
 //! ([`desired::DesiredReplica`]), which [`peers`] can fill where JetStream is unavailable.
 
 pub mod artifacts;
+pub mod atomic_file;
 pub mod blocking;
 pub mod buckets;
 pub mod desired;
@@ -14,5 +15,3 @@ pub mod kv;
 pub mod objects;
 pub mod peers;
 pub mod store;
-
-mod atomic_file;
