@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::message::{Heartbeat, HostState, Inventory, InventoryHash};
 use super::rejected::Rejection;
 use super::timing::{
-    ASK_AFTER, ASK_AGAIN_AFTER, DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE,
-    FORGET_AFTER, OUTAGES_MAX, SUSPECT_AFTER,
+    DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER, OUTAGES_MAX,
+    REQUEST_AFTER, REQUEST_AGAIN_AFTER, SUSPECT_AFTER,
 };
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
@@ -153,8 +153,8 @@ impl Member {
 
     /// Returns whether an inventory request is due, and then records it as sent.
     pub(super) fn take_inventory_request(&mut self, now: Moment) -> bool {
-        let behind = |since| now.since(since) >= ASK_AFTER;
-        let again = |requested| now.since(requested) >= ASK_AGAIN_AFTER;
+        let behind = |since| now.since(since) >= REQUEST_AFTER;
+        let again = |requested| now.since(requested) >= REQUEST_AGAIN_AFTER;
         let due = self.dead_since.is_none()
             && self.behind_since.is_some_and(behind)
             && self.requested_at.is_none_or(again);

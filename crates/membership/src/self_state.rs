@@ -6,7 +6,9 @@ use weft_wire::EncodeError;
 
 use super::connection::Freeze;
 use super::host_id::HostId;
-use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, InventoryHash, Load, Origin};
+use super::message::{
+    Contents, Heartbeat, HostState, Inventory, InventoryHash, InventoryRequest, Load, Origin,
+};
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
 
@@ -32,7 +34,7 @@ pub(super) struct SelfState {
     hash: InventoryHash,
     heartbeats: u64,
     inventories: u64,
-    asks: u64,
+    inventory_requests: u64,
 }
 
 impl SelfState {
@@ -46,7 +48,7 @@ impl SelfState {
             hash,
             heartbeats: 0,
             inventories: 1,
-            asks: 0,
+            inventory_requests: 0,
         })
     }
 
@@ -85,10 +87,10 @@ impl SelfState {
         }
     }
 
-    pub(super) fn ask(&mut self) -> Ask {
-        self.asks += 1;
-        Ask {
-            origin: self.origin(self.asks),
+    pub(super) fn inventory_request(&mut self) -> InventoryRequest {
+        self.inventory_requests += 1;
+        InventoryRequest {
+            origin: self.origin(self.inventory_requests),
         }
     }
 

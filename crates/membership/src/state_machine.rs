@@ -9,10 +9,10 @@ use super::connection::{BusStatus, Connection, Freeze};
 use super::event::{self, Change, Event};
 use super::host_id::HostId;
 use super::member::Member;
-use super::message::{Ask, Contents, Heartbeat, HostState, Inventory, Load, Message};
+use super::message::{Contents, Heartbeat, HostState, Inventory, InventoryRequest, Load, Message};
 use super::rejected::{Rejection, RejectionCounts};
 use super::self_state::{Identity, SelfState};
-use super::timing::{ASKS_MAX, HOLDINGS_MAX, HOSTS_MAX, STALL_MIN};
+use super::timing::{HOLDINGS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, STALL_MIN};
 use super::view::{HostView, View};
 use crate::Moment;
 
@@ -99,13 +99,19 @@ impl Membership {
     ///
     /// # Errors
     /// The reason if the message is rejected, which is also counted.
-    pub fn on_bytes(&mut self, now: Moment, bytes: &[u8]) -> Result<Option<Ask>, Rejection> {
+    pub fn on_bytes(
+        &mut self,
+        now: Moment,
+        bytes: &[u8],
+    ) -> Result<Option<InventoryRequest>, Rejection> {
         self.on_time(now);
         let message = Message::decode(bytes, &self.own.identity.lattice);
         match message.map_err(|error| self.count(Rejection::from(&error)))? {
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, heartbeat).map(|()| None),
             Message::Inventory(inventory) => self.on_inventory(now, inventory).map(|()| None),
-            Message::Ask(ask) => self.reject_own(ask.origin.host).map(|()| Some(ask)),
+            Message::InventoryRequest(request) => {
+                self.reject_own(request.origin.host).map(|()| Some(request))
+            }
         }
     }
 
@@ -187,9 +193,9 @@ impl Membership {
         self.own.inventory()
     }
 
-    /// Returns the due inventory requests and their hosts, at most [`ASKS_MAX`] at once, and
-    /// records them as sent.
-    pub fn asks(&mut self, now: Moment) -> Vec<(HostId, Ask)> {
+    /// Returns the due inventory requests and their hosts, at most [`INVENTORY_REQUESTS_MAX`] at
+    /// once, and records them as sent.
+    pub fn inventory_requests(&mut self, now: Moment) -> Vec<(HostId, InventoryRequest)> {
         self.on_time(now);
         if !self.connection.is_connected() {
             return Vec::new();
@@ -197,8 +203,8 @@ impl Membership {
         let members = self.members.iter_mut();
         let due = members
             .filter_map(|(host, member)| member.take_inventory_request(now).then_some(*host));
-        let hosts: Vec<_> = due.take(ASKS_MAX).collect();
-        let with_request = |host| (host, self.own.ask());
+        let hosts: Vec<_> = due.take(INVENTORY_REQUESTS_MAX).collect();
+        let with_request = |host| (host, self.own.inventory_request());
         hosts.into_iter().map(with_request).collect()
     }
 

@@ -68,11 +68,11 @@ pub const HOLDINGS_MAX: usize = 500_000;
 
 /// Time for which an inventory may be behind its hash before it is requested: both were sent at
 /// once, over different connections.
-pub const ASK_AFTER: Duration = Duration::from_millis(500);
+pub const REQUEST_AFTER: Duration = Duration::from_millis(500);
 
 /// Time after which an inventory request is repeated.
-pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+pub const REQUEST_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Maximum number of inventory requests in one tick, so that a host that joins a large lattice is
 /// not flooded with replies: requests to a thousand hosts take four seconds.
-pub const ASKS_MAX: usize = 64;
+pub const INVENTORY_REQUESTS_MAX: usize = 64;

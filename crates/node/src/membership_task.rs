@@ -213,9 +213,10 @@ impl MembershipTask {
             true
         });
         self.send_probes();
-        for (host, request) in self.membership.asks(now) {
+        for (host, request) in self.membership.inventory_requests(now) {
             if let Some(subject) = self.subjects.inventory_requests_of(host) {
-                self.send(control, &subject, &Message::Ask(request)).await;
+                self.send(control, &subject, &Message::InventoryRequest(request))
+                    .await;
             }
         }
     }

@@ -41,14 +41,14 @@ numbered! {
         /// Contents of a host.
         Inventory = 65, "inventory";
         /// Request for the receiver's inventory.
-        Ask = 66, "ask";
+        InventoryRequest = 66, "ask";
         /// Request for the list of the receiver's desired-state records; see `weft_state::peers`.
-        ListAsk = 67, "list-ask";
-        /// Reply to `ListAsk`.
+        ListRequest = 67, "list-ask";
+        /// Reply to `ListRequest`.
         List = 68, "list";
         /// Request for a part of a record or an artifact.
-        BytesAsk = 69, "bytes-ask";
-        /// Reply to `BytesAsk`.
+        BytesRequest = 69, "bytes-ask";
+        /// Reply to `BytesRequest`.
         Bytes = 70, "bytes";
     }
 }
@@ -67,7 +67,7 @@ pub struct Origin {
 
 /// A request for the receiver's inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask {
+pub struct InventoryRequest {
     /// The requesting host, and the number of the request.
     pub origin: Origin,
 }
@@ -80,7 +80,7 @@ pub enum Message {
     /// Contents of the sender.
     Inventory(Inventory),
     /// Request for the receiver's inventory.
-    Ask(Ask),
+    InventoryRequest(InventoryRequest),
 }
 
 /// A message whose body is not decoded yet.
@@ -103,9 +103,9 @@ impl FrameKind for Kind {
 
     fn bytes_max(self) -> usize {
         match self {
-            Self::Heartbeat | Self::Ask => MAX_HEARTBEAT_BYTES,
+            Self::Heartbeat | Self::InventoryRequest => MAX_HEARTBEAT_BYTES,
             Self::Inventory => MAX_INVENTORY_BYTES,
-            Self::ListAsk | Self::BytesAsk => MAX_QUESTION_BYTES,
+            Self::ListRequest | Self::BytesRequest => MAX_QUESTION_BYTES,
             Self::List | Self::Bytes => MAX_ANSWER_BYTES,
         }
     }
@@ -120,7 +120,7 @@ impl Message {
         match self {
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Inventory(_) => Kind::Inventory,
-            Self::Ask(_) => Kind::Ask,
+            Self::InventoryRequest(_) => Kind::InventoryRequest,
         }
     }
 
@@ -130,7 +130,7 @@ impl Message {
         match self {
             Self::Heartbeat(heartbeat) => heartbeat.origin,
             Self::Inventory(inventory) => inventory.origin,
-            Self::Ask(ask) => ask.origin,
+            Self::InventoryRequest(request) => request.origin,
         }
     }
 
@@ -155,7 +155,7 @@ impl Message {
             |encoder| match self {
                 Self::Heartbeat(heartbeat) => heartbeat.write(encoder),
                 Self::Inventory(inventory) => inventory.write(encoder),
-                Self::Ask(_) => Ok(()),
+                Self::InventoryRequest(_) => Ok(()),
             },
         )
     }
@@ -178,8 +178,8 @@ impl Message {
             Ok(match kind {
                 Kind::Heartbeat => Some(Self::Heartbeat(Heartbeat::read(origin, decoder)?)),
                 Kind::Inventory => Some(Self::Inventory(Inventory::read(origin, decoder)?)),
-                Kind::Ask => Some(Self::Ask(Ask { origin })),
-                Kind::ListAsk | Kind::List | Kind::BytesAsk | Kind::Bytes => None,
+                Kind::InventoryRequest => Some(Self::InventoryRequest(InventoryRequest { origin })),
+                Kind::ListRequest | Kind::List | Kind::BytesRequest | Kind::Bytes => None,
             })
         })
     }

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use weft_membership::message::{Contents, Message};
 use weft_membership::{
-    ASK_AFTER, ASK_AGAIN_AFTER, ASKS_MAX, BusStatus, Change, Event, HostId, Rejection,
+    BusStatus, Change, Event, HostId, INVENTORY_REQUESTS_MAX, REQUEST_AFTER, REQUEST_AGAIN_AFTER,
+    Rejection,
 };
 
 use weft_testkit::membership::{LATTICE, LocalHost, OWN, RemoteHost, at_ms, contents, id};
 
 fn requested(local: &mut LocalHost) -> Vec<HostId> {
-    let asks = local.membership.asks(local.now);
-    asks.into_iter().map(|(host, _)| host).collect()
+    let requests = local.membership.inventory_requests(local.now);
+    requests.into_iter().map(|(host, _)| host).collect()
 }
 
 #[test]
@@ -20,10 +21,10 @@ fn a_missing_inventory_is_requested_again_after_a_while() {
     let mut other = RemoteHost::with(1, 1, contents(&[], &["a"]));
     local.receive_heartbeat(&mut other);
     assert_eq!(requested(&mut local), [], "still in transit");
-    local.run(ASK_AFTER);
+    local.run(REQUEST_AFTER);
     assert_eq!(requested(&mut local), [id(1)]);
     assert_eq!(requested(&mut local), []);
-    local.run_with(&mut [&mut other], ASK_AGAIN_AFTER.as_secs());
+    local.run_with(&mut [&mut other], REQUEST_AGAIN_AFTER.as_secs());
     assert_eq!(requested(&mut local), [id(1)]);
     local.receive_inventory(other.inventory());
     local.run_with(&mut [&mut other], 10);
@@ -40,7 +41,7 @@ fn a_missed_change_is_noticed_by_its_hash() {
     local.receive_inventory(other.inventory());
     let missed = other.change(contents(&[], &["a"]));
     local.receive_heartbeat(&mut other);
-    local.run(ASK_AFTER);
+    local.run(REQUEST_AFTER);
     assert_eq!(requested(&mut local), [id(1)]);
     let old = local.host(1).contents.clone().expect("received");
     assert_eq!(*old, Contents::default(), "the old one stays until then");
@@ -71,14 +72,14 @@ fn requests_to_a_large_lattice_are_spread_over_ticks() {
     for key in 1..=200 {
         local.receive_heartbeat(&mut RemoteHost::new(key));
     }
-    local.run(ASK_AFTER);
+    local.run(REQUEST_AFTER);
     let mut all = Vec::new();
     loop {
         let some = requested(&mut local);
         if some.is_empty() {
             break;
         }
-        assert!(some.len() <= ASKS_MAX);
+        assert!(some.len() <= INVENTORY_REQUESTS_MAX);
         all.extend(some);
     }
     assert_eq!(all, (1..=200).map(id).collect::<Vec<_>>());
@@ -92,13 +93,15 @@ fn a_request_is_returned_for_the_caller_to_answer() {
     asking.run(Duration::from_secs(2));
     let mut other = RemoteHost::new(1);
     asking.receive_heartbeat(&mut other);
-    asking.run(ASK_AFTER);
-    let asks = asking.membership.asks(asking.now);
-    let [(host, ask)] = &asks[..] else {
-        panic!("{asks:?}");
+    asking.run(REQUEST_AFTER);
+    let requests = asking.membership.inventory_requests(asking.now);
+    let [(host, request)] = &requests[..] else {
+        panic!("{requests:?}");
     };
-    assert_eq!((*host, ask.origin.host), (id(1), id(OWN)));
-    let bytes = Message::Ask(*ask).encode(LATTICE).expect("short");
+    assert_eq!((*host, request.origin.host), (id(1), id(OWN)));
+    let bytes = Message::InventoryRequest(*request)
+        .encode(LATTICE)
+        .expect("short");
     // Its own request, as if echoed by the bus.
     assert_eq!(
         local.membership.on_bytes(local.now, &bytes),
@@ -113,7 +116,7 @@ fn a_request_is_returned_for_the_caller_to_answer() {
         Contents::default(),
     )
     .expect("within limits");
-    assert_eq!(answering.on_bytes(at_ms(0), &bytes), Ok(Some(*ask)));
+    assert_eq!(answering.on_bytes(at_ms(0), &bytes), Ok(Some(*request)));
     asking.receive_inventory(answering.inventory());
     assert!(asking.host(1).contents.is_some());
 }

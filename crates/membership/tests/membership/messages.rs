@@ -112,7 +112,7 @@ fn a_message_needs_a_version_and_a_kind() {
 fn a_message_over_the_limit_of_its_kind_is_rejected_unread() {
     for (kind, limit) in [
         (Kind::Heartbeat, MAX_HEARTBEAT_BYTES),
-        (Kind::Ask, MAX_HEARTBEAT_BYTES),
+        (Kind::InventoryRequest, MAX_HEARTBEAT_BYTES),
         (Kind::Inventory, MAX_INVENTORY_BYTES),
     ] {
         let mut bytes = vec![0xff; limit + 1];

@@ -7,8 +7,8 @@ use proptest::option;
 use proptest::prelude::*;
 use weft_membership::HostId;
 use weft_membership::message::{
-    Ask, ComponentId, Contents, Failure, Heartbeat, Holding, HostCondition, HostState, Inventory,
-    InventoryHash, Labels, Load, Message, Origin, Readiness, Revision, StoreId,
+    ComponentId, Contents, Failure, Heartbeat, Holding, HostCondition, HostState, Inventory,
+    InventoryHash, InventoryRequest, Labels, Load, Message, Origin, Readiness, Revision, StoreId,
 };
 
 const NAME: &str = "[a-z]([a-z0-9-]{0,6}[a-z0-9])?";
@@ -21,7 +21,7 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
             let contents = Arc::new(contents);
             Message::Inventory(Inventory { origin, contents })
         }),
-        any_origin().prop_map(|origin| Message::Ask(Ask { origin })),
+        any_origin().prop_map(|origin| Message::InventoryRequest(InventoryRequest { origin })),
     ]
 }
 

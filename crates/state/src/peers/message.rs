@@ -106,8 +106,8 @@ impl Question {
     /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let kind = match self.asked {
-            Asked::List { .. } => Kind::ListAsk,
-            Asked::Bytes { .. } => Kind::BytesAsk,
+            Asked::List { .. } => Kind::ListRequest,
+            Asked::Bytes { .. } => Kind::BytesRequest,
         };
         encode(kind, lattice, &[], self.origin, |encoder| {
             match &self.asked {
@@ -133,10 +133,10 @@ impl Question {
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, FrameError> {
         read_body(&Envelope::open(bytes)?, lattice, |kind, origin, decoder| {
             let asked = match kind {
-                Kind::ListAsk => Asked::List {
+                Kind::ListRequest => Asked::List {
                     after: decoder.option(read_key)?,
                 },
-                Kind::BytesAsk => Asked::Bytes {
+                Kind::BytesRequest => Asked::Bytes {
                     digest: read_digest(decoder)?,
                     offset: decoder.u64()?,
                     length: decoder.u32()?,

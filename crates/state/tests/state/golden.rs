@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use weft_membership::message::{
-    Ask, Contents, Envelope, Failure, Heartbeat, HostCondition, HostState, Inventory, Load,
-    Message, Origin, Readiness, Revision, StoreId,
+    Contents, Envelope, Failure, Heartbeat, HostCondition, HostState, Inventory, InventoryRequest,
+    Load, Message, Origin, Readiness, Revision, StoreId,
 };
 
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub(crate) fn examples() -> [Example; 4] {
         authenticator,
         message,
     };
-    let ask = Message::Ask(Ask { origin: origin(7) });
+    let request = Message::InventoryRequest(InventoryRequest { origin: origin(7) });
     [
         example("heartbeat", "a host that works", &[], heartbeat.clone()),
         example(
@@ -63,7 +63,7 @@ pub(crate) fn examples() -> [Example; 4] {
             heartbeat,
         ),
         example("inventory", "what that host has", &[], inventory),
-        example("ask", "that host asks another one", &[], ask),
+        example("ask", "that host asks another one", &[], request),
     ]
 }
 
