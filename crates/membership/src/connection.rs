@@ -14,13 +14,13 @@ pub enum BusStatus {
 
 /// The reason why the view of other hosts is frozen, and placement paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freeze {
+pub enum PlacementPause {
     /// The bus was never connected since the start: the view is empty.
     Unconnected,
     /// The first connection is recent; first heartbeats are still arriving.
     Joining,
     /// The connection is lost.
-    Away,
+    Disconnected,
     /// The connection was restored, or the host was stalled; heartbeats are arriving again.
     Returning,
 }
@@ -31,7 +31,10 @@ pub(super) enum Connection {
     /// Never connected. Next: `Settling`.
     Unconnected,
     /// Connected, with a frozen view. Next: `Settled` at `until`, or `Disconnected`.
-    Settling { freeze: Freeze, until: Moment },
+    Settling {
+        pause: PlacementPause,
+        until: Moment,
+    },
     /// Connected for long enough that silence counts. Next: `Disconnected`, or `Settling` after a
     /// stall.
     Settled,
@@ -43,7 +46,7 @@ impl Connection {
     pub(super) fn on_bus(&mut self, now: Moment, status: BusStatus) {
         *self = match (*self, status) {
             (Self::Unconnected, BusStatus::Connected) => Self::Settling {
-                freeze: Freeze::Joining,
+                pause: PlacementPause::Joining,
                 until: now + SETTLE_AFTER_START,
             },
             (Self::Disconnected, BusStatus::Connected) => Self::returning(now),
@@ -68,12 +71,12 @@ impl Connection {
     }
 
     /// The reason for a frozen view; `None` if the view follows the heartbeats.
-    pub(super) fn freeze(self) -> Option<Freeze> {
+    pub(super) fn placement_pause(self) -> Option<PlacementPause> {
         match self {
-            Self::Unconnected => Some(Freeze::Unconnected),
-            Self::Settling { freeze, .. } => Some(freeze),
+            Self::Unconnected => Some(PlacementPause::Unconnected),
+            Self::Settling { pause, .. } => Some(pause),
             Self::Settled => None,
-            Self::Disconnected => Some(Freeze::Away),
+            Self::Disconnected => Some(PlacementPause::Disconnected),
         }
     }
 
@@ -87,7 +90,7 @@ impl Connection {
 
     fn returning(now: Moment) -> Self {
         Self::Settling {
-            freeze: Freeze::Returning,
+            pause: PlacementPause::Returning,
             until: now + SETTLE_AFTER_RETURN,
         }
     }

@@ -1,7 +1,7 @@
 //! Changes of a view from one tick to the next, for the log and `weft events`. Hosts act on the
 //! view, not on events.
 
-use super::connection::Freeze;
+use super::connection::PlacementPause;
 use super::host_id::HostId;
 use super::message::HostState;
 use super::view::{HostView, Liveness, Standing};
@@ -18,9 +18,9 @@ pub enum Event {
         change: Change,
     },
     /// The view is frozen from now on.
-    Froze(Freeze),
+    PlacementPaused(PlacementPause),
     /// The view follows the heartbeats again.
-    Thawed,
+    PlacementResumed,
     /// Another process has started later with this host's identity. This process's messages are
     /// ignored by other hosts, so it has to stop.
     Superseded {

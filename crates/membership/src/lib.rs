@@ -11,8 +11,8 @@
 //! 2. A message that is replayed, damaged, from an earlier incarnation or for another lattice
 //!    changes nothing, and is counted.
 //! 3. While the host's own bus is disconnected, connected for less than [`SETTLE_AFTER_RETURN`], or
-//!    the host itself was stalled, the view of others is [frozen](Freeze): silence on its own side
-//!    proves nothing.
+//!    the host itself was stalled, the view of others is frozen ([`PlacementPause`]): silence on
+//!    its own side proves nothing.
 //! 4. A host that fails repeatedly is [damped](Standing), for longer each time up to
 //!    [`DAMPING_MAX`].
 //! 5. Memory is bounded by [`HOSTS_MAX`] and [`HOLDINGS_MAX`].
@@ -33,7 +33,7 @@ mod state_machine;
 mod timing;
 mod view;
 
-pub use connection::{BusStatus, Freeze};
+pub use connection::{BusStatus, PlacementPause};
 pub use event::{Change, Event};
 pub use host_id::{HOST_ID_BYTES, HostId, HostIdError};
 pub use monotonic::Moment;

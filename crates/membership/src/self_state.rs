@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use weft_wire::EncodeError;
 
-use super::connection::Freeze;
+use super::connection::PlacementPause;
 use super::host_id::HostId;
 use super::message::{
     Contents, Heartbeat, HostState, Inventory, InventoryHash, InventoryRequest, Load, Origin,
@@ -65,7 +65,7 @@ impl SelfState {
 
     pub(super) fn heartbeat(
         &mut self,
-        freeze: Option<Freeze>,
+        pause: Option<PlacementPause>,
         sent_ms: u64,
         load: Load,
     ) -> Heartbeat {
@@ -74,7 +74,7 @@ impl SelfState {
         Heartbeat {
             origin: self.origin(self.heartbeats),
             sent_ms,
-            state: self.published_state(freeze),
+            state: self.published_state(pause),
             load,
             inventory: self.hash,
         }
@@ -94,12 +94,12 @@ impl SelfState {
         }
     }
 
-    pub(super) fn view(&self, now: Moment, freeze: Option<Freeze>) -> HostView {
+    pub(super) fn view(&self, now: Moment, pause: Option<PlacementPause>) -> HostView {
         HostView {
             id: self.identity.host,
             incarnation: self.identity.incarnation,
             liveness: Liveness::Live,
-            state: self.published_state(freeze),
+            state: self.published_state(pause),
             standing: Standing::Steady,
             sequence: self.heartbeats,
             load: self.load,
@@ -109,8 +109,8 @@ impl SelfState {
         }
     }
 
-    fn published_state(&self, freeze: Option<Freeze>) -> HostState {
-        match (self.state, freeze) {
+    fn published_state(&self, pause: Option<PlacementPause>) -> HostState {
+        match (self.state, pause) {
             (HostState::Ready, Some(_)) => HostState::Frozen,
             (state, _) => state,
         }

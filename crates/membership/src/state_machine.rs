@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use weft_wire::EncodeError;
 
-use super::connection::{BusStatus, Connection, Freeze};
+use super::connection::{BusStatus, Connection, PlacementPause};
 use super::event::{self, Change, Event};
 use super::host_id::HostId;
 use super::member::Member;
@@ -62,7 +62,7 @@ pub struct Membership {
     holdings: usize,
     /// As of the last tick in which the view was not frozen.
     view: View,
-    reported_freeze: Option<Freeze>,
+    reported_pause: Option<PlacementPause>,
     superseded_by: Option<u64>,
     rejections: RejectionCounts,
 }
@@ -75,10 +75,10 @@ impl Membership {
     /// If the inventory is over a limit.
     pub fn new(identity: Identity, contents: Contents) -> Result<Self, EncodeError> {
         let own = SelfState::new(identity, contents)?;
-        let freeze = Connection::Unconnected.freeze();
+        let pause = Connection::Unconnected.placement_pause();
         let mut view = View::default();
         view.hosts
-            .insert(own.identity.host, own.view(Moment::START, freeze));
+            .insert(own.identity.host, own.view(Moment::START, pause));
         Ok(Self {
             own,
             connection: Connection::Unconnected,
@@ -86,7 +86,7 @@ impl Membership {
             members: BTreeMap::new(),
             holdings: 0,
             view,
-            reported_freeze: freeze,
+            reported_pause: pause,
             superseded_by: None,
             rejections: RejectionCounts::default(),
         })
@@ -184,7 +184,8 @@ impl Membership {
     /// Returns the next heartbeat, with the wall clock for display; due every
     /// [`HEARTBEAT_EVERY`](super::HEARTBEAT_EVERY).
     pub fn heartbeat(&mut self, sent_ms: u64, load: Load) -> Heartbeat {
-        self.own.heartbeat(self.connection.freeze(), sent_ms, load)
+        self.own
+            .heartbeat(self.connection.placement_pause(), sent_ms, load)
     }
 
     /// The current inventory, for publication and for requests.
@@ -218,8 +219,9 @@ impl Membership {
         if let Some(incarnation) = self.superseded_by.take() {
             events.push(Event::Superseded { incarnation });
         }
-        self.report_freeze(&mut events);
-        let mut differs = self.update_host(self.own.view(now, self.connection.freeze()), None);
+        self.report_pause(&mut events);
+        let mut differs =
+            self.update_host(self.own.view(now, self.connection.placement_pause()), None);
         if self.connection == Connection::Settled {
             self.members
                 .values_mut()
@@ -239,8 +241,8 @@ impl Membership {
 
     /// The reason why the view is frozen, and placement paused; `None` if it is not.
     #[must_use]
-    pub fn freeze(&self) -> Option<Freeze> {
-        self.connection.freeze()
+    pub fn placement_pause(&self) -> Option<PlacementPause> {
+        self.connection.placement_pause()
     }
 
     /// This host.
@@ -308,11 +310,11 @@ impl Membership {
         Ok(())
     }
 
-    fn report_freeze(&mut self, events: &mut Vec<Event>) {
-        let freeze = self.connection.freeze();
-        if freeze != self.reported_freeze {
-            events.push(freeze.map_or(Event::Thawed, Event::Froze));
-            self.reported_freeze = freeze;
+    fn report_pause(&mut self, events: &mut Vec<Event>) {
+        let pause = self.connection.placement_pause();
+        if pause != self.reported_pause {
+            events.push(pause.map_or(Event::PlacementResumed, Event::PlacementPaused));
+            self.reported_pause = pause;
         }
     }
 

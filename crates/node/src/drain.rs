@@ -72,7 +72,7 @@ impl Joined {
         let mut snapshots = self.writer.controller.watch();
         let hand_over = async {
             loop {
-                if membership.borrow_and_update().freeze.is_some() || self.has_handed_over() {
+                if membership.borrow_and_update().pause.is_some() || self.has_handed_over() {
                     return;
                 }
                 snapshots.borrow_and_update();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use weft_lattice_config::placement::{self, Assignments, Plan, moves};
 use weft_membership::message::HostState;
-use weft_membership::{Change, Event, Freeze, HostId, View};
+use weft_membership::{Change, Event, HostId, PlacementPause, View};
 use weft_state::desired::DesiredReplica;
 use weft_telemetry::events::{About, Events, Kind};
 
@@ -80,13 +80,13 @@ impl MembershipReporter {
     pub(super) fn report(&mut self, view: &View, event: &Event) {
         match event {
             Event::Host { host, change } => self.report_change(view, *host, *change),
-            Event::Froze(freeze) => {
-                tracing::info!(?freeze, "placement is paused");
-                let reason = freeze_reason(*freeze);
+            Event::PlacementPaused(pause) => {
+                tracing::info!(?pause, "placement is paused");
+                let reason = pause_reason(*pause);
                 let message = format!("placement is paused: {reason}");
                 report_lattice(&self.events, Kind::ViewFrozen, message);
             }
-            Event::Thawed => {
+            Event::PlacementResumed => {
                 tracing::info!("placement has resumed");
                 let message = "placement has resumed".to_owned();
                 report_lattice(&self.events, Kind::ViewThawed, message);
@@ -204,12 +204,14 @@ fn state_phrase(state: HostState) -> &'static str {
 }
 
 /// The reason placement is paused.
-pub(crate) fn freeze_reason(freeze: Freeze) -> &'static str {
-    match freeze {
-        Freeze::Unconnected => "this host has not reached the bus yet",
-        Freeze::Joining => "this host has just joined, and receives heartbeats before it decides",
-        Freeze::Away => "this host is disconnected from the bus",
-        Freeze::Returning => "this host has just reconnected to the bus",
+pub(crate) fn pause_reason(pause: PlacementPause) -> &'static str {
+    match pause {
+        PlacementPause::Unconnected => "this host has not reached the bus yet",
+        PlacementPause::Joining => {
+            "this host has just joined, and receives heartbeats before it decides"
+        }
+        PlacementPause::Disconnected => "this host is disconnected from the bus",
+        PlacementPause::Returning => "this host has just reconnected to the bus",
     }
 }
 

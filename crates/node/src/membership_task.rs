@@ -15,7 +15,9 @@ use weft_bus::{Bus, Lane, Status, Subject, Subscription};
 use weft_membership::Moment;
 use weft_membership::message::{Contents, HostState, Load, Message};
 use weft_membership::routing::{Probe, Router, Table};
-use weft_membership::{BusStatus, Freeze, HEARTBEAT_EVERY, HostView, Membership, TICK_EVERY, View};
+use weft_membership::{
+    BusStatus, HEARTBEAT_EVERY, HostView, Membership, PlacementPause, TICK_EVERY, View,
+};
 use weft_telemetry::events::Events;
 
 use crate::clock::Clock;
@@ -37,7 +39,7 @@ pub struct MembershipSnapshot {
     /// The hosts.
     pub view: View,
     /// The reason the view is frozen, if it is.
-    pub freeze: Option<Freeze>,
+    pub pause: Option<PlacementPause>,
 }
 
 pub(super) struct MembershipTask {
@@ -69,7 +71,7 @@ impl MembershipTask {
         let router = Router::new(membership.identity().host);
         let snapshot = MembershipSnapshot {
             view: membership.view().clone(),
-            freeze: membership.freeze(),
+            pause: membership.placement_pause(),
         };
         Self {
             lattice: membership.identity().lattice.clone(),
@@ -201,14 +203,14 @@ impl MembershipTask {
         if self.router.refresh(self.membership.view()) {
             self.table.send_replace(self.router.table());
         }
-        let (view, freeze) = (self.membership.view(), self.membership.freeze());
+        let (view, pause) = (self.membership.view(), self.membership.placement_pause());
         self.snapshots.send_if_modified(|snapshot| {
-            if snapshot.freeze == freeze && snapshot.view.revision() == view.revision() {
+            if snapshot.pause == pause && snapshot.view.revision() == view.revision() {
                 return false;
             }
             *snapshot = Arc::new(MembershipSnapshot {
                 view: view.clone(),
-                freeze,
+                pause,
             });
             true
         });

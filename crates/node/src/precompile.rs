@@ -83,7 +83,7 @@ impl Precompiler {
         let membership = self.membership.borrow_and_update().clone();
         let replica = self.replica.borrow_and_update().clone();
         // Without a view of other hosts their loss cannot be planned for.
-        if membership.freeze.is_some() {
+        if membership.pause.is_some() {
             return;
         }
         let (me, local_stores) = (self.me.clone(), self.local_stores.clone());

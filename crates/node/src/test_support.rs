@@ -112,7 +112,7 @@ impl TestMembership {
     pub(super) fn snapshot(&self) -> Arc<MembershipSnapshot> {
         Arc::new(MembershipSnapshot {
             view: self.own.view().clone(),
-            freeze: self.own.freeze(),
+            pause: self.own.placement_pause(),
         })
     }
 }
@@ -384,7 +384,7 @@ impl TestHost {
                 // A frozen host keeps its components, so it is placed differently.
                 host.is_some_and(|host| host.state == HostState::Ready)
             };
-            membership.freeze.is_none() && hosts.iter().all(is_known)
+            membership.pause.is_none() && hosts.iter().all(is_known)
         })
         .await;
     }

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use weft_membership::Moment;
 use weft_membership::message::HostState;
 use weft_membership::{
-    Change, DEAD_AFTER, Event, Freeze, HEARTBEAT_EVERY, Liveness, Rejection, SETTLE_AFTER_RETURN,
-    SETTLE_AFTER_START, STALL_MIN, SUSPECT_AFTER, Standing, TICK_EVERY,
+    Change, DEAD_AFTER, Event, HEARTBEAT_EVERY, Liveness, PlacementPause, Rejection,
+    SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN, SUSPECT_AFTER, Standing, TICK_EVERY,
 };
 
 use weft_testkit::membership::{LocalHost, RemoteHost, SECOND, config, contents, id};
@@ -157,7 +157,7 @@ proptest! {
                 let news = contents(&[], &[load.as_str(), if key > 2 { "a" } else { "b" }]);
                 let _ = local.membership.on_inventory(local.now, RemoteHost::with(key, 1, news).inventory());
             }
-            prop_assert_eq!(local.membership.freeze(), Some(Freeze::Returning));
+            prop_assert_eq!(local.membership.placement_pause(), Some(PlacementPause::Returning));
             prop_assert_eq!(local.others(), before.clone());
             prop_assert_eq!(local.membership.view().revision(), revision);
         }
@@ -185,7 +185,7 @@ fn after_a_reconnect_silent_hosts_are_dead_and_others_alive() {
         host: id(2),
         change: Change::Died,
     };
-    assert_eq!(local.take_events(), [Event::Thawed, died]);
+    assert_eq!(local.take_events(), [Event::PlacementResumed, died]);
     assert_eq!(local.host(1).liveness, Liveness::Live);
 }
 
@@ -196,31 +196,43 @@ fn another_disconnect_restarts_the_settling_time() {
         local.disconnect();
         local.connect();
         local.run(SETTLE_AFTER_RETURN - TICK_EVERY);
-        assert_eq!(local.membership.freeze(), Some(Freeze::Returning));
+        assert_eq!(
+            local.membership.placement_pause(),
+            Some(PlacementPause::Returning)
+        );
     }
     local.run(TICK_EVERY);
-    assert_eq!(local.membership.freeze(), None);
+    assert_eq!(local.membership.placement_pause(), None);
 }
 
 #[test]
 fn a_starting_host_settles_until_every_live_host_was_heard() {
     let mut local = LocalHost::unconnected(contents(&[], &["a"]));
     local.run(SECOND * 100);
-    assert_eq!(local.membership.freeze(), Some(Freeze::Unconnected));
+    assert_eq!(
+        local.membership.placement_pause(),
+        Some(PlacementPause::Unconnected)
+    );
     assert_eq!(local.membership.view().hosts().len(), 1);
     local.connect();
     let mut other = RemoteHost::new(1);
     local.receive_heartbeat(&mut other);
     local.run(SETTLE_AFTER_START - TICK_EVERY);
-    assert_eq!(local.membership.freeze(), Some(Freeze::Joining));
+    assert_eq!(
+        local.membership.placement_pause(),
+        Some(PlacementPause::Joining)
+    );
     assert_eq!(local.others(), []);
     local.run(TICK_EVERY);
-    assert_eq!(local.membership.freeze(), None);
+    assert_eq!(local.membership.placement_pause(), None);
     let joined = Event::Host {
         host: id(1),
         change: Change::Joined,
     };
-    let expected = [Event::Froze(Freeze::Joining), Event::Thawed];
+    let expected = [
+        Event::PlacementPaused(PlacementPause::Joining),
+        Event::PlacementResumed,
+    ];
     assert_eq!(local.events[..2], expected);
     assert!(local.events.contains(&joined));
 }
@@ -233,7 +245,10 @@ fn a_host_resumed_after_a_stall_declares_no_other_dead() {
     local.take_events();
     local.now = local.now + SECOND * 30;
     local.tick();
-    assert_eq!(local.take_events(), [Event::Froze(Freeze::Returning)]);
+    assert_eq!(
+        local.take_events(),
+        [Event::PlacementPaused(PlacementPause::Returning)]
+    );
     assert!(local.host(1).is_alive() && local.host(2).is_alive());
     local.run_with(&mut [&mut stays], 6);
     assert!(local.host(1).is_alive());
@@ -250,7 +265,7 @@ fn a_shorter_stall_has_no_effect() {
         local.now = local.now + (STALL_MIN - Duration::from_millis(1));
         local.tick();
         assert!(local.host(1).is_alive());
-        assert_eq!(local.membership.freeze(), None);
+        assert_eq!(local.membership.placement_pause(), None);
     }
 }
 

@@ -94,7 +94,7 @@ impl Run {
         assert_eq!(alive, self.model.alive, "at {}", self.local.now);
         assert!(view.placeable().all(|host| host.is_alive()));
         assert!(self.local.host(OWN).is_alive());
-        let follows = self.local.membership.freeze().is_none();
+        let follows = self.local.membership.placement_pause().is_none();
         let expected = self.model.follows_from;
         assert_eq!(follows, expected.is_some_and(|from| from <= self.local.now));
     }
@@ -167,8 +167,8 @@ proptest! {
         for step in steps {
             run.step(step);
         }
-        let thaws = run.local.events.iter().filter(|event| **event == Event::Thawed);
-        let freezes = run.local.events.iter().filter(|event| matches!(event, Event::Froze(_)));
+        let thaws = run.local.events.iter().filter(|event| **event == Event::PlacementResumed);
+        let freezes = run.local.events.iter().filter(|event| matches!(event, Event::PlacementPaused(_)));
         prop_assert!(thaws.count() <= freezes.count());
     }
 }

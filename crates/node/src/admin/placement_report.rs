@@ -18,7 +18,7 @@ use super::Sources;
 use super::errors::ApiError;
 use crate::cluster_view::ClusterView;
 use crate::controller::Snapshot;
-use crate::event_reporter::freeze_reason;
+use crate::event_reporter::pause_reason;
 use crate::inventory_publisher::holdings;
 
 /// The host id of a standalone host, for plans.
@@ -223,8 +223,8 @@ impl PlacementReport {
 
     /// The reason placement is paused, if it is.
     fn pause_reason(&self) -> Option<String> {
-        let freeze = self.cluster_view.as_ref()?.membership.freeze?;
-        Some(freeze_reason(freeze).to_owned())
+        let pause = self.cluster_view.as_ref()?.membership.pause?;
+        Some(pause_reason(pause).to_owned())
     }
 
     // === helpers ===

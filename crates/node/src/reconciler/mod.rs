@@ -17,7 +17,7 @@ use weft_lattice_config::placement::{self, HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
 use weft_link::Share;
 use weft_membership::message::HostCondition;
-use weft_membership::{Freeze, STALL_MIN};
+use weft_membership::{PlacementPause, STALL_MIN};
 use weft_state::desired::record_codec::Said;
 use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
 use weft_state::store::Record;
@@ -204,7 +204,7 @@ impl Reconciler {
         let membership = self.parts.membership.borrow_and_update().clone();
         self.reporter.report_bucket(&self.parts.replica);
         self.needs_retry = self.refill().await;
-        if !self.can_reconcile(membership.freeze) {
+        if !self.can_reconcile(membership.pause) {
             self.needs_retry = true;
             self.save_replica().await;
             return;
@@ -301,12 +301,12 @@ impl Reconciler {
     /// True if the inputs are complete enough to act on. A host without heartbeats of others proves
     /// nothing about them, a process that stalled has not noticed it before its next tick, and half
     /// of a bucket is not the desired state.
-    fn can_reconcile(&self, freeze: Option<Freeze>) -> bool {
+    fn can_reconcile(&self, pause: Option<PlacementPause>) -> bool {
         let is_stalled = self.parts.last_tick.borrow().elapsed() >= STALL_MIN;
-        // The freeze follows the bus at the next tick.
-        let is_free = match (freeze, self.parts.bus.borrow().is_connected()) {
+        // The pause follows the bus at the next tick.
+        let is_free = match (pause, self.parts.bus.borrow().is_connected()) {
             (None, true) => true,
-            (Some(Freeze::Unconnected), false) => self.started.elapsed() >= STANDALONE_AFTER,
+            (Some(PlacementPause::Unconnected), false) => self.started.elapsed() >= STANDALONE_AFTER,
             _ => false,
         };
         is_free && !is_stalled && !self.parts.replica.is_reading()

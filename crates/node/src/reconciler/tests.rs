@@ -169,7 +169,7 @@ async fn a_host_that_is_cut_off_takes_over_nothing() {
     other.wait_for_app("shop", 1).await;
     lattice.network.disconnect(&other.name);
     wait_for(&other.joined.membership, |membership| {
-        membership.freeze == Some(Freeze::Away)
+        membership.pause == Some(PlacementPause::Disconnected)
     })
     .await;
     let takes_over = wait_for_component(other, "shop");
@@ -184,7 +184,7 @@ async fn placement_is_paused_while_the_view_is_frozen() {
     let client = LatticeStores::open(&client, &BucketOptions::default()).unwrap();
     lattice.network.disconnect("a");
     wait_for(&a.joined.membership, |membership| {
-        membership.freeze == Some(Freeze::Away)
+        membership.pause == Some(PlacementPause::Disconnected)
     })
     .await;
     a.store_artifact("shop");

@@ -68,8 +68,8 @@ fn trace_view(shared: &Shared, host: usize, snapshot: &MembershipSnapshot) {
         format!("{} {liveness:?} {state:?}", view.id.short())
     });
     let hosts: Vec<_> = hosts.collect();
-    let (freeze, hosts) = (snapshot.freeze, hosts.join(", "));
-    shared.trace(&format!("{host} sees ({freeze:?}): {hosts}"));
+    let (pause, hosts) = (snapshot.pause, hosts.join(", "));
+    shared.trace(&format!("{host} sees ({pause:?}): {hosts}"));
 }
 
 // === views ===
@@ -106,7 +106,7 @@ fn others<'a>(
     snapshot: &'a MembershipSnapshot,
 ) -> impl Iterator<Item = (usize, &'a weft_membership::HostView)> {
     let views = snapshot.view.hosts();
-    let views = views.filter(|_| snapshot.freeze.is_none());
+    let views = views.filter(|_| snapshot.pause.is_none());
     let numbered = views.filter_map(|view| Some((shared.scenario.number(view.id)?, view)));
     numbered.filter(move |(number, _)| *number != host)
 }

@@ -86,8 +86,8 @@ impl World {
         let process = self.process(host)?;
         let membership = process.joined.membership();
         let membership = membership.borrow();
-        if let Some(freeze) = membership.freeze {
-            return Some(format!("{host} is frozen: {freeze:?}"));
+        if let Some(pause) = membership.pause {
+            return Some(format!("{host} is paused: {pause:?}"));
         }
         for (number, site) in self.shared.scenario.sites.iter().enumerate() {
             let Some(entry) = membership.view.host(site.id) else {
