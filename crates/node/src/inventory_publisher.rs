@@ -30,7 +30,7 @@ pub(super) async fn publish(
             labels: labels.borrow_and_update().clone(),
             components: holdings(&snapshot),
             failures: failures(&snapshot),
-            troubles: conditions.borrow_and_update().iter().copied().collect(),
+            conditions: conditions.borrow_and_update().iter().copied().collect(),
             ..about.clone()
         };
         contents.send_replace(current.sorted());

@@ -59,7 +59,7 @@ pub struct Contents {
     /// Desired apps that do not run here, sorted by app and unique.
     pub failures: Vec<Failure>,
     /// Current conditions, sorted by number and unique.
-    pub troubles: Vec<HostCondition>,
+    pub conditions: Vec<HostCondition>,
 }
 
 /// A revision of a component on a host.
@@ -88,11 +88,11 @@ numbered! {
     /// A problem of a host that keeps serving. The numbers are on the wire.
     pub enum HostCondition: u32 {
         /// The desired-state bucket is unreachable, and the host works from its copy.
-        StoreAway = 0, "store-away";
+        BucketUnavailable = 0, "store-away";
         /// The disk does not accept the copy of the desired state, or artifacts.
-        Disk = 1, "disk";
+        DiskFailed = 1, "disk";
         /// An artifact that the host needs is missing, and not yet available from any peer.
-        Bytes = 2, "bytes";
+        ArtifactsMissing = 2, "bytes";
     }
 }
 
@@ -149,8 +149,8 @@ impl Contents {
         self.failures.sort();
         self.failures
             .dedup_by(|later, first| later.app == first.app);
-        self.troubles.sort();
-        self.troubles.dedup();
+        self.conditions.sort();
+        self.conditions.dedup();
         self
     }
 
@@ -193,9 +193,9 @@ impl Contents {
         for failure in &self.failures {
             failure.write(encoder)?;
         }
-        let count = self.troubles.len();
-        encoder.list_up_to(HostCondition::ALL.len(), "troubles", count)?;
-        for condition in &self.troubles {
+        let count = self.conditions.len();
+        encoder.list_up_to(HostCondition::ALL.len(), "conditions", count)?;
+        for condition in &self.conditions {
             encoder.case(*condition)?;
         }
         Ok(())
@@ -224,8 +224,8 @@ impl Contents {
                 Failure::read,
                 |last, next| last.app < next.app,
             )?,
-            troubles: decoder.ascending(
-                (HostCondition::ALL.len(), "troubles", 1),
+            conditions: decoder.ascending(
+                (HostCondition::ALL.len(), "conditions", 1),
                 |decoder| Ok(decoder.case()?),
                 |last, next| last < next,
             )?,

@@ -155,7 +155,7 @@ fn largest() -> Contents {
         stores: stores.collect(),
         components: components.collect(),
         failures: failures.collect(),
-        troubles: HostCondition::ALL.to_vec(),
+        conditions: HostCondition::ALL.to_vec(),
     }
 }
 

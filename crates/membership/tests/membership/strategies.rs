@@ -57,9 +57,9 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let stores = vec((NAME, NAME), 0..4);
     let components = vec(any_holding(), 0..12);
     let failures = vec(any_failure(), 0..4);
-    let troubles =
+    let conditions =
         prop::sample::subsequence(HostCondition::ALL.to_vec(), 0..=HostCondition::ALL.len());
-    let problems = (failures, troubles);
+    let problems = (failures, conditions);
     let parts = (
         "[a-z0-9-]{0,9}",
         "[0-9.]{0,9}",
@@ -71,7 +71,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     );
     parts.prop_map(
         |(name, release, pairs, capacity, stores, components, problems)| {
-            let (failures, troubles) = problems;
+            let (failures, conditions) = problems;
             let mut labels = Labels::default();
             for (name, value) in &pairs {
                 labels.set(name, value).expect("valid label");
@@ -88,7 +88,7 @@ pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
                 stores: stores.collect(),
                 components,
                 failures,
-                troubles,
+                conditions,
             };
             contents.sorted()
         },

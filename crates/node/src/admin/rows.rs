@@ -238,14 +238,14 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
 /// The conditions and failures that a host reports.
 fn notes(host: &HostView) -> Vec<String> {
     let contents = host.contents.clone().unwrap_or_default();
-    let conditions = contents.troubles.iter().map(|condition| match condition {
-        HostCondition::StoreAway => {
+    let conditions = contents.conditions.iter().map(|condition| match condition {
+        HostCondition::BucketUnavailable => {
             "the desired-state bucket is unavailable: the host continues with its replica"
         }
-        HostCondition::Disk => {
+        HostCondition::DiskFailed => {
             "the disk rejects the desired state or artifacts: the host continues in memory"
         }
-        HostCondition::Bytes => {
+        HostCondition::ArtifactsMissing => {
             "an artifact is missing: neither the object store nor a peer has the bytes"
         }
     });

@@ -162,7 +162,11 @@ async fn the_records_of_a_returned_bucket_are_merged_with_those_of_peers() {
             .view
             .host(b.id)
             .and_then(|view| view.contents.clone());
-        contents.is_some_and(|contents| !contents.troubles.contains(&HostCondition::StoreAway))
+        contents.is_some_and(|contents| {
+            !contents
+                .conditions
+                .contains(&HostCondition::BucketUnavailable)
+        })
     })
     .await;
     let second = b.joined.deploy(app_on("b", "shop", 2)).await.unwrap();

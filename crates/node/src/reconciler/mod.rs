@@ -377,9 +377,9 @@ impl Reconciler {
         let are_artifacts_missing =
             are_artifacts_missing.is_some_and(|since| since.elapsed() >= MISSING_ARTIFACTS_AFTER);
         let found = [
-            (HostCondition::StoreAway, is_bucket_unavailable),
-            (HostCondition::Disk, has_disk_failed),
-            (HostCondition::Bytes, are_artifacts_missing),
+            (HostCondition::BucketUnavailable, is_bucket_unavailable),
+            (HostCondition::DiskFailed, has_disk_failed),
+            (HostCondition::ArtifactsMissing, are_artifacts_missing),
         ];
         let found = found.into_iter().filter(|(_, is_found)| *is_found);
         let found: BTreeSet<_> = found.map(|(condition, _)| condition).collect();

@@ -70,7 +70,7 @@ async fn wait_for_condition(
             .view
             .host(host.id)
             .and_then(|view| view.contents.clone());
-        contents.is_some_and(|contents| contents.troubles.contains(&condition) == is_present)
+        contents.is_some_and(|contents| contents.conditions.contains(&condition) == is_present)
     })
     .await;
 }
@@ -295,18 +295,18 @@ async fn missing_artifacts_delay_the_start_and_are_reported() {
     let key = app_key(&app_name("shop")).unwrap();
     let put = records(&a).put(&key, record, Revision::NONE);
     put.await.unwrap();
-    wait_for_condition(&a, &b, HostCondition::Bytes, true).await;
+    wait_for_condition(&a, &b, HostCondition::ArtifactsMissing, true).await;
     assert!(!starts(&b, "shop").await);
     // The host that only stores the artifact is in no trouble.
     let snapshot = a.joined.membership.borrow().clone();
     let own = snapshot.view.host(a.id).unwrap().contents.clone().unwrap();
-    assert_eq!(own.troubles, []);
+    assert_eq!(own.conditions, []);
     let (_, bytes) = artifact("shop");
     let objects = &a.joined.writer.stores.objects;
     objects.put(bytes.into()).await.unwrap();
     b.wait_for_app("shop", 1).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
-    wait_for_condition(&a, &b, HostCondition::Bytes, false).await;
+    wait_for_condition(&a, &b, HostCondition::ArtifactsMissing, false).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -339,10 +339,10 @@ async fn an_unavailable_bucket_is_reported_and_nothing_is_undeployed() {
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     b.wait_for_app("shop", 1).await;
     lattice.network.set_jetstream_unreachable(&["b"]);
-    wait_for_condition(&a, &b, HostCondition::StoreAway, true).await;
+    wait_for_condition(&a, &b, HostCondition::BucketUnavailable, true).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
     lattice.network.set_jetstream_unreachable(&[]);
-    wait_for_condition(&a, &b, HostCondition::StoreAway, false).await;
+    wait_for_condition(&a, &b, HostCondition::BucketUnavailable, false).await;
 }
 
 #[tokio::test(start_paused = true)]

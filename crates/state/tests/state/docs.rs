@@ -54,9 +54,9 @@ fn every_number_on_the_wire_is_documented() {
     let kinds = Kind::ALL.map(|kind| (kind as u32, kind.name()));
     let states = HostState::ALL.map(|state| (state as u32, state.name()));
     let readiness = Readiness::ALL.map(|readiness| (readiness as u32, readiness.name()));
-    let troubles = HostCondition::ALL.map(|trouble| (trouble as u32, trouble.name()));
+    let conditions = HostCondition::ALL.map(|condition| (condition as u32, condition.name()));
     let numbers = kinds.into_iter().chain(states);
-    let numbers = numbers.chain(readiness).chain(troubles);
+    let numbers = numbers.chain(readiness).chain(conditions);
     assert_documented(numbers.map(|(number, name)| format!("| {number} | `{name}` |")));
     assert_documented([format!("version {VERSION}")]);
     assert_documented(Rejection::ALL.map(|reason| format!("| `{}` |", reason.name())));

@@ -84,7 +84,7 @@ fn example_contents() -> Contents {
         revision: Revision(4),
         reason: "no disk".to_owned(),
     });
-    contents.troubles.push(HostCondition::StoreAway);
+    contents.conditions.push(HostCondition::BucketUnavailable);
     contents
 }
 
