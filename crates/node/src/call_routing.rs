@@ -115,12 +115,12 @@ impl CallAttempts<'_> {
         loop {
             let decision = match &mut self.route {
                 Some(route) => route.next(self.router.clock.now()),
-                None => Decision::Nobody(FailureCode::Unreachable),
+                None => Decision::NoCandidate(FailureCode::Unreachable),
             };
             match decision {
                 Decision::Send(attempt) => return Ok(attempt),
                 Decision::GiveUp(code) => return Err(code),
-                Decision::Nobody(code) => {
+                Decision::NoCandidate(code) => {
                     self.wait().await.ok_or(code)?;
                     self.refresh();
                 }

@@ -16,7 +16,7 @@
 //!    [`ATTEMPTS_MAX`] hosts. Repeated calls are bounded by a budget: a fifth of all calls plus
 //!    [`RETRIES_SAVED_MAX`].
 //! 5. A call whose hosts were all lost can continue, when other hosts appear or the bus returns
-//!    ([`Decision::Nobody`]). The caller chooses how long to wait for that.
+//!    ([`Decision::NoCandidate`]). The caller chooses how long to wait for that.
 
 mod endpoint;
 mod outcome;

@@ -35,7 +35,7 @@ pub enum Decision {
     Send(Attempt),
     /// No host is left to try: all known ones were tried, or the bus is down. The call can continue
     /// after [`Route::renew`]; a caller that does not wait fails with this code.
-    Nobody(FailureCode),
+    NoCandidate(FailureCode),
     /// Fail the call with this code.
     GiveUp(FailureCode),
 }
@@ -152,7 +152,7 @@ impl Route {
             return Decision::GiveUp(self.progress.code());
         }
         if self.is_bus_down {
-            return Decision::Nobody(self.progress.code());
+            return Decision::NoCandidate(self.progress.code());
         }
         let Some(selection) = self.select(now) else {
             return self.progress.without_candidates();
@@ -306,7 +306,7 @@ impl Progress {
     fn without_candidates(&self) -> Decision {
         match self.code() {
             code @ (FailureCode::Unreachable | FailureCode::MaybeExecuted) => {
-                Decision::Nobody(code)
+                Decision::NoCandidate(code)
             }
             code => Decision::GiveUp(code),
         }

@@ -28,7 +28,7 @@ const OUTCOMES: [Outcome; 8] = [
 #[track_caller]
 fn failure_code(decision: Decision) -> FailureCode {
     match decision {
-        Decision::GiveUp(code) | Decision::Nobody(code) => code,
+        Decision::GiveUp(code) | Decision::NoCandidate(code) => code,
         Decision::Send(attempt) => panic!("sent: {attempt:?}"),
     }
 }
@@ -82,7 +82,7 @@ proptest! {
             }
             let bound = ATTEMPTS_MAX.min(usize::from(count));
             prop_assert!(route.attempts() <= bound);
-            let (Decision::GiveUp(code) | Decision::Nobody(code)) = route.next(now) else {
+            let (Decision::GiveUp(code) | Decision::NoCandidate(code)) = route.next(now) else {
                 prop_assert!(route.attempts() < bound, "there was more to try");
                 continue;
             };
@@ -154,7 +154,7 @@ fn a_call_continues_if_every_host_was_lost_and_ends_if_one_answered() {
     for (repeat, outcomes, goes_on) in cases {
         let (now, mut route) = after(repeat, outcomes);
         let decision = route.next(now);
-        let waits = matches!(decision, Decision::Nobody(_));
+        let waits = matches!(decision, Decision::NoCandidate(_));
         assert_eq!(waits, goes_on, "{repeat:?} {outcomes:?}: {decision:?}");
     }
 }
@@ -168,7 +168,7 @@ fn a_renewed_call_continues_at_new_hosts() {
     route.renew(rig.candidates());
     assert_eq!(
         route.next(now),
-        Decision::Nobody(FailureCode::Unreachable),
+        Decision::NoCandidate(FailureCode::Unreachable),
         "the same host is not tried again"
     );
     rig.add_replica(&replica(2));
@@ -192,7 +192,7 @@ fn when_the_bus_returns_a_call_goes_to_the_same_host() {
         let (now, mut route) = (rig.now(), rig.route(repeat));
         let first = sent(route.next(now)).host;
         route.outcome(outcome, now);
-        assert!(matches!(route.next(now), Decision::Nobody(_)));
+        assert!(matches!(route.next(now), Decision::NoCandidate(_)));
         route.renew(rig.candidates());
         assert_eq!(sent(route.next(now)).host, first);
         assert_eq!(route.attempts(), attempts, "{outcome:?}");

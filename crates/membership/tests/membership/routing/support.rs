@@ -137,13 +137,13 @@ impl Rig {
 pub(crate) fn sent(decision: Decision) -> Attempt {
     match decision {
         Decision::Send(attempt) => attempt,
-        Decision::GiveUp(code) | Decision::Nobody(code) => panic!("gave up: {code}"),
+        Decision::GiveUp(code) | Decision::NoCandidate(code) => panic!("gave up: {code}"),
     }
 }
 
 pub(crate) fn host_of(decision: Decision) -> Option<HostId> {
     match decision {
         Decision::Send(attempt) => Some(attempt.host),
-        Decision::GiveUp(_) | Decision::Nobody(_) => None,
+        Decision::GiveUp(_) | Decision::NoCandidate(_) => None,
     }
 }
