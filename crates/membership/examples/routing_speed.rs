@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use weft_membership::message::{
-    ComponentId, Contents, Holding, HostState, Load, Readiness, Revision,
+    ComponentId, Contents, HostState, HostedComponent, Load, Readiness, Revision,
 };
 use weft_membership::routing::{Call, Decision, Outcome, Repeat, Route, Router};
 use weft_membership::{BusStatus, HostId, Identity, Membership, SETTLE_AFTER_START};
@@ -60,7 +60,7 @@ fn router(target: &ComponentId) -> Result<Router, Box<dyn Error>> {
     let mut own = Membership::new(identity(0), Contents::default())?;
     own.on_bus(Moment::START, BusStatus::Connected);
     let has = Contents {
-        components: vec![Holding {
+        components: vec![HostedComponent {
             component: target.clone(),
             revision: Revision(1),
             readiness: Readiness::Ready,

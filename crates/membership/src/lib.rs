@@ -15,7 +15,7 @@
 //!    its own side proves nothing.
 //! 4. A host that fails repeatedly is [damped](Standing), for longer each time up to
 //!    [`DAMPING_MAX`].
-//! 5. Memory is bounded by [`HOSTS_MAX`] and [`HOLDINGS_MAX`].
+//! 5. Memory is bounded by [`HOSTS_MAX`] and [`HOSTED_COMPONENTS_MAX`].
 //!
 //! The code has no clock, no randomness and no sockets: callers pass `now`.
 
@@ -43,8 +43,8 @@ pub use self_state::Identity;
 pub use state_machine::Membership;
 pub use timing::{
     DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER, HEARTBEAT_EVERY,
-    HEARTBEATS_MISSED, HOLDINGS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, OUTAGES_MAX, REQUEST_AFTER,
-    REQUEST_AGAIN_AFTER, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN, SUSPECT_AFTER,
-    TICK_EVERY,
+    HEARTBEATS_MISSED, HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, OUTAGES_MAX,
+    REQUEST_AFTER, REQUEST_AGAIN_AFTER, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN,
+    SUSPECT_AFTER, TICK_EVERY,
 };
 pub use view::{HostView, Liveness, Standing, View};

@@ -146,7 +146,7 @@ impl Member {
     }
 
     /// Number of components in the inventory.
-    pub(super) fn holdings(&self) -> usize {
+    pub(super) fn hosted_components(&self) -> usize {
         let inventory = self.inventory.as_ref();
         inventory.map_or(0, |(known, _)| known.contents.components.len())
     }

@@ -12,7 +12,7 @@ use super::member::Member;
 use super::message::{Contents, Heartbeat, HostState, Inventory, InventoryRequest, Load, Message};
 use super::rejected::{Rejection, RejectionCounts};
 use super::self_state::{Identity, SelfState};
-use super::timing::{HOLDINGS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, STALL_MIN};
+use super::timing::{HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, STALL_MIN};
 use super::view::{HostView, View};
 use crate::Moment;
 
@@ -59,7 +59,7 @@ pub struct Membership {
     last_active: Moment,
     members: BTreeMap<HostId, Member>,
     /// Number of components over the inventories of all members.
-    holdings: usize,
+    hosted_components: usize,
     /// As of the last tick in which the view was not frozen.
     view: View,
     reported_pause: Option<PlacementPause>,
@@ -84,7 +84,7 @@ impl Membership {
             connection: Connection::Unconnected,
             last_active: Moment::START,
             members: BTreeMap::new(),
-            holdings: 0,
+            hosted_components: 0,
             view,
             reported_pause: pause,
             superseded_by: None,
@@ -135,10 +135,11 @@ impl Membership {
                 Ok(())
             }
             Entry::Occupied(mut entry) => {
-                let before = entry.get().holdings();
+                let before = entry.get().hosted_components();
                 let result = entry.get_mut().on_heartbeat(now, heartbeat);
                 // A restarted host begins without an inventory.
-                self.holdings = self.holdings - before + entry.get().holdings();
+                self.hosted_components =
+                    self.hosted_components - before + entry.get().hosted_components();
                 result
             }
         };
@@ -296,9 +297,10 @@ impl Membership {
     fn take_inventory(&mut self, now: Moment, inventory: Inventory) -> Result<(), Rejection> {
         let host = inventory.origin.host;
         let member = self.members.get_mut(&host).ok_or(Rejection::Early)?;
-        let before = member.holdings();
-        let holdings = self.holdings - before + inventory.contents.components.len();
-        if holdings > HOLDINGS_MAX {
+        let before = member.hosted_components();
+        let hosted_components =
+            self.hosted_components - before + inventory.contents.components.len();
+        if hosted_components > HOSTED_COMPONENTS_MAX {
             return Err(Rejection::Full);
         }
         let hash = inventory
@@ -306,7 +308,7 @@ impl Membership {
             .hash()
             .map_err(|_| Rejection::Malformed)?;
         member.on_inventory(now, inventory, hash)?;
-        self.holdings = holdings;
+        self.hosted_components = hosted_components;
         Ok(())
     }
 
@@ -341,7 +343,7 @@ impl Membership {
 
     fn remove(&mut self, host: HostId) {
         if let Some(member) = self.members.remove(&host) {
-            self.holdings -= member.holdings();
+            self.hosted_components -= member.hosted_components();
         }
     }
 

@@ -64,7 +64,7 @@ pub const HOSTS_MAX: usize = 4_096;
 
 /// Maximum number of components over all inventories, at some hundred bytes each: several times ten
 /// thousand components with three replicas in two revisions.
-pub const HOLDINGS_MAX: usize = 500_000;
+pub const HOSTED_COMPONENTS_MAX: usize = 500_000;
 
 /// Time for which an inventory may be behind its hash before it is requested: both were sent at
 /// once, over different connections.

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_link::Share;
 use weft_membership::message::{
-    ComponentId, Contents, Failure, Holding, HostCondition, Labels, MAX_FAILURES, MAX_REASON_BYTES,
-    Readiness, Revision,
+    ComponentId, Contents, Failure, HostCondition, HostedComponent, Labels, MAX_FAILURES,
+    MAX_REASON_BYTES, Readiness, Revision,
 };
 use weft_state::store::Deployed;
 
@@ -45,7 +45,7 @@ pub(super) async fn publish(
 }
 
 /// Every component of this host at each revision, in the order of inventories.
-pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<Holding> {
+pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<HostedComponent> {
     let serving = snapshot.apps.values().flat_map(|app| {
         let readiness = match &app.state {
             AppState::Ready(_) => Readiness::Ready,
@@ -70,11 +70,11 @@ fn app_holdings(
     deployed: &Deployed,
     share: &Share,
     readiness: Readiness,
-) -> impl Iterator<Item = Holding> {
+) -> impl Iterator<Item = HostedComponent> {
     let app = &deployed.app;
     let components = app.spec.components.iter().enumerate();
     let here = components.filter(|(index, _)| share.has(*index));
-    here.map(move |(_, component)| Holding {
+    here.map(move |(_, component)| HostedComponent {
         component: ComponentId {
             app: app.metadata.name.clone(),
             component: component.name.clone(),

@@ -18,7 +18,7 @@ use weft_bus::{Bus, Lane, Scope};
 use weft_lattice_config::{App, AppName, Digest};
 use weft_membership::Moment;
 use weft_membership::message::{
-    ComponentId, Contents, Holding, HostState, Load, Readiness, Revision,
+    ComponentId, Contents, HostState, HostedComponent, Load, Readiness, Revision,
 };
 use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 use weft_provider::Registry;
@@ -56,7 +56,7 @@ pub(super) struct TestMembership {
 /// A host in one of its incarnations, with a component `shop/cart`.
 pub(super) fn host(host: HostId, incarnation: u64) -> Membership {
     let contents = Contents {
-        components: vec![Holding {
+        components: vec![HostedComponent {
             component: cart(),
             revision: Revision(1),
             readiness: Readiness::Ready,

@@ -3,7 +3,7 @@
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{App, ComponentName};
 use weft_membership::HostView;
-use weft_membership::message::{Holding, Readiness};
+use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::desired::Key;
 use weft_state::desired::record_codec::{self, Said};
 use weft_state::store::{Deployed, Record};
@@ -19,7 +19,7 @@ pub(crate) fn deployed(record: &Record) -> Option<&Deployed> {
 /// Returns whether a host is alive in the view and has a component ready, at this revision or a
 /// later one.
 pub(crate) fn has_ready(host: &HostView, id: &ComponentId, revision: u64) -> bool {
-    let is_ready_holding = |holding: &Holding| {
+    let is_ready_holding = |holding: &HostedComponent| {
         holding.component == *id
             && holding.revision.0 >= revision
             && holding.readiness == Readiness::Ready

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use weft_membership::Moment;
 use weft_membership::message::{ComponentId, Contents, HostState, Load, Readiness, Revision};
-use weft_membership::message::{Heartbeat, Holding, Inventory};
+use weft_membership::message::{Heartbeat, HostedComponent, Inventory};
 use weft_membership::{
     BusStatus, Event, HostId, HostView, Identity, Membership, SETTLE_AFTER_START, TICK_EVERY,
 };
@@ -51,13 +51,13 @@ pub fn contents(labels: &[(&str, &str)], components: &[&str]) -> Contents {
     for (name, value) in labels {
         contents.labels.set(name, value).expect("valid label");
     }
-    contents.components = components.iter().map(|name| holding(name, 1)).collect();
+    contents.components = components.iter().map(|name| hosted(name, 1)).collect();
     contents.sorted()
 }
 
 /// A ready component of the app `shop`, in this revision.
-pub fn holding(name: &str, revision: u64) -> Holding {
-    Holding {
+pub fn hosted(name: &str, revision: u64) -> HostedComponent {
+    HostedComponent {
         component: component(name),
         revision: Revision(revision),
         readiness: Readiness::Ready,

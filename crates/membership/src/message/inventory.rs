@@ -55,7 +55,7 @@ pub struct Contents {
     /// them can run only here.
     pub stores: Vec<StoreId>,
     /// Components by app, name and revision, sorted and unique.
-    pub components: Vec<Holding>,
+    pub components: Vec<HostedComponent>,
     /// Desired apps that do not run here, sorted by app and unique.
     pub failures: Vec<Failure>,
     /// Current conditions, sorted by number and unique.
@@ -64,7 +64,7 @@ pub struct Contents {
 
 /// A revision of a component on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holding {
+pub struct HostedComponent {
     /// The app and name of the component.
     pub component: ComponentId,
     /// The revision of its app.
@@ -185,8 +185,8 @@ impl Contents {
         }
         let count = self.components.len();
         encoder.list_up_to(MAX_COMPONENTS, "components", count)?;
-        for holding in &self.components {
-            holding.write(encoder)?;
+        for hosted in &self.components {
+            hosted.write(encoder)?;
         }
         let count = self.failures.len();
         encoder.list_up_to(MAX_FAILURES, "failures", count)?;
@@ -216,7 +216,7 @@ impl Contents {
             )?,
             components: decoder.ascending(
                 (MAX_COMPONENTS, "components", COMPONENT_BYTES_MIN),
-                Holding::read,
+                HostedComponent::read,
                 |last, next| last.key() < next.key(),
             )?,
             failures: decoder.ascending(
@@ -260,9 +260,9 @@ fn read_store(decoder: &mut Decoder<'_>) -> Result<StoreId, FieldError> {
     })
 }
 
-// === impl Holding ===
+// === impl HostedComponent ===
 
-impl Holding {
+impl HostedComponent {
     /// The sort key within inventories.
     fn key(&self) -> (&ComponentId, Revision) {
         (&self.component, self.revision)

@@ -12,8 +12,8 @@ mod limits;
 
 pub use heartbeat::{Heartbeat, HostState, Load};
 pub use inventory::{
-    ComponentId, Contents, Failure, Holding, HostCondition, INVENTORY_HASH_BYTES, Inventory,
-    InventoryHash, Readiness, Revision, StoreId,
+    ComponentId, Contents, Failure, HostCondition, HostedComponent, INVENTORY_HASH_BYTES,
+    Inventory, InventoryHash, Readiness, Revision, StoreId,
 };
 pub use labels::{LabelError, Labels};
 pub use limits::{

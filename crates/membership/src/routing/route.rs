@@ -60,13 +60,13 @@ pub struct Attempt {
 /// # use std::time::Duration;
 /// # use weft_membership::{Moment, Random};
 /// # use weft_membership::{HostId, Identity, Membership};
-/// # use weft_membership::message::{ComponentId, Contents, Holding, Readiness, Revision};
+/// # use weft_membership::message::{ComponentId, Contents, HostedComponent, Readiness, Revision};
 /// use weft_membership::routing::{Call, Decision, Outcome, Repeat, Route, Router};
 ///
 /// # let (own, now) = (HostId::from_key([1; 32]), Moment::START);
 /// # let component = ComponentId { app: "shop".parse()?, component: "cart".parse()? };
 /// # let contents = Contents {
-/// #     components: vec![Holding {
+/// #     components: vec![HostedComponent {
 /// #         component: component.clone(),
 /// #         revision: Revision(1),
 /// #         readiness: Readiness::Ready,

@@ -143,10 +143,10 @@ impl Router {
                 group: group(tier, Proximity::between(own, host)),
                 endpoint: &tracked.endpoint,
             };
-            let holdings = contents.components.iter();
-            for holding in holdings.filter(|holding| holding.readiness == Readiness::Ready) {
-                let builder = builders.entry(&holding.component).or_default();
-                builder.add(holding.revision, grouped);
+            let hosted_components = contents.components.iter();
+            for hosted in hosted_components.filter(|hosted| hosted.readiness == Readiness::Ready) {
+                let builder = builders.entry(&hosted.component).or_default();
+                builder.add(hosted.revision, grouped);
             }
         }
         let components = builders.into_iter().map(|(component, builder)| {

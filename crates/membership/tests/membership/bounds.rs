@@ -6,10 +6,10 @@ use weft_membership::message::{
     Contents, Heartbeat, HostState, Inventory, InventoryHash, Load, MAX_COMPONENTS, Origin,
 };
 use weft_membership::{
-    Change, Event, FORGET_AFTER, HOLDINGS_MAX, HOSTS_MAX, HostId, Membership, Rejection,
+    Change, Event, FORGET_AFTER, HOSTED_COMPONENTS_MAX, HOSTS_MAX, HostId, Membership, Rejection,
 };
 
-use weft_testkit::membership::{LocalHost, RemoteHost, SECOND, holding, id};
+use weft_testkit::membership::{LocalHost, RemoteHost, SECOND, hosted, id};
 
 fn stranger(number: usize) -> HostId {
     let mut key = [0xee; 32];
@@ -97,7 +97,7 @@ fn dead_hosts_are_forgotten_after_a_while() {
 
 #[test]
 fn components_are_bounded_over_all_inventories() {
-    let components = (0..MAX_COMPONENTS as u64).map(|revision| holding("a", revision));
+    let components = (0..MAX_COMPONENTS as u64).map(|revision| hosted("a", revision));
     let full = Arc::new(Contents {
         components: components.collect(),
         ..Contents::default()
@@ -111,7 +111,7 @@ fn components_are_bounded_over_all_inventories() {
         };
         local.membership.on_inventory(local.now, inventory)
     };
-    let fit = HOLDINGS_MAX / MAX_COMPONENTS;
+    let fit = HOSTED_COMPONENTS_MAX / MAX_COMPONENTS;
     for number in 1..=fit {
         assert_eq!(receive(number), Ok(()));
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use weft_membership::message::{
-    Contents, Envelope, Failure, Holding, HostCondition, Inventory, Kind, Labels, MAX_COMPONENTS,
-    MAX_FAILURES, MAX_HEARTBEAT_BYTES, MAX_INVENTORY_BYTES, MAX_LABELS, MAX_REASON_BYTES,
-    MAX_STORES, Message, Origin, Revision, StoreId, VERSION,
+    Contents, Envelope, Failure, HostCondition, HostedComponent, Inventory, Kind, Labels,
+    MAX_COMPONENTS, MAX_FAILURES, MAX_HEARTBEAT_BYTES, MAX_INVENTORY_BYTES, MAX_LABELS,
+    MAX_REASON_BYTES, MAX_STORES, Message, Origin, Revision, StoreId, VERSION,
 };
 use weft_wire::{FieldError, FrameError, MAX_AUTHENTICATOR_BYTES, MAX_LATTICE_BYTES};
 
 use super::strategies::{any_authenticator, any_contents, any_message};
-use weft_testkit::membership::{LATTICE, RemoteHost, component, config, holding, id};
+use weft_testkit::membership::{LATTICE, RemoteHost, component, config, hosted, id};
 
 proptest! {
     #![proptest_config(config(300))]
@@ -137,10 +137,10 @@ fn largest() -> Contents {
         provider: long(index).parse().expect("valid name"),
     });
     let components = (0..MAX_COMPONENTS).map(|index| {
-        let mut holding = holding("x", u64::MAX);
-        holding.component.app = app();
-        holding.component.component = long(index).parse().expect("valid name");
-        holding
+        let mut hosted = hosted("x", u64::MAX);
+        hosted.component.app = app();
+        hosted.component.component = long(index).parse().expect("valid name");
+        hosted
     });
     let failures = (0..MAX_FAILURES).map(|index| Failure {
         app: long(index).parse().expect("valid name"),
@@ -182,7 +182,7 @@ fn the_largest_inventory_fits_into_one_message() {
 
 #[test]
 fn an_inventory_over_any_limit_is_not_encoded() {
-    let more_components = |contents: &mut Contents| contents.components.push(holding("x", 1));
+    let more_components = |contents: &mut Contents| contents.components.push(hosted("x", 1));
     let more_stores = |contents: &mut Contents| {
         let last = contents.stores[0].clone();
         contents.stores.push(last);
@@ -216,7 +216,7 @@ fn an_inventory_over_any_limit_is_not_encoded() {
 }
 
 #[track_caller]
-fn assert_refused(components: Vec<Holding>, replace: (&str, &str), expected: &str) {
+fn assert_refused(components: Vec<HostedComponent>, replace: (&str, &str), expected: &str) {
     let contents = Contents {
         components,
         ..Contents::default()
@@ -235,7 +235,7 @@ fn assert_refused(components: Vec<Holding>, replace: (&str, &str), expected: &st
 #[test]
 fn an_invalid_component_name_is_rejected() {
     for name in ["*", ">", ".", "/", "A", " "] {
-        let components = vec![holding("x", 1)];
+        let components = vec![hosted("x", 1)];
         assert_refused(components, ("x", name), "is not a component name");
     }
 }
@@ -243,11 +243,11 @@ fn an_invalid_component_name_is_rejected() {
 #[test]
 fn lists_out_of_order_or_with_duplicates_are_rejected() {
     let ascending = "expected `components` in ascending order";
-    let twice = vec![holding("x", 1), holding("x", 1)];
+    let twice = vec![hosted("x", 1), hosted("x", 1)];
     assert_refused(twice, ("", ""), ascending);
-    let descending = vec![holding("y", 1), holding("x", 1)];
+    let descending = vec![hosted("y", 1), hosted("x", 1)];
     assert_refused(descending, ("", ""), ascending);
-    let revisions = vec![holding("x", 2), holding("x", 1)];
+    let revisions = vec![hosted("x", 2), hosted("x", 1)];
     assert_refused(revisions, ("", ""), ascending);
 }
 
@@ -286,17 +286,17 @@ fn invalid_labels_are_rejected_when_set_and_when_decoded() {
 fn duplicate_components_are_removed() {
     let contents = Contents {
         components: vec![
-            holding("b", 1),
-            holding("a", 2),
-            holding("a", 1),
-            holding("b", 1),
+            hosted("b", 1),
+            hosted("a", 2),
+            hosted("a", 1),
+            hosted("b", 1),
         ],
         ..Contents::default()
     };
     let sorted = contents.sorted().components;
     let keys: Vec<_> = sorted
         .iter()
-        .map(|holding| (holding.component.clone(), holding.revision.0))
+        .map(|hosted| (hosted.component.clone(), hosted.revision.0))
         .collect();
     let expected = [
         (component("a"), 1),

@@ -3,7 +3,7 @@
 use weft_membership::message::{HostState, Load, MAX_COMPONENTS, Message};
 use weft_membership::{Event, Rejection, RejectionCounts};
 
-use weft_testkit::membership::{LATTICE, LocalHost, OWN, RemoteHost, contents, holding};
+use weft_testkit::membership::{LATTICE, LocalHost, OWN, RemoteHost, contents, hosted};
 
 #[test]
 fn a_ready_host_publishes_frozen_while_its_view_is_frozen() {
@@ -47,7 +47,7 @@ fn an_inventory_is_published_only_when_it_changes() {
 
     let mut too_much = contents(&[], &[]);
     let revisions = 0..=MAX_COMPONENTS as u64;
-    too_much.components = revisions.map(|revision| holding("a", revision)).collect();
+    too_much.components = revisions.map(|revision| hosted("a", revision)).collect();
     let before = membership.inventory();
     assert!(membership.set_contents(too_much).is_err());
     assert_eq!(membership.inventory(), before);

@@ -7,8 +7,9 @@ use proptest::option;
 use proptest::prelude::*;
 use weft_membership::HostId;
 use weft_membership::message::{
-    ComponentId, Contents, Failure, Heartbeat, Holding, HostCondition, HostState, Inventory,
-    InventoryHash, InventoryRequest, Labels, Load, Message, Origin, Readiness, Revision, StoreId,
+    ComponentId, Contents, Failure, Heartbeat, HostCondition, HostState, HostedComponent,
+    Inventory, InventoryHash, InventoryRequest, Labels, Load, Message, Origin, Readiness, Revision,
+    StoreId,
 };
 
 const NAME: &str = "[a-z]([a-z0-9-]{0,6}[a-z0-9])?";
@@ -55,7 +56,7 @@ fn any_origin() -> impl Strategy<Value = Origin> {
 pub(crate) fn any_contents() -> impl Strategy<Value = Contents> {
     let labels = vec((LABEL, LABEL), 0..5);
     let stores = vec((NAME, NAME), 0..4);
-    let components = vec(any_holding(), 0..12);
+    let components = vec(any_hosted(), 0..12);
     let failures = vec(any_failure(), 0..4);
     let conditions =
         prop::sample::subsequence(HostCondition::ALL.to_vec(), 0..=HostCondition::ALL.len());
@@ -104,10 +105,10 @@ fn any_failure() -> impl Strategy<Value = Failure> {
     })
 }
 
-fn any_holding() -> impl Strategy<Value = Holding> {
+fn any_hosted() -> impl Strategy<Value = HostedComponent> {
     let readiness = prop::sample::select(Readiness::ALL.to_vec());
     let parts = (NAME, NAME, any::<u64>(), readiness);
-    parts.prop_map(|(app, component, revision, readiness)| Holding {
+    parts.prop_map(|(app, component, revision, readiness)| HostedComponent {
         component: ComponentId {
             app: app.parse().expect("valid name"),
             component: component.parse().expect("valid name"),

@@ -10,7 +10,7 @@ use weft_lattice_config::placement::{
     Assignments, Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves,
 };
 use weft_lattice_config::{App, AppName};
-use weft_membership::message::{Holding, Readiness};
+use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::store::Deployed;
 use weft_telemetry::logs::now_ms;
 
@@ -30,7 +30,7 @@ pub(super) struct PlacementReport {
     plan: Plan,
     hosts: BTreeMap<HostId, HostNames>,
     /// The inventories of live hosts.
-    holdings: Vec<(HostId, Holding)>,
+    holdings: Vec<(HostId, HostedComponent)>,
     /// The reason this host cannot run an app, by app.
     failures: BTreeMap<String, String>,
     /// The inputs of placement; `None` for a standalone host.

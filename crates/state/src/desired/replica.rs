@@ -26,7 +26,7 @@ use weft_lattice_config::placement::{self, ComponentId, HostId, Input, StoreId};
 use super::record_codec::{self, Said, app_key, home_key};
 use super::{Key, Revision, Watched};
 use crate::store::Record;
-use weft_membership::message::{Holding, HostState, Readiness};
+use weft_membership::message::{HostState, HostedComponent, Readiness};
 use weft_membership::{HostView, View};
 
 /// One host's replica of the desired state. Clones share the records.
@@ -353,9 +353,9 @@ fn placement_host(host: &HostView) -> Option<placement::Host> {
     })
 }
 
-fn running_components(components: &[Holding]) -> BTreeSet<ComponentId> {
+fn running_components(components: &[HostedComponent]) -> BTreeSet<ComponentId> {
     let stays = components
         .iter()
-        .filter(|holding| holding.readiness != Readiness::Stopping);
-    stays.map(|holding| holding.component.clone()).collect()
+        .filter(|hosted| hosted.readiness != Readiness::Stopping);
+    stays.map(|hosted| hosted.component.clone()).collect()
 }

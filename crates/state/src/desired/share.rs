@@ -11,7 +11,7 @@ use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 use weft_lattice_config::{ComponentName, ComponentSpec};
 
 use crate::store::Deployed;
-use weft_membership::message::{Holding, Readiness};
+use weft_membership::message::{HostedComponent, Readiness};
 use weft_membership::{HostView, View};
 
 /// The components of an app that a host is to run: those that the plan assigns to it, and those
@@ -53,15 +53,15 @@ fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
 /// Returns whether a component is ready at a revision on all of these hosts; false for an empty
 /// list.
 fn is_ready(view: &View, id: &ComponentId, revision: u64, hosts: &[HostId]) -> bool {
-    let is_ready_holding = |holding: &Holding| {
-        holding.component == *id
-            && holding.revision.0 >= revision
-            && holding.readiness == Readiness::Ready
+    let is_ready_component = |hosted: &HostedComponent| {
+        hosted.component == *id
+            && hosted.revision.0 >= revision
+            && hosted.readiness == Readiness::Ready
     };
     let has = |host: &HostView| {
         let contents = host.contents.as_ref();
         host.is_alive()
-            && contents.is_some_and(|contents| contents.components.iter().any(is_ready_holding))
+            && contents.is_some_and(|contents| contents.components.iter().any(is_ready_component))
     };
     !hosts.is_empty() && hosts.iter().all(|id| host(view, id).is_some_and(has))
 }

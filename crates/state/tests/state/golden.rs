@@ -16,7 +16,7 @@ use weft_state::desired::Key;
 use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
 
 use weft_harness::golden::{compare, hex_dump};
-use weft_testkit::membership::{LATTICE, contents, holding, id};
+use weft_testkit::membership::{LATTICE, contents, hosted, id};
 
 /// An example message with a golden file.
 pub(crate) struct Example {
@@ -76,7 +76,7 @@ fn example_contents() -> Contents {
         app: "shop".parse().expect("a name"),
         provider: "orders".parse().expect("a name"),
     });
-    let mut preparing = holding("cart", 2);
+    let mut preparing = hosted("cart", 2);
     preparing.readiness = Readiness::Preparing;
     contents.components.push(preparing);
     contents.failures.push(Failure {

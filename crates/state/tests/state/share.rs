@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use weft_lattice_config::placement::{self, Assignments};
 use weft_membership::Moment;
 use weft_membership::message::{ComponentId, Contents, HostState, Load};
-use weft_membership::message::{Holding, Message, Readiness, Revision};
+use weft_membership::message::{HostedComponent, Message, Readiness, Revision};
 use weft_membership::{BusStatus, HostId, Identity, Membership, SETTLE_AFTER_START, TICK_EVERY};
 use weft_state::desired::share;
 use weft_state::store::Deployed;
@@ -145,7 +145,7 @@ fn membership(ready_there: &[(&str, u64)]) -> Membership {
         host: host(key),
         incarnation: 1,
     };
-    let components = ready_there.iter().map(|(name, revision)| Holding {
+    let components = ready_there.iter().map(|(name, revision)| HostedComponent {
         component: ComponentId {
             app: "shop".parse().unwrap(),
             component: name.parse().unwrap(),

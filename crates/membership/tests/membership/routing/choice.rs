@@ -7,7 +7,7 @@ use weft_membership::message::{HostState, Load, Readiness, Revision};
 use weft_membership::routing::{Outcome, Proximity, Repeat};
 
 use super::support::{Replica, Rig, TARGET, host_of, replica, replicas, sent};
-use weft_testkit::membership::{OWN, RemoteHost, component, config, contents, holding, id};
+use weft_testkit::membership::{OWN, RemoteHost, component, config, contents, hosted, id};
 
 const OWN_LABELS: [(&str, &str); 3] = [("cloud", "one"), ("region", "r"), ("zone", "a")];
 
@@ -215,14 +215,14 @@ fn dead_hosts_get_no_calls() {
 #[test]
 fn only_ready_components_of_the_requested_revision_are_called() {
     let mut watched = Rig::new(&replicas(3));
-    let mut has = |index: usize, holdings: &[(u64, Readiness)]| {
-        let holdings = holdings.iter().map(|(revision, readiness)| {
-            let mut holding = holding(TARGET, *revision);
-            holding.readiness = *readiness;
-            holding
+    let mut has = |index: usize, hosted_components: &[(u64, Readiness)]| {
+        let hosted_components = hosted_components.iter().map(|(revision, readiness)| {
+            let mut hosted = hosted(TARGET, *revision);
+            hosted.readiness = *readiness;
+            hosted
         });
         let mut news = contents(&[], &[]);
-        news.components = holdings.collect();
+        news.components = hosted_components.collect();
         let inventory = watched.senders[index].change(news);
         watched.local.receive_inventory(inventory);
     };
