@@ -133,7 +133,7 @@ fn report_moves(events: &Events, view: &View, before: &Assignments, after: &Assi
             placement::MoveKind::Stops => "stops on",
         };
         let message = format!("{} {does} {host}", moved.component);
-        events.tell(
+        events.publish(
             Kind::PlacementMoved,
             About {
                 app: Some(moved.component.app.to_string()),
@@ -183,7 +183,7 @@ fn report_host(events: &Events, view: &View, host: HostId, change: Change) {
     };
     let name = host_name(view, host);
     let message = format!("{name} {what}");
-    events.tell(
+    events.publish(
         kind,
         About {
             host: Some(name),
@@ -216,7 +216,7 @@ pub(crate) fn pause_reason(pause: PlacementPause) -> &'static str {
 }
 
 fn report_lattice(events: &Events, kind: Kind, message: String) {
-    events.tell(
+    events.publish(
         kind,
         About {
             message,

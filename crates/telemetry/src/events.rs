@@ -86,7 +86,7 @@ impl Events {
     }
 
     /// Adds an event, as of now.
-    pub fn tell(&self, kind: Kind, about: About) {
+    pub fn publish(&self, kind: Kind, about: About) {
         let About {
             host,
             app,
@@ -106,7 +106,7 @@ impl Events {
 
     /// Adds an event of an app.
     pub fn of_app(&self, kind: Kind, app: &str, message: String) {
-        self.tell(
+        self.publish(
             kind,
             About {
                 app: Some(app.to_owned()),
