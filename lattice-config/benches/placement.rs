@@ -11,7 +11,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use weft_lattice_config::App;
-use weft_lattice_config::placement::{Demand, Desired, Host, HostState, Input, ahead, plan};
+use weft_lattice_config::placement::{
+    Demand, Desired, Host, HostState, Input, plan, standby_components,
+};
 
 const HOSTS: usize = 1000;
 const COMPONENTS: usize = 10_000;
@@ -72,7 +74,7 @@ fn measure(name: &str, apps: &[App], capacity: Option<u64>) {
         &format!("{replicas} replicas, {unplaced} components short"),
     );
     let (me, cloud) = (&hosts[7].id, parse("cloud"));
-    let standbys = (0..RUNS / 3).map(|_| time(|| ahead(&input, me, &cloud)));
+    let standbys = (0..RUNS / 3).map(|_| time(|| standby_components(&input, me, &cloud)));
     report("  standbys of one host", standbys.collect(), "");
 }
 

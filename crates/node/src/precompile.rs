@@ -134,7 +134,7 @@ fn components(
         return BTreeSet::new();
     };
     replica.with_input(&membership.view, local_stores, |input| {
-        placement::ahead(input, me, &label)
+        placement::standby_components(input, me, &label)
     })
 }
 

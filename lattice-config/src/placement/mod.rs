@@ -44,7 +44,7 @@ use crate::app::App;
 pub use self::host::{HOSTS_MAX, Host, HostState};
 pub use self::id::{ComponentId, HostId, IdError, StoreId};
 pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, moves};
-pub use self::standby::ahead;
+pub use self::standby::standby_components;
 pub use self::unplaced::{Cause, Reason, Unplaced};
 
 /// The input of a plan. Two hosts with equal inputs make equal plans.

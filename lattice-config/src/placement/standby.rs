@@ -16,14 +16,18 @@ use crate::label::{LabelName, LabelValue};
 /// there may be a thousand, each component is placed again on its own: if capacity is short, the
 /// moves of other components are ignored.
 #[must_use]
-pub fn ahead(input: &Input<'_>, me: &HostId, label: &LabelName) -> BTreeSet<ComponentId> {
+pub fn standby_components(
+    input: &Input<'_>,
+    me: &HostId,
+    label: &LabelName,
+) -> BTreeSet<ComponentId> {
     let mut placer = Placer::new(input, input.hosts.iter());
     placer.place_all();
     let Some(number) = placer.hosts.number(me) else {
         return BTreeSet::new();
     };
     let runs = runs(&placer, number);
-    let mut ahead = if_a_host_left(&mut placer, number);
+    let mut standbys = if_a_host_left(&mut placer, number);
     // A store that the plan creates exists by the time a cloud is lost.
     let homes = placer.into_plan().homes;
     let input = Input {
@@ -36,10 +40,10 @@ pub fn ahead(input: &Input<'_>, me: &HostId, label: &LabelName) -> BTreeSet<Comp
         let mut placer = Placer::new(&input, hosts);
         placer.place_all();
         if let Some(me) = placer.hosts.number(me) {
-            ahead.extend(self::runs(&placer, me));
+            standbys.extend(self::runs(&placer, me));
         }
     }
-    ahead.difference(&runs).cloned().collect()
+    standbys.difference(&runs).cloned().collect()
 }
 
 /// The label values of other hosts that `me` does not have.
@@ -64,7 +68,7 @@ fn runs(placer: &Placer<'_>, host: HostNumber) -> BTreeSet<ComponentId> {
 }
 
 fn if_a_host_left(placer: &mut Placer<'_>, me: HostNumber) -> BTreeSet<ComponentId> {
-    let mut ahead = BTreeSet::new();
+    let mut standbys = BTreeSet::new();
     for number in 0..placer.units.all.len() {
         // A unit with a store stays on the host of the store.
         if placer.allowed_hosts(number) != AllowedHosts::Any || placer.placed[number].contains(&me)
@@ -76,8 +80,8 @@ fn if_a_host_left(placer: &mut Placer<'_>, me: HostNumber) -> BTreeSet<Component
             .into_iter()
             .any(|lost| placer.without(number, lost).contains(&me));
         if would_run {
-            ahead.extend(placer.units.all[number].ids());
+            standbys.extend(placer.units.all[number].ids());
         }
     }
-    ahead
+    standbys
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use weft_lattice_config::LabelValue;
-use weft_lattice_config::placement::{ComponentId, HostId, ahead};
+use weft_lattice_config::placement::{ComponentId, HostId, standby_components};
 
 use super::lattice::{Features, Lattice, anywhere, app, component, host, lattices, parse};
 
@@ -16,7 +16,7 @@ const NO_CONFLICTS: Features = Features {
 };
 
 fn standbys_of(lattice: &Lattice, me: &HostId) -> BTreeSet<ComponentId> {
-    lattice.with_input(|input| ahead(input, me, &parse("cloud")))
+    lattice.with_input(|input| standby_components(input, me, &parse("cloud")))
 }
 
 /// The same, computed by plans without each host and each cloud.
