@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::error::{FieldError, FrameError};
-use super::fields::Body;
+use super::fields::{Body, bodies};
 use super::request::Request;
 use super::{Envelope, Kind};
 use crate::decoder::Decoder;
@@ -61,13 +61,15 @@ pub struct Part<'a> {
 
 // === impl ClaimId ===
 
-impl ClaimId {
-    fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.bytes(&self.0)
+impl Encoder<'_> {
+    fn claim(&mut self, id: ClaimId) -> Result<(), EncodeError> {
+        self.bytes(&id.0)
     }
+}
 
-    fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
-        decoder.fixed_bytes("claim").map(Self)
+impl Decoder<'_> {
+    fn claim(&mut self) -> Result<ClaimId, FieldError> {
+        self.fixed_bytes("claim").map(ClaimId)
     }
 }
 
@@ -132,7 +134,7 @@ impl<'a> Body<'a> for Held<'a> {
             });
         }
         encoder.bytes(&self.host)?;
-        self.claim.write(encoder)?;
+        encoder.claim(self.claim)?;
         encoder.u32(self.total)?;
         encoder.bytes(self.bytes)
     }
@@ -140,7 +142,7 @@ impl<'a> Body<'a> for Held<'a> {
     fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         let held = Self {
             host: decoder.fixed_bytes("host")?,
-            claim: ClaimId::read(decoder)?,
+            claim: decoder.claim()?,
             total: decoder.u32()?,
             bytes: decoder.bytes()?,
         };
@@ -155,38 +157,24 @@ impl<'a> Body<'a> for Held<'a> {
     }
 }
 
-// === impl Fetch ===
-
-impl<'a> Body<'a> for Fetch {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        self.claim.write(encoder)?;
-        encoder.u32(self.offset)?;
-        encoder.u32(self.at_most)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            claim: ClaimId::read(decoder)?,
-            offset: decoder.u32()?,
-            at_most: decoder.u32()?,
-        })
-    }
-}
-
 // === impl Part ===
 
 impl<'a> Body<'a> for Part<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        self.claim.write(encoder)?;
+        encoder.claim(self.claim)?;
         encoder.u32(self.offset)?;
-        encoder.option(self.bytes, |encoder, bytes| encoder.bytes(bytes))
+        encoder.option(self.bytes, Encoder::bytes)
     }
 
     fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
-            claim: ClaimId::read(decoder)?,
+            claim: decoder.claim()?,
             offset: decoder.u32()?,
             bytes: decoder.option(Decoder::bytes)?,
         })
     }
+}
+
+bodies! {
+    Fetch { claim: claim, offset: u32, at_most: u32 }
 }

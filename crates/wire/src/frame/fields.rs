@@ -19,6 +19,25 @@ pub(super) trait Body<'a>: Sized {
     fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError>;
 }
 
+/// Implements [`Body`] for frames that are their fields in order, each with the method that writes
+/// and reads it.
+macro_rules! bodies {
+    ($($body:ty { $($field:ident: $method:ident),* })*) => {
+        $(impl<'a> Body<'a> for $body {
+            fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
+                $(encoder.$method(self.$field)?;)*
+                Ok(())
+            }
+
+            fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
+                Ok(Self { $($field: decoder.$method()?),* })
+            }
+        })*
+    };
+}
+
+pub(super) use bodies;
+
 impl Encoder<'_> {
     /// Writes an `option`, with `write` for the value.
     ///

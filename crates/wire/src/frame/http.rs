@@ -3,8 +3,8 @@
 
 use super::error::FieldError;
 use super::fields::Body;
+use super::reply::{read_outcome, write_outcome};
 use super::request::write_component;
-use super::{read_failure, write_failure};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
@@ -131,31 +131,23 @@ impl<'a> Body<'a> for HttpRequest<'a> {
 impl<'a> Body<'a> for HttpReply<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
-        match &self.outcome {
-            Ok(head) => {
-                encoder.ok()?;
-                encoder.u16(head.status)?;
-                write_fields(encoder, &head.headers)?;
-                head.body.write(encoder)
-            }
-            Err(failure) => {
-                encoder.err()?;
-                write_failure(encoder, failure)
-            }
-        }
+        write_outcome(encoder, &self.outcome, |encoder, head| {
+            encoder.u16(head.status)?;
+            write_fields(encoder, &head.headers)?;
+            head.body.write(encoder)
+        })
     }
 
     fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: decoder.u64()?,
-            outcome: match decoder.is_ok()? {
-                true => Ok(HttpHead {
+            outcome: read_outcome(decoder, |decoder| {
+                Ok(HttpHead {
                     status: decoder.u16()?,
                     headers: read_fields(decoder)?,
                     body: HttpBody::read(decoder)?,
-                }),
-                false => Err(read_failure(decoder)?),
-            },
+                })
+            })?,
         })
     }
 }

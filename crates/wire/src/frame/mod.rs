@@ -29,7 +29,6 @@ use crate::error::EncodeError;
 use crate::limits::{Limits, MAX_FRAME_BYTES};
 use crate::numbered;
 use fields::Body;
-use reply::{read_failure, write_failure};
 
 /// The version of the frames that this crate writes and reads.
 pub const VERSION: u8 = 1;

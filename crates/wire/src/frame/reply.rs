@@ -35,46 +35,53 @@ impl<'a> Body<'a> for Reply<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
         encoder.option(self.session, |encoder, session| {
-            session.id.write(encoder)?;
+            encoder.session(session.id)?;
             encoder.u32(session.lease_ms)
         })?;
-        match &self.outcome {
-            Ok(payload) => {
-                encoder.ok()?;
-                encoder.bytes(payload)
-            }
-            Err(failure) => {
-                encoder.err()?;
-                write_failure(encoder, failure)
-            }
-        }
+        write_outcome(encoder, &self.outcome, |encoder, payload| {
+            encoder.bytes(payload)
+        })
     }
 
     fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: decoder.u64()?,
             session: decoder.option(KeptSession::read)?,
-            outcome: match decoder.is_ok()? {
-                true => Ok(decoder.bytes()?),
-                false => Err(read_failure(decoder)?),
-            },
+            outcome: read_outcome(decoder, |decoder| Ok(decoder.bytes()?))?,
         })
     }
 }
 
-pub(super) fn write_failure(
+/// Writes the result of a call, with `write` for its `ok`.
+pub(super) fn write_outcome<T>(
     encoder: &mut Encoder<'_>,
-    failure: &Failure,
+    outcome: &Result<T, Failure>,
+    write: impl FnOnce(&mut Encoder<'_>, &T) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
-    encoder.case(failure.code())?;
-    encoder.string(failure.message())
+    match outcome {
+        Ok(value) => {
+            encoder.ok()?;
+            write(encoder, value)
+        }
+        Err(failure) => {
+            encoder.err()?;
+            encoder.case(failure.code())?;
+            encoder.string(failure.message())
+        }
+    }
 }
 
-/// Allocates only the message, within its limit.
-pub(super) fn read_failure(decoder: &mut Decoder<'_>) -> Result<Failure, FieldError> {
+/// Reads the result of a call. Allocates only the message of a failure, within its limit.
+pub(super) fn read_outcome<'a, T>(
+    decoder: &mut Decoder<'a>,
+    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, FieldError>,
+) -> Result<Result<T, Failure>, FieldError> {
+    if decoder.is_ok()? {
+        return read(decoder).map(Ok);
+    }
     let code = decoder.case()?;
     let message = decoder.text_up_to(MAX_MESSAGE_BYTES, "message")?;
-    Ok(Failure::new(code, message))
+    Ok(Err(Failure::new(code, message)))
 }
 
 // === impl KeptSession ===
@@ -82,7 +89,7 @@ pub(super) fn read_failure(decoder: &mut Decoder<'_>) -> Result<Failure, FieldEr
 impl KeptSession {
     fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
         Ok(Self {
-            id: SessionId::read(decoder)?,
+            id: decoder.session()?,
             lease_ms: decoder.u32()?,
         })
     }

@@ -1,7 +1,7 @@
 //! Calls, and the frame that abandons one.
 
 use super::error::FieldError;
-use super::fields::Body;
+use super::fields::{Body, bodies};
 use super::session::SessionId;
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
@@ -66,7 +66,7 @@ pub struct Abandon {
 impl<'a> Body<'a> for Request<'a> {
     fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
         encoder.u64(self.call)?;
-        encoder.option(self.session, |encoder, session| session.write(encoder))?;
+        encoder.option(self.session, Encoder::session)?;
         self.target.write(encoder)?;
         encoder.u32(self.deadline_ms)?;
         encoder.u32(self.depth)?;
@@ -89,7 +89,7 @@ impl<'a> Request<'a> {
     pub(super) fn read_head(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             call: decoder.u64()?,
-            session: decoder.option(SessionId::read)?,
+            session: decoder.option(Decoder::session)?,
             target: Target::read(decoder)?,
             deadline_ms: decoder.u32()?,
             depth: decoder.u32()?,
@@ -149,16 +149,6 @@ pub(super) fn write_component(
     Ok(())
 }
 
-// === impl Abandon ===
-
-impl<'a> Body<'a> for Abandon {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u64(self.call)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            call: decoder.u64()?,
-        })
-    }
+bodies! {
+    Abandon { call: u64 }
 }

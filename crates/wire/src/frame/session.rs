@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::error::FieldError;
-use super::fields::Body;
+use super::fields::{Body, bodies};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
@@ -39,13 +39,15 @@ pub struct DropHandle {
 
 // === impl SessionId ===
 
-impl SessionId {
-    pub(super) fn write(self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.bytes(&self.0)
+impl Encoder<'_> {
+    pub(super) fn session(&mut self, id: SessionId) -> Result<(), EncodeError> {
+        self.bytes(&id.0)
     }
+}
 
-    pub(super) fn read(decoder: &mut Decoder<'_>) -> Result<Self, FieldError> {
-        decoder.fixed_bytes("session").map(Self)
+impl Decoder<'_> {
+    pub(super) fn session(&mut self) -> Result<SessionId, FieldError> {
+        self.fixed_bytes("session").map(SessionId)
     }
 }
 
@@ -57,46 +59,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-// === impl Renew ===
-
-impl<'a> Body<'a> for Renew {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        self.session.write(encoder)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            session: SessionId::read(decoder)?,
-        })
-    }
-}
-
-// === impl End ===
-
-impl<'a> Body<'a> for End {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        self.session.write(encoder)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            session: SessionId::read(decoder)?,
-        })
-    }
-}
-
-// === impl DropHandle ===
-
-impl<'a> Body<'a> for DropHandle {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        self.session.write(encoder)?;
-        encoder.handle(self.handle)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            session: SessionId::read(decoder)?,
-            handle: decoder.handle()?,
-        })
-    }
+bodies! {
+    Renew { session: session }
+    End { session: session }
+    DropHandle { session: session, handle: handle }
 }

@@ -4,7 +4,7 @@
 //! that is dropped earlier sends a cancel.
 
 use super::error::FieldError;
-use super::fields::Body;
+use super::fields::{Body, bodies};
 use crate::decoder::Decoder;
 use crate::encoder::Encoder;
 use crate::error::EncodeError;
@@ -63,72 +63,9 @@ numbered! {
     }
 }
 
-// === impl Chunk ===
-
-impl<'a> Body<'a> for Chunk<'a> {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u64(self.call)?;
-        encoder.stream(self.stream)?;
-        encoder.bytes(self.payload)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            call: decoder.u64()?,
-            stream: decoder.u32()?,
-            payload: decoder.bytes()?,
-        })
-    }
-}
-
-// === impl Credit ===
-
-impl<'a> Body<'a> for Credit {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u64(self.call)?;
-        encoder.stream(self.stream)?;
-        encoder.u32(self.bytes)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            call: decoder.u64()?,
-            stream: decoder.u32()?,
-            bytes: decoder.u32()?,
-        })
-    }
-}
-
-// === impl Finish ===
-
-impl<'a> Body<'a> for Finish {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u64(self.call)?;
-        encoder.stream(self.stream)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            call: decoder.u64()?,
-            stream: decoder.u32()?,
-        })
-    }
-}
-
-// === impl Cancel ===
-
-impl<'a> Body<'a> for Cancel {
-    fn write(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
-        encoder.u64(self.call)?;
-        encoder.stream(self.stream)?;
-        encoder.case(self.by)
-    }
-
-    fn read(decoder: &mut Decoder<'a>) -> Result<Self, FieldError> {
-        Ok(Self {
-            call: decoder.u64()?,
-            stream: decoder.u32()?,
-            by: decoder.case()?,
-        })
-    }
+bodies! {
+    Chunk<'a> { call: u64, stream: stream, payload: bytes }
+    Credit { call: u64, stream: stream, bytes: u32 }
+    Finish { call: u64, stream: stream }
+    Cancel { call: u64, stream: stream, by: case }
 }
