@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
 use weft_link::{
-    Answer, CallEnd, Conversation, Hosts, LinkFailure, Opening, Role, Side, number_call,
+    Answer, CallEnd, Conversation, Hosts, LinkFailure, OutgoingCall, Role, Side, number_call,
 };
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
@@ -23,20 +23,10 @@ use crate::{error_response, headers};
 
 /// A component that runs on other hosts.
 pub struct RemoteComponent {
-    target: ComponentId,
+    target: Arc<ComponentId>,
     hosts: Arc<dyn Hosts>,
     deadline: Duration,
     body_bytes_max: u64,
-}
-
-/// An encoded request.
-struct Outgoing {
-    frame: Vec<u8>,
-    call: u64,
-    is_idempotent: bool,
-    deadline: Instant,
-    /// The body, unless the frame contains it.
-    streamed_body: Option<PrefixedBody<Incoming>>,
 }
 
 /// The reason why a request has no response of its component.
@@ -58,10 +48,10 @@ impl RemoteComponent {
     #[must_use]
     pub fn new(app: &AppName, component: &ComponentSpec, hosts: &Arc<dyn Hosts>) -> Self {
         Self {
-            target: ComponentId {
+            target: Arc::new(ComponentId {
                 app: app.clone(),
                 component: component.name.clone(),
-            },
+            }),
             hosts: hosts.clone(),
             deadline: deadline(component),
             body_bytes_max: body_bytes_max(component),
@@ -87,22 +77,13 @@ impl RemoteComponent {
         request: Request<Incoming>,
         tasks: &TaskTracker,
     ) -> Result<Response<Body>, ForwardError> {
-        let outgoing = self.encode(request).await?;
-        let (side, away) = Side::away(Role::Importer, outgoing.call);
+        let (call, streamed_body) = self.encode(request).await?;
+        let (side, away) = Side::away(Role::Importer, call.number);
         // The frame gives the body the number 0: it is the first stream of its side.
-        let body = outgoing
-            .streamed_body
-            .map(|body| (side.give_body().1, body));
-        let opening = Opening {
-            target: self.target.clone(),
-            frame: outgoing.frame.into(),
-            deadline: outgoing.deadline,
-            is_idempotent: outgoing.is_idempotent,
-            away,
-        };
+        let body = streamed_body.map(|body| (side.give_body().1, body));
         let hosts = self.hosts.clone();
         let conversation = Conversation::begin(tasks, |answer| async move {
-            let call = hosts.converse(opening, CallEnd::forward(answer));
+            let call = hosts.converse(call, away, CallEnd::forward(answer));
             match body {
                 None => call.await,
                 Some((sender, body)) => drop(tokio::join!(call, sender.send(body))),
@@ -115,8 +96,12 @@ impl RemoteComponent {
         }
     }
 
-    /// Encodes a request as a frame, with its body if the body is small.
-    async fn encode(&self, request: Request<Incoming>) -> Result<Outgoing, ForwardError> {
+    /// Encodes a request as a frame, with its body if the body is small. Returns a larger body
+    /// beside it.
+    async fn encode(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<(OutgoingCall, Option<PrefixedBody<Incoming>>), ForwardError> {
         let (head, mut body) = request.into_parts();
         let deadline = Instant::now() + self.deadline;
         let declared = body.size_hint();
@@ -154,13 +139,14 @@ impl RemoteComponent {
                 status, reason,
             ))));
         }
-        Ok(Outgoing {
-            frame: bytes,
-            call,
-            is_idempotent: is_idempotent(&head.method),
+        let call = OutgoingCall {
+            number: call,
+            target: self.target.clone(),
+            frame: bytes.into(),
             deadline,
-            streamed_body,
-        })
+            is_idempotent: is_idempotent(&head.method),
+        };
+        Ok((call, streamed_body))
     }
 
     fn response(&self, frame: &[u8], side: &Arc<Side>) -> Result<Response<Body>, ForwardError> {

@@ -34,8 +34,7 @@ pub use report::{LinkMode, LinkReport, Protocol};
 pub use share::Share;
 pub use stream_table::{Role, Side};
 pub use transport::{
-    AdmittedCall, CallEnd, CallServer, CallTarget, Exchange, Frames, Hosts, Opening, Outbound,
-    Peer, Told,
+    AdmittedCall, CallEnd, CallServer, Exchange, Frames, Hosts, OutgoingCall, Peer, Told,
 };
 
 /// Failure of a call over a link, as its importer receives it. Details stay in the log of the host.

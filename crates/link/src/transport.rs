@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use weft_lattice_config::ComponentName;
 use weft_lattice_config::placement::ComponentId;
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Request};
@@ -42,13 +43,14 @@ pub trait Hosts: Send + Sync {
     ///
     /// # Errors
     /// `LinkFailure` if no host replied in time, or no host that runs the target is reachable.
-    fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a>;
+    fn exchange<'a>(&'a self, call: &'a OutgoingCall, pinned: Option<HostId>) -> Exchange<'a>;
 
     /// Makes a streaming call at a host that runs its target, and carries the frames of its streams
-    /// until both sides are done. `reply` receives the reply frame, once, as soon as it arrives.
+    /// until both sides are done. `away` is the caller's side of them. `reply` receives the reply
+    /// frame, once, as soon as it arrives.
     ///
     /// Dropping the future cancels the call at its target.
-    async fn converse(&self, opening: Opening, reply: Told);
+    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told);
 
     /// Sends a frame without a reply, and waits until the host has processed it, or the deadline.
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
@@ -119,35 +121,12 @@ pub enum CallEnd {
     Failed(LinkFailure),
 }
 
-/// Target of a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallTarget {
-    /// Name of the component in its app, for messages.
-    pub name: Arc<str>,
-    /// Id of the component in the lattice.
-    pub id: ComponentId,
-}
-
-/// A streaming call on its way out.
-pub struct Opening {
-    /// The target.
-    pub target: ComponentId,
-    /// The frame that requests the call.
-    pub frame: Bytes,
-    /// Deadline of the reply.
-    pub deadline: Instant,
-    /// True if a retry is allowed after the call may have run.
-    pub is_idempotent: bool,
-    /// The caller's side of its streams.
-    pub away: Away,
-}
-
 /// A call on its way out.
-pub struct Outbound {
+pub struct OutgoingCall {
     /// Number of the call, as in its frame.
-    pub call: u64,
+    pub number: u64,
     /// The target.
-    pub target: Arc<CallTarget>,
+    pub target: Arc<ComponentId>,
     /// The frame that requests the call.
     pub frame: Bytes,
     /// Deadline of the reply.
@@ -182,13 +161,13 @@ impl Frames {
     /// `LinkFailure` if no peer replied in time, or the peer rejected the frame.
     pub async fn exchange(
         &self,
-        call: Outbound,
+        call: OutgoingCall,
         pinned: Option<Peer>,
     ) -> Result<(Bytes, Peer), LinkFailure> {
         match self {
             Self::Loopback(server) => {
                 let answer = server.answer(&call.frame);
-                let to = &call.target.name;
+                let to = &call.target.component;
                 match timeout_at(call.deadline, answer).await {
                     Ok(Some(reply)) => Ok((reply.into(), Peer::Itself)),
                     Ok(None) => {
@@ -234,7 +213,7 @@ impl Frames {
     }
 }
 
-fn late(to: &str) -> LinkFailure {
+fn late(to: &ComponentName) -> LinkFailure {
     LinkFailure::new(
         FailureCode::Deadline,
         format!("`{to}` did not answer in time"),

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use weft_bus::{Bus, RequestError};
-use weft_link::{Exchange, Hosts, LinkFailure, Opening, Outbound, Told, boxed, code_of, encoded};
+use weft_link::{Away, Exchange, Hosts, LinkFailure, OutgoingCall, Told, boxed, code_of, encoded};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_telemetry::chain;
@@ -52,12 +52,12 @@ struct AttemptResult {
 
 #[async_trait]
 impl Hosts for CallClient {
-    fn exchange<'a>(&'a self, call: &'a Outbound, pinned: Option<HostId>) -> Exchange<'a> {
+    fn exchange<'a>(&'a self, call: &'a OutgoingCall, pinned: Option<HostId>) -> Exchange<'a> {
         Box::into_pin(boxed(move || self.call(call, pinned)))
     }
 
-    async fn converse(&self, opening: Opening, answer: Told) {
-        self.streams.call(opening, answer).await;
+    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told) {
+        self.streams.call(call, away, reply).await;
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
@@ -88,11 +88,12 @@ impl CallClient {
     /// If no host replies in time, or none is available.
     async fn call(
         &self,
-        call: &Outbound,
+        call: &OutgoingCall,
         pinned: Option<HostId>,
     ) -> Result<(Bytes, HostId), LinkFailure> {
         let payload = self.claim_checks.payload(call.frame.clone());
-        let payload = payload.map_err(|error| store_failure(&call.target.name, &error))?;
+        let payload =
+            payload.map_err(|error| store_failure(call.target.component.as_str(), &error))?;
         if let Some(host) = pinned {
             let result = self.attempt(call, &payload, host, call.deadline).await?;
             return match (result.outcome, result.reply) {
@@ -101,7 +102,7 @@ impl CallClient {
             };
         }
         let mut attempts = self.router.attempts(RoutedCall {
-            target: &call.target.id,
+            target: &call.target,
             deadline: call.deadline,
             is_idempotent: call.is_idempotent,
         });
@@ -133,18 +134,18 @@ impl CallClient {
     /// A failure of this host that ends the call; failures of the other host are in the outcome.
     async fn attempt(
         &self,
-        call: &Outbound,
+        call: &OutgoingCall,
         payload: &Payload,
         host: HostId,
         until: Instant,
     ) -> Result<AttemptResult, LinkFailure> {
         let announced = self.claim_checks.announce(payload);
         let (claim, message) =
-            announced.map_err(|error| store_failure(&call.target.name, &error))?;
+            announced.map_err(|error| store_failure(call.target.component.as_str(), &error))?;
         let mut cancel = CancelOnDrop {
             client: self,
             host,
-            call: call.call,
+            call: call.number,
             is_armed: true,
         };
         let answer = self.request(host, message, until).await;
@@ -184,12 +185,12 @@ impl CallClient {
     /// `maybe-executed` if there is no room to fetch it.
     async fn receive_reply(
         &self,
-        call: &Outbound,
+        call: &OutgoingCall,
         host: HostId,
         reply: Bytes,
     ) -> Result<AttemptResult, LinkFailure> {
         let reply = self.claim_checks.reply(host, reply, call.deadline).await;
-        let reply = reply.map_err(|error| fetch_failure(&call.target.name, &error))?;
+        let reply = reply.map_err(|error| fetch_failure(call.target.component.as_str(), &error))?;
         let outcome = match &reply {
             Some(reply) => code_of(reply).map_or(Outcome::Answered, Outcome::of_failure),
             None => Outcome::Lost,
@@ -251,8 +252,8 @@ fn pinned_failure_code(outcome: Outcome) -> FailureCode {
 }
 
 /// The failure of a call without a reply.
-fn failure(call: &Outbound, code: FailureCode) -> LinkFailure {
-    LinkFailure::new(code, failure_reason(&call.target.name, code))
+fn failure(call: &OutgoingCall, code: FailureCode) -> LinkFailure {
+    LinkFailure::new(code, failure_reason(call.target.component.as_str(), code))
 }
 
 /// The message of a failure without a reply.

@@ -16,8 +16,8 @@ use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, CallTarget, Hosts, LinkFailure, Opening, Outbound,
-    Refusals, Role, Side, encoded, number_call, reply_frame,
+    AdmittedCall, Answer, CallEnd, CallServer, Hosts, LinkFailure, OutgoingCall, Refusals, Role,
+    Side, encoded, number_call, reply_frame,
 };
 use weft_membership::HostId;
 use weft_membership::routing::Router;
@@ -230,7 +230,7 @@ impl Pair {
 
     /// Makes a unary call, and returns its result.
     async fn call(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        let call = outbound(function, payload);
+        let call = outgoing(function, payload);
         let (frame, host) = self.client.exchange(&call, None).await?;
         assert_eq!(host, OTHER);
         result(&frame).map(Bytes::from)
@@ -238,10 +238,11 @@ impl Pair {
 
     /// Makes a streaming call, and returns its result.
     async fn call_streaming(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        let (_side, opening) = opening(function, payload);
+        let call = outgoing(function, payload);
+        let (_side, away) = Side::away(Role::Importer, call.number);
         let (sender, reply) = oneshot::channel();
-        let told = Box::new(move |reply| drop(sender.send(reply)));
-        self.client.converse(opening, told).await;
+        let callback = Box::new(move |reply| drop(sender.send(reply)));
+        self.client.converse(call, away, callback).await;
         let frame = reply.await.expect("a reply")?;
         result(&frame).map(Bytes::from)
     }
@@ -315,31 +316,15 @@ fn request(call: u64, function: &str, payload: &[u8]) -> Vec<u8> {
     }))
 }
 
-fn outbound(function: &str, payload: &[u8]) -> Outbound {
-    let call = number_call();
-    Outbound {
-        call,
-        target: Arc::new(CallTarget {
-            name: "cart".into(),
-            id: cart(),
-        }),
-        frame: request(call, function, payload).into(),
+fn outgoing(function: &str, payload: &[u8]) -> OutgoingCall {
+    let number = number_call();
+    OutgoingCall {
+        number,
+        target: Arc::new(cart()),
+        frame: request(number, function, payload).into(),
         deadline: Instant::now() + DEADLINE,
         is_idempotent: false,
     }
-}
-
-fn opening(function: &str, payload: &[u8]) -> (Arc<Side>, Opening) {
-    let call = number_call();
-    let (side, away) = Side::away(Role::Importer, call);
-    let opening = Opening {
-        target: cart(),
-        frame: request(call, function, payload).into(),
-        deadline: Instant::now() + DEADLINE,
-        is_idempotent: false,
-        away,
-    };
-    (side, opening)
 }
 
 fn result(frame: &[u8]) -> Result<Vec<u8>, LinkFailure> {
@@ -389,7 +374,7 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
     let pair = Pair::new().await;
     for length in [1, LARGE] {
         let payload = bytes(length);
-        let call = outbound("hang", &payload);
+        let call = outgoing("hang", &payload);
         let exchange = pair.client.exchange(&call, None);
         tokio::select! {
             _ = exchange => panic!("the call does not return"),
@@ -397,8 +382,9 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
         }
         pair.components.wait_for_running(0).await;
 
-        let (side, opening) = opening("hang", &payload);
-        let converse = pair.client.converse(opening, Box::new(drop));
+        let call = outgoing("hang", &payload);
+        let (side, away) = Side::away(Role::Importer, call.number);
+        let converse = pair.client.converse(call, away, Box::new(drop));
         tokio::select! {
             () = converse => panic!("the call does not return"),
             () = pair.components.wait_for_running(1) => {}
@@ -411,7 +397,7 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
 #[tokio::test]
 async fn a_call_that_its_caller_waits_for_is_not_ended_by_the_end_of_another() {
     let pair = Pair::new().await;
-    let (gone, waiting) = (outbound("hang", b"a"), outbound("hang", b"b"));
+    let (gone, waiting) = (outgoing("hang", b"a"), outgoing("hang", b"b"));
     let waits = pair.client.exchange(&waiting, None);
     let ended = async {
         tokio::select! {
@@ -456,7 +442,7 @@ async fn a_call_whose_bus_is_lost_fails_without_its_deadline() {
 async fn a_call_to_a_host_without_listeners_does_not_run() {
     let pair = Pair::new().await;
     let stranger = HostId::from_key([9; 32]);
-    let call = outbound("echo", b"a");
+    let call = outgoing("echo", b"a");
     let failure = pair
         .client
         .exchange(&call, Some(stranger))

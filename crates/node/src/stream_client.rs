@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 use weft_bus::PublishError;
-use weft_link::{Away, LinkFailure, Opening, Told, code_of};
+use weft_link::{Away, LinkFailure, OutgoingCall, Told, code_of};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
@@ -44,14 +44,14 @@ enum AttemptResult {
 impl StreamClient {
     /// Makes a call at a host that runs its target, and carries the frames of its caller until the
     /// call is over.
-    pub(super) async fn call(&self, opening: Opening, told: Told) {
-        let Opening {
+    pub(super) async fn call(&self, call: OutgoingCall, mut away: Away, told: Told) {
+        let OutgoingCall {
             target,
             frame,
             deadline,
             is_idempotent,
-            mut away,
-        } = opening;
+            ..
+        } = call;
         let failed = |code| LinkFailure::new(code, failure_reason(target.component.as_str(), code));
         let to = target.component.as_str();
         let payload = match self.claim_checks.payload(frame) {

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use weft_ingress::{ForwardedRequests, Handler, RemoteComponent, RouteTarget};
 use weft_lattice_config::App;
 use weft_link::{
-    Answer, CallEnd, Exchange, Hosts, LinkFailure, Opening, Outbound, Role, Side, Told,
+    Answer, Away, CallEnd, Exchange, Hosts, LinkFailure, OutgoingCall, Role, Side, Told,
 };
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Frame};
@@ -61,13 +61,13 @@ impl OtherHost {
 
 #[async_trait]
 impl Hosts for OtherHost {
-    fn exchange<'a>(&'a self, _: &'a Outbound, _: Option<HostId>) -> Exchange<'a> {
+    fn exchange<'a>(&'a self, _: &'a OutgoingCall, _: Option<HostId>) -> Exchange<'a> {
         unreachable!("requests are streaming calls")
     }
 
-    async fn converse(&self, opening: Opening, reply: Told) {
+    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told) {
         match self {
-            Self::Answers(requests) => carry(requests, opening, reply).await,
+            Self::Answers(requests) => carry(requests, &call.frame, away, reply).await,
             Self::Fails(code) => reply(Err(LinkFailure::new(*code, "a reason for the log"))),
         }
     }
@@ -78,11 +78,10 @@ impl Hosts for OtherHost {
 }
 
 /// Carries the frames of a call between its two sides, until both are dropped.
-async fn carry(requests: &ForwardedRequests, opening: Opening, reply: Told) {
-    let mut caller = opening.away;
+async fn carry(requests: &ForwardedRequests, frame: &[u8], mut caller: Away, reply: Told) {
     let (side, mut callee) = Side::away(Role::Exporter, caller.call());
     let (sender, mut answer) = oneshot::channel();
-    let serve = requests.serve(side, &opening.frame, sender);
+    let serve = requests.serve(side, frame, sender);
     pin!(serve);
     let mut reply = Some(reply);
     let (mut is_served, mut is_caller_open, mut is_callee_open) = (false, true, true);

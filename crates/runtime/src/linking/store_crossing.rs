@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use weft_compose::{Edge, Linkable, Part};
 use weft_lattice_config::placement::ComponentId;
-use weft_link::CallTarget;
 use weft_stub::plan::CallPath;
 use weft_stub::{Cache, Component, Generated, StubError};
 use weft_telemetry::chain;
@@ -134,12 +133,9 @@ impl StoreCrossing {
     pub(super) fn link(&self, input: &AppInput, slot: usize, delivery: Delivery) -> Link {
         let spec = &input.app.spec;
         let name = |component: usize| Arc::<str>::from(spec.components[component].name.as_str());
-        let call_target = CallTarget {
-            name: name(self.to),
-            id: ComponentId {
-                app: input.app.metadata.name.clone(),
-                component: spec.components[self.to].name.clone(),
-            },
+        let id = ComponentId {
+            app: input.app.metadata.name.clone(),
+            component: spec.components[self.to].name.clone(),
         };
         let target = Arc::new(LinkTarget {
             ends: LinkEnds {
@@ -147,7 +143,7 @@ impl StoreCrossing {
                 from: name(self.from),
                 to: name(self.to),
             },
-            call_target: Arc::new(call_target),
+            id: Arc::new(id),
             component: self.to,
             session_slot: slot,
             has_resources: self.importer.plan.has_resources(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
-use weft_link::{CallTarget, Frames};
+use weft_lattice_config::placement::ComponentId;
+use weft_link::Frames;
 use weft_stub::plan::{CallPath, FailureForm};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
@@ -29,7 +30,7 @@ pub(crate) struct Link {
 pub(crate) struct LinkTarget {
     pub(crate) ends: LinkEnds,
     /// Id of the target in the lattice.
-    pub(crate) call_target: Arc<CallTarget>,
+    pub(crate) id: Arc<ComponentId>,
     /// The target's index in the generation.
     pub(crate) component: usize,
     /// Index of the link's session in the importer's instance.

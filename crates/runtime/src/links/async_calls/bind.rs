@@ -12,7 +12,7 @@ use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_message::Post;
 use weft_link::{
-    Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, Opening, Role, Side,
+    Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, OutgoingCall, Role, Side,
     number_call,
 };
 use weft_telemetry::chain;
@@ -237,17 +237,17 @@ impl Import {
         request: &[u8],
     ) -> Result<RunningCall, LinkFailure> {
         let (frame, time_left) = self.frame(importer, away.call(), request)?;
-        let opening = Opening {
-            target: self.function.target.call_target.id.clone(),
+        let call = OutgoingCall {
+            number: away.call(),
+            target: self.function.target.id.clone(),
             frame: frame.into(),
             deadline: Instant::now() + time_left,
             is_idempotent: self.function.is_idempotent,
-            away,
         };
         let hosts = hosts.clone();
         let tasks = &self.function.target.delivery.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
-            hosts.converse(opening, CallEnd::forward(answer)).await;
+            hosts.converse(call, away, CallEnd::forward(answer)).await;
         });
         Ok(RunningCall::Frames(conversation))
     }

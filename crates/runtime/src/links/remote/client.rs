@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use weft_link::{Frames, Outbound, Peer, encoded, number_call};
+use weft_link::{Frames, OutgoingCall, Peer, encoded, number_call};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
 
 use crate::guest::GuestState;
@@ -93,15 +93,15 @@ pub(crate) async fn call(
         activity.depth,
         arguments,
     );
-    let outbound = Outbound {
-        call,
-        target: function.target.call_target.clone(),
+    let outgoing = OutgoingCall {
+        number: call,
+        target: function.target.id.clone(),
         frame: frame.into(),
         deadline: now + time_left,
         is_idempotent: function.is_idempotent,
     };
     let pinned = session.map(|(_, peer)| peer);
-    let (answer, peer) = exchange(frames, function, outbound, pinned).await?;
+    let (answer, peer) = exchange(frames, function, outgoing, pinned).await?;
     let Ok(Frame::Reply(reply)) = Frame::decode(&answer) else {
         let reason = format!("cannot decode the reply of `{to}`");
         return Err(LinkFailure::new(FailureCode::MaybeExecuted, reason));
@@ -150,7 +150,7 @@ pub(crate) async fn drop_handle(
 async fn exchange(
     frames: &Frames,
     function: &LinkedFunction,
-    call: Outbound,
+    call: OutgoingCall,
     pinned: Option<Peer>,
 ) -> Result<(Bytes, Peer), LinkFailure> {
     let target = &function.target;
