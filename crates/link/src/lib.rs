@@ -29,7 +29,7 @@ pub use box_in_place::boxed;
 pub use call_task::{Answer, Conversation};
 pub use rejected_frames::{Refusal, Refusals};
 pub use remote_side::Away;
-pub use reply::{code_of, encoded, number_call, reply_frame};
+pub use reply::{code_of, encoded, number_call, renumbered, reply_frame};
 pub use report::{LinkMode, LinkReport, Protocol};
 pub use share::Share;
 pub use stream_table::{Role, Side};

@@ -65,6 +65,12 @@ impl Away {
         self.call
     }
 
+    /// Changes the number of the call, for a further attempt. No frame has been sent then: a writer
+    /// waits for credit, and a reader for the reply.
+    pub fn renumber(&mut self, call: u64) {
+        self.call = call;
+    }
+
     /// Waits for the next frame to send; `None` once the side is dropped and its frames are sent.
     /// Dropping the future loses no frame.
     pub async fn next(&mut self) -> Option<Vec<u8>> {

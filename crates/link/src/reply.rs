@@ -1,9 +1,9 @@
-//! Frames of calls and of their replies.
+//! Numbers of calls, and frames of their requests and replies.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use weft_wire::{FailureCode, Frame, KeptSession, Reply, Request};
+use weft_wire::{FailureCode, Frame, HttpRequest, KeptSession, Reply, Request};
 
 use crate::LinkFailure;
 
@@ -29,6 +29,17 @@ pub fn encoded(frame: &Frame<'_>) -> Vec<u8> {
         tracing::warn!(%error, kind = frame.kind().name(), "cannot encode a frame; it is dropped");
     }
     bytes
+}
+
+/// The frame of a request under another call number; `None` for another frame.
+#[must_use]
+pub fn renumbered(request: &[u8], call: u64) -> Option<Vec<u8>> {
+    let frame = match Frame::decode(request).ok()? {
+        Frame::Request(request) => Frame::Request(Request { call, ..request }),
+        Frame::HttpRequest(request) => Frame::HttpRequest(HttpRequest { call, ..request }),
+        _ => return None,
+    };
+    Some(encoded(&frame))
 }
 
 /// The failure code of a reply frame; `None` if the call succeeded.

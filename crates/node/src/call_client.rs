@@ -1,6 +1,10 @@
-//! The client of unary calls to other hosts: sends a call to the hosts chosen by
-//! [`call_routing`](crate::call_routing) until one replies. Arguments and results that exceed a
-//! message go through [`claim_check`](crate::claim_check).
+//! The client of calls to other hosts: sends a call to the hosts chosen by
+//! [`call_routing`](crate::call_routing) until one replies, by the deadline of the call and unless
+//! the host is declared dead. Arguments and results that exceed a message go through
+//! [`claim_check`](crate::claim_check).
+//!
+//! A unary call is a streaming call whose first frame is its last; the two differ only in the
+//! [`AttemptTransport`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,20 +15,24 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use weft_bus::{Bus, RequestError};
-use weft_link::{Away, Exchange, Hosts, LinkFailure, OutgoingCall, Told, boxed, code_of, encoded};
+use weft_link::{
+    Away, Exchange, Hosts, LinkFailure, OutgoingCall, Told, boxed, code_of, encoded, number_call,
+    renumbered,
+};
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
 use weft_telemetry::chain;
 use weft_wire::{Abandon, FailureCode, Frame};
 
+use crate::bus_channel::BusChannels;
 use crate::call_routing::{CallRouter, RoutedCall};
 use crate::claim_check::{
     ClaimChecks, ClaimFetchError, ClaimStoreError, Payload, outcome_without_claim,
 };
 use crate::host_tasks::HostTasks;
-use crate::liveness::host_death;
+use crate::liveness::HostLife;
 use crate::membership_task::MembershipSnapshot;
-use crate::stream_client::StreamClient;
+use crate::stream_client::ChannelTransport;
 use crate::subjects::Subjects;
 
 /// The time that a reply is still waited for after its host was declared dead: its last messages
@@ -38,30 +46,77 @@ pub(super) struct CallClient {
     pub(super) router: CallRouter,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) claim_checks: ClaimChecks,
+    /// Carries the frames of streaming calls.
+    pub(super) channels: BusChannels,
     /// Owns the tasks that send frames without a reply.
     pub(super) tasks: HostTasks,
-    /// Carries streaming calls.
-    pub(super) streams: StreamClient,
 }
 
-/// The end of one attempt, with the reply if the host sent one.
-struct AttemptResult {
-    outcome: Outcome,
-    reply: Option<Bytes>,
+/// The transport of a call's attempts, one after the other.
+pub(super) trait AttemptTransport: Send {
+    /// Sends the message of an attempt, and waits for the message of the reply. Dropping the future
+    /// cancels the attempt at its host.
+    fn send(
+        &mut self,
+        attempt: &CallAttempt,
+        message: Bytes,
+    ) -> impl Future<Output = Result<Bytes, Outcome>> + Send;
+
+    /// False once a host has read a part of the caller's streams, which another one would miss.
+    fn is_repeatable(&self) -> bool;
 }
+
+/// One attempt of a call.
+pub(super) struct CallAttempt {
+    /// The call number in the frames of this attempt.
+    pub(super) number: u64,
+    pub(super) host: HostId,
+    pub(super) until: Instant,
+}
+
+/// The reply of a host.
+struct HostReply {
+    frame: Bytes,
+    host: HostLife,
+}
+
+/// The transport of unary calls: a request and its reply.
+struct RequestTransport<'a>(&'a CallClient);
 
 #[async_trait]
 impl Hosts for CallClient {
     fn exchange<'a>(&'a self, call: &'a OutgoingCall, pinned: Option<HostId>) -> Exchange<'a> {
-        Box::into_pin(boxed(move || self.call(call, pinned)))
+        Box::into_pin(boxed(move || async move {
+            let mut transport = RequestTransport(self);
+            let reply = match pinned {
+                Some(host) => self.call_pinned(call, host, &mut transport).await?,
+                None => self.call(call, &mut transport).await?,
+            };
+            Ok((reply.frame, reply.host.host()))
+        }))
     }
 
-    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told) {
-        self.streams.call(call, away, reply).await;
+    async fn converse(&self, call: OutgoingCall, away: Away, told: Told) {
+        let mut transport = ChannelTransport::new(&self.channels, away);
+        match self.call(&call, &mut transport).await {
+            Ok(reply) => {
+                told(Ok(reply.frame.into()));
+                transport.forward(reply.host).await;
+            }
+            Err(failure) => told(Err(failure)),
+        }
     }
 
     async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
-        if let Err(outcome) = self.request(host, frame.into(), deadline).await {
+        let Some(subject) = self.subjects.calls_of(host) else {
+            return;
+        };
+        let sent = self.bus.request(&subject, frame.into(), deadline);
+        let mut life = HostLife::new(&self.membership, host);
+        let sent = unless_dead(&mut life, async {
+            sent.await.map_err(|error| outcome_of(&error))
+        });
+        if let Err(outcome) = sent.await {
             // The session drops the handle when it ends, at the latest.
             tracing::debug!(?outcome, "a frame may not have reached another host");
         }
@@ -89,46 +144,67 @@ impl CallClient {
     async fn call(
         &self,
         call: &OutgoingCall,
-        pinned: Option<HostId>,
-    ) -> Result<(Bytes, HostId), LinkFailure> {
-        let payload = self.claim_checks.payload(call.frame.clone());
-        let payload =
-            payload.map_err(|error| store_failure(call.target.component.as_str(), &error))?;
-        if let Some(host) = pinned {
-            let result = self.attempt(call, &payload, host, call.deadline).await?;
-            return match (result.outcome, result.reply) {
-                (Outcome::Answered | Outcome::NotRun(_), Some(reply)) => Ok((reply, host)),
-                (outcome, _) => Err(failure(call, pinned_failure_code(outcome))),
-            };
-        }
+        transport: &mut impl AttemptTransport,
+    ) -> Result<HostReply, LinkFailure> {
+        let mut first = Some((call.number, self.payload(call, call.frame.clone())?));
         let mut attempts = self.router.attempts(RoutedCall {
             target: &call.target,
             deadline: call.deadline,
             is_idempotent: call.is_idempotent,
         });
         // The reply of the last attempt, unless the call was sent again after it.
-        let mut last_reply: Option<(Bytes, HostId)> = None;
+        let mut last_reply: Option<HostReply> = None;
         loop {
-            let attempt = match attempts.next().await {
-                Ok(attempt) => attempt,
+            let routed = match attempts.next().await {
+                Ok(routed) => routed,
                 Err(code) => {
                     return last_reply
-                        .filter(|(reply, _)| code_of(reply) == Some(code))
+                        .filter(|reply| code_of(&reply.frame) == Some(code))
                         .ok_or_else(|| failure(call, code));
                 }
             };
-            let until = self.router.attempt_deadline(&attempt).min(call.deadline);
-            let AttemptResult { outcome, reply } =
-                self.attempt(call, &payload, attempt.host, until).await?;
+            let (number, payload) = match first.take() {
+                Some(first) => first,
+                None => self.renumber(call)?,
+            };
+            let attempt = CallAttempt {
+                number,
+                host: routed.host,
+                until: self.router.attempt_deadline(&routed).min(call.deadline),
+            };
+            let (outcome, reply) = self.attempt(call, &payload, &attempt, transport).await?;
             attempts.outcome(outcome);
-            match (outcome, reply) {
-                (Outcome::Answered, Some(reply)) => return Ok((reply, attempt.host)),
-                (_, reply) => last_reply = reply.map(|reply| (reply, attempt.host)),
+            match reply {
+                Some(reply) if outcome == Outcome::Answered => return Ok(reply),
+                _ if !transport.is_repeatable() => {
+                    return Err(failure(call, FailureCode::MaybeExecuted));
+                }
+                reply => last_reply = reply,
             }
         }
     }
 
-    /// Sends a call once.
+    /// Sends a call to one host only.
+    ///
+    /// # Errors
+    /// If the host does not reply in time.
+    async fn call_pinned(
+        &self,
+        call: &OutgoingCall,
+        host: HostId,
+        transport: &mut impl AttemptTransport,
+    ) -> Result<HostReply, LinkFailure> {
+        let payload = self.payload(call, call.frame.clone())?;
+        let attempt = CallAttempt {
+            number: call.number,
+            host,
+            until: call.deadline,
+        };
+        let (outcome, reply) = self.attempt(call, &payload, &attempt, transport).await?;
+        reply.ok_or_else(|| failure(call, pinned_failure_code(outcome)))
+    }
+
+    /// Sends a call once, and classifies the reply.
     ///
     /// # Errors
     /// A failure of this host that ends the call; failures of the other host are in the outcome.
@@ -136,88 +212,107 @@ impl CallClient {
         &self,
         call: &OutgoingCall,
         payload: &Payload,
-        host: HostId,
-        until: Instant,
-    ) -> Result<AttemptResult, LinkFailure> {
+        attempt: &CallAttempt,
+        transport: &mut impl AttemptTransport,
+    ) -> Result<(Outcome, Option<HostReply>), LinkFailure> {
         let announced = self.claim_checks.announce(payload);
-        let (claim, message) =
-            announced.map_err(|error| store_failure(call.target.component.as_str(), &error))?;
-        let mut cancel = CancelOnDrop {
-            client: self,
-            host,
-            call: call.number,
-            is_armed: true,
+        let (claim, message) = announced.map_err(|error| store_failure(call, &error))?;
+        let mut host = HostLife::new(&self.membership, attempt.host);
+        let sent = transport.send(attempt, message);
+        let message = match unless_dead(&mut host, sent).await {
+            Ok(message) => message,
+            Err(outcome) => return Ok((outcome_without_claim(outcome, claim), None)),
         };
-        let answer = self.request(host, message, until).await;
-        // Only a host that is still there may still run the call.
-        cancel.is_armed = matches!(answer, Err(Outcome::TimedOut));
-        let answer = answer.map_err(|outcome| outcome_without_claim(outcome, claim));
-        match answer {
-            Ok(reply) => self.receive_reply(call, host, reply).await,
-            Err(outcome) => Ok(AttemptResult {
-                outcome,
-                reply: None,
-            }),
-        }
-    }
-
-    /// Sends a frame to a host and waits for the reply, until the host is declared dead.
-    ///
-    /// # Errors
-    /// The outcome of an attempt without a reply.
-    async fn request(&self, host: HostId, frame: Bytes, until: Instant) -> Result<Bytes, Outcome> {
-        let subject = self.subjects.calls_of(host).ok_or(Outcome::NoResponders)?;
-        let mut request = pin!(self.bus.request(&subject, frame, until));
-        let answered = tokio::select! {
-            biased;
-            answered = &mut request => answered,
-            () = host_death(&self.membership, host) => {
-                let last_reply = timeout(FINAL_REPLY_WAIT, request).await;
-                last_reply.map_err(|_| Outcome::Lost)?
+        drop(claim);
+        let reply = self
+            .claim_checks
+            .reply(attempt.host, message, call.deadline);
+        let frame = reply.await.map_err(|error| fetch_failure(call, &error))?;
+        Ok(match frame {
+            Some(frame) => {
+                let outcome = code_of(&frame).map_or(Outcome::Answered, Outcome::of_failure);
+                (outcome, Some(HostReply { frame, host }))
             }
-        };
-        answered.map_err(|error| outcome_of(&error))
+            None => (Outcome::Lost, None),
+        })
     }
 
-    /// Classifies a reply, and fetches the rest of an offloaded one.
-    ///
-    /// # Errors
-    /// `maybe-executed` if there is no room to fetch it.
-    async fn receive_reply(
-        &self,
-        call: &OutgoingCall,
-        host: HostId,
-        reply: Bytes,
-    ) -> Result<AttemptResult, LinkFailure> {
-        let reply = self.claim_checks.reply(host, reply, call.deadline).await;
-        let reply = reply.map_err(|error| fetch_failure(call.target.component.as_str(), &error))?;
-        let outcome = match &reply {
-            Some(reply) => code_of(reply).map_or(Outcome::Answered, Outcome::of_failure),
-            None => Outcome::Lost,
-        };
-        Ok(AttemptResult { outcome, reply })
+    /// The number and the payload of a further attempt. It has a number of its own, so that a late
+    /// `abandon` of an earlier attempt does not cancel it.
+    fn renumber(&self, call: &OutgoingCall) -> Result<(u64, Payload), LinkFailure> {
+        let number = number_call();
+        let frame = renumbered(&call.frame, number);
+        let frame = frame.ok_or_else(|| failure(call, FailureCode::Refused))?;
+        Ok((number, self.payload(call, frame.into())?))
+    }
+
+    fn payload(&self, call: &OutgoingCall, frame: Bytes) -> Result<Payload, LinkFailure> {
+        let payload = self.claim_checks.payload(frame);
+        payload.map_err(|error| store_failure(call, &error))
     }
 }
 
-/// Cancels a call at its host when dropped: its caller is gone, or does not wait any longer.
+// === impl RequestTransport ===
+
+impl AttemptTransport for RequestTransport<'_> {
+    async fn send(&mut self, attempt: &CallAttempt, message: Bytes) -> Result<Bytes, Outcome> {
+        let Self(client) = self;
+        let subject = client.subjects.calls_of(attempt.host);
+        let subject = subject.ok_or(Outcome::NoResponders)?;
+        let mut cancel = CancelOnDrop {
+            client,
+            attempt,
+            is_armed: true,
+        };
+        let reply = client.bus.request(&subject, message, attempt.until).await;
+        let reply = reply.map_err(|error| outcome_of(&error));
+        cancel.is_armed = reply.as_ref().is_err_and(|outcome| outcome.may_have_run());
+        reply
+    }
+
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+}
+
+/// Cancels an attempt at its host when dropped: its caller is gone, or does not wait any longer.
 struct CancelOnDrop<'a> {
     client: &'a CallClient,
-    host: HostId,
-    call: u64,
+    attempt: &'a CallAttempt,
     is_armed: bool,
 }
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if self.is_armed {
-            let abandon = encoded(&Frame::Abandon(Abandon { call: self.call }));
-            self.client.note(self.host, abandon);
+            let call = self.attempt.number;
+            let abandon = encoded(&Frame::Abandon(Abandon { call }));
+            self.client.note(self.attempt.host, abandon);
+        }
+    }
+}
+
+/// Waits for the reply of a host until the host is declared dead.
+///
+/// # Errors
+/// The outcome of an attempt without a reply.
+async fn unless_dead(
+    host: &mut HostLife,
+    reply: impl Future<Output = Result<Bytes, Outcome>>,
+) -> Result<Bytes, Outcome> {
+    let mut reply = pin!(reply);
+    tokio::select! {
+        biased;
+        reply = &mut reply => reply,
+        () = host.death() => {
+            timeout(FINAL_REPLY_WAIT, reply).await.unwrap_or(Err(Outcome::Lost))
         }
     }
 }
 
 /// The failure of a call whose result exceeds the room to fetch it.
-pub(super) fn fetch_failure(to: &str, error: &ClaimFetchError) -> LinkFailure {
+fn fetch_failure(call: &OutgoingCall, error: &ClaimFetchError) -> LinkFailure {
+    let to = &call.target.component;
     let reason = format!("the result of `{to}` was not fetched: {error}");
     LinkFailure::new(FailureCode::MaybeExecuted, reason)
 }
@@ -236,7 +331,8 @@ fn outcome_of(error: &RequestError) -> Outcome {
 }
 
 /// The failure of a call whose frame exceeds a message and cannot be stored.
-pub(super) fn store_failure(to: &str, error: &ClaimStoreError) -> LinkFailure {
+fn store_failure(call: &OutgoingCall, error: &ClaimStoreError) -> LinkFailure {
+    let to = &call.target.component;
     let reason = format!("the arguments for `{to}` cannot be sent: {}", chain(error));
     LinkFailure::new(FailureCode::Busy, reason)
 }
@@ -253,11 +349,6 @@ fn pinned_failure_code(outcome: Outcome) -> FailureCode {
 
 /// The failure of a call without a reply.
 fn failure(call: &OutgoingCall, code: FailureCode) -> LinkFailure {
-    LinkFailure::new(code, failure_reason(call.target.component.as_str(), code))
-}
-
-/// The message of a failure without a reply.
-pub(super) fn failure_reason(to: &str, code: FailureCode) -> String {
     let reason = match code {
         FailureCode::Unreachable => "no host that runs the component can be reached",
         FailureCode::Busy => "every host that runs the component is busy",
@@ -266,5 +357,6 @@ pub(super) fn failure_reason(to: &str, code: FailureCode) -> String {
         FailureCode::Trapped => "the component trapped",
         FailureCode::MaybeExecuted => "the host was lost before it answered; the call may have run",
     };
-    format!("`{to}`: {reason}")
+    let to = &call.target.component;
+    LinkFailure::new(code, format!("`{to}`: {reason}"))
 }

@@ -30,7 +30,6 @@ use crate::call_server::CallListener;
 use crate::claim_check::{self, ClaimChecks};
 use crate::clock::Clock;
 use crate::running_calls::RunningCalls;
-use crate::stream_client::StreamClient;
 use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
 use crate::test_support::{OTHER, OWN, TestMembership, cart, host};
@@ -51,43 +50,50 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// (`busy`).
 #[derive(Clone)]
 struct Components {
-    running: watch::Sender<usize>,
+    /// The numbers of the running calls.
+    running: watch::Sender<Vec<u64>>,
     rejected: Arc<Refusals>,
 }
 
 /// A call that runs.
-struct Running(watch::Sender<usize>);
+struct Running(watch::Sender<Vec<u64>>, u64);
 
 struct Admitted(Components);
 
 impl Components {
     fn new() -> Self {
         Self {
-            running: watch::Sender::new(0),
+            running: watch::Sender::default(),
             rejected: Arc::default(),
         }
     }
 
     async fn make(&self, request: &Request<'_>) -> Vec<u8> {
-        self.running.send_modify(|running| *running += 1);
-        let _running = Running(self.running.clone());
+        self.running
+            .send_modify(|running| running.push(request.call));
+        let _running = Running(self.running.clone(), request.call);
         match request.target.function {
             "echo" => reply_frame(request, None, &Ok(request.payload.to_vec())),
             _ => pending().await,
         }
     }
 
-    /// Waits until so many calls run.
-    async fn wait_for_running(&self, count: usize) {
+    /// Waits until so many calls run, and returns their numbers.
+    async fn wait_for_running(&self, count: usize) -> Vec<u64> {
+        self.wait_for(|running| running.len() == count).await
+    }
+
+    async fn wait_for(&self, is_reached: impl FnMut(&Vec<u64>) -> bool) -> Vec<u64> {
         let mut running = self.running.subscribe();
-        let reached = running.wait_for(|running| *running == count);
-        timeout(WAIT_MAX, reached).await.unwrap().unwrap();
+        let reached = timeout(WAIT_MAX, running.wait_for(is_reached)).await;
+        reached.unwrap().unwrap().clone()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.send_modify(|running| *running -= 1);
+        let Self(running, ended) = self;
+        running.send_modify(|running| running.retain(|call| call != ended));
     }
 }
 
@@ -202,12 +208,6 @@ impl Pair {
         let none = server(&Components::new(), &claim_checks, &tasks);
         tasks.spawn(channels.serve(messages, none, stop.clone()));
         let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start(), 0);
-        let streams = StreamClient {
-            channels,
-            router: router.clone(),
-            membership: snapshots.subscribe(),
-            claim_checks: claim_checks.clone(),
-        };
         let client = CallClient {
             bus,
             subjects,
@@ -215,7 +215,7 @@ impl Pair {
             membership: snapshots.subscribe(),
             claim_checks,
             tasks: tasks.clone(),
-            streams,
+            channels,
         };
         Self {
             network,
@@ -230,7 +230,10 @@ impl Pair {
 
     /// Makes a unary call, and returns its result.
     async fn call(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        let call = outgoing(function, payload);
+        self.call_unary(outgoing(function, payload)).await
+    }
+
+    async fn call_unary(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
         let (frame, host) = self.client.exchange(&call, None).await?;
         assert_eq!(host, OTHER);
         result(&frame).map(Bytes::from)
@@ -238,7 +241,10 @@ impl Pair {
 
     /// Makes a streaming call, and returns its result.
     async fn call_streaming(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        let call = outgoing(function, payload);
+        self.converse(outgoing(function, payload)).await
+    }
+
+    async fn converse(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
         let (_side, away) = Side::away(Role::Importer, call.number);
         let (sender, reply) = oneshot::channel();
         let callback = Box::new(move |reply| drop(sender.send(reply)));
@@ -378,7 +384,7 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
         let exchange = pair.client.exchange(&call, None);
         tokio::select! {
             _ = exchange => panic!("the call does not return"),
-            () = pair.components.wait_for_running(1) => {}
+            _ = pair.components.wait_for_running(1) => {}
         }
         pair.components.wait_for_running(0).await;
 
@@ -387,7 +393,7 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
         let converse = pair.client.converse(call, away, Box::new(drop));
         tokio::select! {
             () = converse => panic!("the call does not return"),
-            () = pair.components.wait_for_running(1) => {}
+            _ = pair.components.wait_for_running(1) => {}
         }
         drop(side);
         pair.components.wait_for_running(0).await;
@@ -402,7 +408,7 @@ async fn a_call_that_its_caller_waits_for_is_not_ended_by_the_end_of_another() {
     let ended = async {
         tokio::select! {
             _ = pair.client.exchange(&gone, None) => panic!("the call does not return"),
-            () = pair.components.wait_for_running(2) => {}
+            _ = pair.components.wait_for_running(2) => {}
         }
         pair.components.wait_for_running(1).await;
     };
@@ -435,6 +441,35 @@ async fn a_call_whose_bus_is_lost_fails_without_its_deadline() {
             FailureCode::MaybeExecuted,
             "streaming: {is_streaming}"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_an_attempt_does_not_end_a_later_one_at_the_same_host() {
+    for is_streaming in [false, true] {
+        let pair = Pair::new().await;
+        let call = OutgoingCall {
+            is_idempotent: true,
+            ..outgoing("hang", b"a")
+        };
+        let call = async {
+            match is_streaming {
+                false => pair.call_unary(call).await,
+                true => pair.converse(call).await,
+            }
+        };
+        // The reply of the first attempt is lost: it is cancelled, and the call sent again.
+        let retried = async {
+            let first = pair.components.wait_for_running(1).await;
+            pair.network.disconnect("caller");
+            pair.network.connect("caller");
+            let is_retry = |running: &Vec<u64>| running.len() == 1 && *running != first;
+            pair.components.wait_for(is_retry).await;
+        };
+        tokio::select! {
+            _ = call => panic!("the call does not return"),
+            () = retried => {}
+        }
     }
 }
 

@@ -18,10 +18,11 @@
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
 //!
 //! Calls:
-//! - `call_client`, `call_server`: unary calls; `claim_check` transfers frames that exceed a
-//!   message.
-//! - `stream_client`, `stream_server`: streaming calls and forwarded requests over `bus_channel`.
-//! - `call_routing`: attempts of a call; `dedup` drops messages that were delivered twice.
+//! - `call_client`: the loop of a call, from its attempts, which `call_routing` chooses, to its
+//!   reply; `stream_client` carries the attempts of streaming calls over `bus_channel`.
+//! - `call_server`: unary calls of other hosts; `stream_server`: their streaming calls and
+//!   forwarded requests; `dedup` drops messages that were delivered twice.
+//! - `claim_check`: transfers frames that exceed a message.
 //!
 //! Operators:
 //! - [`admin`]: the admin API; `cluster_view` and `drain` are its reads and operations in a

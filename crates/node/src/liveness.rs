@@ -1,4 +1,4 @@
-//! Resolves when a host is declared dead, so that callers stop waiting.
+//! The life of a host that calls wait for, so that callers stop waiting when it is declared dead.
 
 use std::sync::Arc;
 
@@ -7,20 +7,38 @@ use weft_membership::HostId;
 
 use crate::membership_task::MembershipSnapshot;
 
-/// Resolves when `host` is dead, has left, or has restarted since the call of this function.
-/// Waiters are woken by changes of the view only, so waiting costs nothing.
-pub(super) fn host_death(
-    membership: &watch::Receiver<Arc<MembershipSnapshot>>,
+/// The life of a host, from the construction of this value on.
+pub(super) struct HostLife {
+    membership: watch::Receiver<Arc<MembershipSnapshot>>,
     host: HostId,
-) -> impl Future<Output = ()> + Send + use<> {
-    let mut membership = membership.clone();
-    let incarnation = live_incarnation(&membership.borrow_and_update(), host);
-    async move {
-        // An unknown host counts as dead.
+    /// `None` for an unknown host, which counts as dead.
+    incarnation: Option<u64>,
+}
+
+impl HostLife {
+    pub(super) fn new(membership: &watch::Receiver<Arc<MembershipSnapshot>>, host: HostId) -> Self {
+        let mut membership = membership.clone();
+        let incarnation = live_incarnation(&membership.borrow_and_update(), host);
+        Self {
+            membership,
+            host,
+            incarnation,
+        }
+    }
+
+    pub(super) fn host(&self) -> HostId {
+        self.host
+    }
+
+    /// Resolves when the host is dead, has left, or has restarted. Waiters are woken by changes of
+    /// the view only, so waiting costs nothing. Cancel-safe.
+    pub(super) async fn death(&mut self) {
+        let (host, incarnation) = (self.host, self.incarnation);
         if incarnation.is_none() {
             return;
         }
-        let changed = membership
+        let changed = self
+            .membership
             .wait_for(|membership| live_incarnation(membership, host) != incarnation)
             .await;
         if changed.map(drop).is_err() {
@@ -55,7 +73,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_host_counts_as_dead() {
         let membership = watch::Sender::new(TestMembership::new().snapshot());
-        host_death(&membership.subscribe(), OTHER).await;
+        HostLife::new(&membership.subscribe(), OTHER).death().await;
     }
 
     #[tokio::test]
@@ -63,7 +81,8 @@ mod tests {
         let mut local = with_live_host(1);
         let membership = watch::Sender::new(local.snapshot());
         let subscription = membership.subscribe();
-        let mut death = std::pin::pin!(host_death(&subscription, OTHER));
+        let mut life = HostLife::new(&subscription, OTHER);
+        let mut death = std::pin::pin!(life.death());
         assert!(death.as_mut().now_or_never().is_none());
         // The host is suspected by now.
         local.advance(Duration::from_secs(2), &mut []);
@@ -79,7 +98,8 @@ mod tests {
         let mut local = with_live_host(1);
         let membership = watch::Sender::new(local.snapshot());
         let subscription = membership.subscribe();
-        let mut death = std::pin::pin!(host_death(&subscription, OTHER));
+        let mut life = HostLife::new(&subscription, OTHER);
+        let mut death = std::pin::pin!(life.death());
         assert!(death.as_mut().now_or_never().is_none());
         local.advance(Duration::from_secs(1), &mut [host(OTHER, 2)]);
         membership.send_replace(local.snapshot());
@@ -90,7 +110,8 @@ mod tests {
     async fn the_stop_of_this_host_is_not_the_death_of_another() {
         let membership = watch::Sender::new(with_live_host(1).snapshot());
         let subscription = membership.subscribe();
-        let mut death = std::pin::pin!(host_death(&subscription, OTHER));
+        let mut life = HostLife::new(&subscription, OTHER);
+        let mut death = std::pin::pin!(life.death());
         drop(membership);
         assert!(death.as_mut().now_or_never().is_none());
     }

@@ -44,7 +44,6 @@ use crate::reconciler::{self, Decision, Reconciler, ReconcilerOutput};
 use crate::replica_file::ReplicaFile;
 use crate::running_calls::RunningCalls;
 use crate::runtime::Runtime;
-use crate::stream_client::StreamClient;
 use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
 use crate::{claim_check, inventory_publisher};
@@ -286,14 +285,8 @@ impl Mesh {
             self.membership_task.clock(),
             self.environment.seed(),
         );
-        let streams = StreamClient {
-            channels: self.channels.clone(),
-            router: router.clone(),
-            membership: self.membership.clone(),
-            claim_checks: self.claim_checks.clone(),
-        };
         Arc::new(CallClient {
-            streams,
+            channels: self.channels.clone(),
             bus,
             subjects: self.subjects.clone(),
             router,
