@@ -35,6 +35,7 @@ pub use share::Share;
 pub use stream_table::{Role, Side};
 pub use transport::{
     AdmittedCall, CallEnd, CallServer, Exchange, Frames, Hosts, OutgoingCall, Peer, Told,
+    serve_streams,
 };
 
 /// Failure of a call over a link, as its importer receives it. Details stay in the log of the host.

@@ -12,7 +12,7 @@ use weft_lattice_config::placement::ComponentId;
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Request};
 
-use crate::{Answer, Away, LinkFailure, Refusals, Side};
+use crate::{Answer, Away, LinkFailure, Refusals, Side, reply_frame};
 
 /// The transport of a link's frames.
 #[derive(Clone)]
@@ -76,14 +76,6 @@ pub trait CallServer: Send + Sync {
     /// the call.
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure>;
 
-    /// Makes the streaming call that a frame requests. `reply` receives its reply.
-    async fn serve_streams(
-        &self,
-        side: Arc<Side>,
-        frame: &[u8],
-        reply: oneshot::Sender<Answer<CallEnd>>,
-    );
-
     /// Counts of rejected frames.
     fn rejected(&self) -> &Arc<Refusals>;
 
@@ -107,6 +99,19 @@ pub trait AdmittedCall: Send {
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     );
+}
+
+/// Makes a streaming call, if its target admits it. `reply` receives its reply.
+pub async fn serve_streams(
+    server: &dyn CallServer,
+    side: Arc<Side>,
+    request: &Request<'_>,
+    reply: oneshot::Sender<Answer<CallEnd>>,
+) {
+    match server.admit(request) {
+        Ok(call) => call.serve_streams(side, request, reply).await,
+        Err(failure) => CallEnd::reject(request, failure, reply),
+    }
 }
 
 /// Receives a reply frame, or the failure in its place.
@@ -138,6 +143,17 @@ pub struct OutgoingCall {
 // === impl CallEnd ===
 
 impl CallEnd {
+    /// Replies to a call that was not made.
+    pub fn reject(
+        request: &Request<'_>,
+        failure: LinkFailure,
+        reply: oneshot::Sender<Answer<Self>>,
+    ) {
+        let frame = reply_frame(request, None, &Err(failure));
+        // The caller may be gone.
+        let _ = reply.send(Answer::Over(Self::Frame(frame)));
+    }
+
     /// Passes the reply of a call at another host on to its caller.
     #[must_use]
     pub fn forward(answer: oneshot::Sender<Answer<Self>>) -> Told {

@@ -8,11 +8,11 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Message, Subject, Subscription};
-use weft_link::{CallServer, LinkFailure, Refusal, boxed, reply_frame};
+use weft_link::{AdmittedCall, CallServer, LinkFailure, Refusal, boxed, reply_frame};
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
-use crate::claim_check::{ClaimChecks, PendingReply};
+use crate::claim_check::{ClaimChecks, FetchedFrame, PendingReply};
 use crate::dedup::Dedup;
 use crate::host_tasks::HostTasks;
 use crate::running_calls::RunningCalls;
@@ -147,8 +147,6 @@ impl CallListener {
         self.send_reply(frame, arrived, reply, answer).await;
     }
 
-    /// Fetches the arguments of a call and runs it.
-    ///
     /// # Errors
     /// The reason the call did not run.
     async fn run_offloaded(
@@ -156,23 +154,9 @@ impl CallListener {
         held: &Held<'_>,
         head: &Request<'_>,
     ) -> Result<Vec<u8>, LinkFailure> {
-        // Admission comes before the fetch, so a rejected call costs no transfer.
-        let call = self.server.admit(head)?;
-        let to = head.target.component;
-        let failure = |code, reason: String| LinkFailure::new(code, format!("`{to}`: {reason}"));
-        let fetched = self.claim_checks.fetcher.fetch(held, call.deadline()).await;
-        let fetched = fetched.map_err(|error| {
-            let code = error.request_failure_code();
-            failure(
-                code,
-                format!("the arguments were not fetched: {}", chain(&error)),
-            )
-        })?;
-        let Ok(Frame::Request(request)) = Frame::decode(&fetched.frame) else {
-            let reason = "the arguments are malformed".to_owned();
-            return Err(failure(FailureCode::Refused, reason));
-        };
-        Ok(call.make(&request).await)
+        let (call, fetched) =
+            admit_offloaded(&*self.server, &self.claim_checks, held, head).await?;
+        Ok(call.make(&fetched_request(&fetched, head)?).await)
     }
 
     /// Sends the reply to a frame, offloaded if it exceeds a message.
@@ -210,4 +194,43 @@ fn pending_reply(frame: &[u8], arrived: Instant) -> Option<PendingReply<'_>> {
         _ => return None,
     };
     Some(PendingReply::new(&request, arrived))
+}
+
+/// Admits a call, then fetches its arguments: a rejected call costs no transfer.
+///
+/// # Errors
+/// The reason the call does not run.
+pub(super) async fn admit_offloaded(
+    server: &dyn CallServer,
+    claim_checks: &ClaimChecks,
+    held: &Held<'_>,
+    head: &Request<'_>,
+) -> Result<(Box<dyn AdmittedCall>, FetchedFrame), LinkFailure> {
+    let call = server.admit(head)?;
+    let fetched = claim_checks.fetcher.fetch(held, call.deadline()).await;
+    let fetched = fetched.map_err(|error| {
+        let to = head.target.component;
+        let reason = chain(&error);
+        let reason = format!("the arguments for `{to}` were not fetched: {reason}");
+        LinkFailure::new(error.request_failure_code(), reason)
+    })?;
+    Ok((call, fetched))
+}
+
+/// The request in a fetched frame.
+///
+/// # Errors
+/// `refused` if the frame is not a request.
+pub(super) fn fetched_request<'a>(
+    fetched: &'a FetchedFrame,
+    head: &Request<'_>,
+) -> Result<Request<'a>, LinkFailure> {
+    match Frame::decode(&fetched.frame) {
+        Ok(Frame::Request(request)) => Ok(request),
+        _ => {
+            let to = head.target.component;
+            let reason = format!("the arguments for `{to}` are malformed");
+            Err(LinkFailure::new(FailureCode::Refused, reason))
+        }
+    }
 }

@@ -120,24 +120,6 @@ impl CallServer for Components {
         }
     }
 
-    async fn serve_streams(
-        &self,
-        side: Arc<Side>,
-        frame: &[u8],
-        reply: oneshot::Sender<Answer<CallEnd>>,
-    ) {
-        let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-            return;
-        };
-        match self.admit(&request) {
-            Ok(call) => call.serve_streams(side, &request, reply).await,
-            Err(failure) => {
-                let frame = reply_frame(&request, None, &Err(failure));
-                let _ = reply.send(Answer::Over(CallEnd::Frame(frame)));
-            }
-        }
-    }
-
     fn rejected(&self) -> &Arc<Refusals> {
         &self.rejected
     }

@@ -15,16 +15,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_control::{CallReply, ErrorCode};
 use weft_ingress::{Body, Handler, Overloaded, RequestBody};
 use weft_lattice_config::{App, AppName};
-use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, LinkFailure, LinkReport, Protocol, Refusals, Share,
-    Side,
-};
+use weft_link::{AdmittedCall, CallServer, LinkFailure, LinkReport, Protocol, Refusals, Share};
 use weft_provider::{ConfigProblem, LinkContext};
 use weft_wire::FailureCode;
 
@@ -292,16 +288,6 @@ impl CallServer for FakeCallServer {
 
     fn admit(&self, _head: &weft_wire::Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
         Err(unreachable())
-    }
-
-    async fn serve_streams(
-        &self,
-        _side: Arc<Side>,
-        _frame: &[u8],
-        reply: oneshot::Sender<Answer<CallEnd>>,
-    ) {
-        // The caller may have given up.
-        let _ = reply.send(Answer::Over(CallEnd::Failed(unreachable())));
     }
 
     fn rejected(&self) -> &Arc<Refusals> {

@@ -23,7 +23,7 @@ use weft_membership::routing::Outcome;
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, Kind, Request};
 
-pub(super) use self::fetch::{ClaimFetchError, ClaimFetcher};
+pub(super) use self::fetch::{ClaimFetchError, ClaimFetcher, FetchedFrame};
 pub(super) use self::store::{Claim, ClaimStore, ClaimStoreError, StoredFrame, serve};
 
 use crate::subjects::Subjects;

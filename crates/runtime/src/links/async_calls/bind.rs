@@ -13,7 +13,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_message::Post;
 use weft_link::{
     Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, OutgoingCall, Role, Side,
-    number_call,
+    number_call, serve_streams,
 };
 use weft_telemetry::chain;
 use weft_wire::{FailureCode, Frame};
@@ -282,7 +282,9 @@ impl Import {
         let server = server.clone();
         let tasks = &self.function.target.delivery.tasks;
         let conversation = Conversation::begin(tasks, |answer| async move {
-            server.serve_streams(side, &frame, answer).await;
+            if let Ok(Frame::Request(request)) = Frame::decode(&frame) {
+                serve_streams(&*server, side, &request, answer).await;
+            }
         });
         Ok(RunningCall::Frames(conversation))
     }

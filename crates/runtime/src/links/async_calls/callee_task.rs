@@ -7,14 +7,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 use weft_link::{Answer, CallEnd, Side, reply_frame};
 use weft_telemetry::chain;
-use weft_wire::{Frame, Request};
+use weft_wire::Request;
 
 use super::callee_codec::{self, Call, CallError, Completion};
 use crate::endpoint::Failure;
 use crate::links::codec::FunctionShape;
 use crate::links::failure::of_callee;
 use crate::links::local_call::report_failure;
-use crate::links::remote::Server;
 use crate::links::{Callee, LinkFailure, LinkedFunction};
 
 /// The end of a call in a store of this host, with the callee for the importer's session.
@@ -74,26 +73,6 @@ pub(super) async fn serve_store(
     };
     let callee = Box::new(callee);
     send_once(&mut answer, Answer::Over(StoreEnd { callee, outcome }));
-}
-
-/// Makes the call that a frame requests.
-pub(crate) async fn serve_frame(
-    server: &Server,
-    side: Arc<Side>,
-    frame: &[u8],
-    answer: oneshot::Sender<Answer<CallEnd>>,
-) {
-    let Ok(Frame::Request(request)) = Frame::decode(frame) else {
-        tracing::warn!("expected a request frame, found another frame");
-        return;
-    };
-    match server.admitted(&request) {
-        Ok(callee) => serve_request(callee, side, &request, answer).await,
-        Err(failure) => {
-            let reply = reply_frame(&request, None, &Err(failure));
-            send_once(&mut Some(answer), Answer::Over(CallEnd::Frame(reply)));
-        }
-    }
 }
 
 /// Makes the call of a request that was admitted.

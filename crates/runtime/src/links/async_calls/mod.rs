@@ -28,4 +28,4 @@ mod stream_transfer;
 mod tests;
 
 pub(crate) use self::bind::bind_all;
-pub(crate) use self::callee_task::{serve_frame, serve_request};
+pub(crate) use self::callee_task::serve_request;

@@ -8,4 +8,3 @@ mod server;
 
 pub(super) use self::client::{RemoteSession, call, drop_handle, request};
 pub use self::server::FrameServer;
-pub(crate) use self::server::Server;

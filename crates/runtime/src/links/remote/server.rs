@@ -35,11 +35,11 @@ const LEASE: Duration = Duration::from_secs(30);
 const SESSIONS_MAX: usize = 1_000;
 
 /// Finds the endpoint of an app's component.
-pub(crate) type Directory = Box<dyn Fn(&str, &str) -> Option<Endpoint> + Send + Sync>;
+type Directory = Box<dyn Fn(&str, &str) -> Option<Endpoint> + Send + Sync>;
 
 /// State of the frame server.
 #[derive(Default)]
-pub(crate) struct Server {
+struct Server {
     /// Set once, when the host has something to serve.
     directory: OnceLock<Directory>,
     sessions: Mutex<HashMap<SessionId, Session>>,
@@ -63,7 +63,7 @@ struct BusySession<'a> {
 
 impl Server {
     /// The endpoint of an app's component, if this host runs it.
-    pub(crate) fn endpoint(&self, app: &str, component: &str) -> Option<Endpoint> {
+    fn endpoint(&self, app: &str, component: &str) -> Option<Endpoint> {
         (self.directory.get()?)(app, component)
     }
 
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// Makes an admitted call, and returns its reply frame.
-    pub(crate) async fn reply_admitted(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
+    async fn reply_admitted(&self, callee: Callee, request: &Request<'_>) -> Vec<u8> {
         let (session, outcome) = match self.serve(callee, request).await {
             Ok(served) => served,
             Err(failure) => (None, Err(failure)),
@@ -127,7 +127,7 @@ impl Server {
     ///
     /// # Errors
     /// `unreachable` if this host does not run the target, or the failure of its admission.
-    pub(crate) fn admitted(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
+    fn admitted(&self, request: &Request<'_>) -> Result<Callee, LinkFailure> {
         let target = &request.target;
         let endpoint = self.endpoint(target.app, target.component);
         let endpoint = endpoint.ok_or_else(|| {
@@ -235,7 +235,7 @@ impl Server {
 
 /// The frame server of a host. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct FrameServer(pub(crate) Arc<Server>);
+pub struct FrameServer(Arc<Server>);
 
 impl FrameServer {
     /// Sets the lookup of running apps by name. Later calls have no effect.
@@ -291,15 +291,6 @@ impl CallServer for FrameServer {
         Ok(Box::new(AdmittedRequest { server, callee }))
     }
 
-    async fn serve_streams(
-        &self,
-        side: Arc<Side>,
-        frame: &[u8],
-        reply: oneshot::Sender<Answer<CallEnd>>,
-    ) {
-        async_calls::serve_frame(&self.0, side, frame, reply).await;
-    }
-
     fn rejected(&self) -> &Arc<Refusals> {
         &self.0.rejected
     }
@@ -318,7 +309,7 @@ impl CallServer for FrameServer {
 }
 
 /// A call that has been admitted at its target.
-pub(crate) struct AdmittedRequest {
+struct AdmittedRequest {
     server: Arc<Server>,
     callee: Callee,
 }
