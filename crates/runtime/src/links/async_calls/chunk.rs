@@ -25,6 +25,15 @@ pub(super) const fn elements_per_chunk<T: LinkValue>() -> usize {
     }
 }
 
+/// Number of elements that are read at a time: one of those that may be long, so that a chunk ends
+/// with the element that fills it.
+pub(super) const fn elements_per_read<T: LinkValue>() -> usize {
+    match T::OUTCOME {
+        Outcome::Plain(SimpleType::String | SimpleType::Bytes) => 1,
+        _ => SCALARS_PER_CHUNK,
+    }
+}
+
 /// Encodes elements as one chunk.
 ///
 /// # Errors

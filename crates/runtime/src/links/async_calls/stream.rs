@@ -15,7 +15,7 @@ use wasmtime::{AsContextMut, StoreContextMut};
 use weft_link::stream_table::{BYTES_PER_CHUNK, Gone, Receiver, Sender, bytes_chunk};
 use weft_wire::{DecodeError, Decoder, Limits};
 
-use super::chunk::{decode_chunk, elements_per_chunk, encode_chunk};
+use super::chunk::{decode_chunk, elements_per_chunk, elements_per_read, encode_chunk};
 use crate::links::codec::LinkValue;
 
 /// Sends the elements that this store writes.
@@ -74,10 +74,17 @@ impl<T: LinkValue, D: 'static> StreamConsumer<D> for Consumer<T> {
         if let Some(result) = ready!(poll_credit(&self.sender, context, finish)) {
             return Poll::Ready(Ok(result));
         }
-        let count = source.remaining(&mut store).min(elements_per_chunk::<T>());
-        if count > 0 {
-            let mut elements: Vec<T> = Vec::with_capacity(count);
+        let (mut elements, mut bytes) = (Vec::<T>::new(), 0);
+        while elements.len() < elements_per_chunk::<T>() && bytes < BYTES_PER_CHUNK {
+            let count = source.remaining(&mut store).min(elements_per_read::<T>());
+            if count == 0 {
+                break;
+            }
+            elements.reserve_exact(count);
             source.read(&mut store, &mut elements)?;
+            bytes += elements.last().map_or(0, T::long_bytes);
+        }
+        if !elements.is_empty() {
             self.sender.send(encode_chunk(&elements)?);
         }
         Poll::Ready(Ok(StreamResult::Completed))

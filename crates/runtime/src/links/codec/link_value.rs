@@ -12,6 +12,11 @@ pub(crate) trait LinkValue: ComponentType + Lift + Lower + Send + Sync + 'static
     /// Appends the value.
     fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError>;
 
+    /// Length of a value that may be long.
+    fn long_bytes(&self) -> usize {
+        0
+    }
+
     /// Reads a value.
     fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError>;
 
@@ -28,7 +33,7 @@ pub(crate) trait SimpleValue: LinkValue {
 }
 
 macro_rules! simple_value {
-    ($ty:ty, $simple:expr, $encode:expr, $decode:expr) => {
+    ($ty:ty, $simple:expr, $encode:expr, $decode:expr, $long_bytes:expr) => {
         impl SimpleValue for $ty {
             const TYPE: SimpleType = $simple;
         }
@@ -38,6 +43,10 @@ macro_rules! simple_value {
 
             fn encode(&self, encoder: &mut Encoder<'_>) -> Result<(), EncodeError> {
                 $encode(self, encoder)
+            }
+
+            fn long_bytes(&self) -> usize {
+                $long_bytes(self)
             }
 
             fn decode(decoder: &mut Decoder<'_>) -> Result<Self, DecodeError> {
@@ -53,7 +62,8 @@ macro_rules! scalars {
             $ty,
             SimpleType::Scalar(Scalar::$scalar),
             |value: &$ty, encoder: &mut Encoder<'_>| encoder.$name(*value),
-            |decoder: &mut Decoder<'_>| decoder.$name()
+            |decoder: &mut Decoder<'_>| decoder.$name(),
+            |_: &$ty| 0
         );)*
     };
 }
@@ -64,14 +74,16 @@ simple_value!(
     String,
     SimpleType::String,
     |value: &String, encoder: &mut Encoder<'_>| encoder.string(value),
-    |decoder: &mut Decoder<'_>| decoder.string().map(str::to_owned)
+    |decoder: &mut Decoder<'_>| decoder.string().map(str::to_owned),
+    String::len
 );
 
 simple_value!(
     Vec<u8>,
     SimpleType::Bytes,
     |value: &Vec<u8>, encoder: &mut Encoder<'_>| encoder.bytes(value),
-    |decoder: &mut Decoder<'_>| decoder.bytes().map(<[u8]>::to_vec)
+    |decoder: &mut Decoder<'_>| decoder.bytes().map(<[u8]>::to_vec),
+    Vec::len
 );
 
 /// The absent value of a result.

@@ -13,10 +13,11 @@ use wasmtime::component::{
     FutureConsumer, FutureReader, Source, StreamConsumer, StreamReader, StreamResult, Val,
 };
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
-use weft_link::stream_table::{Event, Gone, Kind, Side};
+use weft_link::stream_table::{BYTES_PER_CHUNK, Event, Gone, Kind, Side};
 use weft_wire::{Scalar, SimpleType};
 
 use super::super::caller_codec;
+use super::super::chunk::decode_chunk;
 use super::super::stream_transfer::{SentFutures, StoreTransfer};
 use super::{CHANNELS, Channel, pair};
 use crate::links::codec::{FunctionShape, FutureValue, LinkValue, Shape, StreamTransfer, decode};
@@ -201,6 +202,33 @@ async fn streams_of_every_element_type_arrive_unchanged() {
 async fn one_element_may_be_longer_than_the_window() {
     let long = vec!["x".repeat(3 << 20), String::new(), "y".repeat(1 << 20)];
     streams::<String>(SimpleType::String, long).await;
+}
+
+#[tokio::test]
+async fn a_chunk_of_long_elements_ends_with_the_one_that_fills_it() {
+    const LENGTH: usize = 40 << 10;
+    let (importer, exporter) = pair(Channel::Framed);
+    let mut source = store();
+    let reader = StreamReader::new(&mut source, vec!["x".repeat(LENGTH); 33]).unwrap();
+    let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
+    let function = function(Shape::Stream(SimpleType::String.into()));
+    caller_codec::request(source.as_context_mut(), &importer, &function, &[stream]).unwrap();
+    let receiver = exporter.take(0).unwrap();
+    let read = async {
+        let mut count = 0;
+        while let Ok(chunk) = poll_fn(|context| receiver.poll_chunk(context)).await {
+            assert!(
+                chunk.len() < BYTES_PER_CHUNK + LENGTH,
+                "{} bytes",
+                chunk.len()
+            );
+            count += decode_chunk::<String>(&chunk).unwrap().len();
+            receiver.consumed(chunk.len());
+        }
+        count
+    };
+    let ((), count) = tokio::join!(run_until_closed(&mut source, &importer), read);
+    assert_eq!(count, 33);
 }
 
 #[tokio::test]
