@@ -4,18 +4,26 @@
 //! caller, and the name of the end. The caller sends the first frame to the callee end of the other
 //! host with its own end as the reply subject. So each end has the address of the other, and the
 //! frames of one direction arrive in order. A message without a reply subject is the last one.
+//!
+//! A stream frame that exceeds a message goes through [`claim_check`](crate::claim_check). The
+//! receiving end fetches it before the frames after it, so the order stays.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
 use weft_membership::HostId;
-use weft_wire::{Abandon, Frame};
+use weft_telemetry::chain;
+use weft_wire::{Abandon, Envelope, Frame, Kind};
 
+use crate::claim_check::{ClaimChecks, ClaimStoreError, OutgoingMessage};
 use crate::host_tasks::HostTasks;
 use crate::stream_server::StreamServer;
 use crate::subjects::{ChannelEnd, Subjects};
@@ -38,6 +46,7 @@ pub(super) struct BusChannels(Arc<Shared>);
 struct Shared {
     bus: Bus,
     subjects: Subjects,
+    claim_checks: ClaimChecks,
     /// By the subject of this host's end.
     inboxes: Mutex<HashMap<Subject, Inbox>>,
     /// Owns the tasks that send abandon frames.
@@ -68,10 +77,25 @@ pub(super) struct Channel {
     channels: BusChannels,
     local: Subject,
     remote: Subject,
+    remote_host: HostId,
     received: mpsc::UnboundedReceiver<Received>,
     queued_bytes: Arc<AtomicUsize>,
     /// The call in the abandon frame that `drop` sends; `None` to send none.
     abandon_on_drop: Option<u64>,
+    /// The frames of the other end that are offloaded: at most one is fetched at a time.
+    fetching: Option<BoxFuture<'static, Received>>,
+    /// The waits until the other end has fetched the offloaded frames of this end. They are stored
+    /// until then: credit bounds them for each stream, and the room of claim checks for the host.
+    unfetched: FuturesUnordered<BoxFuture<'static, ()>>,
+}
+
+/// The reason a frame was not sent.
+#[derive(Debug, Error)]
+pub(super) enum ChannelSendError {
+    #[error("cannot offload a frame that exceeds a message")]
+    Store(#[from] ClaimStoreError),
+    #[error("cannot publish a frame")]
+    Publish(#[from] PublishError),
 }
 
 /// A channel opened by another host, with its first frame.
@@ -81,10 +105,16 @@ pub(super) struct Accepted {
 }
 
 impl BusChannels {
-    pub(super) fn new(bus: Bus, subjects: Subjects, tasks: HostTasks) -> Self {
+    pub(super) fn new(
+        bus: Bus,
+        subjects: Subjects,
+        claim_checks: ClaimChecks,
+        tasks: HostTasks,
+    ) -> Self {
         Self(Arc::new(Shared {
             bus,
             subjects,
+            claim_checks,
             inboxes: Mutex::default(),
             tasks,
         }))
@@ -100,7 +130,7 @@ impl BusChannels {
         let subjects = &self.0.subjects;
         let local = subjects.own_channel(&token, ChannelEnd::Caller)?;
         let remote = subjects.channel_of(host, &token, ChannelEnd::Callee)?;
-        self.register(local, remote, Some(call))
+        self.register(local, (remote, host), Some(call))
     }
 
     /// Delivers messages to this host's ends and serves the channels that other hosts open, until
@@ -160,13 +190,14 @@ impl BusChannels {
             self.enqueue(&subject, received, size);
             return None;
         }
-        let reply = reply.filter(Subjects::is_caller_end)?;
+        let reply = reply?;
+        let host = Subjects::caller_of(&reply)?;
         if !self.0.subjects.is_own_callee_end(&subject) {
             // A late frame of a channel that is closed.
             return None;
         }
         Some(Accepted {
-            channel: self.register(subject, reply, None)?,
+            channel: self.register(subject, (reply, host), None)?,
             frame: payload,
         })
     }
@@ -189,7 +220,7 @@ impl BusChannels {
     fn register(
         &self,
         local: Subject,
-        remote: Subject,
+        (remote, remote_host): (Subject, HostId),
         abandon_on_drop: Option<u64>,
     ) -> Option<Channel> {
         let (sender, received) = mpsc::unbounded_channel();
@@ -212,9 +243,12 @@ impl BusChannels {
             channels: self.clone(),
             local,
             remote,
+            remote_host,
             received,
             queued_bytes,
             abandon_on_drop,
+            fetching: None,
+            unfetched: FuturesUnordered::new(),
         })
     }
 
@@ -230,34 +264,91 @@ impl BusChannels {
 impl Channel {
     /// Returns the next event. Cancel-safe: dropping the future loses no event.
     pub(super) async fn receive(&mut self) -> Received {
-        let Some(received) = self.received.recv().await else {
-            return Received::Gap;
-        };
-        if let Received::Frame { bytes, .. } = &received {
+        loop {
+            if let Some(fetching) = &mut self.fetching {
+                let received = fetching.await;
+                self.fetching = None;
+                return received;
+            }
+            let received = tokio::select! {
+                biased;
+                received = self.received.recv() => received.unwrap_or(Received::Gap),
+                Some(()) = self.unfetched.next() => continue,
+            };
+            let Received::Frame { bytes, is_last } = received else {
+                return received;
+            };
             let size = bytes.len() + MESSAGE_OVERHEAD;
             self.queued_bytes.fetch_sub(size, Ordering::Relaxed);
+            if !is_offloaded_stream_frame(&bytes) {
+                return Received::Frame { bytes, is_last };
+            }
+            self.fetching = Some(self.fetch(bytes, is_last));
         }
-        received
     }
 
-    /// Sends a frame that others may follow.
+    /// Fetches the frame of which a message announces the first part.
+    fn fetch(&self, message: Bytes, is_last: bool) -> BoxFuture<'static, Received> {
+        let (claim_checks, host) = (self.channels.0.claim_checks.clone(), self.remote_host);
+        Box::pin(async move {
+            match claim_checks.stream_frame(host, &message).await {
+                Ok(bytes) => Received::Frame { bytes, is_last },
+                Err(error) => {
+                    let (host, reason) = (host.short(), chain(&error));
+                    tracing::debug!(host, reason, "a large frame of a stream was not fetched");
+                    Received::Gap
+                }
+            }
+        })
+    }
+
+    /// Sends a message that others may follow.
     ///
     /// # Errors
-    /// If the frame was not sent.
-    pub(super) async fn send(&self, frame: impl Into<Bytes>) -> Result<(), PublishError> {
+    /// If the message was not sent.
+    pub(super) async fn send(&mut self, message: Bytes) -> Result<(), PublishError> {
         let bus = &self.channels.0.bus;
-        bus.publish(&self.remote, Some(&self.local), frame.into())
-            .await
+        bus.publish(&self.remote, Some(&self.local), message).await
     }
 
-    /// Sends the last frame of this end.
+    /// Sends a frame of a stream, whatever its size.
     ///
     /// # Errors
     /// If the frame was not sent.
-    pub(super) async fn send_last(mut self, frame: impl Into<Bytes>) -> Result<(), PublishError> {
+    pub(super) async fn send_stream_frame(
+        &mut self,
+        frame: Vec<u8>,
+    ) -> Result<(), ChannelSendError> {
+        let outgoing = self.channels.0.claim_checks.offload(frame.into())?;
+        self.unfetched.extend(outgoing.fetched);
+        Ok(self.send(outgoing.message).await?)
+    }
+
+    /// Sends a reply that stream frames may follow.
+    ///
+    /// # Errors
+    /// If the reply was not sent.
+    pub(super) async fn send_reply(&mut self, reply: OutgoingMessage) -> Result<(), PublishError> {
+        self.unfetched.extend(reply.fetched);
+        self.send(reply.message).await
+    }
+
+    /// Sends a reply that is the last frame of this end, and waits until it was fetched.
+    ///
+    /// # Errors
+    /// If the reply was not sent.
+    pub(super) async fn send_last(&mut self, reply: OutgoingMessage) -> Result<(), PublishError> {
         self.abandon_on_drop = None;
+        self.unfetched.extend(reply.fetched);
         let bus = &self.channels.0.bus;
-        bus.publish(&self.remote, None, frame.into()).await
+        bus.publish(&self.remote, None, reply.message).await?;
+        self.until_fetched().await;
+        Ok(())
+    }
+
+    /// Waits until the other end has fetched all frames of this end, or does not fetch in time.
+    pub(super) async fn until_fetched(&mut self) {
+        while self.unfetched.next().await.is_some() {}
     }
 
     /// Sets the call in the abandon frame that `drop` sends; `None` to send none.
@@ -281,5 +372,17 @@ impl Drop for Channel {
             // A lost abandon frame is made up for by the deadline of the other end.
             let _ = bus.publish(&remote, None, Bytes::from(frame)).await;
         });
+    }
+}
+
+/// True if a message announces a frame of a stream.
+fn is_offloaded_stream_frame(message: &[u8]) -> bool {
+    let kind = |frame| Envelope::open(frame).map(|envelope| envelope.kind());
+    if kind(message) != Ok(Kind::Held) {
+        return false;
+    }
+    match Frame::decode(message) {
+        Ok(Frame::Held(held)) => matches!(kind(held.bytes), Ok(Kind::Chunk | Kind::HttpTrailers)),
+        _ => false,
     }
 }

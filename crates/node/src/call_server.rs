@@ -164,10 +164,10 @@ impl CallListener {
         if answer.len() > self.bus.max_payload()
             && let Some(pending) = pending_reply(frame, arrived)
         {
-            let (message, fetching) = self.claim_checks.offload(&pending, answer);
-            self.publish(reply, message).await;
-            if let Some(fetching) = fetching {
-                fetching.await;
+            let outgoing = self.claim_checks.offload_reply(&pending, answer);
+            self.publish(reply, outgoing.message).await;
+            if let Some(fetched) = outgoing.fetched {
+                fetched.await;
             }
             return;
         }

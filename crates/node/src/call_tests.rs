@@ -1,7 +1,7 @@
 //! Calls between two hosts on the in-process bus: unary and streaming, small and large, cancelled
 //! and lost. The callee's components are a fake [`CallServer`].
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
+use weft_link::stream_table::{Ended, Kind, Receiver, Sender};
 use weft_link::{
     AdmittedCall, Answer, CallEnd, CallServer, Hosts, LinkFailure, OutgoingCall, Refusals, Role,
     Side, encoded, number_call, reply_frame,
@@ -46,8 +47,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The bound of every wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Components that return their arguments (`echo`), never return (`hang`), or have no place
-/// (`busy`).
+/// Components that return their arguments (`echo`) or the chunks of their stream (`relay`), never
+/// return (`hang`), or have no place (`busy`).
 #[derive(Clone)]
 struct Components {
     /// The numbers of the running calls.
@@ -139,13 +140,33 @@ impl AdmittedCall for Admitted {
 
     async fn serve_streams(
         self: Box<Self>,
-        _side: Arc<Side>,
+        side: Arc<Side>,
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     ) {
+        if request.target.function == "relay" {
+            let (receiver, (_, sender)) = (side.take(0).unwrap(), side.give(Kind::Stream));
+            let frame = reply_frame(request, None, &Ok(Vec::new()));
+            let _ = reply.send(Answer::GoesOn(frame));
+            return relay(receiver, sender).await;
+        }
         let frame = self.0.make(request).await;
         let _ = reply.send(Answer::Over(CallEnd::Frame(frame)));
     }
+}
+
+/// Writes the chunks of one stream to another.
+async fn relay(receiver: Receiver, sender: Sender) {
+    while let Ok(chunk) = poll_fn(|context| receiver.poll_chunk(context)).await {
+        write(&sender, chunk.clone()).await;
+        receiver.consumed(chunk.len());
+    }
+}
+
+async fn write(sender: &Sender, chunk: Vec<u8>) {
+    let credit = poll_fn(|context| sender.poll_credit(context)).await;
+    credit.expect("the reader exists");
+    sender.send(chunk);
 }
 
 /// Two hosts: one calls, the other runs the components.
@@ -185,7 +206,12 @@ impl Pair {
         let fetches = bus.subscribe(&subjects.claims).await;
         let (store, rejected) = (claim_checks.store.clone(), Arc::default());
         tasks.spawn(claim_check::serve(fetches, bus.clone(), store, rejected));
-        let channels = BusChannels::new(bus.clone(), subjects.clone(), tasks.clone());
+        let channels = BusChannels::new(
+            bus.clone(),
+            subjects.clone(),
+            claim_checks.clone(),
+            tasks.clone(),
+        );
         let messages = bus.subscribe(&subjects.channels).await;
         let none = server(&Components::new(), &claim_checks, &tasks);
         tasks.spawn(channels.serve(messages, none, stop.clone()));
@@ -266,7 +292,12 @@ async fn serve(
     };
     let calls = bus.subscribe(&subjects.calls).await;
     tasks.spawn(listener.run(calls, stop.clone()));
-    let channels = BusChannels::new(bus.clone(), subjects.clone(), tasks.clone());
+    let channels = BusChannels::new(
+        bus.clone(),
+        subjects.clone(),
+        claim_checks.clone(),
+        tasks.clone(),
+    );
     let messages = bus.subscribe(&subjects.channels).await;
     let streams = server(components, &claim_checks, tasks);
     tasks.spawn(channels.serve(messages, streams, stop.clone()));
@@ -342,6 +373,42 @@ async fn a_call_returns_the_result_of_the_other_host_whatever_its_size() {
             "streaming, {length} bytes"
         );
     }
+}
+
+#[tokio::test]
+async fn a_stream_has_chunks_of_any_size_in_their_order() {
+    let pair = Pair::new().await;
+    let call = outgoing("relay", b"");
+    let (side, away) = Side::away(Role::Importer, call.number);
+    let (_, sender) = side.give(Kind::Stream);
+    let (replied, reply) = oneshot::channel();
+    let callback = Box::new(move |reply| drop(replied.send(reply)));
+    let converse = pair.client.converse(call, away, callback);
+    let streams = async {
+        reply.await.unwrap().unwrap();
+        let receiver = side.take(1).unwrap();
+        drop(side);
+        let lengths = [1, MAX_PAYLOAD, LARGE, 2, LARGE, MAX_PAYLOAD - 1, LARGE + 1];
+        let written = async {
+            for length in lengths {
+                write(&sender, bytes(length)).await;
+            }
+            drop(sender);
+        };
+        let read = async {
+            for length in lengths {
+                let chunk = poll_fn(|context| receiver.poll_chunk(context)).await;
+                assert_eq!(chunk.unwrap(), bytes(length), "{length} bytes");
+                receiver.consumed(length);
+            }
+            let end = poll_fn(|context| receiver.poll_chunk(context)).await;
+            assert_eq!(end, Err(Ended::Complete));
+            drop(receiver);
+        };
+        tokio::join!(written, read);
+    };
+    let both = async { tokio::join!(converse, streams) };
+    timeout(WAIT_MAX, both).await.unwrap();
 }
 
 #[tokio::test]

@@ -239,14 +239,21 @@ impl Mesh {
             self_report,
             events.clone(),
         );
-        let channels = BusChannels::new(bus.lane(Lane::Calls), subjects.clone(), tasks.clone());
+        let calls_bus = bus.lane(Lane::Calls);
+        let claim_checks = ClaimChecks::new(calls_bus.clone(), subjects.clone(), me);
+        let channels = BusChannels::new(
+            calls_bus,
+            subjects.clone(),
+            claim_checks.clone(),
+            tasks.clone(),
+        );
         Ok(Self {
             me,
             incarnation,
             channels,
             buckets,
             membership: membership_task.snapshots(),
-            claim_checks: ClaimChecks::new(bus.lane(Lane::Calls), subjects.clone(), me),
+            claim_checks,
             membership_task,
             contents,
             state,

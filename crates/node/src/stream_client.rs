@@ -67,7 +67,7 @@ impl<'a> ChannelTransport<'a> {
                     },
                 },
                 outgoing = self.away.next(), if !has_sent_all => match outgoing {
-                    Some(outgoing) => if channel.send(outgoing).await.is_err() {
+                    Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                         return Err(Outcome::BusLost);
                     },
                     None => has_sent_all = true,
@@ -111,10 +111,13 @@ pub(super) async fn forward_frames(
                 break;
             },
             outgoing = away.next() => match outgoing {
-                Some(outgoing) => if channel.send(outgoing).await.is_err() {
+                Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                     return;
                 },
-                None => break,
+                None => {
+                    channel.until_fetched().await;
+                    break;
+                }
             },
             () = &mut lost => return,
         }

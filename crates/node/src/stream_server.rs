@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weft_ingress::ForwardedRequests;
@@ -14,7 +13,7 @@ use weft_wire::{Frame, Held, Request};
 
 use crate::bus_channel::{Accepted, Channel};
 use crate::call_server::{admit_offloaded, fetched_request};
-use crate::claim_check::{ClaimChecks, PendingReply};
+use crate::claim_check::{ClaimChecks, OutgoingMessage, PendingReply};
 use crate::stream_client::{forward_frames, receive_frame};
 
 /// Serves streaming calls and forwarded requests. Cheap to clone.
@@ -97,7 +96,7 @@ impl StreamServer {
                     return;
                 },
                 outgoing = away.next(), if !has_sent_all => match outgoing {
-                    Some(outgoing) => if channel.send(outgoing).await.is_err() {
+                    Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                         return;
                     },
                     None => has_sent_all = true,
@@ -108,8 +107,8 @@ impl StreamServer {
         match answer {
             Ok(Answer::GoesOn(reply)) => {
                 channel.abandon_on_drop(Some(call));
-                let (message, fetching) = self.message(pending.as_ref(), reply);
-                if channel.send(message).await.is_err() {
+                let reply = self.message(pending.as_ref(), reply);
+                if channel.send_reply(reply).await.is_err() {
                     return;
                 }
                 let work = async {
@@ -117,40 +116,27 @@ impl StreamServer {
                         work.await;
                     }
                 };
-                let fetching = async {
-                    if let Some(fetching) = fetching {
-                        fetching.await;
-                    }
-                };
                 let frames = forward_frames(channel, away, std::future::pending());
-                tokio::join!(work, fetching, frames);
+                tokio::join!(work, frames);
             }
             Ok(Answer::Over(CallEnd::Frame(reply))) => {
-                let (message, fetching) = self.message(pending.as_ref(), reply);
+                let reply = self.message(pending.as_ref(), reply);
                 // Frames about abandoned streams go before the reply, which is the last frame.
                 while let Some(outgoing) = away.said() {
-                    let _ = channel.send(outgoing).await;
+                    let _ = channel.send_stream_frame(outgoing).await;
                 }
                 // The caller has a deadline.
-                let _ = channel.send_last(message).await;
-                if let Some(fetching) = fetching {
-                    fetching.await;
-                }
+                let _ = channel.send_last(reply).await;
             }
             Ok(Answer::Over(CallEnd::Failed(_))) | Err(_) => {}
         }
     }
 
-    /// The message of a reply, and the wait until it was fetched, if it exceeds a message.
-    fn message(
-        &self,
-        pending: Option<&PendingReply<'_>>,
-        reply: Vec<u8>,
-    ) -> (Bytes, Option<BoxFuture<'static, ()>>) {
+    fn message(&self, pending: Option<&PendingReply<'_>>, reply: Vec<u8>) -> OutgoingMessage {
         match pending {
-            Some(pending) => self.claim_checks.offload(pending, reply),
+            Some(pending) => self.claim_checks.offload_reply(pending, reply),
             // The head of a response is bounded below a message.
-            None => (reply.into(), None),
+            None => Bytes::from(reply).into(),
         }
     }
 }

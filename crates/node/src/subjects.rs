@@ -150,11 +150,15 @@ impl Subjects {
             .ok()
     }
 
-    /// True if a subject is the caller end of a channel.
-    pub(super) fn is_caller_end(subject: &Subject) -> bool {
+    /// The host of a caller end of a channel; `None` for another subject.
+    pub(super) fn caller_of(subject: &Subject) -> Option<HostId> {
         let names: Vec<_> = subject.names().collect();
-        matches!(&names[..], [kind, _, _, end]
-            if kind == CHANNELS && end == ChannelEnd::Caller.name())
+        match &names[..] {
+            [kind, host, _, end] if kind == CHANNELS && end == ChannelEnd::Caller.name() => {
+                host.parse().ok()
+            }
+            _ => None,
+        }
     }
 
     /// True if a subject is a callee end of this host.

@@ -54,6 +54,8 @@ pub(crate) enum ClaimFetchError {
     UnknownHost,
     #[error("the request for a part of the frame failed")]
     Bus(#[source] RequestError),
+    #[error("the claim names another host than the sender of the message")]
+    ForeignHost,
     #[error("the claim has expired")]
     Expired,
     #[error("a part of the frame is malformed")]
@@ -68,6 +70,7 @@ impl ClaimFetchError {
         match self {
             Self::Full { .. } => FailureCode::Busy,
             Self::UnknownHost
+            | Self::ForeignHost
             | Self::Bus(_)
             | Self::Expired
             | Self::Malformed(_)

@@ -32,11 +32,11 @@ use crate::subjects::Subjects;
 /// longest authenticator.
 const PART_OVERHEAD: usize = 1 << 10;
 
-/// Both sides of claim checks. Cheap to clone.
-/// The longest time that a reply is stored for an importer that does not fetch it, whatever its
-/// deadline: longer than the largest one takes over a slow connection between clouds.
-const REPLY_STORED_MAX: Duration = Duration::from_secs(30);
+/// The longest time that a reply or a stream frame is stored for a receiver that does not fetch it,
+/// whatever its deadline: longer than the largest one takes over a slow connection between clouds.
+const STORED_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Both sides of claim checks. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ClaimChecks {
     bus: Bus,
@@ -96,18 +96,8 @@ impl ClaimChecks {
         if !is_offloaded {
             return Ok(Some(message));
         }
-        let Ok(Frame::Held(held)) = Frame::decode(&message) else {
-            return Ok(None);
-        };
-        if held.host != *host.key() {
-            tracing::warn!(
-                host = host.short(),
-                "an offloaded reply names another host than the one that was called"
-            );
-            return Ok(None);
-        }
-        match self.fetcher.fetch(&held, deadline).await {
-            Ok(fetched) => Ok(Some(fetched.frame)),
+        match self.fetch(host, &message, deadline).await {
+            Ok(frame) => Ok(Some(frame)),
             Err(error @ ClaimFetchError::Full { .. }) => Err(error),
             Err(error) => {
                 let (host, reason) = (host.short(), chain(&error));
@@ -115,6 +105,35 @@ impl ClaimChecks {
                 Ok(None)
             }
         }
+    }
+
+    /// The stream frame that a message of `host` announces.
+    ///
+    /// # Errors
+    /// A [`ClaimFetchError`] if it cannot be fetched.
+    pub(super) async fn stream_frame(
+        &self,
+        host: HostId,
+        message: &[u8],
+    ) -> Result<Bytes, ClaimFetchError> {
+        let deadline = Instant::now() + STORED_TIME_MAX;
+        self.fetch(host, message, deadline).await
+    }
+
+    /// Fetches the frame that a message of `host` announces.
+    async fn fetch(
+        &self,
+        host: HostId,
+        message: &[u8],
+        deadline: Instant,
+    ) -> Result<Bytes, ClaimFetchError> {
+        let Frame::Held(held) = Frame::decode(message).map_err(ClaimFetchError::Malformed)? else {
+            return Err(ClaimFetchError::Mismatched);
+        };
+        if held.host != *host.key() {
+            return Err(ClaimFetchError::ForeignHost);
+        }
+        Ok(self.fetcher.fetch(&held, deadline).await?.frame)
     }
 }
 
@@ -145,35 +164,61 @@ impl<'a> PendingReply<'a> {
 }
 
 impl ClaimChecks {
-    /// The message of a reply. A reply that exceeds a message is stored until it was fetched, or
-    /// its importer stopped waiting; the returned future waits for that, and ends the claim if
-    /// dropped.
-    pub(super) fn offload(
+    /// The message of a reply, or of a failure in its place if it cannot be stored.
+    pub(super) fn offload_reply(
         &self,
         pending: &PendingReply<'_>,
         reply: Vec<u8>,
-    ) -> (Bytes, Option<BoxFuture<'static, ()>>) {
-        if reply.len() <= self.bus.max_payload() {
-            return (reply.into(), None);
+    ) -> OutgoingMessage {
+        let offloaded = self.offload_until(reply.into(), pending.deadline);
+        offloaded.unwrap_or_else(|error| pending.failure_frame(&chain(&error)).into())
+    }
+
+    /// The message of a frame.
+    ///
+    /// # Errors
+    /// A [`ClaimStoreError`] if the frame exceeds a message and cannot be stored.
+    pub(super) fn offload(&self, frame: Bytes) -> Result<OutgoingMessage, ClaimStoreError> {
+        self.offload_until(frame, Instant::now() + STORED_TIME_MAX)
+    }
+
+    fn offload_until(
+        &self,
+        frame: Bytes,
+        deadline: Instant,
+    ) -> Result<OutgoingMessage, ClaimStoreError> {
+        if frame.len() <= self.bus.max_payload() {
+            return Ok(frame.into());
         }
-        let stored = self.store.store(reply.into());
-        let claimed = stored.and_then(|stored| {
-            let (claim, message) = stored.claim(&self.bus)?;
-            Ok((stored, claim, message))
-        });
-        let (stored, claim, message) = match claimed {
-            Ok(claimed) => claimed,
-            Err(error) => return (pending.failure_frame(&chain(&error)), None),
-        };
-        let until = pending.deadline.min(Instant::now() + REPLY_STORED_MAX);
-        let to = pending.request.target.component.to_owned();
-        let fetching = async move {
+        let stored = self.store.store(frame)?;
+        let (claim, message) = stored.claim(&self.bus)?;
+        let until = deadline.min(Instant::now() + STORED_TIME_MAX);
+        let fetched = async move {
             if timeout_at(until, claim.all_requested()).await.is_err() {
-                tracing::debug!(to, "an offloaded result was not fetched");
+                tracing::debug!("an offloaded frame was not fetched in time");
             }
             drop((claim, stored));
         };
-        (message, Some(Box::pin(fetching)))
+        Ok(OutgoingMessage {
+            message,
+            fetched: Some(Box::pin(fetched)),
+        })
+    }
+}
+
+/// The message of a frame: the frame itself, or its announcement if it is offloaded.
+pub(super) struct OutgoingMessage {
+    pub(super) message: Bytes,
+    /// Waits until an offloaded frame was fetched, or expires; ends the claim if dropped.
+    pub(super) fetched: Option<BoxFuture<'static, ()>>,
+}
+
+impl From<Bytes> for OutgoingMessage {
+    fn from(message: Bytes) -> Self {
+        Self {
+            message,
+            fetched: None,
+        }
     }
 }
 
