@@ -24,6 +24,14 @@ pub(super) const CASES: &[Case] = &[
             ("1, 2097152", value("2097152")),
         ],
     ),
+    gives(
+        "relay-loops.echo-texts",
+        &[
+            // More than a message of the bus in one write, and in one element.
+            ("16, 65536", value("1114112")),
+            ("2, 2097152", value("6291456")),
+        ],
+    ),
     gives("relay-loops.read-bytes", &[("1", value("65536"))]),
     // Parameters and results.
     gives("relay-concurrent.nothing", &[("", value(""))]),
