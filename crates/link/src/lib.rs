@@ -27,7 +27,7 @@ pub mod transport;
 
 pub use box_in_place::boxed;
 pub use call_task::{Answer, Conversation};
-pub use rejected_frames::{Refusal, Refusals};
+pub use rejected_frames::{RejectReason, RejectedFrames};
 pub use remote_side::Away;
 pub use reply::{code_of, encoded, number_call, renumbered, reply_frame};
 pub use report::{LinkMode, LinkReport, Protocol};

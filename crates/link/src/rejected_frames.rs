@@ -11,12 +11,12 @@ use weft_wire::FrameError;
 /// The shortest time between two log lines.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The most characters of a reason in the log; those of a frame are bounded, but still many.
-const REASON_CHARS_MAX: usize = 200;
+/// The most characters of a detail in the log; those of a frame are bounded, but still many.
+const DETAIL_CHARS_MAX: usize = 200;
 
 /// Reason for a rejected frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RejectReason {
     /// The frame is truncated or too long, or has an invalid field.
     Malformed,
     /// The frame has another version.
@@ -33,19 +33,19 @@ pub enum Refusal {
 
 /// Counts of rejected frames.
 #[derive(Debug, Default)]
-pub struct Refusals {
+pub struct RejectedFrames {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    counts: [u64; Refusal::ALL.len()],
-    last_reason: String,
+    counts: [u64; RejectReason::ALL.len()],
+    last_detail: String,
     has_unlogged: bool,
     logged_at: Option<Instant>,
 }
 
-impl Refusal {
+impl RejectReason {
     const ALL: [Self; 6] = [
         Self::Malformed,
         Self::Version,
@@ -67,33 +67,33 @@ impl Refusal {
     }
 }
 
-impl Refusals {
+impl RejectedFrames {
     /// Counts a rejected frame.
-    pub fn count(&self, refusal: Refusal, reason: impl Display) {
+    pub fn count(&self, reason: RejectReason, detail: impl Display) {
         let mut state = self.state();
-        state.counts[refusal as usize] += 1;
-        state.last_reason = reason.to_string().chars().take(REASON_CHARS_MAX).collect();
+        state.counts[reason as usize] += 1;
+        state.last_detail = detail.to_string().chars().take(DETAIL_CHARS_MAX).collect();
         state.has_unlogged = true;
         state.log(Instant::now());
     }
 
     /// Counts bytes that are not a valid frame.
     pub fn count_frame(&self, error: &FrameError) {
-        let refusal = match error {
-            FrameError::Version { .. } => Refusal::Version,
-            FrameError::Kind { .. } => Refusal::Kind,
-            FrameError::Unexpected { .. } => Refusal::Unexpected,
-            _ => Refusal::Malformed,
+        let reason = match error {
+            FrameError::Version { .. } => RejectReason::Version,
+            FrameError::Kind { .. } => RejectReason::Kind,
+            FrameError::Unexpected { .. } => RejectReason::Unexpected,
+            _ => RejectReason::Malformed,
         };
         let source = std::error::Error::source(error);
         match source {
-            Some(source) => self.count(refusal, format_args!("{error}: {source}")),
-            None => self.count(refusal, error),
+            Some(source) => self.count(reason, format_args!("{error}: {source}")),
+            None => self.count(reason, error),
         }
     }
 
     /// Logs the counts, if they have changed and the interval has passed. Called periodically.
-    pub fn tell(&self) {
+    pub fn log(&self) {
         self.state().log(Instant::now());
     }
 
@@ -112,16 +112,16 @@ impl State {
         self.logged_at = Some(now);
         self.has_unlogged = false;
         let counts = self.text();
-        let last = self.last_reason.escape_debug();
+        let last = self.last_detail.escape_debug();
         tracing::warn!(%counts, %last, "frames rejected since the start");
     }
 
     /// The counts above zero, as `malformed: 2, kind: 1`.
     fn text(&self) -> String {
-        let counts = Refusal::ALL.iter().zip(self.counts);
+        let counts = RejectReason::ALL.iter().zip(self.counts);
         let counts = counts.filter(|(_, count)| *count > 0);
         let texts: Vec<_> = counts
-            .map(|(refusal, count)| format!("{}: {count}", refusal.name()))
+            .map(|(reason, count)| format!("{}: {count}", reason.name()))
             .collect();
         texts.join(", ")
     }
@@ -133,35 +133,35 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_counts_are_logged_at_a_bounded_rate() {
-        let refusals = Refusals::default();
-        refusals.count(Refusal::Kind, "a first one");
-        assert!(!refusals.state().has_unlogged, "logged at once");
+        let rejected = RejectedFrames::default();
+        rejected.count(RejectReason::Kind, "a first one");
+        assert!(!rejected.state().has_unlogged, "logged at once");
         for _ in 0..1_000 {
-            refusals.count(Refusal::Malformed, "many more");
+            rejected.count(RejectReason::Malformed, "many more");
         }
-        assert!(refusals.state().has_unlogged, "not logged yet");
+        assert!(rejected.state().has_unlogged, "not logged yet");
         tokio::time::advance(LOG_INTERVAL).await;
-        refusals.tell();
-        assert!(!refusals.state().has_unlogged);
-        assert_eq!(refusals.state().text(), "malformed: 1000, kind: 1");
+        rejected.log();
+        assert!(!rejected.state().has_unlogged);
+        assert_eq!(rejected.state().text(), "malformed: 1000, kind: 1");
     }
 
     #[test]
     fn invalid_frames_are_counted_by_reason() {
-        let refusals = Refusals::default();
+        let rejected = RejectedFrames::default();
         let cases: [&[u8]; 5] = [&[], &[1], &[2, 1], &[1, 200], &[1, 1, 0]];
         for bytes in cases {
             let error = weft_wire::Frame::decode(bytes).unwrap_err();
-            refusals.count_frame(&error);
+            rejected.count_frame(&error);
         }
-        let text = refusals.state().text();
+        let text = rejected.state().text();
         assert_eq!(text, "malformed: 3, version: 1, kind: 1");
     }
 
     #[test]
-    fn a_long_reason_is_cut() {
-        let refusals = Refusals::default();
-        refusals.count(Refusal::Malformed, "x".repeat(100_000));
-        assert_eq!(refusals.state().last_reason.len(), REASON_CHARS_MAX);
+    fn a_long_detail_is_cut() {
+        let rejected = RejectedFrames::default();
+        rejected.count(RejectReason::Malformed, "x".repeat(100_000));
+        assert_eq!(rejected.state().last_detail.len(), DETAIL_CHARS_MAX);
     }
 }

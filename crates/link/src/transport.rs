@@ -12,7 +12,7 @@ use weft_lattice_config::placement::ComponentId;
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Request};
 
-use crate::{Answer, Away, LinkFailure, Refusals, Side, reply_frame};
+use crate::{Answer, Away, LinkFailure, RejectedFrames, Side, reply_frame};
 
 /// The transport of a link's frames.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ pub trait CallServer: Send + Sync {
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure>;
 
     /// Counts of rejected frames.
-    fn rejected(&self) -> &Arc<Refusals>;
+    fn rejected(&self) -> &Arc<RejectedFrames>;
 
     /// Ends the sessions whose lease has expired. Called about once a second.
     fn drop_expired(&self);

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Message, Subject, Subscription};
-use weft_link::{AdmittedCall, CallServer, LinkFailure, Refusal, boxed, reply_frame};
+use weft_link::{AdmittedCall, CallServer, LinkFailure, RejectReason, boxed, reply_frame};
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
@@ -43,7 +43,7 @@ impl CallListener {
             if let Some(reply) = &message.reply
                 && !dedup.is_first(reply)
             {
-                this.reject(Refusal::Replayed, reply.as_str());
+                this.reject(RejectReason::Replayed, reply.as_str());
                 continue;
             }
             let Ok(permit) = permits.clone().acquire_owned().await else {
@@ -114,7 +114,7 @@ impl CallListener {
                 }
             }
             Ok(kind @ (Kind::Request | Kind::Held | Kind::Drop)) => {
-                self.reject(Refusal::Unanswerable, kind.name());
+                self.reject(RejectReason::Unanswerable, kind.name());
             }
             _ => self.server.note(frame),
         }
@@ -181,8 +181,8 @@ impl CallListener {
         }
     }
 
-    fn reject(&self, refusal: Refusal, reason: &str) {
-        self.server.rejected().count(refusal, reason);
+    fn reject(&self, reason: RejectReason, detail: &str) {
+        self.server.rejected().count(reason, detail);
     }
 }
 

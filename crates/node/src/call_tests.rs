@@ -17,8 +17,8 @@ use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
 use weft_link::stream_table::{Ended, Kind, Receiver, Sender};
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, Hosts, LinkFailure, OutgoingCall, Refusals, Role,
-    Side, encoded, number_call, reply_frame,
+    AdmittedCall, Answer, CallEnd, CallServer, Hosts, LinkFailure, OutgoingCall, RejectedFrames,
+    Role, Side, encoded, number_call, reply_frame,
 };
 use weft_membership::HostId;
 use weft_membership::routing::Router;
@@ -53,7 +53,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 struct Components {
     /// The numbers of the running calls.
     running: watch::Sender<Vec<u64>>,
-    rejected: Arc<Refusals>,
+    rejected: Arc<RejectedFrames>,
 }
 
 /// A call that runs.
@@ -121,7 +121,7 @@ impl CallServer for Components {
         }
     }
 
-    fn rejected(&self) -> &Arc<Refusals> {
+    fn rejected(&self) -> &Arc<RejectedFrames> {
         &self.rejected
     }
 

@@ -20,7 +20,9 @@ use tokio_util::task::TaskTracker;
 use weft_control::{CallReply, ErrorCode};
 use weft_ingress::{Body, Handler, Overloaded, RequestBody};
 use weft_lattice_config::{App, AppName};
-use weft_link::{AdmittedCall, CallServer, LinkFailure, LinkReport, Protocol, Refusals, Share};
+use weft_link::{
+    AdmittedCall, CallServer, LinkFailure, LinkReport, Protocol, RejectedFrames, Share,
+};
 use weft_provider::{ConfigProblem, LinkContext};
 use weft_wire::FailureCode;
 
@@ -74,7 +76,7 @@ struct FakeHandler {
 /// A server of calls that runs no component: every call is unreachable.
 #[derive(Debug, Default)]
 pub struct FakeCallServer {
-    rejected: Arc<Refusals>,
+    rejected: Arc<RejectedFrames>,
 }
 
 // === impl FakeRuntime ===
@@ -290,7 +292,7 @@ impl CallServer for FakeCallServer {
         Err(unreachable())
     }
 
-    fn rejected(&self) -> &Arc<Refusals> {
+    fn rejected(&self) -> &Arc<RejectedFrames> {
         &self.rejected
     }
 

@@ -312,8 +312,8 @@ impl Mesh {
     ) {
         let bus = self.bus.lane(Lane::Calls);
         let fetches = bus.subscribe(&self.subjects.claims).await;
-        let (store, refusals) = (self.claim_checks.store.clone(), server.rejected().clone());
-        let claim_server = claim_check::serve(fetches, bus.clone(), store, refusals);
+        let (store, rejected) = (self.claim_checks.store.clone(), server.rejected().clone());
+        let claim_server = claim_check::serve(fetches, bus.clone(), store, rejected);
         self.tasks.spawn(claim_server);
         let calls = bus.subscribe(&self.subjects.calls).await;
         let call_listener = CallListener {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use weft_bus::{Bus, Message, Subscription};
-use weft_link::{Refusal, Refusals};
+use weft_link::{RejectReason, RejectedFrames};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
@@ -173,21 +173,21 @@ pub(crate) async fn serve(
     mut fetches: Subscription,
     bus: Bus,
     store: ClaimStore,
-    refusals: Arc<Refusals>,
+    rejected: Arc<RejectedFrames>,
 ) {
     while let Some(message) = fetches.next_message().await {
-        serve_fetch(&bus, &store, &refusals, &message).await;
+        serve_fetch(&bus, &store, &rejected, &message).await;
     }
 }
 
-async fn serve_fetch(bus: &Bus, store: &ClaimStore, refusals: &Refusals, message: &Message) {
+async fn serve_fetch(bus: &Bus, store: &ClaimStore, rejected: &RejectedFrames, message: &Message) {
     let fetch = match Frame::decode(&message.payload) {
         Ok(Frame::Fetch(fetch)) => fetch,
-        Ok(other) => return refusals.count(Refusal::Unexpected, other.kind().name()),
-        Err(error) => return refusals.count_frame(&error),
+        Ok(other) => return rejected.count(RejectReason::Unexpected, other.kind().name()),
+        Err(error) => return rejected.count_frame(&error),
     };
     let Some(reply) = &message.reply else {
-        return refusals.count(Refusal::Unanswerable, "`fetch`");
+        return rejected.count(RejectReason::Unanswerable, "`fetch`");
     };
     let bytes = store.part(&fetch, part_bytes_max(bus));
     let part = Frame::Part(Part {

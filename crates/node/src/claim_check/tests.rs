@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_bus::{Bus, Scope, Subscription};
-use weft_link::{Refusals, encoded};
+use weft_link::{RejectedFrames, encoded};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
@@ -58,9 +58,9 @@ impl Pair {
         let of_owner = subjects(&scope, OWNER);
         let owner = ClaimChecks::new(bus.clone(), of_owner.clone(), OWNER);
         let fetches = bus.subscribe(&of_owner.claims).await;
-        let refusals = Arc::new(Refusals::default());
+        let rejected = Arc::new(RejectedFrames::default());
         let tasks = TaskTracker::new();
-        let claim_server = serve(fetches, bus.clone(), owner.store.clone(), refusals);
+        let claim_server = serve(fetches, bus.clone(), owner.store.clone(), rejected);
         Self {
             owner,
             fetcher: ClaimChecks::new(

@@ -14,7 +14,8 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, Refusal, Refusals, Side, boxed, reply_frame,
+    AdmittedCall, Answer, CallEnd, CallServer, RejectReason, RejectedFrames, Side, boxed,
+    reply_frame,
 };
 use weft_node::runtime::RunningApp;
 use weft_wire::{DropHandle, FailureCode, Frame, KeptSession, Request, SessionId, Target};
@@ -43,7 +44,7 @@ struct Server {
     /// Set once, when the host has something to serve.
     directory: OnceLock<Directory>,
     sessions: Mutex<HashMap<SessionId, Session>>,
-    rejected: Arc<Refusals>,
+    rejected: Arc<RejectedFrames>,
 }
 
 /// An instance that holds resources for an importer.
@@ -280,7 +281,7 @@ impl CallServer for FrameServer {
                 }
             }
             Ok(Frame::End(ended)) => drop(self.0.sessions().remove(&ended.session)),
-            Ok(other) => rejected.count(Refusal::Unexpected, other.kind().name()),
+            Ok(other) => rejected.count(RejectReason::Unexpected, other.kind().name()),
             Err(error) => rejected.count_frame(&error),
         }
     }
@@ -291,12 +292,12 @@ impl CallServer for FrameServer {
         Ok(Box::new(AdmittedRequest { server, callee }))
     }
 
-    fn rejected(&self) -> &Arc<Refusals> {
+    fn rejected(&self) -> &Arc<RejectedFrames> {
         &self.0.rejected
     }
 
     fn drop_expired(&self) {
-        self.0.rejected.tell();
+        self.0.rejected.log();
         let now = Instant::now();
         let mut sessions = self.0.sessions();
         let expired =
