@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
 use weft_lattice_config::{AppName, ComponentSpec};
 use weft_link::{
-    Answer, CallEnd, Conversation, Hosts, LinkFailure, OutgoingCall, Role, Side, number_call,
+    Answer, CallEnd, CallSide, CallTask, Hosts, LinkFailure, OutgoingCall, Role, number_call,
 };
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
@@ -78,21 +78,21 @@ impl RemoteComponent {
         tasks: &TaskTracker,
     ) -> Result<Response<Body>, ForwardError> {
         let (call, streamed_body) = self.encode(request).await?;
-        let (side, away) = Side::away(Role::Importer, call.number);
+        let (side, remote) = CallSide::with_remote(Role::Importer, call.number);
         // The frame gives the body the number 0: it is the first stream of its side.
         let body = streamed_body.map(|body| (side.give_body().1, body));
         let hosts = self.hosts.clone();
-        let conversation = Conversation::begin(tasks, |answer| async move {
-            let call = hosts.converse(call, away, CallEnd::forward(answer));
+        let task = CallTask::spawn(tasks, |answer| async move {
+            let call = hosts.call_streaming(call, remote, CallEnd::forward(answer));
             match body {
                 None => call.await,
                 Some((sender, body)) => drop(tokio::join!(call, sender.send(body))),
             }
         });
-        match conversation.answer().await {
-            Some(Answer::GoesOn(frame)) => self.response(&frame, &side),
-            Some(Answer::Over(CallEnd::Failed(failure))) => Err(failure.into()),
-            Some(Answer::Over(_)) | None => Err(self.malformed_reply().into()),
+        match task.answer().await {
+            Some(Answer::Streaming(frame)) => self.response(&frame, &side),
+            Some(Answer::Ended(CallEnd::Failed(failure))) => Err(failure.into()),
+            Some(Answer::Ended(_)) | None => Err(self.malformed_reply().into()),
         }
     }
 
@@ -149,7 +149,7 @@ impl RemoteComponent {
         Ok((call, streamed_body))
     }
 
-    fn response(&self, frame: &[u8], side: &Arc<Side>) -> Result<Response<Body>, ForwardError> {
+    fn response(&self, frame: &[u8], side: &Arc<CallSide>) -> Result<Response<Body>, ForwardError> {
         let Ok(Frame::HttpReply(HttpReply { outcome, .. })) = Frame::decode(frame) else {
             return Err(self.malformed_reply().into());
         };

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use weft_link::{Answer, CallEnd, LinkFailure, Side};
+use weft_link::{Answer, CallEnd, CallSide, LinkFailure};
 use weft_wire::{FailureCode, Frame, HttpBody, HttpHead, HttpReply, HttpRequest};
 
 use crate::body_prefix::BodyPrefix;
@@ -32,7 +32,7 @@ impl ForwardedRequests {
     /// Answers a request, until the body of the response is sent.
     pub async fn serve(
         &self,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         frame: &[u8],
         answer: oneshot::Sender<Answer<CallEnd>>,
     ) {
@@ -48,7 +48,7 @@ impl ForwardedRequests {
                     outcome: Err(failure),
                 };
                 // The other host may have stopped waiting.
-                let _ = answer.send(Answer::Over(CallEnd::Frame(encode(reply))));
+                let _ = answer.send(Answer::Ended(CallEnd::Frame(encode(reply))));
                 return;
             }
         };
@@ -67,11 +67,11 @@ impl ForwardedRequests {
         let prefix = BodyPrefix::read(&mut body).await;
         if let Some(bytes) = prefix.whole() {
             let reply = reply(HttpBody::Whole(&bytes));
-            let _ = answer.send(Answer::Over(CallEnd::Frame(reply)));
+            let _ = answer.send(Answer::Ended(CallEnd::Frame(reply)));
             return;
         }
         let (number, sender) = side.give_body();
-        let _ = answer.send(Answer::GoesOn(reply(HttpBody::Stream(number))));
+        let _ = answer.send(Answer::Streaming(reply(HttpBody::Stream(number))));
         // From here on only the sender of the body keeps the side alive.
         drop(side);
         sender.send(prefix.prepend_to(body)).await;
@@ -83,7 +83,7 @@ impl ForwardedRequests {
     /// `LinkFailure` if the component did not run; another host may run it.
     async fn respond(
         &self,
-        side: &Arc<Side>,
+        side: &Arc<CallSide>,
         request: &HttpRequest<'_>,
     ) -> Result<Response<Body>, LinkFailure> {
         let name = request.component;
@@ -106,7 +106,7 @@ impl ForwardedRequests {
 
 /// Decodes a request for its component; `None` if it is malformed.
 fn decode(
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     request: &HttpRequest<'_>,
     body_bytes_max: u64,
 ) -> Option<Request<RequestBody>> {

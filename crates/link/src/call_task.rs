@@ -9,9 +9,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 #[derive(Debug)]
 pub enum Answer<O> {
     /// The call has ended.
-    Over(O),
+    Ended(O),
     /// The reply of a call that continues in its task.
-    GoesOn(Vec<u8>),
+    Streaming(Vec<u8>),
 }
 
 impl<O> Answer<O> {
@@ -19,21 +19,21 @@ impl<O> Answer<O> {
     #[must_use]
     pub fn map<P>(self, convert: impl FnOnce(O) -> P) -> Answer<P> {
         match self {
-            Self::Over(end) => Answer::Over(convert(end)),
-            Self::GoesOn(reply) => Answer::GoesOn(reply),
+            Self::Ended(end) => Answer::Ended(convert(end)),
+            Self::Streaming(reply) => Answer::Streaming(reply),
         }
     }
 }
 
 /// A running call. Dropping it before the answer cancels the call, because no caller waits for it.
-pub struct Conversation<O> {
+pub struct CallTask<O> {
     task: AbortOnDropHandle<()>,
     answer: oneshot::Receiver<Answer<O>>,
 }
 
-impl<O: Send + 'static> Conversation<O> {
+impl<O: Send + 'static> CallTask<O> {
     /// Starts a call in `tasks`. `serve` sends one answer.
-    pub fn begin<F>(
+    pub fn spawn<F>(
         tasks: &TaskTracker,
         serve: impl FnOnce(oneshot::Sender<Answer<O>>) -> F,
     ) -> Self
@@ -46,10 +46,10 @@ impl<O: Send + 'static> Conversation<O> {
     }
 
     /// Waits for the answer; `None` if the task ended without one, as by a panic. After
-    /// [`Answer::GoesOn`] the call continues without its caller.
+    /// [`Answer::Streaming`] the call continues without its caller.
     pub async fn answer(self) -> Option<Answer<O>> {
         let answer = self.answer.await.ok()?;
-        if matches!(answer, Answer::GoesOn(_)) {
+        if matches!(answer, Answer::Streaming(_)) {
             drop(self.task.detach());
         }
         Some(answer)

@@ -12,7 +12,7 @@ use http_body::{Body, Frame};
 use weft_wire::{Decoder, Limits};
 
 use crate::stream_table::{
-    BYTES_PER_CHUNK, Ended, Gone, Kind, Receiver, Sender, Side, bytes_chunk,
+    BYTES_PER_CHUNK, CallSide, Ended, Kind, ReaderDropped, Receiver, Sender, bytes_chunk,
 };
 
 /// A body that the other side of a call sends.
@@ -38,14 +38,14 @@ pub enum BodyError {
 /// incomplete.
 pub struct BodySender(Option<Sender>);
 
-impl Side {
+impl CallSide {
     /// Hands a body over to the other side; returns the number of its stream.
     pub fn give_body(self: &Arc<Self>) -> (u32, BodySender) {
         let (number, sender) = self.give(Kind::Stream);
         (number, BodySender(Some(sender)))
     }
 
-    /// Accepts a body that the other side handed over; `None` as for [`Side::take`].
+    /// Accepts a body that the other side handed over; `None` as for [`CallSide::take`].
     pub fn take_body(self: &Arc<Self>, number: u32) -> Option<ReceivedBody> {
         let receiver = self.take(number)?;
         Some(ReceivedBody {
@@ -87,8 +87,8 @@ enum SendError {
     BodyFailed,
 }
 
-impl From<Gone> for SendError {
-    fn from(Gone: Gone) -> Self {
+impl From<ReaderDropped> for SendError {
+    fn from(ReaderDropped: ReaderDropped) -> Self {
         Self::ReaderDropped
     }
 }
@@ -99,8 +99,8 @@ where
 {
     loop {
         let frame = poll_fn(|context| {
-            if sender.poll_gone(context).is_ready() {
-                return Poll::Ready(Err(Gone));
+            if sender.poll_reader_dropped(context).is_ready() {
+                return Poll::Ready(Err(ReaderDropped));
             }
             Pin::new(&mut body).poll_frame(context).map(Ok)
         });

@@ -26,16 +26,16 @@ pub mod stream_table;
 pub mod transport;
 
 pub use box_in_place::boxed;
-pub use call_task::{Answer, Conversation};
+pub use call_task::{Answer, CallTask};
 pub use rejected_frames::{RejectReason, RejectedFrames};
-pub use remote_side::Away;
+pub use remote_side::RemoteSide;
 pub use reply::{code_of, encoded, number_call, renumbered, reply_frame};
 pub use report::{LinkMode, LinkReport, Protocol};
 pub use share::Share;
-pub use stream_table::{Role, Side};
+pub use stream_table::{CallSide, Role};
 pub use transport::{
-    AdmittedCall, CallEnd, CallServer, Exchange, Frames, Hosts, OutgoingCall, Peer, Told,
-    serve_streams,
+    AdmittedCall, CallEnd, CallServer, Exchange, FrameTransport, Hosts, OutgoingCall, Peer,
+    ReplyCallback, serve_streams,
 };
 
 /// Failure of a call over a link, as its importer receives it. Details stay in the log of the host.

@@ -1,17 +1,17 @@
 //! A side of a call whose other side is on another host: its messages are encoded as frames, and
 //! the frames of the other side are decoded.
 //!
-//! The transport of the frames owns an [`Away`]: it takes the frames to send from it, in order, and
-//! passes received frames to it. An `Away` does not keep its side alive: when the side is dropped,
-//! the last frames to send are those that report it.
+//! The transport of the frames owns a [`RemoteSide`]: it takes the frames to send from it, in order,
+//! and passes received frames to it. A `RemoteSide` does not keep its side alive: when the side is
+//! dropped, the last frames to send are those that report it.
 
 use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 use weft_wire::{Abandon, EncodeError, Frame};
 
-use crate::stream_message::{Message, Post};
-use crate::stream_table::{Role, Side};
+use crate::stream_message::{Message, PeerDelivery};
+use crate::stream_table::{CallSide, Role};
 
 /// Queue from a side to the transport of its frames. The queue has no bound of its own: chunks need
 /// credit, which is bounded per stream, and a stream has few other messages.
@@ -26,28 +26,28 @@ pub(crate) enum OutboxItem {
 }
 
 /// The transport's handle of a side whose other side is on another host.
-pub struct Away {
+pub struct RemoteSide {
     call: u64,
-    side: Weak<Side>,
+    side: Weak<CallSide>,
     outgoing: mpsc::UnboundedReceiver<OutboxItem>,
     /// True if a frame of the other side was passed to the side.
     has_received: bool,
 }
 
-impl Side {
+impl CallSide {
     /// A side whose other side is on another host, and its handle for the transport.
     #[must_use]
-    pub fn away(role: Role, call: u64) -> (Arc<Self>, Away) {
+    pub fn with_remote(role: Role, call: u64) -> (Arc<Self>, RemoteSide) {
         let (sender, outgoing) = mpsc::unbounded_channel();
         let side = Arc::new(Self::new(role));
-        side.set_peer(Post::Remote(Outbox(sender)));
-        let away = Away {
+        side.set_peer(PeerDelivery::Remote(Outbox(sender)));
+        let remote = RemoteSide {
             call,
             side: Arc::downgrade(&side),
             outgoing,
             has_received: false,
         };
-        (side, away)
+        (side, remote)
     }
 }
 
@@ -58,7 +58,7 @@ impl Outbox {
     }
 }
 
-impl Away {
+impl RemoteSide {
     /// Number of the call.
     #[must_use]
     pub fn call(&self) -> u64 {
@@ -86,7 +86,7 @@ impl Away {
     }
 
     /// The next frame to send, if one is queued.
-    pub fn said(&mut self) -> Option<Vec<u8>> {
+    pub fn try_next(&mut self) -> Option<Vec<u8>> {
         let item = self.outgoing.try_recv().ok()?;
         let mut bytes = Vec::new();
         item.encode(self.call, &mut bytes).ok()?;
@@ -94,7 +94,7 @@ impl Away {
     }
 
     /// Passes a frame of the other side to the side. Frames of other calls are ignored.
-    pub fn hear(&mut self, frame: &Frame<'_>) {
+    pub fn receive(&mut self, frame: &Frame<'_>) {
         let Some(side) = self.side.upgrade() else {
             return;
         };
@@ -124,7 +124,7 @@ impl Away {
     }
 }
 
-impl Drop for Away {
+impl Drop for RemoteSide {
     fn drop(&mut self) {
         // Without a transport the other side is unreachable.
         self.lose();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use weft_wire::{Cancel, CancelledBy, Chunk, Credit, Finish, Frame, HttpField, HttpTrailers};
 
 use crate::remote_side::{Outbox, OutboxItem};
-use crate::stream_table::Side;
+use crate::stream_table::CallSide;
 
 /// A message about a stream of a call: a stream frame of `docs/wire.md` with owned contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +27,11 @@ pub(crate) enum Message {
 
 /// Delivery of messages to one side of a call. It does not keep the side alive.
 #[derive(Clone)]
-pub enum Post {
+pub enum PeerDelivery {
     /// Passes the message itself to a side on this host.
-    Direct(Weak<Side>),
+    Direct(Weak<CallSide>),
     /// Passes the message through the bytes of a frame, with the number of the call.
-    Framed(Weak<Side>, u64),
+    Framed(Weak<CallSide>, u64),
     /// Queues the message for the transport to another host.
     Remote(Outbox),
 }
@@ -115,7 +115,7 @@ impl Message {
     }
 }
 
-impl Post {
+impl PeerDelivery {
     /// Delivers a message; drops it if the side is dropped.
     pub(crate) fn send(&self, message: Message) {
         if let Self::Remote(outbox) = self {
@@ -148,7 +148,7 @@ impl Post {
     }
 
     /// The side, if it is on this host and still exists.
-    fn upgrade(&self) -> Option<Arc<Side>> {
+    fn upgrade(&self) -> Option<Arc<CallSide>> {
         match self {
             Self::Direct(side) | Self::Framed(side, _) => side.upgrade(),
             Self::Remote(_) => None,

@@ -12,11 +12,11 @@ use weft_lattice_config::placement::ComponentId;
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Request};
 
-use crate::{Answer, Away, LinkFailure, RejectedFrames, Side, reply_frame};
+use crate::{Answer, CallSide, LinkFailure, RejectedFrames, RemoteSide, reply_frame};
 
 /// The transport of a link's frames.
 #[derive(Clone)]
-pub enum Frames {
+pub enum FrameTransport {
     /// This host's own server, without a bus.
     Loopback(Arc<dyn CallServer>),
     /// The bus, to a host of the lattice that runs the target.
@@ -46,17 +46,17 @@ pub trait Hosts: Send + Sync {
     fn exchange<'a>(&'a self, call: &'a OutgoingCall, pinned: Option<HostId>) -> Exchange<'a>;
 
     /// Makes a streaming call at a host that runs its target, and carries the frames of its streams
-    /// until both sides are done. `away` is the caller's side of them. `reply` receives the reply
+    /// until both sides are done. `remote` is the caller's side of them. `reply` receives the reply
     /// frame, once, as soon as it arrives.
     ///
     /// Dropping the future cancels the call at its target.
-    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told);
+    async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback);
 
     /// Sends a frame without a reply, and waits until the host has processed it, or the deadline.
-    async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
+    async fn send_and_wait(&self, host: HostId, frame: Vec<u8>, deadline: Instant);
 
     /// Sends a frame without a reply, if the bus can take it now.
-    fn note(&self, host: HostId, frame: Vec<u8>);
+    fn send(&self, host: HostId, frame: Vec<u8>);
 }
 
 /// Answers calls that come as frames. Nothing in a frame is trusted.
@@ -66,7 +66,7 @@ pub trait CallServer: Send + Sync {
     fn answer<'a>(&'a self, frame: &'a [u8]) -> BoxFuture<'a, Option<Vec<u8>>>;
 
     /// Processes a frame that has no reply.
-    fn note(&self, frame: &[u8]);
+    fn receive(&self, frame: &[u8]);
 
     /// Admits a call before its arguments have arrived, so that it has its place at the target
     /// while they are fetched.
@@ -95,7 +95,7 @@ pub trait AdmittedCall: Send {
     /// Makes the call, which has streams. `reply` receives its reply.
     async fn serve_streams(
         self: Box<Self>,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     );
@@ -104,7 +104,7 @@ pub trait AdmittedCall: Send {
 /// Makes a streaming call, if its target admits it. `reply` receives its reply.
 pub async fn serve_streams(
     server: &dyn CallServer,
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     request: &Request<'_>,
     reply: oneshot::Sender<Answer<CallEnd>>,
 ) {
@@ -115,7 +115,7 @@ pub async fn serve_streams(
 }
 
 /// Receives a reply frame, or the failure in its place.
-pub type Told = Box<dyn FnOnce(Result<Vec<u8>, LinkFailure>) + Send>;
+pub type ReplyCallback = Box<dyn FnOnce(Result<Vec<u8>, LinkFailure>) + Send>;
 
 /// The end of a call over frames.
 #[derive(Debug)]
@@ -151,25 +151,25 @@ impl CallEnd {
     ) {
         let frame = reply_frame(request, None, &Err(failure));
         // The caller may be gone.
-        let _ = reply.send(Answer::Over(Self::Frame(frame)));
+        let _ = reply.send(Answer::Ended(Self::Frame(frame)));
     }
 
     /// Passes the reply of a call at another host on to its caller.
     #[must_use]
-    pub fn forward(answer: oneshot::Sender<Answer<Self>>) -> Told {
+    pub fn forward(answer: oneshot::Sender<Answer<Self>>) -> ReplyCallback {
         Box::new(move |reply| {
             // The caller may be gone.
             let _ = answer.send(match reply {
-                Ok(reply) => Answer::GoesOn(reply),
-                Err(failure) => Answer::Over(Self::Failed(failure)),
+                Ok(reply) => Answer::Streaming(reply),
+                Err(failure) => Answer::Ended(Self::Failed(failure)),
             });
         })
     }
 }
 
-// === impl Frames ===
+// === impl FrameTransport ===
 
-impl Frames {
+impl FrameTransport {
     /// Sends a call and waits for its reply frame. With `pinned`, the call goes to the peer that
     /// has the importer's session.
     ///
@@ -205,10 +205,10 @@ impl Frames {
     }
 
     /// Sends a frame that has no reply.
-    pub fn note(&self, peer: Peer, frame: Vec<u8>) {
+    pub fn send(&self, peer: Peer, frame: Vec<u8>) {
         match (self, peer) {
-            (Self::Remote(hosts), Peer::Host(host)) => hosts.note(host, frame),
-            (Self::Loopback(server), _) => server.note(&frame),
+            (Self::Remote(hosts), Peer::Host(host)) => hosts.send(host, frame),
+            (Self::Loopback(server), _) => server.receive(&frame),
             (Self::Remote(_), Peer::Itself) => {}
         }
     }
@@ -222,7 +222,7 @@ impl Frames {
             }
             Self::Remote(hosts) => {
                 if let Peer::Host(host) = peer {
-                    hosts.tell(host, frame, deadline).await;
+                    hosts.send_and_wait(host, frame, deadline).await;
                 }
             }
         }

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use weft_bus::{Bus, RequestError};
 use weft_link::{
-    Away, Exchange, Hosts, LinkFailure, OutgoingCall, Told, boxed, code_of, encoded, number_call,
-    renumbered,
+    Exchange, Hosts, LinkFailure, OutgoingCall, RemoteSide, ReplyCallback, boxed, code_of, encoded,
+    number_call, renumbered,
 };
 use weft_membership::HostId;
 use weft_membership::routing::Outcome;
@@ -96,18 +96,18 @@ impl Hosts for CallClient {
         }))
     }
 
-    async fn converse(&self, call: OutgoingCall, away: Away, told: Told) {
-        let mut transport = ChannelTransport::new(&self.channels, away);
+    async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
+        let mut transport = ChannelTransport::new(&self.channels, remote);
         match self.call(&call, &mut transport).await {
-            Ok(reply) => {
-                told(Ok(reply.frame.into()));
-                transport.forward(reply.host).await;
+            Ok(HostReply { frame, host }) => {
+                reply(Ok(frame.into()));
+                transport.forward(host).await;
             }
-            Err(failure) => told(Err(failure)),
+            Err(failure) => reply(Err(failure)),
         }
     }
 
-    async fn tell(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
+    async fn send_and_wait(&self, host: HostId, frame: Vec<u8>, deadline: Instant) {
         let Some(subject) = self.subjects.calls_of(host) else {
             return;
         };
@@ -122,7 +122,7 @@ impl Hosts for CallClient {
         }
     }
 
-    fn note(&self, host: HostId, frame: Vec<u8>) {
+    fn send(&self, host: HostId, frame: Vec<u8>) {
         let Some(subject) = self.subjects.calls_of(host) else {
             return;
         };
@@ -287,7 +287,7 @@ impl Drop for CancelOnDrop<'_> {
         if self.is_armed {
             let call = self.attempt.number;
             let abandon = encoded(&Frame::Abandon(Abandon { call }));
-            self.client.note(self.attempt.host, abandon);
+            self.client.send(self.attempt.host, abandon);
         }
     }
 }

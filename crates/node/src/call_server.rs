@@ -63,7 +63,7 @@ impl CallListener {
     async fn serve(&self, message: Message) {
         let arrived = Instant::now();
         let Some(reply) = &message.reply else {
-            return self.note(&message.payload);
+            return self.receive(&message.payload);
         };
         let kind = Envelope::open(&message.payload).map(|envelope| envelope.kind());
         match kind {
@@ -106,7 +106,7 @@ impl CallListener {
 
     /// Handles a frame without a reply subject. A call needs one, so a call without it does not
     /// run.
-    fn note(&self, frame: &[u8]) {
+    fn receive(&self, frame: &[u8]) {
         match Envelope::open(frame).map(|envelope| envelope.kind()) {
             Ok(Kind::Abandon) => {
                 if let Ok(Frame::Abandon(abandon)) = Frame::decode(frame) {
@@ -116,7 +116,7 @@ impl CallListener {
             Ok(kind @ (Kind::Request | Kind::Held | Kind::Drop)) => {
                 self.reject(RejectReason::Unanswerable, kind.name());
             }
-            _ => self.server.note(frame),
+            _ => self.server.receive(frame),
         }
     }
 

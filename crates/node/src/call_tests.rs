@@ -17,8 +17,8 @@ use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
 use weft_link::stream_table::{Ended, Kind, Receiver, Sender};
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, Hosts, LinkFailure, OutgoingCall, RejectedFrames,
-    Role, Side, encoded, number_call, reply_frame,
+    AdmittedCall, Answer, CallEnd, CallServer, CallSide, Hosts, LinkFailure, OutgoingCall,
+    RejectedFrames, Role, encoded, number_call, reply_frame,
 };
 use weft_membership::HostId;
 use weft_membership::routing::Router;
@@ -112,7 +112,7 @@ impl CallServer for Components {
         })
     }
 
-    fn note(&self, _frame: &[u8]) {}
+    fn receive(&self, _frame: &[u8]) {}
 
     fn admit(&self, head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
         match head.target.function {
@@ -140,18 +140,18 @@ impl AdmittedCall for Admitted {
 
     async fn serve_streams(
         self: Box<Self>,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     ) {
         if request.target.function == "relay" {
             let (receiver, (_, sender)) = (side.take(0).unwrap(), side.give(Kind::Stream));
             let frame = reply_frame(request, None, &Ok(Vec::new()));
-            let _ = reply.send(Answer::GoesOn(frame));
+            let _ = reply.send(Answer::Streaming(frame));
             return relay(receiver, sender).await;
         }
         let frame = self.0.make(request).await;
-        let _ = reply.send(Answer::Over(CallEnd::Frame(frame)));
+        let _ = reply.send(Answer::Ended(CallEnd::Frame(frame)));
     }
 }
 
@@ -238,10 +238,10 @@ impl Pair {
 
     /// Makes a unary call, and returns its result.
     async fn call(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        self.call_unary(outgoing(function, payload)).await
+        self.make_unary(outgoing(function, payload)).await
     }
 
-    async fn call_unary(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
+    async fn make_unary(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
         let (frame, host) = self.client.exchange(&call, None).await?;
         assert_eq!(host, OTHER);
         result(&frame).map(Bytes::from)
@@ -249,14 +249,14 @@ impl Pair {
 
     /// Makes a streaming call, and returns its result.
     async fn call_streaming(&self, function: &str, payload: &[u8]) -> Result<Bytes, LinkFailure> {
-        self.converse(outgoing(function, payload)).await
+        self.make_streaming(outgoing(function, payload)).await
     }
 
-    async fn converse(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
-        let (_side, away) = Side::away(Role::Importer, call.number);
+    async fn make_streaming(&self, call: OutgoingCall) -> Result<Bytes, LinkFailure> {
+        let (_side, remote) = CallSide::with_remote(Role::Importer, call.number);
         let (sender, reply) = oneshot::channel();
         let callback = Box::new(move |reply| drop(sender.send(reply)));
-        self.client.converse(call, away, callback).await;
+        self.client.call_streaming(call, remote, callback).await;
         let frame = reply.await.expect("a reply")?;
         result(&frame).map(Bytes::from)
     }
@@ -379,11 +379,11 @@ async fn a_call_returns_the_result_of_the_other_host_whatever_its_size() {
 async fn a_stream_has_chunks_of_any_size_in_their_order() {
     let pair = Pair::new().await;
     let call = outgoing("relay", b"");
-    let (side, away) = Side::away(Role::Importer, call.number);
+    let (side, remote) = CallSide::with_remote(Role::Importer, call.number);
     let (_, sender) = side.give(Kind::Stream);
     let (replied, reply) = oneshot::channel();
     let callback = Box::new(move |reply| drop(replied.send(reply)));
-    let converse = pair.client.converse(call, away, callback);
+    let call = pair.client.call_streaming(call, remote, callback);
     let streams = async {
         reply.await.unwrap().unwrap();
         let receiver = side.take(1).unwrap();
@@ -407,7 +407,7 @@ async fn a_stream_has_chunks_of_any_size_in_their_order() {
         };
         tokio::join!(written, read);
     };
-    let both = async { tokio::join!(converse, streams) };
+    let both = async { tokio::join!(call, streams) };
     timeout(WAIT_MAX, both).await.unwrap();
 }
 
@@ -438,10 +438,10 @@ async fn a_call_whose_caller_is_gone_ends_at_its_callee() {
         pair.components.wait_for_running(0).await;
 
         let call = outgoing("hang", &payload);
-        let (side, away) = Side::away(Role::Importer, call.number);
-        let converse = pair.client.converse(call, away, Box::new(drop));
+        let (side, remote) = CallSide::with_remote(Role::Importer, call.number);
+        let call = pair.client.call_streaming(call, remote, Box::new(drop));
         tokio::select! {
-            () = converse => panic!("the call does not return"),
+            () = call => panic!("the call does not return"),
             _ = pair.components.wait_for_running(1) => {}
         }
         drop(side);
@@ -503,8 +503,8 @@ async fn the_end_of_an_attempt_does_not_end_a_later_one_at_the_same_host() {
         };
         let call = async {
             match is_streaming {
-                false => pair.call_unary(call).await,
-                true => pair.converse(call).await,
+                false => pair.make_unary(call).await,
+                true => pair.make_streaming(call).await,
             }
         };
         // The reply of the first attempt is lost: it is cancelled, and the call sent again.

@@ -286,7 +286,7 @@ impl CallServer for FakeCallServer {
         Box::pin(std::future::ready(None))
     }
 
-    fn note(&self, _frame: &[u8]) {}
+    fn receive(&self, _frame: &[u8]) {}
 
     fn admit(&self, _head: &weft_wire::Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
         Err(unreachable())

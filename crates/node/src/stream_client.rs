@@ -6,7 +6,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use tokio::time::timeout_at;
 use weft_bus::PublishError;
-use weft_link::Away;
+use weft_link::RemoteSide;
 use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
@@ -17,16 +17,16 @@ use crate::liveness::HostLife;
 /// The attempts of one streaming call.
 pub(super) struct ChannelTransport<'a> {
     channels: &'a BusChannels,
-    away: Away,
+    remote: RemoteSide,
     /// The channel of the last attempt, if frames may follow its reply.
     channel: Option<Channel>,
 }
 
 impl<'a> ChannelTransport<'a> {
-    pub(super) fn new(channels: &'a BusChannels, away: Away) -> Self {
+    pub(super) fn new(channels: &'a BusChannels, remote: RemoteSide) -> Self {
         Self {
             channels,
-            away,
+            remote,
             channel: None,
         }
     }
@@ -35,7 +35,7 @@ impl<'a> ChannelTransport<'a> {
     /// lost.
     pub(super) async fn forward(self, mut host: HostLife) {
         if let Some(channel) = self.channel {
-            forward_frames(channel, self.away, host.death()).await;
+            forward_frames(channel, self.remote, host.death()).await;
         }
     }
 
@@ -62,11 +62,11 @@ impl<'a> ChannelTransport<'a> {
                             }
                             return Ok(bytes);
                         }
-                        Ok(other) => self.away.hear(&other),
+                        Ok(other) => self.remote.receive(&other),
                         Err(error) => tracing::warn!(%error, "rejected a malformed frame"),
                     },
                 },
-                outgoing = self.away.next(), if !has_sent_all => match outgoing {
+                outgoing = self.remote.next(), if !has_sent_all => match outgoing {
                     Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                         return Err(Outcome::BusLost);
                     },
@@ -80,13 +80,13 @@ impl<'a> ChannelTransport<'a> {
 impl AttemptTransport for ChannelTransport<'_> {
     async fn send(&mut self, attempt: &CallAttempt, message: Bytes) -> Result<Bytes, Outcome> {
         self.channel = None;
-        self.away.renumber(attempt.number);
+        self.remote.renumber(attempt.number);
         let reply = timeout_at(attempt.until, self.exchange(attempt, message));
         reply.await.unwrap_or(Err(Outcome::TimedOut))
     }
 
     fn is_repeatable(&self) -> bool {
-        self.away.is_untouched()
+        self.remote.is_untouched()
     }
 }
 
@@ -101,16 +101,16 @@ fn outcome_of(error: &PublishError) -> Outcome {
 /// Carries the frames of a call after its reply, until this side is done or the other is lost.
 pub(super) async fn forward_frames(
     mut channel: Channel,
-    mut away: Away,
+    mut remote: RemoteSide,
     lost: impl Future<Output = ()>,
 ) {
     let mut lost = pin!(lost);
     loop {
         tokio::select! {
-            received = channel.receive() => if !receive_frame(&received, &mut away) {
+            received = channel.receive() => if !receive_frame(&received, &mut remote) {
                 break;
             },
-            outgoing = away.next() => match outgoing {
+            outgoing = remote.next() => match outgoing {
                 Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                     return;
                 },
@@ -127,19 +127,19 @@ pub(super) async fn forward_frames(
 }
 
 /// Passes a frame to its side. Returns whether more may follow.
-pub(super) fn receive_frame(received: &Received, away: &mut Away) -> bool {
+pub(super) fn receive_frame(received: &Received, remote: &mut RemoteSide) -> bool {
     match received {
         Received::NoListener | Received::Gap => {
-            away.lose();
+            remote.lose();
             false
         }
         Received::Frame { bytes, .. } => {
             match Frame::decode(bytes) {
                 Ok(Frame::Abandon(_)) => {
-                    away.lose();
+                    remote.lose();
                     return false;
                 }
-                Ok(frame) => away.hear(&frame),
+                Ok(frame) => remote.receive(&frame),
                 Err(error) => tracing::warn!(%error, "rejected a malformed frame"),
             }
             true

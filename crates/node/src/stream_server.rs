@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weft_ingress::ForwardedRequests;
-use weft_link::{Answer, CallEnd, CallServer, Role, Side, serve_streams};
+use weft_link::{Answer, CallEnd, CallServer, CallSide, Role, serve_streams};
 use weft_wire::{Frame, Held, Request};
 
 use crate::bus_channel::{Accepted, Channel};
@@ -59,7 +59,7 @@ impl StreamServer {
     /// Makes a call whose arguments are fetched first, if its target admits it.
     async fn serve_offloaded(
         &self,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         held: &Held<'_>,
         head: &Request<'_>,
         reply: ReplySender,
@@ -81,9 +81,9 @@ impl StreamServer {
         mut channel: Channel,
         call: u64,
         pending: Option<PendingReply<'_>>,
-        work: impl FnOnce(Arc<Side>, ReplySender) -> W,
+        work: impl FnOnce(Arc<CallSide>, ReplySender) -> W,
     ) {
-        let (side, mut away) = Side::away(Role::Exporter, call);
+        let (side, mut remote) = CallSide::with_remote(Role::Exporter, call);
         let (sender, mut answer) = oneshot::channel();
         let mut work = pin!(work(side, sender));
         let (mut is_done, mut has_sent_all) = (false, false);
@@ -91,11 +91,11 @@ impl StreamServer {
             tokio::select! {
                 biased;
                 answer = &mut answer => break answer,
-                received = channel.receive() => if !receive_frame(&received, &mut away) {
+                received = channel.receive() => if !receive_frame(&received, &mut remote) {
                     // The caller does not wait any more.
                     return;
                 },
-                outgoing = away.next(), if !has_sent_all => match outgoing {
+                outgoing = remote.next(), if !has_sent_all => match outgoing {
                     Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
                         return;
                     },
@@ -105,7 +105,7 @@ impl StreamServer {
             }
         };
         match answer {
-            Ok(Answer::GoesOn(reply)) => {
+            Ok(Answer::Streaming(reply)) => {
                 channel.abandon_on_drop(Some(call));
                 let reply = self.message(pending.as_ref(), reply);
                 if channel.send_reply(reply).await.is_err() {
@@ -116,19 +116,19 @@ impl StreamServer {
                         work.await;
                     }
                 };
-                let frames = forward_frames(channel, away, std::future::pending());
+                let frames = forward_frames(channel, remote, std::future::pending());
                 tokio::join!(work, frames);
             }
-            Ok(Answer::Over(CallEnd::Frame(reply))) => {
+            Ok(Answer::Ended(CallEnd::Frame(reply))) => {
                 let reply = self.message(pending.as_ref(), reply);
                 // Frames about abandoned streams go before the reply, which is the last frame.
-                while let Some(outgoing) = away.said() {
+                while let Some(outgoing) = remote.try_next() {
                     let _ = channel.send_stream_frame(outgoing).await;
                 }
                 // The caller has a deadline.
                 let _ = channel.send_last(reply).await;
             }
-            Ok(Answer::Over(CallEnd::Failed(_))) | Err(_) => {}
+            Ok(Answer::Ended(CallEnd::Failed(_))) | Err(_) => {}
         }
     }
 

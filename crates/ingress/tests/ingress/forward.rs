@@ -12,7 +12,8 @@ use tokio_util::task::TaskTracker;
 use weft_ingress::{ForwardedRequests, Handler, RemoteComponent, RouteTarget};
 use weft_lattice_config::App;
 use weft_link::{
-    Answer, Away, CallEnd, Exchange, Hosts, LinkFailure, OutgoingCall, Role, Side, Told,
+    Answer, CallEnd, CallSide, Exchange, Hosts, LinkFailure, OutgoingCall, RemoteSide,
+    ReplyCallback, Role,
 };
 use weft_membership::HostId;
 use weft_wire::{FailureCode, Frame};
@@ -65,21 +66,26 @@ impl Hosts for OtherHost {
         unreachable!("requests are streaming calls")
     }
 
-    async fn converse(&self, call: OutgoingCall, away: Away, reply: Told) {
+    async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
         match self {
-            Self::Answers(requests) => carry(requests, &call.frame, away, reply).await,
+            Self::Answers(requests) => carry(requests, &call.frame, remote, reply).await,
             Self::Fails(code) => reply(Err(LinkFailure::new(*code, "a reason for the log"))),
         }
     }
 
-    async fn tell(&self, _: HostId, _: Vec<u8>, _: Instant) {}
+    async fn send_and_wait(&self, _: HostId, _: Vec<u8>, _: Instant) {}
 
-    fn note(&self, _: HostId, _: Vec<u8>) {}
+    fn send(&self, _: HostId, _: Vec<u8>) {}
 }
 
 /// Carries the frames of a call between its two sides, until both are dropped.
-async fn carry(requests: &ForwardedRequests, frame: &[u8], mut caller: Away, reply: Told) {
-    let (side, mut callee) = Side::away(Role::Exporter, caller.call());
+async fn carry(
+    requests: &ForwardedRequests,
+    frame: &[u8],
+    mut caller: RemoteSide,
+    reply: ReplyCallback,
+) {
+    let (side, mut callee) = CallSide::with_remote(Role::Exporter, caller.call());
     let (sender, mut answer) = oneshot::channel();
     let serve = requests.serve(side, frame, sender);
     pin!(serve);
@@ -88,18 +94,18 @@ async fn carry(requests: &ForwardedRequests, frame: &[u8], mut caller: Away, rep
     loop {
         tokio::select! {
             answer = &mut answer, if reply.is_some() => {
-                let (Answer::GoesOn(frame) | Answer::Over(CallEnd::Frame(frame))) = answer.unwrap()
+                let (Answer::Streaming(frame) | Answer::Ended(CallEnd::Frame(frame))) = answer.unwrap()
                 else {
                     panic!("a request is answered with a frame");
                 };
                 reply.take().unwrap()(Ok(frame));
             }
             frame = caller.next(), if is_caller_open => match frame {
-                Some(frame) => callee.hear(&Frame::decode(&frame).unwrap()),
+                Some(frame) => callee.receive(&Frame::decode(&frame).unwrap()),
                 None => is_caller_open = false,
             },
             frame = callee.next(), if is_callee_open => match frame {
-                Some(frame) => caller.hear(&Frame::decode(&frame).unwrap()),
+                Some(frame) => caller.receive(&Frame::decode(&frame).unwrap()),
                 None => is_callee_open = false,
             },
             () = &mut serve, if !is_served => is_served = true,

@@ -6,18 +6,18 @@ use std::task::{Context, Poll};
 use weft_wire::CancelledBy;
 
 use super::flow::{CREDIT_STEP_BYTES, Incoming, Outgoing};
-use super::{Ended, Gone, Side, Stream, WINDOW_BYTES};
+use super::{CallSide, Ended, ReaderDropped, Stream, WINDOW_BYTES};
 use crate::stream_message::Message;
 
 /// The sending end, for a stream that this side writes.
 pub struct Sender {
-    pub(super) side: Arc<Side>,
+    pub(super) side: Arc<CallSide>,
     pub(super) number: u32,
 }
 
 /// The receiving end, for a stream that the other side writes.
 pub struct Receiver {
-    pub(super) side: Arc<Side>,
+    pub(super) side: Arc<CallSide>,
     pub(super) number: u32,
 }
 
@@ -25,10 +25,10 @@ pub struct Receiver {
 
 impl Sender {
     /// Ready when a chunk may be sent, or when the reader is gone.
-    pub fn poll_credit(&self, context: &Context<'_>) -> Poll<Result<(), Gone>> {
+    pub fn poll_credit(&self, context: &Context<'_>) -> Poll<Result<(), ReaderDropped>> {
         self.with(|outgoing| {
             if outgoing.has_lost_reader {
-                Poll::Ready(Err(Gone))
+                Poll::Ready(Err(ReaderDropped))
             } else if outgoing.credit > 0 {
                 Poll::Ready(Ok(()))
             } else {
@@ -36,11 +36,11 @@ impl Sender {
                 Poll::Pending
             }
         })
-        .unwrap_or(Poll::Ready(Err(Gone)))
+        .unwrap_or(Poll::Ready(Err(ReaderDropped)))
     }
 
     /// Ready once the reader is gone. Only one task at a time may wait for this or for credit.
-    pub(crate) fn poll_gone(&self, context: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_reader_dropped(&self, context: &Context<'_>) -> Poll<()> {
         self.with(|outgoing| {
             if outgoing.has_lost_reader {
                 return Poll::Ready(());

@@ -10,7 +10,7 @@
 //! sends its messages in the order of the changes that caused them.
 //!
 //! A [`Sender`] and a [`Receiver`] are the host's two ends of a stream; dropping an end closes it.
-//! A side that fails ([`Side::fail`]) ends its unfinished streams as incomplete.
+//! A side that fails ([`CallSide::fail`]) ends its unfinished streams as incomplete.
 
 mod ends;
 mod flow;
@@ -25,7 +25,7 @@ use weft_wire::{CancelledBy, EncodeError, Encoder, MAX_VALUE_BYTES};
 
 pub use self::ends::{Receiver, Sender};
 use self::flow::{Incoming, Outgoing, Wakers};
-use crate::stream_message::{Message, Post};
+use crate::stream_message::{Message, PeerDelivery};
 
 /// Number of bytes of a stream that may be in flight: enough for both sides to run concurrently on
 /// bulk data, and a bound on the memory that a slow reader costs the host.
@@ -47,16 +47,16 @@ pub enum Role {
 }
 
 /// One side of a call.
-pub struct Side {
+pub struct CallSide {
     role: Role,
     state: Mutex<State>,
     /// Delivers messages to the other side. Set before the first stream is handed over.
-    peer: OnceLock<Post>,
+    peer: OnceLock<PeerDelivery>,
 }
 
 /// The reader of a stream was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gone;
+pub struct ReaderDropped;
 
 /// End of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,16 +107,16 @@ enum Stream {
     In(Incoming),
 }
 
-// === impl Side ===
+// === impl CallSide ===
 
-impl Side {
-    /// Both sides of a call on this host: importer and exporter. `post` returns the delivery to a
-    /// side.
-    pub fn pair(post: impl Fn(&Arc<Self>) -> Post) -> (Arc<Self>, Arc<Self>) {
+impl CallSide {
+    /// Both sides of a call on this host: importer and exporter. `delivery` returns the delivery to
+    /// a side.
+    pub fn pair(delivery: impl Fn(&Arc<Self>) -> PeerDelivery) -> (Arc<Self>, Arc<Self>) {
         let importer = Arc::new(Self::new(Role::Importer));
         let exporter = Arc::new(Self::new(Role::Exporter));
-        importer.set_peer(post(&exporter));
-        exporter.set_peer(post(&importer));
+        importer.set_peer(delivery(&exporter));
+        exporter.set_peer(delivery(&importer));
         (importer, exporter)
     }
 
@@ -130,8 +130,8 @@ impl Side {
     }
 
     /// Sets the delivery to the other side, unless it is already set.
-    pub(crate) fn set_peer(&self, post: Post) {
-        let _ = self.peer.set(post);
+    pub(crate) fn set_peer(&self, delivery: PeerDelivery) {
+        let _ = self.peer.set(delivery);
     }
 
     /// Hands a stream or a future over to the other side; returns its number.
@@ -283,7 +283,7 @@ impl Side {
     }
 }
 
-impl Drop for Side {
+impl Drop for CallSide {
     fn drop(&mut self) {
         let has_streams = !self.state().streams.is_empty();
         if let Some(peer) = self.peer.get() {

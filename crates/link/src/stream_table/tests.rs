@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use weft_wire::CancelledBy;
 
-use super::{Ended, Event, Gone, Kind, Receiver, Sender, Side, WINDOW_BYTES};
-use crate::stream_message::{Message, Post};
+use super::{CallSide, Ended, Event, Kind, ReaderDropped, Receiver, Sender, WINDOW_BYTES};
+use crate::stream_message::{Message, PeerDelivery};
 
 const WINDOW: usize = WINDOW_BYTES as usize;
 
@@ -23,10 +23,10 @@ enum Delivery {
 const DELIVERIES: [Delivery; 2] = [Delivery::Direct, Delivery::Framed];
 
 /// Both sides of a call: importer and exporter.
-fn pair(delivery: Delivery) -> (Arc<Side>, Arc<Side>) {
-    Side::pair(|peer| match delivery {
-        Delivery::Direct => Post::Direct(Arc::downgrade(peer)),
-        Delivery::Framed => Post::Framed(Arc::downgrade(peer), 7),
+fn pair(delivery: Delivery) -> (Arc<CallSide>, Arc<CallSide>) {
+    CallSide::pair(|peer| match delivery {
+        Delivery::Direct => PeerDelivery::Direct(Arc::downgrade(peer)),
+        Delivery::Framed => PeerDelivery::Framed(Arc::downgrade(peer), 7),
     })
 }
 
@@ -45,7 +45,7 @@ fn idle() -> Context<'static> {
 }
 
 /// A stream from the importer to the exporter.
-fn stream(kind: Kind, importer: &Arc<Side>, exporter: &Arc<Side>) -> (Sender, Receiver) {
+fn stream(kind: Kind, importer: &Arc<CallSide>, exporter: &Arc<CallSide>) -> (Sender, Receiver) {
     let (number, sender) = importer.give(kind);
     (sender, exporter.take(number).unwrap())
 }
@@ -100,7 +100,7 @@ fn a_chunk_without_credit_breaks_its_stream() {
         payload: vec![1],
     });
     assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
-    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(ReaderDropped)));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn an_empty_chunk_breaks_its_stream() {
     // It would take memory without taking credit.
     sender.send(Vec::new());
     assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
-    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+    assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(ReaderDropped)));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_dropped_reader_ends_the_writing() {
         );
         drop(receiver);
         assert_eq!(wake_ups.0.load(Ordering::Relaxed), 1);
-        assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(Gone)));
+        assert_eq!(sender.poll_credit(&idle()), Poll::Ready(Err(ReaderDropped)));
         assert_eq!(
             exporter.poll_abandoned(&idle()),
             Poll::Pending,
@@ -196,7 +196,7 @@ fn a_lost_side_breaks_every_open_stream() {
         assert_eq!(receive(&receiver), Poll::Ready(Err(Ended::Broken)));
         assert_eq!(
             exporters_sender.poll_credit(&idle()),
-            Poll::Ready(Err(Gone))
+            Poll::Ready(Err(ReaderDropped))
         );
         assert_eq!(
             exporter.poll_abandoned(&idle()),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use weft_lattice_config::App;
-use weft_link::{CallServer, Frames};
+use weft_link::{CallServer, FrameTransport};
 use weft_node::runtime::{PrepareError, PreparedApp, Runtime};
 use weft_provider::Registry;
 
@@ -54,8 +54,10 @@ impl WasmRuntime {
         let loopback: Arc<dyn CallServer> = Arc::new(links.server.clone());
         let transport = Transport {
             tasks: links.tasks,
-            loopback: links.over_frames.then_some(Frames::Loopback(loopback)),
-            remote: links.hosts.map(Frames::Remote),
+            loopback: links
+                .over_frames
+                .then_some(FrameTransport::Loopback(loopback)),
+            remote: links.hosts.map(FrameTransport::Remote),
         };
         Ok(Self {
             preparer: Preparer {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 use weft_lattice_config::placement::ComponentId;
-use weft_link::Frames;
+use weft_link::FrameTransport;
 use weft_stub::plan::{CallPath, FailureForm};
 use weft_wire::{Encoder, MAX_VALUE_BYTES};
 
@@ -48,7 +48,7 @@ pub(crate) struct Delivery {
     /// Owns the tasks of the calls.
     pub(crate) tasks: TaskTracker,
     /// Transport of calls as frames; `None` if they go from store to store.
-    pub(crate) frames: Option<Frames>,
+    pub(crate) frames: Option<FrameTransport>,
 }
 
 /// The task that polls a callee.

@@ -34,7 +34,7 @@ mod stub_imports;
 pub(crate) mod typed;
 
 use tokio_util::task::TaskTracker;
-use weft_link::Frames;
+use weft_link::FrameTransport;
 pub(crate) use weft_link::{DEPTH_MAX, LinkFailure, boxed};
 
 pub(crate) use self::link::{Delivery, Execution, Link, LinkEnds, LinkTarget, LinkedFunction};
@@ -57,7 +57,7 @@ pub(crate) struct Transport {
     /// Owns the tasks of the calls.
     pub(crate) tasks: TaskTracker,
     /// Transport of links between two components of this host, if they use frames.
-    pub(crate) loopback: Option<Frames>,
+    pub(crate) loopback: Option<FrameTransport>,
     /// Transport to other hosts, for a host in a lattice.
-    pub(crate) remote: Option<Frames>,
+    pub(crate) remote: Option<FrameTransport>,
 }

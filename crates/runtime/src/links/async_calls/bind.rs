@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::{LinkerInstance, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_link::stream_message::Post;
+use weft_link::stream_message::PeerDelivery;
 use weft_link::{
-    Answer, Away, CallEnd, CallServer, Conversation, Frames, Hosts, OutgoingCall, Role, Side,
-    number_call, serve_streams,
+    Answer, CallEnd, CallServer, CallSide, CallTask, FrameTransport, Hosts, OutgoingCall,
+    RemoteSide, Role, number_call, serve_streams,
 };
 use weft_telemetry::chain;
 use weft_wire::{FailureCode, Frame};
@@ -79,7 +79,7 @@ struct Import {
 
 /// A running call, or the failure to start one.
 struct PendingCall {
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     shape: Arc<FunctionShape>,
     call: Result<RunningCall, LinkFailure>,
 }
@@ -87,11 +87,11 @@ struct PendingCall {
 enum RunningCall {
     /// In a store of this host. `has_session` if the call uses the importer's session.
     Store {
-        conversation: Conversation<StoreEnd>,
+        task: CallTask<StoreEnd>,
         has_session: bool,
     },
     /// Over frames.
-    Frames(Conversation<CallEnd>),
+    Frames(CallTask<CallEnd>),
 }
 
 /// The end of a call.
@@ -102,13 +102,13 @@ enum CompletedCall {
 
 /// The exporter's side of a call.
 enum ExporterSide {
-    Local(Arc<Side>),
-    Remote(Away),
+    Local(Arc<CallSide>),
+    Remote(RemoteSide),
 }
 
 /// A call that has replied or failed.
 struct FinishedCall {
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     shape: Arc<FunctionShape>,
     answer: Result<Option<Answer<CompletedCall>>, LinkFailure>,
     has_session: bool,
@@ -119,16 +119,16 @@ impl PendingCall {
         let mut has_session = false;
         let answer = match self.call {
             Ok(RunningCall::Store {
-                conversation,
+                task,
                 has_session: is_session,
             }) => {
                 has_session = is_session;
-                Ok(conversation
+                Ok(task
                     .answer()
                     .await
                     .map(|answer| answer.map(CompletedCall::Store)))
             }
-            Ok(RunningCall::Frames(conversation)) => Ok(conversation
+            Ok(RunningCall::Frames(task)) => Ok(task
                 .answer()
                 .await
                 .map(|answer| answer.map(CompletedCall::Frames))),
@@ -169,14 +169,16 @@ impl Import {
         let importer = store.data_mut();
         let call = match (request, exporter, frames) {
             (Err(error), ..) => Err(self.invalid_arguments(&error)),
-            (Ok(request), ExporterSide::Local(exporter), Some(Frames::Loopback(server))) => {
-                self.call_frames(importer, exporter, server, call, &request)
-            }
+            (
+                Ok(request),
+                ExporterSide::Local(exporter),
+                Some(FrameTransport::Loopback(server)),
+            ) => self.call_frames(importer, exporter, server, call, &request),
             (Ok(request), ExporterSide::Local(exporter), _) => {
                 self.call_store(importer, exporter, &shape, request)
             }
-            (Ok(request), ExporterSide::Remote(away), Some(Frames::Remote(hosts))) => {
-                self.call_host(importer, away, hosts, &request)
+            (Ok(request), ExporterSide::Remote(remote), Some(FrameTransport::Remote(hosts))) => {
+                self.call_host(importer, remote, hosts, &request)
             }
             (Ok(_), ExporterSide::Remote(_), _) => {
                 Err(self.malformed_reply("the link has no transport"))
@@ -186,19 +188,19 @@ impl Import {
     }
 
     /// The two sides of a call.
-    fn sides(&self, call: u64) -> (Arc<Side>, ExporterSide) {
-        let here = |post: fn(&Arc<Side>, u64) -> Post| {
-            let (side, exporter) = Side::pair(|peer| post(peer, call));
+    fn sides(&self, call: u64) -> (Arc<CallSide>, ExporterSide) {
+        let here = |delivery: fn(&Arc<CallSide>, u64) -> PeerDelivery| {
+            let (side, exporter) = CallSide::pair(|peer| delivery(peer, call));
             (side, ExporterSide::Local(exporter))
         };
         match self.function.target.delivery.frames {
-            None => here(|peer, _| Post::Direct(Arc::downgrade(peer))),
-            Some(Frames::Loopback(_)) => {
-                here(|peer, call| Post::Framed(Arc::downgrade(peer), call))
+            None => here(|peer, _| PeerDelivery::Direct(Arc::downgrade(peer))),
+            Some(FrameTransport::Loopback(_)) => {
+                here(|peer, call| PeerDelivery::Framed(Arc::downgrade(peer), call))
             }
-            Some(Frames::Remote(_)) => {
-                let (side, away) = Side::away(Role::Importer, call);
-                (side, ExporterSide::Remote(away))
+            Some(FrameTransport::Remote(_)) => {
+                let (side, remote) = CallSide::with_remote(Role::Importer, call);
+                (side, ExporterSide::Remote(remote))
             }
         }
     }
@@ -206,7 +208,7 @@ impl Import {
     fn call_store(
         &self,
         importer: &mut GuestState,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         shape: &Arc<FunctionShape>,
         request: Vec<u8>,
     ) -> Result<RunningCall, LinkFailure> {
@@ -219,26 +221,23 @@ impl Import {
             request,
         };
         let tasks = &self.function.target.delivery.tasks;
-        let conversation = Conversation::begin(tasks, |answer| {
+        let task = CallTask::spawn(tasks, |answer| {
             callee_task::serve_store(callee, side, function, encoded, answer)
         });
-        Ok(RunningCall::Store {
-            conversation,
-            has_session,
-        })
+        Ok(RunningCall::Store { task, has_session })
     }
 
     /// Calls a host that runs the target.
     fn call_host(
         &self,
         importer: &mut GuestState,
-        away: Away,
+        remote: RemoteSide,
         hosts: &Arc<dyn Hosts>,
         request: &[u8],
     ) -> Result<RunningCall, LinkFailure> {
-        let (frame, time_left) = self.frame(importer, away.call(), request)?;
+        let (frame, time_left) = self.frame(importer, remote.call(), request)?;
         let call = OutgoingCall {
-            number: away.call(),
+            number: remote.call(),
             target: self.function.target.id.clone(),
             frame: frame.into(),
             deadline: Instant::now() + time_left,
@@ -246,10 +245,12 @@ impl Import {
         };
         let hosts = hosts.clone();
         let tasks = &self.function.target.delivery.tasks;
-        let conversation = Conversation::begin(tasks, |answer| async move {
-            hosts.converse(call, away, CallEnd::forward(answer)).await;
+        let task = CallTask::spawn(tasks, |answer| async move {
+            hosts
+                .call_streaming(call, remote, CallEnd::forward(answer))
+                .await;
         });
-        Ok(RunningCall::Frames(conversation))
+        Ok(RunningCall::Frames(task))
     }
 
     /// The frame of a call, and the time its importer has left.
@@ -273,7 +274,7 @@ impl Import {
     fn call_frames(
         &self,
         importer: &mut GuestState,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         server: &Arc<dyn CallServer>,
         call: u64,
         request: &[u8],
@@ -281,12 +282,12 @@ impl Import {
         let (frame, _) = self.frame(importer, call, request)?;
         let server = server.clone();
         let tasks = &self.function.target.delivery.tasks;
-        let conversation = Conversation::begin(tasks, |answer| async move {
+        let task = CallTask::spawn(tasks, |answer| async move {
             if let Ok(Frame::Request(request)) = Frame::decode(&frame) {
                 serve_streams(&*server, side, &request, answer).await;
             }
         });
-        Ok(RunningCall::Frames(conversation))
+        Ok(RunningCall::Frames(task))
     }
 
     /// Passes the result to the importer.
@@ -329,8 +330,8 @@ impl Import {
         has_session: bool,
     ) -> Result<Vec<u8>, LinkFailure> {
         let completed = match answer {
-            Some(Answer::Over(completed)) => completed,
-            Some(Answer::GoesOn(reply)) => {
+            Some(Answer::Ended(completed)) => completed,
+            Some(Answer::Streaming(reply)) => {
                 if has_session {
                     // The call owns the instance until its end.
                     importer.sessions().clear(&self.function.target);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, Func, Val};
 use wasmtime::{AsContextMut, Store};
-use weft_link::Side;
+use weft_link::CallSide;
 
 use super::stream_transfer::{SentFutures, StoreTransfer, attend};
 use crate::links::codec::{CodecError, FunctionShape, decode, encode};
@@ -47,7 +47,7 @@ pub(super) enum Completion {
 /// If the guest fails, the request is malformed, or the reply cannot be encoded.
 pub(super) async fn run<D: Send + 'static>(
     store: &mut Store<D>,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     call: Call,
     early_reply: impl FnOnce(Vec<u8>) + Send,
 ) -> Result<Completion, CallError> {
@@ -68,7 +68,7 @@ pub(super) async fn run<D: Send + 'static>(
 
 async fn invoke<D: Send + 'static>(
     accessor: &Accessor<D>,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     call: Call,
     sent: &mut SentFutures,
 ) -> Result<Vec<u8>, CallError> {
@@ -109,10 +109,10 @@ async fn is_idle<D: Send + 'static>(accessor: &Accessor<D>) -> bool {
 
 /// Marks everything that this side wrote as incomplete, unless disarmed before it is dropped. Must
 /// be dropped before the store, whose end closes the streams as if they were complete.
-pub(super) struct FailureGuard(Option<Arc<Side>>);
+pub(super) struct FailureGuard(Option<Arc<CallSide>>);
 
 impl FailureGuard {
-    pub(super) fn new(side: &Arc<Side>) -> Self {
+    pub(super) fn new(side: &Arc<CallSide>) -> Self {
         Self(Some(side.clone()))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
-use weft_link::{Answer, CallEnd, Side, reply_frame};
+use weft_link::{Answer, CallEnd, CallSide, reply_frame};
 use weft_telemetry::chain;
 use weft_wire::Request;
 
@@ -42,14 +42,14 @@ pub(super) struct EncodedCall {
 /// Makes a call for an importer of this host.
 pub(super) async fn serve_store(
     mut callee: Callee,
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     function: Arc<LinkedFunction>,
     encoded: EncodedCall,
     answer: oneshot::Sender<Answer<StoreEnd>>,
 ) {
     let mut answer = Some(answer);
     let outcome = run(&mut callee, &side, encoded, |reply| {
-        send_once(&mut answer, Answer::GoesOn(reply));
+        send_once(&mut answer, Answer::Streaming(reply));
     });
     let (callee, outcome) = match outcome.await {
         CallOutcome::Completed(Completion::WithReply(reply)) => (callee, Ok(reply)),
@@ -72,31 +72,31 @@ pub(super) async fn serve_store(
         }
     };
     let callee = Box::new(callee);
-    send_once(&mut answer, Answer::Over(StoreEnd { callee, outcome }));
+    send_once(&mut answer, Answer::Ended(StoreEnd { callee, outcome }));
 }
 
 /// Makes the call of a request that was admitted.
 pub(crate) async fn serve_request(
     callee: Callee,
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     request: &Request<'_>,
     answer: oneshot::Sender<Answer<CallEnd>>,
 ) {
     let mut answer = Some(answer);
     let outcome = run_request(callee, &side, request, |reply| {
         let reply = reply_frame(request, None, &Ok(reply));
-        send_once(&mut answer, Answer::GoesOn(reply));
+        send_once(&mut answer, Answer::Streaming(reply));
     });
     if let Some(outcome) = outcome.await {
         let reply = reply_frame(request, None, &outcome);
-        send_once(&mut answer, Answer::Over(CallEnd::Frame(reply)));
+        send_once(&mut answer, Answer::Ended(CallEnd::Frame(reply)));
     }
 }
 
 /// The outcome of a call; `None` if the reply was sent before, or its importer is gone.
 async fn run_request(
     mut callee: Callee,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     request: &Request<'_>,
     mut early_reply: impl FnMut(Vec<u8>) + Send,
 ) -> Option<Result<Vec<u8>, LinkFailure>> {
@@ -155,7 +155,7 @@ async fn resolve(callee: &mut Callee, request: &Request<'_>) -> Result<EncodedCa
 /// Makes a call, until its deadline or until its importer abandons it.
 async fn run(
     callee: &mut Callee,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     encoded: EncodedCall,
     early_reply: impl FnOnce(Vec<u8>) + Send,
 ) -> CallOutcome {
@@ -211,7 +211,7 @@ fn give_back(callee: Callee) {
     }
 }
 
-/// Sends the answer, once. A closed channel means that the importer has gone away, and is ignored.
+/// Sends the answer, once. A closed channel means that the importer does not wait any more, and is ignored.
 fn send_once<O>(answer: &mut Option<oneshot::Sender<Answer<O>>>, value: Answer<O>) {
     if let Some(answer) = answer.take() {
         let _ = answer.send(value);

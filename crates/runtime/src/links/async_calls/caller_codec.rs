@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, AccessorTask, Val};
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_link::Side;
+use weft_link::CallSide;
 
 use super::stream_transfer::{SentFutures, StoreTransfer, attend};
 use crate::links::codec::{CodecError, FunctionShape, decode, encode};
@@ -18,7 +18,7 @@ use crate::links::codec::{CodecError, FunctionShape, decode, encode};
 /// If the arguments cannot be encoded; their streams and futures are closed then.
 pub(super) fn request<D: Send + 'static>(
     mut store: StoreContextMut<'_, D>,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     shape: &FunctionShape,
     arguments: &[Val],
 ) -> Result<Vec<u8>, CodecError> {
@@ -50,7 +50,7 @@ pub(super) fn request<D: Send + 'static>(
 /// If the reply does not have the function's types.
 pub(super) fn reply<D: 'static>(
     store: StoreContextMut<'_, D>,
-    side: &Arc<Side>,
+    side: &Arc<CallSide>,
     shape: &FunctionShape,
     reply: &[u8],
 ) -> Result<Vec<Val>, CodecError> {
@@ -79,7 +79,7 @@ pub(super) fn close<D: 'static>(mut store: StoreContextMut<'_, D>, values: &[Val
 /// Runs in the importer's store while streams that the importer sent are open. If the store ends
 /// earlier, the attendant is dropped with it and marks them as incomplete.
 struct Attendant {
-    side: Arc<Side>,
+    side: Arc<CallSide>,
     sent: SentFutures,
 }
 

@@ -12,7 +12,7 @@ use wasmtime::component::{
     Destination, DirectDestination, Source, StreamConsumer, StreamProducer, StreamResult, VecBuffer,
 };
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_link::stream_table::{BYTES_PER_CHUNK, Gone, Receiver, Sender, bytes_chunk};
+use weft_link::stream_table::{BYTES_PER_CHUNK, ReaderDropped, Receiver, Sender, bytes_chunk};
 use weft_wire::{DecodeError, Decoder, Limits};
 
 use super::chunk::{decode_chunk, elements_per_chunk, elements_per_read, encode_chunk};
@@ -308,7 +308,7 @@ impl ByteChunk {
 fn poll_credit(sender: &Sender, context: &Context<'_>, finish: bool) -> Poll<Option<StreamResult>> {
     match sender.poll_credit(context) {
         Poll::Ready(Ok(())) => Poll::Ready(None),
-        Poll::Ready(Err(Gone)) => Poll::Ready(Some(StreamResult::Dropped)),
+        Poll::Ready(Err(ReaderDropped)) => Poll::Ready(Some(StreamResult::Dropped)),
         Poll::Pending if finish => Poll::Ready(Some(StreamResult::Cancelled)),
         Poll::Pending => Poll::Pending,
     }

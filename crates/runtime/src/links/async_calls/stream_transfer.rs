@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, FutureAny, FutureReader, StreamAny, StreamReader};
 use wasmtime::{AsContextMut, StoreContextMut};
-use weft_link::stream_table::{Event, Kind, Receiver, Sender, Side};
+use weft_link::stream_table::{CallSide, Event, Kind, Receiver, Sender};
 use weft_wire::{Scalar, SimpleType, for_each_scalar};
 
 use super::{future, stream};
@@ -14,7 +14,7 @@ use crate::links::codec::{CodecError, FutureValue, LinkValue, StreamTransfer};
 /// Transfers the streams and futures of one store's side of a call.
 pub(super) struct StoreTransfer<'a, D: 'static> {
     pub(super) store: StoreContextMut<'a, D>,
-    pub(super) side: &'a Arc<Side>,
+    pub(super) side: &'a Arc<CallSide>,
     pub(super) sent: &'a mut SentFutures,
 }
 
@@ -106,7 +106,7 @@ impl<D: 'static> StoreTransfer<'_, D> {
 /// streams and futures of the call are closed.
 pub(super) async fn attend<D: Send + 'static>(
     accessor: &Accessor<D>,
-    side: &Side,
+    side: &CallSide,
     mut sent: SentFutures,
 ) -> wasmtime::Result<()> {
     loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use weft_link::{Frames, OutgoingCall, Peer, encoded, number_call};
+use weft_link::{FrameTransport, OutgoingCall, Peer, encoded, number_call};
 use weft_wire::{DropHandle, End, FailureCode, Frame, Importer, Renew, Request, SessionId, Target};
 
 use crate::guest::GuestState;
@@ -19,7 +19,7 @@ const RENEWALS_PER_LEASE: u32 = 3;
 pub(crate) struct RemoteSession {
     id: SessionId,
     peer: Peer,
-    frames: Frames,
+    frames: FrameTransport,
     /// Renews the lease while the session is open.
     _renewal: AbortOnDropHandle<()>,
 }
@@ -29,7 +29,7 @@ impl RemoteSession {
         id: SessionId,
         lease: Duration,
         peer: Peer,
-        frames: &Frames,
+        frames: &FrameTransport,
         tasks: &TaskTracker,
     ) -> Self {
         let renewal = renew(id, lease, peer, frames.clone());
@@ -50,16 +50,16 @@ impl RemoteSession {
 impl Drop for RemoteSession {
     fn drop(&mut self) {
         let end = encoded(&Frame::End(End { session: self.id }));
-        self.frames.note(self.peer, end);
+        self.frames.send(self.peer, end);
     }
 }
 
-async fn renew(session: SessionId, lease: Duration, peer: Peer, frames: Frames) {
+async fn renew(session: SessionId, lease: Duration, peer: Peer, frames: FrameTransport) {
     let mut ticks = tokio::time::interval(lease / RENEWALS_PER_LEASE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        frames.note(peer, encoded(&Frame::Renew(Renew { session })));
+        frames.send(peer, encoded(&Frame::Renew(Renew { session })));
     }
 }
 
@@ -68,7 +68,7 @@ async fn renew(session: SessionId, lease: Duration, peer: Peer, frames: Frames) 
 /// # Errors
 /// The failure in the reply, or that no reply came in time.
 pub(crate) async fn call(
-    frames: &Frames,
+    frames: &FrameTransport,
     function: &Arc<LinkedFunction>,
     importer: &mut GuestState,
     arguments: &[u8],
@@ -122,7 +122,7 @@ pub(crate) async fn call(
 
 /// Releases a handle at the target, and waits until the target has processed the frame.
 pub(crate) async fn drop_handle(
-    frames: &Frames,
+    frames: &FrameTransport,
     function: &LinkedFunction,
     importer: &mut GuestState,
     handle: u32,
@@ -148,7 +148,7 @@ pub(crate) async fn drop_handle(
 
 /// Sends a frame and waits for its reply.
 async fn exchange(
-    frames: &Frames,
+    frames: &FrameTransport,
     function: &LinkedFunction,
     call: OutgoingCall,
     pinned: Option<Peer>,

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, RejectReason, RejectedFrames, Side, boxed,
+    AdmittedCall, Answer, CallEnd, CallServer, CallSide, RejectReason, RejectedFrames, boxed,
     reply_frame,
 };
 use weft_node::runtime::RunningApp;
@@ -265,14 +265,14 @@ impl CallServer for FrameServer {
                     None
                 }
                 _ => {
-                    self.note(frame);
+                    self.receive(frame);
                     None
                 }
             }
         }))
     }
 
-    fn note(&self, frame: &[u8]) {
+    fn receive(&self, frame: &[u8]) {
         let rejected = &self.0.rejected;
         match Frame::decode(frame) {
             Ok(Frame::Renew(renewed)) => {
@@ -327,7 +327,7 @@ impl AdmittedCall for AdmittedRequest {
 
     async fn serve_streams(
         self: Box<Self>,
-        side: Arc<Side>,
+        side: Arc<CallSide>,
         request: &Request<'_>,
         reply: oneshot::Sender<Answer<CallEnd>>,
     ) {

@@ -6,8 +6,8 @@ mod stores;
 
 use std::sync::Arc;
 
-use weft_link::Side;
-use weft_link::stream_message::Post;
+use weft_link::CallSide;
+use weft_link::stream_message::PeerDelivery;
 
 /// Connection of two sides.
 #[derive(Debug, Clone, Copy)]
@@ -19,9 +19,9 @@ enum Channel {
 const CHANNELS: [Channel; 2] = [Channel::Direct, Channel::Framed];
 
 /// Both sides of a call.
-fn pair(channel: Channel) -> (Arc<Side>, Arc<Side>) {
-    Side::pair(|peer| match channel {
-        Channel::Direct => Post::Direct(Arc::downgrade(peer)),
-        Channel::Framed => Post::Framed(Arc::downgrade(peer), 7),
+fn pair(channel: Channel) -> (Arc<CallSide>, Arc<CallSide>) {
+    CallSide::pair(|peer| match channel {
+        Channel::Direct => PeerDelivery::Direct(Arc::downgrade(peer)),
+        Channel::Framed => PeerDelivery::Framed(Arc::downgrade(peer), 7),
     })
 }

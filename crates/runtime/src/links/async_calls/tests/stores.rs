@@ -13,7 +13,7 @@ use wasmtime::component::{
     FutureConsumer, FutureReader, Source, StreamConsumer, StreamReader, StreamResult, Val,
 };
 use wasmtime::{AsContextMut, Config, Engine, Store, StoreContextMut};
-use weft_link::stream_table::{BYTES_PER_CHUNK, Event, Gone, Kind, Side};
+use weft_link::stream_table::{BYTES_PER_CHUNK, CallSide, Event, Kind, ReaderDropped};
 use weft_wire::{Scalar, SimpleType};
 
 use super::super::caller_codec;
@@ -41,8 +41,8 @@ fn function(parameter: Shape) -> FunctionShape {
 
 /// Transfers a value from the importer's store to the exporter's.
 fn transfer(
-    (source, importer): (&mut Store<()>, &Arc<Side>),
-    (destination, exporter): (&mut Store<()>, &Arc<Side>),
+    (source, importer): (&mut Store<()>, &Arc<CallSide>),
+    (destination, exporter): (&mut Store<()>, &Arc<CallSide>),
     shape: Shape,
     value: Val,
 ) -> Val {
@@ -59,7 +59,7 @@ fn transfer(
 }
 
 /// Runs a store until all streams of a side are closed.
-async fn run_until_closed(store: &mut Store<()>, side: &Side) {
+async fn run_until_closed(store: &mut Store<()>, side: &CallSide) {
     let closed = async |_: &_| {
         let event = poll_fn(|context| side.poll_event(context)).await;
         assert_eq!(event, Event::Closed);
@@ -302,7 +302,7 @@ async fn a_chunk_that_cannot_be_decoded_ends_its_stream() {
         tokio::join!(send, run_until_dropped(&mut destination, dropped));
         assert_eq!(*collected.lock().unwrap(), [1, 2]);
         let credit = poll_fn(|context| sender.poll_credit(context));
-        assert_eq!(timeout(PATIENCE, credit).await.unwrap(), Err(Gone));
+        assert_eq!(timeout(PATIENCE, credit).await.unwrap(), Err(ReaderDropped));
     }
 }
 
@@ -416,7 +416,7 @@ async fn futures_of_every_type_have_their_value() {
 fn broken_future<T: LinkValue>(
     of: FutureValue,
     destination: &mut Store<()>,
-) -> (Val, [Arc<Side>; 2]) {
+) -> (Val, [Arc<CallSide>; 2]) {
     let (importer, exporter) = pair(CHANNELS[0]);
     let mut source = store();
     let never = std::future::pending::<wasmtime::Result<T>>();
