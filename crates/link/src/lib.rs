@@ -7,8 +7,9 @@
 //!   whose peer is on another host.
 //! - [`http_body`]: HTTP bodies as streams of a call.
 //! - [`rejected_frames`]: counts of rejected frames.
-//! - [`reply`]: reply frames.
-//! - [`share`], [`report`]: the components of an app that a host runs, and the modes of its links.
+//! - [`reply`]: numbers of calls, and frames of their requests and replies.
+//! - [`local_components`], [`report`]: the components of an app that a host runs, and the modes of
+//!   its links.
 //! - [`box_in_place`]: large futures without a copy on the stack.
 //!
 //! `docs/wire.md` specifies the frames.
@@ -16,22 +17,22 @@
 pub mod box_in_place;
 pub mod call_task;
 pub mod http_body;
+pub mod local_components;
 pub mod rejected_frames;
 pub mod remote_side;
 pub mod reply;
 pub mod report;
-pub mod share;
 pub mod stream_message;
 pub mod stream_table;
 pub mod transport;
 
 pub use box_in_place::boxed;
 pub use call_task::{Answer, CallTask};
+pub use local_components::LocalComponents;
 pub use rejected_frames::{RejectReason, RejectedFrames};
 pub use remote_side::RemoteSide;
 pub use reply::{code_of, encoded, number_call, renumbered, reply_frame};
 pub use report::{LinkMode, LinkReport, Protocol};
-pub use share::Share;
 pub use stream_table::{CallSide, Role};
 pub use transport::{
     AdmittedCall, CallEnd, CallServer, Exchange, FrameTransport, Hosts, OutgoingCall, Peer,

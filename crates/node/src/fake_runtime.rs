@@ -21,7 +21,7 @@ use weft_control::{CallReply, ErrorCode};
 use weft_ingress::{Body, Handler, Overloaded, RequestBody};
 use weft_lattice_config::{App, AppName};
 use weft_link::{
-    AdmittedCall, CallServer, LinkFailure, LinkReport, Protocol, RejectedFrames, Share,
+    AdmittedCall, CallServer, LinkFailure, LinkReport, LocalComponents, Protocol, RejectedFrames,
 };
 use weft_provider::{ConfigProblem, LinkContext};
 use weft_wire::FailureCode;
@@ -56,14 +56,14 @@ struct State {
 /// A share of an app that a [`FakeRuntime`] has prepared.
 struct FakePreparedApp {
     app: App,
-    share: Share,
+    share: LocalComponents,
 }
 
 /// A share of an app that a [`FakeRuntime`] runs.
 #[derive(Debug)]
 pub struct FakeApp {
     app: App,
-    share: Share,
+    share: LocalComponents,
     in_flight: AtomicU64,
 }
 
@@ -108,7 +108,7 @@ impl Runtime for FakeRuntime {
     async fn prepare(
         &self,
         app: &App,
-        share: &Share,
+        share: &LocalComponents,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
         let name = &app.metadata.name;
         let mut state = self.state();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_membership::message::{
     ComponentId, Contents, Failure, HostCondition, HostedComponent, Labels, MAX_FAILURES,
     MAX_REASON_BYTES, Readiness, Revision,
@@ -68,7 +68,7 @@ pub(crate) fn holdings(snapshot: &Snapshot) -> Vec<HostedComponent> {
 
 fn app_holdings(
     deployed: &Deployed,
-    share: &Share,
+    share: &LocalComponents,
     readiness: Readiness,
 ) -> impl Iterator<Item = HostedComponent> {
     let app = &deployed.app;

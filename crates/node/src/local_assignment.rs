@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weft_lattice_config::placement::{Assignments, ComponentId, HostId};
 use weft_lattice_config::{App, ComponentName};
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_membership::{TICK_EVERY, View};
 use weft_state::desired;
 use weft_state::store::Deployed;
@@ -45,10 +45,10 @@ pub(super) fn local_share(
     deployed: &Deployed,
     me: &HostId,
     assignments: &Assignments,
-    runs: Option<(&App, &Share)>,
+    runs: Option<(&App, &LocalComponents)>,
     view: &View,
     departures: (&mut Departures, Instant),
-) -> Share {
+) -> LocalComponents {
     let (departures, now) = departures;
     let runs = runs.map_or_else(BTreeSet::new, |(app, share)| names(app, share));
     let share = desired::share(deployed, me, assignments, &runs, view);
@@ -66,10 +66,10 @@ pub(super) fn local_share(
         departures.0.remove(&id);
         share.contains(&component.name)
     });
-    Share::Part(assigned.map(|(index, _)| index).collect())
+    LocalComponents::Part(assigned.map(|(index, _)| index).collect())
 }
 
-fn names(app: &App, share: &Share) -> BTreeSet<ComponentName> {
+fn names(app: &App, share: &LocalComponents) -> BTreeSet<ComponentName> {
     let components = app.spec.components.iter().enumerate();
     let here = components.filter(|(index, _)| share.has(*index));
     here.map(|(_, component)| component.name.clone()).collect()

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_lattice_config::placement::{self, ComponentId, HostId};
 use weft_lattice_config::{AppName, ComponentName, Digest, LabelName};
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
@@ -53,14 +53,14 @@ pub(super) struct Precompiler {
 /// A share of an app to compile.
 struct PrecompileTask {
     deployed: Deployed,
-    share: Share,
+    share: LocalComponents,
 }
 
 impl Precompiler {
     /// Compiles until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         // The last revision and share that were compiled, even if that failed.
-        let mut done: BTreeMap<AppName, (u64, Share)> = BTreeMap::new();
+        let mut done: BTreeMap<AppName, (u64, LocalComponents)> = BTreeMap::new();
         loop {
             tokio::select! {
                 biased;
@@ -79,7 +79,7 @@ impl Precompiler {
         }
     }
 
-    async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, Share)>) {
+    async fn round(&mut self, done: &mut BTreeMap<AppName, (u64, LocalComponents)>) {
         let membership = self.membership.borrow_and_update().clone();
         let replica = self.replica.borrow_and_update().clone();
         // Without a view of other hosts their loss cannot be planned for.
@@ -171,7 +171,7 @@ fn tasks(
             components.contains(&id) || runs(&spec.name)
         });
         Some(PrecompileTask {
-            share: Share::Part(share.map(|(index, _)| index).collect()),
+            share: LocalComponents::Part(share.map(|(index, _)| index).collect()),
             deployed: deployed.clone(),
         })
     });

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use weft_control::{CallReply, ErrorCode};
 use weft_ingress::Handler;
 use weft_lattice_config::App;
-use weft_link::{LinkReport, Protocol, Share};
+use weft_link::{LinkReport, LocalComponents, Protocol};
 use weft_provider::{ConfigProblem, Provider};
 
 /// The providers of one app, by name.
@@ -35,8 +35,11 @@ pub trait Runtime: Send + Sync {
     ///
     /// # Errors
     /// If a component, a link or a route cannot work.
-    async fn prepare(&self, app: &App, share: &Share)
-    -> Result<Box<dyn PreparedApp>, PrepareError>;
+    async fn prepare(
+        &self,
+        app: &App,
+        share: &LocalComponents,
+    ) -> Result<Box<dyn PreparedApp>, PrepareError>;
 
     /// The most instances at once.
     fn instances_max(&self) -> u32;

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use weft_ingress::{Handler, RouteTable};
 use weft_lattice_config::{App, AppName};
-use weft_link::{CallServer, Hosts, Share};
+use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_provider::Registry;
 use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
@@ -48,7 +48,7 @@ pub struct Snapshot {
 pub(crate) struct FailedRevision {
     pub(crate) deployed: Deployed,
     /// The share that should run here.
-    pub(crate) share: Share,
+    pub(crate) share: LocalComponents,
     /// The reason for the failure.
     pub(crate) reason: String,
     /// Number of failures in a row.
@@ -62,7 +62,7 @@ pub struct HostedApp {
     /// The record of the revision.
     pub deployed: Deployed,
     /// The share that runs here.
-    pub share: Share,
+    pub share: LocalComponents,
     pub(crate) state: AppState,
 }
 
@@ -154,7 +154,7 @@ pub struct DesiredApp {
     /// Its deployment or removal.
     pub record: Arc<Record>,
     /// The share to run here.
-    pub share: Share,
+    pub share: LocalComponents,
 }
 
 impl Controller {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
 use weft_lattice_config::placement::{self, HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
 use weft_membership::{PlacementPause, STALL_MIN};
 use weft_state::desired::record_codec::Said;
@@ -258,14 +258,14 @@ impl Reconciler {
                     if !absent.is_empty() {
                         // Artifacts of components that run here go before those that are only
                         // stored.
-                        let is_urgent = share != Share::Part(BTreeSet::new());
+                        let is_urgent = share != LocalComponents::Part(BTreeSet::new());
                         let list = if is_urgent { &mut missing } else { &mut others };
                         list.extend(absent.into_iter().cloned());
                         continue;
                     }
                     share
                 }
-                Record::Removed { .. } => Share::Part(BTreeSet::new()),
+                Record::Removed { .. } => LocalComponents::Part(BTreeSet::new()),
             };
             desired.push(DesiredApp {
                 app: app.clone(),

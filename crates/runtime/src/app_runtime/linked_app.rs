@@ -12,9 +12,9 @@ use super::RunningEndpoints;
 use crate::endpoint::{CodeCache, EndpointSettings, EndpointState, RevisionSet, store_limits};
 use crate::guest::{PartTemplate, StoreTemplate};
 use crate::linking::{
-    AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, PrepareError as EndpointError,
-    PreparedEndpoint, Preparer, ResolvedLinks, Resolver, Share, StoreCrossings, choose_modes,
-    link_reports,
+    AppInput, BinaryError, FusionGroup, LinkErrors, LinkReport, LocalComponents,
+    PrepareError as EndpointError, PreparedEndpoint, Preparer, ResolvedLinks, Resolver,
+    StoreCrossings, choose_modes, link_reports,
 };
 
 /// An app whose components are compiled and linked; its providers are not bound yet.
@@ -89,7 +89,7 @@ impl LinkedApp {
     /// Any [`AppError`].
     pub(super) async fn prepare(
         app: &App,
-        share: &Share,
+        share: &LocalComponents,
         registry: &Registry,
         preparer: &Preparer,
     ) -> Result<Self, AppError> {
@@ -155,7 +155,7 @@ impl LinkedApp {
 /// Runs [`plan_blocking`] off the async threads.
 async fn plan(
     app: &App,
-    share: &Share,
+    share: &LocalComponents,
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {
@@ -170,7 +170,7 @@ async fn plan(
 /// runs.
 fn plan_blocking(
     app: Arc<App>,
-    share: &Share,
+    share: &LocalComponents,
     registry: &Registry,
     preparer: &Preparer,
 ) -> Result<(Arc<AppInput>, LinkPlan, Vec<FusionGroup>), AppError> {

@@ -21,7 +21,7 @@ use self::linked_app::LinkedApp;
 pub(crate) use self::running_endpoints::RunningEndpoints;
 use crate::compile::Compiler;
 use crate::engine::{Engines, PoolSize};
-use crate::linking::{Preparer, Share};
+use crate::linking::{LocalComponents, Preparer};
 use crate::links::{Transport, typed};
 
 /// Runs components on wasmtime. Cheap to clone.
@@ -77,7 +77,7 @@ impl Runtime for WasmRuntime {
     async fn prepare(
         &self,
         app: &App,
-        share: &Share,
+        share: &LocalComponents,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
         let linked = LinkedApp::prepare(app, share, &self.registry, &self.preparer).await?;
         Ok(Box::new(linked))

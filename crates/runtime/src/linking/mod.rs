@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use weft_lattice_config::{App, InterfaceName};
 use weft_link::LinkMode as Mode;
-pub(crate) use weft_link::{LinkReport, Share};
+pub(crate) use weft_link::{LinkReport, LocalComponents};
 use weft_state::artifacts::Artifacts;
 
 pub(crate) use self::component_binary::{Binaries, BinaryError};

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use weft_lattice_config::{App, ComponentSpec, Locality, links};
 
 use super::resolve::ComponentLink;
-use super::{LinkError, LinkErrors, Mode, Share};
+use super::{LinkError, LinkErrors, LocalComponents, Mode};
 use crate::bindings::MAX_PARTS;
 
 /// The mode of a link, and the obstacles to a faster one.
@@ -27,7 +27,7 @@ pub(crate) struct ModeChoice {
 pub(crate) fn choose_modes(
     app: &App,
     links: &[ComponentLink],
-    share: &Share,
+    share: &LocalComponents,
 ) -> Result<Vec<ModeChoice>, LinkErrors> {
     let circular = links::on_a_cycle(app);
     let mut errors = LinkErrors::default();
@@ -266,7 +266,7 @@ mod tests {
     #[track_caller]
     fn check(components: &[&str], links: &[(usize, usize, &str)], expected: &[(Mode, &str)]) {
         let (app, links) = app(components, links);
-        let choices = choose_modes(&app, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&app, &links, &LocalComponents::Whole).unwrap();
         assert_eq!(choices.len(), expected.len());
         for (choice, (mode, reason)) in choices.iter().zip(expected) {
             assert_eq!(choice.mode, *mode, "{choice:?}");
@@ -332,7 +332,7 @@ mod tests {
                 (1, 2, ", locality: local"),
             ],
         );
-        let share = Share::Part([0, 1].into());
+        let share = LocalComponents::Part([0, 1].into());
         let choices = choose_modes(&app, &links, &share).unwrap();
         let modes: Vec<_> = choices.iter().map(|choice| choice.mode).collect();
         assert_eq!(
@@ -358,7 +358,7 @@ mod tests {
             ..links[0].edge.clone()
         };
         links.push(ComponentLink { link: 1, edge });
-        let choices = choose_modes(&second, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&second, &links, &LocalComponents::Whole).unwrap();
         assert!(choices.iter().all(|choice| choice.mode == Mode::Local));
     }
 
@@ -367,7 +367,7 @@ mod tests {
         let components = vec![""; MAX_PARTS + 1];
         let links: Vec<_> = (0..MAX_PARTS).map(|from| (from, from + 1, "")).collect();
         let (app, links) = app(&components, &links);
-        let choices = choose_modes(&app, &links, &Share::Whole).unwrap();
+        let choices = choose_modes(&app, &links, &LocalComponents::Whole).unwrap();
         let local: Vec<_> = choices
             .iter()
             .filter(|choice| choice.mode == Mode::Local)

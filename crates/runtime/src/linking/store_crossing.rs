@@ -14,7 +14,7 @@ use super::Mode;
 use super::link_exports::{ExportedFunction, ExportedFunctions};
 use super::modes::ModeChoice;
 use super::resolve::ComponentLink;
-use super::{AppInput, LinkError, LinkErrors, Share};
+use super::{AppInput, LinkError, LinkErrors, LocalComponents};
 use crate::links::{Delivery, Link, LinkEnds, LinkTarget, LinkedFunction};
 
 /// All imports that one component has from one other over links between stores.
@@ -66,7 +66,7 @@ impl StoreCrossings {
         input: &AppInput,
         links: &[ComponentLink],
         choices: &[ModeChoice],
-        share: &Share,
+        share: &LocalComponents,
         stubs: &Cache,
     ) -> Result<Self, LinkErrors> {
         let links = links.iter().zip(choices);

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
 use weft_lattice_config::{App, AppName, diff, routes};
-use weft_link::{CallServer, Hosts, Share};
+use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_state::blocking;
 use weft_state::store::{Deployed, Store, StoreError};
 use weft_telemetry::chain;
@@ -212,10 +212,10 @@ impl Actor {
     }
 
     /// The share of a host that runs the whole app.
-    fn whole_share(&self, app: &App) -> Share {
+    fn whole_share(&self, app: &App) -> LocalComponents {
         match self.lattice {
-            Lattice::Standalone => Share::Whole,
-            Lattice::Clustered => Share::Part((0..app.spec.components.len()).collect()),
+            Lattice::Standalone => LocalComponents::Whole,
+            Lattice::Clustered => LocalComponents::Part((0..app.spec.components.len()).collect()),
         }
     }
 
@@ -244,7 +244,11 @@ impl Actor {
         }
     }
 
-    async fn prepare(&self, app: &App, share: &Share) -> Result<Box<dyn PreparedApp>, DeployError> {
+    async fn prepare(
+        &self,
+        app: &App,
+        share: &LocalComponents,
+    ) -> Result<Box<dyn PreparedApp>, DeployError> {
         Ok(self.runtime.prepare(app, share).await?)
     }
 
@@ -299,7 +303,7 @@ impl Actor {
         self.provider_starter.check(app, old.unwrap_or(&none)).await
     }
 
-    fn insert_app(&mut self, deployed: Deployed, share: Share, state: AppState) {
+    fn insert_app(&mut self, deployed: Deployed, share: LocalComponents, state: AppState) {
         let name = deployed.app.metadata.name.to_string();
         self.failed.remove(&name);
         let app = HostedApp {

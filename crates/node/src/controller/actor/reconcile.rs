@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_state::store::{Deployed, Record};
 use weft_telemetry::chain;
 
@@ -47,7 +47,7 @@ impl Actor {
     }
 
     /// True if the app has to be started to reach its desired revision and share.
-    fn needs_start(&mut self, deployed: &Deployed, share: &Share) -> bool {
+    fn needs_start(&mut self, deployed: &Deployed, share: &LocalComponents) -> bool {
         let name = deployed.app.metadata.name.as_str();
         let serves = self.apps.get(name).is_some_and(|app| {
             matches!(app.state, AppState::Ready(_))
@@ -77,7 +77,7 @@ impl Actor {
 
     /// Starts a revision. One that fails is recorded and tried again; the old revision keeps
     /// serving.
-    pub(super) async fn start(&mut self, deployed: Deployed, share: Share) {
+    pub(super) async fn start(&mut self, deployed: Deployed, share: LocalComponents) {
         let app = deployed.app.clone();
         let outcome = match self.prepare(&app, &share).await {
             Ok(prepared) => self.bind(&app, prepared).await,
@@ -93,7 +93,7 @@ impl Actor {
         }
     }
 
-    fn record_failure(&mut self, deployed: Deployed, share: Share, reason: String) {
+    fn record_failure(&mut self, deployed: Deployed, share: LocalComponents, reason: String) {
         let name = deployed.app.metadata.name.to_string();
         let revision = deployed.revision;
         tracing::error!(
@@ -175,7 +175,7 @@ fn retry_delay(attempts: u32) -> Duration {
 }
 
 impl FailedRevision {
-    fn is_of(&self, deployed: &Deployed, share: &Share) -> bool {
+    fn is_of(&self, deployed: &Deployed, share: &LocalComponents) -> bool {
         self.deployed == *deployed && self.share == *share
     }
 }

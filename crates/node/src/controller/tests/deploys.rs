@@ -8,7 +8,7 @@ use redb::{Database, TableDefinition};
 use serde_json::json;
 use tokio::time::Instant;
 use weft_ingress::RouteTarget;
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_state::store::{Store, StoreError};
 
 use super::TestController;
@@ -147,7 +147,7 @@ async fn a_revision_that_cannot_be_stored_leaves_the_old_one_with_its_providers(
     let first = DesiredApp {
         app: app_name("shop"),
         record: deployed(1, shop(1, json!([provider("db", 1), provider("log", 1)]))).into(),
-        share: Share::Whole,
+        share: LocalComponents::Whole,
     };
     host.controller.reconcile(vec![first]).await.unwrap();
     host.providers.take();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use weft_lattice_config::App;
-use weft_link::Share;
+use weft_link::LocalComponents;
 use weft_state::store::Record;
 
 use super::TestController;
@@ -33,7 +33,7 @@ impl TestController {
         let desired = DesiredApp {
             app: app_name(app),
             record: record.into(),
-            share: Share::Part(components.iter().copied().collect::<BTreeSet<_>>()),
+            share: LocalComponents::Part(components.iter().copied().collect::<BTreeSet<_>>()),
         };
         self.controller.reconcile(vec![desired]).await.unwrap();
     }

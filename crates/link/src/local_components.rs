@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 /// The components of an app that this host runs, by their indices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Share {
+pub enum LocalComponents {
     /// All components, and no other host runs one: a host without a lattice.
     Whole,
     /// These components. Other hosts run the others, and may run these too.
     Part(BTreeSet<usize>),
 }
 
-impl Share {
+impl LocalComponents {
     /// True if this host runs the component.
     #[must_use]
     pub fn has(&self, component: usize) -> bool {
