@@ -12,7 +12,7 @@ use weft_link::{AdmittedCall, CallServer, LinkFailure, RejectReason, boxed, repl
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
-use crate::claim_check::{ClaimChecks, FetchedFrame, PendingReply};
+use crate::claim_check::{ClaimChecks, FetchedFrame, OutgoingMessage, PendingReply};
 use crate::dedup::Dedup;
 use crate::host_tasks::HostTasks;
 use crate::running_calls::RunningCalls;
@@ -62,35 +62,29 @@ impl CallListener {
 
     async fn serve(&self, message: Message) {
         let arrived = Instant::now();
+        let frame = &message.payload;
         let Some(reply) = &message.reply else {
-            return self.receive(&message.payload);
+            return self.receive(frame);
         };
-        let kind = Envelope::open(&message.payload).map(|envelope| envelope.kind());
-        match kind {
+        match Frame::decode(frame) {
+            Ok(Frame::Request(request)) => {
+                let running = self.server.answer(frame);
+                if let Some(answer) = self.until_cancelled(request.call, running).await {
+                    let pending = PendingReply::new(&request, arrived);
+                    let answer = answer.unwrap_or_default();
+                    self.send_reply(&pending, reply, answer).await;
+                }
+            }
             // Boxed because it is rare: the task of every call would have room for it.
-            Ok(Kind::Held) => {
-                Box::pin(self.serve_offloaded(&message.payload, arrived, reply)).await
+            Ok(Frame::Held(held)) => {
+                Box::pin(self.serve_offloaded(&held, arrived, reply)).await;
             }
             Ok(_) => {
-                let answering = self.server.answer(&message.payload);
-                let answer = match Frame::decode(&message.payload) {
-                    Ok(Frame::Request(request)) => {
-                        match self.until_cancelled(request.call, answering).await {
-                            Some(answer) => answer,
-                            None => return,
-                        }
-                    }
-                    _ => answering.await,
-                };
                 // An empty reply still reports that the frame was processed.
-                let answer = answer.unwrap_or_default();
-                self.send_reply(&message.payload, arrived, reply, answer)
-                    .await;
+                let answer = self.server.answer(frame).await.unwrap_or_default();
+                self.publish(reply, answer.into()).await;
             }
-            Err(error) => {
-                self.server.rejected().count_frame(&error);
-                self.publish(reply, Bytes::new()).await;
-            }
+            Err(error) => self.reject_frame(&error, reply).await,
         }
     }
 
@@ -121,30 +115,18 @@ impl CallListener {
     }
 
     /// Serves a call whose arguments are fetched first, if the call is admitted.
-    async fn serve_offloaded(&self, frame: &[u8], arrived: Instant, reply: &Subject) {
-        let read = Frame::decode(frame).and_then(|frame| match frame {
-            Frame::Held(held) => Ok((held, held.request()?)),
-            other => Err(FrameError::Unexpected {
-                expected: Kind::Held.name(),
-                found: other.kind().name(),
-            }),
-        });
-        let (held, request) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                self.server.rejected().count_frame(&error);
-                return self.publish(reply, Bytes::new()).await;
-            }
+    async fn serve_offloaded(&self, held: &Held<'_>, arrived: Instant, reply: &Subject) {
+        let request = match held.request() {
+            Ok(request) => request,
+            Err(error) => return self.reject_frame(&error, reply).await,
         };
-        let running = self.run_offloaded(&held, &request);
+        let running = self.run_offloaded(held, &request);
         let Some(ended) = self.until_cancelled(request.call, running).await else {
             return;
         };
-        let answer = match ended {
-            Ok(answer) => answer,
-            Err(failure) => reply_frame(&request, None, &Err(failure)),
-        };
-        self.send_reply(frame, arrived, reply, answer).await;
+        let answer = ended.unwrap_or_else(|failure| reply_frame(&request, None, &Err(failure)));
+        let pending = PendingReply::new(&request, arrived);
+        self.send_reply(&pending, reply, answer).await;
     }
 
     /// # Errors
@@ -159,19 +141,13 @@ impl CallListener {
         Ok(call.make(&fetched_request(&fetched, head)?).await)
     }
 
-    /// Sends the reply to a frame, offloaded if it exceeds a message.
-    async fn send_reply(&self, frame: &[u8], arrived: Instant, reply: &Subject, answer: Vec<u8>) {
-        if answer.len() > self.bus.max_payload()
-            && let Some(pending) = pending_reply(frame, arrived)
-        {
-            let outgoing = self.claim_checks.offload_reply(&pending, answer);
-            self.publish(reply, outgoing.message).await;
-            if let Some(fetched) = outgoing.fetched {
-                fetched.await;
-            }
-            return;
+    /// Sends the reply to a call, offloaded if it exceeds a message.
+    async fn send_reply(&self, pending: &PendingReply<'_>, reply: &Subject, answer: Vec<u8>) {
+        let OutgoingMessage { message, fetched } = self.claim_checks.offload_reply(pending, answer);
+        self.publish(reply, message).await;
+        if let Some(fetched) = fetched {
+            fetched.await;
         }
-        self.publish(reply, answer.into()).await;
     }
 
     async fn publish(&self, reply: &Subject, answer: Bytes) {
@@ -181,19 +157,15 @@ impl CallListener {
         }
     }
 
+    /// Counts an invalid frame, and sends an empty reply to it.
+    async fn reject_frame(&self, error: &FrameError, reply: &Subject) {
+        self.server.rejected().count_frame(error);
+        self.publish(reply, Bytes::new()).await;
+    }
+
     fn reject(&self, reason: RejectReason, detail: &str) {
         self.server.rejected().count(reason, detail);
     }
-}
-
-/// The reply that a frame requests; `None` for a frame without a result.
-fn pending_reply(frame: &[u8], arrived: Instant) -> Option<PendingReply<'_>> {
-    let request = match Frame::decode(frame) {
-        Ok(Frame::Request(request)) => request,
-        Ok(Frame::Held(held)) => held.request().ok()?,
-        _ => return None,
-    };
-    Some(PendingReply::new(&request, arrived))
 }
 
 /// Admits a call, then fetches its arguments: a rejected call costs no transfer.
