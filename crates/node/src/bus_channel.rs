@@ -15,7 +15,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use weft_bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
@@ -23,7 +22,7 @@ use weft_membership::HostId;
 use weft_telemetry::chain;
 use weft_wire::{Abandon, Envelope, Frame, Kind};
 
-use crate::claim_check::{ClaimChecks, ClaimStoreError, OutgoingMessage};
+use crate::claim_check::{ClaimChecks, OutgoingMessage};
 use crate::host_tasks::HostTasks;
 use crate::stream_server::StreamServer;
 use crate::subjects::{ChannelEnd, Subjects};
@@ -82,20 +81,11 @@ pub(super) struct Channel {
     queued_bytes: Arc<AtomicUsize>,
     /// The call in the abandon frame that `drop` sends; `None` to send none.
     abandon_on_drop: Option<u64>,
-    /// The frames of the other end that are offloaded: at most one is fetched at a time.
+    /// The offloaded frame of the other end that is being fetched.
     fetching: Option<BoxFuture<'static, Received>>,
     /// The waits until the other end has fetched the offloaded frames of this end. They are stored
     /// until then: credit bounds them for each stream, and the room of claim checks for the host.
     unfetched: FuturesUnordered<BoxFuture<'static, ()>>,
-}
-
-/// The reason a frame was not sent.
-#[derive(Debug, Error)]
-pub(super) enum ChannelSendError {
-    #[error("cannot offload a frame that exceeds a message")]
-    Store(#[from] ClaimStoreError),
-    #[error("cannot publish a frame")]
-    Publish(#[from] PublishError),
 }
 
 /// A channel opened by another host, with its first frame.
@@ -306,31 +296,26 @@ impl Channel {
     ///
     /// # Errors
     /// If the message was not sent.
-    pub(super) async fn send(&mut self, message: Bytes) -> Result<(), PublishError> {
+    pub(super) async fn send(
+        &mut self,
+        outgoing: impl Into<OutgoingMessage>,
+    ) -> Result<(), PublishError> {
+        let OutgoingMessage { message, fetched } = outgoing.into();
+        self.unfetched.extend(fetched);
         let bus = &self.channels.0.bus;
         bus.publish(&self.remote, Some(&self.local), message).await
     }
 
-    /// Sends a frame of a stream, whatever its size.
-    ///
-    /// # Errors
-    /// If the frame was not sent.
-    pub(super) async fn send_stream_frame(
-        &mut self,
-        frame: Vec<u8>,
-    ) -> Result<(), ChannelSendError> {
-        let outgoing = self.channels.0.claim_checks.offload(frame.into())?;
-        self.unfetched.extend(outgoing.fetched);
-        Ok(self.send(outgoing.message).await?)
-    }
-
-    /// Sends a reply that stream frames may follow.
-    ///
-    /// # Errors
-    /// If the reply was not sent.
-    pub(super) async fn send_reply(&mut self, reply: OutgoingMessage) -> Result<(), PublishError> {
-        self.unfetched.extend(reply.fetched);
-        self.send(reply.message).await
+    /// Sends a frame of a stream, whatever its size. Returns whether it was sent.
+    pub(super) async fn send_stream_frame(&mut self, frame: Vec<u8>) -> bool {
+        match self.channels.0.claim_checks.offload(frame.into()) {
+            Ok(outgoing) => self.send(outgoing).await.is_ok(),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::warn!(error, "a large frame of a stream was not sent");
+                false
+            }
+        }
     }
 
     /// Sends a reply that is the last frame of this end, and waits until it was fetched.

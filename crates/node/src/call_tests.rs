@@ -22,9 +22,9 @@ use weft_link::{
 };
 use weft_membership::HostId;
 use weft_membership::routing::Router;
-use weft_wire::{FailureCode, Frame, Importer, Reply, Request, Target};
+use weft_wire::{Chunk, FailureCode, Frame, Importer, Reply, Request, Target};
 
-use crate::bus_channel::BusChannels;
+use crate::bus_channel::{BusChannels, Received};
 use crate::call_client::CallClient;
 use crate::call_routing::CallRouter;
 use crate::call_server::CallListener;
@@ -174,6 +174,8 @@ struct Pair {
     network: LocalNetwork,
     client: CallClient,
     components: Components,
+    /// The claim checks of the callee's host.
+    callee_claims: ClaimChecks,
     tasks: HostTasks,
     stop: CancellationToken,
     _membership: watch::Sender<Arc<crate::membership_task::MembershipSnapshot>>,
@@ -188,7 +190,7 @@ impl Pair {
         });
         let (tasks, stop) = (HostTasks::default(), CancellationToken::new());
         let components = Components::new();
-        serve(&network, &components, &tasks, &stop).await;
+        let callee_claims = serve(&network, &components, &tasks, &stop).await;
 
         let mut membership = TestMembership::new();
         let mut others = [host(OTHER, 1)];
@@ -229,6 +231,7 @@ impl Pair {
             network,
             client,
             components,
+            callee_claims,
             tasks,
             stop,
             _membership: snapshots,
@@ -269,13 +272,13 @@ impl Drop for Pair {
     }
 }
 
-/// Runs the callee's host.
+/// Runs the callee's host, and returns its claim checks.
 async fn serve(
     network: &LocalNetwork,
     components: &Components,
     tasks: &HostTasks,
     stop: &CancellationToken,
-) {
+) -> ClaimChecks {
     let scope = Scope::new("test").unwrap();
     let bus = network.join("callee", &scope).lane(Lane::Calls);
     let subjects = Subjects::new(&scope, OTHER).unwrap();
@@ -301,6 +304,7 @@ async fn serve(
     let messages = bus.subscribe(&subjects.channels).await;
     let streams = server(components, &claim_checks, tasks);
     tasks.spawn(channels.serve(messages, streams, stop.clone()));
+    claim_checks
 }
 
 fn server(components: &Components, claim_checks: &ClaimChecks, tasks: &HostTasks) -> StreamServer {
@@ -409,6 +413,31 @@ async fn a_stream_has_chunks_of_any_size_in_their_order() {
     };
     let both = async { tokio::join!(call, streams) };
     timeout(WAIT_MAX, both).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_offloaded_chunk_is_fetched_from_the_other_end_of_its_channel_only() {
+    let pair = Pair::new().await;
+    let scope = Scope::new("test").unwrap();
+    let stranger = HostId::from_key([9; 32]);
+    let bus = pair.network.join("stranger", &scope).lane(Lane::Calls);
+    let subjects = Subjects::new(&scope, stranger).unwrap();
+    let mut messages = bus.subscribe(&subjects.channels).await;
+    let mut channel = pair.client.channels.open(stranger, 1).unwrap();
+    channel.send(Bytes::new()).await.unwrap();
+    let opened = messages.next_message().await.unwrap();
+    let chunk = encoded(&Frame::Chunk(Chunk {
+        call: 1,
+        stream: 1,
+        payload: &bytes(LARGE),
+    }));
+    // A claim on a frame of the callee's host, announced by the stranger.
+    let announced = pair.callee_claims.offload(chunk.into()).unwrap();
+    let caller_end = opened.reply.unwrap();
+    let sent = bus.publish(&caller_end, Some(&opened.subject), announced.message);
+    sent.await.unwrap();
+    let received = timeout(WAIT_MAX, channel.receive()).await.unwrap();
+    assert!(matches!(received, Received::Gap), "{received:?}");
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ impl<'a> ChannelTransport<'a> {
                     },
                 },
                 outgoing = self.remote.next(), if !has_sent_all => match outgoing {
-                    Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
+                    Some(outgoing) => if !channel.send_stream_frame(outgoing).await {
                         return Err(Outcome::BusLost);
                     },
                     None => has_sent_all = true,
@@ -111,7 +111,7 @@ pub(super) async fn forward_frames(
                 break;
             },
             outgoing = remote.next() => match outgoing {
-                Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
+                Some(outgoing) => if !channel.send_stream_frame(outgoing).await {
                     return;
                 },
                 None => {

@@ -96,7 +96,7 @@ impl StreamServer {
                     return;
                 },
                 outgoing = remote.next(), if !has_sent_all => match outgoing {
-                    Some(outgoing) => if channel.send_stream_frame(outgoing).await.is_err() {
+                    Some(outgoing) => if !channel.send_stream_frame(outgoing).await {
                         return;
                     },
                     None => has_sent_all = true,
@@ -108,7 +108,7 @@ impl StreamServer {
             Ok(Answer::Streaming(reply)) => {
                 channel.abandon_on_drop(Some(call));
                 let reply = self.message(pending.as_ref(), reply);
-                if channel.send_reply(reply).await.is_err() {
+                if channel.send(reply).await.is_err() {
                     return;
                 }
                 let work = async {
@@ -123,7 +123,7 @@ impl StreamServer {
                 let reply = self.message(pending.as_ref(), reply);
                 // Frames about abandoned streams go before the reply, which is the last frame.
                 while let Some(outgoing) = remote.try_next() {
-                    let _ = channel.send_stream_frame(outgoing).await;
+                    channel.send_stream_frame(outgoing).await;
                 }
                 // The caller has a deadline.
                 let _ = channel.send_last(reply).await;
