@@ -1,9 +1,9 @@
 //! A side of a call whose other side is on another host: its messages are encoded as frames, and
 //! the frames of the other side are decoded.
 //!
-//! The transport of the frames owns a [`RemoteSide`]: it takes the frames to send from it, in order,
-//! and passes received frames to it. A `RemoteSide` does not keep its side alive: when the side is
-//! dropped, the last frames to send are those that report it.
+//! The transport of the frames owns a [`RemoteSide`]: it takes the frames to send from it, in
+//! order, and passes received frames to it. A `RemoteSide` does not keep its side alive: when the
+//! side is dropped, the last frames to send are those that report it.
 
 use std::sync::{Arc, Weak};
 

@@ -211,7 +211,8 @@ fn give_back(callee: Callee) {
     }
 }
 
-/// Sends the answer, once. A closed channel means that the importer does not wait any more, and is ignored.
+/// Sends the answer, once. A closed channel means that the importer does not wait any more, and is
+/// ignored.
 fn send_once<O>(answer: &mut Option<oneshot::Sender<Answer<O>>>, value: Answer<O>) {
     if let Some(answer) = answer.take() {
         let _ = answer.send(value);
