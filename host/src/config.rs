@@ -25,7 +25,7 @@ pub struct HostConfig {
     /// True if calls between stores of this host go over frames of the wire protocol too: slower,
     /// and a test that frames support all features of links.
     pub links_over_wire: bool,
-    /// The lattice to join; `None` for a standalone host.
+    /// The lattice to join; `None` for a host alone.
     pub mesh: Option<MeshConfig>,
     /// Stores the log lines of guests for `weft logs`.
     pub logs: Logs,

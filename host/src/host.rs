@@ -12,7 +12,7 @@ use weft_control::{HostNameError, check_host_name, token};
 use weft_ingress::Server;
 use weft_link::CallServer;
 use weft_node::admin::{About, Admin, Sources};
-use weft_node::controller::{Controller, Lattice, Parts};
+use weft_node::controller::{Controller, Parts};
 use weft_node::runtime::Runtime;
 use weft_node::{Files, HostLabels, Joined, LabelsError, Mesh, MeshError};
 use weft_provider::Registry;
@@ -33,7 +33,7 @@ const HAND_OVER_DIVISOR: u32 = 2;
 /// A running host.
 pub struct Host {
     controller: Controller,
-    mesh: Option<Joined>,
+    mesh: Joined,
     http: Option<Server>,
     admin: Admin,
     token: String,
@@ -94,7 +94,7 @@ pub enum StartError {
     Artifacts(#[from] ArtifactError),
     /// The apps of the desired state cannot be started.
     #[error("cannot start the apps of the stored desired state")]
-    Restore(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Restore(#[source] MeshError),
     /// A server cannot listen on its address.
     #[error("cannot listen on `{address}` for {what}; choose another address with `--{flag}`")]
     Listen {
@@ -143,7 +143,8 @@ impl Host {
         let labels = labels.map_err(StartError::Labels)?;
         let mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
         let server = FrameServer::default();
-        let hosts = mesh.as_ref().map(Mesh::hosts);
+        // A route or a link to a component that does not run here leads nowhere on a host alone.
+        let hosts = config.mesh.as_ref().map(|_| mesh.hosts());
         let links = RuntimeLinks {
             tasks: tasks.clone(),
             server: server.clone(),
@@ -157,47 +158,31 @@ impl Host {
         } = open(&config, registry.clone(), links).await?;
         let call_server: Arc<dyn CallServer> = Arc::new(server.clone());
         let parts = Parts {
-            store: store.clone(),
             runtime: runtime.clone(),
             server: call_server.clone(),
             hosts,
             registry: registry.clone(),
             providers_directory: config.paths().providers(),
             events: events.clone(),
-            lattice: match config.mesh {
-                Some(_) => Lattice::Clustered,
-                None => Lattice::Standalone,
-            },
         };
-        let controller = Controller::start(parts, &tasks.clone().into())
-            .await
-            .map_err(|error| StartError::Restore(Box::new(error)))?;
+        let controller = Controller::start(parts, &tasks.clone().into());
         let snapshots = controller.watch();
         server.find_in(move |app| snapshots.borrow().running(app).cloned());
-        let mesh = match mesh {
-            Some(mesh) => {
-                let snapshots = controller.watch();
-                let parts = weft_node::Parts {
-                    controller: controller.clone(),
-                    server: call_server,
-                    find_handler: Arc::new(move |app, component| {
-                        snapshots.borrow().handler(app, component)
-                    }),
-                    artifacts: artifacts.clone(),
-                    store,
-                    runtime: runtime.clone(),
-                    local_stores: Arc::new(local_stores(&registry)),
-                    calls_max: runtime.instances_max(),
-                };
-                let lattice = config.mesh.as_ref().map(|mesh| mesh.lattice.clone());
-                let joined = mesh.join(parts).await;
-                Some(joined.map_err(|source| StartError::Mesh {
-                    lattice: lattice.unwrap_or_default(),
-                    source,
-                })?)
-            }
-            None => None,
+        let snapshots = controller.watch();
+        let parts = weft_node::Parts {
+            controller: controller.clone(),
+            server: call_server,
+            find_handler: Arc::new(move |app, component| {
+                snapshots.borrow().handler(app, component)
+            }),
+            artifacts: artifacts.clone(),
+            store,
+            runtime: runtime.clone(),
+            local_stores: Arc::new(local_stores(&registry)),
+            calls_max: runtime.instances_max(),
         };
+        let mesh = mesh.join(parts).await;
+        let mesh = mesh.map_err(|source| mesh_error(&config, source))?;
         let http = start_http(&config, &controller).await?;
         let token = make_token()?;
         let about = About {
@@ -261,13 +246,11 @@ impl Host {
     /// Dropping the future aborts the requests in flight.
     pub async fn shutdown(self, deadline: Duration) -> DrainOutcome {
         let until = tokio::time::Instant::now() + deadline;
-        if let Some(mesh) = &self.mesh {
-            // From now on, calls go to other hosts; this host serves the components that other
-            // hosts do not run yet.
-            mesh.drain();
-            if !mesh.hand_over(deadline / HAND_OVER_DIVISOR).await {
-                tracing::warn!("other hosts did not take over all components in time");
-            }
+        // From now on, calls go to other hosts; this host serves the components that other hosts do
+        // not run yet.
+        self.mesh.drain();
+        if !self.mesh.hand_over(deadline / HAND_OVER_DIVISOR).await {
+            tracing::warn!("other hosts did not take over all components in time");
         }
         let deadline = until.saturating_duration_since(tokio::time::Instant::now());
         let finished = match self.http {
@@ -276,9 +259,7 @@ impl Host {
         };
         let in_flight = self.controller.snapshot().in_flight();
         self.admin.stop(STOP_DEADLINE).await;
-        if let Some(mesh) = &self.mesh {
-            mesh.leave().await;
-        }
+        self.mesh.leave().await;
         self.controller.stop().await;
         self.tasks.close();
         if tokio::time::timeout(STOP_DEADLINE, self.tasks.wait())
@@ -308,15 +289,16 @@ impl Host {
     }
 }
 
-/// Prepares the host to join the lattice of the config, if there is one.
+/// Prepares the host to join the lattice of the config, or to be alone.
 async fn prepare_mesh(
     config: &HostConfig,
     labels: &HostLabels,
     events: &Events,
     tasks: &TaskTracker,
-) -> Result<Option<Mesh>, StartError> {
+) -> Result<Mesh, StartError> {
     let Some(mesh) = &config.mesh else {
-        return Ok(None);
+        let alone = Mesh::alone(&config.name, labels, events, tasks.clone().into());
+        return alone.map_err(|source| mesh_error(config, source));
     };
     let paths = config.paths();
     let files = Files {
@@ -324,10 +306,17 @@ async fn prepare_mesh(
         life: paths.host_life(),
     };
     let prepared = Mesh::prepare(mesh, &files, labels, events, tasks.clone().into()).await;
-    prepared.map(Some).map_err(|source| StartError::Mesh {
-        lattice: mesh.lattice.clone(),
-        source,
-    })
+    prepared.map_err(|source| mesh_error(config, source))
+}
+
+fn mesh_error(config: &HostConfig, source: MeshError) -> StartError {
+    match &config.mesh {
+        Some(mesh) => StartError::Mesh {
+            lattice: mesh.lattice.clone(),
+            source,
+        },
+        None => StartError::Restore(source),
+    }
 }
 
 /// The storage of a data directory, and the runtime over it.

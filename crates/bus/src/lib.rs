@@ -328,6 +328,15 @@ impl Bus {
         }
     }
 
+    /// True if no other host can join this bus; see [`local::alone`].
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        match &self.transport {
+            Transport::Nats(_) => false,
+            Transport::Local(endpoint) => endpoint.is_alone,
+        }
+    }
+
     /// The implementation behind this bus. For the buckets in `weft-state`.
     #[must_use]
     pub fn transport(&self) -> &Transport {

@@ -10,6 +10,8 @@ pub enum BusStatus {
     Connected,
     /// No messages arrive.
     Disconnected,
+    /// The bus has no other host, and never will.
+    Alone,
 }
 
 /// The reason why the view of other hosts is frozen, and placement paused.
@@ -40,11 +42,14 @@ pub(super) enum Connection {
     Settled,
     /// The connection is lost. Next: `Settling`.
     Disconnected,
+    /// There is no other host to receive heartbeats of. Final.
+    Alone,
 }
 
 impl Connection {
     pub(super) fn on_bus(&mut self, now: Moment, status: BusStatus) {
         *self = match (*self, status) {
+            (_, BusStatus::Alone) => Self::Alone,
             (Self::Unconnected, BusStatus::Connected) => Self::Settling {
                 pause: PlacementPause::Joining,
                 until: now + SETTLE_AFTER_START,
@@ -57,7 +62,7 @@ impl Connection {
 
     /// The host was stalled, so messages may have been lost meanwhile.
     pub(super) fn on_stall(&mut self, now: Moment) {
-        if self.is_connected() {
+        if matches!(self, Self::Settling { .. } | Self::Settled) {
             *self = Self::returning(now);
         }
     }
@@ -75,7 +80,7 @@ impl Connection {
         match self {
             Self::Unconnected => Some(PlacementPause::Unconnected),
             Self::Settling { pause, .. } => Some(pause),
-            Self::Settled => None,
+            Self::Settled | Self::Alone => None,
             Self::Disconnected => Some(PlacementPause::Disconnected),
         }
     }
@@ -83,7 +88,7 @@ impl Connection {
     /// True if messages can be sent and received.
     pub(super) fn is_connected(self) -> bool {
         match self {
-            Self::Settling { .. } | Self::Settled => true,
+            Self::Settling { .. } | Self::Settled | Self::Alone => true,
             Self::Unconnected | Self::Disconnected => false,
         }
     }

@@ -162,6 +162,10 @@ impl Membership {
     pub fn on_bus(&mut self, now: Moment, status: BusStatus) {
         self.on_time(now);
         self.connection.on_bus(now, status);
+        if status == BusStatus::Alone {
+            // Placement never was paused, so its resumption is not an event.
+            self.reported_freeze = None;
+        }
     }
 
     // === output ===

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weft_lattice_config::placement::{self, Plan};
+use weft_lattice_config::App;
+use weft_lattice_config::placement::{self, ComponentId, Plan};
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 
@@ -24,17 +25,12 @@ pub(crate) struct ClusterView {
 impl ClusterView {
     /// The desired apps, by name.
     pub(crate) fn apps(&self) -> impl Iterator<Item = &Deployed> {
-        let records = self.replica.apps().values();
-        records.filter_map(|record| match &**record {
-            Record::Deployed(deployed) => Some(deployed),
-            Record::Removed { .. } => None,
-        })
+        desired_apps(&self.replica)
     }
 
     /// The placement of all components.
     pub(crate) fn plan(&self) -> Plan {
-        let (view, stores) = (&self.membership.view, &self.local_stores);
-        self.replica.with_input(view, stores, placement::plan)
+        plan(&self.replica, &self.membership, &self.local_stores)
     }
 
     /// The placement if `deployed` were the desired revision of its app.
@@ -45,7 +41,46 @@ impl ClusterView {
         let known = replica.apps().get(&app);
         deployed.revision = known.map_or(0, |known| known.revision()) + 1;
         replica.take_app(app, Record::Deployed(deployed));
-        let (view, stores) = (&self.membership.view, &self.local_stores);
-        replica.with_input(view, stores, placement::plan)
+        plan(&replica, &self.membership, &self.local_stores)
     }
+}
+
+/// The placement of all components of a replica.
+pub(crate) fn plan(
+    replica: &DesiredReplica,
+    membership: &MembershipSnapshot,
+    local_stores: &BTreeSet<String>,
+) -> Plan {
+    if membership.is_alone {
+        return plan_alone(replica, membership);
+    }
+    replica.with_input(&membership.view, local_stores, placement::plan)
+}
+
+/// The placement of a host alone: one replica of every component, whatever the requirements.
+fn plan_alone(replica: &DesiredReplica, membership: &MembershipSnapshot) -> Plan {
+    let hosts = membership.view.hosts();
+    let hosts: Vec<_> = hosts
+        .filter_map(|host| host.id.to_string().parse().ok())
+        .collect();
+    let ids = |app: &App| {
+        let components = app.spec.components.iter().map(|component| ComponentId {
+            app: app.metadata.name.clone(),
+            component: component.name.clone(),
+        });
+        components.collect::<Vec<_>>()
+    };
+    let components = desired_apps(replica).flat_map(|deployed| ids(&deployed.app));
+    Plan {
+        assignments: components.map(|id| (id, hosts.clone())).collect(),
+        ..Plan::default()
+    }
+}
+
+fn desired_apps(replica: &DesiredReplica) -> impl Iterator<Item = &Deployed> {
+    let records = replica.apps().values();
+    records.filter_map(|record| match &**record {
+        Record::Deployed(deployed) => Some(deployed),
+        Record::Removed { .. } => None,
+    })
 }

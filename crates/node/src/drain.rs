@@ -66,13 +66,14 @@ impl Joined {
 
     /// Waits, for `wait_max` at most, until the components of this host are ready on other hosts.
     /// Returns whether they are. Components that may run on no other host stay and are not waited
-    /// for; a host with a frozen view waits for none.
+    /// for; a host alone or with a frozen view waits for none.
     pub async fn hand_over(&self, wait_max: Duration) -> bool {
         let (mut membership, mut replica) = (self.membership.clone(), self.replica.clone());
         let mut snapshots = self.writer.controller.watch();
         let hand_over = async {
             loop {
-                if membership.borrow_and_update().pause.is_some() || self.has_handed_over() {
+                let is_paused = membership.borrow_and_update().pause.is_some();
+                if is_paused || self.lattice.is_none() || self.has_handed_over() {
                     return;
                 }
                 snapshots.borrow_and_update();

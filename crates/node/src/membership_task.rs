@@ -40,6 +40,8 @@ pub struct MembershipSnapshot {
     pub view: View,
     /// The reason the view is frozen, if it is.
     pub pause: Option<PlacementPause>,
+    /// True if no other host can join.
+    pub is_alone: bool,
 }
 
 pub(super) struct MembershipTask {
@@ -62,16 +64,20 @@ pub(super) struct MembershipTask {
 
 impl MembershipTask {
     pub(super) fn new(
-        membership: Membership,
+        mut membership: Membership,
         bus: Bus,
         subjects: Subjects,
         self_report: SelfReport,
         events: Events,
     ) -> Self {
+        if bus.is_alone() {
+            membership.on_bus(Moment::START, BusStatus::Alone);
+        }
         let router = Router::new(membership.identity().host);
         let snapshot = MembershipSnapshot {
             view: membership.view().clone(),
             pause: membership.placement_pause(),
+            is_alone: bus.is_alone(),
         };
         Self {
             lattice: membership.identity().lattice.clone(),
@@ -187,6 +193,7 @@ impl MembershipTask {
 
     fn on_status(&mut self, status: &Status) {
         let status = match status {
+            _ if self.bus.is_alone() => BusStatus::Alone,
             Status::Connected { .. } => BusStatus::Connected,
             Status::Disconnected { .. } => BusStatus::Disconnected,
         };
@@ -211,6 +218,7 @@ impl MembershipTask {
             *snapshot = Arc::new(MembershipSnapshot {
                 view: view.clone(),
                 pause,
+                is_alone: snapshot.is_alone,
             });
             true
         });

@@ -1,16 +1,19 @@
 //! This host as a member of a lattice of many ([ADR
-//! 8](../../../docs/adr/0008-one-lattice-of-many-hosts.md)): prepared ([`Mesh`]), then joined
-//! ([`Joined`]). Spawns and connects the tasks in between.
+//! 8](../../../docs/adr/0008-one-lattice-of-many-hosts.md)) or of one ([ADR
+//! 14](../../../docs/adr/0014-a-host-alone-is-a-lattice-of-one.md)): prepared ([`Mesh`]), then
+//! joined ([`Joined`]). Spawns and connects the tasks in between.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use weft_bus::local::{self, LocalOptions};
 use weft_bus::nats::{self, NatsError, NatsOptions};
 use weft_bus::{Bus, Lane, Scope, SubjectError};
+use weft_control::JSON_BYTES_MAX;
 use weft_ingress::ForwardedRequests;
 use weft_ingress::forwarded::FindHandler;
 use weft_lattice_config::{App, AppName, NameError, placement};
@@ -20,6 +23,8 @@ use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::{BucketOptions, StoreError};
 use weft_state::desired::DesiredReplica;
+use weft_state::desired::record_codec::Said;
+use weft_state::objects::Objects;
 use weft_state::store::{Store, StoreError as DatabaseError};
 use weft_telemetry::events::Events;
 
@@ -50,6 +55,9 @@ use crate::{claim_check, inventory_publisher};
 
 /// The most records of peers that wait for the reconciler; then the peer sync waits.
 const PEER_RECORDS_QUEUED_MAX: usize = 64;
+
+/// The lattice of a host alone. No other host sees the name, and no command prints it.
+const LATTICE_ALONE: &str = "alone";
 
 /// The settings for joining a lattice.
 #[derive(Debug, Clone)]
@@ -119,7 +127,8 @@ pub struct Mesh {
 /// A host that has joined. Cheap to clone.
 #[derive(Clone)]
 pub struct Joined {
-    pub(crate) lattice: Arc<str>,
+    /// The name of the lattice; `None` for a host alone.
+    pub(crate) lattice: Option<Arc<str>>,
     pub(crate) me: HostId,
     pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     /// The desired state, as far as this host has received it.
@@ -132,6 +141,7 @@ pub struct Joined {
     /// Cancelled once this host has reported that it left.
     pub(crate) left: CancellationToken,
     pub(crate) bus: Bus,
+    tasks: HostTasks,
 }
 
 /// The parts of a host that work in a lattice.
@@ -164,9 +174,10 @@ pub struct Files {
 
 /// The published state of the reconciliation tasks.
 struct TaskOutputs {
-    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
-    pub(crate) conditions: watch::Receiver<BTreeSet<HostCondition>>,
+    replica: watch::Receiver<Arc<DesiredReplica>>,
+    conditions: watch::Receiver<BTreeSet<HostCondition>>,
     decision: watch::Receiver<Arc<Decision>>,
+    has_reconciled: watch::Receiver<bool>,
 }
 
 impl Mesh {
@@ -200,6 +211,31 @@ impl Mesh {
         Self::over_bus(bus, identity, host, buckets, labels, events, tasks)
     }
 
+    /// Prepares a host alone: a lattice of one, on a bus that no other host can join.
+    ///
+    /// # Errors
+    /// A [`MeshError`] if the settings can never work.
+    pub fn alone(
+        host: &str,
+        labels: &HostLabels,
+        events: &Events,
+        tasks: HostTasks,
+    ) -> Result<Self, MeshError> {
+        let scope = Scope::new(LATTICE_ALONE).map_err(MeshError::Lattice)?;
+        let options = LocalOptions {
+            // A manifest is limited by the admin API alone.
+            max_payload: JSON_BYTES_MAX,
+            ..LocalOptions::default()
+        };
+        let identity = Identity {
+            lattice: LATTICE_ALONE.to_owned(),
+            host: HostId::from_key([0; 32]),
+            incarnation: 1,
+        };
+        let (bus, buckets) = (local::alone(&scope, options), BucketOptions::default());
+        Self::over_bus(bus, identity, host, buckets, labels, events, tasks)
+    }
+
     /// Prepares a host to join the lattice of a bus, which may be in-process. `host` is the display
     /// name.
     ///
@@ -215,6 +251,11 @@ impl Mesh {
         tasks: HostTasks,
     ) -> Result<Self, MeshError> {
         let (me, incarnation) = (identity.host, identity.incarnation);
+        // A host alone has no moves between hosts to report.
+        let events = match bus.is_alone() {
+            true => Events::new(),
+            false => events.clone(),
+        };
         let invalid = |error: &dyn std::error::Error| MeshError::Contents(error.to_string());
         let about = Contents {
             name: host.to_owned(),
@@ -262,7 +303,7 @@ impl Mesh {
             bus,
             subjects,
             tasks,
-            events: events.clone(),
+            events,
             environment: Environment::default(),
         })
     }
@@ -347,13 +388,14 @@ impl Mesh {
         self.tasks.spawn(health_probe.run(probes, stop.clone()));
     }
 
-    /// Joins: sends and receives heartbeats, reconciles, and serves calls.
+    /// Joins: sends and receives heartbeats, reconciles, and serves calls. A host alone has
+    /// started its apps when this returns.
     ///
     /// # Errors
     /// A [`MeshError`] if the settings can never work.
     pub async fn join(mut self, parts: Parts) -> Result<Joined, MeshError> {
         let control = self.bus.lane(Lane::Control);
-        let stores = LatticeStores::open(&control, &self.buckets).map_err(MeshError::Buckets)?;
+        let stores = LatticeStores::open(&control, &self.buckets, &parts.store)?;
         let stop = CancellationToken::new();
         let (controller, artifacts) = (parts.controller.clone(), parts.artifacts.clone());
         let snapshots: watch::Receiver<Arc<Snapshot>> = controller.watch();
@@ -362,13 +404,16 @@ impl Mesh {
             running: u32::try_from(load_snapshots.borrow().in_flight()).unwrap_or(u32::MAX),
             limit: calls_max,
         });
-        self.spawn_call_tasks(parts.server.clone(), parts.find_handler.clone(), &stop)
-            .await;
+        if !self.bus.is_alone() {
+            let (server, find) = (parts.server.clone(), parts.find_handler.clone());
+            self.spawn_call_tasks(server, find, &stop).await;
+        }
         let local_stores = parts.local_stores.clone();
         let TaskOutputs {
             replica,
             conditions,
             decision,
+            mut has_reconciled,
         } = self.spawn_tasks(parts, stores.clone(), &stop).await?;
         let publisher = inventory_publisher::publish(
             snapshots,
@@ -389,8 +434,14 @@ impl Mesh {
         };
         self.tasks.spawn(membership_run);
         self.state.send_replace(HostState::Ready);
+        if self.bus.is_alone() {
+            // An error means that the host is stopping.
+            let _ = has_reconciled
+                .wait_for(|has_reconciled| *has_reconciled)
+                .await;
+        }
         Ok(Joined {
-            lattice: self.bus.scope().lattice().into(),
+            lattice: (!self.bus.is_alone()).then(|| self.bus.scope().lattice().into()),
             me: self.me,
             membership: self.membership,
             replica: replica.clone(),
@@ -402,11 +453,13 @@ impl Mesh {
                 artifacts,
                 replica,
                 environment: self.environment,
+                turn: Arc::new(Semaphore::new(1)),
             },
             state: Arc::new(self.state),
             stop,
             left,
             bus: self.bus,
+            tasks: self.tasks,
         })
     }
 
@@ -418,19 +471,60 @@ impl Mesh {
         stop: &CancellationToken,
     ) -> Result<TaskOutputs, MeshError> {
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
-        let (replica_file, replica) = ReplicaFile::read(parts.store).map_err(MeshError::Replica)?;
+        let (replica_file, replica) =
+            ReplicaFile::read(parts.store.clone()).map_err(MeshError::Replica)?;
         let output = ReconcilerOutput {
             replica: watch::Sender::new(Arc::new(replica.clone())),
             is_bucket_unavailable: watch::Sender::new(false),
             needed_artifacts: watch::Sender::default(),
             conditions: watch::Sender::default(),
             decision: watch::Sender::default(),
+            has_reconciled: watch::Sender::new(false),
         };
         let outputs = TaskOutputs {
             replica: output.replica.subscribe(),
             conditions: output.conditions.subscribe(),
             decision: output.decision.subscribe(),
+            has_reconciled: output.has_reconciled.subscribe(),
         };
+        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
+        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
+        let received_artifacts = local_artifacts.subscribe();
+        if let Some(objects) = stores.objects {
+            let channels = (peer_records, local_artifacts);
+            self.spawn_peer_tasks(&parts, &me, objects, &output, channels, stop)
+                .await;
+        }
+        let reconciler = Reconciler::new(reconciler::Parts {
+            records: stores.records,
+            membership: self.membership.clone(),
+            bus: self.bus.status(),
+            last_tick: self.membership_task.last_tick(),
+            me,
+            controller: parts.controller,
+            replica_file,
+            replica,
+            local_stores: parts.local_stores,
+            events: self.events.clone(),
+            peer_records: received_records,
+            local_artifacts: received_artifacts,
+            output,
+        });
+        self.tasks.spawn(reconciler.run(stop.clone()));
+        Ok(outputs)
+    }
+
+    /// Spawns the tasks that exchange records and artifacts with other hosts, and prepare for their
+    /// loss.
+    async fn spawn_peer_tasks(
+        &self,
+        parts: &Parts,
+        me: &placement::HostId,
+        objects: Objects,
+        output: &ReconcilerOutput,
+        (peer_records, local_artifacts): (mpsc::Sender<Said>, watch::Sender<LocalArtifacts>),
+        stop: &CancellationToken,
+    ) {
         let peer_client = PeerClient {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
@@ -438,8 +532,6 @@ impl Mesh {
             incarnation: self.incarnation,
             sequence: Arc::default(),
         };
-        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
-        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
         let peer_server = PeerServer {
             client: peer_client.clone(),
             artifacts: parts.artifacts.clone(),
@@ -454,38 +546,22 @@ impl Mesh {
             records: peer_records,
             seed: self.environment.seed(),
         };
-        let prepares_ahead = parts.runtime.prepares_ahead();
         let precompiler = Precompiler {
             me: me.clone(),
             membership: self.membership.clone(),
             replica: output.replica.subscribe(),
             local_artifacts: local_artifacts.subscribe(),
             controller: parts.controller.clone(),
-            runtime: parts.runtime,
+            runtime: parts.runtime.clone(),
             artifacts: parts.artifacts.clone(),
             local_stores: parts.local_stores.clone(),
         };
-        let reconciler = Reconciler::new(reconciler::Parts {
-            records: stores.records,
-            membership: self.membership.clone(),
-            bus: self.bus.status(),
-            last_tick: self.membership_task.last_tick(),
-            me,
-            controller: parts.controller,
-            replica_file,
-            replica,
-            local_stores: parts.local_stores,
-            events: self.events.clone(),
-            peer_records: received_records,
-            local_artifacts: local_artifacts.subscribe(),
-            output,
-        });
         let artifact_fetcher = ArtifactFetcher {
-            objects: stores.objects,
-            artifacts: parts.artifacts,
+            objects,
+            artifacts: parts.artifacts.clone(),
             membership: self.membership.clone(),
             is_bucket_unavailable: peer_sync.is_bucket_unavailable.clone(),
-            needed: reconciler.needed_artifacts(),
+            needed: output.needed_artifacts.subscribe(),
             peer_client,
             local: local_artifacts,
         };
@@ -494,11 +570,9 @@ impl Mesh {
         self.tasks.spawn(peer_server.run(requests, stop.clone()));
         self.tasks.spawn(peer_sync.run(stop.clone()));
         self.tasks.spawn(artifact_fetcher.run(stop.clone()));
-        if prepares_ahead {
+        if parts.runtime.prepares_ahead() {
             self.tasks.spawn(precompiler.run(stop.clone()));
         }
-        self.tasks.spawn(reconciler.run(stop.clone()));
-        Ok(outputs)
     }
 }
 
@@ -521,20 +595,25 @@ impl Joined {
         self.decision.clone()
     }
 
-    /// Deploys `app` to the lattice.
+    /// Deploys `app` to the lattice. Dropping the future does not undo the deploy.
     ///
     /// # Errors
     /// Any [`DeployError`]; then nothing is changed.
     pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        self.writer.deploy(app).await
+        let writer = self.writer.clone();
+        let deploy = self.tasks.spawn(async move { writer.deploy(app).await });
+        deploy.await.map_err(|_| DeployError::Internal)?
     }
 
-    /// Removes an app from the lattice. Returns the revision of the removal.
+    /// Removes an app from the lattice. Returns the revision of the removal. Dropping the future
+    /// does not undo the removal.
     ///
     /// # Errors
     /// Any [`DeployError`]; then nothing is changed.
     pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        self.writer.undeploy(app).await
+        let writer = self.writer.clone();
+        let undeploy = self.tasks.spawn(async move { writer.undeploy(app).await });
+        undeploy.await.map_err(|_| DeployError::Internal)?
     }
 
     /// Reports that this host has left, and stops its tasks.

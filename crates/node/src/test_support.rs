@@ -29,7 +29,7 @@ use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
 use crate::HostLabels;
-use crate::controller::{self, Controller, Lattice, Snapshot};
+use crate::controller::{self, Controller, Snapshot};
 use crate::fake_runtime::{FakeApp, FakeCallServer, FakeRuntime, REVISION_ANNOTATION};
 use crate::membership_task::MembershipSnapshot;
 use crate::mesh::{Joined, Mesh, Parts};
@@ -113,6 +113,7 @@ impl TestMembership {
         Arc::new(MembershipSnapshot {
             view: self.own.view().clone(),
             pause: self.own.placement_pause(),
+            is_alone: false,
         })
     }
 }
@@ -339,16 +340,14 @@ impl TestDisk {
         );
         let mesh = mesh.unwrap();
         let parts = controller::Parts {
-            store: self.store.clone(),
             runtime: runtime.clone(),
             server: server.clone(),
             hosts: Some(mesh.hosts()),
             registry: Registry::default(),
             providers_directory: self.directory.path().join("providers"),
-            lattice: Lattice::Clustered,
             events: events.clone(),
         };
-        let controller = Controller::start(parts, &tasks).await.unwrap();
+        let controller = Controller::start(parts, &tasks);
         let finder = controller.clone();
         let parts = Parts {
             controller: controller.clone(),

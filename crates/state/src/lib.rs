@@ -1,9 +1,9 @@
 //! State of a lattice that outlives its hosts: the desired state, key-value buckets, component
 //! artifacts.
 //!
-//! A lattice of one process keeps its desired state in an embedded database file ([`store::Store`])
-//! and artifacts beside it, addressed by digest ([`artifacts::Artifacts`]). A lattice of many hosts
-//! keeps both in JetStream ([`desired`], [`objects`], [`kv`]), and each host has a replica
+//! Each host has its desired state in an embedded database file ([`store::Store`]) and artifacts
+//! beside it, addressed by digest ([`artifacts::Artifacts`]). A lattice of many hosts has both in
+//! JetStream too ([`desired`], [`objects`], [`kv`]); the database is then a replica
 //! ([`desired::DesiredReplica`]), which [`peers`] can fill where JetStream is unavailable.
 
 pub mod artifacts;

@@ -1,4 +1,4 @@
-//! The bus within one process: for a lattice of one process, for tests, and for the simulation.
+//! The bus within one process: for a host alone ([`alone`]), for tests, and for the simulation.
 //!
 //! A [`LocalNetwork`] takes the place of the servers. Each host joins it and gets a [`Bus`] of its
 //! own. The path between two hosts can be made slow, lossy or cut, per direction, and a host can be
@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::faults::{Faults, RandomSource};
 use self::jetstream::LocalJetStream;
-pub use self::jetstream::{JetStreamContent, WriteFilter};
+pub use self::jetstream::{BucketContent, JetStreamContent, WriteFilter};
 pub use self::router::DeliveryFilter;
 use self::router::Router;
 use super::inflight::InflightRequests;
@@ -62,6 +62,8 @@ pub struct Endpoint {
     inflight: InflightRequests,
     status: watch::Receiver<Status>,
     closed: CancellationToken,
+    /// True for the only host that the network ever has.
+    pub(super) is_alone: bool,
 }
 
 struct Shared {
@@ -70,6 +72,17 @@ struct Shared {
     max_payload: usize,
     tasks: TaskTracker,
     _stop_on_drop: DropGuard,
+}
+
+/// The bus of a host alone, on a network of its own that no other host can join. Call this within a
+/// tokio runtime.
+#[must_use]
+pub fn alone(scope: &Scope, options: LocalOptions) -> Bus {
+    let mut bus = LocalNetwork::new(options).join("alone", scope);
+    if let Transport::Local(endpoint) = &mut bus.transport {
+        endpoint.is_alone = true;
+    }
+    bus
 }
 
 impl Default for LocalOptions {
@@ -121,6 +134,7 @@ impl LocalNetwork {
                 inflight,
                 status,
                 closed: CancellationToken::new(),
+                is_alone: false,
             }),
         }
     }

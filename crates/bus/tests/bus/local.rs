@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use weft_bus::local::{Faults, LocalNetwork, LocalOptions, RandomSource};
-use weft_bus::{Bus, Pattern, RequestError, Scope, Subscription};
+use weft_bus::local::{Faults, LocalNetwork, LocalOptions, RandomSource, alone};
+use weft_bus::{Bus, Lane, Pattern, RequestError, Scope, Subscription};
 
 use weft_testkit::bus::subject;
 
@@ -223,4 +223,14 @@ async fn messages_in_transit_to_a_disconnected_host_are_lost() {
         .map(|(_, n)| n)
         .collect();
     assert_eq!(arrived, (5..10).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_bus_reports_that_no_other_host_can_join() {
+    let scope = Scope::new("test").unwrap();
+    let bus = alone(&scope, LocalOptions::default());
+    assert!(bus.is_alone());
+    assert!(bus.lane(Lane::Calls).is_alone());
+    let network = LocalNetwork::new(LocalOptions::default());
+    assert!(!network.join("only", &scope).is_alone());
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use weft_membership::Moment;
 use weft_membership::message::HostState;
 use weft_membership::{
-    Change, DEAD_AFTER, Event, HEARTBEAT_EVERY, Liveness, PlacementPause, Rejection,
+    BusStatus, Change, DEAD_AFTER, Event, HEARTBEAT_EVERY, Liveness, PlacementPause, Rejection,
     SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN, SUSPECT_AFTER, Standing, TICK_EVERY,
 };
 
@@ -235,6 +235,18 @@ fn a_starting_host_settles_until_every_live_host_was_heard() {
     ];
     assert_eq!(local.events[..2], expected);
     assert!(local.events.contains(&joined));
+}
+
+#[test]
+fn a_host_alone_is_never_frozen_and_reports_nothing() {
+    let mut local = LocalHost::unconnected(contents(&[], &["a"]));
+    local.membership.on_bus(local.now, BusStatus::Alone);
+    assert_eq!(local.membership.placement_pause(), None);
+    local.run(TICK_EVERY);
+    local.now = local.now + SECOND * 30;
+    local.tick();
+    assert_eq!(local.membership.placement_pause(), None);
+    assert_eq!(local.take_events(), []);
 }
 
 #[test]

@@ -21,7 +21,7 @@ const REQUESTS_MAX: usize = 64;
 const DRAINING_WAIT: Duration = Duration::from_millis(250);
 
 /// Serves requests until the API stops.
-pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
+pub(super) async fn run(api: Arc<Api>, mesh: Joined, lattice: Arc<str>) {
     let (mut requests, mut discovery) = match mesh.control_subscriptions().await {
         Ok(subscriptions) => subscriptions,
         Err(error) => {
@@ -42,17 +42,17 @@ pub(super) async fn run(api: Arc<Api>, mesh: Joined) {
             tracing::warn!("dropped a request over the bus: {REQUESTS_MAX} are in progress");
             continue;
         };
-        let (task_api, mesh) = (api.clone(), mesh.clone());
+        let (task_api, mesh, lattice) = (api.clone(), mesh.clone(), lattice.clone());
         api.tasks.spawn(async move {
-            answer(&task_api, &mesh, message).await;
+            answer(&task_api, &mesh, &lattice, message).await;
             drop(permit);
         });
     }
 }
 
-async fn answer(api: &Api, mesh: &Joined, message: weft_bus::Message) {
+async fn answer(api: &Api, mesh: &Joined, lattice: &str, message: weft_bus::Message) {
     let Some(reply) = message.reply else { return };
-    let answer = match Message::decode(&message.payload, &mesh.lattice) {
+    let answer = match Message::decode(&message.payload, lattice) {
         Ok(Message::Request(request)) => {
             let answer = api.answer_bus_rpc(request).await;
             let (found, max) = (answer.body.len(), bus_rpc::body_max(&mesh.bus()));
@@ -74,7 +74,7 @@ async fn answer(api: &Api, mesh: &Joined, message: weft_bus::Message) {
             Message::Answer(operator_routes::malformed(&error))
         }
     };
-    let Ok(bytes) = answer.encode(&mesh.lattice) else {
+    let Ok(bytes) = answer.encode(lattice) else {
         return;
     };
     if let Err(error) = mesh.bus().publish(&reply, None, Bytes::from(bytes)).await {

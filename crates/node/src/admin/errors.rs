@@ -6,7 +6,6 @@ use http::{HeaderValue, Response, StatusCode, header};
 use weft_control::bus_rpc::{self, AskError};
 use weft_control::{ErrorBody, ErrorCode, FindHostError};
 use weft_state::artifacts::ArtifactError;
-use weft_state::store::StoreError;
 
 use super::router::{Body, full};
 use crate::controller::DeployError;
@@ -138,13 +137,11 @@ impl From<DeployError> for ApiError {
                 PrepareErrorKind::Internal => ErrorCode::Internal,
             },
             DeployError::RouteTaken { .. } => ErrorCode::Conflict,
-            DeployError::Store(StoreError::Missing { .. }) => ErrorCode::NotFound,
             DeployError::Lattice(ChangeError::Conflict { .. }) => ErrorCode::Conflict,
             DeployError::Lattice(ChangeError::Missing { .. }) => ErrorCode::NotFound,
             DeployError::Lattice(ChangeError::Store(_) | ChangeError::Object(_))
             | DeployError::Stopping => ErrorCode::Busy,
-            DeployError::Lattice(_) => ErrorCode::Internal,
-            DeployError::Store(_) | DeployError::Internal => ErrorCode::Internal,
+            DeployError::Lattice(_) | DeployError::Internal => ErrorCode::Internal,
             DeployError::ProviderType { .. }
             | DeployError::Provider(_)
             | DeployError::ProviderLink(_) => ErrorCode::Refused,

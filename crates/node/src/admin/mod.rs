@@ -76,8 +76,8 @@ pub struct Sources {
     pub about: About,
     /// The apps of the host.
     pub controller: Controller,
-    /// The lattice, if the host has joined one.
-    pub mesh: Option<Joined>,
+    /// The lattice of the host.
+    pub mesh: Joined,
     /// The artifacts on disk.
     pub artifacts: Artifacts,
     /// The types of providers.
@@ -109,16 +109,16 @@ impl Admin {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let api_mesh = sources.mesh.clone();
+        let mesh = sources.mesh.clone();
         let api = Api {
             sources,
             address,
             stop: stop.clone(),
             tasks: tasks.clone(),
         };
-        let (api, mesh) = (Arc::new(api), api_mesh);
-        if let Some(mesh) = mesh {
-            tasks.spawn(bus_server::run(api.clone(), mesh));
+        let api = Arc::new(api);
+        if let Some(lattice) = mesh.lattice.clone() {
+            tasks.spawn(bus_server::run(api.clone(), mesh, lattice));
         }
         tasks.spawn(accept(listener, api));
         Ok(Self {

@@ -110,13 +110,13 @@ impl Api {
             .map_err(|error| ApiError::bad_request(format!("{error}")))?;
         let snapshot = self.sources.controller.snapshot();
         let (about, mesh) = (&self.sources.about, &self.sources.mesh);
-        let hosts = rows::hosts(about, self.address, &snapshot, mesh.as_ref());
+        let hosts = rows::hosts(about, self.address, &snapshot, mesh);
         let host = host.find(&hosts)?;
         let path = match request.uri().query() {
             Some(query) => format!("/v1/{rest}?{query}"),
             None => format!("/v1/{rest}"),
         };
-        let (Some(mesh), Some(id)) = (mesh, &host.id) else {
+        let Some(id) = &host.id else {
             return self.route_as(path, request).await;
         };
         if *id == mesh.me.to_string() {
@@ -150,9 +150,10 @@ impl Api {
         })
     }
 
-    /// The joined lattice, or an error for a standalone host.
+    /// The joined lattice, or an error for a host alone.
     fn joined(&self) -> Result<&Joined, ApiError> {
-        self.sources.mesh.as_ref().ok_or_else(|| {
+        let mesh = &self.sources.mesh;
+        mesh.lattice.as_ref().map(|_| mesh).ok_or_else(|| {
             ApiError::refused(
                 "this host has joined no lattice: no other host could take its components"
                     .to_owned(),

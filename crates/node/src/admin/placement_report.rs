@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
 use weft_control::rows::{InventoryRow, PinRow, PlacementRow};
 use weft_control::{PlanReport, StatusReport};
-use weft_lattice_config::placement::{
-    Assignments, Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves,
-};
+use weft_lattice_config::placement::{Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves};
 use weft_lattice_config::{App, AppName};
 use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::store::Deployed;
@@ -21,9 +19,6 @@ use crate::controller::Snapshot;
 use crate::event_reporter::pause_reason;
 use crate::inventory_publisher::holdings;
 
-/// The host id of a standalone host, for plans.
-const ONLY_HOST: &str = "local";
-
 /// The planned and the reported placement.
 pub(super) struct PlacementReport {
     apps: BTreeMap<AppName, Deployed>,
@@ -33,14 +28,15 @@ pub(super) struct PlacementReport {
     holdings: Vec<(HostId, HostedComponent)>,
     /// The reason this host cannot run an app, by app.
     failures: BTreeMap<String, String>,
-    /// The inputs of placement; `None` for a standalone host.
-    cluster_view: Option<ClusterView>,
+    /// The inputs of placement.
+    cluster_view: ClusterView,
     me: HostId,
 }
 
 /// The names of a host.
 struct HostNames {
     name: String,
+    /// `None` for a host alone.
     id: Option<String>,
 }
 
@@ -48,61 +44,29 @@ impl PlacementReport {
     /// The current report.
     pub(super) fn of(sources: &Sources) -> Result<Self, ApiError> {
         let snapshot = sources.controller.snapshot();
-        let failures = failures(&snapshot);
-        match &sources.mesh {
-            Some(mesh) => Self::clustered(mesh.cluster_view(), &mesh.me.to_string(), failures),
-            None => Self::standalone(&sources.about.name, &snapshot, failures),
-        }
-    }
-
-    fn standalone(
-        name: &str,
-        snapshot: &Snapshot,
-        failures: BTreeMap<String, String>,
-    ) -> Result<Self, ApiError> {
-        let me: HostId = ONLY_HOST.parse().map_err(|_| ApiError::internal())?;
-        let apps = snapshot.apps.values().map(|running| {
-            let deployed = running.deployed.clone();
-            (deployed.app.metadata.name.clone(), deployed)
-        });
-        let apps: BTreeMap<_, _> = apps.collect();
-        let named = HostNames {
-            name: name.to_owned(),
-            id: None,
-        };
-        let holdings = holdings(snapshot);
-        Ok(Self {
-            plan: all_on(&me, apps.values().map(|deployed| &deployed.app)),
-            apps,
-            hosts: BTreeMap::from([(me.clone(), named)]),
-            holdings: holdings.into_iter().map(|it| (me.clone(), it)).collect(),
-            failures,
-            cluster_view: None,
-            me,
-        })
-    }
-
-    fn clustered(
-        cluster_view: ClusterView,
-        me: &str,
-        failures: BTreeMap<String, String>,
-    ) -> Result<Self, ApiError> {
-        let (mut hosts, mut holdings) = (BTreeMap::new(), Vec::new());
+        let (mesh, cluster_view) = (&sources.mesh, sources.mesh.cluster_view());
+        let me = mesh.me.to_string().parse::<HostId>();
+        let me = me.map_err(|_| ApiError::internal())?;
+        let (mut hosts, mut reported) = (BTreeMap::new(), Vec::new());
         for view in cluster_view.membership.view.hosts() {
             let id = view.id.to_string();
             let Ok(host) = id.parse::<HostId>() else {
                 continue;
             };
             let contents = view.contents.clone().unwrap_or_default();
-            if view.is_alive() {
-                let held = contents.components.iter().cloned();
-                holdings.extend(held.map(|holding| (host.clone(), holding)));
-            }
+            // The components of this host are known before its inventory is published.
+            let held = match host == me {
+                true => holdings(&snapshot),
+                false if view.is_alive() => contents.components.clone(),
+                false => Vec::new(),
+            };
+            reported.extend(held.into_iter().map(|holding| (host.clone(), holding)));
             let name = match contents.name.as_str() {
                 "" => view.id.short(),
                 name => name.to_owned(),
             };
-            hosts.insert(host, HostNames { name, id: Some(id) });
+            let id = mesh.lattice.is_some().then_some(id);
+            hosts.insert(host, HostNames { name, id });
         }
         Ok(Self {
             apps: cluster_view
@@ -111,10 +75,10 @@ impl PlacementReport {
                 .collect(),
             plan: cluster_view.plan(),
             hosts,
-            holdings,
-            failures,
-            cluster_view: Some(cluster_view),
-            me: me.parse().map_err(|_| ApiError::internal())?,
+            holdings: reported,
+            failures: failures(&snapshot),
+            cluster_view,
+            me,
         })
     }
 
@@ -179,14 +143,7 @@ impl PlacementReport {
                 app: app.clone(),
             },
         };
-        let plan = match &self.cluster_view {
-            Some(cluster_view) => cluster_view.plan_with(deployed.clone()),
-            None => {
-                let others = self.apps.values().map(|deployed| &deployed.app);
-                let others = others.filter(|it| it.metadata.name != *name);
-                all_on(&self.me, others.chain([app]))
-            }
-        };
+        let plan = self.cluster_view.plan_with(deployed.clone());
         let mut hosts: Vec<_> = moves(&self.plan.assignments, &plan.assignments)
             .into_iter()
             .map(|it| {
@@ -223,8 +180,8 @@ impl PlacementReport {
 
     /// The reason placement is paused, if it is.
     fn pause_reason(&self) -> Option<String> {
-        let pause = self.cluster_view.as_ref()?.membership.pause?;
-        Some(pause_reason(pause).to_owned())
+        let pause = self.cluster_view.membership.pause;
+        pause.map(|pause| pause_reason(pause).to_owned())
     }
 
     // === helpers ===
@@ -370,24 +327,6 @@ impl PlacementReport {
             Some(named) => named.name.clone(),
             None => host.to_string(),
         }
-    }
-}
-
-/// The plan of a standalone host: every component on it, whatever the requirements.
-fn all_on<'a>(host: &HostId, apps: impl Iterator<Item = &'a App>) -> Plan {
-    let assignments = apps.flat_map(|app| {
-        let components = app.spec.components.iter().map(|component| {
-            let id = ComponentId {
-                app: app.metadata.name.clone(),
-                component: component.name.clone(),
-            };
-            (id, vec![host.clone()])
-        });
-        components.collect::<Vec<_>>()
-    });
-    Plan {
-        assignments: assignments.collect::<Assignments>(),
-        ..Plan::default()
     }
 }
 

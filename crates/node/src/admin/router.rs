@@ -100,7 +100,7 @@ impl Api {
             "inventory" => json(&PlacementReport::of(&self.sources)?.inventory()),
             "hosts" => {
                 let (about, mesh) = (&self.sources.about, &self.sources.mesh);
-                json(&rows::hosts(about, self.address, &snapshot, mesh.as_ref()))
+                json(&rows::hosts(about, self.address, &snapshot, mesh))
             }
             _ => Err(ApiError::not_found(format!("unknown list `{what}`"))),
         }
@@ -110,10 +110,7 @@ impl Api {
         let DeployRequest { app } = read_json(&request)?;
         let app = checked(&app)?;
         let name = app.metadata.name.to_string();
-        let deployment = match &self.sources.mesh {
-            Some(mesh) => mesh.deploy(app).await?,
-            None => self.sources.controller.deploy(app).await?,
-        };
+        let deployment = self.sources.mesh.deploy(app).await?;
         let routes = rows::routes(&self.sources.controller.snapshot());
         json(&DeployReport {
             revision: deployment.deployed.revision,
@@ -130,10 +127,7 @@ impl Api {
         let name: AppName = app
             .parse()
             .map_err(|error| ApiError::bad_request(format!("{error}")))?;
-        let revision = match &self.sources.mesh {
-            Some(mesh) => mesh.undeploy(name).await?,
-            None => self.sources.controller.undeploy(name).await?,
-        };
+        let revision = self.sources.mesh.undeploy(name).await?;
         json(&UndeployReport {
             app: app.to_owned(),
             revision,

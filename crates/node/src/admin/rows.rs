@@ -148,14 +148,14 @@ pub(super) fn hosts(
     about: &About,
     admin: SocketAddr,
     snapshot: &Snapshot,
-    mesh: Option<&Joined>,
+    mesh: &Joined,
 ) -> Vec<HostRow> {
     let mut own = host(about, admin, snapshot);
-    let Some(mesh) = mesh else {
+    let Some(lattice) = &mesh.lattice else {
         return vec![own];
     };
     let membership = mesh.membership.borrow().clone();
-    let lattice = Some(mesh.lattice.to_string());
+    let lattice = Some(lattice.to_string());
     own.lattice = lattice.clone();
     own.id = Some(mesh.me.to_string());
     let (own_views, others): (Vec<_>, Vec<_>) =

@@ -1,7 +1,6 @@
 //! Errors of changes.
 
 use weft_provider::{ConfigProblem, MakeError, UnknownKind};
-use weft_state::store::StoreError;
 
 use crate::desired_writer::ChangeError;
 use crate::runtime::PrepareError;
@@ -44,9 +43,6 @@ pub enum DeployError {
         /// The app and component that claim the route.
         claimant: String,
     },
-    /// The database cannot be read or written.
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The host is shutting down.
     #[error("the host is shutting down")]
     Stopping,

@@ -2,7 +2,7 @@
 //!
 //! It takes commands one at a time (`Command`), makes the running apps match the desired state
 //! through its [`Runtime`], and publishes a [`Snapshot`] for all readers. A failed change leaves
-//! the running apps and the database unchanged.
+//! the running apps unchanged.
 
 mod actor;
 mod error;
@@ -21,7 +21,7 @@ use weft_ingress::{Handler, RouteTable};
 use weft_lattice_config::{App, AppName};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_provider::Registry;
-use weft_state::store::{Deployed, Record, Store};
+use weft_state::store::{Deployed, Record};
 use weft_telemetry::events::Events;
 
 pub use self::error::DeployError;
@@ -84,31 +84,18 @@ pub struct Deployment {
 
 /// The parts of a controller.
 pub struct Parts {
-    /// The database of the desired state.
-    pub store: Arc<Store>,
     /// Runs components.
     pub runtime: Arc<dyn Runtime>,
     /// Serves calls of other hosts.
     pub server: Arc<dyn CallServer>,
-    /// Carries requests to other hosts; `None` for a standalone host.
+    /// Carries requests to other hosts; `None` for a host alone.
     pub hosts: Option<Arc<dyn Hosts>>,
     /// The types of providers.
     pub registry: Registry,
     /// The parent directory of the providers' data.
     pub providers_directory: PathBuf,
-    /// The kind of lattice, which decides where the desired state is.
-    pub lattice: Lattice,
     /// Receives the events of apps.
     pub events: Events,
-}
-
-/// The kind of lattice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lattice {
-    /// This host alone; its database is the desired state.
-    Standalone,
-    /// Any number of hosts; the database holds a replica.
-    Clustered,
 }
 
 /// A handle to the controller. Cheap to clone.
@@ -120,10 +107,6 @@ pub struct Controller {
 }
 
 enum Command {
-    Deploy {
-        app: Box<App>,
-        reply: oneshot::Sender<Result<Deployment, DeployError>>,
-    },
     Check {
         app: Box<App>,
         reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
@@ -132,11 +115,11 @@ enum Command {
         app: Box<App>,
         reply: oneshot::Sender<Result<Vec<String>, DeployError>>,
     },
-    Undeploy {
+    Discard {
         app: AppName,
-        reply: oneshot::Sender<Result<u64, DeployError>>,
+        reply: oneshot::Sender<()>,
     },
-    /// Reconciles apps of a lattice's desired state.
+    /// Reconciles apps of the desired state.
     Reconcile {
         desired: Vec<DesiredApp>,
         reply: oneshot::Sender<()>,
@@ -158,22 +141,18 @@ pub struct DesiredApp {
 }
 
 impl Controller {
-    /// Starts the apps of the database, then takes commands. An app that does not start is reported
-    /// and stays desired.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn start(parts: Parts, tasks: &HostTasks) -> Result<Self, DeployError> {
+    /// Starts the task, without apps.
+    pub fn start(parts: Parts, tasks: &HostTasks) -> Self {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
         let (publish_routes, routes) = watch::channel(Arc::default());
-        let actor = actor::Actor::restore(parts, publish, publish_routes).await?;
+        let actor = actor::Actor::new(parts, publish, publish_routes);
         tasks.spawn(actor.run(received));
-        Ok(Self {
+        Self {
             commands,
             snapshot,
             routes,
-        })
+        }
     }
 
     /// The current apps.
@@ -191,18 +170,6 @@ impl Controller {
         self.routes.clone()
     }
 
-    /// Deploys `app` if it can run here. Dropping the future does not undo the deploy.
-    ///
-    /// # Errors
-    /// Any [`DeployError`]; the old revision still runs.
-    pub(crate) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        self.send(|reply| Command::Deploy {
-            app: Box::new(app),
-            reply,
-        })
-        .await?
-    }
-
     /// Reconciles the given apps, one after the other. Apps that are not given stay as they are. A
     /// revision that does not start takes nothing from the one that serves, and is tried again
     /// after a pause.
@@ -214,8 +181,12 @@ impl Controller {
             .await
     }
 
-    /// Checks that an app can run here (types, links, routes and code) without starting its
-    /// providers. Returns the changes that a deploy would make.
+    /// Checks that an app can run here: types, links, routes, code, and the settings of providers.
+    /// Returns the changes that a deploy would make.
+    ///
+    /// A host alone goes further, because no other host would run the app: it starts the providers
+    /// and binds the links. Then either [`reconcile`](Self::reconcile) has to follow with the same
+    /// app, or [`discard`](Self::discard).
     ///
     /// # Errors
     /// Any [`DeployError`].
@@ -240,13 +211,12 @@ impl Controller {
         .await?
     }
 
-    /// Removes an app after its requests in flight are finished. Returns the revision of the
-    /// removal.
+    /// Undoes the effects of a check of an app that is not deployed after it.
     ///
     /// # Errors
-    /// If the app is not deployed, or the database cannot be written.
-    pub(crate) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        self.send(|reply| Command::Undeploy { app, reply }).await?
+    /// If the host is stopping.
+    pub(crate) async fn discard(&self, app: AppName) -> Result<(), DeployError> {
+        self.send(|reply| Command::Discard { app, reply }).await
     }
 
     /// Closes the providers and ends the task.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
@@ -67,6 +67,8 @@ pub(super) struct DesiredWriter {
     /// The local replica of the desired state.
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) environment: Environment,
+    /// The one permit to change: a change waits for the one before.
+    pub(super) turn: Arc<Semaphore>,
 }
 
 impl DesiredWriter {
@@ -76,26 +78,35 @@ impl DesiredWriter {
     /// Any [`DeployError`]; the desired state is then unchanged, unless the bucket was lost during
     /// the write.
     pub(super) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        // The semaphore is never closed.
+        let _turn = self.turn.acquire().await;
         let name = app.metadata.name.clone();
-        self.download(&app).await;
-        let changes = self.controller.check(app.clone()).await?;
-        let (expected, old) = self.read(&name).await?;
-        if let Some(Record::Deployed(old)) = &old
+        let known = self.read(&name).await;
+        // A revision that does not start here is deployed again: its cause may have ended.
+        let has_failed = self
+            .controller
+            .snapshot()
+            .failed
+            .contains_key(name.as_str());
+        if let Ok((_, Some(Record::Deployed(old)))) = &known
             && old.app == app
+            && !has_failed
         {
             return Ok(Deployment {
                 deployed: old.clone(),
                 changes: Vec::new(),
             });
         }
-        self.upload(&app).await?;
-        let deployed = Deployed {
-            revision: self.next_revision(&name, old.as_ref()),
-            changed_at_ms: self.environment.now_ms(),
-            app,
+        self.download(&app).await;
+        // A mistake in the manifest is reported before an unavailable bucket.
+        let changes = self.controller.check(app.clone()).await?;
+        let deployed = match self.store(app, known).await {
+            Ok(deployed) => deployed,
+            Err(error) => {
+                self.controller.discard(name).await?;
+                return Err(error);
+            }
         };
-        let record = Record::Deployed(deployed.clone());
-        self.write(&name, &record, expected).await?;
         self.wait_until_reconciled(|snapshot| {
             let running = snapshot.apps.get(name.as_str());
             let failed = snapshot.failed.get(name.as_str());
@@ -114,6 +125,7 @@ impl DesiredWriter {
     /// # Errors
     /// As [`deploy`](Self::deploy), and if the app is not deployed.
     pub(super) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        let _turn = self.turn.acquire().await;
         let (expected, old) = self.read(&app).await?;
         let Some(Record::Deployed(_)) = &old else {
             return Err(ChangeError::Missing { app }.into());
@@ -129,7 +141,29 @@ impl DesiredWriter {
             running.is_none_or(|running| running.deployed.revision > revision)
         })
         .await;
+        // The app is out of the snapshot before its requests are done; the controller goes on to
+        // the next command after it.
+        self.controller.reconcile(Vec::new()).await?;
         Ok(revision)
+    }
+
+    /// Uploads the artifacts of an app, and writes its record after the `known` one.
+    async fn store(
+        &self,
+        app: App,
+        known: Result<(Revision, Option<Record>), ChangeError>,
+    ) -> Result<Deployed, DeployError> {
+        let (expected, old) = known?;
+        self.upload(&app).await?;
+        let name = app.metadata.name.clone();
+        let deployed = Deployed {
+            revision: self.next_revision(&name, old.as_ref()),
+            changed_at_ms: self.environment.now_ms(),
+            app,
+        };
+        let record = Record::Deployed(deployed.clone());
+        self.write(&name, &record, expected).await?;
+        Ok(deployed)
     }
 
     async fn read(&self, app: &AppName) -> Result<(Revision, Option<Record>), ChangeError> {
@@ -151,11 +185,14 @@ impl DesiredWriter {
     /// Downloads the artifacts that this host does not have: a deploy over the bus has uploaded
     /// them to the object store. The check that follows reports those that are missing.
     async fn download(&self, app: &App) {
+        let Some(objects) = &self.stores.objects else {
+            return;
+        };
         for digest in digests(app) {
             if self.artifacts.contains(digest) {
                 continue;
             }
-            let Ok(bytes) = self.stores.objects.get(digest).await else {
+            let Ok(bytes) = objects.get(digest).await else {
                 continue;
             };
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
@@ -170,14 +207,11 @@ impl DesiredWriter {
     }
 
     async fn upload(&self, app: &App) -> Result<(), DeployError> {
+        let Some(objects) = &self.stores.objects else {
+            return Ok(());
+        };
         for digest in digests(app) {
-            if self
-                .stores
-                .objects
-                .has(digest)
-                .await
-                .map_err(ChangeError::Store)?
-            {
+            if objects.has(digest).await.map_err(ChangeError::Store)? {
                 continue;
             }
             let (artifacts, digest) = (self.artifacts.clone(), digest.clone());
@@ -185,7 +219,7 @@ impl DesiredWriter {
             let bytes = read.map_err(|_| DeployError::Internal)?;
             // The check has read the artifact a moment ago.
             let bytes = bytes.map_err(|_| DeployError::Internal)?;
-            let put = self.stores.objects.put(Bytes::from(bytes)).await;
+            let put = objects.put(Bytes::from(bytes)).await;
             put.map_err(ChangeError::Object)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Whole hosts on the in-process bus, in paused time.
 
 use futures_util::FutureExt as _;
+use weft_state::objects::Objects;
 
 use weft_state::desired::Records;
 
@@ -18,6 +19,10 @@ fn in_bucket(host: &TestHost, app: &str) -> Option<Record> {
         Said::App(_, record) => Some(record),
         other => panic!("{other:?}"),
     }
+}
+
+fn objects(host: &TestHost) -> &Objects {
+    host.joined.writer.stores.objects.as_ref().unwrap()
 }
 
 /// Writes a record as another host does, over any record that is there.
@@ -70,7 +75,7 @@ async fn a_deploy_uploads_the_artifacts_for_other_hosts() {
     a.store_artifact("shop");
     a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
     let (digest, bytes) = artifact("shop");
-    let uploaded = a.joined.writer.stores.objects.get(&digest).await.unwrap();
+    let uploaded = objects(&a).get(&digest).await.unwrap();
     assert_eq!(&uploaded[..], bytes);
     b.wait_for_app("shop", 1).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
@@ -81,7 +86,7 @@ async fn the_artifacts_that_a_client_has_uploaded_are_here_for_the_check() {
     let lattice = TestLattice::new();
     let [a] = lattice.hosts(["a"]).await;
     let (digest, bytes) = artifact("shop");
-    let objects = &a.joined.writer.stores.objects;
+    let objects = objects(&a);
     objects.put(bytes.into()).await.unwrap();
     // The check fails, so nothing but the deploy has a reason to download.
     a.runtime.break_app(&app_name("shop"));
@@ -113,7 +118,7 @@ async fn an_app_that_does_not_run_is_not_written() {
     let error = a.joined.deploy(app("shop", 1)).await.unwrap_err();
     assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
     assert_eq!(in_bucket(&a, "shop"), None);
-    let objects = &a.joined.writer.stores.objects;
+    let objects = objects(&a);
     assert!(!objects.has(&artifact("shop").0).await.unwrap());
 }
 

@@ -3,7 +3,7 @@
 //! Its inputs are the host's own [replica](DesiredReplica) of the desired state, stored on
 //! [disk](crate::replica_file), and the [membership](crate::membership_task). From both it computes
 //! the same plan as every other host, and has the controller run its share. The replica follows the
-//! lattice's bucket, and other hosts while the bucket is unavailable.
+//! lattice's bucket, and other hosts while the bucket is unavailable. A host alone runs everything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
-use weft_lattice_config::placement::{self, HostId, Plan};
+use weft_lattice_config::placement::{HostId, Plan};
 use weft_lattice_config::{App, Digest, Source};
 use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
@@ -25,6 +25,7 @@ use weft_telemetry::chain;
 use weft_telemetry::events::Events;
 
 use crate::artifact_fetcher::LocalArtifacts;
+use crate::cluster_view;
 use crate::controller::{Controller, DesiredApp};
 use crate::event_reporter::EventReporter;
 use crate::local_assignment::{self, Departures};
@@ -77,6 +78,8 @@ pub(super) struct ReconcilerOutput {
     pub(super) conditions: watch::Sender<BTreeSet<HostCondition>>,
     /// The last decision, published before the host acts on it.
     pub(super) decision: watch::Sender<Arc<Decision>>,
+    /// True once a whole round was made.
+    pub(super) has_reconciled: watch::Sender<bool>,
 }
 
 /// The result of a round of the reconciler.
@@ -112,11 +115,6 @@ impl Reconciler {
             has_disk_failed: false,
             artifacts_missing_since: None,
         }
-    }
-
-    /// The artifacts to fetch, now and later.
-    pub(super) fn needed_artifacts(&self) -> watch::Receiver<Arc<Vec<Digest>>> {
-        self.parts.output.needed_artifacts.subscribe()
     }
 
     /// Reconciles until `stop`.
@@ -209,11 +207,8 @@ impl Reconciler {
             self.save_replica().await;
             return;
         }
-        let (view, local_stores) = (&membership.view, &self.parts.local_stores);
-        let plan = self
-            .parts
-            .replica
-            .with_input(view, local_stores, placement::plan);
+        let (replica, local_stores) = (&self.parts.replica, &self.parts.local_stores);
+        let plan = cluster_view::plan(replica, &membership, local_stores);
         self.record_homes(&plan).await;
         self.reporter.report_plan(&membership.view, &plan);
         self.save_replica().await;
@@ -228,6 +223,7 @@ impl Reconciler {
         }
         // The controller decides when a failed revision is due.
         self.needs_retry |= !self.parts.controller.snapshot().failed.is_empty();
+        self.parts.output.has_reconciled.send_replace(true);
     }
 
     /// The apps to run here with their shares. An app with missing artifacts is left as it is.
@@ -238,6 +234,8 @@ impl Reconciler {
         let (mut desired, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
         for (app, record) in self.parts.replica.apps() {
             let share = match &**record {
+                // No other host has a component or an artifact: one that is missing fails its app.
+                Record::Deployed(_) if membership.is_alone => LocalComponents::Whole,
                 Record::Deployed(deployed) => {
                     let runs = snapshot.apps.get(app.as_str());
                     let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));

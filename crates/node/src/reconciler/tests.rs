@@ -14,7 +14,6 @@ use weft_state::desired::record_codec::{self, Said, app_key};
 use weft_state::desired::{Records, Revision};
 
 use super::*;
-use crate::lattice_stores::LatticeStores;
 use crate::test_support::{
     TestHost, TestLattice, app, app_name, app_on, app_with, artifact, deployed, serving, wait_for,
 };
@@ -181,7 +180,7 @@ async fn placement_is_paused_while_the_view_is_frozen() {
     let lattice = TestLattice::new();
     let [a] = lattice.hosts(["a"]).await;
     let client = lattice.network.join("client", &lattice.scope);
-    let client = LatticeStores::open(&client, &BucketOptions::default()).unwrap();
+    let client = Records::open(&client, record_codec::RECORDS, &BucketOptions::default()).unwrap();
     lattice.network.disconnect("a");
     wait_for(&a.joined.membership, |membership| {
         membership.pause == Some(PlacementPause::Disconnected)
@@ -190,7 +189,7 @@ async fn placement_is_paused_while_the_view_is_frozen() {
     a.store_artifact("shop");
     let key = app_key(&app_name("shop")).unwrap();
     let record = record_codec::encode_app(&deployed(1, app("shop", 1))).unwrap();
-    let put = client.records.put(&key, record, Revision::NONE);
+    let put = client.put(&key, record, Revision::NONE);
     put.await.unwrap();
     lattice.network.connect("a");
     let returned = Instant::now();
@@ -302,7 +301,7 @@ async fn missing_artifacts_delay_the_start_and_are_reported() {
     let own = snapshot.view.host(a.id).unwrap().contents.clone().unwrap();
     assert_eq!(own.conditions, []);
     let (_, bytes) = artifact("shop");
-    let objects = &a.joined.writer.stores.objects;
+    let objects = a.joined.writer.stores.objects.as_ref().unwrap();
     objects.put(bytes.into()).await.unwrap();
     b.wait_for_app("shop", 1).await;
     assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");

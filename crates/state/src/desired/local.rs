@@ -1,18 +1,25 @@
-//! Records in the memory of a local network.
+//! Records in the memory of a local network. Those of a host alone are in its database too, from
+//! which they are read when the host starts.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use weft_bus::local::{BucketContent, Endpoint};
 
+use super::record_codec::{self, Said};
 use super::{Key, PutError, Record, Revision, Watched};
+use crate::blocking;
 use crate::buckets::{StoreError, server_name};
-use weft_bus::local::Endpoint;
+use crate::store::{self, Store};
 
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     endpoint: Endpoint,
     name: String,
+    /// Has a record on disk before a put of it returns; `None` for a bucket in memory only.
+    database: Option<Arc<Store>>,
 }
 
 /// A watch that compares the bucket with its own position after each change of the network's
@@ -41,7 +48,28 @@ impl Bucket {
         Self {
             endpoint: endpoint.clone(),
             name: server_name(endpoint.scope(), name),
+            database: None,
         }
+    }
+
+    /// The bucket of a host alone, with the records of `database`.
+    pub(super) fn in_database(
+        endpoint: &Endpoint,
+        name: &str,
+        database: Arc<Store>,
+    ) -> Result<Self, store::StoreError> {
+        let mut content = BucketContent::default();
+        for (key, value) in record_codec::stored(&database)? {
+            content.last_revision += 1;
+            let text = key.as_str().to_owned();
+            content.records.insert(text, (content.last_revision, value));
+        }
+        let bucket = Self {
+            database: Some(database),
+            ..Self::new(endpoint, name)
+        };
+        endpoint.with_jetstream(|store| store.buckets.insert(bucket.name.clone(), content));
+        Ok(bucket)
     }
 
     pub(super) fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
@@ -52,7 +80,22 @@ impl Bucket {
         found.ok_or_else(|| self.unavailable())
     }
 
-    pub(super) fn put(
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        value: Bytes,
+        expected: Revision,
+    ) -> Result<Revision, PutError> {
+        if self.database.is_none() {
+            return self.put_blocking(key, value, expected);
+        }
+        let (bucket, owned_key) = (self.clone(), key.clone());
+        let put = move || bucket.put_blocking(&owned_key, value, expected);
+        let outcome = blocking::run(put).await;
+        outcome.unwrap_or_else(|_| Err(put_error(key, self.unavailable())))
+    }
+
+    fn put_blocking(
         &self,
         key: &Key,
         value: Bytes,
@@ -62,12 +105,8 @@ impl Bucket {
         if found > max {
             return Err(PutError::TooLarge { found, max });
         }
-        let unavailable = || PutError::Store {
-            key: key.clone(),
-            source: self.unavailable(),
-        };
         if !self.endpoint.admits_write(&self.name, key.as_str(), &value) {
-            return Err(unavailable());
+            return Err(put_error(key, self.unavailable()));
         }
         let outcome = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.entry(self.name.clone()).or_default();
@@ -76,25 +115,23 @@ impl Bucket {
                 .get(key.as_str())
                 .map_or(0, |record| record.0);
             if current != expected.0 {
-                return Err(Revision(current));
+                return Err(PutError::Conflict {
+                    key: key.clone(),
+                    expected,
+                    current: Revision(current),
+                });
+            }
+            if let Some(database) = &self.database {
+                write(database, key, &value)?;
             }
             bucket.last_revision += 1;
             let text = key.as_str().to_owned();
             bucket.records.insert(text, (bucket.last_revision, value));
             Ok(Revision(bucket.last_revision))
         });
-        match outcome {
-            Some(Ok(revision)) => {
-                self.endpoint.notify_jetstream_changed();
-                Ok(revision)
-            }
-            Some(Err(current)) => Err(PutError::Conflict {
-                key: key.clone(),
-                expected,
-                current,
-            }),
-            None => Err(unavailable()),
-        }
+        let revision = outcome.unwrap_or_else(|| Err(put_error(key, self.unavailable())))?;
+        self.endpoint.notify_jetstream_changed();
+        Ok(revision)
     }
 
     pub(super) fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
@@ -181,9 +218,117 @@ impl Watch {
     }
 }
 
+fn put_error(key: &Key, source: StoreError) -> PutError {
+    let key = key.clone();
+    PutError::Store { key, source }
+}
+
+/// Writes a record to disk. The replica on the same disk has it thereby too.
+fn write(database: &Store, key: &Key, value: &[u8]) -> Result<(), store::StoreError> {
+    match record_codec::decode(key, value) {
+        Said::App(app, record) => database.keep(&[(app, Arc::new(record))], &[]),
+        Said::Home(store, host) => database.keep(&[], &[(store, host)]),
+        // A host writes only records that it can read.
+        Said::Unknown(_) => Ok(()),
+    }
+}
+
 fn record((revision, value): &(u64, Bytes)) -> Record {
     Record {
         revision: Revision(*revision),
         value: value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weft_bus::local::{LocalOptions, alone};
+    use weft_bus::{Scope, Transport};
+
+    use super::record_codec::{app_key, encode_app};
+    use super::*;
+    use crate::store::Record as AppRecord;
+
+    /// The bucket of a host alone that starts with this database.
+    fn bucket(database: &Arc<Store>) -> Bucket {
+        let bus = alone(&Scope::new("alone").unwrap(), LocalOptions::default());
+        let Transport::Local(endpoint) = bus.transport() else {
+            panic!("{bus:?}")
+        };
+        Bucket::in_database(endpoint, "desired", database.clone()).unwrap()
+    }
+
+    fn removed(revision: u64) -> AppRecord {
+        AppRecord::Removed {
+            revision,
+            changed_at_ms: 0,
+        }
+    }
+
+    async fn put(bucket: &Bucket, record: &AppRecord, expected: Revision) -> Result<(), PutError> {
+        let key = app_key(&"shop".parse().unwrap()).unwrap();
+        let value = encode_app(record).unwrap();
+        bucket.put(&key, value, expected).await.map(drop)
+    }
+
+    fn stored(database: &Store) -> Vec<AppRecord> {
+        let stored = database.all().unwrap().into_iter();
+        stored.map(|(_, record)| record).collect()
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_host_alone_is_on_disk_when_its_put_returns_and_there_after_a_restart() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.redb");
+        let database = Arc::new(Store::open(&path).unwrap());
+        put(&bucket(&database), &removed(1), Revision::NONE)
+            .await
+            .unwrap();
+        assert_eq!(stored(&database), [removed(1)]);
+        drop(database);
+        let database = Arc::new(Store::open(&path).unwrap());
+        let bucket = bucket(&database);
+        let listed = bucket.list().unwrap();
+        let [(key, record)] = &listed[..] else {
+            panic!("{listed:?}")
+        };
+        let shop = "shop".parse().unwrap();
+        assert_eq!(
+            record_codec::decode(key, &record.value),
+            Said::App(shop, removed(1))
+        );
+        let stale = put(&bucket, &removed(2), Revision::NONE).await;
+        assert!(matches!(stale, Err(PutError::Conflict { .. })), "{stale:?}");
+        put(&bucket, &removed(2), record.revision).await.unwrap();
+        assert_eq!(stored(&database), [removed(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_put_that_the_disk_rejects_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Arc::new(Store::open(directory.path().join("state.redb")).unwrap());
+        let bucket = bucket(&database);
+        let mut watch = bucket.watch();
+        assert_eq!(watch.next().await, Some(Watched::Begins));
+        assert_eq!(watch.next().await, Some(Watched::Complete));
+        database.close();
+        drop(directory);
+        let rejected = put(&bucket, &removed(1), Revision::NONE).await;
+        assert!(
+            matches!(rejected, Err(PutError::Database(_))),
+            "{rejected:?}"
+        );
+        assert_eq!(bucket.list().unwrap(), []);
+        let next = tokio::time::timeout(std::time::Duration::ZERO, watch.next()).await;
+        assert!(next.is_err(), "{next:?}");
+    }
+
+    #[tokio::test]
+    async fn a_record_of_a_newer_version_is_in_the_bucket_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Arc::new(Store::open(directory.path().join("state.redb")).unwrap());
+        database.write("shop", b"{}");
+        let listed = bucket(&database).list().unwrap();
+        assert_eq!(listed[0].1.value, &b"{}"[..]);
     }
 }

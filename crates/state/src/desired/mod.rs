@@ -1,7 +1,7 @@
 //! The desired state of a lattice of many hosts: records by key, changed by compare-and-set.
 //!
 //! [`Records`] is a bucket: a JetStream key-value bucket where the bus is NATS, and memory of the
-//! network where it is local. `tests/state/records.rs` is one suite for both. In it a record is
+//! network where it is local, with the host's database behind it for a host alone. `tests/state/records.rs` is one suite for both. In it a record is
 //! bytes with a revision; [`record_codec`] decodes them, and [`DesiredReplica`] is a host's replica
 //! of the decoded records.
 //!
@@ -16,6 +16,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::buckets::{BucketOptions, StoreError};
+use crate::store;
+use weft_bus::local::Endpoint;
 use weft_bus::subject::{self, SUBJECT_BYTES_MAX, SubjectError};
 use weft_bus::{Bus, Transport};
 
@@ -72,6 +74,9 @@ pub enum PutError {
         /// The most bytes of a message.
         max: usize,
     },
+    /// The database of a host alone failed. The record is unchanged.
+    #[error(transparent)]
+    Database(#[from] store::StoreError),
     /// The bucket failed. If it became unavailable during the write, the record may have changed.
     #[error("cannot write record `{key}`")]
     Store {
@@ -145,6 +150,20 @@ impl Records {
         }))
     }
 
+    /// Opens the bucket `name` of a host alone: its records are those of `database`, and a record is
+    /// on its disk when [`put`](Self::put) returns.
+    ///
+    /// # Errors
+    /// A [`store::StoreError`] if the database cannot be read.
+    pub fn in_database(
+        endpoint: &Endpoint,
+        name: &str,
+        database: Arc<store::Store>,
+    ) -> Result<Self, store::StoreError> {
+        let bucket = local::Bucket::in_database(endpoint, name, database)?;
+        Ok(Self(Store::Local(bucket)))
+    }
+
     /// Reads the newest version of a record from the leader of the bucket; `None` if the record is
     /// missing.
     ///
@@ -175,7 +194,7 @@ impl Records {
     ) -> Result<Revision, PutError> {
         match &self.0 {
             Store::JetStream(bucket) => bucket.put(key, value, expected).await,
-            Store::Local(bucket) => bucket.put(key, value, expected),
+            Store::Local(bucket) => bucket.put(key, value, expected).await,
         }
     }
 

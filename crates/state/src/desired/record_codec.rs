@@ -9,7 +9,7 @@ use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{HostId, StoreId};
 
 use super::Key;
-use crate::store::Record;
+use crate::store::{Record, Store, StoreError};
 use weft_bus::SubjectError;
 
 /// The name of the bucket of the desired state.
@@ -84,6 +84,17 @@ pub fn decode(key: &Key, value: &[u8]) -> Said {
         }
         other => Said::Unknown(format!("unknown record key `{}`", other.join("."))),
     }
+}
+
+/// The records of a database, as a bucket has them. Records that this version cannot decode are
+/// among them.
+pub(super) fn stored(database: &Store) -> Result<Vec<(Key, Bytes)>, StoreError> {
+    let apps = database.records()?.into_iter();
+    let apps = apps.filter_map(|(app, bytes)| Some((Key::new(&[APPS, &app]).ok()?, bytes.into())));
+    let homes = database.homes()?.into_iter();
+    let homes =
+        homes.filter_map(|(store, host)| Some((home_key(&store).ok()?, encode_home(&host))));
+    Ok(apps.chain(homes).collect())
 }
 
 fn is_of(app: &AppName, record: &Record) -> bool {

@@ -1,5 +1,6 @@
 //! The desired state on a host's own disk: the record of every app, in one embedded database file.
-//! For a host without a lattice it is the original, for others a replica that they serve from.
+//! For a host alone it is behind the bucket of its in-process bus, for others it is a replica that
+//! they serve from.
 //!
 //! Each change is one transaction that is on disk before it is acknowledged, so a process killed at
 //! any moment leaves the state before the change or after it. Removing an app leaves a *tombstone*
@@ -65,24 +66,14 @@ pub enum StoreError {
         #[source]
         source: Box<redb::Error>,
     },
-    /// This version cannot decode a record.
-    #[error(
-        "cannot decode the record of app `{app}` in `{path}`; a newer version of weft may have written the record"
-    )]
+    /// A record cannot be encoded.
+    #[error("cannot encode the record of app `{app}`")]
     Record {
         /// The app's name.
-        app: String,
-        /// The database file.
-        path: PathBuf,
-        /// The error in its JSON.
+        app: AppName,
+        /// The error of the JSON encoder.
         #[source]
         source: serde_json::Error,
-    },
-    /// The app is not deployed.
-    #[error("no app `{app}` is deployed")]
-    Missing {
-        /// The given name.
-        app: AppName,
     },
 }
 
@@ -174,64 +165,6 @@ impl Store {
         Ok(store)
     }
 
-    /// Reads every deployed app, by name. An app whose record cannot be decoded is an error of its
-    /// own, so that one bad record does not hide the others.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the file cannot be read.
-    pub fn apps(&self) -> Result<Vec<Result<Deployed, StoreError>>, StoreError> {
-        let records = self.records()?;
-        let deployed =
-            records
-                .into_iter()
-                .filter_map(|(name, bytes)| match self.decode(&name, &bytes) {
-                    Ok(Record::Deployed(deployed)) => Some(Ok(deployed)),
-                    Ok(Record::Removed { .. }) => None,
-                    Err(error) => Some(Err(error)),
-                });
-        Ok(deployed.collect())
-    }
-
-    /// Stores `app` as its next revision, durably, and returns the record.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`] if the change failed; the state is then unchanged.
-    pub fn put(&self, app: &App, now_ms: u64) -> Result<Deployed, StoreError> {
-        let name = app.metadata.name.as_str().to_owned();
-        let record = self.change(&name, |old| {
-            Some(Record::Deployed(Deployed {
-                revision: next_revision(old),
-                changed_at_ms: now_ms,
-                app: app.clone(),
-            }))
-        })?;
-        match record {
-            Some(Record::Deployed(deployed)) => Ok(deployed),
-            _ => Err(StoreError::Missing {
-                app: app.metadata.name.clone(),
-            }),
-        }
-    }
-
-    /// Replaces the record of the app by a tombstone, and returns its revision.
-    ///
-    /// # Errors
-    /// [`StoreError::Missing`] if the app is not deployed, [`StoreError::Database`] if the change
-    /// failed.
-    pub fn remove(&self, app: &AppName, now_ms: u64) -> Result<u64, StoreError> {
-        let missing = || StoreError::Missing { app: app.clone() };
-        if !self.is_deployed(app)? {
-            return Err(missing());
-        }
-        let record = self.change(app.as_str(), |old| {
-            Some(Record::Removed {
-                revision: next_revision(old),
-                changed_at_ms: now_ms,
-            })
-        })?;
-        record.map(|record| record.revision()).ok_or_else(missing)
-    }
-
     /// Stores the newer records of the lattice's desired state and the homes of stores, in one
     /// transaction. A stored record that this version cannot decode stays.
     ///
@@ -244,10 +177,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut records = Vec::new();
         for (app, record) in apps {
-            records.push((app, record, self.encode(app.as_str(), record)?));
+            let bytes = serde_json::to_vec(&**record).map_err(|source| StoreError::Record {
+                app: app.clone(),
+                source,
+            })?;
+            records.push((app, record, bytes));
         }
         self.with_database("change", |database| {
             let transaction = database.begin_write()?;
+            let mut is_changed = false;
             {
                 let mut table = transaction.open_table(APPS)?;
                 for (app, record, bytes) in &records {
@@ -260,14 +198,20 @@ impl Store {
                     };
                     if is_newer {
                         table.insert(app.as_str(), bytes.as_slice())?;
+                        is_changed = true;
                     }
                 }
                 let mut table = transaction.open_table(HOMES)?;
                 for (store, host) in homes {
-                    table.insert(store.to_string().as_str(), host.as_str())?;
+                    let old = table.insert(store.to_string().as_str(), host.as_str())?;
+                    is_changed |= old.is_none_or(|old| old.value() != host.as_str());
                 }
             }
-            transaction.commit()?;
+            match is_changed {
+                true => transaction.commit()?,
+                // A commit would write to the disk even without a change.
+                false => transaction.abort()?,
+            }
             Ok(())
         })
     }
@@ -298,7 +242,7 @@ impl Store {
     pub fn all(&self) -> Result<Vec<(AppName, Record)>, StoreError> {
         let records = self.records()?;
         let readable = records.into_iter().filter_map(|(name, bytes)| {
-            let record = self.decode(&name, &bytes).ok()?;
+            let record = serde_json::from_slice(&bytes).ok()?;
             Some((name.parse().ok()?, record))
         });
         Ok(readable.collect())
@@ -310,15 +254,8 @@ impl Store {
         &self.path
     }
 
-    fn is_deployed(&self, app: &AppName) -> Result<bool, StoreError> {
-        let records = self.records()?;
-        let Some((name, bytes)) = records.into_iter().find(|(name, _)| name == app.as_str()) else {
-            return Ok(false);
-        };
-        Ok(matches!(self.decode(&name, &bytes)?, Record::Deployed(_)))
-    }
-
-    fn records(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    /// Reads the bytes of all records, by app name.
+    pub(crate) fn records(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         self.with_database("read", |database| {
             let table = database.begin_read()?.open_table(APPS)?;
             let mut records = Vec::new();
@@ -328,45 +265,6 @@ impl Store {
             }
             Ok(records)
         })
-    }
-
-    /// Writes the result of `next` for the record of `name`, in one transaction.
-    fn change(
-        &self,
-        name: &str,
-        next: impl FnOnce(Option<&Record>) -> Option<Record>,
-    ) -> Result<Option<Record>, StoreError> {
-        let changed = self.with_database("change", |database| {
-            let transaction = database.begin_write()?;
-            let changed = {
-                let mut table = transaction.open_table(APPS)?;
-                let old = table.get(name)?.map(|old| old.value().to_vec());
-                let changed = self.next_of(name, old.as_deref(), next);
-                if let Ok(Some((_, bytes))) = &changed {
-                    table.insert(name, bytes.as_slice())?;
-                }
-                changed
-            };
-            // Without a new record the transaction is empty.
-            transaction.commit()?;
-            Ok(changed)
-        });
-        Ok(changed??.map(|(record, _)| record))
-    }
-
-    /// The record after an old one, with its bytes.
-    fn next_of(
-        &self,
-        name: &str,
-        old: Option<&[u8]>,
-        next: impl FnOnce(Option<&Record>) -> Option<Record>,
-    ) -> Result<Option<(Record, Vec<u8>)>, StoreError> {
-        let old = old.map(|bytes| self.decode(name, bytes)).transpose()?;
-        let Some(record) = next(old.as_ref()) else {
-            return Ok(None);
-        };
-        let bytes = self.encode(name, &record)?;
-        Ok(Some((record, bytes)))
     }
 
     /// Runs an operation on the database, which is opened again if the disk failed before.
@@ -394,22 +292,6 @@ impl Store {
         });
         outcome.map_err(|error| failure(action, &self.path, error))
     }
-
-    fn decode(&self, name: &str, bytes: &[u8]) -> Result<Record, StoreError> {
-        serde_json::from_slice(bytes).map_err(|source| self.record_error(name, source))
-    }
-
-    fn encode(&self, name: &str, record: &Record) -> Result<Vec<u8>, StoreError> {
-        serde_json::to_vec(record).map_err(|source| self.record_error(name, source))
-    }
-
-    fn record_error(&self, name: &str, source: serde_json::Error) -> StoreError {
-        StoreError::Record {
-            app: name.to_owned(),
-            path: self.path.clone(),
-            source,
-        }
-    }
 }
 
 fn create_tables(database: &Database) -> Result<(), redb::Error> {
@@ -418,11 +300,6 @@ fn create_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(HOMES)?;
     transaction.commit()?;
     Ok(())
-}
-
-/// The revision of the next record.
-fn next_revision(old: Option<&Record>) -> u64 {
-    old.map_or(0, Record::revision) + 1
 }
 
 fn failure(action: &'static str, path: &Path, error: impl Into<redb::Error>) -> StoreError {

@@ -9,18 +9,14 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
-use weft_lattice_config::{App, AppName, diff, routes};
+use weft_lattice_config::{App, diff, routes};
 use weft_link::{CallServer, Hosts, LocalComponents};
-use weft_state::blocking;
-use weft_state::store::{Deployed, Store, StoreError};
-use weft_telemetry::chain;
+use weft_state::store::Deployed;
 use weft_telemetry::events::{Events, Kind};
-use weft_telemetry::logs::now_ms;
 
 use super::providers::{ProviderStarter, Providers, bound};
 use super::{
-    AppState, Command, DeployError, Deployment, EXPIRY_PERIOD, FailedRevision, HostedApp, Lattice,
-    Parts, Snapshot,
+    AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Snapshot,
 };
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
@@ -31,64 +27,44 @@ pub(super) const FINISH_DEADLINE: Duration = Duration::from_secs(5);
 const FINISH_POLL: Duration = Duration::from_millis(10);
 
 pub(super) struct Actor {
-    store: Arc<Store>,
     runtime: Arc<dyn Runtime>,
     server: Arc<dyn CallServer>,
     hosts: Option<Arc<dyn Hosts>>,
     provider_starter: ProviderStarter,
     apps: BTreeMap<String, Arc<HostedApp>>,
     failed: BTreeMap<String, Arc<FailedRevision>>,
+    /// The checked app that is deployed or discarded next, with its providers in `providers`.
+    staged: Option<(App, Arc<dyn RunningApp>)>,
     /// By app.
     providers: BTreeMap<String, Providers>,
     publish: watch::Sender<Arc<Snapshot>>,
     publish_routes: watch::Sender<Arc<RouteTable>>,
-    lattice: Lattice,
     events: Events,
 }
 
 impl Actor {
-    /// Starts the apps of the database.
-    pub(super) async fn restore(
+    pub(super) fn new(
         parts: Parts,
         publish: watch::Sender<Arc<Snapshot>>,
         publish_routes: watch::Sender<Arc<RouteTable>>,
-    ) -> Result<Self, DeployError> {
+    ) -> Self {
         let provider_starter = ProviderStarter {
             registry: parts.registry,
             directory: parts.providers_directory,
         };
-        let mut actor = Self {
-            store: parts.store,
+        Self {
             runtime: parts.runtime,
             server: parts.server,
             hosts: parts.hosts,
             provider_starter,
             apps: BTreeMap::new(),
             failed: BTreeMap::new(),
+            staged: None,
             providers: BTreeMap::new(),
             publish,
             publish_routes,
-            lattice: parts.lattice,
             events: parts.events,
-        };
-        if parts.lattice == Lattice::Clustered {
-            // The share to run depends on the other hosts.
-            return Ok(actor);
         }
-        for stored in actor.with_store(Store::apps).await? {
-            match stored {
-                Ok(deployed) => {
-                    let share = actor.whole_share(&deployed.app);
-                    actor.start(deployed, share).await;
-                }
-                Err(error) => tracing::error!(
-                    error = chain(&error),
-                    "the stored record of an app cannot be read"
-                ),
-            }
-        }
-        actor.publish();
-        Ok(actor)
     }
 
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
@@ -114,7 +90,6 @@ impl Actor {
     async fn handle(&mut self, command: Command) {
         // A dropped reply receiver does not undo the change.
         match command {
-            Command::Deploy { app, reply } => drop(reply.send(self.deploy(&app).await)),
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
             Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
             Command::Reconcile { desired, reply } => {
@@ -123,59 +98,28 @@ impl Actor {
                 }
                 let _ = reply.send(());
             }
-            Command::Undeploy { app, reply } => drop(reply.send(self.undeploy(&app).await)),
+            Command::Discard { app, reply } => {
+                self.discard(app.as_str()).await;
+                let _ = reply.send(());
+            }
             Command::Stop { reply } => drop(reply.send(())),
         }
     }
 
-    async fn deploy(&mut self, app: &App) -> Result<Deployment, DeployError> {
-        let name = app.metadata.name.as_str();
+    /// The changes of a deploy, if the app can run.
+    async fn check(&mut self, app: &App) -> Result<Vec<String>, DeployError> {
         self.check_routes(app)?;
-        let old = self.apps.get(name);
-        let changes = old.map_or_else(Vec::new, |old| diff(&old.deployed.app, app));
-        if let Some(old) = old
-            && changes.is_empty()
-            && old.deployed.app == *app
-            && matches!(old.state, AppState::Ready(_))
-        {
-            return Ok(Deployment {
-                deployed: old.deployed.clone(),
-                changes: Vec::new(),
-            });
-        }
-        let changes = match old {
-            Some(_) => changes.iter().map(ToString::to_string).collect(),
-            None => vec![format!("new app `{name}`")],
+        let share = match self.hosts {
+            None => LocalComponents::Whole,
+            Some(_) => LocalComponents::Part((0..app.spec.components.len()).collect()),
         };
-        let share = self.whole_share(app);
+        // The compiled code stays in the cache for the deploy.
         let prepared = self.prepare(app, &share).await?;
         self.check_providers(app).await?;
-        let running = self.bind(app, prepared).await?;
-        let stored = {
-            let app = app.clone();
-            self.with_store(move |store| store.put(&app, now_ms()))
-                .await
-        };
-        let deployed = match stored {
-            Ok(deployed) => deployed,
-            Err(error) => {
-                self.discard_bound(name).await;
-                return Err(error);
-            }
-        };
-        self.insert_app(deployed.clone(), share, AppState::Ready(running));
-        self.publish();
-        tracing::info!(app = name, revision = deployed.revision, "deployed");
-        self.report_deployed(name, deployed.revision);
-        Ok(Deployment { deployed, changes })
-    }
-
-    /// The changes of a deploy, if the app can run.
-    async fn check(&self, app: &App) -> Result<Vec<String>, DeployError> {
-        self.check_routes(app)?;
-        // The compiled code stays in the cache for the deploy.
-        self.prepare(app, &self.whole_share(app)).await?;
-        self.check_providers(app).await?;
+        if share == LocalComponents::Whole {
+            let running = self.bind(app, prepared).await?;
+            self.staged = Some((app.clone(), running));
+        }
         Ok(self.changes(app))
     }
 
@@ -209,26 +153,6 @@ impl Actor {
     fn report_failed(&self, app: &str, reason: &str) {
         let message = format!("`{app}` does not start: {reason}");
         self.events.of_app(Kind::AppFailed, app, message);
-    }
-
-    /// The share of a host that runs the whole app.
-    fn whole_share(&self, app: &App) -> LocalComponents {
-        match self.lattice {
-            Lattice::Standalone => LocalComponents::Whole,
-            Lattice::Clustered => LocalComponents::Part((0..app.spec.components.len()).collect()),
-        }
-    }
-
-    async fn undeploy(&mut self, app: &AppName) -> Result<u64, DeployError> {
-        let revision = {
-            let app = app.clone();
-            self.with_store(move |store| store.remove(&app, now_ms()))
-                .await?
-        };
-        self.remove_app(app.as_str()).await;
-        tracing::info!(app = app.as_str(), revision, "undeployed");
-        self.report_removed(app.as_str(), revision);
-        Ok(revision)
     }
 
     /// Removes an app and closes its providers, once its requests are done.
@@ -287,9 +211,11 @@ impl Actor {
         }
     }
 
-    /// Closes the providers of a revision that was bound and is not used, and restores those of the
-    /// current one.
-    async fn discard_bound(&mut self, name: &str) {
+    /// Closes the providers of the staged app, and restores those of the current revision.
+    async fn discard(&mut self, name: &str) {
+        if self.staged.take().is_none() {
+            return;
+        }
         if self.apps.contains_key(name) {
             self.restore_providers(name).await;
         } else if let Some(providers) = self.providers.remove(name) {
@@ -381,18 +307,6 @@ impl Actor {
         for providers in std::mem::take(&mut self.providers).into_values() {
             ProviderStarter::close_removed(&providers, &Providers::new()).await;
         }
-    }
-
-    /// Runs a blocking operation of the database off the async threads.
-    async fn with_store<R: Send + 'static>(
-        &self,
-        operation: impl FnOnce(&Store) -> Result<R, StoreError> + Send + 'static,
-    ) -> Result<R, DeployError> {
-        let store = self.store.clone();
-        let outcome = blocking::run(move || operation(&store)).await;
-        outcome
-            .map_err(|_| DeployError::Internal)?
-            .map_err(DeployError::Store)
     }
 }
 

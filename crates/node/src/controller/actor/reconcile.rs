@@ -27,7 +27,7 @@ impl Actor {
             Record::Deployed(deployed) => {
                 if self.needs_start(deployed, &share) {
                     let revision = deployed.revision;
-                    let is_new_revision = self.is_new_revision(app.as_str(), revision);
+                    let is_new_revision = self.is_new_revision(deployed);
                     self.start(deployed.clone(), share).await;
                     self.publish();
                     if is_new_revision {
@@ -39,7 +39,7 @@ impl Actor {
                 let current = self.apps.get(app.as_str());
                 if current.is_some_and(|current| current.deployed.revision < *revision) {
                     self.remove_app(app.as_str()).await;
-                    tracing::info!(%app, revision, "removed an app that the lattice removed");
+                    tracing::info!(%app, revision, "undeployed");
                     self.report_removed(app.as_str(), *revision);
                 }
             }
@@ -67,21 +67,32 @@ impl Actor {
         })
     }
 
-    /// True if a revision exceeds all that were tried here. Retries and changed shares are not new.
-    fn is_new_revision(&self, app: &str, revision: u64) -> bool {
+    /// True if a revision exceeds all that were tried here. Retries and changed shares are not new;
+    /// nor are the revisions with which a host alone starts, because a deploy stages its app.
+    fn is_new_revision(&self, deployed: &Deployed) -> bool {
+        let app = deployed.app.metadata.name.as_str();
         let current = self.apps.get(app).map(|current| current.deployed.revision);
         let failed = self.failed.get(app);
         let failed = failed.map(|failed| failed.deployed.revision);
-        current.max(failed) < Some(revision)
+        let staged = self.staged.as_ref().map(|(staged, _)| staged);
+        let is_deploy = self.hosts.is_some() || staged == Some(&deployed.app);
+        is_deploy && current.max(failed) < Some(deployed.revision)
     }
 
     /// Starts a revision. One that fails is recorded and tried again; the old revision keeps
     /// serving.
     pub(super) async fn start(&mut self, deployed: Deployed, share: LocalComponents) {
         let app = deployed.app.clone();
-        let outcome = match self.prepare(&app, &share).await {
-            Ok(prepared) => self.bind(&app, prepared).await,
-            Err(error) => Err(error),
+        // Another revision would close the providers of the staged one.
+        let staged = self
+            .staged
+            .take_if(|(staged, _)| staged.metadata.name == app.metadata.name);
+        let outcome = match staged {
+            Some((staged, running)) if staged == app => Ok(running),
+            _ => match self.prepare(&app, &share).await {
+                Ok(prepared) => self.bind(&app, prepared).await,
+                Err(error) => Err(error),
+            },
         };
         match outcome {
             Ok(running) => {

@@ -1,4 +1,4 @@
-//! Deploys and removals of a standalone host.
+//! Deploys and removals of a host alone.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,17 +8,17 @@ use redb::{Database, TableDefinition};
 use serde_json::json;
 use tokio::time::Instant;
 use weft_ingress::RouteTarget;
-use weft_link::LocalComponents;
-use weft_state::store::{Store, StoreError};
+use weft_state::store::{Record, Store};
 
-use super::TestController;
 use super::fake_provider::provider;
+use super::{TestController, TestHosts};
 use crate::controller::actor::FINISH_DEADLINE;
-use crate::controller::{AppState, DeployError, DesiredApp, Lattice};
+use crate::controller::{AppState, DeployError};
+use crate::desired_writer::ChangeError;
 use crate::fake_runtime::FakeRuntime;
 use crate::runtime::PrepareErrorKind;
 use crate::test_support::{
-    app, app_name, app_with, artifact, deployed, events_of, serving, set_in_flight, wait_for,
+    app, app_name, app_on, app_with, artifact, events_of, serving, set_in_flight, wait_for,
 };
 
 /// An app with the route `/`, and one provider.
@@ -34,24 +34,36 @@ fn app_with_route(name: &str) -> weft_lattice_config::App {
 
 #[tokio::test]
 async fn a_deployed_app_serves_and_is_stored() {
-    let host = TestController::start(Lattice::Standalone).await;
-    let first = host.controller.deploy(app("shop", 1)).await.unwrap();
+    let host = TestController::start().await;
+    let first = host.joined.deploy(app("shop", 1)).await.unwrap();
     assert_eq!(first.deployed.revision, 1);
     assert_eq!(first.changes, ["new app `shop`"]);
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
-    let second = host.controller.deploy(app("shop", 2)).await.unwrap();
+    let second = host.joined.deploy(app("shop", 2)).await.unwrap();
     assert_eq!(second.deployed.revision, 2);
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 2");
-    let stored: Vec<_> = host.store.apps().unwrap().into_iter().flatten().collect();
-    assert_eq!(stored, [second.deployed]);
+    assert_eq!(host.records(), [Record::Deployed(second.deployed)]);
     assert_eq!(events_of(&host.events, "shop"), ["app-deployed"; 2]);
 }
 
 #[tokio::test]
+async fn a_host_alone_runs_every_component_whatever_its_placement_requires() {
+    let host = TestController::start().await;
+    host.joined
+        .deploy(app_on("elsewhere", "shop", 1))
+        .await
+        .unwrap();
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    let plan = host.joined.cluster_view().plan();
+    let hosts: Vec<_> = plan.assignments.into_values().collect();
+    assert_eq!(hosts, [[host.joined.me.to_string().parse().unwrap()]]);
+}
+
+#[tokio::test]
 async fn a_deploy_that_changes_nothing_makes_no_revision() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller.deploy(app("shop", 1)).await.unwrap();
-    let again = host.controller.deploy(app("shop", 1)).await.unwrap();
+    let host = TestController::start().await;
+    host.joined.deploy(app("shop", 1)).await.unwrap();
+    let again = host.joined.deploy(app("shop", 1)).await.unwrap();
     assert_eq!(again.deployed.revision, 1);
     assert_eq!(again.changes, [""; 0]);
     assert_eq!(host.runtime.prepared(&app_name("shop")), 1);
@@ -59,22 +71,22 @@ async fn a_deploy_that_changes_nothing_makes_no_revision() {
 
 #[tokio::test]
 async fn a_restarted_host_serves_the_stored_apps() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller.deploy(app("shop", 1)).await.unwrap();
-    host.controller.deploy(app("blog", 1)).await.unwrap();
-    host.controller.undeploy(app_name("blog")).await.unwrap();
+    let host = TestController::start().await;
+    host.joined.deploy(app("shop", 1)).await.unwrap();
+    host.joined.deploy(app("blog", 1)).await.unwrap();
+    host.joined.undeploy(app_name("blog")).await.unwrap();
     let host = host.restart(Arc::default()).await;
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
     assert_eq!(host.response("blog", "cart").await, None);
-    let deployed = host.controller.deploy(app("blog", 2)).await.unwrap();
+    let deployed = host.joined.deploy(app("blog", 2)).await.unwrap();
     assert_eq!(deployed.deployed.revision, 3);
 }
 
 #[tokio::test]
 async fn an_app_that_does_not_start_after_a_restart_is_reported_and_stays_stored() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller.deploy(app("shop", 1)).await.unwrap();
-    host.controller.deploy(app("blog", 1)).await.unwrap();
+    let host = TestController::start().await;
+    host.joined.deploy(app("shop", 1)).await.unwrap();
+    host.joined.deploy(app("blog", 1)).await.unwrap();
     let runtime = FakeRuntime::default();
     runtime.break_app(&app_name("shop"));
     let host = host.restart(Arc::new(runtime)).await;
@@ -90,70 +102,41 @@ async fn an_app_that_does_not_start_after_a_restart_is_reported_and_stays_stored
 
 #[tokio::test]
 async fn a_revision_that_cannot_be_prepared_takes_nothing_from_the_one_that_serves() {
-    let host = TestController::start(Lattice::Standalone).await;
-    let first = host.controller.deploy(app("shop", 1)).await.unwrap();
+    let host = TestController::start().await;
+    let first = host.joined.deploy(app("shop", 1)).await.unwrap();
     host.runtime.break_app(&app_name("shop"));
-    let error = host.controller.deploy(app("shop", 2)).await.unwrap_err();
+    let error = host.joined.deploy(app("shop", 2)).await.unwrap_err();
     let DeployError::Prepare(error) = error else {
         panic!("{error:?}")
     };
     assert_eq!(error.kind, PrepareErrorKind::Refused);
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
-    let stored: Vec<_> = host.store.apps().unwrap().into_iter().flatten().collect();
-    assert_eq!(stored, [first.deployed]);
-}
-
-/// A host whose database has a record of `shop` that this version cannot decode: a deploy of it
-/// cannot be stored.
-async fn host_that_cannot_store_the_shop() -> TestController {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("desired.redb");
-    drop(Store::open(&path).unwrap());
-    let database = Database::create(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let apps = TableDefinition::<&str, &[u8]>::new("apps.v1");
-    let mut table = transaction.open_table(apps).unwrap();
-    let newer = br#"{"paused":{}}"#.as_slice();
-    table.insert("shop", newer).unwrap();
-    drop(table);
-    transaction.commit().unwrap();
-    drop(database);
-    let store = Arc::new(Store::open(&path).unwrap());
-    TestController::start_on(Arc::default(), store, directory, Lattice::Standalone).await
+    assert_eq!(host.records(), [Record::Deployed(first.deployed)]);
 }
 
 #[tokio::test]
-async fn a_first_revision_that_cannot_be_stored_leaves_no_provider_open() {
-    let host = host_that_cannot_store_the_shop().await;
-    let error = host.controller.deploy(app_with_route("shop")).await;
-    let error = error.unwrap_err();
-    assert!(
-        matches!(error, DeployError::Store(StoreError::Record { .. })),
-        "{error:?}"
-    );
+async fn a_first_revision_that_is_discarded_leaves_no_provider_open() {
+    let host = TestController::start().await;
+    host.controller.check(app_with_route("shop")).await.unwrap();
+    host.controller.discard(app_name("shop")).await.unwrap();
     assert_eq!(host.providers.take(), ["make db 1", "close db 1"]);
     assert!(host.controller.snapshot().apps.is_empty());
 }
 
 #[tokio::test]
-async fn a_revision_that_cannot_be_stored_leaves_the_old_one_with_its_providers() {
-    let host = host_that_cannot_store_the_shop().await;
+async fn a_revision_that_is_discarded_leaves_the_old_one_with_its_providers() {
+    let host = TestController::start().await;
     let shop = |revision, providers| {
         let cart = json!({ "name": "cart", "source": { "digest": artifact("shop").0 } });
         let spec = json!({ "components": [cart], "providers": providers });
         app_with("shop", revision, &spec)
     };
-    // A revision of a lattice is not stored by the controller.
-    let first = DesiredApp {
-        app: app_name("shop"),
-        record: deployed(1, shop(1, json!([provider("db", 1), provider("log", 1)]))).into(),
-        share: LocalComponents::Whole,
-    };
-    host.controller.reconcile(vec![first]).await.unwrap();
+    let first = shop(1, json!([provider("db", 1), provider("log", 1)]));
+    host.joined.deploy(first).await.unwrap();
     host.providers.take();
     let second = json!([provider("db", 2), provider("log", 1), provider("cache", 1)]);
-    let error = host.controller.deploy(shop(2, second)).await.unwrap_err();
-    assert!(matches!(error, DeployError::Store(_)), "{error:?}");
+    host.controller.check(shop(2, second)).await.unwrap();
+    host.controller.discard(app_name("shop")).await.unwrap();
     assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
     let log = [
         "close db 1",
@@ -169,8 +152,47 @@ async fn a_revision_that_cannot_be_stored_leaves_the_old_one_with_its_providers(
 }
 
 #[tokio::test]
+async fn a_record_of_a_newer_version_takes_no_deploy_and_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("desired.redb");
+    drop(Store::open(&path).unwrap());
+    let apps = TableDefinition::<&str, &[u8]>::new("apps.v1");
+    let newer = br#"{"paused":{}}"#.as_slice();
+    let database = Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut table = transaction.open_table(apps).unwrap();
+    table.insert("shop", newer).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    drop(database);
+    let store = Arc::new(Store::open(&path).unwrap());
+    let alone = TestHosts::Alone;
+    let host = TestController::start_on(Arc::default(), store, directory, alone).await;
+    let error = host.joined.deploy(app_with_route("shop")).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("cannot be read by this version"), "{error}");
+    assert_eq!(host.providers.take(), ["make db 1", "close db 1"]);
+    assert!(host.controller.snapshot().apps.is_empty());
+}
+
+#[tokio::test]
+async fn a_revision_that_did_not_start_is_started_by_a_repeated_deploy() {
+    let host = TestController::start().await;
+    host.joined.deploy(app("shop", 1)).await.unwrap();
+    let runtime = Arc::new(FakeRuntime::default());
+    runtime.break_app(&app_name("shop"));
+    let host = host.restart(runtime).await;
+    let error = host.joined.deploy(app("shop", 1)).await.unwrap_err();
+    assert!(matches!(error, DeployError::Prepare(_)), "{error:?}");
+    host.runtime.repair_app(&app_name("shop"));
+    let again = host.joined.deploy(app("shop", 1)).await.unwrap();
+    assert_eq!(again.deployed.revision, 2);
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+}
+
+#[tokio::test]
 async fn a_check_and_a_plan_list_the_changes_and_make_none() {
-    let host = TestController::start(Lattice::Standalone).await;
+    let host = TestController::start().await;
     let new = ["new app `shop`"];
     assert_eq!(host.controller.check(app("shop", 1)).await.unwrap(), new);
     host.runtime.break_app(&app_name("shop"));
@@ -184,10 +206,10 @@ async fn a_check_and_a_plan_list_the_changes_and_make_none() {
 
 #[tokio::test]
 async fn a_route_of_another_app_is_rejected() {
-    let host = TestController::start(Lattice::Standalone).await;
+    let host = TestController::start().await;
     let shop = app_with_route("shop");
-    host.controller.deploy(shop).await.unwrap();
-    let error = host.controller.deploy(app_with_route("blog")).await;
+    host.joined.deploy(shop).await.unwrap();
+    let error = host.joined.deploy(app_with_route("blog")).await;
     assert_eq!(
         error.unwrap_err().to_string(),
         "route `*/` of `blog/cart` is taken by `shop/cart`; change one of them, or undeploy the \
@@ -203,33 +225,24 @@ async fn a_route_of_another_app_is_rejected() {
 
 #[tokio::test]
 async fn a_removed_app_leaves_its_route_to_others() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller
-        .deploy(app_with_route("shop"))
-        .await
-        .unwrap();
-    assert_eq!(host.controller.undeploy(app_name("shop")).await.unwrap(), 2);
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
+    assert_eq!(host.joined.undeploy(app_name("shop")).await.unwrap(), 2);
     let routes = host.controller.routes();
     assert!(routes.borrow().find("shop.test", "/").is_none());
-    host.controller
-        .deploy(app_with_route("blog"))
-        .await
-        .unwrap();
+    host.joined.deploy(app_with_route("blog")).await.unwrap();
     let is_found = routes.borrow().find("shop.test", "/").is_some();
     assert!(is_found);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_undeployed_app_ends_once_its_requests_are_done() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller
-        .deploy(app_with_route("shop"))
-        .await
-        .unwrap();
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
     assert_eq!(host.providers.take(), ["make db 1"]);
     let before = host.controller.snapshot();
     set_in_flight(&before, "shop", 1);
-    let mut undeploy = pin!(host.controller.undeploy(app_name("shop")));
+    let mut undeploy = pin!(host.joined.undeploy(app_name("shop")));
     let snapshots = host.controller.watch();
     tokio::select! {
         _ = &mut undeploy => panic!("the app ended before its request"),
@@ -244,14 +257,11 @@ async fn an_undeployed_app_ends_once_its_requests_are_done() {
 
 #[tokio::test(start_paused = true)]
 async fn an_undeployed_app_whose_requests_do_not_end_ends_at_the_bound() {
-    let host = TestController::start(Lattice::Standalone).await;
-    host.controller
-        .deploy(app_with_route("shop"))
-        .await
-        .unwrap();
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
     set_in_flight(&host.controller.snapshot(), "shop", 1);
     let start = Instant::now();
-    host.controller.undeploy(app_name("shop")).await.unwrap();
+    host.joined.undeploy(app_name("shop")).await.unwrap();
     let waited = start.elapsed();
     assert!(waited >= FINISH_DEADLINE, "{waited:?}");
     assert!(waited < FINISH_DEADLINE * 2, "{waited:?}");
@@ -260,23 +270,19 @@ async fn an_undeployed_app_whose_requests_do_not_end_ends_at_the_bound() {
 
 #[tokio::test]
 async fn an_app_that_is_not_deployed_cannot_be_undeployed() {
-    let host = TestController::start(Lattice::Standalone).await;
-    let error = host
-        .controller
-        .undeploy(app_name("shop"))
-        .await
-        .unwrap_err();
+    let host = TestController::start().await;
+    let error = host.joined.undeploy(app_name("shop")).await.unwrap_err();
     assert_eq!(error.to_string(), "no app `shop` is deployed");
     assert!(matches!(
         error,
-        DeployError::Store(StoreError::Missing { .. })
+        DeployError::Lattice(ChangeError::Missing { .. })
     ));
 }
 
 #[tokio::test]
 async fn a_stopped_controller_takes_no_change() {
-    let host = TestController::start(Lattice::Standalone).await;
+    let host = TestController::start().await;
     host.controller.stop().await;
-    let error = host.controller.deploy(app("shop", 1)).await.unwrap_err();
+    let error = host.joined.deploy(app("shop", 1)).await.unwrap_err();
     assert!(matches!(error, DeployError::Stopping), "{error:?}");
 }

@@ -8,9 +8,9 @@ use weft_lattice_config::App;
 use weft_link::LocalComponents;
 use weft_state::store::Record;
 
-use super::TestController;
+use super::{TestController, TestHosts};
 use crate::controller::actor::reconcile::RETRY_FIRST;
-use crate::controller::{AppState, DesiredApp, Lattice};
+use crate::controller::{AppState, DesiredApp};
 use crate::test_support::{app_name, app_with, artifact, deployed, events_of, serving};
 
 /// An app with the components `cart` and `till`.
@@ -47,7 +47,7 @@ impl TestController {
 
 #[tokio::test]
 async fn the_components_of_the_share_start_and_no_others() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     host.reconcile("shop", deployed(1, app("shop", 1)), &[1])
         .await;
     assert_eq!(host.components("shop"), ["till"]);
@@ -64,7 +64,7 @@ async fn the_components_of_the_share_start_and_no_others() {
 
 #[tokio::test]
 async fn an_app_that_is_as_desired_is_not_started_again() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     let record = deployed(1, app("shop", 1));
     host.reconcile("shop", record.clone(), &[0]).await;
     host.reconcile("shop", record, &[0]).await;
@@ -73,7 +73,7 @@ async fn an_app_that_is_as_desired_is_not_started_again() {
 
 #[tokio::test]
 async fn apps_that_are_not_given_stay_as_they_are() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     host.reconcile("shop", deployed(1, app("shop", 1)), &[0])
         .await;
     host.reconcile("blog", deployed(1, app("blog", 1)), &[0])
@@ -86,7 +86,7 @@ async fn apps_that_are_not_given_stay_as_they_are() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_revision_is_reported_and_tried_again_after_the_backoff() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     let shop = app_name("shop");
     host.reconcile("shop", deployed(1, app("shop", 1)), &[0])
         .await;
@@ -120,7 +120,7 @@ async fn a_failed_revision_is_reported_and_tried_again_after_the_backoff() {
 
 #[tokio::test]
 async fn a_first_revision_that_fails_is_desired_but_does_not_serve() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     host.runtime.break_app(&app_name("shop"));
     host.reconcile("shop", deployed(1, app("shop", 1)), &[0])
         .await;
@@ -132,7 +132,7 @@ async fn a_first_revision_that_fails_is_desired_but_does_not_serve() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_revision_that_is_not_desired_any_more_is_forgotten() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     let first = deployed(1, app("shop", 1));
     host.reconcile("shop", first.clone(), &[0]).await;
     host.runtime.break_app(&app_name("shop"));
@@ -150,7 +150,7 @@ async fn a_failed_revision_that_is_not_desired_any_more_is_forgotten() {
 
 #[tokio::test(start_paused = true)]
 async fn the_pause_between_attempts_has_a_bound() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     let shop = app_name("shop");
     host.runtime.break_app(&shop);
     let record = deployed(1, app("shop", 1));
@@ -163,7 +163,7 @@ async fn the_pause_between_attempts_has_a_bound() {
 
 #[tokio::test]
 async fn a_removal_ends_the_app_and_an_older_one_does_not() {
-    let host = TestController::start(Lattice::Clustered).await;
+    let host = TestController::start_in(TestHosts::Many).await;
     host.reconcile("shop", deployed(2, app("shop", 2)), &[0])
         .await;
     host.reconcile("shop", removed(1), &[]).await;
