@@ -12,7 +12,7 @@ pub enum DeployError {
     #[error(transparent)]
     Prepare(#[from] PrepareError),
     /// The type of a provider is unknown.
-    #[error("provider `{provider}`: {source}")]
+    #[error("cannot use provider `{provider}`")]
     ProviderType {
         /// The provider.
         provider: String,

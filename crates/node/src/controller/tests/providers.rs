@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use weft_lattice_config::App;
+use weft_telemetry::chain;
 
 use super::TestController;
 use super::fake_provider::{failing_provider, provider, rejected_link};
@@ -83,8 +84,8 @@ async fn a_provider_of_an_unknown_type_is_rejected_before_anything_is_closed() {
     let unknown = json!({ "name": "db", "type": "future" });
     let error = host.joined.deploy(shop(2, &[unknown], &[])).await;
     assert_eq!(
-        error.unwrap_err().to_string(),
-        "provider `db`: unknown provider kind `future`, expected one of `fake`"
+        chain(&error.unwrap_err()),
+        "cannot use provider `db`: unknown provider kind `future`, expected one of `fake`"
     );
     assert_eq!(host.providers.take(), [""; 0]);
 }
