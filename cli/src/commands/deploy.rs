@@ -1,13 +1,16 @@
 //! `weft deploy`: uploads artifacts and deploys apps.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
+use tokio::time::Instant;
 use weft_control::rows::HostRow;
-use weft_control::{Client, ClientError, DeployReport};
+use weft_control::{Client, ClientError, DeployReport, StatusReport};
+use weft_lattice_config::AppName;
 
-use crate::commands::plan;
+use crate::commands::{plan, status};
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -15,6 +18,7 @@ use crate::get_columns::size;
 use crate::manifest::{self, Manifest};
 use crate::output::{self, Format, Report};
 use crate::urls::ServedRoute;
+use crate::wait::{self, WaitTimeout};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -22,6 +26,7 @@ Examples:
   weft deploy shop.yaml billing.yaml      deploy two apps, or none if a manifest is invalid
   generate-manifest | weft deploy -       read the manifest from standard input
   weft deploy shop.yaml --plan            print the changes on each host without applying them
+  weft deploy shop.yaml --wait            exit with 0 once all replicas are ready, on all hosts
 
 Paths of component files are relative to the manifest. Components that the host does not have are
 uploaded. A repeated deploy of an unchanged app changes nothing.";
@@ -36,6 +41,11 @@ pub(crate) struct Deploy {
     /// Print the changes on each host without applying them
     #[arg(long)]
     plan: bool,
+    /// Wait until the apps are ready: all replicas of the deployed revisions
+    #[arg(long, conflicts_with = "plan")]
+    wait: bool,
+    #[command(flatten)]
+    timeout: WaitTimeout,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -47,7 +57,7 @@ pub(crate) struct Deploy {
 #[derive(Debug, Serialize)]
 pub(crate) struct Deployed {
     file: String,
-    app: String,
+    app: AppName,
     revision: u64,
     changes: Vec<String>,
     uploaded: Vec<Uploaded>,
@@ -71,18 +81,72 @@ impl Deploy {
     /// Runs the command.
     ///
     /// # Errors
-    /// A manifest is invalid, or the host rejects one.
+    /// A manifest is invalid, the host rejects one, or an app is not ready when the timeout
+    /// expires.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let manifests = manifest::read_all(&self.files)?;
         let client = connection::client(&self.host).await?;
         if self.plan {
             return plan::plan(&client, manifests, self.output).await;
         }
-        deploy(&client, manifests, self.output).await
+        let deployment = deploy(&client, manifests, self.output).await?;
+        if self.wait {
+            wait_until_ready(&client, &deployment, self.timeout.get()).await?;
+        }
+        Ok(())
     }
 }
 
-/// Deploys the manifests in order and prints the results, also those before a rejected manifest.
+/// Waits until all apps are ready at their deployed revisions or later ones, with the progress on
+/// standard error.
+async fn wait_until_ready(
+    client: &Client,
+    deployment: &Deployment,
+    timeout: Duration,
+) -> Result<(), Failure> {
+    let deadline = Instant::now() + timeout;
+    for Deployed { app, revision, .. } in &deployment.0 {
+        let mut printed = String::new();
+        let poll = async || {
+            let report = client.status(app).await?;
+            let progress = progress(&report, *revision);
+            if progress != printed {
+                output::note(&progress);
+                printed = progress;
+            }
+            Ok(report)
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let report = wait::until(left, poll, |report| is_ready(report, *revision)).await?;
+        if !is_ready(&report, *revision) {
+            return Err(status::not_ready(app, Some(timeout)));
+        }
+    }
+    Ok(())
+}
+
+/// A host that has not received the revision yet may be ready at the one before.
+fn is_ready(report: &StatusReport, revision: u64) -> bool {
+    report.ready && report.revision >= revision
+}
+
+fn progress(report: &StatusReport, revision: u64) -> String {
+    let StatusReport { app, held, .. } = report;
+    if is_ready(report, revision) {
+        return format!("{app}: revision {} is ready", report.revision);
+    }
+    if let Some(held) = held {
+        return format!("{app}: waiting: placement is paused: {held}");
+    }
+    let components = report.components.iter().map(|status| &status.placement);
+    let (ready, desired) = components.fold((0, 0), |(ready, desired), it| {
+        (ready + it.ready, desired + it.wanted)
+    });
+    format!("{app}: waiting: {ready} of {desired} replicas are ready")
+}
+
+/// Deploys the manifests in order, and prints and returns the results; those before a rejected
+/// manifest are printed too.
 ///
 /// # Errors
 /// The host rejects one.
@@ -90,7 +154,7 @@ pub(crate) async fn deploy(
     client: &Client,
     manifests: Vec<Manifest>,
     format: Format,
-) -> Result<(), Failure> {
+) -> Result<Deployment, Failure> {
     // First, because the reply to a wrong token has a body here, but not for an artifact.
     let http = http_address(client).await?;
     let mut deployment = Deployment::default();
@@ -107,7 +171,7 @@ pub(crate) async fn deploy(
         }
     }
     output::report(&deployment, format)?;
-    Ok(())
+    Ok(deployment)
 }
 
 /// Deploys the manifests in order without printing.
@@ -145,14 +209,14 @@ async fn deploy_one(
         });
     }
     let DeployReport {
-        app,
         revision,
         changes,
         routes,
+        ..
     } = client.deploy(&manifest.app).await?;
     Ok(Deployed {
         file: manifest.file,
-        app,
+        app: manifest.app.metadata.name,
         revision,
         changes,
         uploaded,
@@ -219,6 +283,7 @@ impl Deployed {
 
 #[cfg(test)]
 mod tests {
+    use weft_control::operating::ComponentStatus;
     use weft_control::rows::RouteRow;
 
     use super::*;
@@ -233,7 +298,7 @@ mod tests {
         };
         Deployment(vec![Deployed {
             file: "shop.yaml".to_owned(),
-            app: "shop".to_owned(),
+            app: "shop".parse().unwrap(),
             revision: 2,
             changes: vec!["component `storefront` changed".to_owned()],
             uploaded: vec![Uploaded {
@@ -250,6 +315,40 @@ mod tests {
         let expected = "shop: revision 2 (shop.yaml)\n  component `storefront` changed\n  \
                         uploaded storefront, 2.0 KiB\n  http://127.0.0.1:8080/ → storefront";
         assert_eq!(example().text(), expected);
+    }
+
+    #[test]
+    fn the_progress_of_a_wait_counts_replicas_and_ignores_an_older_revision() {
+        let report = |revision, ready, held: Option<&str>| {
+            let placement = serde_json::from_value(serde_json::json!({
+                "app": "shop", "component": "cart", "revision": revision, "wanted": 3, "placed": 3,
+                "ready": ready, "hosts": [], "why": [], "pins": [],
+            }));
+            let placement = placement.unwrap();
+            StatusReport {
+                app: "shop".to_owned(),
+                revision,
+                ready: ready == 3,
+                held: held.map(str::to_owned),
+                components: vec![ComponentStatus {
+                    placement,
+                    revisions: Vec::new(),
+                }],
+            }
+        };
+        let waiting = "shop: waiting: 1 of 3 replicas are ready";
+        assert_eq!(progress(&report(2, 1, None), 2), waiting);
+        assert_eq!(
+            progress(&report(2, 3, None), 2),
+            "shop: revision 2 is ready"
+        );
+        assert_eq!(
+            progress(&report(3, 3, None), 2),
+            "shop: revision 3 is ready"
+        );
+        assert!(!is_ready(&report(1, 3, None), 2));
+        let paused = "shop: waiting: placement is paused: no bus";
+        assert_eq!(progress(&report(2, 1, Some("no bus")), 2), paused);
     }
 
     #[test]

@@ -64,13 +64,7 @@ impl Status {
         if is_ready {
             return Ok(());
         }
-        let message = match self.wait {
-            true => format!("app `{}` is not ready after {timeout:?}", self.app),
-            false => format!("app `{}` is not ready", self.app),
-        };
-        Err(Failure::new(Kind::Failed, message).or_help(
-            "`weft get placements` shows what blocks replicas, `weft get inventory HOST` why one failed",
-        ))
+        Err(not_ready(&self.app, self.wait.then_some(timeout)))
     }
 
     async fn fetch(&self, client: &Client) -> Result<StatusReport, Failure> {
@@ -83,6 +77,17 @@ impl Status {
             }
         }
     }
+}
+
+/// The failure of an app that is not ready, after a wait if `waited` is `Some`.
+pub(crate) fn not_ready(app: &AppName, waited: Option<Duration>) -> Failure {
+    let message = match waited {
+        Some(waited) => format!("app `{app}` is not ready after {waited:?}"),
+        None => format!("app `{app}` is not ready"),
+    };
+    Failure::new(Kind::Failed, message).or_help(
+        "`weft get placements` shows what blocks replicas, `weft get inventory HOST` why one failed",
+    )
 }
 
 impl Report for Shown {

@@ -440,3 +440,44 @@ fn commands_find_any_host_over_the_bus_alone() {
     let nobody = finish(spawn(command), PATIENCE).expect_code(3);
     nobody.expect_stderr(&["no host of lattice `other`", "--lattice"]);
 }
+
+#[test]
+fn a_deploy_waits_until_the_app_is_ready_on_all_hosts() {
+    let nats = Nats::start();
+    let (north, south) = north_and_south(&nats);
+    let files = Files::new();
+    let manifest = files.app("apart", APART);
+    let manifest = manifest.to_str().expect("UTF-8");
+    let deployed = north.run(&["deploy", manifest, "--wait", "-o", "json"]);
+    let deployed = deployed.expect_code(0);
+    deployed.expect_stderr(&["apart: revision 1 is ready"]);
+    assert_eq!(deployed.json()[0]["revision"], 1);
+    let inventory = rows(&south, &["get", "inventory", "south"]);
+    assert_eq!(text(&inventory[0], "readiness"), "ready", "{inventory:?}");
+    // What is ready already is not waited for.
+    let again = north.run(&["deploy", manifest, "--wait", "--timeout", "1ms"]);
+    again.expect_code(0);
+}
+
+#[test]
+fn a_deploy_whose_app_is_not_ready_in_time_fails_and_stays_deployed() {
+    let nats = Nats::start();
+    let north = host(&nats, "north", "place=a");
+    wait_for_hosts(&north, &[("north", "ready")]);
+    let files = Files::new();
+    let manifest = files.app("apart", APART);
+    let manifest = manifest.to_str().expect("UTF-8");
+    let waited = north.run(&["deploy", manifest, "--wait", "--timeout", "2s"]);
+    let waited = waited.expect_code(1);
+    assert!(waited.stdout.contains("revision 1"), "{waited}");
+    waited.expect_stderr(&[
+        "apart: waiting: 1 of 2 replicas are ready",
+        "app `apart` is not ready after 2s",
+        "weft get placements",
+    ]);
+    assert_eq!(places(&north, "importer"), ["north"]);
+    let both = north.run(&["deploy", manifest, "--wait", "--plan"]);
+    both.expect_code(2);
+    let alone = north.run(&["deploy", manifest, "--timeout", "2s"]);
+    alone.expect_code(2).expect_stderr(&["--wait"]);
+}
