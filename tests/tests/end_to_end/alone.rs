@@ -194,6 +194,46 @@ impl Drop for SmallDisk<'_> {
 }
 
 #[test]
+fn a_host_without_a_lattice_whose_disk_is_full_rejects_a_deploy_and_serves_the_old_revision() {
+    let data = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
+    let Some(disk) = SmallDisk::mount(data.path()) else {
+        eprintln!("skipped: this process may not mount a file system");
+        return;
+    };
+    let weft = Weft::start(&Options {
+        data: Some(data.clone()),
+        ..Options::default()
+    });
+    let files = Files::new();
+    weft.deployed(&files.app("apart", APART));
+    disk.fill();
+    let manifest = files.app("apart", &long_app());
+    let rejected = weft.deploy(&manifest).expect_code(1);
+    rejected.expect_stderr(&["cannot change the desired-state database", "No space left"]);
+    let row = weft.get("apps").swap_remove(0);
+    assert_eq!(
+        (&row["status"], &row["revision"]),
+        (&"ready".into(), &1.into())
+    );
+    wait_for_call(&weft, "apart/importer");
+    disk.empty();
+    weft.deployed(&manifest);
+    let weft = weft.restarted();
+    assert_eq!(weft.get("apps")[0]["revision"], 2);
+    drop(weft);
+}
+
+/// The app with more settings than the file of the desired state has room for on a full disk.
+fn long_app() -> String {
+    let values = (0..20).map(|name| format!("L{name}: {:?}", "x".repeat(20_000)));
+    let env = values.collect::<Vec<_>>().join(", ");
+    APART.replace(
+        "{name: importer,",
+        &format!("{{name: importer, env: {{{env}}},"),
+    )
+}
+
+#[test]
 fn a_host_whose_disk_is_full_goes_on_and_says_so() {
     let data = std::sync::Arc::new(tempfile::tempdir().expect("a temporary directory"));
     let Some(disk) = SmallDisk::mount(data.path()) else {
@@ -213,14 +253,7 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
     a.run(&["deploy", text(&manifest)]).expect_code(0);
     a.wait_for_call("apart/importer", ADD);
     disk.fill();
-    // More than what the file of the copy has room for.
-    let values = (0..20).map(|name| format!("L{name}: {:?}", "x".repeat(20_000)));
-    let env = values.collect::<Vec<_>>().join(", ");
-    let longer = APART.replace(
-        "{name: importer,",
-        &format!("{{name: importer, env: {{{env}}},"),
-    );
-    let manifest = files.app("apart", &longer);
+    let manifest = files.app("apart", &long_app());
     a.run(&["deploy", text(&manifest)]).expect_code(0);
     wait_for_own_row(&full, "it says that its disk is full", |row| {
         notes(row).contains("the disk rejects the desired state")

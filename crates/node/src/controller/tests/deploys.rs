@@ -151,23 +151,36 @@ async fn a_revision_that_is_discarded_leaves_the_old_one_with_its_providers() {
     assert_eq!(host.providers.take(), ["close db 1", "close log 1"]);
 }
 
-#[tokio::test]
-async fn a_record_of_a_newer_version_takes_no_deploy_and_stays() {
+/// A host alone that starts with the bytes of a record in its database.
+async fn host_with_stored_record(app: &str, record: &[u8]) -> TestController {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("desired.redb");
     drop(Store::open(&path).unwrap());
     let apps = TableDefinition::<&str, &[u8]>::new("apps.v1");
-    let newer = br#"{"paused":{}}"#.as_slice();
     let database = Database::create(&path).unwrap();
     let transaction = database.begin_write().unwrap();
     let mut table = transaction.open_table(apps).unwrap();
-    table.insert("shop", newer).unwrap();
+    table.insert(app, record).unwrap();
     drop(table);
     transaction.commit().unwrap();
     drop(database);
     let store = Arc::new(Store::open(&path).unwrap());
-    let alone = TestHosts::Alone;
-    let host = TestController::start_on(Arc::default(), store, directory, alone).await;
+    TestController::start_on(Arc::default(), store, directory, TestHosts::Alone).await
+}
+
+#[tokio::test]
+async fn the_database_of_an_earlier_version_starts_with_its_apps_and_revisions() {
+    let app = serde_json::to_string(&app("shop", 7)).unwrap();
+    let record = format!(r#"{{"deployed":{{"revision":7,"changed_at_ms":1,"app":{app}}}}}"#);
+    let host = host_with_stored_record("shop", record.as_bytes()).await;
+    assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 7");
+    assert_eq!(events_of(&host.events, "shop"), [""; 0]);
+    assert_eq!(host.joined.undeploy(app_name("shop")).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn a_record_of_a_newer_version_takes_no_deploy_and_stays() {
+    let host = host_with_stored_record("shop", br#"{"paused":{}}"#).await;
     let error = host.joined.deploy(app_with_route("shop")).await;
     let error = error.unwrap_err().to_string();
     assert!(error.contains("cannot be read by this version"), "{error}");
