@@ -23,7 +23,7 @@ use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::{BucketOptions, StoreError};
 use weft_state::desired::DesiredReplica;
-use weft_state::desired::record_codec::Said;
+use weft_state::desired::record_codec::DecodedRecord;
 use weft_state::objects::Objects;
 use weft_state::store::{Store, StoreError as DatabaseError};
 use weft_telemetry::events::Events;
@@ -522,7 +522,10 @@ impl Mesh {
         me: &placement::HostId,
         objects: Objects,
         output: &ReconcilerOutput,
-        (peer_records, local_artifacts): (mpsc::Sender<Said>, watch::Sender<LocalArtifacts>),
+        (peer_records, local_artifacts): (
+            mpsc::Sender<DecodedRecord>,
+            watch::Sender<LocalArtifacts>,
+        ),
         stop: &CancellationToken,
     ) {
         let peer_client = PeerClient {

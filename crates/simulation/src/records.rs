@@ -5,7 +5,7 @@ use weft_lattice_config::{App, ComponentName};
 use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::desired::Key;
-use weft_state::desired::record_codec::{self, Said};
+use weft_state::desired::record_codec::{self, DecodedRecord};
 use weft_state::store::{Deployed, Record};
 
 /// The deployed app of a record; `None` for a removal.
@@ -39,7 +39,7 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
 /// The app's record in a record of the bucket.
 pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
     match record_codec::decode(key, value) {
-        Said::App(_, record) => Some(record),
-        Said::Home(..) | Said::Unknown(_) => None,
+        DecodedRecord::App(_, record) => Some(record),
+        DecodedRecord::Home(..) | DecodedRecord::Unknown(_) => None,
     }
 }

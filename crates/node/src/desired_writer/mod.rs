@@ -11,7 +11,7 @@ use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::buckets::StoreError;
-use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
 use weft_state::desired::{DesiredReplica, PutError, Revision};
 use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
@@ -176,9 +176,9 @@ impl DesiredWriter {
             return Ok((Revision::NONE, None));
         };
         match record_codec::decode(&key, &record.value) {
-            Said::App(_, known) => Ok((record.revision, Some(known))),
-            Said::Unknown(reason) => Err(newer(reason)),
-            Said::Home(..) => Err(newer("the record is not an app".to_owned())),
+            DecodedRecord::App(_, known) => Ok((record.revision, Some(known))),
+            DecodedRecord::Unknown(reason) => Err(newer(reason)),
+            DecodedRecord::Home(..) => Err(newer("the record is not an app".to_owned())),
         }
     }
 

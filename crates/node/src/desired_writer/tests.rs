@@ -16,7 +16,7 @@ fn in_bucket(host: &TestHost, app: &str) -> Option<Record> {
     let records = &host.joined.writer.stores.records;
     let record = records.get(&key).now_or_never().unwrap().unwrap()?;
     match record_codec::decode(&key, &record.value) {
-        Said::App(_, record) => Some(record),
+        DecodedRecord::App(_, record) => Some(record),
         other => panic!("{other:?}"),
     }
 }

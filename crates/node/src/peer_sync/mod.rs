@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use weft_membership::HostId;
 use weft_membership::Random;
 use weft_state::desired::DesiredReplica;
-use weft_state::desired::record_codec::{self, Said};
+use weft_state::desired::record_codec::{self, DecodedRecord};
 use weft_state::peers::Catalog;
 use weft_telemetry::chain;
 
@@ -33,7 +33,7 @@ pub(super) struct PeerSync {
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
     pub(super) is_bucket_unavailable: watch::Receiver<bool>,
     /// The records that differ from the replica, for the reconciler.
-    pub(super) records: mpsc::Sender<Said>,
+    pub(super) records: mpsc::Sender<DecodedRecord>,
     /// The seed of the choice of peers.
     pub(super) seed: u64,
 }
@@ -100,7 +100,7 @@ impl PeerSync {
                 .bytes(peer, &record.digest, RECORD_BYTES_MAX)
                 .await?;
             match record_codec::decode(&record.key, &value) {
-                Said::Unknown(reason) => {
+                DecodedRecord::Unknown(reason) => {
                     tracing::debug!(
                         reason,
                         "ignored a record of a peer that this version cannot decode"

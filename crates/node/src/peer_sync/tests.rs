@@ -140,7 +140,7 @@ async fn malformed_answers_and_unknown_records_of_one_peer_do_not_hide_the_recor
         records,
     };
     tasks.spawn(sync.run(stop.clone()));
-    let expected = Said::App(app_name("shop"), record);
+    let expected = DecodedRecord::App(app_name("shop"), record);
     for _ in 0..3 {
         let received = timeout(SYNC_EVERY * 2, received.recv()).await;
         assert_eq!(received.unwrap().as_ref(), Some(&expected));

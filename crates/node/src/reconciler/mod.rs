@@ -18,8 +18,8 @@ use weft_lattice_config::{App, Digest, Source};
 use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
 use weft_membership::{PlacementPause, STALL_MIN};
-use weft_state::desired::record_codec::Said;
-use weft_state::desired::{DesiredReplica, Notice, Records, Watch, Watched};
+use weft_state::desired::record_codec::DecodedRecord;
+use weft_state::desired::{DesiredReplica, Notice, Records, Watch, WatchEvent};
 use weft_state::store::Record;
 use weft_telemetry::chain;
 use weft_telemetry::events::Events;
@@ -61,7 +61,7 @@ pub(super) struct Parts {
     pub(super) local_stores: Arc<BTreeSet<String>>,
     pub(super) events: Events,
     /// Records of peers.
-    pub(super) peer_records: mpsc::Receiver<Said>,
+    pub(super) peer_records: mpsc::Receiver<DecodedRecord>,
     /// The artifacts on disk.
     pub(super) local_artifacts: watch::Receiver<LocalArtifacts>,
     pub(super) output: ReconcilerOutput,
@@ -155,8 +155,8 @@ impl Reconciler {
         }
     }
 
-    fn on_watched(&mut self, watched: Watched) {
-        let is_complete = watched == Watched::Complete;
+    fn on_watched(&mut self, watched: WatchEvent) {
+        let is_complete = watched == WatchEvent::Complete;
         match self.parts.replica.see(watched) {
             None => {}
             Some(Notice::Erased(key)) => {
@@ -183,17 +183,17 @@ impl Reconciler {
     }
 
     /// Merges a record of a peer into the replica.
-    fn apply_peer_record(&mut self, record: Said) {
+    fn apply_peer_record(&mut self, record: DecodedRecord) {
         let replica = &mut self.parts.replica;
         match record {
-            Said::App(app, record) => {
+            DecodedRecord::App(app, record) => {
                 let revision = record.revision();
                 if replica.take_app(app.clone(), record) {
                     tracing::info!(%app, revision, "received a newer record from a peer");
                 }
             }
-            Said::Home(store, host) => drop(replica.take_home(store, host)),
-            Said::Unknown(_) => {}
+            DecodedRecord::Home(store, host) => drop(replica.take_home(store, host)),
+            DecodedRecord::Unknown(_) => {}
         }
     }
 

@@ -10,7 +10,7 @@ use weft_lattice_config::placement::ComponentId;
 use weft_membership::message::Failure;
 use weft_membership::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
 use weft_state::buckets::BucketOptions;
-use weft_state::desired::record_codec::{self, Said, app_key};
+use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
 use weft_state::desired::{Records, Revision};
 
 use super::*;
@@ -41,10 +41,10 @@ async fn wait_for_bucket(host: &TestHost, app: &str, revision: u64) {
     let mut watch = records(host).watch();
     let arrives = async {
         while let Some(watched) = watch.next().await {
-            let Watched::Record { key, record } = watched else {
+            let WatchEvent::Record { key, record } = watched else {
                 continue;
             };
-            if let Said::App(found, record) = record_codec::decode(&key, &record.value)
+            if let DecodedRecord::App(found, record) = record_codec::decode(&key, &record.value)
                 && found.as_str() == app
                 && record.revision() == revision
             {

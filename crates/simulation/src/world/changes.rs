@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use futures_util::FutureExt as _;
 use weft_lattice_config::AppName;
 use weft_state::desired::record_codec::{app_key, encode_app};
-use weft_state::desired::{Revision, Watched};
+use weft_state::desired::{Revision, WatchEvent};
 use weft_state::store::{Deployed, Record};
 
 use super::World;
@@ -85,7 +85,7 @@ impl World {
     /// Adds new records of the bucket to the history.
     pub(super) fn confirm_changes(&mut self) {
         while let Some(Some(watched)) = self.watch.next().now_or_never() {
-            let Watched::Record { key, record } = watched else {
+            let WatchEvent::Record { key, record } = watched else {
                 continue;
             };
             if let Some((app, found)) = app_of(&key, &record.value) {
@@ -101,9 +101,9 @@ impl World {
 }
 
 fn app_of(key: &weft_state::desired::Key, value: &[u8]) -> Option<(AppName, Record)> {
-    use weft_state::desired::record_codec::{Said, decode};
+    use weft_state::desired::record_codec::{DecodedRecord, decode};
     match decode(key, value) {
-        Said::App(app, record) => Some((app, record)),
-        Said::Home(..) | Said::Unknown(_) => None,
+        DecodedRecord::App(app, record) => Some((app, record)),
+        DecodedRecord::Home(..) | DecodedRecord::Unknown(_) => None,
     }
 }

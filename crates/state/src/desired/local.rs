@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use weft_bus::local::{BucketContent, Endpoint};
 
-use super::record_codec::{self, Said};
-use super::{Key, PutError, Record, Revision, Watched};
+use super::record_codec::{self, DecodedRecord};
+use super::{Key, PutError, Record, Revision, WatchEvent};
 use crate::blocking;
 use crate::buckets::{StoreError, server_name};
 use crate::store::{self, Store};
@@ -29,7 +29,7 @@ pub(super) struct Watch {
     bucket: Bucket,
     changed: watch::Receiver<u64>,
     position: Position,
-    queued: VecDeque<Watched>,
+    queued: VecDeque<WatchEvent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -160,7 +160,7 @@ impl Bucket {
     }
 
     /// The events after a position, in the order of their revisions, and the new position.
-    fn events_since(&self, position: Position) -> (Position, Vec<Watched>) {
+    fn events_since(&self, position: Position) -> (Position, Vec<WatchEvent>) {
         let events = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name);
             let (after, begins) = match position {
@@ -175,11 +175,11 @@ impl Bucket {
             let changes = newer.into_iter().filter_map(|(key, value)| {
                 let key = Key::parse(key)?;
                 let record = record(value);
-                Some(Watched::Record { key, record })
+                Some(WatchEvent::Record { key, record })
             });
             let if_start = |event| begins.then_some(event);
-            let events = if_start(Watched::Begins).into_iter().chain(changes);
-            let events = events.chain(if_start(Watched::Complete)).collect();
+            let events = if_start(WatchEvent::Begins).into_iter().chain(changes);
+            let events = events.chain(if_start(WatchEvent::Complete)).collect();
             let position = Position::At {
                 age: store.generation,
                 revision: bucket.map_or(0, |bucket| bucket.last_revision),
@@ -189,13 +189,13 @@ impl Bucket {
         match events {
             Some(events) => events,
             None if position == Position::Unavailable => (position, Vec::new()),
-            None => (Position::Unavailable, vec![Watched::Away]),
+            None => (Position::Unavailable, vec![WatchEvent::Away]),
         }
     }
 }
 
 impl Watch {
-    pub(super) async fn next(&mut self) -> Option<Watched> {
+    pub(super) async fn next(&mut self) -> Option<WatchEvent> {
         loop {
             if let Some(watched) = self.queued.pop_front() {
                 return Some(watched);
@@ -226,10 +226,10 @@ fn put_error(key: &Key, source: StoreError) -> PutError {
 /// Writes a record to disk. The replica on the same disk has it thereby too.
 fn write(database: &Store, key: &Key, value: &[u8]) -> Result<(), store::StoreError> {
     match record_codec::decode(key, value) {
-        Said::App(app, record) => database.keep(&[(app, Arc::new(record))], &[]),
-        Said::Home(store, host) => database.keep(&[], &[(store, host)]),
+        DecodedRecord::App(app, record) => database.keep(&[(app, Arc::new(record))], &[]),
+        DecodedRecord::Home(store, host) => database.keep(&[], &[(store, host)]),
         // A host writes only records that it can read.
-        Said::Unknown(_) => Ok(()),
+        DecodedRecord::Unknown(_) => Ok(()),
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
         let shop = "shop".parse().unwrap();
         assert_eq!(
             record_codec::decode(key, &record.value),
-            Said::App(shop, removed(1))
+            DecodedRecord::App(shop, removed(1))
         );
         let stale = put(&bucket, &removed(2), Revision::NONE).await;
         assert!(matches!(stale, Err(PutError::Conflict { .. })), "{stale:?}");
@@ -309,8 +309,8 @@ mod tests {
         let database = Arc::new(Store::open(directory.path().join("state.redb")).unwrap());
         let bucket = bucket(&database);
         let mut watch = bucket.watch();
-        assert_eq!(watch.next().await, Some(Watched::Begins));
-        assert_eq!(watch.next().await, Some(Watched::Complete));
+        assert_eq!(watch.next().await, Some(WatchEvent::Begins));
+        assert_eq!(watch.next().await, Some(WatchEvent::Complete));
         database.close();
         drop(directory);
         let rejected = put(&bucket, &removed(1), Revision::NONE).await;

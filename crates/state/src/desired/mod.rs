@@ -1,9 +1,10 @@
 //! The desired state of a lattice of many hosts: records by key, changed by compare-and-set.
 //!
 //! [`Records`] is a bucket: a JetStream key-value bucket where the bus is NATS, and memory of the
-//! network where it is local, with the host's database behind it for a host alone. `tests/state/records.rs` is one suite for both. In it a record is
-//! bytes with a revision; [`record_codec`] decodes them, and [`DesiredReplica`] is a host's replica
-//! of the decoded records.
+//! network where it is local, with the host's database behind it for a host alone.
+//! `tests/state/records.rs` is one suite for both. In it a record is bytes with a revision;
+//! [`record_codec`] decodes them, and [`DesiredReplica`] is a host's replica of the decoded
+//! records.
 //!
 //! There is no call that deletes. The removal of an app is a record too: a bucket that lost records
 //! is thereby known to be damaged, and is refilled by the hosts that have a replica. For the same
@@ -90,9 +91,9 @@ pub enum PutError {
 
 /// An event of a [`Watch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Watched {
-    /// All records of the bucket follow, up to [`Watched::Complete`]. This is the first event, and
-    /// comes again after a loss of events.
+pub enum WatchEvent {
+    /// All records of the bucket follow, up to [`WatchEvent::Complete`]. This is the first event,
+    /// and comes again after a loss of events.
     Begins,
     /// The current version of a record during the replay, or a change after it.
     Record {
@@ -108,7 +109,7 @@ pub enum Watched {
     },
     /// The replay is complete. The bucket has lost every known record that was not in it.
     Complete,
-    /// The bucket became unavailable. After its return [`Watched::Begins`] follows.
+    /// The bucket became unavailable. After its return [`WatchEvent::Begins`] follows.
     Away,
 }
 
@@ -128,8 +129,8 @@ pub struct Watch(Source);
 
 #[derive(Debug)]
 enum Source {
-    Task(mpsc::Receiver<Watched>),
-    Local(local::Watch),
+    Task(mpsc::Receiver<WatchEvent>),
+    Local(Box<local::Watch>),
 }
 
 impl Records {
@@ -150,8 +151,8 @@ impl Records {
         }))
     }
 
-    /// Opens the bucket `name` of a host alone: its records are those of `database`, and a record is
-    /// on its disk when [`put`](Self::put) returns.
+    /// Opens the bucket `name` of a host alone: its records are those of `database`, and a record
+    /// is on its disk when [`put`](Self::put) returns.
     ///
     /// # Errors
     /// A [`store::StoreError`] if the database cannot be read.
@@ -217,7 +218,7 @@ impl Records {
     pub fn watch(&self) -> Watch {
         Watch(match &self.0 {
             Store::JetStream(bucket) => Source::Task(bucket.watch()),
-            Store::Local(bucket) => Source::Local(bucket.watch()),
+            Store::Local(bucket) => Source::Local(Box::new(bucket.watch())),
         })
     }
 }
@@ -226,7 +227,7 @@ impl Watch {
     /// Waits for the next event; `None` after the bus was closed.
     ///
     /// Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Watched> {
+    pub async fn next(&mut self) -> Option<WatchEvent> {
         match &mut self.0 {
             Source::Task(receiver) => receiver.recv().await,
             Source::Local(watch) => watch.next().await,

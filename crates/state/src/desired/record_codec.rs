@@ -2,7 +2,7 @@
 //! of each store that stays on one host.
 //!
 //! A value has no version number of its own. A value of a newer release that this one does not
-//! decode is [`Said::Unknown`]: it is reported, and left unchanged.
+//! decode is [`DecodedRecord::Unknown`]: it is reported, and left unchanged.
 
 use bytes::Bytes;
 use weft_lattice_config::AppName;
@@ -23,7 +23,7 @@ const HOMES: &str = "homes";
 
 /// The content of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Said {
+pub enum DecodedRecord {
     /// The desired state of an app, or its removal.
     App(AppName, Record),
     /// The home of a store.
@@ -65,24 +65,26 @@ pub fn encode_home(host: &HostId) -> Bytes {
 
 /// Decodes a record, which may come from a newer host or a foreign client.
 #[must_use]
-pub fn decode(key: &Key, value: &[u8]) -> Said {
+pub fn decode(key: &Key, value: &[u8]) -> DecodedRecord {
     let names: Vec<_> = key.names().collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     match &names[..] {
         [APPS, app] => match (app.parse(), serde_json::from_slice(value)) {
-            (Ok(app), Ok(record)) if is_of(&app, &record) => Said::App(app, record),
-            (_, Err(error)) => Said::Unknown(format!("app `{app}`: {error}")),
-            _ => Said::Unknown(format!("app `{app}`: the record has another app's name")),
+            (Ok(app), Ok(record)) if is_of(&app, &record) => DecodedRecord::App(app, record),
+            (_, Err(error)) => DecodedRecord::Unknown(format!("app `{app}`: {error}")),
+            _ => DecodedRecord::Unknown(format!("app `{app}`: the record has another app's name")),
         },
         [HOMES, app, provider] => {
             let store = format!("{app}/{provider}").parse();
             let host = std::str::from_utf8(value).unwrap_or_default().parse();
             match (store, host) {
-                (Ok(store), Ok(host)) => Said::Home(store, host),
-                _ => Said::Unknown(format!("the home of `{app}/{provider}` is not a host id")),
+                (Ok(store), Ok(host)) => DecodedRecord::Home(store, host),
+                _ => DecodedRecord::Unknown(format!(
+                    "the home of `{app}/{provider}` is not a host id"
+                )),
             }
         }
-        other => Said::Unknown(format!("unknown record key `{}`", other.join("."))),
+        other => DecodedRecord::Unknown(format!("unknown record key `{}`", other.join("."))),
     }
 }
 
@@ -118,14 +120,14 @@ mod tests {
         let bytes = encode_app(&removed).unwrap();
         assert_eq!(
             decode(&app_key(&app).unwrap(), &bytes),
-            Said::App(app, removed)
+            DecodedRecord::App(app, removed)
         );
         let store: StoreId = "shop/orders-db".parse().unwrap();
         let host: HostId = "habc".parse().unwrap();
         let bytes = encode_home(&host);
         assert_eq!(
             decode(&home_key(&store).unwrap(), &bytes),
-            Said::Home(store, host)
+            DecodedRecord::Home(store, host)
         );
     }
 
@@ -142,7 +144,7 @@ mod tests {
         ];
         for (names, value, expected) in cases {
             match decode(&key(names), value) {
-                Said::Unknown(reason) => assert!(reason.contains(expected), "{reason}"),
+                DecodedRecord::Unknown(reason) => assert!(reason.contains(expected), "{reason}"),
                 other => panic!("{names:?}: {other:?}"),
             }
         }

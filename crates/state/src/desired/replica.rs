@@ -23,8 +23,8 @@ use bytes::Bytes;
 use weft_lattice_config::AppName;
 use weft_lattice_config::placement::{self, ComponentId, HostId, Input, StoreId};
 
-use super::record_codec::{self, Said, app_key, home_key};
-use super::{Key, Revision, Watched};
+use super::record_codec::{self, DecodedRecord, app_key, home_key};
+use super::{Key, Revision, WatchEvent};
 use crate::store::Record;
 use weft_membership::message::{HostState, HostedComponent, Readiness};
 use weft_membership::{HostView, View};
@@ -35,7 +35,7 @@ pub struct DesiredReplica {
     apps: BTreeMap<AppName, Arc<Record>>,
     homes: BTreeMap<StoreId, HostId>,
     phase: Phase,
-    /// The records of the bucket, as received since its last [`Watched::Begins`].
+    /// The records of the bucket, as received since its last [`WatchEvent::Begins`].
     bucket: BTreeMap<Key, BucketRecord>,
 }
 
@@ -143,25 +143,25 @@ impl DesiredReplica {
     }
 
     /// Applies an event of a watch of the bucket.
-    pub fn see(&mut self, watched: Watched) -> Option<Notice> {
+    pub fn see(&mut self, watched: WatchEvent) -> Option<Notice> {
         match watched {
-            Watched::Begins => {
+            WatchEvent::Begins => {
                 self.bucket.clear();
                 self.phase = Phase::Loading;
                 None
             }
-            Watched::Record { key, record } => {
+            WatchEvent::Record { key, record } => {
                 self.apply_bucket_record(key, record.revision, &record.value)
             }
-            Watched::Erased { key } => {
+            WatchEvent::Erased { key } => {
                 self.bucket.remove(&key);
                 Some(Notice::Erased(key))
             }
-            Watched::Complete => {
+            WatchEvent::Complete => {
                 self.phase = Phase::Synced;
                 None
             }
-            Watched::Away => {
+            WatchEvent::Away => {
                 self.phase = Phase::Unavailable;
                 Some(Notice::Away)
             }
@@ -253,7 +253,7 @@ impl DesiredReplica {
         value: &[u8],
     ) -> Option<Notice> {
         let (content, notice) = match record_codec::decode(&key, value) {
-            Said::App(app, record) => {
+            DecodedRecord::App(app, record) => {
                 let record = Arc::new(record);
                 let known = self.apps.entry(app).or_insert_with(|| record.clone());
                 if record.is_newer_than(known) {
@@ -264,14 +264,14 @@ impl DesiredReplica {
                 let record = if is_same { known.clone() } else { record };
                 (Content::App(record), None)
             }
-            Said::Home(store, host) => {
+            DecodedRecord::Home(store, host) => {
                 let is_latest = self.is_latest(&key, revision);
                 if is_latest || !self.homes.contains_key(&store) {
                     self.homes.insert(store, host);
                 }
                 (Content::Home, None)
             }
-            Said::Unknown(reason) => {
+            DecodedRecord::Unknown(reason) => {
                 let key = key.clone();
                 (
                     Content::Unknown,

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use weft_lattice_config::Digest;
 use weft_membership::HostId;
 use weft_membership::message::{Message, Origin};
-use weft_state::desired::record_codec::{Said, decode};
+use weft_state::desired::record_codec::{DecodedRecord, decode};
 use weft_state::desired::{DesiredReplica, Key};
 use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_CHUNK_BYTES, MAX_LISTED, Part, Question,
@@ -221,9 +221,9 @@ fn a_catalog_is_listed_by_page_into_an_equal_replica() {
             let value = catalog.value(&listed.digest).unwrap();
             assert_eq!(value.len() as u64, listed.size);
             match decode(&listed.key, value) {
-                Said::App(app, record) => assert!(other.take_app(app, record)),
-                Said::Home(store, host) => assert!(other.take_home(store, host)),
-                Said::Unknown(reason) => panic!("{reason}"),
+                DecodedRecord::App(app, record) => assert!(other.take_app(app, record)),
+                DecodedRecord::Home(store, host) => assert!(other.take_home(store, host)),
+                DecodedRecord::Unknown(reason) => panic!("{reason}"),
             }
         }
         let answered = Answered::List { records, more };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use weft_bus::Bus;
 use weft_bus::nats::connect;
 use weft_state::buckets::{BucketOptions, Storage, StoreError};
-use weft_state::desired::{Key, PutError, Records, Revision, Watch, Watched};
+use weft_state::desired::{Key, PutError, Records, Revision, Watch, WatchEvent};
 
 use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, options, soon};
 use weft_testkit::nats_server::start_nats_without_jetstream;
@@ -128,25 +128,25 @@ async fn keys_of_different_names_are_distinct(rig: Rig) {
     }
 }
 
-/// Reads up to [`Watched::Complete`], and returns the records.
+/// Reads up to [`WatchEvent::Complete`], and returns the records.
 async fn beginning(watch: &mut Watch) -> BTreeMap<Key, Bytes> {
     let mut all = BTreeMap::new();
     loop {
         match soon(watch.next()).await.expect("the bus is open") {
-            Watched::Begins => all.clear(),
-            Watched::Record { key, record } => {
+            WatchEvent::Begins => all.clear(),
+            WatchEvent::Record { key, record } => {
                 all.insert(key, record.value);
             }
-            Watched::Complete => return all,
-            Watched::Away => {}
-            Watched::Erased { key } => panic!("{key} was erased"),
+            WatchEvent::Complete => return all,
+            WatchEvent::Away => {}
+            WatchEvent::Erased { key } => panic!("{key} was erased"),
         }
     }
 }
 
 async fn changed(watch: &mut Watch) -> (Key, Revision, Bytes) {
     match soon(watch.next()).await {
-        Some(Watched::Record { key, record }) => (key, record.revision, record.value),
+        Some(WatchEvent::Record { key, record }) => (key, record.revision, record.value),
         other => panic!("expected a record, found {other:?}"),
     }
 }
@@ -207,7 +207,7 @@ async fn an_unavailable_bucket_is_reported_and_returns(mut rig: Rig) {
         soon(records.get(&shop)).await,
         Err(StoreError::Unavailable { .. })
     ));
-    assert_eq!(soon(watch.next()).await, Some(Watched::Away));
+    assert_eq!(soon(watch.next()).await, Some(WatchEvent::Away));
     rig.restore(&["a"]);
     connected(&bus).await;
     let expected = BTreeMap::from([(shop.clone(), value("1"))]);
@@ -325,7 +325,7 @@ async fn a_deletion_by_a_foreign_client_is_reported_and_overwritten() {
     let bucket = foreign.get_key_value("weft-desired-test").await.unwrap();
     assert_eq!(bucket.get("shop").await.unwrap(), Some(value("1")));
     bucket.delete("shop").await.unwrap();
-    let erased = Watched::Erased { key: shop.clone() };
+    let erased = WatchEvent::Erased { key: shop.clone() };
     assert_eq!(soon(watch.next()).await, Some(erased));
     assert_eq!(records.get(&shop).await.unwrap(), None);
     let stale = records.put(&shop, value("2"), old).await;

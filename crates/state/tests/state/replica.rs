@@ -9,7 +9,7 @@ use weft_lattice_config::placement::{self, HostId, StoreId};
 use weft_lattice_config::{App, AppName, Digest};
 use weft_membership::message::{Contents, HostState};
 use weft_state::desired::record_codec::{app_key, encode_app, encode_home, home_key};
-use weft_state::desired::{DesiredReplica, Key, Notice, Record as Stored, Revision, Watched};
+use weft_state::desired::{DesiredReplica, Key, Notice, Record as Stored, Revision, WatchEvent};
 use weft_state::store::{Deployed, Record};
 
 use weft_testkit::membership::{LocalHost, OWN, RemoteHost, config, id};
@@ -72,14 +72,17 @@ impl Bucket {
     }
 
     /// The events of a new watch.
-    fn replay(&self) -> Vec<Watched> {
+    fn replay(&self) -> Vec<WatchEvent> {
         let records = self.records.iter().map(|(key, (revision, value))| {
             let (key, revision, value) = (key.clone(), *revision, value.clone());
             let record = Stored { revision, value };
-            Watched::Record { key, record }
+            WatchEvent::Record { key, record }
         });
-        let begins = [Watched::Begins].into_iter();
-        begins.chain(records).chain([Watched::Complete]).collect()
+        let begins = [WatchEvent::Begins].into_iter();
+        begins
+            .chain(records)
+            .chain([WatchEvent::Complete])
+            .collect()
     }
 
     /// Has a replica read the whole bucket, and writes its refills.
@@ -119,7 +122,7 @@ fn any_records() -> impl Strategy<Value = Vec<(AppName, Record)>> {
     vec(record, 0..16)
 }
 
-fn any_watched() -> impl Strategy<Value = Vec<Watched>> {
+fn any_watched() -> impl Strategy<Value = Vec<WatchEvent>> {
     let records = any_records().prop_map(|records| {
         let numbered = records.into_iter().zip(1..);
         let watched = numbered.map(|((app, record), revision)| watched(&app, &record, revision));
@@ -136,11 +139,11 @@ fn any_watched() -> impl Strategy<Value = Vec<Watched>> {
             };
             let key = app_key(&app).unwrap();
             let watched = match what {
-                0 => Watched::Begins,
-                1 => Watched::Complete,
-                2 => Watched::Away,
-                3 => Watched::Erased { key },
-                _ => Watched::Record {
+                0 => WatchEvent::Begins,
+                1 => WatchEvent::Complete,
+                2 => WatchEvent::Away,
+                3 => WatchEvent::Erased { key },
+                _ => WatchEvent::Record {
                     key,
                     record: foreign,
                 },
@@ -151,8 +154,8 @@ fn any_watched() -> impl Strategy<Value = Vec<Watched>> {
     })
 }
 
-fn watched(app: &AppName, record: &Record, revision: u64) -> Watched {
-    Watched::Record {
+fn watched(app: &AppName, record: &Record, revision: u64) -> WatchEvent {
+    WatchEvent::Record {
         key: app_key(app).unwrap(),
         record: Stored {
             revision: Revision(revision),
@@ -255,18 +258,18 @@ fn a_bucket_is_refilled_only_after_all_of_it_was_read() {
     let shop = name("shop");
     let mut copy = DesiredReplica::new([(shop.clone(), deployed("shop", 3, "/"))], []);
     assert_eq!(copy.refills(ALL), []);
-    for watched in [Watched::Away, Watched::Begins] {
+    for watched in [WatchEvent::Away, WatchEvent::Begins] {
         copy.see(watched);
         assert_eq!(copy.refills(ALL), []);
     }
     copy.see(watched(&shop, &deployed("shop", 2, "/"), 7));
     assert_eq!((copy.is_reading(), copy.refills(ALL)), (true, Vec::new()));
-    copy.see(Watched::Complete);
+    copy.see(WatchEvent::Complete);
     let refills = copy.refills(ALL);
     assert_eq!(refills.len(), 1);
     assert_eq!(refills[0].key, app_key(&shop).unwrap());
     assert_eq!(refills[0].expected, Revision(7));
-    copy.see(Watched::Away);
+    copy.see(WatchEvent::Away);
     assert_eq!(copy.refills(ALL), []);
 }
 
@@ -294,7 +297,7 @@ fn a_deleted_record_is_written_again() {
     bucket.write_app(&shop, &deployed("shop", 1, "/"));
     bucket.meet(&mut copy);
     let key = app_key(&shop).unwrap();
-    let notice = copy.see(Watched::Erased { key: key.clone() });
+    let notice = copy.see(WatchEvent::Erased { key: key.clone() });
     assert_eq!(notice, Some(Notice::Erased(key)));
     let refills = copy.refills(ALL);
     assert_eq!(refills[0].expected, Revision::NONE);

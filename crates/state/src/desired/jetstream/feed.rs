@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::super::{Key, Watched};
+use super::super::{Key, WatchEvent};
 use super::record;
 use crate::buckets::StoreError;
 use crate::kv::{Change, ChangeStream, ConsumerOptions, KvBucket, Operation};
@@ -22,7 +22,7 @@ const FEED_INACTIVE_MAX: Duration = Duration::from_secs(30);
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Sends all records and changes to a watcher until it is dropped.
-pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
+pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<WatchEvent>) {
     let mut is_unavailable = false;
     loop {
         let error = match kv.ensure().await {
@@ -32,7 +32,7 @@ pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
         if !is_unavailable {
             tracing::info!(bucket = kv.stream().bucket(), %error, "a watched bucket is unavailable");
             is_unavailable = true;
-            if sender.send(Watched::Away).await.is_err() {
+            if sender.send(WatchEvent::Away).await.is_err() {
                 return;
             }
         }
@@ -43,7 +43,7 @@ pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<Watched>) {
 /// Forwards one feed until it breaks, and returns the reason.
 async fn forward(
     kv: &KvBucket,
-    sender: &mpsc::Sender<Watched>,
+    sender: &mpsc::Sender<WatchEvent>,
     is_unavailable: &mut bool,
 ) -> StoreError {
     let mut feed = match Feed::open(kv).await {
@@ -91,7 +91,7 @@ impl<'a> Feed<'a> {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Result<Watched, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<WatchEvent, StoreError> {
         match self.stage {
             Stage::Start => {
                 self.stage = if self.changes.pending() == 0 {
@@ -99,17 +99,17 @@ impl<'a> Feed<'a> {
                 } else {
                     Stage::Replaying
                 };
-                Ok(Watched::Begins)
+                Ok(WatchEvent::Begins)
             }
             Stage::Replayed => {
                 self.stage = Stage::Live;
-                Ok(Watched::Complete)
+                Ok(WatchEvent::Complete)
             }
             Stage::Replaying | Stage::Live => self.change().await,
         }
     }
 
-    async fn change(&mut self) -> Result<Watched, StoreError> {
+    async fn change(&mut self) -> Result<WatchEvent, StoreError> {
         loop {
             let change = self.changes.next().await?;
             if matches!(self.stage, Stage::Replaying) && change.pending == 0 {
@@ -120,14 +120,14 @@ impl<'a> Feed<'a> {
                 // The last record has a foreign key and is skipped, so the replay is complete.
                 None if matches!(self.stage, Stage::Replayed) => {
                     self.stage = Stage::Live;
-                    return Ok(Watched::Complete);
+                    return Ok(WatchEvent::Complete);
                 }
                 None => {}
             }
         }
     }
 
-    fn event_of(&self, change: Change) -> Option<Watched> {
+    fn event_of(&self, change: Change) -> Option<WatchEvent> {
         let key = change
             .subject
             .strip_prefix(self.prefix)
@@ -140,11 +140,11 @@ impl<'a> Feed<'a> {
             return None;
         };
         Some(match change.entry.operation {
-            Operation::Put => Watched::Record {
+            Operation::Put => WatchEvent::Record {
                 key,
                 record: record(change.entry),
             },
-            Operation::Delete => Watched::Erased { key },
+            Operation::Delete => WatchEvent::Erased { key },
         })
     }
 }

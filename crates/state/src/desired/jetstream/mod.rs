@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use self::feed::Feed;
-use super::{Key, PutError, Record, Revision, Watched};
+use super::{Key, PutError, Record, Revision, WatchEvent};
 use crate::buckets::{BucketOptions, StoreError};
 use crate::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 use weft_bus::nats::JetStreamConnection;
@@ -87,21 +87,21 @@ impl Bucket {
         let mut feed = Feed::open(&self.kv).await?;
         loop {
             match feed.next().await? {
-                Watched::Begins => {}
-                Watched::Record { key, record } => {
+                WatchEvent::Begins => {}
+                WatchEvent::Record { key, record } => {
                     records.insert(key, record);
                 }
-                Watched::Erased { key } => {
+                WatchEvent::Erased { key } => {
                     records.remove(&key);
                 }
-                Watched::Complete => break,
-                Watched::Away => return Err(self.kv.stream().unavailable()),
+                WatchEvent::Complete => break,
+                WatchEvent::Away => return Err(self.kv.stream().unavailable()),
             }
         }
         Ok(records.into_iter().collect())
     }
 
-    pub(super) fn watch(&self) -> mpsc::Receiver<Watched> {
+    pub(super) fn watch(&self) -> mpsc::Receiver<WatchEvent> {
         let (sender, receiver) = mpsc::channel(EVENTS_QUEUED_MAX);
         let kv = self.kv.clone();
         let store = self.kv.stream().store();
