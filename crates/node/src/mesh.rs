@@ -21,11 +21,11 @@ use weft_link::{CallServer, Hosts};
 use weft_membership::message::{Contents, HostCondition, HostState, Load};
 use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
-use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::buckets::{BucketError, BucketOptions};
 use weft_state::desired::DesiredReplica;
 use weft_state::desired::record_codec::DecodedRecord;
 use weft_state::objects::Objects;
-use weft_state::store::{Store, StoreError as DatabaseError};
+use weft_state::store::{Store, StoreError};
 use weft_telemetry::events::Events;
 
 use crate::HostLabels;
@@ -92,10 +92,10 @@ pub enum MeshError {
     },
     /// The names or options of the buckets are invalid.
     #[error("invalid options of the desired-state buckets")]
-    Buckets(#[source] StoreError),
+    Buckets(#[source] BucketError),
     /// The local replica of the desired state cannot be read.
     #[error("cannot read the host's replica of the desired state")]
-    Replica(#[source] DatabaseError),
+    Replica(#[source] StoreError),
     /// The host's id is not valid for placement.
     #[error("the host's id is not valid for placement")]
     HostId(#[source] NameError),

@@ -56,7 +56,7 @@ impl Default for BucketOptions {
 
 /// The reasons why a bucket cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum BucketError {
     /// The bucket is not reachable, or has no leader at the moment. Hosts continue with their
     /// replicas.
     #[error(
@@ -104,13 +104,13 @@ pub enum StoreError {
     },
 }
 
-pub(crate) fn check_name(name: &str) -> Result<(), StoreError> {
+pub(crate) fn check_name(name: &str) -> Result<(), BucketError> {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     if (1..=NAME_LENGTH_MAX).contains(&name.len()) && name.bytes().all(is_allowed) {
         return Ok(());
     }
     let name = name.to_owned();
-    Err(StoreError::InvalidName { name })
+    Err(BucketError::InvalidName { name })
 }
 
 /// The name of a lattice's bucket on a server. The bucket's own name has no `-`, so the first `-`
@@ -193,7 +193,7 @@ impl BackingStream {
     }
 
     /// Creates the stream if it does not exist.
-    pub(crate) async fn ensure(&self) -> Result<(), StoreError> {
+    pub(crate) async fn ensure(&self) -> Result<(), BucketError> {
         self.check_connected().await?;
         let name = &self.config.name;
         match self.request(format!("STREAM.INFO.{name}"), &()).await? {
@@ -218,7 +218,7 @@ impl BackingStream {
     /// Fails while the connection is down, because a request would wait in its queue and be sent
     /// late. A connection that is being opened is waited for: the connections of one bus come up
     /// one after the other.
-    pub(crate) async fn check_connected(&self) -> Result<(), StoreError> {
+    pub(crate) async fn check_connected(&self) -> Result<(), BucketError> {
         let mut status = self.connection().status();
         let connected = status.wait_for(Status::is_connected);
         match timeout(CONNECT_WAIT_MAX, connected).await {
@@ -227,24 +227,24 @@ impl BackingStream {
         }
     }
 
-    pub(crate) fn unavailable(&self) -> StoreError {
+    pub(crate) fn unavailable(&self) -> BucketError {
         let bucket = self.bucket.clone();
-        StoreError::Unavailable { bucket }
+        BucketError::Unavailable { bucket }
     }
 
-    pub(crate) fn rejected(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
-        StoreError::Rejected {
+    pub(crate) fn rejected(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BucketError {
+        BucketError::Rejected {
             bucket: self.bucket.clone(),
             source: source.into(),
         }
     }
 
-    /// Maps an error code of JetStream to a [`StoreError`].
-    pub(crate) fn classify(&self, error: jetstream::Error) -> StoreError {
+    /// Maps an error code of JetStream to a [`BucketError`].
+    pub(crate) fn classify(&self, error: jetstream::Error) -> BucketError {
         match error.error_code() {
             ErrorCode::JETSTREAM_NOT_ENABLED | ErrorCode::JETSTREAM_NOT_ENABLED_FOR_ACCOUNT => {
                 let bucket = self.bucket.clone();
-                StoreError::NoJetStream { bucket }
+                BucketError::NoJetStream { bucket }
             }
             // No leader, too few running servers in the cluster, or a stream that was lost at this
             // moment.
@@ -259,7 +259,7 @@ impl BackingStream {
         &self,
         subject: String,
         payload: &T,
-    ) -> Result<Result<(), jetstream::Error>, StoreError> {
+    ) -> Result<Result<(), jetstream::Error>, BucketError> {
         // The content of the response is not used, and differs between server versions.
         let response: Result<Response<serde::de::IgnoredAny>, RequestError> =
             self.context.request(subject, payload).await;
@@ -269,7 +269,7 @@ impl BackingStream {
             Err(error) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => {
                     let bucket = self.bucket.clone();
-                    StoreError::NoJetStream { bucket }
+                    BucketError::NoJetStream { bucket }
                 }
                 RequestErrorKind::TimedOut => self.unavailable(),
                 RequestErrorKind::InvalidSubject | RequestErrorKind::Other => self.rejected(error),
@@ -306,7 +306,7 @@ mod tests {
         for name in ["", "a-b", "A", "a.b", "a b", "..", &"a".repeat(33)] {
             assert!(matches!(
                 check_name(name),
-                Err(StoreError::InvalidName { .. })
+                Err(BucketError::InvalidName { .. })
             ));
         }
         assert!(check_name("desired2").is_ok());

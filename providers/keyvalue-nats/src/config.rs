@@ -6,7 +6,7 @@ use serde::Deserialize;
 use weft_bus::SubjectError;
 use weft_bus::nats::{NatsError, NatsOptions, TlsIdentity, TlsOptions};
 use weft_provider::{ConfigProblem, Context};
-use weft_state::buckets::{BucketOptions, Storage, StoreError, server_name_part};
+use weft_state::buckets::{BucketError, BucketOptions, Storage, server_name_part};
 use weft_state::kv::BUCKET_NAME_BYTES_MAX;
 
 /// The prefix of Weft's own buckets. Manifests may not use it: the desired state and the data of
@@ -80,7 +80,7 @@ pub enum StartError {
     Nats(#[from] NatsError),
     /// The bucket is unusable.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BucketError),
 }
 
 impl NatsConfig {

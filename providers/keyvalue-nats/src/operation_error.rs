@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use weft_provider::keyvalue::KeyValueError;
-use weft_state::buckets::StoreError;
+use weft_state::buckets::BucketError;
 use weft_state::kv::{KeyError, WriteError};
 
 /// The reason why an operation failed.
@@ -47,12 +47,12 @@ impl OperationError {
     }
 }
 
-impl From<StoreError> for OperationError {
-    fn from(error: StoreError) -> Self {
+impl From<BucketError> for OperationError {
+    fn from(error: BucketError) -> Self {
         match error {
-            StoreError::Unavailable { .. } => Self::Unreachable,
-            StoreError::NoJetStream { .. } => Self::NoJetStream,
-            StoreError::Rejected { bucket, source } => {
+            BucketError::Unavailable { .. } => Self::Unreachable,
+            BucketError::NoJetStream { .. } => Self::NoJetStream,
+            BucketError::Rejected { bucket, source } => {
                 // Logged here, because the guest must not see the name of the bucket.
                 tracing::error!(
                     bucket,
@@ -61,7 +61,9 @@ impl From<StoreError> for OperationError {
                 );
                 Self::Refused
             }
-            StoreError::InvalidName { .. } | StoreError::InvalidServerName { .. } => Self::Refused,
+            BucketError::InvalidName { .. } | BucketError::InvalidServerName { .. } => {
+                Self::Refused
+            }
         }
     }
 }

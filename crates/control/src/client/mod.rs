@@ -29,7 +29,7 @@ use super::{
 };
 use weft_bus::Bus;
 use weft_membership::HostId;
-use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::buckets::{BucketError, BucketOptions};
 use weft_state::desired::record_codec::OBJECTS;
 use weft_state::objects::Objects;
 
@@ -68,8 +68,8 @@ impl Client {
     /// Creates a client for a host of the lattice of the bus.
     ///
     /// # Errors
-    /// A [`StoreError`] if the lattice's name cannot be part of a bucket's name.
-    pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, StoreError> {
+    /// A [`BucketError`] if the lattice's name cannot be part of a bucket's name.
+    pub fn over_bus(bus: Bus, host: HostId) -> Result<Self, BucketError> {
         let objects = Objects::open(&bus, OBJECTS, &BucketOptions::default())?;
         let transport = Transport::Bus(Box::new(BusTransport { bus, host, objects }));
         Ok(Self {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
-use weft_state::buckets::StoreError;
+use weft_state::buckets::BucketError;
 use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
 use weft_state::desired::{DesiredReplica, PutError, Revision};
 use weft_state::objects::ObjectError;
@@ -33,7 +33,7 @@ pub enum ChangeError {
         "cannot reach the desired-state bucket: nothing was changed, running apps are unaffected; \
          retry when NATS is back"
     )]
-    Store(#[from] StoreError),
+    Store(#[from] BucketError),
     /// The app was changed by another writer at the same time.
     #[error(
         "app `{app}` was changed by another deploy at the same time; compare with the current \

@@ -11,7 +11,7 @@ use weft_bus::local::{BucketContent, Endpoint};
 use super::record_codec::{self, DecodedRecord};
 use super::{Key, PutError, Record, Revision, WatchEvent};
 use crate::blocking;
-use crate::buckets::{StoreError, server_name};
+use crate::buckets::{BucketError, server_name};
 use crate::store::{self, Store};
 
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl Bucket {
         Ok(bucket)
     }
 
-    pub(super) fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+    pub(super) fn get(&self, key: &Key) -> Result<Option<Record>, BucketError> {
         let found = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name)?;
             bucket.records.get(key.as_str()).map(record)
@@ -134,7 +134,7 @@ impl Bucket {
         Ok(revision)
     }
 
-    pub(super) fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
+    pub(super) fn list(&self) -> Result<Vec<(Key, Record)>, BucketError> {
         let found = self.endpoint.with_jetstream(|store| {
             let bucket = store.buckets.get(&self.name);
             let records = bucket.into_iter().flat_map(|bucket| &bucket.records);
@@ -154,9 +154,9 @@ impl Bucket {
         }
     }
 
-    fn unavailable(&self) -> StoreError {
+    fn unavailable(&self) -> BucketError {
         let bucket = self.name.clone();
-        StoreError::Unavailable { bucket }
+        BucketError::Unavailable { bucket }
     }
 
     /// The events after a position, in the order of their revisions, and the new position.
@@ -218,7 +218,7 @@ impl Watch {
     }
 }
 
-fn put_error(key: &Key, source: StoreError) -> PutError {
+fn put_error(key: &Key, source: BucketError) -> PutError {
     let key = key.clone();
     PutError::Store { key, source }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::buckets::{BucketOptions, StoreError};
+use crate::buckets::{BucketError, BucketOptions};
 use crate::store;
 use weft_bus::local::Endpoint;
 use weft_bus::subject::{self, SUBJECT_BYTES_MAX, SubjectError};
@@ -85,7 +85,7 @@ pub enum PutError {
         key: Key,
         /// The error of the bucket.
         #[source]
-        source: StoreError,
+        source: BucketError,
     },
 }
 
@@ -138,8 +138,8 @@ impl Records {
     /// created on first use.
     ///
     /// # Errors
-    /// [`StoreError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
-    pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, StoreError> {
+    /// [`BucketError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
+    pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, BucketError> {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {
             Transport::Nats(connections) => Store::JetStream(jetstream::Bucket::new(
@@ -171,8 +171,8 @@ impl Records {
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+    /// A [`BucketError`].
+    pub async fn get(&self, key: &Key) -> Result<Option<Record>, BucketError> {
         match &self.0 {
             Store::JetStream(bucket) => bucket.get(key).await,
             Store::Local(bucket) => bucket.get(key),
@@ -204,8 +204,8 @@ impl Records {
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
+    /// A [`BucketError`].
+    pub async fn list(&self) -> Result<Vec<(Key, Record)>, BucketError> {
         match &self.0 {
             Store::JetStream(bucket) => bucket.list().await,
             Store::Local(bucket) => bucket.list(),

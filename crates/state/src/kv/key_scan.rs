@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::key::decode;
 use super::{ChangeStream, ConsumerOptions, Operation};
-use crate::buckets::{BackingStream, StoreError};
+use crate::buckets::{BackingStream, BucketError};
 use crate::desired::Revision;
 
 /// The time after which a server drops an abandoned scan: the shortest that servers accept, because
@@ -29,7 +29,7 @@ impl KeyScan {
         prefix: String,
         filter: String,
         until: Option<Revision>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, BucketError> {
         let options = ConsumerOptions {
             filter,
             keys_only: true,
@@ -50,8 +50,8 @@ impl KeyScan {
     /// end.
     ///
     /// # Errors
-    /// A [`StoreError`]; the scan ends incomplete.
-    pub async fn next(&mut self) -> Result<Option<(String, Operation)>, StoreError> {
+    /// A [`BucketError`]; the scan ends incomplete.
+    pub async fn next(&mut self) -> Result<Option<(String, Operation)>, BucketError> {
         while let Some(changes) = &mut self.changes {
             let change = changes.next().await?;
             if change.entry.revision >= self.until

@@ -20,7 +20,7 @@ use async_nats::jetstream::{self, ErrorCode};
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
+use crate::buckets::{BackingStream, BucketError, BucketOptions, STORE_WAIT_MAX, server_name};
 use crate::desired::Revision;
 use weft_bus::nats::JetStreamConnection;
 
@@ -91,24 +91,24 @@ pub enum WriteError {
     /// The bucket failed. If it became unavailable during the write, the entry may have been
     /// written.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] BucketError),
 }
 
 impl KvBucket {
     /// Opens the bucket with the name `bucket` on the servers.
     ///
     /// # Errors
-    /// [`StoreError::InvalidServerName`] if the name is not 1 to [`BUCKET_NAME_BYTES_MAX`] letters,
-    /// digits, `_` and `-`.
+    /// [`BucketError::InvalidServerName`] if the name is not 1 to [`BUCKET_NAME_BYTES_MAX`]
+    /// letters, digits, `_` and `-`.
     pub fn open(
         store: &JetStreamConnection,
         bucket: &str,
         options: &BucketOptions,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, BucketError> {
         let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=BUCKET_NAME_BYTES_MAX).contains(&bucket.len()) || !bucket.bytes().all(is_allowed) {
             let name = bucket.to_owned();
-            return Err(StoreError::InvalidServerName { name });
+            return Err(BucketError::InvalidServerName { name });
         }
         Ok(Self::new(store, bucket.to_owned(), options))
     }
@@ -155,8 +155,8 @@ impl KvBucket {
     /// Dropping the future leaves open whether the bucket was created.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn ensure(&self) -> Result<(), StoreError> {
+    /// A [`BucketError`].
+    pub async fn ensure(&self) -> Result<(), BucketError> {
         self.stream.ensure().await
     }
 
@@ -165,8 +165,8 @@ impl KvBucket {
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn newest(&self, key: &EntryKey) -> Result<Option<Entry>, StoreError> {
+    /// A [`BucketError`].
+    pub async fn newest(&self, key: &EntryKey) -> Result<Option<Entry>, BucketError> {
         let message = self.last_message(&self.subject(key)).await?;
         Ok(message.map(|message| Entry {
             revision: Revision(message.sequence),
@@ -210,8 +210,8 @@ impl KvBucket {
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn scan_keys(&self, names: &EntryKey) -> Result<KeyScan, StoreError> {
+    /// A [`BucketError`].
+    pub async fn scan_keys(&self, names: &EntryKey) -> Result<KeyScan, BucketError> {
         let prefix = format!("{}.", self.subject(names));
         let filter = format!("{prefix}*");
         let until = self.last_message(&filter).await?.map(|last| last.sequence);
@@ -224,7 +224,7 @@ impl KvBucket {
 
     /// Reads the last message whose subject equals or matches this one, from the leader of the
     /// stream.
-    async fn last_message(&self, subject: &str) -> Result<Option<StreamMessage>, StoreError> {
+    async fn last_message(&self, subject: &str) -> Result<Option<StreamMessage>, BucketError> {
         for _ in 0..ATTEMPTS_MAX {
             self.stream.check_connected().await?;
             match self.request_last_message(subject).await {
@@ -348,13 +348,13 @@ enum PublishFailure {
     Conflict,
     NoStream,
     TooLarge,
-    Store(StoreError),
+    Store(BucketError),
 }
 
 enum LastMessageError {
     /// The stream is missing, or no reply came: `ensure` finds out.
     NoReply,
-    Store(StoreError),
+    Store(BucketError),
 }
 
 /// A message without the header is a value.

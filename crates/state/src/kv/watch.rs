@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use tokio::time::timeout;
 
 use super::{Entry, operation};
-use crate::buckets::{BackingStream, STORE_WAIT_MAX, StoreError};
+use crate::buckets::{BackingStream, BucketError, STORE_WAIT_MAX};
 use crate::desired::Revision;
 
 /// The interval of a server's signs that a consumer is alive. A consumer without a sign for twice
@@ -51,7 +51,7 @@ impl ChangeStream {
     pub(crate) async fn open(
         stream: &Arc<BackingStream>,
         options: ConsumerOptions,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, BucketError> {
         let config = push::Config {
             deliver_subject: stream.connection().client().new_inbox(),
             deliver_policy: DeliverPolicy::LastPerSubject,
@@ -73,7 +73,10 @@ impl ChangeStream {
         }
     }
 
-    async fn create(stream: &Arc<BackingStream>, config: push::Config) -> Result<Self, StoreError> {
+    async fn create(
+        stream: &Arc<BackingStream>,
+        config: push::Config,
+    ) -> Result<Self, BucketError> {
         let handle = stream.context().get_stream_no_info(stream.stream_name());
         let handle = handle.await.map_err(|error| stream.rejected(error))?;
         let consumer = handle.create_consumer(config).await;
@@ -100,7 +103,7 @@ impl ChangeStream {
     }
 
     /// Waits for the next entry. An error ends the stream of changes.
-    pub(crate) async fn next(&mut self) -> Result<Change, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Change, BucketError> {
         let Some(Ok(message)) = self.messages.next().await else {
             return Err(self.stream.unavailable());
         };

@@ -14,7 +14,7 @@ use weft_lattice_config::Digest;
 
 use super::ObjectError;
 use crate::artifacts::ARTIFACT_BYTES_MAX;
-use crate::buckets::{BackingStream, BucketOptions, STORE_WAIT_MAX, StoreError, server_name};
+use crate::buckets::{BackingStream, BucketError, BucketOptions, STORE_WAIT_MAX, server_name};
 use weft_bus::nats::JetStreamConnection;
 
 /// The longest pause between two bytes of a read: longer than the election of a leader.
@@ -53,7 +53,7 @@ impl Bucket {
         }
     }
 
-    pub(super) async fn write(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    pub(super) async fn write(&self, digest: &Digest, bytes: &[u8]) -> Result<(), BucketError> {
         let store = self.store().await?;
         let mut reader = bytes;
         let max_payload = self.stream.connection().max_payload();
@@ -92,7 +92,7 @@ impl Bucket {
         self.read_all(object).await
     }
 
-    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, StoreError> {
+    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, BucketError> {
         let store = self.store().await?;
         match timeout(STORE_WAIT_MAX, store.info(digest.hex())).await {
             Ok(Ok(info)) => Ok(!info.deleted),
@@ -134,7 +134,7 @@ impl Bucket {
         }
     }
 
-    async fn store(&self) -> Result<ObjectStore, StoreError> {
+    async fn store(&self) -> Result<ObjectStore, BucketError> {
         self.stream.ensure().await?;
         let found = self.stream.context().get_object_store(self.stream.bucket());
         match timeout(STORE_WAIT_MAX, found).await {

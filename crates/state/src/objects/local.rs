@@ -4,7 +4,7 @@ use bytes::Bytes;
 use weft_lattice_config::Digest;
 
 use super::ObjectError;
-use crate::buckets::{StoreError, server_name};
+use crate::buckets::{BucketError, server_name};
 use weft_bus::local::Endpoint;
 
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Bucket {
         }
     }
 
-    pub(super) fn write(&self, digest: &Digest, bytes: Bytes) -> Result<(), StoreError> {
+    pub(super) fn write(&self, digest: &Digest, bytes: Bytes) -> Result<(), BucketError> {
         let written = self.endpoint.with_jetstream(|store| {
             let objects = store.objects.entry(self.name.clone()).or_default();
             objects.insert(digest.hex().to_owned(), bytes);
@@ -39,11 +39,11 @@ impl Bucket {
         }
     }
 
-    pub(super) fn has(&self, digest: &Digest) -> Result<bool, StoreError> {
+    pub(super) fn has(&self, digest: &Digest) -> Result<bool, BucketError> {
         Ok(self.find(digest)?.is_some())
     }
 
-    fn find(&self, digest: &Digest) -> Result<Option<Bytes>, StoreError> {
+    fn find(&self, digest: &Digest) -> Result<Option<Bytes>, BucketError> {
         let found = self.endpoint.with_jetstream(|store| {
             let objects = store.objects.get(&self.name)?;
             objects.get(digest.hex()).cloned()
@@ -51,8 +51,8 @@ impl Bucket {
         found.ok_or_else(|| self.unavailable())
     }
 
-    fn unavailable(&self) -> StoreError {
+    fn unavailable(&self) -> BucketError {
         let bucket = self.name.clone();
-        StoreError::Unavailable { bucket }
+        BucketError::Unavailable { bucket }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use weft_lattice_config::Digest;
 
 use crate::artifacts::ARTIFACT_BYTES_MAX;
-use crate::buckets::{BucketOptions, StoreError};
+use crate::buckets::{BucketError, BucketOptions};
 use weft_bus::{Bus, Transport};
 
 mod jetstream;
@@ -49,7 +49,7 @@ pub enum ObjectError {
     },
     /// The bucket failed.
     #[error("cannot use the object store of the lattice")]
-    Store(#[source] StoreError),
+    Store(#[source] BucketError),
 }
 
 impl Objects {
@@ -57,8 +57,8 @@ impl Objects {
     /// bucket is created on first use.
     ///
     /// # Errors
-    /// [`StoreError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
-    pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, StoreError> {
+    /// [`BucketError::InvalidName`] if `name` is not 1 to 32 lower-case letters and digits.
+    pub fn open(bus: &Bus, name: &str, options: &BucketOptions) -> Result<Self, BucketError> {
         crate::buckets::check_name(name)?;
         Ok(Self(match bus.transport() {
             Transport::Nats(connections) => Store::JetStream(jetstream::Bucket::new(
@@ -121,8 +121,8 @@ impl Objects {
     /// Dropping the future changes nothing.
     ///
     /// # Errors
-    /// A [`StoreError`].
-    pub async fn has(&self, digest: &Digest) -> Result<bool, StoreError> {
+    /// A [`BucketError`].
+    pub async fn has(&self, digest: &Digest) -> Result<bool, BucketError> {
         match &self.0 {
             Store::JetStream(bucket) => bucket.has(digest).await,
             Store::Local(bucket) => bucket.has(digest),

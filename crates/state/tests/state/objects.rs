@@ -4,7 +4,7 @@ use bytes::Bytes;
 use weft_bus::Bus;
 use weft_lattice_config::Digest;
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
-use weft_state::buckets::{BucketOptions, StoreError};
+use weft_state::buckets::{BucketError, BucketOptions};
 use weft_state::objects::{ObjectError, Objects};
 
 use weft_testkit::bus::{Rig, disconnected, soon};
@@ -76,13 +76,13 @@ async fn an_unavailable_store_is_reported(mut rig: Rig) {
     assert!(
         matches!(
             read,
-            Err(ObjectError::Store(StoreError::Unavailable { .. }))
+            Err(ObjectError::Store(BucketError::Unavailable { .. }))
         ),
         "{read:?}"
     );
     let known = soon(objects.has(&digest)).await;
     assert!(
-        matches!(known, Err(StoreError::Unavailable { .. })),
+        matches!(known, Err(BucketError::Unavailable { .. })),
         "{known:?}"
     );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use weft_bus::Bus;
 use weft_bus::nats::connect;
-use weft_state::buckets::{BucketOptions, Storage, StoreError};
+use weft_state::buckets::{BucketError, BucketOptions, Storage};
 use weft_state::desired::{Key, PutError, Records, Revision, Watch, WatchEvent};
 
 use weft_testkit::bus::{MAX_PAYLOAD, Rig, connected, disconnected, options, soon};
@@ -199,13 +199,13 @@ async fn an_unavailable_bucket_is_reported_and_returns(mut rig: Rig) {
     assert!(matches!(
         away,
         Err(PutError::Store {
-            source: StoreError::Unavailable { .. },
+            source: BucketError::Unavailable { .. },
             ..
         })
     ));
     assert!(matches!(
         soon(records.get(&shop)).await,
-        Err(StoreError::Unavailable { .. })
+        Err(BucketError::Unavailable { .. })
     ));
     assert_eq!(soon(watch.next()).await, Some(WatchEvent::Away));
     rig.restore(&["a"]);
@@ -279,7 +279,7 @@ async fn an_invalid_bucket_name_is_refused(rig: Rig) {
     for name in ["", "../x", "a.b", "a-b", ">"] {
         let opened = Records::open(&bus, name, &BucketOptions::default());
         assert!(
-            matches!(opened, Err(StoreError::InvalidName { .. })),
+            matches!(opened, Err(BucketError::InvalidName { .. })),
             "{name}"
         );
     }
@@ -296,13 +296,16 @@ async fn a_server_without_jetstream_is_reported() {
         loop {
             match records.get(&key(&["shop"])).await {
                 // The connection of the buckets is not the one of the bus.
-                Err(StoreError::Unavailable { .. }) => tokio::task::yield_now().await,
+                Err(BucketError::Unavailable { .. }) => tokio::task::yield_now().await,
                 other => return other,
             }
         }
     };
     let error = soon(refused).await.unwrap_err();
-    assert!(matches!(error, StoreError::NoJetStream { .. }), "{error:?}");
+    assert!(
+        matches!(error, BucketError::NoJetStream { .. }),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("nats-server -js"));
 }
 
@@ -348,7 +351,7 @@ async fn a_bucket_in_memory_with_more_replicas_than_servers_is_refused_with_the_
     let records = Records::open(&bus, "desired", &three).unwrap();
     let refused = records.get(&key(&["shop"])).await;
     assert!(
-        matches!(refused, Err(StoreError::Rejected { .. })),
+        matches!(refused, Err(BucketError::Rejected { .. })),
         "{refused:?}"
     );
 }

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::super::{Key, WatchEvent};
 use super::record;
-use crate::buckets::StoreError;
+use crate::buckets::BucketError;
 use crate::kv::{Change, ChangeStream, ConsumerOptions, KvBucket, Operation};
 
 /// The time after which a server drops the consumer of a feed without a reader.
@@ -45,7 +45,7 @@ async fn forward(
     kv: &KvBucket,
     sender: &mpsc::Sender<WatchEvent>,
     is_unavailable: &mut bool,
-) -> StoreError {
+) -> BucketError {
     let mut feed = match Feed::open(kv).await {
         Ok(feed) => feed,
         Err(error) => return error,
@@ -78,7 +78,7 @@ enum Stage {
 }
 
 impl<'a> Feed<'a> {
-    pub(super) async fn open(kv: &'a KvBucket) -> Result<Self, StoreError> {
+    pub(super) async fn open(kv: &'a KvBucket) -> Result<Self, BucketError> {
         let options = ConsumerOptions {
             filter: format!("{}>", kv.prefix()),
             keys_only: false,
@@ -91,7 +91,7 @@ impl<'a> Feed<'a> {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Result<WatchEvent, StoreError> {
+    pub(super) async fn next(&mut self) -> Result<WatchEvent, BucketError> {
         match self.stage {
             Stage::Start => {
                 self.stage = if self.changes.pending() == 0 {
@@ -109,7 +109,7 @@ impl<'a> Feed<'a> {
         }
     }
 
-    async fn change(&mut self) -> Result<WatchEvent, StoreError> {
+    async fn change(&mut self) -> Result<WatchEvent, BucketError> {
         loop {
             let change = self.changes.next().await?;
             if matches!(self.stage, Stage::Replaying) && change.pending == 0 {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use self::feed::Feed;
 use super::{Key, PutError, Record, Revision, WatchEvent};
-use crate::buckets::{BucketOptions, StoreError};
+use crate::buckets::{BucketError, BucketOptions};
 use crate::kv::{Entry, EntryKey, KvBucket, Operation, WriteError};
 use weft_bus::nats::JetStreamConnection;
 
@@ -33,7 +33,7 @@ impl Bucket {
         }
     }
 
-    pub(super) async fn get(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+    pub(super) async fn get(&self, key: &Key) -> Result<Option<Record>, BucketError> {
         let newest = self.kv.newest(&entry_key(key)).await?;
         Ok(newest
             .filter(|entry| entry.operation == Operation::Put)
@@ -81,7 +81,7 @@ impl Bucket {
         })
     }
 
-    pub(super) async fn list(&self) -> Result<Vec<(Key, Record)>, StoreError> {
+    pub(super) async fn list(&self) -> Result<Vec<(Key, Record)>, BucketError> {
         let mut records = BTreeMap::new();
         self.kv.ensure().await?;
         let mut feed = Feed::open(&self.kv).await?;
@@ -123,7 +123,7 @@ impl Bucket {
         &self,
         key: &Key,
         expected: Revision,
-    ) -> Result<ControlFlow<Revision, Revision>, StoreError> {
+    ) -> Result<ControlFlow<Revision, Revision>, BucketError> {
         let found = self.kv.newest(&entry_key(key)).await?;
         let found = found.map(|entry| (entry.operation, entry.revision));
         Ok(match found {
