@@ -21,7 +21,7 @@ use weft_state::desired::DesiredReplica;
 use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
 };
-use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
+use weft_state::peers::{Catalog, Chunk, ChunkedDownload, ChunkedDownloadError};
 use weft_telemetry::chain;
 use weft_wire::FrameError;
 
@@ -64,7 +64,7 @@ pub(super) enum PeerError {
     #[error("the peer does not have the requested bytes")]
     Missing,
     #[error("the peer sent other bytes than requested")]
-    Assembly(#[from] AssemblyError),
+    ChunkedDownload(#[from] ChunkedDownloadError),
     #[error("the peer lists too many records: expected at most {RECORDS_MAX}, found more")]
     TooMany,
 }
@@ -108,7 +108,7 @@ impl PeerClient {
         size_max: usize,
     ) -> Result<Bytes, PeerError> {
         let length = MAX_CHUNK_BYTES.min(self.bus.max_payload() / 2);
-        let mut assembly = Assembly::new(digest.clone(), size_max);
+        let mut assembly = ChunkedDownload::new(digest.clone(), size_max);
         while !assembly.is_complete() {
             let chunks = assembly.next(CHUNKS_IN_FLIGHT, length);
             let parts = stream::iter(chunks).map(|chunk| async move {

@@ -164,7 +164,10 @@ async fn other_bytes_than_requested_are_rejected() {
     assert_eq!(peers.bytes("blog").await.unwrap(), artifact("blog").1);
     let error = peers.bytes("shop").await.unwrap_err();
     assert!(
-        matches!(error, PeerError::Assembly(AssemblyError::Digest { .. })),
+        matches!(
+            error,
+            PeerError::ChunkedDownload(ChunkedDownloadError::Digest { .. })
+        ),
         "{error:?}"
     );
 }
@@ -178,7 +181,10 @@ async fn bytes_beyond_the_limit_are_rejected() {
     let error = peers.client.bytes(OTHER, &artifact("shop").0, 4).await;
     let error = error.unwrap_err();
     assert!(
-        matches!(error, PeerError::Assembly(AssemblyError::TooLarge { .. })),
+        matches!(
+            error,
+            PeerError::ChunkedDownload(ChunkedDownloadError::TooLarge { .. })
+        ),
         "{error:?}"
     );
 }

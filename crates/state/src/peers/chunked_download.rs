@@ -10,7 +10,7 @@ const FIRST_BUFFER_BYTES: usize = 128 << 10;
 
 /// A download in progress.
 #[derive(Debug)]
-pub struct Assembly {
+pub struct ChunkedDownload {
     digest: Digest,
     size_max: usize,
     /// The size that the peer reported with the first part.
@@ -29,7 +29,7 @@ pub struct Chunk {
 
 /// The reasons why a part is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AssemblyError {
+pub enum ChunkedDownloadError {
     /// The whole is larger than allowed.
     #[error("download too large: expected at most {limit} bytes, found {found}")]
     TooLarge {
@@ -64,7 +64,7 @@ pub enum AssemblyError {
     },
 }
 
-impl Assembly {
+impl ChunkedDownload {
     /// Starts a download of the bytes with this `digest`, at most `size_max` of them.
     #[must_use]
     pub fn new(digest: Digest, size_max: usize) -> Self {
@@ -98,19 +98,19 @@ impl Assembly {
     /// Appends a part.
     ///
     /// # Errors
-    /// An [`AssemblyError`]; the download from this peer cannot continue.
-    pub fn take(&mut self, chunk: Chunk, part: &Part) -> Result<(), AssemblyError> {
+    /// An [`ChunkedDownloadError`]; the download from this peer cannot continue.
+    pub fn take(&mut self, chunk: Chunk, part: &Part) -> Result<(), ChunkedDownloadError> {
         let found = part.size;
         let size = match (usize::try_from(found), self.size) {
             (Ok(size), None) if size <= self.size_max => size,
             (_, None) => {
                 let limit = self.size_max;
-                return Err(AssemblyError::TooLarge { limit, found });
+                return Err(ChunkedDownloadError::TooLarge { limit, found });
             }
             (Ok(size), Some(known)) if size == known => size,
             (_, Some(known)) => {
                 let expected = known as u64;
-                return Err(AssemblyError::Size { expected, found });
+                return Err(ChunkedDownloadError::Size { expected, found });
             }
         };
         if self.size.is_none() {
@@ -121,7 +121,7 @@ impl Assembly {
         // A shorter part would leave a gap before the next requested chunk.
         if part.bytes.len() != expected || chunk.offset != self.bytes.len() as u64 {
             let (limit, found) = (expected, part.bytes.len());
-            return Err(AssemblyError::Part { limit, found });
+            return Err(ChunkedDownloadError::Part { limit, found });
         }
         self.bytes.extend_from_slice(&part.bytes);
         Ok(())
@@ -136,13 +136,13 @@ impl Assembly {
     /// Returns the whole, if it has the requested digest.
     ///
     /// # Errors
-    /// [`AssemblyError::Digest`].
-    pub fn finish(self) -> Result<Bytes, AssemblyError> {
+    /// [`ChunkedDownloadError::Digest`].
+    pub fn finish(self) -> Result<Bytes, ChunkedDownloadError> {
         let found = Digest::of(&self.bytes);
         if found == self.digest {
             return Ok(self.bytes.freeze());
         }
         let expected = self.digest;
-        Err(AssemblyError::Digest { expected, found })
+        Err(ChunkedDownloadError::Digest { expected, found })
     }
 }

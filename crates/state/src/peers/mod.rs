@@ -7,7 +7,7 @@
 //!
 //! - [`message`]: the questions and answers, as bytes; `docs/lattice.md` is the specification.
 //! - [`Catalog`]: the records that a host offers.
-//! - [`Assembly`]: a download in chunks.
+//! - [`ChunkedDownload`]: a download in chunks.
 //!
 //! This module has no clocks, tasks or sockets.
 
@@ -16,4 +16,4 @@ mod chunked_download;
 pub mod message;
 
 pub use catalog::Catalog;
-pub use chunked_download::{Assembly, AssemblyError, Chunk};
+pub use chunked_download::{Chunk, ChunkedDownload, ChunkedDownloadError};

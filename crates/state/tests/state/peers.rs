@@ -13,7 +13,7 @@ use weft_state::desired::{DesiredReplica, Key};
 use weft_state::peers::message::{
     Answer, Answered, Asked, Listed, MAX_CHUNK_BYTES, MAX_LISTED, Part, Question,
 };
-use weft_state::peers::{Assembly, AssemblyError, Catalog, Chunk};
+use weft_state::peers::{Catalog, Chunk, ChunkedDownload, ChunkedDownloadError};
 use weft_state::store::Record;
 
 use weft_testkit::membership::{LATTICE, config, id};
@@ -132,7 +132,7 @@ proptest! {
         length in 1..50_usize,
         window in 1..6_usize,
     ) {
-        let mut assembly = Assembly::new(Digest::of(&bytes), 200);
+        let mut assembly = ChunkedDownload::new(Digest::of(&bytes), 200);
         while !assembly.is_complete() {
             let chunks = assembly.next(window, length);
             prop_assert!(!chunks.is_empty() && chunks.len() <= window);
@@ -156,7 +156,7 @@ fn part(bytes: &[u8], chunk: Chunk) -> Part {
 
 #[test]
 fn a_lying_peer_is_detected_before_it_costs_memory() {
-    let assembly = || Assembly::new(Digest::of(b"right"), 10);
+    let assembly = || ChunkedDownload::new(Digest::of(b"right"), 10);
     let first = assembly().next(4, 3)[0];
     let answered = |size, bytes: &'static [u8]| Part {
         size,
@@ -165,7 +165,7 @@ fn a_lying_peer_is_detected_before_it_costs_memory() {
     let mut greedy = assembly();
     assert_eq!(
         greedy.take(first, &answered(11, b"wro")),
-        Err(AssemblyError::TooLarge {
+        Err(ChunkedDownloadError::TooLarge {
             limit: 10,
             found: 11
         })
@@ -176,7 +176,7 @@ fn a_lying_peer_is_detected_before_it_costs_memory() {
         let found = wrong.len();
         assert_eq!(
             short.take(first, &answered(5, wrong)),
-            Err(AssemblyError::Part { limit, found })
+            Err(ChunkedDownloadError::Part { limit, found })
         );
     }
     let mut fickle = assembly();
@@ -184,13 +184,16 @@ fn a_lying_peer_is_detected_before_it_costs_memory() {
     let second = fickle.next(4, 3)[0];
     assert_eq!(
         fickle.take(second, &answered(6, b"ng!")),
-        Err(AssemblyError::Size {
+        Err(ChunkedDownloadError::Size {
             expected: 5,
             found: 6
         })
     );
     fickle.take(second, &answered(5, b"ng")).unwrap();
-    assert!(matches!(fickle.finish(), Err(AssemblyError::Digest { .. })));
+    assert!(matches!(
+        fickle.finish(),
+        Err(ChunkedDownloadError::Digest { .. })
+    ));
 }
 
 #[test]
