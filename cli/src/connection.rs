@@ -59,7 +59,7 @@ async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> 
         return Err(Failure::new(Kind::Host, message)
             .or_help("give the servers of the lattice, as in `--nats nats://127.0.0.1:4222`"));
     }
-    let host = bus_rpc::seek(&bus, until).await.map_err(|error| {
+    let host = bus_rpc::discover(&bus, until).await.map_err(|error| {
         let message = format!("no host of lattice `{lattice}` replied on NATS servers `{servers}`");
         let failure = Failure::new(Kind::Host, message).caused_by(&error);
         failure.or_help(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use weft_bus::{Bus, Lane, SubjectError, Subscription};
-use weft_control::bus_rpc::{self, Answer, AskError, Request};
+use weft_control::bus_rpc::{self, Answer, BusRpcError, Request};
 use weft_lattice_config::placement;
 use weft_membership::message::HostState;
 use weft_membership::{HostId, TICK_EVERY};
@@ -111,9 +111,13 @@ impl Joined {
     /// Sends a request to another host.
     ///
     /// # Errors
-    /// An [`AskError`]; a refusal of the other host is an answer.
-    pub(crate) async fn request(&self, host: HostId, request: Request) -> Result<Answer, AskError> {
-        bus_rpc::ask(
+    /// An [`BusRpcError`]; a refusal of the other host is an answer.
+    pub(crate) async fn request(
+        &self,
+        host: HostId,
+        request: Request,
+    ) -> Result<Answer, BusRpcError> {
+        bus_rpc::request(
             &self.bus(),
             host,
             request,
@@ -131,10 +135,10 @@ impl Joined {
     ) -> Result<(Subscription, Subscription), SubjectError> {
         let bus = self.bus();
         let requests = bus_rpc::requests(bus.scope(), self.me)?;
-        let seeking = bus_rpc::seeking(bus.scope())?;
+        let discovery = bus_rpc::discovery(bus.scope())?;
         Ok((
             bus.subscribe(&requests).await,
-            bus.subscribe(&seeking).await,
+            bus.subscribe(&discovery).await,
         ))
     }
 

@@ -6,8 +6,8 @@
 //! [`membership`](weft_membership::message), with its own kinds. Every sender on the bus of a
 //! lattice is trusted like its hosts; the message has room for an authenticator.
 //!
-//! Each host answers on its own subject ([`request_subject`]). A command without a host [`seek`]s
-//! one: every host answers there, and the first answer is used.
+//! Each host answers on its own subject ([`request_subject`]). A command without a host
+//! [`discover`]s one: every host answers there, and the first answer is used.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -94,7 +94,7 @@ pub struct Answer {
 
 /// The reasons why a request over the bus has no answer.
 #[derive(Debug, Error)]
-pub enum AskError {
+pub enum BusRpcError {
     /// The bus did not deliver the request or the answer.
     #[error("the bus delivered no answer")]
     Bus(#[from] RequestError),
@@ -142,7 +142,7 @@ pub fn requests(scope: &Scope, host: HostId) -> Result<Pattern, SubjectError> {
 ///
 /// # Errors
 /// As [`request_subject`].
-pub fn seeking(scope: &Scope) -> Result<Pattern, SubjectError> {
+pub fn discovery(scope: &Scope) -> Result<Pattern, SubjectError> {
     scope.pattern(&[Part::Name(SEEK_SUBJECT)])
 }
 
@@ -151,33 +151,33 @@ pub fn seeking(scope: &Scope) -> Result<Pattern, SubjectError> {
 /// Finds a host of the lattice: the one whose answer arrives first.
 ///
 /// # Errors
-/// An [`AskError`]; [`RequestError::NoResponders`] if the lattice has no host.
-pub async fn seek(bus: &Bus, deadline: Instant) -> Result<HostId, AskError> {
+/// An [`BusRpcError`]; [`RequestError::NoResponders`] if the lattice has no host.
+pub async fn discover(bus: &Bus, deadline: Instant) -> Result<HostId, BusRpcError> {
     let subject = bus.scope().subject(&[SEEK_SUBJECT])?;
     match round_trip(bus, &subject, &Message::Seek, deadline).await? {
         Message::Found(host) => Ok(host),
-        _ => Err(AskError::Unexpected),
+        _ => Err(BusRpcError::Unexpected),
     }
 }
 
 /// Sends a request to a host and waits for its answer until the deadline.
 ///
 /// # Errors
-/// An [`AskError`]; a rejection by the host is an answer.
-pub async fn ask(
+/// An [`BusRpcError`]; a rejection by the host is an answer.
+pub async fn request(
     bus: &Bus,
     host: HostId,
     request: Request,
     deadline: Instant,
-) -> Result<Answer, AskError> {
+) -> Result<Answer, BusRpcError> {
     let subject = request_subject(bus.scope(), host)?;
     let (found, max) = (request.body.len(), body_max(bus));
     if found > max {
-        return Err(AskError::TooLarge { found, max });
+        return Err(BusRpcError::TooLarge { found, max });
     }
     match round_trip(bus, &subject, &Message::Request(request), deadline).await? {
         Message::Answer(answer) => Ok(answer),
-        _ => Err(AskError::Unexpected),
+        _ => Err(BusRpcError::Unexpected),
     }
 }
 
@@ -193,7 +193,7 @@ async fn round_trip(
     subject: &Subject,
     message: &Message,
     deadline: Instant,
-) -> Result<Message, AskError> {
+) -> Result<Message, BusRpcError> {
     let lattice = bus.scope().lattice();
     let bytes = Bytes::from(message.encode(lattice)?);
     let answer = bus.request(subject, bytes, deadline).await?;

@@ -5,7 +5,7 @@ use http::Method;
 use tokio::time::Instant;
 
 use super::{ANSWER_TIMEOUT, Answer, Body, ClientError};
-use crate::bus_rpc::{self, AskError, Request};
+use crate::bus_rpc::{self, BusRpcError, Request};
 use weft_bus::{Bus, RequestError};
 use weft_membership::HostId;
 use weft_state::objects::Objects;
@@ -36,12 +36,12 @@ impl BusTransport {
             body,
         };
         let deadline = Instant::now() + ANSWER_TIMEOUT;
-        match bus_rpc::ask(&self.bus, self.host, request, deadline).await {
+        match bus_rpc::request(&self.bus, self.host, request, deadline).await {
             Ok(answer) => Ok(Answer {
                 status: answer.status(),
                 body: Body::Whole(answer.body),
             }),
-            Err(AskError::Bus(RequestError::Deadline { .. })) => Err(ClientError::Timeout {
+            Err(BusRpcError::Bus(RequestError::Deadline { .. })) => Err(ClientError::Timeout {
                 address: self.address(),
                 limit: ANSWER_TIMEOUT,
             }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::ErrorBody;
-use crate::bus_rpc::AskError;
+use crate::bus_rpc::BusRpcError;
 use weft_state::objects::ObjectError;
 
 /// The reasons why a request to a host's admin API failed.
@@ -36,7 +36,7 @@ pub enum ClientError {
         address: String,
         /// The reason.
         #[source]
-        source: AskError,
+        source: BusRpcError,
     },
     /// The bytes of a component could not be stored for the lattice.
     #[error("cannot store the component in the object store of the lattice")]

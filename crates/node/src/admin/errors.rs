@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-use weft_control::bus_rpc::{self, AskError};
+use weft_control::bus_rpc::{self, BusRpcError};
 use weft_control::{ErrorBody, ErrorCode, FindHostError};
 use weft_state::artifacts::ArtifactError;
 
@@ -45,7 +45,7 @@ impl ApiError {
     }
 
     /// The failure of a request that was forwarded to another host.
-    pub(super) fn unreachable_host(host: &str, error: &AskError) -> Self {
+    pub(super) fn unreachable_host(host: &str, error: &BusRpcError) -> Self {
         let mut refusal = Self::of(ErrorCode::Busy, error);
         let cause = std::mem::replace(
             &mut refusal.0.message,
