@@ -24,7 +24,7 @@ use weft_membership::{BusStatus, HostId, Identity, Membership, TICK_EVERY};
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::BucketOptions;
-use weft_state::peers::message::Question;
+use weft_state::peers::message::PeerRequest;
 use weft_state::store::{Deployed, Record, Store};
 use weft_telemetry::events::Events;
 
@@ -436,13 +436,13 @@ pub(super) fn peer_client(network: &LocalNetwork, name: &str, me: HostId) -> Pee
 pub(super) async fn answer_requests(
     peer: &PeerClient,
     tasks: &HostTasks,
-    answer: impl Fn(&PeerClient, Question) -> Vec<u8> + Send + 'static,
+    answer: impl Fn(&PeerClient, PeerRequest) -> Vec<u8> + Send + 'static,
 ) {
     let peer = peer.clone();
     let mut requests = peer.bus.subscribe(&peer.subjects.peer_requests).await;
     tasks.spawn(async move {
         while let Some(message) = requests.next_message().await {
-            let request = Question::decode(&message.payload, LATTICE).unwrap();
+            let request = PeerRequest::decode(&message.payload, LATTICE).unwrap();
             let answer = Bytes::from(answer(&peer, request));
             let reply = message.reply.unwrap();
             peer.bus.publish(&reply, None, answer).await.unwrap();

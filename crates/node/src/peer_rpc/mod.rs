@@ -19,7 +19,7 @@ use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
 use weft_state::peers::message::{
-    Answer, Answered, Asked, Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, Question,
+    Listed, MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, Part, PeerReply, PeerRequest, ReplyBody, RequestBody,
 };
 use weft_state::peers::{Catalog, Chunk, ChunkedDownload, ChunkedDownloadError};
 use weft_telemetry::chain;
@@ -75,10 +75,10 @@ impl PeerClient {
         let mut all: Vec<Listed> = Vec::new();
         loop {
             let last = all.last().map(|last| last.key.clone());
-            let Answered::List { records, more } = self
+            let ReplyBody::List { records, more } = self
                 .request(
                     peer,
-                    Asked::List {
+                    RequestBody::List {
                         after: last.clone(),
                     },
                 )
@@ -126,19 +126,19 @@ impl PeerClient {
     }
 
     async fn part(&self, peer: HostId, digest: &Digest, chunk: Chunk) -> Result<Part, PeerError> {
-        let query = Asked::Bytes {
+        let query = RequestBody::Bytes {
             digest: digest.clone(),
             offset: chunk.offset,
             length: chunk.length,
         };
         match self.request(peer, query).await? {
-            Answered::Bytes(Some(part)) => Ok(part),
-            Answered::Bytes(None) => Err(PeerError::Missing),
-            Answered::List { .. } => Err(PeerError::Unexpected),
+            ReplyBody::Bytes(Some(part)) => Ok(part),
+            ReplyBody::Bytes(None) => Err(PeerError::Missing),
+            ReplyBody::List { .. } => Err(PeerError::Unexpected),
         }
     }
 
-    async fn request(&self, peer: HostId, query: Asked) -> Result<Answered, PeerError> {
+    async fn request(&self, peer: HostId, query: RequestBody) -> Result<ReplyBody, PeerError> {
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed) + 1;
         let origin = self.origin(sequence);
         let lattice = self.bus.scope().lattice();
@@ -146,7 +146,7 @@ impl PeerClient {
             .subjects
             .peer_requests_of(peer)
             .ok_or(PeerError::Unexpected)?;
-        let request = Question {
+        let request = PeerRequest {
             origin,
             asked: query,
         }
@@ -155,7 +155,7 @@ impl PeerClient {
         let request = request.map_err(|_| PeerError::Unexpected)?;
         let deadline = Instant::now() + REPLY_WAIT_MAX;
         let answer = self.bus.request(&subject, Bytes::from(request), deadline);
-        let answer = Answer::decode(&answer.await?, lattice)?;
+        let answer = PeerReply::decode(&answer.await?, lattice)?;
         if (answer.origin.host, answer.origin.sequence) != (peer, sequence) {
             return Err(PeerError::Unexpected);
         }
@@ -190,7 +190,7 @@ impl PeerServer {
             let message = stop.run_until_cancelled(requests.next_message()).await;
             let Some(Some(message)) = message else { return };
             let lattice = self.client.bus.scope().lattice();
-            let request = match Question::decode(&message.payload, lattice) {
+            let request = match PeerRequest::decode(&message.payload, lattice) {
                 Ok(request) => request,
                 Err(error) => {
                     rejected += 1;
@@ -227,30 +227,30 @@ async fn serve(
     client: &PeerClient,
     artifacts: Artifacts,
     catalog: &Catalog,
-    request: Question,
+    request: PeerRequest,
     message: Message,
 ) {
     let Some(reply) = message.reply else { return };
     let answered = match request.asked {
-        Asked::List { after } => {
+        RequestBody::List { after } => {
             let (records, more) = catalog.list(after.as_ref());
-            Answered::List { records, more }
+            ReplyBody::List { records, more }
         }
-        Asked::Bytes {
+        RequestBody::Bytes {
             digest,
             offset,
             length,
         } => {
             let length = usize::try_from(length).unwrap_or(usize::MAX);
             let length = length.min(MAX_CHUNK_BYTES);
-            Answered::Bytes(match catalog.value(&digest) {
+            ReplyBody::Bytes(match catalog.value(&digest) {
                 Some(value) => Some(part_in_memory(value, offset, length)),
                 None => part_on_disk(artifacts, digest, offset, length).await,
             })
         }
     };
     let origin = client.origin(request.origin.sequence);
-    let answer = Answer { origin, answered };
+    let answer = PeerReply { origin, answered };
     match answer.encode(client.bus.scope().lattice()) {
         Ok(bytes) => {
             debug_assert!(bytes.len() <= MAX_ANSWER_BYTES);

@@ -33,7 +33,7 @@ impl TestPeers {
     }
 
     /// Answers each request with the payload that `answer` returns.
-    async fn answer(&self, answer: impl Fn(&PeerClient, Question) -> Vec<u8> + Send + 'static) {
+    async fn answer(&self, answer: impl Fn(&PeerClient, PeerRequest) -> Vec<u8> + Send + 'static) {
         answer_requests(&self.peer, &self.tasks, answer).await;
     }
 
@@ -62,14 +62,14 @@ impl TestPeers {
 }
 
 /// The encoded answer to a request.
-fn answer(peer: &PeerClient, request: &Question, answered: Answered) -> Vec<u8> {
+fn answer(peer: &PeerClient, request: &PeerRequest, answered: ReplyBody) -> Vec<u8> {
     let origin = peer.origin(request.origin.sequence);
-    Answer { origin, answered }.encode("test").unwrap()
+    PeerReply { origin, answered }.encode("test").unwrap()
 }
 
 /// An answer with these bytes as the whole.
-fn whole(bytes: Vec<u8>) -> Answered {
-    Answered::Bytes(Some(Part {
+fn whole(bytes: Vec<u8>) -> ReplyBody {
+    ReplyBody::Bytes(Some(Part {
         size: bytes.len() as u64,
         bytes: Bytes::from(bytes),
     }))
@@ -125,9 +125,9 @@ async fn a_malformed_answer_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_to_another_request_is_rejected() {
     let peers = TestPeers::new();
-    let replay = |peer: &PeerClient, mut request: Question| {
+    let replay = |peer: &PeerClient, mut request: PeerRequest| {
         request.origin.sequence += 1;
-        let answered = Answered::Bytes(None);
+        let answered = ReplyBody::Bytes(None);
         answer(peer, &request, answered)
     };
     peers.answer(replay).await;
@@ -138,10 +138,10 @@ async fn an_answer_to_another_request_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn an_answer_of_another_kind_is_rejected() {
     let peers = TestPeers::new();
-    let swap = |peer: &PeerClient, request: Question| {
+    let swap = |peer: &PeerClient, request: PeerRequest| {
         let answered = match request.asked {
-            Asked::List { .. } => Answered::Bytes(None),
-            Asked::Bytes { .. } => Answered::List {
+            RequestBody::List { .. } => ReplyBody::Bytes(None),
+            RequestBody::Bytes { .. } => ReplyBody::List {
                 records: Vec::new(),
                 more: false,
             },
@@ -192,8 +192,8 @@ async fn bytes_beyond_the_limit_are_rejected() {
 #[tokio::test(start_paused = true)]
 async fn a_list_of_several_answers_is_read_to_its_end() {
     let peers = TestPeers::new();
-    let pages = |peer: &PeerClient, request: Question| {
-        let Asked::List { after } = &request.asked else {
+    let pages = |peer: &PeerClient, request: PeerRequest| {
+        let RequestBody::List { after } = &request.asked else {
             panic!("{request:?}")
         };
         let (name, more) = match after {
@@ -201,7 +201,7 @@ async fn a_list_of_several_answers_is_read_to_its_end() {
             Some(_) => ("b", false),
         };
         let records = vec![listed(name)];
-        answer(peer, &request, Answered::List { records, more })
+        answer(peer, &request, ReplyBody::List { records, more })
     };
     peers.answer(pages).await;
     let list = peers.client.list(OTHER).await.unwrap();
@@ -211,10 +211,10 @@ async fn a_list_of_several_answers_is_read_to_its_end() {
 #[tokio::test(start_paused = true)]
 async fn a_list_that_repeats_itself_is_rejected() {
     let peers = TestPeers::new();
-    let repeat = |peer: &PeerClient, request: Question| {
+    let repeat = |peer: &PeerClient, request: PeerRequest| {
         let records = vec![listed("a")];
         let more = true;
-        answer(peer, &request, Answered::List { records, more })
+        answer(peer, &request, ReplyBody::List { records, more })
     };
     peers.answer(repeat).await;
     let error = peers.client.list(OTHER).await.unwrap_err();
@@ -224,9 +224,9 @@ async fn a_list_that_repeats_itself_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_with_more_to_come_is_rejected() {
     let peers = TestPeers::new();
-    let empty = |peer: &PeerClient, request: Question| {
+    let empty = |peer: &PeerClient, request: PeerRequest| {
         let (records, more) = (Vec::new(), true);
-        answer(peer, &request, Answered::List { records, more })
+        answer(peer, &request, ReplyBody::List { records, more })
     };
     peers.answer(empty).await;
     let error = peers.client.list(OTHER).await.unwrap_err();

@@ -9,7 +9,7 @@ use weft_membership::DEAD_AFTER;
 use weft_membership::message::{HostCondition, Origin};
 use weft_state::desired::Key;
 use weft_state::desired::record_codec::app_key;
-use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
+use weft_state::peers::message::{Listed, Part, PeerReply, PeerRequest, ReplyBody, RequestBody};
 use weft_state::store::Record;
 
 use super::*;
@@ -78,9 +78,9 @@ async fn a_record_that_is_older_than_the_own_one_changes_nothing() {
 }
 
 /// An answer to a list with one record; the answer to a request for bytes is `bytes`.
-fn lists(key: &Key, bytes: &Bytes, request: &Question) -> Answered {
+fn lists(key: &Key, bytes: &Bytes, request: &PeerRequest) -> ReplyBody {
     match &request.asked {
-        Asked::List { .. } => Answered::List {
+        RequestBody::List { .. } => ReplyBody::List {
             records: vec![Listed {
                 key: key.clone(),
                 digest: Digest::of(bytes),
@@ -88,7 +88,7 @@ fn lists(key: &Key, bytes: &Bytes, request: &Question) -> Answered {
             }],
             more: false,
         },
-        Asked::Bytes { .. } => Answered::Bytes(Some(Part {
+        RequestBody::Bytes { .. } => ReplyBody::Bytes(Some(Part {
             size: bytes.len() as u64,
             bytes: bytes.clone(),
         })),
@@ -96,13 +96,13 @@ fn lists(key: &Key, bytes: &Bytes, request: &Question) -> Answered {
 }
 
 /// Encodes an answer of a peer.
-fn encode(peer: &PeerClient, request: &Question, answered: Answered) -> Vec<u8> {
+fn encode(peer: &PeerClient, request: &PeerRequest, answered: ReplyBody) -> Vec<u8> {
     let origin = Origin {
         host: peer.me,
         incarnation: peer.incarnation,
         sequence: request.origin.sequence,
     };
-    Answer { origin, answered }.encode("test").unwrap()
+    PeerReply { origin, answered }.encode("test").unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,15 +115,15 @@ async fn malformed_answers_and_unknown_records_of_one_peer_do_not_hide_the_recor
     let record = deployed(1, app("shop", 1));
     let value = record_codec::encode_app(&record).unwrap();
 
-    let garbage = |_: &PeerClient, _: Question| b"garbage".to_vec();
+    let garbage = |_: &PeerClient, _: PeerRequest| b"garbage".to_vec();
     answer_requests(&peers[0], &tasks, garbage).await;
     let key = shop.clone();
-    let unknown = move |peer: &PeerClient, request: Question| {
+    let unknown = move |peer: &PeerClient, request: PeerRequest| {
         let paused = Bytes::from_static(br#"{"paused":{}}"#);
         encode(peer, &request, lists(&key, &paused, &request))
     };
     answer_requests(&peers[1], &tasks, unknown).await;
-    let good = move |peer: &PeerClient, request: Question| {
+    let good = move |peer: &PeerClient, request: PeerRequest| {
         encode(peer, &request, lists(&shop, &value, &request))
     };
     answer_requests(&peers[2], &tasks, good).await;

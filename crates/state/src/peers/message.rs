@@ -26,18 +26,18 @@ const DIGEST_BYTES: usize = 32;
 /// The fewest bytes of a listed record: a key of one byte, a digest, a size.
 const LISTED_BYTES_MIN: usize = 2 + 1 + DIGEST_BYTES + 1;
 
-/// A question to a peer.
+/// A request to a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The host of the question, with its sequence number.
+pub struct PeerRequest {
+    /// The requesting host, with its sequence number.
     pub origin: Origin,
-    /// The content of the question.
-    pub asked: Asked,
+    /// The content of the request.
+    pub asked: RequestBody,
 }
 
-/// The content of a question.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestBody {
     /// Requests the list of records, in the order of their keys.
     List {
         /// Lists the records after this key; `None` for all.
@@ -54,19 +54,19 @@ pub enum Asked {
     },
 }
 
-/// An answer to a question.
+/// A reply to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// The answering host, with the sequence number of the question.
+pub struct PeerReply {
+    /// The replying host, with the sequence number of the request.
     pub origin: Origin,
-    /// The content of the answer.
-    pub answered: Answered,
+    /// The content of the reply.
+    pub answered: ReplyBody,
 }
 
-/// The content of an answer.
+/// The content of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answered {
-    /// The records of the answering host.
+pub enum ReplyBody {
+    /// The records of the replying host.
     List {
         /// Records in ascending order of their keys, each key once.
         records: Vec<Listed>,
@@ -97,22 +97,22 @@ pub struct Part {
     pub bytes: Bytes,
 }
 
-// === impl Question ===
+// === impl PeerRequest ===
 
-impl Question {
+impl PeerRequest {
     /// Encodes the question for a lattice, with an empty authenticator.
     ///
     /// # Errors
     /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let kind = match self.asked {
-            Asked::List { .. } => Kind::ListRequest,
-            Asked::Bytes { .. } => Kind::BytesRequest,
+            RequestBody::List { .. } => Kind::ListRequest,
+            RequestBody::Bytes { .. } => Kind::BytesRequest,
         };
         encode(kind, lattice, &[], self.origin, |encoder| {
             match &self.asked {
-                Asked::List { after } => encoder.option(after.as_ref(), write_key),
-                Asked::Bytes {
+                RequestBody::List { after } => encoder.option(after.as_ref(), write_key),
+                RequestBody::Bytes {
                     digest,
                     offset,
                     length,
@@ -133,10 +133,10 @@ impl Question {
     pub fn decode(bytes: &[u8], lattice: &str) -> Result<Self, FrameError> {
         read_body(&Envelope::open(bytes)?, lattice, |kind, origin, decoder| {
             let asked = match kind {
-                Kind::ListRequest => Asked::List {
+                Kind::ListRequest => RequestBody::List {
                     after: decoder.option(read_key)?,
                 },
-                Kind::BytesRequest => Asked::Bytes {
+                Kind::BytesRequest => RequestBody::Bytes {
                     digest: read_digest(decoder)?,
                     offset: decoder.u64()?,
                     length: decoder.u32()?,
@@ -148,28 +148,28 @@ impl Question {
     }
 }
 
-// === impl Answer ===
+// === impl PeerReply ===
 
-impl Answer {
+impl PeerReply {
     /// Encodes the answer for a lattice, with an empty authenticator.
     ///
     /// # Errors
     /// An [`EncodeError`] if a field is longer than the receiver accepts.
     pub fn encode(&self, lattice: &str) -> Result<Vec<u8>, EncodeError> {
         let kind = match self.answered {
-            Answered::List { .. } => Kind::List,
-            Answered::Bytes(_) => Kind::Bytes,
+            ReplyBody::List { .. } => Kind::List,
+            ReplyBody::Bytes(_) => Kind::Bytes,
         };
         encode(kind, lattice, &[], self.origin, |encoder| {
             match &self.answered {
-                Answered::List { records, more } => {
+                ReplyBody::List { records, more } => {
                     encoder.list_up_to(MAX_LISTED, "records", records.len())?;
                     for record in records {
                         record.write(encoder)?;
                     }
                     encoder.bool(*more)
                 }
-                Answered::Bytes(part) => {
+                ReplyBody::Bytes(part) => {
                     encoder.option(part.as_ref(), |encoder, part| part.write(encoder))
                 }
             }
@@ -191,9 +191,9 @@ impl Answer {
                         |last, next| last.key < next.key,
                     )?;
                     let more = decoder.bool()?;
-                    Answered::List { records, more }
+                    ReplyBody::List { records, more }
                 }
-                Kind::Bytes => Answered::Bytes(decoder.option(Part::read)?),
+                Kind::Bytes => ReplyBody::Bytes(decoder.option(Part::read)?),
                 _ => return Ok(None),
             };
             Ok(Some(Self { origin, answered }))

@@ -13,7 +13,7 @@ use weft_membership::message::{
 use bytes::Bytes;
 use weft_lattice_config::Digest;
 use weft_state::desired::Key;
-use weft_state::peers::message::{Answer, Answered, Asked, Listed, Part, Question};
+use weft_state::peers::message::{Listed, Part, PeerReply, PeerRequest, ReplyBody, RequestBody};
 
 use weft_harness::golden::{compare, hex_dump};
 use weft_testkit::membership::{LATTICE, contents, hosted, id};
@@ -122,9 +122,9 @@ pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
     };
     let key = |app| Key::new(&["apps", app]).unwrap();
     let digest = Digest::of(b"value");
-    let list_ask = Question {
+    let list_ask = PeerRequest {
         origin: origin(0xaa, 8),
-        asked: Asked::List {
+        asked: RequestBody::List {
             after: Some(key("blog")),
         },
     };
@@ -133,24 +133,24 @@ pub(crate) fn peer_examples() -> [(&'static str, &'static str, Vec<u8>); 4] {
         digest: digest.clone(),
         size: 5,
     };
-    let list = Answer {
+    let list = PeerReply {
         origin: origin(0xbb, 8),
-        answered: Answered::List {
+        answered: ReplyBody::List {
             records: vec![listed],
             more: false,
         },
     };
-    let bytes_ask = Question {
+    let bytes_ask = PeerRequest {
         origin: origin(0xaa, 9),
-        asked: Asked::Bytes {
+        asked: RequestBody::Bytes {
             digest,
             offset: 2,
             length: 3,
         },
     };
-    let bytes = Answer {
+    let bytes = PeerReply {
         origin: origin(0xbb, 9),
-        answered: Answered::Bytes(Some(Part {
+        answered: ReplyBody::Bytes(Some(Part {
             size: 5,
             bytes: Bytes::from_static(b"lue"),
         })),

@@ -11,7 +11,7 @@ use weft_membership::message::{Message, Origin};
 use weft_state::desired::record_codec::{DecodedRecord, decode};
 use weft_state::desired::{DesiredReplica, Key};
 use weft_state::peers::message::{
-    Answer, Answered, Asked, Listed, MAX_CHUNK_BYTES, MAX_LISTED, Part, Question,
+    Listed, MAX_CHUNK_BYTES, MAX_LISTED, Part, PeerReply, PeerRequest, ReplyBody, RequestBody,
 };
 use weft_state::peers::{Catalog, Chunk, ChunkedDownload, ChunkedDownloadError};
 use weft_state::store::Record;
@@ -37,33 +37,34 @@ fn any_digest() -> impl Strategy<Value = Digest> {
     any::<u64>().prop_map(|seed| Digest::of(&seed.to_le_bytes()))
 }
 
-fn any_question() -> impl Strategy<Value = Question> {
-    let list = option::of(any_key()).prop_map(|after| Asked::List { after });
+fn any_question() -> impl Strategy<Value = PeerRequest> {
+    let list = option::of(any_key()).prop_map(|after| RequestBody::List { after });
     let bytes = (any_digest(), any::<u64>(), any::<u32>());
-    let bytes = bytes.prop_map(|(digest, offset, length)| Asked::Bytes {
+    let bytes = bytes.prop_map(|(digest, offset, length)| RequestBody::Bytes {
         digest,
         offset,
         length,
     });
-    (any_origin(), prop_oneof![list, bytes]).prop_map(|(origin, asked)| Question { origin, asked })
+    (any_origin(), prop_oneof![list, bytes])
+        .prop_map(|(origin, asked)| PeerRequest { origin, asked })
 }
 
-fn any_answer() -> impl Strategy<Value = Answer> {
+fn any_answer() -> impl Strategy<Value = PeerReply> {
     let record = (any_key(), any_digest(), any::<u64>());
     let record = record.prop_map(|(key, digest, size)| Listed { key, digest, size });
     let list = (vec(record, 0..6), any::<bool>()).prop_map(|(mut records, more)| {
         records.sort_by(|one, other| one.key.cmp(&other.key));
         records.dedup_by(|one, other| one.key == other.key);
-        Answered::List { records, more }
+        ReplyBody::List { records, more }
     });
     let part = (any::<u64>(), vec(any::<u8>(), 0..40));
     let part = part.prop_map(|(size, bytes)| Part {
         size,
         bytes: Bytes::from(bytes),
     });
-    let bytes = option::of(part).prop_map(Answered::Bytes);
+    let bytes = option::of(part).prop_map(ReplyBody::Bytes);
     (any_origin(), prop_oneof![list, bytes])
-        .prop_map(|(origin, answered)| Answer { origin, answered })
+        .prop_map(|(origin, answered)| PeerReply { origin, answered })
 }
 
 proptest! {
@@ -75,15 +76,15 @@ proptest! {
         answer in any_answer(),
     ) {
         let asked = question.encode(LATTICE)?;
-        prop_assert_eq!(Question::decode(&asked, LATTICE)?, question);
+        prop_assert_eq!(PeerRequest::decode(&asked, LATTICE)?, question);
         let answered = answer.encode(LATTICE)?;
-        prop_assert_eq!(Answer::decode(&answered, LATTICE)?, answer);
-        prop_assert!(Answer::decode(&asked, LATTICE).is_err());
-        prop_assert!(Question::decode(&answered, LATTICE).is_err());
+        prop_assert_eq!(PeerReply::decode(&answered, LATTICE)?, answer);
+        prop_assert!(PeerReply::decode(&asked, LATTICE).is_err());
+        prop_assert!(PeerRequest::decode(&answered, LATTICE).is_err());
         for bytes in [&asked, &answered] {
             prop_assert!(Message::decode(bytes, LATTICE).is_err());
-            prop_assert!(Question::decode(bytes, "other").is_err());
-            prop_assert!(Answer::decode(bytes, "other").is_err());
+            prop_assert!(PeerRequest::decode(bytes, "other").is_err());
+            prop_assert!(PeerReply::decode(bytes, "other").is_err());
         }
     }
 
@@ -94,15 +95,15 @@ proptest! {
     ) {
         let (mut asked, mut answered) = (question.encode(LATTICE)?, answer.encode(LATTICE)?);
         for length in 0..asked.len() {
-            prop_assert!(Question::decode(&asked[..length], LATTICE).is_err());
+            prop_assert!(PeerRequest::decode(&asked[..length], LATTICE).is_err());
         }
         for length in 0..answered.len() {
-            prop_assert!(Answer::decode(&answered[..length], LATTICE).is_err());
+            prop_assert!(PeerReply::decode(&answered[..length], LATTICE).is_err());
         }
         asked.push(0);
         answered.push(0);
-        prop_assert!(Question::decode(&asked, LATTICE).is_err());
-        prop_assert!(Answer::decode(&answered, LATTICE).is_err());
+        prop_assert!(PeerRequest::decode(&asked, LATTICE).is_err());
+        prop_assert!(PeerReply::decode(&answered, LATTICE).is_err());
     }
 
     #[test]
@@ -118,11 +119,11 @@ proptest! {
             }
             bytes
         };
-        if let Ok(read) = Question::decode(&damage(question.encode(LATTICE)?), LATTICE) {
-            prop_assert_eq!(Question::decode(&read.encode(LATTICE)?, LATTICE)?, read);
+        if let Ok(read) = PeerRequest::decode(&damage(question.encode(LATTICE)?), LATTICE) {
+            prop_assert_eq!(PeerRequest::decode(&read.encode(LATTICE)?, LATTICE)?, read);
         }
-        if let Ok(read) = Answer::decode(&damage(answer.encode(LATTICE)?), LATTICE) {
-            prop_assert_eq!(Answer::decode(&read.encode(LATTICE)?, LATTICE)?, read);
+        if let Ok(read) = PeerReply::decode(&damage(answer.encode(LATTICE)?), LATTICE) {
+            prop_assert_eq!(PeerReply::decode(&read.encode(LATTICE)?, LATTICE)?, read);
         }
     }
 
@@ -229,8 +230,8 @@ fn a_catalog_is_listed_by_page_into_an_equal_replica() {
                 DecodedRecord::Unknown(reason) => panic!("{reason}"),
             }
         }
-        let answered = Answered::List { records, more };
-        let answer = Answer { origin, answered };
+        let answered = ReplyBody::List { records, more };
+        let answer = PeerReply { origin, answered };
         answer.encode(LATTICE).expect("a page fits into an answer");
         pages += 1;
         if !more {
@@ -245,19 +246,19 @@ fn a_catalog_is_listed_by_page_into_an_equal_replica() {
 
 #[test]
 fn the_largest_chunk_fits_into_an_answer_and_a_larger_one_is_not_written() {
-    let answer = |length| Answer {
+    let answer = |length| PeerReply {
         origin: Origin {
             host: id(1),
             incarnation: u64::MAX,
             sequence: u64::MAX,
         },
-        answered: Answered::Bytes(Some(Part {
+        answered: ReplyBody::Bytes(Some(Part {
             size: u64::MAX,
             bytes: Bytes::from(vec![0; length]),
         })),
     };
     let lattice = "l".repeat(63);
     let bytes = answer(MAX_CHUNK_BYTES).encode(&lattice).unwrap();
-    assert!(Answer::decode(&bytes, &lattice).is_ok());
+    assert!(PeerReply::decode(&bytes, &lattice).is_ok());
     assert!(answer(MAX_CHUNK_BYTES + 1).encode(&lattice).is_err());
 }
