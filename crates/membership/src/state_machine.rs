@@ -164,7 +164,7 @@ impl Membership {
         self.connection.on_bus(now, status);
         if status == BusStatus::Alone {
             // Placement never was paused, so its resumption is not an event.
-            self.reported_freeze = None;
+            self.reported_pause = None;
         }
     }
 

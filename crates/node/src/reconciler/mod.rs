@@ -304,7 +304,9 @@ impl Reconciler {
         // The pause follows the bus at the next tick.
         let is_free = match (pause, self.parts.bus.borrow().is_connected()) {
             (None, true) => true,
-            (Some(PlacementPause::Unconnected), false) => self.started.elapsed() >= STANDALONE_AFTER,
+            (Some(PlacementPause::Unconnected), false) => {
+                self.started.elapsed() >= STANDALONE_AFTER
+            }
             _ => false,
         };
         is_free && !is_stalled && !self.parts.replica.is_reading()

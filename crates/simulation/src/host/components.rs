@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 use weft_lattice_config::App;
 use weft_link::{
-    AdmittedCall, Answer, CallEnd, CallServer, LinkFailure, Refusals, Share, Side, reply_frame,
+    AdmittedCall, CallServer, LinkFailure, LocalComponents, RejectedFrames, reply_frame,
 };
 use weft_node::controller::Controller;
 use weft_node::fake_runtime::FakeRuntime;
@@ -31,7 +30,7 @@ pub(super) struct Components {
     /// Set once the host has started.
     controller: OnceLock<Controller>,
     executing: AtomicU32,
-    rejected: Arc<Refusals>,
+    rejected: Arc<RejectedFrames>,
 }
 
 /// A call that runs.
@@ -139,35 +138,19 @@ impl CallServer for Components {
         })
     }
 
-    fn note(&self, _frame: &[u8]) {}
+    fn receive(&self, _frame: &[u8]) {}
 
     fn admit(&self, _head: &Request<'_>) -> Result<Box<dyn AdmittedCall>, LinkFailure> {
-        Err(unsupported())
+        // The simulation makes small unary calls.
+        let reason = "a call with streams or offloaded arguments";
+        Err(LinkFailure::new(FailureCode::Refused, reason))
     }
 
-    async fn serve_streams(
-        &self,
-        _side: Arc<Side>,
-        _frame: &[u8],
-        reply: oneshot::Sender<Answer<CallEnd>>,
-    ) {
-        // The caller may have given up.
-        let _ = reply.send(Answer::Over(CallEnd::Failed(unsupported())));
-    }
-
-    fn rejected(&self) -> &Arc<Refusals> {
+    fn rejected(&self) -> &Arc<RejectedFrames> {
         &self.rejected
     }
 
     fn drop_expired(&self) {}
-}
-
-/// The failure of large and streaming calls, which the simulation does not make.
-fn unsupported() -> LinkFailure {
-    LinkFailure::new(
-        FailureCode::Refused,
-        "the simulation makes small unary calls",
-    )
 }
 
 impl SimulatedRuntime {
@@ -186,7 +169,7 @@ impl Runtime for SimulatedRuntime {
     async fn prepare(
         &self,
         app: &App,
-        share: &Share,
+        share: &LocalComponents,
     ) -> Result<Box<dyn PreparedApp>, PrepareError> {
         if self.shared.options.mutation == Some(Mutation::StopsBeforeHandover) {
             watcher::stops(&self.shared, self.host, &app.metadata.name);

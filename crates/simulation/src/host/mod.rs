@@ -16,7 +16,7 @@ use weft_bus::local::LocalNetwork;
 use weft_bus::{Bus, Scope};
 use weft_link::Hosts;
 use weft_membership::Identity;
-use weft_node::controller::{self, Controller, Lattice};
+use weft_node::controller::{self, Controller};
 use weft_node::{Environment, Gate, HostLabels, HostTasks, Joined, Mesh, Parts};
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
@@ -129,16 +129,14 @@ impl Host {
         let components = Arc::new(Components::new(shared.clone(), number));
         let runtime = Arc::new(SimulatedRuntime::new(shared.clone(), number, rng));
         let parts = controller::Parts {
-            store: self.store.clone(),
             runtime: runtime.clone(),
             server: components.clone(),
             hosts: Some(hosts.clone()),
             registry: Registry::default(),
             providers_directory: site.directory.to_owned(),
-            lattice: Lattice::Clustered,
             events: Events::new(),
         };
-        let controller = Controller::start(parts, &tasks).await?;
+        let controller = Controller::start(parts, &tasks);
         components.serve(controller.clone());
         let parts = Parts {
             controller: controller.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weft_lattice_config::placement::ComponentId;
-use weft_link::{CallTarget, LinkFailure, Outbound, code_of, encoded, number_call};
+use weft_link::{OutgoingCall, code_of, encoded, number_call};
 use weft_membership::routing::Repeat;
 use weft_wire::{Frame, Importer, Request, Target};
 
@@ -80,7 +80,7 @@ impl World {
         let retries_all = shared.options.mutation == Some(Mutation::RetriesEverything);
         let waits_too_long = shared.options.mutation == Some(Mutation::WaitsTooLong);
         let late = Duration::from_secs(u64::from(waits_too_long));
-        let call = outbound(
+        let call = outgoing_call(
             number,
             target,
             deadline - begun + late,
@@ -93,7 +93,7 @@ impl World {
                     None => CallEnd::Answered,
                     Some(code) => CallEnd::Failed(code),
                 },
-                Err(failure) => CallEnd::Failed(LinkFailure::code(&failure)),
+                Err(failure) => CallEnd::Failed(failure.code()),
             };
             shared.check(end_call(&shared, number, end));
         });
@@ -110,7 +110,12 @@ impl World {
 }
 
 /// A call whose argument is its number in the log.
-fn outbound(number: u64, target: ComponentId, time: Duration, is_idempotent: bool) -> Outbound {
+fn outgoing_call(
+    number: u64,
+    target: ComponentId,
+    time: Duration,
+    is_idempotent: bool,
+) -> OutgoingCall {
     let call = number_call();
     let frame = Frame::Request(Request {
         call,
@@ -130,13 +135,10 @@ fn outbound(number: u64, target: ComponentId, time: Duration, is_idempotent: boo
         },
         payload: &number.to_le_bytes(),
     });
-    Outbound {
-        call,
+    OutgoingCall {
+        number: call,
         frame: encoded(&frame).into(),
-        target: Arc::new(CallTarget {
-            name: target.component.as_str().into(),
-            id: target,
-        }),
+        target: Arc::new(target),
         deadline: tokio::time::Instant::now() + time,
         is_idempotent,
     }
