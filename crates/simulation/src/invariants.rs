@@ -170,7 +170,8 @@ pub(crate) fn a_plan_has_one_per_host(plan: &Plan, deployed: &Deployed) -> Check
     Ok(())
 }
 
-/// A plan gives no host more than its published capacity: an overloaded host fails all of its components.
+/// A plan gives no host more than its published capacity: an overloaded host fails all of its
+/// components.
 pub(crate) fn a_plan_fits<'a>(
     plan: &Plan,
     desired: impl Iterator<Item = &'a Deployed>,

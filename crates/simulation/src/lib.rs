@@ -9,8 +9,8 @@
 //!
 //! A task beside each host checks the invariants at each change of the host's state (`invariants`,
 //! `host::watcher`), against the ground truth (`truth`). After the last fault, all hosts have to
-//! agree, run the desired apps, and answer every call. Tests plant mistakes ([`Mutation`]), to prove
-//! that the checks find them.
+//! agree, run the desired apps, and answer every call. Tests plant mistakes ([`Mutation`]), to
+//! prove that the checks find them.
 //!
 //! `CONTRIBUTING.md` explains how to run it.
 

@@ -202,7 +202,7 @@ impl Reconciler {
         let membership = self.parts.membership.borrow_and_update().clone();
         self.reporter.report_bucket(&self.parts.replica);
         self.needs_retry = self.refill().await;
-        if !self.can_reconcile(membership.pause) {
+        if !self.can_reconcile(&membership) {
             self.needs_retry = true;
             self.save_replica().await;
             return;
@@ -299,10 +299,11 @@ impl Reconciler {
     /// True if the inputs are complete enough to act on. A host without heartbeats of others proves
     /// nothing about them, a process that stalled has not noticed it before its next tick, and half
     /// of a bucket is not the desired state.
-    fn can_reconcile(&self, pause: Option<PlacementPause>) -> bool {
-        let is_stalled = self.parts.last_tick.borrow().elapsed() >= STALL_MIN;
+    fn can_reconcile(&self, membership: &MembershipSnapshot) -> bool {
+        let is_stalled =
+            !membership.is_alone && self.parts.last_tick.borrow().elapsed() >= STALL_MIN;
         // The pause follows the bus at the next tick.
-        let is_free = match (pause, self.parts.bus.borrow().is_connected()) {
+        let is_free = match (membership.pause, self.parts.bus.borrow().is_connected()) {
             (None, true) => true,
             (Some(PlacementPause::Unconnected), false) => {
                 self.started.elapsed() >= STANDALONE_AFTER
