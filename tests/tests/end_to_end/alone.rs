@@ -215,7 +215,7 @@ fn a_host_without_a_lattice_whose_disk_is_full_rejects_a_deploy_and_serves_the_o
         (&row["status"], &row["revision"]),
         (&"ready".into(), &1.into())
     );
-    wait_for_call(&weft, "apart/importer");
+    weft.wait_for_call("apart/importer", ADD);
     disk.empty();
     weft.deployed(&manifest);
     let weft = weft.restarted();

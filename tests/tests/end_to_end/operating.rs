@@ -443,7 +443,7 @@ fn commands_find_any_host_over_the_bus_alone() {
 
 #[test]
 fn a_deploy_waits_until_the_app_is_ready_on_all_hosts() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let (north, south) = north_and_south(&nats);
     let files = Files::new();
     let manifest = files.app("apart", APART);
@@ -461,7 +461,7 @@ fn a_deploy_waits_until_the_app_is_ready_on_all_hosts() {
 
 #[test]
 fn a_deploy_whose_app_is_not_ready_in_time_fails_and_stays_deployed() {
-    let nats = Nats::start();
+    let nats = start_nats();
     let north = host(&nats, "north", "place=a");
     wait_for_hosts(&north, &[("north", "ready")]);
     let files = Files::new();
