@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::FutureExt as _;
 use tokio::task::AbortHandle;
+use tokio_util::task::TaskTracker;
 use weft_bus::local::LocalNetwork;
 use weft_bus::{Bus, Scope};
 use weft_link::Hosts;
@@ -72,6 +73,8 @@ pub(crate) struct Site<'a> {
     pub(crate) network: &'a LocalNetwork,
     pub(crate) scope: &'a Scope,
     pub(crate) artifacts: &'a Artifacts,
+    /// Owns the tasks that check hosts.
+    pub(crate) watchers: &'a TaskTracker,
     /// A directory in which nothing is written.
     pub(crate) directory: &'a Path,
     pub(crate) seed: u64,
@@ -160,7 +163,7 @@ impl Host {
             gate,
             hung_since: None,
             drain: None,
-            watcher: tokio::spawn(watcher).abort_handle(),
+            watcher: site.watchers.spawn(watcher).abort_handle(),
         })
     }
 

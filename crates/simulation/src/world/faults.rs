@@ -56,7 +56,7 @@ impl World {
     async fn change_host(&mut self, host: usize, active: &[FaultKind]) -> Result<()> {
         let site = &self.shared.scenario.sites[host];
         let (cloud, starts_at) = (site.cloud, site.starts_at);
-        let is = |kind: &dyn Fn(&FaultKind) -> bool| active.iter().any(|fault| kind(fault));
+        let is = |kind: &dyn Fn(&FaultKind) -> bool| active.iter().any(kind);
         let is_down = is(&|fault| match fault {
             FaultKind::Crash { host: faulty } => *faulty == host,
             FaultKind::LoseCloud { cloud: lost } => *lost == cloud,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 use tokio::time::sleep_until;
+use tokio_util::task::TaskTracker;
 use weft_bus::local::{JetStreamContent, LocalNetwork, LocalOptions};
 use weft_bus::{Message, Scope};
 use weft_lattice_config::Digest;
@@ -123,6 +124,7 @@ struct World {
     scope: Scope,
     hosts: Vec<Host>,
     artifacts: Artifacts,
+    watchers: TaskTracker,
     directory: TempDir,
     /// The records of the bucket, which the world always reaches.
     records: Records,
@@ -163,6 +165,7 @@ impl World {
             schedule: Schedule::default(),
             scope,
             artifacts,
+            watchers: TaskTracker::new(),
             directory,
             watch: records.watch(),
             records,
@@ -255,6 +258,7 @@ impl World {
             network: &self.network,
             scope: &self.scope,
             artifacts: &self.artifacts,
+            watchers: &self.watchers,
             directory: self.directory.path(),
             seed: self.seed,
         };
