@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_ingress::Body;
 
-use super::response_body::{self, Progress};
+use super::response_body::{Progress, ResponseHead};
 use super::{GuestBody, failure, p2, p3};
 use crate::endpoint::{Admission, Endpoint, Exports, Failure, Instance};
 
@@ -31,9 +31,9 @@ struct GuestFailure {
 }
 
 /// Sends the head of the response.
-pub(super) type HeadSender = oneshot::Sender<Result<Response<GuestBody>, Failure>>;
+pub(super) type HeadSender = oneshot::Sender<Result<ResponseHead, Failure>>;
 
-type HeadReceiver = oneshot::Receiver<Result<Response<GuestBody>, Failure>>;
+type HeadReceiver = oneshot::Receiver<Result<ResponseHead, Failure>>;
 
 /// Handles `request` by an instance of `endpoint`. Dropping the future stops the guest.
 ///
@@ -60,7 +60,7 @@ pub(super) async fn respond(
         Ok(head) = &mut received => {
             let progress = Arc::new(Progress::default());
             tasks.spawn(run_to_end(endpoint.clone(), guest, deadline, progress.clone()));
-            head.map(|response| response_body::tracked(response, &progress, head_only))
+            head.map(|head| head.tracked(&progress, head_only))
         }
         outcome = &mut guest => completed(endpoint, outcome, &mut received),
         () = &mut expired => Err(Failure::Deadline { limit: endpoint.settings().deadline }),
@@ -130,13 +130,13 @@ fn completed(
     received: &mut HeadReceiver,
 ) -> Result<Response<Body>, Failure> {
     match (received.try_recv(), outcome) {
-        (Ok(head), Ok(())) => head.map(response_body::plain),
+        (Ok(head), Ok(())) => head.map(ResponseHead::plain),
         (Ok(head), Err(error)) => {
             // The response has begun, so its body ends in an error and the cause goes to the log.
             let progress = Arc::new(Progress::default());
             progress.abort();
             failure::report(endpoint, &error.failure);
-            head.map(|response| response_body::tracked(response, &progress, false))
+            head.map(|head| head.tracked(&progress, false))
         }
         (Err(_), Err(error)) => Err(error.failure),
         (Err(_), Ok(())) => Err(Failure::NoResponse),

@@ -8,6 +8,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 
 use super::GuestBody;
 use super::invoke::HeadSender;
+use super::response_body::ResponseHead;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -21,6 +22,10 @@ pub(super) async fn call(
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request)?;
     let response = http.new_response_outparam_from_callback(move |response| {
+        let response = response.map(|response| ResponseHead {
+            response,
+            body_end: None,
+        });
         let response = response.map_err(|code| Failure::ErrorCode(format!("{code:?}")));
         // The client may have disconnected.
         let _ = head.send(response);

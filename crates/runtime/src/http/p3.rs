@@ -2,12 +2,8 @@
 //! the store, so the store runs until the client has read the body.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
+use http::Request;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime::component::Accessor;
@@ -17,6 +13,7 @@ use wasmtime_wasi_http::{Error, WasiHttpView};
 
 use super::GuestBody;
 use super::invoke::HeadSender;
+use super::response_body::ResponseHead;
 use crate::endpoint::Failure;
 use crate::guest::GuestState;
 
@@ -57,40 +54,13 @@ async fn handle(
         response.into_http_with_getter(&mut access, request_io, GuestState::http)
     })?;
     let (body_end, body_ended) = oneshot::channel();
-    if head.send(Ok(with_end_signal(response, body_end))).is_ok() {
+    let response = ResponseHead {
+        response,
+        body_end: Some(body_end),
+    };
+    if head.send(Ok(response)).is_ok() {
         // Resolves when the body is dropped, read to its end or not.
         let _ = body_ended.await;
     }
     Ok(())
-}
-
-/// A response whose body drops `end` when the body itself is dropped.
-fn with_end_signal(response: Response<GuestBody>, end: oneshot::Sender<()>) -> Response<GuestBody> {
-    response.map(|body| SignallingBody { body, _end: end }.boxed_unsync())
-}
-
-/// A body that signals its end by dropping a sender.
-struct SignallingBody {
-    body: GuestBody,
-    _end: oneshot::Sender<()>,
-}
-
-impl HttpBody for SignallingBody {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

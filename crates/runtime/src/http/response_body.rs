@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use wasmtime_wasi_http::Error;
 use weft_ingress::{Body, BodyError};
 
@@ -28,6 +28,13 @@ pub(super) struct Progress {
     reader_disconnected: Notify,
 }
 
+/// The response of a guest that may still write its body.
+pub(super) struct ResponseHead {
+    pub(super) response: Response<GuestBody>,
+    /// Dropped with the body, read to its end or not.
+    pub(super) body_end: Option<oneshot::Sender<()>>,
+}
+
 /// A body whose guest still runs.
 struct TrackedBody {
     body: GuestBody,
@@ -36,6 +43,7 @@ struct TrackedBody {
     remaining: Option<u64>,
     /// The body ended, so dropping it does not mean that its reader disconnected.
     ended: bool,
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl Progress {
@@ -51,34 +59,31 @@ impl Progress {
     }
 }
 
-/// The response, with a body that reports to `progress` when its reader disconnects. `head_only` is
-/// true for a request by `HEAD`: the server never reads the body of its response.
-pub(super) fn tracked(
-    response: Response<GuestBody>,
-    progress: &Arc<Progress>,
-    head_only: bool,
-) -> Response<Body> {
-    let unread = head_only
-        || matches!(
-            response.status(),
-            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED
-        );
-    let remaining = content_length(response.headers());
-    response.map(|body| {
-        let progress = progress.clone();
-        TrackedBody {
-            body,
-            progress,
-            remaining,
-            ended: unread || remaining == Some(0),
-        }
-        .boxed_unsync()
-    })
-}
+impl ResponseHead {
+    /// The response, with a body that reports to `progress` when its reader disconnects.
+    /// `head_only` is true for a request by `HEAD`: the server never reads the body of its response.
+    pub(super) fn tracked(self, progress: &Arc<Progress>, head_only: bool) -> Response<Body> {
+        let status = self.response.status();
+        let unread =
+            head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let remaining = content_length(self.response.headers());
+        self.response.map(|body| {
+            let body = TrackedBody {
+                body,
+                progress: progress.clone(),
+                remaining,
+                ended: unread || remaining == Some(0),
+                _end: self.body_end,
+            };
+            body.boxed_unsync()
+        })
+    }
 
-/// The response of a guest that has completed.
-pub(super) fn plain(response: Response<GuestBody>) -> Response<Body> {
-    response.map(|body| body.map_err(body_error).boxed_unsync())
+    /// The response of a guest that has completed.
+    pub(super) fn plain(self) -> Response<Body> {
+        let response = self.response;
+        response.map(|body| body.map_err(body_error).boxed_unsync())
+    }
 }
 
 fn body_error(error: Error) -> BodyError {

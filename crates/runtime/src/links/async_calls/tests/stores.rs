@@ -211,7 +211,7 @@ async fn a_chunk_of_long_elements_ends_with_the_one_that_fills_it() {
     let mut source = store();
     let reader = StreamReader::new(&mut source, vec!["x".repeat(LENGTH); 33]).unwrap();
     let stream = Val::Stream(reader.try_into_stream_any(&mut source).unwrap());
-    let function = function(Shape::Stream(SimpleType::String.into()));
+    let function = function(Shape::Stream(SimpleType::String));
     caller_codec::request(source.as_context_mut(), &importer, &function, &[stream]).unwrap();
     let receiver = exporter.take(0).unwrap();
     let read = async {
