@@ -61,7 +61,8 @@ impl Progress {
 
 impl ResponseHead {
     /// The response, with a body that reports to `progress` when its reader disconnects.
-    /// `head_only` is true for a request by `HEAD`: the server never reads the body of its response.
+    /// `head_only` is true for a request by `HEAD`: the server never reads the body of its
+    /// response.
     pub(super) fn tracked(self, progress: &Arc<Progress>, head_only: bool) -> Response<Body> {
         let status = self.response.status();
         let unread =
