@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`scenario`] | the steps of a drill, and the trait of its targets |
 //! | [`local_target`] | a drill on a lattice that the command starts on loopback |
-//! | [`local_lattice`], [`topology`], [`processes`] | the servers and hosts of that lattice |
+//! | [`local_lattice`], [`topology`] | the servers and hosts of that lattice |
 //! | [`live_target`], [`confirm`] | a drill on a lattice in use, after confirmation |
 //! | [`probes`], [`writes`] | requests through the surviving hosts during the drill |
 //! | [`load`], [`requests`], [`address`], [`open_files`] | sending them at a steady rate |
