@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::{Error, Polling, until};
 
@@ -18,6 +18,9 @@ const LOG_LINES_SHOWN: usize = 20;
 
 /// The time limit of a connection over loopback.
 const CONNECT_MAX: Duration = Duration::from_millis(200);
+
+/// The longest time in which the threads of a process stop: some are in the kernel.
+const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// A running program, killed on drop.
 #[derive(Debug)]
@@ -207,12 +210,21 @@ impl Process {
         self.signal(Signal::INT)
     }
 
-    /// Suspends the process: its connections stay open without replies.
+    /// Suspends the process: its connections stay open without replies. Returns once all of its
+    /// threads have stopped.
     ///
     /// # Errors
     /// The process has ended.
     pub fn suspend(&self) -> Result<(), Error> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        let id = Pid::from_child(&self.child);
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let event = format!("{} stops", self.name);
+        until(&event, Polling::of(STOP_MAX), || {
+            let status = waitid(WaitId::Pid(id), stopped);
+            let status = status.map_err(Error::of(format!("wait until {event}")))?;
+            Ok(status.map(drop))
+        })
     }
 
     /// Continues after [`Process::suspend`].
