@@ -3,58 +3,46 @@
 //! 14](../../../docs/adr/0014-a-host-alone-is-a-lattice-of-one.md)): prepared ([`Mesh`]), then
 //! joined ([`Joined`]). Spawns and connects the tasks in between.
 
+mod joined;
+mod tasks;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use weft_bus::local::{self, LocalOptions};
 use weft_bus::nats::{self, NatsError, NatsOptions};
 use weft_bus::{Bus, Lane, Scope, SubjectError};
 use weft_control::JSON_BYTES_MAX;
-use weft_ingress::ForwardedRequests;
 use weft_ingress::forwarded::FindHandler;
-use weft_lattice_config::{App, AppName, NameError, placement};
+use weft_lattice_config::NameError;
 use weft_link::{CallServer, Hosts};
-use weft_membership::message::{Contents, HostCondition, HostState, Load};
+use weft_membership::message::{Contents, HostState, Load};
 use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::{BucketError, BucketOptions};
-use weft_state::desired::DesiredReplica;
-use weft_state::desired::record_codec::DecodedRecord;
-use weft_state::objects::Objects;
 use weft_state::store::{Store, StoreError};
 use weft_telemetry::events::Events;
 
+pub use self::joined::Joined;
+use self::tasks::TaskOutputs;
 use crate::HostLabels;
-use crate::artifact_fetcher::{ArtifactFetcher, LocalArtifacts};
 use crate::bus_channel::BusChannels;
 use crate::call_client::CallClient;
 use crate::call_routing::CallRouter;
-use crate::call_server::CallListener;
 use crate::claim_check::ClaimChecks;
-use crate::controller::{Controller, DeployError, Deployment, Snapshot};
+use crate::controller::{Controller, Snapshot};
 use crate::desired_writer::DesiredWriter;
 use crate::environment::Environment;
-use crate::health_probe::HealthProbe;
 use crate::host_tasks::HostTasks;
+use crate::inventory_publisher;
 use crate::lattice_stores::LatticeStores;
 use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
-use crate::peer_rpc::{PeerClient, PeerServer};
-use crate::peer_sync::PeerSync;
-use crate::precompile::Precompiler;
-use crate::reconciler::{self, Decision, Reconciler, ReconcilerOutput};
-use crate::replica_file::ReplicaFile;
-use crate::running_calls::RunningCalls;
 use crate::runtime::Runtime;
-use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;
-use crate::{claim_check, inventory_publisher};
-
-/// The most records of peers that wait for the reconciler; then the peer sync waits.
-const PEER_RECORDS_QUEUED_MAX: usize = 64;
 
 /// The lattice of a host alone. No other host sees the name, and no command prints it.
 const LATTICE_ALONE: &str = "alone";
@@ -124,26 +112,6 @@ pub struct Mesh {
     environment: Environment,
 }
 
-/// A host that has joined. Cheap to clone.
-#[derive(Clone)]
-pub struct Joined {
-    /// The name of the lattice; `None` for a host alone.
-    pub(crate) lattice: Option<Arc<str>>,
-    pub(crate) me: HostId,
-    pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
-    /// The desired state, as far as this host has received it.
-    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
-    pub(crate) decision: watch::Receiver<Arc<Decision>>,
-    pub(crate) local_stores: Arc<BTreeSet<String>>,
-    pub(crate) writer: DesiredWriter,
-    pub(crate) state: Arc<watch::Sender<HostState>>,
-    pub(crate) stop: CancellationToken,
-    /// Cancelled once this host has reported that it left.
-    pub(crate) left: CancellationToken,
-    pub(crate) bus: Bus,
-    tasks: HostTasks,
-}
-
 /// The parts of a host that work in a lattice.
 pub struct Parts {
     /// Runs this host's share.
@@ -170,14 +138,6 @@ pub struct Files {
     pub key: PathBuf,
     /// The number of starts.
     pub life: PathBuf,
-}
-
-/// The published state of the reconciliation tasks.
-struct TaskOutputs {
-    replica: watch::Receiver<Arc<DesiredReplica>>,
-    conditions: watch::Receiver<BTreeSet<HostCondition>>,
-    decision: watch::Receiver<Arc<Decision>>,
-    has_reconciled: watch::Receiver<bool>,
 }
 
 impl Mesh {
@@ -344,50 +304,6 @@ impl Mesh {
         })
     }
 
-    /// Spawns the servers of calls, channels and claim checks, and the health probe.
-    async fn spawn_call_tasks(
-        &mut self,
-        server: Arc<dyn CallServer>,
-        find: FindHandler,
-        stop: &CancellationToken,
-    ) {
-        let bus = self.bus.lane(Lane::Calls);
-        let fetches = bus.subscribe(&self.subjects.claims).await;
-        let (store, rejected) = (self.claim_checks.store.clone(), server.rejected().clone());
-        let claim_server = claim_check::serve(fetches, bus.clone(), store, rejected);
-        self.tasks.spawn(claim_server);
-        let calls = bus.subscribe(&self.subjects.calls).await;
-        let call_listener = CallListener {
-            bus: bus.clone(),
-            server: server.clone(),
-            claim_checks: self.claim_checks.clone(),
-            running: RunningCalls::default(),
-            tasks: self.tasks.clone(),
-        };
-        self.tasks.spawn(call_listener.run(calls, stop.clone()));
-        self.tasks.spawn(self.channels.serve(
-            bus.subscribe(&self.subjects.channels).await,
-            StreamServer {
-                server: server.clone(),
-                http: ForwardedRequests {
-                    find,
-                    tasks: self.tasks.tracker().clone(),
-                },
-                claim_checks: self.claim_checks.clone(),
-            },
-            stop.clone(),
-        ));
-        let health_probe = HealthProbe {
-            bus,
-            subjects: self.subjects.clone(),
-            clock: self.membership_task.clock(),
-            environment: self.environment.clone(),
-            tasks: self.tasks.clone(),
-        };
-        let probes = self.membership_task.probes();
-        self.tasks.spawn(health_probe.run(probes, stop.clone()));
-    }
-
     /// Joins: sends and receives heartbeats, reconciles, and serves calls. A host alone has
     /// started its apps when this returns.
     ///
@@ -461,169 +377,5 @@ impl Mesh {
             bus: self.bus,
             tasks: self.tasks,
         })
-    }
-
-    /// Spawns and connects the reconciliation tasks.
-    async fn spawn_tasks(
-        &self,
-        parts: Parts,
-        stores: LatticeStores,
-        stop: &CancellationToken,
-    ) -> Result<TaskOutputs, MeshError> {
-        let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
-        let (replica_file, replica) =
-            ReplicaFile::read(parts.store.clone()).map_err(MeshError::Replica)?;
-        let output = ReconcilerOutput {
-            replica: watch::Sender::new(Arc::new(replica.clone())),
-            is_bucket_unavailable: watch::Sender::new(false),
-            needed_artifacts: watch::Sender::default(),
-            conditions: watch::Sender::default(),
-            decision: watch::Sender::default(),
-            has_reconciled: watch::Sender::new(false),
-        };
-        let outputs = TaskOutputs {
-            replica: output.replica.subscribe(),
-            conditions: output.conditions.subscribe(),
-            decision: output.decision.subscribe(),
-            has_reconciled: output.has_reconciled.subscribe(),
-        };
-        let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
-        let local_artifacts = watch::Sender::<LocalArtifacts>::default();
-        let received_artifacts = local_artifacts.subscribe();
-        if let Some(objects) = stores.objects {
-            let channels = (peer_records, local_artifacts);
-            self.spawn_peer_tasks(&parts, &me, objects, &output, channels, stop)
-                .await;
-        }
-        let reconciler = Reconciler::new(reconciler::Parts {
-            records: stores.records,
-            membership: self.membership.clone(),
-            bus: self.bus.status(),
-            last_tick: self.membership_task.last_tick(),
-            me,
-            controller: parts.controller,
-            replica_file,
-            replica,
-            local_stores: parts.local_stores,
-            events: self.events.clone(),
-            peer_records: received_records,
-            local_artifacts: received_artifacts,
-            output,
-        });
-        self.tasks.spawn(reconciler.run(stop.clone()));
-        Ok(outputs)
-    }
-
-    /// Spawns the tasks that exchange records and artifacts with other hosts, and prepare for their
-    /// loss.
-    async fn spawn_peer_tasks(
-        &self,
-        parts: &Parts,
-        me: &placement::HostId,
-        objects: Objects,
-        output: &ReconcilerOutput,
-        (peer_records, local_artifacts): (
-            mpsc::Sender<DecodedRecord>,
-            watch::Sender<LocalArtifacts>,
-        ),
-        stop: &CancellationToken,
-    ) {
-        let peer_client = PeerClient {
-            bus: self.bus.lane(Lane::Calls),
-            subjects: self.subjects.clone(),
-            me: self.me,
-            incarnation: self.incarnation,
-            sequence: Arc::default(),
-        };
-        let peer_server = PeerServer {
-            client: peer_client.clone(),
-            artifacts: parts.artifacts.clone(),
-            replica: output.replica.subscribe(),
-            tasks: self.tasks.clone(),
-        };
-        let peer_sync = PeerSync {
-            peer_client: peer_client.clone(),
-            membership: self.membership.clone(),
-            replica: output.replica.subscribe(),
-            is_bucket_unavailable: output.is_bucket_unavailable.subscribe(),
-            records: peer_records,
-            seed: self.environment.seed(),
-        };
-        let precompiler = Precompiler {
-            me: me.clone(),
-            membership: self.membership.clone(),
-            replica: output.replica.subscribe(),
-            local_artifacts: local_artifacts.subscribe(),
-            controller: parts.controller.clone(),
-            runtime: parts.runtime.clone(),
-            artifacts: parts.artifacts.clone(),
-            local_stores: parts.local_stores.clone(),
-        };
-        let artifact_fetcher = ArtifactFetcher {
-            objects,
-            artifacts: parts.artifacts.clone(),
-            membership: self.membership.clone(),
-            is_bucket_unavailable: peer_sync.is_bucket_unavailable.clone(),
-            needed: output.needed_artifacts.subscribe(),
-            peer_client,
-            local: local_artifacts,
-        };
-        let requests = self.bus.lane(Lane::Calls);
-        let requests = requests.subscribe(&self.subjects.peer_requests).await;
-        self.tasks.spawn(peer_server.run(requests, stop.clone()));
-        self.tasks.spawn(peer_sync.run(stop.clone()));
-        self.tasks.spawn(artifact_fetcher.run(stop.clone()));
-        if parts.runtime.prepares_ahead() {
-            self.tasks.spawn(precompiler.run(stop.clone()));
-        }
-    }
-}
-
-impl Joined {
-    /// The membership as of the last tick, now and later.
-    #[must_use]
-    pub fn membership(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
-        self.membership.clone()
-    }
-
-    /// This host's replica of the desired state, now and later.
-    #[must_use]
-    pub fn replica(&self) -> watch::Receiver<Arc<DesiredReplica>> {
-        self.replica.clone()
-    }
-
-    /// The last decision of the reconciler, published before the host acts on it.
-    #[must_use]
-    pub fn decision(&self) -> watch::Receiver<Arc<Decision>> {
-        self.decision.clone()
-    }
-
-    /// Deploys `app` to the lattice. Dropping the future does not undo the deploy.
-    ///
-    /// # Errors
-    /// Any [`DeployError`]; then nothing is changed.
-    pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
-        let writer = self.writer.clone();
-        let deploy = self.tasks.spawn(async move { writer.deploy(app).await });
-        deploy.await.map_err(|_| DeployError::Internal)?
-    }
-
-    /// Removes an app from the lattice. Returns the revision of the removal. Dropping the future
-    /// does not undo the removal.
-    ///
-    /// # Errors
-    /// Any [`DeployError`]; then nothing is changed.
-    pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
-        let writer = self.writer.clone();
-        let undeploy = self.tasks.spawn(async move { writer.undeploy(app).await });
-        undeploy.await.map_err(|_| DeployError::Internal)?
-    }
-
-    /// Reports that this host has left, and stops its tasks.
-    pub async fn leave(&self) {
-        self.stop.cancel();
-        // The last heartbeat reports it; if that is lost, other hosts detect the silence.
-        self.left.cancelled().await;
-        self.bus.close().await;
     }
 }

@@ -1,0 +1,87 @@
+//! A host that has joined.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use weft_bus::Bus;
+use weft_lattice_config::{App, AppName};
+use weft_membership::HostId;
+use weft_membership::message::HostState;
+use weft_state::desired::DesiredReplica;
+
+use crate::controller::{DeployError, Deployment};
+use crate::desired_writer::DesiredWriter;
+use crate::host_tasks::HostTasks;
+use crate::membership_task::MembershipSnapshot;
+use crate::reconciler::Decision;
+
+/// A host that has joined. Cheap to clone.
+#[derive(Clone)]
+pub struct Joined {
+    /// The name of the lattice; `None` for a host alone.
+    pub(crate) lattice: Option<Arc<str>>,
+    pub(crate) me: HostId,
+    pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
+    /// The desired state, as far as this host has received it.
+    pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(crate) decision: watch::Receiver<Arc<Decision>>,
+    pub(crate) local_stores: Arc<BTreeSet<String>>,
+    pub(crate) writer: DesiredWriter,
+    pub(crate) state: Arc<watch::Sender<HostState>>,
+    pub(crate) stop: CancellationToken,
+    /// Cancelled once this host has reported that it left.
+    pub(crate) left: CancellationToken,
+    pub(crate) bus: Bus,
+    pub(super) tasks: HostTasks,
+}
+
+impl Joined {
+    /// The membership as of the last tick, now and later.
+    #[must_use]
+    pub fn membership(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
+        self.membership.clone()
+    }
+
+    /// This host's replica of the desired state, now and later.
+    #[must_use]
+    pub fn replica(&self) -> watch::Receiver<Arc<DesiredReplica>> {
+        self.replica.clone()
+    }
+
+    /// The last decision of the reconciler, published before the host acts on it.
+    #[must_use]
+    pub fn decision(&self) -> watch::Receiver<Arc<Decision>> {
+        self.decision.clone()
+    }
+
+    /// Deploys `app` to the lattice. Dropping the future does not undo the deploy.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; then nothing is changed.
+    pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        let writer = self.writer.clone();
+        let deploy = self.tasks.spawn(async move { writer.deploy(app).await });
+        deploy.await.map_err(|_| DeployError::Internal)?
+    }
+
+    /// Removes an app from the lattice. Returns the revision of the removal. Dropping the future
+    /// does not undo the removal.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; then nothing is changed.
+    pub async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
+        let writer = self.writer.clone();
+        let undeploy = self.tasks.spawn(async move { writer.undeploy(app).await });
+        undeploy.await.map_err(|_| DeployError::Internal)?
+    }
+
+    /// Reports that this host has left, and stops its tasks.
+    pub async fn leave(&self) {
+        self.stop.cancel();
+        // The last heartbeat reports it; if that is lost, other hosts detect the silence.
+        self.left.cancelled().await;
+        self.bus.close().await;
+    }
+}
