@@ -5,7 +5,6 @@ use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::host_tasks::HostTasks;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -30,6 +29,7 @@ use crate::call_routing::CallRouter;
 use crate::call_server::CallListener;
 use crate::claim_check::{self, ClaimChecks};
 use crate::clock::Clock;
+use crate::host_tasks::HostTasks;
 use crate::running_calls::RunningCalls;
 use crate::stream_server::StreamServer;
 use crate::subjects::Subjects;

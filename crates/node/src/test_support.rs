@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::host_tasks::HostTasks;
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -31,6 +30,7 @@ use weft_telemetry::events::Events;
 use crate::HostLabels;
 use crate::controller::{self, Controller, Snapshot};
 use crate::fake_runtime::{FakeApp, FakeCallServer, FakeRuntime, REVISION_ANNOTATION};
+use crate::host_tasks::HostTasks;
 use crate::membership_task::MembershipSnapshot;
 use crate::mesh::{Joined, Mesh, Parts};
 use crate::peer_rpc::PeerClient;

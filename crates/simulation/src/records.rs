@@ -1,7 +1,7 @@
 //! Records of the desired state, and the components in them.
 
 use weft_lattice_config::placement::ComponentId;
-use weft_lattice_config::{App, ComponentName};
+use weft_lattice_config::{App, AppName, ComponentName};
 use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Readiness};
 use weft_state::desired::Key;
@@ -36,10 +36,10 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
     }
 }
 
-/// The app's record in a record of the bucket.
-pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<Record> {
+/// The app of a record of the bucket, with its record.
+pub(crate) fn app_record(key: &Key, value: &[u8]) -> Option<(AppName, Record)> {
     match record_codec::decode(key, value) {
-        DecodedRecord::App(_, record) => Some(record),
+        DecodedRecord::App(app, record) => Some((app, record)),
         DecodedRecord::Home(..) | DecodedRecord::Unknown(_) => None,
     }
 }

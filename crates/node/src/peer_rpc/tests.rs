@@ -1,6 +1,5 @@
 //! A client and a server on the in-process bus, in paused time.
 
-use crate::host_tasks::HostTasks;
 use std::collections::BTreeMap;
 
 use tempfile::TempDir;
@@ -8,6 +7,7 @@ use weft_bus::local::{LocalNetwork, LocalOptions};
 use weft_state::desired::Key;
 
 use super::*;
+use crate::host_tasks::HostTasks;
 use crate::test_support::{
     OTHER, OWN, answer_requests, app, app_name, artifact, deployed, peer_client,
 };

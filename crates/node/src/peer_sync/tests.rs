@@ -1,6 +1,5 @@
 //! Whole hosts on the in-process bus, and one with peers that send anything, in paused time.
 
-use crate::host_tasks::HostTasks;
 use bytes::Bytes;
 use tokio::time::timeout;
 use weft_bus::local::{LocalNetwork, LocalOptions};
@@ -13,6 +12,7 @@ use weft_state::peers::message::{Listed, Part, PeerReply, PeerRequest, ReplyBody
 use weft_state::store::Record;
 
 use super::*;
+use crate::host_tasks::HostTasks;
 use crate::test_support::{
     OWN, TestHost, TestLattice, TestMembership, answer_requests, app, app_name, app_on, artifact,
     deployed, host, peer_client, wait_for,

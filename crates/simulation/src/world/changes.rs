@@ -77,7 +77,8 @@ impl World {
     pub(super) fn in_bucket(&self, app: &AppName) -> (Revision, Option<Record>) {
         let found = app_key(app).ok().and_then(|key| {
             let found = self.records.get(&key).now_or_never()?.ok()??;
-            Some((found.revision, app_record(&key, &found.value)))
+            let record = app_record(&key, &found.value);
+            Some((found.revision, record.map(|(_, record)| record)))
         });
         found.unwrap_or((Revision::NONE, None))
     }
@@ -88,7 +89,7 @@ impl World {
             let WatchEvent::Record { key, record } = watched else {
                 continue;
             };
-            if let Some((app, found)) = app_of(&key, &record.value) {
+            if let Some((app, found)) = app_record(&key, &record.value) {
                 self.shared.trace(&format!(
                     "the bucket has {app} at revision {}",
                     found.revision()
@@ -97,13 +98,5 @@ impl World {
                 history.confirm(app, Arc::new(found));
             }
         }
-    }
-}
-
-fn app_of(key: &weft_state::desired::Key, value: &[u8]) -> Option<(AppName, Record)> {
-    use weft_state::desired::record_codec::{DecodedRecord, decode};
-    match decode(key, value) {
-        DecodedRecord::App(app, record) => Some((app, record)),
-        DecodedRecord::Home(..) | DecodedRecord::Unknown(_) => None,
     }
 }

@@ -7,9 +7,9 @@ use anyhow::Result;
 use weft_bus::local::JetStreamContent;
 use weft_membership::STALL_MIN;
 
-use super::{World, name};
+use super::World;
 use crate::mutations::Mutation;
-use crate::network;
+use crate::network::{self, host_name};
 use crate::scenario::{Fault, FaultKind};
 use crate::schedule::WorldEvent;
 
@@ -165,12 +165,12 @@ impl World {
         let is_reported = self.shared.options.mutation != Some(Mutation::NeverFreezes);
         let how = match is_connected {
             true => {
-                self.network.connect(&name(host));
+                self.network.connect(&host_name(host));
                 "is connected"
             }
             false => {
                 if is_reported {
-                    self.network.disconnect(&name(host));
+                    self.network.disconnect(&host_name(host));
                 }
                 "is cut off"
             }
@@ -196,7 +196,7 @@ impl World {
         };
         let hosts = 0..self.hosts.len();
         let unavailable_to: Vec<_> = hosts.filter(|host| is_away_from(*host)).collect();
-        let names: Vec<_> = unavailable_to.iter().map(|host| name(*host)).collect();
+        let names: Vec<_> = unavailable_to.iter().map(|host| host_name(*host)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         self.network.set_jetstream_unreachable(&names);
         let line = format!("the bucket is unavailable to {unavailable_to:?}");

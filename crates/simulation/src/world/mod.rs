@@ -25,7 +25,7 @@ use crate::history::History;
 use crate::host::{Host, Process, Site};
 use crate::invariants::{Checked, Violation};
 use crate::mutations::Mutation;
-use crate::network::{host_name, host_of};
+use crate::network::host_of;
 use crate::rng::{Purpose, Rng};
 use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::schedule::{Schedule, WorldEvent};
@@ -338,9 +338,4 @@ fn deliver(shared: &Shared, from: &str, to: &str, message: &Message) -> bool {
         state.truths[to].receive(from, order, now);
     }
     mutation != Some(Mutation::MissesHeartbeats)
-}
-
-/// The name of a host in the network.
-fn name(host: usize) -> String {
-    host_name(host)
 }
