@@ -132,15 +132,17 @@ impl InflightRequests {
         });
     }
 
+    /// Fails requests, the oldest first: their callers continue in that order.
     fn fail(&self, outcome: &Outcome, matches: impl Fn(u64, &Entry) -> bool) {
-        let failed: Vec<Entry> = {
+        let mut failed: Vec<(u64, Entry)> = {
             let mut state = self.lock();
             let failed = state
                 .requests
                 .extract_if(|number, entry| matches(*number, entry));
-            failed.map(|(_, entry)| entry).collect()
+            failed.collect()
         };
-        for entry in failed {
+        failed.sort_unstable_by_key(|(number, _)| *number);
+        for (_, entry) in failed {
             // An error means that the requester was dropped at this moment.
             let _ = entry.sender.send(outcome.clone());
         }

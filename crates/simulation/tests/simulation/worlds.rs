@@ -23,7 +23,8 @@ fn worlds_hold_every_invariant() {
     ignore = "`RUSTFLAGS` in the environment replaces the flag of `.cargo/config.toml`"
 )]
 fn a_seed_gives_the_same_world_each_time() {
-    for seed in 0..8 {
+    // In the last ones, a host loses its bus with several calls in flight.
+    for seed in (0..8).chain([117, 164]) {
         let small = Options {
             hosts_max: 16,
             ..Options::default()
