@@ -4,6 +4,7 @@
 //! programs are installed into a folder of the user's cache ([`tools`]), so this is not a step of
 //! CI.
 
+mod comparison;
 mod fused_call;
 mod http;
 mod idle_memory;
@@ -44,6 +45,10 @@ pub(crate) struct Options {
     /// Measure this `weft` instead of building one.
     #[arg(long, value_name = "FILE")]
     weft: Option<PathBuf>,
+    /// Measure this older `weft` alternately with the other, and compare each row with it instead
+    /// of with the baselines.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
 }
 
 /// The groups of rows, in the order of the table.
@@ -116,11 +121,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         only => only,
     };
     let tools = Tools::prepare(options.weft.as_deref())?;
+    let before = options.before.as_deref();
+    let before = before.map(|weft| tools.with_weft(weft)).transpose()?;
     let mut rows = Vec::new();
     for group in groups {
         let name = group.name();
         print_line(&format!("measuring {name}"));
-        let measured = group.measure(&tools, effort, &mut rows);
+        let measured = match &before {
+            None => group.measure(&tools, effort, &mut rows),
+            Some(before) => comparison::measure(*group, before, &tools, effort)
+                .map(|compared| rows.extend(compared)),
+        };
         // A later failure does not lose earlier rows.
         write_json(options, &rows)?;
         if let Err(error) = measured {

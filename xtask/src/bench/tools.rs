@@ -28,6 +28,7 @@ const GUESTS: [&str; 8] = [
 ];
 
 /// Paths of all programs and components.
+#[derive(Clone)]
 pub(super) struct Tools {
     pub(super) weft: PathBuf,
     pub(super) bare_hyper: PathBuf,
@@ -50,9 +51,7 @@ impl Tools {
             Some(weft) => weft.to_owned(),
             None => build_weft(Build::Dist)?,
         };
-        let weft = weft
-            .canonicalize()
-            .with_context(|| format!("missing {}", weft.display()))?;
+        let weft = existing(&weft)?;
         // With the profile of `weft`, so that no program is faster by its build.
         let build = ["build", "--profile", DIST];
         run(cargo().args(build).args(["-p", "weft-bench"]))?;
@@ -83,10 +82,23 @@ impl Tools {
         })
     }
 
+    /// The same programs, with another build of `weft`.
+    pub(super) fn with_weft(&self, weft: &Path) -> Result<Self> {
+        Ok(Self {
+            weft: existing(weft)?,
+            ..self.clone()
+        })
+    }
+
     /// The file of a guest.
     pub(super) fn guest(&self, name: &str) -> PathBuf {
         self.guests.join(name).with_extension("wasm")
     }
+}
+
+fn existing(file: &Path) -> Result<PathBuf> {
+    file.canonicalize()
+        .with_context(|| format!("missing {}", file.display()))
 }
 
 /// The path of `wasmtime`, which is installed if missing: that takes some minutes.
