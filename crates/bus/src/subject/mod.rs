@@ -12,6 +12,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use weft_wire::MAX_LATTICE_BYTES;
+
 /// Longest encoded token. Names in manifests are DNS labels (63), names of interfaces have some 80
 /// characters with a fifth of them encoded, and names of Kubernetes objects have up to 253.
 pub const TOKEN_BYTES_MAX: usize = 255;
@@ -76,6 +78,14 @@ pub enum SubjectError {
         /// Position of the name, from 1; 0 is the name of the lattice.
         place: usize,
     },
+    /// The name of a lattice is longer than a frame has room for.
+    #[error(
+        "name of a lattice is too long: expected at most {MAX_LATTICE_BYTES} bytes, found {found}"
+    )]
+    LongLattice {
+        /// Length of the name.
+        found: usize,
+    },
     /// A name is longer than a token may be.
     #[error(
         "name at position {place} of a subject is too long: expected at most {TOKEN_BYTES_MAX} bytes \
@@ -111,8 +121,13 @@ impl Scope {
     /// The scope of a lattice.
     ///
     /// # Errors
-    /// [`SubjectError::EmptyName`] or [`SubjectError::LongName`].
+    /// [`SubjectError::EmptyName`], [`SubjectError::LongLattice`], or [`SubjectError::LongName`] if
+    /// the encoding of a shorter name is too long.
     pub fn new(lattice: &str) -> Result<Self, SubjectError> {
+        let found = lattice.len();
+        if found > MAX_LATTICE_BYTES {
+            return Err(SubjectError::LongLattice { found });
+        }
         let mut token = String::new();
         push_token(&mut token, lattice, 0)?;
         Ok(Self {

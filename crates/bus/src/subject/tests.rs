@@ -68,6 +68,11 @@ fn invalid_names_are_rejected_with_the_reason() {
         assert_eq!(scope().subject(&names), Err(expected));
     }
     assert_eq!(Scope::new(""), Err(SubjectError::EmptyName { place: 0 }));
+    let longest = "l".repeat(MAX_LATTICE_BYTES);
+    assert!(Scope::new(&longest).is_ok());
+    let found = MAX_LATTICE_BYTES + 1;
+    let long = Scope::new(&format!("{longest}l"));
+    assert_eq!(long, Err(SubjectError::LongLattice { found }));
 }
 
 #[test]
