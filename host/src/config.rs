@@ -15,6 +15,9 @@ pub struct HostConfig {
     pub name: String,
     /// Labels for placement. Labels that `weft label` set earlier take precedence.
     pub labels: BTreeMap<String, String>,
+    /// The total weight of the components that the lattice may place on this host; `None` for a
+    /// limit by the machine's memory and cores. A host alone has no limit.
+    pub capacity: Option<u64>,
     /// The directory of the host's state. One host at a time may use it.
     pub data_dir: PathBuf,
     /// The address of the HTTP server; `None` disables it. The system chooses a port in place of
@@ -40,6 +43,7 @@ impl HostConfig {
         Self {
             name: "local".to_owned(),
             labels: BTreeMap::new(),
+            capacity: None,
             data_dir,
             http: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),

@@ -21,6 +21,7 @@ use weft_state::artifacts::{ArtifactError, Artifacts};
 use weft_state::store::{Store, StoreError};
 use weft_telemetry::events::Events;
 
+use crate::capacity;
 use crate::config::HostConfig;
 
 /// The longest time at shutdown for the admin API, and then for the background tasks, to end.
@@ -181,7 +182,8 @@ impl Host {
             local_stores: Arc::new(local_stores(&registry)),
             calls_max: runtime.instances_max(),
         };
-        let mesh = mesh.join(parts).await;
+        let capacity = config.capacity.unwrap_or_else(capacity::of_machine);
+        let mesh = mesh.with_capacity(Some(capacity)).join(parts).await;
         let mesh = mesh.map_err(|source| mesh_error(&config, source))?;
         let http = start_http(&config, &controller).await?;
         let token = make_token()?;

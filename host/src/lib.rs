@@ -3,6 +3,7 @@
 //! `weft_runtime` runs components, `weft_ingress` serves HTTP, and `weft_node` makes the host a
 //! member of a lattice. [`Host::start`] connects them.
 
+mod capacity;
 mod config;
 mod host;
 

@@ -1,7 +1,7 @@
 //! `weft up`: runs a host in this process, from start to drain.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,10 +44,10 @@ pub(crate) struct Up {
     #[arg(short, long = "file", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Listen for HTTP requests on this address
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080", value_parser = address)]
     http: SocketAddr,
     /// Listen for `weft` commands (the admin API) on this address
-    #[arg(long, value_name = "IP:PORT", default_value = ADMIN_ADDRESS_DEFAULT)]
+    #[arg(long, value_name = "IP:PORT", default_value = ADMIN_ADDRESS_DEFAULT, value_parser = address)]
     admin: SocketAddr,
     #[command(flatten)]
     data_directory: DataDirectory,
@@ -57,6 +57,10 @@ pub(crate) struct Up {
     /// Label the host, as in cloud=a; repeatable
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
+    /// Take components of at most this total weight; 0 for a host that only forwards requests
+    /// [default: by the memory and cores of this machine]
+    #[arg(long, value_name = "WEIGHT")]
+    capacity: Option<u64>,
     /// Log to standard error in this format
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     log_format: LogFormat,
@@ -97,6 +101,7 @@ impl Up {
         let mut config = HostConfig::new(self.data_directory.path()?);
         config.name = self.name.unwrap_or_else(machine_name);
         config.labels = distinct(self.labels)?;
+        config.capacity = self.capacity;
         config.http = Some(self.http);
         config.admin = self.admin;
         config.links_over_wire = self.links_over_wire;
@@ -111,6 +116,22 @@ impl Up {
 
 fn host_name(text: &str) -> Result<String, HostNameError> {
     check_host_name(text).map(|()| text.to_owned())
+}
+
+/// An address to listen on. `localhost` is the loopback address of IPv4.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let parts = text.rsplit_once(':');
+    match parts.and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?))) {
+        Some(("localhost", port)) => Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+        Some(("" | "*", port)) => Err(format!(
+            "expected an IP address before the port: `127.0.0.1:{port}` for this machine alone, or \
+             `0.0.0.0:{port}` for all networks"
+        )),
+        _ => Err("expected `IP:PORT`, as in `127.0.0.1:8080`, or `localhost:PORT`".to_owned()),
+    }
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -242,5 +263,33 @@ impl Report for Summary {
         }
         lines.push("press Ctrl-C to stop".to_owned());
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_an_ip_or_localhost_with_a_port() {
+        let accepted = [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:0", "[::1]:0"),
+            ("localhost:8081", "127.0.0.1:8081"),
+        ];
+        for (text, expected) in accepted {
+            assert_eq!(address(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        for (text, hint) in [
+            (":8081", "`0.0.0.0:8081` for all networks"),
+            ("*:8081", "`127.0.0.1:8081` for this machine alone"),
+            ("8081", "expected `IP:PORT`"),
+            ("localhost", "expected `IP:PORT`"),
+            ("localhost:99999", "expected `IP:PORT`"),
+            ("example.com:80", "expected `IP:PORT`"),
+        ] {
+            let reason = address(text).unwrap_err();
+            assert!(reason.contains(hint), "{text}: {reason}");
+        }
     }
 }

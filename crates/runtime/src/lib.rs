@@ -20,4 +20,5 @@ mod links;
 mod wave_call;
 
 pub use app_runtime::{RuntimeConfig, RuntimeError, RuntimeLinks, WasmRuntime};
+pub use engine::machine_memory_bytes;
 pub use links::remote::FrameServer;

@@ -204,3 +204,50 @@ fn a_host_without_a_bus_serves_from_its_own_copy() {
         refused.stderr
     );
 }
+
+#[test]
+fn a_host_takes_no_more_weight_than_its_declared_capacity() {
+    let nats = start_nats();
+    let url = nats.url();
+    let with = |name: &str, capacity: &str| {
+        let arguments = ["--nats", &url, "--lattice", "test", "--name", name];
+        Weft::start(&Options {
+            arguments: &[&arguments[..], &["--capacity", capacity]].concat(),
+            ..Options::default()
+        })
+    };
+    let hosts = [
+        with("gateway", "0"),
+        with("small", "3"),
+        with("large", "1000"),
+    ];
+    hosts[0].wait_for_ready(3);
+    let files = Files::new();
+    let app = |replicas: u32| {
+        let component = format!(
+            "components:\n- {{name: exporter, source: {{file: guest:conformance-exporter}}, \
+             replicas: {replicas}, placement: {{one-per-host: true, weight: 3}}}}\n"
+        );
+        files.app("heavy", &component)
+    };
+    let deployed = hosts[0].run(&["deploy", "--wait", app(2).to_str().expect("UTF-8")]);
+    deployed.expect_code(0);
+    let placed = hosts[0].get("placements");
+    assert_eq!(
+        placed[0]["hosts"],
+        serde_json::json!(["large", "small"]),
+        "{placed:?}"
+    );
+    hosts[0]
+        .run(&["deploy", app(3).to_str().expect("UTF-8")])
+        .expect_code(0);
+    let waiting = eventually("the third replica has no room", PATIENCE, || {
+        let row = hosts[0].get("placements").swap_remove(0);
+        let is_waiting = row["wanted"] == 3 && row["placed"] == 2;
+        is_waiting.then(|| row["why"].to_string()).ok_or_else(|| row.to_string())
+    });
+    assert!(
+        waiting.contains("less free capacity than the weight of 3"),
+        "{waiting}"
+    );
+}

@@ -15,6 +15,7 @@ use wasmtime::{Config, Engine, OptLevel};
 use self::clock::Clock;
 pub(crate) use self::clock::EPOCH_TICK;
 pub(crate) use self::pool::PoolSize;
+pub use self::pool::machine_memory_bytes;
 
 /// The stack of a fiber: [`WASM_STACK_BYTES`] and the need of host functions on top.
 const ASYNC_STACK_BYTES: usize = 2 << 20;

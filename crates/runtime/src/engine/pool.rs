@@ -87,7 +87,8 @@ impl PoolSize {
 
 /// The lower of the machine's memory and the control group's limit; 2 GiB if neither can be read
 /// (not Linux).
-fn machine_memory_bytes() -> u64 {
+#[must_use]
+pub fn machine_memory_bytes() -> u64 {
     let total = std::fs::read_to_string("/proc/meminfo")
         .ok()
         .and_then(|text| mem_total_bytes(&text));
