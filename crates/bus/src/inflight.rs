@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use super::{RequestError, Subject};
+use super::late_reply::after_return;
+use super::{OnLoss, RequestError, Status, Subject};
 
 /// Maximum of requests in flight on one connection, at some hundred bytes each. A host at this
 /// limit is overloaded, and more requests would not help it.
@@ -46,6 +47,9 @@ pub(super) struct InflightRequest {
     outcome: oneshot::Receiver<Outcome>,
 }
 
+/// The generation of a request that outlasts its connection, until the bus is closed.
+pub(super) const ANY_GENERATION: u64 = u64::MAX - 1;
+
 #[derive(Debug, Default)]
 struct State {
     /// Number of the last request. Numbers are not reused, so a late reply matches no request.
@@ -55,7 +59,7 @@ struct State {
 
 #[derive(Debug)]
 struct Entry {
-    /// Counter value of the connection that carried the request.
+    /// Counter value of the connection that carried the request, or [`ANY_GENERATION`].
     generation: u64,
     /// Number of the first request in the batch that carried this one; its own number if it is the
     /// first.
@@ -64,7 +68,8 @@ struct Entry {
 }
 
 impl InflightRequests {
-    /// Registers a request; `None` if the maximum is in flight.
+    /// Registers a request on the connection of this generation; `None` if the maximum is in
+    /// flight.
     pub(super) fn register(&self, generation: u64) -> Option<InflightRequest> {
         let (sender, outcome) = oneshot::channel();
         let mut state = self.lock();
@@ -164,6 +169,23 @@ impl InflightRequest {
     pub(super) async fn outcome(&mut self) -> Outcome {
         let outcome = (&mut self.outcome).await;
         outcome.unwrap_or(Outcome::ConnectionLost)
+    }
+
+    /// Waits for the outcome of a request with this effect of a lost connection; the caller sets
+    /// the time limit.
+    pub(super) async fn outcome_on(
+        &mut self,
+        on_loss: OnLoss,
+        status: impl FnOnce() -> watch::Receiver<Status>,
+    ) -> Outcome {
+        let OnLoss::Wait(wait) = on_loss else {
+            return self.outcome().await;
+        };
+        tokio::select! {
+            biased;
+            outcome = self.outcome() => outcome,
+            () = after_return(status(), wait) => Outcome::ConnectionLost,
+        }
     }
 }
 

@@ -4,13 +4,16 @@
 //! `tests/bus/conformance.rs` runs one suite over both:
 //!
 //! 1. A message is delivered at most once to each subscription with a matching [`Pattern`], in the
-//!    order of its publisher, lane and subject; requests are unordered. Messages are lost when a
+//!    order of its publisher, lane and subject; requests are unordered, and so are messages with a
+//!    reply subject beside ones without ([`Bus::beside`] orders them). Messages are lost when a
 //!    connection goes down or a subscriber is slow. The subscription then gets a [`Delivery::Gap`]
 //!    in the place of the missing messages.
 //! 2. [`Bus::request`] returns a reply, or fails by its deadline with an error that reports if the
 //!    request may have arrived ([`RequestError::may_have_arrived`]).
-//! 3. No call waits without a bound, and no queue grows without one.
-//! 4. Lattices that share a server are isolated: every subject begins with the name of its lattice.
+//! 3. A message without responders is reported on its reply subject, to a subscription of the
+//!    publisher's lane ([`Delivery::NoResponders`]).
+//! 4. No call waits without a bound, and no queue grows without one.
+//! 5. Lattices that share a server are isolated: every subject begins with the name of its lattice.
 //!
 //! Traffic is split into *lanes* with connections of their own, so that bulk data does not delay a
 //! heartbeat. A handle is for one lane; [`Bus::lane`] returns a handle for another.
@@ -19,9 +22,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 mod inflight;
+mod late_reply;
 pub mod local;
 pub mod nats;
 mod queue;
@@ -42,6 +46,8 @@ pub const CONFIRM_WAIT_MAX: Duration = Duration::from_secs(5);
 pub struct Bus {
     lane: Lane,
     transport: Transport,
+    /// The connection of the lane that carries all messages; `None` for one chosen by subject.
+    beside: Option<usize>,
 }
 
 /// The implementation behind a bus. `weft-state` chooses its backend by it.
@@ -81,8 +87,8 @@ pub struct Message {
 pub enum Delivery {
     /// The next message.
     Message(Message),
-    /// A message was published with a reply subject that this subscription matches, and had no
-    /// responders.
+    /// A message was published on this lane with a reply subject that this subscription matches,
+    /// and had no responders.
     NoResponders {
         /// The reply subject of that message.
         subject: Subject,
@@ -127,6 +133,15 @@ impl Status {
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })
     }
+}
+
+/// The effect of a lost connection on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnLoss {
+    /// The request fails at once.
+    Fail,
+    /// The request goes on waiting for its reply, so long after the return of the connection.
+    Wait(Duration),
 }
 
 /// The reason why a message was not published.
@@ -220,6 +235,21 @@ impl Bus {
         Self {
             lane,
             transport: self.transport.clone(),
+            beside: None,
+        }
+    }
+
+    /// Returns a handle whose messages go over the connection that is subscribed to `subject` on
+    /// this lane: they stay in order, with a reply subject or without.
+    #[must_use]
+    pub fn beside(&self, subject: &Subject) -> Self {
+        let beside = match &self.transport {
+            Transport::Nats(connections) => connections.lane(self.lane).subscribed(subject),
+            Transport::Local(_) => None,
+        };
+        Self {
+            beside,
+            ..self.clone()
         }
     }
 
@@ -247,10 +277,49 @@ impl Bus {
     ) -> Result<(), PublishError> {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.for_subject(self.lane, subject);
+                let lane = connections.lane(self.lane);
+                let connection = lane.for_message(self.beside, subject, reply);
                 connection.publish(subject, reply, payload).await
             }
             Transport::Local(endpoint) => endpoint.publish(subject, reply, payload),
+        }
+    }
+
+    /// Publishes a message as [`Bus::publish`] does, and waits for a connection that is down: for
+    /// replies, which must not be lost because their sender is not back yet.
+    ///
+    /// Dropping the future early publishes either nothing or the whole message.
+    ///
+    /// # Errors
+    /// A [`PublishError`], by `deadline` at the latest unless the connection is stalled: nothing was
+    /// sent.
+    pub async fn publish_until(
+        &self,
+        subject: &Subject,
+        reply: Option<&Subject>,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<(), PublishError> {
+        loop {
+            let published = self.publish(subject, reply, payload.clone()).await;
+            if published != Err(PublishError::Disconnected) {
+                return published;
+            }
+            let connected = async {
+                match &self.transport {
+                    Transport::Nats(connections) => {
+                        let lane = connections.lane(self.lane);
+                        let connection = lane.for_message(self.beside, subject, reply);
+                        connection.connected().await
+                    }
+                    Transport::Local(endpoint) => endpoint.connected().await,
+                }
+            };
+            match timeout_at(deadline, connected).await {
+                Ok(true) => {}
+                // The deadline has passed, or the bus was closed.
+                Ok(false) | Err(_) => return published,
+            }
         }
     }
 
@@ -267,8 +336,7 @@ impl Bus {
     pub async fn subscribe_within(&self, pattern: &Pattern, bounds: Bounds) -> Subscription {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.for_pattern(self.lane, pattern);
-                connection.subscribe(pattern, bounds).await
+                connections.lane(self.lane).subscribe(pattern, bounds).await
             }
             Transport::Local(endpoint) => endpoint.subscribe(pattern, bounds),
         }
@@ -286,12 +354,47 @@ impl Bus {
         payload: Bytes,
         deadline: Instant,
     ) -> Result<Bytes, RequestError> {
+        self.request_with(subject, payload, deadline, OnLoss::Fail)
+            .await
+    }
+
+    /// Publishes a request as [`Bus::request`] does. If the connection is lost, it goes on waiting
+    /// until `late_reply_wait` after the connection has returned: a responder that was cut off too
+    /// can still reply.
+    ///
+    /// Dropping the future abandons the reply; the request may have been sent.
+    ///
+    /// # Errors
+    /// A [`RequestError`], by `deadline` at the latest.
+    pub async fn request_across_losses(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Instant,
+        late_reply_wait: Duration,
+    ) -> Result<Bytes, RequestError> {
+        self.request_with(subject, payload, deadline, OnLoss::Wait(late_reply_wait))
+            .await
+    }
+
+    async fn request_with(
+        &self,
+        subject: &Subject,
+        payload: Bytes,
+        deadline: Instant,
+        on_loss: OnLoss,
+    ) -> Result<Bytes, RequestError> {
         match &self.transport {
             Transport::Nats(connections) => {
-                let connection = connections.for_request(self.lane, subject, payload.len());
-                connection.request(subject, payload, deadline).await
+                let lane = connections.lane(self.lane);
+                let connection = lane.for_request(subject, payload.len());
+                let reply = connection.request(subject, payload, deadline, on_loss);
+                reply.await
             }
-            Transport::Local(endpoint) => endpoint.request(subject, payload, deadline).await,
+            Transport::Local(endpoint) => {
+                let reply = endpoint.request(subject, payload, deadline, on_loss);
+                reply.await
+            }
         }
     }
 
@@ -304,7 +407,7 @@ impl Bus {
     /// A [`FlushError`] if the server did not confirm.
     pub async fn flush(&self) -> Result<(), FlushError> {
         match &self.transport {
-            Transport::Nats(connections) => connections.flush(self.lane).await,
+            Transport::Nats(connections) => connections.lane(self.lane).flush().await,
             Transport::Local(endpoint) => endpoint.flush(),
         }
     }
@@ -314,7 +417,7 @@ impl Bus {
     #[must_use]
     pub fn max_payload(&self) -> usize {
         match &self.transport {
-            Transport::Nats(connections) => connections.max_payload(self.lane),
+            Transport::Nats(connections) => connections.lane(self.lane).max_payload(),
             Transport::Local(endpoint) => endpoint.max_payload(),
         }
     }
@@ -323,8 +426,18 @@ impl Bus {
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Status> {
         match &self.transport {
-            Transport::Nats(connections) => connections.status(self.lane),
+            Transport::Nats(connections) => connections.lane(self.lane).status(),
             Transport::Local(endpoint) => endpoint.status(),
+        }
+    }
+
+    /// Waits until this lane is up. Returns false if the bus was closed.
+    ///
+    /// Dropping the future changes nothing.
+    pub async fn connected(&self) -> bool {
+        match &self.transport {
+            Transport::Nats(connections) => connections.connected(self.lane).await,
+            Transport::Local(endpoint) => endpoint.connected().await,
         }
     }
 

@@ -100,6 +100,14 @@ impl Subscription {
         Self::new(queue, Source::Publishers)
     }
 
+    /// The dispatcher of a NATS client's subscription.
+    pub(super) fn dispatcher(&self) -> Option<&Arc<Dispatcher>> {
+        match &self.source {
+            Source::Publishers => None,
+            Source::Dispatcher(dispatcher) => Some(dispatcher),
+        }
+    }
+
     /// Returns the next message or gap, or `None` if the bus was closed.
     ///
     /// Dropping the future loses nothing.

@@ -23,11 +23,11 @@ use self::jetstream::LocalJetStream;
 pub use self::jetstream::{BucketContent, JetStreamContent, WriteFilter};
 pub use self::router::DeliveryFilter;
 use self::router::Router;
-use super::inflight::InflightRequests;
+use super::inflight::{ANY_GENERATION, InflightRequests};
 use super::queue::{self, Source};
 use super::{
-    Bounds, Bus, FlushError, Lane, Message, Pattern, PublishError, RequestError, Scope, Status,
-    Subject, Subscription, Transport,
+    Bounds, Bus, FlushError, Lane, Message, OnLoss, Pattern, PublishError, RequestError, Scope,
+    Status, Subject, Subscription, Transport,
 };
 
 mod faults;
@@ -136,6 +136,7 @@ impl LocalNetwork {
                 closed: CancellationToken::new(),
                 is_alone: false,
             }),
+            beside: None,
         }
     }
 
@@ -243,13 +244,27 @@ impl Endpoint {
         Subscription::new(queue, Source::Publishers)
     }
 
+    /// Waits until the host is connected; false if the bus was closed.
+    pub(super) async fn connected(&self) -> bool {
+        let mut status = self.status.clone();
+        tokio::select! {
+            biased;
+            () = self.closed.cancelled() => false,
+            connected = status.wait_for(Status::is_connected) => connected.is_ok(),
+        }
+    }
+
     pub(super) async fn request(
         &self,
         subject: &Subject,
         payload: Bytes,
         deadline: Instant,
+        on_loss: OnLoss,
     ) -> Result<Bytes, RequestError> {
-        let generation = lock(&self.shared.router).generation(self.number);
+        let generation = match on_loss {
+            OnLoss::Fail => lock(&self.shared.router).generation(self.number),
+            OnLoss::Wait(_) => ANY_GENERATION,
+        };
         let mut request = self
             .inflight
             .register(generation)
@@ -260,7 +275,8 @@ impl Endpoint {
                 PublishError::TooLarge { found, max } => RequestError::TooLarge { found, max },
                 PublishError::Disconnected | PublishError::Stalled => RequestError::Disconnected,
             })?;
-        match timeout_at(deadline, request.outcome()).await {
+        let outcome = request.outcome_on(on_loss, || self.status());
+        match timeout_at(deadline, outcome).await {
             Ok(outcome) => outcome.into_result(subject),
             Err(_) => Err(RequestError::Deadline {
                 subject: subject.clone(),

@@ -111,6 +111,7 @@ impl Router {
 
     pub(super) fn leave(&mut self, endpoint: usize) {
         self.disconnect(endpoint);
+        self.endpoints[endpoint].inflight.fail_before(u64::MAX);
         for sender in self.subscriptions.remove_of(endpoint) {
             sender.end();
         }

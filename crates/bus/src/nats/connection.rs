@@ -13,12 +13,13 @@ use tokio_util::task::TaskTracker;
 
 use super::batch::{Destination, Outgoing};
 use super::dispatch::{Dispatcher, Target};
+use super::reconnect_schedule::ReconnectSchedule;
 use super::send_queue::{self, SendTask};
 use super::{NatsError, NatsOptions, options, supervisor};
-use crate::inflight::{InflightRequest, InflightRequests, Outcome};
+use crate::inflight::{ANY_GENERATION, InflightRequest, InflightRequests, Outcome};
 use crate::queue::{self, Source};
 use crate::{
-    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, PUBLISH_WAIT_MAX, Pattern, PublishError,
+    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, OnLoss, PUBLISH_WAIT_MAX, Pattern, PublishError,
     RequestError, Scope, Status, Subject, Subscription,
 };
 
@@ -62,12 +63,13 @@ impl Connection {
         scope: Scope,
         options: &NatsOptions,
         purpose: &'static str,
+        schedule: &ReconnectSchedule,
         tasks: &TaskTracker,
         stopping: CancellationToken,
     ) -> Result<Self, NatsError> {
         let events = Arc::new(ClientEvents::default());
         let for_callback = events.clone();
-        let client = options::client(options, purpose)
+        let client = options::client(options, purpose, schedule)
             .await?
             .custom_inbox_prefix(scope.inbox("client").trim_end_matches('.'))
             .event_callback(move |event| {
@@ -122,6 +124,16 @@ impl Connection {
 
     pub(super) fn is_connected(&self) -> bool {
         self.shared.status.borrow().is_connected()
+    }
+
+    /// Waits until the connection is up; false if the bus was closed.
+    pub(crate) async fn connected(&self) -> bool {
+        let mut status = self.status();
+        tokio::select! {
+            biased;
+            () = self.shared.stopping.cancelled() => false,
+            connected = status.wait_for(Status::is_connected) => connected.is_ok(),
+        }
     }
 
     /// The largest payload that the server accepts.
@@ -182,6 +194,7 @@ impl Connection {
         subject: &Subject,
         payload: Bytes,
         deadline: Instant,
+        on_loss: OnLoss,
     ) -> Result<Bytes, RequestError> {
         let max = self.max_payload();
         if payload.len() > max {
@@ -191,8 +204,8 @@ impl Connection {
         if !self.is_connected() {
             return Err(RequestError::Disconnected);
         }
-        let request = self.shared.register().ok_or(RequestError::TooMany)?;
-        let outcome = self.shared.round_trip(subject, payload, request);
+        let request = self.shared.register(on_loss).ok_or(RequestError::TooMany)?;
+        let outcome = self.shared.round_trip(subject, payload, request, on_loss);
         let Ok(outcome) = timeout_at(deadline, outcome).await else {
             let subject = subject.clone();
             return Err(RequestError::Deadline { subject });
@@ -230,7 +243,7 @@ impl Connection {
 impl Shared {
     /// Sends one message to the server and back; false if the connection was lost.
     pub(super) async fn echo(&self) -> bool {
-        let Some(mut request) = self.register() else {
+        let Some(mut request) = self.register(OnLoss::Fail) else {
             return false;
         };
         let destination = Destination::Echo {
@@ -294,8 +307,11 @@ impl Shared {
 }
 
 impl Shared {
-    fn register(&self) -> Option<InflightRequest> {
-        self.inflight.register(self.generation())
+    fn register(&self, on_loss: OnLoss) -> Option<InflightRequest> {
+        self.inflight.register(match on_loss {
+            OnLoss::Fail => self.generation(),
+            OnLoss::Wait(_) => ANY_GENERATION,
+        })
     }
 
     async fn round_trip(
@@ -303,6 +319,7 @@ impl Shared {
         subject: &Subject,
         payload: Bytes,
         mut request: InflightRequest,
+        on_loss: OnLoss,
     ) -> Outcome {
         let destination = Destination::Request {
             subject: subject.clone(),
@@ -315,7 +332,10 @@ impl Shared {
             })
             .await
         {
-            Ok(()) => request.outcome().await,
+            Ok(()) => {
+                let status = || self.status.subscribe();
+                request.outcome_on(on_loss, status).await
+            }
             Err(_) => Outcome::ConnectionLost,
         }
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
+use super::reconnect_schedule::ReconnectSchedule;
 use super::{NatsError, NatsOptions};
 use crate::{Scope, Status};
 
@@ -44,18 +45,21 @@ impl JetStreamConnection {
         options: &NatsOptions,
         purpose: &'static str,
     ) -> Result<Self, NatsError> {
-        Self::open(scope, options, purpose, &TaskTracker::new()).await
+        let (schedule, tasks) = (ReconnectSchedule::default(), TaskTracker::new());
+        Self::open(scope, options, purpose, &schedule, &tasks).await
     }
 
     pub(super) async fn open(
         scope: Scope,
         options: &NatsOptions,
         purpose: &'static str,
+        schedule: &ReconnectSchedule,
         tasks: &TaskTracker,
     ) -> Result<Self, NatsError> {
         let stopping = CancellationToken::new();
         let stop_on_drop = stopping.clone().drop_guard();
-        let opened = Connection::open(scope.clone(), options, purpose, tasks, stopping.clone());
+        let stop = stopping.clone();
+        let opened = Connection::open(scope.clone(), options, purpose, schedule, tasks, stop);
         let connection = opened.await?;
         Ok(Self {
             shared: Arc::new(Shared {

@@ -8,10 +8,8 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -19,13 +17,17 @@ use tokio_util::task::TaskTracker;
 pub use self::connection::Connection;
 pub(super) use self::dispatch::Dispatcher;
 pub use self::jetstream::JetStreamConnection;
-use super::{Bus, FlushError, Lane, Pattern, Scope, Status, Subject, Transport};
+use self::lane_connections::LaneConnections;
+use self::reconnect_schedule::ReconnectSchedule;
+use super::{Bus, Lane, Scope, Status, Transport};
 
 mod batch;
 mod connection;
 mod dispatch;
 mod jetstream;
+mod lane_connections;
 mod options;
+mod reconnect_schedule;
 mod send_queue;
 mod supervisor;
 
@@ -41,9 +43,9 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// second.
 pub const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Longest pause between attempts to connect. Together with the time of an attempt, a host is back
-/// within two seconds of its server.
-pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Longest pause between attempts to connect. All that waits for a server is served within a second
+/// of its return, and the attempts of a thousand hosts are no load for it.
+pub const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// Time limit of [`Bus::close`] for the tasks of the connections, which never block.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -134,13 +136,6 @@ struct Shared {
     _stop_on_drop: DropGuard,
 }
 
-/// The connections of one lane.
-struct LaneConnections {
-    connections: Vec<Connection>,
-    status: watch::Receiver<Status>,
-    turn: AtomicUsize,
-}
-
 /// Sets up the bus of a lattice over NATS. Returns at once, whether a server is available or not;
 /// [`Bus::status`] reports the connection.
 ///
@@ -155,8 +150,10 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let tasks = TaskTracker::new();
     let stopping = CancellationToken::new();
     let stop_on_drop = stopping.clone().drop_guard();
+    let schedule = ReconnectSchedule::default();
     let open = |purpose: &'static str| {
-        Connection::open(scope.clone(), options, purpose, &tasks, stopping.clone())
+        let stop = stopping.clone();
+        Connection::open(scope.clone(), options, purpose, &schedule, &tasks, stop)
     };
     let mut calls = Vec::with_capacity(CALL_CONNECTIONS);
     for _ in 0..CALL_CONNECTIONS {
@@ -164,7 +161,8 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     }
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
-    let jetstream = JetStreamConnection::open(scope.clone(), options, "store", &tasks).await?;
+    let jetstream =
+        JetStreamConnection::open(scope.clone(), options, "store", &schedule, &tasks).await?;
     let of_lane = |connections| LaneConnections::new(connections, &tasks, &stopping);
     let shared = Shared {
         calls: of_lane(calls),
@@ -181,6 +179,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
         transport: Transport::Nats(Connections {
             shared: Arc::new(shared),
         }),
+        beside: None,
     })
 }
 
@@ -191,53 +190,13 @@ impl Connections {
         &self.shared.scope
     }
 
-    /// The connection for a pattern in a lane.
-    pub(super) fn for_pattern(&self, lane: Lane, pattern: &Pattern) -> &Connection {
-        let group = self.lane(lane);
-        &group.connections[hash(pattern.as_str()) % group.connections.len()]
-    }
-
-    /// The connection for a subject in a lane: always the same one, to keep messages in order. All
-    /// replies to one inbox share a connection, so that they can be batched.
-    pub(super) fn for_subject(&self, lane: Lane, subject: &Subject) -> &Connection {
-        let group = self.lane(lane);
-        let recipient = subject
-            .as_answer()
-            .map_or(subject.as_str(), |(inbox, _)| inbox);
-        &group.connections[hash(recipient) % group.connections.len()]
-    }
-
-    /// The connection for a request, or another one of the lane that is up. Small requests to one
-    /// subject share a connection, so that they can be batched; large ones rotate.
-    pub(super) fn for_request(&self, lane: Lane, subject: &Subject, size: usize) -> &Connection {
-        let group = self.lane(lane);
-        let count = group.connections.len();
-        let turn = if size <= batch::BATCHED_BYTES_MAX {
-            hash(subject.as_str()) % count
-        } else {
-            group.turn.fetch_add(1, Ordering::Relaxed) % count
-        };
-        let by_turn = (0..count).map(|step| &group.connections[(turn + step) % count]);
-        by_turn
-            .clone()
-            .find(|connection| connection.is_connected())
-            .unwrap_or(&group.connections[turn])
-    }
-
-    pub(super) async fn flush(&self, lane: Lane) -> Result<(), FlushError> {
-        for connection in &self.lane(lane).connections {
-            connection.confirm().await?;
+    pub(super) async fn connected(&self, lane: Lane) -> bool {
+        let mut status = self.lane(lane).status();
+        tokio::select! {
+            biased;
+            () = self.shared.stopping.cancelled() => false,
+            connected = status.wait_for(Status::is_connected) => connected.is_ok(),
         }
-        Ok(())
-    }
-
-    pub(super) fn max_payload(&self, lane: Lane) -> usize {
-        let connections = self.lane(lane).connections.iter();
-        connections.map(Connection::max_payload).min().unwrap_or(0)
-    }
-
-    pub(super) fn status(&self, lane: Lane) -> watch::Receiver<Status> {
-        self.lane(lane).status.clone()
     }
 
     pub(super) async fn close(&self) {
@@ -259,38 +218,13 @@ impl Connections {
         &self.shared.jetstream
     }
 
-    fn lane(&self, lane: Lane) -> &LaneConnections {
+    pub(super) fn lane(&self, lane: Lane) -> &LaneConnections {
         match lane {
             Lane::Calls => &self.shared.calls,
             Lane::Control => &self.shared.control,
             Lane::Heartbeats => &self.shared.heartbeats,
         }
     }
-}
-
-impl LaneConnections {
-    fn new(
-        connections: Vec<Connection>,
-        tasks: &TaskTracker,
-        stopping: &CancellationToken,
-    ) -> Self {
-        let each = connections.iter().map(Connection::status).collect();
-        Self {
-            status: supervisor::combined_status(each, tasks, stopping),
-            connections,
-            turn: AtomicUsize::new(0),
-        }
-    }
-}
-
-/// Spreads subjects over a few connections, eight bytes at a time because every request needs it.
-fn hash(text: &str) -> usize {
-    let mixed = text.as_bytes().chunks(8).fold(0_u64, |hash, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        (hash.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(0x517c_c1b7_2722_0a95)
-    });
-    (mixed >> 32) as usize
 }
 
 impl fmt::Debug for NatsOptions {

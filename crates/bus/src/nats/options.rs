@@ -1,14 +1,11 @@
 //! Conversion of [`NatsOptions`] to the options of `async-nats`.
 
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::time::Duration;
 
 use async_nats::{ConnectOptions, ServerAddr};
 
-use super::{
-    CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, RECONNECT_PAUSE_MAX, TlsOptions,
-};
+use super::reconnect_schedule::ReconnectSchedule;
+use super::{CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, TlsOptions};
 
 /// Capacity of a connection's command queue. Each command is at most one payload, and twice as many
 /// messages are queued before them ([`send_queue`](super::send_queue)). With the default limit of 1
@@ -18,9 +15,6 @@ const COMMANDS_QUEUED_MAX: usize = 256;
 /// Capacity of the channel between the connection's task and our dispatcher. That task reads up to
 /// 8 MiB before it yields, which is 80,000 of the smallest messages.
 const CHANNEL_MESSAGES_MAX: usize = 128 << 10;
-
-/// Pause after the first failed attempt; doubles up to [`RECONNECT_PAUSE_MAX`].
-const RECONNECT_PAUSE_MIN: Duration = Duration::from_millis(20);
 
 /// The addresses of the servers.
 pub(super) fn addresses(options: &NatsOptions) -> Result<Vec<ServerAddr>, NatsError> {
@@ -40,7 +34,9 @@ pub(super) fn addresses(options: &NatsOptions) -> Result<Vec<ServerAddr>, NatsEr
 pub(super) async fn client(
     options: &NatsOptions,
     purpose: &str,
+    schedule: &ReconnectSchedule,
 ) -> Result<ConnectOptions, NatsError> {
+    let schedule = schedule.clone();
     let mut client = ConnectOptions::new()
         .name(format!("{} ({purpose})", options.name))
         .ping_interval(PING_INTERVAL)
@@ -49,7 +45,7 @@ pub(super) async fn client(
         .subscription_capacity(CHANNEL_MESSAGES_MAX)
         .retry_on_initial_connect()
         .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_pause);
+        .reconnect_delay_callback(move |attempt| schedule.pause(attempt));
     client = match (&options.creds, &options.nkey) {
         (Some(_), Some(_)) => return Err(NatsError::TwoIdentities),
         (Some(path), None) => {
@@ -96,24 +92,6 @@ fn file_error(what: &'static str, path: &Path, source: std::io::Error) -> NatsEr
     }
 }
 
-/// Pause before attempt number `attempt` (from 1): random within the upper half of a doubling
-/// interval, so that hosts do not reconnect all at once.
-fn reconnect_pause(attempt: usize) -> Duration {
-    if attempt <= 1 {
-        return jittered(RECONNECT_PAUSE_MIN);
-    }
-    let doublings = u32::try_from(attempt - 1).unwrap_or(u32::MAX).min(16);
-    let pause = RECONNECT_PAUSE_MIN.saturating_mul(1 << doublings);
-    jittered(pause.min(RECONNECT_PAUSE_MAX))
-}
-
-fn jittered(pause: Duration) -> Duration {
-    // Each `RandomState` has its own keys; the hashed value does not matter.
-    let random = RandomState::new().hash_one(pause) % 1000;
-    let share = 0.5 + random as f64 / 2000.0;
-    pause.mul_f64(share)
-}
-
 /// The address for use in a message: the part before `@` may contain a password.
 fn without_secret(server: &str) -> String {
     match server.rsplit_once('@') {
@@ -125,18 +103,6 @@ fn without_secret(server: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_bound_and_are_random() {
-        for attempt in 0..200 {
-            let pause = reconnect_pause(attempt);
-            assert!(pause >= RECONNECT_PAUSE_MIN / 2 && pause <= RECONNECT_PAUSE_MAX);
-        }
-        assert!(reconnect_pause(100) >= RECONNECT_PAUSE_MAX / 2);
-        let different: std::collections::BTreeSet<Duration> =
-            (0..20).map(|_| reconnect_pause(100)).collect();
-        assert!(different.len() > 1);
-    }
 
     #[test]
     fn invalid_addresses_are_rejected_without_their_password() {
@@ -166,7 +132,9 @@ mod tests {
             ..NatsOptions::default()
         };
         for options in [creds, tls] {
-            let error = client(&options, "test").await.err();
+            let error = client(&options, "test", &ReconnectSchedule::default())
+                .await
+                .err();
             assert!(matches!(error, Some(NatsError::File { path, .. }) if path == missing));
         }
     }

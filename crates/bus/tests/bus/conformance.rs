@@ -39,6 +39,8 @@ for_each_bus! {
     concurrent_requests_without_a_subscriber_all_fail_at_once
     an_unanswered_request_fails_by_its_deadline
     missing_responders_are_reported_on_the_reply_subject
+    missing_responders_are_reported_whatever_the_subjects
+    messages_beside_a_subscription_come_in_order
     an_ended_subscription_receives_nothing
     messages_dropped_for_a_slow_subscriber_are_counted_and_marked
     a_payload_over_the_limit_is_refused_before_it_is_sent
@@ -46,6 +48,10 @@ for_each_bus! {
     lattices_on_one_server_do_not_see_each_other
     a_reply_subject_of_another_lattice_is_dropped
     a_lost_connection_fails_requests_and_restores_subscriptions
+    a_message_waits_for_its_connection_until_its_deadline
+    a_request_across_a_loss_gets_a_late_reply
+    a_request_across_a_loss_fails_soon_after_the_return
+    closing_a_bus_ends_every_wait
     closing_a_bus_ends_subscriptions_and_publishing
 }
 
@@ -243,6 +249,51 @@ async fn missing_responders_are_reported_on_the_reply_subject(rig: Rig) {
         .unwrap();
     let noted = soon(received.next()).await.unwrap();
     assert_eq!(noted, Delivery::NoResponders { subject: answers });
+}
+
+async fn missing_responders_are_reported_whatever_the_subjects(rig: Rig) {
+    let bus = rig.join("a").await.lane(Lane::Calls);
+    let answers = ["1", "2", "3"].map(|name| subject(&bus, &["answers", name, "here"]));
+    let mut subscriptions = Vec::new();
+    for answers in &answers {
+        let names: Vec<_> = answers.names().collect();
+        let pattern = [Part::Name("answers"), Part::Name(&names[1]), Part::Any];
+        let pattern = bus.scope().pattern(&pattern).unwrap();
+        subscriptions.push(bus.subscribe(&pattern).await);
+    }
+    for number in 0..16 {
+        let nobody = subject(&bus, &["nobody", &number.to_string()]);
+        for (answers, received) in answers.iter().zip(&mut subscriptions) {
+            let published = bus.publish(&nobody, Some(answers), Bytes::new());
+            published.await.unwrap();
+            let subject = answers.clone();
+            let reported = soon(received.next()).await;
+            assert_eq!(reported, Some(Delivery::NoResponders { subject }));
+        }
+    }
+}
+
+async fn messages_beside_a_subscription_come_in_order(rig: Rig) {
+    let publisher = rig.join("a").await.lane(Lane::Calls);
+    let subscriber = rig.join("b").await.lane(Lane::Calls);
+    let ends = ["1", "2"].map(|name| subject(&publisher, &["end", name]));
+    let mut subscriptions = Vec::new();
+    for end in &ends {
+        subscriptions.push(publisher.subscribe(&Pattern::from(end)).await);
+    }
+    let order = subject(&publisher, &["order"]);
+    let mut received = subscriber.subscribe(&Pattern::from(&order)).await;
+    for end in &ends {
+        let beside = publisher.beside(end);
+        for number in 0..1000 {
+            let reply = (number % 3 > 0).then_some(end);
+            let payload = Bytes::from(number.to_string());
+            beside.publish(&order, reply, payload).await.unwrap();
+        }
+        for number in 0..1000 {
+            assert_eq!(message(&mut received).await.payload, number.to_string());
+        }
+    }
 }
 
 async fn an_ended_subscription_receives_nothing(rig: Rig) {
@@ -444,6 +495,99 @@ async fn a_lost_connection_fails_requests_and_restores_subscriptions(mut rig: Ri
     for received in [&mut received, &mut late] {
         assert_eq!(message(received).await.payload, "again");
     }
+}
+
+async fn a_message_waits_for_its_connection_until_its_deadline(mut rig: Rig) {
+    let bus = rig.join("a").await.lane(Lane::Calls);
+    let subjects = ["1", "2", "3", "4"].map(|name| subject(&bus, &["late", name]));
+    let pattern = bus.scope().pattern(&[Part::Name("late"), Part::Any]);
+    let mut received = bus.subscribe(&pattern.unwrap()).await;
+    rig.cut(&["a"]);
+    disconnected(&bus).await;
+    let in_vain = Instant::now() + Duration::from_millis(50);
+    let [first, ..] = &subjects;
+    let lost = bus.publish_until(first, None, Bytes::new(), in_vain).await;
+    assert_eq!(lost, Err(PublishError::Disconnected));
+    assert!(Instant::now() >= in_vain);
+    let publishing = subjects.iter().map(|subject| {
+        let payload = Bytes::from(subject.to_string());
+        bus.publish_until(subject, None, payload, test_deadline())
+    });
+    let publishing = futures_util::future::try_join_all(publishing);
+    let restoring = async { rig.restore(&["a"]) };
+    let (published, ()) = soon(async { tokio::join!(publishing, restoring) }).await;
+    published.unwrap();
+    // The connections of a lane return one after the other, so some may arrive before the
+    // subscription is restored.
+    connected(&bus).await;
+    bus.publish_until(first, None, Bytes::from("last"), test_deadline())
+        .await
+        .unwrap();
+    while message(&mut received).await.payload != "last" {}
+}
+
+async fn a_request_across_a_loss_gets_a_late_reply(mut rig: Rig) {
+    let requester = rig.join("a").await.lane(Lane::Calls);
+    let responder = rig.join("b").await.lane(Lane::Calls);
+    let hosts = ["a", "b"];
+    let subject = subject(&requester, &["slow"]);
+    let mut requests = responder.subscribe(&Pattern::from(&subject)).await;
+    let answered = async {
+        let request = message(&mut requests).await;
+        rig.cut(&hosts);
+        disconnected(&requester).await;
+        disconnected(&responder).await;
+        rig.restore(&hosts);
+        connected(&requester).await;
+        let reply = request.reply.unwrap();
+        let payload = Bytes::from("late");
+        responder
+            .publish_until(&reply, None, payload, test_deadline())
+            .await
+    };
+    let request = requester.request_across_losses(
+        &subject,
+        Bytes::new(),
+        test_deadline(),
+        Duration::from_secs(10),
+    );
+    let (reply, answered) = soon(async { tokio::join!(request, answered) }).await;
+    answered.unwrap();
+    assert_eq!(reply.unwrap(), "late");
+}
+
+async fn a_request_across_a_loss_fails_soon_after_the_return(mut rig: Rig) {
+    let bus = rig.join("a").await.lane(Lane::Calls);
+    let subject = subject(&bus, &["silence"]);
+    let mut silent = bus.subscribe(&Pattern::from(&subject)).await;
+    let wait = Duration::from_millis(10);
+    let request = bus.request_across_losses(&subject, Bytes::new(), test_deadline(), wait);
+    let cut = async {
+        message(&mut silent).await;
+        rig.cut(&["a"]);
+        disconnected(&bus).await;
+        rig.restore(&["a"]);
+    };
+    let (lost, ()) = soon(async { tokio::join!(request, cut) }).await;
+    assert_eq!(lost, Err(RequestError::ConnectionLost { subject }));
+}
+
+async fn closing_a_bus_ends_every_wait(mut rig: Rig) {
+    let bus = rig.join("a").await.lane(Lane::Calls);
+    let silence = subject(&bus, &["silence"]);
+    let mut silent = bus.subscribe(&Pattern::from(&silence)).await;
+    let request =
+        bus.request_across_losses(&silence, Bytes::new(), test_deadline(), Duration::ZERO);
+    let closing = async {
+        message(&mut silent).await;
+        rig.cut(&["a"]);
+        disconnected(&bus).await;
+        let publish = bus.publish_until(&silence, None, Bytes::new(), test_deadline());
+        let (published, ()) = tokio::join!(publish, bus.close());
+        assert_eq!(published, Err(PublishError::Disconnected));
+    };
+    let (lost, ()) = soon(async { tokio::join!(request, closing) }).await;
+    assert!(matches!(lost, Err(RequestError::ConnectionLost { .. })));
 }
 
 async fn closing_a_bus_ends_subscriptions_and_publishing(rig: Rig) {
