@@ -5,6 +5,11 @@
 //! host with its own end as the reply subject. So each end has the address of the other, and the
 //! frames of one direction arrive in order. A message without a reply subject is the last one.
 //!
+//! All frames of an end go over the connection that is subscribed to it: the server reports a
+//! missing listener there, and an end whose subscription is not back sends nothing that asks for a
+//! reply. The ends that this host opens and those that others open are two subscriptions, to use
+//! two connections.
+//!
 //! A stream frame that exceeds a message goes through [`claim_check`](crate::claim_check). The
 //! receiving end fetches it before the frames after it, so the order stays.
 
@@ -16,12 +21,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use weft_bus::{Bus, Delivery, Message, PublishError, Subject, Subscription};
+use weft_bus::{Bus, Delivery, Gap, Message, PublishError, Status, Subject, Subscription};
 use weft_membership::HostId;
 use weft_telemetry::chain;
 use weft_wire::{Abandon, Envelope, Frame, Kind};
 
+use crate::bus_return;
 use crate::claim_check::{ClaimChecks, OutgoingMessage};
 use crate::host_tasks::HostTasks;
 use crate::stream_server::StreamServer;
@@ -56,6 +63,8 @@ struct Shared {
 struct Inbox {
     sender: mpsc::UnboundedSender<Received>,
     queued_bytes: Arc<AtomicUsize>,
+    end: ChannelEnd,
+    opened: Instant,
 }
 
 /// An event at one end of a channel.
@@ -67,13 +76,23 @@ pub(super) enum Received {
     },
     /// The other host has no subscription for the channel.
     NoListener,
-    /// Frames may be missing: the connection was lost, or the queue overflowed.
+    /// The connection was lost and has returned: frames that were sent in between are missing.
+    Reconnected,
+    /// Frames are missing: the queue overflowed, or a frame was not fetched.
     Gap,
+}
+
+/// The subscriptions to this host's ends.
+pub(super) struct ChannelSubscriptions {
+    caller_ends: Subscription,
+    callee_ends: Subscription,
 }
 
 /// One end of a channel. Dropping it before the call is over sends an abandon frame.
 pub(super) struct Channel {
     channels: BusChannels,
+    /// Sends over the connection that is subscribed to `local`.
+    bus: Bus,
     local: Subject,
     remote: Subject,
     remote_host: HostId,
@@ -120,14 +139,23 @@ impl BusChannels {
         let subjects = &self.0.subjects;
         let local = subjects.own_channel(&token, ChannelEnd::Caller)?;
         let remote = subjects.channel_of(host, &token, ChannelEnd::Callee)?;
-        self.register(local, (remote, host), Some(call))
+        self.register(ChannelEnd::Caller, local, (remote, host), Some(call))
+    }
+
+    /// Subscribes to this host's ends.
+    pub(super) async fn subscribe(&self) -> ChannelSubscriptions {
+        let Shared { bus, subjects, .. } = &*self.0;
+        ChannelSubscriptions {
+            caller_ends: bus.subscribe(&subjects.caller_ends).await,
+            callee_ends: bus.subscribe(&subjects.callee_ends).await,
+        }
     }
 
     /// Delivers messages to this host's ends and serves the channels that other hosts open, until
     /// `stop`.
     pub(super) fn serve(
         &self,
-        mut messages: Subscription,
+        mut messages: ChannelSubscriptions,
         server: StreamServer,
         stop: CancellationToken,
     ) -> impl Future<Output = ()> + Send + 'static {
@@ -135,32 +163,49 @@ impl BusChannels {
         async move {
             loop {
                 let delivery = stop.run_until_cancelled(messages.next()).await;
-                let Some(Some(delivery)) = delivery else {
+                let Some(Some((end, delivery))) = delivery else {
                     return;
                 };
-                if let Some(accepted) = channels.dispatch(delivery) {
+                if let Some(accepted) = channels.dispatch(end, delivery) {
                     channels.0.tasks.spawn(server.clone().serve(accepted));
                 }
             }
         }
     }
 
-    fn dispatch(&self, delivery: Delivery) -> Option<Accepted> {
+    fn dispatch(&self, end: ChannelEnd, delivery: Delivery) -> Option<Accepted> {
         match delivery {
             Delivery::Message(message) => return self.deliver(message),
             Delivery::NoResponders { subject } => self.enqueue(&subject, Received::NoListener, 0),
-            Delivery::Gap(gap) => {
-                tracing::debug!(
-                    ?gap,
-                    "the bus lost messages: all channels to other hosts are closed"
-                );
-                for inbox in self.inboxes().values() {
-                    // The receiving end may be dropped already.
-                    let _ = inbox.sender.send(Received::Gap);
-                }
-            }
+            Delivery::Gap(gap) => self.mark_gap(end, gap),
         }
         None
+    }
+
+    /// Reports missing messages to the ends that may have missed some.
+    fn mark_gap(&self, end: ChannelEnd, gap: Gap) {
+        tracing::debug!(
+            ?end,
+            ?gap,
+            "the bus lost messages of channels to other hosts"
+        );
+        let since = match *self.0.bus.status().borrow() {
+            Status::Connected { since } => Some(since),
+            Status::Disconnected { .. } => None,
+        };
+        // A channel that was opened since the return has missed nothing, although this host may
+        // learn of the gap only now.
+        let is_affected = |inbox: &&Inbox| {
+            inbox.end == end
+                && (gap != Gap::Reconnected || since.is_none_or(|since| inbox.opened < since))
+        };
+        for inbox in self.inboxes().values().filter(is_affected) {
+            // The receiving end may be dropped already.
+            let _ = inbox.sender.send(match gap {
+                Gap::Reconnected => Received::Reconnected,
+                Gap::Overflow { .. } => Received::Gap,
+            });
+        }
     }
 
     fn deliver(&self, message: Message) -> Option<Accepted> {
@@ -187,7 +232,7 @@ impl BusChannels {
             return None;
         }
         Some(Accepted {
-            channel: self.register(subject, (reply, host), None)?,
+            channel: self.register(ChannelEnd::Callee, subject, (reply, host), None)?,
             frame: payload,
         })
     }
@@ -209,6 +254,7 @@ impl BusChannels {
 
     fn register(
         &self,
+        end: ChannelEnd,
         local: Subject,
         (remote, remote_host): (Subject, HostId),
         abandon_on_drop: Option<u64>,
@@ -226,11 +272,14 @@ impl BusChannels {
         let inbox = Inbox {
             sender,
             queued_bytes: queued_bytes.clone(),
+            end,
+            opened: Instant::now(),
         };
         inboxes.insert(local.clone(), inbox);
         drop(inboxes);
         Some(Channel {
             channels: self.clone(),
+            bus: self.0.bus.beside(&local),
             local,
             remote,
             remote_host,
@@ -248,6 +297,17 @@ impl BusChannels {
             .inboxes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ChannelSubscriptions {
+    /// The next delivery, and the end that it is for; `None` if the bus was closed. Cancel-safe.
+    async fn next(&mut self) -> Option<(ChannelEnd, Delivery)> {
+        tokio::select! {
+            biased;
+            delivery = self.caller_ends.next() => Some((ChannelEnd::Caller, delivery?)),
+            delivery = self.callee_ends.next() => Some((ChannelEnd::Callee, delivery?)),
+        }
     }
 }
 
@@ -302,8 +362,23 @@ impl Channel {
     ) -> Result<(), PublishError> {
         let OutgoingMessage { message, fetched } = outgoing.into();
         self.unfetched.extend(fetched);
-        let bus = &self.channels.0.bus;
-        bus.publish(&self.remote, Some(&self.local), message).await
+        let sent = self.bus.publish(&self.remote, Some(&self.local), message);
+        sent.await
+    }
+
+    /// Sends a reply that frames of streams follow, once the bus is there.
+    ///
+    /// # Errors
+    /// If the reply was not sent by `deadline`.
+    pub(super) async fn send_reply(
+        &mut self,
+        reply: OutgoingMessage,
+        deadline: Instant,
+    ) -> Result<(), PublishError> {
+        self.unfetched.extend(reply.fetched);
+        let (to, from) = (&self.remote, Some(&self.local));
+        let sent = self.bus.publish_until(to, from, reply.message, deadline);
+        sent.await
     }
 
     /// Sends a frame of a stream, whatever its size. Returns whether it was sent.
@@ -318,15 +393,19 @@ impl Channel {
         }
     }
 
-    /// Sends a reply that is the last frame of this end, and waits until it was fetched.
+    /// Sends a reply that is the last frame of this end, once the bus is there, and waits until it
+    /// was fetched.
     ///
     /// # Errors
-    /// If the reply was not sent.
-    pub(super) async fn send_last(&mut self, reply: OutgoingMessage) -> Result<(), PublishError> {
+    /// If the reply was not sent by `deadline`.
+    pub(super) async fn send_last(
+        &mut self,
+        reply: OutgoingMessage,
+        deadline: Instant,
+    ) -> Result<(), PublishError> {
         self.abandon_on_drop = None;
         self.unfetched.extend(reply.fetched);
-        let bus = &self.channels.0.bus;
-        bus.publish(&self.remote, None, reply.message).await?;
+        bus_return::send_reply(&self.bus, &self.remote, reply.message, deadline).await?;
         self.until_fetched().await;
         Ok(())
     }
@@ -352,7 +431,7 @@ impl Drop for Channel {
         if Frame::Abandon(Abandon { call }).encode(&mut frame).is_err() {
             return;
         }
-        let (bus, remote) = (self.channels.0.bus.clone(), self.remote.clone());
+        let (bus, remote) = (self.bus.clone(), self.remote.clone());
         self.channels.0.tasks.spawn(async move {
             // A lost abandon frame is made up for by the deadline of the other end.
             let _ = bus.publish(&remote, None, Bytes::from(frame)).await;

@@ -25,6 +25,7 @@ use weft_telemetry::chain;
 use weft_wire::{Abandon, FailureCode, Frame};
 
 use crate::bus_channel::BusChannels;
+use crate::bus_return::LATE_REPLY_WAIT_MAX;
 use crate::call_routing::{CallRouter, RoutedCall};
 use crate::claim_check::{
     ClaimChecks, ClaimFetchError, ClaimStoreError, Payload, outcome_without_claim,
@@ -81,13 +82,21 @@ struct HostReply {
 }
 
 /// The transport of unary calls: a request and its reply.
-struct RequestTransport<'a>(&'a CallClient);
+struct RequestTransport<'a> {
+    client: &'a CallClient,
+    /// True if the call may run twice.
+    is_idempotent: bool,
+}
 
 #[async_trait]
 impl Hosts for CallClient {
     fn exchange<'a>(&'a self, call: &'a OutgoingCall, pinned: Option<HostId>) -> Exchange<'a> {
         Box::into_pin(boxed(move || async move {
-            let mut transport = RequestTransport(self);
+            let is_idempotent = call.is_idempotent;
+            let mut transport = RequestTransport {
+                client: self,
+                is_idempotent,
+            };
             let reply = match pinned {
                 Some(host) => self.call_pinned(call, host, &mut transport).await?,
                 None => self.call(call, &mut transport).await?,
@@ -97,7 +106,7 @@ impl Hosts for CallClient {
     }
 
     async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
-        let mut transport = ChannelTransport::new(&self.channels, remote);
+        let mut transport = ChannelTransport::new(&self.channels, remote, call.is_idempotent);
         match self.call(&call, &mut transport).await {
             Ok(HostReply { frame, host }) => {
                 reply(Ok(frame.into()));
@@ -184,7 +193,7 @@ impl CallClient {
         }
     }
 
-    /// Sends a call to one host only.
+    /// Sends a call to one host only, once the bus and that host are back on it.
     ///
     /// # Errors
     /// If the host does not reply in time.
@@ -200,8 +209,14 @@ impl CallClient {
             host,
             until: call.deadline,
         };
-        let (outcome, reply) = self.attempt(call, &payload, &attempt, transport).await?;
-        reply.ok_or_else(|| failure(call, pinned_failure_code(outcome)))
+        let mut bus_wait = self.router.bus_wait(call.deadline);
+        loop {
+            let (outcome, reply) = self.attempt(call, &payload, &attempt, transport).await?;
+            let is_waiting = matches!(outcome, Outcome::NotSent | Outcome::NotBack);
+            if !is_waiting || bus_wait.next().await.is_none() {
+                return reply.ok_or_else(|| failure(call, pinned_failure_code(outcome)));
+            }
+        }
     }
 
     /// Sends a call once, and classifies the reply.
@@ -215,13 +230,19 @@ impl CallClient {
         attempt: &CallAttempt,
         transport: &mut impl AttemptTransport,
     ) -> Result<(Outcome, Option<HostReply>), LinkFailure> {
+        if !self.router.is_bus_up() {
+            return Ok((Outcome::NotSent, None));
+        }
         let announced = self.claim_checks.announce(payload);
         let (claim, message) = announced.map_err(|error| store_failure(call, &error))?;
         let mut host = HostLife::new(&self.membership, attempt.host);
         let sent = transport.send(attempt, message);
         let message = match unless_dead(&mut host, sent).await {
             Ok(message) => message,
-            Err(outcome) => return Ok((outcome_without_claim(outcome, claim), None)),
+            Err(outcome) => {
+                let outcome = self.router.after_return(outcome);
+                return Ok((outcome_without_claim(outcome, claim), None));
+            }
         };
         drop(claim);
         let reply = self
@@ -256,7 +277,7 @@ impl CallClient {
 
 impl AttemptTransport for RequestTransport<'_> {
     async fn send(&mut self, attempt: &CallAttempt, message: Bytes) -> Result<Bytes, Outcome> {
-        let Self(client) = self;
+        let client = self.client;
         let subject = client.subjects.calls_of(attempt.host);
         let subject = subject.ok_or(Outcome::NoResponders)?;
         let mut cancel = CancelOnDrop {
@@ -264,7 +285,17 @@ impl AttemptTransport for RequestTransport<'_> {
             attempt,
             is_armed: true,
         };
-        let reply = client.bus.request(&subject, message, attempt.until).await;
+        let reply = match self.is_idempotent {
+            // Sent again after a loss of the bus.
+            true => client.bus.request(&subject, message, attempt.until).await,
+            false => {
+                let (until, wait) = (attempt.until, LATE_REPLY_WAIT_MAX);
+                let reply = client
+                    .bus
+                    .request_across_losses(&subject, message, until, wait);
+                reply.await
+            }
+        };
         let reply = reply.map_err(|error| outcome_of(&error));
         cancel.is_armed = reply.as_ref().is_err_and(|outcome| outcome.may_have_run());
         reply
@@ -342,7 +373,7 @@ fn pinned_failure_code(outcome: Outcome) -> FailureCode {
     match outcome {
         Outcome::Answered | Outcome::Lost | Outcome::BusLost => FailureCode::MaybeExecuted,
         Outcome::NotRun(code) => code,
-        Outcome::NoResponders | Outcome::NotSent => FailureCode::Unreachable,
+        Outcome::NoResponders | Outcome::NotBack | Outcome::NotSent => FailureCode::Unreachable,
         Outcome::TimedOut => FailureCode::Deadline,
     }
 }

@@ -7,19 +7,29 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use weft_bus::Status;
 use weft_membership::Random;
 use weft_membership::message::ComponentId;
 use weft_membership::routing::{Attempt, Call, Decision, Outcome, Repeat, Route, Table};
 use weft_wire::FailureCode;
 
+use crate::bus_return::is_settling;
 use crate::clock::Clock;
 
 /// The longest wait of a call for an available host, within the call's deadline: longer than the
 /// detection and replacement of a lost host or the restart of a server (`docs/failover.md`), and
 /// not so long that a component that cannot run anywhere holds up its callers.
 pub(super) const HOST_WAIT_MAX: Duration = Duration::from_secs(8);
+
+/// The first pause before a call is sent again to hosts that had no responders, or after the bus was
+/// lost, while the bus is up; doubles up to [`RETRY_PAUSE_MAX`]. A server takes that long to put
+/// the subscriptions of a returning host into force.
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(25);
+
+/// The longest such pause: short beside the second within which a call is expected to continue after
+/// a return of the bus, while all waiting calls together send some thousand requests a second.
+const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// The most calls of this host that wait for a host at once; further ones fail at once. Each holds
 /// a request or an instance that healthy components need too.
@@ -58,9 +68,17 @@ pub(super) struct CallAttempts<'a> {
 /// The wait for a host.
 struct HostWait {
     table: watch::Receiver<Arc<Table>>,
-    bus: watch::Receiver<Status>,
+    bus: BusWait,
+}
+
+/// The wait for the bus, and for the hosts that are not back on it.
+pub(super) struct BusWait {
+    status: watch::Receiver<Status>,
     until: Instant,
-    _permit: OwnedSemaphorePermit,
+    pause: Duration,
+    /// Taken at the first wait.
+    permit: Option<OwnedSemaphorePermit>,
+    permits: Arc<Semaphore>,
 }
 
 impl CallRouter {
@@ -99,6 +117,32 @@ impl CallRouter {
         attempts
     }
 
+    /// True if all connections for calls are up: a call needs those for its request, its reply, and
+    /// its frames that exceed a message.
+    pub(super) fn is_bus_up(&self) -> bool {
+        self.bus.borrow().is_connected()
+    }
+
+    /// The outcome of an attempt, if it ended soon after a return of the bus: a host without
+    /// responders may not be back yet.
+    pub(super) fn after_return(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::NoResponders if is_settling(&self.bus.borrow()) => Outcome::NotBack,
+            outcome => outcome,
+        }
+    }
+
+    /// The wait of a call for the bus.
+    pub(super) fn bus_wait(&self, deadline: Instant) -> BusWait {
+        BusWait {
+            status: self.bus.clone(),
+            until: deadline,
+            pause: RETRY_PAUSE_MIN,
+            permit: None,
+            permits: self.wait_permits.clone(),
+        }
+    }
+
     /// The deadline of one attempt.
     pub(super) fn attempt_deadline(&self, attempt: &Attempt) -> Instant {
         self.clock.instant(attempt.until)
@@ -135,41 +179,34 @@ impl CallAttempts<'_> {
         }
     }
 
-    /// Waits for a change of the routing table or the bus. `None` if that takes too long.
+    /// Waits for a change of the routing table or the bus, or until known hosts are to be tried
+    /// again. `None` if that takes too long.
     async fn wait(&mut self) -> Option<()> {
-        if self.host_wait.is_none() {
-            self.host_wait = Some(self.start_wait()?);
-        }
-        let host_wait = self.host_wait.as_mut()?;
-        let news = async {
-            tokio::select! {
-                biased;
-                changed = host_wait.table.changed() => changed,
-                changed = host_wait.bus.changed() => changed,
+        let host_wait = self.host_wait.get_or_insert_with(|| {
+            let deadline = self.router.clock.instant(self.call.deadline);
+            HostWait {
+                table: self.router.table.clone(),
+                bus: self.router.bus_wait(deadline),
             }
+        });
+        let known = {
+            let table = host_wait.table.borrow_and_update();
+            table.any(self.target).cloned()
         };
-        // The sender is dropped when this host stops.
-        timeout_at(host_wait.until, news).await.ok()?.ok()
-    }
-
-    fn start_wait(&self) -> Option<HostWait> {
-        let Ok(permit) = self.router.wait_permits.clone().try_acquire_owned() else {
-            tracing::debug!(
-                limit = WAITING_CALLS_MAX,
-                "too many calls wait for a host; one fails at once"
-            );
-            return None;
+        let is_current = match (&self.route, &known) {
+            (Some(route), Some(candidates)) => route.has_candidates(candidates),
+            (_, known) => known.is_none(),
         };
-        let deadline = self.router.clock.instant(self.call.deadline);
-        let mut host_wait = HostWait {
-            table: self.router.table.clone(),
-            bus: self.router.bus.clone(),
-            until: deadline.min(Instant::now() + HOST_WAIT_MAX),
-            _permit: permit,
-        };
-        // Changes since the start of the call count too.
-        host_wait.table.mark_changed();
-        Some(host_wait)
+        if !is_current {
+            // The table has changed since the last attempt.
+            return Some(());
+        }
+        tokio::select! {
+            biased;
+            // The sender is dropped when this host stops.
+            changed = host_wait.table.changed() => changed.ok(),
+            waited = host_wait.bus.wait(known.is_some()) => waited,
+        }
     }
 
     /// Updates the candidates from the current routing table.
@@ -189,6 +226,50 @@ impl CallAttempts<'_> {
     }
 }
 
+impl BusWait {
+    /// Waits until an attempt has a chance: for the bus, or for a pause if that is up. `None` if
+    /// that takes too long.
+    pub(super) async fn next(&mut self) -> Option<()> {
+        self.wait(true).await
+    }
+
+    /// Waits for a change of the bus, and for a pause at most if the bus is up and hosts are known.
+    async fn wait(&mut self, has_hosts: bool) -> Option<()> {
+        if self.permit.is_none() {
+            self.start()?;
+        }
+        if Instant::now() >= self.until {
+            return None;
+        }
+        let is_up = self.status.borrow_and_update().is_connected();
+        let changed = timeout_at(self.until, self.status.changed());
+        if !is_up || !has_hosts {
+            return changed.await.ok()?.ok();
+        }
+        let pause = sleep(self.pause);
+        self.pause = (self.pause * 2).min(RETRY_PAUSE_MAX);
+        tokio::select! {
+            biased;
+            changed = changed => changed.ok()?.ok(),
+            () = pause => Some(()),
+        }
+    }
+
+    /// Takes the permit, and bounds the wait.
+    fn start(&mut self) -> Option<()> {
+        let Ok(permit) = self.permits.clone().try_acquire_owned() else {
+            tracing::debug!(
+                limit = WAITING_CALLS_MAX,
+                "too many calls wait for a host; one fails at once"
+            );
+            return None;
+        };
+        self.permit = Some(permit);
+        self.until = self.until.min(Instant::now() + HOST_WAIT_MAX);
+        Some(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::Future;
@@ -200,6 +281,7 @@ mod tests {
     use weft_membership::routing::Router;
 
     use super::*;
+    use crate::bus_return::SETTLE_TIME;
     use crate::test_support::{OTHER, OWN, TestMembership, host};
 
     const THIRD: HostId = HostId::from_key([3; 32]);
@@ -226,6 +308,18 @@ mod tests {
                 table,
                 bus,
             }
+        }
+
+        fn lose_bus(&self) {
+            let since = Instant::now();
+            let reason = None;
+            self.bus
+                .send_replace(Status::Disconnected { since, reason });
+        }
+
+        fn return_bus(&self) {
+            let since = Instant::now();
+            self.bus.send_replace(Status::Connected { since });
         }
 
         /// Receives the inventory of a host that has the target.
@@ -266,7 +360,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_whose_host_was_lost_goes_to_the_one_that_takes_its_place() {
-        for (is_idempotent, outcome) in [(false, Outcome::NoResponders), (true, Outcome::Lost)] {
+        let refused = Outcome::NotRun(FailureCode::Unreachable);
+        for (is_idempotent, outcome) in [(false, refused), (true, Outcome::Lost)] {
             let mut caller = Caller::new();
             caller.discover(OTHER);
             let router = caller.router.clone();
@@ -298,15 +393,84 @@ mod tests {
         let router = caller.router.clone();
         let mut attempts = call(&router, false);
         assert!(now(attempts.next()).is_some());
-        attempts.outcome(Outcome::NotSent);
-        // Changes before the wait are looked at once.
-        assert!(now(attempts.next()).is_some());
+        caller.lose_bus();
         attempts.outcome(Outcome::NotSent);
         assert_eq!(now(attempts.next()), None, "the bus is unavailable");
-        let since = Instant::now();
-        caller.bus.send_replace(Status::Connected { since });
+        tokio::time::advance(RETRY_PAUSE_MAX).await;
+        assert_eq!(now(attempts.next()), None, "the bus is still unavailable");
+        caller.return_bus();
         let attempt = now(attempts.next()).expect("the bus is available");
         assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_whose_bus_returned_unnoticed_is_sent_again_soon() {
+        for outcome in [Outcome::NotSent, Outcome::BusLost] {
+            let mut caller = Caller::new();
+            caller.discover(OTHER);
+            let router = caller.router.clone();
+            let mut attempts = call(&router, true);
+            let began = Instant::now();
+            for attempt in 1..=3 {
+                assert_eq!(attempts.next().await.map(|attempt| attempt.host), Ok(OTHER));
+                attempts.outcome(outcome);
+                assert!(began.elapsed() <= attempt * RETRY_PAUSE_MAX, "{outcome:?}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hosts_without_responders_are_tried_again_until_they_are_back() {
+        for outcome in [Outcome::NoResponders, Outcome::NotBack] {
+            let mut caller = Caller::new();
+            caller.discover(OTHER);
+            let router = caller.router.clone();
+            let mut attempts = call(&router, false);
+            let began = Instant::now();
+            let mut tries = 0_u32;
+            while began.elapsed() < HOST_WAIT_MAX / 2 {
+                assert_eq!(attempts.next().await.map(|attempt| attempt.host), Ok(OTHER));
+                attempts.outcome(outcome);
+                tries += 1;
+            }
+            let least = HOST_WAIT_MAX.as_millis() / 2 / RETRY_PAUSE_MAX.as_millis();
+            assert!(u128::from(tries) >= least, "{tries}");
+            assert!(
+                u128::from(tries) <= least + 5,
+                "each after a pause: {tries}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_to_hosts_without_responders_fails_in_time() {
+        let mut caller = Caller::new();
+        caller.discover(OTHER);
+        let router = caller.router.clone();
+        let mut attempts = call(&router, false);
+        let began = Instant::now();
+        let code = loop {
+            match attempts.next().await {
+                Ok(_) => attempts.outcome(Outcome::NoResponders),
+                Err(code) => break code,
+            }
+        };
+        assert_eq!(code, FailureCode::Unreachable);
+        assert!(began.elapsed() <= HOST_WAIT_MAX + RETRY_PAUSE_MAX);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn missing_responders_prove_nothing_soon_after_a_return_of_the_bus() {
+        let caller = Caller::new();
+        let outcome = |outcome| caller.router.after_return(outcome);
+        assert_eq!(outcome(Outcome::NoResponders), Outcome::NotBack);
+        assert_eq!(outcome(Outcome::Lost), Outcome::Lost);
+        tokio::time::advance(SETTLE_TIME).await;
+        assert_eq!(outcome(Outcome::NoResponders), Outcome::NoResponders);
+        caller.lose_bus();
+        assert!(!caller.router.is_bus_up());
+        caller.return_bus();
+        assert_eq!(outcome(Outcome::NoResponders), Outcome::NotBack);
     }
 
     #[tokio::test(start_paused = true)]

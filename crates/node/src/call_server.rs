@@ -12,6 +12,7 @@ use weft_link::{AdmittedCall, CallServer, LinkFailure, RejectReason, boxed, repl
 use weft_telemetry::chain;
 use weft_wire::{Envelope, FailureCode, Frame, FrameError, Held, Kind, Request};
 
+use crate::bus_return;
 use crate::claim_check::{ClaimChecks, FetchedFrame, OutgoingMessage, PendingReply};
 use crate::dedup::Dedup;
 use crate::host_tasks::HostTasks;
@@ -82,7 +83,8 @@ impl CallListener {
             Ok(_) => {
                 // An empty reply still reports that the frame was processed.
                 let answer = self.server.answer(frame).await.unwrap_or_default();
-                self.publish(reply, answer.into()).await;
+                let deadline = arrived + bus_return::SETTLE_TIME;
+                self.publish(reply, answer.into(), deadline).await;
             }
             Err(error) => self.reject_frame(&error, reply).await,
         }
@@ -144,14 +146,16 @@ impl CallListener {
     /// Sends the reply to a call, offloaded if it exceeds a message.
     async fn send_reply(&self, pending: &PendingReply<'_>, reply: &Subject, answer: Vec<u8>) {
         let OutgoingMessage { message, fetched } = self.claim_checks.offload_reply(pending, answer);
-        self.publish(reply, message).await;
+        self.publish(reply, message, pending.deadline()).await;
         if let Some(fetched) = fetched {
             fetched.await;
         }
     }
 
-    async fn publish(&self, reply: &Subject, answer: Bytes) {
-        if let Err(error) = self.bus.publish(reply, None, answer).await {
+    /// Sends a reply, once the bus is there.
+    async fn publish(&self, reply: &Subject, answer: Bytes, deadline: Instant) {
+        let sent = bus_return::send_reply(&self.bus, reply, answer, deadline);
+        if let Err(error) = sent.await {
             // The caller has a deadline.
             tracing::warn!(%error, "a reply was not sent to another host");
         }
@@ -160,7 +164,7 @@ impl CallListener {
     /// Counts an invalid frame, and sends an empty reply to it.
     async fn reject_frame(&self, error: &FrameError, reply: &Subject) {
         self.server.rejected().count_frame(error);
-        self.publish(reply, Bytes::new()).await;
+        self.publish(reply, Bytes::new(), Instant::now()).await;
     }
 
     fn reject(&self, reason: RejectReason, detail: &str) {

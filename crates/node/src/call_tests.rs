@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use weft_bus::local::{LocalNetwork, LocalOptions};
+use weft_bus::nats::RECONNECT_PAUSE_MAX;
 use weft_bus::{Lane, Scope};
 use weft_ingress::ForwardedRequests;
 use weft_link::stream_table::{Ended, Kind, Receiver, Sender};
@@ -47,12 +48,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// The bound of every wait.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Components that return their arguments (`echo`) or the chunks of their stream (`relay`), never
-/// return (`hang`), or have no place (`busy`).
+/// Components that return their arguments at once (`echo`) or at the end of all waits (`wait`), or
+/// return the chunks of their stream (`relay`), never return (`hang`), or have no place (`busy`).
 #[derive(Clone)]
 struct Components {
     /// The numbers of the running calls.
     running: watch::Sender<Vec<u64>>,
+    /// True once calls of `wait` return.
+    ended_waits: watch::Sender<bool>,
     rejected: Arc<RejectedFrames>,
 }
 
@@ -65,6 +68,7 @@ impl Components {
     fn new() -> Self {
         Self {
             running: watch::Sender::default(),
+            ended_waits: watch::Sender::default(),
             rejected: Arc::default(),
         }
     }
@@ -75,8 +79,17 @@ impl Components {
         let _running = Running(self.running.clone(), request.call);
         match request.target.function {
             "echo" => reply_frame(request, None, &Ok(request.payload.to_vec())),
+            "wait" => {
+                let mut waits = self.ended_waits.subscribe();
+                let _ = waits.wait_for(|has_ended| *has_ended).await;
+                reply_frame(request, None, &Ok(request.payload.to_vec()))
+            }
             _ => pending().await,
         }
+    }
+
+    fn end_waits(&self) {
+        self.ended_waits.send_replace(true);
     }
 
     /// Waits until so many calls run, and returns their numbers.
@@ -214,7 +227,7 @@ impl Pair {
             claim_checks.clone(),
             tasks.clone(),
         );
-        let messages = bus.subscribe(&subjects.channels).await;
+        let messages = channels.subscribe().await;
         let none = server(&Components::new(), &claim_checks, &tasks);
         tasks.spawn(channels.serve(messages, none, stop.clone()));
         let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start(), 0);
@@ -301,7 +314,7 @@ async fn serve(
         claim_checks.clone(),
         tasks.clone(),
     );
-    let messages = bus.subscribe(&subjects.channels).await;
+    let messages = channels.subscribe().await;
     let streams = server(components, &claim_checks, tasks);
     tasks.spawn(channels.serve(messages, streams, stop.clone()));
     claim_checks
@@ -422,7 +435,7 @@ async fn an_offloaded_chunk_is_fetched_from_the_other_end_of_its_channel_only() 
     let stranger = HostId::from_key([9; 32]);
     let bus = pair.network.join("stranger", &scope).lane(Lane::Calls);
     let subjects = Subjects::new(&scope, stranger).unwrap();
-    let mut messages = bus.subscribe(&subjects.channels).await;
+    let mut messages = bus.subscribe(&subjects.callee_ends).await;
     let mut channel = pair.client.channels.open(stranger, 1).unwrap();
     channel.send(Bytes::new()).await.unwrap();
     let opened = messages.next_message().await.unwrap();
@@ -520,6 +533,88 @@ async fn a_call_whose_bus_is_lost_fails_without_its_deadline() {
             "streaming: {is_streaming}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_of_a_call_that_runs_outlasts_the_loss_of_the_bus() {
+    for is_streaming in [false, true] {
+        for cut in [
+            &["callee"][..],
+            &["callee", "caller"],
+            &["caller", "callee"],
+        ] {
+            let pair = Pair::new().await;
+            let call = async {
+                match is_streaming {
+                    false => pair.call("wait", b"a").await,
+                    true => pair.call_streaming("wait", b"a").await,
+                }
+            };
+            let outage = async {
+                pair.components.wait_for_running(1).await;
+                cut.iter().for_each(|host| pair.network.disconnect(host));
+                pair.components.end_waits();
+                pair.components.wait_for_running(0).await;
+                for host in cut {
+                    tokio::time::sleep(RECONNECT_PAUSE_MAX / 2).await;
+                    pair.network.connect(host);
+                }
+            };
+            let both = async { tokio::join!(call, outage) };
+            let (result, ()) = timeout(WAIT_MAX, both).await.unwrap();
+            let context = format!("streaming: {is_streaming}, cut: {cut:?}");
+            assert_eq!(result.expect(&context), b"a"[..], "{context}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_reaches_a_host_that_returns_later() {
+    for is_streaming in [false, true] {
+        let pair = Pair::new().await;
+        pair.network.disconnect("callee");
+        let call = async {
+            match is_streaming {
+                false => pair.call("echo", b"a").await,
+                true => pair.call_streaming("echo", b"a").await,
+            }
+        };
+        let back = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            pair.network.connect("callee");
+            Instant::now()
+        };
+        let (result, returned) = tokio::join!(call, back);
+        assert_eq!(result.unwrap(), b"a"[..], "streaming: {is_streaming}");
+        assert!(returned.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_to_a_certain_host_waits_for_the_bus() {
+    let pair = Pair::new().await;
+    pair.network.disconnect("caller");
+    let call = outgoing("echo", b"a");
+    let exchange = pair.client.exchange(&call, Some(OTHER));
+    let back = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        pair.network.connect("caller");
+    };
+    let (reply, ()) = tokio::join!(exchange, back);
+    let (frame, host) = reply.unwrap();
+    assert_eq!((result(&frame).unwrap(), host), (b"a".to_vec(), OTHER));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_was_opened_after_the_return_has_no_gap() {
+    let pair = Pair::new().await;
+    pair.network.disconnect("caller");
+    pair.network.connect("caller");
+    // The task that delivers to the channels has not run yet.
+    let mut channel = pair.client.channels.open(OTHER, 1).unwrap();
+    channel.send(Bytes::new()).await.unwrap();
+    let received = timeout(WAIT_MAX, channel.receive()).await;
+    assert!(received.is_err(), "{received:?}");
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
-use weft_bus::{Bus, Lane, SubjectError, Subscription};
+use tokio::time::{Instant, sleep, timeout};
+use weft_bus::{Bus, Lane, RequestError, SubjectError, Subscription};
 use weft_control::bus_rpc::{self, Answer, BusRpcError, Request};
 use weft_lattice_config::placement;
 use weft_membership::message::HostState;
 use weft_membership::{HostId, TICK_EVERY};
 
+use crate::bus_return::{REQUEST_PAUSE, is_settling};
 use crate::cluster_view::ClusterView;
 use crate::inventory_publisher::holdings;
 use crate::membership_task::MembershipSnapshot;
@@ -108,7 +109,7 @@ impl Joined {
         })
     }
 
-    /// Sends a request to another host.
+    /// Sends a request to another host, again if that is not back on the bus yet.
     ///
     /// # Errors
     /// An [`BusRpcError`]; a refusal of the other host is an answer.
@@ -117,13 +118,18 @@ impl Joined {
         host: HostId,
         request: Request,
     ) -> Result<Answer, BusRpcError> {
-        bus_rpc::request(
-            &self.bus(),
-            host,
-            request,
-            Instant::now() + REQUEST_WAIT_MAX,
-        )
-        .await
+        let (bus, deadline) = (self.bus(), Instant::now() + REQUEST_WAIT_MAX);
+        loop {
+            let answer = bus_rpc::request(&bus, host, request.clone(), deadline).await;
+            let is_absent = matches!(
+                answer,
+                Err(BusRpcError::Bus(RequestError::NoResponders { .. }))
+            );
+            if !is_absent || !is_settling(&bus.status().borrow()) {
+                return answer;
+            }
+            sleep(REQUEST_PAUSE).await;
+        }
     }
 
     /// The subscriptions to requests for this host and to discovery.

@@ -14,6 +14,7 @@ use weft_membership::Random;
 use weft_membership::routing::{Outcome, Probe};
 use weft_wire::{Frame, Renew, SessionId};
 
+use crate::bus_return::is_settling;
 use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::host_tasks::HostTasks;
@@ -74,6 +75,9 @@ impl HealthProbe {
         let answered = self.bus.request(&subject, Bytes::from(request), until);
         let outcome = match answered.await {
             Ok(_) => Outcome::Answered,
+            Err(RequestError::NoResponders { .. }) if is_settling(&self.bus.status().borrow()) => {
+                Outcome::NotBack
+            }
             Err(RequestError::NoResponders { .. }) => Outcome::NoResponders,
             Err(RequestError::Deadline { .. }) => Outcome::TimedOut,
             Err(RequestError::ConnectionLost { .. }) => Outcome::BusLost,

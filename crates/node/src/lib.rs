@@ -31,6 +31,7 @@
 
 mod artifact_fetcher;
 mod bus_channel;
+mod bus_return;
 mod call_client;
 mod call_routing;
 mod call_server;

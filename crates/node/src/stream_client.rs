@@ -4,28 +4,32 @@
 use std::pin::pin;
 
 use bytes::Bytes;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use weft_bus::PublishError;
 use weft_link::RemoteSide;
 use weft_membership::routing::Outcome;
 use weft_wire::{FailureCode, Frame};
 
 use crate::bus_channel::{BusChannels, Channel, Received};
+use crate::bus_return::LATE_REPLY_WAIT_MAX;
 use crate::call_client::{AttemptTransport, CallAttempt};
 use crate::liveness::HostLife;
 
 /// The attempts of one streaming call.
 pub(super) struct ChannelTransport<'a> {
     channels: &'a BusChannels,
+    /// True if the call may run twice.
+    is_idempotent: bool,
     remote: RemoteSide,
     /// The channel of the last attempt, if frames may follow its reply.
     channel: Option<Channel>,
 }
 
 impl<'a> ChannelTransport<'a> {
-    pub(super) fn new(channels: &'a BusChannels, remote: RemoteSide) -> Self {
+    pub(super) fn new(channels: &'a BusChannels, remote: RemoteSide, is_idempotent: bool) -> Self {
         Self {
             channels,
+            is_idempotent,
             remote,
             channel: None,
         }
@@ -48,11 +52,18 @@ impl<'a> ChannelTransport<'a> {
             return Err(outcome_of(&error));
         }
         let mut has_sent_all = false;
+        // The end of the wait for a late reply, after the loss of the connection.
+        let mut late_until: Option<Instant> = None;
         loop {
             tokio::select! {
+                biased;
                 received = channel.receive() => match received {
                     Received::NoListener => return Err(Outcome::NoResponders),
-                    Received::Gap => return Err(Outcome::BusLost),
+                    // The reply waits for the bus, so it may still come.
+                    Received::Reconnected if self.may_reply_late() => {
+                        late_until = Some(Instant::now() + LATE_REPLY_WAIT_MAX);
+                    }
+                    Received::Reconnected | Received::Gap => return Err(Outcome::BusLost),
                     Received::Frame { bytes, is_last } => match Frame::decode(&bytes) {
                         Ok(Frame::Reply(_) | Frame::HttpReply(_) | Frame::Held(_)) => {
                             if is_last {
@@ -72,8 +83,20 @@ impl<'a> ChannelTransport<'a> {
                     },
                     None => has_sent_all = true,
                 },
+                () = sleep_until(late_until.unwrap_or(attempt.until)) => {
+                    return Err(match late_until {
+                        Some(_) => Outcome::BusLost,
+                        None => Outcome::TimedOut,
+                    });
+                }
             }
         }
+    }
+
+    /// True if a reply may follow after the bus has returned: no frame but the first was sent or
+    /// received, so none is missing. A call that may run twice is sent again instead.
+    fn may_reply_late(&self) -> bool {
+        !self.is_idempotent && self.remote.is_untouched()
     }
 }
 
@@ -129,7 +152,7 @@ pub(super) async fn forward_frames(
 /// Passes a frame to its side. Returns whether more may follow.
 pub(super) fn receive_frame(received: &Received, remote: &mut RemoteSide) -> bool {
     match received {
-        Received::NoListener | Received::Gap => {
+        Received::NoListener | Received::Reconnected | Received::Gap => {
             remote.lose();
             false
         }

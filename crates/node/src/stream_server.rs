@@ -3,15 +3,16 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weft_ingress::ForwardedRequests;
 use weft_link::{Answer, CallEnd, CallServer, CallSide, Role, serve_streams};
-use weft_wire::{Frame, Held, Request};
+use weft_wire::{Frame, Held, HttpRequest, Request};
 
-use crate::bus_channel::{Accepted, Channel};
+use crate::bus_channel::{Accepted, Channel, Received};
 use crate::call_server::{admit_offloaded, fetched_request};
 use crate::claim_check::{ClaimChecks, OutgoingMessage, PendingReply};
 use crate::stream_client::{forward_frames, receive_frame};
@@ -24,6 +25,31 @@ pub(super) struct StreamServer {
     pub(super) claim_checks: ClaimChecks,
 }
 
+/// The terms of sending a reply.
+struct ReplyTerms<'a> {
+    /// The call whose reply may exceed a message.
+    pending: Option<&'a PendingReply<'a>>,
+    /// The time at which the caller stops waiting.
+    deadline: Instant,
+}
+
+impl<'a> ReplyTerms<'a> {
+    fn of_call(pending: &'a PendingReply<'a>) -> Self {
+        Self {
+            pending: Some(pending),
+            deadline: pending.deadline(),
+        }
+    }
+
+    fn of_http(request: &HttpRequest<'_>, arrived: Instant) -> Self {
+        let allowed = Duration::from_millis(request.deadline_ms.into());
+        Self {
+            pending: None,
+            deadline: arrived + allowed,
+        }
+    }
+}
+
 /// Where the reply of a call goes.
 type ReplySender = oneshot::Sender<Answer<CallEnd>>;
 
@@ -34,21 +60,24 @@ impl StreamServer {
         let arrived = Instant::now();
         match Frame::decode(&frame) {
             Ok(Frame::Request(request)) => {
-                let pending = Some(PendingReply::new(&request, arrived));
+                let pending = PendingReply::new(&request, arrived);
                 let work = |side, reply| serve_streams(&*self.server, side, &request, reply);
-                self.carry(channel, request.call, pending, work).await;
+                let reply = ReplyTerms::of_call(&pending);
+                self.carry(channel, request.call, reply, work).await;
             }
             Ok(Frame::Held(held)) => match held.request() {
                 Ok(head) => {
-                    let pending = Some(PendingReply::new(&head, arrived));
+                    let pending = PendingReply::new(&head, arrived);
                     let work = |side, reply| self.serve_offloaded(side, &held, &head, reply);
-                    self.carry(channel, head.call, pending, work).await;
+                    let reply = ReplyTerms::of_call(&pending);
+                    self.carry(channel, head.call, reply, work).await;
                 }
                 Err(error) => self.server.rejected().count_frame(&error),
             },
             Ok(Frame::HttpRequest(request)) => {
                 let work = |side, reply| self.http.serve(side, &frame, reply);
-                self.carry(channel, request.call, None, work).await;
+                let reply = ReplyTerms::of_http(&request, arrived);
+                self.carry(channel, request.call, reply, work).await;
             }
             // A late frame of a call that is over.
             Ok(_) => {}
@@ -74,31 +103,38 @@ impl StreamServer {
         CallEnd::reject(head, failure, reply);
     }
 
-    /// Makes a call by `work`, and carries its frames until both sides are done. `pending` is for a
-    /// reply that exceeds a message.
+    /// Makes a call by `work`, and carries its frames until both sides are done.
     async fn carry<W: Future<Output = ()>>(
         &self,
         mut channel: Channel,
         call: u64,
-        pending: Option<PendingReply<'_>>,
+        terms: ReplyTerms<'_>,
         work: impl FnOnce(Arc<CallSide>, ReplySender) -> W,
     ) {
         let (side, mut remote) = CallSide::with_remote(Role::Exporter, call);
         let (sender, mut answer) = oneshot::channel();
         let mut work = pin!(work(side, sender));
         let (mut is_done, mut has_sent_all) = (false, false);
+        let mut has_sent = false;
         let answer = loop {
             tokio::select! {
                 biased;
                 answer = &mut answer => break answer,
-                received = channel.receive() => if !receive_frame(&received, &mut remote) {
+                received = channel.receive() => match received {
+                    // No frame but the first was due, so none is missing.
+                    Received::Reconnected if remote.is_untouched() && !has_sent => {}
                     // The caller does not wait any more.
-                    return;
+                    received => if !receive_frame(&received, &mut remote) {
+                        return;
+                    }
                 },
                 outgoing = remote.next(), if !has_sent_all => match outgoing {
-                    Some(outgoing) => if !channel.send_stream_frame(outgoing).await {
-                        return;
-                    },
+                    Some(outgoing) => {
+                        has_sent = true;
+                        if !channel.send_stream_frame(outgoing).await {
+                            return;
+                        }
+                    }
                     None => has_sent_all = true,
                 },
                 () = &mut work, if !is_done => is_done = true,
@@ -107,8 +143,8 @@ impl StreamServer {
         match answer {
             Ok(Answer::Streaming(reply)) => {
                 channel.abandon_on_drop(Some(call));
-                let reply = self.message(pending.as_ref(), reply);
-                if channel.send(reply).await.is_err() {
+                let reply = self.message(&terms, reply);
+                if channel.send_reply(reply, terms.deadline).await.is_err() {
                     return;
                 }
                 let work = async {
@@ -120,20 +156,22 @@ impl StreamServer {
                 tokio::join!(work, frames);
             }
             Ok(Answer::Ended(CallEnd::Frame(reply))) => {
-                let reply = self.message(pending.as_ref(), reply);
+                let reply = self.message(&terms, reply);
                 // Frames about abandoned streams go before the reply, which is the last frame.
                 while let Some(outgoing) = remote.try_next() {
                     channel.send_stream_frame(outgoing).await;
                 }
-                // The caller has a deadline.
-                let _ = channel.send_last(reply).await;
+                if let Err(error) = channel.send_last(reply, terms.deadline).await {
+                    // The caller has a deadline.
+                    tracing::warn!(%error, "a reply was not sent to another host");
+                }
             }
             Ok(Answer::Ended(CallEnd::Failed(_))) | Err(_) => {}
         }
     }
 
-    fn message(&self, pending: Option<&PendingReply<'_>>, reply: Vec<u8>) -> OutgoingMessage {
-        match pending {
+    fn message(&self, terms: &ReplyTerms<'_>, reply: Vec<u8>) -> OutgoingMessage {
+        match terms.pending {
             Some(pending) => self.claim_checks.offload_reply(pending, reply),
             // The head of a response is bounded below a message.
             None => Bytes::from(reply).into(),

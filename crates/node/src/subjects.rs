@@ -67,8 +67,10 @@ pub(super) struct Subjects {
     pub(super) claims: Pattern,
     /// Requests for records and artifacts of this host.
     pub(super) peer_requests: Pattern,
-    /// Frames to this host's ends of channels.
-    pub(super) channels: Pattern,
+    /// Frames to the ends of channels that this host opened.
+    pub(super) caller_ends: Pattern,
+    /// Frames to the ends of channels that other hosts opened.
+    pub(super) callee_ends: Pattern,
 }
 
 impl Subjects {
@@ -80,6 +82,10 @@ impl Subjects {
         let me = me.to_string();
         let all = |kind| scope.pattern(&[Part::Name(kind), Part::Any]);
         let own = |kind| scope.pattern(&[Part::Name(kind), Part::Name(&me)]);
+        let ends = |end: ChannelEnd| {
+            let end = Part::Name(end.name());
+            scope.pattern(&[Part::Name(CHANNELS), Part::Name(&me), Part::Any, end])
+        };
         Ok(Self {
             heartbeat: scope.subject(&[HEARTBEATS, &me])?,
             heartbeats: all(HEARTBEATS)?,
@@ -89,12 +95,8 @@ impl Subjects {
             calls: own(CALLS)?,
             claims: own(CLAIMS)?,
             peer_requests: own(PEER_REQUESTS)?,
-            channels: scope.pattern(&[
-                Part::Name(CHANNELS),
-                Part::Name(&me),
-                Part::Any,
-                Part::Any,
-            ])?,
+            caller_ends: ends(ChannelEnd::Caller)?,
+            callee_ends: ends(ChannelEnd::Callee)?,
             scope: scope.clone(),
             me,
             calls_by_host: Arc::default(),

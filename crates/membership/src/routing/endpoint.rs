@@ -114,7 +114,7 @@ impl Endpoint {
                 self.on_answer(now);
             }
             // Caused by the bus, or reported by the view more precisely than by a call.
-            Outcome::NotSent | Outcome::BusLost | Outcome::Lost => {}
+            Outcome::NotBack | Outcome::NotSent | Outcome::BusLost | Outcome::Lost => {}
         }
     }
 

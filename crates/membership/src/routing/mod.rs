@@ -12,11 +12,12 @@
 //!    none. Unresponsive hosts are ejected, and get only probes while another host is left.
 //! 3. A call that certainly has not run is sent to another host, within the deadline. One that may
 //!    have run is sent again only if it is idempotent; otherwise it fails with `maybe-executed`.
-//! 4. A call is sent to a host at most once unless the bus was lost meanwhile, and to at most
+//! 4. A call reaches a host at most once unless the bus was lost meanwhile, and at most
 //!    [`ATTEMPTS_MAX`] hosts. Repeated calls are bounded by a budget: a fifth of all calls plus
 //!    [`RETRIES_SAVED_MAX`].
-//! 5. A call whose hosts were all lost can continue, when other hosts appear or the bus returns
-//!    ([`Decision::NoCandidate`]). The caller chooses how long to wait for that.
+//! 5. A call whose hosts were all lost, or had no responders, can continue at other hosts, or at the
+//!    same ones when they are back ([`Decision::NoCandidate`]). The caller chooses how often to try
+//!    and how long to wait for that.
 
 mod endpoint;
 mod outcome;

@@ -11,6 +11,9 @@ pub enum Outcome {
     NotRun(FailureCode),
     /// The bus reported no responders at the host. The call has not run.
     NoResponders,
+    /// The bus reported no responders at the host soon after the bus had returned: the host's own
+    /// connection may not be back yet. The call has not run.
+    NotBack,
     /// The call was not sent because the bus is down. The call has not run.
     NotSent,
     /// The time of the attempt ran out. The call may have run, or may still be running.
@@ -36,12 +39,17 @@ impl Outcome {
         }
     }
 
+    /// True if the call may have reached a host.
+    pub(super) const fn has_reached_host(self) -> bool {
+        !matches!(self, Self::NoResponders | Self::NotBack | Self::NotSent)
+    }
+
     /// True if the call may have run.
     #[must_use]
     pub const fn may_have_run(self) -> bool {
         match self {
             Self::Answered | Self::TimedOut | Self::Lost | Self::BusLost => true,
-            Self::NotRun(_) | Self::NoResponders | Self::NotSent => false,
+            Self::NotRun(_) | Self::NoResponders | Self::NotBack | Self::NotSent => false,
         }
     }
 }

@@ -34,7 +34,9 @@ pub enum Decision {
     /// Send the call.
     Send(Attempt),
     /// No host is left to try: all known ones were tried, or the bus is down. The call can continue
-    /// after [`Route::renew`]; a caller that does not wait fails with this code.
+    /// after [`Route::renew`]; a caller that does not wait fails with this code. A caller that waits
+    /// renews after each change of the table or the bus, and now and then, because a host without
+    /// responders may be back.
     NoCandidate(FailureCode),
     /// Fail the call with this code.
     GiveUp(FailureCode),
@@ -53,8 +55,8 @@ pub struct Attempt {
 ///
 /// Alternate [`next`](Self::next), which returns the next step, and [`outcome`](Self::outcome),
 /// which records the result, until the call is answered or has failed. No host is tried twice
-/// unless the bus was lost meanwhile, and there are at most [`ATTEMPTS_MAX`] attempts. Dropping the
-/// route abandons the call. A route does not allocate.
+/// unless it had no responders or the bus was lost meanwhile, and at most [`ATTEMPTS_MAX`] attempts
+/// reach a host. Dropping the route abandons the call. A route does not allocate.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -97,8 +99,15 @@ pub struct Route {
     /// Indices of tried candidates, in order; the first `tried_count` are valid.
     tried: [usize; ATTEMPTS_MAX],
     tried_count: usize,
-    /// Number of attempts. Above `tried_count` if some tried candidates are no longer known.
+    /// The tried candidates that had no responders, which may be back after a renewal.
+    absent: [bool; ATTEMPTS_MAX],
+    /// True if the bus returned so recently that an absent candidate may be about to return.
+    is_settling: bool,
+    /// Number of attempts that may have reached a host. Above `tried_count` if some tried candidates
+    /// are no longer known.
     attempts: usize,
+    /// True once the call was added to the retry budget.
+    has_deposited: bool,
     /// True if the bus was down at the last attempt, which affects all candidates.
     is_bus_down: bool,
     /// The attempt without an outcome yet.
@@ -130,7 +139,10 @@ impl Route {
             random,
             tried: [0; ATTEMPTS_MAX],
             tried_count: 0,
+            absent: [false; ATTEMPTS_MAX],
+            is_settling: false,
             attempts: 0,
+            has_deposited: false,
             is_bus_down: false,
             in_flight: None,
             progress: Progress::default(),
@@ -155,7 +167,10 @@ impl Route {
             return Decision::NoCandidate(self.progress.code());
         }
         let Some(selection) = self.select(now) else {
-            return self.progress.without_candidates();
+            return match self.is_settling {
+                true => Decision::NoCandidate(self.progress.code()),
+                false => self.progress.without_candidates(),
+            };
         };
         if self.may_send() {
             return Decision::Send(self.send(selection, now));
@@ -174,24 +189,35 @@ impl Route {
         endpoint.on_outcome(outcome, now, &mut self.random);
         self.release(in_flight);
         self.progress.on_outcome(outcome, self.call.repeat);
-        if matches!(outcome, Outcome::NotSent | Outcome::BusLost) {
+        match outcome {
             // The host was not really tried.
-            self.is_bus_down = true;
-            self.tried_count -= 1;
+            Outcome::NotSent | Outcome::BusLost => {
+                self.is_bus_down = true;
+                self.tried_count -= 1;
+            }
+            Outcome::NoResponders | Outcome::NotBack => {
+                self.absent[self.tried_count - 1] = true;
+                self.is_settling |= outcome == Outcome::NotBack;
+            }
+            Outcome::Answered | Outcome::NotRun(_) | Outcome::TimedOut | Outcome::Lost => {}
         }
-        if outcome == Outcome::NotSent {
+        if !outcome.has_reached_host() {
             self.attempts -= 1;
         }
     }
 
-    /// Continues with new candidates, or with the same ones after the bus has returned. Candidates
-    /// that were tried are not tried again, unless they restarted or were unavailable since.
+    /// Continues with new candidates, or with the same ones after a while. Candidates that were
+    /// tried are not tried again, unless they restarted or were unavailable since, or had no
+    /// responders.
     pub fn renew(&mut self, candidates: Arc<Candidates>) {
         self.abandon();
-        self.is_bus_down = false;
+        (self.is_bus_down, self.is_settling) = (false, false);
         let mut remaining = 0;
         for nth in 0..self.tried_count {
             let tried = self.candidates.endpoint(self.tried[nth]);
+            if std::mem::take(&mut self.absent[nth]) {
+                continue;
+            }
             if let Some(index) = candidates.position(tried) {
                 self.tried[remaining] = index;
                 remaining += 1;
@@ -201,13 +227,22 @@ impl Route {
         self.candidates = candidates;
     }
 
-    /// Number of attempts.
+    /// True if these are the candidates of the route.
+    #[must_use]
+    pub fn has_candidates(&self, candidates: &Arc<Candidates>) -> bool {
+        Arc::ptr_eq(&self.candidates, candidates)
+    }
+
+    /// Number of attempts that may have reached a host.
     #[must_use]
     pub fn attempts(&self) -> usize {
         self.attempts
     }
 
     fn select(&mut self, now: Moment) -> Option<Selection> {
+        if self.tried_count == ATTEMPTS_MAX {
+            return None;
+        }
         Selector {
             candidates: &self.candidates,
             tried: &self.tried[..self.tried_count],
@@ -222,9 +257,10 @@ impl Route {
 
     /// True if the call may be sent: always the first time, then if it is free or the budget covers
     /// it.
-    fn may_send(&self) -> bool {
+    fn may_send(&mut self) -> bool {
         let budget = self.candidates.budget();
-        if self.attempts == 0 {
+        if !self.has_deposited {
+            self.has_deposited = true;
             budget.deposit();
             return true;
         }
@@ -291,11 +327,13 @@ impl Progress {
         };
         let code = match outcome {
             Outcome::NotRun(code) => Some(code),
-            Outcome::NoResponders | Outcome::NotSent => Some(FailureCode::Unreachable),
+            Outcome::NoResponders | Outcome::NotBack | Outcome::NotSent => {
+                Some(FailureCode::Unreachable)
+            }
             Outcome::Answered | Outcome::TimedOut | Outcome::Lost | Outcome::BusLost => None,
         };
         // An answer of the bus itself is cheap, and the call has not reached a host.
-        self.needs_budget = !matches!(outcome, Outcome::NoResponders | Outcome::NotSent);
+        self.needs_budget = outcome.has_reached_host();
         if code.map(rank) > self.not_run.map(rank) {
             self.not_run = code;
         }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use weft_control::bus_rpc::{self, Message};
 use weft_membership::message::HostState;
 
 use super::{Api, operator_routes};
 use crate::Joined;
+use crate::bus_return::SETTLE_TIME;
 
 /// The most requests at once: a few operators and their scripts, and as many hosts that forward
 /// requests.
@@ -77,7 +79,10 @@ async fn answer(api: &Api, mesh: &Joined, lattice: &str, message: weft_bus::Mess
     let Ok(bytes) = answer.encode(lattice) else {
         return;
     };
-    if let Err(error) = mesh.bus().publish(&reply, None, Bytes::from(bytes)).await {
+    let deadline = Instant::now() + SETTLE_TIME;
+    let bus = mesh.bus();
+    let sent = bus.publish_until(&reply, None, Bytes::from(bytes), deadline);
+    if let Err(error) = sent.await {
         // The sender has a deadline.
         tracing::warn!(%error, "the answer to a request over the bus was not sent");
     }

@@ -10,9 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use weft_bus::{Bus, RequestError, Subject};
 use weft_membership::HostId;
+use weft_membership::routing::Repeat;
 use weft_wire::{ClaimId, FailureCode, Fetch, Frame, FrameError, Held};
 
 use super::part_bytes_max;
+use crate::bus_return;
 use crate::subjects::Subjects;
 
 /// The most bytes of frames that are being fetched or processed: as many as a host stores for
@@ -168,8 +170,9 @@ impl ClaimFetcher {
             .encode(&mut request)
             .map_err(|_| ClaimFetchError::Mismatched)?;
         let until = range.deadline.min(Instant::now() + FETCH_TIME_MAX);
-        let answer = self.bus.request(range.subject, request.into(), until).await;
-        let answer = answer.map_err(ClaimFetchError::Bus)?;
+        let (subject, repeat) = (range.subject, Repeat::Idempotent);
+        let answer = bus_return::request(&self.bus, subject, request.into(), until, repeat);
+        let answer = answer.await.map_err(ClaimFetchError::Bus)?;
         let Frame::Part(part) = Frame::decode(&answer).map_err(ClaimFetchError::Malformed)? else {
             return Err(ClaimFetchError::Mismatched);
         };

@@ -154,6 +154,11 @@ impl<'a> PendingReply<'a> {
         }
     }
 
+    /// The time at which the importer stops waiting.
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// The reply to a call whose result cannot be sent.
     fn failure_frame(&self, reason: &str) -> Bytes {
         let to = self.request.target.component;

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use thiserror::Error;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use weft_bus::{Bus, Message, Subscription};
 use weft_link::{RejectReason, RejectedFrames};
 use weft_membership::HostId;
 use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 
 use super::part_bytes_max;
+use crate::bus_return;
 
 /// The most bytes of stored frames: those of four calls of the largest size, or of some hundred
 /// ordinary large ones. More are rejected and not queued.
@@ -202,7 +204,9 @@ async fn serve_fetch(bus: &Bus, store: &ClaimStore, rejected: &RejectedFrames, m
     if let Err(error) = encoded {
         return tracing::warn!(%error, "cannot encode a part of a large frame");
     }
-    if let Err(error) = bus.publish(reply, None, answer.into()).await {
+    let deadline = Instant::now() + bus_return::SETTLE_TIME;
+    let sent = bus.publish_until(reply, None, answer.into(), deadline);
+    if let Err(error) = sent.await {
         // The receiver's wait is bounded.
         tracing::debug!(%error, "a part of a large frame was not sent");
     }

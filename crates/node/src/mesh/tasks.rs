@@ -63,7 +63,7 @@ impl Mesh {
         };
         self.tasks.spawn(call_listener.run(calls, stop.clone()));
         self.tasks.spawn(self.channels.serve(
-            bus.subscribe(&self.subjects.channels).await,
+            self.channels.subscribe().await,
             StreamServer {
                 server: server.clone(),
                 http: ForwardedRequests {

@@ -15,6 +15,7 @@ use weft_bus::{Bus, Message, RequestError, Subscription};
 use weft_lattice_config::Digest;
 use weft_membership::HostId;
 use weft_membership::message::Origin;
+use weft_membership::routing::Repeat;
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::desired::DesiredReplica;
@@ -25,6 +26,7 @@ use weft_state::peers::{Catalog, Chunk, ChunkedDownload, ChunkedDownloadError};
 use weft_telemetry::chain;
 use weft_wire::FrameError;
 
+use crate::bus_return;
 use crate::host_tasks::HostTasks;
 use crate::subjects::Subjects;
 
@@ -154,7 +156,8 @@ impl PeerClient {
         // Requests are within the bounds by construction.
         let request = request.map_err(|_| PeerError::Unexpected)?;
         let deadline = Instant::now() + REPLY_WAIT_MAX;
-        let answer = self.bus.request(&subject, Bytes::from(request), deadline);
+        let (request, repeat) = (Bytes::from(request), Repeat::Idempotent);
+        let answer = bus_return::request(&self.bus, &subject, request, deadline, repeat);
         let answer = PeerReply::decode(&answer.await?, lattice)?;
         if (answer.origin.host, answer.origin.sequence) != (peer, sequence) {
             return Err(PeerError::Unexpected);
@@ -254,7 +257,11 @@ async fn serve(
     match answer.encode(client.bus.scope().lattice()) {
         Ok(bytes) => {
             debug_assert!(bytes.len() <= MAX_ANSWER_BYTES);
-            if let Err(error) = client.bus.publish(&reply, None, Bytes::from(bytes)).await {
+            let deadline = Instant::now() + REPLY_WAIT_MAX;
+            let sent = client
+                .bus
+                .publish_until(&reply, None, Bytes::from(bytes), deadline);
+            if let Err(error) = sent.await {
                 // The peer has a deadline.
                 tracing::debug!(error = chain(&error), "a reply to a peer was not sent");
             }

@@ -236,6 +236,7 @@ async fn an_empty_list_with_more_to_come_is_rejected() {
 #[tokio::test(start_paused = true)]
 async fn a_missing_peer_fails_at_once_and_a_silent_one_at_the_deadline() {
     let peers = TestPeers::new();
+    tokio::time::advance(bus_return::SETTLE_TIME).await;
     let start = Instant::now();
     let error = peers.client.list(OTHER).await.unwrap_err();
     assert!(

@@ -66,6 +66,7 @@ fn an_answer_resets_failures_and_other_outcomes_do_not_count() {
         assert!(call(&mut rig, id(1), Repeat::Never, Outcome::Answered));
     }
     for outcome in [
+        Outcome::NotBack,
         Outcome::NotSent,
         Outcome::Lost,
         Outcome::NotRun(weft_wire::FailureCode::Refused),

@@ -13,10 +13,11 @@ use weft_wire::FailureCode;
 use super::support::{DEADLINE, Rig, host_of, replica, replicas, sent};
 use weft_testkit::membership::config;
 
-const OUTCOMES: [Outcome; 8] = [
+const OUTCOMES: [Outcome; 9] = [
     Outcome::NotRun(FailureCode::Busy),
     Outcome::NotRun(FailureCode::Refused),
     Outcome::NoResponders,
+    Outcome::NotBack,
     Outcome::NotSent,
     Outcome::TimedOut,
     Outcome::Lost,
@@ -111,9 +112,10 @@ proptest! {
 #[test]
 fn the_failure_code_reflects_all_attempts() {
     use FailureCode::{Busy, Deadline, MaybeExecuted, Refused, Unreachable};
-    let [busy, refused, nobody, unsent, late, lost, cut, _] = OUTCOMES;
-    let cases: [(Repeat, &[Outcome], FailureCode); 15] = [
+    let [busy, refused, nobody, not_back, unsent, late, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], FailureCode); 16] = [
         (Repeat::Never, &[nobody, nobody], Unreachable),
+        (Repeat::Never, &[not_back, nobody], Unreachable),
         (Repeat::Never, &[unsent], Unreachable),
         (Repeat::Never, &[nobody, unsent], Unreachable),
         (Repeat::Never, &[cut], MaybeExecuted),
@@ -139,9 +141,11 @@ fn the_failure_code_reflects_all_attempts() {
 
 #[test]
 fn a_call_continues_if_every_host_was_lost_and_ends_if_one_answered() {
-    let [busy, refused, nobody, unsent, _, lost, cut, _] = OUTCOMES;
-    let cases: [(Repeat, &[Outcome], bool); 9] = [
+    let [busy, refused, nobody, not_back, unsent, _, lost, cut, _] = OUTCOMES;
+    let cases: [(Repeat, &[Outcome], bool); 11] = [
         (Repeat::Never, &[nobody, nobody], true),
+        (Repeat::Never, &[not_back, not_back], true),
+        (Repeat::Never, &[busy, not_back], true),
         (Repeat::Never, &[unsent], true),
         (Repeat::Idempotent, &[lost, nobody], true),
         (Repeat::Idempotent, &[cut], true),
@@ -164,22 +168,64 @@ fn a_renewed_call_continues_at_new_hosts() {
     let mut rig = Rig::new(&replicas(1));
     let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
     let first = sent(route.next(now)).host;
-    route.outcome(Outcome::NoResponders, now);
+    route.outcome(Outcome::NotRun(FailureCode::Unreachable), now);
     route.renew(rig.candidates());
     assert_eq!(
         route.next(now),
         Decision::NoCandidate(FailureCode::Unreachable),
-        "the same host is not tried again"
+        "a host that has answered is not tried again"
     );
     rig.add_replica(&replica(2));
     rig.refresh();
     route.renew(rig.candidates());
     let now = rig.now();
     assert_ne!(sent(route.next(now)).host, first);
-    route.outcome(Outcome::NoResponders, now);
+    route.outcome(Outcome::NotRun(FailureCode::Unreachable), now);
     route.renew(rig.candidates());
     assert_eq!(failure_code(route.next(now)), FailureCode::Unreachable);
     assert_eq!(route.attempts(), 2);
+}
+
+#[test]
+fn hosts_without_responders_are_tried_again_after_a_renewal() {
+    for outcome in [Outcome::NoResponders, Outcome::NotBack] {
+        let mut rig = Rig::new(&replicas(2));
+        let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
+        // More often than hosts that have the call may be tried.
+        for _ in 0..2 * ATTEMPTS_MAX {
+            let tried: BTreeSet<_> = [(); 2]
+                .map(|()| {
+                    let host = sent(route.next(now)).host;
+                    route.outcome(outcome, now);
+                    host
+                })
+                .into();
+            assert_eq!(tried.len(), 2, "each host once");
+            assert_eq!(
+                route.next(now),
+                Decision::NoCandidate(FailureCode::Unreachable)
+            );
+            route.renew(rig.candidates());
+        }
+        sent(route.next(now));
+        route.outcome(Outcome::Answered, now);
+        assert_eq!(route.attempts(), 1, "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_renewal_tries_the_hosts_that_were_left_out() {
+    let mut rig = Rig::new(&replicas(7));
+    let (now, mut route) = (rig.now(), rig.route(Repeat::Never));
+    let mut tried = BTreeSet::new();
+    for _ in 0..2 {
+        while let Some(host) = host_of(route.next(now)) {
+            tried.insert(host);
+            route.outcome(Outcome::NoResponders, now);
+        }
+        route.renew(rig.candidates());
+    }
+    assert_eq!(tried.len(), 7, "hosts without responders come last");
 }
 
 #[test]
