@@ -48,8 +48,10 @@ pub(super) struct DrillReport {
     lost: usize,
     /// Lost requests sent more than four seconds after the fault.
     lost_after_4s: usize,
-    /// Lost requests sent more than two seconds after recovery.
+    /// Lost requests sent after recovery.
     lost_after_return: Option<usize>,
+    /// The time from recovery until all requests sent before it had a response.
+    all_answered_s: Option<f64>,
     /// The time at which the last lost request was sent.
     last_lost_s: Option<f64>,
     median_ms: Option<f64>,
@@ -77,9 +79,6 @@ struct WritesReport {
     /// Acknowledged writes that cannot be read at the end.
     missing: usize,
 }
-
-/// The time after recovery in which requests may be lost.
-pub(super) const RETURN_GRACE: Duration = Duration::from_secs(2);
 
 impl DrillReport {
     pub(super) fn new(subject: DrillSubject, measurements: &Measurements<'_>) -> Self {
@@ -110,7 +109,8 @@ impl DrillReport {
             requests: sent.len(),
             lost: lost.len(),
             lost_after_4s: lost_since(injected + GRACE),
-            lost_after_return: recovered.map(|recovered| lost_since(recovered + RETURN_GRACE)),
+            lost_after_return: recovered.map(lost_since),
+            all_answered_s: recovered.map(|recovered| all_answered(sent, recovered).as_secs_f64()),
             last_lost_s: last_lost.map(|last| last.as_secs_f64()),
             median_ms: percentile_ms(50),
             p99_ms: percentile_ms(99),
@@ -125,6 +125,14 @@ impl DrillReport {
             writes: written.map(|written| WritesReport::new(written, injected)),
         }
     }
+}
+
+/// The time from recovery until the last response to a request that was sent before it.
+fn all_answered(sent: &[Sent], recovered: Instant) -> Duration {
+    let before = sent.iter().filter(|sent| sent.at <= recovered);
+    let answered = before.filter_map(|sent| Some(sent.at + sent.latency?));
+    let after = answered.map(|answered| answered.saturating_duration_since(recovered));
+    after.max().unwrap_or_default()
 }
 
 impl WritesReport {
@@ -155,7 +163,13 @@ impl Report for DrillReport {
             line("last lost request", format!("sent after {last:.1} s"));
         }
         if let Some(lost) = self.lost_after_return {
-            line("lost after recovery", format!("{lost} (from 2 s on)"));
+            line("lost after recovery", lost.to_string());
+        }
+        if let Some(after) = self.all_answered_s {
+            line(
+                "waiting ones answered",
+                format!("{after:.1} s after recovery"),
+            );
         }
         if let (Some(median), Some(p99), Some(slowest)) =
             (self.median_ms, self.p99_ms, self.slowest_ms)
@@ -220,8 +234,9 @@ mod tests {
             at(0.5, fast),
             at(1.0, None),
             at(4.5, None),
+            at(5.0, Some(Duration::from_millis(2_400))),
+            at(7.1, None),
             at(9.0, fast),
-            at(10.0, None),
         ];
         let observations = Observations {
             detected: Some(Duration::from_secs(3)),
@@ -247,12 +262,13 @@ mod tests {
         let report = DrillReport::new(subject, &measurements);
         assert_eq!(
             (report.requests, report.lost, report.lost_after_4s),
-            (5, 3, 2)
+            (6, 3, 2)
         );
         assert_eq!(report.lost_after_return, Some(1));
+        assert_eq!(report.all_answered_s, Some(0.4));
         let text = report.text();
         assert!(text.contains("hosts lost              b2, c3"), "{text}");
-        assert!(text.contains("5 sent, 3 lost"), "{text}");
+        assert!(text.contains("6 sent, 3 lost"), "{text}");
         assert!(text.contains("loss detected after     3.0 s"), "{text}");
         assert!(text.contains("restarted after         6.0 s"), "{text}");
         assert!(

@@ -11,7 +11,7 @@ use super::Fault;
 use super::address::Address;
 use super::observer::{ComponentsByHost, Observer, Restarts};
 use super::probes::{self, Probes};
-use super::report::{DrillReport, DrillSubject, Measurements, RETURN_GRACE};
+use super::report::{DrillReport, DrillSubject, Measurements};
 use super::writes::Writes;
 use crate::failure::{Failure, Kind};
 use crate::output;
@@ -19,8 +19,8 @@ use crate::output;
 /// The time of requests before the fault: long enough to show that none fails without it.
 const BEFORE: Duration = Duration::from_secs(3);
 
-/// The time of requests after recovery: longer than the grace period, in which some may be lost.
-const AFTER_RETURN: Duration = RETURN_GRACE.saturating_add(Duration::from_secs(5));
+/// The time of requests after recovery: long enough for late effects, such as a move of components.
+const AFTER_RETURN: Duration = Duration::from_secs(7);
 
 /// A lattice to inject a fault into. Hosts are given by their index in [`members`](Self::members).
 pub(super) trait Target {
