@@ -18,6 +18,7 @@ Exit codes:
   2  invalid arguments, manifest, file or expression
   3  no host reachable, or token rejected
   4  the called component trapped or exceeded its deadline
+  5  another process has the identity of the host (`weft up`)
 
 A first app:
   weft up                                 start a host on this machine

@@ -16,6 +16,8 @@ pub(crate) enum Kind {
     Host,
     /// The called guest trapped or exceeded its deadline.
     Guest,
+    /// Another process has the identity of the host.
+    Identity,
 }
 
 /// The failure of a command: one kind, and a message for each error.
@@ -59,6 +61,7 @@ impl Kind {
             Kind::Input => 2,
             Kind::Host => 3,
             Kind::Guest => 4,
+            Kind::Identity => 5,
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct HostConfig {
     pub links_over_wire: bool,
     /// The lattice to join; `None` for a host alone.
     pub mesh: Option<MeshConfig>,
+    /// True to end another process with the identity of this host, where one would refuse the
+    /// start.
+    pub takeover: bool,
     /// Stores the log lines of guests for `weft logs`.
     pub logs: Logs,
     /// Injects faults for drills; `None` disables drills.
@@ -49,6 +52,7 @@ impl HostConfig {
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
             links_over_wire: false,
             mesh: None,
+            takeover: false,
             logs: Logs::new(),
             faults: None,
         }

@@ -27,6 +27,12 @@ use crate::config::HostConfig;
 /// The longest time at shutdown for the admin API, and then for the background tasks, to end.
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 
+/// The pause between two looks at the requests in flight of a superseded process.
+const IDLE_POLL: Duration = Duration::from_millis(20);
+
+/// The reason in the responses of a superseded process.
+const SUPERSEDED: &str = "another process has taken over the identity of this host";
+
 /// The share of a drain's deadline, as a divisor, in which other hosts may take over the components
 /// of this host. The rest is for the requests in flight.
 const HAND_OVER_DIVISOR: u32 = 2;
@@ -142,7 +148,7 @@ impl Host {
         let events = Events::new();
         let labels = HostLabels::open(config.paths().labels(), &config.labels);
         let labels = labels.map_err(StartError::Labels)?;
-        let mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
+        let mut mesh = prepare_mesh(&config, &labels, &events, &tasks).await?;
         let server = FrameServer::default();
         // A route or a link to a component that does not run here leads nowhere on a host alone.
         let hosts = config.mesh.as_ref().map(|_| mesh.hosts());
@@ -157,6 +163,9 @@ impl Host {
             artifacts,
             runtime,
         } = open(&config, registry.clone(), links).await?;
+        // After the database was locked: a process with the same directory is reported as such.
+        let checked = mesh.check_identity(config.takeover).await;
+        checked.map_err(|source| mesh_error(&config, source))?;
         let call_server: Arc<dyn CallServer> = Arc::new(server.clone());
         let parts = Parts {
             runtime: runtime.clone(),
@@ -254,6 +263,11 @@ impl Host {
         if !self.mesh.hand_over(deadline / HAND_OVER_DIVISOR).await {
             tracing::warn!("other hosts did not take over all components in time");
         }
+        self.finish(until).await
+    }
+
+    /// Takes no new requests, completes those in flight, and stops.
+    async fn finish(self, until: tokio::time::Instant) -> DrainOutcome {
         let deadline = until.saturating_duration_since(tokio::time::Instant::now());
         let finished = match self.http {
             Some(server) => server.drain(deadline).await,
@@ -277,6 +291,33 @@ impl Host {
         } else {
             DrainOutcome::DeadlineReached { in_flight }
         }
+    }
+
+    /// Waits until another process with the identity of this host supersedes this one, and returns
+    /// the incarnation of the other. The lattice ignores this process from then on:
+    /// [`end_superseded`](Self::end_superseded) has to follow.
+    pub async fn superseded(&self) -> u64 {
+        self.mesh.superseded().await
+    }
+
+    /// Stops a superseded host: it rejects new requests with `503` while it completes those in
+    /// flight, for `deadline` at most, and hands over nothing, because the other process has the
+    /// same components.
+    ///
+    /// Dropping the future aborts the requests in flight.
+    pub async fn end_superseded(self, deadline: Duration) -> DrainOutcome {
+        let until = tokio::time::Instant::now() + deadline;
+        if let Some(server) = &self.http {
+            server.reject_requests(SUPERSEDED);
+        }
+        let idle = async {
+            while self.controller.snapshot().in_flight() > 0 {
+                tokio::time::sleep(IDLE_POLL).await;
+            }
+        };
+        // The drain that follows reports requests that are not complete.
+        let _ = tokio::time::timeout_at(until, idle).await;
+        self.finish(until).await
     }
 
     /// Writes the token and the admin address to the files that the `weft` command reads.

@@ -82,7 +82,7 @@ impl Call {
                 let failure = connection::explain(&client, &target, error).await;
                 Err(match failure.kind() {
                     Kind::Input => failure.or_help(ACCEPTED_FORM),
-                    Kind::Failed | Kind::Host | Kind::Guest => failure,
+                    Kind::Failed | Kind::Host | Kind::Guest | Kind::Identity => failure,
                 })
             }
         }

@@ -237,7 +237,7 @@ pub(crate) fn rejected(file: &str, error: ClientError) -> Failure {
         Kind::Failed | Kind::Input | Kind::Guest => {
             failure.within(format!("manifest `{file}` was rejected by the host"))
         }
-        Kind::Host => failure,
+        Kind::Host | Kind::Identity => failure,
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use weft_control::rows::{AppRow, RouteRow};
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name};
 use weft_host::logs::Logs;
-use weft_host::{DrainOutcome, Host, HostConfig};
+use weft_host::{DrainOutcome, Host, HostConfig, MeshError, StartError};
 use weft_lattice_config::DurationText;
 
 use crate::commands::{deploy, host_runtime};
@@ -71,6 +71,10 @@ pub(crate) struct Up {
     /// the wire format
     #[arg(long)]
     links_over_wire: bool,
+    /// Take over from another process with the identity of this host, which ends itself, instead of
+    /// refusing to start
+    #[arg(long, requires = "nats")]
+    takeover: bool,
     /// Reject `weft drill`, which kills or suspends hosts to test failover
     #[arg(long)]
     no_drills: bool,
@@ -105,6 +109,7 @@ impl Up {
         config.http = Some(self.http);
         config.admin = self.admin;
         config.links_over_wire = self.links_over_wire;
+        config.takeover = self.takeover;
         config.mesh = self.lattice.mesh(&config.name);
         config.logs = logs;
         if !self.no_drills {
@@ -165,7 +170,7 @@ async fn serve(
     let registry = providers::registry(config.mesh.as_ref());
     let host = tokio::select! {
         started = Host::start(config, registry) => {
-            started.map_err(|error| Failure::from_error(Kind::Failed, &error))?
+            started.map_err(|error| start_failure(&error))?
         }
         name = signals.next() => {
             tracing::info!("{name} received during startup: nothing to drain");
@@ -174,6 +179,9 @@ async fn serve(
     };
     let served = tokio::select! {
         failed = run(&host, manifests) => failed.map(|never| match never {}),
+        incarnation = host.superseded() => {
+            return end_superseded(host, incarnation, deadline, &mut signals).await;
+        }
         name = signals.next() => {
             tracing::info!("{name} received: draining requests in flight for at most {deadline:?}");
             Ok(())
@@ -181,6 +189,37 @@ async fn serve(
     };
     let drained = drain(host, deadline, &mut signals).await;
     served.and(drained)
+}
+
+/// The failure of a host that does not start.
+fn start_failure(error: &StartError) -> Failure {
+    let is_in_use = |source: &MeshError| matches!(source, MeshError::IdentityInUse { .. });
+    let kind = match error {
+        StartError::Mesh { source, .. } if is_in_use(source) => Kind::Identity,
+        _ => Kind::Failed,
+    };
+    Failure::from_error(kind, error)
+}
+
+/// Ends a host whose identity another process has taken over: always a failure.
+async fn end_superseded(
+    host: Host,
+    incarnation: u64,
+    deadline: Duration,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    tracing::error!(
+        incarnation,
+        "another process has taken over the identity of this host: finishing requests in flight \
+         for at most {deadline:?}, and rejecting new ones"
+    );
+    tokio::select! {
+        _ = host.end_superseded(deadline) => {}
+        name = signals.next() => tracing::warn!("{name}: requests in flight were cut off"),
+    }
+    let message = "another process has taken over the identity of this host";
+    Err(Failure::new(Kind::Identity, message)
+        .or_help("a data directory is of one host: start one of both with an empty `--data-dir`"))
 }
 
 /// A result that never occurs: a host serves until a signal.

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
@@ -47,12 +47,17 @@ pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     tasks: TaskTracker,
+    rejection: Rejection,
 }
+
+/// The reason for which new requests are rejected; empty while they are served.
+type Rejection = Arc<OnceLock<String>>;
 
 /// Shared context of the connections.
 #[derive(Clone)]
 struct Context {
     routes: watch::Receiver<Arc<RouteTable>>,
+    rejection: Rejection,
     tasks: TaskTracker,
     stop: CancellationToken,
     connections: Arc<Semaphore>,
@@ -84,8 +89,10 @@ impl Server {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let rejection = Rejection::default();
         let context = Context {
             routes,
+            rejection: rejection.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -96,6 +103,7 @@ impl Server {
             address,
             stop,
             tasks,
+            rejection,
         })
     }
 
@@ -103,6 +111,12 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Rejects all further requests with `503` and this reason. The current ones go on.
+    pub fn reject_requests(&self, reason: &str) {
+        // The first reason stays.
+        let _ = self.rejection.set(reason.to_owned());
     }
 
     /// Closes the listener and idle connections, and waits at most `deadline` for the current
@@ -169,6 +183,7 @@ fn serve(stream: TcpStream, context: &Context) {
 async fn connection(stream: TcpStream, context: Context) {
     let Context {
         routes,
+        rejection,
         tasks,
         stop,
         http,
@@ -176,7 +191,13 @@ async fn connection(stream: TcpStream, context: Context) {
     } = context;
     let service = service_fn(move |request| {
         let (routes, tasks) = (routes.borrow().clone(), tasks.clone());
-        async move { Ok::<_, Infallible>(respond(request, &routes, &tasks).await) }
+        let rejection = rejection.get().map(|reason| error_response::busy(reason));
+        async move {
+            Ok::<_, Infallible>(match rejection {
+                Some(rejection) => rejection,
+                None => respond(request, &routes, &tasks).await,
+            })
+        }
     });
     serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
 }

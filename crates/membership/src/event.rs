@@ -21,10 +21,17 @@ pub enum Event {
     PlacementPaused(PlacementPause),
     /// The view follows the heartbeats again.
     PlacementResumed,
-    /// Another process has started later with this host's identity. This process's messages are
-    /// ignored by other hosts, so it has to stop.
+    /// Another process runs with this host's identity and a later incarnation. This process's
+    /// messages are ignored by other hosts, so it has to stop. Reported once.
     Superseded {
         /// The incarnation of the other process.
+        incarnation: u64,
+    },
+    /// Other hosts know a later incarnation of this host, and no process with it was heard: this
+    /// host was restored from an older disk. It has to take a larger incarnation
+    /// ([`Membership::set_incarnation`](crate::Membership::set_incarnation)).
+    Outdated {
+        /// The latest incarnation that another host knows.
         incarnation: u64,
     },
 }

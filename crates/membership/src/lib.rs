@@ -13,9 +13,13 @@
 //! 3. While the host's own bus is disconnected, connected for less than [`SETTLE_AFTER_RETURN`], or
 //!    the host itself was stalled, the view of others is frozen ([`PlacementPause`]): silence on
 //!    its own side proves nothing.
-//! 4. A host that fails repeatedly is [damped](Standing), for longer each time up to
+//! 4. A host that is not believed is told so: a heartbeat of an earlier incarnation is answered with
+//!    the last one that is known ([`Membership::refutations`]), and its host takes a larger
+//!    incarnation. A process that receives the heartbeats of a later one of its own identity is
+//!    superseded and has to end.
+//! 5. A host that fails repeatedly is [damped](Standing), for longer each time up to
 //!    [`DAMPING_MAX`].
-//! 5. Memory is bounded by [`HOSTS_MAX`] and [`HOSTED_COMPONENTS_MAX`].
+//! 6. Memory is bounded by [`HOSTS_MAX`] and [`HOSTED_COMPONENTS_MAX`].
 //!
 //! The code has no clock, no randomness and no sockets: callers pass `now`.
 
@@ -44,7 +48,7 @@ pub use state_machine::Membership;
 pub use timing::{
     DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER, HEARTBEAT_EVERY,
     HEARTBEATS_MISSED, HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, OUTAGES_MAX,
-    REQUEST_AFTER, REQUEST_AGAIN_AFTER, SETTLE_AFTER_RETURN, SETTLE_AFTER_START, STALL_MIN,
-    SUSPECT_AFTER, TICK_EVERY,
+    REFUTATIONS_MAX, REFUTE_AGAIN_AFTER, REQUEST_AFTER, REQUEST_AGAIN_AFTER, SETTLE_AFTER_RETURN,
+    SETTLE_AFTER_START, STALL_MIN, SUSPECT_AFTER, TICK_EVERY,
 };
 pub use view::{HostView, Liveness, Standing, View};

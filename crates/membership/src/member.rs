@@ -7,7 +7,7 @@ use super::message::{Heartbeat, HostState, Inventory, InventoryHash};
 use super::rejected::Rejection;
 use super::timing::{
     DAMPING_FIRST, DAMPING_MAX, DEAD_AFTER, FLAP_WINDOW, FLAPS_FREE, FORGET_AFTER, OUTAGES_MAX,
-    REQUEST_AFTER, REQUEST_AGAIN_AFTER, SUSPECT_AFTER,
+    REFUTE_AGAIN_AFTER, REQUEST_AFTER, REQUEST_AGAIN_AFTER, SUSPECT_AFTER,
 };
 use super::view::{HostView, Liveness, Standing};
 use crate::Moment;
@@ -29,6 +29,9 @@ pub(super) struct Member {
     /// Start of the time that the inventory differs from the hash in heartbeats.
     behind_since: Option<Moment>,
     requested_at: Option<Moment>,
+    /// True if a process of the host sent a heartbeat that is not believed.
+    is_refutation_due: bool,
+    refuted_at: Option<Moment>,
 }
 
 impl Member {
@@ -43,6 +46,8 @@ impl Member {
             inventory: None,
             behind_since: Some(now),
             requested_at: None,
+            is_refutation_due: false,
+            refuted_at: None,
         }
     }
 
@@ -54,9 +59,13 @@ impl Member {
     ) -> Result<(), Rejection> {
         let (known, new) = (self.heartbeat.origin, heartbeat.origin);
         if new.incarnation < known.incarnation {
+            self.is_refutation_due = true;
             return Err(Rejection::Older);
         }
         if new.order() <= known.order() {
+            // A host that sends only what was received before has gone back to it. One whose newer
+            // messages arrive has a slow message on its way.
+            self.is_refutation_due |= now.since(self.heard) >= SUSPECT_AFTER;
             return Err(Rejection::Replayed);
         }
         let restarted = known.incarnation < new.incarnation;
@@ -162,6 +171,21 @@ impl Member {
             self.requested_at = Some(now);
         }
         due
+    }
+
+    /// The last heartbeat if a refutation with it is due, and then records it as sent.
+    pub(super) fn take_refutation(&mut self, now: Moment) -> Option<Heartbeat> {
+        let again = |refuted| now.since(refuted) >= REFUTE_AGAIN_AFTER;
+        let due = self.is_refutation_due && self.refuted_at.is_none_or(again);
+        due.then(|| {
+            (self.is_refutation_due, self.refuted_at) = (false, Some(now));
+            self.heartbeat
+        })
+    }
+
+    /// The incarnation of the last heartbeat.
+    pub(super) fn incarnation(&self) -> u64 {
+        self.heartbeat.origin.incarnation
     }
 
     fn liveness(&self, now: Moment) -> Liveness {

@@ -19,8 +19,8 @@ pub struct Identity {
     pub lattice: String,
     /// The id of the host.
     pub host: HostId,
-    /// Start counter of the host, stored beside its key. It has to grow with each start: messages
-    /// with a smaller one are rejected.
+    /// The number of the host's start, stored beside its key. It has to grow with each start:
+    /// messages with a smaller one are rejected, and answered with a refutation.
     pub incarnation: u64,
 }
 
@@ -107,6 +107,11 @@ impl SelfState {
             contents: Some(self.contents.clone()),
             hash: self.hash,
         }
+    }
+
+    /// The order of the last heartbeat.
+    pub(super) fn last_order(&self) -> (u64, u64) {
+        self.origin(self.heartbeats).order()
     }
 
     fn published_state(&self, pause: Option<PlacementPause>) -> HostState {

@@ -12,7 +12,9 @@ use super::member::Member;
 use super::message::{Contents, Heartbeat, HostState, Inventory, InventoryRequest, Load, Message};
 use super::rejected::{Rejection, RejectionCounts};
 use super::self_state::{Identity, SelfState};
-use super::timing::{HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, STALL_MIN};
+use super::timing::{
+    HOSTED_COMPONENTS_MAX, HOSTS_MAX, INVENTORY_REQUESTS_MAX, REFUTATIONS_MAX, STALL_MIN,
+};
 use super::view::{HostView, View};
 use crate::Moment;
 
@@ -63,8 +65,23 @@ pub struct Membership {
     /// As of the last tick in which the view was not frozen.
     view: View,
     reported_pause: Option<PlacementPause>,
-    superseded_by: Option<u64>,
+    supersession: Supersession,
+    /// The latest incarnation of this host that another host knows, if this one is not later.
+    outdated_by: Option<u64>,
+    /// Increases with every change of an incarnation.
+    incarnations_revision: u64,
     rejections: RejectionCounts,
+}
+
+/// The relation of this process to others with the same identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Supersession {
+    /// No process with a later incarnation was heard. Next: `Heard`.
+    None,
+    /// A process with this later incarnation was heard. Next: `Reported`, at the next tick.
+    Heard(u64),
+    /// It was reported. Final: this process has to end.
+    Reported,
 }
 
 impl Membership {
@@ -87,7 +104,9 @@ impl Membership {
             hosted_components: 0,
             view,
             reported_pause: pause,
-            superseded_by: None,
+            supersession: Supersession::None,
+            outdated_by: None,
+            incarnations_revision: 0,
             rejections: RejectionCounts::default(),
         })
     }
@@ -95,7 +114,8 @@ impl Membership {
     // === input ===
 
     /// Applies an encoded message. An inventory request is returned, for the caller to answer with
-    /// [`inventory`](Self::inventory).
+    /// [`inventory`](Self::inventory). One from this host's own identity was sent by another
+    /// process: a process sends none to itself.
     ///
     /// # Errors
     /// The reason if the message is rejected, which is also counted.
@@ -109,9 +129,7 @@ impl Membership {
         match message.map_err(|error| self.count(Rejection::from(&error)))? {
             Message::Heartbeat(heartbeat) => self.on_heartbeat(now, heartbeat).map(|()| None),
             Message::Inventory(inventory) => self.on_inventory(now, inventory).map(|()| None),
-            Message::InventoryRequest(request) => {
-                self.reject_own(request.origin.host).map(|()| Some(request))
-            }
+            Message::InventoryRequest(request) => Ok(Some(request)),
         }
     }
 
@@ -123,20 +141,24 @@ impl Membership {
         self.on_time(now);
         let origin = heartbeat.origin;
         if origin.host == self.own.identity.host
-            && origin.incarnation > self.own.identity.incarnation
+            && origin.order() > self.own.last_order()
+            && self.supersession == Supersession::None
         {
-            self.superseded_by = self.superseded_by.max(Some(origin.incarnation));
+            self.supersession = Supersession::Heard(origin.incarnation);
         }
         self.reject_own(origin.host)?;
         self.make_room(origin.host)?;
         let result = match self.members.entry(origin.host) {
             Entry::Vacant(entry) => {
                 entry.insert(Member::new(now, heartbeat));
+                self.incarnations_revision += 1;
                 Ok(())
             }
             Entry::Occupied(mut entry) => {
                 let before = entry.get().hosted_components();
+                let incarnation = entry.get().incarnation();
                 let result = entry.get_mut().on_heartbeat(now, heartbeat);
+                self.incarnations_revision += u64::from(entry.get().incarnation() != incarnation);
                 // A restarted host begins without an inventory.
                 self.hosted_components =
                     self.hosted_components - before + entry.get().hosted_components();
@@ -144,6 +166,28 @@ impl Membership {
             }
         };
         result.map_err(|reason| self.count(reason))
+    }
+
+    /// Applies an encoded refutation: the last heartbeat of this host that another host knows. One
+    /// that is later than all that this process sent was sent by another process, earlier or now.
+    ///
+    /// # Errors
+    /// The reason if the refutation is rejected, which is also counted.
+    pub fn on_refutation(&mut self, now: Moment, bytes: &[u8]) -> Result<(), Rejection> {
+        self.on_time(now);
+        let message = Message::decode(bytes, &self.own.identity.lattice);
+        let message = message.map_err(|error| self.count(Rejection::from(&error)))?;
+        let Message::Heartbeat(Heartbeat { origin, .. }) = message else {
+            return Err(self.count(Rejection::Kind));
+        };
+        if origin.host != self.own.identity.host {
+            return Err(self.count(Rejection::Malformed));
+        }
+        if origin.order() <= self.own.last_order() {
+            return Err(self.count(Rejection::Replayed));
+        }
+        self.outdated_by = self.outdated_by.max(Some(origin.incarnation));
+        Ok(())
     }
 
     /// Applies an inventory.
@@ -214,6 +258,27 @@ impl Membership {
         hosts.into_iter().map(with_request).collect()
     }
 
+    /// Returns the due refutations and their hosts, at most [`REFUTATIONS_MAX`] at once, and records
+    /// them as sent. A refutation is the last heartbeat that is known of a host, for the process of
+    /// it that sends earlier ones.
+    pub fn refutations(&mut self, now: Moment) -> Vec<(HostId, Heartbeat)> {
+        self.on_time(now);
+        if !self.connection.is_connected() {
+            return Vec::new();
+        }
+        let members = self.members.iter_mut();
+        let due = members.filter_map(|(host, member)| Some((*host, member.take_refutation(now)?)));
+        due.take(REFUTATIONS_MAX).collect()
+    }
+
+    /// Moves this process to another incarnation, which has to be larger than all known ones of its
+    /// host. The caller then publishes a heartbeat and the inventory.
+    pub fn set_incarnation(&mut self, incarnation: u64) {
+        self.own.identity.incarnation = incarnation;
+        self.outdated_by = self.outdated_by.filter(|known| *known >= incarnation);
+        self.incarnations_revision += 1;
+    }
+
     // === view ===
 
     /// Updates the view from the messages and the time that passed, and returns the changes. While
@@ -221,9 +286,7 @@ impl Membership {
     pub fn tick(&mut self, now: Moment) -> Vec<Event> {
         self.on_time(now);
         let mut events = Vec::new();
-        if let Some(incarnation) = self.superseded_by.take() {
-            events.push(Event::Superseded { incarnation });
-        }
+        self.report_identity(&mut events);
         self.report_pause(&mut events);
         let mut differs =
             self.update_host(self.own.view(now, self.connection.placement_pause()), None);
@@ -254,6 +317,23 @@ impl Membership {
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.own.identity
+    }
+
+    /// The incarnation of each known host by its last heartbeat, this host included. Other than the
+    /// view, it follows the messages at once and is never frozen.
+    pub fn incarnations(&self) -> impl Iterator<Item = (HostId, u64)> {
+        let Identity {
+            host, incarnation, ..
+        } = self.own.identity;
+        let members = self.members.iter();
+        let members = members.map(|(host, member)| (*host, member.incarnation()));
+        members.chain([(host, incarnation)])
+    }
+
+    /// Increases with every change of [`incarnations`](Self::incarnations).
+    #[must_use]
+    pub fn incarnations_revision(&self) -> u64 {
+        self.incarnations_revision
     }
 
     /// Number of rejected messages by reason.
@@ -316,6 +396,26 @@ impl Membership {
         Ok(())
     }
 
+    /// Reports other processes with this host's identity. A host that other hosts know in a later
+    /// incarnation listens first, until its view is not frozen: if the process of that incarnation
+    /// still runs, its heartbeats arrive by then.
+    fn report_identity(&mut self, events: &mut Vec<Event>) {
+        match self.supersession {
+            Supersession::None => {
+                if self.connection == Connection::Settled
+                    && let Some(incarnation) = self.outdated_by.take()
+                {
+                    events.push(Event::Outdated { incarnation });
+                }
+            }
+            Supersession::Heard(incarnation) => {
+                self.supersession = Supersession::Reported;
+                events.push(Event::Superseded { incarnation });
+            }
+            Supersession::Reported => {}
+        }
+    }
+
     fn report_pause(&mut self, events: &mut Vec<Event>) {
         let pause = self.connection.placement_pause();
         if pause != self.reported_pause {
@@ -347,6 +447,7 @@ impl Membership {
 
     fn remove(&mut self, host: HostId) {
         if let Some(member) = self.members.remove(&host) {
+            self.incarnations_revision += 1;
             self.hosted_components -= member.hosted_components();
         }
     }

@@ -73,6 +73,13 @@ pub const REQUEST_AFTER: Duration = Duration::from_millis(500);
 /// Time after which an inventory request is repeated.
 pub const REQUEST_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// Time after which a refutation is repeated: a host whose incarnation went back sends a heartbeat
+/// each second, and every other host refutes it.
+pub const REFUTE_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Maximum number of refutations in one tick: as many hosts as are restored from backups at once.
+pub const REFUTATIONS_MAX: usize = 64;
+
 /// Maximum number of inventory requests in one tick, so that a host that joins a large lattice is
 /// not flooded with replies: requests to a thousand hosts take four seconds.
 pub const INVENTORY_REQUESTS_MAX: usize = 64;

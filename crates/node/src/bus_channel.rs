@@ -32,7 +32,7 @@ use crate::bus_return;
 use crate::claim_check::{ClaimChecks, OutgoingMessage};
 use crate::host_tasks::HostTasks;
 use crate::stream_server::StreamServer;
-use crate::subjects::{ChannelEnd, Subjects};
+use crate::subjects::{ChannelEnd, ProcessPatterns, Subjects};
 
 /// The most bytes that are queued for one end of a channel, with [`MESSAGE_OVERHEAD`] for each
 /// message. Flow control keeps an honest host far below it; the channel of a host that sends more
@@ -142,12 +142,12 @@ impl BusChannels {
         self.register(ChannelEnd::Caller, local, (remote, host), Some(call))
     }
 
-    /// Subscribes to this host's ends.
-    pub(super) async fn subscribe(&self) -> ChannelSubscriptions {
-        let Shared { bus, subjects, .. } = &*self.0;
+    /// Subscribes to the ends of a process of this host.
+    pub(super) async fn subscribe(&self, process: &ProcessPatterns) -> ChannelSubscriptions {
+        let bus = &self.0.bus;
         ChannelSubscriptions {
-            caller_ends: bus.subscribe(&subjects.caller_ends).await,
-            callee_ends: bus.subscribe(&subjects.callee_ends).await,
+            caller_ends: bus.subscribe(&process.caller_ends).await,
+            callee_ends: bus.subscribe(&process.callee_ends).await,
         }
     }
 

@@ -27,7 +27,7 @@ pub(super) struct CallListener {
     pub(super) bus: Bus,
     pub(super) server: Arc<dyn CallServer>,
     pub(super) claim_checks: ClaimChecks,
-    pub(super) running: RunningCalls,
+    pub(super) running: Arc<RunningCalls>,
     /// Owns the tasks that calls run in.
     pub(super) tasks: HostTasks,
 }

@@ -31,10 +31,8 @@ use crate::call_server::CallListener;
 use crate::claim_check::{self, ClaimChecks};
 use crate::clock::Clock;
 use crate::host_tasks::HostTasks;
-use crate::running_calls::RunningCalls;
 use crate::stream_server::StreamServer;
-use crate::subjects::Subjects;
-use crate::test_support::{OTHER, OWN, TestMembership, cart, host};
+use crate::test_support::{OTHER, OWN, TestMembership, cart, host, subjects};
 
 /// The largest message of the bus in these tests.
 const MAX_PAYLOAD: usize = 16 << 10;
@@ -203,7 +201,7 @@ impl Pair {
         });
         let (tasks, stop) = (HostTasks::default(), CancellationToken::new());
         let components = Components::new();
-        let callee_claims = serve(&network, &components, &tasks, &stop).await;
+        let callee_claims = serve(&network, ("callee", 1), &components, &tasks, &stop).await;
 
         let mut membership = TestMembership::new();
         let mut others = [host(OTHER, 1)];
@@ -216,9 +214,10 @@ impl Pair {
 
         let scope = Scope::new("test").unwrap();
         let bus = network.join("caller", &scope).lane(Lane::Calls);
-        let subjects = Subjects::new(&scope, OWN).unwrap();
+        let subjects = subjects(&scope, OWN);
+        let own = subjects.of_process(1).unwrap();
         let claim_checks = ClaimChecks::new(bus.clone(), subjects.clone(), OWN);
-        let fetches = bus.subscribe(&subjects.claims).await;
+        let fetches = bus.subscribe(&own.claims).await;
         let (store, rejected) = (claim_checks.store.clone(), Arc::default());
         tasks.spawn(claim_check::serve(fetches, bus.clone(), store, rejected));
         let channels = BusChannels::new(
@@ -227,7 +226,7 @@ impl Pair {
             claim_checks.clone(),
             tasks.clone(),
         );
-        let messages = channels.subscribe().await;
+        let messages = channels.subscribe(&own).await;
         let none = server(&Components::new(), &claim_checks, &tasks);
         tasks.spawn(channels.serve(messages, none, stop.clone()));
         let router = CallRouter::new(table.subscribe(), bus.status(), Clock::start(), 0);
@@ -285,28 +284,30 @@ impl Drop for Pair {
     }
 }
 
-/// Runs the callee's host, and returns its claim checks.
+/// Runs a process of the callee's host, with its name and incarnation, and returns its claim checks.
 async fn serve(
     network: &LocalNetwork,
+    (name, incarnation): (&str, u64),
     components: &Components,
     tasks: &HostTasks,
     stop: &CancellationToken,
 ) -> ClaimChecks {
     let scope = Scope::new("test").unwrap();
-    let bus = network.join("callee", &scope).lane(Lane::Calls);
-    let subjects = Subjects::new(&scope, OTHER).unwrap();
+    let bus = network.join(name, &scope).lane(Lane::Calls);
+    let subjects = subjects(&scope, OTHER);
+    let own = subjects.of_process(incarnation).unwrap();
     let claim_checks = ClaimChecks::new(bus.clone(), subjects.clone(), OTHER);
-    let fetches = bus.subscribe(&subjects.claims).await;
+    let fetches = bus.subscribe(&own.claims).await;
     let (store, rejected) = (claim_checks.store.clone(), components.rejected.clone());
     tasks.spawn(claim_check::serve(fetches, bus.clone(), store, rejected));
     let listener = CallListener {
         bus: bus.clone(),
         server: Arc::new(components.clone()),
         claim_checks: claim_checks.clone(),
-        running: RunningCalls::default(),
+        running: Arc::default(),
         tasks: tasks.clone(),
     };
-    let calls = bus.subscribe(&subjects.calls).await;
+    let calls = bus.subscribe(&own.calls).await;
     tasks.spawn(listener.run(calls, stop.clone()));
     let channels = BusChannels::new(
         bus.clone(),
@@ -314,7 +315,7 @@ async fn serve(
         claim_checks.clone(),
         tasks.clone(),
     );
-    let messages = channels.subscribe().await;
+    let messages = channels.subscribe(&own).await;
     let streams = server(components, &claim_checks, tasks);
     tasks.spawn(channels.serve(messages, streams, stop.clone()));
     claim_checks
@@ -434,8 +435,8 @@ async fn an_offloaded_chunk_is_fetched_from_the_other_end_of_its_channel_only() 
     let scope = Scope::new("test").unwrap();
     let stranger = HostId::from_key([9; 32]);
     let bus = pair.network.join("stranger", &scope).lane(Lane::Calls);
-    let subjects = Subjects::new(&scope, stranger).unwrap();
-    let mut messages = bus.subscribe(&subjects.callee_ends).await;
+    let own = subjects(&scope, stranger).of_process(1).unwrap();
+    let mut messages = bus.subscribe(&own.callee_ends).await;
     let mut channel = pair.client.channels.open(stranger, 1).unwrap();
     channel.send(Bytes::new()).await.unwrap();
     let opened = messages.next_message().await.unwrap();
@@ -657,4 +658,28 @@ async fn a_call_to_a_host_without_listeners_does_not_run() {
         .await
         .unwrap_err();
     assert_eq!(failure.code(), FailureCode::Unreachable);
+}
+
+#[tokio::test]
+async fn a_call_runs_in_one_of_two_processes_of_its_host() {
+    let pair = Pair::new().await;
+    let twin = Components::new();
+    let twin_runs = twin.running.subscribe();
+    serve(&pair.network, ("twin", 2), &twin, &pair.tasks, &pair.stop).await;
+    for length in [1, LARGE] {
+        let payload = bytes(length);
+        let (unary, streaming) = (outgoing("hang", &payload), outgoing("hang", &payload));
+        let (side, remote) = CallSide::with_remote(Role::Importer, streaming.number);
+        let streaming = pair
+            .client
+            .call_streaming(streaming, remote, Box::new(drop));
+        tokio::select! {
+            _ = pair.client.exchange(&unary, None) => panic!("the call does not return"),
+            () = streaming => panic!("the call does not return"),
+            _ = pair.components.wait_for_running(2) => {}
+        }
+        drop(side);
+        pair.components.wait_for_running(0).await;
+        assert!(!twin_runs.has_changed().unwrap());
+    }
 }

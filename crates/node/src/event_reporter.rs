@@ -94,13 +94,24 @@ impl MembershipReporter {
             Event::Superseded { incarnation } => {
                 tracing::error!(
                     incarnation,
-                    "another process has this host's key; the lattice ignores this one"
+                    "another process has this host's identity; the lattice ignores this one"
                 );
                 let message = format!(
-                    "another process has this host's key, with incarnation {incarnation}; the \
-                     lattice ignores this one"
+                    "another process has this host's identity, with incarnation {incarnation}; the \
+                     lattice ignores this one, which ends"
                 );
                 report_lattice(&self.events, Kind::HostSuperseded, message);
+            }
+            Event::Outdated { incarnation } => {
+                tracing::warn!(
+                    incarnation,
+                    "other hosts know a later incarnation of this host"
+                );
+                let message = format!(
+                    "the incarnation of this host went back, as after a restore from a backup: \
+                     other hosts know {incarnation}; it takes a larger one"
+                );
+                report_lattice(&self.events, Kind::HostOutdated, message);
             }
         }
     }

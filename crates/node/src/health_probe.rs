@@ -102,7 +102,7 @@ mod tests {
     use weft_membership::routing::{Call, Decision, PROBES_TO_RETURN, Repeat, Route, Router};
 
     use super::*;
-    use crate::test_support::{OTHER, OWN, TestMembership, cart, host};
+    use crate::test_support::{OTHER, OWN, TestMembership, cart, host, subjects};
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -129,7 +129,7 @@ mod tests {
     fn new_probe(network: &LocalNetwork, scope: &Scope) -> HealthProbe {
         HealthProbe {
             bus: network.join("own", scope),
-            subjects: Subjects::new(scope, OWN).unwrap(),
+            subjects: subjects(scope, OWN),
             clock: Clock::start(),
             environment: Environment::default(),
             tasks: HostTasks::default(),
@@ -141,7 +141,7 @@ mod tests {
         let network = LocalNetwork::new(LocalOptions::default());
         let scope = Scope::new("test").unwrap();
         let bus = network.join("other", &scope);
-        let calls = Subjects::new(&scope, OTHER).unwrap().calls;
+        let calls = subjects(&scope, OTHER).of_process(1).unwrap().calls;
         let mut calls_in = bus.subscribe(&calls).await;
         let replying = async {
             while let Some(message) = calls_in.next_message().await {

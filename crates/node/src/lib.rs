@@ -4,8 +4,8 @@
 //! stands in ([`fake_runtime`]).
 //!
 //! Start and end:
-//! - `mesh`: joining and leaving a lattice, and the tasks in between; `identity`, `subjects`,
-//!   `clock`.
+//! - `mesh`: joining and leaving a lattice, and the tasks in between; `identity`, `incarnation`,
+//!   `subjects`, `clock`.
 //! - `membership_task`: heartbeats and inventories; `inventory_publisher` publishes this host's
 //!   own, `health_probe` probes ejected hosts, `liveness` reports deaths to waiting calls.
 //!
@@ -21,7 +21,8 @@
 //! - `call_client`: the loop of a call, from its attempts, which `call_routing` chooses, to its
 //!   reply; `stream_client` carries the attempts of streaming calls over `bus_channel`.
 //! - `call_server`: unary calls of other hosts; `stream_server`: their streaming calls and
-//!   forwarded requests; `dedup` drops messages that were delivered twice.
+//!   forwarded requests; `call_servers` starts both; `dedup` drops messages that were delivered
+//!   twice.
 //! - `claim_check`: transfers frames that exceed a message.
 //!
 //! Operators:
@@ -35,6 +36,7 @@ mod bus_return;
 mod call_client;
 mod call_routing;
 mod call_server;
+mod call_servers;
 #[cfg(test)]
 mod call_tests;
 mod claim_check;
@@ -49,6 +51,7 @@ mod fault_injection;
 mod health_probe;
 mod host_tasks;
 mod identity;
+mod incarnation;
 mod inventory_publisher;
 mod labels;
 mod lattice_stores;
@@ -76,6 +79,7 @@ pub mod runtime;
 pub use environment::Environment;
 pub use fault_injection::{FaultError, Faults};
 pub use host_tasks::{Gate, HostTasks};
+pub use identity::StoreIncarnation;
 pub use labels::{HostLabels, LabelsError};
 pub use membership_task::MembershipSnapshot;
 pub use mesh::{Files, Joined, Mesh, MeshConfig, MeshError, Parts};

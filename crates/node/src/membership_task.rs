@@ -11,12 +11,12 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-use weft_bus::{Bus, Lane, Status, Subject, Subscription};
+use weft_bus::{Bus, Lane, Status, Subject, SubjectError, Subscription};
 use weft_membership::Moment;
 use weft_membership::message::{Contents, HostState, Load, Message};
 use weft_membership::routing::{Probe, Router, Table};
 use weft_membership::{
-    BusStatus, HEARTBEAT_EVERY, HostView, Membership, PlacementPause, TICK_EVERY, View,
+    BusStatus, Event, HEARTBEAT_EVERY, HostView, Membership, PlacementPause, TICK_EVERY, View,
 };
 use weft_telemetry::events::Events;
 
@@ -24,7 +24,10 @@ use crate::clock::Clock;
 use crate::environment::Environment;
 use crate::event_reporter::MembershipReporter;
 use crate::health_probe::PROBES_WAITING_MAX;
-use crate::subjects::Subjects;
+use crate::subjects::{Incarnations, Subjects};
+
+/// The place of the subscription to refutations among those of the task.
+const REFUTATIONS: usize = 3;
 
 /// The contents of this host's own heartbeats and inventories.
 pub(super) struct SelfReport {
@@ -54,6 +57,14 @@ pub(super) struct MembershipTask {
     router: Router,
     snapshots: watch::Sender<Arc<MembershipSnapshot>>,
     table: watch::Sender<Arc<Table>>,
+    /// The incarnation of this process.
+    incarnation: watch::Sender<u64>,
+    /// The incarnation of each host, with the revision of the membership's ones.
+    incarnations: (watch::Sender<Arc<Incarnations>>, u64),
+    /// The latest incarnation of this host that another host knows, if this one is not later.
+    outdated_by: watch::Sender<u64>,
+    /// The later incarnation of another process with this host's identity.
+    superseded_by: watch::Sender<Option<u64>>,
     /// The time of the last tick.
     last_tick: watch::Sender<Instant>,
     reporter: MembershipReporter,
@@ -63,24 +74,38 @@ pub(super) struct MembershipTask {
 }
 
 impl MembershipTask {
+    /// A task that has not started.
+    ///
+    /// # Errors
+    /// If the lattice's name leaves no room for the subjects.
     pub(super) fn new(
         mut membership: Membership,
         bus: Bus,
-        subjects: Subjects,
         self_report: SelfReport,
         events: Events,
-    ) -> Self {
+    ) -> Result<Self, SubjectError> {
         if bus.is_alone() {
             membership.on_bus(Moment::START, BusStatus::Alone);
         }
+        let (me, incarnation) = {
+            let identity = membership.identity();
+            (identity.host, identity.incarnation)
+        };
+        let incarnations = watch::Sender::new(Arc::new(membership.incarnations().collect()));
+        let subjects = Subjects::new(bus.scope(), me, incarnations.subscribe())?;
+        subjects.of_process(u64::MAX)?;
         let router = Router::new(membership.identity().host);
         let snapshot = MembershipSnapshot {
             view: membership.view().clone(),
             pause: membership.placement_pause(),
             is_alone: bus.is_alone(),
         };
-        Self {
+        Ok(Self {
             lattice: membership.identity().lattice.clone(),
+            incarnations: (incarnations, membership.incarnations_revision()),
+            incarnation: watch::Sender::new(incarnation),
+            outdated_by: watch::Sender::new(0),
+            superseded_by: watch::Sender::new(None),
             membership,
             bus,
             subjects,
@@ -93,7 +118,33 @@ impl MembershipTask {
             reporter: MembershipReporter::new(events),
             probes: None,
             environment: Environment::default(),
-        }
+        })
+    }
+
+    pub(super) fn subjects(&self) -> Subjects {
+        self.subjects.clone()
+    }
+
+    /// The incarnation of this process. A new one is published by the next heartbeat, at once.
+    pub(super) fn incarnation(&self) -> watch::Sender<u64> {
+        self.incarnation.clone()
+    }
+
+    /// The latest incarnation of this host that another host knows, if this one is not later.
+    pub(super) fn outdated_by(&self) -> watch::Receiver<u64> {
+        self.outdated_by.subscribe()
+    }
+
+    /// The later incarnation of another process with this host's identity.
+    pub(super) fn superseded_by(&self) -> watch::Receiver<Option<u64>> {
+        self.superseded_by.subscribe()
+    }
+
+    /// Moves to a larger incarnation, before or after the start of the task.
+    pub(super) fn set_incarnation(&mut self, incarnation: u64) {
+        self.membership.set_incarnation(incarnation);
+        self.incarnation.send_replace(incarnation);
+        self.publish_incarnations();
     }
 
     /// The probes that are due, for the health probe to send.
@@ -141,7 +192,9 @@ impl MembershipTask {
             heartbeats.subscribe(&subjects.heartbeats).await,
             control.subscribe(&subjects.inventories).await,
             control.subscribe(&subjects.inventory_requests).await,
+            control.subscribe(&subjects.refutations).await,
         ]);
+        let mut incarnation = self.incarnation.subscribe();
         let mut status = heartbeats.status();
         self.on_status(&status.borrow_and_update().clone());
         let mut beat = ticks(HEARTBEAT_EVERY);
@@ -165,7 +218,17 @@ impl MembershipTask {
                     self.membership.set_state(state);
                     self.send_heartbeat(&heartbeats).await;
                 }
-                bytes = received.next() => self.receive(&control, &bytes).await,
+                Ok(()) = incarnation.changed() => {
+                    let incarnation = *incarnation.borrow_and_update();
+                    self.membership.set_incarnation(incarnation);
+                    self.publish_incarnations();
+                    self.send_heartbeat(&heartbeats).await;
+                    self.publish_inventory(&control).await;
+                }
+                (source, message) = received.next() => {
+                    self.receive(&control, source, message).await;
+                    self.publish_incarnations();
+                }
             }
         }
         self.membership.set_state(HostState::Left);
@@ -183,11 +246,31 @@ impl MembershipTask {
             .await;
     }
 
-    async fn receive(&mut self, control: &Bus, bytes: &[u8]) {
-        match self.membership.on_bytes(self.now(), bytes) {
-            Ok(Some(_)) => self.publish_inventory(control).await,
-            Ok(None) => {}
-            Err(ignored) => tracing::debug!(?ignored, "ignored a message of another host"),
+    async fn receive(&mut self, control: &Bus, source: usize, message: weft_bus::Message) {
+        let (now, bytes) = (self.now(), &message.payload);
+        let received = match source {
+            REFUTATIONS => self.membership.on_refutation(now, bytes).map(|()| None),
+            _ => self.membership.on_bytes(now, bytes),
+        };
+        match (received, message.reply) {
+            // A process with this host's identity is about to start.
+            (Ok(Some(_)), Some(reply)) => {
+                let inventory = Message::Inventory(self.membership.inventory());
+                self.send(control, &reply, &inventory).await;
+            }
+            (Ok(Some(_)), None) => self.publish_inventory(control).await,
+            (Ok(None), _) => {}
+            (Err(ignored), _) => tracing::debug!(?ignored, "ignored a message of another host"),
+        }
+    }
+
+    /// Publishes the incarnations of all hosts, if one has changed.
+    fn publish_incarnations(&mut self) {
+        let revision = self.membership.incarnations_revision();
+        let (incarnations, published) = &mut self.incarnations;
+        if *published != revision {
+            *published = revision;
+            incarnations.send_replace(Arc::new(self.membership.incarnations().collect()));
         }
     }
 
@@ -206,7 +289,17 @@ impl MembershipTask {
         self.last_tick.send_replace(Instant::now());
         for event in self.membership.tick(now) {
             self.reporter.report(self.membership.view(), &event);
+            match event {
+                Event::Superseded { incarnation } => {
+                    self.superseded_by.send_replace(Some(incarnation));
+                }
+                Event::Outdated { incarnation } => {
+                    self.outdated_by.send_replace(incarnation);
+                }
+                Event::Host { .. } | Event::PlacementPaused(_) | Event::PlacementResumed => {}
+            }
         }
+        self.publish_incarnations();
         if self.router.refresh(self.membership.view()) {
             self.table.send_replace(self.router.table());
         }
@@ -223,6 +316,12 @@ impl MembershipTask {
             true
         });
         self.send_probes();
+        for (host, heartbeat) in self.membership.refutations(now) {
+            if let Some(subject) = self.subjects.refutations_of(host) {
+                let refutation = Message::Heartbeat(heartbeat);
+                self.send(control, &subject, &refutation).await;
+            }
+        }
         for (host, request) in self.membership.inventory_requests(now) {
             if let Some(subject) = self.subjects.inventory_requests_of(host) {
                 self.send(control, &subject, &Message::InventoryRequest(request))
@@ -300,15 +399,15 @@ impl<const N: usize> InTurn<N> {
         }
     }
 
-    /// The next payload; pending forever once the bus is closed.
-    async fn next(&mut self) -> Bytes {
+    /// The next message, with the place of its subscription; pending forever once the bus is closed.
+    async fn next(&mut self) -> (usize, weft_bus::Message) {
         poll_fn(|context| {
             for turn in 0..N {
                 let index = (self.first + turn) % N;
                 let next = pin!(self.subscriptions[index].next_message()).poll(context);
                 if let Poll::Ready(Some(message)) = next {
                     self.first = index + 1;
-                    return Poll::Ready(message.payload);
+                    return Poll::Ready((index, message));
                 }
             }
             Poll::Pending

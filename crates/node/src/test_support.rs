@@ -421,13 +421,20 @@ pub(super) fn events_of(events: &Events, app: &str) -> Vec<String> {
 // === peers ===
 
 /// The client of a peer on a network.
+/// The subjects of a host, in a lattice of hosts in their first incarnation.
+pub(super) fn subjects(scope: &Scope, me: HostId) -> Subjects {
+    let hosts = (1..=9).map(|key| (HostId::from_key([key; 32]), 1));
+    let incarnations = hosts.chain([(me, 1)]).collect();
+    let incarnations = watch::Sender::new(Arc::new(incarnations));
+    Subjects::new(scope, me, incarnations.subscribe()).unwrap()
+}
+
 pub(super) fn peer_client(network: &LocalNetwork, name: &str, me: HostId) -> PeerClient {
     let scope = Scope::new(LATTICE).unwrap();
     PeerClient {
         bus: network.join(name, &scope).lane(Lane::Calls),
-        subjects: Subjects::new(&scope, me).unwrap(),
+        subjects: subjects(&scope, me),
         me,
-        incarnation: 1,
         sequence: Arc::default(),
     }
 }

@@ -41,6 +41,8 @@ pub enum Kind {
     HostForgotten,
     /// Another process took over the identity of a host.
     HostSuperseded,
+    /// The incarnation of this host went back, and it takes a larger one.
+    HostOutdated,
     /// Placement was paused.
     ViewFrozen,
     /// Placement resumed.
@@ -150,6 +152,7 @@ impl Kind {
             Self::HostState => "host-state",
             Self::HostForgotten => "host-forgotten",
             Self::HostSuperseded => "host-superseded",
+            Self::HostOutdated => "host-outdated",
             Self::ViewFrozen => "view-frozen",
             Self::ViewThawed => "view-thawed",
             Self::StoreAway => "store-away",

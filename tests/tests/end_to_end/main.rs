@@ -18,6 +18,7 @@ mod fusion;
 mod hostile;
 mod http;
 mod http_p3;
+mod identity;
 mod lattice;
 mod lattice_http;
 mod lattice_state;

@@ -99,6 +99,24 @@ async fn a_drain_waits_for_the_current_request() {
 }
 
 #[tokio::test]
+async fn a_server_that_rejects_requests_answers_503_and_finishes_the_current_one() {
+    let gate = Arc::new(Gate::default());
+    let server = start(FakeHandler::Blocked(gate.clone()).target()).await;
+    let request = send(server.address(), post("/app", "x"));
+    let rejected = async {
+        gate.entered.notified().await;
+        server.reject_requests("this process was superseded");
+        let rejected = send(server.address(), post("/app", "x")).await;
+        gate.released.notify_one();
+        rejected
+    };
+    let (response, rejected) = within(async { tokio::join!(request, rejected) }).await;
+    assert_eq!(response.status, StatusCode::OK);
+    assert_eq!(rejected.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(rejected.text().contains("superseded"), "{rejected:?}");
+}
+
+#[tokio::test]
 async fn a_drain_reports_a_request_that_is_unfinished_at_its_deadline() {
     let gate = Arc::new(Gate::default());
     let server = start(FakeHandler::Blocked(gate.clone()).target()).await;

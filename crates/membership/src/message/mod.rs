@@ -225,7 +225,7 @@ pub fn read_body<T>(
 
 impl Origin {
     /// The place of the message among those of its host.
-    pub(super) fn order(self) -> (u64, u64) {
+    pub(crate) fn order(self) -> (u64, u64) {
         (self.incarnation, self.sequence)
     }
 

@@ -102,10 +102,10 @@ fn a_request_is_returned_for_the_caller_to_answer() {
     let bytes = Message::InventoryRequest(*request)
         .encode(LATTICE)
         .expect("short");
-    // Its own request, as if echoed by the bus.
+    // A process with the same identity, which is about to start.
     assert_eq!(
         local.membership.on_bytes(local.now, &bytes),
-        Err(Rejection::Own)
+        Ok(Some(*request))
     );
     let mut answering = weft_membership::Membership::new(
         weft_membership::Identity {

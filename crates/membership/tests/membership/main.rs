@@ -3,6 +3,7 @@
 mod bounds;
 mod damping;
 mod fuzz;
+mod identity;
 mod inventory_requests;
 mod liveness;
 mod messages;

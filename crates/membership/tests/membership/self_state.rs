@@ -71,6 +71,11 @@ fn its_own_heartbeat_is_ignored_and_a_later_incarnation_supersedes_it() {
     local.tick();
     let incarnation = 6;
     assert_eq!(local.take_events(), [Event::Superseded { incarnation }]);
+    let later = RemoteHost::with(OWN, 7, contents(&[], &[])).heartbeat();
+    let later = local.membership.on_heartbeat(local.now, later);
+    assert_eq!(later, Err(Rejection::Own));
+    local.tick();
+    assert_eq!(local.take_events(), [], "it is reported once");
     assert_eq!(local.membership.view().hosts().len(), 1);
 }
 

@@ -1,6 +1,7 @@
 //! The admin API over the bus: requests of other hosts, and of commands that connect to the bus
 //! only.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ const REQUESTS_MAX: usize = 64;
 /// and replies at once.
 const DRAINING_WAIT: Duration = Duration::from_millis(250);
 
-/// Serves requests until the API stops.
+/// Serves requests until the API stops, or another process has this host's identity: requests to it
+/// would be executed twice.
 pub(super) async fn run(api: Arc<Api>, mesh: Joined, lattice: Arc<str>) {
     let (mut requests, mut discovery) = match mesh.control_subscriptions().await {
         Ok(subscriptions) => subscriptions,
@@ -32,8 +34,11 @@ pub(super) async fn run(api: Arc<Api>, mesh: Joined, lattice: Arc<str>) {
         }
     };
     let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
+    let superseded = mesh.clone();
+    let mut superseded = pin!(superseded.superseded());
     loop {
         let message = tokio::select! {
+            _ = &mut superseded => return,
             message = requests.next_message() => message,
             message = discovery.next_message() => message,
             () = api.stop.cancelled() => return,

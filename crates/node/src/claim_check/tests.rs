@@ -16,7 +16,7 @@ use weft_wire::{ClaimId, Fetch, Frame, Held, Part};
 use super::fetch::FETCHED_BYTES_MAX;
 use super::store::STORED_BYTES_MAX;
 use super::{ClaimChecks, ClaimFetchError, ClaimStore, ClaimStoreError, serve};
-use crate::subjects::Subjects;
+use crate::test_support::subjects;
 
 const OWNER: HostId = HostId::from_key([1; 32]);
 const FETCHER: HostId = HostId::from_key([2; 32]);
@@ -31,10 +31,6 @@ struct Pair {
     bus: Bus,
     _claim_server: AbortOnDropHandle<()>,
     tasks: TaskTracker,
-}
-
-fn subjects(scope: &Scope, host: HostId) -> Subjects {
-    Subjects::new(scope, host).unwrap()
 }
 
 fn deadline() -> Instant {
@@ -57,7 +53,7 @@ impl Pair {
         let bus = network.join("keeper", &scope);
         let of_owner = subjects(&scope, OWNER);
         let owner = ClaimChecks::new(bus.clone(), of_owner.clone(), OWNER);
-        let fetches = bus.subscribe(&of_owner.claims).await;
+        let fetches = bus.subscribe(&of_owner.of_process(1).unwrap().claims).await;
         let rejected = Arc::new(RejectedFrames::default());
         let tasks = TaskTracker::new();
         let claim_server = serve(fetches, bus.clone(), owner.store.clone(), rejected);
@@ -77,9 +73,9 @@ impl Pair {
     /// A subscription to the claims of a third host, and its key.
     async fn stranger(&self) -> (Subscription, [u8; 32]) {
         let stranger = HostId::from_key([3; 32]);
-        let subjects_of_stranger = subjects(self.bus.scope(), stranger);
+        let of_stranger = subjects(self.bus.scope(), stranger).of_process(1).unwrap();
         (
-            self.bus.subscribe(&subjects_of_stranger.claims).await,
+            self.bus.subscribe(&of_stranger.claims).await,
             *stranger.key(),
         )
     }

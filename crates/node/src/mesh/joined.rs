@@ -23,6 +23,7 @@ pub struct Joined {
     /// The name of the lattice; `None` for a host alone.
     pub(crate) lattice: Option<Arc<str>>,
     pub(crate) me: HostId,
+    pub(super) superseded_by: watch::Receiver<Option<u64>>,
     pub(crate) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     /// The desired state, as far as this host has received it.
     pub(crate) replica: watch::Receiver<Arc<DesiredReplica>>,
@@ -54,6 +55,18 @@ impl Joined {
     #[must_use]
     pub fn decision(&self) -> watch::Receiver<Arc<Decision>> {
         self.decision.clone()
+    }
+
+    /// Waits until another process with this host's identity and a later incarnation is heard, and
+    /// returns that incarnation. The lattice ignores this process from then on: it has to end.
+    pub async fn superseded(&self) -> u64 {
+        let mut superseded_by = self.superseded_by.clone();
+        let found = superseded_by.wait_for(Option::is_some).await;
+        match found.map(|found| *found) {
+            Ok(Some(incarnation)) => incarnation,
+            // This host is stopping.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Deploys `app` to the lattice. Dropping the future does not undo the deploy.

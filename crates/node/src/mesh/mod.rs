@@ -20,7 +20,7 @@ use weft_control::JSON_BYTES_MAX;
 use weft_ingress::forwarded::FindHandler;
 use weft_lattice_config::NameError;
 use weft_link::{CallServer, Hosts};
-use weft_membership::message::{Contents, HostState, Load};
+use weft_membership::message::{Contents, HostState, Load, Origin};
 use weft_membership::{HostId, Identity, Membership};
 use weft_state::artifacts::Artifacts;
 use weft_state::buckets::{BucketError, BucketOptions};
@@ -38,6 +38,8 @@ use crate::controller::{Controller, Snapshot};
 use crate::desired_writer::DesiredWriter;
 use crate::environment::Environment;
 use crate::host_tasks::HostTasks;
+use crate::identity::{StoreIncarnation, incarnation_after, store_incarnation};
+use crate::incarnation::running_process;
 use crate::inventory_publisher;
 use crate::lattice_stores::LatticeStores;
 use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
@@ -90,6 +92,18 @@ pub enum MeshError {
     /// The host's name or a label is invalid.
     #[error("invalid host name or label: {0}")]
     Contents(String),
+    /// Another process of the lattice has the host's identity.
+    #[error(
+        "the identity of this host, `{id}`, is in use by another process, of host `{name}`; a data \
+         directory is of one host: start with an empty `--data-dir`, or end the other process \
+         first, or have it end itself with `--takeover`"
+    )]
+    IdentityInUse {
+        /// The id of the host.
+        id: HostId,
+        /// The display name of the other process.
+        name: String,
+    },
 }
 
 /// A host that is prepared to join a lattice.
@@ -97,7 +111,8 @@ pub struct Mesh {
     bus: Bus,
     subjects: Subjects,
     me: HostId,
-    incarnation: u64,
+    /// `None` if the incarnation is not stored.
+    store_incarnation: Option<StoreIncarnation>,
     membership_task: MembershipTask,
     contents: watch::Sender<Contents>,
     state: watch::Sender<HostState>,
@@ -136,7 +151,7 @@ pub struct Parts {
 pub struct Files {
     /// The ed25519 key.
     pub key: PathBuf,
-    /// The number of starts.
+    /// The last incarnation.
     pub life: PathBuf,
 }
 
@@ -158,8 +173,9 @@ impl Mesh {
             move |source| MeshError::Identity { path, source }
         };
         let identity = crate::identity::Identity::open(&files.key).map_err(unusable(&files.key))?;
-        let incarnation =
-            crate::identity::next_incarnation(&files.life).map_err(unusable(&files.life))?;
+        let seed = Environment::default().seed();
+        let incarnation = crate::identity::next_incarnation(&files.life, seed);
+        let incarnation = incarnation.map_err(unusable(&files.life))?;
         let bus = nats::connect(scope, &config.nats);
         let bus = bus.await.map_err(MeshError::Bus)?;
         let identity = Identity {
@@ -168,7 +184,8 @@ impl Mesh {
             incarnation,
         };
         let (host, buckets) = (&config.host, config.buckets);
-        Self::over_bus(bus, identity, host, buckets, labels, events, tasks)
+        let mesh = Self::over_bus(bus, identity, host, buckets, labels, events, tasks)?;
+        Ok(mesh.with_stored_incarnation(store_incarnation(files.life.clone())))
     }
 
     /// Prepares a host alone: a lattice of one, on a bus that no other host can join.
@@ -210,7 +227,7 @@ impl Mesh {
         events: &Events,
         tasks: HostTasks,
     ) -> Result<Self, MeshError> {
-        let (me, incarnation) = (identity.host, identity.incarnation);
+        let me = identity.host;
         // A host alone has no moves between hosts to report.
         let events = match bus.is_alone() {
             true => Events::new(),
@@ -223,7 +240,6 @@ impl Mesh {
             labels: labels.current(),
             ..Contents::default()
         };
-        let subjects = Subjects::new(bus.scope(), me).map_err(MeshError::Lattice)?;
         let membership =
             Membership::new(identity, about.clone()).map_err(|error| invalid(&error))?;
         let contents = watch::Sender::new(about.clone());
@@ -233,13 +249,10 @@ impl Mesh {
             state: state.subscribe(),
             load: Box::new(Load::default),
         };
-        let membership_task = MembershipTask::new(
-            membership,
-            bus.clone(),
-            subjects.clone(),
-            self_report,
-            events.clone(),
-        );
+        let membership_task =
+            MembershipTask::new(membership, bus.clone(), self_report, events.clone());
+        let membership_task = membership_task.map_err(MeshError::Lattice)?;
+        let subjects = membership_task.subjects();
         let calls_bus = bus.lane(Lane::Calls);
         let claim_checks = ClaimChecks::new(calls_bus.clone(), subjects.clone(), me);
         let channels = BusChannels::new(
@@ -250,7 +263,7 @@ impl Mesh {
         );
         Ok(Self {
             me,
-            incarnation,
+            store_incarnation: None,
             channels,
             buckets,
             membership: membership_task.snapshots(),
@@ -274,6 +287,51 @@ impl Mesh {
         self.membership_task.set_environment(environment.clone());
         self.environment = environment;
         self
+    }
+
+    /// Stores the larger incarnation that this host takes if its own went back.
+    #[must_use]
+    pub fn with_stored_incarnation(mut self, store: StoreIncarnation) -> Self {
+        self.store_incarnation = Some(store);
+        self
+    }
+
+    /// Asks the lattice for another process with this host's identity. Such a process, as one on a
+    /// copy of the data directory, refuses the start. With `takeover` this process gets a later
+    /// incarnation than the other one, which thereby is superseded. Without a bus there is no
+    /// answer; then the later of both processes supersedes the other once they meet.
+    ///
+    /// # Errors
+    /// [`MeshError::IdentityInUse`].
+    pub async fn check_identity(&mut self, takeover: bool) -> Result<(), MeshError> {
+        if self.bus.is_alone() {
+            return Ok(());
+        }
+        let incarnation = *self.membership_task.incarnation().borrow();
+        let origin = Origin {
+            host: self.me,
+            incarnation,
+            sequence: 0,
+        };
+        let bus = self.bus.lane(Lane::Control);
+        let Some(other) = running_process(&bus, &self.subjects, origin).await else {
+            return Ok(());
+        };
+        let (id, name) = (self.me, other.name);
+        if !takeover {
+            return Err(MeshError::IdentityInUse { id, name });
+        }
+        tracing::warn!(host = name, "taking over from another process of this host");
+        let last = incarnation.max(other.incarnation);
+        let next = incarnation_after(last, self.environment.seed());
+        let next = next.ok_or(MeshError::IdentityInUse { id, name })?;
+        if let Some(store) = &self.store_incarnation
+            && let Err(error) = store(next)
+        {
+            tracing::error!(%error, "cannot store the incarnation of this host");
+        }
+        self.membership_task.set_incarnation(next);
+        Ok(())
     }
 
     /// Limits the sum of the weights of the components that are placed on this host.
@@ -340,6 +398,7 @@ impl Mesh {
             stop.clone(),
         );
         self.tasks.spawn(publisher);
+        let superseded_by = self.membership_task.superseded_by();
         let left = CancellationToken::new();
         let membership_run = {
             let (stop, left) = (stop.clone(), left.clone());
@@ -359,6 +418,7 @@ impl Mesh {
         Ok(Joined {
             lattice: (!self.bus.is_alone()).then(|| self.bus.scope().lattice().into()),
             me: self.me,
+            superseded_by,
             membership: self.membership,
             replica: replica.clone(),
             decision,

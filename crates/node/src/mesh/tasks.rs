@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use weft_bus::Lane;
-use weft_ingress::ForwardedRequests;
 use weft_ingress::forwarded::FindHandler;
 use weft_lattice_config::placement;
 use weft_link::CallServer;
@@ -17,17 +16,15 @@ use weft_state::objects::Objects;
 
 use super::{Mesh, MeshError, Parts};
 use crate::artifact_fetcher::{ArtifactFetcher, LocalArtifacts};
-use crate::call_server::CallListener;
-use crate::claim_check;
+use crate::call_servers::CallServers;
 use crate::health_probe::HealthProbe;
+use crate::incarnation::IncarnationTask;
 use crate::lattice_stores::LatticeStores;
 use crate::peer_rpc::{PeerClient, PeerServer};
 use crate::peer_sync::PeerSync;
 use crate::precompile::Precompiler;
 use crate::reconciler::{self, Decision, Reconciler, ReconcilerOutput};
 use crate::replica_file::ReplicaFile;
-use crate::running_calls::RunningCalls;
-use crate::stream_server::StreamServer;
 
 /// The most records of peers that wait for the reconciler; then the peer sync waits.
 const PEER_RECORDS_QUEUED_MAX: usize = 64;
@@ -41,7 +38,8 @@ pub(super) struct TaskOutputs {
 }
 
 impl Mesh {
-    /// Spawns the servers of calls, channels and claim checks, and the health probe.
+    /// Spawns the servers of calls, channels and claim checks, the task that renews the incarnation,
+    /// and the health probe.
     pub(super) async fn spawn_call_tasks(
         &mut self,
         server: Arc<dyn CallServer>,
@@ -49,31 +47,28 @@ impl Mesh {
         stop: &CancellationToken,
     ) {
         let bus = self.bus.lane(Lane::Calls);
-        let fetches = bus.subscribe(&self.subjects.claims).await;
-        let (store, rejected) = (self.claim_checks.store.clone(), server.rejected().clone());
-        let claim_server = claim_check::serve(fetches, bus.clone(), store, rejected);
-        self.tasks.spawn(claim_server);
-        let calls = bus.subscribe(&self.subjects.calls).await;
-        let call_listener = CallListener {
+        let call_servers = CallServers {
             bus: bus.clone(),
-            server: server.clone(),
+            subjects: self.subjects.clone(),
+            server,
+            find,
             claim_checks: self.claim_checks.clone(),
-            running: RunningCalls::default(),
+            channels: self.channels.clone(),
+            running: Arc::default(),
             tasks: self.tasks.clone(),
         };
-        self.tasks.spawn(call_listener.run(calls, stop.clone()));
-        self.tasks.spawn(self.channels.serve(
-            self.channels.subscribe().await,
-            StreamServer {
-                server: server.clone(),
-                http: ForwardedRequests {
-                    find,
-                    tasks: self.tasks.tracker().clone(),
-                },
-                claim_checks: self.claim_checks.clone(),
-            },
-            stop.clone(),
-        ));
+        let (serving, current) = (stop.child_token(), self.membership_task.incarnation());
+        call_servers.start(*current.borrow(), &serving).await;
+        let incarnation_task = IncarnationTask {
+            outdated_by: self.membership_task.outdated_by(),
+            current,
+            store: self.store_incarnation.clone(),
+            call_servers,
+            serving,
+            tasks: self.tasks.clone(),
+            environment: self.environment.clone(),
+        };
+        self.tasks.spawn(incarnation_task.run(stop.clone()));
         let health_probe = HealthProbe {
             bus,
             subjects: self.subjects.clone(),
@@ -154,7 +149,6 @@ impl Mesh {
             bus: self.bus.lane(Lane::Calls),
             subjects: self.subjects.clone(),
             me: self.me,
-            incarnation: self.incarnation,
             sequence: Arc::default(),
         };
         let peer_server = PeerServer {

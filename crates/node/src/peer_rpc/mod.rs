@@ -49,7 +49,6 @@ pub(super) struct PeerClient {
     pub(super) bus: Bus,
     pub(super) subjects: Subjects,
     pub(super) me: HostId,
-    pub(super) incarnation: u64,
     /// The number of the last request.
     pub(super) sequence: Arc<AtomicU64>,
 }
@@ -168,7 +167,7 @@ impl PeerClient {
     fn origin(&self, sequence: u64) -> Origin {
         Origin {
             host: self.me,
-            incarnation: self.incarnation,
+            incarnation: self.subjects.own_incarnation(),
             sequence,
         }
     }

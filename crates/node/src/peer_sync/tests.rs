@@ -99,7 +99,7 @@ fn lists(key: &Key, bytes: &Bytes, request: &PeerRequest) -> ReplyBody {
 fn encode(peer: &PeerClient, request: &PeerRequest, answered: ReplyBody) -> Vec<u8> {
     let origin = Origin {
         host: peer.me,
-        incarnation: peer.incarnation,
+        incarnation: peer.subjects.own_incarnation(),
         sequence: request.origin.sequence,
     };
     PeerReply { origin, answered }.encode("test").unwrap()
