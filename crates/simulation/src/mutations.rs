@@ -30,11 +30,15 @@ pub enum Mutation {
     StopsBeforeHandover,
     /// Counts the revision of a change from the bucket alone, even where the host has a later one.
     CountsFromBucketOnly,
+    /// Loses the heartbeats with which hosts refute an earlier incarnation.
+    LosesRefutations,
+    /// Starts a second process of an identity with the incarnation of the first.
+    SharesIncarnation,
 }
 
 impl Mutation {
     /// All mutations.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::RetriesEverything,
         Self::NeverFreezes,
         Self::ForgetsDisk,
@@ -48,5 +52,7 @@ impl Mutation {
         Self::StaysBusy,
         Self::StopsBeforeHandover,
         Self::CountsFromBucketOnly,
+        Self::LosesRefutations,
+        Self::SharesIncarnation,
     ];
 }

@@ -18,9 +18,19 @@ pub(crate) fn host_name(host: usize) -> String {
     format!("h{host}")
 }
 
-/// The host of a name; `None` for the observer of the world.
+/// The name in the network of a second process of a host's identity.
+pub(crate) fn twin_name(host: usize) -> String {
+    format!("t{host}")
+}
+
+/// The host of a name; `None` for the observer of the world and for second processes.
 pub(crate) fn host_of(name: &str) -> Option<usize> {
     name.strip_prefix('h')?.parse().ok()
+}
+
+/// The host whose identity the process of a name has; `None` for the observer of the world.
+pub(crate) fn identity_of(name: &str) -> Option<usize> {
+    host_of(name).or_else(|| name.strip_prefix('t')?.parse().ok())
 }
 
 /// Applies the active faults. `isolated` hosts lose all messages without noticing it.
@@ -95,7 +105,8 @@ fn partition(network: &LocalNetwork, hosts: usize, active: &[FaultKind], isolate
         if isolated.contains(&host) {
             group.push(host + 2);
         }
-        groups.entry(group).or_default().push(host_name(host));
+        let names = groups.entry(group).or_default();
+        names.extend([host_name(host), twin_name(host)]);
     }
     let groups: Vec<Vec<&str>> = groups
         .values()

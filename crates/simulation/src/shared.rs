@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) call_rng: Rng,
     /// The hosts that have left after a drain, with the number of their start.
     pub(crate) left: Vec<(usize, u64)>,
+    /// The processes that were superseded, with the number of their start.
+    pub(crate) superseded: Vec<(usize, u64)>,
     /// The time of convergence after the last fault.
     pub(crate) converged_at: Option<Duration>,
     /// Number of messages that arrived.
@@ -56,6 +58,7 @@ impl Shared {
                 truths: truths.collect(),
                 call_rng: Rng::new(seed, Purpose::Calls),
                 left: Vec::new(),
+                superseded: Vec::new(),
                 converged_at: None,
                 deliveries: 0,
             }),

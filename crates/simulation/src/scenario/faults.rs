@@ -38,6 +38,14 @@ pub(crate) enum FaultKind {
     Disconnect { host: usize },
     /// A host drains, leaves, and is started again.
     Drain { host: usize },
+    /// The process of a host exits, and starts again on an older disk.
+    Restore { host: usize },
+    /// A second process with a host's identity runs on a copy of its disk.
+    Twin {
+        host: usize,
+        /// The second process has the later incarnation; otherwise the earlier one.
+        is_later: bool,
+    },
     /// All hosts of a cloud crash, and the stores of the cloud are unavailable.
     LoseCloud { cloud: usize },
     /// The store is unavailable to these hosts; by host.
@@ -90,7 +98,7 @@ fn fault(rng: &mut Rng, sites: &[Site], window: &Range<Duration>) -> Fault {
 
 fn kind(rng: &mut Rng, sites: &[Site]) -> FaultKind {
     let host = rng.below(sites.len());
-    match rng.below(20) {
+    match rng.below(24) {
         0..3 => FaultKind::MessageFaults(message_faults(rng)),
         3..4 => FaultKind::OneWay {
             is_sender: side(rng, sites),
@@ -110,7 +118,12 @@ fn kind(rng: &mut Rng, sites: &[Site]) -> FaultKind {
             from: side(rng, sites),
         },
         17..18 => FaultKind::StoreEmpty,
-        _ => FaultKind::StoreOlder,
+        18..20 => FaultKind::StoreOlder,
+        20..22 => FaultKind::Restore { host },
+        _ => FaultKind::Twin {
+            host,
+            is_later: rng.percent(50),
+        },
     }
 }
 

@@ -1,6 +1,7 @@
 //! Convergence after the last fault: all hosts agree, and run the desired apps.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -94,7 +95,7 @@ impl World {
                 return Some(format!("the view of {host} lacks {number}"));
             };
             let is_true = entry.is_placeable()
-                && entry.incarnation == self.hosts[number].lives
+                && entry.incarnation == self.hosts[number].disk.incarnation.load(Ordering::Relaxed)
                 && entry.state == HostState::Ready
                 && entry.contents.as_ref().is_some_and(|contents| {
                     let ready = contents.components.iter();
@@ -117,7 +118,7 @@ impl World {
         let disks: Option<Vec<BTreeMap<_, _>>> = self
             .hosts
             .iter()
-            .map(|host| Some(host.store.all().ok()?.into_iter().collect()))
+            .map(|host| Some(host.disk.store.all().ok()?.into_iter().collect()))
             .collect();
         let disks = disks?;
         let history = self.history.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use weft_bus::local::JetStreamContent;
+use weft_lattice_config::AppName;
 use weft_membership::STALL_MIN;
 
-use super::World;
+use super::{Process, Start, World};
+use crate::host::Disk;
 use crate::mutations::Mutation;
 use crate::network::{self, host_name};
 use crate::scenario::{Fault, FaultKind};
@@ -15,6 +17,9 @@ use crate::schedule::WorldEvent;
 
 /// The hang after which the bus has dropped the connection.
 const HUNG_LOSES_BUS: Duration = Duration::from_secs(10);
+
+/// The time until a process that was superseded is started again.
+const STARTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest time, in milliseconds, until a host reaches a bucket that came back.
 const BUCKET_RETURNS_WITHIN_MS: u64 = 60;
@@ -26,6 +31,14 @@ impl World {
         let shared = self.shared.clone();
         let faults = &shared.scenario.faults;
         let active = self.active_faults();
+        let has_ended = |fault: &&Fault| fault.ends == now && fault.begins < now;
+        for fault in faults.iter().filter(has_ended) {
+            match fault.kind {
+                FaultKind::Restore { host } => self.restore(host)?,
+                FaultKind::Twin { host, .. } => self.end_twin(host, "ends"),
+                _ => {}
+            }
+        }
         for host in 0..self.hosts.len() {
             self.change_host(host, &active).await?;
         }
@@ -35,11 +48,19 @@ impl World {
             &active,
             &self.isolated(),
         );
-        let has_ended = |fault: &&Fault| fault.ends == now && fault.begins < now;
         for fault in faults.iter().filter(has_ended) {
             self.replace_bucket(&fault.kind);
         }
         self.change_bucket(&active);
+        let begins = |fault: &&Fault| fault.begins == now && now < fault.ends;
+        for fault in faults.iter().filter(begins) {
+            if let FaultKind::Twin { host, is_later } = fault.kind
+                && self.hosts[host].process.is_some()
+                && self.hosts[host].twin.is_none()
+            {
+                self.start(host, Start::Twin { is_later }).await?;
+            }
+        }
         Ok(())
     }
 
@@ -58,7 +79,9 @@ impl World {
         let (cloud, starts_at) = (site.cloud, site.starts_at);
         let is = |kind: &dyn Fn(&FaultKind) -> bool| active.iter().any(kind);
         let is_down = is(&|fault| match fault {
-            FaultKind::Crash { host: faulty } => *faulty == host,
+            FaultKind::Crash { host: faulty } | FaultKind::Restore { host: faulty } => {
+                *faulty == host
+            }
             FaultKind::LoseCloud { cloud: lost } => *lost == cloud,
             _ => false,
         });
@@ -70,10 +93,15 @@ impl World {
             is(&|fault| matches!(fault, FaultKind::Drain { host: faulty } if *faulty == host));
         self.hosts[host].has_left &= is_drained;
         let is_time = starts_at <= self.shared.now();
-        let is_up = is_time && !is_down && !self.hosts[host].has_left;
+        // A start is refused while another process answers for the identity.
+        let is_refused = self.hosts[host].process.is_none() && self.hosts[host].twin.is_some();
+        let is_up = is_time && !is_down && !is_refused && !self.hosts[host].has_left;
         match (self.hosts[host].process.is_some(), is_up) {
             (true, false) => self.end(host, "crashes"),
-            (false, true) if !is_hung => self.start(host, !is_cut).await?,
+            (false, true) if !is_hung => {
+                let is_connected = !is_cut;
+                self.start(host, Start::Host { is_connected }).await?;
+            }
             _ => {}
         }
         self.set_hung(host, is_hung);
@@ -103,15 +131,94 @@ impl World {
     /// Ends the processes that have left after a drain.
     pub(super) fn end_left(&mut self) {
         let left = std::mem::take(&mut self.shared.state().left);
-        for (host, life) in left {
+        for (host, start) in left {
             if self
                 .process(host)
-                .is_some_and(|process| process.life == life)
+                .is_some_and(|process| process.start == start)
             {
                 self.end(host, "leaves");
                 self.hosts[host].has_left = true;
             }
         }
+    }
+
+    /// Ends the processes that another process of their identity has superseded. They are started
+    /// again soon, as by a supervisor.
+    pub(super) fn end_superseded(&mut self) {
+        let superseded = std::mem::take(&mut self.shared.state().superseded);
+        for (host, start) in superseded {
+            let is_it = |process: &Option<Process>| {
+                process
+                    .as_ref()
+                    .is_some_and(|process| process.start == start)
+            };
+            if is_it(&self.hosts[host].process) {
+                self.end(host, "is superseded");
+            } else if is_it(&self.hosts[host].twin) {
+                self.end_twin(host, "is superseded");
+            }
+            let again = self.shared.now() + STARTS_AGAIN_AFTER;
+            self.schedule.push(again, WorldEvent::FaultsChange);
+        }
+    }
+
+    fn end_twin(&mut self, host: usize, how: &str) {
+        if self.hosts[host].twin.is_some() {
+            let line = format!("the second process of {host} {how}");
+            self.shared.trace(&line);
+            self.hosts[host].end_twin();
+        }
+    }
+
+    // === disks ===
+
+    /// Takes backups, if one is to be restored.
+    pub(super) fn back_up_disks(&mut self) -> Result<()> {
+        let faults = &self.shared.scenario.faults;
+        let is_restore = |fault: &Fault| matches!(fault.kind, FaultKind::Restore { .. });
+        if !faults.iter().any(is_restore) {
+            return Ok(());
+        }
+        for (host, backups) in self.hosts.iter().zip(&mut self.backups) {
+            backups.push(host.disk.backup()?);
+        }
+        Ok(())
+    }
+
+    /// Replaces the disk of a host that is down by an older one.
+    fn restore(&mut self, host: usize) -> Result<()> {
+        if self.hosts[host].process.is_some() {
+            return Ok(());
+        }
+        let Some(backup) = self.fault_rng.pick(&self.backups[host]) else {
+            return Ok(());
+        };
+        let incarnation = backup.incarnation;
+        self.shared.trace(&format!(
+            "the disk of {host} is restored, of incarnation {incarnation}"
+        ));
+        self.hosts[host].disk = Disk::restored(backup)?;
+        let records = backup.records.iter().cloned().collect();
+        self.shared.state().truths[host].replica = records;
+        self.lose_changes(|world, app| world.in_bucket(app).1.map(|record| record.revision()));
+        Ok(())
+    }
+
+    /// Marks the changes lost that are neither on a disk nor in the bucket, of which `in_bucket`
+    /// returns the revision of an app.
+    fn lose_changes(&self, in_bucket: impl Fn(&Self, &AppName) -> Option<u64>) {
+        let disks = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.disk.store.all().ok());
+        let disks: Vec<_> = disks.collect();
+        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        history.lose(|app, record| {
+            let copies = disks.iter().flatten().filter(|(name, _)| name == app);
+            let copies = copies.map(|(_, copy)| copy.revision());
+            let mut revisions = copies.chain(in_bucket(self, app));
+            revisions.any(|revision| revision >= record.revision())
+        });
     }
 
     fn set_hung(&mut self, host: usize, is_hung: bool) {
@@ -221,16 +328,6 @@ impl World {
             *returns_at = now + self.fault_rng.millis(1..=BUCKET_RETURNS_WITHIN_MS);
             self.schedule.push(*returns_at, WorldEvent::BucketReturns);
         }
-        let disks: Vec<_> = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.store.all().ok())
-            .collect();
-        let mut history = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        history.lose(|app, record| {
-            let copies = disks.iter().flatten().filter(|(name, _)| name == app);
-            let mut revisions = copies.map(|(_, copy)| copy.revision());
-            revisions.any(|revision| revision >= record.revision())
-        });
+        self.lose_changes(|_, _| None);
     }
 }

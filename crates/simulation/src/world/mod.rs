@@ -22,10 +22,10 @@ use weft_state::desired::record_codec::RECORDS;
 use weft_state::desired::{Records, Watch};
 
 use crate::history::History;
-use crate::host::{Host, Process, Site};
+use crate::host::{Backup, Host, Process, Site};
 use crate::invariants::{Checked, Violation};
 use crate::mutations::Mutation;
-use crate::network::host_of;
+use crate::network::{host_of, identity_of};
 use crate::rng::{Purpose, Rng};
 use crate::scenario::{Fault, FaultKind, Scenario};
 use crate::schedule::{Schedule, WorldEvent};
@@ -116,6 +116,15 @@ pub fn run(seed: u64, options: Options) -> Result<Outcome> {
     })
 }
 
+/// The start of a process.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    /// The process of a host.
+    Host { is_connected: bool },
+    /// A second process of its identity, with a later or an earlier incarnation.
+    Twin { is_later: bool },
+}
+
 struct World {
     seed: u64,
     shared: Arc<Shared>,
@@ -131,6 +140,8 @@ struct World {
     watch: Watch,
     /// Snapshots of the bucket, the oldest first.
     snapshots: Vec<JetStreamContent>,
+    /// Backups of the disks, the oldest first; by host.
+    backups: Vec<Vec<Backup>>,
     /// The time from which the bucket is available again, by host.
     bucket_returns_at: Vec<Duration>,
     history: Arc<Mutex<History>>,
@@ -170,6 +181,7 @@ impl World {
             watch: records.watch(),
             records,
             snapshots: Vec::new(),
+            backups: hosts.iter().map(|_| Vec::new()).collect(),
             bucket_returns_at: vec![Duration::ZERO; hosts.len()],
             history: Arc::default(),
             fault_rng: Rng::new(seed, Purpose::Faults),
@@ -227,6 +239,7 @@ impl World {
             }
             self.confirm_changes();
             self.end_left();
+            self.end_superseded();
             let checked = self.apply(event).await?;
             self.shared.check(checked);
             if self.is_over {
@@ -244,6 +257,7 @@ impl World {
             WorldEvent::Call => self.call(),
             WorldEvent::Snapshot => {
                 self.snapshots.push(self.network.jetstream_content());
+                self.back_up_disks()?;
                 let next = self.shared.now() + SNAPSHOT_EVERY;
                 self.schedule.push(next, WorldEvent::Snapshot);
             }
@@ -252,7 +266,7 @@ impl World {
         Ok(Ok(()))
     }
 
-    async fn start(&mut self, host: usize, is_connected: bool) -> Result<()> {
+    async fn start(&mut self, host: usize, start: Start) -> Result<()> {
         let site = Site {
             shared: &self.shared,
             network: &self.network,
@@ -262,8 +276,12 @@ impl World {
             directory: self.directory.path(),
             seed: self.seed,
         };
-        let started = self.hosts[host].start(host, is_connected, &site).await;
-        started.with_context(|| format!("host {host} does not start"))
+        let entry = &mut self.hosts[host];
+        let started = match start {
+            Start::Host { is_connected } => entry.start(host, is_connected, &site).await,
+            Start::Twin { is_later } => entry.start_twin(host, is_later, &site).await,
+        };
+        started.with_context(|| format!("host {host} does not start: {start:?}"))
     }
 
     fn active_faults(&self) -> Vec<FaultKind> {
@@ -317,8 +335,10 @@ impl World {
 
 /// Records a message that arrives. Returns whether it is delivered.
 fn deliver(shared: &Shared, from: &str, to: &str, message: &Message) -> bool {
-    let (Some(from), Some(to)) = (host_of(from), host_of(to)) else {
-        return true;
+    let is_lost = shared.options.mutation == Some(Mutation::LosesRefutations)
+        && message.subject.names().next().as_deref() == Some("refutations");
+    let (Some(from), Some(to)) = (identity_of(from), host_of(to)) else {
+        return !is_lost;
     };
     let now = shared.now();
     let state = &mut *shared.state();
@@ -326,8 +346,9 @@ fn deliver(shared: &Shared, from: &str, to: &str, message: &Message) -> bool {
     state.trace.numbers(now, &[from as u64, to as u64]);
     let is_membership = message.reply.is_none();
     let decoded = is_membership.then(|| MembershipMessage::decode(&message.payload, LATTICE));
-    let Some(Ok(MembershipMessage::Heartbeat(heartbeat))) = decoded else {
-        return true;
+    let is_live = message.subject.names().next().as_deref() == Some("heartbeats");
+    let Some(Ok(MembershipMessage::Heartbeat(heartbeat))) = decoded.filter(|_| is_live) else {
+        return !is_lost;
     };
     let origin = heartbeat.origin;
     let order = (origin.incarnation, origin.sequence);

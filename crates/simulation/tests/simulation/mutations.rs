@@ -8,10 +8,12 @@ const SEEDS_MAX: u64 = 200;
 /// The invariants that may report the mistake.
 fn expected(rule: Mutation) -> &'static [&'static str] {
     match rule {
-        Mutation::RetriesEverything => &["no call runs twice"],
+        Mutation::RetriesEverything | Mutation::SharesIncarnation => &["no call runs twice"],
         Mutation::NeverFreezes => &["a frozen host does not act"],
         Mutation::ForgetsDisk => &["a replica only grows"],
-        Mutation::NeverRefills | Mutation::CountsFromBucketOnly => &["the lattice converges"],
+        Mutation::NeverRefills | Mutation::CountsFromBucketOnly | Mutation::LosesRefutations => {
+            &["the lattice converges"]
+        }
         Mutation::PublishesWrongLabels => &["a host has what its components require"],
         Mutation::MissesHeartbeats => &["a heard host is not dead"],
         Mutation::ForgesHeartbeats => &["a silent host is dead"],
