@@ -28,6 +28,7 @@ mod partial_app;
 pub mod placement;
 mod quantity;
 mod quote;
+pub mod route_owners;
 pub mod routes;
 mod schema;
 mod spanned_yaml;

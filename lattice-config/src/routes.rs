@@ -1,4 +1,4 @@
-//! HTTP routes: host patterns and path prefixes, the order of routes and their collisions.
+//! HTTP routes: host patterns and path prefixes, and the order of routes.
 
 use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
@@ -10,7 +10,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::app::RouteSpec;
-use crate::name::{AppName, ComponentName};
 use crate::quote::quoted;
 
 /// Maximum length of a host name, by RFC 1035.
@@ -62,57 +61,6 @@ pub enum RouteError {
     },
 }
 
-/// Two routes that match the same requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Collision {
-    /// The host of both routes; `None` stands for any host.
-    pub host: Option<HostPattern>,
-    /// The path of both routes.
-    pub path: PathPrefix,
-    /// The owner of the route that came first.
-    pub first: RouteOwner,
-    /// The owner of the route that came later.
-    pub second: RouteOwner,
-}
-
-/// The origin of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteOwner {
-    /// The app that has the route.
-    pub app: AppName,
-    /// The component that the route leads to.
-    pub component: ComponentName,
-    /// The index of the route in the input of [`collisions`].
-    pub index: usize,
-}
-
-/// Finds the routes that have the same host and path as an earlier one, in the order of the input.
-///
-/// A deploy checks the routes of all apps of a lattice with this.
-pub fn collisions<'a>(
-    routes: impl IntoIterator<Item = (AppName, &'a RouteSpec)>,
-) -> Vec<Collision> {
-    let routes: Vec<_> = routes.into_iter().collect();
-    let keys = routes
-        .iter()
-        .map(|(_, route)| (route.host.as_ref(), &route.path));
-    let owner = |index: usize| {
-        let (app, route): &(AppName, &RouteSpec) = &routes[index];
-        RouteOwner {
-            app: app.clone(),
-            component: route.to.clone(),
-            index,
-        }
-    };
-    let collision = |(first, second): (usize, usize)| Collision {
-        host: routes[second].1.host.clone(),
-        path: routes[second].1.path.clone(),
-        first: owner(first),
-        second: owner(second),
-    };
-    duplicates(keys).into_iter().map(collision).collect()
-}
-
 /// Finds repeated keys: pairs of the index of the first occurrence and the index of the repetition.
 pub(crate) fn duplicates<K: Ord>(keys: impl IntoIterator<Item = K>) -> Vec<(usize, usize)> {
     let mut first_places = BTreeMap::new();
@@ -155,6 +103,18 @@ fn rank(route: &RouteSpec) -> Rank<'_> {
         },
     };
     (host, Reverse(route.path.0.len()), &route.path.0)
+}
+
+// === impl RouteSpec ===
+
+impl RouteSpec {
+    /// The requests of the route as text, as in `shop.example.com/api` or `*/api`. No two routes
+    /// with different requests have the same text.
+    #[must_use]
+    pub fn pattern(&self) -> String {
+        let host = self.host.as_ref().map_or("*", HostPattern::as_str);
+        format!("{host}{}", self.path)
+    }
 }
 
 // === impl HostPattern ===

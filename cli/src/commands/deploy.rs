@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::time::Instant;
 use weft_control::rows::HostRow;
-use weft_control::{Client, ClientError, DeployReport, StatusReport};
+use weft_control::{Client, ClientError, DeployReport, DeployRequest, StatusReport};
 use weft_lattice_config::AppName;
 
 use crate::commands::{plan, status};
@@ -41,6 +41,9 @@ pub(crate) struct Deploy {
     /// Print the changes on each host without applying them
     #[arg(long)]
     plan: bool,
+    /// Replace a stored record of the app that the host cannot read, because it is damaged
+    #[arg(long, conflicts_with = "plan")]
+    force: bool,
     /// Wait until the apps are ready: all replicas of the deployed revisions
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
@@ -89,7 +92,7 @@ impl Deploy {
         if self.plan {
             return plan::plan(&client, manifests, self.output).await;
         }
-        let deployment = deploy(&client, manifests, self.output).await?;
+        let deployment = deploy_all(&client, manifests, self.force, self.output).await?;
         if self.wait {
             wait_until_ready(&client, &deployment, self.timeout.get()).await?;
         }
@@ -131,12 +134,17 @@ fn is_ready(report: &StatusReport, revision: u64) -> bool {
 }
 
 fn progress(report: &StatusReport, revision: u64) -> String {
-    let StatusReport { app, held, .. } = report;
+    let StatusReport {
+        app, held, reason, ..
+    } = report;
     if is_ready(report, revision) {
         return format!("{app}: revision {} is ready", report.revision);
     }
     if let Some(held) = held {
         return format!("{app}: waiting: placement is paused: {held}");
+    }
+    if let Some(reason) = reason {
+        return format!("{app}: waiting: {reason}");
     }
     let components = report.components.iter().map(|status| &status.placement);
     let (ready, desired) = components.fold((0, 0), |(ready, desired), it| {
@@ -155,12 +163,22 @@ pub(crate) async fn deploy(
     manifests: Vec<Manifest>,
     format: Format,
 ) -> Result<Deployment, Failure> {
+    deploy_all(client, manifests, false, format).await
+}
+
+/// As [`deploy`]; with `force`, replaces records that the host cannot read.
+async fn deploy_all(
+    client: &Client,
+    manifests: Vec<Manifest>,
+    force: bool,
+    format: Format,
+) -> Result<Deployment, Failure> {
     // First, because the reply to a wrong token has a body here, but not for an artifact.
     let http = http_address(client).await?;
     let mut deployment = Deployment::default();
     for manifest in manifests {
         let file = manifest.file.clone();
-        match deploy_one(client, manifest, http.as_deref()).await {
+        match deploy_one(client, manifest, force, http.as_deref()).await {
             Ok(deployed) => deployment.0.push(deployed),
             Err(error) => {
                 if !deployment.0.is_empty() {
@@ -184,7 +202,7 @@ pub(crate) async fn deploy_quietly(
 ) -> Result<(), Failure> {
     for manifest in manifests {
         let file = manifest.file.clone();
-        let deployed = deploy_one(client, manifest, None).await;
+        let deployed = deploy_one(client, manifest, false, None).await;
         deployed.map_err(|error| rejected(&file, error))?;
     }
     Ok(())
@@ -193,6 +211,7 @@ pub(crate) async fn deploy_quietly(
 async fn deploy_one(
     client: &Client,
     manifest: Manifest,
+    force: bool,
     http: Option<&str>,
 ) -> Result<Deployed, ClientError> {
     let mut uploaded = Vec::new();
@@ -208,15 +227,19 @@ async fn deploy_one(
             bytes,
         });
     }
+    let request = DeployRequest {
+        app: manifest.app,
+        force,
+    };
     let DeployReport {
         revision,
         changes,
         routes,
         ..
-    } = client.deploy(&manifest.app).await?;
+    } = client.deploy(&request).await?;
     Ok(Deployed {
         file: manifest.file,
-        app: manifest.app.metadata.name,
+        app: request.app.metadata.name,
         revision,
         changes,
         uploaded,
@@ -329,6 +352,7 @@ mod tests {
                 app: "shop".to_owned(),
                 revision,
                 ready: ready == 3,
+                reason: None,
                 held: held.map(str::to_owned),
                 components: vec![ComponentStatus {
                     placement,

@@ -96,11 +96,15 @@ impl Report for Shown {
             app,
             revision,
             ready,
+            reason,
             held,
             components,
         } = &self.0;
         let readiness = if *ready { "ready" } else { "not ready" };
         let mut text = format!("{app}: revision {revision}, {readiness}\n");
+        if let Some(reason) = reason {
+            text += &format!("{reason}\n");
+        }
         if let Some(held) = held {
             text += &format!("placement is paused: {held}\n");
         }
@@ -167,6 +171,7 @@ mod tests {
             app: "shop".to_owned(),
             revision: 2,
             ready: false,
+            reason: Some("route `*/` belongs to app `blog`".to_owned()),
             held: None,
             components: vec![ComponentStatus {
                 placement,
@@ -175,6 +180,7 @@ mod tests {
         };
         let expected = "\
 shop: revision 2, not ready
+route `*/` belongs to app `blog`
 COMPONENT  READY  HOSTS        REVISIONS                      REASON
 cart       1/3    north,south  1: 1 ready; 2: 1 ready, 1 failed  2 hosts: one runs there already
 ";

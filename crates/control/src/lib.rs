@@ -59,6 +59,9 @@ pub const LOG_TAIL_DEFAULT: usize = 100;
 pub struct DeployRequest {
     /// The manifest; every source is the digest of uploaded bytes.
     pub app: App,
+    /// True to replace a stored record of the app that the host cannot read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
 }
 
 /// The answer to a deploy.

@@ -14,8 +14,12 @@ pub struct StatusReport {
     pub app: String,
     /// The desired revision.
     pub revision: u64,
-    /// True if every component has all desired replicas, each ready at that revision.
+    /// True if every component has all desired replicas, each ready at that revision, and the app
+    /// has all of its routes.
     pub ready: bool,
+    /// The reason why the app lacks routes, if it does.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// The reason why placement is paused, if it is.
     pub held: Option<String>,
     /// The app's components.

@@ -35,8 +35,8 @@ pub struct RouteTable {
 }
 
 impl RouteTable {
-    /// A table of routes in any order, without collisions (see
-    /// [`collisions`](weft_lattice_config::routes::collisions)).
+    /// A table of routes in any order, each with one owner (see
+    /// [`route_owners`](weft_lattice_config::route_owners)).
     #[must_use]
     pub fn new(mut routes: Vec<Route>) -> Self {
         routes.sort_by(|left, right| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use weft_lattice_config::App;
 use weft_lattice_config::placement::{self, ComponentId, Plan};
+use weft_lattice_config::route_owners::RouteOwners;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 
@@ -43,6 +44,11 @@ impl ClusterView {
         replica.take_app(app, Record::Deployed(deployed));
         plan(&replica, &self.membership, &self.local_stores)
     }
+}
+
+/// The owners of all routes of a replica.
+pub(crate) fn route_owners(replica: &DesiredReplica) -> RouteOwners {
+    RouteOwners::new(desired_apps(replica).flat_map(Deployed::claims))
 }
 
 /// The placement of all components of a replica.

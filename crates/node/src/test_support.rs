@@ -165,6 +165,7 @@ pub(super) fn deployed(revision: u64, app: App) -> Record {
         revision,
         changed_at_ms: 0,
         app,
+        claimed_at_ms: BTreeMap::new(),
     })
 }
 
@@ -420,7 +421,6 @@ pub(super) fn events_of(events: &Events, app: &str) -> Vec<String> {
 
 // === peers ===
 
-/// The client of a peer on a network.
 /// The subjects of a host, in a lattice of hosts in their first incarnation.
 pub(super) fn subjects(scope: &Scope, me: HostId) -> Subjects {
     let hosts = (1..=9).map(|key| (HostId::from_key([key; 32]), 1));
@@ -429,6 +429,7 @@ pub(super) fn subjects(scope: &Scope, me: HostId) -> Subjects {
     Subjects::new(scope, me, incarnations.subscribe()).unwrap()
 }
 
+/// The client of a peer on a network.
 pub(super) fn peer_client(network: &LocalNetwork, name: &str, me: HostId) -> PeerClient {
     let scope = Scope::new(LATTICE).unwrap();
     PeerClient {

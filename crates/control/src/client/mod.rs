@@ -176,13 +176,12 @@ impl Client {
         Err(self.error_of(answer).await)
     }
 
-    /// Deploys `app`, whose sources are digests of uploaded bytes.
+    /// Deploys an app, whose sources are digests of uploaded bytes.
     ///
     /// # Errors
     /// Any [`ClientError`]; a link or component that the host rejects is [`ClientError::Refused`].
-    pub async fn deploy(&self, app: &App) -> Result<DeployReport, ClientError> {
-        let request = DeployRequest { app: app.clone() };
-        self.json(Method::POST, "/v1/apps", self.encode(&request)?)
+    pub async fn deploy(&self, request: &DeployRequest) -> Result<DeployReport, ClientError> {
+        self.json(Method::POST, "/v1/apps", self.encode(request)?)
             .await
     }
 
@@ -234,7 +233,10 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn plan(&self, app: &App) -> Result<PlanReport, ClientError> {
-        let request = DeployRequest { app: app.clone() };
+        let request = DeployRequest {
+            app: app.clone(),
+            force: false,
+        };
         self.json(Method::POST, "/v1/plan", self.encode(&request)?)
             .await
     }

@@ -14,8 +14,8 @@ use weft_telemetry::logs::now_ms;
 
 use super::Sources;
 use super::errors::ApiError;
-use crate::cluster_view::ClusterView;
-use crate::controller::Snapshot;
+use crate::cluster_view::{ClusterView, route_owners};
+use crate::controller::{Snapshot, lost_routes};
 use crate::event_reporter::pause_reason;
 use crate::inventory_publisher::holdings;
 
@@ -122,10 +122,13 @@ impl PlacementReport {
         });
         let components: Vec<_> = components.collect();
         let is_ready = |status: &ComponentStatus| status.placement.ready == status.placement.wanted;
+        let owners = route_owners(&self.cluster_view.replica);
+        let reason = lost_routes(&owners, &deployed.app);
         Ok(StatusReport {
             app: app.to_owned(),
             revision: deployed.revision,
-            ready: components.iter().all(is_ready),
+            ready: reason.is_none() && components.iter().all(is_ready),
+            reason,
             held: self.pause_reason(),
             components,
         })
@@ -137,11 +140,10 @@ impl PlacementReport {
         let old = self.apps.get(name);
         let deployed = match old {
             Some(old) if old.app == *app => old.clone(),
-            _ => Deployed {
-                revision: old.map_or(0, |old| old.revision) + 1,
-                changed_at_ms: now_ms(),
-                app: app.clone(),
-            },
+            _ => {
+                let revision = old.map_or(0, |old| old.revision) + 1;
+                Deployed::after(None, revision, now_ms(), app.clone())
+            }
         };
         let plan = self.cluster_view.plan_with(deployed.clone());
         let mut hosts: Vec<_> = moves(&self.plan.assignments, &plan.assignments)

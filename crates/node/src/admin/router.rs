@@ -107,10 +107,14 @@ impl Api {
     }
 
     async fn deploy(&self, request: Request<Bytes>) -> Answer {
-        let DeployRequest { app } = read_json(&request)?;
+        let DeployRequest { app, force } = read_json(&request)?;
         let app = checked(&app)?;
         let name = app.metadata.name.to_string();
-        let deployment = self.sources.mesh.deploy(app).await?;
+        let mesh = &self.sources.mesh;
+        let deployment = match force {
+            false => mesh.deploy(app).await?,
+            true => mesh.deploy_over_damage(app).await?,
+        };
         let routes = rows::routes(&self.sources.controller.snapshot());
         json(&DeployReport {
             revision: deployment.deployed.revision,

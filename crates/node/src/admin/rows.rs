@@ -12,18 +12,23 @@ use weft_provider::Registry;
 
 use super::About;
 use crate::Joined;
-use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot};
+use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot, lost_routes};
 use crate::runtime::RunningComponent;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
     let apps = snapshot.apps.iter();
-    apps.map(|(name, running)| app(running, snapshot.failed.get(name).map(AsRef::as_ref)))
-        .collect()
+    let rows = apps.map(|(name, running)| {
+        let failed = snapshot.failed.get(name).map(AsRef::as_ref);
+        let lost = lost_routes(&snapshot.route_owners, &running.deployed.app);
+        app(running, failed, lost)
+    });
+    rows.collect()
 }
 
-fn app(running: &HostedApp, failed: Option<&FailedRevision>) -> AppRow {
+fn app(running: &HostedApp, failed: Option<&FailedRevision>, lost: Option<String>) -> AppRow {
     let spec = &running.deployed.app.spec;
     let (status, reason) = match (&running.state, failed) {
+        (AppState::Ready(_), None) if lost.is_some() => ("failed", lost),
         (AppState::Ready(_), None) => ("ready", None),
         (AppState::Ready(_), Some(failed)) => {
             let revision = failed.deployed.revision;
@@ -121,7 +126,10 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
         let Some(serving) = running.running() else {
             continue;
         };
-        for route in &running.deployed.app.spec.routes {
+        let app = &running.deployed.app;
+        let routes = app.spec.routes.iter();
+        let owners = &snapshot.route_owners;
+        for route in routes.filter(|route| owners.serves(&app.metadata.name, route)) {
             let protocol = serving.protocol(route.to.as_str());
             rows.push(RouteRow {
                 app: running.deployed.app.metadata.name.to_string(),

@@ -28,16 +28,14 @@ pub enum DeployError {
     /// The lattice rejects the change.
     #[error(transparent)]
     Lattice(#[from] ChangeError),
-    /// Two apps have the same route.
+    /// Another app has one of the app's routes.
     #[error(
-        "route `{host}{path}` of `{claimant}` is taken by `{owner}`; change one of them, or \
-         undeploy the other app"
+        "route `{route}` of `{claimant}` is taken by `{owner}`; change one of them, or undeploy \
+         the other app"
     )]
     RouteTaken {
-        /// The route's host; `*` for any.
-        host: String,
-        /// The route's path.
-        path: String,
+        /// The route's host, `*` for any, and its path.
+        route: String,
         /// The app and component that have the route.
         owner: String,
         /// The app and component that claim the route.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use weft_ingress::{Handler, RouteTable};
+use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_provider::Registry;
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub apps: BTreeMap<String, Arc<HostedApp>>,
     /// The desired revisions that do not start, by app. The revisions before them still serve.
     pub(crate) failed: BTreeMap<String, Arc<FailedRevision>>,
+    /// The owner of each route of the lattice.
+    pub(crate) route_owners: Arc<RouteOwners>,
 }
 
 /// A desired revision that does not start on this host.
@@ -119,6 +122,11 @@ enum Command {
         app: AppName,
         reply: oneshot::Sender<()>,
     },
+    /// Replaces the owners of routes.
+    SetRouteOwners {
+        owners: Arc<RouteOwners>,
+        reply: oneshot::Sender<()>,
+    },
     /// Reconciles apps of the desired state.
     Reconcile {
         desired: Vec<DesiredApp>,
@@ -178,6 +186,19 @@ impl Controller {
     /// If the host is stopping. The snapshot has the apps that do not start.
     pub(crate) async fn reconcile(&self, desired: Vec<DesiredApp>) -> Result<(), DeployError> {
         self.send(|reply| Command::Reconcile { desired, reply })
+            .await
+    }
+
+    /// Replaces the owners of the lattice's routes. An app serves the routes that it owns, and those
+    /// that no desired app has.
+    ///
+    /// # Errors
+    /// If the host is stopping.
+    pub(crate) async fn set_route_owners(
+        &self,
+        owners: Arc<RouteOwners>,
+    ) -> Result<(), DeployError> {
+        self.send(|reply| Command::SetRouteOwners { owners, reply })
             .await
     }
 
@@ -257,6 +278,20 @@ impl Snapshot {
         let running = self.apps.values().filter_map(|app| app.running());
         running.map(|running| running.in_flight()).sum()
     }
+}
+
+/// The reason why an app does not serve some of its routes; `None` if it serves all of them.
+pub(crate) fn lost_routes(owners: &RouteOwners, app: &App) -> Option<String> {
+    let lost = owners.lost(&app.metadata.name, &app.spec.routes);
+    let lost = lost.map(|(route, owner)| {
+        let (route, owner) = (route.pattern(), &owner.app);
+        format!("route `{route}` belongs to app `{owner}`, which claimed it first")
+    });
+    let lost: Vec<_> = lost.collect();
+    (!lost.is_empty()).then(|| {
+        let lost = lost.join("; ");
+        format!("{lost}; change the route, or undeploy the other app")
+    })
 }
 
 impl HostedApp {

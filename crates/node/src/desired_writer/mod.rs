@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
+use weft_lattice_config::placement::StoreId;
 use weft_lattice_config::{App, AppName};
 use weft_state::artifacts::Artifacts;
 use weft_state::blocking;
 use weft_state::buckets::BucketError;
-use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
+use weft_state::desired::record_codec::{self, DecodedRecord, app_key, home_key};
 use weft_state::desired::{DesiredReplica, PutError, Revision};
 use weft_state::objects::ObjectError;
 use weft_state::store::{Deployed, Record};
@@ -51,11 +52,32 @@ pub enum ChangeError {
     #[error("cannot upload an artifact to the lattice")]
     Object(#[from] ObjectError),
     /// The stored record was written by a newer version.
-    #[error("the stored record of app `{app}` cannot be read by this version of weft: {reason}")]
+    #[error(
+        "the stored record of app `{app}` cannot be read by this version of weft: {reason}; if it is \
+         damaged, `weft deploy --force` replaces it"
+    )]
     Newer { app: AppName, reason: String },
     /// The app is not deployed.
     #[error("no app `{app}` is deployed")]
     Missing { app: AppName },
+}
+
+/// The fate of a stored record that this version cannot read: one of a newer version, or a damaged
+/// one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    Refuse,
+    Replace,
+}
+
+/// The record of an app in the bucket.
+struct StoredRecord {
+    /// The version of the record in the bucket.
+    at: Revision,
+    /// `None` if it is missing, or is to be replaced although it cannot be read.
+    record: Option<Record>,
+    /// The revision of the app, as far as it can be read; 0 if it cannot.
+    revision: u64,
 }
 
 /// Changes the desired state.
@@ -77,18 +99,23 @@ impl DesiredWriter {
     /// # Errors
     /// Any [`DeployError`]; the desired state is then unchanged, unless the bucket was lost during
     /// the write.
-    pub(super) async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+    pub(super) async fn deploy(
+        &self,
+        app: App,
+        unreadable: Unreadable,
+    ) -> Result<Deployment, DeployError> {
         // The semaphore is never closed.
         let _turn = self.turn.acquire().await;
         let name = app.metadata.name.clone();
-        let known = self.read(&name).await;
+        let known = self.read(&name, unreadable).await;
         // A revision that does not start here is deployed again: its cause may have ended.
         let has_failed = self
             .controller
             .snapshot()
             .failed
             .contains_key(name.as_str());
-        if let Ok((_, Some(Record::Deployed(old)))) = &known
+        if let Ok(known) = &known
+            && let Some(Record::Deployed(old)) = &known.record
             && old.app == app
             && !has_failed
         {
@@ -100,6 +127,9 @@ impl DesiredWriter {
         self.download(&app).await;
         // A mistake in the manifest is reported before an unavailable bucket.
         let changes = self.controller.check(app.clone()).await?;
+        if unreadable == Unreadable::Replace {
+            self.repair_homes(&app).await;
+        }
         let deployed = match self.store(app, known).await {
             Ok(deployed) => deployed,
             Err(error) => {
@@ -126,16 +156,16 @@ impl DesiredWriter {
     /// As [`deploy`](Self::deploy), and if the app is not deployed.
     pub(super) async fn undeploy(&self, app: AppName) -> Result<u64, DeployError> {
         let _turn = self.turn.acquire().await;
-        let (expected, old) = self.read(&app).await?;
-        let Some(Record::Deployed(_)) = &old else {
+        let known = self.read(&app, Unreadable::Refuse).await?;
+        let Some(Record::Deployed(_)) = &known.record else {
             return Err(ChangeError::Missing { app }.into());
         };
-        let revision = self.next_revision(&app, old.as_ref());
+        let revision = self.next_revision(&app, &known);
         let removed = Record::Removed {
             revision,
             changed_at_ms: self.environment.now_ms(),
         };
-        self.write(&app, &removed, expected).await?;
+        self.write(&app, &removed, known.at).await?;
         self.wait_until_reconciled(|snapshot| {
             let running = snapshot.apps.get(app.as_str());
             running.is_none_or(|running| running.deployed.revision > revision)
@@ -151,34 +181,83 @@ impl DesiredWriter {
     async fn store(
         &self,
         app: App,
-        known: Result<(Revision, Option<Record>), ChangeError>,
+        known: Result<StoredRecord, ChangeError>,
     ) -> Result<Deployed, DeployError> {
-        let (expected, old) = known?;
+        let known = known?;
         self.upload(&app).await?;
         let name = app.metadata.name.clone();
-        let deployed = Deployed {
-            revision: self.next_revision(&name, old.as_ref()),
-            changed_at_ms: self.environment.now_ms(),
-            app,
-        };
+        let revision = self.next_revision(&name, &known);
+        let now_ms = self.environment.now_ms();
+        // Claims to routes survive damage in the local replica.
+        let replica = self.replica.borrow().apps().get(&name).cloned();
+        let former = known.record.as_ref().or(replica.as_deref());
+        let deployed = Deployed::after(former, revision, now_ms, app);
         let record = Record::Deployed(deployed.clone());
-        self.write(&name, &record, expected).await?;
+        self.write(&name, &record, known.at).await?;
         Ok(deployed)
     }
 
-    async fn read(&self, app: &AppName) -> Result<(Revision, Option<Record>), ChangeError> {
+    async fn read(
+        &self,
+        app: &AppName,
+        unreadable: Unreadable,
+    ) -> Result<StoredRecord, ChangeError> {
         let newer = |reason: String| ChangeError::Newer {
             app: app.clone(),
             reason,
         };
         let key = app_key(app).map_err(|error| newer(error.to_string()))?;
         let Some(record) = self.stores.records.get(&key).await? else {
-            return Ok((Revision::NONE, None));
+            return Ok(StoredRecord {
+                at: Revision::NONE,
+                record: None,
+                revision: 0,
+            });
         };
+        let at = record.revision;
         match record_codec::decode(&key, &record.value) {
-            DecodedRecord::App(_, known) => Ok((record.revision, Some(known))),
+            DecodedRecord::App(_, known) => Ok(StoredRecord {
+                at,
+                revision: known.revision(),
+                record: Some(known),
+            }),
+            DecodedRecord::Unknown(reason) if unreadable == Unreadable::Replace => {
+                tracing::warn!(%app, reason, "replacing a record that cannot be read");
+                let revision = record_codec::revision_of_unknown(&record.value);
+                Ok(StoredRecord {
+                    at,
+                    record: None,
+                    revision: revision.ok().flatten().unwrap_or(0),
+                })
+            }
             DecodedRecord::Unknown(reason) => Err(newer(reason)),
             DecodedRecord::Home(..) => Err(newer("the record is not an app".to_owned())),
+        }
+    }
+
+    /// Writes the known homes of an app's stores over records that cannot be read.
+    async fn repair_homes(&self, app: &App) {
+        for provider in &app.spec.providers {
+            let store = StoreId {
+                app: app.metadata.name.clone(),
+                provider: provider.name.clone(),
+            };
+            let home = self.replica.borrow().homes().get(&store).cloned();
+            let (Some(home), Ok(key)) = (home, home_key(&store)) else {
+                continue;
+            };
+            let Ok(Some(stored)) = self.stores.records.get(&key).await else {
+                continue;
+            };
+            let decoded = record_codec::decode(&key, &stored.value);
+            if !matches!(decoded, DecodedRecord::Unknown(_)) {
+                continue;
+            }
+            let value = record_codec::encode_home(&home);
+            if let Err(error) = self.stores.records.put(&key, value, stored.revision).await {
+                let error = chain(&error);
+                tracing::warn!(error, %store, "the home of a store was not written again");
+            }
         }
     }
 
@@ -249,11 +328,10 @@ impl DesiredWriter {
 
     /// The revision after the highest known one. A bucket that came back with older records may not
     /// be refilled yet, so the replica counts too.
-    fn next_revision(&self, app: &AppName, old: Option<&Record>) -> u64 {
+    fn next_revision(&self, app: &AppName, known: &StoredRecord) -> u64 {
         let replica = self.replica.borrow();
-        let known = replica.apps().get(app).map(AsRef::as_ref);
-        let revisions = old.into_iter().chain(known).map(Record::revision);
-        revisions.max().unwrap_or(0) + 1
+        let replica = replica.apps().get(app).map(|known| known.revision());
+        known.revision.max(replica.unwrap_or(0)).saturating_add(1)
     }
 
     /// Waits until this host has reconciled a change. Its inventory reports a change that does not

@@ -227,7 +227,10 @@ async fn a_deploy_to_a_bucket_that_lost_the_app_has_a_later_revision() {
         replica: watch::Sender::new(Arc::new(replica)).subscribe(),
         ..a.joined.writer.clone()
     };
-    let deployment = writer.deploy(app("shop", 5)).await.unwrap();
+    let deployment = writer
+        .deploy(app("shop", 5), Unreadable::Refuse)
+        .await
+        .unwrap();
     assert_eq!(deployment.deployed.revision, 5);
 }
 
@@ -250,4 +253,32 @@ async fn a_record_of_a_newer_version_is_not_overwritten() {
         "{error}"
     );
     assert_eq!(records.get(&key).await.unwrap().unwrap().value, newer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_damaged_record_of_the_bucket_is_replaced_on_every_host_by_a_forced_deploy() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    for host in [&a, &b] {
+        host.store_artifact("shop");
+    }
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    let records = &a.joined.writer.stores.records;
+    let key = app_key(&app_name("shop")).unwrap();
+    let at = records.get(&key).await.unwrap().unwrap().revision;
+    records
+        .put(&key, Bytes::from_static(b"{\"deployed"), at)
+        .await
+        .unwrap();
+    let error = a.joined.deploy(app_on("b", "shop", 2)).await.unwrap_err();
+    assert!(error.to_string().contains("--force"), "{error}");
+    // What runs goes on meanwhile.
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    let forced = a.joined.deploy_over_damage(app_on("b", "shop", 2)).await;
+    // The revision follows the one in the replica of the host.
+    assert_eq!(forced.unwrap().deployed.revision, 2);
+    b.wait_for_app("shop", 2).await;
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 2");
+    a.joined.undeploy(app_name("shop")).await.unwrap();
 }

@@ -12,7 +12,7 @@ use weft_membership::message::HostState;
 use weft_state::desired::DesiredReplica;
 
 use crate::controller::{DeployError, Deployment};
-use crate::desired_writer::DesiredWriter;
+use crate::desired_writer::{DesiredWriter, Unreadable};
 use crate::host_tasks::HostTasks;
 use crate::membership_task::MembershipSnapshot;
 use crate::reconciler::Decision;
@@ -74,8 +74,26 @@ impl Joined {
     /// # Errors
     /// Any [`DeployError`]; then nothing is changed.
     pub async fn deploy(&self, app: App) -> Result<Deployment, DeployError> {
+        self.deploy_over(app, Unreadable::Refuse).await
+    }
+
+    /// Deploys `app` as [`deploy`](Self::deploy) does, also over a stored record of it that this
+    /// version cannot read, because the record is damaged.
+    ///
+    /// # Errors
+    /// Any [`DeployError`]; then nothing is changed.
+    pub async fn deploy_over_damage(&self, app: App) -> Result<Deployment, DeployError> {
+        self.deploy_over(app, Unreadable::Replace).await
+    }
+
+    async fn deploy_over(
+        &self,
+        app: App,
+        unreadable: Unreadable,
+    ) -> Result<Deployment, DeployError> {
         let writer = self.writer.clone();
-        let deploy = self.tasks.spawn(async move { writer.deploy(app).await });
+        let deploy = async move { writer.deploy(app, unreadable).await };
+        let deploy = self.tasks.spawn(deploy);
         deploy.await.map_err(|_| DeployError::Internal)?
     }
 

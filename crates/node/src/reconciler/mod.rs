@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
 use weft_lattice_config::placement::{HostId, Plan};
+use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, Digest, Source};
 use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
@@ -102,6 +103,7 @@ pub(super) struct Reconciler {
     artifacts_missing_since: Option<Instant>,
     reporter: EventReporter,
     departures: Departures,
+    route_owners: Arc<RouteOwners>,
 }
 
 impl Reconciler {
@@ -109,6 +111,7 @@ impl Reconciler {
         Self {
             reporter: EventReporter::new(parts.events.clone()),
             departures: Departures::default(),
+            route_owners: Arc::default(),
             parts,
             started: Instant::now(),
             needs_retry: true,
@@ -218,12 +221,26 @@ impl Reconciler {
             desired: desired.clone(),
         };
         self.parts.output.decision.send_replace(Arc::new(decision));
+        self.decide_routes().await;
         if let Err(error) = self.parts.controller.reconcile(desired).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
         // The controller decides when a failed revision is due.
         self.needs_retry |= !self.parts.controller.snapshot().failed.is_empty();
         self.parts.output.has_reconciled.send_replace(true);
+    }
+
+    /// Has the controller serve each route for its owner.
+    async fn decide_routes(&mut self) {
+        let owners = cluster_view::route_owners(&self.parts.replica);
+        if owners == *self.route_owners {
+            return;
+        }
+        self.route_owners = Arc::new(owners);
+        let owners = self.route_owners.clone();
+        if let Err(error) = self.parts.controller.set_route_owners(owners).await {
+            tracing::debug!(error = chain(&error), "the host is stopping");
+        }
     }
 
     /// The apps to run here with their shares. An app with missing artifacts is left as it is.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use weft_bus::local::JetStreamContent;
+use weft_ingress::{RouteTable, RouteTarget};
 use weft_lattice_config::App;
 use weft_lattice_config::placement::ComponentId;
 use weft_membership::message::Failure;
@@ -12,8 +13,10 @@ use weft_membership::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
 use weft_state::buckets::BucketOptions;
 use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
 use weft_state::desired::{Records, Revision};
+use weft_state::store::Deployed;
 
 use super::*;
+use crate::controller::lost_routes;
 use crate::test_support::{
     TestHost, TestLattice, app, app_name, app_on, app_with, artifact, deployed, serving, wait_for,
 };
@@ -372,4 +375,89 @@ async fn a_host_that_missed_a_removal_does_not_bring_the_app_back() {
     wait_for_replica(&b, "shop", 2).await;
     assert!(!starts(&b, "shop").await);
     assert_eq!(a.response("shop").await, None);
+}
+
+/// An app on each of two hosts, with the route `/` and one of its own.
+fn app_with_route(name: &str) -> App {
+    let cart = json!({
+        "name": "cart",
+        "source": { "digest": artifact(name).0 },
+        "replicas": 2,
+        "placement": { "one-per-host": true },
+    });
+    let routes =
+        json!([{ "path": "/", "to": "cart" }, { "path": format!("/{name}"), "to": "cart" }]);
+    app_with(name, 1, &json!({ "components": [cart], "routes": routes }))
+}
+
+/// The app on this host that requests to a path go to.
+fn app_of_path(routes: &RouteTable, path: &str) -> Option<String> {
+    match routes.find("any.test", path)? {
+        RouteTarget::Local(handler) => handler.name().split('/').next().map(str::to_owned),
+        RouteTarget::Remote(_) => None,
+    }
+}
+
+/// Waits until requests to `/` go to an app on a host.
+async fn wait_for_owner(host: &TestHost, app: &str) {
+    let is_owner = |routes: &Arc<RouteTable>| app_of_path(routes, "/").as_deref() == Some(app);
+    wait_for(&host.controller.routes(), is_owner).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_two_apps_claim_belongs_to_the_same_one_on_every_host() {
+    let lattice = TestLattice::new();
+    let [north, south] = lattice.hosts(["north", "south"]).await;
+    for name in ["shop", "blog", "wiki"] {
+        north.store_artifact(name);
+        south.store_artifact(name);
+    }
+    // As two hosts write them at once: each has checked that the route is free.
+    for (name, changed_at_ms) in [("blog", 2), ("shop", 1)] {
+        let record = Deployed::after(None, 1, changed_at_ms, app_with_route(name));
+        let value = record_codec::encode_app(&Record::Deployed(record)).unwrap();
+        let key = app_key(&app_name(name)).unwrap();
+        let put = records(&north).put(&key, value, Revision::NONE);
+        put.await.unwrap();
+    }
+    for host in [&north, &south] {
+        host.wait_for_app("shop", 1).await;
+        host.wait_for_app("blog", 1).await;
+        wait_for_owner(host, "shop").await;
+        let routes = host.controller.routes().borrow().clone();
+        assert_eq!(app_of_path(&routes, "/blog").as_deref(), Some("blog"));
+        let snapshot = host.controller.snapshot();
+        let blog = &snapshot.apps["blog"].deployed.app;
+        let reason = lost_routes(&snapshot.route_owners, blog).unwrap();
+        assert!(reason.contains("belongs to app `shop`"), "{reason}");
+        assert_eq!(host.events_of("blog"), ["app-deployed", "app-failed"]);
+    }
+    // Neither another app nor the owner is refused for it.
+    let other =
+        json!({ "components": [{ "name": "cart", "source": { "digest": artifact("wiki").0 } }] });
+    south
+        .joined
+        .deploy(app_with("wiki", 1, &other))
+        .await
+        .unwrap();
+    let mut shop = app_with_route("shop");
+    shop.spec.routes.pop();
+    north.joined.deploy(shop).await.unwrap();
+    let refused = south.joined.deploy(app_with(
+        "blog",
+        2,
+        &json!({
+            "components": [{ "name": "cart", "source": { "digest": artifact("blog").0 } }],
+            "routes": [{ "path": "/", "to": "cart" }],
+        }),
+    ));
+    let refused = refused.await.unwrap_err().to_string();
+    assert!(refused.contains("is taken by `shop/cart`"), "{refused}");
+    // The claim of the owner goes on with its next revision; the other app recovers without it.
+    south.wait_for_app("shop", 2).await;
+    wait_for_owner(&south, "shop").await;
+    north.joined.undeploy(app_name("shop")).await.unwrap();
+    for host in [&north, &south] {
+        wait_for_owner(host, "blog").await;
+    }
 }

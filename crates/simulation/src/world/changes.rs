@@ -57,11 +57,10 @@ impl World {
         let (expected, old) = self.in_bucket(&app);
         let revision = old.as_ref().map_or(0, Record::revision) + 1;
         let record = match deploys {
-            Some(app) => Record::Deployed(Deployed {
-                revision,
-                changed_at_ms,
-                app,
-            }),
+            Some(app) => {
+                let deployed = Deployed::after(old.as_ref(), revision, changed_at_ms, app);
+                Record::Deployed(deployed)
+            }
             None => Record::Removed {
                 revision,
                 changed_at_ms,

@@ -226,7 +226,7 @@ fn put_error(key: &Key, source: BucketError) -> PutError {
 /// Writes a record to disk. The replica on the same disk has it thereby too.
 fn write(database: &Store, key: &Key, value: &[u8]) -> Result<(), store::StoreError> {
     match record_codec::decode(key, value) {
-        DecodedRecord::App(app, record) => database.keep(&[(app, Arc::new(record))], &[]),
+        DecodedRecord::App(app, record) => database.replace(&app, &record),
         DecodedRecord::Home(store, host) => database.keep(&[], &[(store, host)]),
         // A host writes only records that it can read.
         DecodedRecord::Unknown(_) => Ok(()),

@@ -88,6 +88,18 @@ pub fn decode(key: &Key, value: &[u8]) -> DecodedRecord {
     }
 }
 
+/// The revision in the record of an app that [`decode`] does not decode; `None` if a newer release
+/// stores it elsewhere.
+///
+/// # Errors
+/// If the record is damaged: records of all releases are JSON.
+pub fn revision_of_unknown(value: &[u8]) -> Result<Option<u64>, serde_json::Error> {
+    let record: serde_json::Value = serde_json::from_slice(value)?;
+    let content = record.as_object().and_then(|record| record.values().next());
+    let revision = content.and_then(|content| content.get("revision"));
+    Ok(revision.and_then(serde_json::Value::as_u64))
+}
+
 /// The records of a database, as a bucket has them. Records that this version cannot decode are
 /// among them.
 pub(super) fn stored(database: &Store) -> Result<Vec<(Key, Bytes)>, StoreError> {
@@ -134,6 +146,12 @@ mod tests {
     #[test]
     fn an_unknown_record_is_reported_with_a_reason() {
         let key = |names: &[&str]| Key::new(names).unwrap();
+        assert_eq!(
+            revision_of_unknown(br#"{"paused":{"revision":7}}"#).unwrap(),
+            Some(7)
+        );
+        assert_eq!(revision_of_unknown(br#"{"paused":[]}"#).unwrap(), None);
+        assert!(revision_of_unknown(br#"{"deployed":{"revision":7,"#).is_err());
         let cases: [(&[&str], &[u8], &str); 6] = [
             (&["apps", "shop"], b"{", "app `shop`"),
             (&["apps", "shop"], br#"{"paused":{}}"#, "app `shop`"),

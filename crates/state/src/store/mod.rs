@@ -7,6 +7,7 @@
 //! with the revision of the removal: absence alone never means "delete".
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +15,10 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use weft_lattice_config::placement::{HostId, StoreId};
+use weft_lattice_config::route_owners::RouteClaim;
 use weft_lattice_config::{App, AppName};
+
+use crate::desired::record_codec;
 
 /// App name → JSON of [`Record`].
 const APPS: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("apps.v1");
@@ -32,6 +36,10 @@ pub struct Deployed {
     pub changed_at_ms: u64,
     /// The manifest, with digests as sources.
     pub app: App,
+    /// The times at which the app first claimed routes of its manifest, by their
+    /// [patterns](weft_lattice_config::RouteSpec::pattern), where that was before this change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub claimed_at_ms: BTreeMap<String, u64>,
 }
 
 /// The embedded database that holds the desired state.
@@ -90,6 +98,43 @@ pub enum Record {
         /// The time of the removal, in milliseconds since the Unix epoch. For people.
         changed_at_ms: u64,
     },
+}
+
+impl Deployed {
+    /// A revision of an app after the `former` record. Claims to routes that the former revision
+    /// has go on.
+    #[must_use]
+    pub fn after(former: Option<&Record>, revision: u64, changed_at_ms: u64, app: App) -> Self {
+        let former = former.and_then(|former| match former {
+            Record::Deployed(deployed) => Some(deployed),
+            Record::Removed { .. } => None,
+        });
+        let routes = app.spec.routes.iter();
+        let claims = routes.filter_map(|route| {
+            let mut claims = former?.claims();
+            let claim = claims.find(|claim| claim.route.pattern() == route.pattern())?;
+            Some((route.pattern(), claim.since))
+        });
+        Self {
+            revision,
+            changed_at_ms,
+            claimed_at_ms: claims.collect(),
+            app,
+        }
+    }
+
+    /// The claims of the app to its routes.
+    pub fn claims(&self) -> impl Iterator<Item = RouteClaim<'_>> {
+        let routes = self.app.spec.routes.iter();
+        routes.map(|route| {
+            let since = self.claimed_at_ms.get(&route.pattern());
+            RouteClaim {
+                app: &self.app.metadata.name,
+                route,
+                since: since.copied().unwrap_or(self.changed_at_ms),
+            }
+        })
+    }
 }
 
 impl Record {
@@ -166,7 +211,8 @@ impl Store {
     }
 
     /// Stores the newer records of the lattice's desired state and the homes of stores, in one
-    /// transaction. A stored record that this version cannot decode stays.
+    /// transaction. A stored record of a newer version stays, unless the new one has a larger
+    /// revision; a damaged one is replaced.
     ///
     /// # Errors
     /// [`StoreError::Database`] if the change failed; the state is then unchanged.
@@ -190,12 +236,7 @@ impl Store {
                 let mut table = transaction.open_table(APPS)?;
                 for (app, record, bytes) in &records {
                     let old = table.get(app.as_str())?;
-                    let old = old.map(|old| serde_json::from_slice::<Record>(old.value()));
-                    let is_newer = match old {
-                        None => true,
-                        Some(Ok(old)) => record.is_newer_than(&old),
-                        Some(Err(_)) => false,
-                    };
+                    let is_newer = old.is_none_or(|old| is_newer_than(record, old.value()));
                     if is_newer {
                         table.insert(app.as_str(), bytes.as_slice())?;
                         is_changed = true;
@@ -212,6 +253,25 @@ impl Store {
                 // A commit would write to the disk even without a change.
                 false => transaction.abort()?,
             }
+            Ok(())
+        })
+    }
+
+    /// Stores the record of an app over any other one, for a bucket that has compared them.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] if the change failed; the state is then unchanged.
+    pub(crate) fn replace(&self, app: &AppName, record: &Record) -> Result<(), StoreError> {
+        let bytes = serde_json::to_vec(record).map_err(|source| StoreError::Record {
+            app: app.clone(),
+            source,
+        })?;
+        self.with_database("change", |database| {
+            let transaction = database.begin_write()?;
+            let mut table = transaction.open_table(APPS)?;
+            table.insert(app.as_str(), bytes.as_slice())?;
+            drop(table);
+            transaction.commit()?;
             Ok(())
         })
     }
@@ -291,6 +351,17 @@ impl Store {
             outcome
         });
         outcome.map_err(|error| failure(action, &self.path, error))
+    }
+}
+
+/// True if a record is newer than a stored one, or that one is damaged.
+fn is_newer_than(record: &Record, stored: &[u8]) -> bool {
+    match serde_json::from_slice(stored) {
+        Ok(stored) => record.is_newer_than(&stored),
+        Err(_) => match record_codec::revision_of_unknown(stored) {
+            Ok(stored) => stored.is_some_and(|stored| record.revision() > stored),
+            Err(_) => true,
+        },
     }
 }
 

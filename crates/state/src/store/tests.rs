@@ -17,6 +17,7 @@ fn deployed(revision: u64, app: App) -> Record {
         revision,
         changed_at_ms: 1,
         app,
+        claimed_at_ms: BTreeMap::new(),
     })
 }
 
@@ -96,6 +97,61 @@ fn a_record_of_a_newer_version_stays_unchanged() {
     store.keep(&[(shop, Arc::new(removed))], &[]).unwrap();
     let records = store.records().unwrap();
     assert_eq!(records[0].1, b"{\"from\":\"the future\"}");
+}
+
+#[test]
+fn a_damaged_record_and_one_of_an_earlier_revision_are_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path().join("state.redb")).unwrap();
+    let cases: [(&[u8], bool); 4] = [
+        (b"{\"deployed\":{\"revi", true),
+        (b"", true),
+        (b"{\"paused\":{\"revision\":8}}", true),
+        (b"{\"paused\":{\"revision\":9}}", false),
+    ];
+    let removed = Record::Removed {
+        revision: 9,
+        changed_at_ms: 1,
+    };
+    for (stored, is_replaced) in cases {
+        store.write("shop", stored);
+        let shop: AppName = "shop".parse().unwrap();
+        store
+            .keep(&[(shop, Arc::new(removed.clone()))], &[])
+            .unwrap();
+        let is_removed = store
+            .all()
+            .unwrap()
+            .iter()
+            .any(|(_, record)| *record == removed);
+        assert_eq!(
+            is_removed,
+            is_replaced,
+            "{}",
+            String::from_utf8_lossy(stored)
+        );
+    }
+}
+
+#[test]
+fn claims_to_routes_go_on_while_the_app_has_the_route() {
+    let first = Deployed::after(None, 1, 10, app("shop", "/a"));
+    let since = |deployed: &Deployed| deployed.claims().next().map(|claim| claim.since);
+    assert_eq!(since(&first), Some(10));
+    let first = Record::Deployed(first);
+    let second = Deployed::after(Some(&first), 2, 20, app("shop", "/a"));
+    assert_eq!(since(&second), Some(10));
+    let second = Record::Deployed(second);
+    let third = Deployed::after(Some(&second), 3, 30, app("shop", "/a"));
+    assert_eq!(since(&third), Some(10));
+    let other_route = Deployed::after(Some(&second), 3, 30, app("shop", "/b"));
+    assert_eq!(since(&other_route), Some(30));
+    let removed = Record::Removed {
+        revision: 4,
+        changed_at_ms: 40,
+    };
+    let again = Deployed::after(Some(&removed), 5, 50, app("shop", "/a"));
+    assert_eq!(since(&again), Some(50));
 }
 
 impl Store {

@@ -32,6 +32,7 @@ fn deployed(name: &str, revision: u64, path: &str) -> Record {
         revision,
         changed_at_ms: 1,
         app: app(name, path),
+        claimed_at_ms: BTreeMap::new(),
     })
 }
 
@@ -111,6 +112,7 @@ fn any_records() -> impl Strategy<Value = Vec<(AppName, Record)>> {
                 revision,
                 changed_at_ms,
                 app: self::app(APPS[app], path),
+                claimed_at_ms: BTreeMap::new(),
             }),
             None => Record::Removed {
                 revision,

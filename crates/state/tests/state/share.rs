@@ -1,6 +1,6 @@
 //! A host's share of an app while components move.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use weft_lattice_config::placement::{self, Assignments};
 use weft_membership::Moment;
@@ -135,6 +135,7 @@ fn deployed() -> Deployed {
         revision: 2,
         changed_at_ms: 0,
         app: serde_json::from_value(app).unwrap(),
+        claimed_at_ms: BTreeMap::new(),
     }
 }
 

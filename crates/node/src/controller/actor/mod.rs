@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
-use weft_lattice_config::{App, diff, routes};
+use weft_lattice_config::route_owners::RouteOwners;
+use weft_lattice_config::{App, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
 use weft_state::store::Deployed;
 use weft_telemetry::events::{Events, Kind};
@@ -17,6 +18,7 @@ use weft_telemetry::events::{Events, Kind};
 use super::providers::{ProviderStarter, Providers, bound};
 use super::{
     AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Snapshot,
+    lost_routes,
 };
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
@@ -37,6 +39,7 @@ pub(super) struct Actor {
     staged: Option<(App, Arc<dyn RunningApp>)>,
     /// By app.
     providers: BTreeMap<String, Providers>,
+    route_owners: Arc<RouteOwners>,
     publish: watch::Sender<Arc<Snapshot>>,
     publish_routes: watch::Sender<Arc<RouteTable>>,
     events: Events,
@@ -61,6 +64,7 @@ impl Actor {
             failed: BTreeMap::new(),
             staged: None,
             providers: BTreeMap::new(),
+            route_owners: Arc::default(),
             publish,
             publish_routes,
             events: parts.events,
@@ -92,6 +96,10 @@ impl Actor {
         match command {
             Command::Check { app, reply } => drop(reply.send(self.check(&app).await)),
             Command::Plan { app, reply } => drop(reply.send(self.plan(&app))),
+            Command::SetRouteOwners { owners, reply } => {
+                self.set_route_owners(owners);
+                let _ = reply.send(());
+            }
             Command::Reconcile { desired, reply } => {
                 for desired in desired {
                     self.reconcile(desired).await;
@@ -240,28 +248,39 @@ impl Actor {
         self.apps.insert(name, Arc::new(app));
     }
 
-    /// Rejects an app with a route of another app.
+    /// Reports that an app lacks routes, which other apps own.
+    fn report_lost_routes(&self, app: &str) {
+        let hosted = self.apps.get(app);
+        let lost = hosted.and_then(|app| lost_routes(&self.route_owners, &app.deployed.app));
+        if let Some(reason) = lost {
+            tracing::error!(app, reason, "an app lacks routes");
+            let message = format!("`{app}` lacks routes: {reason}");
+            self.events.of_app(Kind::AppFailed, app, message);
+        }
+    }
+
+    fn set_route_owners(&mut self, owners: Arc<RouteOwners>) {
+        let former = std::mem::replace(&mut self.route_owners, owners);
+        for (name, hosted) in &self.apps {
+            let app = &hosted.deployed.app;
+            if lost_routes(&self.route_owners, app) != lost_routes(&former, app) {
+                self.report_lost_routes(name);
+            }
+        }
+        self.publish();
+    }
+
+    /// Rejects an app with a route that belongs to another app. Conflicts between other apps are no
+    /// matter of this one.
     fn check_routes(&self, app: &App) -> Result<(), DeployError> {
         let name = &app.metadata.name;
-        let others = self.apps.values().map(|other| &other.deployed.app);
-        let routes = others
-            .filter(|other| other.metadata.name != *name)
-            .chain([app])
-            .flat_map(|app| {
-                app.spec
-                    .routes
-                    .iter()
-                    .map(|route| (app.metadata.name.clone(), route))
-            });
-        match routes::collisions(routes).into_iter().next() {
+        let mut lost = self.route_owners.lost(name, &app.spec.routes);
+        match lost.next() {
             None => Ok(()),
-            Some(collision) => Err(DeployError::RouteTaken {
-                host: collision
-                    .host
-                    .map_or_else(|| "*".to_owned(), |host| host.as_str().to_owned()),
-                path: collision.path.as_str().to_owned(),
-                owner: format!("{}/{}", collision.first.app, collision.first.component),
-                claimant: format!("{}/{}", collision.second.app, collision.second.component),
+            Some((route, owner)) => Err(DeployError::RouteTaken {
+                route: route.pattern(),
+                owner: format!("{}/{}", owner.app, owner.component),
+                claimant: format!("{name}/{}", route.to),
             }),
         }
     }
@@ -269,6 +288,8 @@ impl Actor {
     fn publish(&self) {
         let routes = self.apps.values().flat_map(|app| {
             let routes = app.deployed.app.spec.routes.iter();
+            let name = &app.deployed.app.metadata.name;
+            let routes = routes.filter(|spec| self.route_owners.serves(name, spec));
             routes.filter_map(|spec| {
                 let target = self.route_target(app, spec.to.as_str())?;
                 let spec = spec.clone();
@@ -280,6 +301,7 @@ impl Actor {
         self.publish.send_replace(Arc::new(Snapshot {
             apps: self.apps.clone(),
             failed: self.failed.clone(),
+            route_owners: self.route_owners.clone(),
         }));
     }
 

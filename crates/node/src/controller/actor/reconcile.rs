@@ -32,6 +32,7 @@ impl Actor {
                     self.publish();
                     if is_new_revision {
                         self.report_deployed(app.as_str(), revision);
+                        self.report_lost_routes(app.as_str());
                     }
                 }
             }

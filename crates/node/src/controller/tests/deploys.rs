@@ -8,6 +8,7 @@ use redb::{Database, TableDefinition};
 use serde_json::json;
 use tokio::time::Instant;
 use weft_ingress::RouteTarget;
+use weft_lattice_config::route_owners::{RouteClaim, RouteOwners};
 use weft_state::store::{Record, Store};
 
 use super::fake_provider::provider;
@@ -189,6 +190,25 @@ async fn a_record_of_a_newer_version_takes_no_deploy_and_stays() {
 }
 
 #[tokio::test]
+async fn a_damaged_record_is_replaced_by_a_deploy_that_is_forced() {
+    for record in [
+        &br#"{"deployed":{"revision":7,"#[..],
+        br#"{"paused":{"revision":7}}"#,
+    ] {
+        let host = host_with_stored_record("shop", record).await;
+        let error = host.joined.deploy(app("shop", 1)).await.unwrap_err();
+        assert!(error.to_string().contains("--force"), "{error}");
+        let forced = host.joined.deploy_over_damage(app("shop", 1)).await;
+        let forced = forced.unwrap().deployed;
+        assert_eq!(forced.revision, if record[2] == b'p' { 8 } else { 1 });
+        assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+        assert_eq!(host.records(), [Record::Deployed(forced)]);
+        let host = host.restart(Arc::default()).await;
+        assert_eq!(host.response("shop", "cart").await.unwrap(), "shop/cart 1");
+    }
+}
+
+#[tokio::test]
 async fn a_revision_that_did_not_start_is_started_by_a_repeated_deploy() {
     let host = TestController::start().await;
     host.joined.deploy(app("shop", 1)).await.unwrap();
@@ -234,6 +254,29 @@ async fn a_route_of_another_app_is_rejected() {
         panic!("the route has no component of this host")
     };
     assert_eq!(handler.name(), "shop/cart");
+}
+
+#[tokio::test]
+async fn a_conflict_of_two_other_apps_refuses_no_deploy() {
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
+    let [shop, blog] = [app_with_route("shop"), app_with_route("blog")];
+    let claims = [(&shop, 1), (&blog, 2)].map(|(app, since)| RouteClaim {
+        app: &app.metadata.name,
+        route: &app.spec.routes[0],
+        since,
+    });
+    let owners = Arc::new(RouteOwners::new(claims));
+    host.controller.set_route_owners(owners).await.unwrap();
+    let other = host.controller.check(app("other", 1)).await;
+    other.unwrap();
+    host.controller.discard(app_name("other")).await.unwrap();
+    host.controller.check(shop).await.unwrap();
+    let refused = host.controller.check(blog).await.unwrap_err();
+    assert!(
+        matches!(refused, DeployError::RouteTaken { .. }),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
