@@ -9,6 +9,8 @@ use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{self, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use weft_bus::nats::{Connection, JetStreamConnection};
@@ -145,6 +147,20 @@ pub(crate) struct BackingStream {
     bucket: String,
 }
 
+#[derive(Deserialize)]
+struct StreamInfo {
+    state: StreamState,
+}
+
+/// The size of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct StreamState {
+    /// Number of messages.
+    pub(crate) messages: u64,
+    /// The number of the last message, also of one that is lost.
+    pub(crate) last_seq: u64,
+}
+
 impl BackingStream {
     /// `config` without replicas and storage, which `options` set.
     pub(crate) fn new(
@@ -196,16 +212,19 @@ impl BackingStream {
     pub(crate) async fn ensure(&self) -> Result<(), BucketError> {
         self.check_connected().await?;
         let name = &self.config.name;
-        match self.request(format!("STREAM.INFO.{name}"), &()).await? {
-            Ok(()) => return Ok(()),
+        match self
+            .request::<_, IgnoredAny>(format!("STREAM.INFO.{name}"), &())
+            .await?
+        {
+            Ok(_) => return Ok(()),
             Err(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND => {}
             Err(error) => return Err(self.classify(error)),
         }
         match self
-            .request(format!("STREAM.CREATE.{name}"), &self.config)
+            .request::<_, IgnoredAny>(format!("STREAM.CREATE.{name}"), &self.config)
             .await?
         {
-            Ok(()) => {
+            Ok(_) => {
                 tracing::info!(bucket = %self.bucket, "created a missing bucket");
                 Ok(())
             }
@@ -213,6 +232,15 @@ impl BackingStream {
             Err(error) if error.error_code() == ErrorCode::STREAM_NAME_EXIST => Ok(()),
             Err(error) => Err(self.classify(error)),
         }
+    }
+
+    /// Requests the number of messages of the stream, and the number of the last one.
+    pub(crate) async fn state(&self) -> Result<StreamState, BucketError> {
+        self.check_connected().await?;
+        let subject = format!("STREAM.INFO.{}", self.config.name);
+        let info = self.request::<_, StreamInfo>(subject, &()).await?;
+        let info = info.map_err(|error| self.classify(error))?;
+        Ok(info.state)
     }
 
     /// Fails while the connection is down, because a request would wait in its queue and be sent
@@ -255,16 +283,16 @@ impl BackingStream {
         }
     }
 
-    async fn request<T: serde::Serialize + ?Sized>(
+    /// `R` has only what is used of the response, which differs between server versions.
+    async fn request<T: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         subject: String,
         payload: &T,
-    ) -> Result<Result<(), jetstream::Error>, BucketError> {
-        // The content of the response is not used, and differs between server versions.
-        let response: Result<Response<serde::de::IgnoredAny>, RequestError> =
+    ) -> Result<Result<R, jetstream::Error>, BucketError> {
+        let response: Result<Response<R>, RequestError> =
             self.context.request(subject, payload).await;
         match response {
-            Ok(Response::Ok(_)) => Ok(Ok(())),
+            Ok(Response::Ok(content)) => Ok(Ok(content)),
             Ok(Response::Err { error }) => Ok(Err(error)),
             Err(error) => Err(match error.kind() {
                 RequestErrorKind::NoResponders => {

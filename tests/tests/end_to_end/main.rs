@@ -21,6 +21,7 @@ mod http_p3;
 mod identity;
 mod lattice;
 mod lattice_http;
+mod lattice_records;
 mod lattice_state;
 mod limits;
 mod links;

@@ -1,5 +1,6 @@
 //! The task that copies records of the desired state from peers while the bucket is unavailable:
-//! this host may have missed the last change, or have a new and empty disk.
+//! this host may have missed the last change, or have a new and empty disk. It also does so once
+//! after the start: a bucket that was purged looks like that of a new lattice.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ impl PeerSync {
         // Hosts that start at the same time choose different peers.
         let mut random = Random::from_seed(self.seed);
         let mut seen = BTreeSet::new();
+        let mut has_synced = false;
         loop {
             tokio::select! {
                 biased;
@@ -62,9 +64,11 @@ impl PeerSync {
                 }
                 _ = ticks.tick() => {}
             }
-            if !*self.is_bucket_unavailable.borrow() {
+            let is_needed = !has_synced || *self.is_bucket_unavailable.borrow();
+            if !is_needed || self.peers().is_empty() {
                 continue;
             }
+            has_synced = true;
             let round = self.round(&mut random);
             if stop.run_until_cancelled(round).await.is_none() {
                 return;

@@ -3,15 +3,21 @@
 //!
 //! A feed that lost a message is not repaired but opened again, from the beginning: a loss is rare,
 //! and a new feed also shows a stream that was replaced in the meantime.
+//!
+//! A server sends nothing when an operator purges the stream, or removes single messages from it. So
+//! a feed compares the number of messages now and then with the records that it has sent, and opens
+//! again if some are lost.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::super::{Key, WatchEvent};
+use super::super::{Key, Revision, WatchEvent};
 use super::record;
-use crate::buckets::BucketError;
+use crate::buckets::{BucketError, StreamState};
 use crate::kv::{Change, ChangeStream, ConsumerOptions, KvBucket, Operation};
 
 /// The time after which a server drops the consumer of a feed without a reader.
@@ -21,13 +27,37 @@ const FEED_INACTIVE_MAX: Duration = Duration::from_secs(30);
 /// after its return.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
+/// The mean time between two audits of a feed: a small request each, of every host. Other hosts join
+/// the lattice meanwhile, and a lost record is missing for them.
+const AUDIT_EVERY: Duration = Duration::from_secs(20);
+
+/// The reason why a feed has ended.
+enum End {
+    Failed(BucketError),
+    /// The stream lost records that the feed has sent.
+    RecordsLost,
+    /// The watcher was dropped.
+    Dropped,
+}
+
 /// Sends all records and changes to a watcher until it is dropped.
 pub(super) async fn run(kv: &KvBucket, sender: &mpsc::Sender<WatchEvent>) {
     let mut is_unavailable = false;
     loop {
-        let error = match kv.ensure().await {
+        let end = match kv.ensure().await {
             Ok(()) => forward(kv, sender, &mut is_unavailable).await,
-            Err(error) => error,
+            Err(error) => End::Failed(error),
+        };
+        let error = match end {
+            End::Failed(error) => error,
+            End::RecordsLost => {
+                tracing::warn!(
+                    bucket = kv.stream().bucket(),
+                    "a watched bucket has lost records, as by a purge; it is read again"
+                );
+                continue;
+            }
+            End::Dropped => return,
         };
         if !is_unavailable {
             tracing::info!(bucket = kv.stream().bucket(), %error, "a watched bucket is unavailable");
@@ -45,22 +75,47 @@ async fn forward(
     kv: &KvBucket,
     sender: &mpsc::Sender<WatchEvent>,
     is_unavailable: &mut bool,
-) -> BucketError {
+) -> End {
     let mut feed = match Feed::open(kv).await {
         Ok(feed) => feed,
-        Err(error) => return error,
+        Err(error) => return End::Failed(error),
     };
+    let mut audit = pin!(next_audit(kv));
     loop {
-        match feed.next().await {
-            Ok(watched) => {
-                *is_unavailable = false;
-                if sender.send(watched).await.is_err() {
-                    return kv.stream().unavailable();
+        tokio::select! {
+            biased;
+            watched = feed.next() => match watched {
+                Ok(watched) => {
+                    *is_unavailable = false;
+                    if sender.send(watched).await.is_err() {
+                        return End::Dropped;
+                    }
                 }
+                Err(error) => return End::Failed(error),
+            },
+            state = &mut audit => {
+                if state.is_some_and(|state| feed.has_lost_records(state)) {
+                    return End::RecordsLost;
+                }
+                audit.set(next_audit(kv));
             }
-            Err(error) => return error,
         }
     }
+}
+
+/// Waits until the next audit, and requests the size of the stream; `None` if that fails.
+async fn next_audit(kv: &KvBucket) -> Option<StreamState> {
+    sleep(audit_pause()).await;
+    let state = kv.stream().state().await;
+    state.ok()
+}
+
+/// A pause between a half and one and a half of [`AUDIT_EVERY`], so that hosts do not ask at once.
+fn audit_pause() -> Duration {
+    let mut random = [0];
+    // Without randomness, all hosts ask at once.
+    let _ = getrandom::fill(&mut random);
+    AUDIT_EVERY / 2 + AUDIT_EVERY * u32::from(random[0]) / u32::from(u8::MAX)
 }
 
 /// A consumer of the bucket's stream; the server drops it some time after this is dropped.
@@ -68,6 +123,10 @@ pub(super) struct Feed<'a> {
     prefix: &'a str,
     changes: ChangeStream,
     stage: Stage,
+    /// The subjects with a message in the stream, as far as it was read.
+    subjects: HashSet<String>,
+    /// The number of the last message.
+    last: Revision,
 }
 
 enum Stage {
@@ -88,6 +147,8 @@ impl<'a> Feed<'a> {
             prefix: kv.prefix(),
             changes: ChangeStream::open(kv.stream(), options).await?,
             stage: Stage::Start,
+            subjects: HashSet::new(),
+            last: Revision::NONE,
         })
     }
 
@@ -112,6 +173,10 @@ impl<'a> Feed<'a> {
     async fn change(&mut self) -> Result<WatchEvent, BucketError> {
         loop {
             let change = self.changes.next().await?;
+            self.last = change.entry.revision;
+            if !self.subjects.contains(&change.subject) {
+                self.subjects.insert(change.subject.clone());
+            }
             if matches!(self.stage, Stage::Replaying) && change.pending == 0 {
                 self.stage = Stage::Replayed;
             }
@@ -125,6 +190,13 @@ impl<'a> Feed<'a> {
                 None => {}
             }
         }
+    }
+
+    /// True if the stream has fewer messages than subjects. While a message is on its way, that is
+    /// undecided.
+    fn has_lost_records(&self, state: StreamState) -> bool {
+        let is_read = matches!(self.stage, Stage::Live) && state.last_seq == self.last.0;
+        is_read && state.messages < self.subjects.len() as u64
     }
 
     fn event_of(&self, change: Change) -> Option<WatchEvent> {
