@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::task::TaskTracker;
 use weft_control::{HostNameError, check_host_name, token};
-use weft_ingress::Server;
+use weft_ingress::{ReadinessSource, Server};
 use weft_link::CallServer;
 use weft_node::admin::{About, Admin, Sources};
 use weft_node::controller::{Controller, Parts};
@@ -32,6 +32,10 @@ const IDLE_POLL: Duration = Duration::from_millis(20);
 
 /// The reason in the responses of a superseded process.
 const SUPERSEDED: &str = "another process has taken over the identity of this host";
+/// The notice of a drain by default, if a load balancer follows the readiness of the host: the time
+/// in which balancers that poll every second, and the services of a container platform, send
+/// requests elsewhere.
+const NOTICE_DEFAULT: Duration = Duration::from_secs(5);
 
 /// The share of a drain's deadline, as a divisor, in which other hosts may take over the components
 /// of this host. The rest is for the requests in flight.
@@ -41,11 +45,22 @@ const HAND_OVER_DIVISOR: u32 = 2;
 pub struct Host {
     controller: Controller,
     mesh: Joined,
+    readiness: Arc<ReadinessSource>,
     http: Option<Server>,
     admin: Admin,
     token: String,
     data_dir: PathBuf,
     tasks: TaskTracker,
+}
+
+/// The limits of a drain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DrainLimits {
+    /// The time for which the host still takes connections, after it has reported that it is not
+    /// ready. `None`: [`NOTICE_DEFAULT`] if a load balancer follows its readiness, else none.
+    pub notice: Option<Duration>,
+    /// The time for the requests in flight, after the notice.
+    pub deadline: Duration,
 }
 
 /// The outcome of a drain.
@@ -194,7 +209,9 @@ impl Host {
         let capacity = config.capacity.unwrap_or_else(capacity::of_machine);
         let mesh = mesh.with_capacity(Some(capacity)).join(parts).await;
         let mesh = mesh.map_err(|source| mesh_error(&config, source))?;
-        let http = start_http(&config, &controller).await?;
+        let joined = mesh.clone();
+        let readiness = Arc::new(ReadinessSource::new(move || joined.readiness()));
+        let http = start_http(&config, &controller, &readiness).await?;
         let token = make_token()?;
         let about = About {
             name: config.name.clone(),
@@ -208,6 +225,7 @@ impl Host {
             about,
             controller: controller.clone(),
             mesh: mesh.clone(),
+            readiness: readiness.clone(),
             artifacts,
             registry,
             logs: config.logs,
@@ -220,6 +238,7 @@ impl Host {
         let host = Self {
             controller,
             mesh,
+            readiness,
             http,
             admin,
             token,
@@ -250,17 +269,24 @@ impl Host {
 
     /// Drains and stops the host:
     ///
-    /// 1. In a lattice, waits until other hosts run its components, for a part of `deadline`.
-    /// 2. Takes no new requests, and completes those in flight within the rest of `deadline`.
+    /// 1. Reports that it is not ready, and serves on for the notice. In a lattice, other hosts take
+    ///    over its components meanwhile; the host waits for that, for a part of the deadline.
+    /// 2. Takes no new requests, and completes those in flight within the rest of the deadline.
     /// 3. Closes the providers.
     ///
     /// Dropping the future aborts the requests in flight.
-    pub async fn shutdown(self, deadline: Duration) -> DrainOutcome {
-        let until = tokio::time::Instant::now() + deadline;
+    pub async fn shutdown(self, limits: DrainLimits) -> DrainOutcome {
+        let notice = self.notice(limits);
+        let until = tokio::time::Instant::now() + notice + limits.deadline;
         // From now on, calls go to other hosts; this host serves the components that other hosts do
         // not run yet.
         self.mesh.drain();
-        if !self.mesh.hand_over(deadline / HAND_OVER_DIVISOR).await {
+        if let Some(server) = &self.http {
+            server.announce_end();
+        }
+        let hand_over = self.mesh.hand_over(limits.deadline / HAND_OVER_DIVISOR);
+        let (is_handed_over, ()) = tokio::join!(hand_over, tokio::time::sleep(notice));
+        if !is_handed_over {
             tracing::warn!("other hosts did not take over all components in time");
         }
         self.finish(until).await
@@ -318,6 +344,16 @@ impl Host {
         // The drain that follows reports requests that are not complete.
         let _ = tokio::time::timeout_at(until, idle).await;
         self.finish(until).await
+    }
+
+    /// The notice of a drain that begins now.
+    fn notice(&self, limits: DrainLimits) -> Duration {
+        let notice = match limits.notice {
+            Some(notice) => notice,
+            None if self.readiness.is_followed() => NOTICE_DEFAULT,
+            None => Duration::ZERO,
+        };
+        self.readiness.notice_left(notice)
     }
 
     /// Writes the token and the admin address to the files that the `weft` command reads.
@@ -417,11 +453,12 @@ fn local_stores(registry: &Registry) -> BTreeSet<String> {
 async fn start_http(
     config: &HostConfig,
     controller: &Controller,
+    readiness: &Arc<ReadinessSource>,
 ) -> Result<Option<Server>, StartError> {
     let Some(address) = config.http else {
         return Ok(None);
     };
-    let server = Server::start(address, controller.routes()).await;
+    let server = Server::start(address, controller.routes(), readiness.clone()).await;
     server
         .map(Some)
         .map_err(|source| listen_error("HTTP", "http", address, source))

@@ -8,6 +8,6 @@ mod config;
 mod host;
 
 pub use config::HostConfig;
-pub use host::{DrainOutcome, Host, StartError};
+pub use host::{DrainLimits, DrainOutcome, Host, StartError};
 pub use weft_node::{FaultError, Faults, LabelsError, MeshConfig, MeshError};
 pub use weft_telemetry::logs;

@@ -29,7 +29,7 @@ pub use probe::{Probe, probes};
 pub use process::{Finished, finish, spawn, spawn_typing};
 pub use raw_nats::{RawMessage, RawNats};
 pub use wait::{PATIENCE, eventually};
-pub use weft_harness::{Process, http, pause};
+pub use weft_harness::{Process, free_address, http, pause};
 pub use weft_testkit::nats_server::{
     NatsServer, start_nats, start_nats_with, start_nats_without_jetstream,
 };

@@ -11,8 +11,8 @@ use serde::Serialize;
 use weft_control::rows::{AppRow, RouteRow};
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, HostNameError, check_host_name};
 use weft_host::logs::Logs;
-use weft_host::{DrainOutcome, Host, HostConfig, MeshError, StartError};
-use weft_lattice_config::DurationText;
+use weft_host::{DrainLimits, DrainOutcome, Host, HostConfig, MeshError, StartError};
+use weft_lattice_config::{DurationText, QuantityError};
 
 use crate::commands::{deploy, host_runtime};
 use crate::environment::{DataDirectory, LatticeOptions, machine_name};
@@ -32,9 +32,10 @@ Examples:
   weft up --http 0.0.0.0:80 --label cloud=a --label zone=a1
   WEFT_LOG=debug weft up --log-format json
 
-The host runs until SIGINT (Ctrl-C) or SIGTERM, then stops accepting requests, finishes requests in
-flight and exits, with code 1 if the drain deadline cut requests off. A second signal ends the host
-at once. WEFT_LOG filters the log on standard error, as in `warn,weft=debug`.";
+The host runs until SIGINT (Ctrl-C) or SIGTERM, then reports that it is not ready, stops accepting
+requests after the drain notice, finishes requests in flight and exits, with code 1 if the drain
+deadline cut requests off. A second signal ends the host at once. WEFT_LOG filters the log on
+standard error, as in `warn,weft=debug`.";
 
 /// Start a host on this machine
 #[derive(Debug, Args)]
@@ -67,6 +68,10 @@ pub(crate) struct Up {
     /// Wait at most this long for requests in flight when the host ends
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     drain_deadline: DurationText,
+    /// Keep listening for this long when the host ends, while it reports that it is not ready
+    /// [default: 5s if a load balancer polls /.well-known/weft/ready, else 0s]
+    #[arg(long, value_name = "DURATION", value_parser = notice)]
+    drain_notice: Option<Duration>,
     /// Encode local calls between stores in the wire format, as between hosts: slower, for tests of
     /// the wire format
     #[arg(long)]
@@ -92,10 +97,13 @@ impl Up {
         let manifests = manifest::read_all(&self.files)?;
         let logs = Logs::new();
         logging::start(self.log_format, &logs)?;
-        let deadline = self.drain_deadline.get();
+        let limits = DrainLimits {
+            notice: self.drain_notice,
+            deadline: self.drain_deadline.get(),
+        };
         let config = self.config(logs)?;
         let runtime = host_runtime()?;
-        let outcome = runtime.block_on(serve(config, manifests, deadline));
+        let outcome = runtime.block_on(serve(config, manifests, limits));
         // Compilations that still run when the host ends are abandoned.
         runtime.shutdown_background();
         outcome
@@ -139,6 +147,14 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// A duration, which may be zero.
+fn notice(text: &str) -> Result<Duration, QuantityError> {
+    match text {
+        "0s" => Ok(Duration::ZERO),
+        text => Ok(text.parse::<DurationText>()?.get()),
+    }
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -164,7 +180,7 @@ fn distinct(labels: Vec<(String, String)>) -> Result<BTreeMap<String, String>, F
 async fn serve(
     config: HostConfig,
     manifests: Vec<Manifest>,
-    deadline: Duration,
+    limits: DrainLimits,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let registry = providers::registry(config.mesh.as_ref());
@@ -183,11 +199,12 @@ async fn serve(
             return end_superseded(host, incarnation, deadline, &mut signals).await;
         }
         name = signals.next() => {
+            let deadline = limits.deadline;
             tracing::info!("{name} received: draining requests in flight for at most {deadline:?}");
             Ok(())
         }
     };
-    let drained = drain(host, deadline, &mut signals).await;
+    let drained = drain(host, limits, &mut signals).await;
     served.and(drained)
 }
 
@@ -233,9 +250,10 @@ async fn run(host: &Host, manifests: Vec<Manifest>) -> Result<Never, Failure> {
     std::future::pending().await
 }
 
-async fn drain(host: Host, deadline: Duration, signals: &mut Signals) -> Result<(), Failure> {
+async fn drain(host: Host, limits: DrainLimits, signals: &mut Signals) -> Result<(), Failure> {
+    let deadline = limits.deadline;
     let drained = tokio::select! {
-        drained = host.shutdown(deadline) => drained,
+        drained = host.shutdown(limits) => drained,
         name = signals.next() => {
             let message = format!("{name} while draining: requests in flight were cut off");
             return Err(Failure::new(Kind::Failed, message));

@@ -17,8 +17,12 @@ const ERROR_ID: &str = "weft-error-id";
 /// A plain text response.
 #[must_use]
 pub fn text(status: StatusCode, reason: &str) -> Response<Body> {
-    let reason = format!("{status}: {reason}\n");
-    let body = Full::new(Bytes::from(reason))
+    plain(status, format!("{status}: {reason}\n"))
+}
+
+/// A response with a text.
+pub(crate) fn plain(status: StatusCode, text: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(text))
         .map_err(|never| match never {})
         .boxed_unsync();
     let mut response = Response::new(body);

@@ -58,6 +58,12 @@ impl RemoteComponent {
         }
     }
 
+    /// The component.
+    #[must_use]
+    pub fn target(&self) -> &ComponentId {
+        &self.target
+    }
+
     /// Forwards a request to a host that runs the component. Dropping the future, as when the
     /// client disconnects, cancels the request there.
     pub(crate) async fn forward(

@@ -5,6 +5,7 @@
 //! - [`Handler`]: a component of this host that handles HTTP. The runtime implements it.
 //! - [`RemoteComponent`]: a component of another host, to which requests are forwarded;
 //!   [`ForwardedRequests`] answers the requests that other hosts forward.
+//! - [`ReadinessSource`]: readiness of the host, for load balancers.
 //! - [`error_response`]: responses of the host itself.
 //! - [`limits`]: bounds of a component's requests.
 //! - [`serve_until`]: serves a connection until the host stops.
@@ -13,6 +14,7 @@ mod body_prefix;
 mod forward;
 mod handler;
 mod headers;
+mod readiness;
 mod routes;
 mod serve_connection;
 mod server;
@@ -25,6 +27,7 @@ pub mod limits;
 pub use forward::RemoteComponent;
 pub use forwarded::ForwardedRequests;
 pub use handler::{Body, BodyError, Handler, Overloaded, RequestBody};
+pub use readiness::{READY_PATH, Readiness, ReadinessSource};
 pub use routes::{Route, RouteTable, RouteTarget};
 pub use serve_connection::serve_until;
 pub use server::Server;

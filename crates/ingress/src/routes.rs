@@ -23,6 +23,8 @@ pub enum RouteTarget {
     Local(Arc<dyn Handler>),
     /// On other hosts.
     Remote(Arc<RemoteComponent>),
+    /// On no host, for the given reason.
+    Unavailable(Arc<str>),
 }
 
 /// All routes of a host. Immutable: a new table replaces it when an app changes.
@@ -32,6 +34,7 @@ pub struct RouteTable {
     /// The longest suffix first.
     wildcards: Vec<(HostPattern, Vec<Route>)>,
     any: Vec<Route>,
+    is_partial: bool,
 }
 
 impl RouteTable {
@@ -47,6 +50,21 @@ impl RouteTable {
             table.add(route);
         }
         table
+    }
+
+    /// A table that may lack routes, because this host has not read the whole desired state yet.
+    #[must_use]
+    pub fn partial(routes: Vec<Route>) -> Self {
+        Self {
+            is_partial: true,
+            ..Self::new(routes)
+        }
+    }
+
+    /// True if the table may lack routes that other hosts have.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     fn add(&mut self, route: Route) {

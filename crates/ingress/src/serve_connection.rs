@@ -11,6 +11,8 @@ where
 {
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
+        // The connection comes first: a request that is in the socket at the stop is served.
+        biased;
         outcome = connection.as_mut() => outcome,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -4,10 +4,12 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, header};
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
 use hyper::rt::Executor;
@@ -21,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::handler::{Body, BodyError, Handler, RequestBody};
+use crate::readiness::{READY_PATH, ReadinessSource};
 use crate::routes::{RouteTable, RouteTarget};
 use crate::{error_response, serve_until, target_check};
 
@@ -45,6 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// The HTTP server of a host.
 pub struct Server {
     address: SocketAddr,
+    is_ending: Arc<AtomicBool>,
     stop: CancellationToken,
     tasks: TaskTracker,
     rejection: Rejection,
@@ -58,6 +62,9 @@ type Rejection = Arc<OnceLock<String>>;
 struct Context {
     routes: watch::Receiver<Arc<RouteTable>>,
     rejection: Rejection,
+    readiness: Arc<ReadinessSource>,
+    /// True once the host is about to end.
+    is_ending: Arc<AtomicBool>,
     tasks: TaskTracker,
     stop: CancellationToken,
     connections: Arc<Semaphore>,
@@ -78,21 +85,25 @@ where
 }
 
 impl Server {
-    /// Listens on `address` and serves requests by `routes`.
+    /// Listens on `address` and serves requests by `routes`, and polls of `readiness`.
     ///
     /// # Errors
     /// `io::Error` if the address cannot be bound.
     pub async fn start(
         address: SocketAddr,
         routes: watch::Receiver<Arc<RouteTable>>,
+        readiness: Arc<ReadinessSource>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let rejection = Rejection::default();
+        let is_ending = Arc::new(AtomicBool::new(false));
         let context = Context {
             routes,
             rejection: rejection.clone(),
+            readiness,
+            is_ending: is_ending.clone(),
             tasks: tasks.clone(),
             stop: stop.clone(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -101,6 +112,7 @@ impl Server {
         tasks.spawn(accept(listener, context));
         Ok(Self {
             address,
+            is_ending,
             stop,
             tasks,
             rejection,
@@ -117,6 +129,12 @@ impl Server {
     pub fn reject_requests(&self, reason: &str) {
         // The first reason stays.
         let _ = self.rejection.set(reason.to_owned());
+    }
+
+    /// Ends each HTTP/1 connection with its next response, so that few are open when the listener
+    /// closes. HTTP/2 clients are notified at the close.
+    pub fn announce_end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
     }
 
     /// Closes the listener and idle connections, and waits at most `deadline` for the current
@@ -148,7 +166,8 @@ fn http_settings(tasks: &TaskTracker) -> auto::Builder<TrackedExecutor> {
 async fn accept(listener: TcpListener, context: Context) {
     loop {
         let accepted = tokio::select! {
-            () = context.stop.cancelled() => return,
+            biased;
+            () = context.stop.cancelled() => return accept_queued(&listener, &context).await,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -157,6 +176,19 @@ async fn accept(listener: TcpListener, context: Context) {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
+        }
+    }
+}
+
+/// Serves the connections that the system has accepted for the listener: closing it would reset
+/// them.
+async fn accept_queued(listener: &TcpListener, context: &Context) {
+    // The runtime looks for connections that arrived since its last look.
+    tokio::task::yield_now().await;
+    for _ in 0..CONNECTIONS_MAX {
+        match listener.accept().now_or_never() {
+            Some(Ok((stream, _))) => serve(stream, context),
+            Some(Err(_)) | None => return,
         }
     }
 }
@@ -181,25 +213,42 @@ fn serve(stream: TcpStream, context: &Context) {
 }
 
 async fn connection(stream: TcpStream, context: Context) {
-    let Context {
-        routes,
-        rejection,
-        tasks,
-        stop,
-        http,
-        ..
-    } = context;
+    let (http, stop) = (context.http.clone(), context.stop.clone());
+    let context = Arc::new(context);
     let service = service_fn(move |request| {
-        let (routes, tasks) = (routes.borrow().clone(), tasks.clone());
-        let rejection = rejection.get().map(|reason| error_response::busy(reason));
-        async move {
-            Ok::<_, Infallible>(match rejection {
-                Some(rejection) => rejection,
-                None => respond(request, &routes, &tasks).await,
-            })
-        }
+        let context = context.clone();
+        async move { Ok::<_, Infallible>(context.answer(request).await) }
     });
     serve_until(http.serve_connection(TokioIo::new(stream), service), &stop).await;
+}
+
+impl Context {
+    /// Answers a request, and ends its connection if the host is about to end.
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_http_1 = request.version() <= Version::HTTP_11;
+        let mut response = if request.uri().path() == READY_PATH {
+            ready_response(&request, &self.readiness)
+        } else if let Some(reason) = self.rejection.get() {
+            error_response::busy(reason)
+        } else {
+            let routes = self.routes.borrow().clone();
+            respond(request, &routes, &self.tasks).await
+        };
+        if is_http_1 && self.is_ending.load(Ordering::Relaxed) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+        }
+        response
+    }
+}
+
+fn ready_response(request: &Request<Incoming>, readiness: &ReadinessSource) -> Response<Body> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let reason = format!("`{READY_PATH}` expects GET or HEAD");
+        return error_response::text(StatusCode::METHOD_NOT_ALLOWED, &reason);
+    }
+    let readiness = readiness.poll();
+    error_response::plain(readiness.status(), readiness.text().to_owned())
 }
 
 async fn respond(
@@ -233,6 +282,14 @@ async fn respond(
             let component = component.clone();
             // Boxed, because the large future would be part of every request to a local component.
             Box::pin(component.forward(request, tasks)).await
+        }
+        Some(RouteTarget::Unavailable(reason)) => error_response::busy(reason),
+        None if routes.is_partial() => {
+            let reason = format!(
+                "this host has not read the desired state of its lattice yet, and has no route for \
+                 host `{host}` and path `{target}`"
+            );
+            error_response::busy(&reason)
         }
         None => {
             let reason = format!(

@@ -13,7 +13,7 @@
 //! - [`controller`]: the task that owns the apps of this host.
 //! - `reconciler`: the task that reconciles this host's share of the desired state;
 //!   `local_assignment` computes the share, `replica_file` stores the replica, `precompile`
-//!   compiles for failover.
+//!   compiles for failover. `route_publisher` publishes the routes of all desired apps.
 //! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
 //!
@@ -64,6 +64,7 @@ mod peer_sync;
 mod precompile;
 mod reconciler;
 mod replica_file;
+mod route_publisher;
 mod running_calls;
 mod stream_client;
 mod stream_server;

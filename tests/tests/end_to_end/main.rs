@@ -27,6 +27,7 @@ mod limits;
 mod links;
 mod operating;
 mod providers;
+mod readiness;
 mod refusals;
 mod remote;
 mod shop;

@@ -6,7 +6,7 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -34,6 +34,13 @@ impl Received {
 /// A request to `path` with a body of known length.
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<ClientBody> {
     request(path, Full::new(body.into()).boxed())
+}
+
+/// A `GET` of `path`.
+pub(crate) fn get(path: &str) -> Request<ClientBody> {
+    let mut request = post(path, "");
+    *request.method_mut() = Method::GET;
+    request
 }
 
 /// A request to `path` with a body in chunks, without `content-length`.

@@ -8,6 +8,7 @@
 mod client;
 mod fake_handler;
 mod forward;
+mod readiness;
 mod server;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use weft_ingress::{Route, RouteTable, RouteTarget, Server};
+use weft_ingress::{Readiness, ReadinessSource, Route, RouteTable, RouteTarget, Server};
 use weft_lattice_config::RouteSpec;
 
 /// Bound of every wait: far longer than any request here takes, even on a busy machine.
@@ -28,13 +29,26 @@ async fn within<F: Future>(future: F) -> F::Output {
 
 /// Starts a server whose only route is `/app`.
 async fn start(target: RouteTarget) -> Server {
+    start_with(RouteTable::new(vec![route(target)]), || Readiness::Ready).await
+}
+
+/// A route of `/app`.
+fn route(target: RouteTarget) -> Route {
     let spec = RouteSpec {
         host: None,
         path: "/app".parse().unwrap(),
         to: "echo".parse().unwrap(),
     };
-    let routes = RouteTable::new(vec![Route { spec, target }]);
+    Route { spec, target }
+}
+
+/// Starts a server with these routes and this readiness.
+async fn start_with(
+    routes: RouteTable,
+    readiness: impl Fn() -> Readiness + Send + Sync + 'static,
+) -> Server {
     let (_, routes) = watch::channel(Arc::new(routes));
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Server::start(address, routes).await.unwrap()
+    let readiness = Arc::new(ReadinessSource::new(readiness));
+    Server::start(address, routes, readiness).await.unwrap()
 }

@@ -1,6 +1,7 @@
 //! The admin API: the server side of the control protocol (`weft_control`).
 //!
-//! It listens on loopback only and rejects requests without the token.
+//! It listens on loopback only and rejects requests without the token, except for the readiness of
+//! the host.
 
 mod bus_server;
 mod errors;
@@ -28,7 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use weft_ingress::serve_until;
+use weft_ingress::{ReadinessSource, serve_until};
 use weft_provider::Registry;
 use weft_state::artifacts::Artifacts;
 use weft_telemetry::events::Events;
@@ -78,6 +79,8 @@ pub struct Sources {
     pub controller: Controller,
     /// The lattice of the host.
     pub mesh: Joined,
+    /// The readiness of the host.
+    pub readiness: Arc<ReadinessSource>,
     /// The artifacts on disk.
     pub artifacts: Artifacts,
     /// The types of providers.

@@ -9,9 +9,11 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use weft_control::rows::RouteRow;
 use weft_control::{
     CALL_REPEAT_MAX, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
 };
+use weft_ingress::READY_PATH;
 use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
 use weft_state::blocking;
@@ -30,6 +32,10 @@ pub(super) type Answer = Result<Response<Body>, ApiError>;
 impl Api {
     /// Answers a request; errors become answers too.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if is_read && request.uri().path() == READY_PATH {
+            return self.ready();
+        }
         let outcome = if self.is_authorized(&request) {
             match whole(request).await {
                 Ok(request) => self.route(request).await,
@@ -39,6 +45,14 @@ impl Api {
             Err(ApiError::unauthorized())
         };
         outcome.unwrap_or_else(|error| error.response())
+    }
+
+    /// The readiness of the host. Needs no token, as probes of container platforms have none.
+    fn ready(&self) -> Response<Body> {
+        let readiness = self.sources.readiness.poll();
+        let mut response = Response::new(full(Bytes::from_static(readiness.text().as_bytes())));
+        *response.status_mut() = readiness.status();
+        response
     }
 
     fn is_authorized(&self, request: &Request<Incoming>) -> bool {
@@ -95,7 +109,7 @@ impl Api {
             "components" => json(&rows::components(&snapshot)),
             "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
-            "routes" => json(&rows::routes(&snapshot)),
+            "routes" => json(&self.routes()),
             "placements" => json(&PlacementReport::of(&self.sources)?.placements()),
             "inventory" => json(&PlacementReport::of(&self.sources)?.inventory()),
             "hosts" => {
@@ -104,6 +118,16 @@ impl Api {
             }
             _ => Err(ApiError::not_found(format!("unknown list `{what}`"))),
         }
+    }
+
+    fn routes(&self) -> Vec<RouteRow> {
+        let is_alone = self.sources.mesh.lattice.is_none();
+        let publisher = self.sources.controller.route_publisher();
+        let rows = publisher.app_routes(|route| {
+            // No other host serves the components of a host alone.
+            (!is_alone || route.running.is_some()).then(|| rows::route(route))
+        });
+        rows.into_iter().flatten().collect()
     }
 
     async fn deploy(&self, request: Request<Bytes>) -> Answer {
@@ -115,7 +139,7 @@ impl Api {
             false => mesh.deploy(app).await?,
             true => mesh.deploy_over_damage(app).await?,
         };
-        let routes = rows::routes(&self.sources.controller.snapshot());
+        let routes = self.routes();
         json(&DeployReport {
             revision: deployment.deployed.revision,
             changes: deployment.changes,

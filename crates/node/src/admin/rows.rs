@@ -13,6 +13,7 @@ use weft_provider::Registry;
 use super::About;
 use crate::Joined;
 use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot, lost_routes};
+use crate::route_publisher::AppRoute;
 use crate::runtime::RunningComponent;
 
 pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
@@ -120,35 +121,24 @@ fn served(registry: &Registry, kind: &str) -> Vec<String> {
         .unwrap_or_default()
 }
 
-pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteRow> {
-    let mut rows = Vec::new();
-    for running in snapshot.apps.values() {
-        let Some(serving) = running.running() else {
-            continue;
-        };
-        let app = &running.deployed.app;
-        let routes = app.spec.routes.iter();
-        let owners = &snapshot.route_owners;
-        for route in routes.filter(|route| owners.serves(&app.metadata.name, route)) {
-            let protocol = serving.protocol(route.to.as_str());
-            rows.push(RouteRow {
-                app: running.deployed.app.metadata.name.to_string(),
-                host: route
-                    .host
-                    .as_ref()
-                    .map_or("*", |host| host.as_str())
-                    .to_owned(),
-                path: route.path.as_str().to_owned(),
-                to: route.to.to_string(),
-                protocol: match protocol {
-                    Some(Protocol::HttpP3) => "wasi:http@0.3",
-                    Some(Protocol::HttpP2) | None => "wasi:http@0.2",
-                }
-                .to_owned(),
-            });
+pub(super) fn route(route: &AppRoute<'_>) -> RouteRow {
+    let AppRoute { app, spec, running } = route;
+    let protocol = running.and_then(|running| running.protocol(spec.to.as_str()));
+    RouteRow {
+        app: app.metadata.name.to_string(),
+        host: spec
+            .host
+            .as_ref()
+            .map_or("*", |host| host.as_str())
+            .to_owned(),
+        path: spec.path.as_str().to_owned(),
+        to: spec.to.to_string(),
+        protocol: match protocol {
+            Some(Protocol::HttpP3) => "wasi:http@0.3",
+            Some(Protocol::HttpP2) | None => "wasi:http@0.2",
         }
+        .to_owned(),
     }
-    rows
 }
 
 /// The hosts of the lattice, this one first.

@@ -28,6 +28,7 @@ use weft_telemetry::events::Events;
 pub use self::error::DeployError;
 
 use crate::host_tasks::HostTasks;
+use crate::route_publisher::RoutePublisher;
 use crate::runtime::{RunningApp, Runtime};
 
 /// The most commands in the queue. Deploys are rare, and each waits for the one before.
@@ -106,7 +107,7 @@ pub struct Parts {
 pub struct Controller {
     commands: mpsc::Sender<Command>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    routes: watch::Receiver<Arc<RouteTable>>,
+    routes: RoutePublisher,
 }
 
 enum Command {
@@ -153,8 +154,8 @@ impl Controller {
     pub fn start(parts: Parts, tasks: &HostTasks) -> Self {
         let (commands, received) = mpsc::channel(COMMANDS_QUEUED_MAX);
         let (publish, snapshot) = watch::channel(Arc::new(Snapshot::default()));
-        let (publish_routes, routes) = watch::channel(Arc::default());
-        let actor = actor::Actor::new(parts, publish, publish_routes);
+        let routes = RoutePublisher::new(parts.hosts.clone());
+        let actor = actor::Actor::new(parts, publish, routes.clone());
         tasks.spawn(actor.run(received));
         Self {
             commands,
@@ -175,7 +176,12 @@ impl Controller {
 
     /// The routes, now and later.
     pub fn routes(&self) -> watch::Receiver<Arc<RouteTable>> {
-        self.routes.clone()
+        self.routes.watch()
+    }
+
+    /// The publisher of the routes, for the desired apps that do not run here.
+    pub(crate) fn route_publisher(&self) -> &RoutePublisher {
+        &self.routes
     }
 
     /// Reconciles the given apps, one after the other. Apps that are not given stay as they are. A

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_bus::Bus;
+use weft_ingress::Readiness;
 use weft_lattice_config::{App, AppName};
 use weft_membership::HostId;
 use weft_membership::message::HostState;
@@ -31,6 +32,8 @@ pub struct Joined {
     pub(crate) local_stores: Arc<BTreeSet<String>>,
     pub(crate) writer: DesiredWriter,
     pub(crate) state: Arc<watch::Sender<HostState>>,
+    /// True once the host may get requests.
+    pub(crate) has_started: watch::Receiver<bool>,
     pub(crate) stop: CancellationToken,
     /// Cancelled once this host has reported that it left.
     pub(crate) left: CancellationToken,
@@ -66,6 +69,24 @@ impl Joined {
             Ok(Some(incarnation)) => incarnation,
             // This host is stopping.
             Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Readiness for requests of clients.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        if self.superseded_by.borrow().is_some() {
+            return Readiness::Draining;
+        }
+        match *self.state.borrow() {
+            HostState::Draining | HostState::Left => Readiness::Draining,
+            // A frozen host serves: its own bus is lost, and often that of all other hosts too.
+            HostState::Joining | HostState::Ready | HostState::Frozen => {
+                match *self.has_started.borrow() {
+                    true => Readiness::Ready,
+                    false => Readiness::Starting,
+                }
+            }
         }
     }
 

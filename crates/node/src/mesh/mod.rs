@@ -388,6 +388,7 @@ impl Mesh {
             conditions,
             decision,
             mut has_reconciled,
+            has_started,
         } = self.spawn_tasks(parts, stores.clone(), &stop).await?;
         let publisher = inventory_publisher::publish(
             snapshots,
@@ -432,6 +433,7 @@ impl Mesh {
                 turn: Arc::new(Semaphore::new(1)),
             },
             state: Arc::new(self.state),
+            has_started,
             stop,
             left,
             bus: self.bus,

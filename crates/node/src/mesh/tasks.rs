@@ -1,6 +1,6 @@
 //! The tasks of a host in a lattice, and the channels between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
@@ -25,6 +25,7 @@ use crate::peer_sync::PeerSync;
 use crate::precompile::Precompiler;
 use crate::reconciler::{self, Decision, Reconciler, ReconcilerOutput};
 use crate::replica_file::ReplicaFile;
+use crate::route_publisher::Extent;
 
 /// The most records of peers that wait for the reconciler; then the peer sync waits.
 const PEER_RECORDS_QUEUED_MAX: usize = 64;
@@ -35,6 +36,7 @@ pub(super) struct TaskOutputs {
     pub(super) conditions: watch::Receiver<BTreeSet<HostCondition>>,
     pub(super) decision: watch::Receiver<Arc<Decision>>,
     pub(super) has_reconciled: watch::Receiver<bool>,
+    pub(super) has_started: watch::Receiver<bool>,
 }
 
 impl Mesh {
@@ -90,6 +92,9 @@ impl Mesh {
         let me: placement::HostId = self.me.to_string().parse().map_err(MeshError::HostId)?;
         let (replica_file, replica) =
             ReplicaFile::read(parts.store.clone()).map_err(MeshError::Replica)?;
+        // Before the HTTP server listens: a component that is not here yet is elsewhere.
+        let routes = parts.controller.route_publisher();
+        routes.set_desired(replica.apps(), BTreeMap::new(), Extent::Copy);
         let output = ReconcilerOutput {
             replica: watch::Sender::new(Arc::new(replica.clone())),
             is_bucket_unavailable: watch::Sender::new(false),
@@ -97,12 +102,14 @@ impl Mesh {
             conditions: watch::Sender::default(),
             decision: watch::Sender::default(),
             has_reconciled: watch::Sender::new(false),
+            has_started: watch::Sender::new(false),
         };
         let outputs = TaskOutputs {
             replica: output.replica.subscribe(),
             conditions: output.conditions.subscribe(),
             decision: output.decision.subscribe(),
             has_reconciled: output.has_reconciled.subscribe(),
+            has_started: output.has_started.subscribe(),
         };
         let (peer_records, received_records) = mpsc::channel(PEER_RECORDS_QUEUED_MAX);
         let local_artifacts = watch::Sender::<LocalArtifacts>::default();

@@ -5,7 +5,7 @@
 //! the same plan as every other host, and has the controller run its share. The replica follows the
 //! lattice's bucket, and other hosts while the bucket is unavailable. A host alone runs everything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
 use weft_membership::{PlacementPause, STALL_MIN};
 use weft_state::desired::record_codec::DecodedRecord;
-use weft_state::desired::{DesiredReplica, Notice, Records, Watch, WatchEvent};
+use weft_state::desired::{self, DesiredReplica, Notice, Watch, WatchEvent};
 use weft_state::store::Record;
 use weft_telemetry::chain;
 use weft_telemetry::events::Events;
@@ -32,6 +32,7 @@ use crate::event_reporter::EventReporter;
 use crate::local_assignment::{self, Departures};
 use crate::membership_task::MembershipSnapshot;
 use crate::replica_file::ReplicaFile;
+use crate::route_publisher::{Extent, Records, are_targets_ready};
 
 /// The pause before failed steps are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -43,12 +44,16 @@ const STANDALONE_AFTER: Duration = Duration::from_secs(3);
 /// other hosts refill too, and records that they wrote need not be written again.
 const REFILLS_MAX: usize = 64;
 
+/// The time after the start for which a host without the bucket is not ready: a new host has no
+/// routes before it has read the bucket, and one that was here before serves from its replica.
+const BUCKET_WAIT_MAX: Duration = Duration::from_secs(5);
+
 /// The time that artifacts may be missing before the host reports it.
 const MISSING_ARTIFACTS_AFTER: Duration = Duration::from_secs(3);
 
 /// The inputs and outputs of the task.
 pub(super) struct Parts {
-    pub(super) records: Records,
+    pub(super) records: desired::Records,
     pub(super) membership: watch::Receiver<Arc<MembershipSnapshot>>,
     pub(super) bus: watch::Receiver<Status>,
     /// The time of the membership's last tick.
@@ -81,6 +86,9 @@ pub(super) struct ReconcilerOutput {
     pub(super) decision: watch::Sender<Arc<Decision>>,
     /// True once a whole round was made.
     pub(super) has_reconciled: watch::Sender<bool>,
+    /// True once the host may get requests: after its first round, and once it has the routes of
+    /// the lattice.
+    pub(super) has_started: watch::Sender<bool>,
 }
 
 /// The result of a round of the reconciler.
@@ -97,6 +105,8 @@ pub(super) struct Reconciler {
     started: Instant,
     /// True if a step failed or waits.
     needs_retry: bool,
+    /// True once all of the bucket was read.
+    has_read_bucket: bool,
     /// True if the replica could not be written to disk.
     has_disk_failed: bool,
     /// `Some` while artifacts of this host's share are missing.
@@ -104,6 +114,8 @@ pub(super) struct Reconciler {
     reporter: EventReporter,
     departures: Departures,
     route_owners: Arc<RouteOwners>,
+    /// The records whose routes are in force.
+    routed: Records,
 }
 
 impl Reconciler {
@@ -112,9 +124,11 @@ impl Reconciler {
             reporter: EventReporter::new(parts.events.clone()),
             departures: Departures::default(),
             route_owners: Arc::default(),
+            routed: BTreeMap::new(),
             parts,
             started: Instant::now(),
             needs_retry: true,
+            has_read_bucket: false,
             has_disk_failed: false,
             artifacts_missing_since: None,
         }
@@ -146,8 +160,11 @@ impl Reconciler {
                 Ok(()) = self.parts.local_artifacts.changed() => {}
                 _ = retry.tick() => if !self.needs_retry { continue },
             }
+            self.decide_routes().await;
+            self.publish_routes();
             self.reconcile().await;
             self.publish_conditions();
+            self.publish_start();
         }
     }
 
@@ -200,6 +217,43 @@ impl Reconciler {
         }
     }
 
+    /// Publishes the routes of all desired apps, before and also without their artifacts.
+    fn publish_routes(&mut self) {
+        let replica = &self.parts.replica;
+        self.has_read_bucket |= replica.is_bucket_known();
+        let extent = match self.has_read_bucket {
+            true => Extent::Whole,
+            false => Extent::Copy,
+        };
+        let membership = self.parts.membership.borrow().clone();
+        let mut superseded = BTreeMap::new();
+        for (app, record) in replica.apps() {
+            let routed = self.routed.entry(app.clone());
+            let routed = routed.or_insert_with(|| record.clone());
+            if Arc::ptr_eq(routed, record) || are_targets_ready(record, &membership.view) {
+                *routed = record.clone();
+            } else {
+                superseded.insert(app.clone(), routed.clone());
+            }
+        }
+        let publisher = self.parts.controller.route_publisher();
+        publisher.set_desired(replica.apps(), superseded, extent);
+    }
+
+    /// Publishes that the host has started, once.
+    fn publish_start(&mut self) {
+        let output = &self.parts.output;
+        if *output.has_started.borrow() {
+            return;
+        }
+        let has_routes = self.has_read_bucket || self.started.elapsed() >= BUCKET_WAIT_MAX;
+        if has_routes && *output.has_reconciled.borrow() {
+            output.has_started.send_replace(true);
+        } else {
+            self.needs_retry = true;
+        }
+    }
+
     /// Runs one round.
     async fn reconcile(&mut self) {
         let membership = self.parts.membership.borrow_and_update().clone();
@@ -221,7 +275,6 @@ impl Reconciler {
             desired: desired.clone(),
         };
         self.parts.output.decision.send_replace(Arc::new(decision));
-        self.decide_routes().await;
         if let Err(error) = self.parts.controller.reconcile(desired).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }

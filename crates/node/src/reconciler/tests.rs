@@ -11,8 +11,9 @@ use weft_lattice_config::placement::ComponentId;
 use weft_membership::message::Failure;
 use weft_membership::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
 use weft_state::buckets::BucketOptions;
+use weft_state::desired::Revision;
 use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
-use weft_state::desired::{Records, Revision};
+use weft_state::desired::Records;
 use weft_state::store::Deployed;
 
 use super::*;
@@ -35,7 +36,7 @@ fn app_on_two_hosts(name: &str, revision: u64) -> App {
     app_with(name, revision, &json!({ "components": [cart] }))
 }
 
-fn records(host: &TestHost) -> &Records {
+fn records(host: &TestHost) -> &desired::Records {
     &host.joined.writer.stores.records
 }
 
@@ -183,7 +184,8 @@ async fn placement_is_paused_while_the_view_is_frozen() {
     let lattice = TestLattice::new();
     let [a] = lattice.hosts(["a"]).await;
     let client = lattice.network.join("client", &lattice.scope);
-    let client = Records::open(&client, record_codec::RECORDS, &BucketOptions::default()).unwrap();
+    let client =
+        desired::Records::open(&client, record_codec::RECORDS, &BucketOptions::default()).unwrap();
     lattice.network.disconnect("a");
     wait_for(&a.joined.membership, |membership| {
         membership.pause == Some(PlacementPause::Disconnected)

@@ -1,6 +1,7 @@
 //! What users notice when a part of a lattice is lost: `weft drill`, with fewer requests than its figures in
 //! `docs/failover.md` are of.
 
+mod rolling_restart;
 mod running;
 
 use std::path::PathBuf;

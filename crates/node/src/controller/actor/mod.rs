@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use weft_ingress::{RemoteComponent, Route, RouteTable, RouteTarget};
 use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, diff};
 use weft_link::{CallServer, Hosts, LocalComponents};
@@ -20,6 +19,7 @@ use super::{
     AppState, Command, DeployError, EXPIRY_PERIOD, FailedRevision, HostedApp, Parts, Snapshot,
     lost_routes,
 };
+use crate::route_publisher::RoutePublisher;
 use crate::runtime::{PreparedApp, RunningApp, Runtime};
 
 /// The longest wait for the requests of a removed app. Longer would hold up every other change.
@@ -41,7 +41,7 @@ pub(super) struct Actor {
     providers: BTreeMap<String, Providers>,
     route_owners: Arc<RouteOwners>,
     publish: watch::Sender<Arc<Snapshot>>,
-    publish_routes: watch::Sender<Arc<RouteTable>>,
+    routes: RoutePublisher,
     events: Events,
 }
 
@@ -49,7 +49,7 @@ impl Actor {
     pub(super) fn new(
         parts: Parts,
         publish: watch::Sender<Arc<Snapshot>>,
-        publish_routes: watch::Sender<Arc<RouteTable>>,
+        routes: RoutePublisher,
     ) -> Self {
         let provider_starter = ProviderStarter {
             registry: parts.registry,
@@ -66,7 +66,7 @@ impl Actor {
             providers: BTreeMap::new(),
             route_owners: Arc::default(),
             publish,
-            publish_routes,
+            routes,
             events: parts.events,
         }
     }
@@ -286,37 +286,14 @@ impl Actor {
     }
 
     fn publish(&self) {
-        let routes = self.apps.values().flat_map(|app| {
-            let routes = app.deployed.app.spec.routes.iter();
-            let name = &app.deployed.app.metadata.name;
-            let routes = routes.filter(|spec| self.route_owners.serves(name, spec));
-            routes.filter_map(|spec| {
-                let target = self.route_target(app, spec.to.as_str())?;
-                let spec = spec.clone();
-                Some(Route { spec, target })
-            })
-        });
-        let routes = RouteTable::new(routes.collect());
-        self.publish_routes.send_replace(Arc::new(routes));
-        self.publish.send_replace(Arc::new(Snapshot {
+        let snapshot = Arc::new(Snapshot {
             apps: self.apps.clone(),
             failed: self.failed.clone(),
             route_owners: self.route_owners.clone(),
-        }));
-    }
-
-    /// The target of requests to a component: this host, or other hosts in a lattice of many.
-    fn route_target(&self, app: &HostedApp, component: &str) -> Option<RouteTarget> {
-        let handler = app.running().and_then(|running| running.handler(component));
-        if let Some(handler) = handler {
-            return Some(RouteTarget::Local(handler));
-        }
-        let hosts = self.hosts.as_ref()?;
-        let app = &app.deployed.app;
-        let mut components = app.spec.components.iter();
-        let spec = components.find(|spec| spec.name.as_str() == component)?;
-        let remote = RemoteComponent::new(&app.metadata.name, spec, hosts);
-        Some(RouteTarget::Remote(Arc::new(remote)))
+        });
+        // First, so that a change that is seen in the snapshot has its routes.
+        self.routes.set_running(snapshot.clone());
+        self.publish.send_replace(snapshot);
     }
 
     fn drop_expired(&self) {

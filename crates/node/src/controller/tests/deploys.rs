@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use redb::{Database, TableDefinition};
 use serde_json::json;
 use tokio::time::Instant;
-use weft_ingress::RouteTarget;
+use weft_ingress::{Readiness, RouteTarget};
 use weft_lattice_config::route_owners::{RouteClaim, RouteOwners};
 use weft_state::store::{Record, Store};
 
@@ -277,6 +277,21 @@ async fn a_conflict_of_two_other_apps_refuses_no_deploy() {
         matches!(refused, DeployError::RouteTaken { .. }),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn the_route_of_an_app_that_does_not_start_is_unavailable_and_not_unknown() {
+    let host = TestController::start().await;
+    host.joined.deploy(app_with_route("shop")).await.unwrap();
+    let runtime = Arc::new(FakeRuntime::default());
+    runtime.break_app(&app_name("shop"));
+    let host = host.restart(runtime).await;
+    let routes = host.controller.routes().borrow().clone();
+    let Some(RouteTarget::Unavailable(reason)) = routes.find("shop.test", "/") else {
+        panic!("the route is unknown")
+    };
+    assert!(reason.contains("`shop/cart`"), "{reason}");
+    assert_eq!(host.joined.readiness(), Readiness::Ready);
 }
 
 #[tokio::test]
