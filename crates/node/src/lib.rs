@@ -84,4 +84,4 @@ pub use identity::StoreIncarnation;
 pub use labels::{HostLabels, LabelsError};
 pub use membership_task::MembershipSnapshot;
 pub use mesh::{Files, Joined, Mesh, MeshConfig, MeshError, Parts};
-pub use reconciler::Decision;
+pub use reconciler::{Decision, KeptApp};

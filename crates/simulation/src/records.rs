@@ -1,6 +1,6 @@
 //! Records of the desired state, and the components in them.
 
-use weft_lattice_config::placement::ComponentId;
+use weft_lattice_config::placement::{Assignments, ComponentId};
 use weft_lattice_config::{App, AppName, ComponentName};
 use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Readiness};
@@ -34,6 +34,17 @@ pub(crate) fn component_id(app: &App, component: &ComponentName) -> ComponentId 
         app: app.metadata.name.clone(),
         component: component.clone(),
     }
+}
+
+/// Returns whether a component has a host. Without one it stays where it runs: it may be needed,
+/// and no other host has it.
+pub(crate) fn is_placed(
+    assignments: &Assignments,
+    deployed: &Deployed,
+    component: &ComponentName,
+) -> bool {
+    let hosts = assignments.get(&component_id(&deployed.app, component));
+    hosts.is_some_and(|hosts| !hosts.is_empty())
 }
 
 /// The app of a record of the bucket, with its record.

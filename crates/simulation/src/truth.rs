@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use weft_lattice_config::placement::Assignments;
 use weft_lattice_config::{AppName, ComponentName};
 use weft_membership::View;
 use weft_membership::message::ComponentId;
 use weft_node::controller::Snapshot;
 use weft_state::store::{Deployed, Record};
+
+use crate::records::is_placed;
 
 /// The ground truth about a host and its current process.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub(crate) struct HostTruth {
     pub(crate) replica: BTreeMap<AppName, Arc<Record>>,
     /// The view behind the last decision.
     pub(crate) decision_view: Option<View>,
+    /// The assignments of the last decision.
+    pub(crate) assignments: Assignments,
 }
 
 /// A heartbeat that arrived.
@@ -94,6 +99,12 @@ impl HostTruth {
     pub(crate) fn share_of(&self, app: &AppName) -> BTreeSet<ComponentName> {
         let running = self.running.get(app);
         running.map_or_else(BTreeSet::new, |running| running.share.clone())
+    }
+
+    /// True if the last decision has a host for every component of an app.
+    pub(crate) fn is_placed(&self, deployed: &Deployed) -> bool {
+        let mut components = deployed.app.spec.components.iter();
+        components.all(|component| is_placed(&self.assignments, deployed, &component.name))
     }
 
     pub(crate) fn runs(&self, component: &ComponentId) -> bool {

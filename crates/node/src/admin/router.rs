@@ -105,7 +105,10 @@ impl Api {
     fn rows(&self, what: &str) -> Answer {
         let snapshot = self.sources.controller.snapshot();
         match what {
-            "apps" => json(&rows::apps(&snapshot)),
+            "apps" => {
+                let decision = self.sources.mesh.decision.borrow().clone();
+                json(&rows::apps(&snapshot, &decision.kept))
+            }
             "components" => json(&rows::components(&snapshot)),
             "links" => json(&links::rows(&snapshot)),
             "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),

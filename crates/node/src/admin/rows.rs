@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use weft_control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
-use weft_lattice_config::{App, Instances, Source};
+use weft_lattice_config::{App, AppName, Instances, Source};
 use weft_link::Protocol;
 use weft_membership::message::{HostCondition, HostState, Labels};
 use weft_membership::{HostView, Liveness};
@@ -13,15 +13,27 @@ use weft_provider::Registry;
 use super::About;
 use crate::Joined;
 use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot, lost_routes};
+use crate::reconciler::KeptApp;
 use crate::route_publisher::AppRoute;
 use crate::runtime::RunningComponent;
 
-pub(super) fn apps(snapshot: &Snapshot) -> Vec<AppRow> {
+pub(super) fn apps(snapshot: &Snapshot, kept: &BTreeMap<AppName, KeptApp>) -> Vec<AppRow> {
     let apps = snapshot.apps.iter();
     let rows = apps.map(|(name, running)| {
         let failed = snapshot.failed.get(name).map(AsRef::as_ref);
         let lost = lost_routes(&snapshot.route_owners, &running.deployed.app);
-        app(running, failed, lost)
+        let mut row = app(running, failed, lost);
+        if let Some(kept) = kept.get(&running.deployed.app.metadata.name)
+            && row.status == "ready"
+        {
+            let revision = kept.desired_revision;
+            row.status = "behind".to_owned();
+            row.reason = Some(format!(
+                "revision {revision} takes a component from this host that is not ready elsewhere; \
+                 see `weft status {name}`"
+            ));
+        }
+        row
     });
     rows.collect()
 }

@@ -21,7 +21,7 @@ use weft_telemetry::chain;
 use crate::controller::{Controller, DeployError, Deployment, Snapshot};
 use crate::environment::Environment;
 use crate::lattice_stores::LatticeStores;
-use crate::reconciler::digests;
+use crate::reconciler::{Decision, digests};
 
 /// The longest wait for this host to reconcile a change before the caller gets its reply anyway.
 const RECONCILE_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -88,6 +88,7 @@ pub(super) struct DesiredWriter {
     pub(super) artifacts: Artifacts,
     /// The local replica of the desired state.
     pub(super) replica: watch::Receiver<Arc<DesiredReplica>>,
+    pub(super) decision: watch::Receiver<Arc<Decision>>,
     pub(super) environment: Environment,
     /// The one permit to change: a change waits for the one before.
     pub(super) turn: Arc<Semaphore>,
@@ -137,7 +138,11 @@ impl DesiredWriter {
                 return Err(error);
             }
         };
-        self.wait_until_reconciled(|snapshot| {
+        self.wait_until_reconciled(|snapshot, decision| {
+            let kept = decision.kept.get(&name);
+            if kept.is_some_and(|kept| kept.desired_revision >= deployed.revision) {
+                return true;
+            }
             let running = snapshot.apps.get(name.as_str());
             let failed = snapshot.failed.get(name.as_str());
             let revisions = running.map(|running| running.deployed.revision);
@@ -166,7 +171,7 @@ impl DesiredWriter {
             changed_at_ms: self.environment.now_ms(),
         };
         self.write(&app, &removed, known.at).await?;
-        self.wait_until_reconciled(|snapshot| {
+        self.wait_until_reconciled(|snapshot, _| {
             let running = snapshot.apps.get(app.as_str());
             running.is_none_or(|running| running.deployed.revision > revision)
         })
@@ -336,9 +341,24 @@ impl DesiredWriter {
 
     /// Waits until this host has reconciled a change. Its inventory reports a change that does not
     /// start.
-    async fn wait_until_reconciled(&self, is_reached: impl Fn(&Snapshot) -> bool) {
+    async fn wait_until_reconciled(&self, is_reached: impl Fn(&Snapshot, &Decision) -> bool) {
         let mut snapshots = self.controller.watch();
-        let reconciled = snapshots.wait_for(|snapshot| is_reached(snapshot));
+        let mut decisions = self.decision.clone();
+        let reconciled = async {
+            loop {
+                let snapshot = snapshots.borrow_and_update().clone();
+                let decision = decisions.borrow_and_update().clone();
+                if is_reached(&snapshot, &decision) {
+                    return;
+                }
+                tokio::select! {
+                    biased;
+                    Ok(()) = snapshots.changed() => {}
+                    Ok(()) = decisions.changed() => {}
+                    else => return,
+                }
+            }
+        };
         // A timeout is not a failure: the change is written.
         let _ = timeout(RECONCILE_WAIT_MAX, reconciled).await;
     }

@@ -422,9 +422,10 @@ impl Mesh {
             superseded_by,
             membership: self.membership,
             replica: replica.clone(),
-            decision,
+            decision: decision.clone(),
             local_stores,
             writer: DesiredWriter {
+                decision,
                 stores,
                 controller,
                 artifacts,

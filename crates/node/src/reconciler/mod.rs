@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
 use weft_lattice_config::placement::{HostId, Plan};
 use weft_lattice_config::route_owners::RouteOwners;
-use weft_lattice_config::{App, Digest, Source};
+use weft_lattice_config::{App, AppName, Digest, Source};
 use weft_link::LocalComponents;
 use weft_membership::message::HostCondition;
 use weft_membership::{PlacementPause, STALL_MIN};
@@ -29,7 +29,7 @@ use crate::artifact_fetcher::LocalArtifacts;
 use crate::cluster_view;
 use crate::controller::{Controller, DesiredApp};
 use crate::event_reporter::EventReporter;
-use crate::local_assignment::{self, Departures};
+use crate::local_assignment::{Current, Departures, LocalShare, Surroundings};
 use crate::membership_task::MembershipSnapshot;
 use crate::replica_file::ReplicaFile;
 use crate::route_publisher::{Extent, Records, are_targets_ready};
@@ -98,6 +98,17 @@ pub struct Decision {
     pub plan: Plan,
     /// The apps whose artifacts are here, with the shares of this host.
     pub desired: Vec<DesiredApp>,
+    /// The apps whose current revision this host keeps for now, in place of the desired one.
+    pub kept: BTreeMap<AppName, KeptApp>,
+}
+
+/// An app whose current revision a host keeps.
+#[derive(Debug)]
+pub struct KeptApp {
+    /// The desired revision.
+    pub desired_revision: u64,
+    /// The current revision, with the share of this host.
+    pub current: DesiredApp,
 }
 
 pub(super) struct Reconciler {
@@ -269,13 +280,16 @@ impl Reconciler {
         self.record_homes(&plan).await;
         self.reporter.report_plan(&membership.view, &plan);
         self.save_replica().await;
-        let desired = self.desired_apps(&membership, &plan);
+        let (desired, kept) = self.desired_apps(&membership, &plan);
+        let current = kept.values().map(|kept| kept.current.clone());
+        let apps = desired.iter().cloned().chain(current).collect();
         let decision = Decision {
             plan,
-            desired: desired.clone(),
+            desired,
+            kept,
         };
         self.parts.output.decision.send_replace(Arc::new(decision));
-        if let Err(error) = self.parts.controller.reconcile(desired).await {
+        if let Err(error) = self.parts.controller.reconcile(apps).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
         // The controller decides when a failed revision is due.
@@ -296,42 +310,54 @@ impl Reconciler {
         }
     }
 
-    /// The apps to run here with their shares. An app with missing artifacts is left as it is.
-    fn desired_apps(&mut self, membership: &MembershipSnapshot, plan: &Plan) -> Vec<DesiredApp> {
+    /// The apps to run here with their shares, and those that stay at their current revisions. An
+    /// app with missing artifacts is left as it is.
+    fn desired_apps(
+        &mut self,
+        membership: &MembershipSnapshot,
+        plan: &Plan,
+    ) -> (Vec<DesiredApp>, BTreeMap<AppName, KeptApp>) {
         self.departures.retain(&plan.assignments);
         let snapshot = self.parts.controller.snapshot();
         let local = self.parts.local_artifacts.borrow_and_update().clone();
         let (mut desired, mut missing, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let mut kept = BTreeMap::new();
+        let surroundings = Surroundings {
+            me: &self.parts.me,
+            assignments: &plan.assignments,
+            view: &membership.view,
+            now: Instant::now(),
+        };
         for (app, record) in self.parts.replica.apps() {
             let share = match &**record {
                 // No other host has a component or an artifact: one that is missing fails its app.
                 Record::Deployed(_) if membership.is_alone => LocalComponents::Whole,
                 Record::Deployed(deployed) => {
-                    let runs = snapshot.apps.get(app.as_str());
-                    let runs = runs.map(|runs| (&runs.deployed.app, &runs.share));
-                    let (me, view) = (&self.parts.me, &membership.view);
-                    let departures = (&mut self.departures, Instant::now());
-                    let share = local_assignment::local_share(
-                        deployed,
-                        me,
-                        &plan.assignments,
-                        runs,
-                        view,
-                        departures,
-                    );
                     let absent = digests(&deployed.app);
-                    let absent: Vec<_> = absent
-                        .filter(|digest| !local.digests.contains(*digest))
-                        .collect();
-                    if !absent.is_empty() {
-                        // Artifacts of components that run here go before those that are only
-                        // stored.
-                        let is_urgent = share != LocalComponents::Part(BTreeSet::new());
-                        let list = if is_urgent { &mut missing } else { &mut others };
-                        list.extend(absent.into_iter().cloned());
-                        continue;
+                    let absent = absent.filter(|digest| !local.digests.contains(*digest));
+                    let absent: Vec<_> = absent.cloned().collect();
+                    let current = Current::of(&snapshot, app);
+                    match self.departures.share(deployed, current, surroundings) {
+                        LocalShare::Desired(share) if absent.is_empty() => share,
+                        LocalShare::Desired(share) => {
+                            // Artifacts of components that run here go before those that are only
+                            // stored.
+                            let is_urgent = share != LocalComponents::Part(BTreeSet::new());
+                            let list = if is_urgent { &mut missing } else { &mut others };
+                            list.extend(absent);
+                            continue;
+                        }
+                        LocalShare::Current(current) => {
+                            others.extend(absent);
+                            let desired_revision = deployed.revision;
+                            let current = KeptApp {
+                                desired_revision,
+                                current,
+                            };
+                            kept.insert(app.clone(), current);
+                            continue;
+                        }
                     }
-                    share
                 }
                 Record::Removed { .. } => LocalComponents::Part(BTreeSet::new()),
             };
@@ -343,7 +369,7 @@ impl Reconciler {
         }
         self.needs_retry |= self.departures.is_any();
         self.publish_needed_artifacts(missing, others);
-        desired
+        (desired, kept)
     }
 
     /// Publishes the artifacts to fetch: `missing` ones, then `others` that are only stored.

@@ -463,3 +463,82 @@ async fn a_route_that_two_apps_claim_belongs_to_the_same_one_on_every_host() {
         wait_for_owner(host, "blog").await;
     }
 }
+
+/// Waits until a host does not run the component `cart` of an app.
+async fn wait_for_stop(host: &TestHost, app: &str) {
+    wait_for(&host.controller.watch(), |snapshot| {
+        snapshot.handler(app, "cart").is_none()
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_no_host_may_run_takes_nothing_from_the_one_that_serves() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    // The host of the command keeps the revision, and replies at once.
+    let start = Instant::now();
+    b.joined.deploy(app_on("c", "shop", 2)).await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    let decision = b.joined.decision.borrow().clone();
+    assert_eq!(decision.kept[&app_name("shop")].desired_revision, 2);
+    assert!(timeout(LONG * 3, wait_for_stop(&b, "shop")).await.is_err());
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    // Its successor is ready before it stops.
+    a.joined.deploy(app_on("a", "shop", 3)).await.unwrap();
+    wait_for_stop(&b, "shop").await;
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 3");
+    b.wait_for_app("shop", 3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_fails_on_its_host_takes_nothing_from_the_one_that_serves() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    a.store_artifact("shop");
+    a.joined.deploy(app_on("b", "shop", 1)).await.unwrap();
+    b.wait_for_app("shop", 1).await;
+    a.runtime.break_app(&app_name("shop"));
+    // Through the other host, which checks that it can run.
+    b.joined.deploy(app_on("a", "shop", 2)).await.unwrap();
+    assert!(timeout(LONG * 3, wait_for_stop(&b, "shop")).await.is_err());
+    assert_eq!(b.response("shop").await.unwrap(), "shop/cart 1");
+    a.runtime.repair_app(&app_name("shop"));
+    wait_for_stop(&b, "shop").await;
+    assert_eq!(a.response("shop").await.unwrap(), "shop/cart 2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hosts_that_exchange_components_do_not_wait_for_each_other_for_ever() {
+    let lattice = TestLattice::new();
+    let [a, b] = lattice.hosts(["a", "b"]).await;
+    let app = |revision, cart: &str, till: &str| {
+        let component = |name: &str, host: &str| {
+            json!({
+                "name": name,
+                "source": { "digest": artifact("shop").0 },
+                "placement": { "require": { "host": host } },
+            })
+        };
+        let components = [component("cart", cart), component("till", till)];
+        app_with("shop", revision, &json!({ "components": components }))
+    };
+    a.store_artifact("shop");
+    a.joined.deploy(app(1, "a", "b")).await.unwrap();
+    wait_for_component(&a, "shop").await;
+    b.wait_for_app("shop", 1).await;
+    a.joined.deploy(app(2, "b", "a")).await.unwrap();
+    wait_for_replica(&b, "shop", 2).await;
+    let runs = |host: &TestHost, component: &str| {
+        let snapshot = host.controller.snapshot();
+        snapshot.handler("shop", component).is_some()
+    };
+    assert!(runs(&a, "cart") && runs(&b, "till"));
+    for host in [&a, &b] {
+        host.wait_for_app("shop", 2).await;
+    }
+    assert!(runs(&a, "till") && runs(&b, "cart"));
+}

@@ -127,7 +127,9 @@ fn check_replica(shared: &Shared, host: usize, replica: &BTreeMap<AppName, Arc<R
 fn check_decision(shared: &Shared, host: usize, decision: &Decision, view: View) -> Checked {
     let (now, scenario) = (shared.now(), &shared.scenario);
     let truth = &mut shared.state().truths[host];
-    let acts = decision.desired.iter().any(|desired| acts(truth, desired));
+    let kept = decision.kept.values().map(|kept| &kept.current);
+    let mut apps = decision.desired.iter().chain(kept);
+    let acts = apps.any(|desired| acts(truth, desired));
     if acts {
         invariants::a_frozen_host_does_not_act(truth, now)?;
     }
@@ -148,6 +150,7 @@ fn check_decision(shared: &Shared, host: usize, decision: &Decision, view: View)
         invariants::a_host_has_what_its_components_require(&site.labels, deployed, &planned)?;
     }
     truth.decision_view = Some(view);
+    truth.assignments.clone_from(&decision.plan.assignments);
     Ok(())
 }
 
@@ -192,7 +195,9 @@ fn check_running(shared: &Shared, host: usize, running: BTreeMap<AppName, Runnin
             let alone = BTreeSet::from([component.name.clone()]);
             let may_stay =
                 invariants::a_host_has_what_its_components_require(&site.labels, deployed, &alone);
-            if !stops.contains(&component.name) || may_stay.is_err() {
+            // A host that may not run it leaves at last, if the plan has a host for the whole app.
+            let may_leave = may_stay.is_err() && truth.is_placed(deployed);
+            if !stops.contains(&component.name) || may_leave {
                 continue;
             }
             let id = component_id(&deployed.app, &component.name);

@@ -12,8 +12,10 @@ use weft_membership::{DAMPING_MAX, DEAD_AFTER};
 use weft_state::store::{Deployed, Record};
 
 use super::{CHECK_EVERY, World};
-use crate::invariants::{Checked, anti_affinity_holds, hold};
-use crate::records::{component_id, deployed};
+use crate::invariants::{
+    Checked, a_host_has_what_its_components_require, anti_affinity_holds, hold,
+};
+use crate::records::{component_id, deployed, is_placed};
 use crate::schedule::WorldEvent;
 use crate::truth::{Running, running_apps};
 
@@ -157,36 +159,90 @@ impl World {
             .iter()
             .filter_map(|record| deployed(record))
             .collect();
-        for (number, running) in running.iter().enumerate() {
-            for deployed in &deployed {
-                let app = &deployed.app.metadata.name;
-                let planned = self.planned(&plan, deployed, number);
-                let runs = running.get(app);
-                // A host without components of an app does not start it.
-                let is_as_planned = runs.is_some_and(|runs| {
-                    let mut others = runs.share.difference(&planned);
-                    let stays = |name| !is_placed(&plan, deployed, name);
-                    runs.deployed == **deployed
-                        && planned.is_subset(&runs.share)
-                        && others.all(stays)
-                });
-                if !is_as_planned {
-                    let runs = runs.map(|runs| (runs.deployed.revision, &runs.share));
-                    let revision = deployed.revision;
-                    return Some(format!(
-                        "{number} is to run {planned:?} of `{app}` at {revision}, found {runs:?}"
-                    ));
-                }
-                if let Err(violation) = anti_affinity_holds(deployed, &planned) {
-                    return Some(violation.to_string());
-                }
+        for deployed in &deployed {
+            let divergence = self.app_divergence(&plan, deployed, running);
+            if divergence.is_some() {
+                return divergence;
             }
-            let mut running = running.values();
-            if !running.all(|running| deployed.contains(&&running.deployed)) {
-                return Some(format!("{number} runs an app that is not desired"));
+        }
+        let is_desired = |app: &AppName| {
+            deployed
+                .iter()
+                .any(|desired| desired.app.metadata.name == *app)
+        };
+        let others = running
+            .iter()
+            .position(|running| !running.keys().all(is_desired));
+        others.map(|number| format!("{number} runs an app that is not desired"))
+    }
+
+    /// The first host whose share of an app is not the planned one.
+    fn app_divergence(
+        &self,
+        plan: &Plan,
+        deployed: &Deployed,
+        running: &[BTreeMap<AppName, Running>],
+    ) -> Option<String> {
+        let app = &deployed.app.metadata.name;
+        let keeps = |number: usize| {
+            let runs = running[number].get(app);
+            runs.is_some_and(|runs| self.keeps_revision(plan, deployed, number, runs))
+        };
+        // A component without a host stays where it runs, and so does one whose new host keeps its
+        // current revision.
+        let stays = |name: &ComponentName| {
+            let sites = self.shared.scenario.sites.iter().enumerate();
+            let hosts = plan.assignments.get(&component_id(&deployed.app, name));
+            let mut planned = sites.filter(|(_, site)| {
+                let hosts = hosts.into_iter().flatten();
+                hosts.into_iter().any(|host| *host == site.name)
+            });
+            !is_placed(&plan.assignments, deployed, name) || planned.any(|(host, _)| keeps(host))
+        };
+        for (number, running) in running.iter().enumerate() {
+            let planned = self.planned(plan, deployed, number);
+            let runs = running.get(app);
+            // A host without components of an app does not start it.
+            let is_as_planned = runs.is_some_and(|runs| {
+                let mut others = runs.share.difference(&planned);
+                runs.deployed == *deployed && planned.is_subset(&runs.share) && others.all(&stays)
+            });
+            if !is_as_planned && !keeps(number) {
+                let runs = runs.map(|runs| (runs.deployed.revision, &runs.share));
+                let revision = deployed.revision;
+                return Some(format!(
+                    "{number} is to run {planned:?} of `{app}` at {revision}, found {runs:?}"
+                ));
+            }
+            if let Err(violation) = anti_affinity_holds(deployed, &planned) {
+                return Some(violation.to_string());
             }
         }
         None
+    }
+
+    /// True if a host keeps an earlier revision of an app for good: the desired one has no host for
+    /// a component, and takes another one, or the same, from this host by a label.
+    fn keeps_revision(
+        &self,
+        plan: &Plan,
+        deployed: &Deployed,
+        host: usize,
+        runs: &Running,
+    ) -> bool {
+        let planned = self.planned(plan, deployed, host);
+        let labels = &self.shared.scenario.sites[host].labels;
+        let mut components = deployed.app.spec.components.iter();
+        let is_placed = components
+            .clone()
+            .all(|component| is_placed(&plan.assignments, deployed, &component.name));
+        let takes_one = components.any(|component| {
+            let alone = BTreeSet::from([component.name.clone()]);
+            runs.share.contains(&component.name)
+                && !planned.contains(&component.name)
+                && a_host_has_what_its_components_require(labels, deployed, &alone).is_err()
+        });
+        runs.deployed.revision < deployed.revision && !is_placed && takes_one
     }
 
     fn true_plan(&self, desired: &[Arc<Record>]) -> Plan {
@@ -235,13 +291,4 @@ fn components(running: &BTreeMap<AppName, Running>) -> BTreeSet<(AppName, Compon
         share.map(move |component| (app.clone(), component.clone(), revision))
     });
     components.collect()
-}
-
-/// Returns whether a component has a host. Without one it stays where it runs: it may be needed,
-/// and no other host has it.
-fn is_placed(plan: &Plan, deployed: &Deployed, component: &ComponentName) -> bool {
-    let hosts = plan
-        .assignments
-        .get(&component_id(&deployed.app, component));
-    hosts.is_some_and(|hosts| !hosts.is_empty())
 }

@@ -29,7 +29,7 @@ mod replica;
 mod share;
 
 pub use replica::{DesiredReplica, Notice, Refill};
-pub use share::share;
+pub use share::{has_required_labels, share};
 
 /// The key of a record: names, encoded like those of a subject.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,9 +1,8 @@
 //! A host's share of an app: the components that it runs.
 //!
 //! The plan assigns components to hosts. A component that leaves a host keeps running there until
-//! it is ready on its new hosts: an extra instance costs memory, a missing one costs requests. The
-//! exception is a component that may not run on the host at all, because it now requires a label
-//! that the host lacks.
+//! it is ready on its new hosts: an extra instance costs memory, a missing one costs requests. This
+//! holds also if it now requires a label that the host lacks.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +14,7 @@ use weft_membership::message::{HostedComponent, Readiness};
 use weft_membership::{HostView, View};
 
 /// The components of an app that a host is to run: those that the plan assigns to it, and those
-/// `running` on it that are still allowed and not yet ready on every assigned host. Components are
+/// `running` on it that are not yet ready on every assigned host. Components are
 /// matched by name, because a manifest may list them in another order than the one before it.
 #[must_use]
 pub fn share(
@@ -25,7 +24,6 @@ pub fn share(
     running: &BTreeSet<ComponentName>,
     view: &View,
 ) -> BTreeSet<ComponentName> {
-    let own = host(view, own_id);
     let components = deployed.app.spec.components.iter();
     let assigned = components.filter(|component| {
         let id = ComponentId {
@@ -33,15 +31,16 @@ pub fn share(
             component: component.name.clone(),
         };
         let hosts = assignments.get(&id).map_or(&[][..], Vec::as_slice);
-        let stays = running.contains(&component.name)
-            && own.is_some_and(|own| has_required_labels(own, component));
+        let stays = running.contains(&component.name);
         hosts.contains(own_id) || (stays && !is_ready(view, &id, deployed.revision, hosts))
     });
     assigned.map(|component| component.name.clone()).collect()
 }
 
-/// Returns whether a host has all labels that a component requires.
-fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
+/// Returns whether a host has all labels that a component requires, as far as its inventory is
+/// known.
+#[must_use]
+pub fn has_required_labels(host: &HostView, component: &ComponentSpec) -> bool {
     let mut require = component.placement.require.iter();
     require.all(|(label, values)| {
         let found = host.label(label.as_str());

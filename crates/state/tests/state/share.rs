@@ -13,7 +13,7 @@ use weft_state::store::Deployed;
 const ME: u8 = 0;
 const OTHER: u8 = 1;
 
-/// The components of the app; the second one requires a label.
+/// The components of the app; the second one requires a label that this host lacks.
 const COMPONENTS: [&str; 3] = ["cart", "ledger", "mail"];
 
 struct Case {
@@ -71,9 +71,25 @@ fn a_moving_component_stays_until_it_is_ready_on_its_new_host() {
             expected: &["mail"],
         },
         Case {
-            name: "requires a label that this host lacks: leaves at once",
+            name: "requires a label that this host lacks, not ready there: stays",
             runs_here: &["ledger"],
             ready_there: &[],
+            planned_there: &["ledger"],
+            planned_here: &[],
+            expected: &["ledger"],
+        },
+        Case {
+            name: "requires a label that no host has: stays",
+            runs_here: &["ledger"],
+            ready_there: &[],
+            planned_there: &[],
+            planned_here: &[],
+            expected: &["ledger"],
+        },
+        Case {
+            name: "requires a label that this host lacks, ready there: leaves",
+            runs_here: &["ledger"],
+            ready_there: &[("ledger", 2)],
             planned_there: &["ledger"],
             planned_here: &[],
             expected: &[],
