@@ -194,7 +194,10 @@ impl RemoteComponent {
                 error_response::busy(&format!("every host of component `{name}` is full"))
             }
             FailureCode::Unreachable => {
-                error_response::busy(&format!("no host of component `{name}` is reachable"))
+                error_response::busy(&match self.hosts.unplaceable(&self.target) {
+                    Some(reason) => format!("no host may run component `{name}`: {reason}"),
+                    None => format!("no host of component `{name}` is reachable"),
+                })
             }
             FailureCode::Deadline => {
                 let reason = format!("no host of component `{name}` replied in time");

@@ -57,6 +57,13 @@ pub trait Hosts: Send + Sync {
 
     /// Sends a frame without a reply, if the bus can take it now.
     fn send(&self, host: HostId, frame: Vec<u8>);
+
+    /// The reason why no host of the lattice may run a component, if it is so. Calls to it fail at
+    /// once.
+    fn unplaceable(&self, target: &ComponentId) -> Option<String> {
+        let _ = target;
+        None
+    }
 }
 
 /// Answers calls that come as frames. Nothing in a frame is trusted.

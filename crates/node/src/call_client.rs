@@ -20,6 +20,7 @@ use weft_link::{
     number_call, renumbered,
 };
 use weft_membership::HostId;
+use weft_membership::message::ComponentId;
 use weft_membership::routing::Outcome;
 use weft_telemetry::chain;
 use weft_wire::{Abandon, FailureCode, Frame};
@@ -131,6 +132,10 @@ impl Hosts for CallClient {
         }
     }
 
+    fn unplaceable(&self, target: &ComponentId) -> Option<String> {
+        self.router.unplaceable(target)
+    }
+
     fn send(&self, host: HostId, frame: Vec<u8>) {
         let Some(subject) = self.subjects.calls_of(host) else {
             return;
@@ -169,7 +174,7 @@ impl CallClient {
                 Err(code) => {
                     return last_reply
                         .filter(|reply| code_of(&reply.frame) == Some(code))
-                        .ok_or_else(|| failure(call, code));
+                        .ok_or_else(|| self.unrouted(call, code));
                 }
             };
             let (number, payload) = match first.take() {
@@ -190,6 +195,21 @@ impl CallClient {
                 }
                 reply => last_reply = reply,
             }
+        }
+    }
+
+    /// The failure of a call that found no host.
+    fn unrouted(&self, call: &OutgoingCall, code: FailureCode) -> LinkFailure {
+        let unplaceable = self.router.unplaceable(&call.target);
+        match unplaceable.filter(|_| code == FailureCode::Unreachable) {
+            Some(reason) => {
+                let to = &call.target.component;
+                LinkFailure::new(
+                    code,
+                    format!("`{to}`: no host may run the component: {reason}"),
+                )
+            }
+            None => failure(call, code),
         }
     }
 

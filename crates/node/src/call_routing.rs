@@ -16,6 +16,7 @@ use weft_wire::FailureCode;
 
 use crate::bus_return::is_settling;
 use crate::clock::Clock;
+use crate::unplaceable::UnplaceableWatch;
 
 /// The longest wait of a call for an available host, within the call's deadline: longer than the
 /// detection and replacement of a lost host or the restart of a server (`docs/failover.md`), and
@@ -40,6 +41,8 @@ pub(super) const WAITING_CALLS_MAX: usize = 1_024;
 pub(super) struct CallRouter {
     table: watch::Receiver<Arc<Table>>,
     bus: watch::Receiver<Status>,
+    /// The components whose calls do not wait for a host.
+    unplaceable: UnplaceableWatch,
     clock: Clock,
     /// The seed for the next call's random numbers.
     seed: Arc<AtomicU64>,
@@ -69,6 +72,7 @@ pub(super) struct CallAttempts<'a> {
 struct HostWait {
     table: watch::Receiver<Arc<Table>>,
     bus: BusWait,
+    unplaceable: UnplaceableWatch,
 }
 
 /// The wait for the bus, and for the hosts that are not back on it.
@@ -91,10 +95,22 @@ impl CallRouter {
         Self {
             table,
             bus,
+            unplaceable: watch::channel(Arc::default()).1,
             clock,
             seed: Arc::new(AtomicU64::new(seed)),
             wait_permits: Arc::new(Semaphore::new(WAITING_CALLS_MAX)),
         }
+    }
+
+    /// The same router, whose calls do not wait for components that no host may run.
+    pub(super) fn with_unplaceable(mut self, unplaceable: UnplaceableWatch) -> Self {
+        self.unplaceable = unplaceable;
+        self
+    }
+
+    /// The reason why no host may run a component, if it is so.
+    pub(super) fn unplaceable(&self, target: &ComponentId) -> Option<String> {
+        self.unplaceable.borrow().get(target).cloned()
     }
 
     /// Starts the attempts of a call.
@@ -164,6 +180,7 @@ impl CallAttempts<'_> {
             match decision {
                 Decision::Send(attempt) => return Ok(attempt),
                 Decision::GiveUp(code) => return Err(code),
+                Decision::NoCandidate(code) if self.is_unplaceable() => return Err(code),
                 Decision::NoCandidate(code) => {
                     self.wait().await.ok_or(code)?;
                     self.refresh();
@@ -179,14 +196,19 @@ impl CallAttempts<'_> {
         }
     }
 
-    /// Waits for a change of the routing table or the bus, or until known hosts are to be tried
-    /// again. `None` if that takes too long.
+    fn is_unplaceable(&self) -> bool {
+        self.router.unplaceable.borrow().contains_key(self.target)
+    }
+
+    /// Waits for a change of the routing table, the bus, or the components that no host may run, or
+    /// until known hosts are to be tried again. `None` if that takes too long.
     async fn wait(&mut self) -> Option<()> {
         let host_wait = self.host_wait.get_or_insert_with(|| {
             let deadline = self.router.clock.instant(self.call.deadline);
             HostWait {
                 table: self.router.table.clone(),
                 bus: self.router.bus_wait(deadline),
+                unplaceable: self.router.unplaceable.clone(),
             }
         });
         let known = {
@@ -205,6 +227,7 @@ impl CallAttempts<'_> {
             biased;
             // The sender is dropped when this host stops.
             changed = host_wait.table.changed() => changed.ok(),
+            Ok(()) = host_wait.unplaceable.changed() => Some(()),
             waited = host_wait.bus.wait(known.is_some()) => waited,
         }
     }
@@ -272,6 +295,7 @@ impl BusWait {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::future::Future;
     use std::pin::pin;
     use std::sync::LazyLock;
@@ -481,6 +505,28 @@ mod tests {
         assert_eq!(result, Err(FailureCode::Unreachable));
         assert!(began.elapsed() >= HOST_WAIT_MAX);
         assert!(began.elapsed() < HOST_WAIT_MAX + Duration::from_secs(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_does_not_wait_for_a_component_that_no_host_may_run() {
+        let mut caller = Caller::new();
+        let unplaceable = watch::Sender::<Arc<_>>::default();
+        let router = caller.router.clone();
+        let router = router.with_unplaceable(unplaceable.subscribe());
+        let mut attempts = call(&router, false);
+        assert_eq!(now(attempts.next()), None);
+        let reason = "2 hosts: label `cloud` is not `a`".to_owned();
+        let found = BTreeMap::from([(CART.clone(), reason.clone())]);
+        unplaceable.send_replace(Arc::new(found));
+        // A call that waits does not wait any longer.
+        let failed = Some(Err(FailureCode::Unreachable));
+        assert_eq!(now(attempts.next()), failed);
+        assert_eq!(now(call(&router, true).next()), failed);
+        assert_eq!(router.unplaceable(&CART), Some(reason));
+        // What serves goes on serving.
+        caller.discover(OTHER);
+        let attempt = now(call(&router, false).next()).expect("a host is available");
+        assert_eq!(attempt.map(|attempt| attempt.host), Ok(OTHER));
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@
 //! - `reconciler`: the task that reconciles this host's share of the desired state;
 //!   `local_assignment` computes the share, `replica_file` stores the replica, `precompile`
 //!   compiles for failover. `route_publisher` publishes the routes of all desired apps.
+//! - `unplaceable`: components that no host may run.
 //! - `desired_writer`: changes of the desired state; `lattice_stores`: the lattice's buckets.
 //! - `artifact_fetcher`, `peer_sync`, `peer_rpc`: artifacts and records from buckets and peers.
 //!
@@ -71,6 +72,7 @@ mod stream_server;
 mod subjects;
 #[cfg(test)]
 mod test_support;
+mod unplaceable;
 
 pub mod admin;
 pub mod controller;

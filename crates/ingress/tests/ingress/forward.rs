@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use weft_ingress::{ForwardedRequests, Handler, RemoteComponent, RouteTarget};
 use weft_lattice_config::App;
+use weft_lattice_config::placement::ComponentId;
 use weft_link::{
     Answer, CallEnd, CallSide, Exchange, Hosts, LinkFailure, OutgoingCall, RemoteSide,
     ReplyCallback, Role,
@@ -40,6 +41,8 @@ spec:
 enum OtherHost {
     Answers(ForwardedRequests),
     Fails(FailureCode),
+    /// May not run any component.
+    MayNotRun,
 }
 
 impl OtherHost {
@@ -69,6 +72,10 @@ impl Hosts for OtherHost {
     async fn call_streaming(&self, call: OutgoingCall, remote: RemoteSide, reply: ReplyCallback) {
         match self {
             Self::Answers(requests) => carry(requests, &call.frame, remote, reply).await,
+            Self::MayNotRun => {
+                let code = FailureCode::Unreachable;
+                reply(Err(LinkFailure::new(code, "a reason for the log")));
+            }
             Self::Fails(code) => reply(Err(LinkFailure::new(*code, "a reason for the log"))),
         }
     }
@@ -76,6 +83,11 @@ impl Hosts for OtherHost {
     async fn send_and_wait(&self, _: HostId, _: Vec<u8>, _: Instant) {}
 
     fn send(&self, _: HostId, _: Vec<u8>) {}
+
+    fn unplaceable(&self, target: &ComponentId) -> Option<String> {
+        let reason = format!("1 host: label `cloud` is not `{}`", target.app);
+        matches!(self, Self::MayNotRun).then_some(reason)
+    }
 }
 
 /// Carries the frames of a call between its two sides, until both are dropped.
@@ -149,6 +161,19 @@ async fn an_overloaded_or_missing_handler_of_the_other_host_is_503_with_retry_af
         assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(response.headers[header::RETRY_AFTER], "1");
     }
+}
+
+#[tokio::test]
+async fn a_component_that_no_host_may_run_is_503_with_the_label() {
+    let server = start(OtherHost::MayNotRun.target()).await;
+    let response = send(server.address(), post("/app", "x")).await;
+    assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(
+        response
+            .text()
+            .contains("`app/echo`: 1 host: label `cloud` is not `app`")
+    );
+    assert!(!response.text().contains("for the log"), "{response:?}");
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ use crate::lattice_stores::LatticeStores;
 use crate::membership_task::{MembershipSnapshot, MembershipTask, SelfReport};
 use crate::runtime::Runtime;
 use crate::subjects::Subjects;
+use crate::unplaceable::Unplaceable;
 
 /// The lattice of a host alone. No other host sees the name, and no command prints it.
 const LATTICE_ALONE: &str = "alone";
@@ -121,6 +122,8 @@ pub struct Mesh {
     membership: watch::Receiver<Arc<MembershipSnapshot>>,
     claim_checks: ClaimChecks,
     channels: BusChannels,
+    /// The components that no host may run.
+    unplaceable: watch::Sender<Arc<Unplaceable>>,
     buckets: BucketOptions,
     tasks: HostTasks,
     events: Events,
@@ -265,6 +268,7 @@ impl Mesh {
             me,
             store_incarnation: None,
             channels,
+            unplaceable: watch::Sender::default(),
             buckets,
             membership: membership_task.snapshots(),
             claim_checks,
@@ -351,6 +355,7 @@ impl Mesh {
             self.membership_task.clock(),
             self.environment.seed(),
         );
+        let router = router.with_unplaceable(self.unplaceable.subscribe());
         Arc::new(CallClient {
             channels: self.channels.clone(),
             bus,

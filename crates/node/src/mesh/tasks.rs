@@ -103,6 +103,7 @@ impl Mesh {
             decision: watch::Sender::default(),
             has_reconciled: watch::Sender::new(false),
             has_started: watch::Sender::new(false),
+            unplaceable: self.unplaceable.clone(),
         };
         let outputs = TaskOutputs {
             replica: output.replica.subscribe(),

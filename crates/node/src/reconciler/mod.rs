@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use weft_bus::Status;
-use weft_lattice_config::placement::{HostId, Plan};
+use weft_lattice_config::placement::{ComponentId, HostId, Plan};
 use weft_lattice_config::route_owners::RouteOwners;
 use weft_lattice_config::{App, AppName, Digest, Source};
 use weft_link::LocalComponents;
@@ -33,6 +33,7 @@ use crate::local_assignment::{Current, Departures, LocalShare, Surroundings};
 use crate::membership_task::MembershipSnapshot;
 use crate::replica_file::ReplicaFile;
 use crate::route_publisher::{Extent, Records, are_targets_ready};
+use crate::unplaceable::{Unplaceable, UnplaceableFinder};
 
 /// The pause before failed steps are tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
@@ -89,6 +90,8 @@ pub(super) struct ReconcilerOutput {
     /// True once the host may get requests: after its first round, and once it has the routes of
     /// the lattice.
     pub(super) has_started: watch::Sender<bool>,
+    /// The components that no host may run.
+    pub(super) unplaceable: watch::Sender<Arc<Unplaceable>>,
 }
 
 /// The result of a round of the reconciler.
@@ -125,6 +128,7 @@ pub(super) struct Reconciler {
     reporter: EventReporter,
     departures: Departures,
     route_owners: Arc<RouteOwners>,
+    unplaceable: UnplaceableFinder,
     /// The records whose routes are in force.
     routed: Records,
 }
@@ -135,6 +139,7 @@ impl Reconciler {
             reporter: EventReporter::new(parts.events.clone()),
             departures: Departures::default(),
             route_owners: Arc::default(),
+            unplaceable: UnplaceableFinder::default(),
             routed: BTreeMap::new(),
             parts,
             started: Instant::now(),
@@ -277,6 +282,7 @@ impl Reconciler {
         }
         let (replica, local_stores) = (&self.parts.replica, &self.parts.local_stores);
         let plan = cluster_view::plan(replica, &membership, local_stores);
+        self.publish_unplaceable(&membership, &plan);
         self.record_homes(&plan).await;
         self.reporter.report_plan(&membership.view, &plan);
         self.save_replica().await;
@@ -308,6 +314,28 @@ impl Reconciler {
         if let Err(error) = self.parts.controller.set_route_owners(owners).await {
             tracing::debug!(error = chain(&error), "the host is stopping");
         }
+    }
+
+    fn publish_unplaceable(&mut self, membership: &MembershipSnapshot, plan: &Plan) {
+        let apps = self.parts.replica.apps();
+        let app = |id: &ComponentId| match apps.get(&id.app).map(AsRef::as_ref) {
+            Some(Record::Deployed(deployed)) => Some(&deployed.app),
+            Some(Record::Removed { .. }) | None => None,
+        };
+        let (view, now) = (&membership.view, Instant::now());
+        let found = match membership.pause {
+            None => self.unplaceable.find(plan, app, view, now),
+            // A host that has found no bus knows of no other host.
+            Some(_) => Unplaceable::new(),
+        };
+        self.needs_retry |= self.unplaceable.is_waiting();
+        self.parts.output.unplaceable.send_if_modified(|known| {
+            let is_changed = **known != found;
+            if is_changed {
+                *known = Arc::new(found);
+            }
+            is_changed
+        });
     }
 
     /// The apps to run here with their shares, and those that stay at their current revisions. An
