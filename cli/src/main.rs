@@ -13,6 +13,7 @@ mod arguments;
 mod artifact;
 mod commands;
 mod connection;
+mod consent;
 mod did_you_mean;
 mod environment;
 mod failure;

@@ -78,6 +78,11 @@ pub(crate) fn failure(failure: &Failure) {
     stderr_line(&failure_text(failure, colour_on_stderr()));
 }
 
+/// True if a person watches the command: both outputs are terminals.
+pub(crate) fn is_watched() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Colour, if standard error is a terminal and the user has not disabled it.
 pub(crate) fn colour_on_stderr() -> Colour {
     if io::stderr().is_terminal() && !environment::no_colour() {

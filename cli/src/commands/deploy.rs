@@ -6,12 +6,14 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 use tokio::time::Instant;
-use weft_control::rows::HostRow;
+use weft_control::operating::ComponentStatus;
+use weft_control::rows::{HostRow, PlacementRow};
 use weft_control::{Client, ClientError, DeployReport, DeployRequest, StatusReport};
 use weft_lattice_config::AppName;
 
 use crate::commands::{plan, status};
 use crate::connection;
+use crate::consent::{self, ConsentOption};
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::get_columns::size;
@@ -27,6 +29,11 @@ Examples:
   generate-manifest | weft deploy -       read the manifest from standard input
   weft deploy shop.yaml --plan            print the changes on each host without applying them
   weft deploy shop.yaml --wait            exit with 0 once all replicas are ready, on all hosts
+  weft deploy shop.yaml --no-wait         do not wait, on a terminal either
+
+On a terminal, the command waits as with `--wait`, and asks before it deploys a component that no
+host may run. Elsewhere it does not wait, and warns of such components on standard error. What runs
+goes on serving until its successor is ready.
 
 Paths of component files are relative to the manifest. Components that the host does not have are
 uploaded. A repeated deploy of an unchanged app changes nothing.";
@@ -47,8 +54,13 @@ pub(crate) struct Deploy {
     /// Wait until the apps are ready: all replicas of the deployed revisions
     #[arg(long, conflicts_with = "plan")]
     wait: bool,
+    /// Do not wait, on a terminal either
+    #[arg(long, conflicts_with_all = ["plan", "wait"])]
+    no_wait: bool,
     #[command(flatten)]
     timeout: WaitTimeout,
+    #[command(flatten)]
+    consent: ConsentOption,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -65,6 +77,17 @@ pub(crate) struct Deployed {
     changes: Vec<String>,
     uploaded: Vec<Uploaded>,
     routes: Vec<ServedRoute>,
+    /// The components that no host may run.
+    unplaced: Vec<PlacementRow>,
+}
+
+/// Consent to deploy components that no host may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Consent {
+    /// The user is asked.
+    Ask,
+    /// The user is only warned.
+    Given,
 }
 
 /// An artifact that the host did not have.
@@ -73,6 +96,14 @@ struct Uploaded {
     component: String,
     digest: String,
     bytes: usize,
+}
+
+/// The choices of the user for a deploy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Choices {
+    /// Replaces records that the host cannot read.
+    pub(crate) force: bool,
+    pub(crate) consent: Consent,
 }
 
 /// The results of a deploy of several manifests, up to the first that the host rejected.
@@ -92,11 +123,29 @@ impl Deploy {
         if self.plan {
             return plan::plan(&client, manifests, self.output).await;
         }
-        let deployment = deploy_all(&client, manifests, self.force, self.output).await?;
-        if self.wait {
+        let choices = Choices {
+            force: self.force,
+            consent: match self.consent.asks() {
+                true => Consent::Ask,
+                false => Consent::Given,
+            },
+        };
+        let deployment = deploy(&client, manifests, self.output, choices).await?;
+        if self.wait || (self.waits_by_default() && deployment.is_placed()) {
             wait_until_ready(&client, &deployment, self.timeout.get()).await?;
         }
         Ok(())
+    }
+
+    fn waits_by_default(&self) -> bool {
+        !self.no_wait && self.output == Format::Text && output::is_watched()
+    }
+}
+
+impl Deployment {
+    /// True if every component has a host; the others would be waited for in vain.
+    fn is_placed(&self) -> bool {
+        self.0.iter().all(|deployed| deployed.unplaced.is_empty())
     }
 }
 
@@ -150,36 +199,61 @@ fn progress(report: &StatusReport, revision: u64) -> String {
     let (ready, desired) = components.fold((0, 0), |(ready, desired), it| {
         (ready + it.ready, desired + it.wanted)
     });
-    format!("{app}: waiting: {ready} of {desired} replicas are ready")
+    let mut text = format!("{app}: waiting: {ready} of {desired} replicas are ready");
+    for status in &report.components {
+        for problem in problems(status, report.revision) {
+            text += &format!("; {}: {problem}", status.placement.component);
+        }
+    }
+    text
+}
+
+/// The reasons why replicas of a component do not become ready.
+fn problems(status: &ComponentStatus, revision: u64) -> Vec<String> {
+    let ComponentStatus {
+        placement,
+        revisions,
+    } = status;
+    let missing = placement.wanted.saturating_sub(placement.placed);
+    let missing = (missing > 0).then(|| {
+        let why = placement.why.join("; ");
+        format!("no host for {missing} of {}: {why}", placement.wanted)
+    });
+    let failed = revisions.iter().filter(|it| it.revision == revision);
+    let failed = failed.filter(|it| it.failed > 0).map(|it| match it.failed {
+        1 => "does not start on 1 host".to_owned(),
+        hosts => format!("does not start on {hosts} hosts"),
+    });
+    missing.into_iter().chain(failed).collect()
 }
 
 /// Deploys the manifests in order, and prints and returns the results; those before a rejected
 /// manifest are printed too.
 ///
 /// # Errors
-/// The host rejects one.
+/// The host rejects one, or the user does not consent to components without a host.
 pub(crate) async fn deploy(
     client: &Client,
     manifests: Vec<Manifest>,
     format: Format,
-) -> Result<Deployment, Failure> {
-    deploy_all(client, manifests, false, format).await
-}
-
-/// As [`deploy`]; with `force`, replaces records that the host cannot read.
-async fn deploy_all(
-    client: &Client,
-    manifests: Vec<Manifest>,
-    force: bool,
-    format: Format,
+    choices: Choices,
 ) -> Result<Deployment, Failure> {
     // First, because the reply to a wrong token has a body here, but not for an artifact.
     let http = http_address(client).await?;
+    let mut unplaced = unplaced(client, &manifests).await;
+    match choices.consent {
+        Consent::Ask => consent::ask(&unplaced, "nothing was deployed").await?,
+        Consent::Given => consent::warn(&unplaced),
+    }
     let mut deployment = Deployment::default();
     for manifest in manifests {
         let file = manifest.file.clone();
-        match deploy_one(client, manifest, force, http.as_deref()).await {
-            Ok(deployed) => deployment.0.push(deployed),
+        match deploy_one(client, manifest, choices.force, http.as_deref()).await {
+            Ok(mut deployed) => {
+                let is_of_it = |row: &mut PlacementRow| row.app == deployed.app.as_str();
+                deployed.unplaced = unplaced.extract_if(.., is_of_it).collect();
+                deployment.0.push(deployed);
+            }
             Err(error) => {
                 if !deployment.0.is_empty() {
                     output::report(&deployment, format)?;
@@ -190,6 +264,22 @@ async fn deploy_all(
     }
     output::report(&deployment, format)?;
     Ok(deployment)
+}
+
+/// The components that no host may run, if the manifests were deployed. Empty while placement is
+/// paused, because the host does not know all hosts then.
+async fn unplaced(client: &Client, manifests: &[Manifest]) -> Vec<PlacementRow> {
+    let mut unplaced = Vec::new();
+    for manifest in manifests {
+        // The deploy reports the reason of a refusal.
+        if let Ok(report) = client.plan(&manifest.app).await
+            && report.held.is_none()
+        {
+            let rows = report.placements.into_iter();
+            unplaced.extend(rows.filter(|row| row.placed == 0 && row.wanted > 0));
+        }
+    }
+    unplaced
 }
 
 /// Deploys the manifests in order without printing.
@@ -244,6 +334,7 @@ async fn deploy_one(
         changes,
         uploaded,
         routes: ServedRoute::all(routes, http),
+        unplaced: Vec::new(),
     })
 }
 
@@ -283,6 +374,8 @@ impl Deployed {
             changes,
             uploaded,
             routes,
+            // Standard error has them.
+            unplaced: _,
         } = self;
         let mut lines = vec![match changes.len() {
             0 => format!("{app}: revision {revision}, unchanged ({file})"),
@@ -306,7 +399,7 @@ impl Deployed {
 
 #[cfg(test)]
 mod tests {
-    use weft_control::operating::ComponentStatus;
+    use weft_control::operating::RevisionStatus;
     use weft_control::rows::RouteRow;
 
     use super::*;
@@ -330,6 +423,7 @@ mod tests {
                 bytes: 2048,
             }],
             routes: vec![ServedRoute::new(route, Some("127.0.0.1:8080"))],
+            unplaced: Vec::new(),
         }])
     }
 
@@ -373,6 +467,40 @@ mod tests {
         assert!(!is_ready(&report(1, 3, None), 2));
         let paused = "shop: waiting: placement is paused: no bus";
         assert_eq!(progress(&report(2, 1, Some("no bus")), 2), paused);
+    }
+
+    #[test]
+    fn the_progress_of_a_wait_has_the_reasons_for_missing_replicas() {
+        let placement = PlacementRow {
+            app: "shop".to_owned(),
+            component: "cart".to_owned(),
+            revision: 2,
+            wanted: 3,
+            placed: 1,
+            ready: 0,
+            hosts: vec!["north".to_owned()],
+            why: vec!["2 hosts: label `cloud` is not `nimbus`".to_owned()],
+            pins: Vec::new(),
+        };
+        let revision = |revision, failed| RevisionStatus {
+            revision,
+            ready: 0,
+            failed,
+            other: 0,
+        };
+        let report = StatusReport {
+            app: "shop".to_owned(),
+            revision: 2,
+            ready: false,
+            held: None,
+            components: vec![ComponentStatus {
+                placement,
+                revisions: vec![revision(1, 2), revision(2, 1)],
+            }],
+        };
+        let expected = "shop: waiting: 0 of 3 replicas are ready; cart: no host for 2 of 3: \
+                        2 hosts: label `cloud` is not `nimbus`; cart: does not start on 1 host";
+        assert_eq!(progress(&report, 2), expected);
     }
 
     #[test]

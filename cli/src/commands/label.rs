@@ -8,6 +8,7 @@ use serde::Serialize;
 use weft_control::{HostRef, LabelReport, LabelRequest};
 
 use crate::connection;
+use crate::consent::{self, ConsentOption};
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::output::{self, Format, Report};
@@ -17,8 +18,9 @@ Examples:
   weft label north zone=a2 gpu=yes        set two labels
   weft label north gpu-                   remove one
 
-Placement follows at once. The host stores these changes in its data directory; they override
-`--label` of `weft up` when the host restarts.";
+Placement follows at once. A component that no host may run after the change goes on serving where
+it runs; on a terminal, the command asks before. The host stores these changes in its data
+directory; they override `--label` of `weft up` when the host restarts.";
 
 /// Set and remove labels of a host
 #[derive(Debug, Args)]
@@ -30,6 +32,8 @@ pub(crate) struct LabelCommand {
     /// `KEY=VALUE` to set a label, `KEY-` to remove it
     #[arg(required = true, value_name = "LABEL")]
     labels: Vec<LabelChange>,
+    #[command(flatten)]
+    consent: ConsentOption,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -53,7 +57,8 @@ impl LabelCommand {
     /// Runs the command.
     ///
     /// # Errors
-    /// A label is given twice, or the host is missing or rejects a label.
+    /// A label is given twice, the host is missing or rejects a label, or the user does not consent
+    /// that components lose their hosts.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let mut labels = BTreeMap::new();
         for LabelChange { key, value } in self.labels {
@@ -63,7 +68,16 @@ impl LabelCommand {
             }
         }
         let client = connection::client(&self.options).await?;
-        let report = client.label(&self.host, &LabelRequest { labels }).await?;
+        let request = LabelRequest { labels };
+        let asks = self.consent.asks();
+        if asks {
+            let preview = client.check_label(&self.host, &request).await?;
+            consent::ask(&preview.unplaced, "no label was changed").await?;
+        }
+        let report = client.label(&self.host, &request).await?;
+        if !asks {
+            consent::warn(&report.unplaced);
+        }
         output::report(&Shown(report), self.output)?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use weft_host::logs::Logs;
 use weft_host::{DrainLimits, DrainOutcome, Host, HostConfig, MeshError, StartError};
 use weft_lattice_config::{DurationText, QuantityError};
 
+use crate::commands::deploy::Consent;
 use crate::commands::{deploy, host_runtime};
 use crate::environment::{DataDirectory, LatticeOptions, machine_name};
 use crate::failure::{Failure, Kind};
@@ -245,7 +246,11 @@ enum Never {}
 /// Deploys the manifests, prints the summary, and serves until the future is dropped.
 async fn run(host: &Host, manifests: Vec<Manifest>) -> Result<Never, Failure> {
     let client = Client::new(reachable(host.admin_address()).to_string(), host.token());
-    deploy::deploy(&client, manifests, Format::Text).await?;
+    let choices = deploy::Choices {
+        force: false,
+        consent: Consent::Given,
+    };
+    deploy::deploy(&client, manifests, Format::Text, choices).await?;
     output::report(&Summary::fetch(host, &client).await?, Format::Text)?;
     std::future::pending().await
 }

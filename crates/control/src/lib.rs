@@ -18,7 +18,7 @@
 //! | `POST /v1/plan` | [`DeployRequest`]; the bytes need not be there | [`PlanReport`] |
 //! | `GET /v1/drain` | | [`DrainReport`] |
 //! | `POST /v1/drain` | [`DrainRequest`] | [`DrainReport`] |
-//! | `POST /v1/labels` | [`LabelRequest`] | [`LabelReport`] |
+//! | `POST /v1/labels?check=` | [`LabelRequest`] | [`LabelReport`], also of a mere check |
 //! | `POST /v1/fault?check=` | [`FaultRequest`] | [`FaultReport`] |
 //! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
 //! | any of these as `/v1/hosts/{host}/…` ([`HostRef`]) | | what that host answers |

@@ -143,6 +143,10 @@ pub struct LabelReport {
     pub host: String,
     /// The labels after the change.
     pub labels: BTreeMap<String, String>,
+    /// The components that have a host before the change and none after it. What runs of them goes
+    /// on serving.
+    #[serde(default)]
+    pub unplaced: Vec<PlacementRow>,
 }
 
 /// An event, as the answering host observed it.

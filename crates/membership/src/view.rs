@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::host_id::HostId;
-use super::message::{Contents, HostState, InventoryHash, Load};
+use super::message::{Contents, HostState, InventoryHash, Labels, Load};
 use crate::Moment;
 
 /// The hosts of the lattice, as one host sees them. Changes only in ticks.
@@ -79,6 +79,16 @@ impl View {
     #[must_use]
     pub fn host(&self, id: HostId) -> Option<&HostView> {
         self.hosts.get(&id)
+    }
+
+    /// The same view, in which a host has other labels.
+    #[must_use]
+    pub fn with_labels(mut self, id: HostId, labels: Labels) -> Self {
+        if let Some(host) = self.hosts.get_mut(&id) {
+            let contents = host.contents.as_deref().cloned().unwrap_or_default();
+            host.contents = Some(Arc::new(Contents { labels, ..contents }));
+        }
+        self
     }
 
     /// The hosts that placement may use.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use weft_lattice_config::App;
 use weft_lattice_config::placement::{self, ComponentId, Plan};
 use weft_lattice_config::route_owners::RouteOwners;
+use weft_membership::HostId;
+use weft_membership::message::Labels;
 use weft_state::desired::DesiredReplica;
 use weft_state::store::{Deployed, Record};
 
@@ -32,6 +34,13 @@ impl ClusterView {
     /// The placement of all components.
     pub(crate) fn plan(&self) -> Plan {
         plan(&self.replica, &self.membership, &self.local_stores)
+    }
+
+    /// The placement if a host had other labels.
+    pub(crate) fn plan_with_labels(&self, host: HostId, labels: Labels) -> Plan {
+        let mut membership = MembershipSnapshot::clone(&self.membership);
+        membership.view = membership.view.with_labels(host, labels);
+        plan(&self.replica, &membership, &self.local_stores)
     }
 
     /// The placement if `deployed` were the desired revision of its app.

@@ -112,6 +112,20 @@ impl HostLabels {
         self.0.current.subscribe()
     }
 
+    /// The labels after a change, without making it.
+    ///
+    /// # Errors
+    /// As [`change`](Self::change).
+    pub fn preview(
+        &self,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Labels, LabelsError> {
+        let shared = &self.0;
+        let overrides = shared.overrides.lock();
+        let overrides = overrides.unwrap_or_else(PoisonError::into_inner);
+        Ok(shared.changed(&overrides, changes)?.1)
+    }
+
     /// Sets the labels that have a value and removes the others, all or none. The change is on disk
     /// when this returns. Blocks.
     ///
@@ -126,20 +140,7 @@ impl HostLabels {
             .overrides
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut next = overrides.clone();
-        for (name, value) in changes {
-            // The name of a removed label is stored, so it has to be valid too.
-            Labels::default().set(name, value.as_deref().unwrap_or_default())?;
-            if value.is_none() && !shared.initial.contains_key(name) {
-                next.labels.remove(name);
-            } else {
-                next.labels.insert(name.clone(), value.clone());
-            }
-        }
-        if next.labels.len() > OVERRIDES_MAX {
-            return Err(LabelsError::TooMany);
-        }
-        let current = merged(&shared.initial, &next)?;
+        let (next, current) = shared.changed(&overrides, changes)?;
         if next != *overrides {
             write(&shared.path, &next).map_err(|source| LabelsError::Write {
                 path: shared.path.clone(),
@@ -153,6 +154,31 @@ impl HostLabels {
             changed
         });
         Ok(current)
+    }
+}
+
+impl Shared {
+    /// The overrides and the labels after a change.
+    fn changed(
+        &self,
+        overrides: &Overrides,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<(Overrides, Labels), LabelsError> {
+        let mut next = overrides.clone();
+        for (name, value) in changes {
+            // The name of a removed label is stored, so it has to be valid too.
+            Labels::default().set(name, value.as_deref().unwrap_or_default())?;
+            if value.is_none() && !self.initial.contains_key(name) {
+                next.labels.remove(name);
+            } else {
+                next.labels.insert(name.clone(), value.clone());
+            }
+        }
+        if next.labels.len() > OVERRIDES_MAX {
+            return Err(LabelsError::TooMany);
+        }
+        let labels = merged(&self.initial, &next)?;
+        Ok((next, labels))
     }
 }
 
@@ -225,6 +251,9 @@ mod tests {
         let overrides = [("zone", Some("a2")), ("cloud", None), ("gpu", Some("yes"))];
         assert_eq!(change(&labels, &overrides).unwrap(), "gpu=yes zone=a2");
         assert_eq!(text(&labels.watch().borrow()), "gpu=yes zone=a2");
+        let preview = labels.preview(&BTreeMap::from([("zone".to_owned(), None)]));
+        assert_eq!(text(&preview.unwrap()), "gpu=yes");
+        assert_eq!(text(&labels.current()), "gpu=yes zone=a2");
         let again = open(&[("cloud", "a"), ("zone", "a3"), ("rack", "7")]);
         assert_eq!(text(&again.current()), "gpu=yes rack=7 zone=a2");
         // The removal of a label that `--label` does not set needs no override.

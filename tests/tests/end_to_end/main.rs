@@ -31,3 +31,4 @@ mod readiness;
 mod refusals;
 mod remote;
 mod shop;
+mod wrong_label;

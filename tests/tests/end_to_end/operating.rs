@@ -368,7 +368,7 @@ fn placement_follows_labels_which_are_kept_over_a_restart() {
     let labels = north.run(&["label", "south", "place=a", "gpu=yes", "-o", "json"]);
     assert_eq!(
         labels.expect_code(0).json(),
-        json!({"host": "south", "labels": {"gpu": "yes", "place": "a"}})
+        json!({"host": "south", "labels": {"gpu": "yes", "place": "a"}, "unplaced": []})
     );
     eventually("placement follows", PATIENCE, || {
         let found = (places(&north, "importer"), places(&north, "exporter"));

@@ -1,14 +1,9 @@
 //! The warning before a fault is injected into a live lattice, and its confirmation by name.
 
-use std::io::{BufRead, Read, stdin};
-
 use super::Fault;
 use super::observer::ComponentsByHost;
 use crate::failure::{Failure, Kind};
-use crate::output;
-
-/// The maximum number of bytes to read of a line: lattice names are shorter.
-const LINE_BYTES_MAX: u64 = 1024;
+use crate::{consent, output};
 
 /// A planned fault and its effects.
 pub(super) struct Warning<'a> {
@@ -70,10 +65,7 @@ impl Warning<'_> {
 /// The name is missing or different.
 pub(super) async fn prompt(lattice: &str) -> Result<(), Failure> {
     output::note(&format!("type the lattice name, `{lattice}`, to continue:"));
-    // The read blocks, and the bus connection must not stall meanwhile.
-    let read = tokio::task::spawn_blocking(line).await;
-    let typed = read.ok().and_then(Result::ok).unwrap_or_default();
-    check(&typed, lattice)
+    check(&consent::line().await, lattice)
 }
 
 /// Checks the typed name of the lattice.
@@ -91,12 +83,6 @@ pub(super) fn check(typed: &str, lattice: &str) -> Result<(), Failure> {
     Err(Failure::new(Kind::Input, message).or_help(format!(
         "type the name at the prompt, or give `--confirm {lattice}`"
     )))
-}
-
-fn line() -> std::io::Result<String> {
-    let mut line = String::new();
-    stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line)?;
-    Ok(line)
 }
 
 #[cfg(test)]

@@ -280,6 +280,19 @@ impl Client {
         self.json(Method::POST, &path, self.encode(request)?).await
     }
 
+    /// The report of a change of labels, without making it.
+    ///
+    /// # Errors
+    /// As [`label`](Self::label).
+    pub async fn check_label(
+        &self,
+        host: &HostRef,
+        request: &LabelRequest,
+    ) -> Result<LabelReport, ClientError> {
+        let path = format!("/v1/hosts/{host}/labels?check=true");
+        self.json(Method::POST, &path, self.encode(request)?).await
+    }
+
     /// Injects a fault into the host, [`FAULT_AFTER`](super::fault::FAULT_AFTER) after its answer.
     ///
     /// # Errors

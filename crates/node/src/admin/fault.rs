@@ -56,8 +56,8 @@ impl Api {
 }
 
 /// True if the request is a check. Any other query is rejected, so that a typing error injects no
-/// fault.
-fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
+/// fault and changes no label.
+pub(super) fn is_check(query: Option<&str>) -> Result<bool, ApiError> {
     match pairs(query).collect::<Vec<_>>()[..] {
         [] => Ok(false),
         [("check", "true")] => Ok(true),

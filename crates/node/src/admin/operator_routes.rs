@@ -13,6 +13,7 @@ use weft_control::{
 use weft_membership::HostId;
 
 use super::errors::ApiError;
+use super::fault::is_check;
 use super::placement_report::PlacementReport;
 use super::router::{Answer, Body, checked, full, json, read_json};
 use super::{Api, rows};
@@ -86,9 +87,15 @@ impl Api {
     }
 
     async fn label(&self, request: Request<Bytes>) -> Answer {
+        let is_check = is_check(request.uri().query())?;
         let LabelRequest { labels: changes } = read_json(&request)?;
+        // Before the change: it takes effect at once.
+        let report = PlacementReport::of(&self.sources)?;
         let labels = self.sources.about.labels.clone();
-        let changing = blocking::run(move || labels.change(&changes));
+        let changing = blocking::run(move || match is_check {
+            true => labels.preview(&changes),
+            false => labels.change(&changes),
+        });
         let labels = changing.await.map_err(|_| ApiError::internal())?;
         let labels = labels.map_err(|error| match &error {
             LabelsError::Label(_) | LabelsError::TooMany => {
@@ -99,6 +106,7 @@ impl Api {
         })?;
         json(&LabelReport {
             host: self.sources.about.name.clone(),
+            unplaced: report.unplaced_with(labels.clone()),
             labels: rows::labels(&labels),
         })
     }

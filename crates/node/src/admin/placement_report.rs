@@ -8,7 +8,7 @@ use weft_control::rows::{InventoryRow, PinRow, PlacementRow};
 use weft_control::{PlanReport, StatusReport};
 use weft_lattice_config::placement::{Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves};
 use weft_lattice_config::{App, AppName};
-use weft_membership::message::{HostedComponent, Readiness};
+use weft_membership::message::{HostedComponent, Labels, Readiness};
 use weft_state::store::Deployed;
 use weft_telemetry::logs::now_ms;
 
@@ -31,6 +31,7 @@ pub(super) struct PlacementReport {
     /// The inputs of placement.
     cluster_view: ClusterView,
     me: HostId,
+    id: weft_membership::HostId,
 }
 
 /// The names of a host.
@@ -79,6 +80,7 @@ impl PlacementReport {
             failures: failures(&snapshot),
             cluster_view,
             me,
+            id: mesh.me,
         })
     }
 
@@ -171,6 +173,25 @@ impl PlacementReport {
             placements: self.placements_of(&deployed, &plan),
             held: self.pause_reason(),
         }
+    }
+
+    /// The components that have a host, and would have none if this host had other labels.
+    pub(super) fn unplaced_with(&self, labels: Labels) -> Vec<PlacementRow> {
+        let plan = self.cluster_view.plan_with_labels(self.id, labels);
+        let rows = self.apps.values();
+        let rows = rows.flat_map(|deployed| self.placements_of(deployed, &plan));
+        rows.filter(|row| {
+            let has_host = |plan: &Plan| {
+                let mut components = plan.assignments.iter();
+                components.any(|(id, hosts)| {
+                    (id.app.as_str(), id.component.as_str())
+                        == (row.app.as_str(), row.component.as_str())
+                        && !hosts.is_empty()
+                })
+            };
+            row.placed == 0 && has_host(&self.plan)
+        })
+        .collect()
     }
 
     /// The reasons a component stays on a draining host; `None` if it is moving to another one.
