@@ -21,8 +21,10 @@
 //! 3. `placer` places the first replica of every unit, then the others. `host_choice` takes the
 //!    first host of the ranking among those with the fewest replicas at the same value of the
 //!    spread label, then the fewest on the host itself, then the fewest unmet preferences.
-//! 4. `unplaced` finds the reasons for missing replicas.
+//! 4. `unplaced` finds the reasons for missing replicas, and [`explain`] the standing of each host
+//!    towards a component.
 
+mod explanation;
 mod hash;
 mod host;
 mod host_choice;
@@ -41,6 +43,7 @@ use std::num::NonZeroU32;
 use self::placer::Placer;
 use crate::app::App;
 
+pub use self::explanation::{Explanation, HostFit, explain};
 pub use self::host::{HOSTS_MAX, Host, HostState};
 pub use self::id::{ComponentId, HostId, IdError, StoreId};
 pub use self::plan::{Assignments, Move, MoveKind, Pin, Plan, moves};

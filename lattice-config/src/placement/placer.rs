@@ -23,7 +23,7 @@ pub(super) struct Placer<'a> {
     pub(super) free: Vec<u64>,
     /// Upper bound of the free capacity of all hosts.
     free_max: u64,
-    rankings: Rankings,
+    pub(super) rankings: Rankings,
     occupancy: Occupancy,
 }
 

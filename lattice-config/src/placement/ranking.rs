@@ -53,6 +53,11 @@ impl Rankings {
         }
     }
 
+    /// The components of a group, and the hosts that come first.
+    pub(super) fn group(&self, group: usize) -> &Group {
+        &self.groups[group]
+    }
+
     /// Ranks a host before all hosts that were not passed to this function.
     pub(super) fn rank_first(&mut self, group: usize, host: HostNumber) {
         if self.groups[group].first.insert(host) {

@@ -129,7 +129,7 @@ enum Obstacle {
     Capacity,
 }
 
-struct Explainer<'p, 'a> {
+pub(super) struct Explainer<'p, 'a> {
     placer: &'p Placer<'a>,
     unit: &'p Unit<'a>,
     /// The matcher of each label requirement; `None` if it matches no host.
@@ -139,7 +139,7 @@ struct Explainer<'p, 'a> {
 }
 
 impl<'p, 'a> Explainer<'p, 'a> {
-    fn new(placer: &'p Placer<'a>, number: usize) -> Explainer<'p, 'a> {
+    pub(super) fn new(placer: &'p Placer<'a>, number: usize) -> Explainer<'p, 'a> {
         let unit = &placer.units.all[number];
         let require = unit.require.iter();
         Explainer {
@@ -152,7 +152,16 @@ impl<'p, 'a> Explainer<'p, 'a> {
         }
     }
 
-    /// Returns the first obstacle to one more replica on the host.
+    /// The cause that prevents one more replica on the host; `None` if it fits.
+    pub(super) fn cause_on(&self, host: HostNumber) -> Option<Cause> {
+        let obstacle = self.obstacle(host);
+        let fits =
+            obstacle == Obstacle::Capacity && self.placer.free[host as usize] >= self.unit.weight;
+        (!fits).then(|| self.cause(obstacle))
+    }
+
+    /// Returns the first obstacle to one more replica on the host; the capacity if there is no
+    /// other one.
     fn obstacle(&self, host: HostNumber) -> Obstacle {
         let (placer, unit) = (self.placer, self.unit);
         let mut stores = unit.stores.iter();
@@ -227,49 +236,40 @@ impl<'p, 'a> Explainer<'p, 'a> {
 
 impl fmt::Display for Reason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hosts = match self.hosts {
-            1 => "1 host".to_owned(),
-            count => format!("{count} hosts"),
-        };
-        match &self.cause {
-            Cause::NoHosts => write!(formatter, "the lattice has no live host"),
-            Cause::StoreAway { store, home } => write!(
+        match (&self.cause, self.hosts) {
+            (Cause::NoHosts, _) => self.cause.fmt(formatter),
+            (cause, 1) => write!(formatter, "1 host: {cause}"),
+            (cause, hosts) => write!(formatter, "{hosts} hosts: {cause}"),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHosts => formatter.write_str("the lattice has no live host"),
+            Self::StoreAway { store, home } => write!(
                 formatter,
-                "{hosts}: the linked store `{store}` is on host `{home}`, which is not alive"
+                "the linked store `{store}` is on host `{home}`, which is not alive"
             ),
-            Cause::StoreElsewhere { store, home } => write!(
-                formatter,
-                "{hosts}: the linked store `{store}` is on host `{home}`"
-            ),
-            Cause::Draining => write!(formatter, "{hosts}: draining"),
-            Cause::Frozen => {
-                write!(
-                    formatter,
-                    "{hosts}: placement is paused until the connection to the bus is stable"
-                )
+            Self::StoreElsewhere { store, home } => {
+                write!(formatter, "the linked store `{store}` is on host `{home}`")
             }
-            Cause::Label { name, values } => {
+            Self::Draining => formatter.write_str("draining"),
+            Self::Frozen => {
+                formatter.write_str("placement is paused until the connection to the bus is stable")
+            }
+            Self::Label { name, values } => {
                 let one_of = if values.len() > 1 { "one of " } else { "" };
                 let values = quoted_list(values.iter().map(LabelValue::as_str));
-                write!(formatter, "{hosts}: label `{name}` is not {one_of}{values}")
+                write!(formatter, "label `{name}` is not {one_of}{values}")
             }
-            Cause::AntiAffinity { other } => {
-                write!(
-                    formatter,
-                    "{hosts}: `{other}` is placed there (`anti-affinity`)"
-                )
+            Self::AntiAffinity { other } => {
+                write!(formatter, "`{other}` is placed there (`anti-affinity`)")
             }
-            Cause::OnePerHost => {
-                write!(
-                    formatter,
-                    "{hosts}: a replica is placed there (`one-per-host`)"
-                )
-            }
-            Cause::Capacity { weight } => {
-                write!(
-                    formatter,
-                    "{hosts}: less free capacity than the weight of {weight}"
-                )
+            Self::OnePerHost => formatter.write_str("a replica is placed there (`one-per-host`)"),
+            Self::Capacity { weight } => {
+                write!(formatter, "less free capacity than the weight of {weight}")
             }
         }
     }

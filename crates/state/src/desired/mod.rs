@@ -28,7 +28,7 @@ pub mod record_codec;
 mod replica;
 mod share;
 
-pub use replica::{DesiredReplica, Notice, Refill};
+pub use replica::{DesiredReplica, Notice, Refill, as_ready_host};
 pub use share::{has_required_labels, share};
 
 /// The key of a record: names, encoded like those of a subject.

@@ -323,6 +323,25 @@ impl DesiredReplica {
     }
 }
 
+/// A host as if it took part in placement and could get any replica; `None` if its id is invalid.
+#[must_use]
+pub fn as_ready_host(host: &HostView) -> Option<placement::Host> {
+    let contents = host.contents.as_ref();
+    let labels = contents.map(|contents| {
+        let labels = contents.labels.iter();
+        // A label outside the grammar of manifests cannot be required by one.
+        let labels =
+            labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
+        labels.collect()
+    });
+    Some(placement::Host {
+        id: host.id.to_string().parse().ok()?,
+        labels: labels.unwrap_or_default(),
+        capacity: contents.and_then(|contents| contents.capacity),
+        state: placement::HostState::Ready,
+    })
+}
+
 /// The placement's view of a host; `None` for a host that takes no part in placement.
 fn placement_host(host: &HostView) -> Option<placement::Host> {
     let contents = host.contents.as_ref();
@@ -338,18 +357,9 @@ fn placement_host(host: &HostView) -> Option<placement::Host> {
         },
         _ => placement::HostState::Ready,
     };
-    let labels = contents.map(|contents| {
-        let labels = contents.labels.iter();
-        // A label outside the grammar of manifests cannot be required by one.
-        let labels =
-            labels.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)));
-        labels.collect()
-    });
     Some(placement::Host {
-        id: host.id.to_string().parse().ok()?,
-        labels: labels.unwrap_or_default(),
-        capacity: contents.and_then(|contents| contents.capacity),
         state,
+        ..as_ready_host(host)?
     })
 }
 
