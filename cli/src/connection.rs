@@ -1,5 +1,6 @@
 //! Client connections to a host, and errors that suggest existing names for missing ones.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -9,8 +10,9 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use weft_bus::nats::{self, NatsOptions};
 use weft_bus::{Lane, Scope, Status};
-use weft_control::rows::{AppRow, ComponentRow};
+use weft_control::rows::PlacementRow;
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, bus_rpc, token};
+use weft_lattice_config::ComponentName;
 
 use crate::did_you_mean::suggest;
 use crate::environment::HostOptions;
@@ -100,59 +102,77 @@ fn no_token(data_directory: &Path, error: &io::Error) -> Failure {
     .or_help("run the command as the user that runs the host")
 }
 
-/// Turns an error about `target` into a failure; for a missing target it suggests existing names.
+/// Turns an error about `target` into a failure; a missing target is the same failure for every
+/// command.
 pub(crate) async fn explain(client: &Client, target: &AppTarget, error: ClientError) -> Failure {
     let is_missing = matches!(
         &error,
         ClientError::Refused { body, .. } if body.code == ErrorCode::NotFound
     );
+    if is_missing && let Ok(Some(missing)) = missing(client, target).await {
+        return missing;
+    }
     let failure = Failure::from(error);
     if !is_missing {
         return failure;
     }
-    match missing_target_help(client, target).await {
-        Some(help) => failure.with_help(help),
-        None => failure.or_help(
-            "list deployed apps and components with `weft get apps` and `weft get components`",
-        ),
+    failure
+        .or_help("list deployed apps and components with `weft get apps` and `weft get components`")
+}
+
+/// Checks that an app is deployed and has the component of the target.
+///
+/// # Errors
+/// A failure that lists the existing names, or that of the host.
+pub(crate) async fn check_target(client: &Client, target: &AppTarget) -> Result<(), Failure> {
+    match missing(client, target).await? {
+        Some(missing) => Err(missing),
+        None => Ok(()),
     }
 }
 
-/// Suggests existing names for a missing target; `None` if the target exists or the host fails.
-pub(crate) async fn missing_target_help(client: &Client, target: &AppTarget) -> Option<String> {
-    let apps: Vec<AppRow> = client.rows("apps").await.ok()?;
+/// The failure for a missing target, with the existing names; `None` if the target is deployed.
+///
+/// The names are those of the desired state, which every host has.
+pub(crate) async fn missing(
+    client: &Client,
+    target: &AppTarget,
+) -> Result<Option<Failure>, ClientError> {
+    let rows: Vec<PlacementRow> = client.rows("placements").await?;
+    let apps: BTreeSet<_> = rows.iter().map(|row| row.app.as_str()).collect();
     let app = target.app.as_str();
-    if !apps.iter().any(|row| row.app == app) {
-        return Some(suggestion(
-            app,
-            apps.iter().map(|row| row.app.as_str()).collect(),
-            "apps",
-        ));
+    if !apps.contains(app) {
+        let failure = Failure::new(Kind::Failed, format!("there is no app `{app}`"));
+        return Ok(Some(failure.or_help(suggestion(app, &apps, "apps"))));
     }
-    let component = target.component.as_ref()?.as_str();
-    let rows: Vec<ComponentRow> = client.rows("components").await.ok()?;
-    let names = rows
-        .iter()
-        .filter(|row| row.app == app)
-        .map(|row| row.component.as_str());
-    let names: Vec<&str> = names.collect();
-    (!names.contains(&component)).then(|| suggestion(component, names, "components"))
+    let Some(component) = target.component.as_ref().map(ComponentName::as_str) else {
+        return Ok(None);
+    };
+    let components = rows.iter().filter(|row| row.app == app);
+    let components: BTreeSet<_> = components.map(|row| row.component.as_str()).collect();
+    if components.contains(component) {
+        return Ok(None);
+    }
+    let message = format!("app `{app}` has no component `{component}`");
+    let failure = Failure::new(Kind::Failed, message);
+    let help = suggestion(component, &components, "components");
+    Ok(Some(failure.or_help(help)))
 }
 
-fn suggestion(written: &str, mut names: Vec<&str>, resources: &str) -> String {
+fn suggestion(written: &str, names: &BTreeSet<&str>, resources: &str) -> String {
     /// Longer lists belong in the table of `weft get`.
     const NAMES_MAX: usize = 10;
-    names.sort_unstable();
-    if let Some(name) = suggest(written, names.iter().copied()) {
-        return format!("did you mean `{name}`? list all {resources} with `weft get {resources}`");
-    }
-    match names.len() {
-        0 => format!("no {resources} are deployed; deploy an app with `weft deploy FILE`"),
+    let existing = match names.len() {
+        0 => return format!("no {resources} are deployed; deploy an app with `weft deploy FILE`"),
         1..=NAMES_MAX => {
             let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             format!("deployed {resources}: {}", quoted.join(", "))
         }
         _ => format!("list all {resources} with `weft get {resources}`"),
+    };
+    match suggest(written, names.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`? {existing}"),
+        None => existing,
     }
 }
 
@@ -163,12 +183,13 @@ mod tests {
     #[test]
     fn a_missing_name_is_compared_with_the_existing_ones() {
         let check = |written, names: &[&str], expected| {
-            assert_eq!(suggestion(written, names.to_vec(), "apps"), expected);
+            let names = names.iter().copied().collect();
+            assert_eq!(suggestion(written, &names, "apps"), expected);
         };
         check(
             "shp",
             &["shop", "bank"],
-            "did you mean `shop`? list all apps with `weft get apps`",
+            "did you mean `shop`? deployed apps: `bank`, `shop`",
         );
         check(
             "inventory",
@@ -179,6 +200,13 @@ mod tests {
             "shop",
             &[],
             "no apps are deployed; deploy an app with `weft deploy FILE`",
+        );
+        let many: Vec<_> = (0..11).map(|number| format!("app-{number}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        check(
+            "app-x",
+            &many,
+            "did you mean `app-0`? list all apps with `weft get apps`",
         );
     }
 

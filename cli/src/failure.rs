@@ -134,14 +134,6 @@ impl Failure {
         self
     }
 
-    /// Replaces the help.
-    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Failure {
-        if let Some(plain) = self.last_plain() {
-            plain.help = Some(help.into());
-        }
-        self
-    }
-
     fn last_plain(&mut self) -> Option<&mut Plain> {
         match self.messages.last_mut() {
             Some(Message::Plain(plain)) => Some(plain),

@@ -33,6 +33,7 @@ impl Row for AppRow {
         "APP",
         "REVISION",
         "STATUS",
+        "READY",
         "COMPONENTS",
         "LINKS",
         "ROUTES",
@@ -45,6 +46,7 @@ impl Row for AppRow {
             self.app.clone(),
             self.revision.to_string(),
             self.status.clone(),
+            format!("{}/{}", self.ready, self.wanted),
             self.components.to_string(),
             self.links.to_string(),
             self.routes.to_string(),
@@ -65,6 +67,7 @@ impl Row for ComponentRow {
     const HEADINGS: &'static [&'static str] = &[
         "APP",
         "COMPONENT",
+        "HOST",
         "DIGEST",
         "SIZE",
         "INSTANCES",
@@ -85,6 +88,7 @@ impl Row for ComponentRow {
         vec![
             self.app.clone(),
             self.component.clone(),
+            self.host.clone(),
             short(&self.digest),
             size(self.bytes),
             self.instances.clone(),
@@ -104,8 +108,16 @@ impl Row for ComponentRow {
 }
 
 impl Row for LinkRow {
-    const HEADINGS: &'static [&'static str] =
-        &["APP", "FROM", "INTERFACE", "NAME", "TO", "MODE", "LOCALITY"];
+    const HEADINGS: &'static [&'static str] = &[
+        "APP",
+        "FROM",
+        "INTERFACE",
+        "NAME",
+        "TO",
+        "HOST",
+        "MODE",
+        "LOCALITY",
+    ];
 
     fn cells(&self, _: u64) -> Vec<String> {
         vec![
@@ -114,6 +126,7 @@ impl Row for LinkRow {
             self.interface.clone(),
             self.name.clone().unwrap_or_default(),
             self.to.clone(),
+            self.host.clone().unwrap_or_default(),
             self.mode.clone(),
             self.locality.clone().unwrap_or_default(),
         ]
@@ -270,7 +283,7 @@ pub(crate) fn pins(pins: &[PinRow]) -> String {
 }
 
 /// Shortens a host id.
-fn short_id(id: &str) -> String {
+pub(crate) fn short_id(id: &str) -> String {
     id.chars().take(ID_CHARACTERS).collect()
 }
 

@@ -9,6 +9,7 @@
 //! | [`faults`] | fault injection into the process of a host |
 //! | [`failure`] | error messages and exit codes |
 
+mod all_hosts;
 mod arguments;
 mod artifact;
 mod commands;
@@ -23,7 +24,9 @@ mod interfaces;
 mod logging;
 mod manifest;
 mod output;
+mod placement_table;
 mod providers;
+mod row_joins;
 mod signals;
 mod table;
 mod target;

@@ -52,6 +52,8 @@ pub struct Weft {
     process: Option<Process>,
     data: Arc<TempDir>,
     http: SocketAddr,
+    /// Its id; `None` for a host alone.
+    id: Option<String>,
 }
 
 impl Weft {
@@ -89,10 +91,13 @@ impl Weft {
             process: Some(process),
             data,
             http: SocketAddr::from(([127, 0, 0, 1], 0)),
+            id: None,
         };
         let host = &weft.get("hosts")[0];
         let http = host["http"].as_str().expect("the host takes HTTP requests");
+        let id = host["id"].as_str().map(str::to_owned);
         weft.http = http.parse().expect("an address");
+        weft.id = id;
         weft
     }
 
@@ -229,6 +234,21 @@ impl Weft {
     #[track_caller]
     pub fn get(&self, what: &str) -> Vec<Value> {
         let rows = self.run(&["get", what, "-o", "json"]).expect_code(0).json();
+        rows.as_array().expect("an array").clone()
+    }
+
+    /// The rows of `weft get WHAT` that this host has for itself.
+    ///
+    /// # Panics
+    /// If they are not an array.
+    #[must_use]
+    #[track_caller]
+    pub fn own(&self, what: &str) -> Vec<Value> {
+        let Some(id) = &self.id else {
+            return self.get(what);
+        };
+        let rows = self.run(&["get", what, "--host", id, "-o", "json"]);
+        let rows = rows.expect_code(0).json();
         rows.as_array().expect("an array").clone()
     }
 

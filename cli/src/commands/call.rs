@@ -6,6 +6,7 @@ use clap::{Args, value_parser};
 use serde::Serialize;
 use weft_control::{CALL_REPEAT_MAX, CallReply, CallRequest, CallTimes};
 
+use crate::all_hosts::OneHost;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
@@ -27,7 +28,7 @@ const ACCEPTED_FORM: &str = "\
     expected a function with its arguments in parentheses, as in \
     'shop:catalog/pricing.find(\"teapot\")'; `weft inspect APP/COMPONENT` lists the functions";
 
-/// Call a function of a deployed component
+/// Call a function of a deployed component, on a host that runs it
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Call {
@@ -45,6 +46,8 @@ pub(crate) struct Call {
         value_parser = value_parser!(u32).range(1..=i64::from(CALL_REPEAT_MAX))
     )]
     repeat: u32,
+    #[command(flatten)]
+    one_host: OneHost,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -72,7 +75,11 @@ impl Call {
             expression: self.expression,
             repeat: self.repeat,
         };
-        match client.call(&request).await {
+        let called = match self.one_host.row(&client).await? {
+            Some(host) => client.for_row(&host)?.call_here(&request).await,
+            None => client.call(&request).await,
+        };
+        match called {
             Ok(reply) => output::report(&Returned(reply), self.output).map(drop),
             Err(error) => {
                 let target = AppTarget {

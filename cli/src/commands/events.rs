@@ -5,6 +5,7 @@ use serde::Serialize;
 use weft_control::EventRow;
 use weft_lattice_config::DurationText;
 
+use crate::all_hosts::OneHost;
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::Failure;
@@ -15,6 +16,7 @@ const AFTER_HELP: &str = "\
 Examples:
   weft events                             the newest events since the host started
   weft events --since 10m -f              events of the last ten minutes, then new ones
+  weft events --host north                events as that host observed them
   weft events -o json | jq 'select(.kind == \"host-died\")'
 
 Each host keeps the newest events in memory, and reports only events that it observed itself.";
@@ -29,6 +31,8 @@ pub(crate) struct Events {
     /// List only events of this last period, as in 10m
     #[arg(long, value_name = "DURATION")]
     since: Option<DurationText>,
+    #[command(flatten)]
+    one_host: OneHost,
     /// Print in this format; JSON is one object per line
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -48,6 +52,7 @@ impl Events {
     /// The connection to the host is lost.
     pub(crate) async fn run(self) -> Result<(), Failure> {
         let client = connection::client(&self.host).await?;
+        let client = self.one_host.client(&client).await?;
         let mut events = client.events(&self.query()).await?;
         let mut is_empty = true;
         while let Some(event) = events.next().await? {

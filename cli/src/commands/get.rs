@@ -11,11 +11,14 @@ use weft_control::rows::{
 use weft_control::{Client, HostRef};
 use weft_lattice_config::AppName;
 
+use crate::all_hosts::{self, OneHost};
 use crate::connection;
 use crate::environment::HostOptions;
 use crate::failure::{Failure, Kind};
 use crate::get_columns::Row;
 use crate::output::{self, Format, Report};
+use crate::placement_table::Explained;
+use crate::row_joins::{self, OfEachHost};
 use crate::table::Table;
 use crate::target::AppTarget;
 use crate::time::now_ms;
@@ -25,6 +28,8 @@ Examples:
   weft get apps
   weft get links shop
   weft get placements shop                hosts of each component, and what blocks missing replicas
+  weft get placements shop --why          the standing of every host towards each component
+  weft get components --host north        components of one host
   weft get inventory north                components that one host runs
   weft get components -o json | jq '.[] | select(.traps > 0)'";
 
@@ -42,6 +47,11 @@ pub(crate) struct Get {
     /// List only resources of this app
     #[arg(long)]
     app: Option<AppName>,
+    /// For placements, explain where each component runs: labels, order and capacity of all hosts
+    #[arg(long)]
+    why: bool,
+    #[command(flatten)]
+    one_host: OneHost,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -91,65 +101,129 @@ impl Get {
                 self.app = Some(parse(&name)?);
             }
         }
-        if self.resource == Resource::Hosts && self.app.is_some() {
-            return Err(Failure::new(
-                Kind::Input,
-                "`--app` does not apply to `weft get hosts`: hosts do not belong to an app",
-            )
-            .or_help("list the components of an app with `weft get components --app APP`"));
-        }
+        self.check_options()?;
         let client = connection::client(&self.host).await?;
-        let host = match host {
-            Some(host) => Some(one_host(&client, &host).await?),
-            None => None,
-        };
-        match self.resource {
-            Resource::Apps => self.list::<AppRow>(&client).await,
-            Resource::Components => self.list::<ComponentRow>(&client).await,
-            Resource::Links => self.list::<LinkRow>(&client).await,
-            Resource::Providers => self.list::<ProviderRow>(&client).await,
-            Resource::Routes => self.list::<RouteRow>(&client).await,
-            Resource::Placements => self.list::<PlacementRow>(&client).await,
-            Resource::Hosts => self.show(&client, host.map(|host| vec![host])).await,
-            Resource::Inventory => self.inventory(&client, host).await,
+        match (self.resource, host) {
+            (Resource::Apps, _) => self.list::<AppRow>(&client).await,
+            (Resource::Components, _) => self.list_all::<ComponentRow>(&client).await,
+            (Resource::Links, _) => self.list_all::<LinkRow>(&client).await,
+            (Resource::Providers, _) => self.list::<ProviderRow>(&client).await,
+            (Resource::Routes, _) => self.list_all::<RouteRow>(&client).await,
+            (Resource::Placements, _) if self.why => self.explain_placements(&client).await,
+            (Resource::Placements, _) => self.list::<PlacementRow>(&client).await,
+            (Resource::Hosts, host) => self.hosts(&client, host).await,
+            (Resource::Inventory, host) => self.inventory(&client, host).await,
         }
     }
 
+    /// Rejects options that do not apply to the resource.
+    fn check_options(&self) -> Result<(), Failure> {
+        let rejected = |message: &str, help: &str| {
+            Err(Failure::new(Kind::Input, message.to_owned()).or_help(help.to_owned()))
+        };
+        if self.resource == Resource::Hosts && self.app.is_some() {
+            return rejected(
+                "`--app` does not apply to `weft get hosts`: hosts do not belong to an app",
+                "list the components of an app with `weft get components --app APP`",
+            );
+        }
+        if self.why && self.resource != Resource::Placements {
+            return rejected(
+                "`--why` applies only to `weft get placements`",
+                "for the mode of a link use `weft link why`",
+            );
+        }
+        Ok(())
+    }
+
+    /// Prints the rows that every host has: those of the selected host, or of the one of the
+    /// command.
     async fn list<R: Row>(&self, client: &Client) -> Result<(), Failure> {
-        self.show::<R>(client, None).await
+        let rows = self.one_host.client(client).await?;
+        let rows = rows.rows(self.resource.plural()).await?;
+        self.show::<R>(client, rows).await
+    }
+
+    /// Prints the rows of all hosts, each of which has its own.
+    async fn list_all<R: Row + OfEachHost>(&self, client: &Client) -> Result<(), Failure> {
+        let hosts = self.one_host.rows(client).await?;
+        let what = self.resource.plural();
+        let request = |_: &HostRow, host: Client| async move { host.rows(what).await };
+        let answers = all_hosts::gather(client, hosts, request).await?;
+        self.show(client, R::join(answers)).await
+    }
+
+    /// Prints all hosts, or one, with the details that only each host itself has.
+    async fn hosts(&self, client: &Client, reference: Option<HostRef>) -> Result<(), Failure> {
+        let asked = self.one_host.client(client).await?;
+        let mut rows: Vec<HostRow> = asked.rows("hosts").await?;
+        if let Some(reference) = reference {
+            let host = reference.find(&rows).cloned();
+            let host = host
+                .map_err(|error| Failure::from_error(Kind::Failed, &error).or_help(error.help()))?;
+            rows = vec![host];
+        }
+        let others = rows
+            .iter()
+            .filter(|row| !row.is_gone() && row.admin.is_none());
+        let others: Vec<_> = others.cloned().collect();
+        if !others.is_empty() {
+            let request = |_: &HostRow, host: Client| async move { host.rows("hosts").await };
+            let own = all_hosts::gather_details(client, others, request).await;
+            row_joins::add_own(&mut rows, own);
+        }
+        self.show(client, rows).await
     }
 
     /// Prints the inventory of all hosts, or of one. A live host is queried itself, because only
-    /// its own report has the reasons of failures.
-    async fn inventory(&self, client: &Client, host: Option<HostRow>) -> Result<(), Failure> {
-        let rows = match host {
-            None => None,
-            Some(host) => {
-                let id = host.id.clone();
-                let inventory = match &id {
-                    Some(id) if !host.is_gone() => {
-                        client.rows(&format!("hosts/{id}/inventory")).await?
-                    }
-                    _ => client.rows::<InventoryRow>("inventory").await?,
+    /// its own report has the whole reasons of failures.
+    async fn inventory(&self, client: &Client, reference: Option<HostRef>) -> Result<(), Failure> {
+        let asked = self.one_host.client(client).await?;
+        let rows = match reference {
+            None => asked.rows("inventory").await?,
+            Some(reference) => {
+                let host = all_hosts::find(&asked, &reference).await?;
+                let source = match host.is_gone() {
+                    true => asked,
+                    false => client.for_row(&host)?,
                 };
-                let of_host = inventory.into_iter().filter(|row| row.id == id);
-                Some(of_host.collect())
+                let mut rows: Vec<InventoryRow> = source.rows("inventory").await?;
+                rows.retain(|row| row.id == host.id);
+                rows
             }
         };
         self.show(client, rows).await
     }
 
-    /// Prints the given rows, or requests all rows of the resource.
-    async fn show<R: Row>(&self, client: &Client, rows: Option<Vec<R>>) -> Result<(), Failure> {
-        let mut rows = match rows {
-            Some(rows) => rows,
-            None => client.rows(self.resource.plural()).await?,
-        };
+    /// Prints the placements with the standing of every host.
+    async fn explain_placements(&self, client: &Client) -> Result<(), Failure> {
+        if let Some(app) = &self.app {
+            self.check_app(client, app).await?;
+        }
+        let app = self.app.as_ref();
+        let app = app.map_or_else(String::new, |app| format!("&app={app}"));
+        let asked = self.one_host.client(client).await?;
+        let rows: Vec<PlacementRow> = asked.rows(&format!("placements?why=true{app}")).await?;
+        if rows.iter().any(|row| row.fits.is_none()) {
+            let message = "the host does not explain placements: it runs another release of weft";
+            return Err(Failure::new(Kind::Failed, message)
+                .or_help("`weft get hosts` has the releases; select another host with `--host`"));
+        }
+        let note = rows
+            .is_empty()
+            .then(|| self.resource.empty_note().to_owned());
+        output::report(&Explained { rows, note }, self.output)?;
+        Ok(())
+    }
+
+    /// Prints rows, or only those of the app.
+    async fn show<R: Row>(&self, client: &Client, mut rows: Vec<R>) -> Result<(), Failure> {
         let mut note = None;
         if let Some(app) = &self.app {
             rows.retain(|row| row.app() == Some(app.as_str()));
             if rows.is_empty() {
-                note = Some(empty_app_note(client, self.resource, app).await);
+                self.check_app(client, app).await?;
+                note = Some(format!("app `{app}` has no {}", self.resource.plural()));
             }
         } else if rows.is_empty() {
             note = Some(self.resource.empty_note().to_owned());
@@ -157,32 +231,19 @@ impl Get {
         output::report(&Listing { rows, note }, self.output)?;
         Ok(())
     }
+
+    async fn check_app(&self, client: &Client, app: &AppName) -> Result<(), Failure> {
+        let target = AppTarget {
+            app: app.clone(),
+            component: None,
+        };
+        connection::check_target(client, &target).await
+    }
 }
 
 fn parse<T: FromStr<Err: Error>>(name: &str) -> Result<T, Failure> {
     name.parse()
         .map_err(|error| Failure::from_error(Kind::Input, &error))
-}
-
-/// Resolves the name or the beginning of an id of a host.
-async fn one_host(client: &Client, reference: &HostRef) -> Result<HostRow, Failure> {
-    let hosts: Vec<HostRow> = client.rows("hosts").await?;
-    let host = reference.find(&hosts);
-    let host =
-        host.map_err(|error| Failure::from_error(Kind::Failed, &error).or_help(error.help()))?;
-    Ok(host.clone())
-}
-
-/// The reason for the empty result of an app.
-async fn empty_app_note(client: &Client, resource: Resource, app: &AppName) -> String {
-    let target = AppTarget {
-        app: app.clone(),
-        component: None,
-    };
-    match connection::missing_target_help(client, &target).await {
-        Some(help) => format!("no app `{app}` is deployed; {help}"),
-        None => format!("app `{app}` has no {}", resource.plural()),
-    }
 }
 
 /// The rows of one resource.
@@ -272,6 +333,7 @@ mod tests {
             to: "pricing".to_owned(),
             mode: "fused".to_owned(),
             locality: Some("auto".to_owned()),
+            host: Some("north".to_owned()),
         }
     }
 
@@ -282,9 +344,9 @@ mod tests {
             note: None,
         };
         let expected = "\
-APP   FROM        INTERFACE                  NAME  TO       MODE   LOCALITY
-shop  storefront  shop:pricing/quotes@0.1.0  -     pricing  fused  auto
-shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused  auto
+APP   FROM        INTERFACE                  NAME  TO       HOST   MODE   LOCALITY
+shop  storefront  shop:pricing/quotes@0.1.0  -     pricing  north  fused  auto
+shop  cart        shop:pricing/quotes@0.1.0  -     pricing  north  fused  auto
 ";
         assert_eq!(listing.text(), expected);
     }
@@ -298,7 +360,7 @@ shop  cart        shop:pricing/quotes@0.1.0  -     pricing  fused  auto
         let expected = serde_json::json!([{
             "app": "shop", "from": "cart", "interface": "shop:pricing/quotes@0.1.0",
             "name": null, "to": "pricing", "mode": "fused",
-            "locality": "auto",
+            "locality": "auto", "host": "north",
         }]);
         assert_eq!(serde_json::to_value(&listing).unwrap(), expected);
     }

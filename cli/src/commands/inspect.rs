@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
 use clap::Args;
 use serde::Serialize;
 use weft_compose::Description;
 use weft_control::Client;
-use weft_control::rows::ComponentRow;
+use weft_control::rows::{ComponentRow, HostRow, PlacementRow};
 use weft_lattice_config::Digest;
 
+use crate::all_hosts::{self, OneHost};
 use crate::artifact::{Artifact, ArtifactError};
 use crate::connection;
 use crate::environment::HostOptions;
@@ -17,6 +19,7 @@ use crate::get_columns::size;
 use crate::interfaces::{Export, Import, Need};
 use crate::output::{self, Format, Report};
 use crate::providers;
+use crate::row_joins::OfEachHost;
 use crate::target::{AppTarget, ComponentTarget};
 
 const AFTER_HELP: &str = "\
@@ -35,6 +38,8 @@ pub(crate) struct Inspect {
     /// A `.wasm` file or a deployed component
     #[arg(value_name = "FILE|APP/COMPONENT")]
     component: String,
+    #[command(flatten)]
+    one_host: OneHost,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -64,7 +69,7 @@ impl Inspect {
         let artifact = match self.component.parse::<ComponentTarget>() {
             Ok(target) if !path.exists() => {
                 let client = connection::client(&self.host).await?;
-                download(&client, target).await?
+                download(&client, &self.one_host, target).await?
             }
             Ok(_) | Err(_) => Artifact::read(path).map_err(|error| unusable(&error))?,
         };
@@ -83,22 +88,38 @@ fn unusable(error: &ArtifactError) -> Failure {
     }
 }
 
-async fn download(client: &Client, target: ComponentTarget) -> Result<Artifact, Failure> {
-    let rows: Vec<ComponentRow> = client.rows("components").await?;
-    let is_meant = |row: &&ComponentRow| {
+async fn download(
+    client: &Client,
+    one_host: &OneHost,
+    target: ComponentTarget,
+) -> Result<Artifact, Failure> {
+    let host = one_host.row(client).await?;
+    let asked = match &host {
+        Some(host) => client.for_row(host)?,
+        None => client.clone(),
+    };
+    let rows: Vec<PlacementRow> = asked.rows("placements").await?;
+    let is_meant = |row: &&PlacementRow| {
         row.app == target.app.as_str() && row.component == target.component.as_str()
     };
     let Some(row) = rows.iter().find(is_meant) else {
         return Err(missing(client, target).await);
     };
-    let digest: Digest = row.digest.parse().map_err(|error| {
+    let digest = match &row.digest {
+        Some(digest) => digest.clone(),
+        None => running_digest(client, &target).await?,
+    };
+    let digest: Digest = digest.parse().map_err(|error| {
         Failure::new(
             Kind::Host,
             "invalid digest from the host; check that the host runs this version of weft",
         )
         .caused_by(&error)
     })?;
-    let bytes = client.artifact(&digest).await?;
+    let bytes = match host {
+        Some(_) => asked.artifact(&digest).await?,
+        None => any_artifact(client, &digest).await?,
+    };
     Artifact::new(bytes).map_err(|error| {
         Failure::new(
             Kind::Failed,
@@ -108,17 +129,48 @@ async fn download(client: &Client, target: ComponentTarget) -> Result<Artifact, 
     })
 }
 
+/// The digest from a host that runs the component, for hosts of releases whose placements have
+/// none.
+async fn running_digest(client: &Client, target: &ComponentTarget) -> Result<String, Failure> {
+    let hosts = all_hosts::alive(client).await?;
+    let request = |_: &HostRow, host: Client| async move { host.rows("components").await };
+    let rows = ComponentRow::join(all_hosts::gather(client, hosts, request).await?);
+    let mut rows = rows.into_iter();
+    let row = rows
+        .find(|row| row.app == target.app.as_str() && row.component == target.component.as_str());
+    row.map(|row| row.digest).ok_or_else(|| {
+        Failure::new(Kind::Failed, format!("no host runs `{target}`"))
+            .or_help("`weft get placements` shows why")
+    })
+}
+
+/// The bytes from the lattice, or from the first host that has them: one that has just joined may
+/// lack them.
+async fn any_artifact(client: &Client, digest: &Digest) -> Result<Bytes, Failure> {
+    let error = match client.artifact(digest).await {
+        Ok(bytes) => return Ok(bytes),
+        Err(error) => error,
+    };
+    for host in all_hosts::alive(client).await? {
+        if let Ok(bytes) = client.for_row(&host)?.artifact(digest).await {
+            return Ok(bytes);
+        }
+    }
+    Err(error.into())
+}
+
 async fn missing(client: &Client, target: ComponentTarget) -> Failure {
     let message = format!("`{target}` is neither a file nor a deployed component");
     let target = AppTarget {
         app: target.app,
         component: Some(target.component),
     };
-    let help = connection::missing_target_help(client, &target).await;
-    let failure = Failure::new(Kind::Failed, message);
-    failure.or_help(
-        help.unwrap_or_else(|| "list deployed components with `weft get components`".to_owned()),
-    )
+    match connection::missing(client, &target).await {
+        Ok(Some(missing)) => missing.within(message),
+        Ok(None) => Failure::new(Kind::Failed, message)
+            .or_help("list deployed components with `weft get components`"),
+        Err(error) => error.into(),
+    }
 }
 
 impl Inspection {

@@ -1,15 +1,18 @@
 //! `weft link why`: explains the mode of a link.
 
+use std::collections::BTreeSet;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use weft_control::LinkQuery;
 use weft_control::links::ImportQuery;
-use weft_control::rows::LinkWhyRow;
+use weft_control::rows::{HostRow, InventoryRow, LinkWhyRow};
+use weft_control::{Client, GatherError, Gathered, LinkQuery, SilentHost};
 use weft_lattice_config::{AppName, ComponentName, LinkName};
 
+use crate::all_hosts::{self, OneHost};
 use crate::connection;
 use crate::environment::HostOptions;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::get_columns::duration;
 use crate::output::{self, Format, Report};
 use crate::target::AppTarget;
@@ -55,6 +58,8 @@ struct Why {
     /// Select the link of this name, if several links are for one interface
     #[arg(long)]
     name: Option<LinkName>,
+    #[command(flatten)]
+    one_host: OneHost,
     /// Print in this format
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -62,10 +67,15 @@ struct Why {
     host: HostOptions,
 }
 
-/// The explanation from the host.
+/// The explanations of the hosts that run the importing component.
 #[derive(Debug, Serialize)]
-#[serde(transparent)]
-struct Explained(LinkWhyRow);
+struct Explained {
+    /// The explanation of the first host.
+    #[serde(flatten)]
+    first: LinkWhyRow,
+    /// The explanations of all hosts.
+    hosts: Vec<LinkWhyRow>,
+}
 
 impl Link {
     /// Runs the command.
@@ -88,55 +98,134 @@ impl Why {
             import: self.interface,
             name: self.name,
         };
-        match client.link_why(&query).await {
-            Ok(row) => output::report(&Explained(row), self.output).map(drop),
-            Err(error) => {
-                let target = AppTarget {
-                    app: query.app,
-                    component: Some(query.from),
-                };
-                Err(connection::explain(&client, &target, error).await)
+        let target = AppTarget {
+            app: query.app.clone(),
+            component: Some(query.from.clone()),
+        };
+        let hosts = match self.one_host.row(&client).await? {
+            Some(host) => vec![host],
+            None => hosts_of(&client, &target).await?,
+        };
+        let ask = |_: &HostRow, host: Client| {
+            let query = query.clone();
+            async move { host.link_why(&query).await }
+        };
+        let Gathered { answers, silent } = client.gather(hosts, ask).await;
+        let Some(explained) = Explained::new(answers) else {
+            return Err(unexplained(&client, &target, silent).await);
+        };
+        all_hosts::warn(&silent);
+        output::report(&explained, self.output).map(drop)
+    }
+}
+
+/// The hosts that run a component; the host of the command if none does, for its error.
+async fn hosts_of(client: &Client, target: &AppTarget) -> Result<Vec<HostRow>, Failure> {
+    let inventory: Vec<InventoryRow> = client.rows("inventory").await?;
+    let component = target.component.as_ref().map(ComponentName::as_str);
+    let runs: BTreeSet<_> = inventory
+        .iter()
+        .filter(|row| row.app == target.app.as_str() && Some(row.component.as_str()) == component)
+        .filter(|row| row.readiness == "ready")
+        .map(|row| row.id.clone())
+        .collect();
+    let mut hosts = all_hosts::alive(client).await?;
+    let asked = hosts.first().cloned();
+    hosts.retain(|host| runs.contains(&host.id));
+    if hosts.is_empty() {
+        hosts.extend(asked);
+    }
+    Ok(hosts)
+}
+
+/// The failure of the first host if none explains the link.
+async fn unexplained(client: &Client, target: &AppTarget, silent: Vec<SilentHost>) -> Failure {
+    let first = silent.into_iter().next();
+    match first {
+        Some(SilentHost {
+            error: GatherError::Client(error),
+            ..
+        }) => connection::explain(client, target, error).await,
+        Some(silent) => all_hosts::failure(silent),
+        None => Failure::new(Kind::Failed, format!("no host runs `{target}`")).or_help(format!(
+            "`weft get placements {} --why` shows why",
+            target.app
+        )),
+    }
+}
+
+impl Explained {
+    /// The explanations by the names of hosts; `None` without any.
+    fn new(answers: Vec<(HostRow, LinkWhyRow)>) -> Option<Self> {
+        let hosts = answers.into_iter().map(|(host, row)| LinkWhyRow {
+            host: Some(host.host),
+            ..row
+        });
+        let mut hosts: Vec<_> = hosts.collect();
+        hosts.sort_by(|left, right| left.host.cmp(&right.host));
+        let first = hosts.first()?.clone();
+        Some(Self { first, hosts })
+    }
+
+    /// Hosts with the same explanation together.
+    fn groups(&self) -> Vec<(Vec<&str>, LinkWhyRow)> {
+        let mut groups: Vec<(Vec<&str>, LinkWhyRow)> = Vec::new();
+        for row in &self.hosts {
+            let name = row.host.as_deref().unwrap_or_default();
+            let explanation = LinkWhyRow {
+                host: None,
+                ..row.clone()
+            };
+            match groups.iter_mut().find(|(_, known)| *known == explanation) {
+                Some((names, _)) => names.push(name),
+                None => groups.push((vec![name], explanation)),
             }
         }
+        groups
     }
 }
 
 impl Report for Explained {
     fn text(&self) -> String {
-        let row = &self.0;
-        let named = row.name.as_ref();
-        let named = named.map_or(String::new(), |name| format!(" named {name}"));
-        let mut lines = vec![
-            format!(
-                "{}: {} → {} ({}{named})",
-                row.app, row.from, row.to, row.interface
-            ),
-            format!("mode: {}", row.mode),
-        ];
-        let reason_of = match row.mode.as_str() {
-            "local" => "why not fused",
-            _ => "why",
-        };
-        lines.extend(row.why.iter().map(|why| format!("{reason_of}: {why}")));
-        if row.why.is_empty() {
-            lines.push("why: no faster mode exists".to_owned());
-        }
-        if let Some(locality) = &row.locality {
-            lines.push(format!("locality: {locality}"));
-        }
-        if let Some(deadline_ms) = row.deadline_ms {
-            lines.push(format!("deadline: {}", duration(deadline_ms)));
-        }
-        if !row.functions.is_empty() {
-            let paths = row
-                .functions
-                .iter()
-                .map(|function| format!("{}: {}", function.function, function.path));
-            let paths = paths.collect::<Vec<_>>().join("; ");
-            lines.push(format!("functions: {paths}"));
-        }
-        lines.join("\n")
+        let groups = self.groups();
+        let texts = groups.iter().map(|(hosts, row)| text(hosts, row));
+        texts.collect::<Vec<_>>().join("\n\n")
     }
+}
+
+fn text(hosts: &[&str], row: &LinkWhyRow) -> String {
+    let named = row.name.as_ref();
+    let named = named.map_or(String::new(), |name| format!(" named {name}"));
+    let mut lines = vec![
+        format!(
+            "{}: {} → {} ({}{named})",
+            row.app, row.from, row.to, row.interface
+        ),
+        format!("mode: {} (on {})", row.mode, hosts.join(", ")),
+    ];
+    let reason_of = match row.mode.as_str() {
+        "local" => "why not fused",
+        _ => "why",
+    };
+    lines.extend(row.why.iter().map(|why| format!("{reason_of}: {why}")));
+    if row.why.is_empty() {
+        lines.push("why: no faster mode exists".to_owned());
+    }
+    if let Some(locality) = &row.locality {
+        lines.push(format!("locality: {locality}"));
+    }
+    if let Some(deadline_ms) = row.deadline_ms {
+        lines.push(format!("deadline: {}", duration(deadline_ms)));
+    }
+    if !row.functions.is_empty() {
+        let paths = row
+            .functions
+            .iter()
+            .map(|function| format!("{}: {}", function.function, function.path));
+        let paths = paths.collect::<Vec<_>>().join("; ");
+        lines.push(format!("functions: {paths}"));
+    }
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -157,6 +246,14 @@ mod tests {
             functions: Vec::new(),
             why: Vec::new(),
             deadline_ms: None,
+            host: Some("north".to_owned()),
+        }
+    }
+
+    fn explained(rows: Vec<LinkWhyRow>) -> Explained {
+        Explained {
+            first: rows[0].clone(),
+            hosts: rows,
         }
     }
 
@@ -166,15 +263,15 @@ mod tests {
             function: function.to_owned(),
             path: path.to_owned(),
         };
-        let explained = Explained(LinkWhyRow {
+        let explained = explained(vec![LinkWhyRow {
             functions: vec![function("quote", "stub"), function("price", "direct")],
             why: vec!["component `pricing` is isolated (`isolate`)".to_owned()],
             deadline_ms: Some(500),
             ..row("local")
-        });
+        }]);
         let expected = "\
 shop: storefront → pricing (shop:catalog/pricing@0.1.0)
-mode: local
+mode: local (on north)
 why not fused: component `pricing` is isolated (`isolate`)
 locality: auto
 deadline: 500ms
@@ -186,15 +283,41 @@ functions: quote: stub; price: direct";
     fn a_fused_link_has_no_faster_mode() {
         let expected = "\
 shop: storefront → pricing (shop:catalog/pricing@0.1.0)
-mode: fused
+mode: fused (on north)
 why: no faster mode exists
 locality: auto";
-        assert_eq!(Explained(row("fused")).text(), expected);
+        assert_eq!(explained(vec![row("fused")]).text(), expected);
+    }
+
+    #[test]
+    fn hosts_with_one_explanation_are_together_and_others_are_apart() {
+        let on = |host: &str, mode: &str| LinkWhyRow {
+            host: Some(host.to_owned()),
+            locality: None,
+            ..row(mode)
+        };
+        let explained = explained(vec![
+            on("north", "fused"),
+            on("south", "remote"),
+            on("west", "fused"),
+        ]);
+        let text = explained.text();
+        let modes: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("mode"))
+            .collect();
+        assert_eq!(
+            modes,
+            ["mode: fused (on north, west)", "mode: remote (on south)"]
+        );
+        let json = serde_json::to_value(&explained).unwrap();
+        assert_eq!(json["mode"], "fused");
+        assert_eq!(json["hosts"][1]["mode"], "remote");
     }
 
     #[test]
     fn a_link_to_a_provider_has_mode_host() {
-        let explained = Explained(LinkWhyRow {
+        let explained = explained(vec![LinkWhyRow {
             from: "orders".to_owned(),
             interface: "wasi:keyvalue".to_owned(),
             name: Some("stock".to_owned()),
@@ -202,10 +325,10 @@ locality: auto";
             locality: None,
             why: vec!["`db` is a provider".to_owned()],
             ..row("host")
-        });
+        }]);
         let expected = "\
 shop: orders → db (wasi:keyvalue named stock)
-mode: host
+mode: host (on north)
 why: `db` is a provider";
         assert_eq!(explained.text(), expected);
     }

@@ -11,6 +11,7 @@ pub(crate) mod hang;
 pub(crate) mod inspect;
 pub(crate) mod label;
 pub(crate) mod link;
+mod log_follower;
 pub(crate) mod logs;
 pub(crate) mod plan;
 pub(crate) mod status;

@@ -142,6 +142,9 @@ mod tests {
                 store: "shop/orders-db".to_owned(),
                 host: "north".to_owned(),
             }],
+            serving: Vec::new(),
+            digest: None,
+            fits: None,
         };
         Plans(vec![Planned {
             file: "shop.yaml".to_owned(),

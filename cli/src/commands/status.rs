@@ -85,9 +85,10 @@ pub(crate) fn not_ready(app: &AppName, waited: Option<Duration>) -> Failure {
         Some(waited) => format!("app `{app}` is not ready after {waited:?}"),
         None => format!("app `{app}` is not ready"),
     };
-    Failure::new(Kind::Failed, message).or_help(
-        "`weft get placements` shows what blocks replicas, `weft get inventory HOST` why one failed",
-    )
+    Failure::new(Kind::Failed, message).or_help(format!(
+        "`weft get placements {app} --why` shows what each host lacks, `weft get inventory HOST` \
+             why a component failed there"
+    ))
 }
 
 impl Report for Shown {
@@ -160,6 +161,9 @@ mod tests {
             hosts: vec!["north".to_owned(), "south".to_owned()],
             why: vec!["2 hosts: one runs there already".to_owned()],
             pins: Vec::new(),
+            serving: vec!["north".to_owned()],
+            digest: None,
+            fits: None,
         };
         let revision = |revision, ready, failed, other| RevisionStatus {
             revision,

@@ -304,17 +304,24 @@ impl Summary {
     }
 }
 
+/// A line for an app that does not start. Apps whose replicas are on their way, on this host or on
+/// others, are no news at a start.
+fn app_line(app: &AppRow) -> Option<String> {
+    let state = match app.status.as_str() {
+        "failed" => "is not running",
+        "behind" => "is behind its desired revision",
+        _ => return None,
+    };
+    let reason = app.reason.as_deref().unwrap_or("no reason given");
+    Some(format!("  app `{}` {state}: {reason}", app.app))
+}
+
 impl Report for Summary {
     fn text(&self) -> String {
         let mut lines = vec![format!("weft {} is up", self.version)];
         lines.extend(self.http.map(|http| format!("  HTTP   http://{http}")));
         lines.push(format!("  admin  {}", self.admin));
-        for AppRow { app, reason, .. } in self.apps.iter().filter(|app| app.status != "ready") {
-            lines.push(format!(
-                "  app `{app}` is not running: {}",
-                reason.as_deref().unwrap_or("no reason given")
-            ));
-        }
+        lines.extend(self.apps.iter().filter_map(app_line));
         lines.extend(
             self.routes
                 .iter()

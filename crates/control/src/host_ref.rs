@@ -155,10 +155,10 @@ impl fmt::Display for HostRef {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn host(name: &str, id: &str, status: &str) -> HostRow {
+    pub(crate) fn host(name: &str, id: &str, status: &str) -> HostRow {
         HostRow {
             host: name.to_owned(),
             lattice: None,

@@ -12,8 +12,8 @@
 //! | `GET /v1/artifacts/{digest}` | | component bytes |
 //! | `POST /v1/apps` | [`DeployRequest`] | [`DeployReport`] |
 //! | `DELETE /v1/apps/{name}` | | [`UndeployReport`] |
-//! | `POST /v1/call` | [`CallRequest`] | [`CallReply`] |
-//! | `GET /v1/{placements,inventory}` | | array of the row type in [`rows`] |
+//! | `POST /v1/call?here=` | [`CallRequest`] | [`CallReply`] |
+//! | `GET /v1/placements?why=&app=`, `GET /v1/inventory` | | array of the row type in [`rows`] |
 //! | `GET /v1/status?app=` | | [`StatusReport`] |
 //! | `POST /v1/plan` | [`DeployRequest`]; the bytes need not be there | [`PlanReport`] |
 //! | `GET /v1/drain` | | [`DrainReport`] |
@@ -22,7 +22,11 @@
 //! | `POST /v1/fault?check=` | [`FaultRequest`] | [`FaultReport`] |
 //! | `GET /v1/events?since_ms=&follow=` | | one [`EventRow`] as JSON per line |
 //! | any of these as `/v1/hosts/{host}/…` ([`HostRef`]) | | what that host answers |
-//! | `GET /v1/logs?app=&component=&tail=&follow=` | | one [`LogLine`] as JSON per line |
+//! | `GET /v1/logs?app=&component=&tail=&…` ([`LogQuery`]) | | one [`LogLine`] as JSON per line |
+//!
+//! Rows of components, links and routes, log lines and explanations of links are those of the
+//! answering host: a client [gathers](client::gather) them from all hosts. A call is executed by
+//! any host that runs the component, unless the query is `here=true`.
 
 use serde::{Deserialize, Serialize};
 use weft_lattice_config::App;
@@ -32,14 +36,16 @@ pub mod client;
 pub mod fault;
 mod host_ref;
 pub mod links;
+pub mod logs;
 pub mod operating;
 pub mod rows;
 pub mod token;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, GatherError, Gathered, SilentHost};
 pub use fault::{FaultReport, FaultRequest};
 pub use host_ref::{FindHostError, HostNameError, HostRef, check_host_name};
 pub use links::LinkQuery;
+pub use logs::{ErrorId, LogCursor, LogQuery};
 pub use operating::{
     DrainReport, DrainRequest, EventRow, LabelReport, LabelRequest, PlanReport, StatusReport,
 };
@@ -140,8 +146,14 @@ pub struct CallTimes {
 /// A line of a guest's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
+    /// The name of the host; empty in the answer of the host itself.
+    #[serde(default)]
+    pub host: String,
     /// The number of the line, counted from the start of the host.
     pub sequence: u64,
+    /// The start of the host, in milliseconds since the Unix epoch: another start counts anew.
+    #[serde(default)]
+    pub started_ms: u64,
     /// Milliseconds since the Unix epoch.
     pub time_ms: u64,
     /// `trace`, `debug`, `info`, `warn` or `error`.

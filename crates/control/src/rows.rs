@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 pub struct AppRow {
     /// The app's name.
     pub app: String,
-    /// The revision, counted from 1.
+    /// The desired revision, counted from 1; for `behind`, the one that keeps serving.
     pub revision: u64,
-    /// `ready`; `behind` if a newer revision failed to start on this host and the revision of the
-    /// row keeps serving; `failed` if no component that belongs on this host runs (`reason` has the
-    /// cause).
+    /// `ready` if all desired replicas are ready on all hosts; `waiting` if some are being prepared
+    /// or have no host; `behind` if the desired revision does not start on a host and the revision
+    /// of the row keeps serving; `failed` if it does not start and no revision serves.
     pub status: String,
+    /// Number of desired replicas, over all components.
+    #[serde(default)]
+    pub wanted: u32,
+    /// Number of those that are ready at the desired revision.
+    #[serde(default)]
+    pub ready: u32,
     /// The reason why the app is not ready.
     pub reason: Option<String>,
     /// Number of components.
@@ -30,6 +36,9 @@ pub struct AppRow {
 /// A row of `weft get components`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComponentRow {
+    /// The name of the host of this copy.
+    #[serde(default)]
+    pub host: String,
     /// The app's name.
     pub app: String,
     /// The component's name.
@@ -72,12 +81,16 @@ pub struct LinkRow {
     pub name: Option<String>,
     /// The component or provider that serves it.
     pub to: String,
-    /// `fused` for a component in the same store, `local` for one in another store, `host` for a
-    /// provider; empty if this host does not run the app.
+    /// `fused` for a component in the same store, `local` for one in another store, `remote` for
+    /// one on another host, `host` for a provider; empty if the host does not run the importing
+    /// component.
     pub mode: String,
     /// `auto`, `fused` or `local`, from the manifest; `None` for a provider.
     #[serde(default)]
     pub locality: Option<String>,
+    /// The name of the host with that mode; `None` if no host runs the importing component.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// The answer of `weft link why` for one import and its link.
@@ -103,6 +116,9 @@ pub struct LinkWhyRow {
     pub why: Vec<String>,
     /// The deadline in milliseconds of a call over the link, if the manifest sets one.
     pub deadline_ms: Option<u64>,
+    /// The name of the host with this mode.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 /// A function of a link.
@@ -141,7 +157,8 @@ pub struct RouteRow {
     pub path: String,
     /// The component that serves the route.
     pub to: String,
-    /// The HTTP interface of the component: `wasi:http@0.2` or `wasi:http@0.3`.
+    /// The HTTP interface of the component: `wasi:http@0.2` or `wasi:http@0.3`; empty if the host
+    /// does not run the component.
     pub protocol: String,
 }
 
@@ -155,7 +172,8 @@ pub struct HostRow {
     /// Its identity in the lattice.
     pub id: Option<String>,
     /// `joining`, `ready`, `frozen` (its bus is unavailable or only just back, and placement is
-    /// paused), `draining` or `left`; or, as observed by the answering host, `suspected` or `dead`.
+    /// paused), `draining` or `left`; or, as observed by the answering host, `suspected`, `dead` or
+    /// `damped` (joined and left too often, and gets no new work for some time).
     pub status: String,
     /// The version of weft it runs.
     pub version: String,
@@ -197,14 +215,69 @@ pub struct PlacementRow {
     pub wanted: u32,
     /// Number of replicas with a host.
     pub placed: u32,
-    /// Number of those that are ready at that revision.
+    /// Number of desired replicas that are ready at that revision, also on hosts that placement
+    /// would not choose now.
     pub ready: u32,
     /// The names of their hosts; a host with two replicas appears twice.
     pub hosts: Vec<String>,
-    /// The reasons why no host takes another replica, if some are not placed; a sentence each.
+    /// The reasons why a desired replica is not ready, a sentence each.
     pub why: Vec<String>,
     /// The stores that bind it to one host.
     pub pins: Vec<PinRow>,
+    /// The names of the hosts on which it is ready at that revision.
+    #[serde(default)]
+    pub serving: Vec<String>,
+    /// `sha256:` and the digest of its bytes.
+    #[serde(default)]
+    pub digest: Option<String>,
+    /// The standing of every host, if the query has `why=true`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fits: Option<FitsRow>,
+}
+
+/// The requirements of a component, and the standing of every host towards it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FitsRow {
+    /// The components that are placed as one with it by fused links, itself included.
+    pub together: Vec<String>,
+    /// The weight of a replica of all of them.
+    pub weight: u64,
+    /// The labels that a host must have, as `KEY=VALUE` or `KEY=VALUE|VALUE`.
+    pub require: Vec<String>,
+    /// The labels that a host should have.
+    pub prefer: Vec<String>,
+    /// The label over whose values replicas are spread.
+    pub spread: Option<String>,
+    /// All hosts, dead ones too, in the order in which the component ranks them.
+    pub hosts: Vec<HostFitRow>,
+}
+
+/// The standing of a host towards a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostFitRow {
+    /// The host's name.
+    pub host: String,
+    /// Its id in the lattice; `None` for a host without one.
+    pub id: Option<String>,
+    /// As in [`HostRow`].
+    pub status: String,
+    /// Its place in the component's ranking of hosts, counted from 1.
+    pub order: usize,
+    /// Number of replicas that are placed there.
+    pub replicas: usize,
+    /// True if the component is ready there, at any revision.
+    pub serves: bool,
+    /// True if one more replica could be placed there; for a host that takes no part in placement,
+    /// if it did.
+    pub fits: bool,
+    /// The labels of the host that the component requires or prefers, as `KEY=VALUE`.
+    pub labels: Vec<String>,
+    /// The declared capacity; `None` for no limit.
+    pub capacity: Option<u64>,
+    /// The capacity that the plan leaves free; `None` for no limit.
+    pub free: Option<u64>,
+    /// The reason for all of this, for people.
+    pub why: String,
 }
 
 /// A store that binds a component to a host.

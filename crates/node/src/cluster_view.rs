@@ -2,15 +2,15 @@
 //! placement that follows from both. The reconciler and the reports to operators use the same
 //! inputs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use weft_lattice_config::App;
-use weft_lattice_config::placement::{self, ComponentId, Plan};
+use weft_lattice_config::placement::{self, ComponentId, Explanation, Plan};
 use weft_lattice_config::route_owners::RouteOwners;
+use weft_lattice_config::{App, AppName};
 use weft_membership::HostId;
 use weft_membership::message::Labels;
-use weft_state::desired::DesiredReplica;
+use weft_state::desired::{DesiredReplica, as_ready_host};
 use weft_state::store::{Deployed, Record};
 
 use crate::membership_task::MembershipSnapshot;
@@ -41,6 +41,21 @@ impl ClusterView {
         let mut membership = MembershipSnapshot::clone(&self.membership);
         membership.view = membership.view.with_labels(host, labels);
         plan(&self.replica, &membership, &self.local_stores)
+    }
+
+    /// The standing of every host towards the components of one app, or of all apps; empty for a
+    /// host alone.
+    pub(crate) fn explain(&self, app: Option<&AppName>) -> BTreeMap<ComponentId, Explanation> {
+        if self.membership.is_alone {
+            return BTreeMap::new();
+        }
+        let view = &self.membership.view;
+        let absent = view
+            .hosts()
+            .filter(|host| !host.is_placeable() && !host.is_draining());
+        let absent: Vec<_> = absent.filter_map(as_ready_host).collect();
+        let explain = |input: &placement::Input<'_>| placement::explain(input, &absent, app);
+        self.replica.with_input(view, &self.local_stores, explain)
     }
 
     /// The placement if `deployed` were the desired revision of its app.

@@ -132,6 +132,32 @@ impl Joined {
         }
     }
 
+    /// Sends a request that may take long to another host. Returns `None` if the host is lost
+    /// before it answers: it has died, or was started again.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub(crate) async fn long_request(
+        &self,
+        host: HostId,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, BusRpcError> {
+        let mut membership = self.membership.clone();
+        let view = membership.borrow_and_update().view.clone();
+        let incarnation = view.host(host).map(|host| host.incarnation);
+        let is_lost = |membership: &Arc<MembershipSnapshot>| {
+            let host = membership.view.host(host);
+            host.is_none_or(|host| !host.is_alive() || Some(host.incarnation) != incarnation)
+        };
+        let bus = self.bus();
+        tokio::select! {
+            biased;
+            answer = bus_rpc::request(&bus, host, request, deadline) => answer.map(Some),
+            _ = membership.wait_for(is_lost) => Ok(None),
+        }
+    }
+
     /// The subscriptions to requests for this host and to discovery.
     ///
     /// # Errors

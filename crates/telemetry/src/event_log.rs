@@ -78,6 +78,14 @@ impl<T: Clone> BoundedLog<T> {
         tail
     }
 
+    /// The oldest `count` entries that match `filter`, oldest first.
+    pub(crate) fn head(&self, count: usize, filter: impl Fn(&T) -> bool) -> Vec<T> {
+        let entries = self.0.entries.lock();
+        let entries = entries.unwrap_or_else(PoisonError::into_inner);
+        let oldest = entries.newest.iter().filter(|entry| filter(entry));
+        oldest.take(count).cloned().collect()
+    }
+
     /// A receiver of the entries from now on.
     pub(crate) fn follow(&self) -> broadcast::Receiver<T> {
         self.0.followers.subscribe()
@@ -97,6 +105,8 @@ mod tests {
         }
         assert_eq!(log.tail(10, |_| true), [2, 3, 4]);
         assert_eq!(log.tail(2, |sequence| sequence % 2 == 0), [2, 4]);
+        assert_eq!(log.head(2, |_| true), [2, 3]);
+        assert_eq!(log.head(2, |sequence| sequence % 2 == 0), [2, 4]);
         let received: Vec<_> = std::iter::from_fn(|| follower.try_recv().ok()).collect();
         assert_eq!(received, [0, 1, 2, 3, 4]);
     }

@@ -15,12 +15,19 @@ use crate::event_log::{BoundedLog, Numbered};
 /// The `tracing` target of all log lines of guests.
 pub const GUEST_TARGET: &str = "weft::guest";
 
+/// The stream of messages of the host about a guest.
+pub const GUEST_STREAM_HOST: &str = "host";
+
 /// Number of stored lines: some megabytes at most.
 const LINES_MAX: usize = 10_000;
 
 /// The newest log lines of the guests of a host. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Logs(BoundedLog<LogLine>);
+pub struct Logs {
+    lines: BoundedLog<LogLine>,
+    /// The start of the log, in milliseconds since the Unix epoch.
+    started_ms: u64,
+}
 
 /// Source of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +50,7 @@ pub fn guest_line(app: &str, component: &str, stream: GuestStream, message: &str
             tracing::warn!(target: GUEST_TARGET, app, component, stream = "stderr", "{message}");
         }
         GuestStream::Host => {
-            tracing::error!(target: GUEST_TARGET, app, component, stream = "host", "{message}");
+            tracing::error!(target: GUEST_TARGET, app, component, stream = GUEST_STREAM_HOST, "{message}");
         }
     }
 }
@@ -58,7 +65,10 @@ impl Logs {
     /// An empty log.
     #[must_use]
     pub fn new() -> Self {
-        Self(BoundedLog::new(LINES_MAX))
+        Self {
+            lines: BoundedLog::new(LINES_MAX),
+            started_ms: now_ms(),
+        }
     }
 
     /// A `tracing` layer that stores the lines of guests. It prints nothing.
@@ -69,20 +79,27 @@ impl Logs {
 
     /// The newest `count` lines that match `filter`, oldest first.
     pub fn tail(&self, count: usize, filter: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
-        self.0.tail(count, filter)
+        self.lines.tail(count, filter)
+    }
+
+    /// The oldest `count` lines that match `filter`, oldest first.
+    pub fn head(&self, count: usize, filter: impl Fn(&LogLine) -> bool) -> Vec<LogLine> {
+        self.lines.head(count, filter)
     }
 
     /// A receiver of the lines from now on.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<LogLine> {
-        self.0.follow()
+        self.lines.follow()
     }
 
     fn push(&self, event: &Event<'_>) {
         let mut fields = Fields::default();
         event.record(&mut fields);
-        self.0.push(|sequence| LogLine {
+        self.lines.push(|sequence| LogLine {
+            host: String::new(),
             sequence,
+            started_ms: self.started_ms,
             time_ms: now_ms(),
             level: event.metadata().level().as_str().to_ascii_lowercase(),
             app: fields.app,

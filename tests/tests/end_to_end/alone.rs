@@ -132,7 +132,7 @@ fn a_host_that_takes_over_compiles_nothing() {
     let manifest = files.app("apart", APART);
     a.run(&["deploy", text(&manifest)]).expect_code(0);
     a.wait_for_call("apart/importer", ADD);
-    let runs = |weft: &Weft| !weft.get("components").is_empty();
+    let runs = |weft: &Weft| !weft.own("components").is_empty();
     let compilations = |weft: &Weft| weft.get("hosts")[0]["compilations"].as_u64();
     let running = eventually("one of two runs it", PATIENCE, || {
         let running: Vec<_> = others.iter().map(&runs).collect();
@@ -258,11 +258,13 @@ fn a_host_whose_disk_is_full_goes_on_and_says_so() {
     wait_for_own_row(&full, "it says that its disk is full", |row| {
         notes(row).contains("the disk rejects the desired state")
     });
-    let row = full.get("apps").swap_remove(0);
-    assert_eq!(
-        (&row["status"], &row["revision"]),
-        (&"ready".into(), &2.into())
-    );
+    eventually("the app is ready on both", PATIENCE, || {
+        let row = full.get("apps").swap_remove(0);
+        match (&row["status"], &row["revision"]) {
+            (status, revision) if status == "ready" && *revision == 2 => Ok(()),
+            _ => Err(row.to_string()),
+        }
+    });
     a.wait_for_call("apart/importer", ADD);
     disk.empty();
     wait_for_own_row(&full, "its disk takes it again", |row| notes(row) == "[]");

@@ -208,9 +208,16 @@ fn logs_say_which_app_and_component_spoke() {
     for other in ["loud/right", "quiet"] {
         assert!(lines(&[other]).is_empty(), "{other}");
     }
-    weft.run(&["logs", "nobody"])
-        .expect_code(0)
-        .expect_stderr(&["nobody"]);
+    for arguments in [&["logs", "nobody"][..], &["logs", "nobody", "-f"]] {
+        weft.run(arguments)
+            .expect_code(1)
+            .expect_stderr(&["there is no app `nobody`", "`loud`, `quiet`, `shop`"]);
+    }
+    weft.run(&["logs", "loud/nobody"])
+        .expect_code(1)
+        .expect_stderr(&["app `loud` has no component `nobody`", "`left`, `right`"]);
+    assert!(lines(&["loud", "--since", "1h"]).len() >= 2);
+    assert!(lines(&["loud", "--since", "1ms"]).is_empty());
 
     // With `-f` a line is there when it is said, and other apps' lines are not.
     let follower = weft.spawn(&["logs", "loud/left", "-f", "--tail", "0"]);

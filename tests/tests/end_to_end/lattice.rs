@@ -139,7 +139,7 @@ fn a_component_is_back_on_another_host_when_its_own_is_killed() {
     a.run(&["deploy", manifest.to_str().expect("UTF-8")])
         .expect_code(0);
     a.wait_for_call("apart/importer", ADD);
-    let runs = |weft: &Weft| !weft.get("components").is_empty();
+    let runs = |weft: &Weft| !weft.own("components").is_empty();
     if runs(&b) {
         b.kill();
     } else {

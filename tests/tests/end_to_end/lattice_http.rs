@@ -42,7 +42,7 @@ impl Lattice {
         };
         for back in &lattice.backs {
             eventually("the component is there", PATIENCE, || {
-                let rows = back.get("components");
+                let rows = back.own("components");
                 (!rows.is_empty())
                     .then_some(())
                     .ok_or("none runs".to_owned())
@@ -53,13 +53,13 @@ impl Lattice {
             let answer = lattice.front.send(request);
             (answer.status == 200).then_some(()).ok_or(answer.text())
         });
-        assert!(lattice.front.get("components").is_empty());
+        assert!(lattice.front.own("components").is_empty());
         lattice
     }
 
     fn nothing_in_flight(&self) {
         eventually("nothing is in flight", PATIENCE, || {
-            let rows = self.backs.iter().flat_map(|back| back.get("components"));
+            let rows = self.backs.iter().flat_map(|back| back.own("components"));
             let rows: Vec<_> = rows.collect();
             let free = rows.iter().all(|row| row["in_flight"] == 0);
             free.then_some(()).ok_or(format!("{rows:?}"))

@@ -61,7 +61,7 @@ fn an_order_outlives_the_host_that_took_it() {
     }
     // One of them takes the place of the first host, since no store binds the component to it.
     eventually("both run the orders", PATIENCE, || {
-        let runs = [&b, &c].map(|host| host.get("components").len());
+        let runs = [&b, &c].map(|host| host.own("components").len());
         if runs == [3, 3] {
             return Ok(());
         }

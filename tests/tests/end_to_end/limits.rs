@@ -183,6 +183,9 @@ fn a_guest_that_fails_gets_an_id_that_the_log_explains() {
             line.is_some_and(|line| line.contains(reason)),
             "{path}: {line:?} in\n{logged}"
         );
+        let found = weft.run(&["logs", "--error", &id]).expect_code(0).stdout;
+        assert_eq!(found.lines().next(), line);
+        assert_eq!(found.matches(" host: error ").count(), 1, "{found}");
     }
     assert_eq!(row(&weft, "web")["traps"], 3);
     // The time that a guest waits is not time that it computes.

@@ -6,6 +6,7 @@
 )]
 
 mod alone;
+mod any_host;
 mod bad_input;
 mod calls;
 mod conformance;

@@ -316,7 +316,7 @@ fn a_host_that_is_drained_gives_its_work_to_others_without_a_failed_call() {
     assert!(drained.stdout.contains("drained"), "{}", drained.stdout);
     assert_ne!(places(&north, "exporter")[0], from);
     let host = if from == "south" { &south } else { &west };
-    assert!(host.get("components").is_empty());
+    assert!(host.own("components").is_empty());
     calls(&north).expect_code(0);
     // What is undone is seen by all.
     let undone = west.run(&["drain", &from, "--undo"]).expect_code(0);
@@ -341,7 +341,7 @@ fn a_host_that_is_told_to_end_hands_over_first() {
     ending.process().terminate().unwrap();
     eventually("the other host has it", PATIENCE, || {
         calls(&north).expect_code(0);
-        match staying.get("components").len() {
+        match staying.own("components").len() {
             1 => Ok(()),
             count => Err(format!("{count} components")),
         }

@@ -212,6 +212,6 @@ fn what_runs_can_be_listed_as_arrays() {
     let text = empty.run(&["get", "apps"]).expect_code(0);
     assert_eq!(text.stdout, "");
     text.expect_stderr(&["weft deploy"]);
-    let other = empty.run(&["get", "apps", "--app", "shop"]).expect_code(0);
-    other.expect_stderr(&["no app `shop` is deployed"]);
+    let other = empty.run(&["get", "apps", "--app", "shop"]).expect_code(1);
+    other.expect_stderr(&["there is no app `shop`", "no apps are deployed"]);
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Method;
 use tokio::time::Instant;
+use weft_lattice_config::Digest;
 
 use super::{ANSWER_TIMEOUT, Answer, Body, ClientError};
 use crate::bus_rpc::{self, BusRpcError, Request};
@@ -57,6 +58,11 @@ impl BusTransport {
         let put = self.objects.put(bytes).await;
         put.map(drop)
             .map_err(|source| ClientError::Objects { source })
+    }
+
+    /// The bytes of a component from the object store; `None` if it has none or is unavailable.
+    pub(super) async fn get(&self, digest: &Digest) -> Option<Bytes> {
+        self.objects.get(digest).await.ok()
     }
 
     pub(super) fn address(&self) -> String {

@@ -2,6 +2,7 @@
 
 mod bus;
 mod error;
+pub mod gather;
 mod http;
 mod lines;
 
@@ -18,14 +19,15 @@ use weft_lattice_config::{App, AppName, Digest};
 
 use self::bus::BusTransport;
 pub use self::error::ClientError;
+pub use self::gather::{GatherError, Gathered, SilentHost};
 use self::http::HttpTransport;
 pub use self::lines::Lines;
 
-use super::rows::LinkWhyRow;
+use super::rows::{HostRow, LinkWhyRow};
 use super::{
     CallReply, CallRequest, DeployReport, DeployRequest, DrainReport, DrainRequest, ErrorBody,
     EventRow, FaultReport, FaultRequest, HostRef, JSON_BYTES_MAX, LabelReport, LabelRequest,
-    LinkQuery, LogLine, PlanReport, StatusReport, UndeployReport,
+    LinkQuery, LogLine, LogQuery, PlanReport, StatusReport, UndeployReport,
 };
 use weft_bus::Bus;
 use weft_membership::HostId;
@@ -35,7 +37,7 @@ use weft_state::objects::Objects;
 
 /// The longest wait for an answer. A deploy compiles, and a large component (a language runtime)
 /// takes tens of seconds on a small machine.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A client of a host's admin API.
 #[derive(Debug, Clone)]
@@ -95,6 +97,18 @@ impl Client {
                     forward_to,
                 }
             }
+        }
+    }
+
+    /// A client for the host of a row; this client for a host alone.
+    ///
+    /// # Errors
+    /// [`ClientError::Unexpected`] if the row has an invalid id.
+    pub fn for_row(&self, host: &HostRow) -> Result<Self, ClientError> {
+        match host.id.as_ref().map(|id| id.parse::<HostId>()) {
+            None => Ok(self.clone()),
+            Some(Ok(id)) => Ok(self.for_host(id)),
+            Some(Err(_)) => Err(self.unexpected(StatusCode::OK)),
         }
     }
 
@@ -160,11 +174,17 @@ impl Client {
         Err(self.error_of(answer).await)
     }
 
-    /// Downloads the bytes of `digest`.
+    /// Downloads the bytes of `digest`; over the bus from the object store of the lattice, or from
+    /// the host if the store has none.
     ///
     /// # Errors
     /// Any [`ClientError`].
     pub async fn artifact(&self, digest: &Digest) -> Result<Bytes, ClientError> {
+        if let Transport::Bus(bus) = &self.transport
+            && let Some(bytes) = bus.get(digest).await
+        {
+            return Ok(bytes);
+        }
         let answer = self
             .send(Method::GET, &artifact_path(digest), Bytes::new())
             .await?;
@@ -203,18 +223,32 @@ impl Client {
             .await
     }
 
-    /// Opens the stream of log lines that `query` selects (`app=…&component=…&tail=…&follow=true`).
+    /// Calls a function of a component on the host of this client, and on no other one.
     ///
     /// # Errors
-    /// Any [`ClientError`]; [`ClientError::Follow`] if the query follows over the bus.
-    pub async fn logs(&self, query: &str) -> Result<Lines<LogLine>, ClientError> {
-        self.lines(&format!("/v1/logs?{query}")).await
+    /// As [`call`](Self::call); [`ClientError::Refused`] if the host does not run the component.
+    pub async fn call_here(&self, request: &CallRequest) -> Result<CallReply, ClientError> {
+        self.json(Method::POST, "/v1/call?here=true", self.encode(request)?)
+            .await
+    }
+
+    /// Fetches the log lines that `query` selects, oldest first.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn logs(&self, query: &LogQuery) -> Result<Vec<LogLine>, ClientError> {
+        let mut lines = self.lines(&format!("/v1/logs?{query}")).await?;
+        let mut all = Vec::new();
+        while let Some(line) = lines.next().await? {
+            all.push(line);
+        }
+        Ok(all)
     }
 
     /// Opens the stream of events that `query` selects (`since_ms=…&follow=true`).
     ///
     /// # Errors
-    /// As [`logs`](Self::logs).
+    /// Any [`ClientError`]; [`ClientError::Follow`] if the query follows over the bus.
     pub async fn events(&self, query: &str) -> Result<Lines<EventRow>, ClientError> {
         self.lines(&format!("/v1/events?{query}")).await
     }

@@ -46,6 +46,11 @@ impl ApiError {
 
     /// The failure of a request that was forwarded to another host.
     pub(super) fn unreachable_host(host: &str, error: &BusRpcError) -> Self {
+        if let BusRpcError::TooLarge { .. } = error {
+            return Self::of(ErrorCode::BadRequest, error).help(format!(
+                "send the request to the admin API of host `{host}` itself, with `--admin`"
+            ));
+        }
         let mut refusal = Self::of(ErrorCode::Busy, error);
         let cause = std::mem::replace(
             &mut refusal.0.message,
@@ -55,14 +60,32 @@ impl ApiError {
         refusal.help("list the hosts and their status with `weft get hosts`")
     }
 
-    /// An unknown `name` of the kind `what`; `names` are the existing ones.
-    pub(super) fn unknown(what: &str, name: &str, names: &[&str]) -> Self {
-        let error = Self::not_found(format!("unknown {what} `{name}`"));
+    /// The error in the answer of another host.
+    pub(super) fn of_answer(answer: &bus_rpc::Answer) -> Self {
+        serde_json::from_slice(&answer.body).map_or_else(|_| Self::internal(), Self)
+    }
+
+    /// A host that was lost, or did not answer, while it executed a call.
+    pub(super) fn lost_call(host: &str, cause: Option<&BusRpcError>) -> Self {
+        let message = format!("host `{host}` was lost during the call, which may have run");
+        let mut refusal = Self::new(ErrorCode::Internal, message);
+        refusal.0.causes = cause.map(ToString::to_string).into_iter().collect();
+        refusal.help("check the effects of the call before you repeat it")
+    }
+
+    /// An unknown app; `names` are the existing ones.
+    pub(super) fn unknown_app(name: &str, names: &[&str]) -> Self {
+        let error = Self::not_found(format!("there is no app `{name}`"));
         if names.is_empty() {
-            return error.help("deploy an app with `weft deploy FILE`");
+            return error.help("no apps are deployed; deploy an app with `weft deploy FILE`");
         }
-        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        error.help(format!("expected one of {}", names.join(", ")))
+        error.help(format!("deployed apps: {}", list(names)))
+    }
+
+    /// An unknown component of an app; `names` are the existing ones.
+    pub(super) fn unknown_component(app: &str, name: &str, names: &[&str]) -> Self {
+        let error = Self::not_found(format!("app `{app}` has no component `{name}`"));
+        error.help(format!("components of the app: {}", list(names)))
     }
 
     fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -110,6 +133,18 @@ impl ApiError {
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(header::CONTENT_TYPE, json);
         response
+    }
+}
+
+/// The most names in an error; for more there is `weft get`.
+const NAMES_MAX: usize = 20;
+
+fn list(names: &[&str]) -> String {
+    let quoted = names.iter().take(NAMES_MAX);
+    let quoted: Vec<_> = quoted.map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMES_MAX) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
     }
 }
 

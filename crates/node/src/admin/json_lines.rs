@@ -73,7 +73,8 @@ async fn forward_lines<T: Serialize + Clone>(
     }
 }
 
-fn encode(line: &impl Serialize) -> Bytes {
+/// A line with its end.
+pub(super) fn encode(line: &impl Serialize) -> Bytes {
     // Strings and numbers always serialise.
     let mut bytes = serde_json::to_vec(line).unwrap_or_default();
     bytes.push(b'\n');

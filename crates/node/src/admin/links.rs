@@ -6,24 +6,34 @@ use weft_lattice_config::{App, LinkSpec, nearest};
 use weft_link::LinkReport;
 
 use super::errors::ApiError;
+use super::{Api, targets};
+use crate::cluster_view::ClusterView;
 use crate::controller::{AppState, HostedApp, Snapshot};
 
 /// The mode of a link to a provider.
 const HOST: &str = "host";
 
-/// One row for each link of each app.
-pub(super) fn rows(snapshot: &Snapshot) -> Vec<LinkRow> {
+/// One row for each link of each desired app, with the mode if this host runs the importing
+/// component.
+pub(super) fn rows(host: &str, view: &ClusterView, snapshot: &Snapshot) -> Vec<LinkRow> {
     let mut rows = Vec::new();
-    for running in snapshot.apps.values() {
-        let app = &running.deployed.app;
+    for deployed in view.apps() {
+        let app = &deployed.app;
+        let hosted = snapshot.apps.get(app.metadata.name.as_str());
+        // Of another revision, the links may be others.
+        let hosted = hosted.filter(|hosted| hosted.deployed.app == *app);
         let links = app.spec.links.iter().enumerate();
-        rows.extend(links.map(|(index, link)| row(app, link, mode(running, index, link))));
+        rows.extend(links.map(|(index, link)| {
+            let mode = hosted.map_or("", |hosted| mode(hosted, index, link));
+            row(host, app, link, mode)
+        }));
     }
     rows
 }
 
-fn row(app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
+fn row(host: &str, app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
     LinkRow {
+        host: (!mode.is_empty()).then(|| host.to_owned()),
         app: app.metadata.name.to_string(),
         from: link.from.to_string(),
         interface: link.interface.to_string(),
@@ -37,6 +47,7 @@ fn row(app: &App, link: &LinkSpec, mode: &str) -> LinkRow {
 /// A link of a package serves several imports. They have the same ends, and so one mode.
 fn mode(running: &HostedApp, index: usize, link: &LinkSpec) -> &'static str {
     match &running.state {
+        AppState::Ready(_) if !running.runs(link.from.as_str()) => "",
         AppState::Failed(_) => "",
         AppState::Ready(_) if is_provider(&running.deployed.app, link) => HOST,
         AppState::Ready(ready) => {
@@ -56,35 +67,35 @@ fn locality(app: &App, link: &LinkSpec) -> Option<String> {
     (!is_provider(app, link)).then(|| link.locality.as_str().to_owned())
 }
 
-/// Explains the mode of the link that `query` names.
-///
-/// # Errors
-/// If the query is malformed, names an unknown app, component or link, or matches several links.
-pub(super) fn why(snapshot: &Snapshot, query: &str) -> Result<LinkWhyRow, ApiError> {
-    let query: LinkQuery = query
-        .parse()
-        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
-    let Some(running) = snapshot.apps.get(query.app.as_str()) else {
-        let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
-        return Err(ApiError::unknown("app", query.app.as_str(), &names));
-    };
-    match &running.state {
-        AppState::Failed(reason) => Err(ApiError::refused(format!(
-            "app `{}` does not run on this host: {reason}",
-            query.app
-        ))),
-        AppState::Ready(ready) => explain(&running.deployed.app, ready.links(), &query),
+impl Api {
+    /// Explains the mode on this host of the link that `query` names.
+    ///
+    /// # Errors
+    /// If the query is malformed, names an unknown app, component or link, or matches several
+    /// links; or if this host does not run the component.
+    pub(super) fn link_why(&self, query: &str) -> Result<LinkWhyRow, ApiError> {
+        let query: LinkQuery = query
+            .parse()
+            .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+        let (app, from) = (query.app.as_str(), query.from.as_str());
+        if let Some(hosted) = self.app_with(app, from)
+            && let Some(running) = hosted.running()
+        {
+            let host = &self.sources.about.name;
+            return explain(host, &hosted.deployed.app, running.links(), &query);
+        }
+        let view = self.sources.mesh.cluster_view();
+        targets::check_component(targets::desired_app(&view, app)?, from)?;
+        Err(self.not_here(app, from))
     }
 }
 
-fn explain(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkWhyRow, ApiError> {
-    let components = app.spec.components.iter();
-    let names: Vec<_> = components
-        .map(|component| component.name.as_str())
-        .collect();
-    if !names.contains(&query.from.as_str()) {
-        return Err(ApiError::unknown("component", query.from.as_str(), &names));
-    }
+fn explain(
+    host: &str,
+    app: &App,
+    reports: &[LinkReport],
+    query: &LinkQuery,
+) -> Result<LinkWhyRow, ApiError> {
     let imports = imports(app, reports, query);
     let matching: Vec<_> = imports
         .iter()
@@ -92,7 +103,7 @@ fn explain(app: &App, reports: &[LinkReport], query: &LinkQuery) -> Result<LinkW
         .collect();
     match matching.as_slice() {
         [] => Err(no_link(query, &imports)),
-        [import] => Ok(import.row(app)),
+        [import] => Ok(import.row(host, app)),
         several => Err(ambiguous(query, several)),
     }
 }
@@ -136,7 +147,7 @@ impl Import<'_> {
         is_named && query.import.matches(&self.name, &self.link.interface)
     }
 
-    fn row(&self, app: &App) -> LinkWhyRow {
+    fn row(&self, host: &str, app: &App) -> LinkWhyRow {
         let link = self.link;
         let LinkRow {
             app,
@@ -145,8 +156,10 @@ impl Import<'_> {
             to,
             mode,
             locality,
+            host,
             ..
         } = row(
+            host,
             app,
             link,
             self.report.map_or(HOST, |report| report.mode.name()),
@@ -172,6 +185,7 @@ impl Import<'_> {
             mode,
             locality,
             functions: functions.collect(),
+            host,
             why,
             deadline_ms: deadline
                 .map(|deadline| u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
@@ -275,7 +289,7 @@ spec:
             report(1, "shop:stock/levels"),
             report(1, "shop:stock/orders"),
         ];
-        explain(&app, &reports, &query.parse().unwrap())
+        explain("north", &app, &reports, &query.parse().unwrap())
     }
 
     #[track_caller]
@@ -289,6 +303,7 @@ spec:
         assert_eq!(row.functions.is_empty(), mode == HOST);
         assert_eq!(row.locality.is_none(), mode == HOST);
         assert_eq!(row.why.len(), 1);
+        assert_eq!(row.host.as_deref(), Some("north"));
     }
 
     #[test]
@@ -314,11 +329,6 @@ spec:
     #[tokio::test]
     async fn an_unknown_or_ambiguous_link_is_refused_with_the_alternatives() {
         let cases = [
-            (
-                "from=storefronts&interface=a:b/c",
-                ErrorCode::NotFound,
-                "`pricing`",
-            ),
             (
                 "from=pricing&interface=a:b/c",
                 ErrorCode::NotFound,

@@ -4,6 +4,7 @@
 //! the host.
 
 mod bus_server;
+mod call;
 mod errors;
 mod events;
 mod fault;
@@ -12,9 +13,13 @@ mod links;
 mod logs;
 mod operator_routes;
 mod placement_report;
+mod placement_texts;
 mod query;
 mod router;
 mod rows;
+mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::convert::Infallible;
 use std::io;

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use http::{Method, Request};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
+use weft_control::client::ANSWER_TIMEOUT;
 use weft_control::operating::Staying;
 use weft_control::{
     DeployRequest, DrainReport, DrainRequest, HostRef, LabelReport, LabelRequest, bus_rpc,
@@ -15,7 +17,7 @@ use weft_membership::HostId;
 use super::errors::ApiError;
 use super::fault::is_check;
 use super::placement_report::PlacementReport;
-use super::router::{Answer, Body, checked, full, json, read_json};
+use super::router::{Answer, checked, json, read_json, relayed};
 use super::{Api, rows};
 use crate::Joined;
 use crate::LabelsError;
@@ -140,11 +142,17 @@ impl Api {
             path,
             body: request.into_body(),
         };
-        let answer = mesh.request(id, request).await;
+        let answer = match rest {
+            // A call takes as long as the deadline of its component allows.
+            "call" => {
+                let deadline = Instant::now() + ANSWER_TIMEOUT;
+                mesh.long_request(id, request, deadline).await
+            }
+            _ => mesh.request(id, request).await.map(Some),
+        };
         let answer = answer.map_err(|error| ApiError::unreachable_host(&host.host, &error))?;
-        let mut response: Response<Body> = Response::new(full(answer.body.clone()));
-        *response.status_mut() = answer.status();
-        Ok(response)
+        let answer = answer.ok_or_else(|| ApiError::lost_call(&host.host, None))?;
+        Ok(relayed(answer))
     }
 
     /// Answers a request under another path. Each step shortens the path, so the recursion ends.
@@ -206,7 +214,7 @@ pub(super) fn too_large(found: usize, max: usize) -> bus_rpc::Answer {
     let message =
         format!("the answer is too large for the bus: expected at most {max} bytes, found {found}");
     let refusal = ApiError::refused(message)
-        .help("send the request to the admin API of the host, with `--admin` in place of `--nats`");
+        .help("send the request to the admin API of that host itself, with `--admin`");
     refusal.bus_rpc()
 }
 

@@ -1,19 +1,21 @@
-//! The placement and its progress: the rows of placements and inventories, the status of an app,
-//! and the effects of a deploy.
+//! The placement and its progress: the rows of apps, placements and inventories, the status of an
+//! app, and the effects of a deploy. All of them are about the whole lattice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use weft_control::operating::{ChangeKind, ComponentStatus, HostChange, RevisionStatus};
-use weft_control::rows::{InventoryRow, PinRow, PlacementRow};
+use weft_control::rows::{AppRow, InventoryRow, PinRow, PlacementRow};
 use weft_control::{PlanReport, StatusReport};
-use weft_lattice_config::placement::{Cause, ComponentId, HostId, MoveKind, Plan, Reason, moves};
-use weft_lattice_config::{App, AppName};
+use weft_lattice_config::placement::{ComponentId, HostId, MoveKind, Plan, moves};
+use weft_lattice_config::{App, AppName, ComponentSpec};
+use weft_membership::HostView;
 use weft_membership::message::{HostedComponent, Labels, Readiness};
 use weft_state::store::Deployed;
 use weft_telemetry::logs::now_ms;
 
 use super::Sources;
 use super::errors::ApiError;
+use super::rows;
 use crate::cluster_view::{ClusterView, route_owners};
 use crate::controller::{Snapshot, lost_routes};
 use crate::event_reporter::pause_reason;
@@ -22,23 +24,24 @@ use crate::inventory_publisher::holdings;
 /// The planned and the reported placement.
 pub(super) struct PlacementReport {
     apps: BTreeMap<AppName, Deployed>,
-    plan: Plan,
-    hosts: BTreeMap<HostId, HostNames>,
-    /// The inventories of live hosts.
-    holdings: Vec<(HostId, HostedComponent)>,
-    /// The reason this host cannot run an app, by app.
-    failures: BTreeMap<String, String>,
+    pub(super) plan: Plan,
+    pub(super) hosts: BTreeMap<HostId, ReportedHost>,
     /// The inputs of placement.
-    cluster_view: ClusterView,
+    pub(super) cluster_view: ClusterView,
     me: HostId,
     id: weft_membership::HostId,
 }
 
-/// The names of a host.
-struct HostNames {
-    name: String,
+/// A host and its own report.
+pub(super) struct ReportedHost {
+    pub(super) name: String,
     /// `None` for a host alone.
-    id: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) view: HostView,
+    /// Its components; empty if it is dead.
+    holdings: Vec<HostedComponent>,
+    /// The desired revisions that do not start there, with the reasons, by app.
+    failures: BTreeMap<String, (u64, String)>,
 }
 
 impl PlacementReport {
@@ -48,36 +51,32 @@ impl PlacementReport {
         let (mesh, cluster_view) = (&sources.mesh, sources.mesh.cluster_view());
         let me = mesh.me.to_string().parse::<HostId>();
         let me = me.map_err(|_| ApiError::internal())?;
-        let (mut hosts, mut reported) = (BTreeMap::new(), Vec::new());
-        for view in cluster_view.membership.view.hosts() {
-            let id = view.id.to_string();
-            let Ok(host) = id.parse::<HostId>() else {
-                continue;
+        let has_id = mesh.lattice.is_some();
+        let views = cluster_view.membership.view.hosts();
+        let hosts = views.filter_map(|view| {
+            let host = view.id.to_string().parse::<HostId>().ok()?;
+            let (holdings, failures) = match host == me {
+                // The components of this host are known before its inventory is published.
+                true => (holdings(&snapshot), own_failures(&snapshot)),
+                false if view.is_alive() => reported(view),
+                false => Default::default(),
             };
-            let contents = view.contents.clone().unwrap_or_default();
-            // The components of this host are known before its inventory is published.
-            let held = match host == me {
-                true => holdings(&snapshot),
-                false if view.is_alive() => contents.components.clone(),
-                false => Vec::new(),
+            let reported = ReportedHost {
+                name: rows::name(view),
+                id: has_id.then(|| view.id.to_string()),
+                view: view.clone(),
+                holdings,
+                failures,
             };
-            reported.extend(held.into_iter().map(|holding| (host.clone(), holding)));
-            let name = match contents.name.as_str() {
-                "" => view.id.short(),
-                name => name.to_owned(),
-            };
-            let id = mesh.lattice.is_some().then_some(id);
-            hosts.insert(host, HostNames { name, id });
-        }
+            Some((host, reported))
+        });
         Ok(Self {
             apps: cluster_view
                 .apps()
                 .map(|deployed| (deployed.app.metadata.name.clone(), deployed.clone()))
                 .collect(),
             plan: cluster_view.plan(),
-            hosts,
-            holdings: reported,
-            failures: failures(&snapshot),
+            hosts: hosts.collect(),
             cluster_view,
             me,
             id: mesh.me,
@@ -86,46 +85,53 @@ impl PlacementReport {
 
     // === reports ===
 
-    pub(super) fn placements(&self) -> Vec<PlacementRow> {
+    /// One row for each desired app.
+    pub(super) fn app_rows(&self) -> Vec<AppRow> {
         let apps = self.apps.values();
-        apps.flat_map(|deployed| self.placements_of(deployed, &self.plan))
+        apps.map(|deployed| self.app_row(deployed)).collect()
+    }
+
+    /// The placements of all components, or of those of one app.
+    pub(super) fn placements(&self, app: Option<&AppName>) -> Vec<PlacementRow> {
+        let apps = self.apps.iter();
+        let apps = apps.filter(|(name, _)| app.is_none_or(|app| app == *name));
+        apps.flat_map(|(_, deployed)| self.placements_of(deployed))
             .collect()
     }
 
     pub(super) fn inventory(&self) -> Vec<InventoryRow> {
-        let rows = self.holdings.iter().map(|(host, holding)| {
-            let app = holding.component.app.to_string();
-            let has_failed = holding.readiness == Readiness::Failed && *host == self.me;
-            InventoryRow {
-                host: self.name(host),
-                id: self.hosts.get(host).and_then(|named| named.id.clone()),
-                component: holding.component.component.to_string(),
-                revision: holding.revision.0,
-                readiness: holding.readiness.name().to_owned(),
-                reason: self.failures.get(&app).filter(|_| has_failed).cloned(),
-                app,
-            }
+        let hosts = self.hosts.values();
+        let rows = hosts.flat_map(|host| {
+            let holdings = host.holdings.iter();
+            holdings.map(|holding| {
+                let app = holding.component.app.to_string();
+                let failure = host.failures.get(&app);
+                let failure = failure.filter(|_| holding.readiness == Readiness::Failed);
+                InventoryRow {
+                    host: host.name.clone(),
+                    id: host.id.clone(),
+                    component: holding.component.component.to_string(),
+                    revision: holding.revision.0,
+                    readiness: holding.readiness.name().to_owned(),
+                    reason: failure.map(|(_, reason)| reason.clone()),
+                    app,
+                }
+            })
         });
         rows.collect()
     }
 
     /// Compares an app with its placement.
     pub(super) fn status(&self, app: &str) -> Result<StatusReport, ApiError> {
-        let names: Vec<_> = self.apps.keys().map(AppName::as_str).collect();
-        let deployed = self
-            .apps
-            .values()
-            .find(|deployed| deployed.app.metadata.name.as_str() == app)
-            .ok_or_else(|| ApiError::unknown("app", app, &names))?;
-        let placements = self.placements_of(deployed, &self.plan);
+        let deployed = self.deployed(app)?;
+        let placements = self.placements_of(deployed);
         let components = placements.into_iter().map(|placement| ComponentStatus {
             revisions: self.revisions(&placement),
             placement,
         });
         let components: Vec<_> = components.collect();
         let is_ready = |status: &ComponentStatus| status.placement.ready == status.placement.wanted;
-        let owners = route_owners(&self.cluster_view.replica);
-        let reason = lost_routes(&owners, &deployed.app);
+        let reason = self.lost_routes(&deployed.app);
         Ok(StatusReport {
             app: app.to_owned(),
             revision: deployed.revision,
@@ -170,7 +176,7 @@ impl PlacementReport {
             revision: old.map(|old| old.revision),
             changes,
             hosts,
-            placements: self.placements_of(&deployed, &plan),
+            placements: self.planned(&deployed, &plan),
             held: self.pause_reason(),
         }
     }
@@ -179,7 +185,7 @@ impl PlacementReport {
     pub(super) fn unplaced_with(&self, labels: Labels) -> Vec<PlacementRow> {
         let plan = self.cluster_view.plan_with_labels(self.id, labels);
         let rows = self.apps.values();
-        let rows = rows.flat_map(|deployed| self.placements_of(deployed, &plan));
+        let rows = rows.flat_map(|deployed| self.planned(deployed, &plan));
         rows.filter(|row| {
             let has_host = |plan: &Plan| {
                 let mut components = plan.assignments.iter();
@@ -198,75 +204,176 @@ impl PlacementReport {
     pub(super) fn stays(&self, component: &ComponentId) -> Option<Vec<String>> {
         let hosts = self.plan.assignments.get(component)?;
         let is_placed_elsewhere = hosts.iter().any(|host| *host != self.me);
-        (!is_placed_elsewhere).then(|| self.why(component, &self.plan))
+        (!is_placed_elsewhere).then(|| self.unplaced(component, &self.plan))
+    }
+
+    /// True if a host is to run the component and has not failed to.
+    pub(super) fn is_awaited(&self, id: &ComponentId) -> bool {
+        let hosts = self.plan.assignments.get(id).into_iter().flatten();
+        let revision = self.apps.get(&id.app).map(|deployed| deployed.revision);
+        hosts.into_iter().any(|host| {
+            let reported = self.hosts.get(host);
+            let failure = reported.and_then(|host| host.failures.get(id.app.as_str()));
+            failure.map(|(failed, _)| *failed) != revision
+        })
+    }
+
+    /// The reasons why a component is not ready, a sentence each.
+    pub(super) fn why_not_ready(&self, id: &ComponentId) -> Vec<String> {
+        let rows = self.placements(Some(&id.app)).into_iter();
+        let mut rows = rows.filter(|row| row.component == id.component.as_str());
+        rows.next().map_or_else(Vec::new, |row| row.why)
     }
 
     /// The reason placement is paused, if it is.
-    fn pause_reason(&self) -> Option<String> {
+    pub(super) fn pause_reason(&self) -> Option<String> {
         let pause = self.cluster_view.membership.pause;
         pause.map(|pause| pause_reason(pause).to_owned())
     }
 
     // === helpers ===
 
-    fn placements_of(&self, deployed: &Deployed, plan: &Plan) -> Vec<PlacementRow> {
-        let app = &deployed.app;
-        let components = app.spec.components.iter().map(|component| {
-            let id = ComponentId {
-                app: app.metadata.name.clone(),
-                component: component.name.clone(),
-            };
-            let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
-            let is_ready =
-                |host: &&HostId| self.has_holding(host, &id, deployed.revision, Readiness::Ready);
-            let placed = count(hosts.len());
-            let unplaced = plan.unplaced.iter().find(|it| it.component == id);
-            let pins = plan.pins.get(&id).map_or(&[][..], Vec::as_slice);
-            PlacementRow {
-                app: app.metadata.name.to_string(),
-                component: component.name.to_string(),
-                revision: deployed.revision,
-                wanted: unplaced.map_or(placed, |it| it.wanted),
-                placed,
-                ready: count(hosts.iter().filter(is_ready).count()),
-                hosts: hosts.iter().map(|host| self.name(host)).collect(),
-                why: self.why(&id, plan),
-                pins: pins
-                    .iter()
-                    .map(|pin| PinRow {
-                        store: pin.store.to_string(),
-                        host: self.name(&pin.host),
-                    })
-                    .collect(),
-            }
-        });
-        components.collect()
+    fn deployed(&self, app: &str) -> Result<&Deployed, ApiError> {
+        let mut deployed = self.apps.iter();
+        let found = deployed.find(|(name, _)| name.as_str() == app);
+        found.map(|(_, deployed)| deployed).ok_or_else(|| {
+            let names: Vec<_> = self.apps.keys().map(AppName::as_str).collect();
+            ApiError::unknown_app(app, &names)
+        })
     }
 
-    fn has_holding(
+    /// The placements of an app with their progress.
+    fn placements_of(&self, deployed: &Deployed) -> Vec<PlacementRow> {
+        let rows = self.planned(deployed, &self.plan).into_iter();
+        rows.map(|row| self.with_progress(row)).collect()
+    }
+
+    /// The placements of an app by a plan.
+    fn planned(&self, deployed: &Deployed, plan: &Plan) -> Vec<PlacementRow> {
+        let components = deployed.app.spec.components.iter();
+        components
+            .map(|component| self.planned_row(deployed, component, plan))
+            .collect()
+    }
+
+    fn planned_row(
         &self,
-        host: &HostId,
-        id: &ComponentId,
-        revision: u64,
-        readiness: Readiness,
-    ) -> bool {
-        self.holdings.iter().any(|(holder, holding)| {
-            holder == host
-                && (&holding.component.app, &holding.component.component)
-                    == (&id.app, &id.component)
-                && (holding.revision.0, holding.readiness) == (revision, readiness)
-        })
+        deployed: &Deployed,
+        component: &ComponentSpec,
+        plan: &Plan,
+    ) -> PlacementRow {
+        let app = &deployed.app.metadata.name;
+        let id = ComponentId {
+            app: app.clone(),
+            component: component.name.clone(),
+        };
+        let hosts = plan.assignments.get(&id).map_or(&[][..], Vec::as_slice);
+        let placed = count(hosts.len());
+        let unplaced = plan.unplaced.iter().find(|it| it.component == id);
+        let pins = plan.pins.get(&id).map_or(&[][..], Vec::as_slice);
+        let pins = pins.iter().map(|pin| PinRow {
+            store: pin.store.to_string(),
+            host: self.name(&pin.host),
+        });
+        PlacementRow {
+            app: app.to_string(),
+            component: component.name.to_string(),
+            revision: deployed.revision,
+            wanted: unplaced.map_or(placed, |it| it.wanted),
+            placed,
+            ready: 0,
+            hosts: hosts.iter().map(|host| self.name(host)).collect(),
+            why: self.unplaced(&id, plan),
+            pins: pins.collect(),
+            serving: Vec::new(),
+            digest: Some(rows::digest(&component.source)),
+            fits: None,
+        }
+    }
+
+    /// Adds what hosts report to a row of the current plan.
+    fn with_progress(&self, mut row: PlacementRow) -> PlacementRow {
+        let Some(id) = component_id(&row) else {
+            return row;
+        };
+        let assigned = self.plan.assignments.get(&id);
+        let assigned = assigned.map_or(&[][..], Vec::as_slice);
+        let serving = self.serving(&id, row.revision);
+        let ready = assigned.iter().filter(|host| serving.contains(host));
+        let ready = count(ready.count());
+        // A host that placement would not choose now serves until another one does.
+        let others = serving.iter().filter(|host| !assigned.contains(host));
+        let missing = row.wanted.saturating_sub(row.placed);
+        row.ready = ready + count(others.count()).min(missing);
+        row.serving = serving.iter().map(|host| self.name(host)).collect();
+        row.why.extend(self.progress(&id, &row, assigned, &serving));
+        row
+    }
+
+    /// The hosts on which a component is ready at a revision.
+    fn serving(&self, id: &ComponentId, revision: u64) -> Vec<HostId> {
+        let hosts = self.hosts.iter();
+        let hosts = hosts.filter(|(_, host)| host.holds(id, revision) == Some(Readiness::Ready));
+        hosts.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The routes of an app that belong to other apps, as a reason; `None` if there are none.
+    fn lost_routes(&self, app: &App) -> Option<String> {
+        lost_routes(&route_owners(&self.cluster_view.replica), app)
+    }
+
+    fn app_row(&self, deployed: &Deployed) -> AppRow {
+        let spec = &deployed.app.spec;
+        let name = &deployed.app.metadata.name;
+        let placements = self.placements_of(deployed);
+        let sum = |of: fn(&PlacementRow) -> u32| placements.iter().map(of).sum::<u32>();
+        let (wanted, ready) = (sum(|row| row.wanted), sum(|row| row.ready));
+        let has_failed = self.hosts.values().any(|host| {
+            let failure = host.failures.get(name.as_str());
+            failure.is_some_and(|(revision, _)| *revision == deployed.revision)
+        });
+        let newest = placements.iter().map(|row| self.newest_serving(row));
+        let serving = newest.collect::<Option<Vec<_>>>();
+        let serving = serving.and_then(|newest| newest.into_iter().min());
+        let lost = self.lost_routes(&deployed.app);
+        let (status, revision) = match serving {
+            _ if ready == wanted && lost.is_some() => ("failed", deployed.revision),
+            _ if ready == wanted => ("ready", deployed.revision),
+            Some(serving) if has_failed => ("behind", serving),
+            None if has_failed => ("failed", deployed.revision),
+            _ => ("waiting", deployed.revision),
+        };
+        AppRow {
+            app: name.to_string(),
+            revision,
+            status: status.to_owned(),
+            wanted,
+            ready,
+            reason: match ready == wanted {
+                true => lost,
+                false => Some(self.app_reason(&placements)),
+            },
+            components: spec.components.len(),
+            links: spec.links.len(),
+            routes: spec.routes.len(),
+            changed_at_ms: deployed.changed_at_ms,
+        }
+    }
+
+    /// The newest revision of a component that is ready on a host.
+    fn newest_serving(&self, row: &PlacementRow) -> Option<u64> {
+        let id = component_id(row)?;
+        let holdings = self.hosts.values().flat_map(|host| host.held(&id));
+        let ready = holdings.filter(|held| held.readiness == Readiness::Ready);
+        ready.map(|held| held.revision.0).max()
     }
 
     fn revisions(&self, placement: &PlacementRow) -> Vec<RevisionStatus> {
         let mut revisions: BTreeMap<u64, RevisionStatus> = BTreeMap::new();
-        for (_, holding) in &self.holdings {
-            let component = &holding.component;
-            if (component.app.as_str(), component.component.as_str())
-                != (placement.app.as_str(), placement.component.as_str())
-            {
-                continue;
-            }
+        let id = component_id(placement);
+        let hosts = self.hosts.values();
+        let holdings = hosts.flat_map(|host| id.iter().flat_map(|id| host.held(id)));
+        for holding in holdings {
             let revision = holding.revision.0;
             let status = revisions.entry(revision).or_insert(RevisionStatus {
                 revision,
@@ -325,27 +432,7 @@ impl PlacementReport {
         }
     }
 
-    fn why(&self, id: &ComponentId, plan: &Plan) -> Vec<String> {
-        let unplaced = plan.unplaced.iter().find(|it| it.component == *id);
-        let reasons = unplaced.map_or(&[][..], |it| it.reasons.as_slice());
-        reasons
-            .iter()
-            .map(|reason| self.reason_text(reason))
-            .collect()
-    }
-
-    /// A reason with display names in place of host ids.
-    fn reason_text(&self, reason: &Reason) -> String {
-        let text = reason.to_string();
-        match &reason.cause {
-            Cause::StoreAway { home, .. } | Cause::StoreElsewhere { home, .. } => {
-                text.replace(home.as_str(), &self.name(home))
-            }
-            _ => text,
-        }
-    }
-
-    fn name(&self, host: &HostId) -> String {
+    pub(super) fn name(&self, host: &HostId) -> String {
         match self.hosts.get(host) {
             Some(named) => named.name.clone(),
             None => host.to_string(),
@@ -353,10 +440,60 @@ impl PlacementReport {
     }
 }
 
-fn failures(snapshot: &Snapshot) -> BTreeMap<String, String> {
+impl ReportedHost {
+    /// The revisions of a component on the host.
+    pub(super) fn held<'h>(
+        &'h self,
+        id: &'h ComponentId,
+    ) -> impl Iterator<Item = &'h HostedComponent> {
+        let holdings = self.holdings.iter();
+        holdings.filter(move |held| held.component == *id)
+    }
+
+    /// The readiness of a revision of a component.
+    pub(super) fn holds(&self, id: &ComponentId, revision: u64) -> Option<Readiness> {
+        let mut held = self.held(id);
+        let held = held.find(|held| held.revision.0 == revision)?;
+        Some(held.readiness)
+    }
+
+    /// The reason why a revision of an app does not start.
+    pub(super) fn failure(&self, app: &AppName, revision: u64) -> Option<&str> {
+        let (failed, reason) = self.failures.get(app.as_str())?;
+        (*failed == revision).then_some(reason)
+    }
+}
+
+type Reported = (Vec<HostedComponent>, BTreeMap<String, (u64, String)>);
+
+/// The components and failures that another host reports.
+fn reported(view: &HostView) -> Reported {
+    let Some(contents) = &view.contents else {
+        return Reported::default();
+    };
+    let failures = contents.failures.iter().map(|failure| {
+        // The text comes from another host and is not trusted.
+        let reason = failure.reason.escape_debug().to_string();
+        (failure.app.to_string(), (failure.revision.0, reason))
+    });
+    (contents.components.clone(), failures.collect())
+}
+
+fn own_failures(snapshot: &Snapshot) -> BTreeMap<String, (u64, String)> {
     let failed = snapshot.failed.iter();
-    let failed = failed.map(|(app, failed)| (app.clone(), failed.reason.clone()));
+    let failed = failed.map(|(app, failed)| {
+        let failure = (failed.deployed.revision, failed.reason.clone());
+        (app.clone(), failure)
+    });
     failed.collect()
+}
+
+/// The component of a row, whose names come from the desired state.
+pub(super) fn component_id(row: &PlacementRow) -> Option<ComponentId> {
+    Some(ComponentId {
+        app: row.app.parse().ok()?,
+        component: row.component.parse().ok()?,
+    })
 }
 
 fn count(number: usize) -> u32 {

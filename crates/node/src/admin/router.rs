@@ -1,7 +1,5 @@
 //! The routes of the API.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -10,9 +8,7 @@ use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use weft_control::rows::RouteRow;
-use weft_control::{
-    CALL_REPEAT_MAX, CallRequest, DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport,
-};
+use weft_control::{DeployReport, DeployRequest, JSON_BYTES_MAX, UndeployReport, bus_rpc};
 use weft_ingress::READY_PATH;
 use weft_lattice_config::{App, AppName, Digest};
 use weft_state::artifacts::ARTIFACT_BYTES_MAX;
@@ -20,9 +16,8 @@ use weft_state::blocking;
 
 use super::errors::ApiError;
 use super::placement_report::PlacementReport;
-use super::{Api, events, links, logs, rows};
-use crate::controller::AppState;
-use crate::runtime::RunningApp;
+use super::query::pairs;
+use super::{Api, Sources, events, links, logs, rows};
 
 /// The body of an answer.
 pub(super) type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -74,9 +69,7 @@ impl Api {
             (&Method::GET, ["v1", "logs"]) => logs::answer(self, request.uri().query()),
             (&Method::GET, ["v1", "events"]) => events::answer(self, request.uri().query()),
             (&Method::GET, ["v1", "links", "why"]) => {
-                let snapshot = self.sources.controller.snapshot();
-                let query = request.uri().query().unwrap_or_default();
-                json(&links::why(&snapshot, query)?)
+                json(&self.link_why(request.uri().query().unwrap_or_default())?)
             }
             (_, ["v1", "hosts", host, rest @ ..]) if !rest.is_empty() => {
                 self.forward(host, &rest.join("/"), request).await
@@ -85,7 +78,7 @@ impl Api {
             (_, ["v1", what @ ("status" | "plan" | "drain" | "labels")]) => {
                 self.operate(what, request).await
             }
-            (&Method::GET, ["v1", what]) => self.rows(what),
+            (&Method::GET, ["v1", what]) => self.rows(what, request.uri().query()),
             (&Method::POST, ["v1", "apps"]) => self.deploy(request).await,
             (&Method::DELETE, ["v1", "apps", app]) => self.undeploy(app).await,
             (&Method::POST, ["v1", "call"]) => self.call(request).await,
@@ -102,23 +95,24 @@ impl Api {
         }
     }
 
-    fn rows(&self, what: &str) -> Answer {
-        let snapshot = self.sources.controller.snapshot();
+    fn rows(&self, what: &str, query: Option<&str>) -> Answer {
+        let Sources {
+            about,
+            controller,
+            mesh,
+            registry,
+            ..
+        } = &self.sources;
+        let (snapshot, host) = (controller.snapshot(), &about.name);
         match what {
-            "apps" => {
-                let decision = self.sources.mesh.decision.borrow().clone();
-                json(&rows::apps(&snapshot, &decision.kept))
-            }
-            "components" => json(&rows::components(&snapshot)),
-            "links" => json(&links::rows(&snapshot)),
-            "providers" => json(&rows::providers(&snapshot, &self.sources.registry)),
+            "apps" => json(&PlacementReport::of(&self.sources)?.app_rows()),
+            "components" => json(&rows::components(host, &snapshot)),
+            "links" => json(&links::rows(host, &mesh.cluster_view(), &snapshot)),
+            "providers" => json(&rows::providers(&mesh.cluster_view(), registry)),
             "routes" => json(&self.routes()),
-            "placements" => json(&PlacementReport::of(&self.sources)?.placements()),
+            "placements" => self.placements(query),
             "inventory" => json(&PlacementReport::of(&self.sources)?.inventory()),
-            "hosts" => {
-                let (about, mesh) = (&self.sources.about, &self.sources.mesh);
-                json(&rows::hosts(about, self.address, &snapshot, mesh))
-            }
+            "hosts" => json(&rows::hosts(about, self.address, &snapshot, mesh)),
             _ => Err(ApiError::not_found(format!("unknown list `{what}`"))),
         }
     }
@@ -131,6 +125,16 @@ impl Api {
             (!is_alone || route.running.is_some()).then(|| rows::route(route))
         });
         rows.into_iter().flatten().collect()
+    }
+
+    fn placements(&self, query: Option<&str>) -> Answer {
+        let query = PlacementQuery::parse(query)?;
+        let report = PlacementReport::of(&self.sources)?;
+        let app = query.app.as_ref();
+        match query.why {
+            true => json(&report.explained_placements(app)?),
+            false => json(&report.placements(app)),
+        }
     }
 
     async fn deploy(&self, request: Request<Bytes>) -> Answer {
@@ -165,42 +169,6 @@ impl Api {
         })
     }
 
-    async fn call(&self, request: Request<Bytes>) -> Answer {
-        let call: CallRequest = read_json(&request)?;
-        if !(1..=CALL_REPEAT_MAX).contains(&call.repeat) {
-            let repeat = call.repeat;
-            let message = format!("`repeat` is {repeat}; expected 1 to {CALL_REPEAT_MAX}");
-            return Err(ApiError::bad_request(message));
-        }
-        let app = self.callee(&call)?;
-        let (expression, repeat) = (&call.expression, call.repeat);
-        json(&app.call(&call.component, expression, repeat).await?)
-    }
-
-    /// The running app of a call's component.
-    fn callee(&self, call: &CallRequest) -> Result<Arc<dyn RunningApp>, ApiError> {
-        let snapshot = self.sources.controller.snapshot();
-        let Some(app) = snapshot.apps.get(&call.app) else {
-            let names: Vec<_> = snapshot.apps.keys().map(String::as_str).collect();
-            return Err(ApiError::unknown("app", &call.app, &names));
-        };
-        let running = match &app.state {
-            AppState::Ready(running) => running,
-            AppState::Failed(reason) => {
-                let app = &call.app;
-                let reason = format!("app `{app}` does not run on this host: {reason}");
-                return Err(ApiError::refused(reason));
-            }
-        };
-        let components = running.components();
-        let mut names = components.iter().map(|component| component.name.as_str());
-        if !names.clone().any(|name| name == call.component) {
-            let names: Vec<_> = names.by_ref().collect();
-            return Err(ApiError::unknown("component", &call.component, &names));
-        }
-        Ok(running.clone())
-    }
-
     async fn artifact(&self, method: &Method, digest: &Digest, request: Request<Bytes>) -> Answer {
         let (artifacts, digest) = (self.sources.artifacts.clone(), digest.clone());
         match *method {
@@ -230,6 +198,45 @@ impl Api {
             )),
         }
     }
+}
+
+/// The query of `GET /v1/placements`.
+#[derive(Default)]
+struct PlacementQuery {
+    /// Only the components of this app.
+    app: Option<AppName>,
+    /// The standing of every host is included.
+    why: bool,
+}
+
+impl PlacementQuery {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut parsed = Self::default();
+        for (key, value) in pairs(query) {
+            match key {
+                "why" => parsed.why = value == "true",
+                "app" => {
+                    let app = value
+                        .parse()
+                        .map_err(|error| ApiError::bad_request(format!("{error}")))?;
+                    parsed.app = Some(app);
+                }
+                _ => {
+                    let message = format!("expected `app` or `why`, found `{key}`");
+                    return Err(ApiError::bad_request(message));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+/// The answer of another host, as this host's own.
+pub(super) fn relayed(answer: bus_rpc::Answer) -> Response<Body> {
+    let status = answer.status();
+    let mut response = Response::new(full(answer.body));
+    *response.status_mut() = status;
+    response
 }
 
 /// Validates a manifest again: a client of the API may not have done so.

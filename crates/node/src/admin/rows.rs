@@ -3,67 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use weft_control::rows::{AppRow, ComponentRow, HostRow, ProviderRow, RouteRow};
-use weft_lattice_config::{App, AppName, Instances, Source};
+use weft_control::rows::{ComponentRow, HostRow, ProviderRow, RouteRow};
+use weft_lattice_config::{App, Instances, Source};
 use weft_link::Protocol;
 use weft_membership::message::{HostCondition, HostState, Labels};
-use weft_membership::{HostView, Liveness};
+use weft_membership::{HostView, Liveness, Moment, Standing};
 use weft_provider::Registry;
 
 use super::About;
 use crate::Joined;
-use crate::controller::{AppState, FailedRevision, HostedApp, Snapshot, lost_routes};
-use crate::reconciler::KeptApp;
+use crate::cluster_view::ClusterView;
+use crate::controller::Snapshot;
 use crate::route_publisher::AppRoute;
 use crate::runtime::RunningComponent;
 
-pub(super) fn apps(snapshot: &Snapshot, kept: &BTreeMap<AppName, KeptApp>) -> Vec<AppRow> {
-    let apps = snapshot.apps.iter();
-    let rows = apps.map(|(name, running)| {
-        let failed = snapshot.failed.get(name).map(AsRef::as_ref);
-        let lost = lost_routes(&snapshot.route_owners, &running.deployed.app);
-        let mut row = app(running, failed, lost);
-        if let Some(kept) = kept.get(&running.deployed.app.metadata.name)
-            && row.status == "ready"
-        {
-            let revision = kept.desired_revision;
-            row.status = "behind".to_owned();
-            row.reason = Some(format!(
-                "revision {revision} takes a component from this host that is not ready elsewhere; \
-                 see `weft status {name}`"
-            ));
-        }
-        row
-    });
-    rows.collect()
-}
-
-fn app(running: &HostedApp, failed: Option<&FailedRevision>, lost: Option<String>) -> AppRow {
-    let spec = &running.deployed.app.spec;
-    let (status, reason) = match (&running.state, failed) {
-        (AppState::Ready(_), None) if lost.is_some() => ("failed", lost),
-        (AppState::Ready(_), None) => ("ready", None),
-        (AppState::Ready(_), Some(failed)) => {
-            let revision = failed.deployed.revision;
-            let reason = &failed.reason;
-            let reason = format!("revision {revision} does not start on this host: {reason}");
-            ("behind", Some(reason))
-        }
-        (AppState::Failed(reason), _) => ("failed", Some(reason.clone())),
-    };
-    AppRow {
-        app: running.deployed.app.metadata.name.to_string(),
-        revision: running.deployed.revision,
-        status: status.to_owned(),
-        reason,
-        components: spec.components.len(),
-        links: spec.links.len(),
-        routes: spec.routes.len(),
-        changed_at_ms: running.deployed.changed_at_ms,
-    }
-}
-
-pub(super) fn components(snapshot: &Snapshot) -> Vec<ComponentRow> {
+pub(super) fn components(host: &str, snapshot: &Snapshot) -> Vec<ComponentRow> {
     let running = snapshot.apps.values().filter_map(|app| {
         let running = app.running()?;
         Some((&app.deployed.app, running.components()))
@@ -71,16 +25,17 @@ pub(super) fn components(snapshot: &Snapshot) -> Vec<ComponentRow> {
     running
         .flat_map(|(app, components)| {
             let rows = components.into_iter();
-            rows.map(|running| component(app, running))
+            rows.map(|running| component(host, app, running))
                 .collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn component(app: &App, running: RunningComponent) -> ComponentRow {
+fn component(host: &str, app: &App, running: RunningComponent) -> ComponentRow {
     let mut specs = app.spec.components.iter();
     let spec = specs.find(|spec| spec.name.as_str() == running.name);
     ComponentRow {
+        host: host.to_owned(),
         app: app.metadata.name.to_string(),
         component: running.name,
         digest: spec.map(|spec| digest(&spec.source)).unwrap_or_default(),
@@ -100,21 +55,19 @@ fn component(app: &App, running: RunningComponent) -> ComponentRow {
     }
 }
 
-fn digest(source: &Source) -> String {
+pub(super) fn digest(source: &Source) -> String {
     match source {
         Source::Digest(digest) => digest.to_string(),
         Source::File(file) => file.clone(),
     }
 }
 
-pub(super) fn providers(snapshot: &Snapshot, registry: &Registry) -> Vec<ProviderRow> {
-    each_app(snapshot, |app, rows| {
+pub(super) fn providers(view: &ClusterView, registry: &Registry) -> Vec<ProviderRow> {
+    let mut rows = Vec::new();
+    for app in view.apps().map(|deployed| &deployed.app) {
         for provider in &app.spec.providers {
-            let links = app
-                .spec
-                .links
-                .iter()
-                .filter(|link| link.to.as_str() == provider.name.as_str());
+            let links = app.spec.links.iter();
+            let links = links.filter(|link| link.to.as_str() == provider.name.as_str());
             rows.push(ProviderRow {
                 app: app.metadata.name.to_string(),
                 provider: provider.name.to_string(),
@@ -123,7 +76,8 @@ pub(super) fn providers(snapshot: &Snapshot, registry: &Registry) -> Vec<Provide
                 links: links.count(),
             });
         }
-    })
+    }
+    rows
 }
 
 fn served(registry: &Registry, kind: &str) -> Vec<String> {
@@ -147,7 +101,8 @@ pub(super) fn route(route: &AppRoute<'_>) -> RouteRow {
         to: spec.to.to_string(),
         protocol: match protocol {
             Some(Protocol::HttpP3) => "wasi:http@0.3",
-            Some(Protocol::HttpP2) | None => "wasi:http@0.2",
+            Some(Protocol::HttpP2) => "wasi:http@0.2",
+            None => "",
         }
         .to_owned(),
     }
@@ -173,11 +128,11 @@ pub(super) fn hosts(
     if let Some(own_view) = own_views.first() {
         own.status = status(own_view).to_owned();
         own.running = own_view.load.running.into();
-        own.notes = notes(own_view);
+        own.notes = notes(own_view, mesh.now());
     }
     let others = others.into_iter().map(|host| HostRow {
         lattice: lattice.clone(),
-        ..other(host)
+        ..other(host, mesh.now())
     });
     [own].into_iter().chain(others).collect()
 }
@@ -207,20 +162,15 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
 }
 
 /// The row of another host, from its inventory and heartbeats.
-fn other(host: &HostView) -> HostRow {
+fn other(host: &HostView, now: Moment) -> HostRow {
     let contents = host.contents.clone().unwrap_or_default();
     let apps: BTreeSet<_> = contents
         .components
         .iter()
         .map(|holding| &holding.component.app)
         .collect();
-    let name = contents.name.clone();
     HostRow {
-        host: if name.is_empty() {
-            host.id.short()
-        } else {
-            name
-        },
+        host: name(host),
         lattice: None,
         id: Some(host.id.to_string()),
         status: status(host).to_owned(),
@@ -234,8 +184,16 @@ fn other(host: &HostView) -> HostRow {
         pool_instances_max: None,
         compilations: None,
         running: host.load.running.into(),
-        notes: notes(host),
+        notes: notes(host, now),
     }
+}
+
+/// The name of a host; the beginning of its id until the name is received.
+pub(super) fn name(host: &HostView) -> String {
+    let contents = host.contents.as_ref();
+    let name = contents.map(|contents| contents.name.as_str());
+    name.filter(|name| !name.is_empty())
+        .map_or_else(|| host.id.short(), str::to_owned)
 }
 
 pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
@@ -245,8 +203,15 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The conditions and failures that a host reports.
-fn notes(host: &HostView) -> Vec<String> {
+/// The conditions and failures that a host reports, and its damping.
+fn notes(host: &HostView, now: Moment) -> Vec<String> {
+    let damping = match host.standing {
+        Standing::Damped { until } if host.is_alive() => Some(format!(
+            "joined and left too often: the host gets no new work for {} s",
+            until.since(now).as_secs().max(1)
+        )),
+        Standing::Damped { .. } | Standing::Steady => None,
+    };
     let contents = host.contents.clone().unwrap_or_default();
     let conditions = contents.conditions.iter().map(|condition| match condition {
         HostCondition::BucketUnavailable => {
@@ -265,23 +230,21 @@ fn notes(host: &HostView) -> Vec<String> {
         let reason = failure.reason.escape_debug();
         format!("revision {revision} of app `{app}` does not start: {reason}")
     });
-    conditions.map(str::to_owned).chain(failures).collect()
+    let conditions = conditions.map(str::to_owned);
+    damping
+        .into_iter()
+        .chain(conditions)
+        .chain(failures)
+        .collect()
 }
 
-/// The liveness of a host goes before its last reported state.
-fn status(host: &HostView) -> &'static str {
+/// The liveness of a host goes before its last reported state, and that before its damping.
+pub(super) fn status(host: &HostView) -> &'static str {
     match (host.liveness, host.state) {
         (_, HostState::Left) => HostState::Left.name(),
         (Liveness::Dead, _) => "dead",
         (Liveness::Suspected, _) => "suspected",
+        (Liveness::Live, HostState::Ready) if host.standing != Standing::Steady => "damped",
         (Liveness::Live, state) => state.name(),
     }
-}
-
-fn each_app<R>(snapshot: &Snapshot, rows_of: impl Fn(&App, &mut Vec<R>)) -> Vec<R> {
-    let mut rows = Vec::new();
-    for running in snapshot.apps.values() {
-        rows_of(&running.deployed.app, &mut rows);
-    }
-    rows
 }

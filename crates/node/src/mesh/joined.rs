@@ -8,10 +8,11 @@ use tokio_util::sync::CancellationToken;
 use weft_bus::Bus;
 use weft_ingress::Readiness;
 use weft_lattice_config::{App, AppName};
-use weft_membership::HostId;
 use weft_membership::message::HostState;
+use weft_membership::{HostId, Moment};
 use weft_state::desired::DesiredReplica;
 
+use crate::clock::Clock;
 use crate::controller::{DeployError, Deployment};
 use crate::desired_writer::{DesiredWriter, Unreadable};
 use crate::host_tasks::HostTasks;
@@ -38,6 +39,7 @@ pub struct Joined {
     /// Cancelled once this host has reported that it left.
     pub(crate) left: CancellationToken,
     pub(crate) bus: Bus,
+    pub(super) clock: Clock,
     pub(super) tasks: HostTasks,
 }
 
@@ -46,6 +48,11 @@ impl Joined {
     #[must_use]
     pub fn membership(&self) -> watch::Receiver<Arc<MembershipSnapshot>> {
         self.membership.clone()
+    }
+
+    /// The time by the clock of the membership.
+    pub(crate) fn now(&self) -> Moment {
+        self.clock.now()
     }
 
     /// This host's replica of the desired state, now and later.

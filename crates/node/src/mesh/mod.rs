@@ -406,6 +406,7 @@ impl Mesh {
         self.tasks.spawn(publisher);
         let superseded_by = self.membership_task.superseded_by();
         let left = CancellationToken::new();
+        let clock = self.membership_task.clock();
         let membership_run = {
             let (stop, left) = (stop.clone(), left.clone());
             async move {
@@ -443,6 +444,7 @@ impl Mesh {
             stop,
             left,
             bus: self.bus,
+            clock,
             tasks: self.tasks,
         })
     }

@@ -21,7 +21,7 @@ impl Apart {
         for exporter in &apart.exporters {
             eventually("an exporter runs", PATIENCE, || match runs(exporter) {
                 true => Ok(()),
-                false => Err(format!("{:?}", exporter.get("components"))),
+                false => Err(format!("{:?}", exporter.own("components"))),
             });
         }
         apart.wait_for_answer(ADD, "42");
@@ -60,7 +60,7 @@ impl Apart {
 
 /// Whether a host has the exporter.
 fn runs(exporter: &Weft) -> bool {
-    exporter.get("components").len() == 1
+    exporter.own("components").len() == 1
 }
 
 fn manifest(replicas: usize, link: &str) -> String {
@@ -77,7 +77,7 @@ fn manifest(replicas: usize, link: &str) -> String {
 
 /// How many calls a host has taken, and how many of them are running.
 fn calls_at(exporter: &Weft) -> (u64, u64) {
-    let rows = exporter.get("components");
+    let rows = exporter.own("components");
     let count = |name: &str| rows[0][name].as_u64().expect("a number");
     (count("requests"), count("in_flight"))
 }
