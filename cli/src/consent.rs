@@ -110,6 +110,9 @@ mod tests {
             hosts: Vec::new(),
             why: vec!["2 hosts: label `cloud` is not `nimbus`".to_owned()],
             pins: Vec::new(),
+            serving: Vec::new(),
+            digest: None,
+            fits: None,
         };
         let expected = "\
 warning: `shop/cart` will have no host: 2 hosts: label `cloud` is not `nimbus`

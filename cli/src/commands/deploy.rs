@@ -481,6 +481,9 @@ mod tests {
             hosts: vec!["north".to_owned()],
             why: vec!["2 hosts: label `cloud` is not `nimbus`".to_owned()],
             pins: Vec::new(),
+            serving: Vec::new(),
+            digest: None,
+            fits: None,
         };
         let revision = |revision, failed| RevisionStatus {
             revision,
@@ -492,6 +495,7 @@ mod tests {
             app: "shop".to_owned(),
             revision: 2,
             ready: false,
+            reason: None,
             held: None,
             components: vec![ComponentStatus {
                 placement,

@@ -197,7 +197,7 @@ async fn serve(
     let served = tokio::select! {
         failed = run(&host, manifests) => failed.map(|never| match never {}),
         incarnation = host.superseded() => {
-            return end_superseded(host, incarnation, deadline, &mut signals).await;
+            return end_superseded(host, incarnation, limits.deadline, &mut signals).await;
         }
         name = signals.next() => {
             let deadline = limits.deadline;

@@ -291,8 +291,8 @@ impl Bus {
     /// Dropping the future early publishes either nothing or the whole message.
     ///
     /// # Errors
-    /// A [`PublishError`], by `deadline` at the latest unless the connection is stalled: nothing was
-    /// sent.
+    /// A [`PublishError`], by `deadline` at the latest unless the connection is stalled: nothing
+    /// was sent.
     pub async fn publish_until(
         &self,
         subject: &Subject,

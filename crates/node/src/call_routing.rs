@@ -23,13 +23,13 @@ use crate::unplaceable::UnplaceableWatch;
 /// not so long that a component that cannot run anywhere holds up its callers.
 pub(super) const HOST_WAIT_MAX: Duration = Duration::from_secs(8);
 
-/// The first pause before a call is sent again to hosts that had no responders, or after the bus was
-/// lost, while the bus is up; doubles up to [`RETRY_PAUSE_MAX`]. A server takes that long to put
+/// The first pause before a call is sent again to hosts that had no responders, or after the bus
+/// was lost, while the bus is up; doubles up to [`RETRY_PAUSE_MAX`]. A server takes that long to put
 /// the subscriptions of a returning host into force.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(25);
 
-/// The longest such pause: short beside the second within which a call is expected to continue after
-/// a return of the bus, while all waiting calls together send some thousand requests a second.
+/// The longest such pause: short beside the second within which a call is expected to continue
+/// after a return of the bus, while all waiting calls together send some thousand requests a second.
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// The most calls of this host that wait for a host at once; further ones fail at once. Each holds
@@ -264,7 +264,7 @@ impl BusWait {
         if Instant::now() >= self.until {
             return None;
         }
-        let is_up = self.status.borrow_and_update().is_connected();
+        let is_up = self.status.borrow().is_connected();
         let changed = timeout_at(self.until, self.status.changed());
         if !is_up || !has_hosts {
             return changed.await.ok()?.ok();
@@ -288,6 +288,8 @@ impl BusWait {
             return None;
         };
         self.permit = Some(permit);
+        // Changes are noticed from here on, also between two waits; earlier ones by the pause.
+        self.status.mark_unchanged();
         self.until = self.until.min(Instant::now() + HOST_WAIT_MAX);
         Some(())
     }

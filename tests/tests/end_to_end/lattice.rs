@@ -244,7 +244,9 @@ fn a_host_takes_no_more_weight_than_its_declared_capacity() {
     let waiting = eventually("the third replica has no room", PATIENCE, || {
         let row = hosts[0].get("placements").swap_remove(0);
         let is_waiting = row["wanted"] == 3 && row["placed"] == 2;
-        is_waiting.then(|| row["why"].to_string()).ok_or_else(|| row.to_string())
+        is_waiting
+            .then(|| row["why"].to_string())
+            .ok_or_else(|| row.to_string())
     });
     assert!(
         waiting.contains("less free capacity than the weight of 3"),

@@ -15,9 +15,9 @@
 //! 4. A call reaches a host at most once unless the bus was lost meanwhile, and at most
 //!    [`ATTEMPTS_MAX`] hosts. Repeated calls are bounded by a budget: a fifth of all calls plus
 //!    [`RETRIES_SAVED_MAX`].
-//! 5. A call whose hosts were all lost, or had no responders, can continue at other hosts, or at the
-//!    same ones when they are back ([`Decision::NoCandidate`]). The caller chooses how often to try
-//!    and how long to wait for that.
+//! 5. A call whose hosts were all lost, or had no responders, can continue at other hosts, or at
+//!    the same ones when they are back ([`Decision::NoCandidate`]). The caller chooses how often to
+//!    try and how long to wait for that.
 
 mod endpoint;
 mod outcome;

@@ -34,9 +34,9 @@ pub enum Decision {
     /// Send the call.
     Send(Attempt),
     /// No host is left to try: all known ones were tried, or the bus is down. The call can continue
-    /// after [`Route::renew`]; a caller that does not wait fails with this code. A caller that waits
-    /// renews after each change of the table or the bus, and now and then, because a host without
-    /// responders may be back.
+    /// after [`Route::renew`]; a caller that does not wait fails with this code. A caller that
+    /// waits renews after each change of the table or the bus, and now and then, because a host
+    /// without responders may be back.
     NoCandidate(FailureCode),
     /// Fail the call with this code.
     GiveUp(FailureCode),
@@ -103,8 +103,8 @@ pub struct Route {
     absent: [bool; ATTEMPTS_MAX],
     /// True if the bus returned so recently that an absent candidate may be about to return.
     is_settling: bool,
-    /// Number of attempts that may have reached a host. Above `tried_count` if some tried candidates
-    /// are no longer known.
+    /// Number of attempts that may have reached a host. Above `tried_count` if some tried
+    /// candidates are no longer known.
     attempts: usize,
     /// True once the call was added to the retry budget.
     has_deposited: bool,

@@ -7,6 +7,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use weft_control::bus_rpc;
+use weft_ingress::ReadinessSource;
 use weft_lattice_config::App;
 use weft_membership::HostId;
 
@@ -52,6 +53,7 @@ fn silent_api(host: &TestHost) -> Arc<Api> {
         runtime: host.runtime.clone(),
         token: "token".to_owned(),
     };
+    let joined = host.joined.clone();
     Arc::new(Api {
         sources: Sources {
             about,
@@ -62,6 +64,7 @@ fn silent_api(host: &TestHost) -> Arc<Api> {
             logs: Logs::new(),
             events: host.events.clone(),
             faults: None,
+            readiness: Arc::new(ReadinessSource::new(move || joined.readiness())),
         },
         address: SocketAddr::from(([127, 0, 0, 1], 7411)),
         stop: CancellationToken::new(),

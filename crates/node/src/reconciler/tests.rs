@@ -13,7 +13,6 @@ use weft_membership::{SETTLE_AFTER_RETURN, SETTLE_AFTER_START};
 use weft_state::buckets::BucketOptions;
 use weft_state::desired::Revision;
 use weft_state::desired::record_codec::{self, DecodedRecord, app_key};
-use weft_state::desired::Records;
 use weft_state::store::Deployed;
 
 use super::*;
@@ -396,7 +395,7 @@ fn app_with_route(name: &str) -> App {
 fn app_of_path(routes: &RouteTable, path: &str) -> Option<String> {
     match routes.find("any.test", path)? {
         RouteTarget::Local(handler) => handler.name().split('/').next().map(str::to_owned),
-        RouteTarget::Remote(_) => None,
+        RouteTarget::Remote(_) | RouteTarget::Unavailable(_) => None,
     }
 }
 
