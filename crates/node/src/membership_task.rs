@@ -37,7 +37,7 @@ pub(super) struct SelfReport {
 }
 
 /// The membership as of the last tick.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MembershipSnapshot {
     /// The hosts.
     pub view: View,

@@ -97,6 +97,8 @@ pub(super) struct ReconcilerOutput {
 /// The result of a round of the reconciler.
 #[derive(Debug, Default)]
 pub struct Decision {
+    /// The membership from which the plan was made.
+    pub membership: Arc<MembershipSnapshot>,
     /// The plan for all hosts.
     pub plan: Plan,
     /// The apps whose artifacts are here, with the shares of this host.
@@ -290,6 +292,7 @@ impl Reconciler {
         let current = kept.values().map(|kept| kept.current.clone());
         let apps = desired.iter().cloned().chain(current).collect();
         let decision = Decision {
+            membership,
             plan,
             desired,
             kept,

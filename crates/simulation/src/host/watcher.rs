@@ -39,8 +39,7 @@ pub(super) async fn watch(
             }
             Ok(()) = decision.changed() => {
                 let decision = decision.borrow_and_update().clone();
-                let view = membership.borrow().view.clone();
-                shared.check(check_decision(&shared, host, &decision, view));
+                shared.check(check_decision(&shared, host, &decision));
             }
             Ok(()) = membership.changed() => {
                 let snapshot = membership.borrow_and_update().clone();
@@ -124,8 +123,9 @@ fn check_replica(shared: &Shared, host: usize, replica: &BTreeMap<AppName, Arc<R
 }
 
 /// Checks a decision before the host acts on it.
-fn check_decision(shared: &Shared, host: usize, decision: &Decision, view: View) -> Checked {
+fn check_decision(shared: &Shared, host: usize, decision: &Decision) -> Checked {
     let (now, scenario) = (shared.now(), &shared.scenario);
+    let view = &decision.membership.view;
     let truth = &mut shared.state().truths[host];
     let kept = decision.kept.values().map(|kept| &kept.current);
     let mut apps = decision.desired.iter().chain(kept);
@@ -135,7 +135,7 @@ fn check_decision(shared: &Shared, host: usize, decision: &Decision, view: View)
     }
     let all = decision.desired.iter();
     let all = all.filter_map(|desired| deployed(&desired.record));
-    invariants::a_plan_fits(&decision.plan, all.clone(), &view)?;
+    invariants::a_plan_fits(&decision.plan, all.clone(), view)?;
     for deployed in all {
         invariants::a_plan_has_one_per_host(&decision.plan, deployed)?;
         let site = &scenario.sites[host];
@@ -149,7 +149,7 @@ fn check_decision(shared: &Shared, host: usize, decision: &Decision, view: View)
         invariants::anti_affinity_holds(deployed, &planned)?;
         invariants::a_host_has_what_its_components_require(&site.labels, deployed, &planned)?;
     }
-    truth.decision_view = Some(view);
+    truth.decision_view = Some(view.clone());
     truth.assignments.clone_from(&decision.plan.assignments);
     Ok(())
 }
