@@ -1,8 +1,8 @@
 //! Changes that leave a component without a host: a warning, and a question on a terminal.
 //!
-//! As `kubectl apply` does, a change that cannot be placed is made: what runs goes on serving, and a
-//! host with the label may join later. Scripts are warned on standard error; people are asked, since
-//! a wrong label is the usual cause.
+//! As with `kubectl apply`, a change that cannot be placed is made: what runs goes on serving, and
+//! a host with the label may join later. Scripts are warned on standard error. People are asked,
+//! since a wrong label is the usual cause.
 
 use std::io::{self, BufRead, IsTerminal, Read, stdin};
 

@@ -269,8 +269,8 @@ impl Host {
 
     /// Drains and stops the host:
     ///
-    /// 1. Reports that it is not ready, and serves on for the notice. In a lattice, other hosts take
-    ///    over its components meanwhile; the host waits for that, for a part of the deadline.
+    /// 1. Reports that it is not ready, and serves on for the notice. In a lattice, other hosts
+    ///    take over its components meanwhile, for a part of the deadline.
     /// 2. Takes no new requests, and completes those in flight within the rest of the deadline.
     /// 3. Closes the providers.
     ///

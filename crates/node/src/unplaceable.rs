@@ -62,8 +62,8 @@ impl UnplaceableFinder {
     }
 }
 
-/// True if a component has no host, and labels are what it lacks. Everything else may change without
-/// an operator, as when a host returns and brings its capacity or store.
+/// True if a component has no host, and labels are what it lacks. Everything else may change
+/// without an operator, as when a host returns and brings its capacity or store.
 fn is_by_label(unplaced: &Unplaced) -> bool {
     let is_fixed = |reason: &Reason| {
         matches!(

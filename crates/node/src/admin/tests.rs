@@ -7,7 +7,6 @@ use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use weft_control::bus_rpc;
-use weft_ingress::ReadinessSource;
 use weft_lattice_config::App;
 use weft_membership::HostId;
 

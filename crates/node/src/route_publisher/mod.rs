@@ -2,8 +2,9 @@
 //! whose components run on other hosts.
 //!
 //! Routes follow from the records of the desired state alone, so a host has them before it has an
-//! artifact, and also if it never gets one. The routes of a revision stay in force until the next one
-//! serves: here, or on a host that does not run the app, until its components are ready somewhere.
+//! artifact, and also if it never gets one. The routes of a revision stay in force until the next
+//! one serves: here, or on a host that does not run the app, until its components are ready
+//! somewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
