@@ -2,7 +2,6 @@
 //!
 //! A host that does not answer is named on standard error: a list is never shorter in silence.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 
@@ -171,16 +170,33 @@ impl fmt::Display for Unanswered<'_> {
                 )
             }
             error => {
-                let reason = match error.source() {
-                    Some(source) => format!("{error}: {}", chain(source).join(": ")),
-                    None => error.to_string(),
-                };
+                let reasons = reasons(error);
+                // The host of the command relays a request, and reports the same.
+                let silence = format!("host `{name}` did not answer");
+                let mut reasons = reasons.into_iter().filter(|reason| *reason != silence);
+                let reason = reasons
+                    .next()
+                    .unwrap_or_else(|| "no reason given".to_owned());
+                let causes: String = reasons.map(|cause| format!(": {cause}")).collect();
                 write!(
                     formatter,
-                    "host `{name}` did not answer, and its part is missing: {reason}"
+                    "{silence}, and its part is missing: {reason}{causes}"
                 )
             }
         }
+    }
+}
+
+/// The texts of an error and its causes, outermost first.
+fn reasons(error: &GatherError) -> Vec<String> {
+    match error {
+        GatherError::Client(ClientError::Refused { body, .. }) => {
+            let causes = body.causes.iter().cloned();
+            std::iter::once(body.message.clone())
+                .chain(causes)
+                .collect()
+        }
+        error => chain(error),
     }
 }
 
@@ -246,6 +262,14 @@ mod tests {
         assert!(
             text.ends_with("missing: the answer is too large for the bus"),
             "{text}"
+        );
+        let mut relayed = refusal(ErrorCode::Busy, "host `west` did not answer");
+        if let GatherError::Client(ClientError::Refused { body, .. }) = &mut relayed.error {
+            body.causes = vec!["no responder".to_owned(), "on the bus".to_owned()];
+        }
+        assert_eq!(
+            Unanswered(&relayed).to_string(),
+            "host `west` did not answer, and its part is missing: no responder: on the bus"
         );
     }
 

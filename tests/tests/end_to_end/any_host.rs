@@ -155,6 +155,8 @@ fn lists_are_the_same_at_every_host_and_name_the_hosts() {
         let mut hosts = weft.get("hosts");
         hosts.sort_by_key(|row| text(row, "host").to_owned());
         assert_eq!(fields(&hosts, ["host"]), NAMES.map(|name| [name]));
+        let counts: Vec<_> = hosts.iter().map(|row| row["components"].as_u64()).collect();
+        assert_eq!(counts, [Some(1), Some(1), Some(0)]);
         for host in &hosts {
             assert!(
                 host["admin"].is_string() && host["uptime_s"].is_u64(),

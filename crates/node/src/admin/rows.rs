@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use weft_control::rows::{ComponentRow, HostRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
 use weft_link::Protocol;
-use weft_membership::message::{HostCondition, HostState, Labels};
+use weft_membership::message::{HostCondition, HostState, HostedComponent, Labels};
 use weft_membership::{HostView, Liveness, Moment, Standing};
 use weft_provider::Registry;
 
@@ -14,6 +14,7 @@ use super::About;
 use crate::Joined;
 use crate::cluster_view::ClusterView;
 use crate::controller::Snapshot;
+use crate::inventory_publisher::holdings;
 use crate::route_publisher::AppRoute;
 use crate::runtime::RunningComponent;
 
@@ -138,6 +139,8 @@ pub(super) fn hosts(
 }
 
 fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
+    // As in the inventory, from which other hosts have their numbers.
+    let holdings = holdings(snapshot);
     HostRow {
         host: about.name.clone(),
         lattice: None,
@@ -148,12 +151,8 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
         http: about.http.map(|address| address.to_string()),
         admin: Some(admin.to_string()),
         uptime_s: Some(about.started.elapsed().as_secs()),
-        apps: snapshot.apps.len(),
-        components: snapshot
-            .apps
-            .values()
-            .map(|app| app.deployed.app.spec.components.len())
-            .sum(),
+        apps: apps_of(&holdings),
+        components: holdings.len(),
         pool_instances_max: Some(u64::from(about.runtime.instances_max())),
         compilations: Some(about.runtime.compilations()),
         running: snapshot.in_flight(),
@@ -164,11 +163,6 @@ fn host(about: &About, admin: SocketAddr, snapshot: &Snapshot) -> HostRow {
 /// The row of another host, from its inventory and heartbeats.
 fn other(host: &HostView, now: Moment) -> HostRow {
     let contents = host.contents.clone().unwrap_or_default();
-    let apps: BTreeSet<_> = contents
-        .components
-        .iter()
-        .map(|holding| &holding.component.app)
-        .collect();
     HostRow {
         host: name(host),
         lattice: None,
@@ -179,13 +173,19 @@ fn other(host: &HostView, now: Moment) -> HostRow {
         http: None,
         admin: None,
         uptime_s: None,
-        apps: apps.len(),
+        apps: apps_of(&contents.components),
         components: contents.components.len(),
         pool_instances_max: None,
         compilations: None,
         running: host.load.running.into(),
         notes: notes(host, now),
     }
+}
+
+/// Number of apps with a component among these.
+fn apps_of(holdings: &[HostedComponent]) -> usize {
+    let apps = holdings.iter().map(|holding| &holding.component.app);
+    apps.collect::<BTreeSet<_>>().len()
 }
 
 /// The name of a host; the beginning of its id until the name is received.
