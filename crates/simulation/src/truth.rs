@@ -78,7 +78,11 @@ impl HostTruth {
         }
         let last = &mut self.heartbeats[from];
         if last.is_none_or(|last| last.order < order) {
-            let before = last.map(|last| last.at);
+            // Several may arrive at one instant, when a process that hung resumes.
+            let before = last.and_then(|last| match last.at < now {
+                true => Some(last.at),
+                false => last.before,
+            });
             *last = Some(LastHeartbeat {
                 at: now,
                 before,

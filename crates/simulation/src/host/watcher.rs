@@ -32,7 +32,8 @@ pub(super) async fn watch(
             biased;
             Ok(()) = snapshots.changed() => {
                 let running = running_apps(&snapshots.borrow_and_update());
-                shared.check(check_running(&shared, host, running));
+                let removed = removed_apps(replica.borrow().apps());
+                shared.check(check_running(&shared, host, running, &removed));
             }
             Ok(()) = replica.changed() => {
                 check_replica(&shared, host, replica.borrow_and_update().apps());
@@ -58,7 +59,7 @@ pub(super) async fn watch(
 pub(super) fn stops(shared: &Arc<Shared>, host: usize, app: &AppName) {
     let mut running = shared.state().truths[host].running.clone();
     running.remove(app);
-    shared.check(check_running(shared, host, running));
+    shared.check(check_running(shared, host, running, &BTreeSet::new()));
 }
 
 fn trace_view(shared: &Shared, host: usize, snapshot: &MembershipSnapshot) {
@@ -170,8 +171,21 @@ fn acts(truth: &HostTruth, desired: &DesiredApp) -> bool {
 
 // === components ===
 
-/// Checks a change of the apps that run.
-fn check_running(shared: &Shared, host: usize, running: BTreeMap<AppName, Running>) -> Checked {
+/// The removed apps of a replica, which the host may have published at the instant at which it acts
+/// on them.
+fn removed_apps(replica: &BTreeMap<AppName, Arc<Record>>) -> BTreeSet<AppName> {
+    let removed = replica.iter();
+    let removed = removed.filter(|(_, record)| deployed(record).is_none());
+    removed.map(|(app, _)| app.clone()).collect()
+}
+
+/// Checks a change of the apps that run, except of `removed` ones.
+fn check_running(
+    shared: &Shared,
+    host: usize,
+    running: BTreeMap<AppName, Running>,
+    removed: &BTreeSet<AppName>,
+) -> Checked {
     let truth = &mut shared.state().truths[host];
     let before = std::mem::replace(&mut truth.running, running);
     let site = &shared.scenario.sites[host];
@@ -181,7 +195,7 @@ fn check_running(shared: &Shared, host: usize, running: BTreeMap<AppName, Runnin
             invariants::a_host_has_what_its_components_require(&site.labels, deployed, share)?;
         }
     }
-    for (app, before) in &before {
+    for (app, before) in before.iter().filter(|(app, _)| !removed.contains(*app)) {
         let stops: BTreeSet<_> = before
             .share
             .difference(&truth.share_of(app))
