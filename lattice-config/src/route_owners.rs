@@ -3,7 +3,8 @@
 //! A deploy with a route of another app is refused. Two deploys at the same moment may both be
 //! accepted; then every host decides by the content of the records alone, so that all hosts decide
 //! alike: the first claim owns the route, and of claims of one moment the one of the app whose name
-//! comes first. The other app keeps its other routes, and owns the route once its owner gives it up.
+//! comes first. The other app keeps its other routes, and owns the route once its owner gives it
+//! up.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

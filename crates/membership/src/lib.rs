@@ -13,10 +13,9 @@
 //! 3. While the host's own bus is disconnected, connected for less than [`SETTLE_AFTER_RETURN`], or
 //!    the host itself was stalled, the view of others is frozen ([`PlacementPause`]): silence on
 //!    its own side proves nothing.
-//! 4. A host that is not believed is told so: a heartbeat of an earlier incarnation is answered with
-//!    the last one that is known ([`Membership::refutations`]), and its host takes a larger
-//!    incarnation. A process that receives the heartbeats of a later one of its own identity is
-//!    superseded and has to end.
+//! 4. A heartbeat of an earlier incarnation is answered with the last one that is known
+//!    ([`Membership::refutations`]), and its host takes a larger incarnation. A process that
+//!    receives the heartbeats of a later one of its own identity is superseded and has to end.
 //! 5. A host that fails repeatedly is [damped](Standing), for longer each time up to
 //!    [`DAMPING_MAX`].
 //! 6. Memory is bounded by [`HOSTS_MAX`] and [`HOSTED_COMPONENTS_MAX`].

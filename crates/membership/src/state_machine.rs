@@ -258,9 +258,9 @@ impl Membership {
         hosts.into_iter().map(with_request).collect()
     }
 
-    /// Returns the due refutations and their hosts, at most [`REFUTATIONS_MAX`] at once, and records
-    /// them as sent. A refutation is the last heartbeat that is known of a host, for the process of
-    /// it that sends earlier ones.
+    /// Returns the due refutations and their hosts, at most [`REFUTATIONS_MAX`] at once, and
+    /// records them as sent. A refutation is the last heartbeat that is known of a host, for the
+    /// process of it that sends earlier ones.
     pub fn refutations(&mut self, now: Moment) -> Vec<(HostId, Heartbeat)> {
         self.on_time(now);
         if !self.connection.is_connected() {

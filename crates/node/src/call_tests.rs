@@ -284,7 +284,8 @@ impl Drop for Pair {
     }
 }
 
-/// Runs a process of the callee's host, with its name and incarnation, and returns its claim checks.
+/// Runs a process of the callee's host, with its name and incarnation, and returns its claim
+/// checks.
 async fn serve(
     network: &LocalNetwork,
     (name, incarnation): (&str, u64),

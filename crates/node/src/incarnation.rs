@@ -1,11 +1,12 @@
 //! The incarnation of this host's process: which one it has, and whether another process has the
 //! identity of the host ([ADR 16](../../../docs/adr/0016-one-process-of-each-identity.md)).
 //!
-//! - A start asks the lattice for a process with its identity ([`running_process`]).
-//! - A host that was restored from an older disk has an incarnation that other hosts do not believe.
-//!   They send it the last heartbeat that they know, and [`IncarnationTask`] takes a larger one.
-//! - A process that receives heartbeats of a later incarnation of its own identity is superseded, and
-//!   ends ([`Joined::superseded`](crate::Joined::superseded)).
+//! - A start requests a sign of a process with its identity from the lattice
+//!   ([`running_process`]).
+//! - A host that was restored from an older disk has an incarnation that other hosts ignore. They
+//!   send it the last heartbeat that they know, and [`IncarnationTask`] takes a larger one.
+//! - A process that receives heartbeats of a later incarnation of its own identity is superseded,
+//!   and ends ([`Joined::superseded`](crate::Joined::superseded)).
 
 use std::time::Duration;
 
@@ -22,12 +23,12 @@ use crate::host_tasks::HostTasks;
 use crate::identity::{StoreIncarnation, incarnation_after};
 use crate::subjects::Subjects;
 
-/// The longest wait of a start for the bus, before it asks for another process of its identity: a
-/// server in reach accepts a connection in less. A host that starts without a bus joins anyway.
+/// The longest wait of a start for the bus, before it requests a sign of another process: a server
+/// in reach accepts a connection in less. A host that starts without a bus joins anyway.
 const BUS_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// The longest wait for the answer of another process. A process that hangs, or is cut off, does not
-/// answer, and is superseded when it is back.
+/// The longest wait for the answer of another process. A process that hangs, or is cut off, does
+/// not answer, and is superseded when it is back.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The time for which calls to an earlier incarnation of this process are still served: messages to
@@ -113,7 +114,7 @@ impl IncarnationTask {
                 continue;
             };
             self.store(next).await;
-            // Before any host hears of the incarnation.
+            // Before any host receives the incarnation.
             let former = std::mem::replace(&mut self.serving, stop.child_token());
             self.call_servers.start(next, &self.serving).await;
             self.current.send_replace(next);

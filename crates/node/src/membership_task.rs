@@ -399,7 +399,8 @@ impl<const N: usize> InTurn<N> {
         }
     }
 
-    /// The next message, with the place of its subscription; pending forever once the bus is closed.
+    /// The next message, with the place of its subscription; pending forever once the bus is
+    /// closed.
     async fn next(&mut self) -> (usize, weft_bus::Message) {
         poll_fn(|context| {
             for turn in 0..N {

@@ -195,8 +195,8 @@ impl Controller {
             .await
     }
 
-    /// Replaces the owners of the lattice's routes. An app serves the routes that it owns, and those
-    /// that no desired app has.
+    /// Replaces the owners of the lattice's routes. An app serves the routes that it owns, and
+    /// those that no desired app has.
     ///
     /// # Errors
     /// If the host is stopping.

@@ -300,7 +300,7 @@ impl Mesh {
         self
     }
 
-    /// Asks the lattice for another process with this host's identity. Such a process, as one on a
+    /// Requests a sign of another process with this host's identity. Such a process, as one on a
     /// copy of the data directory, refuses the start. With `takeover` this process gets a later
     /// incarnation than the other one, which thereby is superseded. Without a bus there is no
     /// answer; then the later of both processes supersedes the other once they meet.

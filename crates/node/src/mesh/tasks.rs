@@ -40,8 +40,8 @@ pub(super) struct TaskOutputs {
 }
 
 impl Mesh {
-    /// Spawns the servers of calls, channels and claim checks, the task that renews the incarnation,
-    /// and the health probe.
+    /// Spawns the servers of calls, channels and claim checks, the task that renews the
+    /// incarnation, and the health probe.
     pub(super) async fn spawn_call_tasks(
         &mut self,
         server: Arc<dyn CallServer>,

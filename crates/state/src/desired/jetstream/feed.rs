@@ -4,9 +4,9 @@
 //! A feed that lost a message is not repaired but opened again, from the beginning: a loss is rare,
 //! and a new feed also shows a stream that was replaced in the meantime.
 //!
-//! A server sends nothing when an operator purges the stream, or removes single messages from it. So
-//! a feed compares the number of messages now and then with the records that it has sent, and opens
-//! again if some are lost.
+//! A server sends nothing when an operator purges the stream, or removes single messages from it.
+//! So a feed compares the number of messages now and then with the records that it has sent, and
+//! opens again if some are lost.
 
 use std::collections::HashSet;
 use std::pin::pin;
@@ -27,8 +27,8 @@ const FEED_INACTIVE_MAX: Duration = Duration::from_secs(30);
 /// after its return.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_secs(1);
 
-/// The mean time between two audits of a feed: a small request each, of every host. Other hosts join
-/// the lattice meanwhile, and a lost record is missing for them.
+/// The mean time between two audits of a feed: a small request each, of every host. Other hosts
+/// join the lattice meanwhile, and a lost record is missing for them.
 const AUDIT_EVERY: Duration = Duration::from_secs(20);
 
 /// The reason why a feed has ended.
@@ -110,10 +110,11 @@ async fn next_audit(kv: &KvBucket) -> Option<StreamState> {
     state.ok()
 }
 
-/// A pause between a half and one and a half of [`AUDIT_EVERY`], so that hosts do not ask at once.
+/// A pause between a half and one and a half of [`AUDIT_EVERY`], so that hosts do not send their
+/// requests at once.
 fn audit_pause() -> Duration {
     let mut random = [0];
-    // Without randomness, all hosts ask at once.
+    // Without randomness, all hosts send them at once.
     let _ = getrandom::fill(&mut random);
     AUDIT_EVERY / 2 + AUDIT_EVERY * u32::from(random[0]) / u32::from(u8::MAX)
 }
