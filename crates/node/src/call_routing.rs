@@ -24,12 +24,13 @@ use crate::unplaceable::UnplaceableWatch;
 pub(super) const HOST_WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// The first pause before a call is sent again to hosts that had no responders, or after the bus
-/// was lost, while the bus is up; doubles up to [`RETRY_PAUSE_MAX`]. A server takes that long to put
-/// the subscriptions of a returning host into force.
+/// was lost, while the bus is up; doubles up to [`RETRY_PAUSE_MAX`]. A server takes that long to
+/// put the subscriptions of a returning host into force.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(25);
 
 /// The longest such pause: short beside the second within which a call is expected to continue
-/// after a return of the bus, while all waiting calls together send some thousand requests a second.
+/// after a return of the bus, while all waiting calls together send some thousand requests a
+/// second.
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// The most calls of this host that wait for a host at once; further ones fail at once. Each holds

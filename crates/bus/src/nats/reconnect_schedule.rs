@@ -78,7 +78,7 @@ mod tests {
         let lost_after = [0, 1, 25, 140];
         let attempts = lost_after.map(|milliseconds| {
             let schedule = schedule.clone();
-            tokio::spawn(async move {
+            async move {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 let mut times = Vec::new();
                 for attempt in 1..20 {
@@ -86,12 +86,9 @@ mod tests {
                     times.push(Instant::now());
                 }
                 times
-            })
+            }
         });
-        let mut times = Vec::new();
-        for each in attempts {
-            times.push(each.await.expect("the task ends"));
-        }
+        let times = futures_util::future::join_all(attempts).await;
         let last = *times[0].last().expect("there are attempts");
         let settled = last - 5 * RECONNECT_PAUSE_MAX;
         let late = |times: &[Instant]| -> Vec<Instant> {
