@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use weft_bus::nats::{self, NatsOptions};
-use weft_bus::{Lane, Scope, Status};
+use weft_bus::{Lane, Outage, OutageKind, Scope, Status};
 use weft_control::rows::PlacementRow;
 use weft_control::{ADMIN_ADDRESS_DEFAULT, Client, ClientError, ErrorCode, bus_rpc, token};
 use weft_lattice_config::ComponentName;
@@ -44,7 +44,7 @@ pub(crate) async fn client(options: &HostOptions) -> Result<Client, Failure> {
 
 /// Connects over the bus to the first host of the lattice that replies.
 async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> {
-    let servers = nats.servers.join(",");
+    let servers = nats.shown_servers();
     let unusable = |error: &dyn Error| {
         let message = format!("cannot search for lattice `{lattice}` on NATS servers `{servers}`");
         Failure::new(Kind::Input, message).caused_by(error)
@@ -54,12 +54,15 @@ async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> 
     let bus = bus.map_err(|error| unusable(&error))?.lane(Lane::Control);
     let until = Instant::now() + DISCOVERY_TIMEOUT;
     let mut status = bus.status();
-    let connected = status.wait_for(Status::is_connected);
-    if timeout_at(until, connected).await.is_err() {
-        let seconds = DISCOVERY_TIMEOUT.as_secs();
-        let message = format!("cannot connect to NATS servers `{servers}` within {seconds} s");
-        return Err(Failure::new(Kind::Host, message)
-            .or_help("give the servers of the lattice, as in `--nats nats://127.0.0.1:4222`"));
+    // A login that is rejected now is not accepted later.
+    let is_decided = |status: &Status| {
+        status.is_connected() || status.outage().is_some_and(Outage::is_rejection)
+    };
+    let decided = timeout_at(until, status.wait_for(is_decided)).await;
+    let is_connected = matches!(&decided, Ok(Ok(status)) if status.is_connected());
+    drop(decided);
+    if !is_connected {
+        return Err(no_connection(&servers, status.borrow().outage()));
     }
     let host = bus_rpc::discover(&bus, until).await.map_err(|error| {
         let message = format!("no host of lattice `{lattice}` replied on NATS servers `{servers}`");
@@ -69,6 +72,28 @@ async fn any_host(lattice: &str, nats: &NatsOptions) -> Result<Client, Failure> 
         )
     })?;
     Client::over_bus(bus, host).map_err(|error| unusable(&error))
+}
+
+/// The failure of a command without a connection to NATS.
+fn no_connection(servers: &str, outage: Option<&Outage>) -> Failure {
+    let help = match outage.map(Outage::kind) {
+        Some(OutageKind::Login) => {
+            "log in with `--nats-user`, `--nats-token`, `--nats-nkey`, `--nats-creds` or `--nats-cert`"
+        }
+        Some(OutageKind::Tls) => {
+            "give the authority of the servers with `--nats-ca`, and a client certificate with \
+             `--nats-cert` and `--nats-key` if they require one"
+        }
+        Some(OutageKind::Unreachable) | None => {
+            "give the servers of the lattice, as in `--nats nats://127.0.0.1:4222`"
+        }
+    };
+    let message = format!("cannot connect to NATS servers `{servers}`");
+    let failure = Failure::new(Kind::Host, message).or_help(help);
+    match outage {
+        Some(outage) => failure.caused_by(outage),
+        None => failure,
+    }
 }
 
 /// Reads the admin address that a host recorded in its data directory.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
-use weft_bus::nats::{NatsOptions, TlsOptions};
+use weft_bus::nats::{Login, NatsOptions, TlsIdentity, TlsOptions};
 use weft_control::check_host_name;
 use weft_host::MeshConfig;
 use weft_membership::message::MAX_HOST_NAME_BYTES;
@@ -15,8 +15,9 @@ use weft_state::buckets::BucketOptions;
 
 use crate::failure::{Failure, Kind};
 
-/// The log filter if `WEFT_LOG` is not set.
-const LOG_FILTER_DEFAULT: &str = "info,weft=info";
+/// The log filter if `WEFT_LOG` is not set. The NATS client logs each failed attempt of each
+/// connection; hosts log each reason once themselves.
+const LOG_FILTER_DEFAULT: &str = "info,weft=info,async_nats=off";
 
 /// The host name if the name of the machine is missing or unusable.
 const HOST_NAME_DEFAULT: &str = "local";
@@ -78,28 +79,89 @@ pub(crate) struct LatticeOptions {
 /// The options to authenticate to NATS servers and to verify them.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NatsAccess {
-    /// Authenticate to NATS with this credentials file, as written by `nsc`
+    /// Log in to NATS as this user, with the password of `--nats-password`
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "WEFT_NATS_USER",
+        hide_env_values = true,
+        conflicts_with_all = ["nats_token", "nats_nkey", "nats_creds"]
+    )]
+    nats_user: Option<String>,
+    /// Log in to NATS with this password; other users of the machine cannot see the variable
+    #[arg(
+        long,
+        value_name = "PASSWORD",
+        env = "WEFT_NATS_PASSWORD",
+        hide_env_values = true
+    )]
+    nats_password: Option<String>,
+    /// Log in to NATS with this token; other users of the machine cannot see the variable
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "WEFT_NATS_TOKEN",
+        hide_env_values = true,
+        conflicts_with_all = ["nats_nkey", "nats_creds"]
+    )]
+    nats_token: Option<String>,
+    /// Log in to NATS with the nkey whose seed is in this file
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "nats",
+        conflicts_with = "nats_creds"
+    )]
+    nats_nkey: Option<PathBuf>,
+    /// Log in to NATS with this credentials file, as written by `nsc`
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_creds: Option<PathBuf>,
     /// Verify NATS servers with the CA certificates (PEM) in this file; enables TLS
     #[arg(long, value_name = "FILE", requires = "nats")]
     nats_ca: Option<PathBuf>,
+    /// Present the client certificate (PEM) in this file to NATS servers; enables TLS
+    #[arg(long, value_name = "FILE", requires_all = ["nats", "nats_key"])]
+    nats_cert: Option<PathBuf>,
+    /// Use the private key (PEM) in this file for `--nats-cert`
+    #[arg(long, value_name = "FILE", requires_all = ["nats", "nats_cert"])]
+    nats_key: Option<PathBuf>,
+    /// Store data on the servers of this JetStream domain, for a leaf node without JetStream
+    #[arg(long, value_name = "DOMAIN", requires = "nats")]
+    nats_domain: Option<String>,
 }
 
 impl NatsAccess {
     /// Builds the options for a connection of this name to these servers.
     fn options(&self, servers: &[String], name: &str) -> NatsOptions {
-        let tls = self.nats_ca.clone().map(|ca| TlsOptions {
-            ca: Some(ca),
-            identity: None,
-        });
         NatsOptions {
             servers: servers.to_vec(),
-            creds: self.nats_creds.clone(),
-            tls,
+            login: self.login(),
+            tls: self.tls(),
+            jetstream_domain: self.nats_domain.clone(),
             name: name.to_owned(),
-            ..NatsOptions::default()
         }
+    }
+
+    /// The login; the options for it exclude each other.
+    fn login(&self) -> Option<Login> {
+        let password = || self.nats_password.clone().unwrap_or_default();
+        let user = self.nats_user.clone().map(|user| Login::Password {
+            user,
+            password: password(),
+        });
+        let token = || self.nats_token.clone().map(Login::Token);
+        let nkey = || self.nats_nkey.clone().map(Login::NkeyFile);
+        let creds = || self.nats_creds.clone().map(Login::Credentials);
+        user.or_else(token).or_else(nkey).or_else(creds)
+    }
+
+    fn tls(&self) -> Option<TlsOptions> {
+        let (cert, key) = (self.nats_cert.clone(), self.nats_key.clone());
+        let tls = TlsOptions {
+            ca: self.nats_ca.clone(),
+            identity: cert.zip(key).map(|(cert, key)| TlsIdentity { cert, key }),
+        };
+        (tls != TlsOptions::default()).then_some(tls)
     }
 }
 
@@ -185,13 +247,20 @@ pub(crate) struct NamedHostOptions {
 }
 
 /// The options that select a host: their `clap` ids and their names on the command line.
-const NAMING: [(&str, &str); 6] = [
+const NAMING: [(&str, &str); 13] = [
     ("admin", "--admin"),
     ("data_dir", "--data-dir"),
     ("nats", "--nats"),
     ("lattice", "--lattice"),
+    ("nats_user", "--nats-user"),
+    ("nats_password", "--nats-password"),
+    ("nats_token", "--nats-token"),
+    ("nats_nkey", "--nats-nkey"),
     ("nats_creds", "--nats-creds"),
     ("nats_ca", "--nats-ca"),
+    ("nats_cert", "--nats-cert"),
+    ("nats_key", "--nats-key"),
+    ("nats_domain", "--nats-domain"),
 ];
 
 impl Args for NamedHostOptions {

@@ -31,5 +31,6 @@ pub use raw_nats::{RawMessage, RawNats};
 pub use wait::{PATIENCE, eventually};
 pub use weft_harness::{Process, free_address, http, pause};
 pub use weft_testkit::nats_server::{
-    NatsServer, start_nats, start_nats_with, start_nats_without_jetstream,
+    HUB_DOMAIN, NatsServer, start_leaf_and_hub, start_nats, start_nats_with,
+    start_nats_without_jetstream,
 };

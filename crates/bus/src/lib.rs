@@ -28,9 +28,11 @@ mod inflight;
 mod late_reply;
 pub mod local;
 pub mod nats;
+mod outage;
 mod queue;
 pub mod subject;
 
+pub use outage::{Outage, OutageKind};
 pub use queue::{Bounds, Subscription};
 pub use subject::{Part, Pattern, Scope, Subject, SubjectError};
 
@@ -122,8 +124,8 @@ pub enum Status {
     Disconnected {
         /// By this host's clock.
         since: Instant,
-        /// The error of the last attempt, if there was one.
-        reason: Option<std::sync::Arc<str>>,
+        /// The reason of the last failed attempt, if there was one.
+        reason: Option<Outage>,
     },
 }
 
@@ -132,6 +134,15 @@ impl Status {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         matches!(self, Self::Connected { .. })
+    }
+
+    /// The reason of the last failed attempt to connect, while disconnected.
+    #[must_use]
+    pub fn outage(&self) -> Option<&Outage> {
+        match self {
+            Self::Connected { .. } => None,
+            Self::Disconnected { reason, .. } => reason.as_ref(),
+        }
     }
 }
 

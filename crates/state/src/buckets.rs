@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use weft_bus::nats::{Connection, JetStreamConnection};
-use weft_bus::{Scope, Status};
+use weft_bus::{Outage, Scope, Status};
 
 /// The longest wait for a request to JetStream: longer than the election of a leader, which takes
 /// some four seconds at worst. Callers that wait longer have a deadline of their own.
@@ -67,11 +67,15 @@ pub enum BucketError {
     Unavailable {
         /// The name of the bucket on the servers.
         bucket: String,
+        /// The reason why the connection is down, if it is.
+        #[source]
+        source: Option<Outage>,
     },
     /// No reachable server has JetStream enabled.
     #[error(
         "no NATS server within reach offers JetStream, which bucket `{bucket}` needs; start one with \
-         `nats-server -js`, or with a `jetstream {{}}` block in its configuration"
+         `nats-server -js`, or with a `jetstream {{}}` block in its configuration; on a leaf node, \
+         name the domain of its hub with `--nats-domain`"
     )]
     NoJetStream {
         /// The name of the bucket on the servers.
@@ -169,9 +173,12 @@ impl BackingStream {
         config: stream::Config,
         options: &BucketOptions,
     ) -> Self {
-        let context = ContextBuilder::new()
-            .timeout(STORE_WAIT_MAX)
-            .build(store.connection().client().clone());
+        let client = store.connection().client().clone();
+        let builder = ContextBuilder::new().timeout(STORE_WAIT_MAX);
+        let context = match store.domain() {
+            Some(domain) => builder.domain(domain).build(client),
+            None => builder.build(client),
+        };
         let config = stream::Config {
             num_replicas: options.replicas,
             storage: match options.storage {
@@ -198,6 +205,15 @@ impl BackingStream {
 
     pub(crate) fn store(&self) -> &JetStreamConnection {
         &self.store
+    }
+
+    /// The subject on which to publish to a subject of the stream. Leaf nodes with a domain of
+    /// their own do not pass `$KV.…` on, so the domain of the stream is part of it.
+    pub(crate) fn publish_subject(&self, subject: String) -> String {
+        match self.store.domain() {
+            Some(domain) => format!("$JS.{domain}.API.{subject}"),
+            None => subject,
+        }
     }
 
     pub(crate) fn bucket(&self) -> &str {
@@ -256,8 +272,10 @@ impl BackingStream {
     }
 
     pub(crate) fn unavailable(&self) -> BucketError {
-        let bucket = self.bucket.clone();
-        BucketError::Unavailable { bucket }
+        BucketError::Unavailable {
+            bucket: self.bucket.clone(),
+            source: self.connection().status().borrow().outage().cloned(),
+        }
     }
 
     pub(crate) fn rejected(&self, source: impl Into<Box<dyn Error + Send + Sync>>) -> BucketError {

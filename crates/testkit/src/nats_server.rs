@@ -25,6 +25,20 @@ pub fn start_nats_without_jetstream() -> NatsServer {
     start("", false)
 }
 
+/// The domain of [`start_leaf_and_hub`].
+pub const HUB_DOMAIN: &str = "hub";
+
+/// Starts a server with JetStream under [`HUB_DOMAIN`], and a leaf node of it without JetStream.
+/// Returns the leaf node first.
+pub fn start_leaf_and_hub() -> (NatsServer, NatsServer) {
+    let listen = free_address().unwrap();
+    let hub = start_nats_with(&format!(
+        "server_name: hub\njetstream {{ domain: {HUB_DOMAIN} }}\nleafnodes {{ listen: \"{listen}\" }}"
+    ));
+    let remote = format!("leafnodes {{ remotes: [ {{ url: \"nats://{listen}\" }} ] }}");
+    (start(&format!("server_name: leaf\n{remote}"), false), hub)
+}
+
 fn start(configuration: &str, has_jetstream: bool) -> NatsServer {
     let mut starts = 1;
     loop {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 use weft_bus::SubjectError;
-use weft_bus::nats::{NatsError, NatsOptions, TlsIdentity, TlsOptions};
+use weft_bus::nats::{Login, NatsError, NatsOptions, TlsIdentity, TlsOptions};
 use weft_provider::{ConfigProblem, Context};
 use weft_state::buckets::{BucketError, BucketOptions, Storage, server_name_part};
 use weft_state::kv::BUCKET_NAME_BYTES_MAX;
@@ -19,7 +19,11 @@ pub(crate) struct NatsConfig {
     pub(crate) servers: Vec<String>,
     creds: Option<PathBuf>,
     nkey_file: Option<PathBuf>,
+    user: Option<String>,
+    password_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
     tls: Option<TlsConfig>,
+    domain: Option<String>,
     bucket: Option<String>,
     replicas: Replicas,
     storage: StorageConfig,
@@ -90,7 +94,10 @@ impl NatsConfig {
         let needs_servers = [
             ("creds", self.creds.as_ref().map(file)),
             ("nkey-file", self.nkey_file.as_ref().map(file)),
+            ("user", self.user.clone()),
+            ("token-file", self.token_file.as_ref().map(file)),
             ("tls", self.tls.as_ref().map(|_| "…".to_owned())),
+            ("domain", self.domain.clone()),
         ];
         for (key, given) in needs_servers {
             if let (true, Some(given)) = (self.servers.is_empty(), given) {
@@ -99,14 +106,26 @@ impl NatsConfig {
                 return Err(ConfigProblem::invalid(context, key, &given, &expected));
             }
         }
-        if let (Some(creds), Some(_)) = (&self.creds, &self.nkey_file) {
-            let expected = "either `creds` or `nkey-file`";
-            return Err(ConfigProblem::invalid(
-                context,
-                "creds",
-                &file(creds),
-                &expected,
-            ));
+        let logins = [
+            ("creds", self.creds.as_ref().map(file)),
+            ("nkey-file", self.nkey_file.as_ref().map(file)),
+            ("user", self.user.clone()),
+            ("token-file", self.token_file.as_ref().map(file)),
+        ];
+        let mut given = logins
+            .into_iter()
+            .filter_map(|(key, given)| Some((key, given?)));
+        if let (Some((key, given)), Some((other, _))) = (given.next(), given.next()) {
+            let expected = format!("either `{key}` or `{other}`");
+            return Err(ConfigProblem::invalid(context, key, &given, &expected));
+        }
+        if self.user.is_some() != self.password_file.is_some() {
+            let (key, given) = match (&self.user, &self.password_file) {
+                (Some(user), _) => ("user", user.clone()),
+                (None, path) => ("password-file", path.as_ref().map(file).unwrap_or_default()),
+            };
+            let expected = "both `user` and `password-file`, or neither";
+            return Err(ConfigProblem::invalid(context, key, &given, &expected));
         }
         if let Some(TlsConfig { cert, key, .. }) = &self.tls
             && cert.is_some() != key.is_some()
@@ -161,15 +180,28 @@ impl NatsConfig {
         }
     }
 
+    async fn login(&self) -> Result<Option<Login>, NatsError> {
+        if let Some(path) = &self.creds {
+            return Ok(Some(Login::Credentials(path.clone())));
+        }
+        if let Some(path) = &self.nkey_file {
+            return Ok(Some(Login::NkeyFile(path.clone())));
+        }
+        if let Some(path) = &self.token_file {
+            return Ok(Some(Login::Token(read_secret("a token", path).await?)));
+        }
+        if let (Some(user), Some(path)) = (&self.user, &self.password_file) {
+            let (user, password) = (user.clone(), read_secret("a password", path).await?);
+            return Ok(Some(Login::Password { user, password }));
+        }
+        Ok(None)
+    }
+
     /// Returns the options to connect to the configured servers, with this host's name.
     pub(crate) async fn nats_options(&self, host: &str) -> Result<NatsOptions, StartError> {
         Ok(NatsOptions {
             servers: self.servers.clone(),
-            creds: self.creds.clone(),
-            nkey: match &self.nkey_file {
-                Some(path) => Some(read_seed(path).await?),
-                None => None,
-            },
+            login: self.login().await?,
             tls: self.tls.as_ref().map(|tls| TlsOptions {
                 ca: tls.ca.clone(),
                 identity: tls
@@ -178,16 +210,18 @@ impl NatsConfig {
                     .zip(tls.key.clone())
                     .map(|(cert, key)| TlsIdentity { cert, key }),
             }),
+            jetstream_domain: self.domain.clone(),
             name: host.to_owned(),
         })
     }
 }
 
-async fn read_seed(path: &PathBuf) -> Result<String, NatsError> {
+/// Reads a file with a secret; a line break at its end does not count.
+async fn read_secret(what: &'static str, path: &PathBuf) -> Result<String, NatsError> {
     match tokio::fs::read_to_string(path).await {
-        Ok(text) => Ok(text.trim().to_owned()),
+        Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(source) => Err(NatsError::File {
-            what: "the seed of an nkey",
+            what,
             path: path.clone(),
             source,
         }),

@@ -90,7 +90,9 @@ impl Connections {
         let scope = Scope::new(lattice).map_err(StartError::Lattice)?;
         let connection = JetStreamConnection::connect(scope, &options, PURPOSE).await?;
         if !connection.connected_within(CONNECT_WAIT_MAX).await {
+            let reason = connection.outage().map(|outage| outage.to_string());
             tracing::warn!(
+                reason,
                 "cannot reach the servers of a key-value store yet; reconnecting until they are available"
             );
         }

@@ -21,7 +21,8 @@ use weft_keyvalue_nats::{BATCH_WAIT_MAX, Lattice, NatsFactory, OPERATION_WAIT_MA
 use weft_provider::keyvalue::{Bucket, CasOutcome, KeyValue};
 use weft_provider::{Capability, Context, Factory, LinkContext, Provider, Settings};
 use weft_testkit::nats_server::{
-    NatsServer, free_addresses, start_nats, start_nats_with, start_nats_without_jetstream,
+    HUB_DOMAIN, NatsServer, free_addresses, start_leaf_and_hub, start_nats, start_nats_with,
+    start_nats_without_jetstream,
 };
 
 /// Timeout for an expected state: the servers of a cluster elect their leaders first.
@@ -123,6 +124,84 @@ fn it_passes_the_conformance_checks_in_memory() {
         let settings = settings(&json!({ "storage": "memory" }));
         bind(host.make(&shop(), &settings).await.unwrap().as_ref())
     });
+}
+
+/// A host of the lattice `test` on a leaf node.
+fn host_on_leaf(leaf: &NatsServer) -> NatsFactory {
+    NatsFactory::new(Some(Lattice {
+        name: "test".to_owned(),
+        nats: NatsOptions {
+            servers: vec![leaf.url()],
+            name: "host".to_owned(),
+            jetstream_domain: Some(HUB_DOMAIN.to_owned()),
+            ..NatsOptions::default()
+        },
+    }))
+}
+
+/// Opens a bucket once the leaf node has reached its hub.
+async fn open_on_leaf(host: &NatsFactory, config: &Value) -> Arc<dyn Bucket> {
+    let settings = settings(config);
+    let mut opened = None;
+    until("the leaf node has reached its hub", async || {
+        opened = host.make(&shop(), &settings).await.ok();
+        opened.is_some()
+    })
+    .await;
+    let provider = opened.expect("the provider started");
+    bind(provider.as_ref()).open("bucket").await.unwrap()
+}
+
+#[tokio::test]
+async fn hosts_on_a_leaf_node_share_the_bucket_of_its_hub() {
+    let (leaf, hub) = start_leaf_and_hub();
+    let on_leaf = open_on_leaf(&host_on_leaf(&leaf), &json!({})).await;
+    // Another host names servers and domain itself.
+    let config = json!({ "servers": [leaf.url()], "domain": HUB_DOMAIN });
+    let configured = open_on_leaf(&host(&leaf), &config).await;
+    let on_hub = open(&host(&hub)).await;
+    assert_eq!(on_leaf.get("key").await, Ok(None));
+    on_leaf.set("key", bytes("1")).await.unwrap();
+    for bucket in [&on_hub, &on_leaf, &configured] {
+        assert_eq!(bucket.get("key").await, Ok(Some(bytes("1"))));
+        bucket.increment("counter", 1).await.unwrap();
+        let mut keys = bucket.list_keys(None).await.unwrap().keys;
+        keys.sort();
+        assert_eq!(keys, ["counter", "key"]);
+    }
+    assert_eq!(on_leaf.increment("counter", 0).await, Ok(3));
+    on_leaf.delete("key").await.unwrap();
+    assert_eq!(on_hub.get("key").await, Ok(None));
+}
+
+#[tokio::test]
+async fn every_form_of_login_opens_a_bucket() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let password = file("password", "secret\n");
+    let token = file("token", "secret\n");
+    for (authorization, config) in [
+        (
+            "user: shop, password: secret",
+            json!({ "user": "shop", "password-file": password }),
+        ),
+        ("token: secret", json!({ "token-file": token })),
+        ("token: secret", json!({})),
+    ] {
+        let nats = start_nats_with(&format!("authorization {{ {authorization} }}"));
+        let mut config = settings(&config);
+        let server = match config.is_empty() {
+            true => nats.url().replace("nats://", "nats://secret@"),
+            false => nats.url(),
+        };
+        config.insert("servers".to_owned(), json!([server]));
+        let bucket = open_as(&host(&nats), &shop(), &Value::Object(config)).await;
+        bucket.set("key", bytes("value")).await.unwrap();
+    }
 }
 
 #[tokio::test]

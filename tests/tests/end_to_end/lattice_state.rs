@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 use weft_tests::http::{Request, Response};
 use weft_tests::{
-    Files, NatsServer, Options, PATIENCE, Weft, eventually, start_nats,
-    start_nats_without_jetstream,
+    Files, HUB_DOMAIN, NatsServer, Options, PATIENCE, Weft, eventually, start_leaf_and_hub,
+    start_nats, start_nats_without_jetstream,
 };
 
 use crate::lattice::host;
@@ -183,4 +183,24 @@ fn a_deploy_says_what_the_store_lacks() {
     );
     // With a mistake in the settings a host of a lattice refuses as well, though another one may run it.
     check(&joined, "replica: 3", &["unknown field `replica`"]);
+}
+
+#[test]
+fn hosts_on_a_leaf_node_deploy_and_store_on_the_servers_of_its_hub() {
+    let (leaf, hub) = start_leaf_and_hub();
+    let url = leaf.url();
+    let lattice = ["--nats", &url, "--lattice", "test", "--label", "zone=a"];
+    let on_leaf = Weft::start(&Options {
+        arguments: &[&lattice[..], &["--nats-domain", HUB_DOMAIN]].concat(),
+        ..Options::default()
+    });
+    let on_hub = host(&hub, "zone=b");
+    on_leaf.wait_for_ready(2);
+    on_leaf.deploy(&manifest()).expect_code(0);
+    for host in [&on_leaf, &on_hub] {
+        wait_for_answer(host, "/orders");
+    }
+    let placed = order(&on_leaf, "teapot");
+    placed.expect(201, &[]);
+    assert_eq!(on_hub.fetch("/orders/1").json(), placed.json());
 }

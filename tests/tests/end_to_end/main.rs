@@ -26,6 +26,7 @@ mod lattice_records;
 mod lattice_state;
 mod limits;
 mod links;
+mod nats_login;
 mod operating;
 mod providers;
 mod readiness;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::faults::{Arrival, FaultPlan, HostNumber, Order, RandomSource};
 use crate::inflight::{InflightRequests, Outcome};
 use crate::queue::QueueSender;
-use crate::{Gap, Message, Pattern, Scope, Status, Subject};
+use crate::{Gap, Message, Outage, Pattern, Scope, Status, Subject};
 
 /// Decides whether a message from one host to another (by name) is delivered now that it arrives. A
 /// refused message is lost. Called with the network locked, so it must not use the network.
@@ -302,7 +302,7 @@ impl Router {
         endpoint.inflight.fail_before(endpoint.generation);
         endpoint.status.send_replace(Status::Disconnected {
             since: Instant::now(),
-            reason: Some(Arc::from("disconnected by the test")),
+            reason: Some(Outage::in_process("disconnected by the test")),
         });
     }
 }

@@ -11,16 +11,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::attempts::Attempts;
 use super::batch::{Destination, Outgoing};
 use super::dispatch::{Dispatcher, Target};
-use super::reconnect_schedule::ReconnectSchedule;
 use super::send_queue::{self, SendTask};
-use super::{NatsError, NatsOptions, options, supervisor};
+use super::{NatsError, NatsOptions, login, options, supervisor};
 use crate::inflight::{ANY_GENERATION, InflightRequest, InflightRequests, Outcome};
 use crate::queue::{self, Source};
 use crate::{
-    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, OnLoss, PUBLISH_WAIT_MAX, Pattern, PublishError,
-    RequestError, Scope, Status, Subject, Subscription,
+    Bounds, CONFIRM_WAIT_MAX, FlushError, Gap, OnLoss, Outage, PUBLISH_WAIT_MAX, Pattern,
+    PublishError, RequestError, Scope, Status, Subject, Subscription,
 };
 
 /// Length of the random part of an inbox name: long enough that two hosts never share one.
@@ -44,6 +44,7 @@ pub(super) struct Shared {
     /// The dispatchers of all subscriptions, to mark gaps and to end them.
     dispatchers: Mutex<Vec<Weak<Dispatcher>>>,
     inbox_dispatcher: Mutex<Option<Arc<Dispatcher>>>,
+    attempts: Attempts,
     stopping: CancellationToken,
 }
 
@@ -54,8 +55,8 @@ pub(super) struct ClientEvents {
     changed: Notify,
     /// Number of messages dropped by the client, over all subscriptions.
     dropped: AtomicU64,
-    /// The last reported error.
-    reason: Mutex<Option<Arc<str>>>,
+    /// The reason of the last failed attempt to connect.
+    reason: Mutex<Option<Outage>>,
 }
 
 impl Connection {
@@ -63,20 +64,21 @@ impl Connection {
         scope: Scope,
         options: &NatsOptions,
         purpose: &'static str,
-        schedule: &ReconnectSchedule,
+        attempts: &Attempts,
         tasks: &TaskTracker,
         stopping: CancellationToken,
     ) -> Result<Self, NatsError> {
         let events = Arc::new(ClientEvents::default());
         let for_callback = events.clone();
-        let client = options::client(options, purpose, schedule)
+        let (addresses, login) = login::addresses(options)?;
+        let client = options::client(options, login.as_ref(), purpose, attempts, &events)
             .await?
             .custom_inbox_prefix(scope.inbox("client").trim_end_matches('.'))
             .event_callback(move |event| {
                 for_callback.record(event);
                 std::future::ready(())
             })
-            .connect(options::addresses(options)?)
+            .connect(addresses)
             .await
             .map_err(NatsError::Client)?;
         let (status, _) = watch::channel(Status::Disconnected {
@@ -101,6 +103,7 @@ impl Connection {
             events,
             dispatchers: Mutex::default(),
             inbox_dispatcher: Mutex::default(),
+            attempts: attempts.clone(),
             stopping,
         });
         let connection = Self { shared };
@@ -280,6 +283,10 @@ impl Shared {
         &self.events
     }
 
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
     pub(super) fn stopping(&self) -> &CancellationToken {
         &self.stopping
     }
@@ -378,9 +385,13 @@ impl ClientEvents {
             Event::SlowConsumer(_) => {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
-            Event::ServerError(error) => self.set_reason(&error.to_string()),
-            Event::ClientError(error) => self.set_reason(&error.to_string()),
-            Event::Connected
+            // Failures to connect are reported with more detail elsewhere.
+            // A login without the permissions that a host needs is not rejected at once.
+            Event::ServerError(error) => {
+                self.set_reason(Outage::of_server_error(&error.to_string()));
+            }
+            Event::ClientError(_)
+            | Event::Connected
             | Event::Disconnected
             | Event::LameDuckMode
             | Event::Draining
@@ -389,11 +400,12 @@ impl ClientEvents {
         self.changed.notify_one();
     }
 
-    fn set_reason(&self, reason: &str) {
-        *lock(&self.reason) = Some(reason.into());
+    pub(super) fn set_reason(&self, reason: Outage) {
+        *lock(&self.reason) = Some(reason);
+        self.changed.notify_one();
     }
 
-    pub(super) fn reason(&self) -> Option<Arc<str>> {
+    pub(super) fn reason(&self) -> Option<Outage> {
         lock(&self.reason).clone()
     }
 

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::attempts::Attempts;
 use super::connection::Connection;
-use super::reconnect_schedule::ReconnectSchedule;
 use super::{NatsError, NatsOptions};
-use crate::{Scope, Status};
+use crate::{Outage, Scope, Status};
 
 /// A connection to servers with JetStream, reconnected without a limit on attempts. A cheap handle;
 /// the connection closes when the last one is dropped.
@@ -25,6 +25,7 @@ pub struct JetStreamConnection {
 
 struct Shared {
     scope: Scope,
+    domain: Option<String>,
     connection: Connection,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -45,25 +46,29 @@ impl JetStreamConnection {
         options: &NatsOptions,
         purpose: &'static str,
     ) -> Result<Self, NatsError> {
-        let (schedule, tasks) = (ReconnectSchedule::default(), TaskTracker::new());
-        Self::open(scope, options, purpose, &schedule, &tasks).await
+        let (attempts, tasks) = (Attempts::default(), TaskTracker::new());
+        Self::open(scope, options, purpose, &attempts, &tasks).await
     }
 
     pub(super) async fn open(
         scope: Scope,
         options: &NatsOptions,
         purpose: &'static str,
-        schedule: &ReconnectSchedule,
+        attempts: &Attempts,
         tasks: &TaskTracker,
     ) -> Result<Self, NatsError> {
+        if let Some(domain) = &options.jetstream_domain {
+            check_domain(domain)?;
+        }
         let stopping = CancellationToken::new();
         let stop_on_drop = stopping.clone().drop_guard();
         let stop = stopping.clone();
-        let opened = Connection::open(scope.clone(), options, purpose, schedule, tasks, stop);
+        let opened = Connection::open(scope.clone(), options, purpose, attempts, tasks, stop);
         let connection = opened.await?;
         Ok(Self {
             shared: Arc::new(Shared {
                 scope,
+                domain: options.jetstream_domain.clone(),
                 connection,
                 tasks: tasks.clone(),
                 stopping,
@@ -81,10 +86,24 @@ impl JetStreamConnection {
         matches!(connected, Ok(Ok(_)))
     }
 
+    /// The reason of the last failed attempt to connect, while disconnected.
+    #[must_use]
+    pub fn outage(&self) -> Option<Outage> {
+        let status = self.shared.connection.status().borrow().clone();
+        status.outage().cloned()
+    }
+
     /// The lattice whose subjects carry the replies.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.shared.scope
+    }
+
+    /// The domain of JetStream, if it is not that of the connected server. For the buckets in
+    /// `weft-state`.
+    #[must_use]
+    pub fn domain(&self) -> Option<&str> {
+        self.shared.domain.as_deref()
     }
 
     /// The underlying connection. For the buckets in `weft-state`.
@@ -104,6 +123,16 @@ impl JetStreamConnection {
     pub fn stopping(&self) -> &CancellationToken {
         &self.shared.stopping
     }
+}
+
+/// Checks that a domain is one token, because it is a part of subjects.
+fn check_domain(domain: &str) -> Result<(), NatsError> {
+    let is_allowed = |c: char| !c.is_whitespace() && !c.is_control() && !".*>".contains(c);
+    if !domain.is_empty() && domain.chars().all(is_allowed) {
+        return Ok(());
+    }
+    let domain = domain.escape_debug().to_string();
+    Err(NatsError::Domain { domain })
 }
 
 impl fmt::Debug for JetStreamConnection {

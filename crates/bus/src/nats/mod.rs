@@ -14,18 +14,21 @@ use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use self::attempts::Attempts;
 pub use self::connection::Connection;
 pub(super) use self::dispatch::Dispatcher;
 pub use self::jetstream::JetStreamConnection;
 use self::lane_connections::LaneConnections;
-use self::reconnect_schedule::ReconnectSchedule;
+pub use self::login::Login;
 use super::{Bus, Lane, Scope, Status, Transport};
 
+mod attempts;
 mod batch;
 mod connection;
 mod dispatch;
 mod jetstream;
 mod lane_connections;
+mod login;
 mod options;
 mod reconnect_schedule;
 mod send_queue;
@@ -54,16 +57,30 @@ const CLOSE_WAIT_MAX: Duration = Duration::from_secs(2);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct NatsOptions {
     /// `nats://host:port` or `tls://host:port`, all of one cluster or supercluster. Further servers
-    /// that these announce are used as well.
+    /// that these announce are used as well. An address may contain the login:
+    /// `nats://user:password@host`, `nats://token@host`.
     pub servers: Vec<String>,
-    /// A credentials file, as written by `nsc`.
-    pub creds: Option<PathBuf>,
-    /// The seed of an nkey (`SU…`).
-    pub nkey: Option<String>,
+    /// The login, if it is not part of an address.
+    pub login: Option<Login>,
     /// TLS settings; a `tls://` address alone uses the system's root certificates.
     pub tls: Option<TlsOptions>,
+    /// The domain of the servers with JetStream, for hosts on a leaf node without it; `None` for
+    /// the servers that the host connects to.
+    pub jetstream_domain: Option<String>,
     /// The name of this host in the servers' connection lists.
     pub name: String,
+}
+
+impl NatsOptions {
+    /// The addresses for use in a message, without logins.
+    #[must_use]
+    pub fn shown_servers(&self) -> String {
+        let shown = self
+            .servers
+            .iter()
+            .map(|server| login::without_secret(server));
+        shown.collect::<Vec<_>>().join(",")
+    }
 }
 
 /// TLS settings of a connection.
@@ -99,9 +116,29 @@ pub enum NatsError {
         #[source]
         source: std::io::Error,
     },
-    /// Both credentials and an nkey were given; a host uses one of them.
-    #[error("both credentials and an nkey are set for NATS: remove one of them")]
-    TwoIdentities,
+    /// Two different logins were given; a host has one for all servers.
+    #[error(
+        "two logins are set for NATS, {one} and {other}: give one, as an option or in the address \
+         of each server"
+    )]
+    TwoLogins {
+        /// Form of the one login.
+        one: &'static str,
+        /// Form of the other one.
+        other: &'static str,
+    },
+    /// The seed of an nkey is malformed.
+    #[error("invalid seed of an nkey for NATS: expected 58 characters that begin with `SU`")]
+    Nkey,
+    /// The JetStream domain is not one token of a subject.
+    #[error(
+        "invalid JetStream domain `{domain}`: expected the `domain` of the server's `jetstream` \
+         block, without blanks, `.`, `*` and `>`"
+    )]
+    Domain {
+        /// The domain.
+        domain: String,
+    },
     /// A file is not readable.
     #[error("cannot read {what} for NATS from `{path}`")]
     File {
@@ -150,10 +187,10 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let tasks = TaskTracker::new();
     let stopping = CancellationToken::new();
     let stop_on_drop = stopping.clone().drop_guard();
-    let schedule = ReconnectSchedule::default();
+    let attempts = Attempts::default();
     let open = |purpose: &'static str| {
         let stop = stopping.clone();
-        Connection::open(scope.clone(), options, purpose, &schedule, &tasks, stop)
+        Connection::open(scope.clone(), options, purpose, &attempts, &tasks, stop)
     };
     let mut calls = Vec::with_capacity(CALL_CONNECTIONS);
     for _ in 0..CALL_CONNECTIONS {
@@ -162,7 +199,7 @@ pub async fn connect(scope: Scope, options: &NatsOptions) -> Result<Bus, NatsErr
     let control = vec![open("control").await?];
     let heartbeats = vec![open("heartbeats").await?];
     let jetstream =
-        JetStreamConnection::open(scope.clone(), options, "store", &schedule, &tasks).await?;
+        JetStreamConnection::open(scope.clone(), options, "store", &attempts, &tasks).await?;
     let of_lane = |connections| LaneConnections::new(connections, &tasks, &stopping);
     let shared = Shared {
         calls: of_lane(calls),
@@ -229,12 +266,11 @@ impl Connections {
 
 impl fmt::Debug for NatsOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the seed, and without the server addresses, which may contain passwords.
+        // Without the server addresses, which may contain passwords.
         formatter
             .debug_struct("NatsOptions")
             .field("name", &self.name)
-            .field("creds", &self.creds)
-            .field("has_nkey", &self.nkey.is_some())
+            .field("login", &self.login)
             .field("tls", &self.tls)
             .finish_non_exhaustive()
     }

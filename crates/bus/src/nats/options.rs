@@ -1,11 +1,16 @@
 //! Conversion of [`NatsOptions`] to the options of `async-nats`.
 
+use std::cmp::Reverse;
+use std::future::ready;
 use std::path::Path;
+use std::sync::Arc;
 
-use async_nats::{ConnectOptions, ServerAddr};
+use async_nats::{ConnectOptions, Server};
 
-use super::reconnect_schedule::ReconnectSchedule;
-use super::{CONNECT_WAIT_MAX, NatsError, NatsOptions, PING_INTERVAL, TlsOptions};
+use super::attempts::Attempts;
+use super::connection::ClientEvents;
+use super::{CONNECT_WAIT_MAX, Login, NatsError, NatsOptions, PING_INTERVAL, TlsOptions};
+use crate::Outage;
 
 /// Capacity of a connection's command queue. Each command is at most one payload, and twice as many
 /// messages are queued before them ([`send_queue`](super::send_queue)). With the default limit of 1
@@ -16,27 +21,16 @@ const COMMANDS_QUEUED_MAX: usize = 256;
 /// 8 MiB before it yields, which is 80,000 of the smallest messages.
 const CHANNEL_MESSAGES_MAX: usize = 128 << 10;
 
-/// The addresses of the servers.
-pub(super) fn addresses(options: &NatsOptions) -> Result<Vec<ServerAddr>, NatsError> {
-    if options.servers.is_empty() {
-        return Err(NatsError::NoServer);
-    }
-    let parse = |server: &String| {
-        server.parse().map_err(|source| NatsError::Server {
-            server: without_secret(server),
-            source,
-        })
-    };
-    options.servers.iter().map(parse).collect()
-}
-
-/// The options of one connection.
+/// The options of one connection. The reasons of failed attempts go to `events`, and into the log.
 pub(super) async fn client(
     options: &NatsOptions,
+    login: Option<&Login>,
     purpose: &str,
-    schedule: &ReconnectSchedule,
+    attempts: &Attempts,
+    events: &Arc<ClientEvents>,
 ) -> Result<ConnectOptions, NatsError> {
-    let schedule = schedule.clone();
+    let (schedule, attempts) = (attempts.schedule.clone(), attempts.clone());
+    let events = events.clone();
     let mut client = ConnectOptions::new()
         .name(format!("{} ({purpose})", options.name))
         .ping_interval(PING_INTERVAL)
@@ -45,20 +39,32 @@ pub(super) async fn client(
         .subscription_capacity(CHANNEL_MESSAGES_MAX)
         .retry_on_initial_connect()
         .max_reconnects(None)
-        .reconnect_delay_callback(move |attempt| schedule.pause(attempt));
-    client = match (&options.creds, &options.nkey) {
-        (Some(_), Some(_)) => return Err(NatsError::TwoIdentities),
-        (Some(path), None) => {
-            let read = client.credentials_file(path).await;
-            read.map_err(|source| file_error("credentials", path, source))?
-        }
-        (None, Some(seed)) => client.nkey(seed.clone()),
-        (None, None) => client,
-    };
+        .reconnect_delay_callback(move |attempt| schedule.pause(attempt))
+        // Called before each attempt; the client chooses the server itself.
+        .reconnect_to_server_callback(move |servers, _| {
+            if let Some(outage) = last_outage(&servers) {
+                attempts.log_failure(&outage);
+                events.set_reason(outage);
+            }
+            ready(None)
+        });
+    if let Some(login) = login {
+        client = login.apply(client).await?;
+    }
     match &options.tls {
         Some(tls) => with_tls(client, tls),
         None => Ok(client),
     }
+}
+
+/// The most telling reason of the last attempts: a mistake in the settings before a server that is
+/// down.
+fn last_outage(servers: &[Server]) -> Option<Outage> {
+    let outages = servers.iter().filter_map(|server| {
+        let address = format!("{}:{}", server.addr.host(), server.addr.port());
+        Some(Outage::of_error(&address, server.last_error.as_ref()?))
+    });
+    outages.min_by_key(|outage| Reverse(outage.kind()))
 }
 
 fn with_tls(client: ConnectOptions, tls: &TlsOptions) -> Result<ConnectOptions, NatsError> {
@@ -92,36 +98,15 @@ fn file_error(what: &'static str, path: &Path, source: std::io::Error) -> NatsEr
     }
 }
 
-/// The address for use in a message: the part before `@` may contain a password.
-fn without_secret(server: &str) -> String {
-    match server.rsplit_once('@') {
-        Some((_, host)) => format!("…@{host}"),
-        None => server.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn invalid_addresses_are_rejected_without_their_password() {
-        let options = |server: &str| NatsOptions {
-            servers: vec![server.to_owned()],
-            ..NatsOptions::default()
-        };
-        assert!(addresses(&options("nats://127.0.0.1:4222")).is_ok());
-        let error = addresses(&options("http://user:secret@host:1")).unwrap_err();
-        assert!(matches!(&error, NatsError::Server { server, .. } if server == "…@host:1"));
-        let none = addresses(&NatsOptions::default());
-        assert!(matches!(none, Err(NatsError::NoServer)));
-    }
 
     #[tokio::test]
     async fn missing_files_are_named() {
         let missing = std::path::PathBuf::from("/nowhere/at-all");
         let creds = NatsOptions {
-            creds: Some(missing.clone()),
+            login: Some(Login::Credentials(missing.clone())),
             ..NatsOptions::default()
         };
         let tls = NatsOptions {
@@ -132,9 +117,10 @@ mod tests {
             ..NatsOptions::default()
         };
         for options in [creds, tls] {
-            let error = client(&options, "test", &ReconnectSchedule::default())
-                .await
-                .err();
+            let (attempts, events) = (Attempts::default(), Arc::default());
+            let login = options.login.as_ref();
+            let client = client(&options, login, "test", &attempts, &events);
+            let error = client.await.err();
             assert!(matches!(error, Some(NatsError::File { path, .. }) if path == missing));
         }
     }

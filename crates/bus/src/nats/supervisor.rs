@@ -66,6 +66,11 @@ async fn step(shared: &Shared, last_generation: u64) -> u64 {
         };
         if echoed && shared.generation() == generation {
             set_connected(shared);
+        } else {
+            set_disconnected(shared);
+            if let Some(outage) = shared.events().reason() {
+                shared.attempts().log_failure(&outage);
+            }
         }
     }
     generation
@@ -73,6 +78,7 @@ async fn step(shared: &Shared, last_generation: u64) -> u64 {
 
 fn set_connected(shared: &Shared) {
     shared.events().clear_reason();
+    shared.attempts().log_success();
     let since = Instant::now();
     shared.status().send_replace(Status::Connected { since });
 }

@@ -1,6 +1,7 @@
 //! Behaviour specific to NATS: servers that are unavailable, hang or require authentication, and
 //! foreign clients.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::HeaderMap;
@@ -8,8 +9,8 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use tokio::time::Instant;
-use weft_bus::nats::{NatsOptions, connect};
-use weft_bus::{Bus, Pattern, RequestError, Scope, Status};
+use weft_bus::nats::{Login, NatsOptions, TlsIdentity, TlsOptions, connect};
+use weft_bus::{Bus, OutageKind, Pattern, RequestError, Scope, Status};
 
 use weft_testkit::bus::{connected, disconnected, options, soon, subject, test_deadline};
 use weft_testkit::nats_server::{NatsServer, start_nats, start_nats_with};
@@ -66,39 +67,182 @@ async fn a_hanging_server_counts_as_dead_within_seconds() {
     connected(&bus).await;
 }
 
-#[tokio::test]
-async fn a_rejected_host_reports_the_reason_and_keeps_trying() {
-    let server = start_nats_with("authorization { token: secret }");
-    let bus = host(&server).await;
-    let is_refused = |status: &Status| match status {
-        Status::Disconnected { reason, .. } => reason
-            .as_deref()
-            .is_some_and(|reason| reason.contains("authorization")),
-        Status::Connected { .. } => panic!("connected without the token"),
+/// A host with a login, which may not be connected yet.
+async fn host_with_login(server: &NatsServer, login: Option<Login>) -> Bus {
+    let options = NatsOptions {
+        login,
+        ..options(server, "a")
     };
-    soon(bus.status().wait_for(is_refused)).await.unwrap();
+    connect(Scope::new("test").unwrap(), &options)
+        .await
+        .unwrap()
 }
 
-#[tokio::test]
-async fn an_nkey_authenticates_the_host() {
-    let seed = "SUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM";
-    let public = nkey_public(seed);
-    let users = format!("authorization {{ users = [ {{ nkey: {public} }} ] }}");
-    let server = start_nats_with(&users);
-    let with_key = NatsOptions {
-        nkey: Some(seed.to_owned()),
-        ..options(&server, "a")
+/// Waits until a host is rejected, and returns the reason.
+async fn rejected(bus: &Bus) -> (OutageKind, String) {
+    let mut status = bus.status();
+    let is_decided = |status: &Status| {
+        status.is_connected() || status.outage().is_some_and(|it| it.is_rejection())
     };
-    let bus = connect(Scope::new("test").unwrap(), &with_key)
-        .await
-        .unwrap();
-    connected(&bus).await;
-    let shown = format!("{with_key:?}");
-    assert!(!shown.contains("SUACH"), "{shown}");
+    let status = soon(status.wait_for(is_decided)).await.unwrap();
+    let outage = status.outage().expect("the host is rejected");
+    (outage.kind(), outage.to_string())
 }
+
+const SEED: &str = "SUACH75SWCM5D2JMJM6EKLR2WDARVGZT4QC6LX3AGHSWOMVAKERABBBRWM";
 
 fn nkey_public(seed: &str) -> String {
     nkeys::KeyPair::from_seed(seed).unwrap().public_key()
+}
+
+#[tokio::test]
+async fn every_form_of_login_is_accepted_and_a_wrong_one_rejected_with_the_reason() {
+    let password = |password: &str| Login::Password {
+        user: "north".to_owned(),
+        password: password.to_owned(),
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let seed_file = |name: &str, seed: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, format!("{seed}\n")).unwrap();
+        Login::NkeyFile(path)
+    };
+    let other_seed = nkeys::KeyPair::new_user().seed().unwrap();
+    let nkey = format!("users = [ {{ nkey: {} }} ]", nkey_public(SEED));
+    for (users, right, wrong) in [
+        (
+            "token: secret",
+            Login::Token("secret".to_owned()),
+            Login::Token("wr0ng".to_owned()),
+        ),
+        (
+            "user: north, password: secret",
+            password("secret"),
+            password("wr0ng"),
+        ),
+        (
+            &nkey,
+            Login::Nkey(SEED.to_owned()),
+            Login::Nkey(other_seed.clone()),
+        ),
+        (
+            &nkey,
+            seed_file("right", SEED),
+            seed_file("wrong", &other_seed),
+        ),
+    ] {
+        let server = start_nats_with(&format!("authorization {{ {users} }}"));
+        let host = host_with_login(&server, Some(right)).await;
+        connected(&host).await;
+        for login in [None, Some(wrong)] {
+            let shown = format!("{login:?}");
+            let (kind, reason) = rejected(&host_with_login(&server, login).await).await;
+            assert_eq!(kind, OutageKind::Login, "{reason}");
+            assert!(reason.contains("authorization violation"), "{reason}");
+            for text in [shown, reason] {
+                assert!(!text.contains("wr0ng") && !text.contains("SUA"), "{text}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_in_the_address_is_used_and_never_shown() {
+    let server = start_nats_with("authorization { user: north, password: \"se/cr@t\" }");
+    for (user_info, is_right) in [("north:se%2Fcr%40t", true), ("north:wr0ng", false)] {
+        let address = server
+            .url()
+            .replace("nats://", &format!("nats://{user_info}@"));
+        let options = NatsOptions {
+            servers: vec![address],
+            ..options(&server, "a")
+        };
+        assert_eq!(options.shown_servers(), server.url());
+        let bus = connect(Scope::new("test").unwrap(), &options)
+            .await
+            .unwrap();
+        if is_right {
+            connected(&bus).await;
+        } else {
+            let (kind, reason) = rejected(&bus).await;
+            assert_eq!(kind, OutageKind::Login, "{reason}");
+            assert!(!reason.contains("wr0ng"), "{reason}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_without_the_permissions_of_a_host_is_rejected_with_the_reason() {
+    let users =
+        "users = [ { user: north, password: secret, permissions: { subscribe: \"nothing\" } } ]";
+    let server = start_nats_with(&format!("authorization {{ {users} }}"));
+    let login = Login::Password {
+        user: "north".to_owned(),
+        password: "secret".to_owned(),
+    };
+    let (kind, reason) = rejected(&host_with_login(&server, Some(login)).await).await;
+    assert_eq!(kind, OutageKind::Login);
+    assert!(reason.contains("Permissions Violation"), "{reason}");
+}
+
+/// A file of the test's certificates, whose README names them.
+fn certificate(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/certificates")
+        .join(name)
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_a_login_and_mistakes_in_tls_are_reported_as_such() {
+    let file = |name: &str| certificate(name).display().to_string();
+    let server = start_nats_with(&format!(
+        "tls {{ cert_file: \"{}\", key_file: \"{}\", ca_file: \"{}\", verify: true }}",
+        file("server.pem"),
+        file("server-key.pem"),
+        file("authority.pem"),
+    ));
+    let client = || {
+        Some(TlsIdentity {
+            cert: certificate("client.pem"),
+            key: certificate("client-key.pem"),
+        })
+    };
+    for (ca, identity, expected) in [
+        ("authority.pem", client(), None),
+        ("authority.pem", None, Some("ertificate")),
+        ("stranger.pem", client(), Some("certificate")),
+    ] {
+        let ca = Some(certificate(ca));
+        let options = NatsOptions {
+            tls: Some(TlsOptions { ca, identity }),
+            ..options(&server, "a")
+        };
+        let bus = connect(Scope::new("test").unwrap(), &options)
+            .await
+            .unwrap();
+        match expected {
+            None => connected(&bus).await,
+            Some(expected) => {
+                let (kind, reason) = rejected(&bus).await;
+                assert_eq!(kind, OutageKind::Tls, "{reason}");
+                assert!(reason.contains(expected), "{reason}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn tls_to_a_server_without_it_fails_with_the_reason() {
+    let server = start_nats();
+    let options = NatsOptions {
+        servers: vec![server.url().replace("nats://", "tls://")],
+        ..options(&server, "a")
+    };
+    let bus = connect(Scope::new("test").unwrap(), &options)
+        .await
+        .unwrap();
+    let (kind, reason) = rejected(&bus).await;
+    assert_eq!(kind, OutageKind::Tls, "{reason}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
+use weft_bus::Lane;
 use weft_control::rows::{ComponentRow, HostRow, ProviderRow, RouteRow};
 use weft_lattice_config::{App, Instances, Source};
 use weft_link::Protocol;
@@ -130,6 +131,9 @@ pub(super) fn hosts(
         own.status = status(own_view).to_owned();
         own.running = own_view.load.running.into();
         own.notes = notes(own_view, mesh.now());
+    }
+    if let Some(outage) = mesh.bus.lane(Lane::Control).status().borrow().outage() {
+        own.notes.push(outage.to_string());
     }
     let others = others.into_iter().map(|host| HostRow {
         lattice: lattice.clone(),

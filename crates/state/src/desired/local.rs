@@ -156,7 +156,10 @@ impl Bucket {
 
     fn unavailable(&self) -> BucketError {
         let bucket = self.name.clone();
-        BucketError::Unavailable { bucket }
+        BucketError::Unavailable {
+            bucket,
+            source: None,
+        }
     }
 
     /// The events after a position, in the order of their revisions, and the new position.

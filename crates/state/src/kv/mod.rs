@@ -301,10 +301,8 @@ impl KvBucket {
         key: &EntryKey,
         message: PublishMessage,
     ) -> Result<Revision, PublishFailure> {
-        let published = self
-            .stream
-            .context()
-            .send_publish(self.subject(key), message);
+        let subject = self.stream.publish_subject(self.subject(key));
+        let published = self.stream.context().send_publish(subject, message);
         // The connection may not accept the message, and the acknowledgement has a limit of its
         // own.
         let confirmed = async { published.await?.await };

@@ -53,6 +53,9 @@ impl Bucket {
 
     fn unavailable(&self) -> BucketError {
         let bucket = self.name.clone();
-        BucketError::Unavailable { bucket }
+        BucketError::Unavailable {
+            bucket,
+            source: None,
+        }
     }
 }

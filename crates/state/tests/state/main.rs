@@ -5,6 +5,7 @@
 
 mod docs;
 mod golden;
+mod leaf_node;
 mod objects;
 mod peers;
 mod records;
