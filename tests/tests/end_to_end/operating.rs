@@ -366,10 +366,9 @@ fn placement_follows_labels_which_are_kept_over_a_restart() {
     refused.expect_stderr(&["is not a label's value", "KEY=VALUE"]);
     north.run(&["label", "north", "place=b"]).expect_code(0);
     let labels = north.run(&["label", "south", "place=a", "gpu=yes", "-o", "json"]);
-    assert_eq!(
-        labels.expect_code(0).json(),
-        json!({"host": "south", "labels": {"gpu": "yes", "place": "a"}, "unplaced": []})
-    );
+    let labels = labels.expect_code(0).json();
+    assert_eq!(labels["host"], "south");
+    assert_eq!(labels["labels"], json!({"gpu": "yes", "place": "a"}));
     eventually("placement follows", PATIENCE, || {
         let found = (places(&north, "importer"), places(&north, "exporter"));
         match found == (vec!["south".to_owned()], vec!["north".to_owned()]) {
