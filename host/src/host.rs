@@ -57,7 +57,7 @@ pub struct Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DrainLimits {
     /// The time for which the host still takes connections, after it has reported that it is not
-    /// ready. `None`: [`NOTICE_DEFAULT`] if a load balancer follows its readiness, else none.
+    /// ready. `None`: five seconds if a load balancer follows its readiness, else none.
     pub notice: Option<Duration>,
     /// The time for the requests in flight, after the notice.
     pub deadline: Duration,
