@@ -31,7 +31,10 @@ impl World {
         let shared = self.shared.clone();
         let faults = &shared.scenario.faults;
         let active = self.active_faults();
-        let has_ended = |fault: &&Fault| fault.ends == now && fault.begins < now;
+        // Starting a host takes time, so that the next change may come late.
+        let former = self.faults_changed_at.replace(now);
+        let is_new = |time: Duration| time <= now && former.is_none_or(|former| former < time);
+        let has_ended = |fault: &&Fault| is_new(fault.ends) && fault.begins < now;
         for fault in faults.iter().filter(has_ended) {
             match fault.kind {
                 FaultKind::Restore { host } => self.restore(host)?,
@@ -52,7 +55,7 @@ impl World {
             self.replace_bucket(&fault.kind);
         }
         self.change_bucket(&active);
-        let begins = |fault: &&Fault| fault.begins == now && now < fault.ends;
+        let begins = |fault: &&Fault| is_new(fault.begins) && now < fault.ends;
         for fault in faults.iter().filter(begins) {
             if let FaultKind::Twin { host, is_later } = fault.kind
                 && self.hosts[host].process.is_some()

@@ -140,6 +140,8 @@ struct World {
     watch: Watch,
     /// Snapshots of the bucket, the oldest first.
     snapshots: Vec<JetStreamContent>,
+    /// The time of the last change of faults.
+    faults_changed_at: Option<Duration>,
     /// Backups of the disks, the oldest first; by host.
     backups: Vec<Vec<Backup>>,
     /// The time from which the bucket is available again, by host.
@@ -181,6 +183,7 @@ impl World {
             watch: records.watch(),
             records,
             snapshots: Vec::new(),
+            faults_changed_at: None,
             backups: hosts.iter().map(|_| Vec::new()).collect(),
             bucket_returns_at: vec![Duration::ZERO; hosts.len()],
             history: Arc::default(),
