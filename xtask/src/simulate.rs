@@ -34,7 +34,7 @@ pub(crate) struct Options {
 /// If an invariant is violated; the simulation prints it, with the command that replays it.
 pub(crate) fn run(options: &Options) -> Result<()> {
     // With the features of the whole workspace, dependencies are not built a second time.
-    // With a test target, dependencies have the features that the build of all tests has given them.
+    // With a test target, dependencies have the features that the build of all tests gives them.
     let targets = ["--bin", "weft-simulation", "--test", "simulation"];
     command::run(cargo().args(["build", "--workspace"]).args(targets))?;
     let program = target_directory()?.join("debug").join("weft-simulation");
