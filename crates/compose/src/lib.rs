@@ -3,7 +3,7 @@
 //! Everything here is bytes in, bytes out: [`describe`] lists the imports and exports of a
 //! component, [`fuse`] composes linked components into one in which every part keeps the imports
 //! that carry its identity. [`Linkable`] checks links that are not fused. The host runs the result
-//! and binds its imports.
+//! and binds its imports. [`outline`] removes the code, so that a host can check the rest quickly.
 //!
 //! Input is hostile: a component is measured and validated before any other code reads it.
 
@@ -19,6 +19,7 @@ mod limits;
 mod link;
 mod matching;
 mod names;
+mod outline;
 mod print;
 mod rewrite;
 mod scan;
@@ -36,3 +37,4 @@ pub use limits::{
 };
 pub use link::Linkable;
 pub use names::private_name;
+pub use outline::{Outline, outline};

@@ -11,6 +11,7 @@ mod hostile;
 mod identity;
 mod linking;
 mod names;
+mod outlines;
 mod refusing;
 mod support;
 mod types_in_types;
