@@ -46,7 +46,7 @@ pub(crate) struct HostTruth {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LastHeartbeat {
     pub(crate) at: Duration,
-    /// The arrival of the heartbeat before it.
+    /// The arrival of the last heartbeat at an earlier instant.
     pub(crate) before: Option<Duration>,
     /// The number of the start of its sender, and its sequence number.
     pub(crate) order: (u64, u64),
@@ -78,11 +78,8 @@ impl HostTruth {
         }
         let last = &mut self.heartbeats[from];
         if last.is_none_or(|last| last.order < order) {
-            // Several may arrive at one instant, when a process that hung resumes.
-            let before = last.and_then(|last| match last.at < now {
-                true => Some(last.at),
-                false => last.before,
-            });
+            // Several that arrived during a hang are received at one instant.
+            let before = last.and_then(|last| last.before(now));
             *last = Some(LastHeartbeat {
                 at: now,
                 before,
